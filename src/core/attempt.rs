@@ -1,0 +1,117 @@
+//! What one try at a call came to.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::model::{ContactId, Remote};
+
+/// What one try at a call came to, with what the platform said.
+///
+/// The three groups matter more than the cases: an *answer* says what is, a *refusal* says that the call had no
+/// effect, and *no answer* leaves open whether it had one (but for [`Attempt::Unsent`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attempt {
+    /// Answer to a find: one page.
+    Page {
+        /// The contacts of the page. Search is loose: they need not have the value asked for (API.md, trap 2).
+        contacts: Vec<Remote>,
+        /// Whether a further page follows.
+        more: bool,
+    },
+    /// Answer to a read.
+    Contact(Remote),
+    /// Answer to a create.
+    Created(ContactId),
+    /// Answer to an update, or to a change of tags. The id in it says nothing (API.md, trap 3).
+    Done,
+
+    /// Refused: there is no such contact (API.md, trap 5).
+    Missing {
+        /// The platform's words.
+        message: String,
+    },
+    /// Refused: an identifier belongs to another contact already (API.md, trap 8).
+    Taken {
+        /// The platform's words.
+        message: String,
+        /// The other contact, when the answer names it.
+        by: Option<ContactId>,
+    },
+    /// Refused for a reason that trying again does not change.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The platform's words.
+        message: String,
+    },
+    /// Refused: the token is not valid.
+    Unauthorized {
+        /// The platform's words.
+        message: String,
+    },
+    /// Refused: too many calls.
+    Throttled {
+        /// What `Retry-After` asked for; `None` when it was absent.
+        retry_after: Option<Duration>,
+    },
+    /// Put off: the contact is still being made (API.md, trap 7).
+    Queued {
+        /// The platform's words.
+        message: String,
+    },
+
+    /// No answer, and no effect: the platform was never reached (refused connection, unknown host, failed TLS handshake).
+    Unsent {
+        /// What went wrong.
+        cause: String,
+    },
+    /// No answer that can be trusted, so the effect is open: timeout, reset, 5xx, a redirect, a page from a proxy or a
+    /// firewall, a body that is not what the API documents.
+    Lost {
+        /// The HTTP status, when there was one.
+        status: Option<u16>,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+impl Attempt {
+    /// Whether the call may have had its effect although no answer says so.
+    ///
+    /// A create that was put off counts: it may well be made.
+    pub const fn leaves_effect_open(&self) -> bool {
+        match self {
+            Self::Lost { .. } | Self::Queued { .. } => true,
+            Self::Page { .. }
+            | Self::Contact(_)
+            | Self::Created(_)
+            | Self::Done
+            | Self::Missing { .. }
+            | Self::Taken { .. }
+            | Self::Refused { .. }
+            | Self::Unauthorized { .. }
+            | Self::Throttled { .. }
+            | Self::Unsent { .. } => false,
+        }
+    }
+
+    /// The attempt in one word, for logs and statistics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Page { .. } => "page",
+            Self::Contact(_) => "contact",
+            Self::Created(_) => "created",
+            Self::Done => "done",
+            Self::Missing { .. } => "missing",
+            Self::Taken { .. } => "taken",
+            Self::Refused { .. } => "refused",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::Throttled { .. } => "throttled",
+            Self::Queued { .. } => "queued",
+            Self::Unsent { .. } => "unsent",
+            Self::Lost { .. } => "lost",
+        }
+    }
+}

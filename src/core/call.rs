@@ -1,0 +1,147 @@
+//! One API call as data, and the platform's limits on what a call carries.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::model::{ContactId, Field};
+use crate::core::window::Permit;
+
+/// The most custom fields that one create or update may carry (API.md, "The six calls").
+pub const FIELDS_PER_CALL: usize = 30;
+
+/// The most tags that one add or remove may carry (API.md, "The six calls").
+pub const TAGS_PER_CALL: usize = 10;
+
+/// How many contacts a page of a find has (API.md, "The six calls").
+pub const CONTACTS_PER_PAGE: usize = 10;
+
+/// One of the six calls of the Contacts API, with what it carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// One page of the contacts whose field may hold this value.
+    Find {
+        /// The field and the value to search.
+        field: Field,
+        /// The page, from 1.
+        page: u32,
+    },
+    /// One contact, whole.
+    Read {
+        /// Whose.
+        id: ContactId,
+    },
+    /// A new contact with up to [`FIELDS_PER_CALL`] fields.
+    Create {
+        /// The fields, match fields first.
+        fields: Vec<Field>,
+    },
+    /// New values for up to [`FIELDS_PER_CALL`] fields.
+    Update {
+        /// Whose.
+        id: ContactId,
+        /// The fields to write.
+        fields: Vec<Field>,
+    },
+    /// Up to [`TAGS_PER_CALL`] tags more.
+    AddTags {
+        /// Whose.
+        id: ContactId,
+        /// The tags to add.
+        tags: Vec<String>,
+    },
+    /// Up to [`TAGS_PER_CALL`] tags less.
+    RemoveTags {
+        /// Whose.
+        id: ContactId,
+        /// The tags to remove.
+        tags: Vec<String>,
+    },
+}
+
+/// Which of the six calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallKind {
+    /// [`Call::Find`].
+    Find,
+    /// [`Call::Read`].
+    Read,
+    /// [`Call::Create`].
+    Create,
+    /// [`Call::Update`].
+    Update,
+    /// [`Call::AddTags`].
+    AddTags,
+    /// [`Call::RemoveTags`].
+    RemoveTags,
+}
+
+impl CallKind {
+    /// All six, in the order in which summaries name them.
+    pub const ALL: [Self; 6] = [Self::Find, Self::Read, Self::Create, Self::Update, Self::AddTags, Self::RemoveTags];
+
+    /// The name in summaries and in the journal.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Find => "find",
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::AddTags => "add_tags",
+            Self::RemoveTags => "remove_tags",
+        }
+    }
+}
+
+impl Call {
+    /// Which of the six calls this is.
+    pub const fn kind(&self) -> CallKind {
+        match self {
+            Self::Find { .. } => CallKind::Find,
+            Self::Read { .. } => CallKind::Read,
+            Self::Create { .. } => CallKind::Create,
+            Self::Update { .. } => CallKind::Update,
+            Self::AddTags { .. } => CallKind::AddTags,
+            Self::RemoveTags { .. } => CallKind::RemoveTags,
+        }
+    }
+}
+
+/// Proof that a call's intent is durable in the journal. Sending consumes it.
+#[derive(Debug)]
+#[must_use]
+pub struct Started {
+    number: i64,
+}
+
+impl Started {
+    /// Only the journal makes one, once the commit of the intent has returned; a test holds that no other code does.
+    pub(crate) const fn committed(number: i64) -> Self {
+        Self { number }
+    }
+
+    /// The call's number in the journal.
+    pub const fn number(&self) -> i64 {
+        self.number
+    }
+}
+
+/// A call that may be sent: the limiter agreed and the intent is durable. A transport takes nothing else.
+#[derive(Debug)]
+#[must_use]
+pub struct Cleared<'a> {
+    call: &'a Call,
+    _permit: Permit,
+    _started: Started,
+}
+
+impl<'a> Cleared<'a> {
+    /// Spends the permit and the journaled intent on one sending of `call`.
+    pub const fn new(call: &'a Call, permit: Permit, started: Started) -> Self {
+        Self { call, _permit: permit, _started: started }
+    }
+
+    /// The call to send.
+    pub const fn call(&self) -> &'a Call {
+        self.call
+    }
+}

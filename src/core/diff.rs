@@ -1,0 +1,72 @@
+//! The change that brings what the platform is known to have to what the file wants, and its calls.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::call::{Call, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::model::{Contact, ContactId, Field, Known};
+
+/// What becomes of tags that the file no longer names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TagsMode {
+    /// They stay.
+    #[default]
+    Add,
+    /// Those that contactsync put there are removed. Tags from anybody else stay (API.md, trap 12).
+    Mirror,
+}
+
+/// The difference between a contact as wanted and as known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    /// Fields to write, match fields first.
+    pub set: Vec<Field>,
+    /// Tags to add.
+    pub add: Vec<String>,
+    /// Tags to remove.
+    pub remove: Vec<String>,
+}
+
+/// The change that brings `known` to `contact`. A field that the contact does not name is left alone.
+pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
+    let set = contact
+        .fields()
+        .iter()
+        .filter(|field| !known.fields.get(&field.name).is_some_and(|value| value.same(&field.value)))
+        .cloned()
+        .collect();
+    let add = contact.tags().iter().filter(|tag| !known.tags.contains(*tag)).cloned().collect();
+    let mut remove: Vec<String> =
+        contact.remove_tags().iter().filter(|tag| known.tags.contains(*tag)).cloned().collect();
+    if mode == TagsMode::Mirror {
+        let named: BTreeSet<&String> = contact.tags().iter().chain(&remove).collect();
+        let dropped: Vec<String> = known.own_tags.iter().filter(|tag| !named.contains(tag)).cloned().collect();
+        remove.extend(dropped);
+    }
+    Change { set, add, remove }
+}
+
+impl Change {
+    /// Whether there is nothing to do.
+    pub const fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
+    }
+
+    /// The calls that make the change, in the order in which they are sent: fields first and tags last, because tags
+    /// fire automations that read the fields (API.md, trap 12).
+    pub fn calls<'a>(&'a self, id: &'a ContactId) -> impl Iterator<Item = Call> + 'a {
+        let updates =
+            self.set.chunks(FIELDS_PER_CALL).map(|fields| Call::Update { id: id.clone(), fields: fields.to_vec() });
+        let adds = self.add.chunks(TAGS_PER_CALL).map(|tags| Call::AddTags { id: id.clone(), tags: tags.to_vec() });
+        let removes =
+            self.remove.chunks(TAGS_PER_CALL).map(|tags| Call::RemoveTags { id: id.clone(), tags: tags.to_vec() });
+        updates.chain(adds).chain(removes)
+    }
+}
+
+/// The fields that the create of a contact carries: as many as fit, match fields first.
+pub fn first_fields(contact: &Contact) -> &[Field] {
+    &contact.fields()[..contact.fields().len().min(FIELDS_PER_CALL)]
+}

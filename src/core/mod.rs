@@ -1,0 +1,14 @@
+//! What contactsync knows and decides: pure functions and values, no I/O, no clock, no randomness, never async.
+//!
+//! Time arrives as a [`time::Timestamp`], chance as a number between 0 and 1.
+
+pub mod attempt;
+pub mod call;
+pub mod diff;
+pub mod health;
+pub mod mapping;
+pub mod model;
+pub mod retry;
+pub mod task;
+pub mod time;
+pub mod window;

@@ -1,0 +1,452 @@
+//! The words of the field as types: values, fields, ids, keys, and what a file and the platform say of a contact.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A custom field's value, in the type in which it is written.
+///
+/// A CSV cell is always text. JSON input keeps its numbers and booleans, because some typed fields refuse
+/// a wrong type (API.md, trap 11).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A JSON number, digits kept.
+    Number(serde_json::Number),
+    /// Text.
+    Text(String),
+}
+
+impl Value {
+    /// The value as text, the way a search takes it.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+            Self::Number(number) => Cow::Owned(number.to_string()),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
+    /// Whether the platform takes it for no value: the framework behind it trims text and turns `""` into null
+    /// (API.md, trap 10).
+    pub fn is_blank(&self) -> bool {
+        matches!(self, Self::Text(text) if text.trim().is_empty())
+    }
+
+    /// Whether writing one over the other would change nothing that a reader can see.
+    ///
+    /// The platform gives numbers and booleans back for what was written as text (API.md, trap 11), and trims.
+    pub fn same(&self, other: &Self) -> bool {
+        if self.text().trim() == other.text().trim() {
+            return true;
+        }
+        match (self, other) {
+            (Self::Text(text), Self::Number(number)) | (Self::Number(number), Self::Text(text)) => {
+                same_number(text, number)
+            }
+            (Self::Number(one), Self::Number(two)) => same_number(&one.to_string(), two),
+            (Self::Text(_), Self::Text(_)) | (Self::Bool(_), _) | (_, Self::Bool(_)) => false,
+        }
+    }
+}
+
+// Past 2^53 neighbouring whole numbers share one f64, so only text can tell them apart.
+fn same_number(text: &str, number: &serde_json::Number) -> bool {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match (text.trim().parse::<f64>(), number.as_f64()) {
+        (Ok(one), Some(two)) => one.total_cmp(&two).is_eq() && one.abs() < EXACT,
+        (Ok(_), None) | (Err(_), _) => false,
+    }
+}
+
+/// A custom field with the value to write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// The custom field's name on the platform.
+    pub name: String,
+    /// The value to write.
+    pub value: Value,
+}
+
+impl Field {
+    /// A field that holds text.
+    pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: Value::Text(value.into()) }
+    }
+}
+
+/// The platform's id of a contact: a string, native to the channel (API.md, trap 4).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContactId(String);
+
+impl ContactId {
+    /// Takes an id as the platform gave it. `None` when it is blank.
+    pub fn new(id: impl Into<String>) -> Option<Self> {
+        let id = id.into();
+        (!id.trim().is_empty()).then_some(Self(id))
+    }
+
+    /// The id as the platform gave it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContactId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What makes two rows the same contact of a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Key {
+    /// The first match field that has a value, and that value, trimmed.
+    Match {
+        /// The match field's name.
+        field: String,
+        /// Its value, trimmed.
+        value: String,
+    },
+    /// The platform's id, for a row that has no match field.
+    Id(ContactId),
+    /// A row with neither: a digest of its content, and its place among the equal rows of its file, from 1.
+    Row {
+        /// 32 hexadecimal digits.
+        digest: String,
+        /// 1 for the first row with this content.
+        nth: u32,
+    },
+}
+
+/// `email=ann@example.com`, `contact_id=123`, `#d41d8c…00000001`: one line, unique per contact, ordered by `nth` within a digest.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The sign that parts name and value must not occur in the name, or two contacts could share one key.
+            Self::Match { field, value } => write!(f, "{}={value}", field.replace('%', "%25").replace('=', "%3D")),
+            Self::Id(id) => write!(f, "contact_id={id}"),
+            Self::Row { digest, nth } => write!(f, "#{digest}.{nth:08}"),
+        }
+    }
+}
+
+/// One row as read: where it stands, and its cells by column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The row's place among the data rows of its file, from 1.
+    pub row: u64,
+    /// The physical line on which the row begins, from 1.
+    pub line: u64,
+    /// The cells, in the file's order.
+    pub cells: Vec<(Arc<str>, Cell)>,
+}
+
+/// One cell as read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// From a CSV file: text, untrimmed.
+    Text(String),
+    /// From a JSON object.
+    Json(serde_json::Value),
+}
+
+/// A validated record: whoever holds one can send it.
+///
+/// Every field has a name and a value, names are unique, the match fields come first (so that the first call of a
+/// create carries them), tags are unique and none is both to have and to remove.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contact {
+    key: Key,
+    id: Option<ContactId>,
+    matches: usize,
+    fields: Vec<Field>,
+    tags: Vec<String>,
+    remove_tags: Vec<String>,
+}
+
+/// The parts of a contact before they are checked.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// The platform's id, when the row gives it.
+    pub id: Option<ContactId>,
+    /// The match fields that have a value, in the order in which they are tried.
+    pub matches: Vec<Field>,
+    /// The other fields, in the file's order.
+    pub fields: Vec<Field>,
+    /// The tags to have.
+    pub tags: Vec<String>,
+    /// The tags to remove.
+    pub remove_tags: Vec<String>,
+}
+
+/// Why parts do not make a contact.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Flaw {
+    /// Two values for one field.
+    #[error("field `{0}` occurs twice")]
+    FieldTwice(String),
+    /// One tag in both lists.
+    #[error("a tag is both to have and to remove: `{0}`")]
+    TagTwice(String),
+    /// More match fields than the first call of a create can carry.
+    #[error("{0} match fields, and a create carries {limit}", limit = crate::core::call::FIELDS_PER_CALL)]
+    MatchFields(usize),
+    /// Nothing to write and nothing to find it by.
+    #[error("the row has no value")]
+    Empty,
+}
+
+impl Contact {
+    /// Checks the parts. A contact with neither id nor match field is taken for the first of its equals; see
+    /// [`Contact::as_nth`].
+    ///
+    /// # Errors
+    /// A [`Flaw`] when the parts contradict each other or hold nothing.
+    pub fn new(draft: Draft) -> Result<Self, Flaw> {
+        let Draft { id, matches, fields, tags, remove_tags } = draft;
+        if id.is_none() && matches.is_empty() && fields.is_empty() {
+            return Err(Flaw::Empty);
+        }
+        if matches.len() > crate::core::call::FIELDS_PER_CALL {
+            return Err(Flaw::MatchFields(matches.len()));
+        }
+        let count = matches.len();
+        let mut all = matches;
+        all.extend(fields);
+        let mut names = BTreeSet::new();
+        if let Some(twice) = all.iter().find(|field| !names.insert(field.name.as_str())) {
+            return Err(Flaw::FieldTwice(twice.name.clone()));
+        }
+        let (tags, remove_tags) = (unique(tags), unique(remove_tags));
+        if let Some(twice) = tags.iter().find(|tag| remove_tags.contains(tag)) {
+            return Err(Flaw::TagTwice(twice.clone()));
+        }
+        let key = match (&all[..count], &id) {
+            ([first, ..], _) => Key::Match { field: first.name.clone(), value: first.value.text().trim().to_owned() },
+            ([], Some(id)) => Key::Id(id.clone()),
+            ([], None) => Key::Row { digest: digest(&all, &tags), nth: 1 },
+        };
+        Ok(Self { key, id, matches: count, fields: all, tags, remove_tags })
+    }
+
+    /// The same contact as the `nth` of its file's equal rows (from 1). Changes nothing for a contact that has an id or
+    /// a match field.
+    #[must_use]
+    pub fn as_nth(mut self, number: u32) -> Self {
+        if let Key::Row { nth, .. } = &mut self.key {
+            *nth = number;
+        }
+        self
+    }
+
+    /// What makes this contact the same as another row's.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The platform's id, when the row gave it.
+    pub fn id(&self) -> Option<&ContactId> {
+        self.id.as_ref()
+    }
+
+    /// The match fields that have a value, in the order in which they are tried.
+    pub fn matches(&self) -> &[Field] {
+        &self.fields[..self.matches]
+    }
+
+    /// All fields to write, match fields first.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The tags to have.
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// The tags to remove.
+    pub fn remove_tags(&self) -> &[String] {
+        &self.remove_tags
+    }
+}
+
+fn unique(tags: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    tags.into_iter().filter(|tag| seen.insert(tag.clone())).collect()
+}
+
+// SHA-256, because two rows that share a digest by somebody's design would be one contact. Fields are taken by name,
+// so that a reordered export is still the same rows.
+fn digest(fields: &[Field], tags: &[String]) -> String {
+    use sha2::{Digest, Sha256};
+    let by_name: BTreeMap<&str, &Value> = fields.iter().map(|field| (field.name.as_str(), &field.value)).collect();
+    let tags: BTreeSet<&String> = tags.iter().collect();
+    let content = serde_json::to_vec(&(by_name, tags)).expect("text, numbers and booleans are always JSON");
+    let digest = Sha256::digest(&content);
+    let half = digest.first_chunk::<16>().expect("SHA-256 has 32 bytes");
+    format!("{:032x}", u128::from_be_bytes(*half))
+}
+
+/// A contact as the platform shows it. Null and blank values are left out: they are the same as missing (API.md, trap 2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Remote {
+    /// The platform's id.
+    pub id: ContactId,
+    /// The custom fields that have a value.
+    pub fields: BTreeMap<String, Value>,
+    /// The tags it has.
+    pub tags: BTreeSet<String>,
+}
+
+impl Remote {
+    /// Whether the contact has exactly this value in this field, after trimming. Search is looser than that (API.md, trap 2).
+    pub fn has(&self, field: &Field) -> bool {
+        self.fields.get(&field.name).is_some_and(|value| value.same(&field.value))
+    }
+}
+
+/// What the journal says the platform has for a contact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// The platform's id. An update's answer never replaces it (API.md, trap 3).
+    pub id: ContactId,
+    /// The fields last seen or written.
+    pub fields: BTreeMap<String, Value>,
+    /// The tags last seen or written.
+    pub tags: BTreeSet<String>,
+    /// Those of them that contactsync put there: the only ones that `--tags-mode mirror` may take away.
+    pub own_tags: BTreeSet<String>,
+    /// Whether contactsync made the contact and has not yet written all of it.
+    pub unfinished: bool,
+}
+
+impl Known {
+    /// What is known of a contact whose id came from the input: nothing but that it is there.
+    pub fn only_id(id: ContactId) -> Self {
+        Self { id, fields: BTreeMap::new(), tags: BTreeSet::new(), own_tags: BTreeSet::new(), unfinished: false }
+    }
+
+    /// What is known after the platform showed the contact; of `own` tags, those that it still has stay ours.
+    pub fn seen(remote: Remote, own: &BTreeSet<String>) -> Self {
+        let own_tags = own.intersection(&remote.tags).cloned().collect();
+        Self { id: remote.id, fields: remote.fields, tags: remote.tags, own_tags, unfinished: false }
+    }
+}
+
+/// A row that is set aside: where it stands and why. It names no person's data but the cell at fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejection {
+    /// The row's place among the data rows of its file, from 1.
+    pub row: u64,
+    /// The physical line on which the row begins, from 1.
+    pub line: u64,
+    /// The column at fault, when there is one.
+    pub column: Option<String>,
+    /// What was expected and what was found.
+    pub reason: String,
+}
+
+/// Which contacts a run may make and change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Makes those that are not there, changes those that are.
+    #[default]
+    Upsert,
+    /// Makes those that the journal does not know, without a search, and leaves the others alone.
+    Create,
+    /// Changes those that are there, makes none.
+    Update,
+}
+
+/// What the journal says of a contact on the platform.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Never seen.
+    Unknown,
+    /// A create was sent and what became of it is not known.
+    Unsettled,
+    /// It is there.
+    Known(Known),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn values_are_the_same_when_a_write_would_change_nothing() {
+        let check = |one: &str, two: &str, same: bool| {
+            assert_eq!(json(one).same(&json(two)), same, "{one} {two}");
+            assert_eq!(json(two).same(&json(one)), same, "{two} {one}");
+        };
+        check(r#""a""#, r#"" a ""#, true);
+        check(r#""a""#, r#""A""#, false);
+        check(r#""5""#, "5", true);
+        check(r#""5.0""#, "5", true);
+        check("5.0", "5", true);
+        check(r#""007""#, "7", true);
+        check(r#""007""#, r#""7""#, false);
+        check(r#""true""#, "true", true);
+        check("1", "true", false);
+        check("9007199254740993", "9007199254740992", false);
+        check(r#""9007199254740993""#, "9007199254740992", false);
+    }
+
+    #[test]
+    fn match_fields_come_first_and_give_the_key() {
+        let contact = Contact::new(Draft {
+            matches: vec![Field::text("phone", " +521 ")],
+            fields: vec![Field::text("name", "Ann")],
+            tags: vec!["a".into(), "a".into()],
+            ..Draft::default()
+        })
+        .unwrap();
+        assert_eq!(contact.key().to_string(), "phone=+521");
+        assert_eq!(contact.fields().len(), 2);
+        assert_eq!(contact.matches().len(), 1);
+        assert_eq!(contact.tags(), ["a"]);
+    }
+
+    #[test]
+    fn keys_of_different_contacts_differ() {
+        let one = Key::Match { field: "a=b".into(), value: "c".into() };
+        let two = Key::Match { field: "a".into(), value: "b=c".into() };
+        assert_ne!(one.to_string(), two.to_string());
+    }
+
+    #[test]
+    fn a_row_without_key_is_known_by_its_content_and_count() {
+        let row = |fields: Vec<Field>, nth| Contact::new(Draft { fields, ..Draft::default() }).unwrap().as_nth(nth);
+        let ab = row(vec![Field::text("a", "1"), Field::text("b", "2")], 1);
+        let ba = row(vec![Field::text("b", "2"), Field::text("a", "1")], 1);
+        assert_eq!(ab.key(), ba.key());
+        assert_ne!(ab.key(), row(vec![Field::text("a", "1"), Field::text("b", "2")], 2).key());
+        assert_ne!(ab.key(), row(vec![Field::text("a", "12")], 1).key());
+    }
+
+    #[test]
+    fn parts_that_contradict_each_other_are_no_contact() {
+        let twice = Draft { fields: vec![Field::text("a", "1"), Field::text("a", "2")], ..Draft::default() };
+        assert_eq!(Contact::new(twice), Err(Flaw::FieldTwice("a".into())));
+        let both = Draft {
+            fields: vec![Field::text("a", "1")],
+            tags: vec!["x".into()],
+            remove_tags: vec!["x".into()],
+            ..Draft::default()
+        };
+        assert_eq!(Contact::new(both), Err(Flaw::TagTwice("x".into())));
+        assert_eq!(Contact::new(Draft::default()), Err(Flaw::Empty));
+    }
+}

@@ -1,0 +1,115 @@
+//! Whether and when a call is tried again: a decision as a value. Waiting is done elsewhere.
+
+use std::time::Duration;
+
+use crate::core::attempt::Attempt;
+
+/// How often one call is tried in one run before its contact is left for the next.
+pub const TRIES: u32 = 6;
+
+/// What `Retry-After` says is too short by up to a second: the platform counts whole seconds, and says 0 while it
+/// still refuses (API.md, "The limit").
+const RETRY_AFTER_MARGIN: Duration = Duration::from_secs(1);
+
+/// How long to wait after a 429 without `Retry-After` (API.md, "The limit").
+const THROTTLED_DEFAULT: Duration = Duration::from_secs(61);
+
+/// The shortest and the longest wait while a contact is still being made (API.md, trap 7).
+const QUEUED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
+
+/// What follows an attempt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Retry {
+    /// Nothing: the task goes on from what it was told.
+    Finish,
+    /// The same call again, after this time; other calls go on.
+    Call(Duration),
+    /// The same call again; the whole channel waits this long.
+    Channel(Duration),
+    /// Not in this run: the contact stays pending.
+    GiveUp,
+    /// The token is refused: nothing else can succeed either.
+    Stop,
+}
+
+/// Decides what follows the `tries`-th try (from 1) of a call. `delays` are the waits after the first, second, … try;
+/// `roll` is chance between 0 and 1, which spreads calls that failed together.
+///
+/// `passing` says that a refusal is one that passes by itself: the contact was made a moment ago and is not
+/// visible to every call yet.
+pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration], roll: f64) -> Retry {
+    let again = |wait: Duration| if tries >= TRIES { Retry::GiveUp } else { Retry::Call(wait) };
+    let backoff = || jittered(delay(delays, tries), roll);
+    match attempt {
+        Attempt::Unauthorized { .. } => Retry::Stop,
+        Attempt::Throttled { retry_after } => {
+            Retry::Channel(retry_after.map_or(THROTTLED_DEFAULT, |asked| asked + RETRY_AFTER_MARGIN))
+        }
+        Attempt::Queued { .. } => again(backoff().clamp(QUEUED.0, QUEUED.1)),
+        Attempt::Missing { .. } if passing => again(backoff().clamp(QUEUED.0, QUEUED.1)),
+        Attempt::Unsent { .. } | Attempt::Lost { .. } => again(backoff()),
+        Attempt::Page { .. }
+        | Attempt::Contact(_)
+        | Attempt::Created(_)
+        | Attempt::Done
+        | Attempt::Missing { .. }
+        | Attempt::Taken { .. }
+        | Attempt::Refused { .. } => Retry::Finish,
+    }
+}
+
+fn delay(delays: &[Duration], tries: u32) -> Duration {
+    let index = usize::try_from(tries.saturating_sub(1)).unwrap_or(usize::MAX);
+    delays.get(index).or(delays.last()).copied().unwrap_or(Duration::from_secs(1))
+}
+
+// Half to one and a half times the delay: calls that failed together do not come back together.
+fn jittered(delay: Duration, roll: f64) -> Duration {
+    delay.mul_f64(0.5 + roll.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn check(attempt: Attempt, tries: u32, expected: Retry) {
+        let delays = [SECOND, 2 * SECOND, 4 * SECOND];
+        assert_eq!(decide(&attempt, false, tries, &delays, 0.5), expected, "{attempt:?} at try {tries}");
+    }
+
+    #[test]
+    fn each_attempt_has_its_decision() {
+        let lost = || Attempt::Lost { status: Some(500), cause: String::new() };
+        check(Attempt::Done, 1, Retry::Finish);
+        check(Attempt::Refused { status: 403, message: String::new() }, 1, Retry::Finish);
+        check(Attempt::Missing { message: String::new() }, 1, Retry::Finish);
+        check(Attempt::Unauthorized { message: String::new() }, 1, Retry::Stop);
+        check(lost(), 1, Retry::Call(SECOND));
+        check(lost(), 2, Retry::Call(2 * SECOND));
+        check(lost(), 5, Retry::Call(4 * SECOND));
+        check(lost(), TRIES, Retry::GiveUp);
+        check(Attempt::Unsent { cause: String::new() }, 1, Retry::Call(SECOND));
+        check(Attempt::Queued { message: String::new() }, 1, Retry::Call(2 * SECOND));
+        check(Attempt::Throttled { retry_after: None }, 1, Retry::Channel(61 * SECOND));
+        check(Attempt::Throttled { retry_after: Some(Duration::ZERO) }, 1, Retry::Channel(SECOND));
+        check(Attempt::Throttled { retry_after: Some(9 * SECOND) }, 99, Retry::Channel(10 * SECOND));
+    }
+
+    #[test]
+    fn chance_spreads_the_delay_by_half() {
+        let lost = Attempt::Lost { status: None, cause: String::new() };
+        for (roll, millis) in [(0.0, 500), (0.5, 1_000), (1.0, 1_500), (7.0, 1_500)] {
+            let expected = Retry::Call(Duration::from_millis(millis));
+            assert_eq!(decide(&lost, false, 1, &[SECOND], roll), expected);
+        }
+    }
+
+    #[test]
+    fn a_contact_just_made_may_be_missing_for_a_moment() {
+        let missing = Attempt::Missing { message: String::new() };
+        assert_eq!(decide(&missing, true, 1, &[SECOND], 0.5), Retry::Call(2 * SECOND));
+        assert_eq!(decide(&missing, true, TRIES, &[SECOND], 0.5), Retry::GiveUp);
+    }
+}

@@ -1,0 +1,3 @@
+//! Bulk import and sync of contacts into messaging platforms.
+pub mod core;
+pub mod edges;
