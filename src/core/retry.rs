@@ -74,27 +74,27 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn check(attempt: Attempt, tries: u32, expected: Retry) {
+    fn check(attempt: &Attempt, tries: u32, expected: Retry) {
         let delays = [SECOND, 2 * SECOND, 4 * SECOND];
-        assert_eq!(decide(&attempt, false, tries, &delays, 0.5), expected, "{attempt:?} at try {tries}");
+        assert_eq!(decide(attempt, false, tries, &delays, 0.5), expected, "{attempt:?} at try {tries}");
     }
 
     #[test]
     fn each_attempt_has_its_decision() {
         let lost = || Attempt::Lost { status: Some(500), cause: String::new() };
-        check(Attempt::Done, 1, Retry::Finish);
-        check(Attempt::Refused { status: 403, message: String::new() }, 1, Retry::Finish);
-        check(Attempt::Missing { message: String::new() }, 1, Retry::Finish);
-        check(Attempt::Unauthorized { message: String::new() }, 1, Retry::Stop);
-        check(lost(), 1, Retry::Call(SECOND));
-        check(lost(), 2, Retry::Call(2 * SECOND));
-        check(lost(), 5, Retry::Call(4 * SECOND));
-        check(lost(), TRIES, Retry::GiveUp);
-        check(Attempt::Unsent { cause: String::new() }, 1, Retry::Call(SECOND));
-        check(Attempt::Queued { message: String::new() }, 1, Retry::Call(2 * SECOND));
-        check(Attempt::Throttled { retry_after: None }, 1, Retry::Channel(61 * SECOND));
-        check(Attempt::Throttled { retry_after: Some(Duration::ZERO) }, 1, Retry::Channel(SECOND));
-        check(Attempt::Throttled { retry_after: Some(9 * SECOND) }, 99, Retry::Channel(10 * SECOND));
+        check(&Attempt::Done, 1, Retry::Finish);
+        check(&Attempt::Refused { status: 403, message: String::new() }, 1, Retry::Finish);
+        check(&Attempt::Missing { message: String::new() }, 1, Retry::Finish);
+        check(&Attempt::Unauthorized { message: String::new() }, 1, Retry::Stop);
+        check(&lost(), 1, Retry::Call(SECOND));
+        check(&lost(), 2, Retry::Call(2 * SECOND));
+        check(&lost(), 5, Retry::Call(4 * SECOND));
+        check(&lost(), TRIES, Retry::GiveUp);
+        check(&Attempt::Unsent { cause: String::new() }, 1, Retry::Call(SECOND));
+        check(&Attempt::Queued { message: String::new() }, 1, Retry::Call(2 * SECOND));
+        check(&Attempt::Throttled { retry_after: None }, 1, Retry::Channel(61 * SECOND));
+        check(&Attempt::Throttled { retry_after: Some(Duration::ZERO) }, 1, Retry::Channel(SECOND));
+        check(&Attempt::Throttled { retry_after: Some(9 * SECOND) }, 99, Retry::Channel(10 * SECOND));
     }
 
     #[test]

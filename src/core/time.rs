@@ -27,6 +27,7 @@ impl Timestamp {
     }
 
     /// The moment `span` before this one, or the epoch when that is later.
+    #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(whole_millis(span)))
     }
