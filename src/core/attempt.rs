@@ -78,25 +78,6 @@ pub enum Attempt {
 }
 
 impl Attempt {
-    /// Whether the call may have had its effect although no answer says so.
-    ///
-    /// A create that was put off counts: it may well be made.
-    pub const fn leaves_effect_open(&self) -> bool {
-        match self {
-            Self::Lost { .. } | Self::Queued { .. } => true,
-            Self::Page { .. }
-            | Self::Contact(_)
-            | Self::Created(_)
-            | Self::Done
-            | Self::Missing { .. }
-            | Self::Taken { .. }
-            | Self::Refused { .. }
-            | Self::Unauthorized { .. }
-            | Self::Throttled { .. }
-            | Self::Unsent { .. } => false,
-        }
-    }
-
     /// The attempt in one word, for logs and statistics.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ pub mod diff;
 pub mod health;
 pub mod mapping;
 pub mod model;
+pub mod plan;
 pub mod retry;
 pub mod task;
 pub mod time;

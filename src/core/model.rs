@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::time::Timestamp;
+
 /// A custom field's value, in the type in which it is written.
 ///
 /// A CSV cell is always text. JSON input keeps its numbers and booleans, because some typed fields refuse
@@ -323,20 +325,29 @@ pub struct Known {
     pub tags: BTreeSet<String>,
     /// Those of them that contactsync put there: the only ones that `--tags-mode mirror` may take away.
     pub own_tags: BTreeSet<String>,
-    /// Whether contactsync made the contact and has not yet written all of it.
-    pub unfinished: bool,
+    /// When contactsync made the contact, as long as it has not written all of it.
+    pub made_at: Option<Timestamp>,
+    /// Whether a change of it was sent whose answer was lost.
+    pub doubt: bool,
 }
 
 impl Known {
     /// What is known of a contact whose id came from the input: nothing but that it is there.
     pub fn only_id(id: ContactId) -> Self {
-        Self { id, fields: BTreeMap::new(), tags: BTreeSet::new(), own_tags: BTreeSet::new(), unfinished: false }
+        Self {
+            id,
+            fields: BTreeMap::new(),
+            tags: BTreeSet::new(),
+            own_tags: BTreeSet::new(),
+            made_at: None,
+            doubt: false,
+        }
     }
 
     /// What is known after the platform showed the contact; of `own` tags, those that it still has stay ours.
     pub fn seen(remote: Remote, own: &BTreeSet<String>) -> Self {
         let own_tags = own.intersection(&remote.tags).cloned().collect();
-        Self { id: remote.id, fields: remote.fields, tags: remote.tags, own_tags, unfinished: false }
+        Self { id: remote.id, fields: remote.fields, tags: remote.tags, own_tags, made_at: None, doubt: false }
     }
 }
 
@@ -351,6 +362,15 @@ pub struct Rejection {
     pub column: Option<String>,
     /// What was expected and what was found.
     pub reason: String,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            Some(column) => write!(f, "column `{column}`: {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
+    }
 }
 
 /// Which contacts a run may make and change.

@@ -1,1 +1,556 @@
-//! .
+//! The task: which call brings one contact to what the file wants, given the answers so far.
+//!
+//! A task is a fold. It begins from the contact and its [`Standing`] in the journal, takes in attempts one by one, and
+//! after each says the next [`Step`]. The journal commits an attempt together with the standing it implies, so a task
+//! that is made anew after a kill says the same step as the one that was killed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::attempt::Attempt;
+use crate::core::call::{Call, CallKind};
+use crate::core::diff::{Change, TagsMode, diff, first_fields};
+use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, Standing};
+use crate::core::time::Timestamp;
+
+/// The most pages of one search that are walked: a search so loose finds nobody, and the walk must end.
+pub const PAGES_PER_FIND: u32 = 50;
+
+/// How often one contact's create may be lost in one run before the contact is left for the next.
+pub const LOST_CREATES: u32 = 3;
+
+/// How long the answer to a search stays good for a run that is resumed. Somebody else may make the contact meanwhile.
+pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
+
+/// When a lost create is searched for, in tenths of the settle time. Only the last search decides that it is not there.
+const SETTLE_TENTHS: [u32; 3] = [1, 4, 10];
+
+/// What a run wants of its tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Which contacts it may make and change.
+    pub mode: Mode,
+    /// What becomes of tags that the file no longer names.
+    pub tags_mode: TagsMode,
+    /// How long a new contact may take to become findable. A create whose answer was lost is sent again only when a
+    /// search that began this long after it finds nobody.
+    pub settle: Duration,
+    /// Whether a create whose answer was lost is sent again when there is no match field to search by.
+    pub resend_unsure: bool,
+}
+
+/// How a contact ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was made.
+    Created,
+    /// It was there and was changed.
+    Updated,
+    /// It was there and right.
+    Unchanged,
+    /// It was set aside, for this reason.
+    Rejected(String),
+}
+
+/// What a task does next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Sends this call.
+    Call(Call),
+    /// Waits until this moment.
+    Wait(Timestamp),
+    /// Nothing: it is done.
+    Done(Outcome),
+    /// Nothing in this run: it stays pending, for this reason.
+    Leave(String),
+}
+
+/// A call of an earlier process in the same run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastCall {
+    /// Which of the six calls it was.
+    pub kind: CallKind,
+    /// What it came to.
+    pub attempt: Attempt,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+/// What a task is to achieve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    Bring,
+    OnlySettle,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Search {
+    // Which of the contact's match fields is searched.
+    field: usize,
+    page: u32,
+    hits: Vec<Remote>,
+}
+
+impl Search {
+    const fn by(field: usize) -> Self {
+        Self { field, page: 1, hits: Vec::new() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Stage {
+    /// Is it there?
+    Searching(Search),
+    /// It is not there: to be made.
+    Creating,
+    /// It may have been made at `since`: is it there by now?
+    Settling { since: Timestamp, searches: usize, search: Search },
+    /// Its create was refused because another contact has its identifier: is that the same contact?
+    Checking { other: ContactId, message: String },
+    /// It is there: to be brought to what the file wants.
+    Writing,
+    /// A change was refused after one whose answer was lost: had the lost one worked?
+    Rereading { id: ContactId, refused: Call, message: String },
+    /// Nothing more to do.
+    Over(Outcome),
+    /// Nothing more to do in this run.
+    Left(String),
+}
+
+/// The state of one contact on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    contact: Contact,
+    policy: Policy,
+    goal: Goal,
+    standing: Standing,
+    stage: Stage,
+    wrote: bool,
+    fell_back: bool,
+    lost_creates: u32,
+}
+
+impl Task {
+    /// A task that brings the platform to `contact`.
+    ///
+    /// `past` are the calls that an earlier process of the same run made for it, oldest first; `standing` already
+    /// holds what they imply.
+    pub fn new(contact: Contact, standing: Standing, policy: Policy, past: &[PastCall], now: Timestamp) -> Self {
+        let mut task = Self::begin(contact, standing, policy, Goal::Bring, now);
+        task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
+        // What the platform has is in the standing; left to recall is a search that has found nobody so far.
+        for call in past {
+            if call.kind == CallKind::Find && now.since(call.ended) < FIND_STAYS_GOOD {
+                task.recall_find(&call.attempt);
+            }
+        }
+        task.conclude();
+        task
+    }
+
+    /// A task that only finds out whether a create of `contact` that was sent earlier made it; the file no longer has it.
+    pub fn settling(contact: Contact, policy: Policy, now: Timestamp) -> Self {
+        Self::begin(contact, Standing::Unsettled, policy, Goal::OnlySettle, now)
+    }
+
+    fn begin(contact: Contact, standing: Standing, policy: Policy, goal: Goal, now: Timestamp) -> Self {
+        let stage = Stage::Writing;
+        let mut task = Self { contact, policy, goal, standing, stage, wrote: false, fell_back: false, lost_creates: 0 };
+        task.stage = task.first_stage(now);
+        task
+    }
+
+    fn first_stage(&mut self, now: Timestamp) -> Stage {
+        match (&self.standing, self.contact.id()) {
+            // Sent by a process that is gone: when it reached the platform is not known, so the settle time begins now.
+            (Standing::Unsettled, _) => self.settle(now),
+            (Standing::Known(known), None) if self.leaves_alone(known) => Stage::Over(Outcome::Unchanged),
+            (Standing::Known(known), Some(id)) if self.leaves_alone(known) && known.id == *id => {
+                Stage::Over(Outcome::Unchanged)
+            }
+            (Standing::Known(_), None) => Stage::Writing,
+            (Standing::Known(known), Some(id)) if known.id == *id => Stage::Writing,
+            (Standing::Known(_) | Standing::Unknown, Some(id)) => {
+                // The file says which contact it is; what another one has, or nobody knows, does not matter.
+                self.standing = Standing::Known(Known::only_id(id.clone()));
+                if self.policy.mode == Mode::Create { Stage::Over(Outcome::Unchanged) } else { Stage::Writing }
+            }
+            (Standing::Unknown, None) => match self.policy.mode {
+                Mode::Create => Stage::Creating,
+                Mode::Upsert | Mode::Update => self.search_or_create(),
+            },
+        }
+    }
+
+    // `create` leaves contacts alone that are there already, but finishes those that it was making.
+    fn leaves_alone(&self, known: &Known) -> bool {
+        self.policy.mode == Mode::Create && known.made_at.is_none()
+    }
+
+    /// The contact that the task is about.
+    pub const fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    /// What is known of the contact on the platform, as the attempts so far imply.
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// What is left to write: nothing as long as it is not known what the platform has.
+    pub fn change(&self) -> Change {
+        match &self.standing {
+            Standing::Known(known) => diff(&self.contact, known, self.policy.tags_mode),
+            Standing::Unknown | Standing::Unsettled => Change::default(),
+        }
+    }
+
+    /// What to do next.
+    pub fn step(&self, now: Timestamp) -> Step {
+        match &self.stage {
+            Stage::Searching(search) => Step::Call(self.find(search)),
+            Stage::Creating => Step::Call(Call::Create { fields: first_fields(&self.contact).to_vec() }),
+            Stage::Settling { since, searches, search } => {
+                let due = *since + self.settle_wait(*searches);
+                // Further pages of a search belong to it and do not wait again.
+                if search.page == 1 && now < due { Step::Wait(due) } else { Step::Call(self.find(search)) }
+            }
+            Stage::Checking { other, .. } => Step::Call(Call::Read { id: other.clone() }),
+            Stage::Writing => self.next_write().map_or_else(|| Step::Done(self.written()), Step::Call),
+            Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
+            Stage::Over(outcome) => Step::Done(outcome.clone()),
+            Stage::Left(reason) => Step::Leave(reason.clone()),
+        }
+    }
+
+    /// Whether a refusal passes by itself: the contact was made a moment ago and is not visible to every call yet.
+    pub fn is_passing(&self, attempt: &Attempt, now: Timestamp) -> bool {
+        let made_at = match &self.standing {
+            Standing::Known(known) => known.made_at,
+            Standing::Unknown | Standing::Unsettled => None,
+        };
+        matches!(attempt, Attempt::Missing { .. }) && made_at.is_some_and(|made| now.since(made) < self.policy.settle)
+    }
+
+    /// Takes note that a create is about to be sent: from now on, it may have happened.
+    pub fn start(&mut self, call: &Call) {
+        if call.kind() == CallKind::Create {
+            self.standing = Standing::Unsettled;
+        }
+    }
+
+    /// Takes in what `call`, the step that the task last asked for, came to.
+    pub fn apply(&mut self, call: &Call, attempt: &Attempt, now: Timestamp) {
+        match call {
+            Call::Find { .. } => self.heard_find(attempt),
+            Call::Read { .. } => self.heard_read(attempt, now),
+            Call::Create { fields } => {
+                self.heard_create(fields, attempt, now);
+            }
+            Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. } => {
+                self.heard_write(call, attempt, now);
+            }
+        }
+        self.conclude();
+    }
+
+    // Searches for a lost create are not recalled: its settle time began anew.
+    fn recall_find(&mut self, attempt: &Attempt) {
+        match &self.stage {
+            Stage::Searching(_) => self.heard_find(attempt),
+            Stage::Creating
+            | Stage::Settling { .. }
+            | Stage::Checking { .. }
+            | Stage::Writing
+            | Stage::Rereading { .. }
+            | Stage::Over(_)
+            | Stage::Left(_) => {}
+        }
+    }
+
+    fn heard_find(&mut self, attempt: &Attempt) {
+        let (Stage::Searching(search) | Stage::Settling { search, .. }) = &mut self.stage else { return };
+        let Some(field) = self.contact.matches().get(search.field) else { return };
+        match attempt {
+            Attempt::Page { contacts, more } => {
+                for contact in contacts.iter().filter(|contact| contact.has(field)) {
+                    if !search.hits.iter().any(|hit| hit.id == contact.id) {
+                        search.hits.push(contact.clone());
+                    }
+                }
+                if *more {
+                    search.page += 1;
+                    if search.page > PAGES_PER_FIND {
+                        let reason =
+                            format!("the search for its `{}` has more than {PAGES_PER_FIND} pages", field.name);
+                        self.stage = Stage::Over(Outcome::Rejected(reason));
+                    }
+                } else {
+                    self.searched();
+                }
+            }
+            // Some hosts say so instead of giving an empty page.
+            Attempt::Missing { .. } => self.searched(),
+            Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
+                self.reject(format!("search refused: {message}"));
+            }
+            Attempt::Contact(_)
+            | Attempt::Created(_)
+            | Attempt::Done
+            | Attempt::Unauthorized { .. }
+            | Attempt::Throttled { .. }
+            | Attempt::Queued { .. }
+            | Attempt::Unsent { .. }
+            | Attempt::Lost { .. } => {}
+        }
+    }
+
+    fn searched(&mut self) {
+        let (search, settling) = match &self.stage {
+            Stage::Searching(search) => (search, None),
+            Stage::Settling { since, searches, search } => (search, Some((*since, *searches))),
+            Stage::Creating
+            | Stage::Checking { .. }
+            | Stage::Writing
+            | Stage::Rereading { .. }
+            | Stage::Over(_)
+            | Stage::Left(_) => return,
+        };
+        let field = search.field;
+        match (search.hits.as_slice(), settling) {
+            ([hit], settling) => {
+                let made_at = settling.map(|(since, _)| since);
+                self.adopt(hit.clone(), made_at);
+            }
+            ([_, _, ..], _) => {
+                let ids: Vec<&str> = search.hits.iter().map(|hit| hit.id.as_str()).collect();
+                let name = &self.contact.matches()[field].name;
+                let reason = format!("conflict: {} contacts have its `{name}`: {}", ids.len(), ids.join(", "));
+                self.reject(reason);
+            }
+            ([], Some((since, searches))) => {
+                let searches = searches + 1;
+                self.stage = if searches < SETTLE_TENTHS.len() {
+                    Stage::Settling { since, searches, search: Search::by(0) }
+                } else {
+                    self.not_made()
+                };
+            }
+            ([], None) if field + 1 < self.contact.matches().len() => {
+                self.stage = Stage::Searching(Search::by(field + 1));
+            }
+            ([], None) => match self.policy.mode {
+                Mode::Upsert | Mode::Create => self.stage = Stage::Creating,
+                Mode::Update => self.reject("not on the platform, and `update` makes no contact".into()),
+            },
+        }
+    }
+
+    // The settle time is over and nobody is there: the create did not happen.
+    fn not_made(&mut self) -> Stage {
+        self.standing = Standing::Unknown;
+        match self.goal {
+            Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
+            Goal::Bring if self.lost_creates >= LOST_CREATES => {
+                Stage::Left(format!("its create was lost {} times", self.lost_creates))
+            }
+            Goal::Bring => match self.policy.mode {
+                Mode::Upsert | Mode::Create => Stage::Creating,
+                Mode::Update => {
+                    Stage::Over(Outcome::Rejected("not on the platform, and `update` makes no contact".into()))
+                }
+            },
+        }
+    }
+
+    fn heard_read(&mut self, attempt: &Attempt, now: Timestamp) {
+        match (&self.stage, attempt) {
+            (Stage::Checking { other, message }, Attempt::Contact(remote)) => {
+                if self.contact.matches().iter().any(|field| remote.has(field)) {
+                    // After a create that was lost, it is ours; the file is yet to be finished.
+                    let made_at = (self.lost_creates > 0).then_some(now);
+                    self.adopt(remote.clone(), made_at);
+                } else {
+                    self.reject(format!("{message} (contact {other})"));
+                }
+            }
+            (
+                Stage::Checking { message, .. },
+                Attempt::Missing { .. } | Attempt::Refused { .. } | Attempt::Taken { .. },
+            ) => self.reject(message.clone()),
+            (Stage::Rereading { refused, message, .. }, Attempt::Contact(remote)) => {
+                let (refused, message) = (refused.clone(), message.clone());
+                if let Standing::Known(known) = &mut self.standing {
+                    let id = known.id.clone();
+                    *known = Known { id, made_at: known.made_at, ..Known::seen(remote.clone(), &known.own_tags) };
+                }
+                // What was refused may be done; if it is not, it would only be refused again.
+                self.wrote = true;
+                self.stage = Stage::Writing;
+                if self.next_write().as_ref() == Some(&refused) {
+                    self.reject(message);
+                }
+            }
+            (Stage::Rereading { .. }, Attempt::Missing { .. }) => self.fall_back(),
+            (Stage::Rereading { message, .. }, Attempt::Refused { .. } | Attempt::Taken { .. }) => {
+                self.reject(message.clone());
+            }
+            (_, _) => {}
+        }
+    }
+
+    fn heard_create(&mut self, fields: &[Field], attempt: &Attempt, now: Timestamp) {
+        match attempt {
+            Attempt::Created(id) => {
+                let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+                self.standing = Standing::Known(Known { fields, made_at: Some(now), ..Known::only_id(id.clone()) });
+                self.stage = Stage::Writing;
+            }
+            Attempt::Lost { .. } | Attempt::Queued { .. } => {
+                self.lost_creates += 1;
+                self.stage = self.settle(now);
+            }
+            Attempt::Taken { message, by } => {
+                self.standing = Standing::Unknown;
+                match by {
+                    Some(other) if !self.contact.matches().is_empty() => {
+                        self.stage = Stage::Checking { other: other.clone(), message: message.clone() };
+                    }
+                    Some(other) => self.reject(format!("{message} (contact {other})")),
+                    None => self.reject(message.clone()),
+                }
+            }
+            Attempt::Refused { message, .. } | Attempt::Missing { message } => {
+                self.standing = Standing::Unknown;
+                self.reject(message.clone());
+            }
+            Attempt::Unauthorized { .. } | Attempt::Throttled { .. } | Attempt::Unsent { .. } => {
+                self.standing = Standing::Unknown;
+            }
+            Attempt::Page { .. } | Attempt::Contact(_) | Attempt::Done => {}
+        }
+    }
+
+    fn heard_write(&mut self, call: &Call, attempt: &Attempt, now: Timestamp) {
+        if self.is_passing(attempt, now) {
+            return;
+        }
+        let Standing::Known(known) = &mut self.standing else { return };
+        match attempt {
+            Attempt::Done => {
+                self.wrote = true;
+                known.doubt = false;
+                match call {
+                    Call::Update { fields, .. } => {
+                        known.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
+                    }
+                    Call::AddTags { tags, .. } => {
+                        known.tags.extend(tags.iter().cloned());
+                        known.own_tags.extend(tags.iter().cloned());
+                    }
+                    Call::RemoveTags { tags, .. } => {
+                        for tag in tags {
+                            known.tags.remove(tag);
+                            known.own_tags.remove(tag);
+                        }
+                    }
+                    Call::Find { .. } | Call::Read { .. } | Call::Create { .. } => {}
+                }
+            }
+            Attempt::Lost { .. } => known.doubt = true,
+            Attempt::Missing { .. } => self.fall_back(),
+            Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
+                if known.doubt {
+                    let id = known.id.clone();
+                    self.stage = Stage::Rereading { id, refused: call.clone(), message: message.clone() };
+                } else {
+                    self.reject(message.clone());
+                }
+            }
+            Attempt::Page { .. }
+            | Attempt::Contact(_)
+            | Attempt::Created(_)
+            | Attempt::Unauthorized { .. }
+            | Attempt::Throttled { .. }
+            | Attempt::Queued { .. }
+            | Attempt::Unsent { .. } => {}
+        }
+    }
+
+    // A contact without a match field cannot be searched: resending may make a second one, so it is not done unasked.
+    fn settle(&self, since: Timestamp) -> Stage {
+        if !self.contact.matches().is_empty() {
+            Stage::Settling { since, searches: 0, search: Search::by(0) }
+        } else if self.policy.resend_unsure && self.lost_creates < LOST_CREATES {
+            Stage::Creating
+        } else {
+            let reason = "unsure: the answer to its create was lost, and it has no match field to search by";
+            Stage::Over(Outcome::Rejected(reason.into()))
+        }
+    }
+
+    fn search_or_create(&self) -> Stage {
+        match (self.contact.matches().is_empty(), self.policy.mode) {
+            (false, _) => Stage::Searching(Search::by(0)),
+            (true, Mode::Create) => Stage::Creating,
+            (true, Mode::Upsert | Mode::Update) => Stage::Over(Outcome::Rejected("no match field to search by".into())),
+        }
+    }
+
+    // The id that we hold is no longer there: the contact may be, under another.
+    fn fall_back(&mut self) {
+        self.standing = Standing::Unknown;
+        if self.fell_back || self.contact.matches().is_empty() {
+            self.reject("the platform no longer has this contact id".into());
+        } else {
+            self.fell_back = true;
+            self.stage = Stage::Searching(Search::by(0));
+        }
+    }
+
+    fn adopt(&mut self, remote: Remote, made_at: Option<Timestamp>) {
+        self.standing = Standing::Known(Known { made_at, ..Known::seen(remote, &std::collections::BTreeSet::new()) });
+        self.stage = match self.goal {
+            Goal::Bring => Stage::Writing,
+            Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
+        };
+    }
+
+    fn reject(&mut self, reason: String) {
+        self.stage = Stage::Over(Outcome::Rejected(reason));
+    }
+
+    fn conclude(&mut self) {
+        if self.stage == Stage::Writing && self.next_write().is_none() {
+            self.stage = Stage::Over(self.written());
+            if let Standing::Known(known) = &mut self.standing {
+                known.made_at = None;
+            }
+        }
+    }
+
+    fn next_write(&self) -> Option<Call> {
+        let Standing::Known(known) = &self.standing else { return None };
+        self.change().calls(&known.id).next()
+    }
+
+    fn written(&self) -> Outcome {
+        match &self.standing {
+            Standing::Known(known) if known.made_at.is_some() => Outcome::Created,
+            Standing::Known(_) | Standing::Unknown | Standing::Unsettled if self.wrote => Outcome::Updated,
+            Standing::Known(_) | Standing::Unknown | Standing::Unsettled => Outcome::Unchanged,
+        }
+    }
+
+    fn find(&self, search: &Search) -> Call {
+        Call::Find { field: self.contact.matches()[search.field].clone(), page: search.page }
+    }
+
+    fn settle_wait(&self, searches: usize) -> Duration {
+        self.policy.settle * SETTLE_TENTHS[searches.min(SETTLE_TENTHS.len() - 1)] / 10
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,82 @@
-//! .
+//! Reports: what a run or a plan came to, as the one JSON object that scripts read.
+
+use serde::Serialize;
+
+use crate::core::plan::Range;
+
+/// A run's summary, in the contract's names and order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Summary<C> {
+    /// The run's number in the journal; a plan has none.
+    pub run: Option<i64>,
+    /// `finished`, `stopped` or `failed`; `planned` for a plan.
+    pub state: &'static str,
+    /// Why it stopped or failed.
+    pub reason: Option<String>,
+    /// The input's data rows. They are the sum of the six counts that follow.
+    pub rows: u64,
+    /// Contacts made.
+    pub created: u64,
+    /// Contacts changed.
+    pub updated: u64,
+    /// Contacts that were right.
+    pub unchanged: u64,
+    /// Rows set aside.
+    pub rejected: u64,
+    /// Rows whose contact has a later row.
+    pub merged: u64,
+    /// Rows still to do.
+    pub pending: u64,
+    /// Calls, by kind: sent ones for a run, the least and the most for a plan.
+    pub calls: Calls<C>,
+    /// Calls that were sent again.
+    pub retries: u64,
+    /// Answers with 429.
+    pub throttled: u64,
+    /// How long it worked.
+    pub seconds: f64,
+    /// How long a plan takes at the limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<Minutes>,
+}
+
+/// Calls by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Calls<C> {
+    /// All six.
+    pub total: C,
+    /// Searches, by page.
+    pub find: C,
+    /// Reads of one contact.
+    pub read: C,
+    /// Creates.
+    pub create: C,
+    /// Updates of fields.
+    pub update: C,
+    /// Additions of tags.
+    pub add_tags: C,
+    /// Removals of tags.
+    pub remove_tags: C,
+}
+
+/// The shortest and the longest time, in minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Minutes {
+    /// For the least calls.
+    pub min: f64,
+    /// For the most.
+    pub max: f64,
+}
+
+/// The summary of a run.
+pub type RunSummary = Summary<u64>;
+
+/// The summary of a plan.
+pub type PlanSummary = Summary<Range>;
+
+impl<C: Serialize> Summary<C> {
+    /// The summary as one line of JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and text are always JSON")
+    }
+}

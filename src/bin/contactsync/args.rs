@@ -1,0 +1,340 @@
+//! What was typed. Nothing here is checked beyond its form; `settings` turns it into what a command can work with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Bulk import and sync of contacts into messaging platforms whose API takes 100 calls a minute.
+#[derive(Debug, Parser)]
+#[command(name = "contactsync", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Import a small file into a sandbox platform inside this process; needs no account
+    Demo,
+    /// Say what a sync would do: contacts, calls, time at the limit; sends nothing
+    Plan(PlanArgs),
+    /// Bring the platform to the file; run again after an interruption, it goes on where it stopped
+    Sync(SyncArgs),
+    /// Finish what an interrupted run left, without its input
+    Resume(ResumeArgs),
+    /// List the runs of a journal
+    Runs(RunsArgs),
+    /// Serve the platform's API on this machine, to try things out
+    Sandbox(SandboxArgs),
+}
+
+/// How the program talks.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct TalkArgs {
+    /// Say more: every call
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Show no progress
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// How lines on standard error are written
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Calls a minute [default: the platform's, else 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    /// The platform, whose limit counts
+    #[arg(long, value_name = "PRESET")]
+    pub platform: Option<String>,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Print the summary as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Print the summary as one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// The journal
+    #[arg(long, value_name = "FILE", default_value = "contactsync.db")]
+    pub journal: PathBuf,
+    /// The most runs to list, newest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+    /// Print the runs as one JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to read and what it means.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// The file with the contacts; `-` is standard input
+    #[arg(value_name = "INPUT")]
+    pub input: String,
+    /// The input's format [default: by extension]
+    #[arg(long, value_name = "csv|jsonl")]
+    pub format: Option<String>,
+    /// A field that tells contacts apart (repeatable, tried in order); needed but for `--mode create` and for rows with an id
+    #[arg(long = "match", value_name = "FIELD")]
+    pub matches: Vec<String>,
+    /// Which contacts may be made and changed
+    #[arg(long, value_enum, default_value_t = ModeArg::Upsert)]
+    pub mode: ModeArg,
+    /// What becomes of tags that contactsync added and the file no longer names
+    #[arg(long, value_enum, default_value_t = TagsModeArg::Add)]
+    pub tags_mode: TagsModeArg,
+    /// How long a new contact may take until the platform's search finds it
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    pub settle: Duration,
+    /// Create a contact again whose create got no answer and that has no match field to search by; may make it twice
+    #[arg(long)]
+    pub resend_unsure: bool,
+}
+
+/// Where the run is written down.
+#[derive(Debug, Args)]
+pub struct PlaceArgs {
+    /// The channel's name in the journal
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub channel: String,
+    /// The journal
+    #[arg(long, value_name = "FILE", default_value = "contactsync.db")]
+    pub journal: PathBuf,
+}
+
+/// How to reach the platform, and how fast.
+#[derive(Debug, Args)]
+pub struct ConnectionArgs {
+    /// The API's base URL, such as `https://app.example.com/api/v1`
+    #[arg(long, value_name = "URL", conflicts_with = "platform")]
+    pub url: Option<String>,
+    /// The platform by name: 1980tic, orade or respondio
+    #[arg(long, value_name = "PRESET")]
+    pub platform: Option<String>,
+    /// The environment variable that holds the channel's token
+    #[arg(long, value_name = "VAR", default_value = "CONTACTSYNC_TOKEN", conflicts_with = "token_file")]
+    pub token_env: String,
+    /// The file that holds the channel's token
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// The channel's kind, when its ids need one
+    #[arg(long, value_enum)]
+    pub channel_kind: Option<KindArg>,
+    /// Calls a minute [default: the platform's, else 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    /// Calls at once [default: the rate]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub burst: Option<u32>,
+    /// Calls on their way at the same time [default: by the rate, 8 to 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: Option<u16>,
+    /// Send the token over plain http to a host that is not this machine
+    #[arg(long)]
+    pub allow_http: bool,
+    /// The platform has moved to this URL: the channel's known contacts are the same there
+    #[arg(long)]
+    pub moved: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeArg {
+    /// Make those that are not there, change those that are
+    Upsert,
+    /// Make those that the journal does not know, without a search; leave the others alone
+    Create,
+    /// Change those that are there, make none
+    Update,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TagsModeArg {
+    /// They stay
+    Add,
+    /// They are removed; tags that others put there stay
+    Mirror,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// Ids stand in the path as they are
+    Standard,
+    /// Ids stand in the path in Base64
+    Viber,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WindowArg {
+    /// It begins with the first call, as the platforms' does
+    Fixed,
+    /// The past 60 seconds at any moment
+    Sliding,
+}
+
+#[derive(Debug, Args)]
+pub struct SandboxArgs {
+    /// The port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 8100)]
+    pub port: u16,
+    /// Calls a minute and token; 0 is no limit
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub rate: u32,
+    /// How the minute is counted
+    #[arg(long, value_enum, default_value_t = WindowArg::Fixed)]
+    pub window: WindowArg,
+    /// A token that is valid (repeatable) [default: any]
+    #[arg(long, value_name = "T")]
+    pub token: Vec<String>,
+    /// A token of a Viber channel (repeatable)
+    #[arg(long, value_name = "T")]
+    pub viber_token: Vec<String>,
+    #[command(flatten)]
+    pub faults: FaultArgs,
+}
+
+/// Faults on demand. A share is a number from 0 to 1: of all calls, that part fails so.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Faults (a SHARE is a number from 0 to 1 of all calls)")]
+pub struct FaultArgs {
+    /// What the chance begins from; the same seed gives the same faults
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// No answer, and no effect
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub lose_before: f64,
+    /// No answer, after the effect
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub lose_after: f64,
+    /// 500 without the effect
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub error_500: f64,
+    /// 500 after the effect
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub error_500_after: f64,
+    /// 502 as an HTML page, without the effect
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub bad_gateway: f64,
+    /// 502 as an HTML page, after the effect
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub bad_gateway_after: f64,
+    /// An answer that breaks off in its body, after the effect
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub cut_body: f64,
+    /// 429 with `Retry-After` although the limit is not reached
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub throttle: f64,
+    /// What that `Retry-After` says, in seconds
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub throttle_seconds: u64,
+    /// 429 without `Retry-After`
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub throttle_bare: f64,
+    /// Slow answers
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    pub slow: f64,
+    /// How slow those are
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2s")]
+    pub slow_for: Duration,
+    /// How long every answer takes
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub latency: Duration,
+    /// How long after its create a contact answers 449 (still in the queue)
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub queued: Duration,
+    /// How long after a change the search finds it
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
+    pub late_search: Duration,
+}
+
+/// `300ms`, `30s`, `5m`, `2h`, or a plain number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected a time such as 300ms, 30s, 5m or 2h, found `{text}`");
+    let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let number: u64 = digits.parse().map_err(|_| expected())?;
+    let millis = match unit {
+        "ms" => Some(number),
+        "" | "s" => number.checked_mul(1_000),
+        "m" => number.checked_mul(60_000),
+        "h" => number.checked_mul(3_600_000),
+        _ => None,
+    };
+    millis.map(Duration::from_millis).ok_or_else(expected)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err(format!("expected a number from 0 to 1, found `{text}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units() {
+        let check = |text: &str, millis: u64| assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        check("300ms", 300);
+        check("30s", 30_000);
+        check("30", 30_000);
+        check("5m", 300_000);
+        check("2h", 7_200_000);
+        for text in ["", "s", "1d", "-1s", "1.5s", "99999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

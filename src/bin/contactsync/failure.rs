@@ -1,0 +1,122 @@
+//! Failures in words, and the exit codes: the one place where they meet.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use contactsync::{Ending, JournalError, LockError, PlanError, StopReason};
+
+/// How a command ends, as scripts see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// An unexpected failure: nothing lost.
+    Failed = 1,
+    /// Wrong usage or configuration: nothing was sent.
+    Usage = 2,
+    /// Done, but some rows were rejected.
+    Rejected = 3,
+    /// Stopped before the end and resumable.
+    Stopped = 4,
+    /// The platform refused the token.
+    Unauthorized = 5,
+    /// Another run holds this channel.
+    Held = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// The exit of a run that was sent.
+    pub fn of(ending: &Ending) -> Self {
+        match &ending.stopped {
+            Some(StopReason::Unauthorized(_)) => Self::Unauthorized,
+            Some(StopReason::Signal(_) | StopReason::Down(_)) => Self::Stopped,
+            None if ending.summary.pending > 0 => Self::Stopped,
+            None if ending.summary.rejected > 0 => Self::Rejected,
+            None => Self::Done,
+        }
+    }
+}
+
+/// Why a command could not do its work: one line, a hint, an exit code.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// Wrong usage or configuration.
+    pub fn usage(error: &dyn Error) -> Self {
+        Self { exit: Exit::Usage, message: with_causes(error), hint: None }
+    }
+
+    /// Wrong usage or configuration, in the caller's words.
+    pub fn usage_text(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), hint: None }
+    }
+
+    /// An unexpected failure.
+    pub fn unexpected(error: &dyn Error) -> Self {
+        Self { exit: Exit::Failed, message: with_causes(error), hint: None }
+    }
+
+    /// The same failure with a hint on what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        if error.is_configuration() {
+            return Self::usage(&error);
+        }
+        Self::unexpected(&error).hint(
+            "nothing is lost: what was sent is written down, and a call that was on its way is looked into by the next run",
+        )
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match &error {
+            LockError::Held { .. } => Self { exit: Exit::Held, message: with_causes(&error), hint: None }
+                .hint("wait until it has ended, or stop it: it writes down where it is"),
+            LockError::File { .. } => Self::usage(&error),
+        }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Source(error) => Self::usage(&error),
+            PlanError::Journal(error) => error.into(),
+            PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
+        }
+    }
+}
+
+/// The error and its causes on one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        // Some errors repeat their cause in their own words.
+        if !text.contains(&inner_text) {
+            let _ = write!(text, ": {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text.replace(['\n', '\r'], " ")
+}

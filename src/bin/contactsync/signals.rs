@@ -1,0 +1,35 @@
+//! Ctrl-C and its kin: the first asks the run to stop, the second ends the process at once.
+
+use std::{io, process};
+
+use contactsync::{Stop, StopReason};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::failure::Exit;
+
+/// Listens for SIGINT and SIGTERM. It takes a tokio runtime to be called in.
+///
+/// # Errors
+/// What the system says when signals cannot be heard.
+pub fn listen(stop: Stop) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        let mut asked = false;
+        loop {
+            let name = tokio::select! {
+                Some(()) = interrupt.recv() => "SIGINT",
+                Some(()) = terminate.recv() => "SIGTERM",
+                else => return,
+            };
+            if asked {
+                // What was sent is journaled, or its intent is: a sudden end loses nothing.
+                process::exit(Exit::Stopped as i32);
+            }
+            asked = true;
+            stop.ask(StopReason::Signal(name));
+            eprintln!("{name}: finishing what is on its way; once more ends at once");
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What is said on standard error: lines for people, or JSON lines for machines, past a progress bar when there is one.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::ProgressBar;
+
+use crate::args::{LogFormat, TalkArgs};
+
+/// How grave a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Error,
+    Warning,
+    Info,
+    Detail,
+}
+
+impl Level {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+            Self::Detail => "detail",
+        }
+    }
+}
+
+/// The program's voice on standard error.
+#[derive(Debug)]
+pub struct Voice {
+    talk: TalkArgs,
+}
+
+impl Voice {
+    pub const fn new(talk: TalkArgs) -> Self {
+        Self { talk }
+    }
+
+    /// Whether a bar may be drawn.
+    pub fn has_bar(&self) -> bool {
+        self.shows_progress() && self.talk.log_format == LogFormat::Text && io::stderr().is_terminal()
+    }
+
+    /// Whether progress is shown in some way.
+    pub const fn shows_progress(&self) -> bool {
+        !self.talk.quiet && !self.talk.no_progress
+    }
+
+    /// Whether every call is told.
+    pub const fn is_verbose(&self) -> bool {
+        self.talk.verbose
+    }
+
+    /// Whether nothing but errors is told.
+    pub const fn is_quiet(&self) -> bool {
+        self.talk.quiet
+    }
+
+    pub fn say(&self, level: Level, text: &str) {
+        self.say_past(None, level, text);
+    }
+
+    /// Says a line above the bar.
+    pub fn say_past(&self, bar: Option<&ProgressBar>, level: Level, text: &str) {
+        let told = match level {
+            Level::Error => true,
+            Level::Warning | Level::Info => !self.talk.quiet,
+            Level::Detail => self.talk.verbose,
+        };
+        if !told {
+            return;
+        }
+        let line = match self.talk.log_format {
+            LogFormat::Text => match level {
+                Level::Error | Level::Warning => format!("{}: {text}", level.name()),
+                Level::Info | Level::Detail => text.to_owned(),
+            },
+            LogFormat::Json => {
+                let at = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_else(|_| jiff::Timestamp::now());
+                serde_json::json!({ "at": at.to_string(), "level": level.name(), "message": text }).to_string()
+            }
+        };
+        match bar {
+            Some(bar) => bar.suspend(|| write_line(&line)),
+            None => write_line(&line),
+        }
+    }
+}
+
+// A closed standard error is no reason to stop work.
+fn write_line(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,134 @@
+//! What a run would do with a contact, before the first call: nothing, a rejection, or so many calls.
+
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::core::call::{CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::model::{Contact, Mode, Standing};
+use crate::core::task::{Outcome, Policy, Step, Task};
+use crate::core::time::Timestamp;
+use crate::core::window::{MARGIN, MINUTE};
+
+/// The least and the most calls.
+///
+/// A contact never seen needs a find before it is known whether it is to be made, changed, or right already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Range {
+    /// The least.
+    pub min: u64,
+    /// The most.
+    pub max: u64,
+}
+
+impl AddAssign for Range {
+    fn add_assign(&mut self, other: Self) {
+        self.min += other.min;
+        self.max += other.max;
+    }
+}
+
+/// The calls that contacts will take when nothing fails, in all and by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forecast {
+    /// In all. Its bounds are not the sums of the kinds' bounds: a contact is made or changed, not both.
+    pub total: Range,
+    kinds: [Range; CallKind::ALL.len()],
+}
+
+impl Forecast {
+    /// The calls of one kind.
+    pub const fn of(&self, kind: CallKind) -> Range {
+        self.kinds[kind as usize]
+    }
+
+    fn set(&mut self, kind: CallKind, min: usize, max: usize) {
+        self.kinds[kind as usize] = Range { min: count(min), max: count(max) };
+    }
+
+    fn add_exactly(&mut self, kind: CallKind, calls: usize) {
+        self.kinds[kind as usize] += Range { min: count(calls), max: count(calls) };
+    }
+}
+
+impl AddAssign for Forecast {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        for (mine, others) in self.kinds.iter_mut().zip(other.kinds) {
+            *mine += others;
+        }
+    }
+}
+
+/// What becomes of a contact when it is planned.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Nothing is to be sent.
+    Done(Outcome),
+    /// It is pending, and will take so many calls.
+    Pending(Forecast),
+}
+
+/// Decides what becomes of `contact` under `policy`, given what is known of it.
+pub fn decide(contact: &Contact, standing: &Standing, policy: Policy) -> Decision {
+    let now = Timestamp::default();
+    let task = Task::new(contact.clone(), standing.clone(), policy, &[], now);
+    match task.step(now) {
+        Step::Done(outcome @ (Outcome::Unchanged | Outcome::Rejected(_))) => Decision::Done(outcome),
+        // A contact that an earlier run was still making can be complete as the file now wants it. That is for the run
+        // to conclude, because it changes what is known.
+        Step::Done(Outcome::Created | Outcome::Updated) => Decision::Pending(Forecast::default()),
+        Step::Call(_) | Step::Wait(_) | Step::Leave(_) => Decision::Pending(forecast(&task, policy.mode)),
+    }
+}
+
+/// The calls that `task` will take from where it stands.
+pub fn forecast(task: &Task, mode: Mode) -> Forecast {
+    let contact = task.contact();
+    let mut forecast = Forecast::default();
+    match task.standing() {
+        Standing::Known(known) => {
+            for call in task.change().calls(&known.id) {
+                forecast.add_exactly(call.kind(), 1);
+            }
+            let calls = forecast.kinds.iter().map(|range| range.min).sum();
+            forecast.total = Range { min: calls, max: calls };
+        }
+        Standing::Unknown | Standing::Unsettled => {
+            let finds = contact.matches().len();
+            let writes = contact.fields().len().div_ceil(FIELDS_PER_CALL);
+            let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
+            let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL);
+            match (mode, task.standing()) {
+                (Mode::Create, Standing::Unknown) => {
+                    forecast.set(CallKind::Create, 1, 1);
+                    forecast.set(CallKind::Update, writes - 1, writes - 1);
+                    forecast.set(CallKind::AddTags, adds, adds);
+                    forecast.total = Range { min: count(writes + adds), max: count(writes + adds) };
+                }
+                (Mode::Upsert | Mode::Create | Mode::Update, _) => {
+                    let creates = usize::from(mode != Mode::Update);
+                    forecast.set(CallKind::Find, 1, finds.max(1));
+                    forecast.set(CallKind::Create, 0, creates);
+                    forecast.set(CallKind::Update, 0, writes);
+                    forecast.set(CallKind::AddTags, 0, adds);
+                    forecast.set(CallKind::RemoveTags, 0, removes);
+                    forecast.total = Range { min: 1, max: count(finds.max(1) + writes + adds + removes) };
+                }
+            }
+        }
+    }
+    forecast
+}
+
+/// How long `calls` take at `rate` calls a minute when the past minute was quiet: a whole limit at once, and a window's
+/// wait before each further one.
+pub fn duration_at(calls: u64, rate: u32) -> Duration {
+    let waits = calls.saturating_sub(1) / u64::from(rate.max(1));
+    (MINUTE + MARGIN) * u32::try_from(waits).unwrap_or(u32::MAX)
+}
+
+fn count(calls: usize) -> u64 {
+    u64::try_from(calls).unwrap_or(u64::MAX)
+}

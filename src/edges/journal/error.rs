@@ -1,0 +1,91 @@
+//! What can go wrong with a journal, in words.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the journal cannot be used.
+///
+/// It is cloned to everybody who waited for one commit, so the causes are shared.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The file cannot be opened or made.
+    #[error("journal {}: cannot open or write it", path.display())]
+    Open {
+        /// The journal's path.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file is something else.
+    #[error("journal {}: expected a journal of contactsync, found {found}", path.display())]
+    Foreign {
+        /// The journal's path.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// The file was written by a later version.
+    #[error(
+        "journal {}: expected schema version {supported} or less, found {found}: it was written by a newer contactsync; update this one",
+        path.display()
+    )]
+    Newer {
+        /// The journal's path.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest version that this program knows.
+        supported: i64,
+    },
+    /// SQLite failed: a full disk, a damaged file, a lock that does not come free.
+    #[error("journal: {}", in_words(.0))]
+    Sql(#[source] Arc<rusqlite::Error>),
+    /// A value in the journal is not what this program writes.
+    #[error("journal: damaged: {what} is not readable")]
+    Damaged {
+        /// Which value.
+        what: &'static str,
+        /// What reading it said.
+        source: Arc<serde_json::Error>,
+    },
+    /// The owner thread has ended.
+    #[error("journal: its thread has ended")]
+    Gone,
+}
+
+impl JournalError {
+    pub(super) fn open(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Open { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    pub(super) fn damaged(what: &'static str) -> impl FnOnce(serde_json::Error) -> Self {
+        move |source| Self::Damaged { what, source: Arc::new(source) }
+    }
+
+    /// Whether somebody can mend it by other options or rights, before anything was sent.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } => true,
+            Self::Sql(_) | Self::Damaged { .. } | Self::Gone => false,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(Arc::new(error))
+    }
+}
+
+fn in_words(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "the file is damaged",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it may not be written",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it locked",
+        Some(ErrorCode::CannotOpen) => "it cannot be opened",
+        Some(ErrorCode::SystemIoFailure) => "reading or writing failed",
+        _ => "SQLite failed",
+    }
+}

@@ -1,0 +1,33 @@
+-- What lasts from run to run. Moments are milliseconds since the Unix epoch; JSON is what serde writes of the core's types.
+
+-- What each channel's contacts are known to be held by: known contacts of one platform say nothing of another.
+CREATE TABLE channels (
+    name TEXT NOT NULL PRIMARY KEY,
+    url  TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What the platform has, or may have, for each contact.
+CREATE TABLE known (
+    channel   TEXT NOT NULL,
+    key       TEXT NOT NULL,
+    contact   TEXT,             -- JSON of what is known; NULL while a create is not settled
+    unsettled TEXT,             -- JSON of the contact whose create was sent and is not settled
+    PRIMARY KEY (channel, key)
+) WITHOUT ROWID;
+CREATE INDEX known_unsettled ON known (channel) WHERE unsettled IS NOT NULL;
+
+-- Every call: its intent (a row), then what it came to (ended_at and attempt).
+CREATE TABLE calls (
+    number     INTEGER PRIMARY KEY,
+    run        INTEGER NOT NULL,
+    channel    TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    ended_at   INTEGER,
+    result     TEXT,            -- the attempt in one word
+    attempt    TEXT             -- JSON
+);
+CREATE INDEX calls_of_contact ON calls (run, key);
+CREATE INDEX calls_by_start ON calls (started_at);
+CREATE INDEX calls_open ON calls (channel) WHERE ended_at IS NULL;

@@ -1,0 +1,182 @@
+//! What goes into the journal and comes out of it, as values.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::call::CallKind;
+use crate::core::model::{Contact, Rejection, Standing};
+use crate::core::task::{Outcome, PastCall, Policy};
+use crate::core::time::Timestamp;
+
+/// A run to be planned.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The channel it is for.
+    pub channel: String,
+    /// The platform's base URL.
+    pub url: String,
+    /// The channel's kind, as its name.
+    pub kind: String,
+    /// The most calls a minute.
+    pub rate: u32,
+    /// The input's name.
+    pub input: String,
+    /// What it wants of its tasks.
+    pub policy: Policy,
+    /// When it began.
+    pub now: Timestamp,
+}
+
+/// A row to be planned.
+#[derive(Clone, Debug)]
+pub enum Planned {
+    /// A row that became a contact.
+    Contact {
+        /// Its place among the data rows, from 1.
+        row: u64,
+        /// The physical line on which it begins.
+        line: u64,
+        /// The contact.
+        contact: Contact,
+    },
+    /// A row that did not.
+    Rejected(Rejection),
+}
+
+/// What became of a planned row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is pending.
+    Pending,
+    /// It is done already.
+    Done {
+        /// Its line.
+        line: u64,
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Its input is being read. A run that is left here is dropped by the next.
+    Planning,
+    /// Its input was read; nothing was sent yet.
+    Planned,
+    /// It is being sent, or was when its process ended.
+    Sending,
+    /// Every row is done.
+    Finished,
+    /// It stopped before the end and can be resumed.
+    Stopped,
+    /// It failed and can be resumed.
+    Failed,
+    /// A newer run of the channel took its place.
+    Replaced,
+}
+
+impl RunState {
+    /// The state in one word, as the journal and summaries name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Planned => "planned",
+            Self::Sending => "sending",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Replaced => "replaced",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Planning, Self::Planned, Self::Sending, Self::Finished, Self::Stopped, Self::Failed, Self::Replaced]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
+}
+
+/// A run as the journal has it.
+#[derive(Clone, Debug)]
+pub struct RunRow {
+    /// Its number.
+    pub id: i64,
+    /// Its channel.
+    pub channel: String,
+    /// The platform's base URL that the channel belongs to.
+    pub url: String,
+    /// The channel's kind, as its name.
+    pub kind: String,
+    /// The most calls a minute.
+    pub rate: u32,
+    /// Its input's name.
+    pub input: String,
+    /// What it wants of its tasks.
+    pub policy: Policy,
+    /// How far it is.
+    pub state: RunState,
+    /// Why it stopped, when it did.
+    pub reason: Option<String>,
+    /// When its planning began.
+    pub started_at: Timestamp,
+    /// When it last ended.
+    pub ended_at: Option<Timestamp>,
+    /// How long it worked, in milliseconds, over all its resumptions.
+    pub worked_ms: u64,
+    /// Its summary as JSON, once it ended.
+    pub summary: Option<String>,
+}
+
+/// A run's rows by state and its calls by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All rows.
+    pub rows: u64,
+    /// Made.
+    pub created: u64,
+    /// Changed.
+    pub updated: u64,
+    /// Right already.
+    pub unchanged: u64,
+    /// Set aside.
+    pub rejected: u64,
+    /// Replaced by a later row of the same contact.
+    pub merged: u64,
+    /// Still to do.
+    pub pending: u64,
+    /// Calls sent, by kind.
+    pub calls: BTreeMap<CallKind, u64>,
+    /// Calls that had to be sent again.
+    pub retries: u64,
+    /// Answers with 429.
+    pub throttled: u64,
+    /// How long the run worked before this process, in milliseconds.
+    pub worked_ms: u64,
+}
+
+/// A pending item, with all that its task begins from.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its place among the data rows.
+    pub row: u64,
+    /// The physical line on which it begins.
+    pub line: u64,
+    /// The contact as the file wants it.
+    pub contact: Contact,
+    /// What is known of it.
+    pub standing: Standing,
+    /// The calls that earlier processes made for it in this run.
+    pub past: Vec<PastCall>,
+}
+
+/// A contact whose create is not settled.
+#[derive(Clone, Debug)]
+pub enum Carried {
+    /// The run has a pending item for it.
+    Item(Item),
+    /// The run's input no longer has it; this is the contact as it was sent.
+    Orphan(Contact),
+}

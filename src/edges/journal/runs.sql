@@ -1,0 +1,32 @@
+-- What a run is. A dry run has these two tables for itself.
+
+-- One input brought to one channel.
+CREATE TABLE runs (
+    id         INTEGER PRIMARY KEY,
+    channel    TEXT NOT NULL,
+    url        TEXT NOT NULL,
+    kind       TEXT NOT NULL,   -- the channel's kind
+    rate       INTEGER NOT NULL,
+    input      TEXT NOT NULL,
+    policy     TEXT NOT NULL,   -- JSON
+    state      TEXT NOT NULL,   -- planning, planned, sending, finished, stopped, failed or replaced
+    reason     TEXT,
+    started_at INTEGER NOT NULL,
+    ended_at   INTEGER,
+    worked_ms  INTEGER NOT NULL DEFAULT 0,
+    summary    TEXT             -- JSON, once the run has ended; the items it counts may be gone later
+);
+
+-- Every row of a run's input, each in exactly one state, so that the states always add up to the rows.
+CREATE TABLE items (
+    run     INTEGER NOT NULL,
+    row     INTEGER NOT NULL,
+    line    INTEGER NOT NULL,
+    key     TEXT,               -- NULL for a row that never became a contact
+    state   TEXT NOT NULL,      -- pending, created, updated, unchanged, rejected or merged
+    reason  TEXT,
+    contact TEXT,               -- JSON, while pending
+    PRIMARY KEY (run, row)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX items_by_key ON items (run, key) WHERE key IS NOT NULL AND state <> 'merged';
+CREATE INDEX items_pending ON items (run, row) WHERE state = 'pending';

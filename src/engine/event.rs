@@ -1,0 +1,76 @@
+//! What the engine tells while it works. Observers fold it into bars, lines or logs.
+
+use std::time::Duration;
+
+use crate::core::call::CallKind;
+use crate::core::plan::Range;
+use crate::core::task::Outcome;
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// So many rows of the input are read.
+    Read {
+        /// Rows so far.
+        rows: u64,
+    },
+    /// Sending begins.
+    Sending {
+        /// Rows that are pending.
+        pending: u64,
+        /// The calls they will take.
+        calls: Range,
+        /// The calls of the past minute that count already.
+        used: usize,
+        /// The most calls a minute.
+        limit: usize,
+    },
+    /// A call came back.
+    Called {
+        /// Which of the six it was.
+        kind: CallKind,
+        /// What it came to, in one word.
+        result: &'static str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A call got no answer or was put off.
+    Trouble {
+        /// Which of the six it was.
+        kind: CallKind,
+        /// What went wrong.
+        cause: &'a str,
+    },
+    /// The platform said 429: the channel waits.
+    Throttled {
+        /// For how long.
+        wait: Duration,
+    },
+    /// A row ended.
+    Done {
+        /// Its line in the input.
+        line: u64,
+        /// How.
+        outcome: &'a Outcome,
+    },
+    /// A row stays pending although the run goes on.
+    Left {
+        /// Its line in the input.
+        line: u64,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A second passed.
+    Tick {
+        /// The calls that count in the present minute.
+        used: usize,
+        /// The calls that are left.
+        calls: Range,
+    },
+}
+
+/// Somebody who is told. It must not take long: the engine waits for it.
+pub trait Observer {
+    /// Takes in one event.
+    fn tell(&self, event: &Event<'_>);
+}

@@ -1,0 +1,15 @@
+//! The engine: the loops that plan a file and send what is pending. It emits events and knows no bars.
+
+mod event;
+mod plan;
+mod send;
+mod stop;
+mod summary;
+mod transport;
+
+pub use self::event::{Event, Observer};
+pub use self::plan::{PlanError, plan};
+pub use self::send::{Ending, Job, concurrency_for, send};
+pub use self::stop::{Stop, StopReason};
+pub use self::summary::{plan_summary, run_summary};
+pub use self::transport::Transport;

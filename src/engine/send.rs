@@ -1,0 +1,410 @@
+//! The loop that sends: takes pending contacts in the file's order and brings each to its end, many at a time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+
+use crate::core::attempt::Attempt;
+use crate::core::call::{Call, Cleared};
+use crate::core::health::{Down, Health};
+use crate::core::plan::{Range, forecast};
+use crate::core::retry::{Retry, TRIES, decide};
+use crate::core::task::{Outcome, Policy, Step, Task};
+use crate::core::time::Timestamp;
+use crate::core::window::{MARGIN, MINUTE, Permit};
+use crate::edges::journal::{Carried, Ended, Implied, Item, Journal, JournalError, RunState};
+use crate::edges::pace::{Clock, Pace, delays};
+use crate::edges::report::RunSummary;
+use crate::engine::event::{Event, Observer};
+use crate::engine::stop::{Stop, StopReason};
+use crate::engine::summary::run_summary;
+use crate::engine::transport::Transport;
+
+/// How many pending items are read from the journal at a time.
+const PAGE: u32 = 500;
+
+/// The most contacts on their way at once, those that wait for a delay or a settle time included: it bounds memory.
+const ON_THE_WAY: usize = 5_000;
+
+/// A planned run, and all that sending it takes.
+#[derive(Debug)]
+pub struct Job<'a, T, O> {
+    /// Where everything is written down.
+    pub journal: &'a Journal,
+    /// The run's number.
+    pub run: i64,
+    /// The channel's name.
+    pub channel: &'a str,
+    /// What the run wants of its tasks.
+    pub policy: Policy,
+    /// The platform.
+    pub transport: &'a T,
+    /// How long a call can take before the transport gives it up.
+    pub call_timeout: Duration,
+    /// The most calls a minute.
+    pub rate: NonZeroU32,
+    /// The most calls at once; the rate when `None`.
+    pub burst: Option<NonZeroU32>,
+    /// The most calls on their way at once; see [`concurrency_for`] when `None`.
+    pub concurrency: Option<usize>,
+    /// The process's clock.
+    pub clock: &'a Clock,
+    /// What the chance in the delays begins from.
+    pub seed: u64,
+    /// Who is told.
+    pub observer: &'a O,
+    /// How to stop early.
+    pub stop: &'a Stop,
+}
+
+/// What became of a run for now.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// The run's summary.
+    pub summary: RunSummary,
+    /// Why it stopped before its end; `None` also when contacts were left because their calls kept failing.
+    pub stopped: Option<StopReason>,
+}
+
+/// How many calls are on their way at once, unless told: as many as the rate starts in five seconds, which keeps a
+/// platform busy that takes five seconds to answer; at least 8 and at most 64.
+pub fn concurrency_for(rate: NonZeroU32) -> usize {
+    usize::try_from(rate.get() / 12).unwrap_or(usize::MAX).clamp(8, 64)
+}
+
+/// Sends what is pending in a run until all is done, nothing more can be done, or somebody asks to stop. Then calls that
+/// are on their way are finished and written down.
+///
+/// # Errors
+/// A [`JournalError`] when the journal cannot be read or written. What is on its way then is settled by the next run.
+pub async fn send<T: Transport, O: Observer>(job: Job<'_, T, O>) -> Result<Ending, JournalError> {
+    let begun = job.clock.now();
+    job.journal.begin_sending(job.run, job.channel, job.call_timeout, begun).await?;
+    let ended = job.journal.ended_since(job.channel, begun.before(MINUTE + MARGIN)).await?;
+    let pace = Pace::new(job.rate, job.burst, ended, job.clock.clone());
+    let concurrency = job.concurrency.unwrap_or_else(|| concurrency_for(job.rate)).max(1);
+    let sending = Sending {
+        slots: Semaphore::new(concurrency),
+        concurrency,
+        delays: delays(usize::try_from(TRIES).unwrap_or(usize::MAX)),
+        chance: RefCell::new(fastrand::Rng::with_seed(job.seed)),
+        health: RefCell::default(),
+        asleep: Cell::new(0),
+        fell_asleep: Notify::new(),
+        calls_left: Cell::default(),
+        pace: &pace,
+        job: &job,
+    };
+    sending.announce().await?;
+    sending.run().await?;
+
+    let counts = job.journal.counts(job.run).await?;
+    let stopped = job.stop.reason();
+    let (state, reason) = match &stopped {
+        _ if counts.pending == 0 => (RunState::Finished, None),
+        Some(reason) => (RunState::Stopped, Some(reason.text())),
+        None => (RunState::Stopped, Some(format!("{} contacts are left: their calls kept failing", counts.pending))),
+    };
+    let now = job.clock.now();
+    let worked = now.since(begun);
+    let summary = run_summary(job.run, state, reason.clone(), &counts, worked);
+    job.journal.end(job.run, state, reason, worked, now, summary.to_json()).await?;
+    Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished) })
+}
+
+struct Sending<'a, T, O> {
+    job: &'a Job<'a, T, O>,
+    pace: &'a Pace,
+    // Who holds a slot has a call on its way, or is next in line for a permit.
+    slots: Semaphore,
+    concurrency: usize,
+    delays: Vec<Duration>,
+    chance: RefCell<fastrand::Rng>,
+    health: RefCell<Health>,
+    // Contacts that wait for a delay or a settle time. Others go on in their place.
+    asleep: Cell<usize>,
+    fell_asleep: Notify,
+    calls_left: Cell<Range>,
+}
+
+/// A contact on its way, with its row; a contact that only has to be settled has none.
+struct OnTheWay {
+    place: Option<(u64, u64)>,
+    task: Task,
+    calls: Range,
+}
+
+/// What a slot and a permit allow: one call. Both end with it.
+struct Clearance<'a> {
+    permit: Permit,
+    _slot: SemaphorePermit<'a>,
+}
+
+impl<'a, T: Transport, O: Observer> Sending<'a, T, O> {
+    async fn announce(&self) -> Result<(), JournalError> {
+        let pending = self.job.journal.counts(self.job.run).await?.pending;
+        let forecast = self.job.journal.forecast(self.job.run, self.job.channel, self.job.policy).await?;
+        self.calls_left.set(forecast.total);
+        self.job.observer.tell(&Event::Sending {
+            pending,
+            calls: forecast.total,
+            used: self.pace.used(),
+            limit: usize::try_from(self.job.rate.get()).unwrap_or(usize::MAX),
+        });
+        Ok(())
+    }
+
+    async fn run(&self) -> Result<(), JournalError> {
+        let mut active: FuturesUnordered<LocalBoxFuture<'_, Result<(), JournalError>>> = FuturesUnordered::new();
+        let mut queue = Queue::open(self.job).await?;
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            while self.job.stop.reason().is_none()
+                && active.len() < ON_THE_WAY
+                && active.len() - self.asleep.get() < self.concurrency
+            {
+                let Some(next) = queue.next(self.job).await? else { break };
+                active.push(Box::pin(self.bring(next)));
+            }
+            tokio::select! {
+                ended = active.next() => match ended {
+                    Some(ended) => ended?,
+                    None => return Ok(()),
+                },
+                () = self.fell_asleep.notified() => {}
+                _ = tick.tick() => {
+                    self.job.observer.tell(&Event::Tick { used: self.pace.used(), calls: self.calls_left.get() });
+                }
+            }
+        }
+    }
+
+    async fn bring(&self, mut contact: OnTheWay) -> Result<(), JournalError> {
+        let mut tries = 0;
+        loop {
+            match contact.task.step(self.job.clock.now()) {
+                Step::Done(outcome) => {
+                    self.job.journal.concluded(self.implied(&contact, true, Some(&outcome))).await?;
+                    self.done(&contact, &outcome);
+                    return Ok(());
+                }
+                Step::Leave(reason) => {
+                    self.left(&contact, &reason);
+                    return Ok(());
+                }
+                Step::Wait(until) => {
+                    if !self.sleep_until(until).await {
+                        return Ok(());
+                    }
+                }
+                Step::Call(call) => {
+                    let Some(clearance) = self.clearance().await else { return Ok(()) };
+                    tries += 1;
+                    let (attempt, outcome) = self.send(&mut contact, &call, clearance).await?;
+                    if let Some(outcome) = outcome {
+                        self.done(&contact, &outcome);
+                        return Ok(());
+                    }
+                    match self.decide(&contact.task, &attempt, tries) {
+                        Retry::Finish => tries = 0,
+                        Retry::Call(wait) => {
+                            if !self.sleep_until(self.job.clock.now() + wait).await {
+                                return Ok(());
+                            }
+                        }
+                        Retry::Channel(wait) => {
+                            self.pace.pause(wait);
+                            self.job.observer.tell(&Event::Throttled { wait });
+                        }
+                        Retry::GiveUp => {
+                            self.left(&contact, &format!("its {} failed {tries} times", call.kind().name()));
+                            return Ok(());
+                        }
+                        Retry::Stop => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+
+    // The permit is taken before the intent is journaled: a kill while waiting must leave the call unsent, or resuming
+    // would have to treat it as possibly done.
+    async fn clearance(&self) -> Option<Clearance<'_>> {
+        let both = async {
+            let slot = self.slots.acquire().await.expect("the semaphore is never closed");
+            Clearance { permit: self.pace.permit().await, _slot: slot }
+        };
+        tokio::select! {
+            biased;
+            () = self.job.stop.asked() => None,
+            clearance = both => Some(clearance),
+        }
+    }
+
+    async fn send(
+        &self,
+        contact: &mut OnTheWay,
+        call: &Call,
+        clearance: Clearance<'_>,
+    ) -> Result<(Attempt, Option<Outcome>), JournalError> {
+        let job = self.job;
+        let begun = job.clock.now();
+        contact.task.start(call);
+        let started = job.journal.start(job.run, job.channel, contact.task.contact(), call, begun).await?;
+        let number = started.number();
+        let attempt = job.transport.send(Cleared::new(call, clearance.permit, started)).await;
+        self.pace.finish();
+        let at = job.clock.now();
+        self.notice(call, &attempt, begun, at);
+
+        let before = contact.task.standing().clone();
+        contact.task.apply(call, &attempt, at);
+        let outcome = match contact.task.step(at) {
+            Step::Done(outcome) => Some(outcome),
+            Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
+        };
+        let implied = self.implied(contact, *contact.task.standing() != before, outcome.as_ref());
+        job.journal.answered(Ended { number, attempt: attempt.clone(), at }, implied).await?;
+        Ok((attempt, outcome))
+    }
+
+    // Tells what happened, and asks to stop when calling on makes no sense.
+    fn notice(&self, call: &Call, attempt: &Attempt, begun: Timestamp, at: Timestamp) {
+        let (job, kind) = (self.job, call.kind());
+        job.observer.tell(&Event::Called { kind, result: attempt.name(), took: at.since(begun) });
+        match attempt {
+            Attempt::Unsent { cause } | Attempt::Lost { cause, .. } | Attempt::Queued { message: cause } => {
+                job.observer.tell(&Event::Trouble { kind, cause });
+            }
+            Attempt::Unauthorized { message } => job.stop.ask(StopReason::Unauthorized(message.clone())),
+            Attempt::Page { .. }
+            | Attempt::Contact(_)
+            | Attempt::Created(_)
+            | Attempt::Done
+            | Attempt::Missing { .. }
+            | Attempt::Taken { .. }
+            | Attempt::Refused { .. }
+            | Attempt::Throttled { .. } => {}
+        }
+        match self.health.borrow_mut().hear(attempt, at) {
+            None => {}
+            Some(Down::Silent(cause)) => {
+                job.stop.ask(StopReason::Down(format!("the platform gives no answer: {cause}")));
+            }
+            Some(Down::Throttled) => {
+                job.stop.ask(StopReason::Down("the platform answers nothing but 429 (too many requests)".into()));
+            }
+        }
+    }
+
+    fn decide(&self, task: &Task, attempt: &Attempt, tries: u32) -> Retry {
+        let passing = task.is_passing(attempt, self.job.clock.now());
+        decide(attempt, passing, tries, &self.delays, self.chance.borrow_mut().f64())
+    }
+
+    /// Waits, out of the way of others. False when somebody asked to stop meanwhile.
+    async fn sleep_until(&self, until: Timestamp) -> bool {
+        self.asleep.set(self.asleep.get() + 1);
+        self.fell_asleep.notify_one();
+        let slept = tokio::select! {
+            biased;
+            () = self.job.stop.asked() => false,
+            () = self.job.clock.sleep_until(until) => true,
+        };
+        self.asleep.set(self.asleep.get() - 1);
+        slept
+    }
+
+    fn implied(&self, contact: &OnTheWay, with_standing: bool, outcome: Option<&Outcome>) -> Implied {
+        Implied {
+            channel: self.job.channel.to_owned(),
+            contact: contact.task.contact().clone(),
+            standing: with_standing.then(|| contact.task.standing().clone()),
+            outcome: contact.place.zip(outcome).map(|((row, _), outcome)| (self.job.run, row, outcome.clone())),
+        }
+    }
+
+    fn done(&self, contact: &OnTheWay, outcome: &Outcome) {
+        let left = self.calls_left.get();
+        self.calls_left.set(Range {
+            min: left.min.saturating_sub(contact.calls.min),
+            max: left.max.saturating_sub(contact.calls.max),
+        });
+        if let Some((_, line)) = contact.place {
+            self.job.observer.tell(&Event::Done { line, outcome });
+        }
+    }
+
+    fn left(&self, contact: &OnTheWay, reason: &str) {
+        if let Some((_, line)) = contact.place {
+            self.job.observer.tell(&Event::Left { line, reason });
+        }
+    }
+}
+
+/// What is to be sent, in order: unsettled creates of earlier runs first, then the file.
+struct Queue {
+    first: std::vec::IntoIter<Carried>,
+    // Rows that were among the first.
+    taken: BTreeSet<u64>,
+    page: std::vec::IntoIter<Item>,
+    last_row: u64,
+    exhausted: bool,
+}
+
+impl Queue {
+    async fn open<T, O>(job: &Job<'_, T, O>) -> Result<Self, JournalError> {
+        let first = job.journal.unsettled(job.run, job.channel).await?;
+        let taken = first
+            .iter()
+            .filter_map(|carried| match carried {
+                Carried::Item(item) => Some(item.row),
+                Carried::Orphan(_) => None,
+            })
+            .collect();
+        Ok(Self { first: first.into_iter(), taken, page: Vec::new().into_iter(), last_row: 0, exhausted: false })
+    }
+
+    async fn next<T, O>(&mut self, job: &Job<'_, T, O>) -> Result<Option<OnTheWay>, JournalError> {
+        let now = job.clock.now();
+        for carried in self.first.by_ref() {
+            match carried {
+                Carried::Item(item) => return Ok(Some(on_the_way(job, item, now))),
+                // Without a match field only a person can find out; it stays unsettled until its file comes back.
+                Carried::Orphan(contact) if contact.matches().is_empty() => {}
+                Carried::Orphan(contact) => {
+                    let task = Task::settling(contact, job.policy, now);
+                    return Ok(Some(OnTheWay { place: None, task, calls: Range::default() }));
+                }
+            }
+        }
+        loop {
+            for item in self.page.by_ref() {
+                self.last_row = item.row;
+                if !self.taken.contains(&item.row) {
+                    return Ok(Some(on_the_way(job, item, now)));
+                }
+            }
+            if self.exhausted {
+                return Ok(None);
+            }
+            let page = job.journal.pending(job.run, job.channel, self.last_row, PAGE).await?;
+            self.exhausted = page.is_empty();
+            self.page = page.into_iter();
+        }
+    }
+}
+
+fn on_the_way<T, O>(job: &Job<'_, T, O>, item: Item, now: Timestamp) -> OnTheWay {
+    let Item { row, line, contact, standing, past } = item;
+    // As the forecast of the whole run counts it, so that what is left comes out at zero.
+    let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy.mode).total;
+    let task = Task::new(contact, standing, job.policy, &past, now);
+    OnTheWay { place: Some((row, line)), task, calls }
+}

@@ -1,0 +1,65 @@
+//! From the journal's counts to the summary that scripts read.
+
+use std::time::Duration;
+
+use crate::core::call::CallKind;
+use crate::core::plan::{Forecast, duration_at};
+use crate::edges::journal::{Counts, RunState};
+use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary};
+
+/// The summary of a run that worked for `worked` in this process.
+pub fn run_summary(run: i64, state: RunState, reason: Option<String>, counts: &Counts, worked: Duration) -> RunSummary {
+    let of = |kind| counts.calls.get(&kind).copied().unwrap_or_default();
+    let worked = Duration::from_millis(counts.worked_ms) + worked;
+    RunSummary {
+        run: Some(run),
+        state: state.name(),
+        reason,
+        rows: counts.rows,
+        created: counts.created,
+        updated: counts.updated,
+        unchanged: counts.unchanged,
+        rejected: counts.rejected,
+        merged: counts.merged,
+        pending: counts.pending,
+        calls: by_kind(counts.calls.values().sum(), of),
+        retries: counts.retries,
+        throttled: counts.throttled,
+        seconds: worked.as_secs_f64(),
+        minutes: None,
+    }
+}
+
+/// The summary of a plan that took `worked` to make and is to be sent at `rate` calls a minute.
+pub fn plan_summary(counts: &Counts, forecast: &Forecast, rate: u32, worked: Duration) -> PlanSummary {
+    let minutes = |calls| duration_at(calls, rate).as_secs_f64() / 60.0;
+    PlanSummary {
+        run: None,
+        state: RunState::Planned.name(),
+        reason: None,
+        rows: counts.rows,
+        created: counts.created,
+        updated: counts.updated,
+        unchanged: counts.unchanged,
+        rejected: counts.rejected,
+        merged: counts.merged,
+        pending: counts.pending,
+        calls: by_kind(forecast.total, |kind| forecast.of(kind)),
+        retries: 0,
+        throttled: 0,
+        seconds: worked.as_secs_f64(),
+        minutes: Some(Minutes { min: minutes(forecast.total.min), max: minutes(forecast.total.max) }),
+    }
+}
+
+fn by_kind<C>(total: C, of: impl Fn(CallKind) -> C) -> Calls<C> {
+    Calls {
+        total,
+        find: of(CallKind::Find),
+        read: of(CallKind::Read),
+        create: of(CallKind::Create),
+        update: of(CallKind::Update),
+        add_tags: of(CallKind::AddTags),
+        remove_tags: of(CallKind::RemoveTags),
+    }
+}

@@ -1,0 +1,12 @@
+//! What the engine needs of a platform.
+
+use std::future::Future;
+
+use crate::core::attempt::Attempt;
+use crate::core::call::Cleared;
+
+/// Something that sends calls: the platform over HTTP, or a model of it in a test.
+pub trait Transport {
+    /// Sends one call, once, and says what it came to. It takes nothing but a call that is paced and journaled.
+    fn send(&self, call: Cleared<'_>) -> impl Future<Output = Attempt>;
+}
