@@ -1,1 +1,15 @@
-//! .
+//! The platform over HTTP: where it is, what it is asked, what its answers mean, and the one transport that carries them.
+//!
+//! [`dialect`] is the API's first version as pure functions. [`Http`] adds the connection and nothing else: it never
+//! waits for the limit, never tries again, and follows no redirect, because each sending needs a permit of its own.
+
+pub mod dialect;
+mod endpoint;
+mod presets;
+mod token;
+mod transport;
+
+pub use endpoint::{BaseUrl, ChannelKind, UrlError};
+pub use presets::{PRESETS, Preset, UnknownPreset, preset};
+pub use token::{Token, TokenError};
+pub use transport::{CONNECT_TIMEOUT, Http, HttpError, LARGEST_BODY, TIMEOUT, Timeouts};

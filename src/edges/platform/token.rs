@@ -1,0 +1,116 @@
+//! The token of a channel: sent in a header, shown nowhere.
+
+use std::fmt;
+
+use reqwest::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+
+/// What stands for the token where an answer repeats it.
+const HIDDEN: &str = "[token]";
+
+/// How many of the token's first characters give it away at the end of a message that was cut there.
+const TELLING: usize = 4;
+
+/// A channel's API token. Its memory is wiped when it is dropped, and no way of printing shows it.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+/// Why a text is no token. The text itself is never part of the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing but blanks.
+    #[error(
+        "expected the channel's API token, found an empty text; copy it from the channel's settings (the key icon)"
+    )]
+    Empty,
+    /// A blank inside, as in `Bearer abc`.
+    #[error(
+        "expected the API token alone, found a blank or a line break in it; give it without `Bearer` and on one line"
+    )]
+    Blank,
+    /// A character that no header takes.
+    #[error("expected an API token of visible ASCII characters, found another one at place {0}; copy it again")]
+    Character(usize),
+}
+
+impl Token {
+    /// Takes a token as it was copied: blanks and line breaks around it do not matter.
+    ///
+    /// # Errors
+    /// A [`TokenError`] when it is empty or does not fit into a header.
+    pub fn new(text: &str) -> Result<Self, TokenError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        match text.chars().position(|c| !c.is_ascii_graphic()) {
+            None => Ok(Self(SecretString::from(text))),
+            Some(at) if text.chars().nth(at).is_some_and(char::is_whitespace) => Err(TokenError::Blank),
+            Some(at) => Err(TokenError::Character(at + 1)),
+        }
+    }
+
+    /// The value of the `Authorization` header, marked so that no log of headers shows it.
+    pub(super) fn bearer(&self) -> HeaderValue {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0.expose_secret()))
+            .expect("visible ASCII always fits into a header");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// The text without the token, should it hold it: whole, or its beginning where the text was cut short.
+    pub(super) fn redact(&self, text: &str) -> String {
+        let secret = self.0.expose_secret();
+        let clean = text.replace(secret, HIDDEN);
+        let Some(kept) = clean.strip_suffix('…') else { return clean };
+        // The token is ASCII, so that each of its bytes is a character.
+        match (TELLING..secret.len()).rev().find(|&length| kept.ends_with(&secret[..length])) {
+            Some(length) => format!("{}{HIDDEN}…", &kept[..kept.len() - length]),
+            None => clean,
+        }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([hidden])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_fits_into_a_header_and_is_never_shown() {
+        let token = Token::new(" abc.DEF-123/+=\n").unwrap();
+        assert_eq!(token.bearer().to_str().unwrap(), "Bearer abc.DEF-123/+=");
+        assert_eq!(format!("{token:?} {:?}", token.bearer()), "Token([hidden]) Sensitive");
+    }
+
+    #[test]
+    fn what_is_no_token_is_said_without_repeating_it() {
+        let check = |text: &str, expected: TokenError| {
+            let error = Token::new(text).unwrap_err();
+            assert_eq!(error, expected, "{text}");
+            assert!(!error.to_string().contains("abc"));
+        };
+        check("", TokenError::Empty);
+        check(" \n", TokenError::Empty);
+        check("Bearer abc", TokenError::Blank);
+        check("abc\nabc", TokenError::Blank);
+        check("abcé", TokenError::Character(4));
+        check("abc\u{7f}", TokenError::Character(4));
+    }
+
+    #[test]
+    fn a_message_that_repeats_the_token_loses_it() {
+        let token = Token::new("tok-12345678").unwrap();
+        let check = |text: &str, expected: &str| assert_eq!(token.redact(text), expected, "{text}");
+        check("no contact", "no contact");
+        check("Token tok-12345678 is invalid", "Token [token] is invalid");
+        check("Token tok-1234…", "Token [token]…");
+        check("Token tok-1234", "Token tok-1234");
+        check("a tok…", "a tok…");
+    }
+}

@@ -1,0 +1,502 @@
+//! One connection to one channel: sends a cleared call, once, and says what came of it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, redirect, retry};
+
+use super::dialect;
+use super::endpoint::{BaseUrl, ChannelKind};
+use super::token::Token;
+use crate::core::attempt::Attempt;
+use crate::core::call::Cleared;
+
+/// How long a connection may take to be made. A platform that is up accepts within a second from anywhere; the rest is
+/// for slow name servers. A call that ends here was certainly not sent.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a call may take from its start to the last byte of its answer. It is longer than the time for connecting,
+/// so that whether a call was sent is known, and a call that hangs holds its place in the window no longer than this.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest body that is read, after decompression. A page of ten contacts has some 10 kB; this much is no answer of
+/// the API, and must not fill the memory.
+pub const LARGEST_BODY: usize = 8 << 20;
+
+/// How long an idle connection is kept. Calls follow each other every 600 ms, or come in bursts with up to a minute
+/// between them, and servers close idle connections after 5 (Apache), 60 or 75 seconds: a create that is written into a
+/// connection just as the server closes it is lost, and costs a search. A new connection a minute costs next to nothing.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the connection is made.
+    pub connect: Duration,
+    /// Until the answer is whole, from the start.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: CONNECT_TIMEOUT, total: TIMEOUT }
+    }
+}
+
+/// No connection can be made from this machine.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "expected to be able to open encrypted connections, found: {cause}; on a bare system, install its CA certificates (the package `ca-certificates`)"
+)]
+pub struct HttpError {
+    cause: String,
+    source: reqwest::Error,
+}
+
+/// A channel over HTTP. It keeps its connections open, and is shared by reference between calls under way.
+pub struct Http {
+    client: Client,
+    base: BaseUrl,
+    token: Token,
+    kind: ChannelKind,
+    timeouts: Timeouts,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("base", &self.base).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Http {
+    /// Prepares a channel; connects to nothing yet.
+    ///
+    /// The proxy of the environment is used, but never for this machine: the sandbox would not be reached through it.
+    ///
+    /// # Errors
+    /// [`HttpError`] when the machine cannot open encrypted connections and the URL asks for one.
+    pub fn new(base: BaseUrl, token: Token, kind: ChannelKind, timeouts: Timeouts) -> Result<Self, HttpError> {
+        let json = HeaderValue::from_static("application/json");
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, token.bearer());
+        headers.insert(ACCEPT, json.clone());
+        headers.insert(CONTENT_TYPE, json);
+        let mut client = Client::builder()
+            .default_headers(headers)
+            .user_agent(concat!("contactsync/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(timeouts.connect)
+            .timeout(timeouts.total)
+            .pool_idle_timeout(IDLE)
+            // Each sending needs a permit, and a redirect may send the token in clear (API.md, trap 1).
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .https_only(base.is_encrypted());
+        if !base.is_encrypted() {
+            // Without this, a machine without CA certificates could not even run the sandbox.
+            client = client.tls_certs_only([]);
+        }
+        if base.is_loopback() {
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|source| HttpError { cause: deepest(&source), source })?;
+        Ok(Self { client, base, token, kind, timeouts })
+    }
+
+    /// Sends the call, exactly once, and waits for what comes of it.
+    ///
+    /// A failure before anything was written is [`Attempt::Unsent`], any later one is [`Attempt::Lost`]. No message
+    /// holds the token, or the query of a URL.
+    pub async fn send(&self, cleared: Cleared<'_>) -> Attempt {
+        let call = cleared.call();
+        let dialect::Request { method, path, body } = dialect::request(call, self.kind);
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let attempt = match request.send().await {
+            Err(error) => self.unanswered(&error),
+            Ok(mut response) => {
+                let received = SystemTime::now();
+                let status = response.status().as_u16();
+                match self.body(&mut response).await {
+                    Ok(body) => dialect::classify(call.kind(), status, response.headers(), &body, received),
+                    Err(cause) => Attempt::Lost { status: Some(status), cause },
+                }
+            }
+        };
+        self.without_token(attempt)
+    }
+
+    async fn body(&self, response: &mut Response) -> Result<Vec<u8>, String> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.cause(&error))? {
+            if body.len() + chunk.len() > LARGEST_BODY {
+                return Err(format!("the answer is larger than {} MiB", LARGEST_BODY >> 20));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    fn unanswered(&self, error: &reqwest::Error) -> Attempt {
+        let cause = self.cause(error);
+        if error.is_connect() || error.is_builder() || was_never_written(error) {
+            Attempt::Unsent { cause }
+        } else {
+            Attempt::Lost { status: None, cause }
+        }
+    }
+
+    fn cause(&self, error: &reqwest::Error) -> String {
+        if error.is_dns() {
+            return "the host's name is not known".to_owned();
+        }
+        if error.is_timeout() {
+            return if error.is_connect() {
+                format!("no connection within {:?}", self.timeouts.connect)
+            } else {
+                format!("timed out after {:?}", self.timeouts.total)
+            };
+        }
+        let said = chain(error).filter_map(|cause| {
+            let hyper = cause.downcast_ref::<hyper::Error>().and_then(of_hyper);
+            hyper.or_else(|| cause.downcast_ref::<io::Error>().and_then(of_io)).map(str::to_owned)
+        });
+        // The last one lies deepest: what the operating system said, rather than who was told.
+        said.last().unwrap_or_else(|| {
+            let stage = if error.is_connect() && self.base.is_encrypted() { "no encrypted connection: " } else { "" };
+            format!("{stage}{}", deepest(error))
+        })
+    }
+
+    fn without_token(&self, attempt: Attempt) -> Attempt {
+        let clean = |text: String| self.token.redact(&text);
+        match attempt {
+            Attempt::Missing { message } => Attempt::Missing { message: clean(message) },
+            Attempt::Taken { message, by } => Attempt::Taken { message: clean(message), by },
+            Attempt::Refused { status, message } => Attempt::Refused { status, message: clean(message) },
+            Attempt::Unauthorized { message } => Attempt::Unauthorized { message: clean(message) },
+            Attempt::Queued { message } => Attempt::Queued { message: clean(message) },
+            Attempt::Unsent { cause } => Attempt::Unsent { cause: clean(cause) },
+            Attempt::Lost { status, cause } => Attempt::Lost { status, cause: clean(cause) },
+            silent @ (Attempt::Page { .. }
+            | Attempt::Contact(_)
+            | Attempt::Created(_)
+            | Attempt::Done
+            | Attempt::Throttled { .. }) => silent,
+        }
+    }
+}
+
+fn chain<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}
+
+// hyper calls a request cancelled only while it still waits in the queue of a connection: not a byte of it was written.
+fn was_never_written(error: &reqwest::Error) -> bool {
+    chain(error).any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled))
+}
+
+fn of_hyper(error: &hyper::Error) -> Option<&'static str> {
+    if error.is_incomplete_message() {
+        Some("the connection was closed before the answer")
+    } else if error.is_parse() || error.is_parse_too_large() {
+        Some("the answer is not HTTP")
+    } else {
+        None
+    }
+}
+
+fn of_io(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some("connection refused"),
+        io::ErrorKind::ConnectionReset => Some("the connection was reset"),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => Some("the connection broke"),
+        io::ErrorKind::UnexpectedEof => Some("the connection was closed before the answer was whole"),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Some("the host cannot be reached"),
+        _ => None,
+    }
+}
+
+// The first cause in its own words. It comes from below HTTP, where no URL is known.
+fn deepest(error: &reqwest::Error) -> String {
+    let text = chain(error).last().map_or_else(|| "the request failed".to_owned(), ToString::to_string);
+    dialect::one_line(&text)
+}
+
+// Each test has a server of plain sockets, which does what no well-behaved server does.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::call::{Call, Started};
+    use crate::core::model::{ContactId, Field};
+    use crate::core::time::Timestamp;
+    use crate::core::window::{Admission, Window};
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::thread;
+
+    const SECRET: &str = "tok-3cr3t";
+    const CREATED: &str = r#"{"data":{"id":"cus_1"}}"#;
+
+    fn cleared(call: &Call) -> Cleared<'_> {
+        let Admission::Granted(permit) = Window::new(1).admit(Timestamp::default()) else { panic!("an empty window") };
+        Cleared::new(call, permit, Started::committed(1))
+    }
+
+    fn http_to(url: &str, total: Duration) -> Http {
+        let timeouts = Timeouts { total, ..Timeouts::default() };
+        let base = BaseUrl::parse(url, false).unwrap();
+        Http::new(base, Token::new(SECRET).unwrap(), ChannelKind::Standard, timeouts).unwrap()
+    }
+
+    fn http(address: SocketAddr) -> Http {
+        http_to(&format!("http://{address}/api/v1"), TIMEOUT)
+    }
+
+    fn create() -> Call {
+        Call::Create { fields: vec![Field::text("phone", "+521")] }
+    }
+
+    /// Serves one connection after the other, and keeps what each was sent.
+    fn serve(
+        per_connection: impl Fn(usize, &mut TcpStream, &Sender<String>) + Send + 'static,
+    ) -> (SocketAddr, Receiver<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, requests) = channel();
+        thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                per_connection(number, &mut stream.unwrap(), &sender);
+            }
+        });
+        (address, requests)
+    }
+
+    /// Reads one request, head and body.
+    fn take(stream: &mut TcpStream) -> String {
+        let mut request = Vec::new();
+        let mut byte = [0];
+        while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            request.push(byte[0]);
+        }
+        let head = String::from_utf8(request.clone()).unwrap().to_lowercase();
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).unwrap();
+        request.extend(body);
+        String::from_utf8(request).unwrap()
+    }
+
+    fn answer(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    async fn lost_or_unsent(address: SocketAddr, call: &Call) -> (&'static str, Option<u16>, String) {
+        match http(address).send(cleared(call)).await {
+            Attempt::Unsent { cause } => ("unsent", None, cause),
+            Attempt::Lost { status, cause } => ("lost", status, cause),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_arrives_is_what_the_dialect_wrote() {
+        let (address, requests) = serve(|_, stream, requests| {
+            requests.send(take(stream)).unwrap();
+            stream.write_all(answer(CREATED).as_bytes()).unwrap();
+        });
+        let call = Call::RemoveTags { id: ContactId::new("../a b/+ñ").unwrap(), tags: vec!["VIP ñ".into()] };
+        http(address).send(cleared(&call)).await;
+        let request = requests.recv().unwrap();
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        let mut lines: Vec<_> = head.lines().collect();
+        assert_eq!(lines.remove(0), "DELETE /api/v1/contact/..%2Fa%20b%2F%2B%C3%B1/tags HTTP/1.1");
+        lines.sort_unstable();
+        assert_eq!(
+            lines,
+            [
+                "accept-encoding: gzip",
+                "accept: application/json",
+                "authorization: Bearer tok-3cr3t",
+                "content-length: 19",
+                "content-type: application/json",
+                &format!("host: {address}"),
+                concat!("user-agent: contactsync/", env!("CARGO_PKG_VERSION")),
+            ]
+        );
+        assert_eq!(body, r#"{"tags":["VIP ñ"]}"#);
+
+        let line = |call: Call| {
+            let requests = &requests;
+            async move {
+                http(address).send(cleared(&call)).await;
+                requests.recv().unwrap().lines().next().unwrap().to_owned()
+            }
+        };
+        let find = Call::Find { field: Field::text("a'b", "+1 (0)/..?#&=%2e"), page: 2 };
+        let expected =
+            "GET /api/v1/contact/by_custom_field?name=a%27b&value=%2B1%20%280%29%2F..%3F%23%26%3D%252e&page=2 HTTP/1.1";
+        assert_eq!(line(find).await, expected);
+        let read = |id: &str| Call::Read { id: ContactId::new(id).unwrap() };
+        assert_eq!(line(read("..")).await, "GET /api/v1/contact/%252E%252E HTTP/1.1");
+        assert_eq!(line(read("17")).await, "GET /api/v1/contact/17 HTTP/1.1");
+        assert_eq!(line(create()).await, "POST /api/v1/contact/ HTTP/1.1");
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_classified() {
+        let (address, _requests) = serve(|_, stream, _| {
+            take(stream);
+            stream.write_all(answer(CREATED).as_bytes()).unwrap();
+        });
+        let attempt = http(address).send(cleared(&create())).await;
+        assert_eq!(attempt, Attempt::Created(ContactId::new("cus_1").unwrap()));
+    }
+
+    #[tokio::test]
+    async fn what_never_left_is_unsent() {
+        let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        assert_eq!(lost_or_unsent(refused, &create()).await, ("unsent", None, "connection refused".into()));
+
+        let (address, _requests) = serve(|_, stream, _| stream.write_all(b"no TLS here, sorry").unwrap());
+        let http = http_to(&format!("https://{address}/api/v1"), TIMEOUT);
+        let attempt = http.send(cleared(&create())).await;
+        assert!(
+            matches!(&attempt, Attempt::Unsent { cause } if cause.starts_with("no encrypted connection: ")),
+            "{attempt:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_whole_answer_is_lost() {
+        async fn check(answer: &'static str, status: Option<u16>, cause: &str) {
+            let (address, _requests) = serve(move |_, stream, _| {
+                take(stream);
+                stream.write_all(answer.as_bytes()).unwrap();
+            });
+            let personal = Call::Find { field: Field::text("phone", "+5215512345678"), page: 1 };
+            assert_eq!(lost_or_unsent(address, &personal).await, ("lost", status, cause.into()), "{answer:?}");
+        }
+        check("", None, "the connection was closed before the answer").await;
+        check("HTTP/1.1 200 OK\r\nConte", None, "the connection was closed before the answer").await;
+        check("SSH-2.0-OpenSSH_9.2\r\n\r\n", None, "the answer is not HTTP").await;
+        let whole = "the connection was closed before the answer was whole";
+        check("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"data\":[]}", Some(200), whole).await;
+        check("HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"dat", Some(201), whole).await;
+    }
+
+    #[tokio::test]
+    async fn a_reset_after_the_request_is_lost() {
+        // Closing a socket with bytes that nobody has read sends a reset.
+        let (address, _requests) = serve(|_, stream, _| assert_eq!(stream.peek(&mut [0]).unwrap(), 1));
+        assert_eq!(lost_or_unsent(address, &create()).await, ("lost", None, "the connection was reset".into()));
+    }
+
+    #[tokio::test]
+    async fn silence_is_lost_after_the_time_allowed() {
+        let (address, _requests) = serve(|_, stream, _| {
+            take(stream);
+            // Until the other side hangs up.
+            let _ = stream.read(&mut [0]);
+        });
+        let http = http_to(&format!("http://{address}/api/v1"), Duration::from_millis(400));
+        let expected = Attempt::Lost { status: None, cause: "timed out after 400ms".into() };
+        assert_eq!(http.send(cleared(&create())).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_not_read_to_its_end() {
+        let (address, _requests) = serve(|_, stream, _| {
+            take(stream);
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            while stream.write_all(&[b' '; 1 << 14]).is_ok() {}
+        });
+        let attempt = http(address).send(cleared(&create())).await;
+        assert_eq!(attempt, Attempt::Lost { status: Some(200), cause: "the answer is larger than 8 MiB".into() });
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let (address, requests) = serve(|_, stream, requests| {
+            requests.send(take(stream)).unwrap();
+            stream.write_all(b"HTTP/1.1 307 T\r\nLocation: /elsewhere?a=b\r\nContent-Length: 0\r\n\r\n").unwrap();
+        });
+        let attempt = http(address).send(cleared(&create())).await;
+        let cause = "307 Temporary Redirect to `/elsewhere`, which is not followed: is the URL right?".to_owned();
+        assert_eq!(attempt, Attempt::Lost { status: Some(307), cause });
+        assert_eq!(requests.try_iter().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_message_never_holds_the_token() {
+        let (address, _requests) = serve(|_, stream, _| {
+            take(stream);
+            let body = format!(r#"{{"status":"error","message":"{SECRET} is not a token","data":[]}}"#);
+            stream.write_all(answer(&body).as_bytes()).unwrap();
+        });
+        let http = http(address);
+        let attempt = http.send(cleared(&create())).await;
+        assert_eq!(attempt, Attempt::Refused { status: 200, message: "[token] is not a token".into() });
+        assert!(!format!("{http:?} {:?}", http.client).contains(SECRET));
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_is_used_again() {
+        let (address, requests) = serve(|number, stream, requests| {
+            for _ in 0..3 {
+                take(stream);
+                requests.send(number.to_string()).unwrap();
+                stream.write_all(answer(CREATED).as_bytes()).unwrap();
+            }
+        });
+        let http = http(address);
+        for _ in 0..3 {
+            assert_eq!(http.send(cleared(&create())).await.name(), "created");
+        }
+        assert_eq!(requests.try_iter().collect::<Vec<_>>(), ["0", "0", "0"]);
+    }
+
+    // The server closes while the connection is idle: the next create goes over a new one and is not lost, because
+    // nothing of it was written to the old one.
+    #[tokio::test]
+    async fn a_connection_closed_between_two_calls_loses_none() {
+        let (closed, mut is_closed) = tokio::sync::mpsc::unbounded_channel();
+        let (address, requests) = serve(move |_, stream, requests| {
+            requests.send(take(stream)).unwrap();
+            stream.write_all(answer(CREATED).as_bytes()).unwrap();
+            stream.shutdown(std::net::Shutdown::Both).unwrap();
+            closed.send(()).unwrap();
+        });
+        let http = http(address);
+        for _ in 0..20 {
+            assert_eq!(http.send(cleared(&create())).await.name(), "created");
+            // Awaited rather than blocked on: the runtime has to see the connection close, as it does between two real calls.
+            is_closed.recv().await.unwrap();
+        }
+        assert_eq!(requests.try_iter().count(), 20);
+    }
+
+    // The server closes at the very moment at which the second create reaches it: the create was written, so that it is
+    // lost, and nobody sends it again behind our back.
+    #[tokio::test]
+    async fn a_create_written_into_a_closing_connection_is_not_sent_again() {
+        let (address, requests) = serve(|number, stream, requests| {
+            requests.send(take(stream)).unwrap();
+            stream.write_all(answer(CREATED).as_bytes()).unwrap();
+            if number == 0 {
+                requests.send(take(stream)).unwrap();
+            }
+        });
+        let http = http(address);
+        assert_eq!(http.send(cleared(&create())).await.name(), "created");
+        assert_eq!(http.send(cleared(&create())).await.name(), "lost");
+        assert_eq!(requests.try_iter().count(), 2);
+    }
+}

@@ -1,0 +1,159 @@
+//! Holds the dialect against what the platforms document: what it writes against every documented request, what it
+//! reads against every documented answer. See `fixtures/api/README.md`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use contactsync::core::attempt::Attempt;
+use contactsync::core::call::{Call, CallKind};
+use contactsync::core::model::{ContactId, Field, Remote, Value};
+use contactsync::edges::platform::dialect::{classify, request};
+use contactsync::edges::platform::{BaseUrl, ChannelKind, preset};
+use reqwest::header::HeaderMap;
+use serde_json::Value as Json;
+
+const PLATFORMS: [&str; 2] = ["1980tic", "orade"];
+
+/// The errors that any of the calls may get.
+const ERRORS: [u16; 4] = [401, 403, 405, 429];
+
+fn folder(platform: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/api").join(platform)
+}
+
+fn text(platform: &str, file: &str) -> String {
+    let path = folder(platform).join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn id(text: &str) -> ContactId {
+    ContactId::new(text).expect("the documents have no blank id")
+}
+
+/// The name that the platform searches and writes in its examples.
+fn first_name(platform: &str) -> &'static str {
+    if platform == "orade" { "Juan Ejemplo" } else { "Muhammad Mahin" }
+}
+
+fn documented_call(kind: CallKind, platform: &str) -> Call {
+    let contact = id("1776025372480910");
+    let first_name = Field::text("firstName", first_name(platform));
+    let last_name = Field::text("lastName", "Dar");
+    let tags = vec!["Blog Updates".to_owned(), "Platform Updates".to_owned()];
+    match kind {
+        CallKind::Find => Call::Find { field: first_name, page: 1 },
+        CallKind::Read => Call::Read { id: contact },
+        CallKind::Create => Call::Create { fields: vec![Field::text("phone", "03244077087"), first_name, last_name] },
+        CallKind::Update => Call::Update { id: contact, fields: vec![first_name, last_name] },
+        CallKind::AddTags => Call::AddTags { id: contact, tags },
+        CallKind::RemoveTags => Call::RemoveTags { id: contact, tags },
+    }
+}
+
+fn documented_contact(platform: &str) -> Remote {
+    let email = if platform == "orade" { "juanej@orade.com" } else { "muhammad@respond.io" };
+    let fields = [
+        ("firstName", "Mahin"),
+        ("lastName", "Dar"),
+        ("locale", "en_GB"),
+        ("timezone", "5"),
+        ("gender", "male"),
+        ("phone", "123123"),
+        ("email", email),
+        ("customerid", "1"),
+    ];
+    Remote {
+        id: id("1776025372480910"),
+        fields: fields.map(|(name, value)| (name.to_owned(), Value::Text(value.to_owned()))).into(),
+        tags: ["Blog Updates", "Platform Updates"].map(str::to_owned).into(),
+    }
+}
+
+fn documented_success(kind: CallKind, platform: &str) -> Attempt {
+    match kind {
+        CallKind::Find => Attempt::Page { contacts: vec![documented_contact(platform)], more: false },
+        CallKind::Read => Attempt::Contact(documented_contact(platform)),
+        CallKind::Create => Attempt::Created(id("cus_112233344555")),
+        CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => Attempt::Done,
+    }
+}
+
+fn documented_error(status: u16) -> Attempt {
+    match status {
+        401 => Attempt::Unauthorized { message: "API Token is invalid.".to_owned() },
+        403 => Attempt::Refused { status, message: "Message String".to_owned() },
+        405 => Attempt::Refused { status, message: "405 Method Not Allowed.".to_owned() },
+        429 => Attempt::Throttled { retry_after: None },
+        _ => panic!("{status} is not documented"),
+    }
+}
+
+fn read(kind: CallKind, status: u16, body: &str) -> Attempt {
+    classify(kind, status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH)
+}
+
+#[test]
+fn every_documented_request_is_what_the_dialect_writes() {
+    for platform in PLATFORMS {
+        let base = BaseUrl::parse(preset(platform).unwrap().base_url, false).unwrap();
+        for kind in CallKind::ALL {
+            let documented = text(platform, &format!("{}.request.http", kind.name()));
+            let (head, body) = documented.split_once("\n\n").unwrap_or((documented.trim_end(), ""));
+            let mut lines = head.lines();
+            let place = format!("{platform} {}", kind.name());
+
+            let written = request(&documented_call(kind, platform), ChannelKind::Standard);
+            let line = format!("{} {base}{}", written.method, written.path);
+            assert_eq!(lines.next(), Some(line.as_str()), "{place}");
+            let body = (!body.is_empty()).then(|| serde_json::from_str::<Json>(body).unwrap());
+            assert_eq!(written.body, body, "{place}");
+
+            // The headers are the transport's, the same for every call; its own test holds that it sends these two.
+            let headers: Vec<_> = lines.collect();
+            let [token, "Content-Type: application/json"] = headers[..] else { panic!("{place}: {headers:?}") };
+            assert!(token.starts_with("Authorization: Bearer {"), "{place}: {token}");
+        }
+    }
+}
+
+#[test]
+fn every_documented_answer_is_read_as_what_it_means() {
+    for platform in PLATFORMS {
+        for kind in CallKind::ALL {
+            let success = text(platform, &format!("{}.200.json", kind.name()));
+            assert_eq!(read(kind, 200, &success), documented_success(kind, platform), "{platform} {}", kind.name());
+            for status in ERRORS {
+                let error = text(platform, &format!("error.{status}.json"));
+                assert_eq!(read(kind, status, &error), documented_error(status), "{platform} {} {status}", kind.name());
+            }
+        }
+    }
+}
+
+// The name searched and the name found differ in the documents themselves (API.md, trap 2).
+#[test]
+fn the_documented_search_is_loose() {
+    for platform in PLATFORMS {
+        let found = documented_contact(platform);
+        assert!(!found.has(&Field::text("firstName", first_name(platform))), "{platform}");
+    }
+}
+
+#[test]
+fn no_fixture_goes_unchecked() {
+    let calls = CallKind::ALL.map(CallKind::name).into_iter();
+    let calls = calls.flat_map(|name| [format!("{name}.request.http"), format!("{name}.200.json")]);
+    let checked: BTreeSet<String> = calls.chain(ERRORS.map(|status| format!("error.{status}.json"))).collect();
+    let names = |path: &Path| -> BTreeSet<String> {
+        let entries = fs::read_dir(path).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    let mut folders = names(&folder(""));
+    assert!(folders.remove("README.md"));
+    assert!(folders.iter().eq(PLATFORMS), "{folders:?}");
+    for platform in PLATFORMS {
+        assert_eq!(names(&folder(platform)), checked, "{platform}");
+    }
+}
