@@ -1,0 +1,288 @@
+//! Answers in the shapes that the platforms document, and the refusals with their words.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::{StreamExt as _, stream};
+use serde::Serialize;
+use serde_json::json;
+
+use super::limit::Verdict;
+use crate::core::call::{CONTACTS_PER_PAGE, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::model::{ContactId, Value};
+
+/// The path of a find, in front of the query.
+pub const FIND_PATH: &str = "/api/v1/contact/by_custom_field";
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// Why the platform does not do what a call asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body or the query is not what the API takes.
+    Malformed(String),
+    /// No token, or one that is not valid.
+    Unauthorized,
+    /// More fields than a call may carry.
+    TooManyFields,
+    /// More tags than a call may carry.
+    TooManyTags,
+    /// The contact does not have a tag that is to be removed.
+    NoSuchTag(String),
+    /// There is no such contact: 403 and not 404 (API.md, trap 5).
+    NoSuchContact,
+    /// A value that only one contact may have belongs to this one (API.md, trap 8).
+    Taken {
+        /// The field.
+        field: String,
+        /// Whose value it is.
+        by: ContactId,
+    },
+    /// The contact is still being created (API.md, trap 7).
+    Queued,
+    /// Over the limit.
+    TooManyCalls,
+    /// The path has no such method.
+    WrongMethod,
+    /// There is no such path.
+    WrongPath,
+}
+
+impl Refusal {
+    /// The HTTP status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::Unauthorized => 401,
+            Self::TooManyFields | Self::TooManyTags | Self::NoSuchTag(_) | Self::NoSuchContact => 403,
+            Self::WrongPath => 404,
+            Self::WrongMethod => 405,
+            Self::Taken { .. } => 409,
+            Self::TooManyCalls => 429,
+            Self::Queued => 449,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Malformed(why) => why.clone(),
+            Self::Unauthorized => "API Token is invalid.".into(),
+            Self::TooManyFields => format!("Maximum {FIELDS_PER_CALL} custom fields per request."),
+            Self::TooManyTags => format!("Maximum {TAGS_PER_CALL} tags per request."),
+            Self::NoSuchTag(tag) => format!("Contact does not have the tag \"{tag}\"."),
+            Self::NoSuchContact => "No such contact.".into(),
+            Self::Taken { field, .. } => format!("This {field} is already connected to a contact."),
+            Self::Queued => "Contact creation is in the queue, try again later.".into(),
+            Self::TooManyCalls => "Too many requests".into(),
+            Self::WrongMethod => "405 Method Not Allowed.".into(),
+            Self::WrongPath => "404 Not Found.".into(),
+        }
+    }
+
+    /// The answer in the documented envelope.
+    pub fn answer(&self) -> Answer {
+        let data = match self {
+            Self::Taken { by, .. } => json!({ "id": by }),
+            Self::Malformed(_)
+            | Self::Unauthorized
+            | Self::TooManyFields
+            | Self::TooManyTags
+            | Self::NoSuchTag(_)
+            | Self::NoSuchContact
+            | Self::Queued
+            | Self::TooManyCalls
+            | Self::WrongMethod
+            | Self::WrongPath => json!([]),
+        };
+        Answer::json(self.status(), &json!({ "status": "error", "message": self.message(), "data": data }))
+    }
+}
+
+/// An answer that is not sent yet.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    status: u16,
+    content_type: &'static str,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Vec<u8>,
+}
+
+/// Marks a response that is to be swallowed: the connection closes instead.
+#[derive(Clone, Copy, Debug)]
+pub struct Swallowed;
+
+impl Answer {
+    /// An answer whose body is `content` as JSON.
+    pub fn json(status: u16, content: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(content).expect("text, numbers, booleans and null are always JSON");
+        Self { status, content_type: "application/json", headers: Vec::new(), body }
+    }
+
+    /// A web page with this heading.
+    pub fn page(status: u16, heading: &str) -> Self {
+        let body = format!(
+            "<!DOCTYPE html>\n<html>\n<head><title>{heading}</title></head>\n<body>\n<center><h1>{heading}</h1></center>\n\
+             <hr><center>nginx</center>\n</body>\n</html>\n"
+        );
+        Self { status, content_type: "text/html; charset=UTF-8", headers: Vec::new(), body: body.into_bytes() }
+    }
+
+    /// A redirect to a page, which is what the framework answers to a caller that does not ask for JSON.
+    pub fn redirect(url: &str) -> Self {
+        Self::page(302, &format!("Redirecting to {url}")).with(header::LOCATION, &url)
+    }
+
+    /// What a server says that fell over: JSON or a page.
+    pub fn server_error(as_page: bool) -> Self {
+        if as_page { Self::page(500, "Server Error") } else { Self::json(500, &json!({ "message": "Server Error" })) }
+    }
+
+    /// What a proxy says when the server behind it gave no answer.
+    pub fn bad_gateway() -> Self {
+        Self::page(502, "502 Bad Gateway")
+    }
+
+    /// A 429 that the limiter did not ask for, with the headers that it would have.
+    pub fn throttled(rate: u32, retry_after: u64, now_seconds: u64) -> Self {
+        let verdict = Verdict::Refused { retry_after, reset: now_seconds + retry_after };
+        Refusal::TooManyCalls.answer().limited(rate, verdict)
+    }
+
+    /// The same answer with what the limiter says of the call.
+    #[must_use]
+    pub fn limited(self, rate: u32, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Unlimited => self,
+            Verdict::Counted { remaining } => self.with(LIMIT, &rate).with(REMAINING, &remaining),
+            Verdict::Refused { retry_after, reset } => {
+                self.with(LIMIT, &rate).with(REMAINING, &0).with(header::RETRY_AFTER, &retry_after).with(RESET, &reset)
+            }
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The response as HTTP has it.
+    pub fn whole(self) -> Response {
+        let Self { status, content_type, headers, body } = self;
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = StatusCode::from_u16(status).expect("every status above has three digits");
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.headers_mut().extend(headers);
+        response
+    }
+
+    /// A response whose head promises the whole body, of which half comes before the connection closes.
+    pub fn cut(mut self) -> Response {
+        let whole = self.body.len();
+        self.body.truncate(whole / 2);
+        let half = Bytes::from(std::mem::take(&mut self.body));
+        // The pause lets the half go out: what is written and fails at once is not sent at all.
+        let break_off = async {
+            tokio::task::yield_now().await;
+            Err(io::Error::from(io::ErrorKind::ConnectionAborted))
+        };
+        let body = Body::from_stream(stream::once(async { Ok(half) }).chain(stream::once(break_off)));
+        let mut response = self.whole().map(|_| body);
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(whole));
+        response
+    }
+
+    /// No answer: the server closes the connection instead of sending it.
+    pub fn swallowed() -> Response {
+        let mut response = Response::new(Body::empty());
+        response.extensions_mut().insert(Swallowed);
+        response
+    }
+
+    fn with(mut self, name: HeaderName, value: &impl ToString) -> Self {
+        let value = HeaderValue::try_from(value.to_string()).expect("numbers and our own URL are visible ASCII");
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// A contact as a find and a read show it.
+#[derive(Debug, Serialize)]
+pub struct Shown<'a> {
+    /// The platform's id.
+    pub id: &'a ContactId,
+    /// An object here, although writes take an array.
+    pub custom_fields: &'a BTreeMap<String, Option<Value>>,
+    /// In the order in which they were added.
+    pub tags: &'a [String],
+    /// Seconds since the Unix epoch.
+    pub created_at: u64,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    data: Vec<Shown<'a>>,
+    links: Links,
+    meta: Meta,
+}
+
+#[derive(Serialize)]
+struct Links {
+    first: String,
+    last: String,
+    prev: Option<String>,
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Meta {
+    current_page: usize,
+    from: Option<usize>,
+    last_page: usize,
+    path: String,
+    per_page: usize,
+    to: Option<usize>,
+    total: usize,
+}
+
+/// The body of a find: page `number` (from 1) of `matching` contacts, each shown by `show`. `origin` is the
+/// platform's address, `http://` and a host.
+///
+/// The links carry the page alone, without name and value (API.md, trap 1).
+pub fn page<'a>(origin: &str, number: usize, matching: &[usize], show: impl Fn(usize) -> Shown<'a>) -> Answer {
+    let total = matching.len();
+    let last_page = total.div_ceil(CONTACTS_PER_PAGE).max(1);
+    let skipped = number.saturating_sub(1).saturating_mul(CONTACTS_PER_PAGE);
+    let data: Vec<_> = matching.iter().skip(skipped).take(CONTACTS_PER_PAGE).map(|&contact| show(contact)).collect();
+    let path = format!("{origin}{FIND_PATH}");
+    let link = |page: usize| format!("{path}?page={page}");
+    let links = Links {
+        first: link(1),
+        last: link(last_page),
+        prev: (number > 1).then(|| link(number - 1)),
+        next: (number < last_page).then(|| link(number + 1)),
+    };
+    let from = (!data.is_empty()).then_some(skipped + 1);
+    let to = (!data.is_empty()).then_some(skipped + data.len());
+    let meta = Meta { current_page: number, from, last_page, path, per_page: CONTACTS_PER_PAGE, to, total };
+    Answer::json(200, &Page { data, links, meta })
+}
+
+/// The body of a read.
+pub fn contact(shown: &Shown<'_>) -> Answer {
+    Answer::json(200, &json!({ "data": shown }))
+}
+
+/// The body of a create and of an update.
+pub fn id(id: &str) -> Answer {
+    Answer::json(200, &json!({ "data": { "id": id } }))
+}
+
+/// The body of a change of tags.
+pub fn tags_changed(message: &str) -> Answer {
+    Answer::json(200, &json!({ "status": "success", "message": message, "data": [] }))
+}

@@ -1,0 +1,148 @@
+//! What the body of a write says, taken as strictly as the API documents it.
+
+use serde_json::Value as Json;
+
+use super::answer::Refusal;
+use crate::core::call::{FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::model::Value;
+
+/// Fields to write: names, and values in the type in which they came; `None` is null.
+pub type Fields = Vec<(String, Option<Value>)>;
+
+/// Reads the body of a create or an update.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for what is not an array of names and single values, [`Refusal::TooManyFields`].
+pub fn fields(body: &[u8]) -> Result<Fields, Refusal> {
+    let items = array(body, "custom_fields")?;
+    if items.len() > FIELDS_PER_CALL {
+        return Err(Refusal::TooManyFields);
+    }
+    items.into_iter().enumerate().map(|(place, item)| field(place, item)).collect()
+}
+
+/// Reads the body of a change of tags.
+///
+/// # Errors
+/// [`Refusal::Malformed`] for what is not an array of strings, [`Refusal::TooManyTags`].
+pub fn tags(body: &[u8]) -> Result<Vec<String>, Refusal> {
+    let items = array(body, "tags")?;
+    if items.len() > TAGS_PER_CALL {
+        return Err(Refusal::TooManyTags);
+    }
+    let tag = |(place, item)| text(item).ok_or_else(|| malformed(format!("The tags.{place} must be a string.")));
+    items.into_iter().enumerate().map(tag).collect()
+}
+
+/// Text as the framework hands it on: trimmed, and nothing when nothing is left (API.md, trap 10).
+pub fn trimmed(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn array(body: &[u8], name: &str) -> Result<Vec<Json>, Refusal> {
+    let mut body: Json =
+        serde_json::from_slice(body).map_err(|_| malformed("The request body must be JSON.".to_owned()))?;
+    match body.get_mut(name).map(Json::take) {
+        Some(Json::Array(items)) if !items.is_empty() => Ok(items),
+        Some(Json::Array(_) | Json::Null) | None => Err(malformed(format!("The {name} field is required."))),
+        Some(Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) => {
+            Err(malformed(format!("The {name} must be an array.")))
+        }
+    }
+}
+
+fn field(place: usize, mut item: Json) -> Result<(String, Option<Value>), Refusal> {
+    let name = item.get_mut("name").map(Json::take).and_then(text);
+    let name = name.ok_or_else(|| malformed(format!("The custom_fields.{place}.name must be a string.")))?;
+    let value = match item.get_mut("value").map(Json::take) {
+        Some(Json::Null) => None,
+        Some(Json::Bool(flag)) => Some(Value::Bool(flag)),
+        Some(Json::Number(number)) => Some(Value::Number(number)),
+        Some(Json::String(text)) => trimmed(&text).map(Value::Text),
+        Some(Json::Array(_) | Json::Object(_)) => {
+            return Err(malformed(format!("The custom_fields.{place}.value must be a single value.")));
+        }
+        None => return Err(malformed(format!("The custom_fields.{place}.value field is required."))),
+    };
+    Ok((name, value))
+}
+
+fn text(item: Json) -> Option<String> {
+    match item {
+        Json::String(text) => trimmed(&text),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+fn malformed(why: String) -> Refusal {
+    Refusal::Malformed(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn array_of(item: &str, count: usize) -> String {
+        vec![item; count].join(",")
+    }
+
+    #[test]
+    fn fields_keep_their_type_and_lose_their_blanks() {
+        let body = r#"{"custom_fields":[{"name":" a ","value":" x "},{"name":"b","value":"  "},{"name":"c","value":7},
+            {"name":"d","value":true},{"name":"e","value":null},{"name":"f","value":"7"}]}"#;
+        let text = |text: &str| Some(Value::Text(text.into()));
+        let expected = [
+            ("a", text("x")),
+            ("b", None),
+            ("c", Some(Value::Number(7.into()))),
+            ("d", Some(Value::Bool(true))),
+            ("e", None),
+            ("f", text("7")),
+        ];
+        let expected: Fields = expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        assert_eq!(fields(body.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_not_documented_is_refused() {
+        let check = |body: &str, status: u16| {
+            let found = fields(body.as_bytes()).map_err(|refusal| refusal.status());
+            assert_eq!(found, Err(status), "{body}");
+        };
+        check("", 400);
+        check("name=a&value=b", 400);
+        check("[]", 400);
+        check("{}", 400);
+        check(r#"{"custom_fields":{"a":"b"}}"#, 400);
+        check(r#"{"custom_fields":[]}"#, 400);
+        check(r#"{"custom_fields":"a"}"#, 400);
+        check(r#"{"custom_fields":["a"]}"#, 400);
+        check(r#"{"custom_fields":[{"name":"a"}]}"#, 400);
+        check(r#"{"custom_fields":[{"value":"a"}]}"#, 400);
+        check(r#"{"custom_fields":[{"name":1,"value":"a"}]}"#, 400);
+        check(r#"{"custom_fields":[{"name":" ","value":"a"}]}"#, 400);
+        check(r#"{"custom_fields":[{"name":"a","value":["b"]}]}"#, 400);
+        check(r#"{"custom_fields":[{"name":"a","value":{"b":1}}]}"#, 400);
+        check(&format!(r#"{{"custom_fields":[{}]}}"#, array_of(r#"{"name":"a","value":"b"}"#, 31)), 403);
+
+        let check = |body: &str, status: u16| {
+            let found = tags(body.as_bytes()).map_err(|refusal| refusal.status());
+            assert_eq!(found, Err(status), "{body}");
+        };
+        check(r#"{"tags":"a"}"#, 400);
+        check(r#"{"tags":[]}"#, 400);
+        check(r#"{"tags":[1]}"#, 400);
+        check(r#"{"tags":[""]}"#, 400);
+        check(r#"{"tags":[["a"]]}"#, 400);
+        check(&format!(r#"{{"tags":[{}]}}"#, array_of(r#""a""#, 11)), 403);
+    }
+
+    #[test]
+    fn a_full_call_is_taken() {
+        let body = format!(r#"{{"custom_fields":[{}]}}"#, array_of(r#"{"name":"a","value":"b"}"#, 30));
+        assert_eq!(fields(body.as_bytes()).map(|fields| fields.len()), Ok(30));
+        let body = format!(r#"{{"tags":[{}]}}"#, array_of(r#"" a ""#, 10));
+        assert_eq!(tags(body.as_bytes()), Ok(vec!["a".to_owned(); 10]));
+    }
+}

@@ -1,0 +1,299 @@
+//! The contacts of one channel, and what the six calls do with them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::answer::{self, Answer, Refusal, Shown};
+use super::body::Fields;
+use super::faults::Lag;
+use super::search::Search;
+use crate::core::call::CallKind;
+use crate::core::model::{ContactId, Value};
+use crate::core::time::Timestamp;
+
+/// What a call asks, read but not yet carried out. A body that cannot be taken travels along as its refusal: only a
+/// call that the limiter counted is told so.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    /// One page of a search.
+    Find {
+        /// The field.
+        name: Option<String>,
+        /// The value.
+        value: Option<String>,
+        /// From 1.
+        page: usize,
+    },
+    /// One contact.
+    Read(String),
+    /// A new contact.
+    Create(Result<Fields, Refusal>),
+    /// New values for fields.
+    Update(String, Result<Fields, Refusal>),
+    /// Tags more.
+    AddTags(String, Result<Vec<String>, Refusal>),
+    /// Tags less.
+    RemoveTags(String, Result<Vec<String>, Refusal>),
+}
+
+impl Asked {
+    /// Which of the six calls it is.
+    pub const fn kind(&self) -> CallKind {
+        match self {
+            Self::Find { .. } => CallKind::Find,
+            Self::Read(_) => CallKind::Read,
+            Self::Create(_) => CallKind::Create,
+            Self::Update(..) => CallKind::Update,
+            Self::AddTags(..) => CallKind::AddTags,
+            Self::RemoveTags(..) => CallKind::RemoveTags,
+        }
+    }
+
+    /// Whether it has an effect when it succeeds.
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::Find { .. } | Self::Read(_) => false,
+            Self::Create(_) | Self::Update(..) | Self::AddTags(..) | Self::RemoveTags(..) => true,
+        }
+    }
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub struct Done {
+    /// The answer, or why there is none but a refusal.
+    pub answer: Result<Answer, Refusal>,
+    /// The contact it was about, when there is one.
+    pub contact: Option<ContactId>,
+}
+
+/// Under which circumstances a call is carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The platform's time.
+    pub now: Timestamp,
+    /// What lags behind a write.
+    pub lag: Lag,
+    /// The platform's address, for links.
+    pub origin: &'a str,
+    /// The number that the next contact gets; no two contacts of any channel share one.
+    pub serial: &'a AtomicU64,
+}
+
+/// A contact as tests see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredContact {
+    /// The platform's id.
+    pub id: ContactId,
+    /// The fields that have a value.
+    pub fields: BTreeMap<String, Value>,
+    /// The tags.
+    pub tags: BTreeSet<String>,
+    /// Whether it was put there by [`insert`](super::Sandbox::insert) and not by a create.
+    pub seeded: bool,
+}
+
+/// The contacts of one channel.
+#[derive(Debug)]
+pub struct Contacts {
+    viber: bool,
+    unique: Arc<[String]>,
+    list: Vec<Contact>,
+    by_id: HashMap<String, usize>,
+    search: Search,
+    // Whose the values are that only one contact may have.
+    owners: HashMap<(String, String), usize>,
+}
+
+#[derive(Debug)]
+struct Contact {
+    id: ContactId,
+    fields: BTreeMap<String, Option<Value>>,
+    tags: Vec<String>,
+    created: Timestamp,
+    seeded: bool,
+}
+
+impl Contacts {
+    /// An empty channel. No two of its contacts will have the same value in a `unique` field; on a `viber` channel the
+    /// id in a path is Base64.
+    pub fn new(viber: bool, unique: Arc<[String]>) -> Self {
+        let (list, by_id, owners) = (Vec::new(), HashMap::new(), HashMap::new());
+        Self { viber, unique, list, by_id, search: Search::default(), owners }
+    }
+
+    /// Carries a call out, or refuses it and changes nothing.
+    pub fn carry_out(&mut self, asked: Asked, moment: Moment<'_>) -> Done {
+        match asked {
+            Asked::Find { name, value, page } => {
+                Done { answer: self.find(name.as_deref(), value.as_deref(), page, moment), contact: None }
+            }
+            Asked::Read(id) => self
+                .about(&id, moment, Ok(()), |contacts, number, ()| Ok(answer::contact(&contacts.list[number].shown()))),
+            Asked::Create(fields) => self.create(fields, moment),
+            Asked::Update(id, fields) => self.about(&id, moment, fields, |contacts, number, fields| {
+                contacts.free_for(&fields, Some(number))?;
+                contacts.set(number, fields, moment.now + moment.lag.search, moment.now);
+                // Not the contact's id: that is how the platform documents it (API.md, trap 3).
+                Ok(answer::id(&format!("cus_{}", 112_233_344_555 + number)))
+            }),
+            Asked::AddTags(id, tags) => self.about(&id, moment, tags, |contacts, number, tags| {
+                contacts.list[number].add_tags(tags);
+                Ok(answer::tags_changed("Contact Tags have been added successfully."))
+            }),
+            Asked::RemoveTags(id, tags) => self.about(&id, moment, tags, |contacts, number, tags| {
+                let has = &mut contacts.list[number].tags;
+                if let Some(missing) = tags.iter().find(|tag| !has.contains(tag)) {
+                    return Err(Refusal::NoSuchTag(missing.clone()));
+                }
+                has.retain(|tag| !tags.contains(tag));
+                Ok(answer::tags_changed("Contact Tags deleted successfully."))
+            }),
+        }
+    }
+
+    /// Puts a contact there past the API: it is findable at once and clashes with nobody.
+    pub fn insert(&mut self, fields: Fields, tags: Vec<String>, serial: &AtomicU64, now: Timestamp) -> ContactId {
+        let number = self.add(serial, now, true);
+        self.set(number, fields, now, now);
+        self.list[number].add_tags(tags);
+        self.list[number].id.clone()
+    }
+
+    /// All contacts, in the order of their creation, in the API's shape.
+    pub fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
+        self.list.iter().map(Contact::shown)
+    }
+
+    /// All contacts, in the order of their creation.
+    pub fn stored(&self) -> Vec<StoredContact> {
+        self.list.iter().map(Contact::stored).collect()
+    }
+
+    fn find(
+        &mut self,
+        name: Option<&str>,
+        value: Option<&str>,
+        page: usize,
+        at: Moment<'_>,
+    ) -> Result<Answer, Refusal> {
+        let required = |field: &str| Refusal::Malformed(format!("The {field} field is required."));
+        let name = name.ok_or_else(|| required("name"))?;
+        let value = value.ok_or_else(|| required("value"))?;
+        let matching = self.search.find(name, value, at.now);
+        Ok(answer::page(at.origin, page, &matching, |number| self.list[number].shown()))
+    }
+
+    fn create(&mut self, fields: Result<Fields, Refusal>, at: Moment<'_>) -> Done {
+        let free = fields.and_then(|fields| self.free_for(&fields, None).map(|()| fields));
+        match free {
+            Err(refusal) => Done { answer: Err(refusal), contact: None },
+            Ok(fields) => {
+                let number = self.add(at.serial, at.now, false);
+                self.set(number, fields, at.now + at.lag.search, at.now);
+                let id = self.list[number].id.clone();
+                Done { answer: Ok(answer::id(id.as_str())), contact: Some(id) }
+            }
+        }
+    }
+
+    // What the calls on one contact have in common: a body that can be taken, a contact that is there, and for long enough.
+    fn about<T>(
+        &mut self,
+        path_id: &str,
+        at: Moment<'_>,
+        body: Result<T, Refusal>,
+        act: impl FnOnce(&mut Self, usize, T) -> Result<Answer, Refusal>,
+    ) -> Done {
+        let number = self.number(path_id);
+        let contact = number.map(|number| self.list[number].id.clone());
+        let answer = body.and_then(|body| {
+            let number = number.ok_or(Refusal::NoSuchContact)?;
+            let made = &self.list[number];
+            if !made.seeded && at.now.since(made.created) < at.lag.queued {
+                return Err(Refusal::Queued);
+            }
+            act(self, number, body)
+        });
+        Done { answer, contact }
+    }
+
+    fn number(&self, path_id: &str) -> Option<usize> {
+        if !self.viber {
+            return self.by_id.get(path_id).copied();
+        }
+        let id = String::from_utf8(STANDARD.decode(path_id).ok()?).ok()?;
+        self.by_id.get(&id).copied()
+    }
+
+    fn add(&mut self, serial: &AtomicU64, now: Timestamp, seeded: bool) -> usize {
+        let number = self.list.len();
+        let serial = serial.fetch_add(1, Ordering::Relaxed);
+        // A Viber id has `/` and `+`, and so has its Base64: `?` and `~` in third place become them.
+        let id =
+            if self.viber { format!("vb?id~/+{serial:08}=") } else { format!("{}", 1_776_025_372_480_910 + serial) };
+        self.by_id.insert(id.clone(), number);
+        let id = ContactId::new(id).expect("it has digits");
+        self.list.push(Contact { id, fields: BTreeMap::new(), tags: Vec::new(), created: now, seeded });
+        number
+    }
+
+    fn set(&mut self, number: usize, fields: Fields, findable: Timestamp, now: Timestamp) {
+        for (name, value) in fields {
+            let text = value.as_ref().map(Value::text);
+            self.search.write(number, &name, text.as_deref(), findable, now);
+            if self.unique.contains(&name) {
+                if let Some(Some(old)) = self.list[number].fields.get(&name) {
+                    let key = (name.clone(), old.text().into_owned());
+                    if self.owners.get(&key) == Some(&number) {
+                        self.owners.remove(&key);
+                    }
+                }
+                if let Some(text) = &text {
+                    self.owners.entry((name.clone(), text.clone().into_owned())).or_insert(number);
+                }
+            }
+            self.list[number].fields.insert(name, value);
+        }
+    }
+
+    fn free_for(&self, fields: &Fields, own: Option<usize>) -> Result<(), Refusal> {
+        for (name, value) in fields {
+            let Some(value) = value.as_ref().filter(|_| self.unique.contains(name)) else { continue };
+            let owner = self.owners.get(&(name.clone(), value.text().into_owned())).copied();
+            if let Some(owner) = owner.filter(|&owner| Some(owner) != own) {
+                return Err(Refusal::Taken { field: name.clone(), by: self.list[owner].id.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Contact {
+    fn add_tags(&mut self, tags: Vec<String>) {
+        for tag in tags {
+            if !self.tags.contains(&tag) {
+                self.tags.push(tag);
+            }
+        }
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        let created_at = self.created.as_millis() / 1_000;
+        Shown { id: &self.id, custom_fields: &self.fields, tags: &self.tags, created_at }
+    }
+
+    fn stored(&self) -> StoredContact {
+        let valued = |(name, value): (&String, &Option<Value>)| Some((name.clone(), value.clone()?));
+        StoredContact {
+            id: self.id.clone(),
+            fields: self.fields.iter().filter_map(valued).collect(),
+            tags: self.tags.iter().cloned().collect(),
+            seeded: self.seeded,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The ledger: what became of every call, as the platform itself saw it. It is the oracle of tests and benchmarks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::faults::Fault;
+use super::lock;
+use crate::core::call::CallKind;
+use crate::core::model::ContactId;
+use crate::core::time::Timestamp;
+use crate::core::window::MINUTE;
+
+/// One call as the platform saw it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CallRecord {
+    /// When it arrived.
+    pub at: Timestamp,
+    /// The same, from the start of the sandbox.
+    #[serde(rename = "since_start_ms", serialize_with = "as_millis")]
+    pub since_start: Duration,
+    /// The token it carried; empty when it had none. As JSON only its end is shown.
+    #[serde(serialize_with = "masked")]
+    pub token: Arc<str>,
+    /// Which of the six calls; `None` for a path or a method that the API does not have.
+    pub kind: Option<CallKind>,
+    /// The status answered; `None` when the connection was closed without an answer.
+    pub status: Option<u16>,
+    /// Whether it passed the limiter, and so counts against the limit (also when there is none).
+    pub counted: bool,
+    /// Whether it had its effect. A find and a read have none.
+    pub applied: bool,
+    /// Whether the whole answer was handed to the connection. False while a delayed answer waits, and for good when
+    /// the client left meanwhile.
+    pub delivered: bool,
+    /// The contact that it was about, when the platform has it.
+    pub contact: Option<ContactId>,
+    /// The failure that befell it on demand.
+    pub fault: Option<Fault>,
+}
+
+/// Every call since the start.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    calls: Mutex<Vec<CallRecord>>,
+}
+
+impl Ledger {
+    /// All calls, in the order in which they were entered.
+    pub fn calls(&self) -> Vec<CallRecord> {
+        lock(&self.calls).clone()
+    }
+
+    /// How many calls there were.
+    pub fn len(&self) -> usize {
+        lock(&self.calls).len()
+    }
+
+    /// Whether there was none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many calls of each kind arrived with this token, whatever became of them.
+    pub fn by_kind(&self, token: &str) -> BTreeMap<CallKind, usize> {
+        let mut counts = BTreeMap::new();
+        for kind in lock(&self.calls).iter().filter(|call| &*call.token == token).filter_map(|call| call.kind) {
+            *counts.entry(kind).or_default() += 1;
+        }
+        counts
+    }
+
+    /// How many contacts the creates with this token made.
+    pub fn creates(&self, token: &str) -> usize {
+        self.count(|call| call.applied && call.kind == Some(CallKind::Create) && &*call.token == token)
+    }
+
+    /// How many calls were answered with 429, on demand or by the limiter.
+    pub fn throttled(&self) -> usize {
+        self.count(|call| call.status == Some(429))
+    }
+
+    /// The most counted calls of this token in any span of 60 s, wherever it begins.
+    pub fn busiest_minute(&self, token: &str) -> usize {
+        let mut moments: Vec<Duration> = lock(&self.calls)
+            .iter()
+            .filter(|call| call.counted && &*call.token == token)
+            .map(|call| call.since_start)
+            .collect();
+        moments.sort_unstable();
+        let mut minute = VecDeque::new();
+        let mut most = 0;
+        for moment in moments {
+            while minute.front().is_some_and(|&first| moment.saturating_sub(first) >= MINUTE) {
+                minute.pop_front();
+            }
+            minute.push_back(moment);
+            most = most.max(minute.len());
+        }
+        most
+    }
+
+    /// Enters a call and gives its place.
+    pub(super) fn enter(&self, call: CallRecord) -> usize {
+        let mut calls = lock(&self.calls);
+        calls.push(call);
+        calls.len() - 1
+    }
+
+    /// Notes that the answer to the call at this place was handed over.
+    pub(super) fn deliver(&self, place: usize) {
+        if let Some(call) = lock(&self.calls).get_mut(place) {
+            call.delivered = true;
+        }
+    }
+
+    fn count(&self, wanted: impl Fn(&CallRecord) -> bool) -> usize {
+        lock(&self.calls).iter().filter(|call| wanted(call)).count()
+    }
+}
+
+fn as_millis<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+// Somebody may have called the sandbox with the token of a real account.
+fn masked<S: Serializer>(token: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    const SHOWN: usize = 4;
+    let length = token.chars().count();
+    if length <= 2 * SHOWN {
+        return serializer.serialize_str(token);
+    }
+    let end: String = token.chars().skip(length - SHOWN).collect();
+    serializer.serialize_str(&format!("…{end}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(seconds: f64, token: &str, counted: bool) -> CallRecord {
+        CallRecord {
+            at: Timestamp::from_millis(0),
+            since_start: Duration::from_secs_f64(seconds),
+            token: token.into(),
+            kind: Some(CallKind::Find),
+            status: Some(200),
+            counted,
+            applied: false,
+            delivered: true,
+            contact: None,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn the_busiest_minute_begins_anywhere_and_counts_one_token() {
+        let ledger = Ledger::default();
+        for seconds in [0.0, 50.0, 59.9, 60.0, 109.9, 110.0] {
+            ledger.enter(call(seconds, "a", true));
+        }
+        ledger.enter(call(55.0, "a", false));
+        ledger.enter(call(55.0, "b", true));
+        assert_eq!(ledger.busiest_minute("a"), 4);
+        assert_eq!(ledger.busiest_minute("b"), 1);
+        assert_eq!(ledger.busiest_minute("c"), 0);
+    }
+
+    #[test]
+    fn a_long_token_shows_only_its_end() {
+        let shown = |token| serde_json::to_value(call(0.0, token, true)).unwrap()["token"].clone();
+        assert_eq!(shown("demo"), "demo");
+        assert_eq!(shown("a-real-looking-token"), "…oken");
+    }
+}

@@ -1,0 +1,209 @@
+//! The limiter, counting as the framework behind the platform counts (API.md, "The limit"). It has no clock: time is an argument.
+
+use std::collections::VecDeque;
+
+use crate::core::time::Timestamp;
+use crate::core::window::MINUTE;
+
+/// How the platform lays its minute over the calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WindowKind {
+    /// A minute that starts with the first counted call and then starts anew: what the framework does.
+    #[default]
+    Fixed,
+    /// The past minute, at every moment: no span of 60 s holds more than the limit.
+    Sliding,
+}
+
+/// The limiter of one token.
+#[derive(Debug)]
+pub struct Limiter {
+    rate: usize,
+    counted: Counted,
+}
+
+#[derive(Debug)]
+enum Counted {
+    Fixed { opened: Option<Timestamp>, hits: usize },
+    Sliding(VecDeque<Timestamp>),
+}
+
+/// The limiter's word on one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is no limit.
+    Unlimited,
+    /// Counted; so many are left.
+    Counted {
+        /// For `X-RateLimit-Remaining`.
+        remaining: usize,
+    },
+    /// Refused, and not counted.
+    Refused {
+        /// For `Retry-After`: whole seconds, and 0 for the last part of a second in which calls are still refused.
+        retry_after: u64,
+        /// For `X-RateLimit-Reset`: seconds since the Unix epoch.
+        reset: u64,
+    },
+}
+
+impl Limiter {
+    /// A limiter for `rate` calls a minute; 0 is no limit.
+    pub fn new(rate: u32, kind: WindowKind) -> Self {
+        let counted = match kind {
+            WindowKind::Fixed => Counted::Fixed { opened: None, hits: 0 },
+            WindowKind::Sliding => Counted::Sliding(VecDeque::new()),
+        };
+        Self { rate: usize::try_from(rate).unwrap_or(usize::MAX), counted }
+    }
+
+    /// Counts one call at `now`, or refuses it.
+    pub fn count(&mut self, now: Timestamp) -> Verdict {
+        if self.rate == 0 {
+            return Verdict::Unlimited;
+        }
+        let (used, oldest) = match &mut self.counted {
+            Counted::Fixed { opened, hits } => {
+                if opened.is_none_or(|opened| now.since(opened) >= MINUTE) {
+                    (*opened, *hits) = (Some(now), 0);
+                }
+                if *hits < self.rate {
+                    *hits += 1;
+                    return Verdict::Counted { remaining: self.rate - *hits };
+                }
+                (*hits, *opened)
+            }
+            Counted::Sliding(moments) => {
+                while moments.front().is_some_and(|&moment| now.since(moment) >= MINUTE) {
+                    moments.pop_front();
+                }
+                if moments.len() < self.rate {
+                    moments.push_back(now);
+                    return Verdict::Counted { remaining: self.rate - moments.len() };
+                }
+                (moments.len(), moments.front().copied())
+            }
+        };
+        debug_assert!(used >= self.rate, "a call was refused although there was room");
+        // The framework stores the end in whole seconds but forgets the count after a full minute, so near the end it
+        // says 0 and still refuses.
+        let end = seconds(oldest.unwrap_or(now)) + MINUTE.as_secs();
+        let retry_after = end.saturating_sub(seconds(now));
+        Verdict::Refused { retry_after, reset: seconds(now) + retry_after }
+    }
+}
+
+fn seconds(moment: Timestamp) -> u64 {
+    moment.as_millis() / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + millis)
+    }
+
+    fn counted(remaining: usize) -> Verdict {
+        Verdict::Counted { remaining }
+    }
+
+    fn refused(retry_after: u64, at_second: u64) -> Verdict {
+        Verdict::Refused { retry_after, reset: 1_700_000_000 + at_second + retry_after }
+    }
+
+    fn check(kind: WindowKind, rate: u32, calls: &[(u64, Verdict)]) {
+        let mut limiter = Limiter::new(rate, kind);
+        for &(millis, expected) in calls {
+            assert_eq!(limiter.count(at(millis)), expected, "{kind:?} at {millis} ms");
+        }
+    }
+
+    #[test]
+    fn a_fixed_window_starts_with_its_first_call_and_ends_after_a_full_minute() {
+        check(
+            WindowKind::Fixed,
+            2,
+            &[
+                (900, counted(1)),
+                (30_000, counted(0)),
+                (30_000, refused(30, 30)),
+                // The end in whole seconds is past, the minute is not.
+                (60_000, refused(0, 60)),
+                (60_899, refused(0, 60)),
+                (60_900, counted(1)),
+                (60_901, counted(0)),
+                (60_902, refused(60, 60)),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_fixed_window_lets_twice_the_limit_pass_around_its_edge() {
+        check(
+            WindowKind::Fixed,
+            2,
+            &[
+                (0, counted(1)),
+                (59_000, counted(0)),
+                (60_000, counted(1)),
+                (60_001, counted(0)),
+                (60_002, refused(60, 60)),
+            ],
+        );
+    }
+
+    #[test]
+    fn refused_calls_are_not_counted() {
+        for kind in [WindowKind::Fixed, WindowKind::Sliding] {
+            let mut limiter = Limiter::new(1, kind);
+            assert_eq!(limiter.count(at(0)), counted(0));
+            for second in 1..60 {
+                assert_eq!(limiter.count(at(second * 1_000)), refused(60 - second, second), "{kind:?}");
+            }
+            assert_eq!(limiter.count(at(60_000)), counted(0), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_sliding_window_frees_one_call_at_a_time() {
+        check(
+            WindowKind::Sliding,
+            2,
+            &[
+                (0, counted(1)),
+                (59_000, counted(0)),
+                (59_999, refused(1, 59)),
+                (60_000, counted(0)),
+                (60_001, refused(59, 60)),
+                (118_999, refused(1, 118)),
+                (119_000, counted(0)),
+            ],
+        );
+    }
+
+    #[test]
+    fn waiting_a_second_more_than_asked_is_always_enough() {
+        for kind in [WindowKind::Fixed, WindowKind::Sliding] {
+            for (first, later) in [(0, 1), (999, 1_000), (1, 59_999), (999, 60_998), (500, 60_000), (0, 59_999)] {
+                let mut limiter = Limiter::new(1, kind);
+                assert_eq!(limiter.count(at(first)), counted(0));
+                let Verdict::Refused { retry_after, .. } = limiter.count(at(later)) else {
+                    panic!("{kind:?}: {later} ms was not refused after {first} ms");
+                };
+                assert_eq!(
+                    limiter.count(at(later + (retry_after + 1) * 1_000)),
+                    counted(0),
+                    "{kind:?} {first} {later}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_limit_refuses_nothing() {
+        let mut limiter = Limiter::new(0, WindowKind::Fixed);
+        assert!((0..1_000).all(|_| limiter.count(at(0)) == Verdict::Unlimited));
+    }
+}

@@ -1,0 +1,38 @@
+//! The side doors, and the end of a sandbox.
+
+use contactsync::edges::sandbox::{Config, Sandbox};
+use reqwest::Url;
+use serde_json::{Value as Json, json};
+
+use super::{one, unlimited};
+
+#[tokio::test]
+async fn a_person_can_look_through_the_side_doors() {
+    let scene = unlimited().await;
+    scene.create(one("name", "Ann")).await;
+    scene.get("/contact/1").await;
+    let lines = async |path: &str| {
+        let url = scene.sandbox.url().replace("/api/v1", path);
+        let text = scene.client.get(url).send().await.unwrap().text().await.unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Json>>()
+    };
+    let contacts = lines("/_sandbox/contacts?token=token").await;
+    assert_eq!(contacts.len(), 1);
+    assert_eq!(contacts[0]["custom_fields"], json!({ "name": "Ann" }));
+    let calls = lines("/_sandbox/calls").await;
+    let seen: Vec<_> = calls.iter().map(|call| (call["kind"].clone(), call["status"].clone())).collect();
+    assert_eq!(seen, [(json!("create"), json!(200)), (json!("read"), json!(403))]);
+    assert_eq!(lines("/_sandbox/contacts?token=other").await, [] as [Json; 0]);
+}
+
+#[tokio::test]
+async fn a_stopped_sandbox_frees_its_port() {
+    let first = Sandbox::start(Config::default()).await.unwrap();
+    let url = first.url();
+    let port = Url::parse(&url).unwrap().port().unwrap();
+    assert!(Sandbox::start(Config { port, ..Config::default() }).await.is_err());
+    first.stop().await;
+    let second = Sandbox::start(Config { port, ..Config::default() }).await.unwrap();
+    assert_eq!(second.url(), url);
+    drop(second);
+}

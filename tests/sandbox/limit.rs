@@ -1,0 +1,37 @@
+//! The limit as its headers tell it.
+
+use contactsync::edges::sandbox::{Config, WindowKind};
+use reqwest::Method;
+
+use super::{TOKEN, error, scene, taken};
+
+#[tokio::test]
+async fn the_limit_is_in_the_headers() {
+    for window in [WindowKind::Fixed, WindowKind::Sliding] {
+        let scene = scene(Config { rate: 3, window, ..Config::default() }).await;
+        let header = |response: &reqwest::Response, name: &str| {
+            response.headers().get(name).map(|value| value.to_str().unwrap().parse::<u64>().unwrap())
+        };
+        // A call without a valid token, or to nowhere, costs nothing.
+        let nobody =
+            scene.client.get(format!("{}/contact/1", scene.sandbox.url())).header("accept", "application/json");
+        assert_eq!(header(&nobody.send().await.unwrap(), "x-ratelimit-limit"), None);
+        assert_eq!(scene.get("/nowhere").await.status, 404);
+        for left in [2, 1, 0] {
+            let response = scene.request(Method::GET, "/contact/1").send().await.unwrap();
+            assert_eq!(header(&response, "x-ratelimit-limit"), Some(3));
+            assert_eq!(header(&response, "x-ratelimit-remaining"), Some(left));
+            assert_eq!((header(&response, "retry-after"), header(&response, "x-ratelimit-reset")), (None, None));
+        }
+        let refused = scene.request(Method::GET, "/contact/1").send().await.unwrap();
+        assert_eq!(refused.status(), 429);
+        assert_eq!(header(&refused, "x-ratelimit-remaining"), Some(0));
+        let wait = header(&refused, "retry-after").unwrap();
+        assert!((58..=60).contains(&wait), "{wait}");
+        assert!(header(&refused, "x-ratelimit-reset").unwrap() > 1_700_000_000);
+        assert_eq!(taken(scene.request(Method::GET, "/contact/1")).await, error(429, "Too many requests"));
+        assert_eq!(scene.last(), (Some(429), false, false, true, None));
+        let ledger = scene.sandbox.ledger();
+        assert_eq!((ledger.busiest_minute(TOKEN), ledger.throttled()), (3, 2));
+    }
+}
