@@ -1,4 +1,67 @@
-//! Bulk import and sync of contacts into messaging platforms.
-pub mod core;
-pub mod edges;
-pub mod engine;
+//! Bulk import and sync of contacts into messaging platforms whose API takes 100 calls a minute.
+//!
+//! # The way of one row
+//!
+//! ```text
+//! file → source → Record → mapping → Contact → diff against Known → pending item
+//!      → Task → Call → permit → intent in the journal → sent → Attempt → journal → next Call … → Outcome
+//! ```
+//!
+//! A run has two halves. **Planning** reads the input without the network: each row becomes a [`Contact`] or a rejection,
+//! and a contact that differs from what the journal knows becomes a pending item. **Sending** takes the pending items
+//! in the file's order and asks each one's task which call comes next, until it says that the contact is done.
+//! Resuming is sending again: a task is a fold of what the journal holds, so a killed process leaves nothing that the
+//! next one does not read.
+//!
+//! # Layers
+//!
+//! Imports point down only; a test (`tests/architecture.rs`) holds it.
+//!
+//! * `bin/contactsync` talks to a person: arguments, bars, exit codes. It sees what this file re-exports, no more.
+//! * `engine` has the loops: plan a file, send what is pending. It emits events and knows no bars.
+//! * `edges` touch the world, each one thing: `source` (files), `journal` (the only SQL), `platform` (HTTP),
+//!   `pace` (the only waiting), `report` (summaries), `sandbox` (a platform to try things on). They do not know each
+//!   other.
+//! * `core` decides: values and pure functions. It does no I/O, reads no clock, rolls no dice, and is never async.
+//!
+//! # What always holds
+//!
+//! * **A create is never sent twice on a guess.** Its intent is committed before it is sent. While its answer is unknown
+//!   its contact is *unsettled*, which only a search that finds it, a search after the settle time that finds nobody, or
+//!   a refusal ends.
+//! * **No unpaced and no unjournaled call.** A transport takes a call only with a permit, which only the window makes,
+//!   and with the journal's word that its intent is committed. Sending consumes both, and neither can be copied.
+//! * **An answer and what it implies are one commit**: the attempt, what is now known of the contact, and how its row
+//!   ended. There is no moment at which one is on disk without the others.
+//! * **Every row is in exactly one state**, because a row is one line of one table. The summary counts that table.
+//! * **Nobody waits but in `pace`**, and what waits for a delay holds no slot and no permit.
+//! * **A token appears in one place**, the transport. No error, no event and no journaled value can hold it.
+
+mod core;
+mod edges;
+mod engine;
+
+pub use crate::core::attempt::Attempt;
+pub use crate::core::call::{Call, CallKind, Cleared};
+pub use crate::core::diff::TagsMode;
+pub use crate::core::mapping::{Mapping, MappingError};
+pub use crate::core::model::{Cell, Contact, ContactId, Draft, Field, Flaw, Key, Mode, Record, Rejection, Remote, Value};
+pub use crate::core::plan::{Forecast, Range, duration_at};
+pub use crate::core::task::{Outcome, Policy};
+pub use crate::core::time::Timestamp;
+pub use crate::edges::journal::{
+    ChannelLock, Counts, Journal, JournalError, LockError, NewRun, RunRow, RunState,
+};
+pub use crate::edges::pace::Clock;
+pub use crate::edges::platform::dialect;
+pub use crate::edges::platform::{
+    BaseUrl, ChannelKind, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError, UnknownPreset, UrlError,
+    preset,
+};
+pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary};
+pub use crate::edges::sandbox;
+pub use crate::edges::source::{Format, Input, Row, Source, SourceError, UnknownFormat};
+pub use crate::engine::{
+    Ending, Event, Job, Observer, PlanError, Stop, StopReason, Transport, concurrency_for, plan, plan_summary, run_summary,
+    send,
+};

@@ -97,6 +97,15 @@ impl Journal {
         self.ask_blocking(move |store| store.channel_url(&channel))
     }
 
+    /// Moves a channel to another URL, with all that is known of its contacts.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn move_channel(&self, channel: &str, url: &str) -> Result<(), JournalError> {
+        let (channel, url) = (channel.to_owned(), url.to_owned());
+        self.ask_blocking(move |store| store.move_channel(&channel, &url))
+    }
+
     /// Begins to plan a run and returns its number. A plan that an earlier process left half made is dropped.
     ///
     /// # Errors

@@ -140,6 +140,11 @@ impl Store {
         Ok(query.query_row([channel], |row| row.get(0)).optional()?)
     }
 
+    pub(super) fn move_channel(&self, channel: &str, url: &str) -> Result<()> {
+        self.db.execute("UPDATE channels SET url = ?2 WHERE name = ?1", [channel, url])?;
+        Ok(())
+    }
+
     pub(super) fn begin_plan(&self, run: &NewRun) -> Result<i64> {
         let stale = "SELECT id FROM runs WHERE channel = ?1 AND state = 'planning'";
         self.db.execute(&format!("DELETE FROM items WHERE run IN ({stale})"), [&run.channel])?;

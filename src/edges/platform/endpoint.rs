@@ -125,6 +125,21 @@ pub enum ChannelKind {
     Viber,
 }
 
+impl ChannelKind {
+    /// The kind in one word, as the journal has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Viber => "viber",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Standard, Self::Viber].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

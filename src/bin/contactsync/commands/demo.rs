@@ -1,0 +1,144 @@
+//! `demo`: the main job in small. It starts the sandbox in this process, imports a file, shows what is there, and runs
+//! again to show that nothing is left to do.
+
+use std::num::NonZeroU32;
+
+use contactsync::sandbox::{Config, Faults, Sandbox};
+use contactsync::{
+    BaseUrl, ChannelKind, Clock, Format, Http, Journal, Mapping, Mode, NewRun, Policy, RunSummary, Source, Stop, TIMEOUT,
+    TagsMode, Timeouts, Token, plan,
+};
+use tokio::runtime::Runtime;
+
+use crate::commands::{Sending, runtime};
+use crate::failure::{Exit, Failure};
+use crate::output::{print, run_text};
+use crate::progress::Progress;
+use crate::settings::Connection;
+use crate::signals;
+use crate::voice::Voice;
+
+const NAME: &str = "fixtures/contacts.csv";
+const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
+const TOKEN: &str = "demo";
+
+/// The documented limit: the file's 30 contacts take 90 calls when nothing fails, which fit into one minute.
+const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
+
+/// Some answers get lost after their effect: what makes a careless import create contacts twice.
+const FAULTS: f64 = 0.04;
+
+pub fn run(voice: &Voice) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    let _inside = runtime.enter();
+    let faults = Faults { seed: 7, lose_after: FAULTS, ..Faults::default() };
+    let config = Config { rate: RATE.get(), tokens: vec![TOKEN.into()], faults, ..Config::default() };
+    let sandbox = runtime.block_on(Sandbox::start(config)).map_err(|error| Failure::unexpected(&error))?;
+    print(&format!(
+        "A platform in this process, at {}: {RATE} calls a minute, and it loses {:.0} % of its answers.",
+        sandbox.url(),
+        FAULTS * 100.0
+    ));
+    let demo = Demo::new(&runtime, &sandbox)?;
+
+    print(&format!("\nBringing {NAME} to it, matched by `phone`:"));
+    let first = demo.sync(voice)?;
+    print(&run_text(&first));
+
+    let contacts = sandbox.contacts(TOKEN);
+    let lost = sandbox.ledger().calls().iter().filter(|call| !call.delivered).count();
+    print(&format!(
+        "\nThe platform has {} contacts from {} creates; {lost} of its answers were lost. Two of them:",
+        contacts.len(),
+        sandbox.ledger().creates(TOKEN),
+    ));
+    for contact in contacts.iter().take(2) {
+        let fields: Vec<String> = contact.fields.iter().map(|(name, value)| format!("{name}: {}", value.text())).collect();
+        let tags: Vec<&str> = contact.tags.iter().map(String::as_str).collect();
+        print(&format!("  {}  {}  [{}]", contact.id, fields.join(", "), tags.join(", ")));
+    }
+
+    print("\nThe same file again:");
+    let second = demo.sync(voice)?;
+    print(&run_text(&second));
+    print("\nNext: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do.");
+
+    let right = contacts.len() == usize::try_from(first.rows).unwrap_or(0) && first.created == first.rows;
+    let idle = second.unchanged == second.rows && second.calls.total == 0;
+    Ok(if right && idle { Exit::Done } else { Exit::Stopped })
+}
+
+struct Demo<'a> {
+    runtime: &'a Runtime,
+    journal: Journal,
+    connection: Connection<Http>,
+    policy: Policy,
+    clock: Clock,
+    stop: Stop,
+}
+
+impl<'a> Demo<'a> {
+    fn new(runtime: &'a Runtime, sandbox: &Sandbox) -> Result<Self, Failure> {
+        let url = BaseUrl::parse(&sandbox.url(), false).map_err(|error| Failure::unexpected(&error))?;
+        let token = Token::new(TOKEN).map_err(|error| Failure::unexpected(&error))?;
+        let kind = ChannelKind::Standard;
+        let transport =
+            Http::new(url.clone(), token, kind, Timeouts::default()).map_err(|error| Failure::unexpected(&error))?;
+        let stop = Stop::default();
+        signals::listen(stop.clone()).map_err(|error| Failure::unexpected(&error))?;
+        Ok(Self {
+            runtime,
+            journal: Journal::in_memory()?,
+            connection: Connection {
+                url,
+                kind,
+                transport,
+                rate: RATE,
+                burst: None,
+                concurrency: None,
+                call_timeout: TIMEOUT,
+            },
+            policy: Policy {
+                mode: Mode::Upsert,
+                tags_mode: TagsMode::Add,
+                settle: std::time::Duration::from_secs(10),
+                resend_unsure: false,
+            },
+            clock: Clock::system(),
+            stop,
+        })
+    }
+
+    fn sync(&self, voice: &Voice) -> Result<RunSummary, Failure> {
+        let source = Source::from_reader(NAME, Box::new(CONTACTS.as_bytes()), Format::Csv)
+            .map_err(|error| Failure::unexpected(&error))?;
+        let mapping = Mapping::new(source.header(), vec!["phone".into()], self.policy.mode)
+            .map_err(|error| Failure::unexpected(&error))?;
+        let new = NewRun {
+            channel: "demo".into(),
+            url: self.connection.url.to_string(),
+            kind: self.connection.kind.name().into(),
+            rate: RATE.get(),
+            input: NAME.into(),
+            policy: self.policy,
+            now: self.clock.now(),
+        };
+        let progress = Progress::new(voice, NAME);
+        let run = plan(&self.journal, source, &mapping, new, &progress, &self.stop)?;
+        let sending = Sending {
+            runtime: self.runtime,
+            journal: &self.journal,
+            run,
+            channel: "demo",
+            policy: self.policy,
+            connection: &self.connection,
+            input: NAME,
+            json: false,
+            clock: &self.clock,
+            stop: &self.stop,
+        };
+        let ending = sending.send(&progress);
+        progress.end();
+        Ok(ending?.summary)
+    }
+}

@@ -1,0 +1,137 @@
+//! The commands, one a file, and what `sync`, `resume` and `demo` share: sending a run and ending with it.
+
+pub mod demo;
+pub mod plan;
+pub mod resume;
+pub mod runs;
+pub mod sandbox;
+pub mod sync;
+
+use std::path::Path;
+use std::process;
+
+use contactsync::{
+    BaseUrl, ChannelLock, Clock, Ending, Job, Journal, JournalError, Policy, Stop, StopReason, Transport, send,
+};
+use tokio::runtime::Runtime;
+
+use crate::args::PlaceArgs;
+use crate::failure::{Exit, Failure};
+use crate::output;
+use crate::progress::Progress;
+use crate::settings::Connection;
+use crate::voice::{Level, Voice};
+
+/// The runtime of a command: it drives connections and timers.
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::unexpected(&error))
+}
+
+/// A journal, with the right to run on one of its channels.
+struct Place {
+    journal: Journal,
+    _lock: ChannelLock,
+}
+
+impl Place {
+    // The journal comes first: that it cannot be opened says more than that the file beside it cannot.
+    fn take(args: &PlaceArgs) -> Result<Self, Failure> {
+        let journal = Journal::open(&args.journal)?;
+        let holder = format!("process {} since {}", process::id(), local_time(jiff::Timestamp::now()));
+        let lock = ChannelLock::take(&args.journal, &args.channel, &holder)?;
+        Ok(Self { journal, _lock: lock })
+    }
+}
+
+/// Holds the channel to the platform that its known contacts are on.
+fn hold_to_url(journal: &Journal, args: &PlaceArgs, url: &BaseUrl, moved: bool) -> Result<(), Failure> {
+    match journal.channel_url(&args.channel)? {
+        Some(known) if known != url.as_str() && moved => Ok(journal.move_channel(&args.channel, url.as_str())?),
+        Some(known) if known != url.as_str() => Err(Failure::usage_text(format!(
+            "channel `{}` of journal {}: its contacts are on {known}, found {url}",
+            args.channel,
+            args.journal.display(),
+        ))
+        .hint("take another --channel or --journal for another platform, or say --moved when it is the same one")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Sends a planned run and prints what it came to.
+fn bring<T: Transport>(job: &Sending<'_, T>, voice: &Voice) -> Result<Exit, Failure> {
+    let progress = Progress::new(voice, job.input);
+    let ending = job.send(&progress);
+    progress.end();
+    let ending = ending?;
+    if job.json {
+        output::print(&ending.summary.to_json());
+    } else if !voice.is_quiet() {
+        output::print(&output::run_text(&ending.summary));
+    }
+    say_how_to_go_on(&ending, job.input, voice);
+    Ok(Exit::of(&ending))
+}
+
+/// A run that is ready to be sent.
+struct Sending<'a, T> {
+    runtime: &'a Runtime,
+    journal: &'a Journal,
+    run: i64,
+    channel: &'a str,
+    policy: Policy,
+    connection: &'a Connection<T>,
+    input: &'a str,
+    json: bool,
+    clock: &'a Clock,
+    stop: &'a Stop,
+}
+
+impl<T: Transport> Sending<'_, T> {
+    fn send(&self, progress: &Progress<'_>) -> Result<Ending, JournalError> {
+        self.runtime.block_on(send(Job {
+            journal: self.journal,
+            run: self.run,
+            channel: self.channel,
+            policy: self.policy,
+            transport: &self.connection.transport,
+            call_timeout: self.connection.call_timeout,
+            rate: self.connection.rate,
+            burst: self.connection.burst,
+            concurrency: self.connection.concurrency,
+            clock: self.clock,
+            // Chance only spreads retries; that it differs from process to process is its use.
+            seed: u64::from(process::id()) ^ self.clock.now().as_millis(),
+            observer: progress,
+            stop: self.stop,
+        }))
+    }
+}
+
+fn say_how_to_go_on(ending: &Ending, input: &str, voice: &Voice) {
+    let summary = &ending.summary;
+    if let Some(StopReason::Unauthorized(_)) = &ending.stopped {
+        voice.say(Level::Error, &ending.summary.reason.clone().unwrap_or_default());
+        voice.say(Level::Error, "hint: check the token; then `contactsync resume` goes on");
+    } else if summary.pending > 0 {
+        let reason = summary.reason.as_deref().unwrap_or("stopped");
+        voice.say(Level::Warning, &format!("{reason}; {} of {} rows are pending", summary.pending, summary.rows));
+        voice.say(
+            Level::Info,
+            &format!("to go on: `contactsync resume`, or `contactsync sync {input}` again, with the same options"),
+        );
+    }
+}
+
+/// A moment as the person at this machine writes it.
+fn local_time(moment: jiff::Timestamp) -> String {
+    moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn moment(at: contactsync::Timestamp) -> String {
+    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).map_or_else(|_| "?".into(), local_time)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,45 @@
+//! `resume`: sends what an interrupted run left pending, without its input.
+
+use contactsync::{ChannelKind, Clock, Stop};
+
+use crate::args::ResumeArgs;
+use crate::commands::{Place, Sending, bring, hold_to_url, runtime, shown};
+use crate::failure::{Exit, Failure};
+use crate::settings::{Connection, Earlier};
+use crate::signals;
+use crate::voice::{Level, Voice};
+
+pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
+    let channel = &args.place.channel;
+    if !args.place.journal.exists() {
+        return Err(Failure::usage_text(format!("journal {}: there is no such file", shown(&args.place.journal)))
+            .hint("say --journal FILE, the one that the run was begun with"));
+    }
+    let place = Place::take(&args.place)?;
+    let Some(run) = place.journal.resumable(channel)? else {
+        voice.say(Level::Info, &format!("nothing to resume: no run of channel `{channel}` has anything left"));
+        return Ok(Exit::Done);
+    };
+    let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
+    let earlier = Earlier { url: run.url.clone(), kind, rate: run.rate };
+    let connection = Connection::new(&args.connection, Some(&earlier))?;
+    hold_to_url(&place.journal, &args.place, &connection.url, args.connection.moved)?;
+
+    let runtime = runtime()?;
+    let _inside = runtime.enter();
+    let (stop, clock) = (Stop::default(), Clock::system());
+    signals::listen(stop.clone()).map_err(|error| Failure::unexpected(&error))?;
+    let sending = Sending {
+        runtime: &runtime,
+        journal: &place.journal,
+        run: run.id,
+        channel,
+        policy: run.policy,
+        connection: &connection,
+        input: &run.input,
+        json: args.json,
+        clock: &clock,
+        stop: &stop,
+    };
+    bring(&sending, voice)
+}

@@ -1,0 +1,83 @@
+//! `runs`: the history of a journal.
+
+use contactsync::{Counts, Journal, RunRow};
+use serde_json::{Value, json};
+
+use crate::args::RunsArgs;
+use crate::commands::{moment, shown};
+use crate::failure::{Exit, Failure};
+use crate::output::{outcomes, print};
+
+pub fn run(args: &RunsArgs) -> Result<Exit, Failure> {
+    if !args.journal.exists() {
+        return Err(Failure::usage_text(format!("journal {}: there is no such file", shown(&args.journal)))
+            .hint("say --journal FILE"));
+    }
+    let journal = Journal::open(&args.journal)?;
+    let mut lines = Vec::new();
+    for run in journal.runs(args.limit)? {
+        // A run that was killed has no summary, and its rows are all there; one that ended may have lost some since.
+        let counts = match run.summary.as_deref().map(serde_json::from_str::<Value>) {
+            Some(Ok(summary)) => summary,
+            Some(Err(_)) | None => live(&journal.counts_blocking(run.id)?),
+        };
+        lines.push(if args.json { object(&run, counts).to_string() } else { line(&run, &counts) });
+    }
+    if args.json {
+        print(&format!("[{}]", lines.join(",\n")));
+    } else if lines.is_empty() {
+        print("no runs yet");
+    } else {
+        print(&lines.join("\n"));
+    }
+    Ok(Exit::Done)
+}
+
+const COUNTS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
+
+fn live(counts: &Counts) -> Value {
+    json!({
+        "rows": counts.rows,
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "rejected": counts.rejected,
+        "merged": counts.merged,
+        "pending": counts.pending,
+        "calls": { "total": counts.calls.values().sum::<u64>() },
+    })
+}
+
+fn object(run: &RunRow, counts: Value) -> Value {
+    let mut object = json!({
+        "run": run.id,
+        "channel": run.channel,
+        "url": run.url,
+        "input": run.input,
+        "started": moment(run.started_at),
+        "ended": run.ended_at.map(moment),
+    });
+    if let (Value::Object(object), Value::Object(counts)) = (&mut object, counts) {
+        object.extend(counts);
+        // How the run is now: it may have been replaced after it was summed up.
+        object.insert("state".into(), run.state.name().into());
+        object.insert("reason".into(), run.reason.clone().into());
+    }
+    object
+}
+
+fn line(run: &RunRow, counts: &Value) -> String {
+    let of = |name: &str| counts[name].as_u64().unwrap_or(0);
+    let outcomes = outcomes(&COUNTS.map(|name| (of(name), name)));
+    let reason = run.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!(
+        "run {}  {}  {}  {}{reason}  {} rows: {outcomes}; {} calls  {}",
+        run.id,
+        moment(run.started_at),
+        run.channel,
+        run.state.name(),
+        of("rows"),
+        counts["calls"]["total"].as_u64().unwrap_or(0),
+        run.input,
+    )
+}

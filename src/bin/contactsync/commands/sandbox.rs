@@ -1,0 +1,64 @@
+//! `sandbox`: the platform on this machine, until it is stopped.
+
+use contactsync::Stop;
+use contactsync::sandbox::{Config, Faults, Sandbox, WindowKind};
+
+use crate::args::{FaultArgs, SandboxArgs, WindowArg};
+use crate::commands::runtime;
+use crate::failure::{Exit, Failure};
+use crate::output::print;
+use crate::signals;
+use crate::voice::{Level, Voice};
+
+pub fn run(args: &SandboxArgs, voice: &Voice) -> Result<Exit, Failure> {
+    let config = Config {
+        port: args.port,
+        rate: args.rate,
+        window: match args.window {
+            WindowArg::Fixed => WindowKind::Fixed,
+            WindowArg::Sliding => WindowKind::Sliding,
+        },
+        tokens: args.token.clone(),
+        viber_tokens: args.viber_token.clone(),
+        unique_fields: Vec::new(),
+        faults: faults(&args.faults),
+    };
+    runtime()?.block_on(async {
+        let stop = Stop::default();
+        signals::listen(stop.clone()).map_err(|error| Failure::unexpected(&error))?;
+        let sandbox = Sandbox::start(config).await.map_err(|error| {
+            Failure::usage_text(format!("cannot listen on 127.0.0.1:{}: {error}", args.port))
+                .hint("take another --port, or 0 for any that is free")
+        })?;
+        let url = sandbox.url();
+        // The URL is what a script waits for, so it stands alone on standard output.
+        print(&url);
+        let root = url.trim_end_matches("/api/v1");
+        voice.say(Level::Info, &format!("the sandbox listens; what it has: {root}/_sandbox/contacts?token=TOKEN"));
+        voice.say(Level::Info, &format!("every call that it answered: {root}/_sandbox/calls"));
+        stop.asked().await;
+        sandbox.stop().await;
+        Ok(Exit::Done)
+    })
+}
+
+fn faults(args: &FaultArgs) -> Faults {
+    Faults {
+        seed: args.seed,
+        lose_before: args.lose_before,
+        bad_gateway: args.bad_gateway,
+        throttle: args.throttle,
+        throttle_seconds: args.throttle_seconds,
+        throttle_bare: args.throttle_bare,
+        error_500: args.error_500,
+        lose_after: args.lose_after,
+        error_500_after: args.error_500_after,
+        bad_gateway_after: args.bad_gateway_after,
+        cut_body: args.cut_body,
+        slow: args.slow,
+        slow_for: args.slow_for,
+        latency: args.latency,
+        queued: args.queued,
+        late_search: args.late_search,
+    }
+}

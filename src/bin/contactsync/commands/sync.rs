@@ -1,0 +1,48 @@
+//! `sync INPUT`: plans the file into the journal, then sends what is pending.
+
+use contactsync::{Clock, NewRun, Stop, plan};
+
+use crate::args::SyncArgs;
+use crate::commands::{Place, Sending, bring, hold_to_url, runtime};
+use crate::failure::{Exit, Failure};
+use crate::progress::Progress;
+use crate::settings::{Connection, Reading};
+use crate::signals;
+use crate::voice::Voice;
+
+pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
+    // Everything that can be wrong with the arguments is found before anything is read or written.
+    let connection = Connection::new(&args.connection, None)?;
+    let Reading { source, mapping, policy } = Reading::open(&args.input)?;
+    let place = Place::take(&args.place)?;
+    hold_to_url(&place.journal, &args.place, &connection.url, args.connection.moved)?;
+
+    let runtime = runtime()?;
+    let _inside = runtime.enter();
+    let (stop, clock) = (Stop::default(), Clock::system());
+    signals::listen(stop.clone()).map_err(|error| Failure::unexpected(&error))?;
+    let name = source.name().to_owned();
+    let new = NewRun {
+        channel: args.place.channel.clone(),
+        url: connection.url.to_string(),
+        kind: connection.kind.name().into(),
+        rate: connection.rate.get(),
+        input: name.clone(),
+        policy,
+        now: clock.now(),
+    };
+    let run = plan(&place.journal, source, &mapping, new, &Progress::new(voice, &name), &stop)?;
+    let sending = Sending {
+        runtime: &runtime,
+        journal: &place.journal,
+        run,
+        channel: &args.place.channel,
+        policy,
+        connection: &connection,
+        input: &name,
+        json: args.json,
+        clock: &clock,
+        stop: &stop,
+    };
+    bring(&sending, voice)
+}
