@@ -1,0 +1,166 @@
+//! Rows of a file with one JSON object a line.
+
+use std::io::{BufRead, Read};
+
+use super::object::Object;
+use super::{Bytes, Fault, MAX_ROW, Row, too_long};
+use crate::core::model::{Record, Rejection};
+
+/// The rows of a JSONL file.
+#[derive(Debug)]
+pub(super) struct Rows {
+    bytes: Bytes,
+    text: Vec<u8>,
+    line: u64,
+    row: u64,
+    object: Object,
+}
+
+impl Rows {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self { bytes, text: Vec::new(), line: 0, row: 0, object: Object::default() }
+    }
+
+    pub(super) fn next_row(&mut self) -> Result<Option<Row>, Fault> {
+        loop {
+            self.line += 1;
+            let (line, row) = (self.line, self.row + 1);
+            let Some(whole) = self.read().map_err(|cause| Fault::Read { line, cause })? else { return Ok(None) };
+            if whole && self.text.trim_ascii().is_empty() {
+                continue;
+            }
+            self.row = row;
+            if !whole {
+                return Ok(Some(Row::Rejected(too_long(row, line))));
+            }
+            return Ok(Some(match self.object.read(&self.text) {
+                Ok(cells) => Row::Record(Record { row, line, cells }),
+                Err(flaw) => Row::Rejected(Rejection { row, line, column: flaw.column, reason: flaw.reason }),
+            }));
+        }
+    }
+
+    // One line into `text`; false when it is too long, and then what is left of it is passed over.
+    fn read(&mut self) -> std::io::Result<Option<bool>> {
+        self.text.clear();
+        let read = (&mut self.bytes).take(MAX_ROW as u64 + 1).read_until(b'\n', &mut self.text)?;
+        let whole = read <= MAX_ROW;
+        if !whole && self.text.last() != Some(&b'\n') {
+            self.bytes.skip_until(b'\n')?;
+        }
+        Ok((read > 0).then_some(whole))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Format, Source};
+    use super::*;
+    use crate::core::model::Cell;
+
+    // Each row as `line {…}` or `line [column] reason`.
+    fn rows(bytes: &[u8]) -> Vec<String> {
+        let reader = Box::new(std::io::Cursor::new(bytes.to_vec()));
+        let source = Source::from_reader("in.jsonl", reader, Format::Jsonl).unwrap();
+        let show = |row| match row {
+            Row::Record(Record { line, cells, .. }) => {
+                let cells: Vec<_> = cells
+                    .iter()
+                    .map(|(key, cell)| match cell {
+                        Cell::Json(json) => format!("{key}={json}"),
+                        Cell::Text(_) => panic!("text from a JSONL file"),
+                    })
+                    .collect();
+                format!("{line} {}", cells.join(" "))
+            }
+            Row::Rejected(Rejection { line, column, reason, .. }) => {
+                format!("{line} [{}] {reason}", column.unwrap_or_default())
+            }
+        };
+        source.map(|row| show(row.unwrap())).collect()
+    }
+
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(rows(text.as_bytes()), expected, "{text:?}");
+    }
+
+    #[test]
+    fn values_come_as_they_stand() {
+        check("{\"b\": \" x \", \"a\": null}\n", &["1 b=\" x \" a=null"]);
+        check("{\"a\": [1, {\"b\": true}]}", &["1 a=[1,{\"b\":true}]"]);
+        check("\u{feff}{\"a\":1}\r\n\r\n  \n{\"a\":2}\n{\"b\":1,\"a\":3}", &["1 a=1", "4 a=2", "5 b=1 a=3"]);
+        check("{}\n", &["1 "]);
+        check("", &[]);
+        check("\n\n", &[]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_is_set_aside_without_its_content() {
+        check(
+            "{\"name\": \"Ann\", }\n{\"a\":1}\n",
+            &["1 [] expected a JSON object, found a fault at byte 17: trailing comma", "2 a=1"],
+        );
+        check("{\"a\": \"Ann", &["1 [] expected a JSON object, found a fault at byte 10: EOF while parsing a string"]);
+        check("{\"a\":1} {\"a\":2}", &["1 [] expected a JSON object, found a fault at byte 9: trailing characters"]);
+        check("Ann", &["1 [] expected a JSON object, found a fault at byte 1: expected value"]);
+        check("\"Ann\"", &["1 [] expected a JSON object, found text"]);
+        check("[{\"a\":1}]", &["1 [] expected a JSON object, found an array"]);
+        check(" 17", &["1 [] expected a JSON object, found a number"]);
+        check(
+            "null\ntrue",
+            &["1 [] expected a JSON object, found null", "2 [] expected a JSON object, found a boolean"],
+        );
+        assert_eq!(
+            rows(b"{\"a\":\"\xFF\"}"),
+            ["1 [] expected a JSON object, found a fault at byte 7: invalid unicode code point"]
+        );
+        let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+        check(&deep, &["1 [] expected a JSON object, found a fault at byte 132: recursion limit exceeded"]);
+    }
+
+    #[test]
+    fn a_key_stands_once_in_an_object() {
+        let once = "expected the key once in an object, found it twice";
+        check("{\"a\":1,\"a\":1}", &[&format!("1 [a] {once}")]);
+        check(
+            "{\"a\":1,\"b\":2}\n{\"a\":1,\"b\":2,\"a\":3}\n{\"a\":1,\"b\":2}",
+            &["1 a=1 b=2", &format!("2 [a] {once}"), "3 a=1 b=2"],
+        );
+        check("{\"a\":1,\"b\":2}\n{\"b\":1,\"b\":2}", &["1 a=1 b=2", &format!("2 [b] {once}")]);
+        check("{\"custom_fields\":{\"a\":1,\"a\":2}}", &[&format!("1 [a] {once}")]);
+    }
+
+    #[test]
+    fn a_number_keeps_its_digits_or_its_row_is_set_aside() {
+        let kept = |number: &str, expected: &str| check(&format!("{{\"a\":{number}}}"), &[&format!("1 a={expected}")]);
+        kept("18446744073709551615", "18446744073709551615");
+        kept("-9223372036854775808", "-9223372036854775808");
+        kept("0.1", "0.1");
+        kept("-122.41941550000001", "-122.41941550000001");
+        kept("0.30000000000000004", "0.30000000000000004");
+        kept("0.00000000000000000001234", "1.234e-20");
+        kept("1.50", "1.5");
+        let lost = |number: &str, digits: usize| {
+            let reason = format!("found {digits} digits at byte 19: write it as text");
+            check(
+                &format!("{{\"b\":\"\\\"1.5\", \"a\":{number}}}"),
+                &[&format!("1 [] expected a number of at most 17 digits, {reason}")],
+            );
+        };
+        lost("18446744073709551616", 20);
+        lost("-9223372036854775809", 19);
+        lost("100000000000000000000", 21);
+        lost("1.000000000000000001", 19);
+        check("{\"a\":1e999}", &["1 [] expected a JSON object, found a fault at byte 10: number out of range"]);
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        let long = "x".repeat(MAX_ROW);
+        let text = format!("{{\"a\":\"{long}\"}}\n{{\"a\":1}}\n{}", " ".repeat(MAX_ROW + 1));
+        let reason = "[] expected a row of at most 16 MiB, found a longer one";
+        check(&text, &[&format!("1 {reason}"), "2 a=1", &format!("3 {reason}")]);
+        let just = format!("{}\n{{\"a\":1}}\n", " ".repeat(MAX_ROW));
+        check(&just, &[&format!("1 {reason}"), "2 a=1"]);
+    }
+}

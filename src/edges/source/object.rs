@@ -1,0 +1,289 @@
+//! One JSON object into cells, refusing what `serde_json` would change without a word: of two equal keys it keeps the
+//! last, and a number that does not fit becomes its nearest neighbour.
+//!
+//! Digits are checked here instead of kept with `serde_json`'s `arbitrary_precision`: that feature holds for the whole
+//! program, and turns every number inside a tagged or untagged enum (the core's `Value` is one) into a map.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::{Map, Number, Value};
+
+use super::Cells;
+use crate::core::model::Cell;
+
+/// As many significant digits as the shortest writing of a float ever has. One with more was not written by a program
+/// that computes in floats, and would lose digits.
+const FLOAT_DIGITS: usize = 17;
+
+/// How many keys may be missing, compared with the row before, for the key after them still to be found there.
+const LOOKAHEAD: usize = 8;
+
+/// A reader of objects. It remembers the keys of the last one, because rows mostly have the same.
+#[derive(Debug, Default)]
+pub(super) struct Object {
+    keys: Vec<Arc<str>>,
+}
+
+/// Why a line is no row.
+#[derive(Debug, PartialEq)]
+pub(super) struct Flaw {
+    pub(super) column: Option<String>,
+    pub(super) reason: String,
+}
+
+impl Object {
+    /// Reads one object that fills `text`, but for white space around it.
+    pub(super) fn read(&mut self, text: &[u8]) -> Result<Cells, Flaw> {
+        let mut found = Findings::default();
+        let mut parser = serde_json::Deserializer::from_slice(text);
+        let top = Top { keys: &self.keys, found: &mut found };
+        let read = top.deserialize(&mut parser).and_then(|cells| parser.end().map(|()| cells));
+        let cells = read.map_err(|error| match found.twice.take() {
+            Some(key) => twice(key),
+            None => flaw(text, &error),
+        })?;
+        if found.float {
+            check_digits(text)?;
+        }
+        if found.new_keys {
+            let mut keys = HashSet::with_capacity(cells.len());
+            if let Some((key, _)) = cells.iter().find(|(key, _)| !keys.insert(key)) {
+                return Err(twice(key.to_string()));
+            }
+            self.keys = cells.iter().map(|(key, _)| Arc::clone(key)).collect();
+        }
+        Ok(cells)
+    }
+}
+
+/// What is noticed while reading.
+#[derive(Debug, Default)]
+struct Findings {
+    /// A key that occurs twice in an object inside the row.
+    twice: Option<String>,
+    /// Whether some number is kept as a float.
+    float: bool,
+    /// Whether the row has keys that the row before does not, or has them in another order.
+    new_keys: bool,
+}
+
+/// The row itself.
+struct Top<'a> {
+    keys: &'a [Arc<str>],
+    found: &'a mut Findings,
+}
+
+/// A key of the row: that of the row before, when it has the same.
+struct Key<'a> {
+    keys: &'a [Arc<str>],
+    next: &'a mut usize,
+    found: &'a mut Findings,
+}
+
+/// A value anywhere in the row.
+struct Inner<'a>(&'a mut Findings);
+
+impl<'de> DeserializeSeed<'de> for Top<'_> {
+    type Value = Cells;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Top<'_> {
+    type Value = Cells;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut cells = Vec::with_capacity(self.keys.len());
+        let mut next = 0;
+        while let Some(key) = map.next_key_seed(Key { keys: self.keys, next: &mut next, found: self.found })? {
+            cells.push((key, Cell::Json(map.next_value_seed(Inner(self.found))?)));
+        }
+        Ok(cells)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = Arc<str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Arc<str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    // Keys taken over from the row before are taken in its order, so no two of them are the same.
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        let ahead = self.keys.iter().enumerate().skip(*self.next).take(LOOKAHEAD);
+        for (at, known) in ahead {
+            if **known == *key {
+                *self.next = at + 1;
+                return Ok(Arc::clone(known));
+            }
+        }
+        self.found.new_keys = true;
+        Ok(Arc::from(key))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Inner<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Inner<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Value, E> {
+        self.0.float = true;
+        Number::from_f64(number).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(Inner(&mut *self.0))? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let value = map.next_value_seed(Inner(&mut *self.0))?;
+            if object.contains_key(&key) {
+                self.0.twice = Some(key);
+                return Err(A::Error::custom("a key occurs twice"));
+            }
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+fn twice(key: String) -> Flaw {
+    Flaw { column: Some(key), reason: "expected the key once in an object, found it twice".to_owned() }
+}
+
+// The words of a syntax error are fixed ones. Those of a wrong type repeat the value, and are not used.
+fn flaw(text: &[u8], error: &serde_json::Error) -> Flaw {
+    let reason = match error.classify() {
+        Category::Data => format!("expected a JSON object, found {}", kind(text)),
+        Category::Syntax | Category::Eof | Category::Io => {
+            let said = error.to_string();
+            let said = said.split(" at line ").next().unwrap_or("a syntax error");
+            format!("expected a JSON object, found a fault at byte {}: {said}", error.column())
+        }
+    };
+    Flaw { column: None, reason }
+}
+
+fn kind(text: &[u8]) -> &'static str {
+    match text.trim_ascii_start().first() {
+        Some(b'"') => "text",
+        Some(b'[') => "an array",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'n') => "null",
+        Some(_) | None => "a number",
+    }
+}
+
+// Looks at each number of a line that is JSON: whole ones must fit 64 bits, others must not have more digits than a float keeps.
+fn check_digits(text: &[u8]) -> Result<(), Flaw> {
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => at = after_string(text, at),
+            b'-' | b'0'..=b'9' => {
+                let length = text[at..].iter().take_while(|byte| is_number_byte(**byte)).count();
+                let number = &text[at..at + length];
+                if loses_digits(number) {
+                    let found = mantissa(number).filter(u8::is_ascii_digit).count();
+                    let reason = format!(
+                        "expected a number of at most {FLOAT_DIGITS} digits, found {found} digits at byte {}: write it as text",
+                        at + 1
+                    );
+                    return Err(Flaw { column: None, reason });
+                }
+                at += length;
+            }
+            _ => at += 1,
+        }
+    }
+    Ok(())
+}
+
+fn after_string(text: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+const fn is_number_byte(byte: u8) -> bool {
+    matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')
+}
+
+fn loses_digits(number: &[u8]) -> bool {
+    if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+        let significant = mantissa(number).filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
+        return significant.count() > FLOAT_DIGITS;
+    }
+    let text = std::str::from_utf8(number).unwrap_or_default();
+    text.parse::<i64>().is_err() && text.parse::<u64>().is_err()
+}
+
+fn mantissa(number: &[u8]) -> impl Iterator<Item = u8> {
+    number.iter().copied().take_while(|byte| !matches!(byte, b'e' | b'E'))
+}
