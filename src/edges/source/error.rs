@@ -26,11 +26,14 @@ pub enum Fault {
     /// It cannot be opened for another reason.
     #[error("expected a file, could not open it")]
     Open(#[source] io::Error),
-    /// Neither an option nor the name says what it holds.
+    /// The name does not tell what the file holds.
     #[error(
         "expected a name that ends in .csv, .jsonl or .ndjson, found another: say it with --format csv or --format jsonl"
     )]
     Format,
+    /// Standard input has no name that could tell what it holds.
+    #[error("expected --format csv or --format jsonl, found neither")]
+    StdinFormat,
     /// Reading failed after it had begun.
     #[error("expected more of the input, could not read it")]
     Read {
@@ -109,9 +112,13 @@ impl Fault {
             | Self::ColumnTwice { line, .. }
             | Self::Encoding { line, .. }
             | Self::Endless { line } => Some(*line),
-            Self::Missing(_) | Self::Directory | Self::Permission(_) | Self::Open(_) | Self::Format | Self::Empty => {
-                None
-            }
+            Self::Missing(_)
+            | Self::Directory
+            | Self::Permission(_)
+            | Self::Open(_)
+            | Self::Format
+            | Self::StdinFormat
+            | Self::Empty => None,
         }
     }
 }
@@ -129,5 +136,23 @@ impl Error for SourceError {
     // The fault is this error in other words; the next in the chain is what the system says.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.fault.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_becomes_a_sentence_and_stays_as_the_cause() {
+        let check = |kind: ErrorKind, expected: &str, has_cause: bool| {
+            let error = SourceError::opening("in.csv", io::Error::from(kind));
+            assert_eq!(error.to_string(), format!("in.csv: {expected}"));
+            assert_eq!(error.source().is_some(), has_cause, "{kind:?}");
+        };
+        check(ErrorKind::NotFound, "expected a file, found none of that name", true);
+        check(ErrorKind::PermissionDenied, "expected a file that may be read, found no permission", true);
+        check(ErrorKind::IsADirectory, "expected a file, found a directory", false);
+        check(ErrorKind::Other, "expected a file, could not open it", true);
     }
 }

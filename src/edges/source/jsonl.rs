@@ -33,7 +33,7 @@ impl Rows {
             if !whole {
                 return Ok(Some(Row::Rejected(too_long(row, line))));
             }
-            return Ok(Some(match self.object.read(&self.text) {
+            return Ok(Some(match self.object.read(self.text.trim_ascii_end()) {
                 Ok(cells) => Row::Record(Record { row, line, cells }),
                 Err(flaw) => Row::Rejected(Rejection { row, line, column: flaw.column, reason: flaw.reason }),
             }));

@@ -86,24 +86,22 @@ impl Source {
     /// When the input cannot be opened or read, has no known format, or has no usable header.
     pub fn open(input: &Input, format: Option<Format>) -> Result<Self, SourceError> {
         let name = input.to_string();
-        let format = match (format, input) {
-            (Some(format), _) => Some(format),
-            (None, Input::Path(path)) => Format::of(path),
-            (None, Input::Stdin) => None,
-        };
-        let reader: Box<dyn Read + Send> = match input {
-            Input::Stdin => Box::new(std::io::stdin()),
-            // The file comes before the format: that a file is not there says more than that its name ends oddly.
+        let (reader, format): (Box<dyn Read + Send>, _) = match input {
+            Input::Stdin => {
+                let format = format.ok_or_else(|| SourceError::new(&name, Fault::StdinFormat))?;
+                (Box::new(std::io::stdin()), format)
+            }
+            // The file comes before its format: that it is not there says more than that its name ends oddly.
             Input::Path(path) => {
                 let file = File::open(path).map_err(|cause| SourceError::opening(&name, cause))?;
                 // A directory opens like a file on some systems, and fails only when it is read.
                 if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
                     return Err(SourceError::new(&name, Fault::Directory));
                 }
-                Box::new(file)
+                let format = format.or_else(|| Format::of(path));
+                (Box::new(file), format.ok_or_else(|| SourceError::new(&name, Fault::Format))?)
             }
         };
-        let format = format.ok_or_else(|| SourceError::new(&name, Fault::Format))?;
         Self::from_reader(name, reader, format)
     }
 
