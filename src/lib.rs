@@ -45,23 +45,23 @@ pub use crate::core::attempt::Attempt;
 pub use crate::core::call::{Call, CallKind, Cleared};
 pub use crate::core::diff::TagsMode;
 pub use crate::core::mapping::{Mapping, MappingError};
-pub use crate::core::model::{Cell, Contact, ContactId, Draft, Field, Flaw, Key, Mode, Record, Rejection, Remote, Value};
+pub use crate::core::model::{
+    Cell, Contact, ContactId, Draft, Field, Flaw, Key, Mode, Record, Rejection, Remote, Value,
+};
 pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::Timestamp;
-pub use crate::edges::journal::{
-    ChannelLock, Counts, Journal, JournalError, LockError, NewRun, RunRow, RunState,
-};
+pub use crate::edges::journal::{ChannelLock, Counts, Journal, JournalError, LockError, NewRun, RunRow, RunState};
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;
 pub use crate::edges::platform::{
-    BaseUrl, ChannelKind, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError, UnknownPreset, UrlError,
-    preset,
+    BaseUrl, ChannelKind, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError, UnknownPreset,
+    UrlError, preset,
 };
 pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary};
 pub use crate::edges::sandbox;
-pub use crate::edges::source::{Format, Input, Row, Source, SourceError, UnknownFormat};
+pub use crate::edges::source::{Format, Input, Row, Source, SourceError, SourceFault, UnknownFormat};
 pub use crate::engine::{
-    Ending, Event, Job, Observer, PlanError, Stop, StopReason, Transport, concurrency_for, plan, plan_summary, run_summary,
-    send,
+    Ending, Event, Job, Observer, PlanError, Stop, StopReason, Transport, concurrency_for, plan, plan_summary,
+    run_summary, send,
 };

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use contactsync::core::attempt::Attempt;
-use contactsync::core::call::{Call, CallKind};
-use contactsync::core::model::{ContactId, Field, Remote, Value};
-use contactsync::edges::platform::dialect::{classify, request};
-use contactsync::edges::platform::{BaseUrl, ChannelKind, preset};
+use contactsync::Attempt;
+use contactsync::dialect::{classify, request};
+use contactsync::{BaseUrl, ChannelKind, preset};
+use contactsync::{Call, CallKind};
+use contactsync::{ContactId, Field, Remote, Value};
 use reqwest::header::HeaderMap;
 use serde_json::Value as Json;
 

@@ -7,9 +7,9 @@ use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use contactsync::core::mapping::Mapping;
-use contactsync::core::model::{Cell, Mode};
-use contactsync::edges::source::{Fault, Format, Input, Row, Source};
+use contactsync::Mapping;
+use contactsync::{Cell, Mode};
+use contactsync::{Format, Input, Row, Source, SourceFault};
 use proptest::prelude::*;
 
 fn open(path: impl AsRef<Path>, format: Option<Format>) -> Result<Source, String> {
@@ -116,7 +116,7 @@ fn a_reader_that_fails_ends_the_rows_with_its_cause() {
     let error = source.next().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "in:3: expected more of the input, could not read it");
     assert_eq!(error.source().unwrap().to_string(), "the disk is gone");
-    assert!(matches!(error.fault(), Fault::Read { line: 3, .. }));
+    assert!(matches!(error.fault(), SourceFault::Read { line: 3, .. }));
 }
 
 /// The same bytes over and over, as many as asked for, in pieces of odd sizes.

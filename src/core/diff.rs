@@ -49,11 +49,6 @@ pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
 }
 
 impl Change {
-    /// Whether there is nothing to do.
-    pub const fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
-    }
-
     /// The calls that make the change, in the order in which they are sent: fields first and tags last, because tags
     /// fire automations that read the fields (API.md, trap 12).
     pub fn calls<'a>(&'a self, id: &'a ContactId) -> impl Iterator<Item = Call> + 'a {

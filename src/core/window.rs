@@ -88,11 +88,6 @@ impl Window {
         self.unfinished + self.finished.len()
     }
 
-    /// The most calls that may count.
-    pub const fn limit(&self) -> usize {
-        self.limit
-    }
-
     fn next_start(&mut self, now: Timestamp) -> Option<Admission> {
         let used = self.used(now);
         if used < self.limit {

@@ -146,7 +146,7 @@ struct Clearance<'a> {
     _slot: SemaphorePermit<'a>,
 }
 
-impl<'a, T: Transport, O: Observer> Sending<'a, T, O> {
+impl<T: Transport, O: Observer> Sending<'_, T, O> {
     async fn announce(&self) -> Result<(), JournalError> {
         let pending = self.job.journal.counts(self.job.run).await?.pending;
         let forecast = self.job.journal.forecast(self.job.run, self.job.channel, self.job.policy).await?;

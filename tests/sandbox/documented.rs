@@ -1,8 +1,8 @@
 //! Answers, refusals and pages in the documented shapes.
 
-use contactsync::core::call::CallKind;
-use contactsync::core::model::{ContactId, Field, Value};
-use contactsync::edges::sandbox::Config;
+use contactsync::CallKind;
+use contactsync::sandbox::Config;
+use contactsync::{ContactId, Field, Value};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 

@@ -1,6 +1,6 @@
 //! The side doors, and the end of a sandbox.
 
-use contactsync::edges::sandbox::{Config, Sandbox};
+use contactsync::sandbox::{Config, Sandbox};
 use reqwest::Url;
 use serde_json::{Value as Json, json};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use contactsync::edges::sandbox::{Config, Fault, Faults};
+use contactsync::sandbox::{Config, Fault, Faults};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! The limit as its headers tell it.
 
-use contactsync::edges::sandbox::{Config, WindowKind};
+use contactsync::sandbox::{Config, WindowKind};
 use reqwest::Method;
 
 use super::{TOKEN, error, scene, taken};

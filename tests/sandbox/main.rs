@@ -6,8 +6,8 @@ mod faults;
 mod limit;
 mod traps;
 
-use contactsync::core::model::{ContactId, Field};
-use contactsync::edges::sandbox::{Config, Fault, Sandbox};
+use contactsync::sandbox::{Config, Fault, Sandbox};
+use contactsync::{ContactId, Field};
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 use serde_json::{Value as Json, json};
 

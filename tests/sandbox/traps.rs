@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use contactsync::core::model::{ContactId, Field};
-use contactsync::edges::sandbox::{Config, Faults};
+use contactsync::sandbox::{Config, Faults};
+use contactsync::{ContactId, Field};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 

@@ -21,14 +21,18 @@ pub fn run_text(summary: &RunSummary) -> String {
     if let Some(reason) = &summary.reason {
         text.push_str(&format!(": {reason}"));
     }
-    text.push_str(&format!("\n  {} rows: {}", summary.rows, outcomes(&[
-        (summary.created, "created"),
-        (summary.updated, "updated"),
-        (summary.unchanged, "unchanged"),
-        (summary.rejected, "rejected"),
-        (summary.merged, "merged"),
-        (summary.pending, "pending"),
-    ])));
+    text.push_str(&format!(
+        "\n  {} rows: {}",
+        summary.rows,
+        outcomes(&[
+            (summary.created, "created"),
+            (summary.updated, "updated"),
+            (summary.unchanged, "unchanged"),
+            (summary.rejected, "rejected"),
+            (summary.merged, "merged"),
+            (summary.pending, "pending"),
+        ])
+    ));
     text.push_str(&format!("\n  {} calls{}", summary.calls.total, calls(&summary.calls)));
     if summary.retries > 0 {
         text.push_str(&format!("; {} sent again, {} of them after a 429", summary.retries, summary.throttled));
@@ -57,9 +61,5 @@ fn calls(calls: &Calls<u64>) -> String {
 }
 
 fn took(seconds: f64) -> String {
-    if seconds < 60.0 {
-        format!("{seconds:.1} s")
-    } else {
-        short_time(std::time::Duration::from_secs_f64(seconds))
-    }
+    if seconds < 60.0 { format!("{seconds:.1} s") } else { short_time(std::time::Duration::from_secs_f64(seconds)) }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use std::{env, fs};
 
 use contactsync::{
-    BaseUrl, ChannelKind, Format, Http, Input, Mapping, Mode, Policy, Source, TIMEOUT, TagsMode, Timeouts, Token, preset,
+    BaseUrl, ChannelKind, Format, Http, Input, Mapping, Mode, Policy, Source, TIMEOUT, TagsMode, Timeouts, Token,
+    preset,
 };
 
 use crate::args::{ConnectionArgs, InputArgs, KindArg, ModeArg, TagsModeArg};
@@ -77,24 +78,22 @@ pub fn planned_rate(rate: Option<u32>, platform: Option<&str>) -> Result<u32, Fa
 }
 
 fn token(args: &ConnectionArgs) -> Result<Token, Failure> {
-    let (place, text) = match &args.token_file {
-        Some(path) => {
-            let text = fs::read_to_string(path).map_err(|error| {
-                Failure::usage_text(format!("token file {}: cannot read it: {error}", path.display()))
-            })?;
-            (format!("token file {}", path.display()), text)
-        }
-        None => {
-            let text = env::var(&args.token_env).map_err(|error| {
-                let found = match error {
-                    env::VarError::NotPresent => "it is not set",
-                    env::VarError::NotUnicode(_) => "it is not text",
-                };
-                Failure::usage_text(format!("expected the channel's token in the environment variable {}: {found}", args.token_env))
-                    .hint("set it, or say --token-env VAR or --token-file FILE")
-            })?;
-            (format!("environment variable {}", args.token_env), text)
-        }
+    let (place, text) = if let Some(path) = &args.token_file {
+        let place = format!("token file {}", path.display());
+        let text = fs::read_to_string(path)
+            .map_err(|error| Failure::usage_text(format!("{place}: cannot read it: {error}")))?;
+        (place, text)
+    } else {
+        let place = format!("environment variable {}", args.token_env);
+        let text = env::var(&args.token_env).map_err(|error| {
+            let found = match error {
+                env::VarError::NotPresent => "none: it is not set",
+                env::VarError::NotUnicode(_) => "something that is not text",
+            };
+            Failure::usage_text(format!("{place}: expected the channel's token, found {found}"))
+                .hint("set it, or say --token-env VAR or --token-file FILE")
+        })?;
+        (place, text)
     };
     Token::new(&text).map_err(|error| Failure::usage_text(format!("{place}: {error}")))
 }

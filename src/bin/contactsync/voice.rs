@@ -77,7 +77,8 @@ impl Voice {
                 Level::Info | Level::Detail => text.to_owned(),
             },
             LogFormat::Json => {
-                let at = jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_else(|_| jiff::Timestamp::now());
+                let at =
+                    jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_else(|_| jiff::Timestamp::now());
                 serde_json::json!({ "at": at.to_string(), "level": level.name(), "message": text }).to_string()
             }
         };

@@ -107,11 +107,11 @@ impl Pace {
             return Next::At(until);
         }
         // The quota is asked only when the window has room: what it grants is spent.
-        if state.window.has_room(now) {
-            if let Err(not_yet) = self.quota.check() {
-                let wait = not_yet.wait_time_from(self.clock.elapsed());
-                return Next::At(now + wait.max(Duration::from_millis(1)));
-            }
+        if state.window.has_room(now)
+            && let Err(not_yet) = self.quota.check()
+        {
+            let wait = not_yet.wait_time_from(self.clock.elapsed());
+            return Next::At(now + wait.max(Duration::from_millis(1)));
         }
         match state.window.admit(now) {
             Admission::Granted(permit) => Next::Permit(permit),
@@ -193,7 +193,7 @@ mod tests {
             let pace = pace.clone();
             async move { pace.permit().await }
         });
-        tokio::time::sleep(Duration::from_secs(300)).await;
+        tokio::time::sleep(Duration::from_mins(5)).await;
         assert!(!waiting.is_finished());
         pace.finish();
         let _second = waiting.await.unwrap();

@@ -12,4 +12,4 @@ mod transport;
 pub use endpoint::{BaseUrl, ChannelKind, UrlError};
 pub use presets::{PRESETS, Preset, UnknownPreset, preset};
 pub use token::{Token, TokenError};
-pub use transport::{CONNECT_TIMEOUT, Http, HttpError, LARGEST_BODY, TIMEOUT, Timeouts};
+pub use transport::{Http, HttpError, TIMEOUT, Timeouts};

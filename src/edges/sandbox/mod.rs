@@ -4,8 +4,8 @@
 //! [`Ledger`], which no client can talk round.
 //!
 //! ```
-//! use contactsync::core::model::Field;
-//! use contactsync::edges::sandbox::{Config, Sandbox};
+//! use contactsync::Field;
+//! use contactsync::sandbox::{Config, Sandbox};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> std::io::Result<()> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use csv_core::ReadRecordResult;
 
-use super::{Bytes, Cells, Fault, MAX_ROW, Row, too_long};
+use super::{Bytes, Cells, MAX_ROW, Row, SourceFault, too_long};
 use crate::core::model::{Cell, Record, Rejection};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
@@ -27,17 +27,17 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(bytes: Bytes) -> Result<Self, Fault> {
+    pub(super) fn new(bytes: Bytes) -> Result<Self, SourceFault> {
         let mut raw = Raw::new(bytes);
-        let Some(found) = raw.read(MAX_HEADER, usize::MAX)? else { return Err(Fault::Empty) };
+        let Some(found) = raw.read(MAX_HEADER, usize::MAX)? else { return Err(SourceFault::Empty) };
         let line = found.line;
         if found.end != End::Whole {
-            return Err(Fault::Endless { line });
+            return Err(SourceFault::Endless { line });
         }
         let columns = columns(&raw, &found)?;
         let header: Vec<Arc<str>> = columns.iter().flatten().cloned().collect();
         if header.is_empty() {
-            return Err(Fault::Nameless { line });
+            return Err(SourceFault::Nameless { line });
         }
         Ok(Self { raw, columns, header, row: 0 })
     }
@@ -46,7 +46,7 @@ impl Rows {
         &self.header
     }
 
-    pub(super) fn next_row(&mut self) -> Result<Option<Row>, Fault> {
+    pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
         loop {
             let Some(found) = self.raw.read(MAX_ROW, self.columns.len())? else { return Ok(None) };
             if self.is_blank(&found) {
@@ -110,7 +110,7 @@ impl Rows {
     }
 }
 
-fn columns(raw: &Raw, found: &Found) -> Result<Vec<Option<Arc<str>>>, Fault> {
+fn columns(raw: &Raw, found: &Found) -> Result<Vec<Option<Arc<str>>>, SourceFault> {
     let line = found.line;
     let mut columns = Vec::with_capacity(found.cells);
     let mut positions: HashMap<Arc<str>, usize> = HashMap::new();
@@ -120,7 +120,7 @@ fn columns(raw: &Raw, found: &Found) -> Result<Vec<Option<Arc<str>>>, Fault> {
             let utf16 = at == 0 && (cell.starts_with(b"\xFF\xFE") || cell.starts_with(b"\xFE\xFF"));
             let byte = error.valid_up_to() + 1;
             let found = if utf16 { "UTF-16".to_owned() } else { format!("another encoding at byte {byte}") };
-            Fault::Encoding { line, column: at + 1, found }
+            SourceFault::Encoding { line, column: at + 1, found }
         })?;
         let name: Arc<str> = Arc::from(text.trim());
         if name.is_empty() {
@@ -128,7 +128,7 @@ fn columns(raw: &Raw, found: &Found) -> Result<Vec<Option<Arc<str>>>, Fault> {
             continue;
         }
         if let Some(first) = positions.insert(Arc::clone(&name), at + 1) {
-            return Err(Fault::ColumnTwice { line, column: name.to_string(), first, second: at + 1 });
+            return Err(SourceFault::ColumnTwice { line, column: name.to_string(), first, second: at + 1 });
         }
         columns.push(Some(name));
     }
@@ -174,7 +174,7 @@ impl Raw {
     }
 
     /// Reads one row, `None` at the end. Past `limit` bytes, and past `columns` cells, nothing more of it is stored.
-    fn read(&mut self, limit: usize, columns: usize) -> Result<Option<Found>, Fault> {
+    fn read(&mut self, limit: usize, columns: usize) -> Result<Option<Found>, SourceFault> {
         if !self.skip_empty_lines()? {
             return Ok(None);
         }
@@ -182,7 +182,7 @@ impl Raw {
         let (mut size, mut length, mut stored, mut cells) = (0_usize, 0, 0, 0);
         let mut end = End::Whole;
         loop {
-            let chunk = self.bytes.fill_buf().map_err(|cause| Fault::Read { line, cause })?;
+            let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
             let at_end = chunk.is_empty();
             // A line break in place of the end: outside quotes it ends the row, inside it is one more byte. The parser has
             // no other way to tell that a quote is open.
@@ -216,10 +216,10 @@ impl Raw {
     }
 
     // The parser would skip them too, but only this way the row's own line is known. False at the end of the input.
-    fn skip_empty_lines(&mut self) -> Result<bool, Fault> {
+    fn skip_empty_lines(&mut self) -> Result<bool, SourceFault> {
         loop {
             let line = self.lines.number;
-            let chunk = self.bytes.fill_buf().map_err(|cause| Fault::Read { line, cause })?;
+            let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
             let breaks = chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let at_row = breaks < chunk.len();
             let at_end = chunk.is_empty();

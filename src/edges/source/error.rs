@@ -8,12 +8,12 @@ use std::io::{self, ErrorKind};
 #[derive(Debug)]
 pub struct SourceError {
     name: String,
-    fault: Fault,
+    fault: SourceFault,
 }
 
 /// What is wrong with an input.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum SourceFault {
     /// There is no such file.
     #[error("expected a file, found none of that name")]
     Missing(#[source] io::Error),
@@ -83,28 +83,28 @@ pub enum Fault {
 }
 
 impl SourceError {
-    pub(super) fn new(name: &str, fault: Fault) -> Self {
+    pub(super) fn new(name: &str, fault: SourceFault) -> Self {
         Self { name: name.to_owned(), fault }
     }
 
     pub(super) fn opening(name: &str, cause: io::Error) -> Self {
         // The kinds of the system are many and not ours: what has no sentence of its own shows its cause.
         let fault = match cause.kind() {
-            ErrorKind::NotFound => Fault::Missing(cause),
-            ErrorKind::PermissionDenied => Fault::Permission(cause),
-            ErrorKind::IsADirectory => Fault::Directory,
-            _ => Fault::Open(cause),
+            ErrorKind::NotFound => SourceFault::Missing(cause),
+            ErrorKind::PermissionDenied => SourceFault::Permission(cause),
+            ErrorKind::IsADirectory => SourceFault::Directory,
+            _ => SourceFault::Open(cause),
         };
         Self::new(name, fault)
     }
 
     /// What is wrong.
-    pub const fn fault(&self) -> &Fault {
+    pub const fn fault(&self) -> &SourceFault {
         &self.fault
     }
 }
 
-impl Fault {
+impl SourceFault {
     const fn line(&self) -> Option<u64> {
         match self {
             Self::Read { line, .. }

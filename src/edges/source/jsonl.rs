@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read};
 
 use super::object::Object;
-use super::{Bytes, Fault, MAX_ROW, Row, too_long};
+use super::{Bytes, MAX_ROW, Row, SourceFault, too_long};
 use crate::core::model::{Record, Rejection};
 
 /// The rows of a JSONL file.
@@ -21,11 +21,11 @@ impl Rows {
         Self { bytes, text: Vec::new(), line: 0, row: 0, object: Object::default() }
     }
 
-    pub(super) fn next_row(&mut self) -> Result<Option<Row>, Fault> {
+    pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
         loop {
             self.line += 1;
             let (line, row) = (self.line, self.row + 1);
-            let Some(whole) = self.read().map_err(|cause| Fault::Read { line, cause })? else { return Ok(None) };
+            let Some(whole) = self.read().map_err(|cause| SourceFault::Read { line, cause })? else { return Ok(None) };
             if whole && self.text.trim_ascii().is_empty() {
                 continue;
             }

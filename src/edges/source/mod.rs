@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::core::model::{Cell, Record, Rejection};
 
-pub use self::error::{Fault, SourceError};
+pub use self::error::{SourceError, SourceFault};
 pub use self::format::{Format, UnknownFormat};
 
 /// The longest row that is read, in bytes. A contact is thousands of times smaller; but a file without line breaks, or a
@@ -48,13 +48,13 @@ pub enum Row {
 /// An open input: an iterator over its rows, each read when it is asked for.
 ///
 /// ```
-/// use contactsync::edges::source::{Format, Row, Source};
+/// use contactsync::{Format, Row, Source};
 ///
 /// let text = "phone,name\n+5215550001,Ann\n+5215550002\n";
 /// let rows: Vec<Row> = Source::from_reader("contacts.csv", Box::new(text.as_bytes()), Format::Csv)?.collect::<Result<_, _>>()?;
 /// assert!(matches!(&rows[0], Row::Record(record) if record.line == 2));
 /// assert!(matches!(&rows[1], Row::Rejected(set_aside) if set_aside.reason == "expected 2 cells, found 1"));
-/// # Ok::<(), contactsync::edges::source::SourceError>(())
+/// # Ok::<(), contactsync::SourceError>(())
 /// ```
 #[derive(Debug)]
 pub struct Source {
@@ -88,7 +88,7 @@ impl Source {
         let name = input.to_string();
         let (reader, format): (Box<dyn Read + Send>, _) = match input {
             Input::Stdin => {
-                let format = format.ok_or_else(|| SourceError::new(&name, Fault::StdinFormat))?;
+                let format = format.ok_or_else(|| SourceError::new(&name, SourceFault::StdinFormat))?;
                 (Box::new(std::io::stdin()), format)
             }
             // The file comes before its format: that it is not there says more than that its name ends oddly.
@@ -96,10 +96,10 @@ impl Source {
                 let file = File::open(path).map_err(|cause| SourceError::opening(&name, cause))?;
                 // A directory opens like a file on some systems, and fails only when it is read.
                 if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-                    return Err(SourceError::new(&name, Fault::Directory));
+                    return Err(SourceError::new(&name, SourceFault::Directory));
                 }
                 let format = format.or_else(|| Format::of(path));
-                (Box::new(file), format.ok_or_else(|| SourceError::new(&name, Fault::Format))?)
+                (Box::new(file), format.ok_or_else(|| SourceError::new(&name, SourceFault::Format))?)
             }
         };
         Self::from_reader(name, reader, format)
@@ -116,7 +116,7 @@ impl Source {
     ) -> Result<Self, SourceError> {
         let name = name.into();
         let place = |fault| SourceError::new(&name, fault);
-        let bytes = without_mark(reader).map_err(|cause| place(Fault::Read { line: 1, cause }))?;
+        let bytes = without_mark(reader).map_err(|cause| place(SourceFault::Read { line: 1, cause }))?;
         let rows = match format {
             Format::Csv => Rows::Csv(Box::new(csv::Rows::new(bytes).map_err(place)?)),
             Format::Jsonl => Rows::Jsonl(jsonl::Rows::new(bytes)),

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Format, Http, Journal, Mapping, Mode, NewRun, Policy, RunSummary, Source, Stop, TIMEOUT,
-    TagsMode, Timeouts, Token, plan,
+    BaseUrl, ChannelKind, Clock, Format, Http, Journal, Mapping, Mode, NewRun, Policy, RunSummary, Source, Stop,
+    TIMEOUT, TagsMode, Timeouts, Token, plan,
 };
 use tokio::runtime::Runtime;
 
@@ -53,7 +53,8 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
         sandbox.ledger().creates(TOKEN),
     ));
     for contact in contacts.iter().take(2) {
-        let fields: Vec<String> = contact.fields.iter().map(|(name, value)| format!("{name}: {}", value.text())).collect();
+        let fields: Vec<String> =
+            contact.fields.iter().map(|(name, value)| format!("{name}: {}", value.text())).collect();
         let tags: Vec<&str> = contact.tags.iter().map(String::as_str).collect();
         print(&format!("  {}  {}  [{}]", contact.id, fields.join(", "), tags.join(", ")));
     }
