@@ -1,9 +1,15 @@
-//! Whether a platform is still worth calling: how long it has given no useful answer.
+//! Whether a platform is there: when to leave it alone for a while, and when to give it up.
+//!
+//! A single call without an answer concerns that call. Several in a row concern the platform: the channel pauses, then
+//! one call at a time probes whether it is back.
 
 use std::time::Duration;
 
 use crate::core::attempt::Attempt;
 use crate::core::time::Timestamp;
+
+/// How many calls in a row get no answer before the channel pauses.
+pub const FAILURES_IN_A_ROW: u32 = 5;
 
 /// How long a platform that answered before may give no answer at all.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -14,37 +20,51 @@ pub const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a platform may answer nothing but 429.
 pub const THROTTLED_PATIENCE: Duration = Duration::from_mins(15);
 
+/// The pauses before the probes. The last one repeats.
+const PAUSES: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+    Duration::from_secs(30),
+];
+
+/// What an attempt says of the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is there.
+    Fine,
+    /// Too early to say.
+    Open,
+    /// It seems to be gone: no call for this long, then one at a time until one is answered.
+    Pause(Duration),
+    /// It gives no answer for too long; the last cause.
+    Silent(String),
+    /// It answers nothing but 429 for too long.
+    Throttled,
+}
+
 /// The answers of a channel, as far as they tell whether the platform is there.
 #[derive(Debug, Default)]
 pub struct Health {
     answered: bool,
+    failures: u32,
     silent_since: Option<Timestamp>,
+    paused_until: Option<Timestamp>,
+    pauses: usize,
     throttled_since: Option<Timestamp>,
 }
 
-/// Why to stop calling.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Down {
-    /// No answer for too long; the last cause.
-    Silent(String),
-    /// Nothing but 429 for too long.
-    Throttled,
-}
-
 impl Health {
-    /// Takes in one attempt; says when it is time to stop.
-    pub fn hear(&mut self, attempt: &Attempt, now: Timestamp) -> Option<Down> {
+    /// Takes in one attempt that ended at `now`.
+    pub fn hear(&mut self, attempt: &Attempt, now: Timestamp) -> Verdict {
         match attempt {
-            Attempt::Unsent { cause } | Attempt::Lost { cause, .. } => {
-                let since = *self.silent_since.get_or_insert(now);
-                let patience = if self.answered { PATIENCE } else { FIRST_PATIENCE };
-                (now.since(since) >= patience).then(|| Down::Silent(cause.clone()))
-            }
+            Attempt::Unsent { cause } | Attempt::Lost { cause, .. } => self.no_answer(cause, now),
             Attempt::Throttled { .. } => {
-                self.answered = true;
-                self.silent_since = None;
                 let since = *self.throttled_since.get_or_insert(now);
-                (now.since(since) >= THROTTLED_PATIENCE).then_some(Down::Throttled)
+                *self = Self { answered: true, throttled_since: Some(since), ..Self::default() };
+                if now.since(since) >= THROTTLED_PATIENCE { Verdict::Throttled } else { Verdict::Fine }
             }
             Attempt::Page { .. }
             | Attempt::Contact(_)
@@ -55,10 +75,28 @@ impl Health {
             | Attempt::Refused { .. }
             | Attempt::Unauthorized { .. }
             | Attempt::Queued { .. } => {
-                *self = Self { answered: true, silent_since: None, throttled_since: None };
-                None
+                *self = Self { answered: true, ..Self::default() };
+                Verdict::Fine
             }
         }
+    }
+
+    fn no_answer(&mut self, cause: &str, now: Timestamp) -> Verdict {
+        self.failures += 1;
+        let since = *self.silent_since.get_or_insert(now);
+        let patience = if self.answered { PATIENCE } else { FIRST_PATIENCE };
+        if now.since(since) >= patience {
+            return Verdict::Silent(cause.to_owned());
+        }
+        // Calls that were on their way when the channel paused say nothing new.
+        let is_news = self.paused_until.is_none_or(|until| now >= until);
+        if self.failures < FAILURES_IN_A_ROW || !is_news {
+            return Verdict::Open;
+        }
+        let pause = PAUSES[self.pauses.min(PAUSES.len() - 1)];
+        self.pauses += 1;
+        self.paused_until = Some(now + pause);
+        Verdict::Pause(pause)
     }
 }
 
@@ -70,29 +108,57 @@ mod tests {
         Attempt::Lost { status: None, cause: "reset".into() }
     }
 
-    #[test]
-    fn silence_is_borne_longer_from_a_platform_that_answered_before() {
-        let at = |secs: u64| Timestamp::from_millis(secs * 1_000);
-        let mut health = Health::default();
-        assert_eq!(health.hear(&lost(), at(0)), None);
-        assert_eq!(health.hear(&lost(), at(9)), None);
-        assert_eq!(health.hear(&lost(), at(10)), Some(Down::Silent("reset".into())));
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_millis(secs * 1_000)
+    }
 
+    /// Each step: the second at which a call ends, whether it is answered, and the verdict.
+    fn check(steps: &[(u64, bool, Verdict)]) {
         let mut health = Health::default();
-        assert_eq!(health.hear(&Attempt::Done, at(0)), None);
-        assert_eq!(health.hear(&lost(), at(1)), None);
-        assert_eq!(health.hear(&lost(), at(60)), None);
-        assert_eq!(health.hear(&lost(), at(61)), Some(Down::Silent("reset".into())));
-        assert_eq!(health.hear(&Attempt::Done, at(62)), None);
-        assert_eq!(health.hear(&lost(), at(100)), None);
+        for (n, (second, answered, verdict)) in steps.iter().enumerate() {
+            let attempt = if *answered { Attempt::Done } else { lost() };
+            assert_eq!(health.hear(&attempt, at(*second)), *verdict, "step {n}");
+        }
+    }
+
+    fn pause(secs: u64) -> Verdict {
+        Verdict::Pause(Duration::from_secs(secs))
+    }
+
+    #[test]
+    fn several_failures_in_a_row_pause_and_each_failed_probe_pauses_longer() {
+        use Verdict::{Fine, Open, Silent};
+        check(&[
+            (0, false, Open),
+            (0, false, Open),
+            (0, true, Fine),
+            (1, false, Open),
+            (1, false, Open),
+            (1, false, Open),
+            (1, false, Open),
+            (1, false, pause(1)),
+            (1, false, Open),
+            (2, false, pause(2)),
+            (4, false, pause(4)),
+            (8, true, Fine),
+            (9, false, Open),
+            (69, false, Silent("reset".into())),
+        ]);
+    }
+
+    #[test]
+    fn a_platform_that_never_answered_is_given_up_sooner() {
+        check(&[(0, false, Verdict::Open), (9, false, Verdict::Open), (10, false, Verdict::Silent("reset".into()))]);
     }
 
     #[test]
     fn nothing_but_429_ends_too() {
         let throttled = Attempt::Throttled { retry_after: None };
         let mut health = Health::default();
-        assert_eq!(health.hear(&throttled, Timestamp::from_millis(0)), None);
-        assert_eq!(health.hear(&throttled, Timestamp::from_millis(899_999)), None);
-        assert_eq!(health.hear(&throttled, Timestamp::from_millis(900_000)), Some(Down::Throttled));
+        assert_eq!(health.hear(&throttled, at(0)), Verdict::Fine);
+        assert_eq!(health.hear(&throttled, at(899)), Verdict::Fine);
+        assert_eq!(health.hear(&throttled, at(900)), Verdict::Throttled);
+        assert_eq!(health.hear(&Attempt::Done, at(901)), Verdict::Fine);
+        assert_eq!(health.hear(&throttled, at(902)), Verdict::Fine);
     }
 }

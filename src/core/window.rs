@@ -88,6 +88,11 @@ impl Window {
         self.unfinished + self.finished.len()
     }
 
+    /// Whether a call is on its way.
+    pub const fn has_unfinished(&self) -> bool {
+        self.unfinished > 0
+    }
+
     fn next_start(&mut self, now: Timestamp) -> Option<Admission> {
         let used = self.used(now);
         if used < self.limit {

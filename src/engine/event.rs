@@ -46,6 +46,11 @@ pub enum Event<'a> {
         /// For how long.
         wait: Duration,
     },
+    /// Several calls in a row got no answer: the channel waits, then probes with one call at a time.
+    Paused {
+        /// For how long it waits.
+        wait: Duration,
+    },
     /// A row ended.
     Done {
         /// Its line in the input.

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, Cleared};
-use crate::core::health::{Down, Health};
+use crate::core::health::{Health, Verdict};
 use crate::core::plan::{Range, forecast};
 use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::task::{Outcome, Policy, Step, Task};
@@ -293,11 +293,16 @@ impl<T: Transport, O: Observer> Sending<'_, T, O> {
             | Attempt::Throttled { .. } => {}
         }
         match self.health.borrow_mut().hear(attempt, at) {
-            None => {}
-            Some(Down::Silent(cause)) => {
+            Verdict::Fine => self.pace.recover(),
+            Verdict::Open => {}
+            Verdict::Pause(wait) => {
+                self.pace.pause_and_probe(wait);
+                job.observer.tell(&Event::Paused { wait });
+            }
+            Verdict::Silent(cause) => {
                 job.stop.ask(StopReason::Down(format!("the platform gives no answer: {cause}")));
             }
-            Some(Down::Throttled) => {
+            Verdict::Throttled => {
                 job.stop.ask(StopReason::Down("the platform answers nothing but 429 (too many requests)".into()));
             }
         }

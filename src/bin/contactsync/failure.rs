@@ -80,9 +80,15 @@ impl From<JournalError> for Failure {
         if error.is_configuration() {
             return Self::usage(&error);
         }
-        Self::unexpected(&error).hint(
-            "nothing is lost: what was sent is written down, and a call that was on its way is looked into by the next run",
-        )
+        let hint = match &error {
+            JournalError::Unreadable { .. } => {
+                "say --journal FILE if this is another file; else bring back a copy of it, or move it away to begin anew"
+            }
+            _ => {
+                "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"
+            }
+        };
+        Self::unexpected(&error).hint(hint)
     }
 }
 

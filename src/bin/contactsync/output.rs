@@ -18,9 +18,6 @@ pub fn run_text(summary: &RunSummary) -> String {
     if let Some(run) = summary.run {
         text.push_str(&format!("run {run} {}", summary.state));
     }
-    if let Some(reason) = &summary.reason {
-        text.push_str(&format!(": {reason}"));
-    }
     text.push_str(&format!(
         "\n  {} rows: {}",
         summary.rows,
@@ -35,7 +32,7 @@ pub fn run_text(summary: &RunSummary) -> String {
     ));
     text.push_str(&format!("\n  {} calls{}", summary.calls.total, calls(&summary.calls)));
     if summary.retries > 0 {
-        text.push_str(&format!("; {} sent again, {} of them after a 429", summary.retries, summary.throttled));
+        text.push_str(&format!("; {} without a usable answer, {} of them 429", summary.retries, summary.throttled));
     }
     text.push_str(&format!("\n  {}", took(summary.seconds)));
     text

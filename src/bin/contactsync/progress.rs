@@ -109,6 +109,10 @@ impl Observer for Progress<'_> {
                 let text = format!("the platform says 429 (too many requests): waiting {} s", wait.as_secs());
                 self.voice.say_past(state.bar.as_ref(), Level::Warning, &text);
             }
+            Event::Paused { wait } => {
+                let text = format!("the platform gives no answer: trying again in {} s", wait.as_secs());
+                self.voice.say_past(state.bar.as_ref(), Level::Warning, &text);
+            }
             Event::Done { line, outcome } => {
                 if state.limit > 0 {
                     state.done += 1;

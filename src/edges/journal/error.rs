@@ -16,13 +16,19 @@ pub enum JournalError {
         /// What the system said.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The file is something else.
-    #[error("journal {}: expected a journal of contactsync, found {found}", path.display())]
+    /// The file is another program's database.
+    #[error("journal {}: expected a journal of contactsync, found a database of another program", path.display())]
     Foreign {
         /// The journal's path.
         path: PathBuf,
-        /// What it is instead.
-        found: &'static str,
+    },
+    /// The file is damaged, or was never a journal.
+    #[error("journal {}: expected a journal of contactsync, found a file that is damaged or no database", path.display())]
+    Unreadable {
+        /// The journal's path.
+        path: PathBuf,
+        /// What SQLite said.
+        source: Arc<rusqlite::Error>,
     },
     /// The file was written by a later version.
     #[error(
@@ -66,7 +72,7 @@ impl JournalError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } => true,
-            Self::Sql(_) | Self::Damaged { .. } | Self::Gone => false,
+            Self::Unreadable { .. } | Self::Sql(_) | Self::Damaged { .. } | Self::Gone => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, named_params, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, named_params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -80,23 +80,26 @@ impl Store {
 
     // Whether the file is new. Nothing is written before it is known to be ours.
     fn check(&self, path: &Path) -> Result<bool> {
-        let pragma = |name: &str| self.db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let foreign = |found| JournalError::Foreign { path: path.to_owned(), found };
-        let application = pragma("application_id").map_err(|source| match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => source.into(),
-            _ => JournalError::open(path, source),
-        })?;
-        let tables: i64 = self.db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let number = |sql: &str| {
+            self.db.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|source| match source.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                    JournalError::Unreadable { path: path.to_owned(), source: source.into() }
+                }
+                _ => JournalError::open(path, source),
+            })
+        };
+        let application = number("PRAGMA application_id")?;
+        let tables = number("SELECT count(*) FROM sqlite_schema")?;
         match (application, tables) {
             (0, 0) => Ok(true),
             (APPLICATION_ID, _) => {
-                let found = pragma("user_version")?;
+                let found = number("PRAGMA user_version")?;
                 if found > SCHEMA_VERSION {
                     return Err(JournalError::Newer { path: path.to_owned(), found, supported: SCHEMA_VERSION });
                 }
                 Ok(false)
             }
-            _ => Err(foreign("a database of another program")),
+            _ => Err(JournalError::Foreign { path: path.to_owned() }),
         }
     }
 

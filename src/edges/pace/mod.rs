@@ -3,6 +3,7 @@
 mod clock;
 mod delays;
 
+use std::mem;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Pace {
 struct State {
     window: Window,
     paused_until: Option<Timestamp>,
+    // One call at a time, until one shows that the platform is there.
+    probing: bool,
 }
 
 enum Next {
@@ -58,7 +61,7 @@ impl Pace {
             quota: RateLimiter::direct_with_clock(quota, clock.since_origin()),
             clock,
             turn: tokio::sync::Mutex::new(()),
-            state: Mutex::new(State { window, paused_until: None }),
+            state: Mutex::new(State { window, paused_until: None, probing: false }),
             changed: Notify::new(),
         }
     }
@@ -94,6 +97,20 @@ impl Pace {
         until
     }
 
+    /// Lets no call start for `span`, and then one at a time until [`Pace::recover`].
+    pub fn pause_and_probe(&self, span: Duration) {
+        self.pause(span);
+        self.state().probing = true;
+    }
+
+    /// Ends the probing: the platform is there.
+    pub fn recover(&self) {
+        let was_probing = mem::take(&mut self.state().probing);
+        if was_probing {
+            self.changed.notify_one();
+        }
+    }
+
     /// How many calls count against the limit now.
     pub fn used(&self) -> usize {
         let now = self.clock.now();
@@ -105,6 +122,9 @@ impl Pace {
         let mut state = self.state();
         if let Some(until) = state.paused_until.filter(|&until| now < until) {
             return Next::At(until);
+        }
+        if state.probing && state.window.has_unfinished() {
+            return Next::AfterChange;
         }
         // The quota is asked only when the window has room: what it grants is spent.
         if state.window.has_room(now)
@@ -181,6 +201,25 @@ mod tests {
         pace.pause(Duration::from_secs(5));
         pace.pause(Duration::from_secs(2));
         assert_eq!(starts(&pace, &clock, 2, Duration::ZERO).await, [5_000, 5_000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_an_outage_one_call_at_a_time_probes() {
+        let clock = Clock::system();
+        let pace = std::sync::Arc::new(Pace::new(rate(10), None, [], clock.clone()));
+        let begin = clock.now();
+        pace.pause_and_probe(Duration::from_secs(2));
+        let _probe = pace.permit().await;
+        assert_eq!(clock.now().since(begin), Duration::from_secs(2));
+        let waiting = tokio::spawn({
+            let pace = pace.clone();
+            async move { pace.permit().await }
+        });
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(!waiting.is_finished());
+        pace.recover();
+        let _second = waiting.await.unwrap();
+        assert_eq!(clock.now().since(begin), Duration::from_secs(7));
     }
 
     #[tokio::test(start_paused = true)]
