@@ -10,6 +10,8 @@ use crate::args::{LogFormat, TalkArgs};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Error,
+    /// What to do about an error; a line of its own, so that there is one line an error.
+    Hint,
     Warning,
     Info,
     Detail,
@@ -19,6 +21,7 @@ impl Level {
     const fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
+            Self::Hint => "hint",
             Self::Warning => "warning",
             Self::Info => "info",
             Self::Detail => "detail",
@@ -64,7 +67,7 @@ impl Voice {
     /// Says a line above the bar.
     pub fn say_past(&self, bar: Option<&ProgressBar>, level: Level, text: &str) {
         let told = match level {
-            Level::Error => true,
+            Level::Error | Level::Hint => true,
             Level::Warning | Level::Info => !self.talk.quiet,
             Level::Detail => self.talk.verbose,
         };
@@ -73,7 +76,7 @@ impl Voice {
         }
         let line = match self.talk.log_format {
             LogFormat::Text => match level {
-                Level::Error | Level::Warning => format!("{}: {text}", level.name()),
+                Level::Error | Level::Hint | Level::Warning => format!("{}: {text}", level.name()),
                 Level::Info | Level::Detail => text.to_owned(),
             },
             LogFormat::Json => {
