@@ -142,6 +142,11 @@ impl Store {
 
     pub(super) fn move_channel(&self, channel: &str, url: &str) -> Result<()> {
         self.db.execute("UPDATE channels SET url = ?2 WHERE name = ?1", [channel, url])?;
+        // What is left of a run is left there: it is resumed where its contacts are.
+        self.db.execute(
+            "UPDATE runs SET url = ?2 WHERE channel = ?1 AND state IN ('planned', 'sending', 'stopped', 'failed')",
+            [channel, url],
+        )?;
         Ok(())
     }
 
