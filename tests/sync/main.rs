@@ -1,0 +1,9 @@
+//! The real program against the sandbox: what arrives, how many calls it takes, and what it says.
+//!
+//! The platform's ledger is the judge, never the journal.
+
+mod calls;
+mod guards;
+mod kill;
+mod scene;
+mod signals;
