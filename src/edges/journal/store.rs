@@ -351,7 +351,11 @@ impl Store {
                 ":channel": channel,
             },
         )?;
-        self.db.execute("UPDATE runs SET state = 'sending', reason = NULL WHERE id = ?1", [run])?;
+        // What an earlier stop summed up is over: if this process is killed, the rows themselves say how far it came.
+        self.db.execute(
+            "UPDATE runs SET state = 'sending', reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
+            [run],
+        )?;
         Ok(())
     }
 
