@@ -5,5 +5,7 @@
 mod calls;
 mod guards;
 mod kill;
+mod plans;
+mod rows;
 mod scene;
 mod signals;
