@@ -83,7 +83,8 @@ impl Store {
         let pragma = |name: &str| self.db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let foreign = |found| JournalError::Foreign { path: path.to_owned(), found };
         let application = pragma("application_id").map_err(|source| match source.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => source.into(),
+            Some(rusqlite::ErrorCode::NotADatabase) => foreign("a file that is no database"),
+            Some(rusqlite::ErrorCode::DatabaseCorrupt) => source.into(),
             _ => JournalError::open(path, source),
         })?;
         let tables: i64 = self.db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
