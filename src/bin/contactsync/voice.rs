@@ -10,6 +10,7 @@ use crate::args::{LogFormat, TalkArgs};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Error,
+    /// What to do about an error; a line of its own, so that there is one line an error.
     Hint,
     Warning,
     Info,

@@ -1,0 +1,11 @@
+//! The real program against the sandbox: what arrives, how many calls it takes, and what it says.
+//!
+//! The platform's ledger is the judge, never the journal.
+
+mod calls;
+mod guards;
+mod kill;
+mod plans;
+mod rows;
+mod scene;
+mod signals;

@@ -1,0 +1,66 @@
+//! Ctrl-C and its kin: the first signal ends what is on its way, the second ends at once.
+
+use std::time::{Duration, Instant};
+
+use contactsync::sandbox::Faults;
+
+use crate::scene::{People, Scene, TOKEN};
+
+async fn check_first(signal: &str) {
+    let scene = Scene::faulty(Faults { latency: Duration::from_millis(300), ..Faults::default() }).await;
+    let people = People::new(40, 35, 3);
+    scene.write("in.csv", people.csv());
+    let mut running = scene.sync("in.csv --match email --concurrency 8").start();
+    assert!(running.until(|| scene.sandbox.ledger().len() > 20).await);
+    running.signal(signal).await;
+    let ran = running.end().await.exits(4);
+
+    let summary = ran.summary();
+    assert_eq!(summary.text("state"), "stopped");
+    assert_eq!(summary.text("reason"), format!("stopped by SIG{signal}"));
+    assert!(summary.count("pending") > 0, "{ran:?}");
+    assert!(ran.stderr.contains(&format!("SIG{signal}")), "{ran:?}");
+    assert!(ran.stderr.contains("contactsync resume"), "{ran:?}");
+    assert!(ran.stderr.contains("sync in.csv"), "{ran:?}");
+    assert_eq!(ran.said("error:"), [""; 0], "{ran:?}");
+    // What was on its way was waited for.
+    assert_eq!(scene.unheard(), []);
+
+    scene.sandbox.set_faults(Faults::default());
+    let before = scene.sandbox.ledger().len();
+    let after = scene.resume().run().await.exits(0).summary();
+    assert_eq!((after.text("state"), after.count("pending")), ("finished", 0));
+    people.are_all_of(&scene.sandbox);
+    // Together exactly what the file takes: nothing was sent again.
+    assert!(before < 160 && scene.sandbox.ledger().len() == 160);
+    assert_eq!(scene.calls(), "40 find, 40 create, 40 update, 40 add_tags");
+}
+
+#[tokio::test]
+async fn the_first_signal_ends_what_is_on_its_way() {
+    tokio::join!(check_first("INT"), check_first("TERM"));
+}
+
+async fn check_second(first: &str, second: &str) {
+    let scene = Scene::faulty(Faults { latency: Duration::from_secs(20), ..Faults::default() }).await;
+    let people = People::new(20, 3, 1);
+    scene.write("in.csv", people.csv());
+    let mut running = scene.sync("in.csv --match email --mode create --settle 1s --concurrency 4").start();
+    assert!(running.until(|| scene.sandbox.ledger().len() == 4).await);
+    running.signal(first).await;
+    running.until_said("once more ends at once").await;
+    let begun = Instant::now();
+    running.signal(second).await;
+    running.end().await.exits(4);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+
+    scene.sandbox.set_faults(Faults::default());
+    scene.resume().run().await.exits(0);
+    people.are_all_of(&scene.sandbox);
+    assert_eq!(scene.sandbox.ledger().creates(TOKEN), 20);
+}
+
+#[tokio::test]
+async fn the_second_signal_ends_at_once_and_loses_nothing() {
+    tokio::join!(check_second("INT", "INT"), check_second("TERM", "INT"));
+}
