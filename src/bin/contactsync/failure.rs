@@ -118,8 +118,9 @@ fn with_causes(error: &dyn Error) -> String {
     let mut cause = error.source();
     while let Some(inner) = cause {
         let inner_text = inner.to_string();
-        // Some errors repeat their cause in their own words.
-        if !text.contains(&inner_text) {
+        // Some errors repeat their cause, with or without a number before it.
+        let last = inner_text.rsplit(": ").next().unwrap_or(&inner_text);
+        if !text.contains(last) {
             let _ = write!(text, ": {inner_text}");
         }
         cause = inner.source();
