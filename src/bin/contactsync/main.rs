@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Err(failure) => {
             voice.say(Level::Error, &failure.message);
             if let Some(hint) = &failure.hint {
-                voice.say(Level::Error, &format!("hint: {hint}"));
+                voice.say(Level::Hint, hint);
             }
             failure.exit.into()
         }

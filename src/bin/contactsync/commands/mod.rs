@@ -111,7 +111,7 @@ fn say_how_to_go_on(ending: &Ending, input: &str, voice: &Voice) {
     let summary = &ending.summary;
     if let Some(StopReason::Unauthorized(_)) = &ending.stopped {
         voice.say(Level::Error, &ending.summary.reason.clone().unwrap_or_default());
-        voice.say(Level::Error, "hint: check the token; then `contactsync resume` goes on");
+        voice.say(Level::Hint, "check the token; then `contactsync resume` goes on");
     } else if summary.pending > 0 {
         let reason = summary.reason.as_deref().unwrap_or("stopped");
         voice.say(Level::Warning, &format!("{reason}; {} of {} rows are pending", summary.pending, summary.rows));
