@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The channel's name, unless told.
+pub const DEFAULT_CHANNEL: &str = "default";
+
+/// The journal's path, unless told.
+pub const DEFAULT_JOURNAL: &str = "contactsync.db";
+
 /// Bulk import and sync of contacts into messaging platforms whose API takes 100 calls a minute.
 #[derive(Debug, Parser)]
 #[command(
@@ -106,7 +112,7 @@ pub struct ResumeArgs {
 #[derive(Debug, Args)]
 pub struct RunsArgs {
     /// The journal
-    #[arg(long, value_name = "FILE", default_value = "contactsync.db")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_JOURNAL)]
     pub journal: PathBuf,
     /// The most runs to list, newest first
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -146,10 +152,10 @@ pub struct InputArgs {
 #[derive(Debug, Args)]
 pub struct PlaceArgs {
     /// The channel's name in the journal
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_CHANNEL)]
     pub channel: String,
     /// The journal
-    #[arg(long, value_name = "FILE", default_value = "contactsync.db")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_JOURNAL)]
     pub journal: PathBuf,
 }
 

@@ -16,11 +16,9 @@ pub fn print(text: &str) {
 pub fn run_text(summary: &RunSummary) -> String {
     let mut text = String::new();
     if let Some(run) = summary.run {
-        text.push_str(&format!("run {run} {}", summary.state));
+        text.push_str(&format!("run {run} "));
     }
-    if let Some(reason) = &summary.reason {
-        text.push_str(&format!(": {reason}"));
-    }
+    text.push_str(&state(summary.state, summary.reason.as_deref()));
     text.push_str(&format!(
         "\n  {} rows: {}",
         summary.rows,
@@ -39,6 +37,15 @@ pub fn run_text(summary: &RunSummary) -> String {
     }
     text.push_str(&format!("\n  {}", took(summary.seconds)));
     text
+}
+
+/// How a run stands, with the reason, which may say the state itself: `stopped by SIGINT`.
+pub fn state(state: &str, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) if reason.starts_with(state) => reason.to_owned(),
+        Some(reason) => format!("{state}: {reason}"),
+        None => state.to_owned(),
+    }
 }
 
 /// The non-zero ones of so many of each, as `3 created, 1 rejected`; `none` when all are zero.

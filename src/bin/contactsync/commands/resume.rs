@@ -41,5 +41,5 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
         clock: &clock,
         stop: &stop,
     };
-    bring(&sending, voice)
+    bring(&sending, &args.place, voice)
 }
