@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// The channel's name, unless told.
+pub const DEFAULT_CHANNEL: &str = "default";
+
+/// The journal's path, unless told.
+pub const DEFAULT_JOURNAL: &str = "contactsync.db";
+
 /// Bulk import and sync of contacts into messaging platforms whose API takes 100 calls a minute.
 #[derive(Debug, Parser)]
 #[command(
@@ -37,8 +43,12 @@ pub enum Command {
     Sandbox(SandboxArgs),
 }
 
+// The heading of what is printed, in help texts.
+const TALK: &str = "What is shown";
+
 /// How the program talks.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = TALK)]
 pub struct TalkArgs {
     /// Say more: every call
     #[arg(short, long, global = true, conflicts_with = "quiet")]
@@ -68,14 +78,11 @@ pub struct PlanArgs {
     pub input: InputArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// Calls a minute [default: the platform's, else 100]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub rate: Option<u32>,
-    /// The platform, whose limit counts
-    #[arg(long, value_name = "PRESET")]
-    pub platform: Option<String>,
-    /// Print the summary as one JSON object
-    #[arg(long)]
+    // A plan calls nobody. It takes what `sync` takes, so that one line can be tried as a plan first.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    /// Print the summary as one JSON object on standard output
+    #[arg(long, help_heading = TALK)]
     pub json: bool,
 }
 
@@ -88,7 +95,7 @@ pub struct SyncArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Print the summary as one JSON object on standard output
-    #[arg(long)]
+    #[arg(long, help_heading = TALK)]
     pub json: bool,
 }
 
@@ -99,14 +106,14 @@ pub struct ResumeArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Print the summary as one JSON object on standard output
-    #[arg(long)]
+    #[arg(long, help_heading = TALK)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct RunsArgs {
     /// The journal
-    #[arg(long, value_name = "FILE", default_value = "contactsync.db")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_JOURNAL)]
     pub journal: PathBuf,
     /// The most runs to list, newest first
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -118,9 +125,10 @@ pub struct RunsArgs {
 
 /// What to read and what it means.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "The input")]
 pub struct InputArgs {
     /// The file with the contacts; `-` is standard input
-    #[arg(value_name = "INPUT")]
+    #[arg(value_name = "INPUT", help_heading = None::<&str>)]
     pub input: String,
     /// The input's format [default: by extension]
     #[arg(long, value_name = "csv|jsonl")]
@@ -132,7 +140,7 @@ pub struct InputArgs {
     #[arg(long, value_enum, default_value_t = ModeArg::Upsert)]
     pub mode: ModeArg,
     /// What becomes of tags that contactsync added and the file no longer names
-    #[arg(long, value_enum, default_value_t = TagsModeArg::Add)]
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = TagsModeArg::Add)]
     pub tags_mode: TagsModeArg,
     /// How long a new contact may take until the platform's search finds it
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
@@ -144,17 +152,19 @@ pub struct InputArgs {
 
 /// Where the run is written down.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "The journal")]
 pub struct PlaceArgs {
     /// The channel's name in the journal
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_CHANNEL)]
     pub channel: String,
     /// The journal
-    #[arg(long, value_name = "FILE", default_value = "contactsync.db")]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_JOURNAL)]
     pub journal: PathBuf,
 }
 
 /// How to reach the platform, and how fast.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "The platform and the pace")]
 pub struct ConnectionArgs {
     /// The API's base URL, such as `https://app.example.com/api/v1`
     #[arg(long, value_name = "URL", conflicts_with = "platform")]
@@ -169,7 +179,7 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// The channel's kind, when its ids need one
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "KIND")]
     pub channel_kind: Option<KindArg>,
     /// Calls a minute [default: the platform's, else 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

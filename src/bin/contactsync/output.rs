@@ -38,6 +38,15 @@ pub fn run_text(summary: &RunSummary) -> String {
     text
 }
 
+/// How a run stands, with the reason, which may say the state itself: `stopped by SIGINT`.
+pub fn state(state: &str, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) if reason.starts_with(state) => reason.to_owned(),
+        Some(reason) => format!("{state}: {reason}"),
+        None => state.to_owned(),
+    }
+}
+
 /// The non-zero ones of so many of each, as `3 created, 1 rejected`; `none` when all are zero.
 pub fn outcomes(counts: &[(u64, &str)]) -> String {
     let counts: Vec<String> =

@@ -49,9 +49,8 @@ impl<'a> Progress<'a> {
 
     /// Takes the bar away; what is said next stands below what was said before.
     pub fn end(&self) {
-        if let Some(bar) = self.state.borrow_mut().bar.take() {
-            bar.finish_and_clear();
-        }
+        self.state.borrow_mut().bar = None;
+        self.voice.draw(None);
     }
 
     fn show(&self, state: &mut State, used: usize, calls: Range) {
@@ -73,7 +72,7 @@ impl<'a> Progress<'a> {
     // A cause is told once; every further time only when everything is.
     fn tell_once(&self, state: &mut State, text: String) {
         let level = if state.told.contains(&text) { Level::Detail } else { Level::Warning };
-        self.voice.say_past(state.bar.as_ref(), level, &text);
+        self.voice.say(level, &text);
         state.told.insert(text);
     }
 }
@@ -94,24 +93,26 @@ impl Observer for Progress<'_> {
                 if *pending > 0 && self.voice.has_bar() {
                     let style = ProgressStyle::with_template("{bar:24} {pos}/{len} contacts · {msg}")
                         .expect("the template is well formed");
-                    state.bar = Some(ProgressBar::new(*pending).with_style(style));
+                    let bar = ProgressBar::new(*pending).with_style(style);
+                    self.voice.draw(Some(bar.clone()));
+                    state.bar = Some(bar);
                 }
                 self.show(state, *used, *calls);
             }
             Event::Called { kind, result, took } => {
                 let text = format!("{}: {result} after {} ms", kind.name(), took.as_millis());
-                self.voice.say_past(state.bar.as_ref(), Level::Detail, &text);
+                self.voice.say(Level::Detail, &text);
             }
             Event::Trouble { kind, cause } => {
                 self.tell_once(state, format!("no answer to {}: {cause}; going on", kind.name()));
             }
             Event::Throttled { wait } => {
                 let text = format!("the platform says 429 (too many requests): waiting {} s", wait.as_secs());
-                self.voice.say_past(state.bar.as_ref(), Level::Warning, &text);
+                self.voice.say(Level::Warning, &text);
             }
             Event::Paused { wait } => {
                 let text = format!("the platform gives no answer: trying again in {} s", wait.as_secs());
-                self.voice.say_past(state.bar.as_ref(), Level::Warning, &text);
+                self.voice.say(Level::Warning, &text);
             }
             Event::Done { line, outcome } => {
                 if state.limit > 0 {
@@ -121,16 +122,16 @@ impl Observer for Progress<'_> {
                     state.rejected += 1;
                     let level = if state.rejected <= REJECTED_NAMED { Level::Warning } else { Level::Detail };
                     let text = format!("{}:{line}: rejected: {reason}", self.input);
-                    self.voice.say_past(state.bar.as_ref(), level, &text);
+                    self.voice.say(level, &text);
                     if state.rejected == REJECTED_NAMED && !self.voice.is_verbose() {
                         let text = "further rejected rows are counted, not named (-v names them all)";
-                        self.voice.say_past(state.bar.as_ref(), Level::Warning, text);
+                        self.voice.say(Level::Warning, text);
                     }
                 }
             }
             Event::Left { line, reason } => {
                 let text = format!("{}:{line}: left for the next run: {reason}", self.input);
-                self.voice.say_past(state.bar.as_ref(), Level::Warning, &text);
+                self.voice.say(Level::Warning, &text);
             }
             Event::Tick { used, calls } => self.show(state, *used, *calls),
         }

@@ -71,10 +71,14 @@ impl Connection<Http> {
     }
 }
 
-/// The rate that a plan counts with.
-pub fn planned_rate(rate: Option<u32>, platform: Option<&str>) -> Result<u32, Failure> {
-    let preset = platform.map(preset).transpose().map_err(|error| Failure::usage(&error))?;
-    Ok(rate.or(preset.map(|preset| preset.calls_per_minute)).unwrap_or(DEFAULT_RATE.get()))
+/// What a plan needs of a connection: the URL, when it is said, and the rate. The token is not looked for.
+pub fn planned(args: &ConnectionArgs) -> Result<(Option<BaseUrl>, u32), Failure> {
+    let preset = args.platform.as_deref().map(preset).transpose().map_err(|error| Failure::usage(&error))?;
+    let url = args.url.as_deref().or(preset.map(|preset| preset.base_url));
+    let url =
+        url.map(|url| BaseUrl::parse(url, args.allow_http)).transpose().map_err(|error| Failure::usage(&error))?;
+    let rate = args.rate.or(preset.map(|preset| preset.calls_per_minute)).unwrap_or(DEFAULT_RATE.get());
+    Ok((url, rate))
 }
 
 fn token(args: &ConnectionArgs) -> Result<Token, Failure> {

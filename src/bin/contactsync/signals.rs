@@ -6,12 +6,13 @@ use contactsync::{Stop, StopReason};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Exit;
+use crate::voice::{Level, Voice};
 
 /// Listens for SIGINT and SIGTERM. It takes a tokio runtime to be called in.
 ///
 /// # Errors
 /// What the system says when signals cannot be heard.
-pub fn listen(stop: Stop) -> io::Result<()> {
+pub fn listen(stop: Stop, voice: Voice) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -28,7 +29,7 @@ pub fn listen(stop: Stop) -> io::Result<()> {
             }
             asked = true;
             stop.ask(StopReason::Signal(name));
-            eprintln!("{name}: finishing what is on its way; once more ends at once");
+            voice.say(Level::Info, &format!("{name}: finishing what is on its way; once more ends at once"));
         }
     });
     Ok(())

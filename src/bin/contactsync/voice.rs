@@ -1,6 +1,7 @@
 //! What is said on standard error: lines for people, or JSON lines for machines, past a progress bar when there is one.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::ProgressBar;
 
@@ -10,9 +11,8 @@ use crate::args::{LogFormat, TalkArgs};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Error,
-    /// What to do about an error; a line of its own, so that there is one line an error.
-    Hint,
     Warning,
+    Hint,
     Info,
     Detail,
 }
@@ -21,23 +21,31 @@ impl Level {
     const fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
-            Self::Hint => "hint",
             Self::Warning => "warning",
+            Self::Hint => "hint",
             Self::Info => "info",
             Self::Detail => "detail",
         }
     }
 }
 
-/// The program's voice on standard error.
-#[derive(Debug)]
+/// The program's voice on standard error. Clones share the bar, past which everything is said.
+#[derive(Clone, Debug)]
 pub struct Voice {
     talk: TalkArgs,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Voice {
-    pub const fn new(talk: TalkArgs) -> Self {
-        Self { talk }
+    pub fn new(talk: TalkArgs) -> Self {
+        Self { talk, bar: Arc::default() }
+    }
+
+    /// Draws `bar` from now on, or none.
+    pub fn draw(&self, bar: Option<ProgressBar>) {
+        if let Some(earlier) = std::mem::replace(&mut *self.bar(), bar) {
+            earlier.finish_and_clear();
+        }
     }
 
     /// Whether a bar may be drawn.
@@ -60,12 +68,8 @@ impl Voice {
         self.talk.quiet
     }
 
+    /// Says a line, above the bar when there is one.
     pub fn say(&self, level: Level, text: &str) {
-        self.say_past(None, level, text);
-    }
-
-    /// Says a line above the bar.
-    pub fn say_past(&self, bar: Option<&ProgressBar>, level: Level, text: &str) {
         let told = match level {
             Level::Error | Level::Hint => true,
             Level::Warning | Level::Info => !self.talk.quiet,
@@ -76,7 +80,7 @@ impl Voice {
         }
         let line = match self.talk.log_format {
             LogFormat::Text => match level {
-                Level::Error | Level::Hint | Level::Warning => format!("{}: {text}", level.name()),
+                Level::Error | Level::Warning | Level::Hint => format!("{}: {text}", level.name()),
                 Level::Info | Level::Detail => text.to_owned(),
             },
             LogFormat::Json => {
@@ -85,10 +89,14 @@ impl Voice {
                 serde_json::json!({ "at": at.to_string(), "level": level.name(), "message": text }).to_string()
             }
         };
-        match bar {
+        match &*self.bar() {
             Some(bar) => bar.suspend(|| write_line(&line)),
             None => write_line(&line),
         }
+    }
+
+    fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
+        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -39,7 +39,7 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
         sandbox.url(),
         FAULTS * 100.0
     ));
-    let demo = Demo::new(&runtime, &sandbox)?;
+    let demo = Demo::new(&runtime, &sandbox, voice)?;
 
     print(&format!("\nBringing {NAME} to it, matched by `phone`:"));
     let first = demo.sync(voice)?;
@@ -79,14 +79,14 @@ struct Demo<'a> {
 }
 
 impl<'a> Demo<'a> {
-    fn new(runtime: &'a Runtime, sandbox: &Sandbox) -> Result<Self, Failure> {
+    fn new(runtime: &'a Runtime, sandbox: &Sandbox, voice: &Voice) -> Result<Self, Failure> {
         let url = BaseUrl::parse(&sandbox.url(), false).map_err(|error| Failure::unexpected(&error))?;
         let token = Token::new(TOKEN).map_err(|error| Failure::unexpected(&error))?;
         let kind = ChannelKind::Standard;
         let transport =
             Http::new(url.clone(), token, kind, Timeouts::default()).map_err(|error| Failure::unexpected(&error))?;
         let stop = Stop::default();
-        signals::listen(stop.clone()).map_err(|error| Failure::unexpected(&error))?;
+        signals::listen(stop.clone(), voice.clone()).map_err(|error| Failure::unexpected(&error))?;
         Ok(Self {
             runtime,
             journal: Journal::in_memory()?,

@@ -15,7 +15,7 @@ use contactsync::{
 };
 use tokio::runtime::Runtime;
 
-use crate::args::PlaceArgs;
+use crate::args::{DEFAULT_CHANNEL, DEFAULT_JOURNAL, PlaceArgs};
 use crate::failure::{Exit, Failure};
 use crate::output;
 use crate::progress::Progress;
@@ -58,7 +58,7 @@ fn hold_to_url(journal: &Journal, args: &PlaceArgs, url: &BaseUrl, moved: bool) 
 }
 
 /// Sends a planned run and prints what it came to.
-fn bring<T: Transport>(job: &Sending<'_, T>, voice: &Voice) -> Result<Exit, Failure> {
+fn bring<T: Transport>(job: &Sending<'_, T>, place: &PlaceArgs, voice: &Voice) -> Result<Exit, Failure> {
     let progress = Progress::new(voice, job.input);
     let ending = job.send(&progress);
     progress.end();
@@ -68,7 +68,7 @@ fn bring<T: Transport>(job: &Sending<'_, T>, voice: &Voice) -> Result<Exit, Fail
     } else if !voice.is_quiet() {
         output::print(&output::run_text(&ending.summary));
     }
-    say_how_to_go_on(&ending, job.input, voice);
+    say_how_to_go_on(&ending, job, place, voice);
     Ok(Exit::of(&ending))
 }
 
@@ -107,19 +107,29 @@ impl<T: Transport> Sending<'_, T> {
     }
 }
 
-fn say_how_to_go_on(ending: &Ending, input: &str, voice: &Voice) {
+fn say_how_to_go_on<T>(ending: &Ending, job: &Sending<'_, T>, place: &PlaceArgs, voice: &Voice) {
     let summary = &ending.summary;
-    if let Some(StopReason::Unauthorized(_)) = &ending.stopped {
-        voice.say(Level::Error, &ending.summary.reason.clone().unwrap_or_default());
-        voice.say(Level::Hint, "check the token; then `contactsync resume` goes on");
+    let resume = resume_line(place);
+    if let Some(StopReason::Unauthorized(message)) = &ending.stopped {
+        voice.say(Level::Error, &format!("the platform refused the token: {message}"));
+        voice.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
     } else if summary.pending > 0 {
-        let reason = summary.reason.as_deref().unwrap_or("stopped");
-        voice.say(Level::Warning, &format!("{reason}; {} of {} rows are pending", summary.pending, summary.rows));
-        voice.say(
-            Level::Info,
-            &format!("to go on: `contactsync resume`, or `contactsync sync {input}` again, with the same options"),
-        );
+        let state = output::state(summary.state, summary.reason.as_deref());
+        voice.say(Level::Warning, &format!("{state}; {} of {} rows are pending", summary.pending, summary.rows));
+        voice.say(Level::Info, &format!("to go on: `{resume}`, or the same `contactsync sync {}` again", job.input));
     }
+}
+
+// Where the run is has to be said again when it is not where `resume` looks unless told.
+fn resume_line(place: &PlaceArgs) -> String {
+    let mut line = "contactsync resume".to_owned();
+    if place.channel != DEFAULT_CHANNEL {
+        line.push_str(&format!(" --channel {}", place.channel));
+    }
+    if place.journal != Path::new(DEFAULT_JOURNAL) {
+        line.push_str(&format!(" --journal {}", place.journal.display()));
+    }
+    line
 }
 
 /// A moment as the person at this machine writes it.

@@ -3,17 +3,20 @@
 use contactsync::{Clock, Journal, NewRun, PlanSummary, Stop, plan, plan_summary};
 
 use crate::args::PlanArgs;
-use crate::commands::runtime;
+use crate::commands::{hold_to_url, runtime};
 use crate::failure::{Exit, Failure};
 use crate::output::{outcomes, print};
 use crate::progress::{Progress, short_time};
-use crate::settings::{Reading, planned_rate};
+use crate::settings::{Reading, planned};
 use crate::voice::Voice;
 
 pub fn run(args: &PlanArgs, voice: &Voice) -> Result<Exit, Failure> {
-    let rate = planned_rate(args.rate, args.platform.as_deref())?;
+    let (url, rate) = planned(&args.connection)?;
     let Reading { source, mapping, policy } = Reading::open(&args.input)?;
     let journal = Journal::dry(&args.place.journal)?;
+    if let Some(url) = url {
+        hold_to_url(&journal, &args.place, &url, args.connection.moved)?;
+    }
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();

@@ -28,7 +28,7 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let (stop, clock) = (Stop::default(), Clock::system());
-    signals::listen(stop.clone()).map_err(|error| Failure::unexpected(&error))?;
+    signals::listen(stop.clone(), voice.clone()).map_err(|error| Failure::unexpected(&error))?;
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
@@ -41,5 +41,5 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
         clock: &clock,
         stop: &stop,
     };
-    bring(&sending, voice)
+    bring(&sending, &args.place, voice)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::args::RunsArgs;
 use crate::commands::{moment, shown};
 use crate::failure::{Exit, Failure};
-use crate::output::{outcomes, print};
+use crate::output::{outcomes, print, state};
 
 pub fn run(args: &RunsArgs) -> Result<Exit, Failure> {
     if !args.journal.exists() {
@@ -69,13 +69,12 @@ fn object(run: &RunRow, counts: Value) -> Value {
 fn line(run: &RunRow, counts: &Value) -> String {
     let of = |name: &str| counts[name].as_u64().unwrap_or(0);
     let outcomes = outcomes(&COUNTS.map(|name| (of(name), name)));
-    let reason = run.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     format!(
-        "run {}  {}  {}  {}{reason}  {} rows: {outcomes}; {} calls  {}",
+        "run {}  {}  {}  {}  {} rows: {outcomes}; {} calls  {}",
         run.id,
         moment(run.started_at),
         run.channel,
-        run.state.name(),
+        state(run.state.name(), run.reason.as_deref()),
         of("rows"),
         counts["calls"]["total"].as_u64().unwrap_or(0),
         run.input,

@@ -20,7 +20,7 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let (stop, clock) = (Stop::default(), Clock::system());
-    signals::listen(stop.clone()).map_err(|error| Failure::unexpected(&error))?;
+    signals::listen(stop.clone(), voice.clone()).map_err(|error| Failure::unexpected(&error))?;
     let name = source.name().to_owned();
     let new = NewRun {
         channel: args.place.channel.clone(),
@@ -44,5 +44,5 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
         clock: &clock,
         stop: &stop,
     };
-    bring(&sending, voice)
+    bring(&sending, &args.place, voice)
 }
