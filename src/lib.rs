@@ -42,7 +42,7 @@ mod edges;
 mod engine;
 
 pub use crate::core::attempt::Attempt;
-pub use crate::core::call::{Call, CallKind, Cleared};
+pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::diff::TagsMode;
 pub use crate::core::mapping::{Mapping, MappingError};
 pub use crate::core::model::{
@@ -51,7 +51,10 @@ pub use crate::core::model::{
 pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::Timestamp;
-pub use crate::edges::journal::{ChannelLock, Counts, Journal, JournalError, LockError, NewRun, RunRow, RunState};
+pub use crate::edges::journal::{
+    Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, LockError, NewRun, RunRow, RunState,
+    SendJournal,
+};
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;
 pub use crate::edges::platform::{

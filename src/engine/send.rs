@@ -18,7 +18,7 @@ use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE, Permit};
-use crate::edges::journal::{Carried, Ended, Implied, Item, Journal, JournalError, RunState};
+use crate::edges::journal::{Carried, Ended, Implied, Item, JournalError, RunState, SendJournal};
 use crate::edges::pace::{Clock, Pace, delays};
 use crate::edges::report::RunSummary;
 use crate::engine::event::{Event, Observer};
@@ -34,9 +34,9 @@ const ON_THE_WAY: usize = 5_000;
 
 /// A planned run, and all that sending it takes.
 #[derive(Debug)]
-pub struct Job<'a, T, O> {
+pub struct Job<'a, J, T, O> {
     /// Where everything is written down.
-    pub journal: &'a Journal,
+    pub journal: &'a J,
     /// The run's number.
     pub run: i64,
     /// The channel's name.
@@ -83,7 +83,7 @@ pub fn concurrency_for(rate: NonZeroU32) -> usize {
 ///
 /// # Errors
 /// A [`JournalError`] when the journal cannot be read or written. What is on its way then is settled by the next run.
-pub async fn send<T: Transport, O: Observer>(job: Job<'_, T, O>) -> Result<Ending, JournalError> {
+pub async fn send<J: SendJournal, T: Transport, O: Observer>(job: Job<'_, J, T, O>) -> Result<Ending, JournalError> {
     let begun = job.clock.now();
     job.journal.begin_sending(job.run, job.channel, job.call_timeout, begun).await?;
     let ended = job.journal.ended_since(job.channel, begun.before(MINUTE + MARGIN)).await?;
@@ -118,8 +118,8 @@ pub async fn send<T: Transport, O: Observer>(job: Job<'_, T, O>) -> Result<Endin
     Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished) })
 }
 
-struct Sending<'a, T, O> {
-    job: &'a Job<'a, T, O>,
+struct Sending<'a, J, T, O> {
+    job: &'a Job<'a, J, T, O>,
     pace: &'a Pace,
     // Who holds a slot has a call on its way, or is next in line for a permit.
     slots: Semaphore,
@@ -146,7 +146,7 @@ struct Clearance<'a> {
     _slot: SemaphorePermit<'a>,
 }
 
-impl<T: Transport, O: Observer> Sending<'_, T, O> {
+impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     async fn announce(&self) -> Result<(), JournalError> {
         let pending = self.job.journal.counts(self.job.run).await?.pending;
         let forecast = self.job.journal.forecast(self.job.run, self.job.channel, self.job.policy).await?;
@@ -364,7 +364,7 @@ struct Queue {
 }
 
 impl Queue {
-    async fn open<T, O>(job: &Job<'_, T, O>) -> Result<Self, JournalError> {
+    async fn open<J: SendJournal, T, O>(job: &Job<'_, J, T, O>) -> Result<Self, JournalError> {
         let first = job.journal.unsettled(job.run, job.channel).await?;
         let taken = first
             .iter()
@@ -376,7 +376,7 @@ impl Queue {
         Ok(Self { first: first.into_iter(), taken, page: Vec::new().into_iter(), last_row: 0, exhausted: false })
     }
 
-    async fn next<T, O>(&mut self, job: &Job<'_, T, O>) -> Result<Option<OnTheWay>, JournalError> {
+    async fn next<J: SendJournal, T, O>(&mut self, job: &Job<'_, J, T, O>) -> Result<Option<OnTheWay>, JournalError> {
         let now = job.clock.now();
         for carried in self.first.by_ref() {
             match carried {
@@ -406,7 +406,7 @@ impl Queue {
     }
 }
 
-fn on_the_way<T, O>(job: &Job<'_, T, O>, item: Item, now: Timestamp) -> OnTheWay {
+fn on_the_way<J, T, O>(job: &Job<'_, J, T, O>, item: Item, now: Timestamp) -> OnTheWay {
     let Item { row, line, contact, standing, past } = item;
     // As the forecast of the whole run counts it, so that what is left comes out at zero.
     let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy.mode).total;

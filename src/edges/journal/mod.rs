@@ -6,11 +6,11 @@
 mod error;
 mod lock;
 mod rows;
+mod sending;
 mod store;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
 use std::{iter, thread};
 
 use tokio::sync::oneshot;
@@ -18,13 +18,9 @@ use tokio::sync::oneshot;
 pub use self::error::JournalError;
 pub use self::lock::{ChannelLock, LockError};
 pub use self::rows::{Carried, Counts, Item, NewRun, Planned, RunRow, RunState, Settled};
+pub use self::sending::{Ended, Implied, SendJournal};
 use self::store::Store;
-use crate::core::attempt::Attempt;
-use crate::core::call::{Call, CallKind, Started};
-use crate::core::model::{Contact, Standing};
-use crate::core::plan::Forecast;
-use crate::core::task::{Outcome, Policy};
-use crate::core::time::Timestamp;
+use crate::core::task::Policy;
 
 /// The most requests that share one commit. More would only make the first of them wait.
 const GROUP: usize = 256;
@@ -138,15 +134,6 @@ impl Journal {
         self.ask_blocking(move |store| store.finish_plan(run, &channel))
     }
 
-    /// The calls that the pending contacts of a run will take, as [`crate::core::plan::forecast`] says.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be read.
-    pub async fn forecast(&self, run: i64, channel: &str, policy: Policy) -> Result<Forecast, JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.forecast(run, &channel, policy)).await
-    }
-
     /// The newest run of a channel that can be gone on with.
     ///
     /// # Errors
@@ -164,116 +151,12 @@ impl Journal {
         self.ask_blocking(move |store| store.runs(limit))
     }
 
-    /// How many rows a run has in each state, and how many calls of each kind it made.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be read.
-    pub async fn counts(&self, run: i64) -> Result<Counts, JournalError> {
-        self.ask(move |store| store.counts(run)).await
-    }
-
     /// The same, from a thread that may block.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     pub fn counts_blocking(&self, run: i64) -> Result<Counts, JournalError> {
         self.ask_blocking(move |store| store.counts(run))
-    }
-
-    /// Begins to send a run. Calls that a killed process left open are closed: they are lost, and ended when the call
-    /// time-out ended them at the latest.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub async fn begin_sending(
-        &self,
-        run: i64,
-        channel: &str,
-        call_timeout: Duration,
-        now: Timestamp,
-    ) -> Result<(), JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.begin_sending(run, &channel, call_timeout, now)).await
-    }
-
-    /// When the calls of a channel ended that ended after `since`.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be read.
-    pub async fn ended_since(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>, JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.ended_since(&channel, since)).await
-    }
-
-    /// The channel's contacts whose create is not settled, with the item of `run` that wants them, if one does.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be read.
-    pub async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.unsettled(run, &channel)).await
-    }
-
-    /// The pending items of a run that come after `row`, in the file's order, at most `limit`.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be read.
-    pub async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.pending(run, &channel, row, limit)).await
-    }
-
-    /// Writes down that a call is about to be sent. A create makes its contact unsettled in the same commit.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
-    pub async fn start(
-        &self,
-        run: i64,
-        channel: &str,
-        contact: &Contact,
-        call: &Call,
-        now: Timestamp,
-    ) -> Result<Started, JournalError> {
-        let channel = channel.to_owned();
-        let kind = call.kind();
-        let key = contact.key().to_string();
-        let unsettled = (kind == CallKind::Create).then(|| contact.clone());
-        let number = self.ask(move |store| store.start(run, &channel, &key, kind, unsettled.as_ref(), now)).await?;
-        Ok(Started::committed(number))
-    }
-
-    /// Writes down what became of a call, together with what that implies: what is known of the contact, and how its
-    /// row ended, if it did.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub async fn answered(&self, ended: Ended, settled: Implied) -> Result<(), JournalError> {
-        self.ask(move |store| store.answered(&ended, &settled)).await
-    }
-
-    /// Writes down how a row ended that took no call.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub async fn concluded(&self, implied: Implied) -> Result<(), JournalError> {
-        self.ask(move |store| store.imply(&implied)).await
-    }
-
-    /// Ends a run for now: how, why, and after how much more work.
-    ///
-    /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub async fn end(
-        &self,
-        run: i64,
-        state: RunState,
-        reason: Option<String>,
-        worked: Duration,
-        now: Timestamp,
-        summary: String,
-    ) -> Result<(), JournalError> {
-        self.ask(move |store| store.end(run, state, reason.as_deref(), worked, now, &summary)).await
     }
 
     async fn ask<T, F>(&self, work: F) -> Result<T, JournalError>
@@ -300,30 +183,6 @@ impl Journal {
             Owner::Thread(owner) => post(owner, work)?.blocking_recv().map_err(|_| JournalError::Gone)?,
         }
     }
-}
-
-/// A call that ended.
-#[derive(Clone, Debug)]
-pub struct Ended {
-    /// The call's number, from [`Started::number`].
-    pub number: i64,
-    /// What it came to.
-    pub attempt: Attempt,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// What an attempt implies for the journal.
-#[derive(Clone, Debug)]
-pub struct Implied {
-    /// The contact's channel.
-    pub channel: String,
-    /// The contact as the file wants it.
-    pub contact: Contact,
-    /// What is known of it now; `None` leaves that as it was.
-    pub standing: Option<Standing>,
-    /// The row that ended, and how; `None` as long as it is pending.
-    pub outcome: Option<(i64, u64, Outcome)>,
 }
 
 fn alone<T>(store: &Mutex<Store>, work: impl FnOnce(&Store) -> Result<T, JournalError>) -> Result<T, JournalError> {

@@ -18,7 +18,12 @@ impl Clock {
     /// A clock that agrees with the wall clock now.
     pub fn system() -> Self {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self { origin: Instant::now(), origin_wall: Timestamp::from_millis(0) + wall }
+        Self::starting_at(Timestamp::from_millis(0) + wall)
+    }
+
+    /// A clock that shows `moment` now.
+    pub fn starting_at(moment: Timestamp) -> Self {
+        Self { origin: Instant::now(), origin_wall: moment }
     }
 
     /// The present moment.

@@ -1,6 +1,6 @@
 //! `plan INPUT`: what a sync would do. It sends nothing and writes nothing.
 
-use contactsync::{Clock, Journal, NewRun, PlanSummary, Stop, plan, plan_summary};
+use contactsync::{Clock, Journal, NewRun, PlanSummary, SendJournal, Stop, plan, plan_summary};
 
 use crate::args::PlanArgs;
 use crate::commands::{hold_to_url, runtime};

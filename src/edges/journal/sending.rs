@@ -1,0 +1,210 @@
+//! What sending needs of a journal, apart from where it is kept.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::rows::{Carried, Counts, Item, RunState};
+use super::{Journal, JournalError};
+use crate::core::attempt::Attempt;
+use crate::core::call::{Call, CallKind, Started};
+use crate::core::model::{Contact, Standing};
+use crate::core::plan::Forecast;
+use crate::core::task::{Outcome, Policy};
+use crate::core::time::Timestamp;
+
+/// The journal as the sending loop sees it: every write is durable when its future is ready.
+///
+/// [`Journal`] is the one on disk. A simulation puts itself before one in memory, to end the process between any two
+/// of its writes.
+pub trait SendJournal {
+    /// Begins to send a run. Calls that a killed process left open are closed: they are lost, and ended when the call
+    /// time-out ended them at the latest.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn begin_sending(
+        &self,
+        run: i64,
+        channel: &str,
+        call_timeout: Duration,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// When the calls of a channel ended that ended after `since`.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn ended_since(
+        &self,
+        channel: &str,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Timestamp>, JournalError>>;
+
+    /// The channel's contacts whose create is not settled, with the item of `run` that wants them, if one does.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn unsettled(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<Carried>, JournalError>>;
+
+    /// The pending items of a run that come after `row`, in the file's order, at most `limit`.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn pending(
+        &self,
+        run: i64,
+        channel: &str,
+        row: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Item>, JournalError>>;
+
+    /// How many rows a run has in each state, and how many calls of each kind it made.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn counts(&self, run: i64) -> impl Future<Output = Result<Counts, JournalError>>;
+
+    /// The calls that the pending contacts of a run will take, as [`crate::core::plan::forecast`] says.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn forecast(&self, run: i64, channel: &str, policy: Policy)
+    -> impl Future<Output = Result<Forecast, JournalError>>;
+
+    /// Writes down that a call is about to be sent. A create makes its contact unsettled in the same commit.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
+    fn start(
+        &self,
+        run: i64,
+        channel: &str,
+        contact: &Contact,
+        call: &Call,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Started, JournalError>>;
+
+    /// Writes down what became of a call, together with what that implies: what is known of the contact, and how its
+    /// row ended, if it did.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn answered(&self, ended: Ended, settled: Implied) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// Writes down how a row ended that took no call.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn concluded(&self, implied: Implied) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// Ends a run for now: how, why, and after how much more work.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn end(
+        &self,
+        run: i64,
+        state: RunState,
+        reason: Option<String>,
+        worked: Duration,
+        now: Timestamp,
+        summary: String,
+    ) -> impl Future<Output = Result<(), JournalError>>;
+}
+
+/// A call that ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The call's number, from [`Started::number`].
+    pub number: i64,
+    /// What it came to.
+    pub attempt: Attempt,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an attempt implies for the journal.
+#[derive(Clone, Debug)]
+pub struct Implied {
+    /// The contact's channel.
+    pub channel: String,
+    /// The contact as the file wants it.
+    pub contact: Contact,
+    /// What is known of it now; `None` leaves that as it was.
+    pub standing: Option<Standing>,
+    /// The row that ended, and how; `None` as long as it is pending.
+    pub outcome: Option<(i64, u64, Outcome)>,
+}
+
+impl SendJournal for Journal {
+    async fn begin_sending(
+        &self,
+        run: i64,
+        channel: &str,
+        call_timeout: Duration,
+        now: Timestamp,
+    ) -> Result<(), JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.begin_sending(run, &channel, call_timeout, now)).await
+    }
+
+    async fn ended_since(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.ended_since(&channel, since)).await
+    }
+
+    async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.unsettled(run, &channel)).await
+    }
+
+    async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.pending(run, &channel, row, limit)).await
+    }
+
+    async fn counts(&self, run: i64) -> Result<Counts, JournalError> {
+        self.ask(move |store| store.counts(run)).await
+    }
+
+    async fn forecast(&self, run: i64, channel: &str, policy: Policy) -> Result<Forecast, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.forecast(run, &channel, policy)).await
+    }
+
+    async fn start(
+        &self,
+        run: i64,
+        channel: &str,
+        contact: &Contact,
+        call: &Call,
+        now: Timestamp,
+    ) -> Result<Started, JournalError> {
+        let channel = channel.to_owned();
+        let kind = call.kind();
+        let key = contact.key().to_string();
+        let unsettled = (kind == CallKind::Create).then(|| contact.clone());
+        let number = self.ask(move |store| store.start(run, &channel, &key, kind, unsettled.as_ref(), now)).await?;
+        Ok(Started::committed(number))
+    }
+
+    async fn answered(&self, ended: Ended, settled: Implied) -> Result<(), JournalError> {
+        self.ask(move |store| store.answered(&ended, &settled)).await
+    }
+
+    async fn concluded(&self, implied: Implied) -> Result<(), JournalError> {
+        self.ask(move |store| store.imply(&implied)).await
+    }
+
+    async fn end(
+        &self,
+        run: i64,
+        state: RunState,
+        reason: Option<String>,
+        worked: Duration,
+        now: Timestamp,
+        summary: String,
+    ) -> Result<(), JournalError> {
+        self.ask(move |store| store.end(run, state, reason.as_deref(), worked, now, &summary)).await
+    }
+}
