@@ -15,6 +15,10 @@ pub const MINUTE: Duration = Duration::from_mins(1);
 /// What is added to the minute, against whole-second arithmetic and rounding on either side.
 pub const MARGIN: Duration = Duration::from_millis(250);
 
+/// How long what a killed process had written may still be on its way to the server: its calls count as ended so long
+/// after the next process began.
+pub const LINGER: Duration = Duration::from_secs(2);
+
 /// The calls of the past minute.
 #[derive(Debug)]
 pub struct Window {
@@ -50,9 +54,9 @@ impl Window {
 
     /// A window that already holds calls, by the moments at which they ended.
     ///
-    /// A moment that lies ahead of `now` (the clock was set back) counts as `now`.
+    /// A moment that lies further ahead of `now` than [`LINGER`] (the clock was set back) counts as so far ahead.
     pub fn restored(limit: usize, ends: impl IntoIterator<Item = Timestamp>, now: Timestamp) -> Self {
-        let mut ends: Vec<_> = ends.into_iter().map(|end| end.min(now)).collect();
+        let mut ends: Vec<_> = ends.into_iter().map(|end| end.min(now + LINGER)).collect();
         ends.sort_unstable();
         Self { finished: ends.into(), ..Self::new(limit) }
     }
@@ -142,9 +146,11 @@ mod tests {
     fn what_ended_before_a_restart_still_counts() {
         let mut window = Window::restored(2, [at(500), at(0), at(900_000)], at(1_000));
         assert_eq!(window.used(at(1_000)), 3);
-        // The one from the future counts as ended at the restart; two must leave before there is room for one.
+        // Two must leave before there is room for one.
         assert!(matches!(window.admit(at(1_000)), Admission::At(t) if t == at(500 + SPAN)));
         assert!(granted(&mut window, 500 + SPAN));
+        // The one from the future counts as ended a little after the restart.
+        assert!(matches!(window.admit(at(500 + SPAN)), Admission::At(t) if t == at(3_000 + SPAN)));
     }
 
     #[test]

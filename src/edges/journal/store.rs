@@ -16,6 +16,7 @@ use crate::core::model::{Contact, Key, Standing};
 use crate::core::plan::{Decision, Forecast, decide, forecast};
 use crate::core::task::{Outcome, PastCall, Policy, Task};
 use crate::core::time::Timestamp;
+use crate::core::window::LINGER;
 
 type Result<T> = std::result::Result<T, JournalError>;
 
@@ -339,10 +340,10 @@ impl Store {
         )?;
         let killed = Attempt::Lost { status: None, cause: "the process was killed before the answer".into() };
         self.db.execute(
-            "UPDATE calls SET ended_at = min(:now, started_at + :timeout), result = :result, attempt = :attempt
+            "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
              WHERE channel = :channel AND ended_at IS NULL",
             named_params! {
-                ":now": millis(now),
+                ":latest": millis(now + LINGER),
                 ":timeout": millis(Timestamp::default() + call_timeout),
                 ":result": killed.name(),
                 ":attempt": json(&killed),

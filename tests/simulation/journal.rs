@@ -1,0 +1,137 @@
+//! A journal in memory, behind a gate that ends the process before or after any of its writes, with room for a bug.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::pending;
+use std::time::Duration;
+
+use contactsync::{
+    Call, CallKind, Carried, Contact, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy, RunState,
+    SendJournal, Started, Timestamp,
+};
+use tokio::sync::Notify;
+
+use crate::scenario::Bug;
+
+type Result<T> = std::result::Result<T, JournalError>;
+
+/// A create with its run and its moment.
+type Late = (i64, Contact, Call, Timestamp);
+
+pub struct Gated<'a> {
+    pub inner: &'a Journal,
+    /// Where a bug writes what should have gone to the real journal.
+    pub elsewhere: &'a Journal,
+    pub bug: Option<Bug>,
+    /// How many gates are left to pass; `None` is no end.
+    pub gates: Cell<Option<u32>>,
+    pub killed: Notify,
+    // Creates that the real journal does not know yet, by channel and key.
+    late: RefCell<HashMap<(String, String), Late>>,
+}
+
+impl<'a> Gated<'a> {
+    pub fn new(inner: &'a Journal, elsewhere: &'a Journal, bug: Option<Bug>, gates: Option<u32>) -> Self {
+        Self { inner, elsewhere, bug, gates: Cell::new(gates), killed: Notify::new(), late: RefCell::default() }
+    }
+
+    /// Lets through, or ends the process: then it never returns.
+    async fn gate(&self) {
+        match self.gates.get() {
+            None => {}
+            Some(0) => {
+                self.killed.notify_one();
+                pending::<()>().await;
+            }
+            Some(left) => self.gates.set(Some(left - 1)),
+        }
+    }
+}
+
+impl SendJournal for Gated<'_> {
+    async fn begin_sending(&self, run: i64, channel: &str, call_timeout: Duration, now: Timestamp) -> Result<()> {
+        self.gate().await;
+        self.inner.begin_sending(run, channel, call_timeout, now).await?;
+        self.gate().await;
+        Ok(())
+    }
+
+    async fn ended_since(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
+        match self.bug {
+            Some(Bug::NoReadBack) => Ok(Vec::new()),
+            _ => self.inner.ended_since(channel, since).await,
+        }
+    }
+
+    async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
+        self.inner.unsettled(run, channel).await
+    }
+
+    async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>> {
+        self.inner.pending(run, channel, row, limit).await
+    }
+
+    async fn counts(&self, run: i64) -> Result<Counts> {
+        self.inner.counts(run).await
+    }
+
+    async fn forecast(&self, run: i64, channel: &str, policy: Policy) -> Result<Forecast> {
+        self.inner.forecast(run, channel, policy).await
+    }
+
+    async fn start(&self, run: i64, channel: &str, contact: &Contact, call: &Call, now: Timestamp) -> Result<Started> {
+        self.gate().await;
+        let started = if self.bug == Some(Bug::IntentNotCommitted) && call.kind() == CallKind::Create {
+            let started = self.elsewhere.start(run, channel, contact, call, now).await?;
+            let contact_of = (channel.to_owned(), contact.key().to_string());
+            self.late.borrow_mut().insert(contact_of, (run, contact.clone(), call.clone(), now));
+            started
+        } else {
+            self.inner.start(run, channel, contact, call, now).await?
+        };
+        self.gate().await;
+        Ok(started)
+    }
+
+    async fn answered(&self, mut ended: Ended, mut implied: Implied) -> Result<()> {
+        self.gate().await;
+        let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
+        let late = self.late.borrow_mut().remove(&contact_of);
+        if let Some((run, contact, call, at)) = late {
+            ended.number = self.inner.start(run, &implied.channel, &contact, &call, at).await?.number();
+        }
+        if self.bug == Some(Bug::AnswerWithoutKnown) {
+            let known = Implied { outcome: None, ..implied.clone() };
+            implied.standing = None;
+            self.inner.answered(ended, implied).await?;
+            self.gate().await;
+            self.inner.concluded(known).await?;
+        } else {
+            self.inner.answered(ended, implied).await?;
+        }
+        self.gate().await;
+        Ok(())
+    }
+
+    async fn concluded(&self, implied: Implied) -> Result<()> {
+        self.gate().await;
+        self.inner.concluded(implied).await?;
+        self.gate().await;
+        Ok(())
+    }
+
+    async fn end(
+        &self,
+        run: i64,
+        state: RunState,
+        reason: Option<String>,
+        worked: Duration,
+        now: Timestamp,
+        summary: String,
+    ) -> Result<()> {
+        self.gate().await;
+        self.inner.end(run, state, reason, worked, now, summary).await?;
+        self.gate().await;
+        Ok(())
+    }
+}

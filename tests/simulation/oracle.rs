@@ -1,0 +1,73 @@
+//! What must be true at the end of a scenario, by the platform's own ledger.
+
+use contactsync::{Mode, RunSummary};
+
+use crate::platform::Person;
+use crate::scenario::{Channel, Row};
+
+/// The span over which the platform counts, in milliseconds.
+const MINUTE: u64 = 60_000;
+
+/// Holds the channel's platform against its file and the run's summary.
+pub fn check(channel: &Channel<'_>, summary: &RunSummary) -> Result<(), String> {
+    let broken = |what: String| Err(format!("{}: {what}", channel.name));
+    let ledger = channel.platform.ledger.borrow();
+    let (mut wrong, mut missing) = (0, 0);
+    for row in channel.rows {
+        let found: Vec<&Person> = ledger.people.iter().filter(|person| is(person, row)).collect();
+        match found.as_slice() {
+            [] => missing += 1,
+            [person] => wrong += u64::from(!is_right(person, row)),
+            [_, _, ..] => return broken(format!("{} is there {} times: twice", row.key, found.len())),
+        }
+    }
+    let strangers = ledger.people.iter().filter(|person| !channel.rows.iter().any(|row| is(person, row))).count();
+    if strangers > 0 {
+        return broken(format!("{strangers} contacts that nobody wanted"));
+    }
+    let absent = channel.rows.iter().filter(|row| row.there.is_none()).count() as u64;
+    let rejected = match (channel.scenario.mode, channel.scenario.keyed) {
+        (Mode::Update, _) => absent..=absent,
+        (Mode::Upsert | Mode::Create, true) => 0..=0,
+        // Without a match field, a create whose answer was lost is set aside as unsure: it may be there or not.
+        (Mode::Upsert | Mode::Create, false) => wrong + missing..=channel.rows.len() as u64,
+    };
+    if !rejected.contains(&summary.rejected) {
+        return broken(format!("{} rejected, expected {rejected:?}", summary.rejected));
+    }
+    if channel.scenario.keyed && wrong > 0 {
+        return broken(format!("{wrong} contacts differ from the file"));
+    }
+    if missing > summary.rejected {
+        return broken(format!("{missing} contacts are missing, and {} rows were rejected", summary.rejected));
+    }
+    let s = summary;
+    if s.rows != channel.rows.len() as u64
+        || s.rows != s.created + s.updated + s.unchanged + s.rejected + s.merged + s.pending
+    {
+        return broken(format!("the rows do not add up: {s:?}"));
+    }
+    let limit = channel.scenario.limit as usize;
+    for (earlier, later) in ledger.counted.iter().zip(ledger.counted.iter().skip(limit)) {
+        if later - earlier < MINUTE {
+            return broken(format!(
+                "{} calls within 60 s, from {earlier} ms to {later} ms; the limit is {limit}",
+                limit + 1
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is(person: &Person, row: &Row) -> bool {
+    row.fields.first().is_some_and(|key| person.fields.get(&key.name).is_some_and(|value| value.same(&key.value)))
+}
+
+fn is_right(person: &Person, row: &Row) -> bool {
+    let fields =
+        row.fields.iter().all(|field| person.fields.get(&field.name).is_some_and(|value| value.same(&field.value)));
+    let tags = row.tags.iter().all(|tag| person.tags.contains(tag)) && !person.tags.contains("old");
+    // What others put there stays.
+    let theirs = row.there.as_ref().is_none_or(|(_, tags)| !tags.contains(&"theirs") || person.tags.contains("theirs"));
+    fields && tags && theirs
+}

@@ -1,0 +1,281 @@
+//! A scenario: a file, a platform, what goes wrong when, all from one seed.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use contactsync::{
+    Clock, Ending, Event, Field, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Policy, Source, Stop, TagsMode,
+    Timestamp, plan, send,
+};
+use fastrand::Rng;
+use futures_util::future::join_all;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep};
+
+use crate::journal::Gated;
+use crate::oracle;
+use crate::platform::{Faults, Platform};
+
+/// How often a file is brought, runs that were killed included, until the scenario counts as endless.
+const ROUNDS: usize = 120;
+
+/// After so many rounds nothing goes wrong any more: what is left must come to its end.
+const ROUNDS_WITH_FAULTS: usize = 60;
+
+const EPOCH: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// One thing that is left out, in the simulation only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// A create is sent before its intent is in the journal.
+    IntentNotCommitted,
+    /// The search for a lost create finds nobody.
+    NoSettleSearch,
+    /// A new process does not count the calls of the one before it.
+    NoReadBack,
+    /// An answer is committed without what it implies, which follows later.
+    AnswerWithoutKnown,
+}
+
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub key: String,
+    pub fields: Vec<Field>,
+    pub tags: Vec<String>,
+    /// What the platform has of it before the first run.
+    pub there: Option<(Vec<Field>, Vec<&'static str>)>,
+}
+
+#[derive(Debug)]
+pub struct Scenario {
+    pub seed: u64,
+    pub mode: Mode,
+    /// Whether rows have a match field.
+    pub keyed: bool,
+    /// By channel.
+    pub rows: Vec<Vec<Row>>,
+    pub limit: u32,
+    concurrency: usize,
+    faults: Faults,
+    /// How many gates each process passes until it is killed.
+    kills: Vec<u32>,
+    bug: Option<Bug>,
+}
+
+pub struct Silent;
+
+impl Observer for Silent {
+    fn tell(&self, _: &Event<'_>) {}
+}
+
+impl Scenario {
+    pub fn from_seed(seed: u64, bug: Option<Bug>) -> Self {
+        let mut chance = Rng::with_seed(seed);
+        let keyed = chance.u8(0..5) > 0;
+        let mode = match chance.u8(0..6) {
+            _ if !keyed => Mode::Create,
+            0 => Mode::Update,
+            1 | 2 => Mode::Create,
+            _ => Mode::Upsert,
+        };
+        let channels = 1 + chance.usize(0..4) / 3;
+        let fields = if chance.u8(0..8) == 0 { 30 + chance.usize(0..35) } else { chance.usize(1..4) };
+        let tags = if chance.u8(0..8) == 0 { chance.usize(8..22) } else { chance.usize(0..3) };
+        let rows = (0..channels).map(|_| {
+            let count = chance.usize(1..9);
+            (0..count).map(|n| row(n, fields, tags, mode, keyed, &mut chance)).collect()
+        });
+        let rows = rows.collect();
+        let mut share = || if chance.bool() { 0.0 } else { chance.f64() * 0.12 };
+        let (unsent, lost_before, lost_after) = (share(), share(), share());
+        let (throttled, queued) = (share() / 3.0, share() / 3.0);
+        let faults = Faults {
+            unsent,
+            lost_before,
+            lost_after,
+            throttled,
+            queued,
+            late_search: Duration::from_millis(if chance.bool() { 0 } else { chance.u64(0..10_000) }),
+            latency: Duration::from_millis(chance.u64(1..900)),
+        };
+        let kills = (0..chance.usize(0..6)).map(|_| chance.u32(0..70)).collect();
+        let (limit, concurrency) = (chance.u32(4..40), chance.usize(1..9));
+        Self { seed, mode, keyed, rows, limit, concurrency, faults, kills, bug }
+    }
+
+    /// Plays it on a runtime of its own whose time is virtual.
+    pub fn run(&self) -> Result<(), String> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime starts");
+        LocalSet::new().block_on(&runtime, self.play())
+    }
+
+    async fn play(&self) -> Result<(), String> {
+        let (journal, elsewhere) =
+            (Journal::in_memory().expect("memory is there"), Journal::in_memory().expect("memory is there"));
+        let begun = Instant::now();
+        let channels = self.rows.iter().enumerate().map(|(n, rows)| {
+            let platform = Platform::new(self.seed ^ n as u64, self.faults.clone(), self.bug);
+            for row in rows {
+                if let Some((fields, tags)) = &row.there {
+                    platform.insert(fields, tags);
+                }
+            }
+            let channel = Channel {
+                scenario: self,
+                name: format!("channel{n}"),
+                rows,
+                platform,
+                journal: &journal,
+                elsewhere: &elsewhere,
+                begun,
+            };
+            async move { channel.play().await }
+        });
+        join_all(channels).await.into_iter().collect()
+    }
+}
+
+fn row(n: usize, fields: usize, tags: usize, mode: Mode, keyed: bool, chance: &mut Rng) -> Row {
+    let key = format!("+52155{n:06}");
+    let mut all = vec![Field::text(if keyed { "phone" } else { "name" }, &key)];
+    all.extend((1..fields).map(|f| Field::text(format!("field{f}"), format!("value {n} {f}"))));
+    let tags: Vec<String> = (0..tags).map(|tag| format!("tag{tag}")).collect();
+    let is_there = match mode {
+        Mode::Create => false,
+        Mode::Upsert => chance.u8(0..3) == 0,
+        Mode::Update => chance.u8(0..4) > 0,
+    };
+    let there = is_there.then(|| {
+        let mut some: Vec<Field> = all.clone();
+        some.truncate(1 + chance.usize(0..all.len()));
+        if chance.bool() && some.len() > 1 {
+            some[1].value = contactsync::Value::Text("another".into());
+        }
+        (some, if chance.bool() { vec!["old", "theirs"] } else { vec!["tag0"] })
+    });
+    Row { key, fields: all, tags, there }
+}
+
+/// One channel of a scenario at play.
+pub struct Channel<'a> {
+    pub scenario: &'a Scenario,
+    pub name: String,
+    pub rows: &'a [Row],
+    pub platform: Platform,
+    journal: &'a Journal,
+    elsewhere: &'a Journal,
+    begun: Instant,
+}
+
+impl Channel<'_> {
+    async fn play(&self) -> Result<(), String> {
+        let mut chance = Rng::with_seed(self.scenario.seed ^ 0x5eed);
+        let mut kills = self.scenario.kills.iter().copied();
+        let mut run = self.plan();
+        let mut last = None;
+        for round in 0..ROUNDS {
+            if round == ROUNDS_WITH_FAULTS {
+                *self.platform.faults.borrow_mut() = Faults::default();
+            }
+            let ending = self.bring(run, kills.next()).await;
+            last = ending.map(|ending| ending.summary);
+            if last.as_ref().is_some_and(|summary| summary.pending == 0) {
+                break;
+            }
+            sleep(Duration::from_millis(chance.u64(0..90_000))).await;
+            // A killed run is brought to its end, or the file is brought again.
+            if chance.bool() {
+                run = self.plan();
+            }
+        }
+        let Some(summary) = last.filter(|summary| summary.pending == 0) else {
+            return Err(format!("{}: it does not end in {ROUNDS} rounds", self.name));
+        };
+        oracle::check(self, &summary)?;
+
+        // Once more, with nothing going wrong: all is right already, and the journal knows it.
+        *self.platform.faults.borrow_mut() = Faults::default();
+        let calls = self.platform.ledger.borrow().calls;
+        let again = self.bring(self.plan(), None).await.ok_or("killed without a kill")?.summary;
+        let calls = self.platform.ledger.borrow().calls - calls;
+        if again.rejected == 0 && calls > 0 {
+            return Err(format!("{}: {calls} calls to bring the same file again", self.name));
+        }
+        oracle::check(self, &again)
+    }
+
+    fn now(&self) -> Timestamp {
+        EPOCH + self.begun.elapsed()
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            mode: self.scenario.mode,
+            tags_mode: TagsMode::Add,
+            settle: Duration::from_secs(30),
+            resend_unsure: false,
+        }
+    }
+
+    fn plan(&self) -> i64 {
+        let source =
+            Source::from_reader("file.csv", Box::new(std::io::Cursor::new(self.csv())), Format::Csv).expect("a header");
+        let matches = if self.scenario.keyed { vec!["phone".to_owned()] } else { Vec::new() };
+        let mapping = Mapping::new(source.header(), matches, self.scenario.mode).expect("its columns");
+        let new = NewRun {
+            channel: self.name.clone(),
+            url: "https://example.com".into(),
+            kind: "standard".into(),
+            rate: self.scenario.limit,
+            input: "file.csv".into(),
+            policy: self.policy(),
+            now: self.now(),
+        };
+        plan(self.journal, source, &mapping, new, &Silent, &Stop::default()).expect("it is planned")
+    }
+
+    /// Sends the run in a new process; `None` when it was killed.
+    async fn bring(&self, run: i64, gates: Option<u32>) -> Option<Ending> {
+        let journal = Gated::new(self.journal, self.elsewhere, self.scenario.bug, gates);
+        let (clock, stop) = (Clock::starting_at(self.now()), Stop::default());
+        let job = Job {
+            journal: &journal,
+            run,
+            channel: &self.name,
+            policy: self.policy(),
+            transport: &self.platform,
+            call_timeout: Duration::from_secs(30),
+            rate: NonZeroU32::new(self.scenario.limit).expect("not zero"),
+            burst: None,
+            concurrency: Some(self.scenario.concurrency),
+            clock: &clock,
+            seed: self.scenario.seed,
+            observer: &Silent,
+            stop: &stop,
+        };
+        tokio::select! {
+            biased;
+            ending = send(job) => Some(ending.expect("the journal works")),
+            () = journal.killed.notified() => None,
+        }
+    }
+
+    fn csv(&self) -> String {
+        let mut csv = String::new();
+        for field in &self.rows[0].fields {
+            csv.push_str(&format!("{},", field.name));
+        }
+        csv.push_str("tags,remove_tags\n");
+        for row in self.rows {
+            for field in &row.fields {
+                csv.push_str(&format!("{},", field.value.text()));
+            }
+            csv.push_str(&format!("{},old\n", row.tags.join(";")));
+        }
+        csv
+    }
+}
