@@ -4,9 +4,12 @@
 
 mod bad_input;
 mod calls;
+mod faults;
 mod guards;
 mod kill;
+mod pace;
 mod plans;
 mod rows;
 mod scene;
+mod secrets;
 mod signals;
