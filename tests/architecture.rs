@@ -173,7 +173,7 @@ fn a_broken_rule_is_found() {
     // Edges.
     check("src/edges/pace/mod.rs", "use crate::core::window::Window;\nuse crate::edges::pace::delays;", &[]);
     check("src/edges/pace/mod.rs", "use crate::edges::journal::Journal;", &["pace and journal"]);
-    check("src/edges/pace/mod.rs", "use super::super::journal::Journal;", &["pace and journal"]);
+    check("src/edges/pace/mod.rs", "use super::super::edges::journal::Journal;", &["pace and journal"]);
     check("src/edges/pace/mod.rs", "use super::journal::Journal;", &["pace and journal"]);
     check("src/edges/source/csv.rs", "use super::super::journal::Journal;", &["source and journal"]);
     check("src/edges/source/csv.rs", "use super::error::SourceError;", &[]);
@@ -202,7 +202,11 @@ fn a_broken_rule_is_found() {
     check("src/lib.rs", "pub mod core;\nmod engine;", &["pub mod core"]);
     // What is said or tried is not done.
     check("src/core/time.rs", "// std::time::Instant\n/* tokio::time /* std::fs */ async */", &[]);
-    check("src/core/time.rs", "const A: &str = \"async std::fs \\\" rusqlite::x\"; const B: &str = r#\"tokio::\"#;", &[]);
+    check(
+        "src/core/time.rs",
+        "const A: &str = \"async std::fs \\\" rusqlite::x\"; const B: &str = r#\"tokio::\"#;",
+        &[],
+    );
     check("src/core/time.rs", "const Q: char = '\"'; use std::fs::File; const R: char = '\\'';", &["std::fs::File"]);
     check("src/core/time.rs", "fn f<'a>(x: &'a str) {}\nuse std::net::IpAddr;", &["std::net::IpAddr"]);
     check("src/core/time.rs", "#[cfg(test)]\nmod tests {\n    use std::fs;\n    fn f() { { } }\n}\n", &[]);
@@ -216,8 +220,9 @@ fn faults(file: &str, source: &str, crates: &[String]) -> Vec<String> {
     let paths = paths(file, &code);
     let mut faults = Vec::new();
     for rule in RULES.iter().filter(|rule| rule.files.holds(file)) {
-        let is_broken =
-            |path: &&String| is_any(path, rule.forbidden) && !rule.allowed.iter().any(|allowed| is_under(path, allowed));
+        let is_broken = |path: &&String| {
+            is_any(path, rule.forbidden) && !rule.allowed.iter().any(|allowed| is_under(path, allowed))
+        };
         faults.extend(paths.iter().filter(is_broken).map(|path| format!("{file}: {path}: {}", rule.why)));
     }
     if file.starts_with("src/core/") {
@@ -225,7 +230,9 @@ fn faults(file: &str, source: &str, crates: &[String]) -> Vec<String> {
             let first = path.split("::").next().unwrap_or_default();
             path.contains("::") && crates.iter().any(|name| name == first) && !CRATES_OF_THE_CORE.contains(&first)
         };
-        faults.extend(paths.iter().filter(strange).map(|path| format!("{file}: {path}: the core does not use this crate")));
+        faults.extend(
+            paths.iter().filter(strange).map(|path| format!("{file}: {path}: the core does not use this crate")),
+        );
     }
     if let Some(edge) = edge_of(file) {
         let other = |path: &String| {
@@ -240,7 +247,10 @@ fn faults(file: &str, source: &str, crates: &[String]) -> Vec<String> {
     if file == "src/lib.rs" {
         let layers = ["pub mod core", "pub mod edges", "pub mod engine"];
         faults.extend(
-            layers.iter().filter(|layer| code.contains(*layer)).map(|layer| format!("{file}: {layer}: a layer is not public")),
+            layers
+                .iter()
+                .filter(|layer| code.contains(*layer))
+                .map(|layer| format!("{file}: {layer}: a layer is not public")),
         );
     }
     faults
