@@ -38,7 +38,7 @@ async fn check_a_run_takes_its_minute(window: WindowKind) {
     let took = begun.elapsed();
     check_never_over(&scene, 105);
     assert_eq!((summary.calls().as_str(), summary.count("throttled")), ("35 create, 35 update, 35 add_tags", 0));
-    assert!((Duration::from_secs(60)..Duration::from_secs(64)).contains(&took), "{took:?}");
+    assert!((Duration::from_mins(1)..Duration::from_secs(64)).contains(&took), "{took:?}");
     people.are_all_of(&scene.sandbox);
 }
 
@@ -52,7 +52,7 @@ async fn check_a_kill_does_not_refill_the_minute(window: WindowKind) {
     assert!(running.until(|| ledger.len() >= 60).await);
     running.kill().await;
     scene.program(&sync(&scene)).with("--settle 1s").run().await.exits(0);
-    assert!(begun.elapsed() >= Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_mins(1), "{:?}", begun.elapsed());
     assert_eq!(ledger.throttled(), 0);
     assert!(ledger.busiest_minute(TOKEN) <= LIMIT, "{}", ledger.busiest_minute(TOKEN));
     assert_eq!(ledger.creates(TOKEN), 110);

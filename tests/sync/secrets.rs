@@ -14,15 +14,15 @@ const SECRET: &str = "tok-1f0e9d8c7b6a5948-never-to-be-seen";
 #[track_caller]
 fn check_files(scene: &Scene) -> Vec<String> {
     let mut journals = Vec::new();
-    for entry in fs::read_dir(scene.path(".")).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes = fs::read(&path).unwrap();
+    for entry in fs::read_dir(scene.path(".")).expect("the scene's folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = fs::read(&path).expect("a file");
         // Half of it would be too much as well.
         let found = bytes.windows(12).any(|window| SECRET.as_bytes().windows(12).any(|part| part == window));
         assert!(!found, "the token is in {}", path.display());
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
         if name.starts_with(JOURNAL) {
-            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            let mode = fs::metadata(&path).expect("a file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
             journals.push(name);
         }
