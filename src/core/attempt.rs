@@ -62,7 +62,8 @@ pub enum Attempt {
         message: String,
     },
 
-    /// No answer, and no effect: the platform was never reached (refused connection, unknown host, failed TLS handshake).
+    /// No answer, and no effect: the platform was never reached (refused connection, unknown host, failed TLS handshake,
+    /// a URL behind which there is no API).
     Unsent {
         /// What went wrong.
         cause: String,

@@ -57,7 +57,7 @@ async fn a_run_that_moved_is_resumed_where_it_moved_to() {
 
 #[tokio::test]
 async fn one_run_at_a_time_holds_a_channel() {
-    let scene = Scene::faulty(Faults { latency: Duration::from_secs(60), ..Faults::default() }).await;
+    let scene = Scene::faulty(Faults { latency: Duration::from_mins(1), ..Faults::default() }).await;
     scene.write("in.csv", People::new(10, 3, 1).csv());
     let mut first = scene.sync("in.csv --match email").start();
     assert!(first.until(|| !scene.sandbox.ledger().is_empty()).await);

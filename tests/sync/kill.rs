@@ -64,7 +64,7 @@ async fn killed_twenty_times_while_answers_get_lost_it_makes_everybody_once() {
 
 #[tokio::test]
 async fn killed_while_its_creates_are_on_their_way_it_looks_for_them_first() {
-    let slow = Faults { latency: Duration::from_secs(60), ..Faults::default() };
+    let slow = Faults { latency: Duration::from_mins(1), ..Faults::default() };
     let scene = Scene::faulty(slow).await;
     let people = People::new(20, 3, 1);
     scene.write("in.csv", people.csv());
@@ -84,7 +84,7 @@ async fn killed_while_its_creates_are_on_their_way_it_looks_for_them_first() {
 
 #[tokio::test]
 async fn a_newer_file_replaces_what_was_pending_but_settles_what_was_sent() {
-    let scene = Scene::faulty(Faults { latency: Duration::from_secs(60), ..Faults::default() }).await;
+    let scene = Scene::faulty(Faults { latency: Duration::from_mins(1), ..Faults::default() }).await;
     scene.write("old.csv", People::new(20, 3, 1).csv());
     let mut running = scene.sync("old.csv --match email --mode create --settle 1s --concurrency 8").start();
     assert!(running.until(|| scene.sandbox.ledger().len() == 8).await);

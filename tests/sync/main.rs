@@ -2,10 +2,14 @@
 //!
 //! The platform's ledger is the judge, never the journal.
 
+mod bad_input;
 mod calls;
+mod faults;
 mod guards;
 mod kill;
+mod pace;
 mod plans;
 mod rows;
 mod scene;
+mod secrets;
 mod signals;

@@ -13,28 +13,28 @@ use crate::scene::{JOURNAL, People, Scene, Summary};
 /// Every row of every table of a journal.
 fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
     let db = rusqlite::Connection::open(journal).expect("a journal");
-    let mut tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
-    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    let rows = |table: &String| {
-        let mut query = db.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+    let read = |sql: &str| -> rusqlite::Result<Vec<String>> {
+        let mut query = db.prepare(sql)?;
         let columns = query.column_count();
-        let row = |row: &rusqlite::Row<'_>| {
-            let cells = (0..columns).map(|column| format!("{:?}", row.get_ref(column).unwrap()));
-            Ok(cells.collect::<Vec<_>>().join("|"))
-        };
-        query.query_map([], row).unwrap().map(Result::unwrap).collect()
+        let cell = |row: &rusqlite::Row<'_>, column| row.get_ref(column).map(|cell| format!("{cell:?}"));
+        let line =
+            |row: &rusqlite::Row<'_>| (0..columns).map(|column| cell(row, column)).collect::<Result<Vec<_>, _>>();
+        query.query_map([], |row| Ok(line(row)?.join("|")))?.collect()
     };
-    tables.iter().map(|table| (table.clone(), rows(table))).collect()
+    ["channels", "known", "calls", "runs", "items"]
+        .into_iter()
+        .map(|table| (table.to_owned(), read(&format!("SELECT * FROM {table} ORDER BY 1, 2")).expect("a table")))
+        .collect()
 }
 
 /// The least and the most calls of a plan.
 fn range(plan: &Summary, kind: &str) -> (u64, u64) {
-    let range = &plan.json["calls"][kind];
-    (range["min"].as_u64().unwrap(), range["max"].as_u64().unwrap())
+    let of = |bound: &str| plan.json["calls"][kind][bound].as_u64().expect("a number of calls");
+    (of("min"), of("max"))
 }
 
 fn minutes(plan: &Summary, bound: &str) -> f64 {
-    plan.json["minutes"][bound].as_f64().unwrap()
+    plan.json["minutes"][bound].as_f64().expect("a number of minutes")
 }
 
 #[tokio::test]

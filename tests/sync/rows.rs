@@ -8,7 +8,7 @@ use contactsync::sandbox::Config;
 use crate::scene::{People, Ran, Scene, TOKEN};
 
 #[track_caller]
-fn check(scene: &Scene, ran: Ran, rows: &str, calls: &str) {
+fn check(scene: &Scene, ran: &Ran, rows: &str, calls: &str) {
     let summary = ran.summary();
     assert_eq!(summary.rows(), rows, "{ran:?}");
     assert_eq!(scene.calls(), calls, "{ran:?}");
@@ -30,11 +30,11 @@ async fn of_several_rows_of_one_contact_the_last_one_counts() {
     let scene = Scene::unlimited().await;
     scene.write("in.csv", "email,name,tags\na@example.com,first,x\nb@example.com,only,\na@example.com,second,y\n a@example.com ,third,z\n");
     let sync = || scene.sync("in.csv --match email").run();
-    check(&scene, sync().await, "2 created, 2 merged", "2 find, 2 create, 1 add_tags");
+    check(&scene, &sync().await, "2 created, 2 merged", "2 find, 2 create, 1 add_tags");
     let all: BTreeSet<(String, Vec<String>)> =
         (0..2).map(|nth| (text(&scene, nth, "name"), tags(&scene, nth))).collect();
     assert_eq!(all, [("only".into(), vec![]), ("third".into(), vec!["z".into()])].into());
-    check(&scene, sync().await, "2 unchanged, 2 merged", "none");
+    check(&scene, &sync().await, "2 unchanged, 2 merged", "none");
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn jsonl_takes_plain_objects_and_the_platforms_own_shape() {
     ];
     scene.write("in.jsonl", lines.join("\n"));
     let sync = || scene.sync("in.jsonl --match email").run();
-    check(&scene, sync().await, "2 created, 1 updated", "2 find, 2 create, 1 update, 2 add_tags");
+    check(&scene, &sync().await, "2 created, 1 updated", "2 find, 2 create, 1 update, 2 add_tags");
     assert_eq!((text(&scene, 0, "name"), tags(&scene, 0)), ("New".into(), vec!["new".into(), "old".into()]));
     let of = |email: &str| (1..3).find(|&nth| text(&scene, nth, "email") == email).expect("it was made");
     let a = of("a@example.com");
@@ -59,7 +59,7 @@ async fn jsonl_takes_plain_objects_and_the_platforms_own_shape() {
     assert_eq!(scene.sandbox.contacts(TOKEN)[a].fields["member"], serde_json::from_str("true").unwrap());
     assert_eq!(tags(&scene, a), ["x", "y"]);
     assert_eq!(text(&scene, of("b@example.com"), "name"), "Bo");
-    check(&scene, sync().await, "3 unchanged", "none");
+    check(&scene, &sync().await, "3 unchanged", "none");
 }
 
 #[tokio::test]
@@ -74,12 +74,12 @@ async fn a_row_with_an_id_is_not_looked_for() {
     let sync = || scene.sync("in.csv").run();
     let ran = sync().await;
     assert!(ran.stderr.contains("in.csv:4: rejected: "), "{ran:?}");
-    check(&scene, ran, "2 updated, 1 rejected", "3 update, 1 add_tags");
+    check(&scene, &ran, "2 updated, 1 rejected", "3 update, 1 add_tags");
     assert_eq!((text(&scene, 0, "name"), tags(&scene, 0)), ("Ann".into(), vec!["new".into(), "old".into()]));
     assert_eq!((text(&scene, 1, "name"), tags(&scene, 1)), ("Bo".into(), vec!["old".into()]));
     assert_eq!(scene.sandbox.contacts(TOKEN).len(), 3);
     // The one that is not there is tried again, the others are known.
-    check(&scene, sync().await, "2 unchanged, 1 rejected", "1 update");
+    check(&scene, &sync().await, "2 unchanged, 1 rejected", "1 update");
 }
 
 #[tokio::test]
@@ -88,16 +88,16 @@ async fn tags_to_remove_are_removed_and_others_stay() {
     scene.sandbox.insert(TOKEN, [Field::text("email", "a@example.com")], ["lead", "vip", "by hand"]);
     scene.write("in.csv", "email,tags,remove_tags\na@example.com,customer,lead;never there\n");
     let sync = || scene.sync("in.csv --match email").run();
-    check(&scene, sync().await, "1 updated", "1 find, 1 add_tags, 1 remove_tags");
+    check(&scene, &sync().await, "1 updated", "1 find, 1 add_tags, 1 remove_tags");
     assert_eq!(tags(&scene, 0), ["by hand", "customer", "vip"]);
-    check(&scene, sync().await, "1 unchanged", "none");
+    check(&scene, &sync().await, "1 unchanged", "none");
 
     // Twelve at once are two calls.
     let many: Vec<String> = (0..12).map(|nth| format!("t{nth:02}")).collect();
     scene.write("add.csv", format!("email,tags\na@example.com,{}\n", many.join(";")));
-    check(&scene, scene.sync("add.csv --match email").run().await, "1 updated", "2 add_tags");
+    check(&scene, &scene.sync("add.csv --match email").run().await, "1 updated", "2 add_tags");
     scene.write("remove.csv", format!("email,remove_tags\na@example.com,{}\n", many.join("|")));
-    check(&scene, scene.sync("remove.csv --match email").run().await, "1 updated", "2 remove_tags");
+    check(&scene, &scene.sync("remove.csv --match email").run().await, "1 updated", "2 remove_tags");
     assert_eq!(tags(&scene, 0), ["by hand", "customer", "vip"]);
 }
 
@@ -109,16 +109,16 @@ async fn mirrored_tags_go_when_the_file_no_longer_names_them_but_only_our_own() 
     scene.write("two.csv", "email,tags\na@example.com,other\n");
     scene.write("none.csv", "email,tags\na@example.com,\n");
     let sync = |file: &str, mode: &str| scene.sync(&format!("{file} --match email --tags-mode {mode}")).run();
-    check(&scene, sync("one.csv", "mirror").await, "1 updated", "1 find, 1 add_tags");
+    check(&scene, &sync("one.csv", "mirror").await, "1 updated", "1 find, 1 add_tags");
     assert_eq!(tags(&scene, 0), ["both", "by hand", "ours"]);
     // Unless mirrored, they stay.
-    check(&scene, sync("two.csv", "add").await, "1 updated", "1 add_tags");
+    check(&scene, &sync("two.csv", "add").await, "1 updated", "1 add_tags");
     assert_eq!(tags(&scene, 0), ["both", "by hand", "other", "ours"]);
-    check(&scene, sync("two.csv", "mirror").await, "1 updated", "1 remove_tags");
+    check(&scene, &sync("two.csv", "mirror").await, "1 updated", "1 remove_tags");
     assert_eq!(tags(&scene, 0), ["both", "by hand", "other"]);
-    check(&scene, sync("none.csv", "mirror").await, "1 updated", "1 remove_tags");
+    check(&scene, &sync("none.csv", "mirror").await, "1 updated", "1 remove_tags");
     assert_eq!(tags(&scene, 0), ["both", "by hand"]);
-    check(&scene, sync("none.csv", "mirror").await, "1 unchanged", "none");
+    check(&scene, &sync("none.csv", "mirror").await, "1 unchanged", "none");
 }
 
 #[tokio::test]
@@ -129,15 +129,15 @@ async fn a_viber_channel_has_its_ids_in_base64() {
     let people = People::new(12, 35, 2);
     scene.write("in.csv", people.csv());
     let sync = || scene.sync("in.csv --match email --channel-kind viber").token(Some(VIBER)).run();
-    check(&scene, sync().await, "12 created", "12 find, 12 create, 12 update, 12 add_tags");
+    check(&scene, &sync().await, "12 created", "12 find, 12 create, 12 update, 12 add_tags");
     people.are_all_of_channel(&scene.sandbox, VIBER);
-    check(&scene, sync().await, "12 unchanged", "none");
+    check(&scene, &sync().await, "12 unchanged", "none");
 
     // By id as well, and what was left of a run is resumed on the same kind of channel.
     let id = scene.sandbox.contacts(VIBER)[0].id.to_string();
     scene.write("ids.csv", format!("contact_id,extra\n{id},1\n"));
     let ran = scene.sync("ids.csv --channel-kind viber").token(Some(VIBER)).run().await;
-    check(&scene, ran, "1 updated", "1 update");
+    check(&scene, &ran, "1 updated", "1 update");
     assert_eq!(scene.sandbox.contacts(VIBER)[0].fields["extra"].text(), "1");
 }
 
@@ -157,7 +157,7 @@ async fn two_contacts_that_both_match_are_a_conflict() {
     let ran = scene.sync("in.csv --match email").run().await;
     let [warning] = ran.said("warning: in.csv:")[..] else { panic!("{ran:?}") };
     assert!(warning.starts_with("warning: in.csv:2: rejected: conflict: 2 contacts have its `email`: "), "{warning}");
-    check(&scene, ran, "1 created, 1 rejected", "2 find, 1 create");
+    check(&scene, &ran, "1 created, 1 rejected", "2 find, 1 create");
     assert_eq!((text(&scene, 0, "name"), text(&scene, 1, "name")), ("One".into(), "Two".into()));
     assert_eq!(text(&scene, 3, "name"), "Bo");
 }
@@ -168,9 +168,9 @@ async fn several_match_fields_are_tried_in_turn() {
     scene.sandbox.insert(TOKEN, [Field::text("phone", "+521")], [] as [&str; 0]);
     scene.write("in.csv", "email,phone,name\na@example.com,+521,Ann\nb@example.com,+522,Bo\n,+523,Cy\n");
     let sync = || scene.sync("in.csv --match email --match phone").run();
-    check(&scene, sync().await, "2 created, 1 updated", "5 find, 2 create, 1 update");
+    check(&scene, &sync().await, "2 created, 1 updated", "5 find, 2 create, 1 update");
     assert_eq!((text(&scene, 0, "email"), text(&scene, 0, "name")), ("a@example.com".into(), "Ann".into()));
-    check(&scene, sync().await, "3 unchanged", "none");
+    check(&scene, &sync().await, "3 unchanged", "none");
 }
 
 #[tokio::test]
@@ -178,11 +178,11 @@ async fn rows_without_a_key_are_made_once_each_however_often_they_are_synced() {
     let scene = Scene::unlimited().await;
     scene.write("in.csv", "name,city\nAnn,Puebla\nAnn,Puebla\nBo,Lima\n");
     let sync = || scene.sync("in.csv --mode create").run();
-    check(&scene, sync().await, "3 created", "3 create");
-    check(&scene, sync().await, "3 unchanged", "none");
+    check(&scene, &sync().await, "3 created", "3 create");
+    check(&scene, &sync().await, "3 unchanged", "none");
     // One equal row more is one contact more; another order of the columns is none.
     scene.write("in.csv", "city,name\nPuebla,Ann\nPuebla,Ann\nLima,Bo\nPuebla,Ann\n");
-    check(&scene, sync().await, "1 created, 3 unchanged", "1 create");
+    check(&scene, &sync().await, "1 created, 3 unchanged", "1 create");
     assert_eq!(scene.sandbox.contacts(TOKEN).len(), 4);
 }
 
@@ -192,8 +192,8 @@ async fn standard_input_is_a_file_too() {
     scene.write("in", "email,name\na@example.com,Ann\n,Nobody\n");
     let ran = scene.sync("- --format csv --match email").stdin("in").run().await;
     assert_eq!(ran.said("warning: standard input:3: rejected: ").len(), 1, "{ran:?}");
-    check(&scene, ran, "1 created, 1 rejected", "1 find, 1 create");
+    check(&scene, &ran, "1 created, 1 rejected", "1 find, 1 create");
     scene.write("in", "{\"email\": \"a@example.com\", \"name\": \"Bo\"}\n");
-    check(&scene, scene.sync("- --format jsonl --match email").stdin("in").run().await, "1 updated", "1 update");
+    check(&scene, &scene.sync("- --format jsonl --match email").stdin("in").run().await, "1 updated", "1 update");
     assert_eq!(text(&scene, 0, "name"), "Bo");
 }

@@ -127,7 +127,17 @@ impl Answer<'_> {
         let message = self.message();
         let words = message.to_lowercase();
         let unknown_path = ["route", "url", "endpoint", "page"].iter().any(|word| words.contains(word));
-        let wrong_url = || self.lost(&format!("{message}, not the API's answer: is the URL right?"));
+        let wrong_url = || {
+            let cause = format!("{message}, not the API's answer: is the URL right?");
+            match self.kind {
+                // A create names nothing that could be missing but the path itself, so nobody took it: whoever held it
+                // for lost would look for contacts that were never made.
+                CallKind::Create => Attempt::Unsent { cause: body::one_line(&cause) },
+                CallKind::Find | CallKind::Read | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
+                    self.lost(&cause)
+                }
+            }
+        };
         if !self.is_envelope() || unknown_path {
             return wrong_url();
         }
@@ -135,8 +145,7 @@ impl Answer<'_> {
             return refusal;
         }
         match self.kind {
-            CallKind::Find => wrong_url(),
-            CallKind::Create => refusal,
+            CallKind::Find | CallKind::Create => wrong_url(),
             CallKind::Read | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
                 Attempt::Missing { message: message.clone() }
             }
@@ -345,7 +354,9 @@ mod tests {
         check(Find, 404, NO_CONTACT, "missing");
         check(Find, 404, NOT_FOUND, "lost");
         check(Find, 404, &error("Custom field not found"), "refused 404");
-        check(Create, 404, NOT_FOUND, "refused 404");
+        check(Create, 404, NOT_FOUND, "unsent");
+        check(Create, 404, HTML, "unsent");
+        check(Create, 404, &error("Custom field not found"), "refused 404");
         check(Read, 404, HTML, "lost");
         check(Read, 404, r#"{"message":"Not Found"}"#, "lost");
         check(Read, 404, &error("The route api/v2/contact/17 could not be found."), "lost");

@@ -1,0 +1,527 @@
+//! Holds the sources against the layers that `src/lib.rs` describes: what may import what, and what stands in one place only.
+//!
+//! The sources are read as text: comments, strings and tests are taken out, `use` trees are unfolded, and relative paths
+//! are made whole. What is left are paths such as `crate::edges::journal::Journal`, which the rules look at.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where a rule holds, by the beginning of a file's path.
+enum Where {
+    /// In these and nowhere else.
+    In(&'static [&'static str]),
+    /// Everywhere but in these.
+    OutOf(&'static [&'static str]),
+}
+
+/// What must not stand where.
+struct Rule {
+    why: &'static str,
+    files: Where,
+    forbidden: &'static [&'static str],
+    allowed: &'static [&'static str],
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        why: "the core knows nobody above it",
+        files: Where::In(&["src/core/"]),
+        forbidden: &["crate::edges", "crate::engine", "contactsync"],
+        allowed: &[],
+    },
+    Rule {
+        why: "the core does no I/O, reads no clock, and is never async",
+        files: Where::In(&["src/core/"]),
+        forbidden: &[
+            "async",
+            "await",
+            "std::env",
+            "std::fs",
+            "std::future",
+            "std::io",
+            "std::net",
+            "std::os",
+            "std::process",
+            "std::thread",
+            "std::time::Instant",
+            "std::time::SystemTime",
+        ],
+        allowed: &[],
+    },
+    Rule {
+        why: "the engine knows no command line",
+        files: Where::In(&["src/engine/"]),
+        forbidden: &["contactsync", "std::env", "std::fs", "std::process", "std::thread"],
+        allowed: &[],
+    },
+    Rule {
+        why: "the binary sees what the library re-exports",
+        files: Where::In(&["src/bin/"]),
+        forbidden: &["contactsync::core", "contactsync::edges", "contactsync::engine"],
+        allowed: &[],
+    },
+    Rule {
+        why: "SQL is the journal's",
+        files: Where::OutOf(&["src/edges/journal/"]),
+        forbidden: &["rusqlite"],
+        allowed: &[],
+    },
+    Rule {
+        why: "only the journal says that an intent is committed",
+        files: Where::OutOf(&["src/edges/journal/"]),
+        forbidden: &["crate::core::call::Started::committed", "Started::committed"],
+        allowed: &[],
+    },
+    Rule {
+        why: "HTTP to the platform is the platform's",
+        files: Where::OutOf(&["src/edges/platform/"]),
+        forbidden: &["reqwest", "secrecy"],
+        allowed: &[],
+    },
+    Rule {
+        why: "`backoff` is no longer maintained, so it has one place",
+        files: Where::OutOf(&["src/edges/pace/delays.rs"]),
+        forbidden: &["backoff"],
+        allowed: &[],
+    },
+    Rule {
+        why: "waiting is the pace's",
+        files: Where::OutOf(&["src/edges/pace/", "src/edges/sandbox/"]),
+        forbidden: &["tokio::time", "std::thread::sleep", "governor"],
+        // The tick of the progress: nothing waits for it.
+        allowed: &["tokio::time::interval"],
+    },
+    Rule {
+        why: "a server is the sandbox's",
+        files: Where::OutOf(&["src/edges/sandbox/"]),
+        forbidden: &["axum", "hyper::server", "hyper_util", "tower"],
+        allowed: &[],
+    },
+    Rule {
+        why: "only the binary talks to a person",
+        files: Where::OutOf(&["src/bin/"]),
+        forbidden: &["clap", "indicatif", "jiff", "print!", "println!", "eprint!", "eprintln!", "dbg!"],
+        allowed: &[],
+    },
+];
+
+/// The crates that the core may use: values, their serialization, their errors, and a digest.
+const CRATES_OF_THE_CORE: [&str; 4] = ["serde", "serde_json", "sha2", "thiserror"];
+
+/// Names that say nothing of what a module holds.
+const EMPTY_NAMES: [&str; 10] =
+    ["utils", "util", "helpers", "helper", "common", "manager", "handler", "handlers", "data", "misc"];
+
+#[test]
+fn the_sources_keep_to_their_layers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crates = dependencies(&fs::read_to_string(root.join("Cargo.toml")).expect("the manifest"));
+    assert!(crates.iter().any(|name| name == "tokio") && crates.iter().any(|name| name == "serde_json"));
+    let mut files = Vec::new();
+    collect(&root.join("src"), &mut files);
+    assert!(files.len() > 50, "the sources are there");
+    let mut broken = Vec::new();
+    for file in files {
+        let name = file.strip_prefix(root).expect("it is under the root").to_str().expect("a plain name");
+        let name = name.replace('\\', "/");
+        broken.extend(faults(&name, &fs::read_to_string(&file).expect("a source"), &crates));
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn modules_are_named_for_what_they_hold() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches", "examples"] {
+        collect(&root.join(folder), &mut files);
+    }
+    let broken: Vec<_> = files
+        .iter()
+        .filter_map(|file| file.strip_prefix(root).ok())
+        .filter(|file| file.with_extension("").iter().any(|part| is_empty_name(&part.to_string_lossy())))
+        .collect();
+    assert!(broken.is_empty(), "{broken:?}");
+    assert!(is_empty_name("helpers") && !is_empty_name("model"));
+}
+
+#[test]
+fn a_broken_rule_is_found() {
+    let crates: Vec<String> = ["tokio", "serde", "serde_json", "fastrand", "reqwest"].map(str::to_owned).into();
+    let check = |file: &str, source: &str, expected: &[&str]| {
+        let found = faults(file, source, &crates);
+        assert_eq!(found.len(), expected.len(), "{file}: {source}: {found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(file) && found.contains(expected), "{expected}: {found}");
+        }
+    };
+    // The core.
+    check("src/core/task.rs", "use crate::core::model::Key;\nuse std::time::Duration;", &[]);
+    check("src/core/task.rs", "use crate::edges::journal::Journal;", &["crate::edges::journal::Journal"]);
+    check("src/core/task.rs", "use super::super::edges::pace;", &["crate::edges::pace"]);
+    check("src/core/task.rs", "use crate::{core::model, engine as e};", &["crate::engine"]);
+    check("src/core/task.rs", "fn f() { crate :: engine :: send(); }", &["crate::engine::send"]);
+    check("src/core/time.rs", "use std::time::{Duration, SystemTime};", &["std::time::SystemTime"]);
+    check("src/core/time.rs", "fn f() { std::time::Instant::now(); }", &["std::time::Instant::now"]);
+    check("src/core/time.rs", "use std::time::*;", &["std::time::*"]);
+    check("src/core/time.rs", "use std::{fmt, fs::{self, File}};", &["std::fs", "std::fs::File"]);
+    check("src/core/plan.rs", "async fn f() {}", &["async"]);
+    check("src/core/plan.rs", "use tokio::sync::Notify;", &["tokio::sync::Notify"]);
+    check("src/core/retry.rs", "fn f() -> f64 { fastrand::f64() }", &["fastrand::f64"]);
+    check("src/core/retry.rs", "use serde_json::Value;\nuse serde::Serialize;", &[]);
+    // Edges.
+    check("src/edges/pace/mod.rs", "use crate::core::window::Window;\nuse crate::edges::pace::delays;", &[]);
+    check("src/edges/pace/mod.rs", "use crate::edges::journal::Journal;", &["pace and journal"]);
+    check("src/edges/pace/mod.rs", "use super::super::edges::journal::Journal;", &["pace and journal"]);
+    check("src/edges/pace/mod.rs", "use super::journal::Journal;", &["pace and journal"]);
+    check("src/edges/source/csv.rs", "use super::super::journal::Journal;", &["source and journal"]);
+    check("src/edges/source/csv.rs", "use super::error::SourceError;", &[]);
+    check("src/edges/report/mod.rs", "use crate::engine::Ending;", &["crate::engine::Ending"]);
+    // One place each.
+    check("src/edges/source/mod.rs", "use rusqlite::Connection;", &["rusqlite::Connection"]);
+    check("src/edges/journal/store.rs", "use rusqlite::Connection;", &[]);
+    check("src/engine/send.rs", "let s = Started::committed(1);", &["Started::committed"]);
+    check("src/edges/pace/mod.rs", "crate::core::call::Started::committed(1)", &["committed"]);
+    check("src/edges/journal/mod.rs", "Ok(Started::committed(number))", &[]);
+    check("src/engine/send.rs", "use reqwest::Client;", &["reqwest::Client"]);
+    check("src/edges/pace/mod.rs", "use backoff::ExponentialBackoff;", &["backoff::ExponentialBackoff"]);
+    check("src/edges/pace/delays.rs", "use backoff::ExponentialBackoff;", &[]);
+    check("src/core/retry.rs", "let backoff = || 1; backoff();", &[]);
+    check("src/engine/send.rs", "tokio::time::sleep(wait).await;", &["tokio::time::sleep"]);
+    check("src/engine/send.rs", "use tokio::time;", &["tokio::time"]);
+    check("src/engine/send.rs", "let tick = tokio::time::interval(SECOND);", &[]);
+    check("src/edges/pace/clock.rs", "tokio::time::sleep(span).await;", &[]);
+    check("src/engine/send.rs", "use indicatif::ProgressBar;", &["indicatif::ProgressBar"]);
+    check("src/engine/send.rs", "println!(\"done\");", &["println!"]);
+    check("src/bin/contactsync/voice.rs", "use indicatif::ProgressBar; eprintln!();", &[]);
+    // The binary.
+    check("src/bin/contactsync/main.rs", "use contactsync::{Journal, sandbox::Sandbox};", &[]);
+    check("src/bin/contactsync/main.rs", "use contactsync::edges::journal::Journal;", &["contactsync::edges"]);
+    check("src/bin/contactsync/main.rs", "use rusqlite::Connection;", &["rusqlite::Connection"]);
+    check("src/lib.rs", "pub mod core;\nmod engine;", &["pub mod core"]);
+    // What is said or tried is not done.
+    check("src/core/time.rs", "// std::time::Instant\n/* tokio::time /* std::fs */ async */", &[]);
+    check(
+        "src/core/time.rs",
+        "const A: &str = \"async std::fs \\\" rusqlite::x\"; const B: &str = r#\"tokio::\"#;",
+        &[],
+    );
+    check("src/core/time.rs", "const Q: char = '\"'; use std::fs::File; const R: char = '\\'';", &["std::fs::File"]);
+    check("src/core/time.rs", "fn f<'a>(x: &'a str) {}\nuse std::net::IpAddr;", &["std::net::IpAddr"]);
+    check("src/core/time.rs", "#[cfg(test)]\nmod tests {\n    use std::fs;\n    fn f() { { } }\n}\n", &[]);
+    check("src/core/time.rs", "#[cfg(test)]\nmod tests;\nuse std::fs::File;", &["std::fs::File"]);
+    check("src/core/time.rs", "#[cfg(test)]\nmod tests { }\nuse std::fs::File;", &["std::fs::File"]);
+}
+
+/// What is wrong with a source, a line each.
+fn faults(file: &str, source: &str, crates: &[String]) -> Vec<String> {
+    let code = code_of(source);
+    let paths = paths(file, &code);
+    let mut faults = Vec::new();
+    for rule in RULES.iter().filter(|rule| rule.files.holds(file)) {
+        let is_broken = |path: &&String| {
+            is_any(path, rule.forbidden) && !rule.allowed.iter().any(|allowed| is_under(path, allowed))
+        };
+        faults.extend(paths.iter().filter(is_broken).map(|path| format!("{file}: {path}: {}", rule.why)));
+    }
+    if file.starts_with("src/core/") {
+        let strange = |path: &&String| {
+            let first = path.split("::").next().unwrap_or_default();
+            path.contains("::") && crates.iter().any(|name| name == first) && !CRATES_OF_THE_CORE.contains(&first)
+        };
+        faults.extend(
+            paths.iter().filter(strange).map(|path| format!("{file}: {path}: the core does not use this crate")),
+        );
+    }
+    if let Some(edge) = edge_of(file) {
+        let other = |path: &String| {
+            let name = path.strip_prefix("crate::edges::")?.split("::").next()?.to_owned();
+            (name != edge).then_some(name)
+        };
+        let others: BTreeSet<String> = paths.iter().filter_map(other).collect();
+        faults.extend(others.iter().map(|other| format!("{file}: edges do not know each other: {edge} and {other}")));
+        let up = paths.iter().filter(|path| is_under(path, "crate::engine"));
+        faults.extend(up.map(|path| format!("{file}: {path}: an edge does not know the engine")));
+    }
+    if file == "src/lib.rs" {
+        let layers = ["pub mod core", "pub mod edges", "pub mod engine"];
+        faults.extend(
+            layers
+                .iter()
+                .filter(|layer| code.contains(*layer))
+                .map(|layer| format!("{file}: {layer}: a layer is not public")),
+        );
+    }
+    faults
+}
+
+impl Where {
+    fn holds(&self, file: &str) -> bool {
+        match self {
+            Self::In(places) => places.iter().any(|place| file.starts_with(place)),
+            Self::OutOf(places) => !places.iter().any(|place| file.starts_with(place)),
+        }
+    }
+}
+
+fn edge_of(file: &str) -> Option<&str> {
+    let (edge, _) = file.strip_prefix("src/edges/")?.split_once('/')?;
+    Some(edge)
+}
+
+fn is_any(path: &str, forbidden: &[&str]) -> bool {
+    forbidden.iter().any(|forbidden| {
+        // `use std::time::*` brings what is forbidden in without naming it.
+        let hidden = path.strip_suffix("::*").is_some_and(|prefix| is_under(forbidden, prefix));
+        hidden || is_under(path, forbidden)
+    })
+}
+
+fn is_under(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+fn is_empty_name(name: &str) -> bool {
+    EMPTY_NAMES.contains(&name.to_lowercase().as_str())
+}
+
+/// The names under `[dependencies]`, as code writes them.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    lines
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, _)| name.trim().replace('-', "_"))
+        .filter(|name| !name.starts_with('#'))
+        .collect()
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The source without comments, without what strings and characters hold, and without its tests.
+fn code_of(source: &str) -> String {
+    let mut code = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let after_name = code.chars().last().is_some_and(is_name);
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            block_comment(rest)
+        } else if let Some(length) = raw_string(rest).filter(|_| !after_name) {
+            length
+        } else if first == '"' {
+            quoted(rest, '"')
+        } else if let Some(length) = character(rest) {
+            length
+        } else {
+            code.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        };
+        // So that what stood on both sides does not grow together.
+        code.push(' ');
+        rest = &rest[length..];
+    }
+    without_tests(&code)
+}
+
+fn block_comment(text: &str) -> usize {
+    let mut depth = 0;
+    let mut at = 0;
+    while at < text.len() {
+        if text[at..].starts_with("/*") {
+            depth += 1;
+            at += 2;
+        } else if text[at..].starts_with("*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                return at;
+            }
+        } else {
+            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    text.len()
+}
+
+fn raw_string(text: &str) -> Option<usize> {
+    let marks = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
+    let hashes = marks.len() - marks.trim_start_matches('#').len();
+    let body = marks[hashes..].strip_prefix('"')?;
+    let close = format!("\"{}", "#".repeat(hashes));
+    let end = body.find(&close)? + close.len();
+    Some(text.len() - body.len() + end)
+}
+
+fn quoted(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, sign) in text.char_indices().skip(1) {
+        match sign {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            sign if sign == quote => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+// A character, not a lifetime: `'a'` or `'\…'`.
+fn character(text: &str) -> Option<usize> {
+    let body = text.strip_prefix('\'')?;
+    let first = body.chars().next()?;
+    let is_character = first == '\\' || body[first.len_utf8()..].starts_with('\'');
+    is_character.then(|| quoted(text, '\''))
+}
+
+fn without_tests(code: &str) -> String {
+    const MARK: &str = "#[cfg(test)]";
+    let mut kept = String::new();
+    let mut rest = code;
+    while let Some(at) = rest.find(MARK) {
+        kept.push_str(&rest[..at]);
+        rest = &rest[at + MARK.len()..];
+        let mut depth = 0_usize;
+        let end = rest.char_indices().find_map(|(at, sign)| {
+            match sign {
+                '{' => depth += 1,
+                '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            let ends = depth == 0 && matches!(sign, '}' | ';');
+            ends.then_some(at + 1)
+        });
+        rest = &rest[end.unwrap_or(rest.len())..];
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// The paths that a source names, whole and each once, with the words and macros that rules know.
+fn paths(file: &str, code: &str) -> BTreeSet<String> {
+    let tokens = tokens(code);
+    let mut paths = BTreeSet::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        match tokens[at].as_str() {
+            "use" => {
+                let end = tokens[at..].iter().position(|token| token == ";").map_or(tokens.len(), |end| at + end);
+                let mut found = Vec::new();
+                unfold(&tokens[at + 1..end], "", &mut found);
+                paths.extend(found.iter().map(|path| absolute(file, path)));
+                at = end;
+            }
+            word if is_word(word) => {
+                let mut path = word.to_owned();
+                while tokens.get(at + 1).is_some_and(|token| token == "::")
+                    && let Some(next) = tokens.get(at + 2).filter(|token| is_word(token))
+                {
+                    path.push_str("::");
+                    path.push_str(next);
+                    at += 2;
+                }
+                if tokens.get(at + 1).is_some_and(|token| token == "!") {
+                    path.push('!');
+                }
+                let is_told = path.contains("::") || path.ends_with('!') || path == "async" || path == "await";
+                if is_told {
+                    paths.insert(absolute(file, &path));
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    paths
+}
+
+fn is_word(token: &str) -> bool {
+    token.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
+}
+
+fn tokens(code: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    let mut word = String::new();
+    let mut last_colon = false;
+    for sign in code.chars().chain([' ']) {
+        if sign.is_alphanumeric() || sign == '_' {
+            word.push(sign);
+            last_colon = false;
+            continue;
+        }
+        if !word.is_empty() {
+            tokens.push(std::mem::take(&mut word));
+        }
+        if sign == ':' && last_colon {
+            tokens.pop();
+            tokens.push("::".to_owned());
+            last_colon = false;
+        } else if !sign.is_whitespace() {
+            tokens.push(sign.to_string());
+            last_colon = sign == ':';
+        } else {
+            last_colon = false;
+        }
+    }
+    tokens
+}
+
+// `a::{b, c::{self, d}}` is `a::b`, `a::c` and `a::c::d`.
+fn unfold(tree: &[String], prefix: &str, found: &mut Vec<String>) {
+    for branch in branches(tree) {
+        let open = branch.iter().position(|token| token == "{");
+        let name: Vec<&str> = branch[..open.unwrap_or(branch.len())]
+            .iter()
+            .take_while(|token| *token != "as")
+            .map(String::as_str)
+            .filter(|token| *token != "::")
+            .collect();
+        let joined = [&[prefix], name.as_slice()].concat();
+        let path = joined.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("::");
+        match open {
+            Some(open) => unfold(&branch[open + 1..branch.len() - 1], &path, found),
+            None => found.push(path.strip_suffix("::self").map(str::to_owned).unwrap_or(path)),
+        }
+    }
+}
+
+fn branches(tree: &[String]) -> Vec<&[String]> {
+    let mut depth = 0_usize;
+    let parts = tree.split(|token| {
+        match token.as_str() {
+            "{" => depth += 1,
+            "}" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        token == "," && depth == 0
+    });
+    parts.filter(|part| !part.is_empty()).collect()
+}
+
+// `super` and `self` as seen from the file's module.
+fn absolute(file: &str, path: &str) -> String {
+    let parts: Vec<&str> = path.split("::").collect();
+    let ups = parts.iter().take_while(|part| **part == "super").count();
+    let from_self = parts[0] == "self";
+    if ups == 0 && !from_self || file.starts_with("src/bin/") {
+        return path.to_owned();
+    }
+    let module = file.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    let module: Vec<&str> = module.split('/').filter(|part| *part != "lib").collect();
+    let kept = module.len().saturating_sub(ups);
+    let rest = &parts[ups.max(usize::from(from_self))..];
+    [&["crate"], &module[..kept], rest].concat().join("::")
+}

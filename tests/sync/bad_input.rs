@@ -1,0 +1,292 @@
+//! What is wrong with an input, the options, the platform's address or the journal: one line that names the place, the
+//! documented exit code, and nothing sent that should not be.
+
+use std::fs;
+
+use contactsync::sandbox::Config;
+
+use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+
+/// Holds a run that could not begin: its exit code, its one line, and that nothing was sent.
+#[track_caller]
+fn check_refused(scene: &Scene, ran: Ran, code: i32, parts: &[&str]) {
+    let ran = ran.exits(code);
+    let [error] = ran.said("error:")[..] else { panic!("expected one line of error: {ran:?}") };
+    for part in parts {
+        assert!(error.contains(part), "expected `{part}`: {ran:?}");
+    }
+    assert_eq!(ran.stdout, "", "{ran:?}");
+    assert_eq!(ran.said("warning:"), [""; 0], "{ran:?}");
+    assert!(ran.stderr.lines().all(|line| line.starts_with("error: ") || line.starts_with("hint: ")), "{ran:?}");
+    assert_eq!(scene.calls(), "none", "{ran:?}");
+}
+
+#[tokio::test]
+async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
+    let scene = Scene::unlimited().await;
+    let check = async |name: &str, content: Option<&[u8]>, options: &str, parts: &[&str]| {
+        if let Some(content) = content {
+            scene.write(name, content);
+        }
+        for ran in [scene.sync(&format!("{name} {options}")), scene.plan(&format!("{name} {options}"))] {
+            check_refused(&scene, ran.run().await, 2, parts);
+        }
+        assert!(!scene.path(JOURNAL).exists(), "{name}");
+    };
+    let email = "--match email";
+    fs::create_dir(scene.path("folder.csv")).unwrap();
+    check("missing.csv", None, email, &["missing.csv: ", "found none of that name"]).await;
+    check("folder.csv", None, email, &["folder.csv: ", "found a directory"]).await;
+    check("empty.csv", Some(b""), email, &["empty.csv: ", "found an empty file"]).await;
+    check("blank.csv", Some(b"\n\n"), email, &["blank.csv: ", "found an empty file"]).await;
+    check("nameless.csv", Some(b" , \n1,2\n"), email, &["nameless.csv:1: "]).await;
+    check("twice.csv", Some(b"email,name,email\n"), email, &["twice.csv:1: ", "`email`"]).await;
+    check("utf16.csv", Some(b"\xFF\xFEe\0m\0"), email, &["utf16.csv:1: ", "UTF-16"]).await;
+    check("open.csv", Some(b"email,\"name\na,b\n"), email, &["open.csv:1: ", "quote"]).await;
+    check("in.txt", Some(b"email\na@example.com\n"), email, &["in.txt: ", ".csv", "--format"]).await;
+    check("in.csv", Some(b"email\na@example.com\n"), "--match mail", &["in.csv: ", "`mail`", "`email` is one"]).await;
+    check("in.csv", None, "", &["in.csv: ", "--match", "email"]).await;
+    check("in.csv", None, "--match email --match email", &["in.csv: ", "`email`", "twice"]).await;
+    check("in.csv", None, "--match contact_id", &["in.csv: ", "`contact_id`"]).await;
+    check("in.csv", None, "--match email --format xml", &["csv or jsonl", "`xml`"]).await;
+    check("-", None, email, &["standard input: ", "--format"]).await;
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
+    let check = async |name: &str, content: &[u8], made: usize, rejected: &[(usize, &str)]| {
+        let scene = Scene::unlimited().await;
+        scene.write(name, content);
+        let planned = scene.plan(&format!("{name} --match email")).run().await.exits(3).planned();
+        assert_eq!((planned.count("pending"), planned.count("rejected")), (made, rejected.len()), "{planned:?}");
+        let ran = scene.sync(&format!("{name} --match email")).run().await.exits(3);
+        let summary = ran.summary();
+        assert_eq!((summary.count("created"), summary.count("rejected")), (made, rejected.len()), "{ran:?}");
+        assert_eq!(scene.sandbox.contacts(TOKEN).len(), made, "{ran:?}");
+        assert_eq!(ran.said("error:"), [""; 0], "{ran:?}");
+        let warnings = ran.said("warning:");
+        assert_eq!(warnings.len(), rejected.len(), "{ran:?}");
+        for (warning, (line, part)) in warnings.iter().zip(rejected) {
+            let place = format!("warning: {name}:{line}: rejected: ");
+            assert!(warning.starts_with(&place) && warning.contains(part), "{place}{part}: {ran:?}");
+        }
+    };
+    let good = |rows: &str| format!("email,name\na@example.com,Ann\n{rows}\nb@example.com,Bo\n").into_bytes();
+    check("short.csv", &good("x@example.com"), 2, &[(3, "expected 2 cells, found 1")]).await;
+    check("long.csv", &good("x@example.com,X,Y"), 2, &[(3, "expected 2 cells, found 3")]).await;
+    check("none.csv", &good(",Nobody"), 2, &[(3, "column `email`")]).await;
+    check("blank.csv", &good("  ,Nobody"), 2, &[(3, "column `email`")]).await;
+    check(
+        "many.csv",
+        b"email,name,tags,remove_tags\na@example.com,\"An\nn\",,\nx\nb@example.com,Bo,x,x\n\nc@example.com,C\xC3y,,\nd@example.com,Di,,\n",
+        2,
+        &[(4, "found 1"), (5, "`x`"), (7, "column `name`: expected UTF-8")],
+    )
+    .await;
+    check("open.csv", b"email,name\na@example.com,Ann\nb@example.com,\"Bo\n", 1, &[(3, "closing quote")]).await;
+    check(
+        "in.jsonl",
+        b"{\"email\":\"a@example.com\"}\n[1]\n{\"email\":\n17\nnull\n\n{\"name\":\"Nobody\"}\n{\"email\":{\"x\":1}}\n\xFF\n{\"email\":\"b@example.com\"}\n",
+        2,
+        &[
+            (2, "expected a JSON object, found an array"),
+            (3, "expected a JSON object"),
+            (4, "found a number"),
+            (5, "found null"),
+            (7, "column `email`"),
+            (8, "column `email`"),
+            (9, "expected"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_without_rows_is_done_at_once() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email,name\n");
+    scene.write("in.jsonl", "");
+    for name in ["in.csv", "in.jsonl"] {
+        let summary = scene.sync(&format!("{name} --match email")).run().await.exits(0).summary();
+        assert_eq!((summary.count("rows"), summary.text("state")), (0, "finished"));
+        assert_eq!(scene.plan(&format!("{name} --match email")).run().await.exits(0).planned().count("rows"), 0);
+    }
+    assert_eq!(scene.calls(), "none");
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_meant_is_refused() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    scene.write("empty", " \n");
+    scene.write("two-lines", "one\ntwo\n");
+    let url = scene.sandbox.url();
+    let check = async |options: &str, token: Option<&str>, parts: &[&str]| {
+        let program = scene.program(&format!("sync in.csv --match email --json --journal {JOURNAL} {options}"));
+        check_refused(&scene, program.token(token).run().await, 2, parts);
+        assert!(!scene.path(JOURNAL).exists(), "{options}");
+    };
+    let here = &format!("--url {url}");
+    check(here, None, &["CONTACTSYNC_TOKEN", "it is not set"]).await;
+    check(here, Some(""), &["CONTACTSYNC_TOKEN", "empty"]).await;
+    check(here, Some("Bearer s3cret"), &["CONTACTSYNC_TOKEN", "blank"]).await;
+    check(&format!("{here} --token-env OTHER"), Some(TOKEN), &["OTHER", "it is not set"]).await;
+    check(&format!("{here} --token-file none"), Some(TOKEN), &["token file none"]).await;
+    check(&format!("{here} --token-file empty"), Some(TOKEN), &["token file empty", "empty"]).await;
+    check(&format!("{here} --token-file two-lines"), Some(TOKEN), &["token file two-lines", "line break"]).await;
+    check("", Some(TOKEN), &["expected a platform"]).await;
+    check("--platform acme", Some(TOKEN), &["`acme`", "`1980tic`", "`orade`"]).await;
+    check("--url app.example.com/api/v1", Some(TOKEN), &["https://"]).await;
+    check("--url https://", Some(TOKEN), &["URL"]).await;
+    check("--url ftp://example.com", Some(TOKEN), &["ftp://"]).await;
+    check(
+        "--url http://app.example.com/api/v1",
+        Some(TOKEN),
+        &["plain `http://`", "`app.example.com`", "--allow-http"],
+    )
+    .await;
+    check("--url http://192.0.2.1/api/v1", Some(TOKEN), &["plain `http://`"]).await;
+    check("--url https://example.com/v1?token=s3cret", Some(TOKEN), &["`?`"]).await;
+}
+
+#[tokio::test]
+async fn arguments_that_are_none_are_wrong_usage() {
+    let scene = Scene::unlimited().await;
+    for arguments in
+        ["", "sync", "sync in.csv --no-such-option", "sync in.csv --rate 0", "sync in.csv --mode replace", "nothing"]
+    {
+        let ran = scene.program(arguments).run().await.exits(2);
+        assert_eq!(ran.stdout, "", "{ran:?}");
+        assert!(!ran.stderr.is_empty(), "{arguments}");
+    }
+    let ran = scene.program("runs").run().await;
+    check_refused(&scene, ran, 2, &["contactsync.db", "no such file"]);
+    let ran = scene.resume().run().await;
+    check_refused(&scene, ran, 2, &[JOURNAL, "no such file"]);
+}
+
+#[tokio::test]
+async fn a_refused_token_stops_the_run_and_the_right_one_ends_it() {
+    let config = Config { rate: 0, tokens: vec!["right".into()], ..Config::default() };
+    let scene = Scene::of(config).await;
+    let people = People::new(30, 3, 1);
+    scene.write("in.csv", people.csv());
+    for (program, token) in [(scene.sync("in.csv --match email"), "wrong-token"), (scene.resume(), "worse-token")] {
+        let ran = program.token(Some(token)).run().await.exits(5);
+        let summary = ran.summary();
+        assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"));
+        let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+        assert!(error.contains("the platform refused the token: API Token is invalid."), "{error}");
+        let [hint] = ran.said("hint:")[..] else { panic!("{ran:?}") };
+        assert!(hint.contains("contactsync resume"), "{hint}");
+        assert!(!ran.stderr.contains(token) && !ran.stdout.contains(token), "{ran:?}");
+    }
+    scene.resume().token(Some("right")).run().await.exits(0);
+    people.are_all_of_channel(&scene.sandbox, "right");
+    assert_eq!(scene.sandbox.ledger().creates("right"), 30);
+}
+
+#[tokio::test]
+async fn a_platform_that_is_not_there_stops_the_run_and_leaves_its_rows_pending() {
+    // Each waits ten seconds for a first answer, so all wait together.
+    tokio::join!(
+        check_closed_port(),
+        check_wrong_path("--match email"),
+        check_wrong_path("--match email --mode create"),
+        check_wrong_path("--mode create"),
+    );
+}
+
+// A port that was open a moment ago and is not any more.
+async fn check_closed_port() {
+    let scene = Scene::unlimited().await;
+    let people = People::new(30, 3, 1);
+    scene.write("in.csv", people.csv());
+    let gone = Scene::unlimited().await.sandbox.url();
+    let sync = format!("sync in.csv --match email --json --journal {JOURNAL} --rate 10000 --url {gone}");
+    let ran = scene.program(&sync).run().await.exits(4);
+    let summary = ran.summary();
+    assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"));
+    assert!(summary.text("reason").contains("gives no answer"), "{ran:?}");
+    let said = ran.stderr.lines().filter(|line| line.contains("refused")).count();
+    assert!((1..=2).contains(&said), "{ran:?}");
+    assert_eq!(ran.said("error:"), [""; 0], "{ran:?}");
+    // Where it should have been.
+    let moved = scene.resume().with(&format!("--url {}", scene.sandbox.url()));
+    moved.with("--moved").run().await.exits(0);
+    people.are_all_of(&scene.sandbox);
+}
+
+async fn check_wrong_path(options: &str) {
+    let scene = Scene::unlimited().await;
+    let people = People::new(30, 3, 1);
+    scene.write("in.csv", people.csv());
+    let wrong = scene.sandbox.url().replace("/api/v1", "/api/v2");
+    let sync = format!("sync in.csv {options} --json --journal {JOURNAL} --settle 1s --rate 10000 --url");
+    let ran = scene.program(&format!("{sync} {wrong}")).run().await.exits(4);
+    let summary = ran.summary();
+    assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"), "{options}: {ran:?}");
+    assert!(summary.text("reason").contains("is the URL right?"), "{options}: {ran:?}");
+    assert!(ran.stderr.contains("is the URL right?"), "{options}: {ran:?}");
+    assert!(scene.sandbox.contacts(TOKEN).is_empty());
+    assert!(!scene.calls().contains("create"));
+
+    let right = scene.program(&format!("{sync} {} --moved", scene.sandbox.url())).run().await.exits(0);
+    assert_eq!(right.summary().rows(), "30 created", "{options}");
+    people.are_all_of(&scene.sandbox);
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_used_is_refused_and_left_as_it_is() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    let url = scene.sandbox.url();
+    let check = async |journal: &str, code: i32, parts: &[&str]| {
+        let path = scene.path(journal);
+        let before = fs::read(&path).ok();
+        for command in ["sync in.csv --match email --json --url", "resume --json --url"] {
+            if command.starts_with("resume") && !path.exists() {
+                continue;
+            }
+            let ran = scene.program(&format!("{command} {url} --journal {journal}")).run().await;
+            check_refused(&scene, ran, code, parts);
+        }
+        if path.exists() {
+            let ran = scene.program(&format!("plan in.csv --match email --json --journal {journal}")).run().await;
+            check_refused(&scene, ran, code, parts);
+            let ran = scene.program(&format!("runs --journal {journal}")).run().await;
+            check_refused(&scene, ran, code, parts);
+        }
+        assert_eq!(fs::read(&path).ok(), before, "{journal}");
+    };
+    check("none/j.db", 2, &["journal none/j.db"]).await;
+
+    fs::create_dir(scene.path("folder.db")).unwrap();
+    check("folder.db", 2, &["journal folder.db"]).await;
+
+    fs::create_dir(scene.path("locked")).unwrap();
+    let mut rights = fs::metadata(scene.path("locked")).unwrap().permissions();
+    rights.set_readonly(true);
+    fs::set_permissions(scene.path("locked"), rights).unwrap();
+    // Some users may write everywhere.
+    if fs::write(scene.path("locked/try"), "").is_err() {
+        check("locked/j.db", 2, &["journal locked/j.db"]).await;
+    }
+
+    let other = rusqlite::Connection::open(scene.path("other.db")).unwrap();
+    other.execute_batch("CREATE TABLE songs (name TEXT); INSERT INTO songs VALUES ('a')").unwrap();
+    drop(other);
+    check("other.db", 2, &["journal other.db", "a database of another program"]).await;
+
+    scene.program(&format!("sync in.csv --match email --url {url} --journal newer.db")).run().await.exits(0);
+    let newer = rusqlite::Connection::open(scene.path("newer.db")).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    drop(newer);
+    let _ = scene.calls();
+    check("newer.db", 2, &["journal newer.db", "found 99", "newer contactsync"]).await;
+
+    scene.write("text.db", "These are my contacts: ann@example.com\n".repeat(100));
+    check("text.db", 2, &["journal text.db", "expected a journal of contactsync"]).await;
+    scene.write("short.db", "email\n");
+    check("short.db", 2, &["journal short.db", "expected a journal of contactsync"]).await;
+}

@@ -1,0 +1,88 @@
+//! The token is nowhere but in its header, and the files are their owner's alone.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use contactsync::sandbox::{Config, Faults};
+
+use crate::scene::{JOURNAL, People, Ran, Scene};
+
+const SECRET: &str = "tok-1f0e9d8c7b6a5948-never-to-be-seen";
+
+/// Looks into every file of the scene, what the programs said among them. Returns the names of the journal's files.
+#[track_caller]
+fn check_files(scene: &Scene) -> Vec<String> {
+    let mut journals = Vec::new();
+    for entry in fs::read_dir(scene.path(".")).expect("the scene's folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = fs::read(&path).expect("a file");
+        // Half of it would be too much as well.
+        let found = bytes.windows(12).any(|window| SECRET.as_bytes().windows(12).any(|part| part == window));
+        assert!(!found, "the token is in {}", path.display());
+        let name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+        if name.starts_with(JOURNAL) {
+            let mode = fs::metadata(&path).expect("a file").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+            journals.push(name);
+        }
+    }
+    journals.sort();
+    journals
+}
+
+#[tokio::test]
+async fn the_token_is_in_no_output_and_in_no_file() {
+    let share = 0.04;
+    let faults = Faults {
+        seed: 5,
+        lose_before: share,
+        bad_gateway: share,
+        throttle: 0.01,
+        error_500: share,
+        lose_after: share,
+        error_500_after: share,
+        bad_gateway_after: share,
+        cut_body: share,
+        queued: Duration::from_millis(50),
+        latency: Duration::from_millis(2),
+        ..Faults::default()
+    };
+    let config = Config { rate: 0, tokens: vec![SECRET.into()], faults, ..Config::default() };
+    let scene = Scene::of(config).await;
+    let people = People::new(80, 3, 1);
+    scene.write("in.csv", people.csv());
+    let sync = || scene.sync("in.csv --match email --settle 1s --concurrency 8 -v").token(Some(SECRET));
+
+    // Killed, so that the journal's other files are still there.
+    let mut running = sync().start();
+    assert!(running.until(|| scene.sandbox.ledger().len() > 100).await);
+    running.kill().await;
+    let all = ["journal.db", "journal.db-default.lock", "journal.db-shm", "journal.db-wal"];
+    assert_eq!(check_files(&scene), all);
+
+    let calls = |ran: &Ran| ran.stderr.lines().filter(|line| line.contains(" ms")).count();
+    let ran = sync().run().await.exits(0);
+    assert!(calls(&ran) > 100, "every call is told: {ran:?}");
+    people.are_all_of_channel(&scene.sandbox, SECRET);
+    let log = scene.sync("in.csv --match email -v --log-format json").token(Some(SECRET)).run().await.exits(0);
+    assert_eq!(log.summary().rows(), "80 unchanged");
+    scene.sandbox.refuse_token(SECRET);
+    scene.write("more.csv", "email\nnew@example.com\n");
+    scene.sync("more.csv --match email -v").token(Some(SECRET)).run().await.exits(5);
+    // As an argument it is no option, and what is refused is not repeated.
+    scene.sync("in.csv --match email").token(Some(&format!("Bearer {SECRET}"))).run().await.exits(2);
+    check_files(&scene);
+}
+
+#[tokio::test]
+async fn a_token_comes_from_a_file_as_well() {
+    let scene = Scene::of(Config { rate: 0, tokens: vec![SECRET.into()], ..Config::default() }).await;
+    scene.write("in.csv", "email\na@example.com\n");
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("token");
+    fs::write(&file, format!("{SECRET}\n")).unwrap();
+    let sync = scene.sync(&format!("in.csv --match email -v --token-file {}", file.display()));
+    sync.token(None).run().await.exits(0);
+    check_files(&scene);
+}
