@@ -138,7 +138,7 @@ impl Journal {
         self.ask_blocking(move |store| store.finish_plan(run, &channel))
     }
 
-    /// The calls that the pending contacts of a run will take, as [`crate::core::plan::forecast`] says.
+    /// The calls that the pending contacts of a run will take, as `core::plan::forecast` says.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
