@@ -29,26 +29,26 @@ pub enum Call {
         /// Whose.
         id: ContactId,
     },
-    /// A new contact with up to [`FIELDS_PER_CALL`] fields.
+    /// A new contact with up to `FIELDS_PER_CALL` fields.
     Create {
         /// The fields, match fields first.
         fields: Vec<Field>,
     },
-    /// New values for up to [`FIELDS_PER_CALL`] fields.
+    /// New values for up to `FIELDS_PER_CALL` fields.
     Update {
         /// Whose.
         id: ContactId,
         /// The fields to write.
         fields: Vec<Field>,
     },
-    /// Up to [`TAGS_PER_CALL`] tags more.
+    /// Up to `TAGS_PER_CALL` tags more.
     AddTags {
         /// Whose.
         id: ContactId,
         /// The tags to add.
         tags: Vec<String>,
     },
-    /// Up to [`TAGS_PER_CALL`] tags less.
+    /// Up to `TAGS_PER_CALL` tags less.
     RemoveTags {
         /// Whose.
         id: ContactId,

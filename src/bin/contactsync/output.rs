@@ -4,8 +4,6 @@ use std::io::{self, Write};
 
 use contactsync::{Calls, RunSummary};
 
-use crate::progress::short_time;
-
 /// Prints a text and the end of its line. A reader that has gone (`| head`) is no failure: the work is done.
 pub fn print(text: &str) {
     let mut out = io::stdout().lock();
@@ -66,6 +64,31 @@ fn calls(calls: &Calls<u64>) -> String {
     if calls.total == 0 { String::new() } else { format!(": {kinds}") }
 }
 
+// Not rounded up as a time that a person waits for: it is over.
 fn took(seconds: f64) -> String {
-    if seconds < 60.0 { format!("{seconds:.1} s") } else { short_time(std::time::Duration::from_secs_f64(seconds)) }
+    let whole = std::time::Duration::from_secs_f64(seconds).as_secs();
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, _) => format!("{seconds:.1} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_over_is_not_rounded_up() {
+        assert_eq!(took(1.24), "1.2 s");
+        assert_eq!(took(124.3), "2 min 4 s");
+        assert_eq!(took(7_265.0), "2 h 1 min");
+    }
+
+    #[test]
+    fn a_reason_that_says_the_state_stands_alone() {
+        assert_eq!(state("finished", None), "finished");
+        assert_eq!(state("stopped", Some("stopped by SIGINT")), "stopped by SIGINT");
+        assert_eq!(state("stopped", Some("the platform is gone")), "stopped: the platform is gone");
+    }
 }

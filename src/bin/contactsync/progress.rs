@@ -57,14 +57,14 @@ impl<'a> Progress<'a> {
         if !self.voice.shows_progress() {
             return;
         }
-        let minute = format!("{used}/{} calls in this minute", state.limit);
+        let minute = format!("{used}/{} calls this minute", state.limit);
         let left = time_left(calls, used, state.limit);
         if let Some(bar) = &state.bar {
             bar.set_position(state.done);
-            bar.set_message(format!("{minute} · {left}"));
+            bar.set_message(format!("{left} · {minute}"));
         } else if state.last_line.elapsed() >= LINE_EVERY {
             state.last_line = Instant::now();
-            let line = format!("{}/{} contacts · {minute} · {left}", state.done, state.pending);
+            let line = format!("{}/{} contacts · {left} · {minute}", state.done, state.pending);
             self.voice.say(Level::Info, &line);
         }
     }
@@ -91,7 +91,8 @@ impl Observer for Progress<'_> {
                 state.pending = *pending;
                 state.limit = *limit;
                 if *pending > 0 && self.voice.has_bar() {
-                    let style = ProgressStyle::with_template("{bar:24} {pos}/{len} contacts · {msg}")
+                    // Cut short, not wrapped, in a narrow window: the time that is left comes first.
+                    let style = ProgressStyle::with_template("{bar:16} {pos}/{len} contacts · {wide_msg}")
                         .expect("the template is well formed");
                     let bar = ProgressBar::new(*pending).with_style(style);
                     self.voice.draw(Some(bar.clone()));

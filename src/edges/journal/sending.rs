@@ -64,7 +64,7 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be read.
     fn counts(&self, run: i64) -> impl Future<Output = Result<Counts, JournalError>>;
 
-    /// The calls that the pending contacts of a run will take, as [`crate::core::plan::forecast`] says.
+    /// The calls that the pending contacts of a run will take, as `core::plan::forecast` says.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.

@@ -1,0 +1,161 @@
+//! The README held to the program: its tables, its sample and its summary say what the program does.
+
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test it is called by")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value as Json;
+
+const README: &str = include_str!("../README.md");
+const SAMPLE: &str = "fixtures/customers.csv";
+
+/// Where the exit codes are.
+const FAILURE: &str = include_str!("../src/bin/contactsync/failure.rs");
+
+fn contactsync(args: &[&str]) -> Output {
+    let empty = tempfile::tempdir().unwrap();
+    let journal = empty.path().join("none.db");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
+    command.args(args).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CONTACTSYNC_TOKEN");
+    if args[0] == "plan" && args.len() > 2 {
+        command.arg("--journal").arg(journal);
+    }
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// What stands between a heading and the next one.
+fn section(heading: &str) -> &'static str {
+    let (_, after) = README.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no section {heading}"));
+    after.split("\n## ").next().unwrap()
+}
+
+/// The fenced block after a comment such as `<!-- sample -->`.
+fn block(mark: &str) -> &'static str {
+    let (_, after) = README.split_once(&format!("<!-- {mark} -->\n```")).unwrap_or_else(|| panic!("no mark {mark}"));
+    let (_, after) = after.split_once('\n').unwrap();
+    after.split("```").next().unwrap()
+}
+
+/// The first cells of a section's table, without its head.
+fn first_cells(heading: &str) -> Vec<&'static str> {
+    let cells: Vec<&str> = section(heading)
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .skip(2)
+        .map(|line| line.split(" | ").next().unwrap().trim_matches('`'))
+        .collect();
+    assert!(!cells.is_empty(), "no table in {heading}");
+    cells
+}
+
+/// The long options that stand at the beginning of a line of a help text, but for help itself.
+fn options(help: &str) -> BTreeSet<String> {
+    help.lines()
+        .filter_map(|line| {
+            let line = line.trim_start();
+            let long = line.strip_prefix("--").or_else(|| line.strip_prefix('-')?.get(1..)?.strip_prefix(", --"))?;
+            Some(format!("--{}", long.split([' ', '\t']).next()?))
+        })
+        .filter(|option| option != "--help")
+        .collect()
+}
+
+#[test]
+fn the_table_of_options_is_that_of_sync_and_of_plan() {
+    let told: BTreeSet<String> = first_cells("Options of `plan` and `sync`")
+        .iter()
+        .map(|cell| cell.split(' ').next().unwrap().to_owned())
+        .collect();
+    for command in ["sync", "plan"] {
+        let help = contactsync(&[command, "--help"]);
+        assert_eq!(told, options(text(&help.stdout)), "{command}");
+    }
+}
+
+#[test]
+fn the_table_of_commands_is_that_of_the_program() {
+    let told: BTreeSet<&str> = first_cells("Commands").iter().map(|cell| cell.split(' ').next().unwrap()).collect();
+    let help = contactsync(&["--help"]);
+    let (_, commands) = text(&help.stdout).split_once("Commands:\n").unwrap();
+    let there: BTreeSet<&str> = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .map(|line| line.split_whitespace().next().unwrap())
+        .filter(|&command| command != "help")
+        .collect();
+    assert_eq!(told, there);
+}
+
+#[test]
+fn every_option_in_a_command_of_the_readme_exists() {
+    let lines = README.lines().filter_map(|line| line.strip_prefix("contactsync "));
+    let mut held = 0;
+    for line in lines {
+        let command = line.split(' ').next().unwrap();
+        let there = options(text(&contactsync(&[command, "--help"]).stdout));
+        for option in line.split(' ').filter(|word| word.starts_with("--")) {
+            assert!(there.contains(option), "{line}: {command} has no {option}");
+            held += 1;
+        }
+    }
+    assert!(held > 10, "found only {held} options: are the commands still there?");
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let told: BTreeSet<u8> = first_cells("Exit codes").iter().map(|cell| cell.parse().unwrap()).collect();
+    let (_, codes) = FAILURE.split_once("pub enum Exit {").unwrap();
+    let there: BTreeSet<u8> = codes
+        .split("\n}")
+        .next()
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(',')?.split_once(" = ")?.1.parse().ok())
+        .collect();
+    assert_eq!(told, there);
+}
+
+/// All keys of an object, those of objects inside with their paths.
+fn keys(object: &Json) -> BTreeSet<String> {
+    let object = object.as_object().unwrap();
+    object
+        .iter()
+        .flat_map(|(key, value)| match value {
+            Json::Object(_) => keys(value).into_iter().map(|inner| format!("{key}.{inner}")).collect(),
+            _ => vec![key.clone()],
+        })
+        .collect()
+}
+
+#[test]
+fn the_summary_has_the_keys_that_are_told() {
+    let told = keys(&serde_json::from_str(block("summary")).unwrap());
+    let summary = contactsync::RunSummary::default().to_json();
+    assert_eq!(told, keys(&serde_json::from_str(&summary).unwrap()));
+
+    // A plan has the same and the minutes; its calls are ranges.
+    let plan = contactsync(&["plan", SAMPLE, "--match", "phone", "--json"]);
+    let plan: BTreeSet<String> = keys(&serde_json::from_slice(&plan.stdout).unwrap())
+        .into_iter()
+        .filter(|key| !key.starts_with("minutes."))
+        .map(|key| key.trim_end_matches(".min").trim_end_matches(".max").to_owned())
+        .collect();
+    assert_eq!(told, plan);
+}
+
+#[test]
+fn the_sample_gives_the_plan_that_is_told() {
+    let file = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(SAMPLE)).unwrap();
+    assert_eq!(block("sample"), file);
+    assert!(README.contains(&format!("\ncontactsync plan {SAMPLE} --match phone\n")));
+
+    let plan = contactsync(&["plan", SAMPLE, "--match", "phone"]);
+    assert_eq!(block("plan"), format!("{}{}", text(&plan.stderr), text(&plan.stdout)));
+    assert_eq!(plan.status.code(), Some(3));
+}
