@@ -119,50 +119,6 @@ fn a_reader_that_fails_ends_the_rows_with_its_cause() {
     assert!(matches!(error.fault(), SourceFault::Read { line: 3, .. }));
 }
 
-/// The same bytes over and over, as many as asked for, in pieces of odd sizes.
-struct Endless {
-    row: &'static [u8],
-    at: usize,
-    left: u64,
-}
-
-impl Read for Endless {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = &self.row[self.at..];
-        let count = rest.len().min(buffer.len()).min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        buffer[..count].copy_from_slice(&rest[..count]);
-        self.at = (self.at + count) % self.row.len();
-        self.left -= count as u64;
-        Ok(count)
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn peak_memory_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn memory_does_not_grow_with_the_input() {
-    const ROWS: u64 = 300_000;
-    let csv = b"+5215550001,\"Ana\nMaria\",Puebla,some text that makes the row as long as rows are,lead;vip,,,\n";
-    let jsonl = b"{\"phone\":\"+5215550001\",\"name\":\"Ana\",\"note\":\"some text that makes the row long\",\"tags\":[\"a\"]}\n";
-    let header = b"phone,name,city,note,tags,a,b,c\n";
-    let before = peak_memory_kib();
-    let endless = |row: &'static [u8]| Endless { row, at: 0, left: ROWS * row.len() as u64 };
-    let csv = Source::from_reader("in", Box::new(header.as_slice().chain(endless(csv))), Format::Csv).unwrap();
-    let jsonl = Source::from_reader("in", Box::new(endless(jsonl)), Format::Jsonl).unwrap();
-    for source in [csv, jsonl] {
-        let records = source.filter(|row| matches!(row, Ok(Row::Record(_)))).count();
-        assert_eq!(records as u64, ROWS);
-    }
-    let grown = peak_memory_kib() - before;
-    assert!(grown < 8 * 1024, "reading 60 MB took {grown} KiB more memory");
-}
-
 // What a CSV parser trips over, more often than chance would make it.
 fn csv_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
