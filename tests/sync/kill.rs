@@ -17,7 +17,8 @@ async fn killed_twenty_times_while_answers_get_lost_it_makes_everybody_once() {
         lose_before: 0.03,
         error_500_after: 0.03,
         cut_body: 0.03,
-        late_search: Duration::from_millis(300),
+        // Longer than the first searches for a lost create wait: only the last one may decide.
+        late_search: Duration::from_millis(1_200),
         // So that there is always something on its way.
         latency: Duration::from_millis(5),
         ..Faults::default()
