@@ -143,9 +143,12 @@ fn time_left(calls: Range, used: usize, limit: usize) -> String {
     let used = u64::try_from(used).unwrap_or(u64::MAX);
     let rate = u32::try_from(limit).unwrap_or(u32::MAX);
     // The calls that count already push the others back.
-    let at_least = short_time(duration_at(calls.min + used, rate));
-    let at_most = short_time(duration_at(calls.max + used, rate));
-    if at_least == at_most { format!("about {at_most} left") } else { format!("{at_least} to {at_most} left") }
+    let (at_least, at_most) = (duration_at(calls.min + used, rate), duration_at(calls.max + used, rate));
+    match (short_time(at_least), short_time(at_most)) {
+        (least, most) if least != most => format!("{least} to {most} left"),
+        (_, most) if at_most.is_zero() => format!("{most} left"),
+        (_, most) => format!("about {most} left"),
+    }
 }
 
 /// `under a minute`, `13 min`, `2 h 5 min`: rounded up, because a person waits for the end.
@@ -156,5 +159,20 @@ pub fn short_time(time: Duration) -> String {
         (0, minutes) => format!("{minutes} min"),
         (hours, 0) => format!("{hours} h"),
         (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_reads_well() {
+        let check = |min, max, used, expected: &str| assert_eq!(time_left(Range { min, max }, used, 100), expected);
+        check(0, 0, 32, "under a minute left");
+        check(30, 80, 0, "under a minute left");
+        check(30, 80, 40, "under a minute to 1 min left");
+        check(150, 180, 0, "about 1 min left");
+        check(20_000, 30_000, 100, "3 h 21 min to 5 h 2 min left");
     }
 }
