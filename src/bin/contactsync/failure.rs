@@ -82,7 +82,7 @@ impl From<JournalError> for Failure {
         }
         let hint = match &error {
             JournalError::Unreadable { .. } => {
-                "say --journal FILE if this is another file; else bring back a copy of it, or move it away to begin anew"
+                "bring back a copy of it; or move it away to begin anew, with --match so that contacts that are there are found"
             }
             _ => {
                 "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"

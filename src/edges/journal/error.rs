@@ -16,14 +16,16 @@ pub enum JournalError {
         /// What the system said.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The file is another program's database.
-    #[error("journal {}: expected a journal of contactsync, found a database of another program", path.display())]
+    /// The file is something else.
+    #[error("journal {}: expected a journal of contactsync, found {found}", path.display())]
     Foreign {
         /// The journal's path.
         path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
     },
-    /// The file is damaged, or was never a journal.
-    #[error("journal {}: expected a journal of contactsync, found a file that is damaged or no database", path.display())]
+    /// The file was a journal and is damaged.
+    #[error("journal {}: the file is damaged", path.display())]
     Unreadable {
         /// The journal's path.
         path: PathBuf,

@@ -81,8 +81,10 @@ impl Store {
 
     // Whether the file is new. Nothing is written before it is known to be ours.
     fn check(&self, path: &Path) -> Result<bool> {
+        let foreign = |found| JournalError::Foreign { path: path.to_owned(), found };
         let number = |sql: &str| {
             self.db.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|source| match source.sqlite_error_code() {
+                Some(ErrorCode::NotADatabase) if !was_ours(path) => foreign("a file that is no database"),
                 Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                     JournalError::Unreadable { path: path.to_owned(), source: source.into() }
                 }
@@ -100,7 +102,7 @@ impl Store {
                 }
                 Ok(false)
             }
-            _ => Err(JournalError::Foreign { path: path.to_owned() }),
+            _ => Err(foreign("a database of another program")),
         }
     }
 
@@ -146,6 +148,11 @@ impl Store {
 
     pub(super) fn move_channel(&self, channel: &str, url: &str) -> Result<()> {
         self.db.execute("UPDATE channels SET url = ?2 WHERE name = ?1", [channel, url])?;
+        // What is left of a run is left there: it is resumed where its contacts are.
+        self.db.execute(
+            "UPDATE runs SET url = ?2 WHERE channel = ?1 AND state IN ('planned', 'sending', 'stopped', 'failed')",
+            [channel, url],
+        )?;
         Ok(())
     }
 
@@ -350,7 +357,11 @@ impl Store {
                 ":channel": channel,
             },
         )?;
-        self.db.execute("UPDATE runs SET state = 'sending', reason = NULL WHERE id = ?1", [run])?;
+        // What an earlier stop summed up is over: if this process is killed, the rows themselves say how far it came.
+        self.db.execute(
+            "UPDATE runs SET state = 'sending', reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
+            [run],
+        )?;
         Ok(())
     }
 
@@ -528,6 +539,16 @@ fn make_private(path: &Path) -> Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop).map_err(|source| JournalError::open(path, source))
+}
+
+// Whether a file that is no database was a journal once: a run leaves its lock, or SQLite its log, beside it.
+fn was_ours(path: &Path) -> bool {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { return false };
+    let beside = format!("{name}-");
+    folder.read_dir().is_ok_and(|mut files| {
+        files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with(&beside)))
+    })
 }
 
 fn run_row(row: &Row<'_>) -> Result<RunRow> {
