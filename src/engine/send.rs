@@ -219,6 +219,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                             }
                         }
                         Retry::Channel(wait) => {
+                            // The call was not at fault, so the try does not count.
+                            tries -= 1;
                             self.pace.pause(wait);
                             self.job.observer.tell(&Event::Throttled { wait });
                         }

@@ -45,12 +45,13 @@ impl Connection<Http> {
                 let preset = preset(name).map_err(|error| Failure::usage(&error))?;
                 (preset.base_url.to_owned(), Some(preset.calls_per_minute))
             }
-            (None, None, Some(earlier)) => (earlier.url.clone(), Some(earlier.rate)),
+            (None, None, Some(earlier)) => (earlier.url.clone(), None),
             (None, None, None) => {
                 return Err(Failure::usage_text("expected a platform, found none")
                     .hint("say --url URL, or --platform 1980tic, orade or respondio"));
             }
         };
+        let rate = args.rate.or(rate).or(earlier.map(|earlier| earlier.rate));
         let url = BaseUrl::parse(&url, args.allow_http).map_err(|error| Failure::usage(&error))?;
         let kind = match (args.channel_kind, earlier) {
             (Some(KindArg::Standard), _) | (None, None) => ChannelKind::Standard,
@@ -63,7 +64,7 @@ impl Connection<Http> {
             url,
             kind,
             transport,
-            rate: args.rate.or(rate).and_then(NonZeroU32::new).unwrap_or(DEFAULT_RATE),
+            rate: rate.and_then(NonZeroU32::new).unwrap_or(DEFAULT_RATE),
             burst: args.burst.and_then(NonZeroU32::new),
             concurrency: args.concurrency.map(usize::from),
             call_timeout: TIMEOUT,

@@ -1,10 +1,11 @@
 //! `resume`: sends what an interrupted run left pending, without its input.
 
-use contactsync::{ChannelKind, Clock, Stop};
+use contactsync::{ChannelKind, Clock, RunState, RunSummary, Stop};
 
 use crate::args::ResumeArgs;
 use crate::commands::{Place, Sending, bring, hold_to_url, runtime, shown};
 use crate::failure::{Exit, Failure};
+use crate::output;
 use crate::settings::{Connection, Earlier};
 use crate::signals;
 use crate::voice::{Level, Voice};
@@ -18,6 +19,9 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
     let place = Place::take(&args.place)?;
     let Some(run) = place.journal.resumable(channel)? else {
         voice.say(Level::Info, &format!("nothing to resume: no run of channel `{channel}` has anything left"));
+        if args.json {
+            output::print(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json());
+        }
         return Ok(Exit::Done);
     };
     let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
