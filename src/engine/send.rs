@@ -18,7 +18,7 @@ use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE, Permit};
-use crate::edges::journal::{Carried, Ended, Implied, Item, JournalError, RunState, SendJournal};
+use crate::edges::journal::{Carried, Counts, Ended, Implied, Item, JournalError, RunState, SendJournal};
 use crate::edges::pace::{Clock, Pace, delays};
 use crate::edges::report::RunSummary;
 use crate::engine::event::{Event, Observer};
@@ -82,9 +82,24 @@ pub fn concurrency_for(rate: NonZeroU32) -> usize {
 /// are on their way are finished and written down.
 ///
 /// # Errors
-/// A [`JournalError`] when the journal cannot be read or written. What is on its way then is settled by the next run.
+/// A [`JournalError`] when the journal cannot be read or written. The run is then marked as failed, if that can still be
+/// written; what is on its way is settled by the next run.
 pub async fn send<J: SendJournal, T: Transport, O: Observer>(job: Job<'_, J, T, O>) -> Result<Ending, JournalError> {
     let begun = job.clock.now();
+    let ended = send_since(begun, &job).await;
+    if let Err(error) = &ended
+        && let Ok(counts) = job.journal.counts(job.run).await
+    {
+        // When this fails, too, the run stays marked as being sent, which the next one takes as well.
+        let _ = end(&job, begun, RunState::Failed, Some(error.to_string()), &counts).await;
+    }
+    ended
+}
+
+async fn send_since<J: SendJournal, T: Transport, O: Observer>(
+    begun: Timestamp,
+    job: &Job<'_, J, T, O>,
+) -> Result<Ending, JournalError> {
     job.journal.begin_sending(job.run, job.channel, job.call_timeout, begun).await?;
     let ended = job.journal.ended_since(job.channel, begun.before(MINUTE + MARGIN)).await?;
     let pace = Pace::new(job.rate, job.burst, ended, job.clock.clone());
@@ -99,7 +114,7 @@ pub async fn send<J: SendJournal, T: Transport, O: Observer>(job: Job<'_, J, T, 
         fell_asleep: Notify::new(),
         calls_left: Cell::default(),
         pace: &pace,
-        job: &job,
+        job,
     };
     sending.announce().await?;
     sending.run().await?;
@@ -111,11 +126,22 @@ pub async fn send<J: SendJournal, T: Transport, O: Observer>(job: Job<'_, J, T, 
         Some(reason) => (RunState::Stopped, Some(reason.text())),
         None => (RunState::Stopped, Some(format!("{} contacts are left: their calls kept failing", counts.pending))),
     };
+    let summary = end(job, begun, state, reason, &counts).await?;
+    Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished) })
+}
+
+async fn end<J: SendJournal, T, O>(
+    job: &Job<'_, J, T, O>,
+    begun: Timestamp,
+    state: RunState,
+    reason: Option<String>,
+    counts: &Counts,
+) -> Result<RunSummary, JournalError> {
     let now = job.clock.now();
     let worked = now.since(begun);
-    let summary = run_summary(job.run, state, reason.clone(), &counts, worked);
+    let summary = run_summary(job.run, state, reason.clone(), counts, worked);
     job.journal.end(job.run, state, reason, worked, now, summary.to_json()).await?;
-    Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished) })
+    Ok(summary)
 }
 
 struct Sending<'a, J, T, O> {

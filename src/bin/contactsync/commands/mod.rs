@@ -9,9 +9,11 @@ pub mod sync;
 
 use std::path::Path;
 use std::process;
+use std::time::Duration;
 
 use contactsync::{
-    BaseUrl, ChannelLock, Clock, Ending, Job, Journal, JournalError, Policy, Stop, StopReason, Transport, send,
+    BaseUrl, ChannelLock, Clock, Ending, Job, Journal, JournalError, Policy, RunState, Stop, StopReason, Transport,
+    run_summary, send,
 };
 use tokio::runtime::Runtime;
 
@@ -62,7 +64,14 @@ fn bring<T: Transport>(job: &Sending<'_, T>, place: &PlaceArgs, voice: &Voice) -
     let progress = Progress::new(voice, job.input);
     let ending = job.send(&progress);
     progress.end();
-    let ending = ending?;
+    let ending = ending.inspect_err(|error| {
+        if job.json {
+            // What can still be counted; the rows are as they were when the journal failed.
+            let counts = job.journal.counts_blocking(job.run).unwrap_or_default();
+            let reason = Some(error.to_string());
+            output::print(&run_summary(job.run, RunState::Failed, reason, &counts, Duration::ZERO).to_json());
+        }
+    })?;
     if job.json {
         output::print(&ending.summary.to_json());
     } else if !voice.is_quiet() {
