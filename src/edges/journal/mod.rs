@@ -34,9 +34,34 @@ pub struct Journal {
 #[derive(Clone, Debug)]
 enum Owner {
     /// A thread of its own, with group commit.
-    Thread(mpsc::Sender<Request>),
+    Thread(Arc<OwnerThread>),
     /// The caller's thread, one commit a request: for a journal that is not shared.
     Caller(Arc<Mutex<Store>>),
+}
+
+/// The thread that owns the connection. When the last handle goes, it is waited for: closing brings the log into the
+/// journal's one file.
+#[derive(Debug)]
+struct OwnerThread {
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl OwnerThread {
+    fn send(&self, request: Request) -> Result<(), JournalError> {
+        let requests = self.requests.as_ref().ok_or(JournalError::Gone)?;
+        requests.send(request).map_err(|_| JournalError::Gone)
+    }
+}
+
+impl Drop for OwnerThread {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was told to everybody who asked it something.
+            let _ = thread.join();
+        }
+    }
 }
 
 // Runs within the group's transaction, or is told why there is none.
@@ -57,11 +82,11 @@ impl Journal {
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let store = Store::open(path)?;
         let (sender, requests) = mpsc::channel();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("journal".into())
             .spawn(move || serve(&store, &requests))
             .map_err(|source| JournalError::open(path, source))?;
-        Ok(Self { owner: Owner::Thread(sender) })
+        Ok(Self { owner: Owner::Thread(Arc::new(OwnerThread { requests: Some(sender), thread: Some(thread) })) })
     }
 
     /// A journal that is nowhere on disk and does not know any contact.
@@ -198,10 +223,7 @@ fn alone<T>(store: &Mutex<Store>, work: impl FnOnce(&Store) -> Result<T, Journal
     }
 }
 
-fn post<T, F>(
-    owner: &mpsc::Sender<Request>,
-    work: F,
-) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
+fn post<T, F>(owner: &OwnerThread, work: F) -> Result<oneshot::Receiver<Result<T, JournalError>>, JournalError>
 where
     T: Send + 'static,
     F: FnOnce(&Store) -> Result<T, JournalError> + Send + 'static,
@@ -215,7 +237,7 @@ where
             announce: Box::new(move |committed| drop(sender.send(committed.and(result)))),
         }
     });
-    owner.send(request).map_err(|_| JournalError::Gone)?;
+    owner.send(request)?;
     Ok(answer)
 }
 
