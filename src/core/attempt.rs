@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{ContactId, Remote};
+use crate::core::model::{ContactId, Field, Remote};
 
 /// What one try at a call came to, with what the platform said.
 ///
@@ -79,6 +79,19 @@ pub enum Attempt {
 }
 
 impl Attempt {
+    /// What is to be written down of it: of a search for `field`, only the contacts that have the value. The others are
+    /// strangers, whose data is no business of ours.
+    #[must_use]
+    pub fn without_strangers(&self, field: Option<&Field>) -> Self {
+        match (self, field) {
+            (Self::Page { contacts, more }, Some(field)) => {
+                let contacts = contacts.iter().filter(|contact| contact.has(field)).cloned().collect();
+                Self::Page { contacts, more: *more }
+            }
+            (other, _) => other.clone(),
+        }
+    }
+
     /// The attempt in one word, for logs and statistics.
     pub const fn name(&self) -> &'static str {
         match self {

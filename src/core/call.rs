@@ -106,6 +106,20 @@ impl Call {
     }
 }
 
+impl Call {
+    /// What a find searches.
+    pub const fn searched(&self) -> Option<&Field> {
+        match self {
+            Self::Find { field, .. } => Some(field),
+            Self::Read { .. }
+            | Self::Create { .. }
+            | Self::Update { .. }
+            | Self::AddTags { .. }
+            | Self::RemoveTags { .. } => None,
+        }
+    }
+}
+
 /// Proof that a call's intent is durable in the journal. Sending consumes it.
 #[derive(Debug)]
 #[must_use]

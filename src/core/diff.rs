@@ -38,8 +38,9 @@ pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
         .cloned()
         .collect();
     let add = contact.tags().iter().filter(|tag| !known.tags.contains(*tag)).cloned().collect();
+    // Unless it is known to be missing, a tag may be there: somebody else may have put it there.
     let mut remove: Vec<String> =
-        contact.remove_tags().iter().filter(|tag| known.tags.contains(*tag)).cloned().collect();
+        contact.remove_tags().iter().filter(|tag| !known.absent_tags.contains(*tag)).cloned().collect();
     if mode == TagsMode::Mirror {
         let named: BTreeSet<&String> = contact.tags().iter().chain(&remove).collect();
         let dropped: Vec<String> = known.own_tags.iter().filter(|tag| !named.contains(tag)).cloned().collect();

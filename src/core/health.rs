@@ -11,8 +11,8 @@ use crate::core::time::Timestamp;
 /// How many calls in a row get no answer before the channel pauses.
 pub const FAILURES_IN_A_ROW: u32 = 5;
 
-/// How long a platform that answered before may give no answer at all.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a platform that answered before may give no answer at all, over several calls.
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The same for a platform that has not answered once in this run: more likely a wrong URL than an outage.
 pub const FIRST_PATIENCE: Duration = Duration::from_secs(10);
@@ -85,7 +85,7 @@ impl Health {
         self.failures += 1;
         let since = *self.silent_since.get_or_insert(now);
         let patience = if self.answered { PATIENCE } else { FIRST_PATIENCE };
-        if now.since(since) >= patience {
+        if self.failures >= FAILURES_IN_A_ROW && now.since(since) >= patience {
             return Verdict::Silent(cause.to_owned());
         }
         // Calls that were on their way when the channel paused say nothing new.
@@ -142,13 +142,23 @@ mod tests {
             (4, false, pause(4)),
             (8, true, Fine),
             (9, false, Open),
-            (69, false, Silent("reset".into())),
+            (400, false, Open),
+            (400, false, Open),
+            (400, false, Open),
+            (400, false, Silent("reset".into())),
         ]);
     }
 
     #[test]
     fn a_platform_that_never_answered_is_given_up_sooner() {
-        check(&[(0, false, Verdict::Open), (9, false, Verdict::Open), (10, false, Verdict::Silent("reset".into()))]);
+        use Verdict::{Open, Silent};
+        check(&[
+            (0, false, Open),
+            (1, false, Open),
+            (2, false, Open),
+            (11, false, Open),
+            (11, false, Silent("reset".into())),
+        ]);
     }
 
     #[test]

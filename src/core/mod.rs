@@ -10,6 +10,7 @@ pub mod mapping;
 pub mod model;
 pub mod plan;
 pub mod retry;
+pub mod search;
 pub mod task;
 pub mod time;
 pub mod window;

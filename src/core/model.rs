@@ -127,6 +127,20 @@ pub enum Key {
     },
 }
 
+impl Key {
+    /// Reads a match field's key back from its text.
+    pub fn parse_match(text: &str) -> Option<Self> {
+        let (field, value) = text.split_once('=')?;
+        let field = field.replace("%3D", "=").replace("%25", "%");
+        Some(Self::Match { field, value: value.to_owned() })
+    }
+
+    /// The key that a match field and its value give.
+    pub fn of(field: &Field) -> Self {
+        Self::Match { field: field.name.clone(), value: field.value.text().trim().to_owned() }
+    }
+}
+
 /// `email=ann@example.com`, `contact_id=123`, `#d41d8c…00000001`: one line, unique per contact, ordered by `nth` within a digest.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -231,7 +245,7 @@ impl Contact {
             return Err(Flaw::TagTwice(twice.clone()));
         }
         let key = match (&all[..count], &id) {
-            ([first, ..], _) => Key::Match { field: first.name.clone(), value: first.value.text().trim().to_owned() },
+            ([first, ..], _) => Key::of(first),
             ([], Some(id)) => Key::Id(id.clone()),
             ([], None) => Key::Row { digest: digest(&all, &tags), nth: 1 },
         };
@@ -251,6 +265,12 @@ impl Contact {
     /// What makes this contact the same as another row's.
     pub fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// The same contact under the key by which it is known already.
+    #[must_use]
+    pub fn known_as(self, key: Key) -> Self {
+        Self { key, ..self }
     }
 
     /// The platform's id, when the row gave it.
@@ -312,6 +332,19 @@ impl Remote {
     pub fn has(&self, field: &Field) -> bool {
         self.fields.get(&field.name).is_some_and(|value| value.same(&field.value))
     }
+
+    /// Whether what it has in this field could be the same value in another form: a phone with and without its `+` or
+    /// country code (API.md, trap 9), other case, other punctuation.
+    pub fn resembles(&self, field: &Field) -> bool {
+        let bare = |value: &Value| -> String {
+            value.text().chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+        };
+        let Some(value) = self.fields.get(&field.name) else { return false };
+        let (one, two) = (bare(value), bare(&field.value));
+        let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
+        // Seven digits are the shortest phone number that a country code can stand before.
+        short == long || (short.len() >= 7 && long.ends_with(&short))
+    }
 }
 
 /// What the journal says the platform has for a contact.
@@ -325,10 +358,14 @@ pub struct Known {
     pub tags: BTreeSet<String>,
     /// Those of them that contactsync put there: the only ones that `--tags-mode mirror` may take away.
     pub own_tags: BTreeSet<String>,
+    /// Tags last seen or made missing. Of a tag in neither set nobody knows: agents add tags by hand (API.md, trap 12).
+    pub absent_tags: BTreeSet<String>,
     /// When contactsync made the contact, as long as it has not written all of it.
     pub made_at: Option<Timestamp>,
     /// Whether a change of it was sent whose answer was lost.
     pub doubt: bool,
+    /// The id that the file gives for it and that the platform no longer has.
+    pub replaces: Option<ContactId>,
 }
 
 impl Known {
@@ -339,15 +376,22 @@ impl Known {
             fields: BTreeMap::new(),
             tags: BTreeSet::new(),
             own_tags: BTreeSet::new(),
+            absent_tags: BTreeSet::new(),
             made_at: None,
             doubt: false,
+            replaces: None,
         }
+    }
+
+    /// Whether the file may give this id for the contact.
+    pub fn goes_by(&self, id: &ContactId) -> bool {
+        self.id == *id || self.replaces.as_ref() == Some(id)
     }
 
     /// What is known after the platform showed the contact; of `own` tags, those that it still has stay ours.
     pub fn seen(remote: Remote, own: &BTreeSet<String>) -> Self {
         let own_tags = own.intersection(&remote.tags).cloned().collect();
-        Self { id: remote.id, fields: remote.fields, tags: remote.tags, own_tags, made_at: None, doubt: false }
+        Self { fields: remote.fields, tags: remote.tags, own_tags, ..Self::only_id(remote.id) }
     }
 }
 
@@ -441,7 +485,8 @@ mod tests {
 
     #[test]
     fn keys_of_different_contacts_differ() {
-        let one = Key::Match { field: "a=b".into(), value: "c".into() };
+        let one = Key::Match { field: "a=b%".into(), value: "c".into() };
+        assert_eq!(Key::parse_match(&one.to_string()), Some(one.clone()));
         let two = Key::Match { field: "a".into(), value: "b=c".into() };
         assert_ne!(one.to_string(), two.to_string());
     }

@@ -4,6 +4,8 @@
 //! after each says the next [`Step`]. The journal commits an attempt together with the standing it implies, so a task
 //! that is made anew after a kill says the same step as the one that was killed.
 
+use std::collections::BTreeSet;
+use std::mem;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,17 +13,17 @@ use serde::{Deserialize, Serialize};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields};
-use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, Standing};
+use crate::core::model::{Contact, ContactId, Field, Key, Known, Mode, Remote, Standing};
+use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::time::Timestamp;
-
-/// The most pages of one search that are walked: a search so loose finds nobody, and the walk must end.
-pub const PAGES_PER_FIND: u32 = 50;
 
 /// How often one contact's create may be lost in one run before the contact is left for the next.
 pub const LOST_CREATES: u32 = 3;
 
 /// How long the answer to a search stays good for a run that is resumed. Somebody else may make the contact meanwhile.
 pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
+
+const NOT_THERE: &str = "not on the platform, and `update` makes no contact";
 
 /// When a lost create is searched for, in tenths of the settle time. Only the last search decides that it is not there.
 const SETTLE_TENTHS: [u32; 3] = [1, 4, 10];
@@ -85,26 +87,12 @@ enum Goal {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Search {
-    // Which of the contact's match fields is searched.
-    field: usize,
-    page: u32,
-    hits: Vec<Remote>,
-}
-
-impl Search {
-    const fn by(field: usize) -> Self {
-        Self { field, page: 1, hits: Vec::new() }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq)]
 enum Stage {
-    /// Is it there?
-    Searching(Search),
+    /// Is it there? Searched by the match fields in turn, now by the one of this place.
+    Searching { nth: usize, search: Search },
     /// It is not there: to be made.
     Creating,
-    /// It may have been made at `since`: is it there by now?
+    /// It may have been made, or be there under another id, since this moment: does the search show it by now?
     Settling { since: Timestamp, searches: usize, search: Search },
     /// Its create was refused because another contact has its identifier: is that the same contact?
     Checking { other: ContactId, message: String },
@@ -126,6 +114,8 @@ pub struct Task {
     goal: Goal,
     standing: Standing,
     stage: Stage,
+    // What was known before the create that was sent last.
+    before_create: Standing,
     wrote: bool,
     fell_back: bool,
     lost_creates: u32,
@@ -139,10 +129,12 @@ impl Task {
     pub fn new(contact: Contact, standing: Standing, policy: Policy, past: &[PastCall], now: Timestamp) -> Self {
         let mut task = Self::begin(contact, standing, policy, Goal::Bring, now);
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
-        // What the platform has is in the standing; left to recall is a search that has found nobody so far.
-        for call in past {
-            if call.kind == CallKind::Find && now.since(call.ended) < FIND_STAYS_GOOD {
-                task.recall_find(&call.attempt);
+        // What the platform has is in the standing; left to recall is a search that has found nobody so far. It is
+        // recalled whole or not at all: its pages come in order, and a page says not which one it is.
+        let finds = || past.iter().filter(|call| call.kind == CallKind::Find);
+        if finds().all(|find| now.since(find.ended) < FIND_STAYS_GOOD) {
+            for find in finds() {
+                task.recall_find(&find.attempt);
             }
         }
         task.conclude();
@@ -156,7 +148,17 @@ impl Task {
 
     fn begin(contact: Contact, standing: Standing, policy: Policy, goal: Goal, now: Timestamp) -> Self {
         let stage = Stage::Writing;
-        let mut task = Self { contact, policy, goal, standing, stage, wrote: false, fell_back: false, lost_creates: 0 };
+        let mut task = Self {
+            contact,
+            policy,
+            goal,
+            before_create: standing.clone(),
+            standing,
+            stage,
+            wrote: false,
+            fell_back: false,
+            lost_creates: 0,
+        };
         task.stage = task.first_stage(now);
         task
     }
@@ -165,18 +167,19 @@ impl Task {
         match (&self.standing, self.contact.id()) {
             // Sent by a process that is gone: when it reached the platform is not known, so the settle time begins now.
             (Standing::Unsettled, _) => self.settle(now),
-            (Standing::Known(known), None) if self.leaves_alone(known) => Stage::Over(Outcome::Unchanged),
-            (Standing::Known(known), Some(id)) if self.leaves_alone(known) && known.id == *id => {
-                Stage::Over(Outcome::Unchanged)
+            (Standing::Known(known), given) if given.is_none_or(|id| known.goes_by(id)) => {
+                if self.leaves_alone(known) {
+                    Stage::Over(Outcome::Unchanged)
+                } else {
+                    Stage::Writing
+                }
             }
-            (Standing::Known(_), None) => Stage::Writing,
-            (Standing::Known(known), Some(id)) if known.id == *id => Stage::Writing,
             (Standing::Known(_) | Standing::Unknown, Some(id)) => {
                 // The file says which contact it is; what another one has, or nobody knows, does not matter.
                 self.standing = Standing::Known(Known::only_id(id.clone()));
                 if self.policy.mode == Mode::Create { Stage::Over(Outcome::Unchanged) } else { Stage::Writing }
             }
-            (Standing::Unknown, None) => match self.policy.mode {
+            (Standing::Known(_) | Standing::Unknown, None) => match self.policy.mode {
                 Mode::Create => Stage::Creating,
                 Mode::Upsert | Mode::Update => self.search_or_create(),
             },
@@ -209,12 +212,12 @@ impl Task {
     /// What to do next.
     pub fn step(&self, now: Timestamp) -> Step {
         match &self.stage {
-            Stage::Searching(search) => Step::Call(self.find(search)),
+            Stage::Searching { search, .. } => Step::Call(search.call()),
             Stage::Creating => Step::Call(Call::Create { fields: first_fields(&self.contact).to_vec() }),
             Stage::Settling { since, searches, search } => {
                 let due = *since + self.settle_wait(*searches);
                 // Further pages of a search belong to it and do not wait again.
-                if search.page == 1 && now < due { Step::Wait(due) } else { Step::Call(self.find(search)) }
+                if now < due && !search.is_under_way() { Step::Wait(due) } else { Step::Call(search.call()) }
             }
             Stage::Checking { other, .. } => Step::Call(Call::Read { id: other.clone() }),
             Stage::Writing => self.next_write().map_or_else(|| Step::Done(self.written()), Step::Call),
@@ -236,7 +239,7 @@ impl Task {
     /// Takes note that a create is about to be sent: from now on, it may have happened.
     pub fn start(&mut self, call: &Call) {
         if call.kind() == CallKind::Create {
-            self.standing = Standing::Unsettled;
+            self.before_create = mem::replace(&mut self.standing, Standing::Unsettled);
         }
     }
 
@@ -258,7 +261,7 @@ impl Task {
     // Searches for a lost create are not recalled: its settle time began anew.
     fn recall_find(&mut self, attempt: &Attempt) {
         match &self.stage {
-            Stage::Searching(_) => self.heard_find(attempt),
+            Stage::Searching { .. } => self.heard_find(attempt),
             Stage::Creating
             | Stage::Settling { .. }
             | Stage::Checking { .. }
@@ -270,28 +273,17 @@ impl Task {
     }
 
     fn heard_find(&mut self, attempt: &Attempt) {
-        let (Stage::Searching(search) | Stage::Settling { search, .. }) = &mut self.stage else { return };
-        let Some(field) = self.contact.matches().get(search.field) else { return };
+        let (Stage::Searching { search, .. } | Stage::Settling { search, .. }) = &mut self.stage else { return };
         match attempt {
             Attempt::Page { contacts, more } => {
-                for contact in contacts.iter().filter(|contact| contact.has(field)) {
-                    if !search.hits.iter().any(|hit| hit.id == contact.id) {
-                        search.hits.push(contact.clone());
-                    }
-                }
-                if *more {
-                    search.page += 1;
-                    if search.page > PAGES_PER_FIND {
-                        let reason =
-                            format!("the search for its `{}` has more than {PAGES_PER_FIND} pages", field.name);
-                        self.stage = Stage::Over(Outcome::Rejected(reason));
-                    }
-                } else {
-                    self.searched();
-                }
+                let found = search.hear(contacts, *more);
+                self.found(found);
             }
             // Some hosts say so instead of giving an empty page.
-            Attempt::Missing { .. } => self.searched(),
+            Attempt::Missing { .. } => {
+                let found = search.hear(&[], false);
+                self.found(found);
+            }
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
                 self.reject(format!("search refused: {message}"));
             }
@@ -306,10 +298,10 @@ impl Task {
         }
     }
 
-    fn searched(&mut self) {
+    fn found(&mut self, found: Found) {
         let (search, settling) = match &self.stage {
-            Stage::Searching(search) => (search, None),
-            Stage::Settling { since, searches, search } => (search, Some((*since, *searches))),
+            Stage::Searching { nth, search } => (search, Err(*nth)),
+            Stage::Settling { since, searches, search } => (search, Ok((*since, *searches))),
             Stage::Creating
             | Stage::Checking { .. }
             | Stage::Writing
@@ -317,33 +309,39 @@ impl Task {
             | Stage::Over(_)
             | Stage::Left(_) => return,
         };
-        let field = search.field;
-        match (search.hits.as_slice(), settling) {
-            ([hit], settling) => {
-                let made_at = settling.map(|(since, _)| since);
-                self.adopt(hit.clone(), made_at);
+        let name = search.field().name.clone();
+        match (found, settling) {
+            (Found::MorePages, _) => {}
+            (Found::One(hit), settling) => {
+                // After a lost create it is ours, and yet to be finished; after a lost id it was there before.
+                let ours = settling.ok().filter(|_| !self.fell_back || self.lost_creates > 0);
+                self.adopt(hit, ours.map(|(since, _)| since));
             }
-            ([_, _, ..], _) => {
-                let ids: Vec<&str> = search.hits.iter().map(|hit| hit.id.as_str()).collect();
-                let name = &self.contact.matches()[field].name;
-                let reason = format!("conflict: {} contacts have its `{name}`: {}", ids.len(), ids.join(", "));
-                self.reject(reason);
+            (Found::Several(ids), _) => {
+                let list: Vec<&str> = ids.iter().map(ContactId::as_str).collect();
+                self.reject(format!("conflict: {} contacts have its `{name}`: {}", ids.len(), list.join(", ")));
             }
-            ([], Some((since, searches))) => {
+            (Found::Endless, _) => {
+                self.reject(format!("the search for its `{name}` has more than {PAGES_PER_FIND} pages"));
+            }
+            (Found::Nobody { alike }, Ok((since, searches))) => {
                 let searches = searches + 1;
-                self.stage = if searches < SETTLE_TENTHS.len() {
-                    Stage::Settling { since, searches, search: Search::by(0) }
-                } else {
-                    self.not_made()
+                self.stage = match (self.settle_search(), alike) {
+                    (Some(search), _) if searches < SETTLE_TENTHS.len() => Stage::Settling { since, searches, search },
+                    // It may be the one that was made, in the form in which the platform stores it.
+                    (_, Some(alike)) => Stage::Over(Outcome::Rejected(format!(
+                        "unsure: the answer to its create was lost, and contact {alike} looks like it by its `{name}`"
+                    ))),
+                    (_, None) => self.not_made(),
                 };
             }
-            ([], None) if field + 1 < self.contact.matches().len() => {
-                self.stage = Stage::Searching(Search::by(field + 1));
+            (Found::Nobody { .. }, Err(nth)) => {
+                self.stage = match (self.contact.matches().get(nth + 1), self.policy.mode) {
+                    (Some(next), _) => Stage::Searching { nth: nth + 1, search: Search::of(next.clone()) },
+                    (None, Mode::Upsert | Mode::Create) => Stage::Creating,
+                    (None, Mode::Update) => Stage::Over(Outcome::Rejected(NOT_THERE.into())),
+                };
             }
-            ([], None) => match self.policy.mode {
-                Mode::Upsert | Mode::Create => self.stage = Stage::Creating,
-                Mode::Update => self.reject("not on the platform, and `update` makes no contact".into()),
-            },
         }
     }
 
@@ -355,16 +353,21 @@ impl Task {
             Goal::Bring if self.lost_creates >= LOST_CREATES => {
                 Stage::Left(format!("its create was lost {} times", self.lost_creates))
             }
+            // Its id is gone, and it was searched by its key alone.
+            Goal::Bring if self.fell_back && self.lost_creates == 0 && self.contact.matches().len() > 1 => {
+                self.search_or_create()
+            }
             Goal::Bring => match self.policy.mode {
                 Mode::Upsert | Mode::Create => Stage::Creating,
-                Mode::Update => {
-                    Stage::Over(Outcome::Rejected("not on the platform, and `update` makes no contact".into()))
-                }
+                Mode::Update => Stage::Over(Outcome::Rejected(NOT_THERE.into())),
             },
         }
     }
 
     fn heard_read(&mut self, attempt: &Attempt, now: Timestamp) {
+        if self.is_passing(attempt, now) {
+            return;
+        }
         match (&self.stage, attempt) {
             (Stage::Checking { other, message }, Attempt::Contact(remote)) => {
                 if self.contact.matches().iter().any(|field| remote.has(field)) {
@@ -381,9 +384,15 @@ impl Task {
             ) => self.reject(message.clone()),
             (Stage::Rereading { refused, message, .. }, Attempt::Contact(remote)) => {
                 let (refused, message) = (refused.clone(), message.clone());
+                let absent_tags = self.absent_from(remote);
                 if let Standing::Known(known) = &mut self.standing {
-                    let id = known.id.clone();
-                    *known = Known { id, made_at: known.made_at, ..Known::seen(remote.clone(), &known.own_tags) };
+                    *known = Known {
+                        id: known.id.clone(),
+                        made_at: known.made_at,
+                        replaces: known.replaces.clone(),
+                        absent_tags,
+                        ..Known::seen(remote.clone(), &known.own_tags)
+                    };
                 }
                 // What was refused may be done; if it is not, it would only be refused again.
                 self.wrote = true;
@@ -392,7 +401,7 @@ impl Task {
                     self.reject(message);
                 }
             }
-            (Stage::Rereading { .. }, Attempt::Missing { .. }) => self.fall_back(),
+            (Stage::Rereading { .. }, Attempt::Missing { .. }) => self.fall_back(now),
             (Stage::Rereading { message, .. }, Attempt::Refused { .. } | Attempt::Taken { .. }) => {
                 self.reject(message.clone());
             }
@@ -404,7 +413,13 @@ impl Task {
         match attempt {
             Attempt::Created(id) => {
                 let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
-                self.standing = Standing::Known(Known { fields, made_at: Some(now), ..Known::only_id(id.clone()) });
+                self.standing = Standing::Known(Known {
+                    fields,
+                    absent_tags: self.contact.remove_tags().iter().cloned().collect(),
+                    made_at: Some(now),
+                    replaces: self.contact.id().filter(|given| *given != id).cloned(),
+                    ..Known::only_id(id.clone())
+                });
                 self.stage = Stage::Writing;
             }
             Attempt::Lost { .. } | Attempt::Queued { .. } => {
@@ -412,7 +427,7 @@ impl Task {
                 self.stage = self.settle(now);
             }
             Attempt::Taken { message, by } => {
-                self.standing = Standing::Unknown;
+                self.standing = self.before_create.clone();
                 match by {
                     Some(other) if !self.contact.matches().is_empty() => {
                         self.stage = Stage::Checking { other: other.clone(), message: message.clone() };
@@ -422,11 +437,11 @@ impl Task {
                 }
             }
             Attempt::Refused { message, .. } | Attempt::Missing { message } => {
-                self.standing = Standing::Unknown;
+                self.standing = self.before_create.clone();
                 self.reject(message.clone());
             }
             Attempt::Unauthorized { .. } | Attempt::Throttled { .. } | Attempt::Unsent { .. } => {
-                self.standing = Standing::Unknown;
+                self.standing = self.before_create.clone();
             }
             Attempt::Page { .. } | Attempt::Contact(_) | Attempt::Done => {}
         }
@@ -446,22 +461,29 @@ impl Task {
                         known.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
                     }
                     Call::AddTags { tags, .. } => {
-                        known.tags.extend(tags.iter().cloned());
-                        known.own_tags.extend(tags.iter().cloned());
+                        for tag in tags {
+                            known.tags.insert(tag.clone());
+                            known.own_tags.insert(tag.clone());
+                            known.absent_tags.remove(tag);
+                        }
                     }
                     Call::RemoveTags { tags, .. } => {
                         for tag in tags {
                             known.tags.remove(tag);
                             known.own_tags.remove(tag);
+                            known.absent_tags.insert(tag.clone());
                         }
                     }
                     Call::Find { .. } | Call::Read { .. } | Call::Create { .. } => {}
                 }
             }
             Attempt::Lost { .. } => known.doubt = true,
-            Attempt::Missing { .. } => self.fall_back(),
+            Attempt::Missing { .. } => self.fall_back(now),
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
-                if known.doubt {
+                // A tag that nobody saw there need not be there; one that is refused for that is gone as wanted.
+                let blind =
+                    matches!(call, Call::RemoveTags { tags, .. } if tags.iter().any(|tag| !known.tags.contains(tag)));
+                if known.doubt || blind {
                     let id = known.id.clone();
                     self.stage = Stage::Rereading { id, refused: call.clone(), message: message.clone() };
                 } else {
@@ -480,8 +502,8 @@ impl Task {
 
     // A contact without a match field cannot be searched: resending may make a second one, so it is not done unasked.
     fn settle(&self, since: Timestamp) -> Stage {
-        if !self.contact.matches().is_empty() {
-            Stage::Settling { since, searches: 0, search: Search::by(0) }
+        if let Some(search) = self.settle_search() {
+            Stage::Settling { since, searches: 0, search }
         } else if self.policy.resend_unsure && self.lost_creates < LOST_CREATES {
             Stage::Creating
         } else {
@@ -490,31 +512,52 @@ impl Task {
         }
     }
 
-    fn search_or_create(&self) -> Stage {
-        match (self.contact.matches().is_empty(), self.policy.mode) {
-            (false, _) => Stage::Searching(Search::by(0)),
-            (true, Mode::Create) => Stage::Creating,
-            (true, Mode::Upsert | Mode::Update) => Stage::Over(Outcome::Rejected("no match field to search by".into())),
+    // By the key: what the lost create certainly carried, even if the file has more to search by today.
+    fn settle_search(&self) -> Option<Search> {
+        match self.contact.key() {
+            Key::Match { field, value } => Some(Search::of(Field::text(field, value))),
+            Key::Id(_) | Key::Row { .. } => None,
         }
     }
 
-    // The id that we hold is no longer there: the contact may be, under another.
-    fn fall_back(&mut self) {
-        self.standing = Standing::Unknown;
-        if self.fell_back || self.contact.matches().is_empty() {
-            self.reject("the platform no longer has this contact id".into());
-        } else {
-            self.fell_back = true;
-            self.stage = Stage::Searching(Search::by(0));
+    fn search_or_create(&self) -> Stage {
+        match (self.contact.matches(), self.policy.mode) {
+            ([first, ..], _) => Stage::Searching { nth: 0, search: Search::of(first.clone()) },
+            ([], Mode::Create) => Stage::Creating,
+            ([], Mode::Upsert | Mode::Update) => Stage::Over(Outcome::Rejected("no match field to search by".into())),
+        }
+    }
+
+    // The id that we hold is no longer there: the contact may be, under another, and a search may be late to show it.
+    fn fall_back(&mut self, now: Timestamp) {
+        match self.settle_search().filter(|_| !self.fell_back) {
+            Some(search) => {
+                self.fell_back = true;
+                self.standing = Standing::Unsettled;
+                self.stage = Stage::Settling { since: now, searches: 0, search };
+            }
+            None => {
+                self.standing = Standing::Unknown;
+                self.reject("the platform no longer has this contact id".into());
+            }
         }
     }
 
     fn adopt(&mut self, remote: Remote, made_at: Option<Timestamp>) {
-        self.standing = Standing::Known(Known { made_at, ..Known::seen(remote, &std::collections::BTreeSet::new()) });
+        self.standing = Standing::Known(Known {
+            made_at,
+            absent_tags: self.absent_from(&remote),
+            replaces: self.contact.id().filter(|given| **given != remote.id).cloned(),
+            ..Known::seen(remote, &BTreeSet::new())
+        });
         self.stage = match self.goal {
             Goal::Bring => Stage::Writing,
             Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
         };
+    }
+
+    fn absent_from(&self, remote: &Remote) -> BTreeSet<String> {
+        self.contact.remove_tags().iter().filter(|tag| !remote.tags.contains(*tag)).cloned().collect()
     }
 
     fn reject(&mut self, reason: String) {
@@ -541,10 +584,6 @@ impl Task {
             Standing::Known(_) | Standing::Unknown | Standing::Unsettled if self.wrote => Outcome::Updated,
             Standing::Known(_) | Standing::Unknown | Standing::Unsettled => Outcome::Unchanged,
         }
-    }
-
-    fn find(&self, search: &Search) -> Call {
-        Call::Find { field: self.contact.matches()[search.field].clone(), page: search.page }
     }
 
     fn settle_wait(&self, searches: usize) -> Duration {

@@ -298,7 +298,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
         };
         let implied = self.implied(contact, *contact.task.standing() != before, outcome.as_ref());
-        job.journal.answered(Ended { number, attempt: attempt.clone(), at }, implied).await?;
+        let noted = attempt.without_strangers(call.searched());
+        job.journal.answered(Ended { number, attempt: noted, at }, implied).await?;
         Ok((attempt, outcome))
     }
 

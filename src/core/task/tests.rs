@@ -499,7 +499,14 @@ fn a_contact_that_is_gone_is_searched_again() {
     check(
         "made anew",
         task(contact(2, 0), Standing::Known(known("7")), Mode::Upsert),
-        &[("update 7 2", missing()), ("find phone p1", page(&[])), ("create 2", created("8"))],
+        &[
+            ("update 7 2", missing()),
+            ("find phone p1", page(&[])),
+            ("find phone p1", page(&[])),
+            ("wait 30", lost()),
+            ("find phone p1", page(&[])),
+            ("create 2", created("8")),
+        ],
         &done(Outcome::Created),
     );
     check(
@@ -560,4 +567,125 @@ fn a_resumed_task_goes_on_where_it_was() {
         &[],
         &done(Outcome::Unchanged),
     );
+}
+
+#[test]
+fn an_id_that_the_platform_no_longer_has_is_asked_once() {
+    let both = || {
+        let fields = Draft { id: Some(id("9")), matches: vec![Field::text("phone", "1")], ..Draft::default() };
+        Contact::new(fields).unwrap()
+    };
+    let moved = check(
+        "found under another id",
+        task(both(), Standing::Unknown, Mode::Upsert),
+        &[("update 9 1", missing()), ("find phone p1", page(&[remote("7", &[("phone", "1")], &[])]))],
+        &done(Outcome::Unchanged),
+    );
+    check("known by then", task(both(), moved.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    let made = check(
+        "made anew",
+        task(both(), Standing::Unknown, Mode::Upsert),
+        &[
+            ("update 9 1", missing()),
+            ("find phone p1", page(&[])),
+            ("find phone p1", page(&[])),
+            ("find phone p1", page(&[])),
+            ("create 1", created("8")),
+        ],
+        &done(Outcome::Created),
+    );
+    check("known by then", task(both(), made.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+}
+
+#[test]
+fn a_tag_to_remove_is_removed_whoever_put_it_there() {
+    let removing = || {
+        Contact::new(Draft {
+            matches: vec![Field::text("phone", "1")],
+            remove_tags: vec!["x".into()],
+            ..Draft::default()
+        })
+        .unwrap()
+    };
+    let right = || Known { fields: [("phone".to_owned(), Value::Text("1".into()))].into(), ..known("7") };
+    let there = check(
+        "nobody knows of it",
+        task(removing(), Standing::Known(right()), Mode::Upsert),
+        &[("remove 7 1", Attempt::Done)],
+        &done(Outcome::Updated),
+    );
+    check("once", task(removing(), there.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    let missing = check(
+        "it is not there",
+        task(removing(), Standing::Known(right()), Mode::Upsert),
+        &[("remove 7 1", refused()), ("read 7", Attempt::Contact(remote("7", &[("phone", "1")], &[])))],
+        &done(Outcome::Updated),
+    );
+    check("once", task(removing(), missing.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    check(
+        "seen not to be there",
+        task(removing(), Standing::Unknown, Mode::Upsert),
+        &[("find phone p1", page(&[remote("7", &[("phone", "1")], &["y"])]))],
+        &done(Outcome::Unchanged),
+    );
+}
+
+#[test]
+fn a_search_is_recalled_whole_or_not_at_all() {
+    let first = Attempt::Page { contacts: vec![remote("7", &[("phone", "1")], &[])], more: true };
+    let at = |attempt, minutes| PastCall {
+        kind: CallKind::Find,
+        attempt,
+        ended: start().before(Duration::from_mins(minutes)),
+    };
+    let past = [at(first, 11), at(page(&[]), 9)];
+    check(
+        "its first page is old",
+        Task::new(contact(1, 0), Standing::Unknown, policy(Mode::Upsert), &past, start()),
+        &[("find phone p1", page(&[remote("7", &[("phone", "1")], &[])]))],
+        &done(Outcome::Unchanged),
+    );
+}
+
+#[test]
+fn a_contact_that_looks_like_a_lost_create_is_not_made_again() {
+    let row = Contact::new(Draft { matches: vec![Field::text("phone", "5215550001")], ..Draft::default() }).unwrap();
+    let stored = page(&[remote("7", &[("phone", "+5215550001")], &[])]);
+    let unsure = check(
+        "stored in another form",
+        task(row, Standing::Unknown, Mode::Create),
+        &[
+            ("create 1", lost()),
+            ("find phone p1", stored.clone()),
+            ("find phone p1", stored.clone()),
+            ("find phone p1", stored),
+        ],
+        &rejected("unsure: the answer to its create was lost, and contact 7 looks like it by its `phone`"),
+    );
+    assert_eq!(unsure.standing(), &Standing::Unsettled);
+}
+
+#[test]
+fn a_lost_create_is_searched_by_what_it_carried() {
+    let now = Contact::new(Draft {
+        matches: vec![Field::text("email", "a@example.com"), Field::text("phone", "1")],
+        ..Draft::default()
+    });
+    let now = now.unwrap().known_as(Key::of(&Field::text("phone", "1")));
+    check(
+        "the file has an e-mail by now",
+        task(now, Standing::Unsettled, Mode::Upsert),
+        &[("find phone p1", page(&[remote("7", &[("phone", "1")], &[])])), ("update 7 1", Attempt::Done)],
+        &done(Outcome::Created),
+    );
+}
+
+#[test]
+fn a_resent_unsure_create_that_is_put_off_stays_unsure() {
+    let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
+    let asked = Task::new(keyless(None), Standing::Unsettled, asked, &[], start());
+    let throttled = Attempt::Throttled { retry_after: None };
+    let create = Step::Call(Call::Create { fields: keyless(None).fields().to_vec() });
+    let task = check("put off", asked, &[("create 1", throttled)], &create);
+    assert_eq!(task.standing(), &Standing::Unsettled);
 }

@@ -16,6 +16,14 @@ CREATE TABLE known (
 ) WITHOUT ROWID;
 CREATE INDEX known_unsettled ON known (channel) WHERE unsettled IS NOT NULL;
 
+-- Further match values of contacts that have several: a row with one of them is the contact of that key.
+CREATE TABLE aliases (
+    channel TEXT NOT NULL,
+    value   TEXT NOT NULL,      -- written as a key
+    key     TEXT NOT NULL,
+    PRIMARY KEY (channel, value)
+) WITHOUT ROWID;
+
 -- Every call: its intent (a row), then what it came to (ended_at and attempt).
 CREATE TABLE calls (
     number     INTEGER PRIMARY KEY,

@@ -38,7 +38,9 @@ impl ChannelLock {
     /// # Errors
     /// [`LockError::Held`] when another run has it, [`LockError::File`] when its file cannot be used.
     pub fn take(journal: &Path, channel: &str, holder: &str) -> Result<Self, LockError> {
-        let path = path(journal, channel);
+        // By its true name: a journal that is reached by two names is one journal.
+        let named = journal.canonicalize();
+        let path = path(named.as_deref().unwrap_or(journal), channel);
         let failed = |source| LockError::File { path: path.clone(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -89,6 +91,9 @@ mod tests {
         let refused = ChannelLock::take(&journal, "a/b", "process 2").unwrap_err();
         assert_eq!(refused.to_string(), "channel `a/b`: another run holds it: process 1");
         ChannelLock::take(&journal, "a_b", "process 2").unwrap();
+        std::fs::write(&journal, "").unwrap();
+        std::os::unix::fs::symlink(&journal, dir.path().join("other.db")).unwrap();
+        ChannelLock::take(&dir.path().join("other.db"), "a/b", "process 2").unwrap_err();
         drop(first);
         ChannelLock::take(&journal, "a/b", "process 2").unwrap();
     }

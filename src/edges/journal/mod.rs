@@ -102,7 +102,8 @@ impl Journal {
     /// # Errors
     /// As [`Journal::open`]; a file that is not there is an empty journal.
     pub fn dry(path: &Path) -> Result<Self, JournalError> {
-        if path.exists() { Ok(Self::on_callers_thread(Store::dry(path)?)) } else { Self::in_memory() }
+        let store = if path.exists() { Store::dry(path)? } else { Store::dry_and_empty()? };
+        Ok(Self::on_callers_thread(store))
     }
 
     fn on_callers_thread(store: Store) -> Self {

@@ -1,4 +1,4 @@
--- What a run is. A dry run has these two tables for itself.
+-- What a run is. A dry run has these tables for itself.
 
 -- One input brought to one channel.
 CREATE TABLE runs (
@@ -14,8 +14,17 @@ CREATE TABLE runs (
     started_at INTEGER NOT NULL,
     ended_at   INTEGER,
     worked_ms  INTEGER NOT NULL DEFAULT 0,
+    pruned     INTEGER NOT NULL DEFAULT 0, -- whether the rows that needed nothing are gone
     summary    TEXT             -- JSON, once the run has ended; the items it counts may be gone later
 );
+
+-- The aliases that a run's input gives, while it is planned.
+CREATE TABLE new_aliases (
+    run   INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    key   TEXT NOT NULL,
+    PRIMARY KEY (run, value)
+) WITHOUT ROWID;
 
 -- Every row of a run's input, each in exactly one state, so that the states always add up to the rows.
 CREATE TABLE items (

@@ -38,18 +38,24 @@ const FORECAST_PAGE: u32 = 1_000;
 #[derive(Debug)]
 pub(super) struct Store {
     db: Connection,
+    // What is planned is forgotten, and what lasts may not be written.
+    dry: bool,
 }
 
 impl Store {
     pub(super) fn open(path: &Path) -> Result<Self> {
         make_private(path)?;
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        // The whole path: some names, such as `:memory:`, mean something else to SQLite.
+        let file = path.canonicalize().map_err(|source| JournalError::open(path, source))?;
+        let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(|source| JournalError::open(path, source))?;
-        let store = Self { db };
+        let store = Self { db, dry: false };
         let is_new = store.check(path)?;
         store.configure().map_err(|source| JournalError::open(path, source))?;
         if is_new {
-            store.begin().and_then(|()| store.create()).and_then(|()| store.commit()).map_err(|error| match error {
+            // Another process may be at the same; who comes second finds it made.
+            let create = || if store.check(path)? { store.create() } else { Ok(()) };
+            store.begin().and_then(|()| create()).and_then(|()| store.commit()).map_err(|error| match error {
                 JournalError::Sql(source) => JournalError::open(path, source),
                 other => other,
             })?;
@@ -58,8 +64,15 @@ impl Store {
     }
 
     pub(super) fn in_memory() -> Result<Self> {
-        let store = Self { db: Connection::open_in_memory()? };
+        let store = Self { db: Connection::open_in_memory()?, dry: false };
         store.configure()?;
+        store.create()?;
+        Ok(store)
+    }
+
+    // SQLite keeps it in a file of its own making when it grows, and deletes that at the end.
+    pub(super) fn dry_and_empty() -> Result<Self> {
+        let store = Self { db: Connection::open("")?, dry: true };
         store.create()?;
         Ok(store)
     }
@@ -67,9 +80,9 @@ impl Store {
     pub(super) fn dry(path: &Path) -> Result<Self> {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .map_err(|source| JournalError::open(path, source))?;
-        let store = Self { db };
+        let store = Self { db, dry: true };
         if store.check(path)? {
-            return Self::in_memory();
+            return Self::dry_and_empty();
         }
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         // Temporary tables hide the lasting ones of the same name.
@@ -158,6 +171,7 @@ impl Store {
 
     pub(super) fn begin_plan(&self, run: &NewRun) -> Result<i64> {
         let stale = "SELECT id FROM runs WHERE channel = ?1 AND state = 'planning'";
+        self.db.execute(&format!("DELETE FROM new_aliases WHERE run IN ({stale})"), [&run.channel])?;
         self.db.execute(&format!("DELETE FROM items WHERE run IN ({stale})"), [&run.channel])?;
         self.db.execute("DELETE FROM runs WHERE channel = ?1 AND state = 'planning'", [&run.channel])?;
         self.db.execute(
@@ -181,7 +195,7 @@ impl Store {
                 return Ok(Settled::Done { line: rejection.line, outcome: Outcome::Rejected(reason) });
             }
         };
-        let contact = &self.among_equals(run, contact)?;
+        let contact = &self.as_known(run, channel, self.among_equals(run, contact)?)?;
         let key = contact.key().to_string();
         let mut merge = self.db.prepare_cached(
             "UPDATE items SET state = 'merged', contact = NULL, reason = 'a later row is the same contact'
@@ -200,6 +214,38 @@ impl Store {
                 Ok(Settled::Pending)
             }
         }
+    }
+
+    // A contact with several match fields is one contact, whichever of them a row has.
+    fn as_known(&self, run: i64, channel: &str, contact: Contact) -> Result<Contact> {
+        let mut find = self.db.prepare_cached(
+            "SELECT key FROM items WHERE run = ?1 AND key = ?2 AND state <> 'merged'
+             UNION ALL SELECT key FROM new_aliases WHERE run = ?1 AND value = ?2
+             UNION ALL SELECT key FROM known WHERE channel = ?3 AND key = ?2
+             UNION ALL SELECT key FROM aliases WHERE channel = ?3 AND value = ?2 LIMIT 1",
+        )?;
+        let values: Vec<String> = contact.matches().iter().map(|field| Key::of(field).to_string()).collect();
+        let mut known: Option<String> = None;
+        for value in &values {
+            known = find.query_row(params![run, value, channel], |row| row.get(0)).optional()?;
+            if known.is_some() {
+                break;
+            }
+        }
+        let contact = match known.as_deref().and_then(Key::parse_match) {
+            Some(key) => contact.known_as(key),
+            None => contact,
+        };
+        if values.len() > 1 {
+            let key = contact.key().to_string();
+            let mut note = self.db.prepare_cached(
+                "INSERT OR REPLACE INTO new_aliases (run, value, key) SELECT ?1, ?2, ?3 WHERE ?2 <> ?3",
+            )?;
+            for value in &values {
+                note.execute(params![run, value, key])?;
+            }
+        }
+        Ok(contact)
     }
 
     // A contact without a key of its own is one more of the rows with its content.
@@ -238,24 +284,32 @@ impl Store {
     }
 
     pub(super) fn finish_plan(&self, run: i64, channel: &str) -> Result<()> {
-        let older = "SELECT id FROM runs WHERE channel = ?1 AND id < ?2";
+        self.db.execute("UPDATE runs SET state = 'planned' WHERE id = ?1", [run])?;
+        if self.dry {
+            return Ok(());
+        }
         self.db.execute(
-            "UPDATE runs SET state = 'replaced'
-             WHERE channel = ?1 AND id < ?2 AND state IN ('planned', 'sending', 'stopped', 'failed')",
-            params![channel, run],
+            "INSERT OR REPLACE INTO aliases (channel, value, key) SELECT ?2, value, key FROM new_aliases WHERE run = ?1",
+            params![run, channel],
         )?;
-        self.db.execute(
-            &format!("UPDATE items SET contact = NULL WHERE run IN ({older}) AND state = 'pending'"),
-            params![channel, run],
-        )?;
-        // The bulk of a nightly run's rows. Their counts stay in the run's summary.
+        self.db.execute("DELETE FROM new_aliases WHERE run = ?1", [run])?;
+        let left = "channel = ?1 AND id < ?2 AND state IN ('planned', 'sending', 'stopped', 'failed')";
         self.db.execute(
             &format!(
-                "DELETE FROM items WHERE run IN ({older} AND summary IS NOT NULL) AND state IN ('unchanged', 'merged')"
+                "UPDATE items SET contact = NULL WHERE state = 'pending' AND run IN (SELECT id FROM runs WHERE {left})"
             ),
             params![channel, run],
         )?;
-        self.db.execute("UPDATE runs SET state = 'planned' WHERE id = ?1", [run])?;
+        self.db.execute(&format!("UPDATE runs SET state = 'replaced' WHERE {left}"), params![channel, run])?;
+        // The bulk of a nightly run's rows. Their counts stay in the run's summary.
+        let done = "channel = ?1 AND id < ?2 AND summary IS NOT NULL AND NOT pruned";
+        self.db.execute(
+            &format!(
+                "DELETE FROM items WHERE state IN ('unchanged', 'merged') AND run IN (SELECT id FROM runs WHERE {done})"
+            ),
+            params![channel, run],
+        )?;
+        self.db.execute(&format!("UPDATE runs SET pruned = 1 WHERE {done}"), params![channel, run])?;
         Ok(())
     }
 
@@ -312,7 +366,8 @@ impl Store {
                 "unchanged" => counts.unchanged = number,
                 "rejected" => counts.rejected = number,
                 "merged" => counts.merged = number,
-                _ => counts.pending += number,
+                "pending" => counts.pending = number,
+                _ => return Err(JournalError::damaged("a row's state")(serde::de::Error::custom("unknown state"))),
             }
         }
         let mut query =

@@ -36,11 +36,6 @@ impl Clock {
         tokio::time::sleep_until(self.origin + moment.since(self.origin_wall)).await;
     }
 
-    /// Waits for `span`.
-    pub async fn sleep(&self, span: Duration) {
-        tokio::time::sleep(span).await;
-    }
-
     pub(super) fn elapsed(&self) -> Nanos {
         self.elapsed_duration().into()
     }

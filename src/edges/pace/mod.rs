@@ -88,13 +88,11 @@ impl Pace {
         self.changed.notify_one();
     }
 
-    /// Lets no call start for `span`; a pause that ends later stays. Returns the moment at which the pause ends.
-    pub fn pause(&self, span: Duration) -> Timestamp {
+    /// Lets no call start for `span`; a pause that ends later stays.
+    pub fn pause(&self, span: Duration) {
         let until = self.clock.now() + span;
         let mut state = self.state();
-        let until = state.paused_until.map_or(until, |earlier| earlier.max(until));
-        state.paused_until = Some(until);
-        until
+        state.paused_until = Some(state.paused_until.map_or(until, |earlier| earlier.max(until)));
     }
 
     /// Lets no call start for `span`, and then one at a time until [`Pace::recover`].

@@ -14,8 +14,8 @@ pub fn run(args: &PlanArgs, voice: &Voice) -> Result<Exit, Failure> {
     let (url, rate) = planned(&args.connection)?;
     let Reading { source, mapping, policy } = Reading::open(&args.input)?;
     let journal = Journal::dry(&args.place.journal)?;
-    if let Some(url) = url {
-        hold_to_url(&journal, &args.place, &url, args.connection.moved)?;
+    if let Some(url) = url.filter(|_| !args.connection.moved) {
+        hold_to_url(&journal, &args.place, &url, false)?;
     }
     let runtime = runtime()?;
     let _inside = runtime.enter();
