@@ -530,16 +530,13 @@ impl Task {
 
     // The id that we hold is no longer there: the contact may be, under another, and a search may be late to show it.
     fn fall_back(&mut self, now: Timestamp) {
-        match self.settle_search().filter(|_| !self.fell_back) {
-            Some(search) => {
-                self.fell_back = true;
-                self.standing = Standing::Unsettled;
-                self.stage = Stage::Settling { since: now, searches: 0, search };
-            }
-            None => {
-                self.standing = Standing::Unknown;
-                self.reject("the platform no longer has this contact id".into());
-            }
+        if let Some(search) = self.settle_search().filter(|_| !self.fell_back) {
+            self.fell_back = true;
+            self.standing = Standing::Unsettled;
+            self.stage = Stage::Settling { since: now, searches: 0, search };
+        } else {
+            self.standing = Standing::Unknown;
+            self.reject("the platform no longer has this contact id".into());
         }
     }
 

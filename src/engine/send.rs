@@ -409,7 +409,7 @@ impl Queue {
         let now = job.clock.now();
         for carried in self.first.by_ref() {
             match carried {
-                Carried::Item(item) => return Ok(Some(on_the_way(job, item, now))),
+                Carried::Item(item) => return Ok(Some(on_the_way(job, *item, now))),
                 // Without a match field only a person can find out; it stays unsettled until its file comes back.
                 Carried::Orphan(contact) if contact.matches().is_empty() => {}
                 Carried::Orphan(contact) => {

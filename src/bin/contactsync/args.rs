@@ -8,6 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// The channel's name, unless told.
 pub const DEFAULT_CHANNEL: &str = "default";
 
+/// The environment variable that holds the token unless told.
+pub const DEFAULT_TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
+
 /// The journal's path, unless told.
 pub const DEFAULT_JOURNAL: &str = "contactsync.db";
 
@@ -173,7 +176,7 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "PRESET")]
     pub platform: Option<String>,
     /// The environment variable that holds the channel's token
-    #[arg(long, value_name = "VAR", default_value = "CONTACTSYNC_TOKEN", conflicts_with = "token_file")]
+    #[arg(long, value_name = "VAR", default_value = DEFAULT_TOKEN_ENV, conflicts_with = "token_file")]
     pub token_env: String,
     /// The file that holds the channel's token
     #[arg(long, value_name = "FILE")]

@@ -176,7 +176,7 @@ pub struct Item {
 #[derive(Clone, Debug)]
 pub enum Carried {
     /// The run has a pending item for it.
-    Item(Item),
+    Item(Box<Item>),
     /// The run's input no longer has it; this is the contact as it was sent.
     Orphan(Contact),
 }

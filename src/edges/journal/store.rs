@@ -442,13 +442,10 @@ impl Store {
             let (sent, place, line, wanted): (String, Option<i64>, Option<i64>, Option<String>) =
                 (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             carried.push(match (place, line, wanted) {
-                (Some(row), Some(line), Some(contact)) => Carried::Item(self.item(
-                    run,
-                    channel,
-                    natural(row),
-                    natural(line),
-                    parse("a contact", &contact)?,
-                )?),
+                (Some(row), Some(line), Some(contact)) => {
+                    let contact = parse("a contact", &contact)?;
+                    Carried::Item(Box::new(self.item(run, channel, natural(row), natural(line), contact)?))
+                }
                 _ => Carried::Orphan(parse("a contact", &sent)?),
             });
         }

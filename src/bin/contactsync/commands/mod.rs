@@ -17,7 +17,7 @@ use contactsync::{
 };
 use tokio::runtime::Runtime;
 
-use crate::args::{DEFAULT_CHANNEL, DEFAULT_JOURNAL, PlaceArgs};
+use crate::args::{ConnectionArgs, DEFAULT_CHANNEL, DEFAULT_JOURNAL, DEFAULT_TOKEN_ENV, PlaceArgs};
 use crate::failure::{Exit, Failure};
 use crate::output;
 use crate::progress::Progress;
@@ -60,7 +60,12 @@ fn hold_to_url(journal: &Journal, args: &PlaceArgs, url: &BaseUrl, moved: bool) 
 }
 
 /// Sends a planned run and prints what it came to.
-fn bring<T: Transport>(job: &Sending<'_, T>, place: &PlaceArgs, voice: &Voice) -> Result<Exit, Failure> {
+fn bring<T: Transport>(
+    job: &Sending<'_, T>,
+    place: &PlaceArgs,
+    connection: &ConnectionArgs,
+    voice: &Voice,
+) -> Result<Exit, Failure> {
     let progress = Progress::new(voice, job.input);
     let ending = job.send(&progress);
     progress.end();
@@ -77,7 +82,7 @@ fn bring<T: Transport>(job: &Sending<'_, T>, place: &PlaceArgs, voice: &Voice) -
     } else if !voice.is_quiet() {
         output::print(&output::run_text(&ending.summary));
     }
-    say_how_to_go_on(&ending, job, place, voice);
+    say_how_to_go_on(&ending, place, connection, voice);
     Ok(Exit::of(&ending))
 }
 
@@ -116,29 +121,44 @@ impl<T: Transport> Sending<'_, T> {
     }
 }
 
-fn say_how_to_go_on<T>(ending: &Ending, job: &Sending<'_, T>, place: &PlaceArgs, voice: &Voice) {
+fn say_how_to_go_on(ending: &Ending, place: &PlaceArgs, connection: &ConnectionArgs, voice: &Voice) {
     let summary = &ending.summary;
-    let resume = resume_line(place);
+    let resume = resume_line(place, connection);
     if let Some(StopReason::Unauthorized(message)) = &ending.stopped {
         voice.say(Level::Error, &format!("the platform refused the token: {message}"));
         voice.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
     } else if summary.pending > 0 {
         let state = output::state(summary.state, summary.reason.as_deref());
         voice.say(Level::Warning, &format!("{state}; {} of {} rows are pending", summary.pending, summary.rows));
-        voice.say(Level::Info, &format!("to go on: `{resume}`, or the same `contactsync sync {}` again", job.input));
+        voice.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
     }
 }
 
-// Where the run is has to be said again when it is not where `resume` looks unless told.
-fn resume_line(place: &PlaceArgs) -> String {
+// What has to be said again: where the run is and where the token is, when `resume` would look elsewhere.
+fn resume_line(place: &PlaceArgs, connection: &ConnectionArgs) -> String {
     let mut line = "contactsync resume".to_owned();
     if place.channel != DEFAULT_CHANNEL {
         line.push_str(&format!(" --channel {}", place.channel));
     }
     if place.journal != Path::new(DEFAULT_JOURNAL) {
-        line.push_str(&format!(" --journal {}", place.journal.display()));
+        line.push_str(&format!(" --journal {}", quoted(&place.journal)));
+    }
+    if let Some(file) = &connection.token_file {
+        line.push_str(&format!(" --token-file {}", quoted(file)));
+    } else if connection.token_env != DEFAULT_TOKEN_ENV {
+        line.push_str(&format!(" --token-env {}", connection.token_env));
+    }
+    if connection.allow_http {
+        line.push_str(" --allow-http");
     }
     line
+}
+
+// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|sign| sign.is_ascii_alphanumeric() || "/._-".contains(sign));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A moment as the person at this machine writes it.

@@ -45,5 +45,5 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
         clock: &clock,
         stop: &stop,
     };
-    bring(&sending, &args.place, voice)
+    bring(&sending, &args.place, &args.connection, voice)
 }

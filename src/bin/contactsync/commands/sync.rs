@@ -44,5 +44,5 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
         clock: &clock,
         stop: &stop,
     };
-    bring(&sending, &args.place, voice)
+    bring(&sending, &args.place, &args.connection, voice)
 }
