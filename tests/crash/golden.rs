@@ -119,7 +119,7 @@ impl Golden {
                 None => wrong.push(format!("{telling} is missing")),
                 Some(found) if found.fields != wanted.fields => wrong.push(format!("{telling} has {:?}", found.fields)),
                 Some(found) if found.tags != wanted.tags => {
-                    wrong.push(format!("{telling} has the tags {:?}", found.tags))
+                    wrong.push(format!("{telling} has the tags {:?}", found.tags));
                 }
                 Some(_) => {}
             }
