@@ -31,7 +31,7 @@ mod golden;
 mod stage;
 mod strace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::io::{self, Write as _};
 
@@ -44,11 +44,15 @@ use crate::strace::{Fate, Injection, Trace};
 /// How many cases `cargo test` runs.
 const SAMPLE: usize = 200;
 
+/// How many golden runs tell together how many calls there are: what the threads do at the same time, they do in fewer
+/// calls or in more.
+const GOLDEN_RUNS: usize = 3;
+
 /// One case in so many is killed again while it recovers.
 const AGAIN: usize = 4;
 
 /// How many cases run at once: most of their time is waiting, for the disk and for settle times.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 8;
 
 /// One run that is disturbed, and how it is gone on with.
 #[derive(Clone, Debug)]
@@ -72,7 +76,13 @@ async fn killed_before_any_call_with_an_effect_it_loses_nobody_and_makes_nobody_
     let template = Template::grown().await;
     let mut cases = Vec::new();
     for golden in Golden::ALL {
-        cases.extend(cases_of(golden, &golden_run(golden, &template).await));
+        let mut calls: BTreeMap<&'static str, BTreeSet<usize>> = BTreeMap::new();
+        for _ in 0..GOLDEN_RUNS {
+            for (call, numbers) in golden_run(golden, &template).await.calls() {
+                calls.entry(call).or_default().extend(numbers);
+            }
+        }
+        cases.extend(cases_of(golden, &calls));
     }
     let seed = env::var("CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     disturb_again(&mut cases, seed);
@@ -126,14 +136,14 @@ async fn golden_run(golden: Golden, template: &Template) -> Trace {
     trace
 }
 
-fn cases_of(golden: Golden, trace: &Trace) -> Vec<Case> {
+fn cases_of(golden: Golden, calls: &BTreeMap<&'static str, BTreeSet<usize>>) -> Vec<Case> {
     let mut cases = Vec::new();
-    for (call, numbers) in trace.calls() {
+    for (&call, numbers) in calls {
         for fate in [Fate::Killed, Fate::Failed] {
             if fate == Fate::Failed && !strace::MAY_FAIL.contains(&call) {
                 continue;
             }
-            for &number in &numbers {
+            for &number in numbers {
                 let injection = Injection { call, number, fate };
                 cases.push(Case { golden, injection, resumes: cases.len() % 2 == 0, again: None });
             }

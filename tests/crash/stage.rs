@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use contactsync::sandbox::{Config, Sandbox};
+use contactsync::sandbox::{Config, Faults, Sandbox};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -30,6 +30,10 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How long no call must have arrived before the platform is looked at: what a killed process had written may arrive
 /// after its end.
 const QUIET: Duration = Duration::from_millis(50);
+
+/// How long the platform's search does not see a new contact. Without that, the find with which a contact begins would
+/// hide that a lost create was forgotten. The golden runs' settle time is twice as long.
+const LATE_SEARCH: Duration = Duration::from_millis(500);
 
 /// How many pages the log of a grown journal has at least. At 1,000 SQLite writes it back: in the middle of a golden run.
 const GROWN_PAGES: u64 = 940;
@@ -157,7 +161,9 @@ impl Stage {
     }
 
     async fn fresh(golden: Golden) -> Self {
-        let sandbox = Sandbox::start(Config { rate: 0, ..Config::default() }).await.expect("a free port on loopback");
+        let faults = Faults { late_search: LATE_SEARCH, ..Faults::default() };
+        let config = Config { rate: 0, faults, ..Config::default() };
+        let sandbox = Sandbox::start(config).await.expect("a free port on loopback");
         golden.seed(&sandbox);
         let folder = tempfile::tempdir().expect("a folder of its own");
         fs::write(folder.path().join("in.csv"), golden.csv()).expect("a folder of its own");

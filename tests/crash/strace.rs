@@ -1,6 +1,6 @@
 //! `strace`: what it is told, and what it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -125,19 +125,15 @@ impl Trace {
     }
 
     /// The calls that were made, each with the numbers at which a thread can be hit.
-    pub fn calls(&self) -> BTreeMap<&'static str, Vec<usize>> {
+    pub fn calls(&self) -> BTreeMap<&'static str, BTreeSet<usize>> {
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        let mut numbers: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+        let mut numbers: BTreeMap<&'static str, BTreeSet<usize>> = BTreeMap::new();
         for line in self.lines.iter().filter(|line| line.call != "mmap") {
             let count = counts.entry((&line.thread, line.call)).or_default();
             *count += 1;
             if line.call != "openat" || line.text.contains("O_CREAT") {
-                numbers.entry(line.call).or_default().push(*count);
+                numbers.entry(line.call).or_default().insert(*count);
             }
-        }
-        for numbers in numbers.values_mut() {
-            numbers.sort_unstable();
-            numbers.dedup();
         }
         numbers
     }
