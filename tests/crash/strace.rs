@@ -1,0 +1,169 @@
+//! `strace`: what it is told, and what it tells.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+/// The calls before which the program is killed, where it makes them: those with an effect outside of it, those that
+/// take something in, and the wait for either. A name that this machine does not know is left out.
+const CALLS: [&str; 21] = [
+    "pwrite64",
+    "pwritev",
+    "fsync",
+    "fdatasync",
+    "write",
+    "writev",
+    "sendto",
+    "sendmsg",
+    "connect",
+    "read",
+    "pread64",
+    "recvfrom",
+    "recvmsg",
+    "rename",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "ftruncate",
+    "openat",
+    "epoll_wait",
+    "epoll_pwait",
+];
+
+/// Those of them whose failure is the disk's.
+pub const MAY_FAIL: [&str; 7] = ["pwrite64", "fsync", "fdatasync", "unlink", "unlinkat", "ftruncate", "openat"];
+
+/// What happens instead of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// The process is killed.
+    Killed,
+    /// The call fails, and does nothing.
+    Failed,
+}
+
+impl Fate {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Killed => "killed",
+            Self::Failed => "EIO",
+        }
+    }
+
+    const fn injected(self) -> &'static str {
+        match self {
+            Self::Killed => "signal=KILL",
+            Self::Failed => "error=EIO",
+        }
+    }
+}
+
+/// What happens at which call of the first thread that comes so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Injection {
+    pub call: &'static str,
+    pub number: usize,
+    pub fate: Fate,
+}
+
+impl Injection {
+    /// The arguments for `strace`. `only` are the files that `pwrite64` is counted on, when not on all.
+    pub fn arguments(self, only: &[impl AsRef<Path>]) -> Vec<String> {
+        let Self { call, number, fate } = self;
+        let mut arguments =
+            vec![format!("--trace={call}"), format!("--inject={call}:{}:when={number}", fate.injected())];
+        if call == "pwrite64" {
+            arguments.extend(only.iter().map(|path| format!("--trace-path={}", path.as_ref().display())));
+        }
+        arguments
+    }
+}
+
+/// The arguments for the trace of an undisturbed run.
+pub fn golden_arguments() -> Vec<String> {
+    let calls: Vec<String> = CALLS.into_iter().chain(["mmap"]).map(|call| format!("?{call}")).collect();
+    vec!["--decode-fds=path".into(), format!("--trace={}", calls.join(","))]
+}
+
+/// Whether it is there and may trace.
+pub async fn is_usable() -> Result<(), String> {
+    let tried =
+        Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "true"]).stdin(Stdio::null()).output().await;
+    match tried {
+        Err(error) => Err(format!("strace cannot be started ({error}); on Debian: apt-get install strace")),
+        Ok(output) if !output.status.success() => {
+            Err(format!("strace may not trace here: {}", String::from_utf8_lossy(&output.stderr).trim()))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// What an undisturbed run did.
+#[derive(Debug)]
+pub struct Trace {
+    lines: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Line {
+    thread: String,
+    call: &'static str,
+    text: String,
+}
+
+impl Trace {
+    /// Reads what `strace` wrote. Of the `pwrite64` only those on a path that ends in one of `only` count, when there are any.
+    pub fn read(text: &str, only: &[&str]) -> Self {
+        let counts = |line: &Line| {
+            line.call != "pwrite64"
+                || only.is_empty()
+                || only.iter().any(|path| line.text.contains(&format!("{path}>")))
+        };
+        Self { lines: text.lines().filter_map(Line::read).filter(counts).collect() }
+    }
+
+    /// The calls that were made, each with the numbers at which a thread can be hit.
+    pub fn calls(&self) -> BTreeMap<&'static str, BTreeSet<usize>> {
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut numbers: BTreeMap<&'static str, BTreeSet<usize>> = BTreeMap::new();
+        for line in self.lines.iter().filter(|line| line.call != "mmap") {
+            let count = counts.entry((&line.thread, line.call)).or_default();
+            *count += 1;
+            if line.call != "openat" || line.text.contains("O_CREAT") {
+                numbers.entry(line.call).or_default().insert(*count);
+            }
+        }
+        numbers
+    }
+
+    /// How often the first thread made this call.
+    pub fn by_main(&self, call: &str) -> usize {
+        let first = self.lines.first().map(|line| &line.thread);
+        self.lines.iter().filter(|line| line.call == call && Some(&line.thread) == first).count()
+    }
+
+    /// What was mapped into memory of the files whose path has this in it.
+    pub fn mapped(&self, path: &str) -> impl Iterator<Item = &str> {
+        self.lines
+            .iter()
+            .filter(move |line| line.call == "mmap" && line.text.contains(path))
+            .map(|line| line.text.as_str())
+    }
+
+    /// Whether something was written at a place in a file whose path has this in it.
+    pub fn writes_to(&self, path: &str) -> bool {
+        self.lines.iter().any(|line| line.call == "pwrite64" && line.text.contains(path))
+    }
+}
+
+impl Line {
+    // `123 fsync(5</tmp/x>) = 0`; the second half of a call that another thread interrupted is not a call.
+    fn read(text: &str) -> Option<Self> {
+        let (thread, rest) = text.split_once(' ')?;
+        let name = rest.trim_start().split('(').next()?;
+        let call = CALLS.into_iter().chain(["mmap"]).find(|call| *call == name)?;
+        Some(Self { thread: thread.into(), call, text: text.into() })
+    }
+}
