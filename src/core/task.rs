@@ -141,7 +141,9 @@ impl Task {
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
         // What the platform has is in the standing; left to recall is a search that has found nobody so far.
         for call in past {
-            if call.kind == CallKind::Find && now.since(call.ended) < FIND_STAYS_GOOD {
+            // One from the future was noted before the clock was set back: how old it is, nobody knows.
+            let is_recent = call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD;
+            if call.kind == CallKind::Find && is_recent {
                 task.recall_find(&call.attempt);
             }
         }

@@ -85,7 +85,7 @@ pub fn concurrency_for(rate: NonZeroU32) -> usize {
 /// A [`JournalError`] when the journal cannot be read or written. What is on its way then is settled by the next run.
 pub async fn send<J: SendJournal, T: Transport, O: Observer>(job: Job<'_, J, T, O>) -> Result<Ending, JournalError> {
     let begun = job.clock.now();
-    job.journal.begin_sending(job.run, job.channel, job.call_timeout, begun).await?;
+    job.journal.begin_sending(job.run, job.channel, job.call_timeout, begun, job.clock.setting()).await?;
     let ended = job.journal.ended_since(job.channel, begun.before(MINUTE + MARGIN)).await?;
     let pace = Pace::new(job.rate, job.burst, ended, job.clock.clone());
     let concurrency = job.concurrency.unwrap_or_else(|| concurrency_for(job.rate)).max(1);

@@ -15,7 +15,7 @@ use crate::core::call::CallKind;
 use crate::core::model::{Contact, Key, Standing};
 use crate::core::plan::{Decision, Forecast, decide, forecast};
 use crate::core::task::{Outcome, PastCall, Policy, Task};
-use crate::core::time::Timestamp;
+use crate::core::time::{Setting, Timestamp};
 use crate::core::window::LINGER;
 
 type Result<T> = std::result::Result<T, JournalError>;
@@ -24,13 +24,20 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 1;
+///
+/// Version 2 added [`CLOCKS_TABLE`].
+const SCHEMA_VERSION: i64 = 2;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
+const CLOCKS_TABLE: &str = include_str!("clocks.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
 
 /// How long another process may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Of how old a call somebody may still ask when it was: the window, of a minute; a task, whether its search is still
+/// good; with room for calls that took long.
+const ASKED_FOR: Duration = Duration::from_hours(1);
 
 /// How many pending items a forecast reads at a time.
 const FORECAST_PAGE: u32 = 1_000;
@@ -46,12 +53,14 @@ impl Store {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(|source| JournalError::open(path, source))?;
         let store = Self { db };
-        let is_new = store.check(path)?;
+        let version = store.check(path)?;
         store.configure().map_err(|source| JournalError::open(path, source))?;
-        if is_new {
-            store.begin().and_then(|()| store.create()).and_then(|()| store.commit()).map_err(|error| match error {
-                JournalError::Sql(source) => JournalError::open(path, source),
-                other => other,
+        if version < SCHEMA_VERSION {
+            store.begin().and_then(|()| store.create(version)).and_then(|()| store.commit()).map_err(|error| {
+                match error {
+                    JournalError::Sql(source) => JournalError::open(path, source),
+                    other => other,
+                }
             })?;
         }
         Ok(store)
@@ -60,7 +69,7 @@ impl Store {
     pub(super) fn in_memory() -> Result<Self> {
         let store = Self { db: Connection::open_in_memory()? };
         store.configure()?;
-        store.create()?;
+        store.create(0)?;
         Ok(store)
     }
 
@@ -68,7 +77,7 @@ impl Store {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .map_err(|source| JournalError::open(path, source))?;
         let store = Self { db };
-        if store.check(path)? {
+        if store.check(path)? == 0 {
             return Self::in_memory();
         }
         store.db.busy_timeout(BUSY_TIMEOUT)?;
@@ -79,8 +88,8 @@ impl Store {
         Ok(store)
     }
 
-    // Whether the file is new. Nothing is written before it is known to be ours.
-    fn check(&self, path: &Path) -> Result<bool> {
+    // The schema version; 0 of a new file. Nothing is written before it is known to be ours.
+    fn check(&self, path: &Path) -> Result<i64> {
         let foreign = |found| JournalError::Foreign { path: path.to_owned(), found };
         let number = |sql: &str| {
             self.db.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|source| match source.sqlite_error_code() {
@@ -94,13 +103,13 @@ impl Store {
         let application = number("PRAGMA application_id")?;
         let tables = number("SELECT count(*) FROM sqlite_schema")?;
         match (application, tables) {
-            (0, 0) => Ok(true),
+            (0, 0) => Ok(0),
             (APPLICATION_ID, _) => {
                 let found = number("PRAGMA user_version")?;
                 if found > SCHEMA_VERSION {
                     return Err(JournalError::Newer { path: path.to_owned(), found, supported: SCHEMA_VERSION });
                 }
-                Ok(false)
+                Ok(found)
             }
             _ => Err(foreign("a database of another program")),
         }
@@ -117,9 +126,13 @@ impl Store {
         Ok(())
     }
 
-    fn create(&self) -> Result<()> {
-        self.db.execute_batch(LASTING_TABLES)?;
-        self.db.execute_batch(RUN_TABLES)?;
+    // What a journal of an earlier version, 0 for a new one, does not have yet.
+    fn create(&self, version: i64) -> Result<()> {
+        if version < 1 {
+            self.db.execute_batch(LASTING_TABLES)?;
+            self.db.execute_batch(RUN_TABLES)?;
+        }
+        self.db.execute_batch(CLOCKS_TABLE)?;
         self.db.pragma_update(None, "application_id", APPLICATION_ID)?;
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(())
@@ -334,6 +347,32 @@ impl Store {
         let mut query = self.db.prepare_cached("SELECT worked_ms FROM runs WHERE id = ?1")?;
         counts.worked_ms = natural(query.query_row([run], |row| row.get(0))?);
         Ok(counts)
+    }
+
+    pub(super) fn follow_clock(&self, channel: &str, setting: &Setting, now: Timestamp) -> Result<()> {
+        let mut query = self.db.prepare_cached("SELECT boot, zero FROM clocks WHERE channel = ?1")?;
+        let noted = query.query_row([channel], |row| {
+            Ok(Setting { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
+        });
+        let ahead = noted.optional()?.map_or(Duration::ZERO, |noted| setting.ahead_of(&noted));
+        if !ahead.is_zero() {
+            let by = millis(Timestamp::default() + ahead);
+            self.db.execute(
+                "UPDATE calls SET started_at = started_at + ?3, ended_at = ended_at + ?3
+                 WHERE started_at > ?2 AND channel = ?1",
+                params![channel, millis(now.before(ahead + ASKED_FOR)), by],
+            )?;
+            self.db.execute(
+                "UPDATE known SET contact = json_set(contact, '$.made_at', contact ->> '$.made_at' + ?2)
+                 WHERE channel = ?1 AND contact ->> '$.made_at' IS NOT NULL",
+                params![channel, by],
+            )?;
+        }
+        self.db.execute(
+            "INSERT OR REPLACE INTO clocks (channel, boot, zero) VALUES (?1, ?2, ?3)",
+            params![channel, setting.boot, millis(setting.zero)],
+        )?;
+        Ok(())
     }
 
     pub(super) fn begin_sending(&self, run: i64, channel: &str, call_timeout: Duration, now: Timestamp) -> Result<()> {
