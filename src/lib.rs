@@ -50,7 +50,7 @@ pub use crate::core::model::{
 };
 pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::task::{Outcome, Policy};
-pub use crate::core::time::Timestamp;
+pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
     Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, LockError, NewRun, RunRow, RunState,
     SendJournal,

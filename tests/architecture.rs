@@ -93,6 +93,12 @@ const RULES: &[Rule] = &[
         allowed: &["tokio::time::interval"],
     },
     Rule {
+        why: "the machine's clock is the process's clock's",
+        files: Where::OutOf(&["src/edges/pace/clock.rs"]),
+        forbidden: &["rustix"],
+        allowed: &[],
+    },
+    Rule {
         why: "a server is the sandbox's",
         files: Where::OutOf(&["src/edges/sandbox/"]),
         forbidden: &["axum", "hyper::server", "hyper_util", "tower"],

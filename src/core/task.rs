@@ -132,7 +132,9 @@ impl Task {
         // What the platform has is in the standing; left to recall is a search that has found nobody so far. It is
         // recalled whole or not at all: its pages come in order, and a page says not which one it is.
         let finds = || past.iter().filter(|call| call.kind == CallKind::Find);
-        if finds().all(|find| now.since(find.ended) < FIND_STAYS_GOOD) {
+        // One from the future was noted before the clock was set back: how old it is, nobody knows.
+        let is_recent = |find: &PastCall| find.ended <= now && now.since(find.ended) < FIND_STAYS_GOOD;
+        if finds().all(is_recent) {
             for find in finds() {
                 task.recall_find(&find.attempt);
             }

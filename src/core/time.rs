@@ -33,6 +33,29 @@ impl Timestamp {
     }
 }
 
+/// How the wall clock stands to the machine's own clock, which counts from the machine's start and which nobody can set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Which start of the machine it is: another one counts anew.
+    pub boot: String,
+    /// What the wall clock shows for the moment at which the machine's own clock began.
+    pub zero: Timestamp,
+}
+
+/// A difference that two readings of an undisturbed clock may have. The window's margin is larger.
+const NOISE: Duration = Duration::from_millis(100);
+
+impl Setting {
+    /// How far the wall clock was set ahead since `earlier`: what was noted then is not as old as it looks now.
+    ///
+    /// Zero after another start of the machine, when nobody can know, and when the clock was set back: then what was
+    /// noted looks newer than it is, or lies in the future, and counts for longer than it has to.
+    pub fn ahead_of(&self, earlier: &Self) -> Duration {
+        let ahead = self.zero.since(earlier.zero);
+        if self.boot == earlier.boot && ahead > NOISE { ahead } else { Duration::ZERO }
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
@@ -57,5 +80,20 @@ mod tests {
         assert_eq!(t.before(Duration::from_secs(1)), Timestamp::from_millis(0));
         assert_eq!(t + Duration::MAX, Timestamp::from_millis(u64::MAX));
         assert_eq!(t.since(Timestamp::from_millis(12)), Duration::ZERO);
+    }
+
+    #[test]
+    fn only_a_clock_set_ahead_makes_what_was_noted_look_old() {
+        let check = |(boot, zero): (&str, u64), (later_boot, later_zero): (&str, u64), millis: u64| {
+            let setting = |boot: &str, zero| Setting { boot: boot.into(), zero: Timestamp::from_millis(zero) };
+            let ahead = setting(later_boot, later_zero).ahead_of(&setting(boot, zero));
+            assert_eq!(ahead, Duration::from_millis(millis), "from {boot} {zero} to {later_boot} {later_zero}");
+        };
+        check(("a", 5_000_000), ("a", 5_000_000), 0);
+        check(("a", 5_000_000), ("a", 5_000_100), 0);
+        check(("a", 5_000_000), ("a", 5_000_101), 101);
+        check(("a", 5_000_000), ("a", 8_600_000), 3_600_000);
+        check(("a", 5_000_000), ("a", 1_400_000), 0);
+        check(("a", 5_000_000), ("b", 8_600_000), 0);
     }
 }

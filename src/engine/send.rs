@@ -100,7 +100,7 @@ async fn send_since<J: SendJournal, T: Transport, O: Observer>(
     begun: Timestamp,
     job: &Job<'_, J, T, O>,
 ) -> Result<Ending, JournalError> {
-    job.journal.begin_sending(job.run, job.channel, job.call_timeout, begun).await?;
+    job.journal.begin_sending(job.run, job.channel, job.call_timeout, begun, job.clock.setting()).await?;
     let ended = job.journal.ended_since(job.channel, begun.before(MINUTE + MARGIN)).await?;
     let pace = Pace::new(job.rate, job.burst, ended, job.clock.clone());
     let concurrency = job.concurrency.unwrap_or_else(|| concurrency_for(job.rate)).max(1);

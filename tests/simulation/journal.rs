@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contactsync::{
     Call, CallKind, Carried, Contact, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy, RunState,
-    SendJournal, Started, Timestamp,
+    SendJournal, Setting, Started, Timestamp,
 };
 use tokio::sync::Notify;
 
@@ -49,9 +49,17 @@ impl<'a> Gated<'a> {
 }
 
 impl SendJournal for Gated<'_> {
-    async fn begin_sending(&self, run: i64, channel: &str, call_timeout: Duration, now: Timestamp) -> Result<()> {
+    async fn begin_sending(
+        &self,
+        run: i64,
+        channel: &str,
+        call_timeout: Duration,
+        now: Timestamp,
+        setting: Option<&Setting>,
+    ) -> Result<()> {
+        let setting = setting.filter(|_| self.bug != Some(Bug::ClockNotFollowed));
         self.gate().await;
-        self.inner.begin_sending(run, channel, call_timeout, now).await?;
+        self.inner.begin_sending(run, channel, call_timeout, now, setting).await?;
         self.gate().await;
         Ok(())
     }

@@ -65,6 +65,7 @@ fn each_planted_bug_is_caught() {
         (Bug::IntentNotCommitted, ["twice", "twice"]),
         (Bug::NoSettleSearch, ["twice", "twice"]),
         (Bug::NoReadBack, ["calls within 60 s", "calls within 60 s"]),
+        (Bug::ClockNotFollowed, ["calls within 60 s", "calls within 60 s"]),
         // A removal that is done but not known to be done is sent again and refused, or a change is sent again.
         (Bug::AnswerWithoutKnown, ["rejected", "the same file again"]),
     ] {

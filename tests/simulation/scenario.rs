@@ -1,11 +1,12 @@
 //! A scenario: a file, a platform, what goes wrong when, all from one seed.
 
+use std::cell::RefCell;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Event, Field, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Policy, Source, Stop, TagsMode,
-    Timestamp, plan, send,
+    Clock, Ending, Event, Field, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Policy, Setting, Source, Stop,
+    TagsMode, Timestamp, plan, send,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -33,6 +34,8 @@ pub enum Bug {
     NoSettleSearch,
     /// A new process does not count the calls of the one before it.
     NoReadBack,
+    /// A new process does not notice that the wall clock was set ahead since the one before it.
+    ClockNotFollowed,
     /// An answer is committed without what it implies, which follows later.
     AnswerWithoutKnown,
 }
@@ -59,6 +62,8 @@ pub struct Scenario {
     faults: Faults,
     /// How many gates each process passes until it is killed.
     kills: Vec<u32>,
+    /// How often the wall clock is set anew between two processes, as a share.
+    clock_jumps: f64,
     bug: Option<Bug>,
 }
 
@@ -100,7 +105,8 @@ impl Scenario {
         };
         let kills = (0..chance.usize(0..6)).map(|_| chance.u32(0..70)).collect();
         let (limit, concurrency) = (chance.u32(4..40), chance.usize(1..9));
-        Self { seed, mode, keyed, rows, limit, concurrency, faults, kills, bug }
+        let clock_jumps = if chance.u8(0..3) == 0 { chance.f64() } else { 0.0 };
+        Self { seed, mode, keyed, rows, limit, concurrency, faults, kills, clock_jumps, bug }
     }
 
     /// Plays it on a runtime of its own whose time is virtual.
@@ -132,6 +138,7 @@ impl Scenario {
                 journal: &journal,
                 elsewhere: &elsewhere,
                 begun,
+                wall: RefCell::new(Setting { boot: "first".into(), zero: EPOCH }),
             };
             async move { channel.play().await }
         });
@@ -169,6 +176,8 @@ pub struct Channel<'a> {
     journal: &'a Journal,
     elsewhere: &'a Journal,
     begun: Instant,
+    // How the wall clock is set.
+    wall: RefCell<Setting>,
 }
 
 impl Channel<'_> {
@@ -187,6 +196,9 @@ impl Channel<'_> {
                 break;
             }
             sleep(Duration::from_millis(chance.u64(0..90_000))).await;
+            if chance.f64() < self.scenario.clock_jumps {
+                self.set_clock(&mut chance);
+            }
             // A killed run is brought to its end, or the file is brought again.
             if chance.bool() {
                 run = self.plan();
@@ -208,8 +220,30 @@ impl Channel<'_> {
         oracle::check(self, &again)
     }
 
+    // Processes that run go on with the clock that they have; the next one begins with this.
+    fn set_clock(&self, chance: &mut Rng) {
+        let Setting { boot, zero } = self.setting();
+        let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
+        let step = Duration::from_millis(chance.u64(0..120_000));
+        let wall = match chance.u8(0..6) {
+            0 => Setting { boot, zero: zero + hour },
+            1 => Setting { boot, zero: zero + day },
+            2 => Setting { boot, zero: zero + step },
+            3 => Setting { boot, zero: zero.before(hour) },
+            4 => Setting { boot, zero: zero.before(step) },
+            // Another start of the machine. What happens to the clock before it can be told of no more, so that the
+            // promise holds only when it is not set ahead then.
+            _ => Setting { boot: format!("{boot}, again"), zero: zero.before(step) },
+        };
+        self.wall.replace(wall);
+    }
+
+    fn setting(&self) -> Setting {
+        self.wall.borrow().clone()
+    }
+
     fn now(&self) -> Timestamp {
-        EPOCH + self.begun.elapsed()
+        self.setting().zero + self.begun.elapsed()
     }
 
     fn policy(&self) -> Policy {
@@ -241,7 +275,7 @@ impl Channel<'_> {
     /// Sends the run in a new process; `None` when it was killed.
     async fn bring(&self, run: i64, gates: Option<u32>) -> Option<Ending> {
         let journal = Gated::new(self.journal, self.elsewhere, self.scenario.bug, gates);
-        let (clock, stop) = (Clock::starting_at(self.now()), Stop::default());
+        let (clock, stop) = (Clock::starting_at(self.now()).with_setting(self.setting()), Stop::default());
         let job = Job {
             journal: &journal,
             run,

@@ -553,6 +553,13 @@ fn a_resumed_task_goes_on_where_it_was() {
         &[("find phone p1", page(&[])), ("create 2", created("7")), ("add 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
+    let ahead = PastCall { ended: start() + Duration::from_millis(1), ..past(CallKind::Find, page(&[]), 0) };
+    check(
+        "or from before the clock was set back",
+        resumed(Standing::Unknown, &[ahead]),
+        &[("find phone p1", page(&[])), ("create 2", created("7")), ("add 7 1", Attempt::Done)],
+        &done(Outcome::Created),
+    );
     let fields = contact(2, 1).fields().iter().map(|f| (f.name.clone(), f.value.clone())).collect();
     let right = Known { fields, tags: ["t0".to_owned()].into(), ..known("7") };
     check(

@@ -10,7 +10,7 @@ use crate::core::call::{Call, CallKind, Started};
 use crate::core::model::{Contact, Standing};
 use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
-use crate::core::time::Timestamp;
+use crate::core::time::{Setting, Timestamp};
 
 /// The journal as the sending loop sees it: every write is durable when its future is ready.
 ///
@@ -18,7 +18,8 @@ use crate::core::time::Timestamp;
 /// of its writes.
 pub trait SendJournal {
     /// Begins to send a run. Calls that a killed process left open are closed: they are lost, and ended when the call
-    /// time-out ended them at the latest.
+    /// time-out ended them at the latest. When `setting` says that the wall clock was set ahead since the channel's last
+    /// run began, the moments of its late calls are set ahead as well, so that they are as old as they are.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -28,6 +29,7 @@ pub trait SendJournal {
         channel: &str,
         call_timeout: Duration,
         now: Timestamp,
+        setting: Option<&Setting>,
     ) -> impl Future<Output = Result<(), JournalError>>;
 
     /// When the calls of a channel ended that ended after `since`.
@@ -143,9 +145,16 @@ impl SendJournal for Journal {
         channel: &str,
         call_timeout: Duration,
         now: Timestamp,
+        setting: Option<&Setting>,
     ) -> Result<(), JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.begin_sending(run, &channel, call_timeout, now)).await
+        let (channel, setting) = (channel.to_owned(), setting.cloned());
+        self.ask(move |store| {
+            if let Some(setting) = &setting {
+                store.follow_clock(&channel, setting, now)?;
+            }
+            store.begin_sending(run, &channel, call_timeout, now)
+        })
+        .await
     }
 
     async fn ended_since(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>, JournalError> {
@@ -206,5 +215,78 @@ impl SendJournal for Journal {
         summary: String,
     ) -> Result<(), JournalError> {
         self.ask(move |store| store.end(run, state, reason.as_deref(), worked, now, &summary)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::diff::TagsMode;
+    use crate::core::model::{Draft, Field, Mode};
+    use crate::edges::journal::NewRun;
+
+    const POLICY: Policy =
+        Policy { mode: Mode::Create, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
+
+    const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    const HOUR: Duration = Duration::from_hours(1);
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn set(ahead: Duration) -> Setting {
+        Setting { boot: "one".into(), zero: NOON.before(2 * HOUR) + ahead }
+    }
+
+    async fn begin(journal: &Journal, now: Timestamp, setting: &Setting) {
+        journal.begin_sending(1, "c", Duration::from_secs(30), now, Some(setting)).await.unwrap();
+    }
+
+    async fn call(journal: &Journal, contact: &Contact, begun: Timestamp, ended: Option<Timestamp>) {
+        let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
+        let number = journal.start(1, "c", contact, &call, begun).await.unwrap().number();
+        let Some(at) = ended else { return };
+        let attempt = Attempt::Page { contacts: Vec::new(), more: false };
+        let implied = Implied { channel: "c".into(), contact: contact.clone(), standing: None, outcome: None };
+        journal.answered(Ended { number, attempt, at }, implied).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn late_calls_stay_as_old_as_they_are_when_the_clock_is_set_ahead() {
+        let journal = Journal::in_memory().unwrap();
+        let new = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy: POLICY,
+            now: NOON,
+        };
+        journal.begin_plan(new).unwrap();
+        journal.finish_plan(1, "c").unwrap();
+        let matches = vec![Field::text("phone", "1")];
+        let contact = Contact::new(Draft { matches, ..Draft::default() }).unwrap();
+        let recent = async |now: Timestamp| {
+            let ended = journal.ended_since("c", now.before(MINUTE)).await.unwrap();
+            ended.into_iter().map(|end| now.since(end).as_secs()).collect::<Vec<_>>()
+        };
+
+        begin(&journal, NOON, &set(Duration::ZERO)).await;
+        let second = Duration::from_secs(1);
+        call(&journal, &contact, NOON, Some(NOON + second)).await;
+        // The second is open: the process was killed, and its call ended with the time-out at the latest.
+        call(&journal, &contact, NOON + second, None).await;
+        let now = NOON + 40 * second;
+        begin(&journal, now, &set(Duration::ZERO)).await;
+        assert_eq!(recent(now).await, [39, 9]);
+        // Nobody could tell them from calls of an hour ago by the clock alone.
+        assert_eq!(recent(now + HOUR).await, [0; 0]);
+        begin(&journal, now + HOUR, &set(HOUR)).await;
+        assert_eq!(recent(now + HOUR).await, [39, 9]);
+        // Once is enough.
+        begin(&journal, now + HOUR + second, &set(HOUR)).await;
+        assert_eq!(recent(now + HOUR + second).await, [40, 10]);
+        // Set back, they lie in the future, which the window knows to take.
+        begin(&journal, now, &set(Duration::ZERO)).await;
+        assert_eq!(recent(now).await, [0, 0]);
     }
 }

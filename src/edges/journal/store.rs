@@ -15,7 +15,7 @@ use crate::core::call::CallKind;
 use crate::core::model::{Contact, Key, Standing};
 use crate::core::plan::{Decision, Forecast, decide, forecast};
 use crate::core::task::{Outcome, PastCall, Policy, Task};
-use crate::core::time::Timestamp;
+use crate::core::time::{Setting, Timestamp};
 use crate::core::window::LINGER;
 
 type Result<T> = std::result::Result<T, JournalError>;
@@ -31,6 +31,10 @@ const RUN_TABLES: &str = include_str!("runs.sql");
 
 /// How long another process may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Of how old a call somebody may still ask when it was: the window, of a minute; a task, whether its search is still
+/// good; with room for calls that took long.
+const ASKED_FOR: Duration = Duration::from_hours(1);
 
 /// How many pending items a forecast reads at a time.
 const FORECAST_PAGE: u32 = 1_000;
@@ -389,6 +393,32 @@ impl Store {
         let mut query = self.db.prepare_cached("SELECT worked_ms FROM runs WHERE id = ?1")?;
         counts.worked_ms = natural(query.query_row([run], |row| row.get(0))?);
         Ok(counts)
+    }
+
+    pub(super) fn follow_clock(&self, channel: &str, setting: &Setting, now: Timestamp) -> Result<()> {
+        let mut query = self.db.prepare_cached("SELECT boot, zero FROM clocks WHERE channel = ?1")?;
+        let noted = query.query_row([channel], |row| {
+            Ok(Setting { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
+        });
+        let ahead = noted.optional()?.map_or(Duration::ZERO, |noted| setting.ahead_of(&noted));
+        if !ahead.is_zero() {
+            let by = millis(Timestamp::default() + ahead);
+            self.db.execute(
+                "UPDATE calls SET started_at = started_at + ?3, ended_at = ended_at + ?3
+                 WHERE started_at > ?2 AND channel = ?1",
+                params![channel, millis(now.before(ahead + ASKED_FOR)), by],
+            )?;
+            self.db.execute(
+                "UPDATE known SET contact = json_set(contact, '$.made_at', contact ->> '$.made_at' + ?2)
+                 WHERE channel = ?1 AND contact ->> '$.made_at' IS NOT NULL",
+                params![channel, by],
+            )?;
+        }
+        self.db.execute(
+            "INSERT OR REPLACE INTO clocks (channel, boot, zero) VALUES (?1, ?2, ?3)",
+            params![channel, setting.boot, millis(setting.zero)],
+        )?;
+        Ok(())
     }
 
     pub(super) fn begin_sending(&self, run: i64, channel: &str, call_timeout: Duration, now: Timestamp) -> Result<()> {

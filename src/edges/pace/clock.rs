@@ -5,25 +5,51 @@ use std::time::{Duration, SystemTime};
 use governor::nanos::Nanos;
 use tokio::time::Instant;
 
-use crate::core::time::Timestamp;
+use crate::core::time::{Setting, Timestamp};
 
-/// A clock that a jump of the wall clock does not disturb. Under tokio's paused time it is virtual.
+/// A clock that a jump of the wall clock does not disturb.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    origin: Instant,
+    count: Count,
     origin_wall: Timestamp,
+    setting: Option<Setting>,
+}
+
+/// What counts the time since the clock's origin.
+#[derive(Clone, Copy, Debug)]
+enum Count {
+    /// The runtime's timers, which are virtual under tokio's paused time.
+    Timers(Instant),
+    /// The machine, from its start. Unlike the timers it counts on while the machine sleeps: a call that ended before a
+    /// laptop was closed must not look new when it is opened, nor one that ends after it look old to the next process.
+    #[cfg(target_os = "linux")]
+    Machine(Duration),
 }
 
 impl Clock {
     /// A clock that agrees with the wall clock now.
     pub fn system() -> Self {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self::starting_at(Timestamp::from_millis(0) + wall)
+        let clock = Self::starting_at(Timestamp::from_millis(0) + wall);
+        #[cfg(target_os = "linux")]
+        let clock = Self { count: Count::Machine(machine::uptime()), setting: machine::setting(wall), ..clock };
+        clock
     }
 
-    /// A clock that shows `moment` now.
+    /// A clock that shows `moment` now. Under tokio's paused time it is virtual.
     pub fn starting_at(moment: Timestamp) -> Self {
-        Self { origin: Instant::now(), origin_wall: moment }
+        Self { count: Count::Timers(Instant::now()), origin_wall: moment, setting: None }
+    }
+
+    /// The same clock on a machine whose wall clock is set so.
+    #[must_use]
+    pub fn with_setting(self, setting: Setting) -> Self {
+        Self { setting: Some(setting), ..self }
+    }
+
+    /// How the wall clock was set when this clock began; `None` where the machine does not say.
+    pub const fn setting(&self) -> Option<&Setting> {
+        self.setting.as_ref()
     }
 
     /// The present moment.
@@ -33,7 +59,7 @@ impl Clock {
 
     /// Waits until `moment`; not at all when it has passed.
     pub async fn sleep_until(&self, moment: Timestamp) {
-        tokio::time::sleep_until(self.origin + moment.since(self.origin_wall)).await;
+        tokio::time::sleep(moment.since(self.now())).await;
     }
 
     pub(super) fn elapsed(&self) -> Nanos {
@@ -45,7 +71,11 @@ impl Clock {
     }
 
     fn elapsed_duration(&self) -> Duration {
-        self.origin.elapsed()
+        match self.count {
+            Count::Timers(origin) => origin.elapsed(),
+            #[cfg(target_os = "linux")]
+            Count::Machine(origin) => machine::uptime().saturating_sub(origin),
+        }
     }
 }
 
@@ -58,5 +88,47 @@ impl governor::clock::Clock for SinceOrigin {
 
     fn now(&self) -> Nanos {
         self.0.elapsed()
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod machine {
+    use std::fs;
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    use crate::core::time::{Setting, Timestamp};
+
+    /// How long ago the machine was started, the time in which it slept included.
+    pub fn uptime() -> Duration {
+        let time = clock_gettime(ClockId::Boottime);
+        let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0));
+        Duration::new(seconds, nanos)
+    }
+
+    /// How the wall clock is set that shows `wall` now.
+    pub fn setting(wall: Duration) -> Option<Setting> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
+        Some(Setting { boot, zero: (Timestamp::from_millis(0) + wall).before(uptime()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_systems_clock_goes_on_with_the_wall_clock() {
+        let clock = Clock::system();
+        let begun = clock.now();
+        clock.sleep_until(begun + Duration::from_millis(30)).await;
+        assert!(clock.now().since(begun) >= Duration::from_millis(29));
+        let again = Clock::system();
+        assert!(again.now().since(begun) < Duration::from_mins(10) && again.now() >= begun);
+        // Nobody sets the clock meanwhile, so that two readings differ by noise at most.
+        let settings = clock.setting().zip(again.setting());
+        assert_eq!(settings.is_some(), cfg!(target_os = "linux"));
+        assert!(settings.is_none_or(|(earlier, later)| later.ahead_of(earlier).is_zero()));
     }
 }

@@ -166,14 +166,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_quiet_minute_is_used_at_once_and_then_the_window_holds() {
-        let clock = Clock::system();
+        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
         let pace = Pace::new(rate(3), None, [], clock.clone());
         assert_eq!(starts(&pace, &clock, 7, Duration::ZERO).await, [0, 0, 0, 60_250, 60_250, 60_250, 120_500]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_small_burst_spreads_the_calls_evenly() {
-        let clock = Clock::system();
+        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
         let pace = Pace::new(rate(60), Some(rate(2)), [], clock.clone());
         let starts = starts(&pace, &clock, 5, Duration::ZERO).await;
         assert_eq!(starts[..2], [0, 0]);
@@ -184,7 +184,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_calls_before_a_restart_count() {
-        let clock = Clock::system();
+        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
         let now = clock.now();
         let ended = [now, now.before(Duration::from_secs(59)), now.before(Duration::from_secs(90))];
         let pace = Pace::new(rate(2), None, ended, clock.clone());
@@ -194,7 +194,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_every_call_and_the_longer_one_counts() {
-        let clock = Clock::system();
+        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
         let pace = Pace::new(rate(10), None, [], clock.clone());
         pace.pause(Duration::from_secs(5));
         pace.pause(Duration::from_secs(2));
@@ -203,7 +203,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_an_outage_one_call_at_a_time_probes() {
-        let clock = Clock::system();
+        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
         let pace = std::sync::Arc::new(Pace::new(rate(10), None, [], clock.clone()));
         let begin = clock.now();
         pace.pause_and_probe(Duration::from_secs(2));
@@ -222,7 +222,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_window_waits_for_an_unfinished_call() {
-        let clock = Clock::system();
+        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
         let pace = std::sync::Arc::new(Pace::new(rate(1), None, [], clock.clone()));
         let begin = clock.now();
         let _first = pace.permit().await;

@@ -1,0 +1,262 @@
+//! A platform so small that it can be read whole: some contacts, and one call whose answer meets its fate.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use contactsync::{Attempt, Call, CallKind, Cleared, Transport, dialect};
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use serde_json::{Value as Json, json};
+use tokio::time::Instant;
+
+/// What becomes of one call and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    RefusedConnection,
+    ResetBeforeHeaders,
+    ResetInTheBody,
+    TimeOut,
+    Throttled,
+    ThrottledFor,
+    ServerError,
+    BadGateway,
+    CutJson,
+    OtherJson,
+    NoContent,
+    /// The documented success, and nothing happened.
+    EmptyPromise,
+}
+
+impl Fate {
+    pub const ALL: [Self; 12] = [
+        Self::RefusedConnection,
+        Self::ResetBeforeHeaders,
+        Self::ResetInTheBody,
+        Self::TimeOut,
+        Self::Throttled,
+        Self::ThrottledFor,
+        Self::ServerError,
+        Self::BadGateway,
+        Self::CutJson,
+        Self::OtherJson,
+        Self::NoContent,
+        Self::EmptyPromise,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RefusedConnection => "refused connection",
+            Self::ResetBeforeHeaders => "reset before headers",
+            Self::ResetInTheBody => "reset in the body",
+            Self::TimeOut => "time-out",
+            Self::Throttled => "429",
+            Self::ThrottledFor => "429, Retry-After: 5",
+            Self::ServerError => "500",
+            Self::BadGateway => "502, HTML",
+            Self::CutJson => "200, cut JSON",
+            Self::OtherJson => "200, other JSON",
+            Self::NoContent => "204, no body",
+            Self::EmptyPromise => "2xx, nothing done",
+        }
+    }
+
+    /// Whether the call may have had its effect all the same. A connection that was refused carried nothing; a 429 is
+    /// the platform's word that it did not take the call, and that word is believed.
+    pub const fn may_be_applied(self) -> bool {
+        !matches!(self, Self::RefusedConnection | Self::Throttled | Self::ThrottledFor | Self::EmptyPromise)
+    }
+}
+
+/// How the platform says that there is no such contact.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Words {
+    #[default]
+    Forbidden,
+    NotFound,
+    Success,
+}
+
+impl Words {
+    pub const ALL: [Self; 3] = [Self::Forbidden, Self::NotFound, Self::Success];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forbidden => "403, `Contact not found`",
+            Self::NotFound => "404, the envelope",
+            Self::Success => "200, `error: Contact not found`",
+        }
+    }
+
+    fn said(self) -> (u16, Json) {
+        let envelope = |message: &str| json!({ "status": "error", "message": message, "data": [] });
+        match self {
+            Self::Forbidden => (403, envelope("Contact not found")),
+            Self::NotFound => (404, envelope("404 Not Found.")),
+            Self::Success => (200, envelope("Contact not found")),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub id: u64,
+    pub fields: BTreeMap<String, String>,
+    pub tags: BTreeSet<String>,
+}
+
+/// What kind of platform it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manners {
+    /// A change that would change nothing is refused.
+    pub refuses_twice: bool,
+    /// Searches find nobody, and a second contact with the same phone is refused, with the id of the first.
+    pub searches_late: bool,
+}
+
+/// A call that was sent: which, and when.
+pub struct Sent {
+    pub begun: Instant,
+    pub ended: Instant,
+    pub kind: CallKind,
+}
+
+#[derive(Default)]
+pub struct Platform {
+    pub people: RefCell<Vec<Person>>,
+    pub sent: RefCell<Vec<Sent>>,
+    pub manners: Cell<Manners>,
+    /// The fate of the next call of this kind, and whether it has its effect.
+    pub doomed: Cell<Option<(CallKind, Fate, bool)>>,
+    pub words: Cell<Words>,
+    made: Cell<u64>,
+}
+
+impl Platform {
+    pub fn insert(&self, fields: &[(&str, &str)], tags: &[&str]) -> u64 {
+        let id = self.made.get() + 1;
+        self.made.set(id);
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        self.people.borrow_mut().push(Person { id, fields, tags });
+        id
+    }
+
+    // The true answer to a call: its status, its body, and its effect.
+    fn answer(&self, call: &Call) -> (u16, Json) {
+        let manners = self.manners.get();
+        let show = |person: &Person| json!({ "id": person.id, "custom_fields": person.fields, "tags": person.tags });
+        match call {
+            Call::Find { field, .. } => {
+                let has = |person: &&Person| person.fields.get(&field.name).is_some_and(|v| *v == *field.value.text());
+                let people = self.people.borrow();
+                let found: Vec<Json> = people.iter().filter(has).filter(|_| !manners.searches_late).map(show).collect();
+                (200, json!({ "data": found }))
+            }
+            Call::Read { id } => self.with(id.as_str(), |person| (200, json!({ "data": show(person) }))),
+            Call::Create { fields } => {
+                let phone = fields.first().map(|field| field.value.text().into_owned());
+                let other = self
+                    .people
+                    .borrow()
+                    .iter()
+                    .find(|person| person.fields.get("phone") == phone.as_ref())
+                    .map(|p| p.id);
+                if let Some(other) = other.filter(|_| manners.searches_late) {
+                    return (409, json!({ "message": "already connected to a contact", "data": { "id": other } }));
+                }
+                let fields: Vec<_> = fields.iter().map(|f| (f.name.as_str(), f.value.text().into_owned())).collect();
+                let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                (200, json!({ "data": { "id": self.insert(&fields, &[]) } }))
+            }
+            Call::Update { id, fields } => self.change(id.as_str(), |person| {
+                person.fields.extend(fields.iter().map(|f| (f.name.clone(), f.value.text().into_owned())));
+            }),
+            Call::AddTags { id, tags } => self.change(id.as_str(), |person| person.tags.extend(tags.iter().cloned())),
+            Call::RemoveTags { id, tags } => {
+                self.change(id.as_str(), |person| person.tags.retain(|tag| !tags.contains(tag)))
+            }
+        }
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut Person)) -> (u16, Json) {
+        let refuses = self.manners.get().refuses_twice;
+        self.with(id, |person| {
+            let before = person.clone();
+            change(person);
+            if refuses && *person == before {
+                return (403, json!({ "status": "error", "message": "nothing to do", "data": [] }));
+            }
+            (200, json!({ "status": "success", "message": "ok", "data": [] }))
+        })
+    }
+
+    fn with(&self, id: &str, act: impl FnOnce(&mut Person) -> (u16, Json)) -> (u16, Json) {
+        match self.people.borrow_mut().iter_mut().find(|person| person.id.to_string() == id) {
+            Some(person) => act(person),
+            None => self.words.get().said(),
+        }
+    }
+
+    // What is said when nothing was done: the documented success of the call.
+    fn promise(call: &Call) -> Json {
+        match call {
+            Call::Find { .. } => json!({ "data": [] }),
+            Call::Read { .. } => json!({ "data": null }),
+            Call::Create { .. } => json!({ "data": { "id": 999 } }),
+            Call::Update { id, .. } => json!({ "data": { "id": id.as_str() } }),
+            Call::AddTags { .. } | Call::RemoveTags { .. } => {
+                json!({ "status": "success", "message": "ok", "data": [] })
+            }
+        }
+    }
+
+    // What the client gets to see. Faults below HTTP are named as the transport names them: its own tests hold that.
+    fn fated(&self, call: &Call, fate: Fate, applied: bool) -> Attempt {
+        let body = if applied { self.answer(call).1 } else { Self::promise(call) }.to_string();
+        let lost = |status, cause: &str| Attempt::Lost { status, cause: cause.to_owned() };
+        let heard = |status, headers, body: &str| {
+            dialect::classify(call.kind(), status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
+        };
+        let none = HeaderMap::new;
+        match fate {
+            Fate::RefusedConnection => Attempt::Unsent { cause: "connection refused".to_owned() },
+            Fate::ResetBeforeHeaders => lost(None, "the connection was reset"),
+            Fate::ResetInTheBody => lost(Some(200), "the connection was reset"),
+            Fate::TimeOut => lost(None, "timed out after 30s"),
+            Fate::Throttled => heard(429, none(), r#"{"status":"error","message":"Too many requests","data":[]}"#),
+            Fate::ThrottledFor => heard(429, HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("5"))]), ""),
+            Fate::ServerError => heard(500, none(), r#"{"status":"error","message":"Server Error","data":[]}"#),
+            Fate::BadGateway => heard(502, none(), "<html><title>502 Bad Gateway</title></html>"),
+            Fate::CutJson => heard(200, none(), &body[..body.len() / 2]),
+            Fate::OtherJson => heard(200, none(), r#"{"ok":true}"#),
+            Fate::NoContent => heard(204, none(), ""),
+            Fate::EmptyPromise => heard(200, none(), &body),
+        }
+    }
+}
+
+impl Transport for Platform {
+    async fn send(&self, call: Cleared<'_>) -> Attempt {
+        let (call, begun) = (call.call(), Instant::now());
+        let doomed = self.doomed.get().filter(|(kind, ..)| *kind == call.kind());
+        let attempt = if let Some((_, fate, applied)) = doomed {
+            self.doomed.set(None);
+            self.fated(call, fate, applied)
+        } else {
+            let (status, body) = self.answer(call);
+            dialect::classify(
+                call.kind(),
+                status,
+                &HeaderMap::new(),
+                body.to_string().as_bytes(),
+                SystemTime::UNIX_EPOCH,
+            )
+        };
+        if attempt.name() == "lost" && doomed.is_some_and(|(_, fate, _)| fate == Fate::TimeOut) {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+        }
+        let (kind, ended) = (call.kind(), Instant::now());
+        self.sent.borrow_mut().push(Sent { begun, ended, kind });
+        attempt
+    }
+}
