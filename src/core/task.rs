@@ -457,7 +457,6 @@ impl Task {
         match attempt {
             Attempt::Done => {
                 self.wrote = true;
-                known.doubt = false;
                 match call {
                     Call::Update { fields, .. } => {
                         known.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
@@ -568,6 +567,8 @@ impl Task {
             self.stage = Stage::Over(self.written());
             if let Standing::Known(known) = &mut self.standing {
                 known.made_at = None;
+                // Whatever was lost, all that it was to bring is there now.
+                known.doubt = false;
             }
         }
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Event, Field, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Policy, Setting, Source, Stop,
-    TagsMode, Timestamp, plan, send,
+    Clock, Ending, Event, Field, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Outcome, Policy, Setting,
+    Source, Stop, TagsMode, Timestamp, plan, send,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -45,6 +45,8 @@ pub struct Row {
     pub key: String,
     pub fields: Vec<Field>,
     pub tags: Vec<String>,
+    /// An id that the file gives for it and that the platform does not have.
+    stale_id: bool,
     /// What the platform has of it before the first run.
     pub there: Option<(Vec<Field>, Vec<&'static str>)>,
 }
@@ -55,6 +57,8 @@ pub struct Scenario {
     pub mode: Mode,
     /// Whether rows have a match field.
     pub keyed: bool,
+    /// Whether they have a second one, `email`, which comes before the first and is blank on some nights.
+    second: bool,
     /// By channel.
     pub rows: Vec<Vec<Row>>,
     pub limit: u32,
@@ -70,7 +74,12 @@ pub struct Scenario {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn tell(&self, _: &Event<'_>) {}
+    fn tell(&self, event: &Event<'_>) {
+        // Seen only when a scenario fails, to say why.
+        if let Event::Done { line, outcome: Outcome::Rejected(reason) } = event {
+            println!("line {line}: rejected: {reason}");
+        }
+    }
 }
 
 impl Scenario {
@@ -86,9 +95,12 @@ impl Scenario {
         let channels = 1 + chance.usize(0..4) / 3;
         let fields = if chance.u8(0..8) == 0 { 30 + chance.usize(0..35) } else { chance.usize(1..4) };
         let tags = if chance.u8(0..8) == 0 { chance.usize(8..22) } else { chance.usize(0..3) };
+        let (second, stale_ids) = (keyed && chance.u8(0..3) == 0, mode == Mode::Upsert && chance.u8(0..4) == 0);
         let rows = (0..channels).map(|_| {
             let count = chance.usize(1..9);
-            (0..count).map(|n| row(n, fields, tags, mode, keyed, &mut chance)).collect()
+            let mut row = |n| row(n, fields, tags, mode, keyed, &mut chance);
+            let rows = (0..count).map(|n| Row { stale_id: stale_ids && n % 2 == 0, ..row(n) });
+            rows.collect()
         });
         let rows = rows.collect();
         let mut share = || if chance.bool() { 0.0 } else { chance.f64() * 0.12 };
@@ -106,7 +118,7 @@ impl Scenario {
         let kills = (0..chance.usize(0..6)).map(|_| chance.u32(0..70)).collect();
         let (limit, concurrency) = (chance.u32(4..40), chance.usize(1..9));
         let clock_jumps = if chance.u8(0..3) == 0 { chance.f64() } else { 0.0 };
-        Self { seed, mode, keyed, rows, limit, concurrency, faults, kills, clock_jumps, bug }
+        Self { seed, mode, keyed, second, rows, limit, concurrency, faults, kills, clock_jumps, bug }
     }
 
     /// Plays it on a runtime of its own whose time is virtual.
@@ -139,6 +151,7 @@ impl Scenario {
                 elsewhere: &elsewhere,
                 begun,
                 wall: RefCell::new(Setting { boot: "first".into(), zero: EPOCH }),
+                tonight: RefCell::default(),
             };
             async move { channel.play().await }
         });
@@ -164,7 +177,7 @@ fn row(n: usize, fields: usize, tags: usize, mode: Mode, keyed: bool, chance: &m
         }
         (some, if chance.bool() { vec!["old", "theirs"] } else { vec!["tag0"] })
     });
-    Row { key, fields: all, tags, there }
+    Row { key, fields: all, tags, stale_id: false, there }
 }
 
 /// One channel of a scenario at play.
@@ -178,12 +191,22 @@ pub struct Channel<'a> {
     begun: Instant,
     // How the wall clock is set.
     wall: RefCell<Setting>,
+    tonight: RefCell<Tonight>,
+}
+
+/// What differs from night to night in the file.
+#[derive(Default)]
+struct Tonight {
+    version: u32,
+    /// The rows whose `email` is not blank.
+    with_email: Vec<bool>,
 }
 
 impl Channel<'_> {
     async fn play(&self) -> Result<(), String> {
         let mut chance = Rng::with_seed(self.scenario.seed ^ 0x5eed);
         let mut kills = self.scenario.kills.iter().copied();
+        self.write_file(&mut chance);
         let mut run = self.plan();
         let mut last = None;
         for round in 0..ROUNDS {
@@ -201,6 +224,7 @@ impl Channel<'_> {
             }
             // A killed run is brought to its end, or the file is brought again.
             if chance.bool() {
+                self.write_file(&mut chance);
                 run = self.plan();
             }
         }
@@ -218,6 +242,29 @@ impl Channel<'_> {
             return Err(format!("{}: {calls} calls to bring the same file again", self.name));
         }
         oracle::check(self, &again)
+    }
+
+    // A CRM's next export: some values have changed, some e-mail addresses are there or not.
+    fn write_file(&self, chance: &mut Rng) {
+        let mut tonight = self.tonight.borrow_mut();
+        // Without a match field, another content is another contact.
+        if self.scenario.keyed && chance.u8(0..3) == 0 {
+            tonight.version += 1;
+        }
+        tonight.with_email = self.rows.iter().map(|_| chance.bool()).collect();
+    }
+
+    /// What tonight's file wants of row `n`.
+    pub fn wanted(&self, n: usize) -> Vec<Field> {
+        let (tonight, row) = (self.tonight.borrow(), &self.rows[n]);
+        let mut wanted = row.fields.clone();
+        for field in wanted.iter_mut().skip(1).filter(|_| tonight.version > 0) {
+            field.value = contactsync::Value::Text(format!("{} of {}", field.value.text(), tonight.version));
+        }
+        if self.scenario.second && tonight.with_email[n] {
+            wanted.push(Field::text("email", format!("contact{n}@example.com")));
+        }
+        wanted
     }
 
     // Processes that run go on with the clock that they have; the next one begins with this.
@@ -258,7 +305,12 @@ impl Channel<'_> {
     fn plan(&self) -> i64 {
         let source =
             Source::from_reader("file.csv", Box::new(std::io::Cursor::new(self.csv())), Format::Csv).expect("a header");
-        let matches = if self.scenario.keyed { vec!["phone".to_owned()] } else { Vec::new() };
+        let matches: &[&str] = match (self.scenario.keyed, self.scenario.second) {
+            (false, _) => &[],
+            (true, false) => &["phone"],
+            (true, true) => &["email", "phone"],
+        };
+        let matches = matches.iter().map(|&name| name.to_owned()).collect();
         let mapping = Mapping::new(source.header(), matches, self.scenario.mode).expect("its columns");
         let new = NewRun {
             channel: self.name.clone(),
@@ -299,16 +351,17 @@ impl Channel<'_> {
     }
 
     fn csv(&self) -> String {
-        let mut csv = String::new();
-        for field in &self.rows[0].fields {
-            csv.push_str(&format!("{},", field.name));
-        }
-        csv.push_str("tags,remove_tags\n");
-        for row in self.rows {
-            for field in &row.fields {
-                csv.push_str(&format!("{},", field.value.text()));
-            }
-            csv.push_str(&format!("{},old\n", row.tags.join(";")));
+        let names: Vec<&str> = self.rows[0].fields.iter().map(|field| field.name.as_str()).collect();
+        let mut csv = format!("{},email,contact_id,tags,remove_tags\n", names.join(","));
+        for (n, row) in self.rows.iter().enumerate() {
+            let wanted = self.wanted(n);
+            let cell = |name: &str| {
+                let field = wanted.iter().find(|field| field.name == name);
+                field.map(|field| field.value.text().into_owned()).unwrap_or_default()
+            };
+            let cells: Vec<String> = names.iter().map(|name| cell(name)).collect();
+            let id = if row.stale_id { format!("gone{n}") } else { String::new() };
+            csv.push_str(&format!("{},{},{id},{},old\n", cells.join(","), cell("email"), row.tags.join(";")));
         }
         csv
     }
