@@ -5,7 +5,7 @@
 //! whether everybody is there once and right. A part of the cases is killed a second time, while it recovers; another
 //! part is not killed, but told by the system that the call failed (`EIO`).
 //!
-//! `cargo test` runs a sample; `CRASHES=all cargo test --release --test crash` runs all.
+//! `cargo test` runs a sample; `CRASHES=all cargo test --test crash` runs all.
 //!
 //! What `strace` does, found by trying it:
 //!
