@@ -24,7 +24,10 @@ pub const LOST_CREATES: u32 = 3;
 pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
 
 /// When a lost create is searched for, in tenths of the settle time. Only the last search decides that it is not there.
-const SETTLE_TENTHS: [u32; 3] = [1, 4, 10];
+const SETTLE_TENTHS: [u32; SETTLE_SEARCHES] = [1, 4, 10];
+
+/// How often a lost create is searched for.
+pub const SETTLE_SEARCHES: usize = 3;
 
 /// What a run wants of its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,12 +143,15 @@ impl Task {
         let mut task = Self::begin(contact, standing, policy, Goal::Bring, now);
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
         // What the platform has is in the standing; left to recall is a search that has found nobody so far.
-        for call in past {
-            // One from the future was noted before the clock was set back: how old it is, nobody knows.
-            let is_recent = call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD;
-            if call.kind == CallKind::Find && is_recent {
-                task.recall_find(&call.attempt);
-            }
+        // It says nothing any more once a contact was gone from where it was, and it holds as a whole or not at all: what
+        // is left of it when some pages are too old would be taken for another field's.
+        let is_gone = |call: &PastCall| call.kind != CallKind::Find && matches!(call.attempt, Attempt::Missing { .. });
+        let searched = past.iter().rposition(is_gone).map_or(past, |gone| &past[gone + 1..]);
+        let finds = searched.iter().filter(|call| call.kind == CallKind::Find);
+        // One from the future was noted before the clock was set back: how old it is, nobody knows.
+        let is_good = |find: &PastCall| find.ended <= now && now.since(find.ended) < FIND_STAYS_GOOD;
+        if finds.clone().all(is_good) {
+            finds.for_each(|find| task.recall_find(&find.attempt));
         }
         task.conclude();
         task
@@ -367,6 +373,9 @@ impl Task {
     }
 
     fn heard_read(&mut self, attempt: &Attempt, now: Timestamp) {
+        if self.is_passing(attempt, now) {
+            return;
+        }
         match (&self.stage, attempt) {
             (Stage::Checking { other, message }, Attempt::Contact(remote)) => {
                 if self.contact.matches().iter().any(|field| remote.has(field)) {
@@ -484,7 +493,7 @@ impl Task {
     fn settle(&self, since: Timestamp) -> Stage {
         if !self.contact.matches().is_empty() {
             Stage::Settling { since, searches: 0, search: Search::by(0) }
-        } else if self.policy.resend_unsure && self.lost_creates < LOST_CREATES {
+        } else if self.policy.resend_unsure && self.policy.mode == Mode::Create && self.lost_creates < LOST_CREATES {
             Stage::Creating
         } else {
             let reason = "unsure: the answer to its create was lost, and it has no match field to search by";
@@ -500,23 +509,33 @@ impl Task {
         }
     }
 
-    // The id that we hold is no longer there: the contact may be, under another.
+    // The id that we hold is no longer there: the contact may be, under another. One of our own making is unsettled
+    // again, so that it is not made anew without a search, even by the next process.
     fn fall_back(&mut self) {
-        self.standing = Standing::Unknown;
+        let made_at = match &self.standing {
+            Standing::Known(known) if !self.contact.matches().is_empty() => known.made_at,
+            Standing::Known(_) | Standing::Unknown | Standing::Unsettled => None,
+        };
+        self.standing = if made_at.is_some() { Standing::Unsettled } else { Standing::Unknown };
         if self.fell_back || self.contact.matches().is_empty() {
             self.reject("the platform no longer has this contact id".into());
-        } else {
-            self.fell_back = true;
-            self.stage = Stage::Searching(Search::by(0));
+            return;
         }
+        self.fell_back = true;
+        self.stage = match made_at {
+            // It could not be seen for the whole settle time, so that one search decides.
+            Some(since) => Stage::Settling { since, searches: SETTLE_SEARCHES - 1, search: Search::by(0) },
+            None => Stage::Searching(Search::by(0)),
+        };
     }
 
     fn adopt(&mut self, remote: Remote, made_at: Option<Timestamp>) {
-        self.standing = Standing::Known(Known { made_at, ..Known::seen(remote, &std::collections::BTreeSet::new()) });
+        let known = Known { made_at, ..Known::seen(remote, &std::collections::BTreeSet::new()) };
         self.stage = match self.goal {
-            Goal::Bring => Stage::Writing,
-            Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
+            Goal::Bring if !self.leaves_alone(&known) => Stage::Writing,
+            Goal::Bring | Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
         };
+        self.standing = Standing::Known(known);
     }
 
     fn reject(&mut self, reason: String) {
