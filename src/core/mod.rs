@@ -13,3 +13,6 @@ pub mod retry;
 pub mod task;
 pub mod time;
 pub mod window;
+
+#[cfg(test)]
+mod properties;
