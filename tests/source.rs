@@ -205,6 +205,22 @@ proptest! {
     }
 
     #[test]
+    fn no_bytes_make_a_mapping_panic(bytes in csv_bytes(), json in any::<bool>(), mode in 0_usize..3) {
+        let format = if json { Format::Jsonl } else { Format::Csv };
+        let mode = [Mode::Upsert, Mode::Create, Mode::Update][mode];
+        let Some(source) = read(bytes, format) else { return Ok(()) };
+        let Ok(mapping) = Mapping::new(source.header(), Vec::new(), mode) else { return Ok(()) };
+        for row in source.map(Result::unwrap) {
+            let Row::Record(record) = row else { continue };
+            let (row, line) = (record.row, record.line);
+            match mapping.contact(record) {
+                Ok(contact) => prop_assert!(contact.id().is_some() || !contact.fields().is_empty()),
+                Err(rejection) => prop_assert_eq!((rejection.row, rejection.line), (row, line)),
+            }
+        }
+    }
+
+    #[test]
     fn no_bytes_make_a_reader_panic(bytes in csv_bytes(), json in any::<bool>()) {
         let format = if json { Format::Jsonl } else { Format::Csv };
         let lines = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;

@@ -14,3 +14,6 @@ pub mod search;
 pub mod task;
 pub mod time;
 pub mod window;
+
+#[cfg(test)]
+mod properties;

@@ -436,9 +436,19 @@ pub enum Standing {
     /// Never seen.
     Unknown,
     /// A create was sent and what became of it is not known.
-    Unsettled,
+    Unsettled {
+        /// What its create carried that a search can go by: its first match field.
+        by: Option<Field>,
+    },
     /// It is there.
     Known(Known),
+}
+
+impl Standing {
+    /// What holds from the moment at which a create of `contact` is sent until it is settled.
+    pub fn unsettled(contact: &Contact) -> Self {
+        Self::Unsettled { by: contact.matches().first().cloned() }
+    }
 }
 
 #[cfg(test)]

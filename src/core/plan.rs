@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::core::call::{CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, Mode, Standing};
-use crate::core::task::{Outcome, Policy, Step, Task};
+use crate::core::task::{Outcome, Policy, SETTLE_SEARCHES, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};
 
@@ -95,19 +95,21 @@ pub fn forecast(task: &Task, mode: Mode) -> Forecast {
             let calls = forecast.kinds.iter().map(|range| range.min).sum();
             forecast.total = Range { min: calls, max: calls };
         }
-        Standing::Unknown | Standing::Unsettled => {
-            let finds = contact.matches().len();
+        Standing::Unknown | Standing::Unsettled { .. } => {
+            let is_unsettled = matches!(task.standing(), Standing::Unsettled { .. });
+            // A lost create is looked for several times, by its first match field.
+            let finds = if is_unsettled { SETTLE_SEARCHES } else { contact.matches().len() };
             let writes = contact.fields().len().div_ceil(FIELDS_PER_CALL);
             let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
             let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL);
-            match (mode, task.standing()) {
-                (Mode::Create, Standing::Unknown) => {
+            match mode {
+                Mode::Create if !is_unsettled || contact.matches().is_empty() => {
                     forecast.set(CallKind::Create, 1, 1);
                     forecast.set(CallKind::Update, writes - 1, writes - 1);
                     forecast.set(CallKind::AddTags, adds, adds);
                     forecast.total = Range { min: count(writes + adds), max: count(writes + adds) };
                 }
-                (Mode::Upsert | Mode::Create | Mode::Update, _) => {
+                Mode::Upsert | Mode::Create | Mode::Update => {
                     let creates = usize::from(mode != Mode::Update);
                     forecast.set(CallKind::Find, 1, finds.max(1));
                     forecast.set(CallKind::Create, 0, creates);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields};
-use crate::core::model::{Contact, ContactId, Field, Key, Known, Mode, Remote, Standing};
+use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, Standing};
 use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::time::Timestamp;
 
@@ -26,7 +26,10 @@ pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
 const NOT_THERE: &str = "not on the platform, and `update` makes no contact";
 
 /// When a lost create is searched for, in tenths of the settle time. Only the last search decides that it is not there.
-const SETTLE_TENTHS: [u32; 3] = [1, 4, 10];
+const SETTLE_TENTHS: [u32; SETTLE_SEARCHES] = [1, 4, 10];
+
+/// How often a lost create is searched for.
+pub const SETTLE_SEARCHES: usize = 3;
 
 /// What a run wants of its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +119,8 @@ pub struct Task {
     stage: Stage,
     // What was known before the create that was sent last.
     before_create: Standing,
+    // Whether the contact that is settled is of our making.
+    is_ours: bool,
     wrote: bool,
     fell_back: bool,
     lost_creates: u32,
@@ -131,7 +136,10 @@ impl Task {
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
         // What the platform has is in the standing; left to recall is a search that has found nobody so far. It is
         // recalled whole or not at all: its pages come in order, and a page says not which one it is.
-        let finds = || past.iter().filter(|call| call.kind == CallKind::Find);
+        // It says nothing any more once a contact was gone from where it was.
+        let is_gone = |call: &PastCall| call.kind != CallKind::Find && matches!(call.attempt, Attempt::Missing { .. });
+        let since_gone = past.iter().rposition(is_gone).map_or(past, |gone| &past[gone + 1..]);
+        let finds = || since_gone.iter().filter(|call| call.kind == CallKind::Find);
         // One from the future was noted before the clock was set back: how old it is, nobody knows.
         let is_recent = |find: &PastCall| find.ended <= now && now.since(find.ended) < FIND_STAYS_GOOD;
         if finds().all(is_recent) {
@@ -145,7 +153,8 @@ impl Task {
 
     /// A task that only finds out whether a create of `contact` that was sent earlier made it; the file no longer has it.
     pub fn settling(contact: Contact, policy: Policy, now: Timestamp) -> Self {
-        Self::begin(contact, Standing::Unsettled, policy, Goal::OnlySettle, now)
+        let standing = Standing::unsettled(&contact);
+        Self::begin(contact, standing, policy, Goal::OnlySettle, now)
     }
 
     fn begin(contact: Contact, standing: Standing, policy: Policy, goal: Goal, now: Timestamp) -> Self {
@@ -157,6 +166,7 @@ impl Task {
             before_create: standing.clone(),
             standing,
             stage,
+            is_ours: true,
             wrote: false,
             fell_back: false,
             lost_creates: 0,
@@ -168,7 +178,7 @@ impl Task {
     fn first_stage(&mut self, now: Timestamp) -> Stage {
         match (&self.standing, self.contact.id()) {
             // Sent by a process that is gone: when it reached the platform is not known, so the settle time begins now.
-            (Standing::Unsettled, _) => self.settle(now),
+            (Standing::Unsettled { .. }, _) => self.settle(now),
             (Standing::Known(known), given) if given.is_none_or(|id| known.goes_by(id)) => {
                 if self.leaves_alone(known) {
                     Stage::Over(Outcome::Unchanged)
@@ -207,7 +217,7 @@ impl Task {
     pub fn change(&self) -> Change {
         match &self.standing {
             Standing::Known(known) => diff(&self.contact, known, self.policy.tags_mode),
-            Standing::Unknown | Standing::Unsettled => Change::default(),
+            Standing::Unknown | Standing::Unsettled { .. } => Change::default(),
         }
     }
 
@@ -233,7 +243,7 @@ impl Task {
     pub fn is_passing(&self, attempt: &Attempt, now: Timestamp) -> bool {
         let made_at = match &self.standing {
             Standing::Known(known) => known.made_at,
-            Standing::Unknown | Standing::Unsettled => None,
+            Standing::Unknown | Standing::Unsettled { .. } => None,
         };
         matches!(attempt, Attempt::Missing { .. }) && made_at.is_some_and(|made| now.since(made) < self.policy.settle)
     }
@@ -241,7 +251,8 @@ impl Task {
     /// Takes note that a create is about to be sent: from now on, it may have happened.
     pub fn start(&mut self, call: &Call) {
         if call.kind() == CallKind::Create {
-            self.before_create = mem::replace(&mut self.standing, Standing::Unsettled);
+            let sent = Standing::unsettled(&self.contact);
+            self.before_create = mem::replace(&mut self.standing, sent);
         }
     }
 
@@ -315,8 +326,8 @@ impl Task {
         match (found, settling) {
             (Found::MorePages, _) => {}
             (Found::One(hit), settling) => {
-                // After a lost create it is ours, and yet to be finished; after a lost id it was there before.
-                let ours = settling.ok().filter(|_| !self.fell_back || self.lost_creates > 0);
+                // One of our making is yet to be finished.
+                let ours = settling.ok().filter(|_| self.is_ours);
                 self.adopt(hit, ours.map(|(since, _)| since));
             }
             (Found::Several(ids), _) => {
@@ -426,6 +437,7 @@ impl Task {
             }
             Attempt::Lost { .. } | Attempt::Queued { .. } => {
                 self.lost_creates += 1;
+                self.is_ours = true;
                 self.stage = self.settle(now);
             }
             Attempt::Taken { message, by } => {
@@ -505,7 +517,7 @@ impl Task {
     fn settle(&self, since: Timestamp) -> Stage {
         if let Some(search) = self.settle_search() {
             Stage::Settling { since, searches: 0, search }
-        } else if self.policy.resend_unsure && self.lost_creates < LOST_CREATES {
+        } else if self.policy.resend_unsure && self.policy.mode == Mode::Create && self.lost_creates < LOST_CREATES {
             Stage::Creating
         } else {
             let reason = "unsure: the answer to its create was lost, and it has no match field to search by";
@@ -513,11 +525,10 @@ impl Task {
         }
     }
 
-    // By the key: what the lost create certainly carried, even if the file has more to search by today.
     fn settle_search(&self) -> Option<Search> {
-        match self.contact.key() {
-            Key::Match { field, value } => Some(Search::of(Field::text(field, value))),
-            Key::Id(_) | Key::Row { .. } => None,
+        match &self.standing {
+            Standing::Unsettled { by } => by.clone().map(Search::of),
+            Standing::Unknown | Standing::Known(_) => None,
         }
     }
 
@@ -531,27 +542,29 @@ impl Task {
 
     // The id that we hold is no longer there: the contact may be, under another, and a search may be late to show it.
     fn fall_back(&mut self, now: Timestamp) {
-        if let Some(search) = self.settle_search().filter(|_| !self.fell_back) {
-            self.fell_back = true;
-            self.standing = Standing::Unsettled;
-            self.stage = Stage::Settling { since: now, searches: 0, search };
-        } else {
+        if self.fell_back || self.contact.matches().is_empty() {
             self.standing = Standing::Unknown;
             self.reject("the platform no longer has this contact id".into());
+        } else {
+            self.fell_back = true;
+            self.is_ours = matches!(&self.standing, Standing::Known(known) if known.made_at.is_some());
+            self.standing = Standing::unsettled(&self.contact);
+            self.stage = self.settle(now);
         }
     }
 
     fn adopt(&mut self, remote: Remote, made_at: Option<Timestamp>) {
-        self.standing = Standing::Known(Known {
+        let known = Known {
             made_at,
             absent_tags: self.absent_from(&remote),
             replaces: self.contact.id().filter(|given| **given != remote.id).cloned(),
             ..Known::seen(remote, &BTreeSet::new())
-        });
-        self.stage = match self.goal {
-            Goal::Bring => Stage::Writing,
-            Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
         };
+        self.stage = match self.goal {
+            Goal::Bring if !self.leaves_alone(&known) => Stage::Writing,
+            Goal::Bring | Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
+        };
+        self.standing = Standing::Known(known);
     }
 
     fn absent_from(&self, remote: &Remote) -> BTreeSet<String> {
@@ -581,8 +594,8 @@ impl Task {
     fn written(&self) -> Outcome {
         match &self.standing {
             Standing::Known(known) if known.made_at.is_some() => Outcome::Created,
-            Standing::Known(_) | Standing::Unknown | Standing::Unsettled if self.wrote => Outcome::Updated,
-            Standing::Known(_) | Standing::Unknown | Standing::Unsettled => Outcome::Unchanged,
+            Standing::Known(_) | Standing::Unknown | Standing::Unsettled { .. } if self.wrote => Outcome::Updated,
+            Standing::Known(_) | Standing::Unknown | Standing::Unsettled { .. } => Outcome::Unchanged,
         }
     }
 

@@ -366,11 +366,18 @@ fn without_a_match_field_a_lost_create_is_unsure() {
         &[("create 1", lost())],
         &rejected(unsure),
     );
-    assert_eq!(lost_now.standing(), &Standing::Unsettled);
-    check("lost before", task(keyless(None), Standing::Unsettled, Mode::Create), &[], &rejected(unsure));
+    assert_eq!(lost_now.standing(), &Standing::Unsettled { by: None });
+    check("lost before", task(keyless(None), Standing::Unsettled { by: None }, Mode::Create), &[], &rejected(unsure));
     let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
-    let asked = Task::new(keyless(None), Standing::Unsettled, asked, &[], start());
+    let asked = Task::new(keyless(None), Standing::Unsettled { by: None }, asked, &[], start());
     check("resent when asked", asked, &[("create 1", created("7"))], &done(Outcome::Created));
+    let update = Policy { resend_unsure: true, ..policy(Mode::Update) };
+    check(
+        "`update` makes none",
+        Task::new(keyless(None), Standing::Unsettled { by: None }, update, &[], start()),
+        &[],
+        &rejected(unsure),
+    );
 }
 
 #[test]
@@ -379,13 +386,13 @@ fn an_unsettled_create_of_an_earlier_run_is_settled_first() {
     for mode in [Mode::Upsert, Mode::Create] {
         check(
             "found, and the file has changed",
-            task(contact(2, 0), Standing::Unsettled, mode),
+            task(contact(2, 0), Standing::unsettled(&contact(2, 0)), mode),
             &[("find phone p1", page(&[made()])), ("update 7 1", Attempt::Done)],
             &done(Outcome::Created),
         );
         check(
             "not found",
-            task(contact(2, 0), Standing::Unsettled, mode),
+            task(contact(2, 0), Standing::unsettled(&contact(2, 0)), mode),
             &[
                 ("wait 3", lost()),
                 ("find phone p1", page(&[])),
@@ -523,6 +530,18 @@ fn a_contact_that_is_gone_is_searched_again() {
         &done(Outcome::Created),
     );
     assert!(!young.is_passing(&missing(), start()));
+    check(
+        "and so it is when it is read",
+        task(contact(31, 0), Standing::Unknown, Mode::Create),
+        &[
+            ("create 30", created("7")),
+            ("update 7 1", lost()),
+            ("update 7 1", refused()),
+            ("read 7", missing()),
+            ("read 7", missing()),
+        ],
+        &Step::Call(Call::Read { id: id("7") }),
+    );
 }
 
 #[test]
@@ -669,7 +688,7 @@ fn a_contact_that_looks_like_a_lost_create_is_not_made_again() {
         ],
         &rejected("unsure: the answer to its create was lost, and contact 7 looks like it by its `phone`"),
     );
-    assert_eq!(unsure.standing(), &Standing::Unsettled);
+    assert!(matches!(unsure.standing(), Standing::Unsettled { by: Some(_) }));
 }
 
 #[test]
@@ -678,10 +697,10 @@ fn a_lost_create_is_searched_by_what_it_carried() {
         matches: vec![Field::text("email", "a@example.com"), Field::text("phone", "1")],
         ..Draft::default()
     });
-    let now = now.unwrap().known_as(Key::of(&Field::text("phone", "1")));
+    let now = now.unwrap();
     check(
         "the file has an e-mail by now",
-        task(now, Standing::Unsettled, Mode::Upsert),
+        task(now, Standing::Unsettled { by: Some(Field::text("phone", "1")) }, Mode::Upsert),
         &[("find phone p1", page(&[remote("7", &[("phone", "1")], &[])])), ("update 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
@@ -690,9 +709,73 @@ fn a_lost_create_is_searched_by_what_it_carried() {
 #[test]
 fn a_resent_unsure_create_that_is_put_off_stays_unsure() {
     let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
-    let asked = Task::new(keyless(None), Standing::Unsettled, asked, &[], start());
+    let asked = Task::new(keyless(None), Standing::Unsettled { by: None }, asked, &[], start());
     let throttled = Attempt::Throttled { retry_after: None };
     let create = Step::Call(Call::Create { fields: keyless(None).fields().to_vec() });
     let task = check("put off", asked, &[("create 1", throttled)], &create);
-    assert_eq!(task.standing(), &Standing::Unsettled);
+    assert_eq!(task.standing(), &Standing::Unsettled { by: None });
+}
+
+#[test]
+fn create_leaves_a_contact_alone_that_its_refusal_named() {
+    check(
+        "somebody else made it",
+        task(contact(2, 1), Standing::Unknown, Mode::Create),
+        &[
+            ("create 2", Attempt::Taken { message: "already connected".into(), by: Some(id("7")) }),
+            ("read 7", Attempt::Contact(remote("7", &[("phone", "1")], &[]))),
+        ],
+        &done(Outcome::Unchanged),
+    );
+}
+
+#[test]
+fn a_contact_of_our_making_that_is_gone_is_settled() {
+    let half = || Known { made_at: Some(start().before(SETTLE)), ..known("7") };
+    for mode in [Mode::Create, Mode::Upsert] {
+        let gone = || task(contact(2, 0), Standing::Known(half()), mode);
+        let searched = check(
+            "there under another id",
+            gone(),
+            &[
+                ("update 7 2", missing()),
+                ("find phone p1", page(&[remote("8", &[("phone", "1")], &[])])),
+                ("update 8 1", Attempt::Done),
+            ],
+            &done(Outcome::Created),
+        );
+        assert!(matches!(searched.standing(), Standing::Known(_)));
+        // Killed before the search: it is not made again on a guess, whatever was found before it was made.
+        let mut killed = gone();
+        let Step::Call(call) = killed.step(start()) else { panic!("{killed:?}") };
+        killed.apply(&call, &missing(), start());
+        let find = PastCall { kind: CallKind::Find, attempt: page(&[]), ended: start() };
+        let update = PastCall { kind: CallKind::Update, attempt: missing(), ended: start() };
+        let anew = Task::new(contact(2, 0), killed.standing().clone(), policy(mode), &[find, update], start());
+        assert!(matches!(anew.step(start()), Step::Wait(_)), "{anew:?}");
+    }
+}
+
+#[test]
+fn what_was_found_before_a_contact_was_gone_is_not_recalled() {
+    let past = |kind, attempt| PastCall { kind, attempt, ended: start() };
+    let hit = page(&[remote("7", &[("phone", "1")], &[])]);
+    let resumed = |past: &[PastCall]| Task::new(contact(2, 0), Standing::Unknown, policy(Mode::Upsert), past, start());
+    for found in [hit, page(&[])] {
+        check(
+            "the search begins anew",
+            resumed(&[past(CallKind::Find, found), past(CallKind::Update, missing())]),
+            &[("find phone p1", page(&[])), ("create 2", created("8"))],
+            &done(Outcome::Created),
+        );
+    }
+    // Half a search is none: of its pages, the first is too old.
+    let full = Attempt::Page { contacts: vec![remote("7", &[("phone", "1")], &[])], more: true };
+    let old = PastCall { ended: start().before(FIND_STAYS_GOOD), ..past(CallKind::Find, full) };
+    check(
+        "all of its pages or none",
+        resumed(&[old, past(CallKind::Find, page(&[]))]),
+        &[("find phone p1", page(&[remote("7", &[("phone", "1"), ("f1", "v1")], &[])]))],
+        &done(Outcome::Unchanged),
+    );
 }

@@ -521,15 +521,14 @@ impl Store {
     }
 
     fn standing(&self, channel: &str, key: &str) -> Result<Standing> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT contact, unsettled IS NOT NULL FROM known WHERE channel = ?1 AND key = ?2")?;
-        let known: Option<(Option<String>, bool)> =
+        let mut query =
+            self.db.prepare_cached("SELECT contact, unsettled FROM known WHERE channel = ?1 AND key = ?2")?;
+        let known: Option<(Option<String>, Option<String>)> =
             query.query_row([channel, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok(match known {
-            None => Standing::Unknown,
-            Some((_, true) | (None, _)) => Standing::Unsettled,
-            Some((Some(contact), false)) => Standing::Known(parse("a known contact", &contact)?),
+            None | Some((None, None)) => Standing::Unknown,
+            Some((_, Some(sent))) => Standing::unsettled(&parse("a contact", &sent)?),
+            Some((Some(contact), None)) => Standing::Known(parse("a known contact", &contact)?),
         })
     }
 
@@ -572,7 +571,7 @@ impl Store {
                 let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
                 forget.execute(params![channel, key])?;
             }
-            Some(Standing::Unsettled) => {
+            Some(Standing::Unsettled { .. }) => {
                 let mut mark = self.db.prepare_cached(
                     "INSERT INTO known (channel, key, unsettled) VALUES (?1, ?2, ?3)
                      ON CONFLICT DO UPDATE SET contact = NULL, unsettled = excluded.unsettled",

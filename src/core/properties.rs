@@ -1,0 +1,512 @@
+//! What holds for every contact, every window and every walk, over chance.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::prelude::*;
+
+use crate::core::attempt::Attempt;
+use crate::core::call::{Call, CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::diff::{TagsMode, diff, first_fields};
+use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, Standing, Value};
+use crate::core::plan::{Decision, decide};
+use crate::core::task::{FIND_STAYS_GOOD, Outcome, PastCall, Policy, Step, Task};
+use crate::core::time::Timestamp;
+use crate::core::window::{Admission, LINGER, MARGIN, MINUTE, Window};
+
+const SETTLE: Duration = Duration::from_secs(30);
+
+fn start() -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000)
+}
+
+// Few names and values, so that what is wanted and what is there often meet.
+fn any_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        4 => "[a-c]".prop_map(Value::Text),
+        1 => (0_u8..3).prop_map(|n| Value::Text(format!(" {n} "))),
+        1 => (0_u8..3).prop_map(|n| Value::Number(n.into())),
+        1 => any::<bool>().prop_map(Value::Bool),
+    ]
+}
+
+fn any_fields(count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = BTreeMap<String, Value>> {
+    btree_map((0_u8..70).prop_map(|n| format!("field{n}")), any_value(), count)
+}
+
+fn any_tags(count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = BTreeSet<String>> {
+    btree_set((0_u8..40).prop_map(|n| format!("tag{n}")), count)
+}
+
+/// A contact with so many match fields, up to 60 further fields, and tags to have and to remove.
+fn any_contact(matches: impl Strategy<Value = usize>) -> impl Strategy<Value = Contact> {
+    let fields = prop_oneof![any_fields(0..5), any_fields(0..60)];
+    let tags = prop_oneof![any_tags(0..3), any_tags(0..25)];
+    (matches, fields, tags, any_tags(0..12)).prop_map(|(matches, fields, tags, remove)| {
+        let name = matches == 0 && fields.is_empty();
+        let fields = fields.into_iter().map(|(name, value)| Field { name, value });
+        Contact::new(Draft {
+            id: None,
+            matches: (0..matches).map(|n| Field::text(format!("match{n}"), format!("key{n}"))).collect(),
+            fields: fields.chain(name.then(|| Field::text("name", "Ann"))).collect(),
+            remove_tags: remove.difference(&tags).cloned().collect(),
+            tags: tags.into_iter().collect(),
+        })
+        .expect("names are unique, and no tag is in both lists")
+    })
+}
+
+fn any_known() -> impl Strategy<Value = Known> {
+    let own = vec(any::<bool>(), 40);
+    (any_fields(0..60), any_tags(0..30), own, any_tags(0..2)).prop_map(|(fields, tags, own, stale)| {
+        let own = tags.iter().zip(own).filter(|(_, own)| *own).map(|(tag, _)| tag.clone());
+        // An own tag that somebody else has taken away is still in the list.
+        let own_tags = own.chain(stale).collect();
+        Known { fields, tags, own_tags, ..Known::only_id(id("7")) }
+    })
+}
+
+fn any_tags_mode() -> impl Strategy<Value = TagsMode> {
+    prop_oneof![Just(TagsMode::Add), Just(TagsMode::Mirror)]
+}
+
+fn any_mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![Just(Mode::Upsert), Just(Mode::Create), Just(Mode::Update)]
+}
+
+fn id(text: &str) -> ContactId {
+    ContactId::new(text).expect("not blank")
+}
+
+fn policy(mode: Mode, tags_mode: TagsMode) -> Policy {
+    Policy { mode, tags_mode, settle: SETTLE, resend_unsure: false }
+}
+
+fn remote_of(known: &Known) -> Remote {
+    Remote { id: known.id.clone(), fields: known.fields.clone(), tags: known.tags.clone() }
+}
+
+/// Does what a change's call says.
+fn apply(remote: &mut Remote, call: &Call) {
+    match call {
+        Call::Update { fields, .. } => {
+            remote.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
+        }
+        Call::AddTags { tags, .. } => remote.tags.extend(tags.iter().cloned()),
+        Call::RemoveTags { tags, .. } => remote.tags.retain(|tag| !tags.contains(tag)),
+        Call::Find { .. } | Call::Read { .. } | Call::Create { .. } => panic!("no change: {call:?}"),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_changes_calls_are_the_change_in_pieces_that_fit(
+        contact in any_contact(0_usize..4),
+        known in any_known(),
+        mode in any_tags_mode(),
+    ) {
+        let change = diff(&contact, &known, mode);
+        let (mut set, mut add, mut remove) = (Vec::new(), Vec::new(), Vec::new());
+        let mut calls = 0;
+        for call in change.calls(&known.id) {
+            calls += 1;
+            match call {
+                Call::Update { fields, .. } => {
+                    prop_assert!((1..=FIELDS_PER_CALL).contains(&fields.len()));
+                    prop_assert!(add.is_empty() && remove.is_empty(), "fields before tags");
+                    set.extend(fields);
+                }
+                Call::AddTags { tags, .. } => {
+                    prop_assert!((1..=TAGS_PER_CALL).contains(&tags.len()) && remove.is_empty());
+                    add.extend(tags);
+                }
+                Call::RemoveTags { tags, .. } => {
+                    prop_assert!((1..=TAGS_PER_CALL).contains(&tags.len()));
+                    remove.extend(tags);
+                }
+                Call::Find { .. } | Call::Read { .. } | Call::Create { .. } => prop_assert!(false, "no change"),
+            }
+        }
+        let fewest = set.len().div_ceil(FIELDS_PER_CALL)
+            + add.len().div_ceil(TAGS_PER_CALL)
+            + remove.len().div_ceil(TAGS_PER_CALL);
+        prop_assert_eq!(calls, fewest);
+        prop_assert_eq!((set, add, remove), (change.set, change.add, change.remove));
+    }
+
+    #[test]
+    fn a_create_and_what_follows_it_are_the_contact(contact in any_contact(0_usize..31)) {
+        let first = first_fields(&contact);
+        prop_assert!(first.len() <= FIELDS_PER_CALL);
+        prop_assert!(first.starts_with(contact.matches()), "the match fields are in the first call");
+        let fields = first.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+        let absent_tags = contact.remove_tags().iter().cloned().collect();
+        let rest = diff(&contact, &Known { fields, absent_tags, ..Known::only_id(id("7")) }, TagsMode::Add);
+        let all: Vec<Field> = first.iter().cloned().chain(rest.set).collect();
+        prop_assert_eq!(all.as_slice(), contact.fields());
+        prop_assert_eq!(rest.add.as_slice(), contact.tags());
+        prop_assert_eq!(rest.remove.len(), 0);
+    }
+
+    #[test]
+    fn a_change_gives_what_is_wanted_and_leaves_the_rest(
+        contact in any_contact(0_usize..4),
+        known in any_known(),
+        mode in any_tags_mode(),
+    ) {
+        let change = diff(&contact, &known, mode);
+        let mut remote = remote_of(&known);
+        change.calls(&known.id).for_each(|call| apply(&mut remote, &call));
+        // What is wanted is there.
+        prop_assert!(contact.fields().iter().all(|field| remote.has(field)));
+        prop_assert!(contact.tags().iter().all(|tag| remote.tags.contains(tag)));
+        prop_assert!(!contact.remove_tags().iter().any(|tag| remote.tags.contains(tag)));
+        // What is not named stays: every other field, and every tag but our own under `mirror`.
+        for (name, value) in &known.fields {
+            let is_named = contact.fields().iter().any(|field| field.name == *name);
+            prop_assert!(is_named || remote.fields.get(name) == Some(value), "{}", name);
+        }
+        for tag in known.tags.difference(&remote.tags) {
+            let is_asked = contact.remove_tags().contains(tag);
+            prop_assert!(is_asked || (mode == TagsMode::Mirror && known.own_tags.contains(tag)), "{}", tag);
+        }
+        // Nothing is written that is there already, and then nothing is left to do.
+        prop_assert!(!change.set.iter().any(|field| remote_of(&known).has(field)));
+        let own_tags = known.own_tags.iter().chain(&change.add).filter(|tag| !change.remove.contains(tag));
+        let after = Known {
+            own_tags: own_tags.cloned().collect(),
+            absent_tags: contact.remove_tags().iter().cloned().collect(),
+            fields: remote.fields,
+            tags: remote.tags,
+            ..known
+        };
+        prop_assert_eq!(diff(&contact, &after, mode), crate::core::diff::Change::default());
+    }
+}
+
+/// What happens next at a window: time passes, and then a call begins or the process is killed and started again.
+#[derive(Clone, Debug)]
+struct Tick {
+    wait: u64,
+    /// How long the call takes, and when on its way the server counts it, as a share.
+    latency: u64,
+    counted: f64,
+    restart: bool,
+}
+
+fn any_tick() -> impl Strategy<Value = Tick> {
+    let wait = prop_oneof![5 => Just(0_u64), 3 => 0_u64..2_000, 2 => 0_u64..70_000];
+    let latency = prop_oneof![0_u64..500, 0_u64..30_000];
+    (wait, latency, 0.0..=1.0, prop::bool::weighted(0.05)).prop_map(|(wait, latency, counted, restart)| Tick {
+        wait,
+        latency,
+        counted,
+        restart,
+    })
+}
+
+/// The longest that a call takes: then the client gives it up.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The window with a clock and a server, and the rule in plain words beside it.
+struct Played {
+    window: Window,
+    limit: usize,
+    now: Timestamp,
+    // When each call on its way began and will end.
+    open: Vec<(Timestamp, Timestamp)>,
+    ended: Vec<Timestamp>,
+    counted: Vec<Timestamp>,
+}
+
+impl Played {
+    fn new(limit: usize) -> Self {
+        let (now, window) = (start(), Window::new(limit));
+        Self { window, limit, now, open: Vec::new(), ended: Vec::new(), counted: Vec::new() }
+    }
+
+    fn pass_until(&mut self, until: Timestamp) {
+        self.open.sort_unstable_by_key(|(_, end)| *end);
+        while let Some(&(_, end)) = self.open.first().filter(|(_, end)| *end <= until) {
+            self.open.remove(0);
+            self.window.finish(end);
+            // What ends while calls of a killed process may still be on their way counts as long as they do.
+            let last = self.ended.iter().max().copied().unwrap_or_default();
+            self.ended.push(end.max(last));
+        }
+        self.now = until;
+    }
+
+    fn used(&self) -> usize {
+        self.open.len() + self.ended.iter().filter(|end| **end + MINUTE + MARGIN > self.now).count()
+    }
+
+    // Waits as long as the window says, and no longer than the rule in plain words says.
+    fn begin(&mut self, tick: &Tick) -> Result<(), TestCaseError> {
+        loop {
+            let is_full = self.used() >= self.limit;
+            match self.window.admit(self.now) {
+                Admission::Granted(_) => {
+                    prop_assert!(!is_full, "granted while full");
+                    break;
+                }
+                Admission::At(then) => {
+                    prop_assert!(is_full && then > self.now, "kept waiting with room");
+                    // It is the first moment at which there can be room without one more call's end.
+                    let mut before = self.ended.clone();
+                    before.retain(|end| *end + MINUTE + MARGIN >= then);
+                    prop_assert!(self.open.len() + before.len() >= self.limit, "kept waiting too long");
+                    let next_end = self.open.iter().map(|(_, end)| *end).min();
+                    self.pass_until(next_end.map_or(then, |end| end.min(then)));
+                }
+                Admission::WhenOneFinishes => {
+                    prop_assert!(is_full);
+                    let next_end = self.open.iter().map(|(_, end)| *end).min();
+                    prop_assert!(next_end.is_some(), "waits for a call, and none is on its way");
+                    self.pass_until(next_end.unwrap_or(self.now));
+                }
+            }
+        }
+        let latency = Duration::from_millis(tick.latency);
+        self.open.push((self.now, self.now + latency));
+        self.counted.push(self.now + latency.mul_f64(tick.counted));
+        Ok(())
+    }
+
+    // What was on its way may still be counted within the time that such calls linger, as the next process takes it.
+    fn restart(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        let ends = open.iter().map(|(begun, _)| (*begun + TIMEOUT).min(self.now + LINGER));
+        self.ended.extend(ends);
+        for counted in &mut self.counted {
+            *counted = (*counted).min(self.now + LINGER);
+        }
+        let since = self.now.before(MINUTE + MARGIN);
+        self.window = Window::restored(self.limit, self.ended.iter().copied().filter(|end| *end > since), self.now);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_span_of_a_minute_holds_more_than_the_limit_and_no_slot_stays_idle(
+        limit in 1_usize..12,
+        ticks in vec(any_tick(), 1..120),
+    ) {
+        let mut played = Played::new(limit);
+        for tick in &ticks {
+            played.pass_until(played.now + Duration::from_millis(tick.wait));
+            if tick.restart {
+                played.restart();
+            } else {
+                played.begin(tick)?;
+            }
+        }
+        let mut counted = played.counted;
+        counted.sort_unstable();
+        for (earlier, later) in counted.iter().zip(counted.iter().skip(limit)) {
+            prop_assert!(later.since(*earlier) >= MINUTE, "{} calls from {:?} to {:?}", limit + 1, earlier, later);
+        }
+    }
+}
+
+/// A platform of at most one contact, on which nothing goes wrong.
+struct Server {
+    contact: Option<Remote>,
+}
+
+impl Server {
+    fn answer(&mut self, call: &Call) -> Attempt {
+        match call {
+            Call::Find { field, .. } => {
+                let hits = self.contact.iter().filter(|contact| contact.has(field)).cloned().collect();
+                Attempt::Page { contacts: hits, more: false }
+            }
+            Call::Read { .. } => self.contact.clone().map_or_else(missing, Attempt::Contact),
+            Call::Create { fields } => {
+                let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+                self.contact = Some(Remote { id: id("8"), fields, tags: BTreeSet::new() });
+                Attempt::Created(id("8"))
+            }
+            Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. } => match &mut self.contact {
+                Some(contact) => {
+                    apply(contact, call);
+                    Attempt::Done
+                }
+                None => missing(),
+            },
+        }
+    }
+}
+
+fn missing() -> Attempt {
+    Attempt::Missing { message: "no such contact".into() }
+}
+
+proptest! {
+    #[test]
+    fn a_walk_without_faults_takes_as_many_calls_as_the_plan_said(
+        contact in any_contact(prop_oneof![1 => Just(0_usize), 4 => 1_usize..4]),
+        known in any_known(),
+        mode in any_mode(),
+        tags_mode in any_tags_mode(),
+        standing in 0..3,
+        half_made: bool,
+        there: bool,
+        resend_unsure: bool,
+    ) {
+        let policy = Policy { resend_unsure, ..policy(mode, tags_mode) };
+        let made_at = half_made.then(start);
+        let mut remote = Remote { id: id("7"), ..remote_of(&known) };
+        remote.fields.extend(contact.matches().iter().map(|field| (field.name.clone(), field.value.clone())));
+        let (standing, server) = match standing {
+            0 => (Standing::Unknown, there.then_some(remote)),
+            1 => (Standing::unsettled(&contact), there.then_some(remote)),
+            _ => {
+                let known = Known { fields: remote.fields.clone(), made_at, ..known };
+                (Standing::Known(known), Some(remote))
+            }
+        };
+        let mut server = Server { contact: server };
+        let decision = decide(&contact, &standing, policy);
+        let mut task = Task::new(contact, standing.clone(), policy, &[], start());
+        let mut now = start();
+        let mut made: BTreeMap<CallKind, u64> = BTreeMap::new();
+        let outcome = loop {
+            match task.step(now) {
+                Step::Done(outcome) => break outcome,
+                Step::Leave(reason) => return Err(TestCaseError::fail(reason)),
+                Step::Wait(until) => now = until,
+                Step::Call(call) => {
+                    *made.entry(call.kind()).or_default() += 1;
+                    task.start(&call);
+                    let attempt = server.answer(&call);
+                    task.apply(&call, &attempt, now);
+                }
+            }
+        };
+        let total: u64 = made.values().sum();
+        match decision {
+            Decision::Done(planned) => {
+                prop_assert_eq!(total, 0);
+                prop_assert_eq!(planned, outcome);
+            }
+            Decision::Pending(forecast) => {
+                for kind in CallKind::ALL {
+                    let (range, made) = (forecast.of(kind), made.get(&kind).copied().unwrap_or(0));
+                    prop_assert!((range.min..=range.max).contains(&made), "{:?}: {:?}, and it was {}", kind, range, made);
+                }
+                let range = forecast.total;
+                prop_assert!((range.min..=range.max).contains(&total), "{:?}, and it was {}", range, total);
+                prop_assert!(range.min == range.max || !matches!(standing, Standing::Known(_)));
+            }
+        }
+    }
+}
+
+/// What a call comes to, of what can come of it.
+fn any_attempt(call: &Call, roll: u8) -> Attempt {
+    let lost = || Attempt::Lost { status: None, cause: "reset".into() };
+    let refused = || Attempt::Refused { status: 403, message: "no".into() };
+    let hit = |name: &str, n: u8| {
+        let fields = (0..3).map(|n| (format!("match{n}"), Value::Text(format!("key{n}")))).collect();
+        let tags = if n.is_multiple_of(2) { BTreeSet::new() } else { ["tag1".to_owned()].into() };
+        Remote { id: id(name), fields, tags }
+    };
+    let stranger = || Remote { id: id("9"), fields: BTreeMap::new(), tags: BTreeSet::new() };
+    match (roll % 16, call) {
+        (0, _) => lost(),
+        (1, _) => Attempt::Throttled { retry_after: None },
+        (2, _) => Attempt::Unsent { cause: "refused".into() },
+        (3, _) => Attempt::Queued { message: "in the queue".into() },
+        (4, Call::Create { .. }) => Attempt::Taken { message: "taken".into(), by: Some(id("5")) },
+        (4 | 5, _) => refused(),
+        (6, _) if call.kind() != CallKind::Create => missing(),
+        (7, Call::Find { .. }) => Attempt::Page { contacts: vec![stranger(); 2], more: true },
+        (8, Call::Find { .. }) => Attempt::Page { contacts: vec![hit("7", roll), hit("8", roll)], more: false },
+        (9 | 10, Call::Find { .. }) => Attempt::Page { contacts: vec![hit("7", roll)], more: roll > 128 },
+        (_, Call::Find { .. }) => Attempt::Page { contacts: Vec::new(), more: false },
+        (_, Call::Read { .. }) => Attempt::Contact(hit("5", roll / 16)),
+        (_, Call::Create { .. }) => Attempt::Created(id("6")),
+        (_, Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. }) => Attempt::Done,
+    }
+}
+
+proptest! {
+    // The process may be killed after any event. What is journaled then is the standing, and the calls with what they
+    // came to: the next process's task goes on from them as the live one would have.
+    #[test]
+    fn a_task_made_anew_after_any_event_goes_on_as_the_live_one(
+        contact in any_contact(0_usize..4),
+        known in any_known(),
+        mode in any_mode(),
+        is_known: bool,
+        half_made: bool,
+        events in vec((any::<u8>(), 0_u64..400), 1..40),
+    ) {
+        let policy = policy(mode, TagsMode::Add);
+        let made_at = half_made.then(start);
+        let standing = if is_known { Standing::Known(Known { made_at, ..known }) } else { Standing::Unknown };
+        let mut now = start();
+        let mut live = Task::new(contact.clone(), standing, policy, &[], now);
+        let mut past: Vec<PastCall> = Vec::new();
+        for (roll, seconds) in events {
+            let anew = |standing: &Standing| Task::new(contact.clone(), standing.clone(), policy, &past, now).step(now);
+            let step = live.step(now);
+            check_made_anew(&live, &step, &anew(live.standing()), &past, now)?;
+            let call = match step {
+                Step::Call(call) => call,
+                Step::Wait(until) => {
+                    now = until;
+                    continue;
+                }
+                Step::Done(_) | Step::Leave(_) => break,
+            };
+            live.start(&call);
+            if call.kind() == CallKind::Create {
+                // Killed with the create on its way.
+                let is_settled_first = match anew(live.standing()) {
+                    Step::Wait(_) => true,
+                    Step::Done(Outcome::Rejected(reason)) => reason.starts_with("unsure"),
+                    Step::Call(_) | Step::Done(_) | Step::Leave(_) => false,
+                };
+                prop_assert!(is_settled_first, "{:?}", anew(live.standing()));
+            }
+            let attempt = any_attempt(&call, roll);
+            live.apply(&call, &attempt, now);
+            past.push(PastCall { kind: call.kind(), attempt, ended: now });
+            now = now + Duration::from_secs(seconds * seconds / 100);
+        }
+    }
+}
+
+/// Holds the step of a task made anew against that of the live one: the same, or a detour that costs calls, never a
+/// create that the live one would not have sent without a further look.
+fn check_made_anew(
+    live: &Task,
+    step: &Step,
+    anew: &Step,
+    past: &[PastCall],
+    now: Timestamp,
+) -> Result<(), TestCaseError> {
+    let has_old_search =
+        past.iter().any(|call| call.kind == CallKind::Find && now.since(call.ended) >= FIND_STAYS_GOOD);
+    let is_well = match (step, anew) {
+        // A row that ended is not taken up again, and what is left for the next run may be tried by it.
+        (Step::Done(_) | Step::Leave(_), _) => true,
+        (step, anew) if step == anew => true,
+        // Its settle time begins anew.
+        (_, Step::Wait(_)) => matches!(live.standing(), Standing::Unsettled { .. }),
+        // It looks once more before it creates.
+        (Step::Call(Call::Create { .. }), Step::Call(Call::Find { .. })) => true,
+        (Step::Call(Call::Find { .. }), Step::Call(Call::Find { .. })) => has_old_search,
+        // What was refused is sent again, and refused again, before it is looked into.
+        (Step::Call(Call::Read { .. }), Step::Call(again)) => {
+            let refused = past.iter().rev().find(|call| call.kind != CallKind::Read).map(|call| call.kind);
+            Some(again.kind()) == refused || (again.kind() == CallKind::Find && has_old_search)
+        }
+        (Step::Call(_) | Step::Wait(_), Step::Call(_) | Step::Done(_) | Step::Leave(_)) => false,
+    };
+    prop_assert!(is_well, "live {:?}, made anew {:?}, standing {:?}, after {:#?}", step, anew, live.standing(), past);
+    Ok(())
+}
