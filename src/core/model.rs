@@ -330,20 +330,26 @@ pub struct Remote {
 impl Remote {
     /// Whether the contact has exactly this value in this field, after trimming. Search is looser than that (API.md, trap 2).
     pub fn has(&self, field: &Field) -> bool {
-        self.fields.get(&field.name).is_some_and(|value| value.same(&field.value))
+        self.fields.get(&field.name).is_some_and(|value| value.text().trim() == field.value.text().trim())
+    }
+
+    /// Whether the contact has a value in this field, and another one.
+    pub fn has_another(&self, field: &Field) -> bool {
+        self.fields.get(&field.name).is_some_and(|value| !value.is_blank() && !value.same(&field.value))
     }
 
     /// Whether what it has in this field could be the same value in another form: a phone with and without its `+` or
-    /// country code (API.md, trap 9), other case, other punctuation.
+    /// country code (API.md, trap 9), other case, other punctuation. A contact that does not show the field could, too.
     pub fn resembles(&self, field: &Field) -> bool {
         let bare = |value: &Value| -> String {
             value.text().chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
         };
-        let Some(value) = self.fields.get(&field.name) else { return false };
+        let Some(value) = self.fields.get(&field.name) else { return true };
         let (one, two) = (bare(value), bare(&field.value));
         let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
         // Seven digits are the shortest phone number that a country code can stand before.
-        short == long || (short.len() >= 7 && long.ends_with(&short))
+        let is_phone = short.len() >= 7 && long.bytes().all(|sign| sign.is_ascii_digit());
+        short == long || (is_phone && long.ends_with(&short))
     }
 }
 

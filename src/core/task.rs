@@ -5,7 +5,6 @@
 //! that is made anew after a kill says the same step as the one that was killed.
 
 use std::collections::BTreeSet;
-use std::mem;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -117,8 +116,8 @@ pub struct Task {
     goal: Goal,
     standing: Standing,
     stage: Stage,
-    // What was known before the create that was sent last.
-    before_create: Standing,
+    // What was known before the call that was sent last.
+    before_send: Standing,
     // Whether the contact that is settled is of our making.
     is_ours: bool,
     wrote: bool,
@@ -135,15 +134,14 @@ impl Task {
         let mut task = Self::begin(contact, standing, policy, Goal::Bring, now);
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
         // What the platform has is in the standing; left to recall is a search that has found nobody so far. It is
-        // recalled whole or not at all: its pages come in order, and a page says not which one it is.
-        // It says nothing any more once a contact was gone from where it was.
-        let is_gone = |call: &PastCall| call.kind != CallKind::Find && matches!(call.attempt, Attempt::Missing { .. });
-        let since_gone = past.iter().rposition(is_gone).map_or(past, |gone| &past[gone + 1..]);
-        let finds = || since_gone.iter().filter(|call| call.kind == CallKind::Find);
-        // One from the future was noted before the clock was set back: how old it is, nobody knows.
-        let is_recent = |find: &PastCall| find.ended <= now && now.since(find.ended) < FIND_STAYS_GOOD;
-        if finds().all(is_recent) {
-            for find in finds() {
+        // recalled whole or not at all, because its pages come in order and none says which one it is; and only as long
+        // as nothing but it has happened. A page from the future was noted before the clock was set back: how old it is,
+        // nobody knows.
+        let is_good = |call: &PastCall| {
+            call.kind == CallKind::Find && call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD
+        };
+        if past.iter().all(is_good) {
+            for find in past {
                 task.recall_find(&find.attempt);
             }
         }
@@ -163,7 +161,7 @@ impl Task {
             contact,
             policy,
             goal,
-            before_create: standing.clone(),
+            before_send: standing.clone(),
             standing,
             stage,
             is_ours: true,
@@ -186,16 +184,20 @@ impl Task {
                     Stage::Writing
                 }
             }
-            (Standing::Known(_) | Standing::Unknown, Some(id)) => {
-                // The file says which contact it is; what another one has, or nobody knows, does not matter.
-                self.standing = Standing::Known(Known::only_id(id.clone()));
-                if self.policy.mode == Mode::Create { Stage::Over(Outcome::Unchanged) } else { Stage::Writing }
-            }
+            (Standing::Known(_) | Standing::Unknown, Some(_)) => self.by_given_id(),
             (Standing::Known(_) | Standing::Unknown, None) => match self.policy.mode {
                 Mode::Create => Stage::Creating,
                 Mode::Upsert | Mode::Update => self.search_or_create(),
             },
         }
+    }
+
+    // The file says which contact it is; what another one has, or nobody knows, does not matter.
+    fn by_given_id(&mut self) -> Stage {
+        if let Some(id) = self.contact.id() {
+            self.standing = Standing::Known(Known::only_id(id.clone()));
+        }
+        if self.policy.mode == Mode::Create { Stage::Over(Outcome::Unchanged) } else { Stage::Writing }
     }
 
     // `create` leaves contacts alone that are there already, but finishes those that it was making.
@@ -248,11 +250,39 @@ impl Task {
         matches!(attempt, Attempt::Missing { .. }) && made_at.is_some_and(|made| now.since(made) < self.policy.settle)
     }
 
-    /// Takes note that a create is about to be sent: from now on, it may have happened.
+    /// Takes note that `call` is about to be sent: from now on, its effect may be there.
+    ///
+    /// A created contact is unsettled. What a change writes is no longer known, neither as it was nor as it will be, so
+    /// that a later file that wants it as it was does not take it for unchanged.
     pub fn start(&mut self, call: &Call) {
-        if call.kind() == CallKind::Create {
-            let sent = Standing::unsettled(&self.contact);
-            self.before_create = mem::replace(&mut self.standing, sent);
+        self.before_send = self.standing.clone();
+        match (call, &mut self.standing) {
+            (Call::Create { .. }, standing) => *standing = Standing::unsettled(&self.contact),
+            (Call::Update { fields, .. }, Standing::Known(known)) => {
+                known.doubt = true;
+                for field in fields {
+                    known.fields.remove(&field.name);
+                }
+            }
+            (Call::AddTags { tags, .. }, Standing::Known(known)) => {
+                known.doubt = true;
+                for tag in tags {
+                    known.tags.remove(tag);
+                    known.absent_tags.remove(tag);
+                    known.own_tags.insert(tag.clone());
+                }
+            }
+            (Call::RemoveTags { tags, .. }, Standing::Known(known)) => {
+                known.doubt = true;
+                for tag in tags {
+                    known.tags.remove(tag);
+                }
+            }
+            (
+                Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. },
+                Standing::Unknown | Standing::Unsettled { .. },
+            )
+            | (Call::Find { .. } | Call::Read { .. }, _) => {}
         }
     }
 
@@ -327,6 +357,13 @@ impl Task {
             (Found::MorePages, _) => {}
             (Found::One(hit), settling) => {
                 // One of our making is yet to be finished.
+                let nth = settling.err().unwrap_or(0);
+                let differs = self.contact.matches()[..nth].iter().find(|field| hit.has_another(field));
+                if let Some(differs) = differs {
+                    let (id, other) = (&hit.id, &differs.name);
+                    self.reject(format!("conflict: contact {id} has its `{name}`, but another `{other}`"));
+                    return;
+                }
                 let ours = settling.ok().filter(|_| self.is_ours);
                 self.adopt(hit, ours.map(|(since, _)| since));
             }
@@ -363,14 +400,16 @@ impl Task {
         self.standing = Standing::Unknown;
         match self.goal {
             Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
+            // The file says by now which contact it is.
+            Goal::Bring if !self.fell_back && self.contact.id().is_some() => self.by_given_id(),
             Goal::Bring if self.lost_creates >= LOST_CREATES => {
                 Stage::Left(format!("its create was lost {} times", self.lost_creates))
             }
             // Its id is gone, and it was searched by its key alone.
-            Goal::Bring if self.fell_back && self.lost_creates == 0 && self.contact.matches().len() > 1 => {
-                self.search_or_create()
-            }
             Goal::Bring => match self.policy.mode {
+                Mode::Upsert if self.fell_back && self.lost_creates == 0 && self.contact.matches().len() > 1 => {
+                    self.search_or_create()
+                }
                 Mode::Upsert | Mode::Create => Stage::Creating,
                 Mode::Update => Stage::Over(Outcome::Rejected(NOT_THERE.into())),
             },
@@ -441,7 +480,7 @@ impl Task {
                 self.stage = self.settle(now);
             }
             Attempt::Taken { message, by } => {
-                self.standing = self.before_create.clone();
+                self.standing = self.before_send.clone();
                 match by {
                     Some(other) if !self.contact.matches().is_empty() => {
                         self.stage = Stage::Checking { other: other.clone(), message: message.clone() };
@@ -451,65 +490,73 @@ impl Task {
                 }
             }
             Attempt::Refused { message, .. } | Attempt::Missing { message } => {
-                self.standing = self.before_create.clone();
+                self.standing = self.before_send.clone();
                 self.reject(message.clone());
             }
             Attempt::Unauthorized { .. } | Attempt::Throttled { .. } | Attempt::Unsent { .. } => {
-                self.standing = self.before_create.clone();
+                self.standing = self.before_send.clone();
             }
             Attempt::Page { .. } | Attempt::Contact(_) | Attempt::Done => {}
         }
     }
 
     fn heard_write(&mut self, call: &Call, attempt: &Attempt, now: Timestamp) {
-        if self.is_passing(attempt, now) {
-            return;
-        }
-        let Standing::Known(known) = &mut self.standing else { return };
         match attempt {
-            Attempt::Done => {
-                self.wrote = true;
-                match call {
-                    Call::Update { fields, .. } => {
-                        known.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
-                    }
-                    Call::AddTags { tags, .. } => {
-                        for tag in tags {
-                            known.tags.insert(tag.clone());
-                            known.own_tags.insert(tag.clone());
-                            known.absent_tags.remove(tag);
-                        }
-                    }
-                    Call::RemoveTags { tags, .. } => {
-                        for tag in tags {
-                            known.tags.remove(tag);
-                            known.own_tags.remove(tag);
-                            known.absent_tags.insert(tag.clone());
-                        }
-                    }
-                    Call::Find { .. } | Call::Read { .. } | Call::Create { .. } => {}
+            Attempt::Done => self.written_down(call),
+            Attempt::Missing { .. } => {
+                let passes = self.is_passing(attempt, now);
+                self.standing = self.before_send.clone();
+                if !passes {
+                    self.fall_back(now);
                 }
             }
-            Attempt::Lost { .. } => known.doubt = true,
-            Attempt::Missing { .. } => self.fall_back(now),
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
+                self.standing = self.before_send.clone();
+                let Standing::Known(known) = &self.standing else { return };
                 // A tag that nobody saw there need not be there; one that is refused for that is gone as wanted.
-                let blind =
+                let is_blind =
                     matches!(call, Call::RemoveTags { tags, .. } if tags.iter().any(|tag| !known.tags.contains(tag)));
-                if known.doubt || blind {
+                if known.doubt || is_blind {
                     let id = known.id.clone();
                     self.stage = Stage::Rereading { id, refused: call.clone(), message: message.clone() };
                 } else {
                     self.reject(message.clone());
                 }
             }
-            Attempt::Page { .. }
-            | Attempt::Contact(_)
-            | Attempt::Created(_)
-            | Attempt::Unauthorized { .. }
-            | Attempt::Throttled { .. }
+            Attempt::Unauthorized { .. } | Attempt::Throttled { .. } | Attempt::Unsent { .. } => {
+                self.standing = self.before_send.clone();
+            }
+            // Still in doubt, as it is since it was sent.
+            Attempt::Lost { .. }
             | Attempt::Queued { .. }
-            | Attempt::Unsent { .. } => {}
+            | Attempt::Page { .. }
+            | Attempt::Contact(_)
+            | Attempt::Created(_) => {}
+        }
+    }
+
+    fn written_down(&mut self, call: &Call) {
+        self.wrote = true;
+        let Standing::Known(known) = &mut self.standing else { return };
+        match call {
+            Call::Update { fields, .. } => {
+                known.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
+            }
+            Call::AddTags { tags, .. } => {
+                for tag in tags {
+                    known.tags.insert(tag.clone());
+                    known.own_tags.insert(tag.clone());
+                    known.absent_tags.remove(tag);
+                }
+            }
+            Call::RemoveTags { tags, .. } => {
+                for tag in tags {
+                    known.tags.remove(tag);
+                    known.own_tags.remove(tag);
+                    known.absent_tags.insert(tag.clone());
+                }
+            }
+            Call::Find { .. } | Call::Read { .. } | Call::Create { .. } => {}
         }
     }
 

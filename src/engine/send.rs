@@ -283,8 +283,10 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     ) -> Result<(Attempt, Option<Outcome>), JournalError> {
         let job = self.job;
         let begun = job.clock.now();
+        let before = contact.task.standing().clone();
         contact.task.start(call);
-        let started = job.journal.start(job.run, job.channel, contact.task.contact(), call, begun).await?;
+        let implied = self.implied(contact, *contact.task.standing() != before, None);
+        let started = job.journal.start(job.run, call.kind(), implied, begun).await?;
         let number = started.number();
         let attempt = job.transport.send(Cleared::new(call, clearance.permit, started)).await;
         self.pace.finish();

@@ -6,8 +6,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use contactsync::{
-    Call, CallKind, Carried, Contact, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy, RunState,
-    SendJournal, Setting, Started, Timestamp,
+    CallKind, Carried, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy, RunState, SendJournal,
+    Setting, Started, Timestamp,
 };
 use tokio::sync::Notify;
 
@@ -16,7 +16,7 @@ use crate::scenario::Bug;
 type Result<T> = std::result::Result<T, JournalError>;
 
 /// A create with its run and its moment.
-type Late = (i64, Contact, Call, Timestamp);
+type Late = (i64, Implied, Timestamp);
 
 pub struct Gated<'a> {
     pub inner: &'a Journal,
@@ -87,15 +87,14 @@ impl SendJournal for Gated<'_> {
         self.inner.forecast(run, channel, policy).await
     }
 
-    async fn start(&self, run: i64, channel: &str, contact: &Contact, call: &Call, now: Timestamp) -> Result<Started> {
+    async fn start(&self, run: i64, kind: CallKind, implied: Implied, now: Timestamp) -> Result<Started> {
         self.gate().await;
-        let started = if self.bug == Some(Bug::IntentNotCommitted) && call.kind() == CallKind::Create {
-            let started = self.elsewhere.start(run, channel, contact, call, now).await?;
-            let contact_of = (channel.to_owned(), contact.key().to_string());
-            self.late.borrow_mut().insert(contact_of, (run, contact.clone(), call.clone(), now));
-            started
+        let started = if self.bug == Some(Bug::IntentNotCommitted) && kind == CallKind::Create {
+            let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
+            self.late.borrow_mut().insert(contact_of, (run, implied.clone(), now));
+            self.elsewhere.start(run, kind, implied, now).await?
         } else {
-            self.inner.start(run, channel, contact, call, now).await?
+            self.inner.start(run, kind, implied, now).await?
         };
         self.gate().await;
         Ok(started)
@@ -105,8 +104,8 @@ impl SendJournal for Gated<'_> {
         self.gate().await;
         let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
         let late = self.late.borrow_mut().remove(&contact_of);
-        if let Some((run, contact, call, at)) = late {
-            ended.number = self.inner.start(run, &implied.channel, &contact, &call, at).await?.number();
+        if let Some((run, sent, at)) = late {
+            ended.number = self.inner.start(run, CallKind::Create, sent, at).await?.number();
         }
         if self.bug == Some(Bug::AnswerWithoutKnown) {
             let known = Implied { outcome: None, ..implied.clone() };

@@ -249,7 +249,8 @@ impl Channel<'_> {
         let mut tonight = self.tonight.borrow_mut();
         // Without a match field, another content is another contact.
         if self.scenario.keyed && chance.u8(0..3) == 0 {
-            tonight.version += 1;
+            // Three versions, so that a file may go back to what it was.
+            tonight.version = chance.u32(0..3);
         }
         tonight.with_email = self.rows.iter().map(|_| chance.bool()).collect();
     }

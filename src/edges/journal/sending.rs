@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::rows::{Carried, Counts, Item, RunState};
 use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
-use crate::core::call::{Call, CallKind, Started};
+use crate::core::call::{CallKind, Started};
 use crate::core::model::{Contact, Standing};
 use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
@@ -73,16 +73,15 @@ pub trait SendJournal {
     fn forecast(&self, run: i64, channel: &str, policy: Policy)
     -> impl Future<Output = Result<Forecast, JournalError>>;
 
-    /// Writes down that a call is about to be sent. A create makes its contact unsettled in the same commit.
+    /// Writes down that a call is about to be sent, together with what that implies: from then on its effect may be there.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
     fn start(
         &self,
         run: i64,
-        channel: &str,
-        contact: &Contact,
-        call: &Call,
+        kind: CallKind,
+        implied: Implied,
         now: Timestamp,
     ) -> impl Future<Output = Result<Started, JournalError>>;
 
@@ -181,19 +180,8 @@ impl SendJournal for Journal {
         self.ask(move |store| store.forecast(run, &channel, policy)).await
     }
 
-    async fn start(
-        &self,
-        run: i64,
-        channel: &str,
-        contact: &Contact,
-        call: &Call,
-        now: Timestamp,
-    ) -> Result<Started, JournalError> {
-        let channel = channel.to_owned();
-        let kind = call.kind();
-        let key = contact.key().to_string();
-        let unsettled = (kind == CallKind::Create).then(|| contact.clone());
-        let number = self.ask(move |store| store.start(run, &channel, &key, kind, unsettled.as_ref(), now)).await?;
+    async fn start(&self, run: i64, kind: CallKind, implied: Implied, now: Timestamp) -> Result<Started, JournalError> {
+        let number = self.ask(move |store| store.start(run, kind, &implied, now)).await?;
         Ok(Started::committed(number))
     }
 
@@ -241,11 +229,10 @@ mod tests {
     }
 
     async fn call(journal: &Journal, contact: &Contact, begun: Timestamp, ended: Option<Timestamp>) {
-        let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
-        let number = journal.start(1, "c", contact, &call, begun).await.unwrap().number();
+        let implied = Implied { channel: "c".into(), contact: contact.clone(), standing: None, outcome: None };
+        let number = journal.start(1, CallKind::Find, implied.clone(), begun).await.unwrap().number();
         let Some(at) = ended else { return };
         let attempt = Attempt::Page { contacts: Vec::new(), more: false };
-        let implied = Implied { channel: "c".into(), contact: contact.clone(), standing: None, outcome: None };
         journal.answered(Ended { number, attempt, at }, implied).await.unwrap();
     }
 

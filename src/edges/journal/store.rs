@@ -424,12 +424,6 @@ impl Store {
     pub(super) fn begin_sending(&self, run: i64, channel: &str, call_timeout: Duration, now: Timestamp) -> Result<()> {
         self.db
             .execute("INSERT OR IGNORE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1", [run])?;
-        self.db.execute(
-            "UPDATE known SET contact = json_set(contact, '$.doubt', json('true'))
-             WHERE channel = ?1 AND contact IS NOT NULL AND key IN
-                 (SELECT key FROM calls WHERE channel = ?1 AND ended_at IS NULL AND kind NOT IN ('find', 'read', 'create'))",
-            [channel],
-        )?;
         let killed = Attempt::Lost { status: None, cause: "the process was killed before the answer".into() };
         self.db.execute(
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
@@ -532,27 +526,14 @@ impl Store {
         })
     }
 
-    pub(super) fn start(
-        &self,
-        run: i64,
-        channel: &str,
-        key: &str,
-        kind: CallKind,
-        unsettled: Option<&Contact>,
-        now: Timestamp,
-    ) -> Result<i64> {
+    pub(super) fn start(&self, run: i64, kind: CallKind, implied: &Implied, now: Timestamp) -> Result<i64> {
         let mut insert = self
             .db
             .prepare_cached("INSERT INTO calls (run, channel, key, kind, started_at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        insert.execute(params![run, channel, key, kind.name(), millis(now)])?;
+        let key = implied.contact.key().to_string();
+        insert.execute(params![run, implied.channel, key, kind.name(), millis(now)])?;
         let number = self.db.last_insert_rowid();
-        if let Some(contact) = unsettled {
-            let mut mark = self.db.prepare_cached(
-                "INSERT INTO known (channel, key, unsettled) VALUES (?1, ?2, ?3)
-                 ON CONFLICT DO UPDATE SET contact = NULL, unsettled = excluded.unsettled",
-            )?;
-            mark.execute(params![channel, key, json(contact)])?;
-        }
+        self.imply(implied)?;
         Ok(number)
     }
 
