@@ -128,6 +128,14 @@ pub enum Key {
 }
 
 impl Key {
+    /// Whether it names another value of this field.
+    pub fn is_another(&self, field: &Field) -> bool {
+        match self {
+            Self::Match { field: name, value } => *name == field.name && *value != *field.value.text().trim(),
+            Self::Id(_) | Self::Row { .. } => false,
+        }
+    }
+
     /// Reads a match field's key back from its text.
     pub fn parse_match(text: &str) -> Option<Self> {
         let (field, value) = text.split_once('=')?;

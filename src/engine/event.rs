@@ -65,6 +65,11 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Contacts that the file no longer has may be on the platform: their create was lost, and nothing can search them.
+    Unsure {
+        /// How many.
+        contacts: u64,
+    },
     /// A second passed.
     Tick {
         /// The calls that count in the present minute.

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, Cleared};
 use crate::core::health::{Health, Verdict};
+use crate::core::model::Contact;
 use crate::core::plan::{Range, forecast};
 use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::task::{Outcome, Policy, Step, Task};
@@ -112,6 +113,7 @@ async fn send_since<J: SendJournal, T: Transport, O: Observer>(
         health: RefCell::default(),
         asleep: Cell::new(0),
         fell_asleep: Notify::new(),
+        orphans: Cell::new(0),
         calls_left: Cell::default(),
         pace: &pace,
         job,
@@ -156,6 +158,8 @@ struct Sending<'a, J, T, O> {
     // Contacts that wait for a delay or a settle time. Others go on in their place.
     asleep: Cell<usize>,
     fell_asleep: Notify,
+    // Lost creates of contacts that the file no longer has, as long as they are not settled.
+    orphans: Cell<usize>,
     calls_left: Cell<Range>,
 }
 
@@ -195,8 +199,12 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 && active.len() < ON_THE_WAY
                 && active.len() - self.asleep.get() < self.concurrency
             {
+                // The file may have them by now under another key: what is there is to be seen before it is searched.
+                if self.orphans.get() > 0 && !queue.has_orphans() {
+                    break;
+                }
                 let Some(next) = queue.next(self.job).await? else { break };
-                active.push(Box::pin(self.bring(next)));
+                active.push(Box::pin(self.bring_or_settle(next)));
             }
             tokio::select! {
                 ended = active.next() => match ended {
@@ -209,6 +217,16 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 }
             }
         }
+    }
+
+    async fn bring_or_settle(&self, contact: OnTheWay) -> Result<(), JournalError> {
+        if contact.place.is_some() {
+            return self.bring(contact).await;
+        }
+        self.orphans.set(self.orphans.get() + 1);
+        let ended = self.bring(contact).await;
+        self.orphans.set(self.orphans.get() - 1);
+        ended
     }
 
     async fn bring(&self, mut contact: OnTheWay) -> Result<(), JournalError> {
@@ -384,9 +402,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     }
 }
 
-/// What is to be sent, in order: unsettled creates of earlier runs first, then the file.
+/// What is to be sent, in order: lost creates of contacts that the file no longer has, then those of contacts that it
+/// has, then the file.
 struct Queue {
-    first: std::vec::IntoIter<Carried>,
+    orphans: std::vec::IntoIter<Contact>,
+    first: std::vec::IntoIter<Item>,
     // Rows that were among the first.
     taken: BTreeSet<u64>,
     page: std::vec::IntoIter<Item>,
@@ -395,30 +415,36 @@ struct Queue {
 }
 
 impl Queue {
-    async fn open<J: SendJournal, T, O>(job: &Job<'_, J, T, O>) -> Result<Self, JournalError> {
-        let first = job.journal.unsettled(job.run, job.channel).await?;
-        let taken = first
-            .iter()
-            .filter_map(|carried| match carried {
-                Carried::Item(item) => Some(item.row),
-                Carried::Orphan(_) => None,
-            })
-            .collect();
-        Ok(Self { first: first.into_iter(), taken, page: Vec::new().into_iter(), last_row: 0, exhausted: false })
+    async fn open<J: SendJournal, T, O: Observer>(job: &Job<'_, J, T, O>) -> Result<Self, JournalError> {
+        let (mut orphans, mut first, mut unsure) = (Vec::new(), Vec::new(), 0);
+        for carried in job.journal.unsettled(job.run, job.channel).await? {
+            match carried {
+                Carried::Item(item) => first.push(*item),
+                // Without a match field only a person can find out; it stays unsettled until its file comes back.
+                Carried::Orphan(contact) if contact.matches().is_empty() => unsure += 1,
+                Carried::Orphan(contact) => orphans.push(contact),
+            }
+        }
+        if unsure > 0 {
+            job.observer.tell(&Event::Unsure { contacts: unsure });
+        }
+        let taken = first.iter().map(|item| item.row).collect();
+        let (orphans, first, page) = (orphans.into_iter(), first.into_iter(), Vec::new().into_iter());
+        Ok(Self { orphans, first, taken, page, last_row: 0, exhausted: false })
+    }
+
+    fn has_orphans(&self) -> bool {
+        !self.orphans.as_slice().is_empty()
     }
 
     async fn next<J: SendJournal, T, O>(&mut self, job: &Job<'_, J, T, O>) -> Result<Option<OnTheWay>, JournalError> {
         let now = job.clock.now();
-        for carried in self.first.by_ref() {
-            match carried {
-                Carried::Item(item) => return Ok(Some(on_the_way(job, *item, now))),
-                // Without a match field only a person can find out; it stays unsettled until its file comes back.
-                Carried::Orphan(contact) if contact.matches().is_empty() => {}
-                Carried::Orphan(contact) => {
-                    let task = Task::settling(contact, job.policy, now);
-                    return Ok(Some(OnTheWay { place: None, task, calls: Range::default() }));
-                }
-            }
+        if let Some(contact) = self.orphans.next() {
+            let task = Task::settling(contact, job.policy, now);
+            return Ok(Some(OnTheWay { place: None, task, calls: Range::default() }));
+        }
+        if let Some(item) = self.first.next() {
+            return Ok(Some(on_the_way(job, item, now)));
         }
         loop {
             for item in self.page.by_ref() {

@@ -134,6 +134,13 @@ impl Observer for Progress<'_> {
                 let text = format!("{}:{line}: left for the next run: {reason}", self.input);
                 self.voice.say(Level::Warning, &text);
             }
+            Event::Unsure { contacts } => {
+                let text = format!(
+                    "{contacts} contacts that the file no longer has may be on the platform: \
+                     the answer to their create was lost, and they have no match field to search by"
+                );
+                self.voice.say(Level::Warning, &text);
+            }
             Event::Tick { used, calls } => self.show(state, *used, *calls),
         }
     }

@@ -20,6 +20,7 @@ pub use self::lock::{ChannelLock, LockError};
 pub use self::rows::{Carried, Counts, Item, NewRun, Planned, RunRow, RunState, Settled};
 pub use self::sending::{Ended, Implied, SendJournal};
 use self::store::Store;
+use crate::core::model::Key;
 use crate::core::task::Policy;
 
 /// The most requests that share one commit. More would only make the first of them wait.
@@ -117,6 +118,15 @@ impl Journal {
     pub fn channel_url(&self, channel: &str) -> Result<Option<String>, JournalError> {
         let channel = channel.to_owned();
         self.ask_blocking(move |store| store.channel_url(&channel))
+    }
+
+    /// A key of the channel's known contacts that none of these match fields gives, if there is one.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>, JournalError> {
+        let (channel, matches) = (channel.to_owned(), matches.to_owned());
+        self.ask_blocking(move |store| store.known_by_others(&channel, &matches))
     }
 
     /// Moves a channel to another URL, with all that is known of its contacts.

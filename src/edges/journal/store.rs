@@ -163,6 +163,24 @@ impl Store {
         Ok(query.query_row([channel], |row| row.get(0)).optional()?)
     }
 
+    pub(super) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>> {
+        let mut query =
+            self.db.prepare_cached("SELECT key FROM known WHERE channel = ?1 AND key NOT LIKE 'contact_id=%'")?;
+        let mut rows = query.query([channel])?;
+        while let Some(row) = rows.next()? {
+            let text: String = row.get(0)?;
+            let key = Key::parse_match(&text);
+            let is_ours = match &key {
+                Some(Key::Match { field, .. }) => matches.contains(field),
+                Some(Key::Id(_) | Key::Row { .. }) | None => matches.is_empty(),
+            };
+            if !is_ours {
+                return Ok(Some(key.unwrap_or(Key::Row { digest: String::new(), nth: 0 })));
+            }
+        }
+        Ok(None)
+    }
+
     pub(super) fn move_channel(&self, channel: &str, url: &str) -> Result<()> {
         self.db.execute("UPDATE channels SET url = ?2 WHERE name = ?1", [channel, url])?;
         // What is left of a run is left there: it is resumed where its contacts are.
@@ -229,14 +247,17 @@ impl Store {
              UNION ALL SELECT key FROM aliases WHERE channel = ?3 AND value = ?2 LIMIT 1",
         )?;
         let values: Vec<String> = contact.matches().iter().map(|field| Key::of(field).to_string()).collect();
-        let mut known: Option<String> = None;
-        for value in &values {
-            known = find.query_row(params![run, value, channel], |row| row.get(0)).optional()?;
-            if known.is_some() {
+        let mut known = None;
+        for (nth, value) in values.iter().enumerate() {
+            let found: Option<String> = find.query_row(params![run, value, channel], |row| row.get(0)).optional()?;
+            let Some(key) = found.as_deref().and_then(Key::parse_match) else { continue };
+            // Whoever has another value in a field that is tried before is somebody else, who shares this one.
+            if !contact.matches()[..nth].iter().any(|field| key.is_another(field)) {
+                known = Some(key);
                 break;
             }
         }
-        let contact = match known.as_deref().and_then(Key::parse_match) {
+        let contact = match known {
             Some(key) => contact.known_as(key),
             None => contact,
         };

@@ -12,8 +12,8 @@ use std::process;
 use std::time::Duration;
 
 use contactsync::{
-    BaseUrl, ChannelLock, Clock, Ending, Job, Journal, JournalError, Policy, RunState, Stop, StopReason, Transport,
-    run_summary, send,
+    BaseUrl, ChannelLock, Clock, Ending, Job, Journal, JournalError, Key, Mode, Policy, RunState, Stop, StopReason,
+    Transport, run_summary, send,
 };
 use tokio::runtime::Runtime;
 
@@ -56,6 +56,31 @@ fn hold_to_url(journal: &Journal, args: &PlaceArgs, url: &BaseUrl, moved: bool) 
         ))
         .hint("take another --channel or --journal for another platform, or say --moved when it is the same one")),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Holds `--mode create`, which searches for nobody, to the keys by which the channel's contacts are known: by others,
+/// it would make them again.
+fn hold_to_keys(journal: &Journal, args: &PlaceArgs, matches: &[String], policy: Policy) -> Result<(), Failure> {
+    if policy.mode != Mode::Create {
+        return Ok(());
+    }
+    let by = |fields: &str| if fields.is_empty() { "their whole content".to_owned() } else { format!("`{fields}`") };
+    match journal.known_by_others(&args.channel, matches)? {
+        None => Ok(()),
+        Some(key) => {
+            let known = match &key {
+                Key::Match { field, .. } => by(field),
+                Key::Id(_) | Key::Row { .. } => by(""),
+            };
+            Err(Failure::usage_text(format!(
+                "channel `{}` of journal {}: its contacts are known by {known}, found {}: `--mode create` could make them again",
+                args.channel,
+                args.journal.display(),
+                by(&matches.join("`, `")),
+            ))
+            .hint("match as before, or say --mode upsert, which searches; other contacts go into another --channel"))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use contactsync::{Clock, NewRun, Stop, plan};
 
 use crate::args::SyncArgs;
-use crate::commands::{Place, Sending, bring, hold_to_url, runtime};
+use crate::commands::{Place, Sending, bring, hold_to_keys, hold_to_url, runtime};
 use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
 use crate::settings::{Connection, Reading};
@@ -16,6 +16,8 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
     let Reading { source, mapping, policy } = Reading::open(&args.input)?;
     let place = Place::take(&args.place)?;
     hold_to_url(&place.journal, &args.place, &connection.url, args.connection.moved)?;
+
+    hold_to_keys(&place.journal, &args.place, &args.input.matches, policy)?;
 
     let runtime = runtime()?;
     let _inside = runtime.enter();
