@@ -41,7 +41,7 @@ struct Size {
     retry_after: u64,
 }
 
-const SMALL: Size = Size { contacts: 300, kills: 8, concurrency: 8, retry_after: 0 };
+const SMALL: Size = Size { contacts: 400, kills: 8, concurrency: 8, retry_after: 0 };
 const ALL: Size = Size { contacts: 10_000, kills: 50, concurrency: 16, retry_after: 1 };
 
 /// Calls for a contact when nothing goes wrong: a find, a create, its tags.
