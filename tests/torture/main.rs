@@ -1,9 +1,9 @@
 //! The torture run: everything goes wrong at once, and the program is killed again and again.
 //!
 //! The platform loses 2 % of its answers (half of them before the call had its effect, half after), answers 1 % of the
-//! calls with 500 and 1 % with 429, breaks 1 % of the answers off, and its search is two seconds late. Meanwhile the
-//! program is killed with SIGKILL, at places spread evenly over the ledger's count of calls. In the end everybody is
-//! there once, with all fields and tags, and it took hardly more calls than the faults made necessary.
+//! calls with 500 and 1 % with 429, breaks 1 % of the answers off, and its search is two seconds late (0.8 in the small
+//! run). Meanwhile the program is killed with SIGKILL, at places spread evenly over the ledger's count of calls. In the
+//! end everybody is there once, with all fields and tags, and it took hardly more calls than the faults made necessary.
 //!
 //! *Necessary*, computed from the ledger: three calls for each contact (a find, a create, its tags), and for each call
 //! whose answer did not come whole, because of a fault or because the caller was killed before it came:
@@ -37,25 +37,28 @@ struct Size {
     // A kill costs at most so many calls that had been answered, but not yet written down. In a small run that is a part
     // of all calls that counts.
     concurrency: usize,
+    // The settle time, in seconds. A kill begins it anew, with its searches, so kills that follow each other faster than
+    // this cost more than the faults alone.
+    settle: u32,
     // What the 429 ask for, in seconds; the channel waits a second more.
     retry_after: u64,
+    // How many calls more than necessary there may be, in percent of those. The kills of the small run lie four times as
+    // densely, and each lost create costs an early search in vain.
+    allowed: usize,
 }
 
-const SMALL: Size = Size { contacts: 300, kills: 8, concurrency: 8, retry_after: 0 };
-const ALL: Size = Size { contacts: 10_000, kills: 50, concurrency: 16, retry_after: 1 };
+const SMALL: Size = Size { contacts: 400, kills: 8, concurrency: 8, settle: 2, retry_after: 0, allowed: 20 };
+const ALL: Size = Size { contacts: 10_000, kills: 50, concurrency: 16, settle: 5, retry_after: 1, allowed: 10 };
 
 /// Calls for a contact when nothing goes wrong: a find, a create, its tags.
 const CALLS: usize = 3;
-
-/// How many calls more than necessary there may be, in percent of those.
-const ALLOWED: usize = 10;
 
 /// Runs in which nobody is killed may still leave a contact whose call failed too often in a row.
 const LAST_RUNS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
-    let Size { contacts, kills, concurrency, retry_after } =
+    let Size { contacts, kills, concurrency, settle, retry_after, allowed } =
         if env::var("TORTURE").is_ok_and(|which| which == "all") { ALL } else { SMALL };
     let scene = Scene::faulty(Faults {
         seed: 5,
@@ -65,7 +68,8 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
         cut_body: 0.01,
         throttle: 0.01,
         throttle_seconds: retry_after,
-        late_search: Duration::from_secs(2),
+        // 2 s of 5: later than the first search for a lost create, and so that the one after it finds it.
+        late_search: Duration::from_secs(2) * settle / 5,
         // So that a kill finds calls on their way, and the ledger knows whose answers nobody heard.
         latency: Duration::from_millis(10),
         ..Faults::default()
@@ -76,8 +80,8 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
     let ledger = scene.sandbox.ledger();
     let begun = Instant::now();
     let start = |nth: usize| {
-        let program =
-            if nth.is_multiple_of(2) { scene.sync("in.csv --match email --settle 5s") } else { scene.resume() };
+        let sync = || scene.sync("in.csv --match email").with(&format!("--settle {settle}s"));
+        let program = if nth.is_multiple_of(2) { sync() } else { scene.resume() };
         program.with(&format!("--concurrency {concurrency} --quiet")).start()
     };
 
@@ -120,7 +124,7 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
     say(&format!("{} calls: {}", calls.len(), scene.calls()));
     say(&format!("necessary: {necessary}; {}.{} % more than that", more / 10, more % 10));
     assert!(calls.len() >= necessary, "what is called necessary was not");
-    assert!(calls.len() * 100 <= necessary * (100 + ALLOWED), "{} calls, {necessary} necessary", calls.len());
+    assert!(calls.len() * 100 <= necessary * (100 + allowed), "{} calls, {necessary} necessary", calls.len());
 
     scene.sandbox.set_faults(Faults::default());
     scene.sync("in.csv --match email").run().await.exits(0);
