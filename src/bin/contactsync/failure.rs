@@ -68,6 +68,11 @@ impl Failure {
         Self { exit: Exit::Failed, message: with_causes(error), hint: None }
     }
 
+    /// What was to be printed is not.
+    pub fn output(error: &std::io::Error) -> Self {
+        Self { exit: Exit::Failed, message: format!("standard output: cannot write to it: {error}"), hint: None }
+    }
+
     /// The same failure with a hint on what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

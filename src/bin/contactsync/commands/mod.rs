@@ -63,13 +63,15 @@ fn bring<T: Transport>(job: &Sending<'_, T>, place: &PlaceArgs, voice: &Voice) -
     let ending = job.send(&progress);
     progress.end();
     let ending = ending?;
-    if job.json {
-        output::print(&ending.summary.to_json());
-    } else if !voice.is_quiet() {
-        output::print(&output::run_text(&ending.summary));
-    }
+    let printed = if job.json {
+        output::print(&ending.summary.to_json())
+    } else if voice.is_quiet() {
+        Ok(())
+    } else {
+        output::print(&output::run_text(&ending.summary))
+    };
     say_how_to_go_on(&ending, job, place, voice);
-    Ok(Exit::of(&ending))
+    printed.map(|()| Exit::of(&ending))
 }
 
 /// A run that is ready to be sent.
