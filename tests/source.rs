@@ -238,3 +238,48 @@ proptest! {
         prop_assert_eq!(rows.map(Result::unwrap).count(), expected);
     }
 }
+
+/// Opens a file of many rows, reads one, lets somebody do something to the file, and reads the rest.
+fn disturbed(disturb: impl Fn(&Path)) -> (usize, Option<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.csv");
+    // Larger than what is read ahead.
+    let rows = "ann@example.com,Ann\n".repeat(100_000);
+    fs::write(&path, format!("email,name\n{rows}")).unwrap();
+    let mut source = Source::open(&Input::Path(path.clone()), None).unwrap();
+    source.next().unwrap().unwrap();
+    disturb(&path);
+    let (mut count, mut failure) = (1, None);
+    for row in source {
+        match row {
+            Ok(_) => count += 1,
+            Err(error) => failure = Some(format!("{error}: {}", error.source().unwrap())),
+        }
+    }
+    (count, failure)
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_not_taken_for_whole() {
+    let truncate = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1_000_000).unwrap();
+    let append = |path: &Path| {
+        use std::io::Write as _;
+        let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(b"one.more@example.com,").unwrap();
+    };
+    for failure in [disturbed(truncate).1, disturbed(append).1] {
+        let failure = failure.expect("it is noticed");
+        assert!(
+            failure.ends_with("expected more of the input, could not read it: it was changed while it was read"),
+            "{failure}"
+        );
+    }
+    // What takes its place is another file: the one that was opened is read to its end.
+    let replace = |path: &Path| {
+        let other = path.with_extension("new");
+        fs::write(&other, "email,name\n").unwrap();
+        fs::rename(&other, path).unwrap();
+    };
+    assert_eq!(disturbed(replace), (100_000, None));
+    assert_eq!(disturbed(|path| fs::remove_file(path).unwrap()), (100_000, None));
+}

@@ -7,6 +7,7 @@ mod calls;
 mod faults;
 mod guards;
 mod kill;
+mod machine;
 mod pace;
 mod plans;
 mod rows;

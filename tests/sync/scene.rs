@@ -86,7 +86,8 @@ impl Scene {
     /// The program with these arguments, parted by blanks.
     pub fn program(&self, arguments: &str) -> Program<'_> {
         let arguments = arguments.split_whitespace().map(str::to_owned).collect();
-        Program { scene: self, arguments, environment: vec![("CONTACTSYNC_TOKEN".into(), TOKEN.into())], stdin: None }
+        let environment = vec![("CONTACTSYNC_TOKEN".into(), TOKEN.into())];
+        Program { scene: self, arguments, environment, stdin: None, shell: "exec \"$@\"".into() }
     }
 
     /// `sync --json` with the scene's platform and journal and without a pace.
@@ -127,6 +128,8 @@ pub struct Program<'a> {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     stdin: Option<PathBuf>,
+    // What a shell does with the program and its arguments.
+    shell: String,
 }
 
 impl Program<'_> {
@@ -148,6 +151,12 @@ impl Program<'_> {
         self
     }
 
+    /// In a shell that does this with it, where `"$@"` is the program and its arguments.
+    pub fn shell(mut self, script: &str) -> Self {
+        script.clone_into(&mut self.shell);
+        self
+    }
+
     pub fn start(self) -> Running {
         let number = self.scene.programs.replace(self.scene.programs.get() + 1);
         // Files, not pipes: they can be read while the program runs, and never fill.
@@ -155,7 +164,8 @@ impl Program<'_> {
             (self.scene.path(&format!("{number}.stdout")), self.scene.path(&format!("{number}.stderr")));
         let create = |path: &Path| File::create(path).expect("a file in a folder of its own");
         let stdin = self.stdin.map_or_else(Stdio::null, |path| File::open(path).expect("the scene's file").into());
-        let child = Command::new(env!("CARGO_BIN_EXE_contactsync"))
+        let child = Command::new("sh")
+            .args(["-c", &self.shell, "sh", env!("CARGO_BIN_EXE_contactsync")])
             .args(&self.arguments)
             .current_dir(self.scene.folder.path())
             .env_remove("CONTACTSYNC_TOKEN")

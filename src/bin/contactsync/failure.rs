@@ -68,6 +68,11 @@ impl Failure {
         Self { exit: Exit::Failed, message: with_causes(error), hint: None }
     }
 
+    /// What was to be printed is not.
+    pub fn output(error: &std::io::Error) -> Self {
+        Self { exit: Exit::Failed, message: format!("standard output: cannot write to it: {error}"), hint: None }
+    }
+
     /// The same failure with a hint on what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -80,13 +85,10 @@ impl From<JournalError> for Failure {
         if error.is_configuration() {
             return Self::usage(&error);
         }
-        let hint = match &error {
-            JournalError::Unreadable { .. } => {
-                "bring back a copy of it; or move it away to begin anew, with --match so that contacts that are there are found"
-            }
-            _ => {
-                "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"
-            }
+        let hint = if error.is_damage() {
+            "bring back a copy of it; or move it away to begin anew, with --match so that contacts that are there are found"
+        } else {
+            "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"
         };
         Self::unexpected(&error).hint(hint)
     }

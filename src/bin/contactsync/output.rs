@@ -4,10 +4,18 @@ use std::io::{self, Write};
 
 use contactsync::{Calls, RunSummary};
 
-/// Prints a text and the end of its line. A reader that has gone (`| head`) is no failure: the work is done.
-pub fn print(text: &str) {
+use crate::failure::Failure;
+
+/// Prints a text and the end of its line. A reader that has gone (`| head`) is no failure: it has what it wanted.
+///
+/// # Errors
+/// When the text cannot be written for another reason, such as a full disk: a script must not take half of it for all.
+pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::output(&error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// A run's summary for people.

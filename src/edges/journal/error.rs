@@ -32,6 +32,12 @@ pub enum JournalError {
         /// What SQLite said.
         source: Arc<rusqlite::Error>,
     },
+    /// The file was a journal and holds nothing any more. Taken for a new one, it would make everybody again.
+    #[error("journal {}: the file is damaged: it is empty, and a run has used it before", path.display())]
+    Emptied {
+        /// The journal's path.
+        path: PathBuf,
+    },
     /// The file was written by a later version.
     #[error(
         "journal {}: expected schema version {supported} or less, found {found}: it was written by a newer contactsync; update this one",
@@ -74,7 +80,19 @@ impl JournalError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } => true,
-            Self::Unreadable { .. } | Self::Sql(_) | Self::Damaged { .. } | Self::Gone => false,
+            Self::Unreadable { .. } | Self::Emptied { .. } | Self::Sql(_) | Self::Damaged { .. } | Self::Gone => false,
+        }
+    }
+
+    /// Whether the file no longer holds what was written into it.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } | Self::Emptied { .. } | Self::Damaged { .. } => true,
+            Self::Sql(error) => {
+                use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+                matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+            }
+            Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } | Self::Gone => false,
         }
     }
 }

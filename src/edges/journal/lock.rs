@@ -4,6 +4,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+/// How the name of a lock's file ends, which begins with the journal's.
+pub(super) const LOCK_ENDING: &str = ".lock";
+
 /// The right to run on a channel of a journal. The operating system takes it back when the process ends, however it
 /// ends, so a killed run never blocks the next.
 #[derive(Debug)]
@@ -75,7 +78,7 @@ fn path(journal: &Path, channel: &str) -> PathBuf {
             name.push(format!("%{byte:02X}"));
         }
     }
-    name.push(".lock");
+    name.push(LOCK_ENDING);
     PathBuf::from(name)
 }
 

@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row, named_p
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::lock::LOCK_ENDING;
 use super::rows::{Carried, Counts, Item, NewRun, Planned, RunRow, RunState, Settled};
 use super::{Ended, Implied, JournalError};
 use crate::core::attempt::Attempt;
@@ -48,6 +49,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn open(path: &Path) -> Result<Self> {
+        let was_there = path.exists();
         make_private(path)?;
         // The whole path: some names, such as `:memory:`, mean something else to SQLite.
         let file = path.canonicalize().map_err(|source| JournalError::open(path, source))?;
@@ -55,6 +57,9 @@ impl Store {
             .map_err(|source| JournalError::open(path, source))?;
         let store = Self { db, dry: false };
         let is_new = store.check(path)?;
+        if is_new && was_there {
+            refuse_emptied(path)?;
+        }
         store.configure().map_err(|source| JournalError::open(path, source))?;
         if is_new {
             // Another process may be at the same; who comes second finds it made.
@@ -86,6 +91,7 @@ impl Store {
             .map_err(|source| JournalError::open(path, source))?;
         let store = Self { db, dry: true };
         if store.check(path)? {
+            refuse_emptied(path)?;
             return Self::dry_and_empty();
         }
         store.db.busy_timeout(BUSY_TIMEOUT)?;
@@ -624,14 +630,26 @@ fn make_private(path: &Path) -> Result<()> {
     options.open(path).map(drop).map_err(|source| JournalError::open(path, source))
 }
 
+// For a file that holds nothing. A run takes its lock once the journal's tables are there, and leaves the lock's file
+// beside it.
+fn refuse_emptied(path: &Path) -> Result<()> {
+    let had_a_run = names_beside(path).iter().any(|name| name.ends_with(LOCK_ENDING));
+    if had_a_run { Err(JournalError::Emptied { path: path.to_owned() }) } else { Ok(()) }
+}
+
 // Whether a file that is no database was a journal once: a run leaves its lock, or SQLite its log, beside it.
 fn was_ours(path: &Path) -> bool {
+    !names_beside(path).is_empty()
+}
+
+// The names of the files that belong to a journal.
+fn names_beside(path: &Path) -> Vec<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { return false };
-    let beside = format!("{name}-");
-    folder.read_dir().is_ok_and(|mut files| {
-        files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with(&beside)))
-    })
+    let Some(name) = path.file_name() else { return Vec::new() };
+    let beside = format!("{}-", name.to_string_lossy());
+    let names = folder.read_dir().into_iter().flatten().flatten();
+    let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(&beside)).collect()
 }
 
 fn run_row(row: &Row<'_>) -> Result<RunRow> {

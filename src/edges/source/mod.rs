@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::{BufReader, Chain, Cursor, ErrorKind, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::core::model::{Cell, Record, Rejection};
 
@@ -76,6 +77,35 @@ type Cells = Vec<(Arc<str>, Cell)>;
 /// The input's bytes, after a byte order mark.
 type Bytes = BufReader<Chain<Cursor<Vec<u8>>, Unnamed>>;
 
+/// A file that is to stay as it is while it is read. A file that replaces it does it no harm; one that is written in place
+/// may be half of what it is to be, and whoever reads it would take the cut row for a whole one, and miss the others.
+struct Steady {
+    file: File,
+    opened: Option<(SystemTime, u64)>,
+}
+
+impl Steady {
+    fn new(file: File) -> Self {
+        Self { opened: state_of(&file), file }
+    }
+}
+
+impl Read for Steady {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        if count == 0 && state_of(&self.file) != self.opened {
+            return Err(std::io::Error::other("it was changed while it was read"));
+        }
+        Ok(count)
+    }
+}
+
+// When the file was last written, and its size; a pipe has neither.
+fn state_of(file: &File) -> Option<(SystemTime, u64)> {
+    let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
 /// A reader that has nothing to show of itself.
 struct Unnamed(Box<dyn Read + Send>);
 
@@ -99,7 +129,7 @@ impl Source {
                     return Err(SourceError::new(&name, SourceFault::Directory));
                 }
                 let format = format.or_else(|| Format::of(path));
-                (Box::new(file), format.ok_or_else(|| SourceError::new(&name, SourceFault::Format))?)
+                (Box::new(Steady::new(file)), format.ok_or_else(|| SourceError::new(&name, SourceFault::Format))?)
             }
         };
         Self::from_reader(name, reader, format)

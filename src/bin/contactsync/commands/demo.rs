@@ -38,12 +38,12 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
         "A platform in this process, at {}: {RATE} calls a minute, and it loses {:.0} % of its answers.",
         sandbox.url(),
         FAULTS * 100.0
-    ));
+    ))?;
     let demo = Demo::new(&runtime, &sandbox, voice)?;
 
-    print(&format!("\nBringing {NAME} to it, matched by `phone`:"));
+    print(&format!("\nBringing {NAME} to it, matched by `phone`:"))?;
     let first = demo.sync(voice)?;
-    print(&run_text(&first));
+    print(&run_text(&first))?;
 
     let contacts = sandbox.contacts(TOKEN);
     let lost = sandbox.ledger().calls().iter().filter(|call| !call.delivered).count();
@@ -51,18 +51,18 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
         "\nThe platform has {} contacts from {} creates; {lost} of its answers were lost. Two of them:",
         contacts.len(),
         sandbox.ledger().creates(TOKEN),
-    ));
+    ))?;
     for contact in contacts.iter().take(2) {
         let fields: Vec<String> =
             contact.fields.iter().map(|(name, value)| format!("{name}: {}", value.text())).collect();
         let tags: Vec<&str> = contact.tags.iter().map(String::as_str).collect();
-        print(&format!("  {}  {}  [{}]", contact.id, fields.join(", "), tags.join(", ")));
+        print(&format!("  {}  {}  [{}]", contact.id, fields.join(", "), tags.join(", ")))?;
     }
 
-    print("\nThe same file again:");
+    print("\nThe same file again:")?;
     let second = demo.sync(voice)?;
-    print(&run_text(&second));
-    print("\nNext: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do.");
+    print(&run_text(&second))?;
+    print("\nNext: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do.")?;
 
     let right = contacts.len() == usize::try_from(first.rows).unwrap_or(0) && first.created == first.rows;
     let idle = second.unchanged == second.rows && second.calls.total == 0;

@@ -99,16 +99,19 @@ fn bring<T: Transport>(
             // What can still be counted; the rows are as they were when the journal failed.
             let counts = job.journal.counts_blocking(job.run).unwrap_or_default();
             let reason = Some(error.to_string());
-            output::print(&run_summary(job.run, RunState::Failed, reason, &counts, Duration::ZERO).to_json());
+            // The failure itself says more than that its summary could not be printed.
+            let _ = output::print(&run_summary(job.run, RunState::Failed, reason, &counts, Duration::ZERO).to_json());
         }
     })?;
-    if job.json {
-        output::print(&ending.summary.to_json());
-    } else if !voice.is_quiet() {
-        output::print(&output::run_text(&ending.summary));
-    }
+    let printed = if job.json {
+        output::print(&ending.summary.to_json())
+    } else if voice.is_quiet() {
+        Ok(())
+    } else {
+        output::print(&output::run_text(&ending.summary))
+    };
     say_how_to_go_on(&ending, place, connection, voice);
-    Ok(Exit::of(&ending))
+    printed.map(|()| Exit::of(&ending))
 }
 
 /// A run that is ready to be sent.

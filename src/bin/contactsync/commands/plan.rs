@@ -37,7 +37,7 @@ pub fn run(args: &PlanArgs, voice: &Voice) -> Result<Exit, Failure> {
         Ok::<_, Failure>((journal.counts(run).await?, journal.forecast(run, channel, policy).await?))
     })?;
     let summary = plan_summary(&counts, &forecast, rate, clock.now().since(begun));
-    print(&if args.json { summary.to_json() } else { text(&summary, rate) });
+    print(&if args.json { summary.to_json() } else { text(&summary, rate) })?;
     Ok(if summary.rejected > 0 { Exit::Rejected } else { Exit::Done })
 }
 

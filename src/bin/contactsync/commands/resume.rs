@@ -20,7 +20,7 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
     let Some(run) = place.journal.resumable(channel)? else {
         voice.say(Level::Info, &format!("nothing to resume: no run of channel `{channel}` has anything left"));
         if args.json {
-            output::print(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json());
+            output::print(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
         }
         return Ok(Exit::Done);
     };

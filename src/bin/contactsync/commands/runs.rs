@@ -24,11 +24,11 @@ pub fn run(args: &RunsArgs) -> Result<Exit, Failure> {
         lines.push(if args.json { object(&run, counts).to_string() } else { line(&run, &counts) });
     }
     if args.json {
-        print(&format!("[{}]", lines.join(",\n")));
+        print(&format!("[{}]", lines.join(",\n")))?;
     } else if lines.is_empty() {
-        print("no runs yet");
+        print("no runs yet")?;
     } else {
-        print(&lines.join("\n"));
+        print(&lines.join("\n"))?;
     }
     Ok(Exit::Done)
 }

@@ -32,7 +32,7 @@ pub fn run(args: &SandboxArgs, voice: &Voice) -> Result<Exit, Failure> {
         })?;
         let url = sandbox.url();
         // The URL is what a script waits for, so it stands alone on standard output.
-        print(&url);
+        print(&url)?;
         let root = url.trim_end_matches("/api/v1");
         voice.say(Level::Info, &format!("the sandbox listens; what it has: {root}/_sandbox/contacts?token=TOKEN"));
         voice.say(Level::Info, &format!("every call that it answered: {root}/_sandbox/calls"));

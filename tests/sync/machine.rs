@@ -1,0 +1,176 @@
+//! Faults of the machine: a disk that is full, a journal that is cut short or overwritten, an output that nobody reads.
+//! One clear line, the documented exit code, nobody twice, and the next run goes on.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use contactsync::sandbox::Faults;
+
+use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+
+/// Holds that the run failed in one line that says this.
+#[track_caller]
+fn check_failed(ran: &Ran, words: &str) {
+    assert_eq!(ran.code, Some(1), "{words}: {ran:?}");
+    let [error] = ran.said("error:")[..] else { panic!("expected one line of error: {ran:?}") };
+    assert!(error.contains(words), "expected `{words}`: {ran:?}");
+    assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+}
+
+fn has_strace() -> bool {
+    Command::new("strace").arg("--version").output().is_ok_and(|ran| ran.status.success())
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
+    // Files may not grow beyond so many half kilobytes; or the system says itself that the disk is full, from the so
+    // many-th write on.
+    let limits = [8, 64, 300, 700].map(|blocks| (format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "journal"));
+    let inject = |call: &str, error: &str, nth: usize| {
+        format!("exec strace -f -qq -o /dev/null -e trace={call} -e inject={call}:error={error}:when={nth}+ \"$@\"")
+    };
+    let full = [1, 6, 40, 400].map(|nth| (inject("pwrite64", "ENOSPC", nth), "disk is full"));
+    // What was written does not reach the disk.
+    let broken = [3, 20].map(|nth| (inject("fsync,fdatasync", "EIO", nth), "reading or writing failed"));
+    let traced = if has_strace() { [full.to_vec(), broken.to_vec()].concat() } else { Vec::new() };
+    if traced.is_empty() {
+        eprintln!("strace is not here: the disk is only full by the limit of a file's size");
+    }
+    let mut amid = 0;
+    for (shell, words) in limits.into_iter().chain(traced) {
+        let scene = Scene::unlimited().await;
+        let people = People::new(60, 3, 1);
+        scene.write("in.csv", people.csv());
+        let sync = || scene.sync("in.csv --match email --mode create --settle 1s --concurrency 4");
+        let ran = sync().shell(&shell).run().await;
+        if ran.code == Some(2) {
+            // The journal could not even be made.
+            assert_eq!(scene.calls(), "none", "{shell}: {ran:?}");
+            assert_eq!(ran.said("error: journal ").len(), 1, "{shell}: {ran:?}");
+        } else {
+            check_failed(&ran, words);
+        }
+        amid += usize::from((1..60).contains(&scene.sandbox.ledger().creates(TOKEN)));
+        sync().run().await.exits(0);
+        people.are_all_of(&scene.sandbox);
+        assert_eq!(scene.sandbox.ledger().creates(TOKEN), 60, "{shell}");
+    }
+    assert!(amid > 0, "none of them ended in the midst of the work");
+}
+
+#[tokio::test]
+async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() {
+    if !has_strace() {
+        eprintln!("strace is not here: nobody refuses the journal to the super-user");
+        return;
+    }
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    for (error, words) in [("EACCES", "Permission denied"), ("EROFS", "Read-only file system")] {
+        let inject = format!("-e trace=openat -P {JOURNAL} -e inject=openat:error={error}");
+        let shell = format!("exec strace -f -qq -o /dev/null {inject} \"$@\"");
+        let ran = scene.sync("in.csv --match email").shell(&shell).run().await.exits(2);
+        let [line] = ran.said("error:")[..] else { panic!("{ran:?}") };
+        assert!(line.contains(&format!("journal {JOURNAL}: cannot open or write it: {words}")), "{line}");
+        assert_eq!(scene.calls(), "none");
+    }
+    scene.sync("in.csv --match email").run().await.exits(0);
+}
+
+/// A scene whose file is brought, and its journal as one file; then the file has a further field, to be written by
+/// `create` only where the journal knows that the contact is not there.
+async fn brought() -> (Scene, People, Vec<u8>) {
+    let scene = Scene::unlimited().await;
+    let people = People::new(60, 3, 1);
+    scene.write("in.csv", people.csv());
+    scene.sync("in.csv --match email").run().await.exits(0);
+    let whole = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+    whole.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("nobody else has it open");
+    drop(whole);
+    let journal = fs::read(scene.path(JOURNAL)).expect("the journal");
+    (scene, people, journal)
+}
+
+#[tokio::test]
+async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
+    let (scene, people, journal) = brought().await;
+    let page = 4_096;
+    let noise: Vec<u8> = {
+        let mut chance = fastrand::Rng::with_seed(7);
+        std::iter::repeat_with(|| chance.u8(..)).take(journal.len()).collect()
+    };
+    let over = |range: std::ops::Range<usize>| {
+        let mut broken = journal.clone();
+        broken[range.clone()].copy_from_slice(&noise[range]);
+        broken
+    };
+    let mut broken = vec![
+        ("nothing left".to_owned(), Vec::new()),
+        ("one byte".to_owned(), journal[..1].to_vec()),
+        ("half its header".to_owned(), journal[..50].to_vec()),
+        ("its first page".to_owned(), journal[..page].to_vec()),
+        ("half".to_owned(), journal[..journal.len() / 2 + 77].to_vec()),
+        ("all but a page".to_owned(), journal[..journal.len() - page].to_vec()),
+        ("its head overwritten".to_owned(), over(0..100)),
+        ("overwritten".to_owned(), over(0..journal.len())),
+    ];
+    let always = broken.len();
+    let pages = journal.len() / page;
+    broken.extend((1..pages).map(|nth| (format!("page {nth} overwritten"), over(nth * page..(nth + 1) * page))));
+    let mut noticed = 0;
+    for (nth, (name, bytes)) in broken.iter().enumerate() {
+        for extra in ["-wal", "-shm"] {
+            let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{extra}")));
+        }
+        scene.write(JOURNAL, bytes);
+        let ran = scene.sync("in.csv --match email --mode create").run().await;
+        // A page that holds nothing that the run asks for can be anything.
+        if nth < always || ran.code != Some(0) {
+            assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
+            check_failed(&ran, "damaged");
+            assert!(ran.stderr.contains("bring back a copy"), "{name}: {ran:?}");
+            noticed += 1;
+        }
+        assert_eq!(scene.sandbox.ledger().creates(TOKEN), 60, "{name}: {ran:?}");
+        if nth < always {
+            assert!(fs::read(scene.path(JOURNAL)).expect("it is there") == *bytes, "{name}: it is left as it is");
+            check_failed(&scene.plan("in.csv --match email").run().await, "damaged");
+        }
+    }
+    assert!(noticed > always + pages / 2, "{noticed} of {}", broken.len());
+    // Its copy brought back, all is well.
+    for extra in ["-wal", "-shm"] {
+        let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{extra}")));
+    }
+    scene.write(JOURNAL, &journal);
+    let summary = scene.sync("in.csv --match email --mode create").run().await.exits(0).summary();
+    assert_eq!(summary.rows(), "60 unchanged");
+    people.are_all_of(&scene.sandbox);
+}
+
+#[tokio::test]
+async fn an_output_that_nobody_reads_does_not_stop_the_work() {
+    for (shell, code) in [
+        ("exec \"$@\" >&-", 0),
+        ("exec \"$@\" 2>&-", 0),
+        ("exec \"$@\" >&- 2>&-", 0),
+        ("exec \"$@\" 2>/dev/full", 0),
+        ("exec \"$@\" >/dev/full", 1),
+        // What the pipe's first program says is the pipe's exit code, as under `pipefail`.
+        ("{ \"$@\" -v; echo $? >code; } 2>&1 | head -n 1 >/dev/null; exit $(cat code)", 0),
+    ] {
+        let scene = Scene::faulty(Faults { latency: Duration::from_millis(2), ..Faults::default() }).await;
+        let people = People::new(60, 3, 1);
+        scene.write("in.csv", people.csv());
+        let ran = scene.sync("in.csv --match email").shell(shell).run().await.exits(code);
+        if code == 1 {
+            let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+            assert!(error.starts_with("error: standard output: cannot write to it: "), "{ran:?}");
+        }
+        people.are_all_of(&scene.sandbox);
+        let again = scene.sync("in.csv --match email").run().await.exits(0).summary();
+        assert_eq!(again.rows(), "60 unchanged", "{shell}");
+    }
+}
