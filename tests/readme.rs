@@ -86,6 +86,8 @@ fn the_table_of_commands_is_that_of_the_program() {
     let there: BTreeSet<&str> = commands
         .lines()
         .take_while(|line| !line.is_empty())
+        // What a command does may go on in a further line, which begins further in.
+        .filter(|line| !line.starts_with("    "))
         .map(|line| line.split_whitespace().next().unwrap())
         .filter(|&command| command != "help")
         .collect();

@@ -134,7 +134,7 @@ fn a_known_contact_that_is_gone_is_looked_for_by_its_match_field() {
                 assert_eq!(played.wrong, "", "{} {}", situation.name, words.name());
                 played.to_string()
             });
-            let _ = writeln!(found, "    {:32} | {nobody:44} | {another}", words.name());
+            let _ = writeln!(found, "    {:32} | {nobody:58} | {another}", words.name());
         }
     }
     compare(GONE, &found);

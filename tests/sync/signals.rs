@@ -21,7 +21,7 @@ async fn check_first(signal: &str) {
     assert!(summary.count("pending") > 0, "{ran:?}");
     assert!(ran.stderr.contains(&format!("SIG{signal}")), "{ran:?}");
     assert!(ran.stderr.contains("contactsync resume"), "{ran:?}");
-    assert!(ran.stderr.contains("sync in.csv"), "{ran:?}");
+    assert!(ran.stderr.contains("or the same `sync` again"), "{ran:?}");
     assert_eq!(ran.said("error:"), [""; 0], "{ran:?}");
     // What was on its way was waited for.
     assert_eq!(scene.unheard(), []);
