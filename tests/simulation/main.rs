@@ -12,6 +12,7 @@ mod scenario;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+use std::time::Duration;
 
 use scenario::{Bug, Scenario};
 
@@ -55,6 +56,18 @@ fn every_promise_is_kept_in_every_scenario() {
             "{broken}\nreplay: SEED={seed} cargo test --test simulation every_promise\n{:#?}",
             Scenario::from_seed(seed, None)
         );
+    }
+}
+
+/// 250 calls at 100 a minute take two full windows and the rest, and at most 5 % more. The oracle sees that none of them
+/// was one too many.
+#[test]
+fn a_run_takes_as_long_as_the_limit_makes_it() {
+    let optimum = Duration::from_mins(2);
+    for latency in [Duration::from_millis(20), Duration::from_millis(300)] {
+        let time = Scenario::at_full_speed(125, 100, latency).time().expect("nothing goes wrong");
+        println!("250 calls with a latency of up to {latency:?} each way: {time:?}");
+        assert!(time >= optimum && time <= optimum.mul_f64(1.05), "{time:?}");
     }
 }
 

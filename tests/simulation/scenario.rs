@@ -121,13 +121,37 @@ impl Scenario {
         Self { seed, mode, keyed, second, rows, limit, concurrency, faults, kills, clock_jumps, bug }
     }
 
+    /// So many new contacts with a tag each, two calls a contact, and nothing that goes wrong.
+    pub fn at_full_speed(contacts: usize, limit: u32, latency: Duration) -> Self {
+        let mut chance = Rng::with_seed(0);
+        let rows = (0..contacts).map(|n| row(n, 2, 1, Mode::Create, true, &mut chance)).collect();
+        Self {
+            seed: 0,
+            mode: Mode::Create,
+            keyed: true,
+            second: false,
+            rows: vec![rows],
+            limit,
+            concurrency: 8,
+            faults: Faults { latency, ..Faults::default() },
+            kills: Vec::new(),
+            clock_jumps: 0.0,
+            bug: None,
+        }
+    }
+
+    /// Plays it, and says how long it took in virtual time.
+    pub fn time(&self) -> Result<Duration, String> {
+        let runtime = virtual_time();
+        LocalSet::new().block_on(&runtime, async {
+            let begun = Instant::now();
+            self.play().await.map(|()| begun.elapsed())
+        })
+    }
+
     /// Plays it on a runtime of its own whose time is virtual.
     pub fn run(&self) -> Result<(), String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime starts");
+        let runtime = virtual_time();
         LocalSet::new().block_on(&runtime, self.play())
     }
 
@@ -157,6 +181,10 @@ impl Scenario {
         });
         join_all(channels).await.into_iter().collect()
     }
+}
+
+fn virtual_time() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime starts")
 }
 
 fn row(n: usize, fields: usize, tags: usize, mode: Mode, keyed: bool, chance: &mut Rng) -> Row {
