@@ -1,0 +1,216 @@
+//! The SQL of planning: rows become items, compared with what is known.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Result, Store, integer, json, millis, outcome_columns};
+use crate::core::model::{Contact, Key};
+use crate::core::plan::{Decision, Forecast, decide, forecast};
+use crate::core::task::{Outcome, Policy, Task};
+use crate::core::time::Timestamp;
+use crate::edges::journal::rows::{NewRun, Planned, Settled};
+
+/// How many pending items a forecast reads at a time.
+const FORECAST_PAGE: u32 = 1_000;
+
+impl Store {
+    pub(in crate::edges::journal) fn channel_url(&self, channel: &str) -> Result<Option<String>> {
+        let mut query = self.db.prepare_cached("SELECT url FROM channels WHERE name = ?1")?;
+        Ok(query.query_row([channel], |row| row.get(0)).optional()?)
+    }
+
+    pub(in crate::edges::journal) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>> {
+        let mut query =
+            self.db.prepare_cached("SELECT key FROM known WHERE channel = ?1 AND key NOT LIKE 'contact_id=%'")?;
+        let mut rows = query.query([channel])?;
+        while let Some(row) = rows.next()? {
+            let text: String = row.get(0)?;
+            let key = Key::parse_match(&text);
+            let is_ours = match &key {
+                Some(Key::Match { field, .. }) => matches.contains(field),
+                Some(Key::Id(_) | Key::Row { .. }) | None => matches.is_empty(),
+            };
+            if !is_ours {
+                return Ok(Some(key.unwrap_or(Key::Row { digest: String::new(), nth: 0 })));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(in crate::edges::journal) fn move_channel(&self, channel: &str, url: &str) -> Result<()> {
+        self.db.execute("UPDATE channels SET url = ?2 WHERE name = ?1", [channel, url])?;
+        // What is left of a run is left there: it is resumed where its contacts are.
+        self.db.execute(
+            "UPDATE runs SET url = ?2 WHERE channel = ?1 AND state IN ('planned', 'sending', 'stopped', 'failed')",
+            [channel, url],
+        )?;
+        Ok(())
+    }
+
+    pub(in crate::edges::journal) fn begin_plan(&self, run: &NewRun) -> Result<i64> {
+        let stale = "SELECT id FROM runs WHERE channel = ?1 AND state = 'planning'";
+        self.db.execute(&format!("DELETE FROM new_aliases WHERE run IN ({stale})"), [&run.channel])?;
+        self.db.execute(&format!("DELETE FROM items WHERE run IN ({stale})"), [&run.channel])?;
+        self.db.execute("DELETE FROM runs WHERE channel = ?1 AND state = 'planning'", [&run.channel])?;
+        self.db.execute(
+            "INSERT INTO runs (channel, url, kind, rate, input, policy, state, started_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'planning', ?7)",
+            params![run.channel, run.url, run.kind, run.rate, run.input, json(&run.policy), millis(run.now)],
+        )?;
+        Ok(self.db.last_insert_rowid())
+    }
+
+    pub(in crate::edges::journal) fn plan_rows(
+        &self,
+        run: i64,
+        channel: &str,
+        policy: Policy,
+        rows: &[Planned],
+    ) -> Result<Vec<Settled>> {
+        rows.iter().map(|row| self.plan_row(run, channel, policy, row)).collect()
+    }
+
+    fn plan_row(&self, run: i64, channel: &str, policy: Policy, planned: &Planned) -> Result<Settled> {
+        let (row, line, contact) = match planned {
+            Planned::Contact { row, line, contact } => (*row, *line, contact),
+            Planned::Rejected(rejection) => {
+                let reason = rejection.to_string();
+                self.insert_item(run, rejection.row, rejection.line, None, "rejected", Some(&reason), None)?;
+                return Ok(Settled::Done { line: rejection.line, outcome: Outcome::Rejected(reason) });
+            }
+        };
+        let contact = &self.as_known(run, channel, self.among_equals(run, contact)?)?;
+        let key = contact.key().to_string();
+        let mut merge = self.db.prepare_cached(
+            "UPDATE items SET state = 'merged', contact = NULL, reason = 'a later row is the same contact'
+             WHERE run = ?1 AND key = ?2 AND state <> 'merged'",
+        )?;
+        merge.execute(params![run, key])?;
+        let standing = self.standing(channel, &key)?;
+        match decide(contact, &standing, policy) {
+            Decision::Done(outcome) => {
+                let (state, reason) = outcome_columns(&outcome);
+                self.insert_item(run, row, line, Some(&key), state, reason, None)?;
+                Ok(Settled::Done { line, outcome })
+            }
+            Decision::Pending(_) => {
+                self.insert_item(run, row, line, Some(&key), "pending", None, Some(&json(contact)))?;
+                Ok(Settled::Pending)
+            }
+        }
+    }
+
+    // A contact with several match fields is one contact, whichever of them a row has.
+    fn as_known(&self, run: i64, channel: &str, contact: Contact) -> Result<Contact> {
+        let mut find = self.db.prepare_cached(
+            "SELECT key FROM items WHERE run = ?1 AND key = ?2 AND state <> 'merged'
+             UNION ALL SELECT key FROM new_aliases WHERE run = ?1 AND value = ?2
+             UNION ALL SELECT key FROM known WHERE channel = ?3 AND key = ?2
+             UNION ALL SELECT key FROM aliases WHERE channel = ?3 AND value = ?2 LIMIT 1",
+        )?;
+        let values: Vec<String> = contact.matches().iter().map(|field| Key::of(field).to_string()).collect();
+        let mut known = None;
+        for (nth, value) in values.iter().enumerate() {
+            let found: Option<String> = find.query_row(params![run, value, channel], |row| row.get(0)).optional()?;
+            let Some(key) = found.as_deref().and_then(Key::parse_match) else { continue };
+            // Whoever has another value in a field that is tried before is somebody else, who shares this one.
+            if !contact.matches()[..nth].iter().any(|field| key.is_another(field)) {
+                known = Some(key);
+                break;
+            }
+        }
+        let contact = match known {
+            Some(key) => contact.known_as(key),
+            None => contact,
+        };
+        if values.len() > 1 {
+            let key = contact.key().to_string();
+            let mut note = self.db.prepare_cached(
+                "INSERT OR REPLACE INTO new_aliases (run, value, key) SELECT ?1, ?2, ?3 WHERE ?2 <> ?3",
+            )?;
+            for value in &values {
+                note.execute(params![run, value, key])?;
+            }
+        }
+        Ok(contact)
+    }
+
+    // A contact without a key of its own is one more of the rows with its content.
+    fn among_equals(&self, run: i64, contact: &Contact) -> Result<Contact> {
+        let digest = match contact.key() {
+            Key::Row { digest, .. } => digest,
+            Key::Match { .. } | Key::Id(_) => return Ok(contact.clone()),
+        };
+        let mut newest = self.db.prepare_cached(
+            "SELECT key FROM items WHERE run = ?1 AND key > ?2 AND key < ?3 AND state <> 'merged' ORDER BY key DESC LIMIT 1",
+        )?;
+        // The key ends in a point and eight digits, and the sign after the point is the slash.
+        let last: Option<String> = newest
+            .query_row(params![run, format!("#{digest}."), format!("#{digest}/")], |row| row.get(0))
+            .optional()?;
+        let nth = last.and_then(|key| key.rsplit('.').next().and_then(|nth| nth.parse::<u32>().ok())).unwrap_or(0);
+        Ok(contact.clone().as_nth(nth + 1))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
+    fn insert_item(
+        &self,
+        run: i64,
+        row: u64,
+        line: u64,
+        key: Option<&str>,
+        state: &str,
+        reason: Option<&str>,
+        contact: Option<&str>,
+    ) -> Result<()> {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO items (run, row, line, key, state, reason, contact) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        insert.execute(params![run, integer(row), integer(line), key, state, reason, contact])?;
+        Ok(())
+    }
+
+    pub(in crate::edges::journal) fn finish_plan(&self, run: i64, channel: &str) -> Result<()> {
+        self.db.execute("UPDATE runs SET state = 'planned' WHERE id = ?1", [run])?;
+        if self.dry {
+            return Ok(());
+        }
+        self.db.execute(
+            "INSERT OR REPLACE INTO aliases (channel, value, key) SELECT ?2, value, key FROM new_aliases WHERE run = ?1",
+            params![run, channel],
+        )?;
+        self.db.execute("DELETE FROM new_aliases WHERE run = ?1", [run])?;
+        let left = "channel = ?1 AND id < ?2 AND state IN ('planned', 'sending', 'stopped', 'failed')";
+        self.db.execute(
+            &format!(
+                "UPDATE items SET contact = NULL WHERE state = 'pending' AND run IN (SELECT id FROM runs WHERE {left})"
+            ),
+            params![channel, run],
+        )?;
+        self.db.execute(&format!("UPDATE runs SET state = 'replaced' WHERE {left}"), params![channel, run])?;
+        // The bulk of a nightly run's rows. Their counts stay in the run's summary.
+        let done = "channel = ?1 AND id < ?2 AND summary IS NOT NULL AND NOT pruned";
+        self.db.execute(
+            &format!(
+                "DELETE FROM items WHERE state IN ('unchanged', 'merged') AND run IN (SELECT id FROM runs WHERE {done})"
+            ),
+            params![channel, run],
+        )?;
+        self.db.execute(&format!("UPDATE runs SET pruned = 1 WHERE {done}"), params![channel, run])?;
+        Ok(())
+    }
+
+    pub(in crate::edges::journal) fn forecast(&self, run: i64, channel: &str, policy: Policy) -> Result<Forecast> {
+        let mut sum = Forecast::default();
+        let mut after = 0;
+        loop {
+            let page = self.pending_contacts(run, after, FORECAST_PAGE)?;
+            let Some(last) = page.last() else { return Ok(sum) };
+            after = last.0;
+            for (_, _, contact) in page {
+                let standing = self.standing(channel, &contact.key().to_string())?;
+                let task = Task::new(contact, standing, policy, &[], Timestamp::default());
+                sum += forecast(&task, policy.mode);
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The SQL of sending: intents, answers, and what they imply.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, named_params, params};
+
+use super::{Result, Store, call_kind, integer, json, millis, natural, outcome_columns, parse};
+use crate::core::attempt::Attempt;
+use crate::core::call::CallKind;
+use crate::core::model::{Contact, Standing};
+use crate::core::task::PastCall;
+use crate::core::time::{Setting, Timestamp};
+use crate::core::window::LINGER;
+use crate::edges::journal::rows::{Carried, Item, RunState};
+use crate::edges::journal::{Ended, Implied};
+
+/// Of how old a call somebody may still ask when it was: the window, of a minute; a task, whether its search is still
+/// good; with room for calls that took long.
+const ASKED_FOR: Duration = Duration::from_hours(1);
+
+impl Store {
+    pub(in crate::edges::journal) fn follow_clock(
+        &self,
+        channel: &str,
+        setting: &Setting,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut query = self.db.prepare_cached("SELECT boot, zero FROM clocks WHERE channel = ?1")?;
+        let noted = query.query_row([channel], |row| {
+            Ok(Setting { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
+        });
+        let ahead = noted.optional()?.map_or(Duration::ZERO, |noted| setting.ahead_of(&noted));
+        if !ahead.is_zero() {
+            let by = millis(Timestamp::default() + ahead);
+            self.db.execute(
+                "UPDATE calls SET started_at = started_at + ?3, ended_at = ended_at + ?3
+                 WHERE started_at > ?2 AND channel = ?1",
+                params![channel, millis(now.before(ahead + ASKED_FOR)), by],
+            )?;
+            self.db.execute(
+                "UPDATE known SET contact = json_set(contact, '$.made_at', contact ->> '$.made_at' + ?2)
+                 WHERE channel = ?1 AND contact ->> '$.made_at' IS NOT NULL",
+                params![channel, by],
+            )?;
+        }
+        self.db.execute(
+            "INSERT OR REPLACE INTO clocks (channel, boot, zero) VALUES (?1, ?2, ?3)",
+            params![channel, setting.boot, millis(setting.zero)],
+        )?;
+        Ok(())
+    }
+
+    pub(in crate::edges::journal) fn begin_sending(
+        &self,
+        run: i64,
+        channel: &str,
+        call_timeout: Duration,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.db
+            .execute("INSERT OR IGNORE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1", [run])?;
+        let killed = Attempt::Lost { status: None, cause: "the process was killed before the answer".into() };
+        self.db.execute(
+            "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
+             WHERE channel = :channel AND ended_at IS NULL",
+            named_params! {
+                ":latest": millis(now + LINGER),
+                ":timeout": millis(Timestamp::default() + call_timeout),
+                ":result": killed.name(),
+                ":attempt": json(&killed),
+                ":channel": channel,
+            },
+        )?;
+        // What an earlier stop summed up is over: if this process is killed, the rows themselves say how far it came.
+        self.db.execute(
+            "UPDATE runs SET state = 'sending', reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
+            [run],
+        )?;
+        Ok(())
+    }
+
+    pub(in crate::edges::journal) fn ended_since(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
+        // A call that ended since then began at most a while before: the index is on the beginning.
+        let began = since.before(Duration::from_mins(10));
+        let mut query = self
+            .db
+            .prepare_cached("SELECT ended_at FROM calls WHERE started_at > ?1 AND channel = ?2 AND ended_at > ?3")?;
+        let ends = query.query_map(params![millis(began), channel, millis(since)], |row| row.get::<_, i64>(0))?;
+        ends.map(|end| Ok(Timestamp::from_millis(natural(end?)))).collect()
+    }
+
+    pub(in crate::edges::journal) fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT known.unsettled, items.row, items.line, items.contact
+             FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
+             WHERE known.channel = ?2 AND known.unsettled IS NOT NULL ORDER BY items.row",
+        )?;
+        let mut rows = query.query(params![run, channel])?;
+        let mut carried = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (sent, place, line, wanted): (String, Option<i64>, Option<i64>, Option<String>) =
+                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            carried.push(match (place, line, wanted) {
+                (Some(row), Some(line), Some(contact)) => {
+                    let contact = parse("a contact", &contact)?;
+                    Carried::Item(Box::new(self.item(run, channel, natural(row), natural(line), contact)?))
+                }
+                _ => Carried::Orphan(parse("a contact", &sent)?),
+            });
+        }
+        Ok(carried)
+    }
+
+    pub(in crate::edges::journal) fn pending(
+        &self,
+        run: i64,
+        channel: &str,
+        row: u64,
+        limit: u32,
+    ) -> Result<Vec<Item>> {
+        let page = self.pending_contacts(run, row, limit)?;
+        page.into_iter().map(|(row, line, contact)| self.item(run, channel, row, line, contact)).collect()
+    }
+
+    fn item(&self, run: i64, channel: &str, row: u64, line: u64, contact: Contact) -> Result<Item> {
+        let key = contact.key().to_string();
+        let standing = self.standing(channel, &key)?;
+        let mut query = self.db.prepare_cached(
+            "SELECT kind, attempt, ended_at FROM calls
+             WHERE run = ?1 AND key = ?2 AND ended_at IS NOT NULL ORDER BY number",
+        )?;
+        let mut rows = query.query(params![run, key])?;
+        let mut past = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (kind, attempt, ended): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            past.push(PastCall {
+                kind: call_kind(&kind)?,
+                attempt: parse("an attempt", &attempt)?,
+                ended: Timestamp::from_millis(natural(ended)),
+            });
+        }
+        Ok(Item { row, line, contact, standing, past })
+    }
+
+    pub(in crate::edges::journal) fn start(
+        &self,
+        run: i64,
+        kind: CallKind,
+        implied: &Implied,
+        now: Timestamp,
+    ) -> Result<i64> {
+        let mut insert = self
+            .db
+            .prepare_cached("INSERT INTO calls (run, channel, key, kind, started_at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let key = implied.contact.key().to_string();
+        insert.execute(params![run, implied.channel, key, kind.name(), millis(now)])?;
+        let number = self.db.last_insert_rowid();
+        self.imply(implied)?;
+        Ok(number)
+    }
+
+    pub(in crate::edges::journal) fn answered(&self, ended: &Ended, implied: &Implied) -> Result<()> {
+        let mut update =
+            self.db.prepare_cached("UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1")?;
+        update.execute(params![ended.number, millis(ended.at), ended.attempt.name(), json(&ended.attempt)])?;
+        self.imply(implied)
+    }
+
+    pub(in crate::edges::journal) fn imply(&self, implied: &Implied) -> Result<()> {
+        let (channel, key) = (&implied.channel, implied.contact.key().to_string());
+        match &implied.standing {
+            None => {}
+            Some(Standing::Unknown) => {
+                let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
+                forget.execute(params![channel, key])?;
+            }
+            Some(Standing::Unsettled { .. }) => {
+                let mut mark = self.db.prepare_cached(
+                    "INSERT INTO known (channel, key, unsettled) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO UPDATE SET contact = NULL, unsettled = excluded.unsettled",
+                )?;
+                mark.execute(params![channel, key, json(&implied.contact)])?;
+            }
+            Some(Standing::Known(known)) => {
+                let mut learn = self.db.prepare_cached(
+                    "INSERT INTO known (channel, key, contact) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO UPDATE SET contact = excluded.contact, unsettled = NULL",
+                )?;
+                learn.execute(params![channel, key, json(known)])?;
+            }
+        }
+        if let Some((run, row, outcome)) = &implied.outcome {
+            let (state, reason) = outcome_columns(outcome);
+            let mut end = self.db.prepare_cached(
+                "UPDATE items SET state = ?3, reason = ?4, contact = NULL WHERE run = ?1 AND row = ?2",
+            )?;
+            end.execute(params![run, integer(*row), state, reason])?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::edges::journal) fn end(
+        &self,
+        run: i64,
+        state: RunState,
+        reason: Option<&str>,
+        worked: Duration,
+        now: Timestamp,
+        summary: &str,
+    ) -> Result<()> {
+        self.db.execute(
+            "UPDATE runs SET state = ?2, reason = ?3, worked_ms = worked_ms + ?4, ended_at = ?5, summary = ?6 WHERE id = ?1",
+            params![run, state.name(), reason, millis(Timestamp::default() + worked), millis(now), summary],
+        )?;
+        Ok(())
+    }
+}
