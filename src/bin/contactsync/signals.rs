@@ -1,5 +1,7 @@
 //! Ctrl-C and its kin: the first asks the run to stop, the second ends the process at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, process};
 
 use contactsync::{Stop, StopReason};
@@ -8,11 +10,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::failure::Exit;
 use crate::voice::{Level, Voice};
 
-/// Listens for SIGINT and SIGTERM. It takes a tokio runtime to be called in.
+/// Listens for SIGINT and SIGTERM. It takes a tokio runtime to be called in. As long as `reading` says that the input is
+/// being read, nothing was sent and nothing is on its way: the first signal ends the process, too, which may be waiting
+/// for standard input.
 ///
 /// # Errors
 /// What the system says when signals cannot be heard.
-pub fn listen(stop: Stop, voice: Voice) -> io::Result<()> {
+pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -25,6 +29,10 @@ pub fn listen(stop: Stop, voice: Voice) -> io::Result<()> {
             };
             if asked {
                 // What was sent is journaled, or its intent is: a sudden end loses nothing.
+                process::exit(Exit::Stopped as i32);
+            }
+            if reading.load(Ordering::Acquire) {
+                voice.say(Level::Info, &format!("{name}: ended while reading the input; nothing was sent"));
                 process::exit(Exit::Stopped as i32);
             }
             asked = true;

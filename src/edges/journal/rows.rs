@@ -149,7 +149,7 @@ pub struct Counts {
     pub pending: u64,
     /// Calls sent, by kind.
     pub calls: BTreeMap<CallKind, u64>,
-    /// Calls that had to be sent again.
+    /// Calls without a usable answer: lost, never sent, put off, or 429.
     pub retries: u64,
     /// Answers with 429.
     pub throttled: u64,

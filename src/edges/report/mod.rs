@@ -29,7 +29,7 @@ pub struct Summary<C> {
     pub pending: u64,
     /// Calls, by kind: sent ones for a run, the least and the most for a plan.
     pub calls: Calls<C>,
-    /// Calls that were sent again.
+    /// Calls without a usable answer: lost, never sent, put off, or 429. They are sent again, in this run or the next.
     pub retries: u64,
     /// Answers with 429.
     pub throttled: u64,

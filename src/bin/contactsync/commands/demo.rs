@@ -2,6 +2,7 @@
 //! again to show that nothing is left to do.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
@@ -86,7 +87,7 @@ impl<'a> Demo<'a> {
         let transport =
             Http::new(url.clone(), token, kind, Timeouts::default()).map_err(|error| Failure::unexpected(&error))?;
         let stop = Stop::default();
-        signals::listen(stop.clone(), voice.clone()).map_err(|error| Failure::unexpected(&error))?;
+        signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
         Ok(Self {
             runtime,
             journal: Journal::in_memory()?,

@@ -1,5 +1,7 @@
 //! `resume`: sends what an interrupted run left pending, without its input.
 
+use std::sync::Arc;
+
 use contactsync::{ChannelKind, Clock, RunState, RunSummary, Stop};
 
 use crate::args::ResumeArgs;
@@ -32,7 +34,7 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let (stop, clock) = (Stop::default(), Clock::system());
-    signals::listen(stop.clone(), voice.clone()).map_err(|error| Failure::unexpected(&error))?;
+    signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,

@@ -1,5 +1,7 @@
 //! `sandbox`: the platform on this machine, until it is stopped.
 
+use std::sync::Arc;
+
 use contactsync::Stop;
 use contactsync::sandbox::{Config, Faults, Sandbox, WindowKind};
 
@@ -25,7 +27,7 @@ pub fn run(args: &SandboxArgs, voice: &Voice) -> Result<Exit, Failure> {
     };
     runtime()?.block_on(async {
         let stop = Stop::default();
-        signals::listen(stop.clone(), voice.clone()).map_err(|error| Failure::unexpected(&error))?;
+        signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
         let sandbox = Sandbox::start(config).await.map_err(|error| {
             Failure::usage_text(format!("cannot listen on 127.0.0.1:{}: {error}", args.port))
                 .hint("take another --port, or 0 for any that is free")

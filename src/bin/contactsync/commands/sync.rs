@@ -1,5 +1,8 @@
 //! `sync INPUT`: plans the file into the journal, then sends what is pending.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use contactsync::{Clock, NewRun, Stop, plan};
 
 use crate::args::SyncArgs;
@@ -22,7 +25,8 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let (stop, clock) = (Stop::default(), Clock::system());
-    signals::listen(stop.clone(), voice.clone()).map_err(|error| Failure::unexpected(&error))?;
+    let reading = Arc::new(AtomicBool::new(true));
+    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let name = source.name().to_owned();
     let new = NewRun {
         channel: args.place.channel.clone(),
@@ -34,6 +38,7 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
         now: clock.now(),
     };
     let run = plan(&place.journal, source, &mapping, new, &Progress::new(voice, &name), &stop)?;
+    reading.store(false, Ordering::Release);
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
