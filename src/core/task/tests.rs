@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::core::model::{Draft, Value};
+use crate::core::model::{Draft, Field, Value};
+use crate::core::search::PAGES_PER_FIND;
 
 const SETTLE: Duration = Duration::from_secs(30);
 
