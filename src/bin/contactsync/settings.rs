@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{env, fs};
 
@@ -108,6 +109,18 @@ pub struct Reading {
     pub source: Source,
     pub mapping: Mapping,
     pub policy: Policy,
+    /// What may not be meant as it stands.
+    pub warnings: Vec<String>,
+}
+
+/// Columns whose name has a meaning of its own but for its capitals: they are fields.
+fn misspelt(header: &[Arc<str>]) -> Vec<String> {
+    let reserved = ["contact_id", "tags", "remove_tags"];
+    let meant = |column: &Arc<str>| {
+        let name = reserved.into_iter().find(|name| column.eq_ignore_ascii_case(name) && **column != **name)?;
+        Some(format!("column `{column}` is sent as a field of that name; the one that is understood is `{name}`"))
+    };
+    header.iter().filter_map(meant).collect()
 }
 
 impl Reading {
@@ -121,9 +134,20 @@ impl Reading {
             .transpose()?;
         let input = if args.input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(&args.input)) };
         let source = Source::open(&input, format).map_err(|error| Failure::usage(&error))?;
+        if let Some([only]) = source.header()
+            && let Some(separator) = [';', '\t'].into_iter().find(|&sign| only.contains(sign))
+        {
+            let separator = if separator == ';' { "`;`" } else { "tabs" };
+            return Err(Failure::usage_text(format!(
+                "{}: expected columns separated by commas, found {separator}",
+                source.name()
+            ))
+            .hint("save the file as CSV with commas, in UTF-8"));
+        }
+        let warnings = misspelt(source.header().unwrap_or_default());
         let mapping = Mapping::new(source.header(), args.matches.clone(), policy.mode)
             .map_err(|error| Failure::usage_text(format!("{}: {error}", source.name())))?;
-        Ok(Self { source, mapping, policy })
+        Ok(Self { source, mapping, policy, warnings })
     }
 }
 

@@ -8,11 +8,14 @@ use crate::failure::{Exit, Failure};
 use crate::output::{outcomes, print};
 use crate::progress::{Progress, short_time};
 use crate::settings::{Reading, planned};
-use crate::voice::Voice;
+use crate::voice::{Level, Voice};
 
 pub fn run(args: &PlanArgs, voice: &Voice) -> Result<Exit, Failure> {
     let (url, rate) = planned(&args.connection)?;
-    let Reading { source, mapping, policy } = Reading::open(&args.input)?;
+    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input)?;
+    for warning in &warnings {
+        voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
+    }
     let journal = Journal::dry(&args.place.journal)?;
     if let Some(url) = url.filter(|_| !args.connection.moved) {
         hold_to_url(&journal, &args.place, &url, false)?;

@@ -30,6 +30,10 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
     let earlier = Earlier { url: run.url.clone(), kind, rate: run.rate };
     let connection = Connection::new(&args.connection, Some(&earlier))?;
     hold_to_url(&place.journal, &args.place, &connection.url, args.connection.moved)?;
+    if connection.url.as_str() != run.url {
+        // Nobody is known where it went before: that was a wrong URL. What is left of it goes where it should have gone.
+        place.journal.move_channel(channel, connection.url.as_str())?;
+    }
 
     let runtime = runtime()?;
     let _inside = runtime.enter();

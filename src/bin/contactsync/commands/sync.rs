@@ -11,12 +11,15 @@ use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
 use crate::settings::{Connection, Reading};
 use crate::signals;
-use crate::voice::Voice;
+use crate::voice::{Level, Voice};
 
 pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
     let connection = Connection::new(&args.connection, None)?;
-    let Reading { source, mapping, policy } = Reading::open(&args.input)?;
+    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input)?;
+    for warning in &warnings {
+        voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
+    }
     let place = Place::take(&args.place)?;
     hold_to_url(&place.journal, &args.place, &connection.url, args.connection.moved)?;
 

@@ -14,7 +14,9 @@ const FORECAST_PAGE: u32 = 1_000;
 
 impl Store {
     pub(in crate::edges::journal) fn channel_url(&self, channel: &str) -> Result<Option<String>> {
-        let mut query = self.db.prepare_cached("SELECT url FROM channels WHERE name = ?1")?;
+        let mut query = self.db.prepare_cached(
+            "SELECT url FROM channels WHERE name = ?1 AND EXISTS (SELECT 1 FROM known WHERE channel = ?1)",
+        )?;
         Ok(query.query_row([channel], |row| row.get(0)).optional()?)
     }
 

@@ -57,8 +57,10 @@ impl Store {
         call_timeout: Duration,
         now: Timestamp,
     ) -> Result<()> {
-        self.db
-            .execute("INSERT OR IGNORE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1", [run])?;
+        self.db.execute(
+            "INSERT OR REPLACE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1",
+            [run],
+        )?;
         let killed = Attempt::Lost { status: None, cause: "the process was killed before the answer".into() };
         self.db.execute(
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
