@@ -112,7 +112,7 @@ impl Answer<'_> {
             return refusal;
         }
         let suspect = if self.status == 405 { "is the URL right?" } else { "probably a firewall or proxy" };
-        self.lost(&format!("{}, not the API's answer: {suspect}", self.message()))
+        self.lost(&format!("{}, not the API's answer: {suspect}", self.message().trim_end_matches('.')))
     }
 
     // 404 is what a wrong URL gives, and then every call gets it. It stands for a missing contact only where the words
@@ -128,7 +128,7 @@ impl Answer<'_> {
         let words = message.to_lowercase();
         let unknown_path = ["route", "url", "endpoint", "page"].iter().any(|word| words.contains(word));
         let wrong_url = || {
-            let cause = format!("{message}, not the API's answer: is the URL right?");
+            let cause = format!("{}, not the API's answer: is the URL right?", message.trim_end_matches('.'));
             match self.kind {
                 // A create names nothing that could be missing but the path itself, so nobody took it: whoever held it
                 // for lost would look for contacts that were never made.
