@@ -106,7 +106,28 @@ impl Call {
     }
 }
 
+/// Which page of which search a find is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The field that is searched.
+    pub field: String,
+    /// The page, from 1.
+    pub page: u32,
+}
+
 impl Call {
+    /// Which page of which search this is, for a find.
+    pub fn asked(&self) -> Option<Asked> {
+        match self {
+            Self::Find { field, page } => Some(Asked { field: field.name.clone(), page: *page }),
+            Self::Read { .. }
+            | Self::Create { .. }
+            | Self::Update { .. }
+            | Self::AddTags { .. }
+            | Self::RemoveTags { .. } => None,
+        }
+    }
+
     /// What a find searches.
     pub const fn searched(&self) -> Option<&Field> {
         match self {

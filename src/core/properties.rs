@@ -474,7 +474,7 @@ proptest! {
             }
             let attempt = any_attempt(&call, roll);
             live.apply(&call, &attempt, now);
-            past.push(PastCall { kind: call.kind(), attempt, ended: now });
+            past.push(PastCall { kind: call.kind(), asked: call.asked(), attempt, ended: now });
             now = now + Duration::from_secs(seconds * seconds / 100);
         }
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::attempt::Attempt;
-use crate::core::call::{Call, CallKind};
+use crate::core::call::{Asked, Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields};
 use crate::core::model::{Contact, ContactId, Known, Mode, Remote, Standing};
 use crate::core::search::Search;
@@ -77,6 +77,8 @@ pub enum Step {
 pub struct PastCall {
     /// Which of the six calls it was.
     pub kind: CallKind,
+    /// Which page of which search, for a find.
+    pub asked: Option<Asked>,
     /// What it came to.
     pub attempt: Attempt,
     /// When it ended.
@@ -135,16 +137,15 @@ impl Task {
     pub fn new(contact: Contact, standing: Standing, policy: Policy, past: &[PastCall], now: Timestamp) -> Self {
         let mut task = Self::begin(contact, standing, policy, Goal::Bring, now);
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
-        // What the platform has is in the standing; left to recall is a search that has found nobody so far. It is
-        // recalled whole or not at all, because its pages come in order and none says which one it is; and only as long
-        // as nothing but it has happened. A page from the future was noted before the clock was set back: how old it is,
-        // nobody knows.
+        // What the platform has is in the standing; left to recall is a search that has found nobody so far, as long as
+        // nothing but it has happened. A page from the future was noted before the clock was set back: how old it is,
+        // nobody knows. When one is too old, so is the search that it was part of.
         let is_good = |call: &PastCall| {
             call.kind == CallKind::Find && call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD
         };
         if past.iter().all(is_good) {
             for find in past {
-                task.recall_find(&find.attempt);
+                task.recall_find(find);
             }
         }
         task.conclude();
@@ -303,17 +304,12 @@ impl Task {
         self.conclude();
     }
 
-    // Searches for a lost create are not recalled: its settle time began anew.
-    fn recall_find(&mut self, attempt: &Attempt) {
-        match &self.stage {
-            Stage::Searching { .. } => self.heard_find(attempt),
-            Stage::Creating
-            | Stage::Settling { .. }
-            | Stage::Checking { .. }
-            | Stage::Writing
-            | Stage::Rereading { .. }
-            | Stage::Over(_)
-            | Stage::Left(_) => {}
+    // Searches for a lost create are not recalled: its settle time began anew. Nor is a page that was asked for twice.
+    fn recall_find(&mut self, past: &PastCall) {
+        if let Stage::Searching { search, .. } = &self.stage
+            && search.call().asked() == past.asked
+        {
+            self.heard_find(&past.attempt);
         }
     }
 

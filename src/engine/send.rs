@@ -304,7 +304,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let before = contact.task.standing().clone();
         contact.task.start(call);
         let implied = self.implied(contact, *contact.task.standing() != before, None);
-        let started = job.journal.start(job.run, call.kind(), implied, begun).await?;
+        let started = job.journal.start(job.run, call, implied, begun).await?;
         let number = started.number();
         let attempt = job.transport.send(Cleared::new(call, clearance.permit, started)).await;
         self.pace.finish();

@@ -6,8 +6,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use contactsync::{
-    CallKind, Carried, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy, RunState, SendJournal,
-    Setting, Started, Timestamp,
+    Call, CallKind, Carried, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy, RunState,
+    SendJournal, Setting, Started, Timestamp,
 };
 use tokio::sync::Notify;
 
@@ -16,7 +16,7 @@ use crate::scenario::Bug;
 type Result<T> = std::result::Result<T, JournalError>;
 
 /// A create with its run and its moment.
-type Late = (i64, Implied, Timestamp);
+type Late = (i64, Call, Implied, Timestamp);
 
 pub struct Gated<'a> {
     pub inner: &'a Journal,
@@ -87,14 +87,14 @@ impl SendJournal for Gated<'_> {
         self.inner.forecast(run, channel, policy).await
     }
 
-    async fn start(&self, run: i64, kind: CallKind, implied: Implied, now: Timestamp) -> Result<Started> {
+    async fn start(&self, run: i64, call: &Call, implied: Implied, now: Timestamp) -> Result<Started> {
         self.gate().await;
-        let started = if self.bug == Some(Bug::IntentNotCommitted) && kind == CallKind::Create {
+        let started = if self.bug == Some(Bug::IntentNotCommitted) && call.kind() == CallKind::Create {
             let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
-            self.late.borrow_mut().insert(contact_of, (run, implied.clone(), now));
-            self.elsewhere.start(run, kind, implied, now).await?
+            self.late.borrow_mut().insert(contact_of, (run, call.clone(), implied.clone(), now));
+            self.elsewhere.start(run, call, implied, now).await?
         } else {
-            self.inner.start(run, kind, implied, now).await?
+            self.inner.start(run, call, implied, now).await?
         };
         self.gate().await;
         Ok(started)
@@ -104,8 +104,8 @@ impl SendJournal for Gated<'_> {
         self.gate().await;
         let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
         let late = self.late.borrow_mut().remove(&contact_of);
-        if let Some((run, sent, at)) = late {
-            ended.number = self.inner.start(run, CallKind::Create, sent, at).await?.number();
+        if let Some((run, call, sent, at)) = late {
+            ended.number = self.inner.start(run, &call, sent, at).await?.number();
         }
         if self.bug == Some(Bug::AnswerWithoutKnown) {
             let known = Implied { outcome: None, ..implied.clone() };

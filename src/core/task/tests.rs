@@ -48,6 +48,11 @@ fn known(text: &str) -> Known {
     Known::only_id(id(text))
 }
 
+/// The first page of the search by `phone`, for a past find.
+fn asked(kind: CallKind) -> Option<Asked> {
+    (kind == CallKind::Find).then(|| Asked { field: "phone".into(), page: 1 })
+}
+
 fn page(contacts: &[Remote]) -> Attempt {
     Attempt::Page { contacts: contacts.to_vec(), more: false }
 }
@@ -558,8 +563,12 @@ fn tags_that_others_put_there_stay() {
 
 #[test]
 fn a_resumed_task_goes_on_where_it_was() {
-    let past =
-        |kind, attempt, minutes: u64| PastCall { kind, attempt, ended: start().before(Duration::from_mins(minutes)) };
+    let past = |kind, attempt, minutes: u64| PastCall {
+        kind,
+        asked: asked(kind),
+        attempt,
+        ended: start().before(Duration::from_mins(minutes)),
+    };
     let resumed = |standing, past: &[PastCall]| Task::new(contact(2, 1), standing, policy(Mode::Upsert), past, start());
     check(
         "the search is not asked again",
@@ -662,6 +671,7 @@ fn a_search_is_recalled_whole_or_not_at_all() {
     let first = Attempt::Page { contacts: vec![remote("7", &[("phone", "1")], &[])], more: true };
     let at = |attempt, minutes| PastCall {
         kind: CallKind::Find,
+        asked: asked(CallKind::Find),
         attempt,
         ended: start().before(Duration::from_mins(minutes)),
     };
@@ -750,8 +760,8 @@ fn a_contact_of_our_making_that_is_gone_is_settled() {
         let mut killed = gone();
         let Step::Call(call) = killed.step(start()) else { panic!("{killed:?}") };
         killed.apply(&call, &missing(), start());
-        let find = PastCall { kind: CallKind::Find, attempt: page(&[]), ended: start() };
-        let update = PastCall { kind: CallKind::Update, attempt: missing(), ended: start() };
+        let find = PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt: page(&[]), ended: start() };
+        let update = PastCall { kind: CallKind::Update, asked: None, attempt: missing(), ended: start() };
         let anew = Task::new(contact(2, 0), killed.standing().clone(), policy(mode), &[find, update], start());
         assert!(matches!(anew.step(start()), Step::Wait(_)), "{anew:?}");
     }
@@ -759,7 +769,7 @@ fn a_contact_of_our_making_that_is_gone_is_settled() {
 
 #[test]
 fn what_was_found_before_a_contact_was_gone_is_not_recalled() {
-    let past = |kind, attempt| PastCall { kind, attempt, ended: start() };
+    let past = |kind, attempt| PastCall { kind, asked: asked(kind), attempt, ended: start() };
     let hit = page(&[remote("7", &[("phone", "1")], &[])]);
     let resumed = |past: &[PastCall]| Task::new(contact(2, 0), Standing::Unknown, policy(Mode::Upsert), past, start());
     for found in [hit, page(&[])] {
@@ -777,6 +787,28 @@ fn what_was_found_before_a_contact_was_gone_is_not_recalled() {
         "all of its pages or none",
         resumed(&[old, past(CallKind::Find, page(&[]))]),
         &[("find phone p1", page(&[remote("7", &[("phone", "1"), ("f1", "v1")], &[])]))],
+        &done(Outcome::Unchanged),
+    );
+}
+
+#[test]
+fn a_page_that_was_asked_for_twice_is_no_answer_to_another_search() {
+    let contact = Contact::new(Draft {
+        matches: vec![Field::text("email", "a@example.com"), Field::text("phone", "1")],
+        ..Draft::default()
+    });
+    let find = |field: &str, attempt| PastCall {
+        kind: CallKind::Find,
+        asked: Some(Asked { field: field.into(), page: 1 }),
+        attempt,
+        ended: start(),
+    };
+    // The second process could not know yet how the search by phone ended, and began anew.
+    let past = [find("email", page(&[])), find("phone", lost()), find("email", page(&[]))];
+    check(
+        "the phone was never searched",
+        Task::new(contact.unwrap(), Standing::Unknown, policy(Mode::Upsert), &past, start()),
+        &[("find phone p1", page(&[remote("7", &[("phone", "1"), ("email", "a@example.com")], &[])]))],
         &done(Outcome::Unchanged),
     );
 }

@@ -31,6 +31,7 @@ CREATE TABLE calls (
     channel    TEXT NOT NULL,
     key        TEXT NOT NULL,
     kind       TEXT NOT NULL,
+    asked      TEXT,            -- JSON of which page of which search, for a find
     started_at INTEGER NOT NULL,
     ended_at   INTEGER,
     result     TEXT,            -- the attempt in one word

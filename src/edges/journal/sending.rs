@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::rows::{Carried, Counts, Item, RunState};
 use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
-use crate::core::call::{CallKind, Started};
+use crate::core::call::{Call, Started};
 use crate::core::model::{Contact, Standing};
 use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
@@ -80,7 +80,7 @@ pub trait SendJournal {
     fn start(
         &self,
         run: i64,
-        kind: CallKind,
+        call: &Call,
         implied: Implied,
         now: Timestamp,
     ) -> impl Future<Output = Result<Started, JournalError>>;
@@ -180,8 +180,9 @@ impl SendJournal for Journal {
         self.ask(move |store| store.forecast(run, &channel, policy)).await
     }
 
-    async fn start(&self, run: i64, kind: CallKind, implied: Implied, now: Timestamp) -> Result<Started, JournalError> {
-        let number = self.ask(move |store| store.start(run, kind, &implied, now)).await?;
+    async fn start(&self, run: i64, call: &Call, implied: Implied, now: Timestamp) -> Result<Started, JournalError> {
+        let (kind, asked) = (call.kind(), call.asked());
+        let number = self.ask(move |store| store.start(run, kind, asked.as_ref(), &implied, now)).await?;
         Ok(Started::committed(number))
     }
 
@@ -230,7 +231,8 @@ mod tests {
 
     async fn call(journal: &Journal, contact: &Contact, begun: Timestamp, ended: Option<Timestamp>) {
         let implied = Implied { channel: "c".into(), contact: contact.clone(), standing: None, outcome: None };
-        let number = journal.start(1, CallKind::Find, implied.clone(), begun).await.unwrap().number();
+        let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
+        let number = journal.start(1, &call, implied.clone(), begun).await.unwrap().number();
         let Some(at) = ended else { return };
         let attempt = Attempt::Page { contacts: Vec::new(), more: false };
         journal.answered(Ended { number, attempt, at }, implied).await.unwrap();

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, named_params, params};
 
 use super::{Result, Store, call_kind, integer, json, millis, natural, outcome_columns, parse};
 use crate::core::attempt::Attempt;
-use crate::core::call::CallKind;
+use crate::core::call::{Asked, CallKind};
 use crate::core::model::{Contact, Standing};
 use crate::core::task::PastCall;
 use crate::core::time::{Setting, Timestamp};
@@ -128,17 +128,18 @@ impl Store {
         let key = contact.key().to_string();
         let standing = self.standing(channel, &key)?;
         let mut query = self.db.prepare_cached(
-            "SELECT kind, attempt, ended_at FROM calls
+            "SELECT kind, asked, attempt, ended_at FROM calls
              WHERE run = ?1 AND key = ?2 AND ended_at IS NOT NULL ORDER BY number",
         )?;
         let mut rows = query.query(params![run, key])?;
         let mut past = Vec::new();
         while let Some(row) = rows.next()? {
-            let (kind, attempt, ended): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (kind, asked, attempt): (String, Option<String>, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             past.push(PastCall {
                 kind: call_kind(&kind)?,
+                asked: asked.map(|asked| parse("what was asked", &asked)).transpose()?,
                 attempt: parse("an attempt", &attempt)?,
-                ended: Timestamp::from_millis(natural(ended)),
+                ended: Timestamp::from_millis(natural(row.get(3)?)),
             });
         }
         Ok(Item { row, line, contact, standing, past })
@@ -148,14 +149,15 @@ impl Store {
         &self,
         run: i64,
         kind: CallKind,
+        asked: Option<&Asked>,
         implied: &Implied,
         now: Timestamp,
     ) -> Result<i64> {
-        let mut insert = self
-            .db
-            .prepare_cached("INSERT INTO calls (run, channel, key, kind, started_at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO calls (run, channel, key, kind, asked, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
         let key = implied.contact.key().to_string();
-        insert.execute(params![run, implied.channel, key, kind.name(), millis(now)])?;
+        insert.execute(params![run, implied.channel, key, kind.name(), asked.map(json), millis(now)])?;
         let number = self.db.last_insert_rowid();
         self.imply(implied)?;
         Ok(number)
