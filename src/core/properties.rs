@@ -491,12 +491,15 @@ fn check_made_anew(
 ) -> Result<(), TestCaseError> {
     let has_old_search =
         past.iter().any(|call| call.kind == CallKind::Find && now.since(call.ended) >= FIND_STAYS_GOOD);
+    let has_more_than_finds = past.iter().any(|call| call.kind != CallKind::Find);
     let is_well = match (step, anew) {
         // A row that ended is not taken up again, and what is left for the next run may be tried by it.
         (Step::Done(_) | Step::Leave(_), _) => true,
         (step, anew) if step == anew => true,
         // Its settle time begins anew.
         (_, Step::Wait(_)) => matches!(live.standing(), Standing::Unsettled { .. }),
+        // A search is recalled as long as nothing but it has happened; else it begins anew, before anything is written.
+        (_, Step::Call(Call::Find { .. })) if *live.standing() == Standing::Unknown && has_more_than_finds => true,
         // It looks once more before it creates.
         (Step::Call(Call::Create { .. }), Step::Call(Call::Find { .. })) => true,
         (Step::Call(Call::Find { .. }), Step::Call(Call::Find { .. })) => has_old_search,
