@@ -10,6 +10,9 @@ use crate::scene::{JOURNAL, People, Ran, Scene};
 
 const SECRET: &str = "tok-1f0e9d8c7b6a5948-never-to-be-seen";
 
+/// How many runs may follow one that left a contact whose calls kept failing.
+const LAST_RUNS: usize = 5;
+
 /// Looks into every file of the scene, what the programs said among them. Returns the names of the journal's files.
 #[track_caller]
 fn check_files(scene: &Scene) -> Vec<String> {
@@ -62,8 +65,15 @@ async fn the_token_is_in_no_output_and_in_no_file() {
     assert_eq!(check_files(&scene), all);
 
     let calls = |ran: &Ran| ran.stderr.lines().filter(|line| line.contains(" ms")).count();
-    let ran = sync().run().await.exits(0);
+    let mut ran = sync().run().await;
     assert!(calls(&ran) > 100, "every call is told: {ran:?}");
+    // With so many faults a call may fail so often in a row that its contact is left for the next run.
+    for _ in 0..LAST_RUNS {
+        if ran.code == Some(4) {
+            ran = sync().run().await;
+        }
+    }
+    ran.exits(0);
     people.are_all_of_channel(&scene.sandbox, SECRET);
     let log = scene.sync("in.csv --match email -v --log-format json").token(Some(SECRET)).run().await.exits(0);
     assert_eq!(log.summary().rows(), "80 unchanged");
