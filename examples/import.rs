@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Event, Format, Http, Job, Journal, Mapping, Mode, NewRun, Observer, Policy, Source,
-    Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
+    BaseUrl, ChannelKind, Clock, Event, Format, Http, Job, Journal, Mapping, Mode, NewRun, Observer, Policy, Routes,
+    Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
 };
 
 const CONTACTS: &str = "\
@@ -61,13 +61,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         policy,
         now: clock.now(),
     };
-    let run = plan(&journal, source, &mapping, run, &Printed, &stop)?;
+    let planned = plan(&journal, source, &mapping, Routes::One(run), &Printed, &stop)?;
 
     // Sending brings each pending contact to its end. `stop.ask(…)` from anywhere would end it early.
     let ending = send(Job {
         journal: &journal,
-        run,
+        run: planned.runs[0],
         channel: "example",
+        window: &transport.window(&journal.salt()?),
         policy,
         transport: &transport,
         call_timeout: TIMEOUT,

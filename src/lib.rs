@@ -43,6 +43,7 @@ mod engine;
 
 pub use crate::core::attempt::Attempt;
 pub use crate::core::call::{Call, CallKind, Cleared, Started};
+pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
 pub use crate::core::mapping::{Mapping, MappingError};
 pub use crate::core::model::{
@@ -52,8 +53,8 @@ pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, LockError, NewRun, RunRow, RunState,
-    SendJournal,
+    Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, LockError, NO_CHANNEL, NewRun, RunRow,
+    RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;
@@ -65,6 +66,6 @@ pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary}
 pub use crate::edges::sandbox;
 pub use crate::edges::source::{Format, Input, Row, Source, SourceError, SourceFault, UnknownFormat};
 pub use crate::engine::{
-    Ending, Event, Job, Observer, PlanError, Stop, StopReason, Transport, concurrency_for, plan, plan_summary,
-    run_summary, send,
+    Ending, Event, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for, plan,
+    plan_summary, run_summary, send,
 };

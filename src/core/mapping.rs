@@ -36,6 +36,7 @@ const COLUMNS_LISTED: usize = 20;
 pub struct Mapping {
     match_fields: Vec<String>,
     mode: Mode,
+    channel_column: Option<String>,
 }
 
 /// Why an input cannot be mapped at all.
@@ -60,6 +61,19 @@ pub enum MappingError {
     /// A match field has a name that cannot be a custom field's.
     #[error("match field `{0}`: expected the name of a custom field, found {what}", what = reserved(.0).unwrap_or("none"))]
     Reserved(String),
+    /// The channel's column is no column of the file.
+    #[error("channel column `{column}`: expected a column of the file, found none of that name{}; {}", Meant(close.as_deref()), Listed(columns))]
+    NoChannelColumn {
+        /// The column.
+        column: String,
+        /// The column whose name differs only in case or in one letter.
+        close: Option<String>,
+        /// The header's columns.
+        columns: Vec<String>,
+    },
+    /// The channel's column is a match field as well.
+    #[error("channel column `{0}`: expected a column of its own, found a match field")]
+    ChannelMatches(String),
     /// A match field is named twice.
     #[error("match field `{0}`: expected once, found twice")]
     Repeated(String),
@@ -89,7 +103,39 @@ impl Mapping {
         if must_find(mode) && match_fields.is_empty() && !has_column(ID_COLUMN) {
             return Err(MappingError::NoMatch { columns: columns() });
         }
-        Ok(Self { match_fields, mode })
+        Ok(Self { match_fields, mode, channel_column: None })
+    }
+
+    /// The same rules for an input in which `column` says which channel a row belongs to. It is no field then.
+    ///
+    /// # Errors
+    /// When the input has no such column, or it is a match field.
+    pub fn routed_by(self, header: Option<&[Arc<str>]>, column: &str) -> Result<Self, MappingError> {
+        let columns = || header.unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>();
+        if self.match_fields.iter().any(|field| field == column) {
+            return Err(MappingError::ChannelMatches(column.to_owned()));
+        }
+        if header.is_some_and(|columns| !columns.iter().any(|name| **name == *column)) {
+            let close = columns().into_iter().find(|name| is_close(name, column));
+            return Err(MappingError::NoChannelColumn { column: column.to_owned(), close, columns: columns() });
+        }
+        Ok(Self { channel_column: Some(column.to_owned()), ..self })
+    }
+
+    /// The column that says which channel a row belongs to, when there is one.
+    pub fn channel_column(&self) -> Option<&str> {
+        self.channel_column.as_deref()
+    }
+
+    /// The channel that a record names; `None` when it names none.
+    pub fn channel<'a>(&self, record: &'a Record) -> Option<&'a str> {
+        let column = self.channel_column.as_deref()?;
+        let (_, cell) = record.cells.iter().find(|(name, _)| **name == *column)?;
+        let text = match cell {
+            Cell::Text(text) | Cell::Json(Json::String(text)) => text.trim(),
+            Cell::Json(_) => "",
+        };
+        (!text.is_empty()).then_some(text)
     }
 
     /// The contact that a record asks for.
@@ -102,7 +148,7 @@ impl Mapping {
         let reject = |Refusal { column, reason }| Rejection { row, line, column, reason };
         let mut parts = Parts::new(&self.match_fields, cells.len());
         let shaped = cells.iter().any(|(name, cell)| **name == *SHAPE_KEY && is_shape(cell));
-        for (name, cell) in cells {
+        for (name, cell) in cells.into_iter().filter(|(name, _)| Some(&**name) != self.channel_column()) {
             match cell {
                 Cell::Text(text) => parts.text(&name, text),
                 Cell::Json(json) if shaped => parts.shaped(&name, json),

@@ -4,6 +4,7 @@
 
 pub mod attempt;
 pub mod call;
+pub mod channel;
 pub mod diff;
 pub mod health;
 pub mod mapping;

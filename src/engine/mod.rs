@@ -8,7 +8,7 @@ mod summary;
 mod transport;
 
 pub use self::event::{Event, Observer};
-pub use self::plan::{PlanError, plan};
+pub use self::plan::{PlanError, PlannedRuns, Routes, plan};
 pub use self::send::{Ending, Job, concurrency_for, send};
 pub use self::stop::{Stop, StopReason};
 pub use self::summary::{plan_summary, run_summary};

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, Cleared};
+use crate::core::channel::WindowId;
 use crate::core::health::{Health, Verdict};
 use crate::core::model::Contact;
 use crate::core::plan::{Range, forecast};
@@ -42,6 +43,8 @@ pub struct Job<'a, J, T, O> {
     pub run: i64,
     /// The channel's name.
     pub channel: &'a str,
+    /// The window that its calls count in.
+    pub window: &'a WindowId,
     /// What the run wants of its tasks.
     pub policy: Policy,
     /// The platform.
@@ -101,8 +104,8 @@ async fn send_since<J: SendJournal, T: Transport, O: Observer>(
     begun: Timestamp,
     job: &Job<'_, J, T, O>,
 ) -> Result<Ending, JournalError> {
-    job.journal.begin_sending(job.run, job.channel, job.call_timeout, begun, job.clock.setting()).await?;
-    let ended = job.journal.ended_since(job.channel, begun.before(MINUTE + MARGIN)).await?;
+    job.journal.begin_sending(job.run, job.channel, job.window, job.call_timeout, begun, job.clock.setting()).await?;
+    let ended = job.journal.ended_since(job.window, begun.before(MINUTE + MARGIN)).await?;
     let pace = Pace::new(job.rate, job.burst, ended, job.clock.clone());
     let concurrency = job.concurrency.unwrap_or_else(|| concurrency_for(job.rate)).max(1);
     let sending = Sending {

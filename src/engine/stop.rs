@@ -1,5 +1,7 @@
 //! The wish to stop, and why.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 /// Why a run stops before its end.
@@ -24,19 +26,27 @@ impl StopReason {
     }
 }
 
-/// A wish to stop that can be uttered from anywhere and is heard everywhere. The first reason stays.
+/// A wish to stop that can be uttered from anywhere and is heard everywhere. The first reason stays. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Stop {
     reason: watch::Sender<Option<StopReason>>,
+    // Whose wish is this one's as well.
+    above: Option<Arc<Self>>,
 }
 
 impl Default for Stop {
     fn default() -> Self {
-        Self { reason: watch::Sender::new(None) }
+        Self { reason: watch::Sender::new(None), above: None }
     }
 }
 
 impl Stop {
+    /// The wish of a part: it hears what is asked of the whole, and what is asked of it stays with it.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { above: Some(Arc::new(self.clone())), ..Self::default() }
+    }
+
     /// Asks to stop.
     pub fn ask(&self, why: StopReason) {
         self.reason.send_if_modified(|reason| {
@@ -48,12 +58,39 @@ impl Stop {
 
     /// The reason, once somebody asked.
     pub fn reason(&self) -> Option<StopReason> {
-        self.reason.borrow().clone()
+        self.reason.borrow().clone().or_else(|| self.above.as_ref().and_then(|above| above.reason()))
     }
 
     /// Waits until somebody asks.
     pub async fn asked(&self) {
-        // It cannot fail: `self` holds the sender that would have to be gone.
-        let _ = self.reason.subscribe().wait_for(Option::is_some).await;
+        let own = async {
+            // It cannot fail: `self` holds the sender that would have to be gone.
+            let _ = self.reason.subscribe().wait_for(Option::is_some).await;
+        };
+        match &self.above {
+            None => own.await,
+            Some(above) => tokio::select! {
+                () = own => {}
+                () = Box::pin(above.asked()) => {}
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_hears_the_whole_and_not_the_other_way_round() {
+        let whole = Stop::default();
+        let (one, other) = (whole.part(), whole.part());
+        one.ask(StopReason::Signal("ONE"));
+        one.asked().await;
+        assert_eq!((whole.reason(), other.reason()), (None, None));
+        whole.ask(StopReason::Signal("ALL"));
+        other.asked().await;
+        assert_eq!(other.reason(), Some(StopReason::Signal("ALL")));
+        assert_eq!(one.reason(), Some(StopReason::Signal("ONE")));
     }
 }

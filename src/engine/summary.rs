@@ -1,5 +1,6 @@
 //! From the journal's counts to the summary that scripts read.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::call::CallKind;
@@ -27,6 +28,7 @@ pub fn run_summary(run: i64, state: RunState, reason: Option<String>, counts: &C
         throttled: counts.throttled,
         seconds: worked.as_secs_f64(),
         minutes: None,
+        channels: BTreeMap::new(),
     }
 }
 
@@ -49,6 +51,7 @@ pub fn plan_summary(counts: &Counts, forecast: &Forecast, rate: u32, worked: Dur
         throttled: 0,
         seconds: worked.as_secs_f64(),
         minutes: Some(Minutes { min: minutes(forecast.total.min), max: minutes(forecast.total.max) }),
+        channels: BTreeMap::new(),
     }
 }
 

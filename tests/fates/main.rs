@@ -14,8 +14,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    CallKind, Clock, Event, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Outcome, Policy, RunSummary, Source,
-    Stop, TagsMode, Timestamp, plan, send,
+    CallKind, Clock, Event, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Outcome, Policy, Routes, RunSummary,
+    Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
 };
 
 use platform::{Fate, Manners, Platform, Words};
@@ -280,12 +280,14 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
         policy,
         now: clock.now(),
     };
-    let run = plan(journal, source, &mapping, new, &observer, &Stop::default()).expect("it is planned");
+    let planned =
+        plan(journal, source, &mapping, Routes::One(new), &observer, &Stop::default()).expect("it is planned");
     for _ in 0..4 {
         let job = Job {
             journal,
-            run,
+            run: planned.runs[0],
             channel: "default",
+            window: &WindowId::of("default", b""),
             policy,
             transport: platform,
             call_timeout: Duration::from_secs(30),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contactsync::{
     Call, CallKind, Carried, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy, RunState,
-    SendJournal, Setting, Started, Timestamp,
+    SendJournal, Setting, Started, Timestamp, WindowId,
 };
 use tokio::sync::Notify;
 
@@ -53,21 +53,22 @@ impl SendJournal for Gated<'_> {
         &self,
         run: i64,
         channel: &str,
+        window: &WindowId,
         call_timeout: Duration,
         now: Timestamp,
         setting: Option<&Setting>,
     ) -> Result<()> {
         let setting = setting.filter(|_| self.bug != Some(Bug::ClockNotFollowed));
         self.gate().await;
-        self.inner.begin_sending(run, channel, call_timeout, now, setting).await?;
+        self.inner.begin_sending(run, channel, window, call_timeout, now, setting).await?;
         self.gate().await;
         Ok(())
     }
 
-    async fn ended_since(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
+    async fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>> {
         match self.bug {
             Some(Bug::NoReadBack) => Ok(Vec::new()),
-            _ => self.inner.ended_since(channel, since).await,
+            _ => self.inner.ended_since(window, since).await,
         }
     }
 

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Event, Field, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Outcome, Policy, Setting,
-    Source, Stop, TagsMode, Timestamp, plan, send,
+    Clock, Ending, Event, Field, Format, Job, Journal, Mapping, Mode, NewRun, Observer, Outcome, Policy, Routes,
+    Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -350,7 +350,8 @@ impl Channel<'_> {
             policy: self.policy(),
             now: self.now(),
         };
-        plan(self.journal, source, &mapping, new, &Silent, &Stop::default()).expect("it is planned")
+        plan(self.journal, source, &mapping, Routes::One(new), &Silent, &Stop::default()).expect("it is planned").runs
+            [0]
     }
 
     /// Sends the run in a new process; `None` when it was killed.
@@ -361,6 +362,7 @@ impl Channel<'_> {
             journal: &journal,
             run,
             channel: &self.name,
+            window: &WindowId::of(&self.name, b""),
             policy: self.policy(),
             transport: &self.platform,
             call_timeout: Duration::from_secs(30),

@@ -1,5 +1,11 @@
 -- What lasts from run to run. Moments are milliseconds since the Unix epoch; JSON is what serde writes of the core's types.
 
+-- What the names of windows are made with, besides the tokens: one value, made with the journal.
+CREATE TABLE salt (
+    value BLOB NOT NULL
+);
+INSERT INTO salt VALUES (randomblob(16));
+
 -- What each channel's contacts are known to be held by: known contacts of one platform say nothing of another.
 CREATE TABLE channels (
     name TEXT NOT NULL PRIMARY KEY,
@@ -29,6 +35,7 @@ CREATE TABLE calls (
     number     INTEGER PRIMARY KEY,
     run        INTEGER NOT NULL,
     channel    TEXT NOT NULL,
+    window     TEXT NOT NULL,   -- which calls it counts with
     key        TEXT NOT NULL,
     kind       TEXT NOT NULL,
     asked      TEXT,            -- JSON of which page of which search, for a find
@@ -38,7 +45,7 @@ CREATE TABLE calls (
     attempt    TEXT             -- JSON
 );
 CREATE INDEX calls_of_contact ON calls (run, key);
-CREATE INDEX calls_by_start ON calls (started_at);
+CREATE INDEX calls_by_start ON calls (window, started_at);
 CREATE INDEX calls_open ON calls (channel) WHERE ended_at IS NULL;
 
 -- How the wall clock was set when a run of the channel last began: moments are compared with later ones by it.

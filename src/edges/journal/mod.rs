@@ -17,11 +17,10 @@ use tokio::sync::oneshot;
 
 pub use self::error::JournalError;
 pub use self::lock::{ChannelLock, LockError};
-pub use self::rows::{Carried, Counts, Item, NewRun, Planned, RunRow, RunState, Settled};
+pub use self::rows::{Carried, Counts, Item, NO_CHANNEL, NewRun, Planned, Planning, RunRow, RunState, Settled};
 pub use self::sending::{Ended, Implied, SendJournal};
 use self::store::Store;
 use crate::core::model::Key;
-use crate::core::task::Policy;
 
 /// The most requests that share one commit. More would only make the first of them wait.
 const GROUP: usize = 256;
@@ -138,36 +137,40 @@ impl Journal {
         self.ask_blocking(move |store| store.move_channel(&channel, &url))
     }
 
-    /// Begins to plan a run and returns its number. A plan that an earlier process left half made is dropped.
+    /// What the names of this journal's windows are made with, besides the tokens.
     ///
     /// # Errors
-    /// A [`JournalError`] when the journal cannot be written.
-    pub fn begin_plan(&self, run: NewRun) -> Result<i64, JournalError> {
-        self.ask_blocking(move |store| store.begin_plan(&run))
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn salt(&self) -> Result<Vec<u8>, JournalError> {
+        self.ask_blocking(Store::salt)
     }
 
-    /// Adds rows to a run that is being planned and says what becomes of each.
+    /// Begins to plan the runs of one input, in this order. Plans of their channels that an earlier process left half
+    /// made are dropped.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn plan_rows(
-        &self,
-        run: i64,
-        channel: &str,
-        policy: Policy,
-        rows: Vec<Planned>,
-    ) -> Result<Vec<Settled>, JournalError> {
-        let channel = channel.to_owned();
-        self.ask_blocking(move |store| store.plan_rows(run, &channel, policy, &rows))
+    pub fn begin_plan(&self, runs: Vec<NewRun>) -> Result<Arc<[Planning]>, JournalError> {
+        self.ask_blocking(move |store| Ok(store.begin_plan(&runs)?.into()))
     }
 
-    /// Ends the planning of a run: from now on it is the channel's truth, and what earlier runs left is replaced.
+    /// Adds rows, each to the run at its place in `runs`, and says what becomes of each.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn finish_plan(&self, run: i64, channel: &str) -> Result<(), JournalError> {
-        let channel = channel.to_owned();
-        self.ask_blocking(move |store| store.finish_plan(run, &channel))
+    pub fn plan_rows(&self, runs: &Arc<[Planning]>, rows: Vec<(usize, Planned)>) -> Result<Vec<Settled>, JournalError> {
+        let runs = Arc::clone(runs);
+        self.ask_blocking(move |store| store.plan_rows(&runs, &rows))
+    }
+
+    /// Ends the planning of runs: from now on each is its channel's truth, and what earlier runs left is replaced. A run
+    /// of [`NO_CHANNEL`] is finished with that, and gone when it has no rows.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn finish_plan(&self, runs: &Arc<[Planning]>) -> Result<(), JournalError> {
+        let runs = Arc::clone(runs);
+        self.ask_blocking(move |store| store.finish_plan(&runs))
     }
 
     /// The newest run of a channel that can be gone on with.

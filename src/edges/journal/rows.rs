@@ -28,6 +28,20 @@ pub struct NewRun {
     pub now: Timestamp,
 }
 
+/// The channel of a run that belongs to none: it holds the rows whose channel nobody knows.
+pub const NO_CHANNEL: &str = "";
+
+/// A run that is being planned.
+#[derive(Clone, Debug)]
+pub struct Planning {
+    /// Its number.
+    pub run: i64,
+    /// Its channel.
+    pub channel: String,
+    /// What it wants of its tasks.
+    pub policy: Policy,
+}
+
 /// A row to be planned.
 #[derive(Clone, Debug)]
 pub enum Planned {

@@ -3,7 +3,9 @@
 -- One input brought to one channel.
 CREATE TABLE runs (
     id         INTEGER PRIMARY KEY,
+    sync       INTEGER NOT NULL, -- the first of the runs that were planned from the same input
     channel    TEXT NOT NULL,
+    window     TEXT NOT NULL DEFAULT '', -- which calls its calls count with, once it is sent
     url        TEXT NOT NULL,
     kind       TEXT NOT NULL,   -- the channel's kind
     rate       INTEGER NOT NULL,

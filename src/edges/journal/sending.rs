@@ -7,6 +7,7 @@ use super::rows::{Carried, Counts, Item, RunState};
 use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, Started};
+use crate::core::channel::WindowId;
 use crate::core::model::{Contact, Standing};
 use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
@@ -17,7 +18,7 @@ use crate::core::time::{Setting, Timestamp};
 /// [`Journal`] is the one on disk. A simulation puts itself before one in memory, to end the process between any two
 /// of its writes.
 pub trait SendJournal {
-    /// Begins to send a run. Calls that a killed process left open are closed: they are lost, and ended when the call
+    /// Begins to send a run, whose calls count in `window`. Calls of the channel and of the window that a killed process left open are closed: they are lost, and ended when the call
     /// time-out ended them at the latest. When `setting` says that the wall clock was set ahead since the channel's last
     /// run began, the moments of its late calls are set ahead as well, so that they are as old as they are.
     ///
@@ -27,18 +28,19 @@ pub trait SendJournal {
         &self,
         run: i64,
         channel: &str,
+        window: &WindowId,
         call_timeout: Duration,
         now: Timestamp,
         setting: Option<&Setting>,
     ) -> impl Future<Output = Result<(), JournalError>>;
 
-    /// When the calls of a channel ended that ended after `since`.
+    /// When the calls of a window ended that ended after `since`.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     fn ended_since(
         &self,
-        channel: &str,
+        window: &WindowId,
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<Timestamp>, JournalError>>;
 
@@ -142,23 +144,24 @@ impl SendJournal for Journal {
         &self,
         run: i64,
         channel: &str,
+        window: &WindowId,
         call_timeout: Duration,
         now: Timestamp,
         setting: Option<&Setting>,
     ) -> Result<(), JournalError> {
-        let (channel, setting) = (channel.to_owned(), setting.cloned());
+        let (channel, window, setting) = (channel.to_owned(), window.clone(), setting.cloned());
         self.ask(move |store| {
             if let Some(setting) = &setting {
                 store.follow_clock(&channel, setting, now)?;
             }
-            store.begin_sending(run, &channel, call_timeout, now)
+            store.begin_sending(run, &channel, &window, call_timeout, now)
         })
         .await
     }
 
-    async fn ended_since(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>, JournalError> {
-        let channel = channel.to_owned();
-        self.ask(move |store| store.ended_since(&channel, since)).await
+    async fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>, JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.ended_since(&window, since)).await
     }
 
     async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
@@ -225,8 +228,12 @@ mod tests {
         Setting { boot: "one".into(), zero: NOON.before(2 * HOUR) + ahead }
     }
 
+    fn window() -> WindowId {
+        WindowId::of("token", b"salt")
+    }
+
     async fn begin(journal: &Journal, now: Timestamp, setting: &Setting) {
-        journal.begin_sending(1, "c", Duration::from_secs(30), now, Some(setting)).await.unwrap();
+        journal.begin_sending(1, "c", &window(), Duration::from_secs(30), now, Some(setting)).await.unwrap();
     }
 
     async fn call(journal: &Journal, contact: &Contact, begun: Timestamp, ended: Option<Timestamp>) {
@@ -250,12 +257,12 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        journal.begin_plan(new).unwrap();
-        journal.finish_plan(1, "c").unwrap();
+        let runs = journal.begin_plan(vec![new]).unwrap();
+        journal.finish_plan(&runs).unwrap();
         let matches = vec![Field::text("phone", "1")];
         let contact = Contact::new(Draft { matches, ..Draft::default() }).unwrap();
         let recent = async |now: Timestamp| {
-            let ended = journal.ended_since("c", now.before(MINUTE)).await.unwrap();
+            let ended = journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
             ended.into_iter().map(|end| now.since(end).as_secs()).collect::<Vec<_>>()
         };
 

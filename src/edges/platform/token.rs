@@ -5,6 +5,8 @@ use std::fmt;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::core::channel::WindowId;
+
 /// What stands for the token where an answer repeats it.
 const HIDDEN: &str = "[token]";
 
@@ -48,6 +50,11 @@ impl Token {
             Some(at) if text.chars().nth(at).is_some_and(char::is_whitespace) => Err(TokenError::Blank),
             Some(at) => Err(TokenError::Character(at + 1)),
         }
+    }
+
+    /// The name of the window that this token's calls count in.
+    pub fn window(&self, salt: &[u8]) -> WindowId {
+        WindowId::of(self.0.expose_secret(), salt)
     }
 
     /// The value of the `Authorization` header, marked so that no log of headers shows it.

@@ -13,6 +13,7 @@ use super::endpoint::{BaseUrl, ChannelKind};
 use super::token::Token;
 use crate::core::attempt::Attempt;
 use crate::core::call::Cleared;
+use crate::core::channel::WindowId;
 
 /// How long a connection may take to be made. A platform that is up accepts within a second from anywhere; the rest is
 /// for slow name servers. A call that ends here was certainly not sent.
@@ -104,6 +105,11 @@ impl Http {
         }
         let client = client.build().map_err(|source| HttpError { cause: deepest(&source), source })?;
         Ok(Self { client, base, token, kind, timeouts })
+    }
+
+    /// The name of the window that this channel's calls count in, for a journal with this salt.
+    pub fn window(&self, salt: &[u8]) -> WindowId {
+        self.token.window(salt)
     }
 
     /// Sends the call, exactly once, and waits for what comes of it.

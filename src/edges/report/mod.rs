@@ -1,5 +1,8 @@
 //! Reports: what a run or a plan came to, as the one JSON object that scripts read.
 
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
 use serde::Serialize;
 
 use crate::core::plan::Range;
@@ -38,6 +41,9 @@ pub struct Summary<C> {
     /// How long a plan takes at the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<Minutes>,
+    /// The channels' own summaries, by name, when this is the sum of several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub channels: BTreeMap<String, Self>,
 }
 
 /// Calls by kind.
@@ -73,6 +79,58 @@ pub type RunSummary = Summary<u64>;
 
 /// The summary of a plan.
 pub type PlanSummary = Summary<Range>;
+
+impl<C: AddAssign + Copy + Default> Summary<C> {
+    /// The sum of several channels' summaries, in which they stand by their names. They work side by side, so that the
+    /// longest of their times is the sum's; it stopped or failed when one of them did, for all their reasons.
+    pub fn of_channels(channels: BTreeMap<String, Self>) -> Self {
+        let mut sum = Self { state: "finished", ..Self::default() };
+        let mut reasons = Vec::new();
+        for (name, part) in &channels {
+            sum.rows += part.rows;
+            sum.created += part.created;
+            sum.updated += part.updated;
+            sum.unchanged += part.unchanged;
+            sum.rejected += part.rejected;
+            sum.merged += part.merged;
+            sum.pending += part.pending;
+            sum.calls += part.calls;
+            sum.retries += part.retries;
+            sum.throttled += part.throttled;
+            sum.seconds = sum.seconds.max(part.seconds);
+            if let Some(minutes) = part.minutes {
+                let longest = sum.minutes.unwrap_or_default();
+                sum.minutes = Some(Minutes { min: longest.min.max(minutes.min), max: longest.max.max(minutes.max) });
+            }
+            // `failed` is graver than `stopped`, and each than the state of those that have nothing to say.
+            let is_graver = match part.state {
+                "failed" => true,
+                "stopped" => sum.state != "failed",
+                _ => sum.state == "finished",
+            };
+            if is_graver {
+                sum.state = part.state;
+            }
+            if let Some(reason) = &part.reason {
+                reasons.push(format!("channel `{name}`: {reason}"));
+            }
+        }
+        sum.reason = (!reasons.is_empty()).then(|| reasons.join("; "));
+        Self { channels, ..sum }
+    }
+}
+
+impl<C: AddAssign> AddAssign for Calls<C> {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.find += other.find;
+        self.read += other.read;
+        self.create += other.create;
+        self.update += other.update;
+        self.add_tags += other.add_tags;
+        self.remove_tags += other.remove_tags;
+    }
+}
 
 impl<C: Serialize> Summary<C> {
     /// The summary as one line of JSON.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use contactsync::{
     BaseUrl, ChannelLock, Clock, Ending, Job, Journal, JournalError, Key, Mode, Policy, RunState, Stop, StopReason,
-    Transport, run_summary, send,
+    Transport, WindowId, run_summary, send,
 };
 use tokio::runtime::Runtime;
 
@@ -120,6 +120,7 @@ struct Sending<'a, T> {
     journal: &'a Journal,
     run: i64,
     channel: &'a str,
+    window: &'a WindowId,
     policy: Policy,
     connection: &'a Connection<T>,
     input: &'a str,
@@ -134,6 +135,7 @@ impl<T: Transport> Sending<'_, T> {
             journal: self.journal,
             run: self.run,
             channel: self.channel,
+            window: self.window,
             policy: self.policy,
             transport: &self.connection.transport,
             call_timeout: self.connection.call_timeout,

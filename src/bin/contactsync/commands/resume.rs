@@ -44,6 +44,7 @@ pub fn run(args: &ResumeArgs, voice: &Voice) -> Result<Exit, Failure> {
         journal: &place.journal,
         run: run.id,
         channel,
+        window: &connection.transport.window(&place.journal.salt()?),
         policy: run.policy,
         connection: &connection,
         input: &run.input,

@@ -7,12 +7,16 @@ use crate::core::model::{Contact, Key};
 use crate::core::plan::{Decision, Forecast, decide, forecast};
 use crate::core::task::{Outcome, Policy, Task};
 use crate::core::time::Timestamp;
-use crate::edges::journal::rows::{NewRun, Planned, Settled};
+use crate::edges::journal::rows::{NO_CHANNEL, NewRun, Planned, Planning, RunState, Settled};
 
 /// How many pending items a forecast reads at a time.
 const FORECAST_PAGE: u32 = 1_000;
 
 impl Store {
+    pub(in crate::edges::journal) fn salt(&self) -> Result<Vec<u8>> {
+        Ok(self.db.query_row("SELECT value FROM salt", [], |row| row.get(0))?)
+    }
+
     pub(in crate::edges::journal) fn channel_url(&self, channel: &str) -> Result<Option<String>> {
         let mut query = self.db.prepare_cached(
             "SELECT url FROM channels WHERE name = ?1 AND EXISTS (SELECT 1 FROM known WHERE channel = ?1)",
@@ -48,30 +52,51 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::edges::journal) fn begin_plan(&self, run: &NewRun) -> Result<i64> {
+    pub(in crate::edges::journal) fn begin_plan(&self, runs: &[NewRun]) -> Result<Vec<Planning>> {
+        let mut begun: Vec<Planning> = Vec::with_capacity(runs.len());
+        for new in runs {
+            let run = self.begin_run(new, begun.first().map(|first| first.run))?;
+            begun.push(Planning { run, channel: new.channel.clone(), policy: new.policy });
+        }
+        Ok(begun)
+    }
+
+    fn begin_run(&self, run: &NewRun, first: Option<i64>) -> Result<i64> {
         let stale = "SELECT id FROM runs WHERE channel = ?1 AND state = 'planning'";
         self.db.execute(&format!("DELETE FROM new_aliases WHERE run IN ({stale})"), [&run.channel])?;
         self.db.execute(&format!("DELETE FROM items WHERE run IN ({stale})"), [&run.channel])?;
         self.db.execute("DELETE FROM runs WHERE channel = ?1 AND state = 'planning'", [&run.channel])?;
         self.db.execute(
-            "INSERT INTO runs (channel, url, kind, rate, input, policy, state, started_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'planning', ?7)",
-            params![run.channel, run.url, run.kind, run.rate, run.input, json(&run.policy), millis(run.now)],
+            "INSERT INTO runs (sync, channel, url, kind, rate, input, policy, state, started_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planning', ?8)",
+            params![
+                first.unwrap_or_default(),
+                run.channel,
+                run.url,
+                run.kind,
+                run.rate,
+                run.input,
+                json(&run.policy),
+                millis(run.now)
+            ],
         )?;
-        Ok(self.db.last_insert_rowid())
+        let id = self.db.last_insert_rowid();
+        if first.is_none() {
+            self.db.execute("UPDATE runs SET sync = id WHERE id = ?1", [id])?;
+        }
+        Ok(id)
     }
 
     pub(in crate::edges::journal) fn plan_rows(
         &self,
-        run: i64,
-        channel: &str,
-        policy: Policy,
-        rows: &[Planned],
+        runs: &[Planning],
+        rows: &[(usize, Planned)],
     ) -> Result<Vec<Settled>> {
-        rows.iter().map(|row| self.plan_row(run, channel, policy, row)).collect()
+        rows.iter().map(|(at, row)| self.plan_row(&runs[*at], row)).collect()
     }
 
-    fn plan_row(&self, run: i64, channel: &str, policy: Policy, planned: &Planned) -> Result<Settled> {
+    fn plan_row(&self, planning: &Planning, planned: &Planned) -> Result<Settled> {
+        let Planning { run, ref channel, policy } = *planning;
         let (row, line, contact) = match planned {
             Planned::Contact { row, line, contact } => (*row, *line, contact),
             Planned::Rejected(rejection) => {
@@ -171,8 +196,21 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::edges::journal) fn finish_plan(&self, run: i64, channel: &str) -> Result<()> {
-        self.db.execute("UPDATE runs SET state = 'planned' WHERE id = ?1", [run])?;
+    pub(in crate::edges::journal) fn finish_plan(&self, runs: &[Planning]) -> Result<()> {
+        for planning in runs {
+            self.finish_run(planning.run, &planning.channel)?;
+        }
+        Ok(())
+    }
+
+    fn finish_run(&self, run: i64, channel: &str) -> Result<()> {
+        // What belongs to no channel is never sent.
+        let state = if channel == NO_CHANNEL { RunState::Finished } else { RunState::Planned };
+        self.db.execute("UPDATE runs SET state = ?2 WHERE id = ?1", params![run, state.name()])?;
+        if channel == NO_CHANNEL {
+            let empty = "id = ?1 AND NOT EXISTS (SELECT 1 FROM items WHERE run = ?1)";
+            self.db.execute(&format!("DELETE FROM runs WHERE {empty}"), [run])?;
+        }
         if self.dry {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, named_params, params};
 use super::{Result, Store, call_kind, integer, json, millis, natural, outcome_columns, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
+use crate::core::channel::WindowId;
 use crate::core::model::{Contact, Standing};
 use crate::core::task::PastCall;
 use crate::core::time::{Setting, Timestamp};
@@ -54,6 +55,7 @@ impl Store {
         &self,
         run: i64,
         channel: &str,
+        window: &WindowId,
         call_timeout: Duration,
         now: Timestamp,
     ) -> Result<()> {
@@ -64,30 +66,32 @@ impl Store {
         let killed = Attempt::Lost { status: None, cause: "the process was killed before the answer".into() };
         self.db.execute(
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
-             WHERE channel = :channel AND ended_at IS NULL",
+             WHERE (channel = :channel OR window = :window) AND ended_at IS NULL",
             named_params! {
                 ":latest": millis(now + LINGER),
                 ":timeout": millis(Timestamp::default() + call_timeout),
                 ":result": killed.name(),
                 ":attempt": json(&killed),
                 ":channel": channel,
+                ":window": window.as_str(),
             },
         )?;
         // What an earlier stop summed up is over: if this process is killed, the rows themselves say how far it came.
         self.db.execute(
-            "UPDATE runs SET state = 'sending', reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
-            [run],
+            "UPDATE runs SET state = 'sending', window = ?2, reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
+            params![run, window.as_str()],
         )?;
         Ok(())
     }
 
-    pub(in crate::edges::journal) fn ended_since(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
+    pub(in crate::edges::journal) fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>> {
         // A call that ended since then began at most a while before: the index is on the beginning.
         let began = since.before(Duration::from_mins(10));
         let mut query = self
             .db
-            .prepare_cached("SELECT ended_at FROM calls WHERE started_at > ?1 AND channel = ?2 AND ended_at > ?3")?;
-        let ends = query.query_map(params![millis(began), channel, millis(since)], |row| row.get::<_, i64>(0))?;
+            .prepare_cached("SELECT ended_at FROM calls WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3")?;
+        let ends =
+            query.query_map(params![millis(began), window.as_str(), millis(since)], |row| row.get::<_, i64>(0))?;
         ends.map(|end| Ok(Timestamp::from_millis(natural(end?)))).collect()
     }
 
@@ -154,7 +158,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<i64> {
         let mut insert = self.db.prepare_cached(
-            "INSERT INTO calls (run, channel, key, kind, asked, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO calls (run, channel, window, key, kind, asked, started_at)
+             SELECT ?1, ?2, window, ?3, ?4, ?5, ?6 FROM runs WHERE id = ?1",
         )?;
         let key = implied.contact.key().to_string();
         insert.execute(params![run, implied.channel, key, kind.name(), asked.map(json), millis(now)])?;
