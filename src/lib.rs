@@ -59,8 +59,8 @@ pub use crate::edges::journal::{
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;
 pub use crate::edges::platform::{
-    BaseUrl, ChannelKind, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError, UnknownPreset,
-    UrlError, preset,
+    BaseUrl, ChannelKind, Clients, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError,
+    UnknownPreset, UrlError, preset,
 };
 pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary};
 pub use crate::edges::sandbox;

@@ -12,4 +12,4 @@ mod transport;
 pub use endpoint::{BaseUrl, ChannelKind, UrlError};
 pub use presets::{PRESETS, Preset, UnknownPreset, preset};
 pub use token::{Token, TokenError};
-pub use transport::{Http, HttpError, TIMEOUT, Timeouts};
+pub use transport::{Clients, Http, HttpError, TIMEOUT, Timeouts};

@@ -1,8 +1,10 @@
 //! One connection to one channel: sends a cleared call, once, and says what came of it.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -57,11 +59,76 @@ pub struct HttpError {
     source: reqwest::Error,
 }
 
+/// What the channels of one process share: for each kind of address one client, with its certificates and its open
+/// connections. A client for each channel would read the machine's certificates anew a thousand times.
+#[derive(Debug)]
+pub struct Clients {
+    timeouts: Timeouts,
+    made: Mutex<BTreeMap<Reach, Client>>,
+}
+
+/// What a client must know of the addresses that it serves: whether they are encrypted, and whether on this machine.
+type Reach = (bool, bool);
+
+impl Clients {
+    /// Makes no client yet.
+    pub const fn new(timeouts: Timeouts) -> Self {
+        Self { timeouts, made: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Prepares a channel; connects to nothing yet.
+    ///
+    /// The proxy of the environment is used, but never for this machine: the sandbox would not be reached through it.
+    ///
+    /// # Errors
+    /// [`HttpError`] when the machine cannot open encrypted connections and the URL asks for one.
+    pub fn http(&self, base: BaseUrl, token: Token, kind: ChannelKind) -> Result<Http, HttpError> {
+        let client = self.client((base.is_encrypted(), base.is_loopback()))?;
+        let authorization = token.bearer();
+        Ok(Http { client, base, token, authorization, kind, timeouts: self.timeouts })
+    }
+
+    fn client(&self, reach: Reach) -> Result<Client, HttpError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.get(&reach) {
+            return Ok(client.clone());
+        }
+        let client = build(reach, self.timeouts)?;
+        made.insert(reach, client.clone());
+        Ok(client)
+    }
+}
+
+fn build((is_encrypted, is_loopback): Reach, timeouts: Timeouts) -> Result<Client, HttpError> {
+    let json = HeaderValue::from_static("application/json");
+    let mut client = Client::builder()
+        .default_headers(HeaderMap::from_iter([(ACCEPT, json.clone()), (CONTENT_TYPE, json)]))
+        .user_agent(concat!("contactsync/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(timeouts.connect)
+        .timeout(timeouts.total)
+        .pool_idle_timeout(IDLE)
+        // Each sending needs a permit, and a redirect may send the token in clear (API.md, trap 1).
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .https_only(is_encrypted);
+    if !is_encrypted {
+        // Without this, a machine without CA certificates could not even run the sandbox.
+        client = client.tls_certs_only([]);
+    }
+    if is_loopback {
+        client = client.no_proxy();
+    }
+    client.build().map_err(|source| HttpError { cause: deepest(&source), source })
+}
+
 /// A channel over HTTP. It keeps its connections open, and is shared by reference between calls under way.
 pub struct Http {
     client: Client,
     base: BaseUrl,
     token: Token,
+    // With every call and not in the client, which serves other channels too.
+    authorization: HeaderValue,
     kind: ChannelKind,
     timeouts: Timeouts,
 }
@@ -73,38 +140,12 @@ impl fmt::Debug for Http {
 }
 
 impl Http {
-    /// Prepares a channel; connects to nothing yet.
-    ///
-    /// The proxy of the environment is used, but never for this machine: the sandbox would not be reached through it.
+    /// Prepares a channel that shares nothing with others ([`Clients::http`]).
     ///
     /// # Errors
-    /// [`HttpError`] when the machine cannot open encrypted connections and the URL asks for one.
+    /// As [`Clients::http`].
     pub fn new(base: BaseUrl, token: Token, kind: ChannelKind, timeouts: Timeouts) -> Result<Self, HttpError> {
-        let json = HeaderValue::from_static("application/json");
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, token.bearer());
-        headers.insert(ACCEPT, json.clone());
-        headers.insert(CONTENT_TYPE, json);
-        let mut client = Client::builder()
-            .default_headers(headers)
-            .user_agent(concat!("contactsync/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.total)
-            .pool_idle_timeout(IDLE)
-            // Each sending needs a permit, and a redirect may send the token in clear (API.md, trap 1).
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .referer(false)
-            .https_only(base.is_encrypted());
-        if !base.is_encrypted() {
-            // Without this, a machine without CA certificates could not even run the sandbox.
-            client = client.tls_certs_only([]);
-        }
-        if base.is_loopback() {
-            client = client.no_proxy();
-        }
-        let client = client.build().map_err(|source| HttpError { cause: deepest(&source), source })?;
-        Ok(Self { client, base, token, kind, timeouts })
+        Clients::new(timeouts).http(base, token, kind)
     }
 
     /// The name of the window that this channel's calls count in, for a journal with this salt.
@@ -120,6 +161,7 @@ impl Http {
         let call = cleared.call();
         let dialect::Request { method, path, body } = dialect::request(call, self.kind);
         let mut request = self.client.request(method, format!("{}{path}", self.base));
+        request = request.header(AUTHORIZATION, self.authorization.clone());
         if let Some(body) = body {
             request = request.body(body.to_string());
         }
@@ -451,6 +493,33 @@ mod tests {
         let attempt = http.send(cleared(&create())).await;
         assert_eq!(attempt, Attempt::Refused { status: 200, message: "[token] is not a token".into() });
         assert!(!format!("{http:?} {:?}", http.client).contains(SECRET));
+    }
+
+    #[tokio::test]
+    async fn channels_that_share_a_client_keep_their_tokens_apart() {
+        let (address, requests) = serve(|number, stream, requests| {
+            for _ in 0..2 {
+                let request = take(stream);
+                let token = request.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap();
+                requests.send(format!("{number} {token}")).unwrap();
+                stream.write_all(answer(CREATED).as_bytes()).unwrap();
+            }
+        });
+        let clients = Clients::new(Timeouts::default());
+        for token in ["tok-one", "tok-two"] {
+            let base = BaseUrl::parse(&format!("http://{address}/api/v1"), false).unwrap();
+            let http = clients.http(base, Token::new(token).unwrap(), ChannelKind::Standard).unwrap();
+            assert_eq!(http.send(cleared(&create())).await.name(), "created");
+        }
+        assert_eq!(requests.try_iter().collect::<Vec<_>>(), ["0 Bearer tok-one", "0 Bearer tok-two"]);
+
+        for url in ["http://127.0.0.1:2", "https://127.0.0.1:2", "http://192.0.2.1", "https://192.0.2.1"] {
+            for _ in 0..2 {
+                let base = BaseUrl::parse(url, true).unwrap();
+                clients.http(base, Token::new(SECRET).unwrap(), ChannelKind::Standard).unwrap();
+            }
+        }
+        assert_eq!(clients.made.lock().unwrap().len(), 4);
     }
 
     #[tokio::test]
