@@ -64,7 +64,7 @@ pub fn plan(
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let (router, new) = Router::new(routes);
+    let (ways, new) = Router::new(routes);
     let runs = journal.begin_plan(new)?;
     let mut rows = 0;
     let mut batch = Vec::with_capacity(BATCH);
@@ -86,9 +86,9 @@ pub fn plan(
     };
     let mut unknown = false;
     for row in source {
-        let (place, planned) = router.route(row?, mapping);
+        let (place, planned) = ways.route(row?, mapping);
         let Some(at) = place else { continue };
-        unknown |= router.unknown == Some(at);
+        unknown |= ways.unknown == Some(at);
         batch.push((at, planned));
         if batch.len() == BATCH {
             flush(&mut batch)?;
@@ -97,7 +97,7 @@ pub fn plan(
     flush(&mut batch)?;
     journal.finish_plan(&runs)?;
     let mut runs: Vec<i64> = runs.iter().map(|planning| planning.run).collect();
-    let unknown = router.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
+    let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
     Ok(PlannedRuns { runs, unknown })
 }
 
