@@ -67,5 +67,5 @@ pub use crate::edges::sandbox;
 pub use crate::edges::source::{Format, Input, Row, Source, SourceError, SourceFault, UnknownFormat};
 pub use crate::engine::{
     Ending, Event, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for, plan,
-    plan_summary, run_summary, send,
+    plan_summary, run_summary, send, send_all,
 };

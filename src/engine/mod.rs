@@ -1,5 +1,6 @@
 //! The engine: the loops that plan a file and send what is pending. It emits events and knows no bars.
 
+mod channels;
 mod event;
 mod plan;
 mod send;
@@ -7,6 +8,7 @@ mod stop;
 mod summary;
 mod transport;
 
+pub use self::channels::send_all;
 pub use self::event::{Event, Observer};
 pub use self::plan::{PlanError, PlannedRuns, Routes, plan};
 pub use self::send::{Ending, Job, concurrency_for, send};

@@ -19,17 +19,19 @@ use crate::core::plan::{Range, forecast};
 use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
-use crate::core::window::{MARGIN, MINUTE, Permit};
+use crate::core::window::Permit;
 use crate::edges::journal::{Carried, Counts, Ended, Implied, Item, JournalError, RunState, SendJournal};
 use crate::edges::pace::{Clock, Pace, delays};
 use crate::edges::report::RunSummary;
+use crate::engine::channels::send_all;
 use crate::engine::event::{Event, Observer};
 use crate::engine::stop::{Stop, StopReason};
 use crate::engine::summary::run_summary;
 use crate::engine::transport::Transport;
 
-/// How many pending items are read from the journal at a time.
-const PAGE: u32 = 500;
+/// How many pending items are read from the journal at a time, for each call that may be on its way: few, because there
+/// may be a thousand channels at work.
+const PAGE_PER_CALL: usize = 2;
 
 /// The most contacts on their way at once, those that wait for a delay or a settle time included: it bounds memory.
 const ON_THE_WAY: usize = 5_000;
@@ -89,24 +91,30 @@ pub fn concurrency_for(rate: NonZeroU32) -> usize {
 /// A [`JournalError`] when the journal cannot be read or written. The run is then marked as failed, if that can still be
 /// written; what is on its way is settled by the next run.
 pub async fn send<J: SendJournal, T: Transport, O: Observer>(job: Job<'_, J, T, O>) -> Result<Ending, JournalError> {
-    let begun = job.clock.now();
-    let ended = send_since(begun, &job).await;
-    if let Err(error) = &ended
-        && let Ok(counts) = job.journal.counts(job.run).await
-    {
-        // When this fails, too, the run stays marked as being sent, which the next one takes as well.
-        let _ = end(&job, begun, RunState::Failed, Some(error.to_string()), &counts).await;
-    }
-    ended
+    send_all(&[job]).await.pop().expect("one job has one end")
 }
 
-async fn send_since<J: SendJournal, T: Transport, O: Observer>(
-    begun: Timestamp,
+/// Begins to send, before anything is read back: calls that a killed process left open are closed.
+pub(super) async fn begin<J: SendJournal, T, O>(job: &Job<'_, J, T, O>) -> Result<Timestamp, JournalError> {
+    let now = job.clock.now();
+    job.journal.begin_sending(job.run, job.channel, job.window, job.call_timeout, now, job.clock.setting()).await?;
+    Ok(now)
+}
+
+/// Marks a run as failed, if that can still be written. If not, it stays marked as being sent, which the next one takes
+/// as well.
+pub(super) async fn fail<J: SendJournal, T, O>(job: &Job<'_, J, T, O>, begun: Timestamp, error: &JournalError) {
+    if let Ok(counts) = job.journal.counts(job.run).await {
+        let _ = end(job, begun, RunState::Failed, Some(error.to_string()), &counts).await;
+    }
+}
+
+/// Sends a run that was begun at `begun`, at `pace`.
+pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     job: &Job<'_, J, T, O>,
+    pace: &Pace,
+    begun: Timestamp,
 ) -> Result<Ending, JournalError> {
-    job.journal.begin_sending(job.run, job.channel, job.window, job.call_timeout, begun, job.clock.setting()).await?;
-    let ended = job.journal.ended_since(job.window, begun.before(MINUTE + MARGIN)).await?;
-    let pace = Pace::new(job.rate, job.burst, ended, job.clock.clone());
     let concurrency = job.concurrency.unwrap_or_else(|| concurrency_for(job.rate)).max(1);
     let sending = Sending {
         slots: Semaphore::new(concurrency),
@@ -118,7 +126,7 @@ async fn send_since<J: SendJournal, T: Transport, O: Observer>(
         fell_asleep: Notify::new(),
         orphans: Cell::new(0),
         calls_left: Cell::default(),
-        pace: &pace,
+        pace,
         job,
     };
     sending.announce().await?;
@@ -195,7 +203,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 
     async fn run(&self) -> Result<(), JournalError> {
         let mut active: FuturesUnordered<LocalBoxFuture<'_, Result<(), JournalError>>> = FuturesUnordered::new();
-        let mut queue = Queue::open(self.job).await?;
+        let mut queue = Queue::open(self.job, self.concurrency).await?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             while self.job.stop.reason().is_none()
@@ -413,12 +421,16 @@ struct Queue {
     // Rows that were among the first.
     taken: BTreeSet<u64>,
     page: std::vec::IntoIter<Item>,
+    page_size: u32,
     last_row: u64,
     exhausted: bool,
 }
 
 impl Queue {
-    async fn open<J: SendJournal, T, O: Observer>(job: &Job<'_, J, T, O>) -> Result<Self, JournalError> {
+    async fn open<J: SendJournal, T, O: Observer>(
+        job: &Job<'_, J, T, O>,
+        concurrency: usize,
+    ) -> Result<Self, JournalError> {
         let (mut orphans, mut first, mut unsure) = (Vec::new(), Vec::new(), 0);
         for carried in job.journal.unsettled(job.run, job.channel).await? {
             match carried {
@@ -433,7 +445,8 @@ impl Queue {
         }
         let taken = first.iter().map(|item| item.row).collect();
         let (orphans, first, page) = (orphans.into_iter(), first.into_iter(), Vec::new().into_iter());
-        Ok(Self { orphans, first, taken, page, last_row: 0, exhausted: false })
+        let page_size = u32::try_from(concurrency * PAGE_PER_CALL).unwrap_or(u32::MAX);
+        Ok(Self { orphans, first, taken, page, page_size, last_row: 0, exhausted: false })
     }
 
     fn has_orphans(&self) -> bool {
@@ -459,7 +472,7 @@ impl Queue {
             if self.exhausted {
                 return Ok(None);
             }
-            let page = job.journal.pending(job.run, job.channel, self.last_row, PAGE).await?;
+            let page = job.journal.pending(job.run, job.channel, self.last_row, self.page_size).await?;
             self.exhausted = page.is_empty();
             self.page = page.into_iter();
         }
