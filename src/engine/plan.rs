@@ -61,7 +61,7 @@ pub fn plan(
             Row::Rejected(rejection) => Planned::Rejected(rejection),
             Row::Record(record) => {
                 let (row, line) = (record.row, record.line);
-                mapping.contact(record).map_or_else(Planned::Rejected, |contact| Planned::Contact {
+                mapping.contact(&record).map_or_else(Planned::Rejected, |contact| Planned::Contact {
                     row,
                     line,
                     contact,
