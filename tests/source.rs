@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use contactsync::Mapping;
-use contactsync::{Cell, Mode};
+use contactsync::{Cells, Mode};
 use contactsync::{Format, Input, Row, Source, SourceFault};
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn outcomes(path: &str) -> Vec<String> {
     let outcome = |row: Row| match row {
         Row::Record(record) => {
             let line = record.line;
-            match mapping.contact(record) {
+            match mapping.contact(&record) {
                 Ok(contact) => format!("{line} {} {}", contact.key(), contact.fields().len()),
                 Err(rejection) => format!("{line} [{}] {}", rejection.column.unwrap_or_default(), rejection.reason),
             }
@@ -166,10 +166,10 @@ proptest! {
         for (at, (row, expected)) in rows.iter().zip(&expected).take(compared).enumerate() {
             let (number, line) = match row {
                 Row::Record(record) => {
-                    let cells: Vec<&[u8]> = record.cells.iter().map(|(_, cell)| match cell {
-                        Cell::Text(text) => text.as_bytes(),
-                        Cell::Json(_) => b"JSON",
-                    }).collect();
+                    let cells: Vec<&[u8]> = match &record.cells {
+                        Cells::Texts(texts) => texts.iter().map(str::as_bytes).collect(),
+                        Cells::Object(_) => vec![b"JSON"],
+                    };
                     prop_assert_eq!(cells, expected.iter().collect::<Vec<_>>());
                     (record.row, record.line)
                 }
@@ -213,7 +213,7 @@ proptest! {
         for row in source.map(Result::unwrap) {
             let Row::Record(record) = row else { continue };
             let (row, line) = (record.row, record.line);
-            match mapping.contact(record) {
+            match mapping.contact(&record) {
                 Ok(contact) => prop_assert!(contact.id().is_some() || !contact.fields().is_empty()),
                 Err(rejection) => prop_assert_eq!((rejection.row, rejection.line), (row, line)),
             }

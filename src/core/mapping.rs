@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::model::{Cell, Contact, ContactId, Draft, Field, Mode, Record, Rejection, Value};
+use crate::core::model::{Contact, ContactId, Draft, Field, Mode, Rejection, Value};
+use crate::core::record::{Cells, Record, Texts};
 
 /// The column that holds the platform's id. `id` is a plain field: a CRM has ids of its own.
 pub const ID_COLUMN: &str = "contact_id";
@@ -36,7 +37,33 @@ const COLUMNS_LISTED: usize = 20;
 pub struct Mapping {
     match_fields: Vec<String>,
     mode: Mode,
-    channel_column: Option<String>,
+    // Of an input with a header: what each of its columns is, in its order.
+    columns: Vec<Column>,
+    channel: Option<Route>,
+}
+
+/// The column that says which channel a row belongs to: its name, and its place in a header.
+#[derive(Clone, Debug)]
+struct Route {
+    column: String,
+    place: Option<usize>,
+}
+
+/// What a column is.
+#[derive(Clone, Debug)]
+enum Column {
+    /// Nothing.
+    Ignored,
+    /// The platform's id.
+    Id,
+    /// Tags to have.
+    Tags,
+    /// Tags to remove.
+    RemoveTags,
+    /// The match field at this place.
+    Match(usize),
+    /// Another field, of this name.
+    Field(String),
 }
 
 /// Why an input cannot be mapped at all.
@@ -103,39 +130,44 @@ impl Mapping {
         if must_find(mode) && match_fields.is_empty() && !has_column(ID_COLUMN) {
             return Err(MappingError::NoMatch { columns: columns() });
         }
-        Ok(Self { match_fields, mode, channel_column: None })
+        let columns = header.unwrap_or_default().iter().map(|name| Column::of(name, &match_fields)).collect();
+        Ok(Self { match_fields, mode, columns, channel: None })
     }
 
     /// The same rules for an input in which `column` says which channel a row belongs to. It is no field then.
     ///
     /// # Errors
     /// When the input has no such column, or it is a match field.
-    pub fn routed_by(self, header: Option<&[Arc<str>]>, column: &str) -> Result<Self, MappingError> {
+    pub fn routed_by(mut self, header: Option<&[Arc<str>]>, column: &str) -> Result<Self, MappingError> {
         let columns = || header.unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>();
         if self.match_fields.iter().any(|field| field == column) {
             return Err(MappingError::ChannelMatches(column.to_owned()));
         }
-        if header.is_some_and(|columns| !columns.iter().any(|name| **name == *column)) {
+        let place = header.and_then(|columns| columns.iter().position(|name| **name == *column));
+        if header.is_some() && place.is_none() {
             let close = columns().into_iter().find(|name| is_close(name, column));
             return Err(MappingError::NoChannelColumn { column: column.to_owned(), close, columns: columns() });
         }
-        Ok(Self { channel_column: Some(column.to_owned()), ..self })
+        if let Some(ignored) = place.and_then(|at| self.columns.get_mut(at)) {
+            *ignored = Column::Ignored;
+        }
+        self.channel = Some(Route { column: column.to_owned(), place });
+        Ok(self)
     }
 
     /// The column that says which channel a row belongs to, when there is one.
     pub fn channel_column(&self) -> Option<&str> {
-        self.channel_column.as_deref()
+        self.channel.as_ref().map(|route| route.column.as_str())
     }
 
     /// The channel that a record names; `None` when it names none.
     pub fn channel<'a>(&self, record: &'a Record) -> Option<&'a str> {
-        let column = self.channel_column.as_deref()?;
-        let (_, cell) = record.cells.iter().find(|(name, _)| **name == *column)?;
-        let text = match cell {
-            Cell::Text(text) | Cell::Json(Json::String(text)) => text.trim(),
-            Cell::Json(_) => "",
+        let Route { column, place } = self.channel.as_ref()?;
+        let text = match &record.cells {
+            Cells::Texts(texts) => texts.get((*place)?)?,
+            Cells::Object(object) => object.iter().find(|(name, _)| **name == **column)?.1.as_str()?,
         };
-        (!text.is_empty()).then_some(text)
+        Some(text.trim()).filter(|text| !text.is_empty())
     }
 
     /// The contact that a record asks for.
@@ -143,24 +175,42 @@ impl Mapping {
     /// # Errors
     /// A [`Rejection`] with the record's line when a cell holds the wrong kind of thing, when nothing says which contact
     /// it is, or when its parts contradict each other.
-    pub fn contact(&self, record: Record) -> Result<Contact, Rejection> {
+    pub fn contact(&self, record: &Record) -> Result<Contact, Rejection> {
         let Record { row, line, cells } = record;
-        let reject = |Refusal { column, reason }| Rejection { row, line, column, reason };
-        let mut parts = Parts::new(&self.match_fields, cells.len());
-        let shaped = cells.iter().any(|(name, cell)| **name == *SHAPE_KEY && is_shape(cell));
-        for (name, cell) in cells.into_iter().filter(|(name, _)| Some(&**name) != self.channel_column()) {
-            match cell {
-                Cell::Text(text) => parts.text(&name, text),
-                Cell::Json(json) if shaped => parts.shaped(&name, json),
-                Cell::Json(json) => parts.json(&name, json),
-            }
-            .map_err(reject)?;
+        let draft = match cells {
+            Cells::Texts(texts) => self.texts(texts),
+            Cells::Object(object) => self.object(object),
+        };
+        draft.and_then(|draft| self.checked(draft)).map_err(|Refusal { column, reason }| Rejection {
+            row: *row,
+            line: *line,
+            column,
+            reason,
+        })
+    }
+
+    fn texts(&self, texts: &Texts) -> Result<Draft, Refusal> {
+        let mut parts = Parts::new(&self.match_fields, self.columns.len());
+        for (column, text) in self.columns.iter().zip(texts.iter()) {
+            parts.text(column, text.trim())?;
         }
-        let draft = parts.draft();
+        Ok(parts.draft())
+    }
+
+    fn object(&self, object: &[(Arc<str>, Json)]) -> Result<Draft, Refusal> {
+        let mut parts = Parts::new(&self.match_fields, object.len());
+        let shaped = object.iter().any(|(name, json)| **name == *SHAPE_KEY && is_shape(json));
+        for (name, json) in object.iter().filter(|(name, _)| Some(&**name) != self.channel_column()) {
+            if shaped { parts.shaped(name, json) } else { parts.json(name, json) }?;
+        }
+        Ok(parts.draft())
+    }
+
+    fn checked(&self, draft: Draft) -> Result<Contact, Refusal> {
         if must_find(self.mode) && draft.matches.is_empty() && draft.id.is_none() {
-            return Err(reject(self.nothing_to_find_by()));
+            return Err(self.nothing_to_find_by());
         }
-        Contact::new(draft).map_err(|flaw| reject(Refusal { column: None, reason: flaw.to_string() }))
+        Contact::new(draft).map_err(|flaw| Refusal { column: None, reason: flaw.to_string() })
     }
 
     fn nothing_to_find_by(&self) -> Refusal {
@@ -172,6 +222,21 @@ impl Mapping {
                     format!("expected a value in one of the match fields {}, found none", Quoted(&self.match_fields));
                 Refusal { column: Some(first.clone()), reason }
             }
+        }
+    }
+}
+
+impl Column {
+    fn of(name: &str, match_fields: &[String]) -> Self {
+        match name {
+            name if is_ignored(name) => Self::Ignored,
+            ID_COLUMN => Self::Id,
+            TAGS_COLUMN => Self::Tags,
+            REMOVE_TAGS_COLUMN => Self::RemoveTags,
+            name => match_fields
+                .iter()
+                .position(|field| field == name)
+                .map_or_else(|| Self::Field(name.to_owned()), Self::Match),
         }
     }
 }
@@ -215,21 +280,24 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn text(&mut self, column: &str, text: String) -> Result<(), Refusal> {
-        let text = trimmed(text);
-        if text.is_empty() || is_ignored(column) {
+    fn text(&mut self, column: &Column, text: &str) -> Result<(), Refusal> {
+        if text.is_empty() {
             return Ok(());
         }
+        let value = || Value::Text(text.to_owned());
         match column {
-            ID_COLUMN => self.id(ContactId::new(text))?,
-            TAGS_COLUMN => self.tags.extend(split(&text)),
-            REMOVE_TAGS_COLUMN => self.remove_tags.extend(split(&text)),
-            name => self.field(name, Value::Text(text)),
+            Column::Ignored => {}
+            Column::Id => self.id(ContactId::new(text))?,
+            Column::Tags => self.tags.extend(split(text)),
+            Column::RemoveTags => self.remove_tags.extend(split(text)),
+            // A header names a column once.
+            Column::Match(place) => self.matches[*place] = Some(value()),
+            Column::Field(name) => self.fields.push(Field { name: name.clone(), value: value() }),
         }
         Ok(())
     }
 
-    fn json(&mut self, key: &str, json: Json) -> Result<(), Refusal> {
+    fn json(&mut self, key: &str, json: &Json) -> Result<(), Refusal> {
         if is_ignored(key) {
             return Ok(());
         }
@@ -243,7 +311,7 @@ impl<'a> Parts<'a> {
     }
 
     // A key of a contact in the platform's own shape (API.md, "The six calls").
-    fn shaped(&mut self, key: &str, json: Json) -> Result<(), Refusal> {
+    fn shaped(&mut self, key: &str, json: &Json) -> Result<(), Refusal> {
         match key {
             "id" => self.id(id(key, json)?),
             "created_at" => Ok(()),
@@ -254,33 +322,33 @@ impl<'a> Parts<'a> {
 
     // As an object, the way the platform shows them, or as an array of names and values, the way it takes them. Here a
     // name is a custom field's whatever it is.
-    fn custom_fields(&mut self, json: Json) -> Result<(), Refusal> {
+    fn custom_fields(&mut self, json: &Json) -> Result<(), Refusal> {
         match json {
             Json::Null => Ok(()),
-            Json::Object(fields) => fields.into_iter().try_for_each(|(name, json)| self.json_field(&name, json)),
-            Json::Array(fields) => fields.into_iter().try_for_each(|field| self.written_field(field)),
-            other => Err(Refusal::kind(SHAPE_KEY, "an object", &other)),
+            Json::Object(fields) => fields.iter().try_for_each(|(name, json)| self.json_field(name, json)),
+            Json::Array(fields) => fields.iter().try_for_each(|field| self.written_field(field)),
+            other => Err(Refusal::kind(SHAPE_KEY, "an object", other)),
         }
     }
 
-    fn written_field(&mut self, json: Json) -> Result<(), Refusal> {
+    fn written_field(&mut self, json: &Json) -> Result<(), Refusal> {
         const EXPECTED: &str = "objects with a name and a value";
-        let Json::Object(mut field) = json else { return Err(Refusal::kind(SHAPE_KEY, EXPECTED, &json)) };
-        let (name, value) = (field.remove("name"), field.remove("value"));
-        match (name, field.is_empty()) {
-            (Some(Json::String(name)), true) => self.json_field(&name, value.unwrap_or(Json::Null)),
-            (Some(_) | None, _) => Err(Refusal::of(SHAPE_KEY, format!("expected {EXPECTED}, found others"))),
+        let Json::Object(field) = json else { return Err(Refusal::kind(SHAPE_KEY, EXPECTED, json)) };
+        let strange = field.keys().any(|key| key != "name" && key != "value");
+        match field.get("name") {
+            Some(Json::String(name)) if !strange => self.json_field(name, field.get("value").unwrap_or(&Json::Null)),
+            Some(_) | None => Err(Refusal::of(SHAPE_KEY, format!("expected {EXPECTED}, found others"))),
         }
     }
 
-    fn json_field(&mut self, name: &str, json: Json) -> Result<(), Refusal> {
+    fn json_field(&mut self, name: &str, json: &Json) -> Result<(), Refusal> {
         let value = match json {
             Json::Null => return Ok(()),
-            Json::Bool(flag) => Value::Bool(flag),
-            Json::Number(number) => Value::Number(number),
+            Json::Bool(flag) => Value::Bool(*flag),
+            Json::Number(number) => Value::Number(number.clone()),
             Json::String(text) => Value::Text(trimmed(text)),
             Json::Array(_) | Json::Object(_) => {
-                return Err(Refusal::kind(name, "text, a number or a boolean", &json));
+                return Err(Refusal::kind(name, "text, a number or a boolean", json));
             }
         };
         if !value.is_blank() && !name.trim().is_empty() {
@@ -343,25 +411,24 @@ fn reserved(name: &str) -> Option<&'static str> {
 }
 
 // Null and the empty list count: that is how the platform's own language writes "no fields".
-fn is_shape(cell: &Cell) -> bool {
-    matches!(cell, Cell::Json(Json::Object(_) | Json::Array(_) | Json::Null))
+fn is_shape(json: &Json) -> bool {
+    matches!(json, Json::Object(_) | Json::Array(_) | Json::Null)
 }
 
 // The platform trims text (API.md, trap 10); so what is sent is what will be read back.
-fn trimmed(text: String) -> String {
-    let trim = text.trim();
-    if trim.len() == text.len() { text } else { trim.to_owned() }
+fn trimmed(text: &str) -> String {
+    text.trim().to_owned()
 }
 
 fn split(text: &str) -> impl Iterator<Item = String> {
     text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned)
 }
 
-fn tags(column: &str, json: Json) -> Result<Vec<String>, Refusal> {
+fn tags(column: &str, json: &Json) -> Result<Vec<String>, Refusal> {
     const EXPECTED: &str = "an array of text";
     match json {
         Json::Null => Ok(Vec::new()),
-        Json::String(text) => Ok(split(&text).collect()),
+        Json::String(text) => Ok(split(text).collect()),
         Json::Array(tags) => {
             let mut texts = Vec::with_capacity(tags.len());
             for tag in tags {
@@ -369,23 +436,23 @@ fn tags(column: &str, json: Json) -> Result<Vec<String>, Refusal> {
                     Json::Null => {}
                     Json::String(text) => texts.push(trimmed(text)),
                     other => {
-                        return Err(Refusal::of(column, format!("expected {EXPECTED}, found {} in it", kind(&other))));
+                        return Err(Refusal::of(column, format!("expected {EXPECTED}, found {} in it", kind(other))));
                     }
                 }
             }
             texts.retain(|tag| !tag.is_empty());
             Ok(texts)
         }
-        other => Err(Refusal::kind(column, EXPECTED, &other)),
+        other => Err(Refusal::kind(column, EXPECTED, other)),
     }
 }
 
-fn id(column: &str, json: Json) -> Result<Option<ContactId>, Refusal> {
+fn id(column: &str, json: &Json) -> Result<Option<ContactId>, Refusal> {
     match json {
         Json::Null => Ok(None),
         Json::String(text) => Ok(ContactId::new(trimmed(text))),
         Json::Number(number) if !number.is_f64() => Ok(ContactId::new(number.to_string())),
-        other => Err(Refusal::kind(column, "an id (text or a whole number)", &other)),
+        other => Err(Refusal::kind(column, "an id (text or a whole number)", other)),
     }
 }
 
@@ -487,15 +554,15 @@ mod tests {
     fn csv(cells: &[(&str, &str)], match_fields: &[&str], mode: Mode) -> String {
         let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
         let mapping = Mapping::new(Some(&columns), names(match_fields), mode).unwrap();
-        let cells = columns.iter().cloned().zip(cells.iter().map(|(_, text)| Cell::Text((*text).to_owned()))).collect();
-        show(mapping.contact(Record { row: 3, line: 7, cells }))
+        let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
+        show(mapping.contact(&Record { row: 3, line: 7, cells }))
     }
 
     fn jsonl(object: &str, match_fields: &[&str], mode: Mode) -> String {
         let mapping = Mapping::new(None, names(match_fields), mode).unwrap();
         let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
-        let cells = object.into_iter().map(|(key, json)| (Arc::from(key), Cell::Json(json))).collect();
-        show(mapping.contact(Record { row: 3, line: 7, cells }))
+        let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
+        show(mapping.contact(&Record { row: 3, line: 7, cells }))
     }
 
     #[test]

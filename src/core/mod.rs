@@ -10,6 +10,7 @@ pub mod health;
 pub mod mapping;
 pub mod model;
 pub mod plan;
+pub mod record;
 pub mod retry;
 pub mod search;
 pub mod task;

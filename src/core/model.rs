@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -159,26 +158,6 @@ impl fmt::Display for Key {
             Self::Row { digest, nth } => write!(f, "#{digest}.{nth:08}"),
         }
     }
-}
-
-/// One row as read: where it stands, and its cells by column.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    /// The row's place among the data rows of its file, from 1.
-    pub row: u64,
-    /// The physical line on which the row begins, from 1.
-    pub line: u64,
-    /// The cells, in the file's order.
-    pub cells: Vec<(Arc<str>, Cell)>,
-}
-
-/// One cell as read.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    /// From a CSV file: text, untrimmed.
-    Text(String),
-    /// From a JSON object.
-    Json(serde_json::Value),
 }
 
 /// A validated record: whoever holds one can send it.

@@ -149,7 +149,7 @@ impl Router {
             nobodys
         };
         let planned =
-            mapping.contact(record).map_or_else(Planned::Rejected, |contact| Planned::Contact { row, line, contact });
+            mapping.contact(&record).map_or_else(Planned::Rejected, |contact| Planned::Contact { row, line, contact });
         (place, planned)
     }
 }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use csv_core::ReadRecordResult;
 
-use super::{Bytes, Cells, MAX_ROW, Row, SourceFault, too_long};
-use crate::core::model::{Cell, Record, Rejection};
+use super::{Bytes, MAX_ROW, Row, SourceFault, too_long};
+use crate::core::model::Rejection;
+use crate::core::record::{Cells, Record, Texts};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
@@ -96,13 +97,23 @@ impl Rows {
 
     // On bytes that are not UTF-8: which column, from 0, and which byte of the cell, from 1.
     fn cells(&self) -> Result<Cells, (usize, usize)> {
-        let mut cells = Vec::with_capacity(self.header.len());
-        for (at, column) in self.columns.iter().enumerate() {
-            let Some(column) = column else { continue };
-            let text = from_utf8(self.raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?;
-            cells.push((Arc::clone(column), Cell::Text(text.to_owned())));
+        let (text, ends) = self.raw.row(self.columns.len());
+        // The whole row at once is what it nearly always comes to.
+        let every_column_has_a_name = self.header.len() == self.columns.len();
+        if every_column_has_a_name
+            && let Ok(text) = from_utf8(text)
+            && let Some(texts) = Texts::from_ends(text.to_owned(), ends.to_vec())
+        {
+            return Ok(Cells::Texts(texts));
         }
-        Ok(cells)
+        let mut texts = Texts::with_capacity(self.header.len(), text.len());
+        for (at, column) in self.columns.iter().enumerate() {
+            if column.is_some() {
+                let text = from_utf8(self.raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?;
+                texts.push(text);
+            }
+        }
+        Ok(Cells::Texts(texts))
     }
 
     fn column_name(&self, at: usize) -> String {
@@ -210,6 +221,12 @@ impl Raw {
         }
     }
 
+    /// The first `cells` cells, one after the other, and where each ends.
+    fn row(&self, cells: usize) -> (&[u8], &[usize]) {
+        let ends = &self.ends[..cells];
+        (&self.text[..ends.last().copied().unwrap_or(0)], ends)
+    }
+
     fn cell(&self, at: usize) -> &[u8] {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.text[start..self.ends[at]]
@@ -273,14 +290,8 @@ mod tests {
     fn rows(bytes: &[u8]) -> Vec<String> {
         let show = |row| match row {
             Row::Record(Record { line, cells, .. }) => {
-                let cells: Vec<_> = cells
-                    .iter()
-                    .map(|(_, cell)| match cell {
-                        Cell::Text(text) => text.as_str(),
-                        Cell::Json(_) => panic!("JSON from a CSV file"),
-                    })
-                    .collect();
-                format!("{line} {}", cells.join("|"))
+                let Cells::Texts(texts) = cells else { panic!("JSON from a CSV file") };
+                format!("{line} {}", texts.iter().collect::<Vec<_>>().join("|"))
             }
             Row::Rejected(Rejection { line, column, reason, .. }) => {
                 format!("{line} [{}] {reason}", column.unwrap_or_default())

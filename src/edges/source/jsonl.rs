@@ -4,7 +4,8 @@ use std::io::{BufRead, Read};
 
 use super::object::Object;
 use super::{Bytes, MAX_ROW, Row, SourceFault, too_long};
-use crate::core::model::{Record, Rejection};
+use crate::core::model::Rejection;
+use crate::core::record::{Cells, Record};
 
 /// The rows of a JSONL file.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Rows {
                 return Ok(Some(Row::Rejected(too_long(row, line))));
             }
             return Ok(Some(match self.object.read(self.text.trim_ascii_end()) {
-                Ok(cells) => Row::Record(Record { row, line, cells }),
+                Ok(object) => Row::Record(Record { row, line, cells: Cells::Object(object) }),
                 Err(flaw) => Row::Rejected(Rejection { row, line, column: flaw.column, reason: flaw.reason }),
             }));
         }
@@ -56,7 +57,6 @@ impl Rows {
 mod tests {
     use super::super::{Format, Source};
     use super::*;
-    use crate::core::model::Cell;
 
     // Each row as `line {…}` or `line [column] reason`.
     fn rows(bytes: &[u8]) -> Vec<String> {
@@ -64,13 +64,8 @@ mod tests {
         let source = Source::from_reader("in.jsonl", reader, Format::Jsonl).unwrap();
         let show = |row| match row {
             Row::Record(Record { line, cells, .. }) => {
-                let cells: Vec<_> = cells
-                    .iter()
-                    .map(|(key, cell)| match cell {
-                        Cell::Json(json) => format!("{key}={json}"),
-                        Cell::Text(_) => panic!("text from a JSONL file"),
-                    })
-                    .collect();
+                let Cells::Object(object) = cells else { panic!("texts from a JSONL file") };
+                let cells: Vec<_> = object.iter().map(|(key, json)| format!("{key}={json}")).collect();
                 format!("{line} {}", cells.join(" "))
             }
             Row::Rejected(Rejection { line, column, reason, .. }) => {

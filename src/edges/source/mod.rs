@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::core::model::{Cell, Record, Rejection};
+use crate::core::model::Rejection;
+use crate::core::record::Record;
 
 pub use self::error::{SourceError, SourceFault};
 pub use self::format::{Format, UnknownFormat};
@@ -70,9 +71,6 @@ enum Rows {
     Csv(Box<csv::Rows>),
     Jsonl(jsonl::Rows),
 }
-
-/// A row's cells by column, in the file's order.
-type Cells = Vec<(Arc<str>, Cell)>;
 
 /// The input's bytes, after a byte order mark.
 type Bytes = BufReader<Chain<Cursor<Vec<u8>>, Unnamed>>;

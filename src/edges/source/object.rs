@@ -12,15 +12,15 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
-use super::Cells;
-use crate::core::model::Cell;
-
 /// As many significant digits as the shortest writing of a float ever has. One with more was not written by a program
 /// that computes in floats, and would lose digits.
 const FLOAT_DIGITS: usize = 17;
 
 /// How many keys may be missing, compared with the row before, for the key after them still to be found there.
 const LOOKAHEAD: usize = 8;
+
+/// The keys of a row with their values, in the file's order.
+type Cells = Vec<(Arc<str>, Value)>;
 
 /// A reader of objects. It remembers the keys of the last one, because rows mostly have the same.
 #[derive(Debug, Default)]
@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for Top<'_> {
         let mut cells = Vec::with_capacity(self.keys.len());
         let mut next = 0;
         while let Some(key) = map.next_key_seed(Key { keys: self.keys, next: &mut next, found: self.found })? {
-            cells.push((key, Cell::Json(map.next_value_seed(Inner(self.found))?)));
+            cells.push((key, map.next_value_seed(Inner(self.found))?));
         }
         Ok(cells)
     }
