@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod failure;
+mod open_files;
 mod output;
 mod progress;
 mod settings;
