@@ -7,7 +7,7 @@ pub mod runs;
 pub mod sandbox;
 pub mod sync;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use contactsync::{
 };
 use tokio::runtime::Runtime;
 
-use crate::args::{ConnectionArgs, DEFAULT_CHANNEL, DEFAULT_JOURNAL, DEFAULT_TOKEN_ENV, PlaceArgs};
+use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::failure::{Exit, Failure};
 use crate::output;
 use crate::progress::Progress;
@@ -37,22 +37,22 @@ struct Place {
 
 impl Place {
     // The journal comes first: that it cannot be opened says more than that the file beside it cannot.
-    fn take(args: &PlaceArgs) -> Result<Self, Failure> {
-        let journal = Journal::open(&args.journal)?;
+    fn take(path: &Path, channel: &str) -> Result<Self, Failure> {
+        let journal = Journal::open(path)?;
         let holder = format!("process {} since {}", process::id(), local_time(jiff::Timestamp::now()));
-        let lock = ChannelLock::take(&args.journal, &args.channel, &holder)?;
+        let lock = ChannelLock::take(path, channel, &holder)?;
         Ok(Self { journal, _lock: lock })
     }
 }
 
 /// Holds the channel to the platform that its known contacts are on.
-fn hold_to_url(journal: &Journal, args: &PlaceArgs, url: &BaseUrl, moved: bool) -> Result<(), Failure> {
-    match journal.channel_url(&args.channel)? {
-        Some(known) if known != url.as_str() && moved => Ok(journal.move_channel(&args.channel, url.as_str())?),
+fn hold_to_url(journal: &Journal, path: &Path, channel: &str, url: &BaseUrl, moved: bool) -> Result<(), Failure> {
+    match journal.channel_url(channel)? {
+        Some(known) if known != url.as_str() && moved => Ok(journal.move_channel(channel, url.as_str())?),
         Some(known) if known != url.as_str() => Err(Failure::usage_text(format!(
             "channel `{}` of journal {}: its contacts are on {known}, found {url}",
-            args.channel,
-            args.journal.display(),
+            channel,
+            path.display(),
         ))
         .hint("take another --channel or --journal for another platform, or say --moved when it is the same one")),
         Some(_) | None => Ok(()),
@@ -61,12 +61,18 @@ fn hold_to_url(journal: &Journal, args: &PlaceArgs, url: &BaseUrl, moved: bool) 
 
 /// Holds `--mode create`, which searches for nobody, to the keys by which the channel's contacts are known: by others,
 /// it would make them again.
-fn hold_to_keys(journal: &Journal, args: &PlaceArgs, matches: &[String], policy: Policy) -> Result<(), Failure> {
+fn hold_to_keys(
+    journal: &Journal,
+    path: &Path,
+    channel: &str,
+    matches: &[String],
+    policy: Policy,
+) -> Result<(), Failure> {
     if policy.mode != Mode::Create {
         return Ok(());
     }
     let by = |fields: &str| if fields.is_empty() { "their whole content".to_owned() } else { format!("`{fields}`") };
-    match journal.known_by_others(&args.channel, matches)? {
+    match journal.known_by_others(channel, matches)? {
         None => Ok(()),
         Some(key) => {
             let known = match &key {
@@ -75,8 +81,8 @@ fn hold_to_keys(journal: &Journal, args: &PlaceArgs, matches: &[String], policy:
             };
             Err(Failure::usage_text(format!(
                 "channel `{}` of journal {}: its contacts are known by {known}, found {}: `--mode create` could make them again",
-                args.channel,
-                args.journal.display(),
+                channel,
+                path.display(),
                 by(&matches.join("`, `")),
             ))
             .hint("match as before, or say --mode upsert, which searches; other contacts go into another --channel"))
@@ -164,19 +170,23 @@ fn say_how_to_go_on(ending: &Ending, place: &PlaceArgs, connection: &ConnectionA
     }
 }
 
-// What has to be said again: where the run is and where the token is, when `resume` would look elsewhere.
+// What has to be said again is what was said: the configuration is read again.
 fn resume_line(place: &PlaceArgs, connection: &ConnectionArgs) -> String {
+    let path = |path: &Option<PathBuf>| path.as_deref().map(quoted);
+    let said = [
+        ("--config", path(&place.config.config)),
+        ("--channel", place.channel.as_deref().map(quoted_text)),
+        ("--channel-column", place.channel_column.as_deref().map(quoted_text)),
+        ("--shard", place.shard.map(|shard| shard.to_string())),
+        ("--journal", path(&place.journal)),
+        ("--token-file", path(&connection.token_file)),
+        ("--token-env", connection.token_env.clone()),
+    ];
     let mut line = "contactsync resume".to_owned();
-    if place.channel != DEFAULT_CHANNEL {
-        line.push_str(&format!(" --channel {}", place.channel));
-    }
-    if place.journal != Path::new(DEFAULT_JOURNAL) {
-        line.push_str(&format!(" --journal {}", quoted(&place.journal)));
-    }
-    if let Some(file) = &connection.token_file {
-        line.push_str(&format!(" --token-file {}", quoted(file)));
-    } else if connection.token_env != DEFAULT_TOKEN_ENV {
-        line.push_str(&format!(" --token-env {}", connection.token_env));
+    for (option, value) in said {
+        if let Some(value) = value {
+            line.push_str(&format!(" {option} {value}"));
+        }
     }
     if connection.allow_http {
         line.push_str(" --allow-http");
@@ -186,9 +196,12 @@ fn resume_line(place: &PlaceArgs, connection: &ConnectionArgs) -> String {
 
 // As a shell takes it for one word.
 fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
+    quoted_text(&path.display().to_string())
+}
+
+fn quoted_text(text: &str) -> String {
     let plain = text.chars().all(|sign| sign.is_ascii_alphanumeric() || "/._-".contains(sign));
-    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A moment as the person at this machine writes it.

@@ -4,26 +4,31 @@ use contactsync::{Clock, Journal, NewRun, PlanSummary, Routes, SendJournal, Stop
 
 use crate::args::PlanArgs;
 use crate::commands::{hold_to_url, runtime};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{outcomes, print};
 use crate::progress::{Progress, short_time};
-use crate::settings::{Reading, planned};
+use crate::settings::layer::Layer;
+use crate::settings::{Reading, Settings};
 use crate::voice::{Level, Voice};
 
-pub fn run(args: &PlanArgs, voice: &Voice) -> Result<Exit, Failure> {
-    let (url, rate) = planned(&args.connection)?;
-    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input)?;
+pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+    let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
+    let Settings { channels, journal: path, input } = Settings::of(typed, config, args.place.shard)?;
+    let setup = channels.one()?;
+    let rate = setup.rate().get();
+    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input)?;
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
-    let journal = Journal::dry(&args.place.journal)?;
-    if let Some(url) = url.filter(|_| !args.connection.moved) {
-        hold_to_url(&journal, &args.place, &url, false)?;
+    let journal = Journal::dry(&path)?;
+    if let Some(url) = setup.url.as_ref().filter(|_| !args.connection.moved) {
+        hold_to_url(&journal, &path, &setup.name, url, false)?;
     }
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
-    let channel = &args.place.channel;
+    let channel = &setup.name;
     let new = NewRun {
         channel: channel.clone(),
         url: String::new(),

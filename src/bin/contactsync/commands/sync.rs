@@ -3,27 +3,32 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contactsync::{Clock, NewRun, Routes, Stop, plan};
+use contactsync::{Clients, Clock, NewRun, Routes, Stop, Timeouts, plan};
 
 use crate::args::SyncArgs;
 use crate::commands::{Place, Sending, bring, hold_to_keys, hold_to_url, runtime};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::progress::Progress;
-use crate::settings::{Connection, Reading};
+use crate::settings::layer::Layer;
+use crate::settings::{Reading, Settings};
 use crate::signals;
 use crate::voice::{Level, Voice};
 
-pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
-    let connection = Connection::new(&args.connection, None)?;
-    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input)?;
+    let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
+    let Settings { channels, journal, input } = Settings::of(typed, config, args.place.shard)?;
+    let channel = channels.one()?;
+    let connection = channel.connect(&Clients::new(Timeouts::default()), None)?;
+    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input)?;
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
-    let place = Place::take(&args.place)?;
-    hold_to_url(&place.journal, &args.place, &connection.url, args.connection.moved)?;
+    let place = Place::take(&journal, &channel.name)?;
+    hold_to_url(&place.journal, &journal, &channel.name, &connection.url, args.connection.moved)?;
 
-    hold_to_keys(&place.journal, &args.place, &args.input.matches, policy)?;
+    hold_to_keys(&place.journal, &journal, &channel.name, &input.matches, policy)?;
 
     let runtime = runtime()?;
     let _inside = runtime.enter();
@@ -32,7 +37,7 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
     signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let name = source.name().to_owned();
     let new = NewRun {
-        channel: args.place.channel.clone(),
+        channel: channel.name.clone(),
         url: connection.url.to_string(),
         kind: connection.kind.name().into(),
         rate: connection.rate.get(),
@@ -46,7 +51,7 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
         runtime: &runtime,
         journal: &place.journal,
         run,
-        channel: &args.place.channel,
+        channel: &channel.name,
         window: &connection.transport.window(&place.journal.salt()?),
         policy,
         connection: &connection,
