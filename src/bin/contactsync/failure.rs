@@ -113,8 +113,10 @@ impl From<JournalError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match &error {
-            LockError::Held { .. } | LockError::WindowHeld { .. } => Self { exit: Exit::Held, message: with_causes(&error), hint: None }
-                .hint("wait until it has ended, or stop it: it writes down where it is"),
+            LockError::Held { .. } | LockError::WindowHeld { .. } => {
+                Self { exit: Exit::Held, message: with_causes(&error), hint: None }
+                    .hint("wait until it has ended, or stop it: it writes down where it is")
+            }
             LockError::File { .. } => Self::usage(&error),
         }
     }

@@ -173,7 +173,7 @@ impl ChannelProgress<'_> {
     }
 
     // A cause is told once; every further time only when everything is.
-    fn tell_once(&self, state: &mut State, text: String) {
+    fn tell_once(&self, state: &mut State, text: &str) {
         let text = format!("{}{text}", self.prefix);
         let level = if state.told.contains(&text) { Level::Detail } else { Level::Warning };
         self.all.voice.say(level, &text);
@@ -197,7 +197,7 @@ impl Observer for ChannelProgress<'_> {
                 self.say(Level::Detail, &format!("{}: {result} after {} ms", kind.name(), took.as_millis()));
             }
             Event::Trouble { kind, cause } => {
-                self.tell_once(state, format!("no answer to {}: {cause}; going on", kind.name()));
+                self.tell_once(state, &format!("no answer to {}: {cause}; going on", kind.name()));
             }
             Event::Throttled { wait } => {
                 let text = format!("the platform says 429 (too many requests): waiting {} s", wait.as_secs());

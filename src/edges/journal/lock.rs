@@ -65,12 +65,7 @@ impl Lock {
         Self::take(journal, &format!("~{window}"), holder, held)
     }
 
-    fn take(
-        journal: &Path,
-        name: &str,
-        holder: &str,
-        held: impl Fn(String) -> LockError,
-    ) -> Result<Self, LockError> {
+    fn take(journal: &Path, name: &str, holder: &str, held: impl Fn(String) -> LockError) -> Result<Self, LockError> {
         // By its true name: a journal that is reached by two names is one journal.
         let named = journal.canonicalize();
         let mut path = named.as_deref().unwrap_or(journal).as_os_str().to_owned();

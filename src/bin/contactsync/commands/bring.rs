@@ -157,7 +157,8 @@ fn say_why_it_stopped(ending: &Ending, prefix: &str, voice: &Voice) {
         voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
     } else if summary.pending > 0 {
         let state = output::state(summary.state, summary.reason.as_deref());
-        voice.say(Level::Warning, &format!("{prefix}{state}; {} of {} rows are pending", summary.pending, summary.rows));
+        voice
+            .say(Level::Warning, &format!("{prefix}{state}; {} of {} rows are pending", summary.pending, summary.rows));
     }
 }
 

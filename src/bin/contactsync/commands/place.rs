@@ -67,7 +67,8 @@ impl Place {
         if policy.mode != Mode::Create {
             return Ok(());
         }
-        let by = |fields: &str| if fields.is_empty() { "their whole content".to_owned() } else { format!("`{fields}`") };
+        let by =
+            |fields: &str| if fields.is_empty() { "their whole content".to_owned() } else { format!("`{fields}`") };
         match self.journal.known_by_others(channel, matches)? {
             None => Ok(()),
             Some(key) => {
@@ -87,13 +88,7 @@ impl Place {
 }
 
 /// Holds a channel of the journal at `path` to the platform that its known contacts are on.
-pub fn hold_to_url(
-    journal: &Journal,
-    path: &Path,
-    channel: &str,
-    url: &BaseUrl,
-    moved: bool,
-) -> Result<(), Failure> {
+pub fn hold_to_url(journal: &Journal, path: &Path, channel: &str, url: &BaseUrl, moved: bool) -> Result<(), Failure> {
     match journal.channel_url(channel)? {
         Some(known) if known != url.as_str() && moved => Ok(journal.move_channel(channel, url.as_str())?),
         Some(known) if known != url.as_str() => Err(Failure::usage_text(format!(

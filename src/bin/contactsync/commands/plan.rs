@@ -46,8 +46,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     };
     let begun = clock.now();
     let progress = Progress::new(voice, source.name());
-    let run =
-        |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
+    let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
     let planned = plan(&journal, source, &mapping, routes, &progress, &Stop::default())?;
     let worked = || clock.now().since(begun);

@@ -5,15 +5,19 @@ use serde_json::{Value, json};
 
 use crate::args::RunsArgs;
 use crate::commands::{moment, shown};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{outcomes, print, state};
+use crate::settings::journal;
 
-pub fn run(args: &RunsArgs) -> Result<Exit, Failure> {
-    if !args.journal.exists() {
-        return Err(Failure::usage_text(format!("journal {}: there is no such file", shown(&args.journal)))
-            .hint("say --journal FILE"));
+pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
+    let path = journal(args.journal.clone().or(config.layer.journal));
+    if !path.exists() {
+        return Err(
+            Failure::usage_text(format!("journal {}: there is no such file", shown(&path))).hint("say --journal FILE")
+        );
     }
-    let journal = Journal::open(&args.journal)?;
+    let journal = Journal::open(&path)?;
     let mut lines = Vec::new();
     for run in journal.runs(args.limit)? {
         // A run that was killed has no summary, and its rows are all there; one that ended may have lost some since.
