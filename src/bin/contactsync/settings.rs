@@ -5,6 +5,8 @@
 mod channels;
 pub mod layer;
 mod shard;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

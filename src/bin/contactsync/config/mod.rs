@@ -8,7 +8,7 @@ mod near;
 mod place;
 mod table;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::path::{Path, PathBuf};
 

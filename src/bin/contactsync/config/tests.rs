@@ -8,7 +8,8 @@ use contactsync::{ChannelKind, Mode, TagsMode};
 use super::file::tests::file;
 use super::*;
 
-fn config(text: &str) -> Result<Config, ConfigError> {
+/// What a file `c.toml` of that text says.
+pub fn config(text: &str) -> Result<Config, ConfigError> {
     Config::of(&file(text))
 }
 

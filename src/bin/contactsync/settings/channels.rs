@@ -45,7 +45,7 @@ pub struct Channel {
     place: Option<Place>,
     pub url: Option<BaseUrl>,
     kind: Option<ChannelKind>,
-    token: Option<Said<TokenPlace>>,
+    pub(super) token: Option<Said<TokenPlace>>,
     // As said, or the preset's.
     rate: Option<NonZeroU32>,
     burst: Option<NonZeroU32>,
@@ -74,7 +74,7 @@ pub struct Connection<T> {
 }
 
 impl Channels {
-    /// Joins what is said of the channels: the command line wins over a channel's table, which wins over the rest of the
+    /// Joins what is said of the channels: the command line wins over a channel's table, and that over the rest of the
     /// configuration.
     pub fn of(typed: &Layer, config: &Config, shard: Option<Shard>) -> Result<Self, Failure> {
         let allow_http = typed.allow_http.or(config.layer.allow_http).unwrap_or(false);
@@ -257,7 +257,7 @@ impl Channel {
             ))
             .hint("each of several channels has a token of its own"));
         };
-        let place = said.place_of_token();
+        let place = said.place();
         let text = match &said.value {
             TokenPlace::File(path) => fs::read_to_string(path)
                 .map_err(|error| Failure::usage_text(format!("{place}: cannot read it: {error}")))?,
@@ -276,7 +276,7 @@ impl Channel {
 
 impl Said<TokenPlace> {
     // In the configuration, the text may be the token itself, at the wrong place: there the line says enough.
-    fn place_of_token(&self) -> String {
+    pub(super) fn place(&self) -> String {
         match (&self.origin, &self.value) {
             (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
             (Origin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),

@@ -13,8 +13,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether a channel is in this share. Each channel is in exactly one of the shares, for as long as there are as many
-    /// of them; when one share is added, no channel moves but into the new one.
+    /// Whether a channel is in this share. Each channel is in exactly one of the shares; when one share is added, no
+    /// channel moves but into the new one.
     pub fn keeps(self, channel: &str) -> bool {
         share(channel, self.count) == self.index
     }
