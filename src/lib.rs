@@ -52,7 +52,7 @@ pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, LockError, NO_CHANNEL, NewRun, RunRow,
+    Carried, Counts, Ended, Implied, Item, Journal, JournalError, Lock, LockError, NO_CHANNEL, NewRun, RunRow,
     RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;

@@ -17,7 +17,7 @@ use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
 use crate::config::Config;
 use crate::failure::Failure;
 
-pub use channels::{Channels, Connection, Earlier};
+pub use channels::{Channel, Channels, Connection, Earlier};
 pub use shard::Shard;
 
 use layer::Layer;
@@ -86,8 +86,8 @@ fn misspelt(header: &[Arc<str>]) -> Vec<String> {
 }
 
 impl Reading {
-    /// Opens the input and holds the mapping against its header.
-    pub fn open(input: &str, settings: &InputSettings) -> Result<Self, Failure> {
+    /// Opens the input and holds the mapping against its header. `channel_column` says which channel a row belongs to.
+    pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
         let InputSettings { format, matches, policy } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
         let source = Source::open(&input, *format).map_err(|error| Failure::usage(&error))?;
@@ -103,6 +103,10 @@ impl Reading {
         }
         let warnings = misspelt(source.header().unwrap_or_default());
         let mapping = Mapping::new(source.header(), matches.clone(), policy.mode)
+            .and_then(|mapping| match channel_column {
+                Some(column) => mapping.routed_by(source.header(), column),
+                None => Ok(mapping),
+            })
             .map_err(|error| Failure::usage_text(format!("{}: {error}", source.name())))?;
         Ok(Self { source, mapping, policy: *policy, warnings })
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
-use std::{env, fs};
+use std::{env, fs, slice};
 
-use contactsync::{BaseUrl, ChannelKind, Clients, Http, TIMEOUT, Token};
+use contactsync::{BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, TIMEOUT, Token};
 
 use super::layer::{Address, ChannelLayer, Layer, Origin, Routing, Said, TokenPlace};
 use super::shard::Shard;
@@ -33,7 +33,6 @@ pub enum Channels {
         /// The channels of other shards' runs: their rows are none of this run.
         elsewhere: BTreeSet<String>,
         /// Whether rows that name no channel are told by this run. Of several shards, the first one tells them.
-        #[cfg_attr(not(test), expect(dead_code, reason = "a run of several channels will read it"))]
         tells_unknown: bool,
     },
 }
@@ -128,15 +127,32 @@ impl Channels {
         }
     }
 
-    /// The one channel that there is.
-    pub fn one(&self) -> Result<&Channel, Failure> {
+    /// The channels of this run.
+    pub fn here(&self) -> &[Channel] {
         match self {
-            Self::One(channel) => Ok(channel),
-            Self::ByColumn { column, here, elsewhere, tells_unknown: _ } => Err(Failure::usage_text(format!(
-                "column `{column}`: expected one channel, found {}",
-                here.len() + elsewhere.len()
-            ))
-            .hint("say --channel NAME")),
+            Self::One(channel) => slice::from_ref(channel),
+            Self::ByColumn { here, .. } => here,
+        }
+    }
+
+    /// The column that names each row's channel, when there may be several.
+    pub fn column(&self) -> Option<&str> {
+        match self {
+            Self::One(_) => None,
+            Self::ByColumn { column, .. } => Some(column),
+        }
+    }
+
+    /// The ways of the rows to `runs`, which are those of the channels here, in their order. `nobodys` is for the rows that
+    /// name no channel.
+    pub fn routes(&self, mut runs: Vec<NewRun>, nobodys: &NewRun) -> Routes {
+        match self {
+            Self::One(_) => Routes::One(runs.pop().expect("one channel has one run")),
+            Self::ByColumn { elsewhere, tells_unknown, .. } => Routes::ByChannel {
+                runs,
+                elsewhere: elsewhere.clone(),
+                unknown: tells_unknown.then(|| nobodys.clone()),
+            },
         }
     }
 }
