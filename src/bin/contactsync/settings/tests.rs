@@ -19,7 +19,7 @@ fn settings(arguments: &str, file: &str) -> Result<Settings, Failure> {
 fn an_option_wins_over_the_file_and_the_file_over_a_preset() {
     let check = |arguments: &str, file: &str, expected: &str| {
         let settings = settings(arguments, file).unwrap();
-        let [channel] = settings.channels.here() else { panic!("{arguments}") };
+        let [channel] = settings.channels.here() else { panic!("one channel") };
         let url = channel.url.as_ref().map_or("-", |url| url.as_str());
         let found = format!("{url} {} {}", channel.rate(), channel.token.as_ref().map(Said::place).unwrap_or_default());
         assert_eq!(found, expected, "{arguments} / {file}");
@@ -50,7 +50,7 @@ fn a_channel_has_what_its_table_says_and_else_what_all_have() {
                 [channel.a]\nurl = \"https://a.example\"\nrate = 9\ntoken_env = \"A\"\n[channel.b]";
     let check = |arguments: &str, file: &str, expected: &str| {
         let settings = settings(arguments, file).unwrap();
-        let [channel] = settings.channels.here() else { panic!("{arguments}") };
+        let [channel] = settings.channels.here() else { panic!("one channel") };
         let url = channel.url.as_ref().map_or("-", |url| url.as_str());
         assert_eq!(format!("{} {url} {}", channel.name, channel.rate()), expected, "{arguments} / {file}");
     };
