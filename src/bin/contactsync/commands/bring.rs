@@ -6,8 +6,8 @@ use std::process;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Job, Journal, JournalError, Policy, RunState, RunSummary, Stop, StopReason, Summary, run_summary,
-    send_all,
+    Clock, Ending, Job, Journal, JournalError, Limits, PATIENCE, Policy, RunState, RunSummary, Stop, StopReason,
+    Summary, run_summary, send_all,
 };
 use tokio::runtime::Runtime;
 
@@ -67,6 +67,8 @@ impl<'a> Sending<'a> {
                 rate: to.connection.rate,
                 burst: to.connection.burst,
                 concurrency: to.connection.concurrency,
+                limits: Limits::default(),
+                patience: PATIENCE,
                 clock: self.clock,
                 // Chance only spreads retries; that it differs from process to process is its use.
                 seed: u64::from(process::id()) ^ self.clock.now().as_millis() ^ run.unsigned_abs().rotate_left(32),
