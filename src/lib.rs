@@ -66,7 +66,10 @@ pub use crate::edges::platform::{
 };
 pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary};
 pub use crate::edges::sandbox;
-pub use crate::edges::source::{Format, Input, Row, Source, SourceError, SourceFault, UnknownFormat};
+pub use crate::edges::source::{
+    Charset, Delimiter, Detected, Format, Input, Packing, Row, SheetRead, Source, SourceError, SourceFault,
+    SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
+};
 pub use crate::engine::{
     Ending, Event, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for, plan,
     plan_summary, run_summary, send, send_all,

@@ -85,10 +85,12 @@ impl Config {
         for key in ONE_RUN {
             table.refuse(key, "it is for one run: say it on the command line")?;
         }
+        let keys_of_all = table.asked().to_vec();
         table.finish()?;
 
         let channels = tables.into_iter().map(|(name, mut table)| {
             let layer = channel_layer(&mut table, file, "kind")?;
+            table.refuse_keys_of_all(&keys_of_all)?;
             table.finish()?;
             Ok(ChannelTable { name, layer })
         });

@@ -36,6 +36,10 @@ fn a_mistake_is_told_in_one_line() {
         "rate = 5\n\n[chanel.a]\nrate = 5",
         "c.toml:3: key `chanel`: expected a key that contactsync knows; did you mean `channel`?",
     );
+    check(
+        "[channel.a]\nrate = 5\njournal = \"a.db\"\n",
+        "c.toml:3: key `journal`: it belongs to no table: move it above all of them",
+    );
     check("json = true", "c.toml:1: key `json`: it is for one run: say it on the command line");
     check(
         "[channel]\nurl = \"https://example.com\"",
