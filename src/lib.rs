@@ -41,18 +41,21 @@ mod core;
 mod edges;
 mod engine;
 
+pub use crate::core::answer::{Answer, RateLimit};
 pub use crate::core::attempt::Attempt;
 pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
+pub use crate::core::health::PATIENCE;
 pub use crate::core::mapping::{Mapping, MappingError, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::record::{Cells, Record, Texts};
+pub use crate::core::schedule::Limits;
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, LockError, NO_CHANNEL, NewRun, RunRow,
+    Carried, Counts, Ended, Implied, Item, Journal, JournalError, Lock, LockError, NO_CHANNEL, NewRun, RunRow,
     RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
@@ -63,7 +66,10 @@ pub use crate::edges::platform::{
 };
 pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary};
 pub use crate::edges::sandbox;
-pub use crate::edges::source::{Format, Input, Row, Source, SourceError, SourceFault, UnknownFormat};
+pub use crate::edges::source::{
+    Charset, Delimiter, Detected, Format, Input, Packing, Row, SheetRead, Source, SourceError, SourceFault,
+    SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
+};
 pub use crate::engine::{
     Ending, Event, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for, plan,
     plan_summary, run_summary, send, send_all,

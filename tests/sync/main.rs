@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod calls;
+mod config;
 mod faults;
 mod guards;
 mod kill;

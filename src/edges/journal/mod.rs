@@ -16,7 +16,7 @@ use std::{iter, thread};
 use tokio::sync::oneshot;
 
 pub use self::error::JournalError;
-pub use self::lock::{ChannelLock, LockError};
+pub use self::lock::{Lock, LockError};
 pub use self::rows::{Carried, Counts, Item, NO_CHANNEL, NewRun, Planned, Planning, RunRow, RunState, Settled};
 pub use self::sending::{Ended, Implied, SendJournal};
 use self::store::Store;
