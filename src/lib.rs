@@ -41,14 +41,17 @@ mod core;
 mod edges;
 mod engine;
 
+pub use crate::core::answer::{Answer, RateLimit};
 pub use crate::core::attempt::Attempt;
 pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
-pub use crate::core::mapping::{Mapping, MappingError};
+pub use crate::core::health::PATIENCE;
+pub use crate::core::mapping::{Mapping, MappingError, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::record::{Cells, Record, Texts};
+pub use crate::core::schedule::Limits;
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{

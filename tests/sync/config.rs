@@ -137,3 +137,86 @@ async fn how_lines_are_written_can_stand_in_the_file() {
     let told = program("--log-format text").run().await.exits(2).stderr;
     assert!(told.lines().all(|line| !line.starts_with('{')), "{told}");
 }
+
+/// Twelve offices, each with a token of its own.
+fn offices(scene: &Scene) -> String {
+    let url = scene.sandbox.url();
+    let mut config = format!("url = \"{url}\"\nmatch = \"email\"\nchannel_column = \"office\"\nrate = 1000000\n");
+    for office in 0..12 {
+        scene.write(&format!("token-{office}"), format!("token-{office}"));
+        config.push_str(&format!("[channel.office-{office}]\ntoken_file = \"token-{office}\"\n"));
+    }
+    config
+}
+
+#[tokio::test]
+async fn the_shards_of_an_input_take_each_row_once() {
+    let scene = Scene::unlimited().await;
+    scene.write("contactsync.toml", offices(&scene));
+    let mut rows = "email,office\n".to_owned();
+    for person in 0..36 {
+        rows.push_str(&format!("person.{person}@example.com,office-{}\n", person % 12));
+    }
+    // Of no office, and of one that there is not.
+    rows.push_str("nobody@example.com,\nnowhere@example.com,office-12\n");
+    scene.write("in.csv", rows);
+    let (mut created, mut rejected) = (0, Vec::new());
+    for shard in 0..3 {
+        let sync = format!("sync in.csv --shard {shard}/3 --journal {shard}.db --json");
+        let ran = scene.program(&sync).token(None).run().await.exits(if shard == 0 { 3 } else { 0 });
+        let object: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert!(object["created"].as_u64() > Some(0), "{ran:?}");
+        created += object["created"].as_u64().unwrap();
+        rejected.push(object["rejected"].as_u64().unwrap());
+        assert_eq!(object["rows"].as_u64(), Some(object["created"].as_u64().unwrap() + rejected[shard]), "{ran:?}");
+    }
+    assert_eq!((created, rejected), (36, vec![2, 0, 0]));
+    for office in 0..12 {
+        let there = scene.sandbox.contacts(&format!("token-{office}"));
+        assert_eq!(there.len(), 3, "office {office}");
+        // Which channel it is stays at home.
+        assert!(there.iter().all(|contact| contact.fields.iter().all(|(name, _)| name == "email")));
+    }
+}
+
+#[tokio::test]
+async fn one_token_of_many_that_is_missing_is_told_before_anything_is_sent() {
+    let scene = Scene::unlimited().await;
+    scene.write("contactsync.toml", offices(&scene));
+    scene.write("in.csv", "email,office\nann@example.com,office-1\n");
+    fs::remove_file(scene.path("token-7")).unwrap();
+    let ran = scene.program("sync in.csv").run().await.exits(2);
+    let line = 4 + 2 * 8;
+    let error = format!("error: contactsync.toml:{line}: key `token_file`: the file that it names: cannot read it: ");
+    assert_eq!(ran.said(&error).len(), 1, "{ran:?}");
+    assert_eq!(scene.calls(), "none");
+    // Who is not asked for is not missed.
+    scene.program("sync in.csv --channel office-1").run().await.exits(0);
+    assert_eq!(scene.sandbox.contacts("token-1").len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_may_not_take_longer_leaves_the_rest_to_the_next() {
+    let (scene, people) = configured("max_calls = 7").await;
+    let sync = |options: &str| scene.program(&format!("sync in.csv --json {options}")).token(None);
+    let ran = sync("").run().await.exits(4);
+    assert!(ran.stderr.contains("it made the 7 calls that it may make"), "{ran:?}");
+    assert_eq!(scene.sandbox.ledger().len(), 7);
+    // A call that could take half a minute cannot end within a second.
+    let ran = sync("--for 1s --max-calls 1000").run().await.exits(4);
+    assert!(ran.stderr.contains("the time is up"), "{ran:?}");
+    assert_eq!(scene.sandbox.ledger().len(), 7);
+    let ran = scene.program("resume --max-calls 1000 --for 1h").token(None).run().await.exits(0);
+    assert_eq!(ran.said("error:"), [""; 0]);
+    people.are_all_of(&scene.sandbox);
+}
+
+#[tokio::test]
+async fn how_long_a_platform_that_is_down_is_waited_for_can_be_said() {
+    let (scene, _) = configured("patience = \"1s\"").await;
+    // Nobody listens where it was said to be.
+    let gone = Scene::unlimited().await.sandbox.url();
+    let begun = std::time::Instant::now();
+    let ran = scene.program(&format!("sync in.csv --url {gone}")).token(None).run().await.exits(4);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{ran:?}");
+}

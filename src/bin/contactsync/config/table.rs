@@ -137,6 +137,19 @@ impl<'f> Table<'f> {
         }
     }
 
+    /// The keys that were asked for.
+    pub fn asked(&self) -> &[&'static str] {
+        &self.asked
+    }
+
+    /// Refuses keys of the whole file, which stand under this table's name because they come after it.
+    pub fn refuse_keys_of_all(&self, keys: &[&str]) -> Result<(), ConfigError> {
+        let left = |key: &&&str| self.entries.contains_key(**key) && !self.asked.contains(*key);
+        keys.iter()
+            .find(left)
+            .map_or(Ok(()), |key| self.refuse(key, "it belongs to no table: move it above all of them"))
+    }
+
     /// Refuses what was not asked for, the first of it.
     pub fn finish(self) -> Result<(), ConfigError> {
         let Some((key, _)) = self.entries.iter().min_by_key(|(key, _)| key.span().start) else { return Ok(()) };

@@ -266,8 +266,12 @@ impl Channel {
                     env::VarError::NotPresent => "none: it is not set",
                     env::VarError::NotUnicode(_) => "something that is not text",
                 };
-                Failure::usage_text(format!("{place}: expected the channel's token, found {found}"))
-                    .hint("set it, or say --token-env VAR or --token-file FILE")
+                Failure::usage_text(format!("{place}: expected the channel's token, found {found}")).hint(
+                    match said.origin {
+                        Origin::Option(_) => "set it, or say --token-env VAR or --token-file FILE",
+                        Origin::Key(_) => "set it where contactsync is started, or say token_file",
+                    },
+                )
             })?,
         };
         Token::new(&text).map_err(|error| Failure::usage_text(format!("{place}: {error}")))
