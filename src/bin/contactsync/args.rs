@@ -147,15 +147,37 @@ pub struct RunsArgs {
 }
 
 /// What to read and what it means.
+/// How the input is read, where it is not to be told by the input itself.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// What the input holds: csv, tsv, jsonl, json, xlsx or ods [default: told by the input]
+    #[arg(long)]
+    pub format: Option<String>,
+    /// What parts the cells of CSV, such as `;` or the word tab [default: told by the input]
+    #[arg(long, value_name = "SIGN")]
+    pub delimiter: Option<String>,
+    /// What text is written in, such as utf-8 or windows-1252 [default: told by the input]
+    #[arg(long)]
+    pub encoding: Option<String>,
+    /// How many lines stand before the header [default: 0]
+    #[arg(long, value_name = "N")]
+    pub skip_lines: Option<u64>,
+    /// The first row is a contact already; the columns are called `column 1`, `column 2` and so on
+    #[arg(long)]
+    pub no_header: bool,
+    /// The sheet of a spreadsheet, by its name or its place [default: the first visible one that is not empty]
+    #[arg(long)]
+    pub sheet: Option<String>,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The input")]
 pub struct InputArgs {
     /// The file with the contacts; `-` is standard input
     #[arg(value_name = "INPUT", help_heading = None::<&str>)]
     pub input: String,
-    /// The input's format [default: by extension]
-    #[arg(long, value_name = "csv|jsonl")]
-    pub format: Option<String>,
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// A field that tells contacts apart (repeatable, tried in order); needed but for `--mode create` and for rows with an id
     #[arg(long = "match", value_name = "FIELD")]
     pub matches: Vec<String>,

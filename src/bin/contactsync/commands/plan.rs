@@ -10,6 +10,7 @@ use contactsync::{
 use crate::args::PlanArgs;
 use crate::commands::bring::WITHOUT_CHANNEL;
 use crate::commands::place::hold_to_url;
+use crate::commands::remark::Remark;
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -23,6 +24,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
     let Settings { channels, journal: path, input, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
+    let remark = Remark::at_once(&source, voice);
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
@@ -49,6 +51,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
     let planned = plan(&journal, source, &mapping, routes, &progress, &Stop::default())?;
+    remark.in_the_end(voice);
     let worked = || clock.now().since(begun);
     let mut summaries = BTreeMap::new();
     for (run, channel) in planned.runs.iter().zip(channels.here()) {

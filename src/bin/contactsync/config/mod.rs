@@ -12,11 +12,11 @@ pub mod tests;
 
 use std::path::{Path, PathBuf};
 
-use contactsync::{Format, preset};
+use contactsync::{Charset, Delimiter, Format, preset};
 
 use crate::args::{KindArg, LogFormat, ModeArg, TagsModeArg, duration};
 use crate::settings::layer::{Address, ChannelLayer, Layer, Routing, Said, TokenPlace};
-use crate::settings::{End, TimeOfDay};
+use crate::settings::{End, SourceLayer, TimeOfDay};
 
 use file::File;
 use place::either;
@@ -81,7 +81,7 @@ impl Config {
             end: end.map(value),
             patience: table.parsed("patience", duration)?.map(value),
             routing: routing.map(Said::from),
-            format: table.parsed("format", |name| name.parse::<Format>().map_err(in_words))?.map(value),
+            source: source_layer(&mut table)?,
             matches: table.texts("match")?.map(value),
             mode: table.choice::<ModeArg>("mode")?.map(|mode| mode.value.into()),
             tags_mode: table.choice::<TagsModeArg>("tags_mode")?.map(|mode| mode.value.into()),
@@ -136,6 +136,17 @@ fn channel_layer(table: &mut Table<'_>, file: &File, kind_key: &'static str) -> 
         rate: table.count("rate", u32::MAX)?.map(value),
         burst: table.count("burst", u32::MAX)?.map(value),
         concurrency: table.count("concurrency", u32::from(u16::MAX))?.map(value),
+    })
+}
+
+fn source_layer(table: &mut Table<'_>) -> Result<SourceLayer, ConfigError> {
+    Ok(SourceLayer {
+        format: table.parsed("format", |name| name.parse::<Format>().map_err(in_words))?.map(value),
+        delimiter: table.parsed("delimiter", |sign| sign.parse::<Delimiter>().map_err(in_words))?.map(value),
+        encoding: table.parsed("encoding", |name| name.parse::<Charset>().map_err(in_words))?.map(value),
+        skip_lines: table.count("skip_lines", u32::MAX)?.map(|number| number.value.get().into()),
+        no_header: table.flag("no_header")?.map(value),
+        sheet: table.parsed("sheet", |name| Ok(name.to_owned()))?.map(value),
     })
 }
 

@@ -143,7 +143,7 @@ fn every_key_says_what_its_option_says() {
     assert_eq!(layer.matches, Some(vec!["phone".into(), "email".into()]));
     assert_eq!((layer.mode, layer.tags_mode), (Some(Mode::Create), Some(TagsMode::Mirror)));
     assert_eq!((layer.settle, layer.resend_unsure), (Some(Duration::from_secs(45)), Some(true)));
-    assert_eq!((layer.format, said.log_format), (Some(Format::Jsonl), Some(LogFormat::Json)));
+    assert_eq!((layer.source.format, said.log_format), (Some(Format::Jsonl), Some(LogFormat::Json)));
     assert_eq!((layer.journal, layer.allow_http), (Some("j.db".into()), Some(true)));
     assert_eq!((layer.max_calls, layer.patience), (Some(9_000), Some(Duration::from_mins(10))));
     assert_eq!(layer.end, Some(End::Until("06:00".parse().unwrap())));

@@ -8,12 +8,12 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use contactsync::{ChannelKind, Format, Mode, Preset, TagsMode, preset};
+use contactsync::{ChannelKind, Mode, Preset, TagsMode, preset};
 
 use crate::args::{ConnectionArgs, InputArgs, KindArg, ModeArg, PlaceArgs, TagsModeArg};
 use crate::config::{Place, Spot};
 use crate::failure::Failure;
-use crate::settings::End;
+use crate::settings::{End, SourceLayer};
 
 /// Who said something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub struct Layer {
     pub end: Option<End>,
     pub patience: Option<Duration>,
     pub routing: Option<Said<Routing>>,
-    pub format: Option<Format>,
+    pub source: SourceLayer,
     pub matches: Option<Vec<String>>,
     pub mode: Option<Mode>,
     pub tags_mode: Option<TagsMode>,
@@ -134,9 +134,8 @@ impl Layer {
             ..Self::default()
         };
         let Some(input) = input else { return Ok(layer) };
-        let format = input.format.as_deref().map(str::parse::<Format>).transpose();
         Ok(Self {
-            format: format.map_err(|error| Failure::usage_text(format!("--format: {error}")))?,
+            source: SourceLayer::typed(&input.source)?,
             matches: Some(input.matches.clone()).filter(|fields| !fields.is_empty()),
             mode: input.mode.map(Mode::from),
             tags_mode: input.tags_mode.map(TagsMode::from),
@@ -155,7 +154,7 @@ impl Layer {
             end: self.end.or(lower.end),
             patience: self.patience.or(lower.patience),
             routing: self.routing.or(lower.routing),
-            format: self.format.or(lower.format),
+            source: self.source.over(lower.source),
             matches: self.matches.or(lower.matches),
             mode: self.mode.or(lower.mode),
             tags_mode: self.tags_mode.or(lower.tags_mode),
