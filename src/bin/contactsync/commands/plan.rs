@@ -49,6 +49,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
     let planned = plan(&journal, source, &mapping, routes, &progress, &Stop::default())?;
+    progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
     let mut summaries = BTreeMap::new();
     for (run, channel) in planned.runs.iter().zip(channels.here()) {

@@ -61,6 +61,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let progress = Progress::new(voice, &name);
     let planned = plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), &progress, &stop)?;
     reading.store(false, Ordering::Release);
+    progress.read_to_the_end(planned.left_out);
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
