@@ -49,9 +49,9 @@ pub use crate::core::diff::TagsMode;
 pub use crate::core::health::PATIENCE;
 pub use crate::core::mapping::{Mapping, MappingError, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
-pub use crate::core::plan::{Forecast, Range, duration_at};
+pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::record::{Cells, Record, Texts};
-pub use crate::core::schedule::Limits;
+pub use crate::core::schedule::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{

@@ -6,7 +6,6 @@ mod bounds;
 mod channels;
 pub mod layer;
 mod shard;
-mod source;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +21,6 @@ use crate::failure::Failure;
 pub use bounds::{Bounds, End, TimeOfDay};
 pub use channels::{Channel, Channels, Connection, Earlier};
 pub use shard::Shard;
-pub use source::SourceLayer;
 
 use layer::Layer;
 
@@ -38,7 +36,7 @@ pub struct Settings {
 /// What the input means.
 #[derive(Debug)]
 pub struct InputSettings {
-    /// How it is read.
+    /// As said; else the input tells it.
     pub source: SourceOptions,
     pub matches: Vec<String>,
     pub policy: Policy,
@@ -54,7 +52,7 @@ impl Settings {
             journal: journal(said.journal),
             bounds: Bounds { max_calls: said.max_calls, end: said.end, patience: said.patience.unwrap_or(PATIENCE) },
             input: InputSettings {
-                source: said.source.options(),
+                source: said.source.into(),
                 matches: said.matches.unwrap_or_default(),
                 policy: Policy {
                     mode: said.mode.unwrap_or(Mode::Upsert),
