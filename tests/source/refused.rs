@@ -1,5 +1,5 @@
 //! JSON that must be refused: nothing of it is read otherwise than it stands, and each refusal says its place. The ideas
-//! are those of JSONTestSuite (its texts `n_…` and some of `i_…`), the cases our own.
+//! are those of the suite `JSONTestSuite` (its texts `n_…` and some of `i_…`), the cases our own.
 
 use contactsync::{Format, Row, SourceOptions};
 
