@@ -45,15 +45,18 @@ pub use crate::core::attempt::Attempt;
 pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
+pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
+pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
 pub use crate::core::mapping::{Mapping, MappingError};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::record::{Cells, Record, Texts};
+pub use crate::core::shape::{Listing, Shape};
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, LockError, NO_CHANNEL, NewRun, RunRow,
-    RunState, SendJournal,
+    Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, ListedRow, LockError, NO_CHANNEL,
+    NewRun, Rows, RunRow, RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;
@@ -65,6 +68,6 @@ pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary}
 pub use crate::edges::sandbox;
 pub use crate::edges::source::{Format, Input, Row, Source, SourceError, SourceFault, UnknownFormat};
 pub use crate::engine::{
-    Ending, Event, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for, plan,
-    plan_summary, run_summary, send, send_all,
+    Ending, Event, Intake, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for,
+    plan, plan_summary, run_summary, send, send_all,
 };

@@ -155,6 +155,11 @@ impl Mapping {
         Ok(self)
     }
 
+    /// The match fields, in the order in which they are tried.
+    pub fn match_fields(&self) -> &[String] {
+        &self.match_fields
+    }
+
     /// The column that says which channel a row belongs to, when there is one.
     pub fn channel_column(&self) -> Option<&str> {
         self.channel.as_ref().map(|route| route.column.as_str())

@@ -10,7 +10,7 @@ mod transport;
 
 pub use self::channels::send_all;
 pub use self::event::{Event, Observer};
-pub use self::plan::{PlanError, PlannedRuns, Routes, plan};
+pub use self::plan::{Intake, PlanError, PlannedRuns, Routes, plan};
 pub use self::send::{Ending, Job, concurrency_for, send};
 pub use self::stop::{Stop, StopReason};
 pub use self::summary::{plan_summary, run_summary};

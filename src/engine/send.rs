@@ -14,13 +14,14 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Call, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::health::{Health, Verdict};
-use crate::core::model::Contact;
+use crate::core::model::{Contact, Standing};
 use crate::core::plan::{Range, forecast};
+use crate::core::record::Cells;
 use crate::core::retry::{Retry, TRIES, decide};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::Permit;
-use crate::edges::journal::{Carried, Counts, Ended, Implied, Item, JournalError, RunState, SendJournal};
+use crate::edges::journal::{Carried, Counts, Ended, Implied, Item, JournalError, ListedRow, RunState, SendJournal};
 use crate::edges::pace::{Clock, Pace, delays};
 use crate::edges::report::RunSummary;
 use crate::engine::channels::send_all;
@@ -176,9 +177,18 @@ struct Sending<'a, J, T, O> {
 
 /// A contact on its way, with its row; a contact that only has to be settled has none.
 struct OnTheWay {
-    place: Option<(u64, u64)>,
+    place: Option<Place>,
     task: Task,
     calls: Range,
+    // The calls that were sent for it in this run.
+    sent: usize,
+}
+
+/// Where a contact stands in the input, and the row itself when rejected ones are listed.
+struct Place {
+    row: u64,
+    line: u64,
+    cells: Option<Cells>,
 }
 
 /// What a slot and a permit allow: one call. Both end with it.
@@ -317,6 +327,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let implied = self.implied(contact, *contact.task.standing() != before, None);
         let started = job.journal.start(job.run, call, implied, begun).await?;
         let number = started.number();
+        contact.sent += 1;
         let attempt = job.transport.send(Cleared::new(call, clearance.permit, started)).await;
         self.pace.finish();
         let at = job.clock.now();
@@ -391,7 +402,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             channel: self.job.channel.to_owned(),
             contact: contact.task.contact().clone(),
             standing: with_standing.then(|| contact.task.standing().clone()),
-            outcome: contact.place.zip(outcome).map(|((row, _), outcome)| (self.job.run, row, outcome.clone())),
+            outcome: contact
+                .place
+                .as_ref()
+                .zip(outcome)
+                .map(|(place, outcome)| (self.job.run, place.row, outcome.clone())),
         }
     }
 
@@ -401,14 +416,33 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             min: left.min.saturating_sub(contact.calls.min),
             max: left.max.saturating_sub(contact.calls.max),
         });
-        if let Some((_, line)) = contact.place {
-            self.job.observer.tell(&Event::Done { line, outcome });
+        if let Some(place) = &contact.place {
+            let listed = self.listed(contact, place, outcome);
+            self.job.observer.tell(&Event::Done { line: place.line, outcome, listed: Some(&listed) });
+        }
+    }
+
+    // As the journal has it.
+    fn listed(&self, contact: &OnTheWay, place: &Place, outcome: &Outcome) -> ListedRow {
+        ListedRow {
+            channel: self.job.channel.to_owned(),
+            row: place.row,
+            line: place.line,
+            key: Some(contact.task.contact().key().to_string()),
+            state: outcome.name().to_owned(),
+            reason: outcome.reason().map(str::to_owned),
+            contact_id: match contact.task.standing() {
+                Standing::Known(known) => Some(known.id.to_string()),
+                Standing::Unknown | Standing::Unsettled { .. } => None,
+            },
+            calls: u64::try_from(contact.sent).unwrap_or(u64::MAX),
+            cells: place.cells.clone(),
         }
     }
 
     fn left(&self, contact: &OnTheWay, reason: &str) {
-        if let Some((_, line)) = contact.place {
-            self.job.observer.tell(&Event::Left { line, reason });
+        if let Some(place) = &contact.place {
+            self.job.observer.tell(&Event::Left { line: place.line, reason });
         }
     }
 }
@@ -457,7 +491,7 @@ impl Queue {
         let now = job.clock.now();
         if let Some(contact) = self.orphans.next() {
             let task = Task::settling(contact, job.policy, now);
-            return Ok(Some(OnTheWay { place: None, task, calls: Range::default() }));
+            return Ok(Some(OnTheWay { place: None, task, calls: Range::default(), sent: 0 }));
         }
         if let Some(item) = self.first.next() {
             return Ok(Some(on_the_way(job, item, now)));
@@ -480,9 +514,9 @@ impl Queue {
 }
 
 fn on_the_way<J, T, O>(job: &Job<'_, J, T, O>, item: Item, now: Timestamp) -> OnTheWay {
-    let Item { row, line, contact, standing, past } = item;
+    let Item { row, line, contact, cells, standing, past } = item;
     // As the forecast of the whole run counts it, so that what is left comes out at zero.
     let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy.mode).total;
     let task = Task::new(contact, standing, job.policy, &past, now);
-    OnTheWay { place: Some((row, line)), task, calls }
+    OnTheWay { place: Some(Place { row, line, cells }), task, calls, sent: past.len() }
 }

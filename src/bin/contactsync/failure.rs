@@ -23,6 +23,8 @@ pub enum Exit {
     Unauthorized = 5,
     /// Another run holds this channel.
     Held = 6,
+    /// A guard refused it: nothing was sent.
+    Refused = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -109,6 +111,8 @@ impl From<PlanError> for Failure {
         match error {
             PlanError::Source(error) => Self::usage(&error),
             PlanError::Journal(error) => error.into(),
+            PlanError::TooMany(error) => Self { exit: Exit::Refused, message: error.to_string(), hint: None }
+                .hint("look at what changed; when it is meant, say a higher --max-changes"),
             PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
         }
     }

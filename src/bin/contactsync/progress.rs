@@ -115,7 +115,7 @@ impl Observer for Progress<'_> {
                 let text = format!("the platform gives no answer: trying again in {} s", wait.as_secs());
                 self.voice.say(Level::Warning, &text);
             }
-            Event::Done { line, outcome } => {
+            Event::Done { line, outcome, .. } => {
                 if state.limit > 0 {
                     state.done += 1;
                 }

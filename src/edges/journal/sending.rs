@@ -214,8 +214,9 @@ impl SendJournal for Journal {
 mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
+    use crate::core::duplicates::Duplicates;
     use crate::core::model::{Draft, Field, Mode};
-    use crate::edges::journal::NewRun;
+    use crate::edges::journal::{NewPlan, NewRun};
 
     const POLICY: Policy =
         Policy { mode: Mode::Create, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
@@ -257,7 +258,14 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let runs = journal.begin_plan(vec![new]).unwrap();
+        let runs = journal
+            .begin_plan(NewPlan {
+                runs: vec![new],
+                duplicates: Duplicates::Last,
+                match_fields: Vec::new(),
+                listing: None,
+            })
+            .unwrap();
         journal.finish_plan(&runs).unwrap();
         let matches = vec![Field::text("phone", "1")];
         let contact = Contact::new(Draft { matches, ..Draft::default() }).unwrap();

@@ -1,6 +1,6 @@
 //! `plan INPUT`: what a sync would do. It sends nothing and writes nothing.
 
-use contactsync::{Clock, Journal, NewRun, PlanSummary, Routes, SendJournal, Stop, plan, plan_summary};
+use contactsync::{Clock, Intake, Journal, NewRun, PlanSummary, Routes, SendJournal, Stop, plan, plan_summary};
 
 use crate::args::PlanArgs;
 use crate::commands::{hold_to_url, runtime};
@@ -35,7 +35,8 @@ pub fn run(args: &PlanArgs, voice: &Voice) -> Result<Exit, Failure> {
     };
     let begun = clock.now();
     let progress = Progress::new(voice, source.name());
-    let run = plan(&journal, source, &mapping, Routes::One(new), &progress, &Stop::default())?.runs[0];
+    let run =
+        plan(&journal, source, &mapping, Routes::One(new), Intake::default(), &progress, &Stop::default())?.runs[0];
     let (counts, forecast) = runtime.block_on(async {
         Ok::<_, Failure>((journal.counts(run).await?, journal.forecast(run, channel, policy).await?))
     })?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contactsync::{Clock, NewRun, Routes, Stop, plan};
+use contactsync::{Clock, Intake, NewRun, Routes, Stop, plan};
 
 use crate::args::SyncArgs;
 use crate::commands::{Place, Sending, bring, hold_to_keys, hold_to_url, runtime};
@@ -40,7 +40,16 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
         policy,
         now: clock.now(),
     };
-    let run = plan(&place.journal, source, &mapping, Routes::One(new), &Progress::new(voice, &name), &stop)?.runs[0];
+    let run = plan(
+        &place.journal,
+        source,
+        &mapping,
+        Routes::One(new),
+        Intake::default(),
+        &Progress::new(voice, &name),
+        &stop,
+    )?
+    .runs[0];
     reading.store(false, Ordering::Release);
     let sending = Sending {
         runtime: &runtime,
