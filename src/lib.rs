@@ -55,8 +55,8 @@ pub use crate::core::shape::{Listing, Shape};
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, ChannelLock, Counts, Ended, Implied, Item, Journal, JournalError, ListedRow, LockError, NO_CHANNEL,
-    NewRun, Rows, RunRow, RunState, SendJournal,
+    Carried, Counts, Ended, Implied, Item, Journal, JournalError, ListedRow, Lock, LockError, NO_CHANNEL, NewRun, Rows,
+    RunRow, RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;
@@ -66,7 +66,10 @@ pub use crate::edges::platform::{
 };
 pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary};
 pub use crate::edges::sandbox;
-pub use crate::edges::source::{Format, Input, Row, Source, SourceError, SourceFault, UnknownFormat};
+pub use crate::edges::source::{
+    Charset, Delimiter, Detected, Format, Input, Packing, Row, SheetRead, Source, SourceError, SourceFault,
+    SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
+};
 pub use crate::engine::{
     Ending, Event, Intake, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for,
     plan, plan_summary, run_summary, send, send_all,

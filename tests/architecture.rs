@@ -95,7 +95,7 @@ const RULES: &[Rule] = &[
     Rule {
         why: "the machine's clock is the process's clock's",
         files: Where::OutOf(&["src/edges/pace/clock.rs"]),
-        forbidden: &["rustix"],
+        forbidden: &["rustix::time"],
         allowed: &[],
     },
     Rule {

@@ -78,6 +78,57 @@ fn the_table_of_options_is_that_of_sync_and_of_plan() {
     }
 }
 
+/// The keys that the program lists when it is given one that is none.
+fn keys_known(config: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.toml");
+    std::fs::write(&file, config).unwrap();
+    let ran = contactsync(&["runs", "--config", file.to_str().unwrap()]);
+    let (_, keys) = text(&ran.stderr).split_once("expected one of ").unwrap();
+    keys.trim().split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_tables_of_keys_are_those_of_the_program() {
+    assert_eq!(first_cells("`contactsync.toml`"), keys_known("none_of_them = 1"));
+    assert_eq!(first_cells("Several channels"), keys_known("[channel.a]\nnone_of_them = 1"));
+
+    // Each says the option that it stands for, and the options without a key are told.
+    let rows = || section("`contactsync.toml`").lines().filter_map(|line| line.strip_prefix("| `"));
+    for (key, option) in rows().map(|row| (row.split('`').next().unwrap(), row.rsplit(" | ").next().unwrap())) {
+        assert_eq!(option, format!("`--{}` |", key.replace('_', "-")));
+    }
+    let options: BTreeSet<&str> = first_cells("Options of `plan` and `sync`")
+        .iter()
+        .map(|cell| cell.trim_start_matches("--").split(' ').next().unwrap())
+        .collect();
+    let (_, without) = section("`contactsync.toml`").split_once("\n\n`--config`").unwrap();
+    let without = format!("`--config`{}", without.split(" are for one run").next().unwrap());
+    let without: BTreeSet<&str> = without.split("`--").skip(1).map(|name| name.split('`').next().unwrap()).collect();
+    let with: BTreeSet<String> = rows().map(|row| row.split('`').next().unwrap().replace('_', "-")).collect();
+    let all: BTreeSet<&str> = with.iter().map(String::as_str).chain(without.iter().copied()).collect();
+    assert_eq!(options, all);
+}
+
+#[test]
+fn the_example_of_several_channels_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("contactsync.toml");
+    std::fs::write(&file, block("channels")).unwrap();
+    let file = file.to_str().unwrap();
+    for channel in ["norte", "Ciudad de México", "viber"] {
+        let ran = contactsync(&["plan", SAMPLE, "--config", file, "--channel", channel]);
+        assert_eq!(ran.status.code(), Some(3), "{channel}: {}", text(&ran.stderr));
+    }
+}
+
+#[test]
+fn the_example_of_a_configuration_gives_the_plan_that_is_told() {
+    let plan = contactsync(&["plan", SAMPLE, "--config", "examples/contactsync.toml"]);
+    assert!(block("plan").ends_with(text(&plan.stdout)), "{}", text(&plan.stdout));
+    assert_eq!(plan.status.code(), Some(3), "{}", text(&plan.stderr));
+}
+
 #[test]
 fn the_table_of_commands_is_that_of_the_program() {
     let told: BTreeSet<&str> = first_cells("Commands").iter().map(|cell| cell.split(' ').next().unwrap()).collect();

@@ -18,9 +18,11 @@ impl Observer for Silent {
 
 /// How each row of a file stands after planning, with the contacts that are to be sent.
 fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, Wanted>) {
-    let journal = Journal::in_memory().unwrap();
-    let source = Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.to_owned())), Format::Csv).unwrap();
-    let mapping = Mapping::new(source.header(), MATCHES.map(str::to_owned).to_vec(), Mode::Upsert).unwrap();
+    let journal = Journal::in_memory().expect("a journal");
+    let source =
+        Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.to_owned())), Format::Csv).expect("a header");
+    let mapping =
+        Mapping::new(source.header(), MATCHES.map(str::to_owned).to_vec(), Mode::Upsert).expect("its columns");
     let policy = Policy {
         mode: Mode::Upsert,
         tags_mode: TagsMode::Add,
@@ -37,13 +39,14 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
         now: Timestamp::default(),
     };
     let intake = Intake { duplicates, ..Intake::default() };
-    let runs = plan(&journal, source, &mapping, Routes::One(new), intake, &Silent, &Stop::default()).unwrap();
+    let runs =
+        plan(&journal, source, &mapping, Routes::One(new), intake, &Silent, &Stop::default()).expect("it is planned");
     let rows = journal.each_row(runs.sync, Rows::All, Vec::new(), |rows: &mut Vec<ListedRow>, row| {
         rows.push(row);
         std::ops::ControlFlow::Continue(())
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let items = runtime.block_on(journal.pending(runs.runs[0], "c", 0, u32::MAX)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let items = runtime.block_on(journal.pending(runs.runs[0], "c", 0, u32::MAX)).expect("the journal works");
     let wanted = items.into_iter().map(|item| {
         let text = |value: &Value| value.text().into_owned();
         let fields = item.contact.fields().iter().map(|field| (field.name.clone(), text(&field.value))).collect();
@@ -55,7 +58,7 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
         let wanted = Wanted { fields, tags: sorted(item.contact.tags()), remove: sorted(item.contact.remove_tags()) };
         (item.row, wanted)
     });
-    (rows.unwrap(), wanted.collect())
+    (rows.expect("the journal works"), wanted.collect())
 }
 
 /// What a row asks for.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::settings::Shard;
+
 /// The channel's name, unless told.
 pub const DEFAULT_CHANNEL: &str = "default";
 
@@ -13,6 +15,9 @@ pub const DEFAULT_TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
 
 /// The journal's path, unless told.
 pub const DEFAULT_JOURNAL: &str = "contactsync.db";
+
+/// How long a platform's search may lag, unless told.
+pub const DEFAULT_SETTLE: Duration = Duration::from_secs(30);
 
 /// Bulk import and sync of contacts into messaging platforms whose API takes 100 calls a minute.
 #[derive(Debug, Parser)]
@@ -46,6 +51,19 @@ pub enum Command {
     Sandbox(SandboxArgs),
 }
 
+impl Command {
+    /// Where the configuration is, for a command that reads one.
+    pub const fn config(&self) -> Option<&ConfigArgs> {
+        match self {
+            Self::Plan(args) => Some(&args.place.config),
+            Self::Sync(args) => Some(&args.place.config),
+            Self::Resume(args) => Some(&args.place.config),
+            Self::Runs(args) => Some(&args.config),
+            Self::Demo | Self::Sandbox(_) => None,
+        }
+    }
+}
+
 // The heading of what is printed, in help texts.
 const TALK: &str = "What is shown";
 
@@ -62,9 +80,9 @@ pub struct TalkArgs {
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,
-    /// How lines on standard error are written
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
+    /// How lines on standard error are written [default: text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -115,15 +133,17 @@ pub struct ResumeArgs {
 
 #[derive(Debug, Args)]
 pub struct RunsArgs {
-    /// The journal
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_JOURNAL)]
-    pub journal: PathBuf,
+    /// The journal [default: contactsync.db]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
     /// The most runs to list, newest first
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: u32,
     /// Print the runs as one JSON array
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// What to read and what it means.
@@ -139,30 +159,47 @@ pub struct InputArgs {
     /// A field that tells contacts apart (repeatable, tried in order); needed but for `--mode create` and for rows with an id
     #[arg(long = "match", value_name = "FIELD")]
     pub matches: Vec<String>,
-    /// Which contacts may be made and changed
-    #[arg(long, value_enum, default_value_t = ModeArg::Upsert)]
-    pub mode: ModeArg,
-    /// What becomes of tags that contactsync added and the file no longer names
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = TagsModeArg::Add)]
-    pub tags_mode: TagsModeArg,
-    /// How long a new contact may take until the platform's search finds it
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
-    pub settle: Duration,
+    /// Which contacts may be made and changed [default: upsert]
+    #[arg(long, value_enum)]
+    pub mode: Option<ModeArg>,
+    /// What becomes of tags that contactsync added and the file no longer names [default: add]
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub tags_mode: Option<TagsModeArg>,
+    /// How long a new contact may take until the platform's search finds it [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub settle: Option<Duration>,
     /// Create a contact again whose create got no answer and that has no match field to search by; may make it twice
     #[arg(long)]
     pub resend_unsure: bool,
 }
 
-/// Where the run is written down.
+/// Where further settings are.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The journal")]
+#[command(next_help_heading = "The configuration")]
+pub struct ConfigArgs {
+    /// What is said there need not be said here [default: contactsync.toml, when it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Which channel, and where its runs are written down.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The channel and the journal")]
 pub struct PlaceArgs {
-    /// The channel's name in the journal
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_CHANNEL)]
-    pub channel: String,
-    /// The journal
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_JOURNAL)]
-    pub journal: PathBuf,
+    /// The channel's name in the journal, and its table in the configuration [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
+    /// The column that names each row's channel, each with a table in the configuration
+    #[arg(long, value_name = "COLUMN", conflicts_with = "channel")]
+    pub channel_column: Option<String>,
+    /// Take the share I (from 0) of N shares of the channels; the others are other machines' work
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// The journal [default: contactsync.db]
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
 }
 
 /// How to reach the platform, and how fast.
@@ -175,9 +212,9 @@ pub struct ConnectionArgs {
     /// The platform by name: 1980tic, orade or respondio
     #[arg(long, value_name = "PRESET")]
     pub platform: Option<String>,
-    /// The environment variable that holds the channel's token
-    #[arg(long, value_name = "VAR", default_value = DEFAULT_TOKEN_ENV, conflicts_with = "token_file")]
-    pub token_env: String,
+    /// The environment variable that holds the channel's token [default: CONTACTSYNC_TOKEN]
+    #[arg(long, value_name = "VAR", conflicts_with = "token_file")]
+    pub token_env: Option<String>,
     /// The file that holds the channel's token
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
@@ -311,7 +348,7 @@ pub struct FaultArgs {
 }
 
 /// `300ms`, `30s`, `5m`, `2h`, or a plain number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a time such as 300ms, 30s, 5m or 2h, found `{text}`");
     let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);

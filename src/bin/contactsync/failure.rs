@@ -46,6 +46,22 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The gravest of several channels' exits: nothing that needs somebody may hide behind what does not.
+    pub fn gravest(exits: impl IntoIterator<Item = Self>) -> Self {
+        let gravity = |exit: &Self| match exit {
+            Self::Done => 0,
+            Self::Rejected => 1,
+            Self::Stopped => 2,
+            Self::Unauthorized => 3,
+            Self::Held => 4,
+            Self::Usage | Self::Refused => 5,
+            Self::Failed => 6,
+        };
+        exits.into_iter().max_by_key(gravity).unwrap_or(Self::Done)
+    }
+}
+
 /// Why a command could not do its work: one line, a hint, an exit code.
 #[derive(Debug)]
 pub struct Failure {
@@ -99,8 +115,10 @@ impl From<JournalError> for Failure {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         match &error {
-            LockError::Held { .. } => Self { exit: Exit::Held, message: with_causes(&error), hint: None }
-                .hint("wait until it has ended, or stop it: it writes down where it is"),
+            LockError::Held { .. } | LockError::WindowHeld { .. } => {
+                Self { exit: Exit::Held, message: with_causes(&error), hint: None }
+                    .hint("wait until it has ended, or stop it: it writes down where it is")
+            }
             LockError::File { .. } => Self::usage(&error),
         }
     }

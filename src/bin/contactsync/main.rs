@@ -2,7 +2,9 @@
 
 mod args;
 mod commands;
+mod config;
 mod failure;
+mod open_files;
 mod output;
 mod progress;
 mod settings;
@@ -13,21 +15,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, LogFormat};
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
 use crate::voice::{Level, Voice};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let voice = Voice::new(cli.talk);
-    let done = match &cli.command {
-        Command::Demo => commands::demo::run(&voice),
-        Command::Plan(args) => commands::plan::run(args, &voice),
-        Command::Sync(args) => commands::sync::run(args, &voice),
-        Command::Resume(args) => commands::resume::run(args, &voice),
-        Command::Runs(args) => commands::runs::run(args),
-        Command::Sandbox(args) => commands::sandbox::run(args, &voice),
-    };
-    match done {
+    // It comes before the voice, because it may say how lines are written.
+    let config =
+        cli.command.config().map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref()));
+    let configured = config.as_ref().ok().and_then(|config| config.log_format);
+    let voice = Voice::new(cli.talk, cli.talk.log_format.or(configured).unwrap_or(LogFormat::Text));
+    match config.map_err(|error| Failure::usage(&error)).and_then(|config| run(&cli.command, config, &voice)) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             voice.say(Level::Error, &failure.message);
@@ -36,5 +36,19 @@ fn main() -> ExitCode {
             }
             failure.exit.into()
         }
+    }
+}
+
+fn run(command: &Command, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+    if let Some(path) = &config.path {
+        voice.say(Level::Detail, &format!("configuration: {}", path.display()));
+    }
+    match command {
+        Command::Demo => commands::demo::run(voice),
+        Command::Plan(args) => commands::plan::run(args, config, voice),
+        Command::Sync(args) => commands::sync::run(args, config, voice),
+        Command::Resume(args) => commands::resume::run(args, config, voice),
+        Command::Runs(args) => commands::runs::run(args, config),
+        Command::Sandbox(args) => commands::sandbox::run(args, voice),
     }
 }

@@ -18,30 +18,38 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// A run's summary for people.
+/// A run's summary for people; of several channels, the sum and then each of them.
 pub fn run_text(summary: &RunSummary) -> String {
-    let mut text = String::new();
-    if let Some(run) = summary.run {
-        text.push_str(&format!("run {run} {}", summary.state));
-    }
-    text.push_str(&format!(
-        "\n  {} rows: {}",
-        summary.rows,
-        outcomes(&[
-            (summary.created, "created"),
-            (summary.updated, "updated"),
-            (summary.unchanged, "unchanged"),
-            (summary.rejected, "rejected"),
-            (summary.merged, "merged"),
-            (summary.pending, "pending"),
-        ])
-    ));
+    let head = match (summary.run, summary.channels.len()) {
+        (Some(run), _) => format!("run {run} {}", summary.state),
+        (None, 0) => String::new(),
+        (None, _) => format!("several channels: {}", summary.state),
+    };
+    let mut text = format!("{head}\n  {}", rows_text(summary));
     text.push_str(&format!("\n  {} calls{}", summary.calls.total, calls(&summary.calls)));
     if summary.retries > 0 {
         text.push_str(&format!("; {} without a usable answer, {} of them 429", summary.retries, summary.throttled));
     }
     text.push_str(&format!("\n  {}", took(summary.seconds)));
+    let width = summary.channels.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    for (name, channel) in &summary.channels {
+        let state = state(channel.state, channel.reason.as_deref());
+        let calls = channel.calls.total;
+        text.push_str(&format!("\n  {name:width$}  {state}; {}; {calls} calls", rows_text(channel)));
+    }
     text
+}
+
+fn rows_text(summary: &RunSummary) -> String {
+    let outcomes = outcomes(&[
+        (summary.created, "created"),
+        (summary.updated, "updated"),
+        (summary.unchanged, "unchanged"),
+        (summary.rejected, "rejected"),
+        (summary.merged, "merged"),
+        (summary.pending, "pending"),
+    ]);
+    format!("{} rows: {outcomes}", summary.rows)
 }
 
 /// How a run stands, with the reason, which may say the state itself: `stopped by SIGINT`.

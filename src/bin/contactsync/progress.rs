@@ -12,10 +12,13 @@ use crate::voice::{Level, Voice};
 /// How often a line is written when there is no terminal to draw a bar on.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// How often a bar is drawn anew at the most: a thousand channels have much to tell.
+const BAR_EVERY: Duration = Duration::from_millis(100);
+
 /// How many rejected rows are named, unless more is asked for.
 const REJECTED_NAMED: u64 = 20;
 
-/// The watcher of one command's events.
+/// The watcher of one command's events, of all its channels.
 pub struct Progress<'a> {
     voice: &'a Voice,
     // What the input is called, to say where a row is.
@@ -23,28 +26,44 @@ pub struct Progress<'a> {
     state: RefCell<State>,
 }
 
+/// The watcher of one channel's events.
+pub struct ChannelProgress<'a> {
+    all: &'a Progress<'a>,
+    place: usize,
+    // What its lines begin with, when there are several.
+    prefix: String,
+}
+
+#[derive(Default)]
 struct State {
     bar: Option<ProgressBar>,
-    last_line: Instant,
-    pending: u64,
+    shown: Option<Instant>,
+    channels: Vec<ChannelState>,
     done: u64,
     rejected: u64,
-    limit: usize,
     told: BTreeSet<String>,
+}
+
+/// How far a channel is.
+#[derive(Clone, Copy, Default)]
+struct ChannelState {
+    pending: u64,
+    used: usize,
+    limit: usize,
+    calls: Range,
 }
 
 impl<'a> Progress<'a> {
     pub fn new(voice: &'a Voice, input: impl Into<String>) -> Self {
-        let state = State {
-            bar: None,
-            last_line: Instant::now(),
-            pending: 0,
-            done: 0,
-            rejected: 0,
-            limit: 0,
-            told: BTreeSet::new(),
-        };
-        Self { voice, input: input.into(), state: RefCell::new(state) }
+        Self { voice, input: input.into(), state: RefCell::default() }
+    }
+
+    /// A watcher for each of these channels.
+    pub fn channels<'b>(&'b self, names: &[&str]) -> Vec<ChannelProgress<'b>> {
+        self.state.borrow_mut().channels = vec![ChannelState::default(); names.len()];
+        let prefix = |name: &str| if names.len() > 1 { format!("channel `{name}`: ") } else { String::new() };
+        let watcher = |(place, name): (usize, &&str)| ChannelProgress { all: self, place, prefix: prefix(name) };
+        names.iter().enumerate().map(watcher).collect()
     }
 
     /// Takes the bar away; what is said next stands below what was said before.
@@ -53,104 +72,167 @@ impl<'a> Progress<'a> {
         self.voice.draw(None);
     }
 
-    fn show(&self, state: &mut State, used: usize, calls: Range) {
-        if !self.voice.shows_progress() {
+    fn begin(&self, state: &mut State) {
+        let pending = state.pending();
+        if pending == 0 || !self.voice.has_bar() {
             return;
         }
-        let minute = format!("{used}/{} calls this minute", state.limit);
-        let left = time_left(calls, used, state.limit);
+        if let Some(bar) = &state.bar {
+            bar.set_length(pending);
+            return;
+        }
+        // Cut short, not wrapped, in a narrow window: the time that is left comes first.
+        let style = ProgressStyle::with_template("{bar:16} {pos}/{len} contacts · {wide_msg}")
+            .expect("the template is well formed");
+        let bar = ProgressBar::new(pending).with_style(style);
+        self.voice.draw(Some(bar.clone()));
+        state.bar = Some(bar);
+    }
+
+    fn show(&self, state: &mut State) {
+        let every = if state.bar.is_some() { BAR_EVERY } else { LINE_EVERY };
+        if !self.voice.shows_progress() || state.shown.is_some_and(|shown| shown.elapsed() < every) {
+            return;
+        }
+        let is_first = state.shown.replace(Instant::now()).is_none();
+        let text = state.text();
         if let Some(bar) = &state.bar {
             bar.set_position(state.done);
-            bar.set_message(format!("{left} · {minute}"));
-        } else if state.last_line.elapsed() >= LINE_EVERY {
-            state.last_line = Instant::now();
-            let line = format!("{}/{} contacts · {left} · {minute}", state.done, state.pending);
-            self.voice.say(Level::Info, &line);
+            bar.set_message(text);
+        } else if !is_first {
+            self.voice.say(Level::Info, &format!("{}/{} contacts · {text}", state.done, state.pending()));
         }
     }
 
-    // A cause is told once; every further time only when everything is.
-    fn tell_once(&self, state: &mut State, text: String) {
-        let level = if state.told.contains(&text) { Level::Detail } else { Level::Warning };
-        self.voice.say(level, &text);
-        state.told.insert(text);
+    fn rejected(&self, state: &mut State, line: u64, reason: &str) {
+        state.rejected += 1;
+        let level = if state.rejected <= REJECTED_NAMED { Level::Warning } else { Level::Detail };
+        self.voice.say(level, &format!("{}:{line}: rejected: {reason}", self.input));
+        if state.rejected == REJECTED_NAMED && !self.voice.is_verbose() {
+            self.voice.say(Level::Warning, "further rejected rows are counted, not named (-v names them all)");
+        }
     }
 }
 
+impl State {
+    fn pending(&self) -> u64 {
+        self.channels.iter().map(|channel| channel.pending).sum()
+    }
+
+    // The channels work side by side: the one that takes longest says how long it takes.
+    fn text(&self) -> String {
+        let (used, limit) =
+            self.channels.iter().fold((0, 0), |(used, limit), channel| (used + channel.used, limit + channel.limit));
+        let left = |of: fn(Range) -> u64| {
+            let times = self.channels.iter().map(|channel| channel.time(of(channel.calls)));
+            times.max().unwrap_or_default()
+        };
+        let left = time_left(left(|calls| calls.min), left(|calls| calls.max));
+        format!("{left} · {used}/{limit} calls this minute")
+    }
+}
+
+impl ChannelState {
+    fn time(self, calls: u64) -> Duration {
+        // The calls that count already push the others back.
+        let used = if calls == 0 { 0 } else { u64::try_from(self.used).unwrap_or(u64::MAX) };
+        duration_at(calls + used, u32::try_from(self.limit).unwrap_or(u32::MAX))
+    }
+}
+
+/// Of the reading of the input, which is for all channels.
 impl Observer for Progress<'_> {
     fn tell(&self, event: &Event<'_>) {
         let state = &mut *self.state.borrow_mut();
         match event {
             Event::Read { rows } => {
-                if self.voice.shows_progress() && state.last_line.elapsed() >= LINE_EVERY {
-                    state.last_line = Instant::now();
+                let shown = *state.shown.get_or_insert_with(Instant::now);
+                if self.voice.shows_progress() && shown.elapsed() >= LINE_EVERY {
+                    state.shown = Some(Instant::now());
                     self.voice.say(Level::Info, &format!("{rows} rows read"));
                 }
             }
+            Event::Done { line, outcome: Outcome::Rejected(reason), .. } => self.rejected(state, *line, reason),
+            // Of the sending, which the channels tell.
+            Event::Done { .. }
+            | Event::Sending { .. }
+            | Event::Called { .. }
+            | Event::Trouble { .. }
+            | Event::Throttled { .. }
+            | Event::Paused { .. }
+            | Event::Left { .. }
+            | Event::Unsure { .. }
+            | Event::Tick { .. } => {}
+        }
+    }
+}
+
+impl ChannelProgress<'_> {
+    fn say(&self, level: Level, text: &str) {
+        self.all.voice.say(level, &format!("{}{text}", self.prefix));
+    }
+
+    // A cause is told once; every further time only when everything is.
+    fn tell_once(&self, state: &mut State, text: &str) {
+        let text = format!("{}{text}", self.prefix);
+        let level = if state.told.contains(&text) { Level::Detail } else { Level::Warning };
+        self.all.voice.say(level, &text);
+        state.told.insert(text);
+    }
+}
+
+impl Observer for ChannelProgress<'_> {
+    fn tell(&self, event: &Event<'_>) {
+        let state = &mut *self.all.state.borrow_mut();
+        let input = &self.all.input;
+        match event {
+            Event::Read { .. } => {}
             Event::Sending { pending, calls, used, limit } => {
-                state.pending = *pending;
-                state.limit = *limit;
-                if *pending > 0 && self.voice.has_bar() {
-                    // Cut short, not wrapped, in a narrow window: the time that is left comes first.
-                    let style = ProgressStyle::with_template("{bar:16} {pos}/{len} contacts · {wide_msg}")
-                        .expect("the template is well formed");
-                    let bar = ProgressBar::new(*pending).with_style(style);
-                    self.voice.draw(Some(bar.clone()));
-                    state.bar = Some(bar);
-                }
-                self.show(state, *used, *calls);
+                let (pending, calls, used, limit) = (*pending, *calls, *used, *limit);
+                state.channels[self.place] = ChannelState { pending, used, limit, calls };
+                self.all.begin(state);
+                self.all.show(state);
             }
             Event::Called { kind, result, took } => {
-                let text = format!("{}: {result} after {} ms", kind.name(), took.as_millis());
-                self.voice.say(Level::Detail, &text);
+                self.say(Level::Detail, &format!("{}: {result} after {} ms", kind.name(), took.as_millis()));
             }
             Event::Trouble { kind, cause } => {
-                self.tell_once(state, format!("no answer to {}: {cause}; going on", kind.name()));
+                self.tell_once(state, &format!("no answer to {}: {cause}; going on", kind.name()));
             }
             Event::Throttled { wait } => {
                 let text = format!("the platform says 429 (too many requests): waiting {} s", wait.as_secs());
-                self.voice.say(Level::Warning, &text);
+                self.say(Level::Warning, &text);
             }
             Event::Paused { wait } => {
                 let text = format!("the platform gives no answer: trying again in {} s", wait.as_secs());
-                self.voice.say(Level::Warning, &text);
+                self.say(Level::Warning, &text);
             }
             Event::Done { line, outcome, .. } => {
-                if state.limit > 0 {
-                    state.done += 1;
-                }
+                state.done += 1;
                 if let Outcome::Rejected(reason) = outcome {
-                    state.rejected += 1;
-                    let level = if state.rejected <= REJECTED_NAMED { Level::Warning } else { Level::Detail };
-                    let text = format!("{}:{line}: rejected: {reason}", self.input);
-                    self.voice.say(level, &text);
-                    if state.rejected == REJECTED_NAMED && !self.voice.is_verbose() {
-                        let text = "further rejected rows are counted, not named (-v names them all)";
-                        self.voice.say(Level::Warning, text);
-                    }
+                    self.all.rejected(state, *line, reason);
                 }
             }
             Event::Left { line, reason } => {
-                let text = format!("{}:{line}: left for the next run: {reason}", self.input);
-                self.voice.say(Level::Warning, &text);
+                self.say(Level::Warning, &format!("{input}:{line}: left for the next run: {reason}"));
             }
             Event::Unsure { contacts } => {
                 let text = format!(
                     "{contacts} contacts that the file no longer has may be on the platform: \
                      the answer to their create was lost, and they have no match field to search by"
                 );
-                self.voice.say(Level::Warning, &text);
+                self.say(Level::Warning, &text);
             }
-            Event::Tick { used, calls } => self.show(state, *used, *calls),
+            Event::Tick { used, calls } => {
+                let channel = &mut state.channels[self.place];
+                (channel.used, channel.calls) = (*used, *calls);
+                self.all.show(state);
+            }
         }
     }
 }
 
-fn time_left(calls: Range, used: usize, limit: usize) -> String {
-    let used = u64::try_from(used).unwrap_or(u64::MAX);
-    let rate = u32::try_from(limit).unwrap_or(u32::MAX);
-    // The calls that count already push the others back.
-    let (at_least, at_most) = (duration_at(calls.min + used, rate), duration_at(calls.max + used, rate));
+fn time_left(at_least: Duration, at_most: Duration) -> String {
     match (short_time(at_least), short_time(at_most)) {
         (least, most) if least != most => format!("{least} to {most} left"),
         (_, most) if at_most.is_zero() => format!("{most} left"),
@@ -175,8 +257,11 @@ mod tests {
 
     #[test]
     fn the_time_left_reads_well() {
-        let check = |min, max, used, expected: &str| assert_eq!(time_left(Range { min, max }, used, 100), expected);
-        check(0, 0, 32, "under a minute left");
+        let check = |min, max, used, expected: &str| {
+            let channel = ChannelState { used, limit: 100, ..ChannelState::default() };
+            assert_eq!(time_left(channel.time(min), channel.time(max)), expected);
+        };
+        check(0, 0, 100, "under a minute left");
         check(30, 80, 0, "under a minute left");
         check(30, 80, 40, "under a minute to 1 min left");
         check(150, 180, 0, "about 1 min left");

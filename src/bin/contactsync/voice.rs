@@ -33,12 +33,13 @@ impl Level {
 #[derive(Clone, Debug)]
 pub struct Voice {
     talk: TalkArgs,
+    format: LogFormat,
     bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Voice {
-    pub fn new(talk: TalkArgs) -> Self {
-        Self { talk, bar: Arc::default() }
+    pub fn new(talk: TalkArgs, format: LogFormat) -> Self {
+        Self { talk, format, bar: Arc::default() }
     }
 
     /// Draws `bar` from now on, or none.
@@ -50,7 +51,7 @@ impl Voice {
 
     /// Whether a bar may be drawn.
     pub fn has_bar(&self) -> bool {
-        self.shows_progress() && self.talk.log_format == LogFormat::Text && io::stderr().is_terminal()
+        self.shows_progress() && self.format == LogFormat::Text && io::stderr().is_terminal()
     }
 
     /// Whether progress is shown in some way.
@@ -78,7 +79,7 @@ impl Voice {
         if !told {
             return;
         }
-        let line = match self.talk.log_format {
+        let line = match self.format {
             LogFormat::Text => match level {
                 Level::Error | Level::Warning | Level::Hint => format!("{}: {text}", level.name()),
                 Level::Info | Level::Detail => text.to_owned(),

@@ -1,16 +1,18 @@
-//! The lock of a channel: one run at a time brings a file to it.
+//! The locks of a journal: one run at a time brings a file to a channel, and one process at a time fills a window.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use crate::core::channel::WindowId;
+
 /// How the name of a lock's file ends, which begins with the journal's.
 pub(super) const LOCK_ENDING: &str = ".lock";
 
-/// The right to run on a channel of a journal. The operating system takes it back when the process ends, however it
-/// ends, so a killed run never blocks the next.
+/// The right to run on a channel of a journal, or to fill one of its windows. The operating system takes it back when the
+/// process ends, however it ends, so a killed run never blocks the next.
 #[derive(Debug)]
-pub struct ChannelLock {
+pub struct Lock {
     _file: File,
 }
 
@@ -20,6 +22,14 @@ pub enum LockError {
     /// Another run holds the channel.
     #[error("channel `{channel}`: another run holds it: {holder}")]
     Held {
+        /// The channel.
+        channel: String,
+        /// What the other run wrote of itself.
+        holder: String,
+    },
+    /// Another run sends with the same token, to this channel or to another one.
+    #[error("channel `{channel}`: another run holds its token: {holder}")]
+    WindowHeld {
         /// The channel.
         channel: String,
         /// What the other run wrote of itself.
@@ -35,15 +45,32 @@ pub enum LockError {
     },
 }
 
-impl ChannelLock {
+impl Lock {
     /// Takes the lock of `channel` beside the journal at `journal`; `holder` tells others who has it, and since when.
     ///
     /// # Errors
     /// [`LockError::Held`] when another run has it, [`LockError::File`] when its file cannot be used.
-    pub fn take(journal: &Path, channel: &str, holder: &str) -> Result<Self, LockError> {
+    pub fn of_channel(journal: &Path, channel: &str, holder: &str) -> Result<Self, LockError> {
+        let held = |holder| LockError::Held { channel: channel.to_owned(), holder };
+        Self::take(journal, &encoded(channel), holder, held)
+    }
+
+    /// Takes the lock of the window that `channel` fills.
+    ///
+    /// # Errors
+    /// [`LockError::WindowHeld`] when another run has it, [`LockError::File`] when its file cannot be used.
+    pub fn of_window(journal: &Path, window: &WindowId, channel: &str, holder: &str) -> Result<Self, LockError> {
+        let held = |holder| LockError::WindowHeld { channel: channel.to_owned(), holder };
+        // The sign is in no channel's encoded name.
+        Self::take(journal, &format!("~{window}"), holder, held)
+    }
+
+    fn take(journal: &Path, name: &str, holder: &str, held: impl Fn(String) -> LockError) -> Result<Self, LockError> {
         // By its true name: a journal that is reached by two names is one journal.
         let named = journal.canonicalize();
-        let path = path(named.as_deref().unwrap_or(journal), channel);
+        let mut path = named.as_deref().unwrap_or(journal).as_os_str().to_owned();
+        path.push(format!("-{name}{LOCK_ENDING}"));
+        let path = PathBuf::from(path);
         let failed = |source| LockError::File { path: path.clone(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -55,7 +82,7 @@ impl ChannelLock {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
-                return Err(LockError::Held { channel: channel.to_owned(), holder });
+                return Err(held(holder));
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
@@ -68,18 +95,16 @@ impl ChannelLock {
 }
 
 // A channel's name may hold what a file's name may not; two names must not share a file.
-fn path(journal: &Path, channel: &str) -> PathBuf {
-    let mut name = journal.as_os_str().to_owned();
-    name.push("-");
+fn encoded(channel: &str) -> String {
+    let mut name = String::with_capacity(channel.len());
     for byte in channel.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
-            name.push(char::from(byte).to_string());
+            name.push(char::from(byte));
         } else {
-            name.push(format!("%{byte:02X}"));
+            name.push_str(&format!("%{byte:02X}"));
         }
     }
-    name.push(LOCK_ENDING);
-    PathBuf::from(name)
+    name
 }
 
 #[cfg(test)]
@@ -90,14 +115,18 @@ mod tests {
     fn a_second_holder_is_told_of_the_first_and_other_channels_are_free() {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal.db");
-        let first = ChannelLock::take(&journal, "a/b", "process 1").unwrap();
-        let refused = ChannelLock::take(&journal, "a/b", "process 2").unwrap_err();
+        let first = Lock::of_channel(&journal, "a/b", "process 1").unwrap();
+        let refused = Lock::of_channel(&journal, "a/b", "process 2").unwrap_err();
         assert_eq!(refused.to_string(), "channel `a/b`: another run holds it: process 1");
-        ChannelLock::take(&journal, "a_b", "process 2").unwrap();
+        Lock::of_channel(&journal, "a_b", "process 2").unwrap();
         std::fs::write(&journal, "").unwrap();
         std::os::unix::fs::symlink(&journal, dir.path().join("other.db")).unwrap();
-        ChannelLock::take(&dir.path().join("other.db"), "a/b", "process 2").unwrap_err();
-        drop(first);
-        ChannelLock::take(&journal, "a/b", "process 2").unwrap();
+        Lock::of_channel(&dir.path().join("other.db"), "a/b", "process 2").unwrap_err();
+        let window = WindowId::of("token", b"");
+        let held = Lock::of_window(&journal, &window, "a", "process 1").unwrap();
+        let refused = Lock::of_window(&journal, &window, "b", "process 2").unwrap_err();
+        assert_eq!(refused.to_string(), "channel `b`: another run holds its token: process 1");
+        drop((first, held));
+        Lock::of_channel(&journal, "a/b", "process 2").unwrap();
     }
 }

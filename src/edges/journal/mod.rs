@@ -17,7 +17,7 @@ use std::{iter, thread};
 use tokio::sync::oneshot;
 
 pub use self::error::JournalError;
-pub use self::lock::{ChannelLock, LockError};
+pub use self::lock::{Lock, LockError};
 pub use self::rows::{
     Carried, Counts, Extent, Item, ListedRow, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows, RunRow, RunState,
     Settled,

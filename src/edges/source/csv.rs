@@ -3,53 +3,88 @@
 //! The parser is the one inside the `csv` crate, driven directly: `csv::Reader` says the line before a row's blank lines
 //! and, with CRLF, the line of the row before; it cannot bound a row, nor tell a quote that was never closed.
 
-use std::collections::HashMap;
 use std::io::BufRead;
 use std::str::from_utf8;
-use std::sync::Arc;
 
-use csv_core::ReadRecordResult;
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::{Bytes, MAX_ROW, Row, SourceFault, too_long};
+use super::columns::Columns;
+use super::encoding::Found as FoundCharset;
+use super::lines::Lines;
+use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
 
+/// How many empty cells past the header's are looked at. More are taken for a row of another table.
+const SPARE_CELLS: usize = 64;
+
 /// The rows of a CSV file whose header has been read.
 #[derive(Debug)]
 pub(super) struct Rows {
     raw: Raw,
-    // What each cell's column is called; `None` for a column without a name, whose cells are ignored.
-    columns: Vec<Option<Arc<str>>>,
-    header: Vec<Arc<str>>,
+    delimiter: Delimiter,
+    columns: Columns,
+    charset: FoundCharset,
+    // The first row, when it is a contact already.
+    first: Option<Found>,
     row: u64,
 }
 
 impl Rows {
-    pub(super) fn new(bytes: Bytes) -> Result<Self, SourceFault> {
-        let mut raw = Raw::new(bytes);
+    /// Reads up to the header. What is not told is taken from the text.
+    pub(super) fn new(mut bytes: Bytes, charset: FoundCharset, told: &SourceOptions) -> Result<Self, SourceFault> {
+        let named = delimiter::named(bytes.look(sniff::SAMPLE).bytes);
+        let mut lines = Lines::default();
+        let mut skipped = told.skip_lines;
+        if let Some((_, length)) = named {
+            // It is one of those that are to be skipped.
+            skipped = skipped.saturating_sub(1);
+            lines.pass(&bytes.look(length).bytes[..length]);
+            bytes.consume(length);
+        }
+        for _ in 0..skipped {
+            lines.skip_one(&mut bytes).map_err(|cause| SourceFault::Read { line: lines.number(), cause })?;
+        }
+        let tabs = (told.format == Some(super::Format::Tsv)).then_some(Delimiter::TAB);
+        let delimiter = told
+            .delimiter
+            .or(tabs)
+            .or(named.map(|(delimiter, _)| delimiter))
+            .unwrap_or_else(|| delimiter::detect(&bytes.look(sniff::SAMPLE)));
+        let mut raw = Raw::new(bytes, delimiter, lines);
         let Some(found) = raw.read(MAX_HEADER, usize::MAX)? else { return Err(SourceFault::Empty) };
         let line = found.line;
         if found.end != End::Whole {
             return Err(SourceFault::Endless { line });
         }
-        let columns = columns(&raw, &found)?;
-        let header: Vec<Arc<str>> = columns.iter().flatten().cloned().collect();
-        if header.is_empty() {
-            return Err(SourceFault::Nameless { line });
-        }
-        Ok(Self { raw, columns, header, row: 0 })
+        let cells = (0..found.cells).map(|at| raw.cell(at));
+        let mut columns = if told.no_header { Columns::numbered(found.cells) } else { Columns::named(line, cells)? };
+        let filled = delimiter::has_cells_past(&raw.bytes.look(sniff::SAMPLE), delimiter, columns.needed());
+        columns.keep_unnamed_at_end(filled);
+        let first = told.no_header.then_some(found);
+        Ok(Self { raw, delimiter, columns, charset, first, row: 0 })
     }
 
-    pub(super) fn header(&self) -> &[Arc<str>] {
-        &self.header
+    pub(super) fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    pub(super) fn delimiter(&self) -> Delimiter {
+        self.delimiter
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
         loop {
-            let Some(found) = self.raw.read(MAX_ROW, self.columns.len())? else { return Ok(None) };
+            let found = match self.first.take() {
+                Some(found) => found,
+                None => match self.raw.read(MAX_ROW, self.columns.len() + SPARE_CELLS)? {
+                    Some(found) => found,
+                    None => return Ok(None),
+                },
+            };
             if self.is_blank(&found) {
                 continue;
             }
@@ -58,11 +93,13 @@ impl Rows {
         }
     }
 
-    // The parser drops empty lines. A line of spaces looks just as empty in an editor, but a lone `""` was written on purpose.
+    // The parser drops empty lines. A line of spaces or of delimiters looks just as empty in a spreadsheet, but a lone `""`
+    // was written on purpose.
     fn is_blank(&self, found: &Found) -> bool {
-        found.end == End::Whole && found.cells == 1 && {
-            let cell = self.raw.cell(0);
-            !cell.is_empty() && cell.trim_ascii().is_empty()
+        let is_whole = found.end == End::Whole && found.kept;
+        is_whole && {
+            let (text, _) = self.raw.row(found.cells);
+            (found.cells > 1 || !text.is_empty()) && text.trim_ascii().is_empty()
         }
     }
 
@@ -73,77 +110,58 @@ impl Rows {
             End::Whole => {}
             End::TooLong => return Row::Rejected(too_long(row, line)),
             End::Unclosed => {
-                let last = self.raw.lines.number;
+                let last = self.raw.lines.number();
                 return rejected(format!(
                     "expected a closing quote, found none up to line {last}, the end of the file"
                 ));
             }
         }
-        let expected = self.columns.len();
-        if found.cells != expected {
+        if !self.fits(found) {
+            let expected = self.columns.len();
             let plural = if expected == 1 { "" } else { "s" };
             return rejected(format!("expected {expected} cell{plural}, found {}", found.cells));
         }
         match self.cells() {
-            Ok(cells) => Row::Record(Record { row, line, cells }),
-            Err((column, byte)) => Row::Rejected(Rejection {
-                row,
-                line,
-                column: Some(self.column_name(column)),
-                reason: format!("expected UTF-8, found another encoding at byte {byte} of the cell"),
-            }),
+            Ok(cells) => Row::Record(Record { row, line, cells: Cells::Texts(cells) }),
+            Err((column, byte)) => {
+                let place = format!("at byte {byte} of the cell");
+                let reason = match self.charset.get() {
+                    Some(charset) if !charset.is_utf8() => {
+                        format!("expected {charset}, found bytes that stand for nothing in it {place}")
+                    }
+                    Some(_) | None => format!("expected UTF-8, found another encoding {place}"),
+                };
+                Row::Rejected(Rejection { row, line, column: Some(self.columns.name(column)), reason })
+            }
         }
+    }
+
+    // Columns without a name may be missing at the end, and empty cells may follow there.
+    fn fits(&self, found: &Found) -> bool {
+        let columns = self.columns.len();
+        found.cells == columns
+            || (self.columns.needed()..columns).contains(&found.cells)
+            || (found.cells > columns
+                && found.kept
+                && self.raw.row(found.cells).0.len() == self.raw.row(columns).0.len())
     }
 
     // On bytes that are not UTF-8: which column, from 0, and which byte of the cell, from 1.
-    fn cells(&self) -> Result<Cells, (usize, usize)> {
-        let (text, ends) = self.raw.row(self.columns.len());
+    fn cells(&self) -> Result<Texts, (usize, usize)> {
+        let (text, ends) = self.raw.row(self.columns.needed());
         // The whole row at once is what it nearly always comes to.
-        let every_column_has_a_name = self.header.len() == self.columns.len();
-        if every_column_has_a_name
+        if self.columns.have_names()
             && let Ok(text) = from_utf8(text)
             && let Some(texts) = Texts::from_ends(text.to_owned(), ends.to_vec())
         {
-            return Ok(Cells::Texts(texts));
+            return Ok(texts);
         }
-        let mut texts = Texts::with_capacity(self.header.len(), text.len());
-        for (at, column) in self.columns.iter().enumerate() {
-            if column.is_some() {
-                let text = from_utf8(self.raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?;
-                texts.push(text);
-            }
+        let mut texts = Texts::with_capacity(self.columns.header().len(), text.len());
+        for at in self.columns.places() {
+            texts.push(from_utf8(self.raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?);
         }
-        Ok(Cells::Texts(texts))
+        Ok(texts)
     }
-
-    fn column_name(&self, at: usize) -> String {
-        self.columns.get(at).cloned().flatten().map_or_else(|| (at + 1).to_string(), |name| name.to_string())
-    }
-}
-
-fn columns(raw: &Raw, found: &Found) -> Result<Vec<Option<Arc<str>>>, SourceFault> {
-    let line = found.line;
-    let mut columns = Vec::with_capacity(found.cells);
-    let mut positions: HashMap<Arc<str>, usize> = HashMap::new();
-    for at in 0..found.cells {
-        let cell = raw.cell(at);
-        let text = from_utf8(cell).map_err(|error| {
-            let utf16 = at == 0 && (cell.starts_with(b"\xFF\xFE") || cell.starts_with(b"\xFE\xFF"));
-            let byte = error.valid_up_to() + 1;
-            let found = if utf16 { "UTF-16".to_owned() } else { format!("another encoding at byte {byte}") };
-            SourceFault::Encoding { line, column: at + 1, found }
-        })?;
-        let name: Arc<str> = Arc::from(text.trim());
-        if name.is_empty() {
-            columns.push(None);
-            continue;
-        }
-        if let Some(first) = positions.insert(Arc::clone(&name), at + 1) {
-            return Err(SourceFault::ColumnTwice { line, column: name.to_string(), first, second: at + 1 });
-        }
-        columns.push(Some(name));
-    }
-    Ok(columns)
 }
 
 /// What one reading found; the cells themselves stay in [`Raw`] until the next.
@@ -153,6 +171,8 @@ struct Found {
     line: u64,
     /// How many cells it has, stored or not.
     cells: usize,
+    /// Whether they are stored.
+    kept: bool,
     end: End,
 }
 
@@ -171,7 +191,7 @@ enum End {
 #[derive(Debug)]
 struct Raw {
     bytes: Bytes,
-    parser: csv_core::Reader,
+    parser: Reader,
     // The row's cells, one after the other, and where each ends.
     text: Vec<u8>,
     ends: Vec<usize>,
@@ -179,9 +199,9 @@ struct Raw {
 }
 
 impl Raw {
-    fn new(bytes: Bytes) -> Self {
-        let lines = Lines { number: 1, after_return: false };
-        Self { bytes, parser: csv_core::Reader::new(), text: vec![0; 1024], ends: vec![0; 32], lines }
+    fn new(bytes: Bytes, delimiter: Delimiter, lines: Lines) -> Self {
+        let parser = ReaderBuilder::new().delimiter(delimiter.byte()).build();
+        Self { bytes, parser, text: vec![0; 1024], ends: vec![0; 32], lines }
     }
 
     /// Reads one row, `None` at the end. Past `limit` bytes, and past `columns` cells, nothing more of it is stored.
@@ -189,9 +209,9 @@ impl Raw {
         if !self.skip_empty_lines()? {
             return Ok(None);
         }
-        let line = self.lines.number;
+        let line = self.lines.number();
         let (mut size, mut length, mut stored, mut cells) = (0_usize, 0, 0, 0);
-        let mut end = End::Whole;
+        let (mut end, mut kept) = (End::Whole, true);
         loop {
             let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
             let at_end = chunk.is_empty();
@@ -209,13 +229,19 @@ impl Raw {
                 end = End::TooLong;
             }
             match result {
-                ReadRecordResult::Record | ReadRecordResult::End => return Ok(Some(Found { line, cells, end })),
-                ReadRecordResult::InputEmpty if at_end => return Ok(Some(Found { line, cells, end: End::Unclosed })),
+                ReadRecordResult::Record | ReadRecordResult::End => return Ok(Some(Found { line, cells, kept, end })),
+                ReadRecordResult::InputEmpty if at_end => {
+                    return Ok(Some(Found { line, cells, kept, end: End::Unclosed }));
+                }
                 ReadRecordResult::InputEmpty => {}
                 // What is too long, or has too many cells, is rejected in any case: the buffers are filled again from the start.
-                ReadRecordResult::OutputFull if end == End::TooLong || cells > columns => length = 0,
+                ReadRecordResult::OutputFull if end == End::TooLong || cells > columns => {
+                    (length, kept) = (0, false);
+                }
                 ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
-                ReadRecordResult::OutputEndsFull if end == End::TooLong || cells > columns => stored = 0,
+                ReadRecordResult::OutputEndsFull if end == End::TooLong || cells > columns => {
+                    (stored, kept) = (0, false);
+                }
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
             }
         }
@@ -235,7 +261,7 @@ impl Raw {
     // The parser would skip them too, but only this way the row's own line is known. False at the end of the input.
     fn skip_empty_lines(&mut self) -> Result<bool, SourceFault> {
         loop {
-            let line = self.lines.number;
+            let line = self.lines.number();
             let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
             let breaks = chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let at_row = breaks < chunk.len();
@@ -246,33 +272,6 @@ impl Raw {
                 return Ok(at_row);
             }
         }
-    }
-}
-
-/// Counts lines as editors do: each of `\n`, `\r\n` and a lone `\r` ends one.
-#[derive(Debug)]
-struct Lines {
-    number: u64,
-    after_return: bool,
-}
-
-impl Lines {
-    fn pass(&mut self, bytes: &[u8]) {
-        let Some(last) = bytes.last() else { return };
-        let mut breaks = 0;
-        if bytes.contains(&b'\r') || self.after_return {
-            let mut before = if self.after_return { b'\r' } else { 0 };
-            for &byte in bytes {
-                breaks += u64::from(byte == b'\r' || (byte == b'\n' && before != b'\r'));
-                before = byte;
-            }
-        } else {
-            for &byte in bytes {
-                breaks += u64::from(byte == b'\n');
-            }
-        }
-        self.number += breaks;
-        self.after_return = *last == b'\r';
     }
 }
 
@@ -307,7 +306,7 @@ mod tests {
         check("a,b\n1,2", &["2 1|2"]);
         check("\u{feff}a,b\n1,2\n", &["2 1|2"]);
         check("a,b\n 1 ,\"2, \"\"3\"\"\"\n", &["2  1 |2, \"3\""]);
-        check("a,b\n,\n", &["2 |"]);
+        check("a,b\n1,\n", &["2 1|"]);
         check("a,,b\n1,2,3\n", &["2 1|3"]);
         check("a\n\"\"\n", &["2 "]);
         check("a,b\n", &[]);
@@ -341,11 +340,11 @@ mod tests {
         check(b"a,b\n1,2,3\n3,4\n", &["2 [] expected 2 cells, found 3", "3 3|4"]);
         check(b"a\n1,2\n3\n", &["2 [] expected 1 cell, found 2", "3 3"]);
         check(
-            b"a,b\n1,ab\xFFc\n3,4\n",
+            b"\xC3\xA1,b\n1,ab\xFFc\n3,4\n",
             &["2 [b] expected UTF-8, found another encoding at byte 3 of the cell", "3 3|4"],
         );
         // Valid as a whole, but parted in the middle of a character.
-        check(b"a,b\n\xC3,\xA9\n", &["2 [a] expected UTF-8, found another encoding at byte 1 of the cell"]);
+        check(b"\xC3\xA1,b\n\xC3,\xA9\n", &["2 [a] expected UTF-8, found another encoding at byte 1 of the cell"]);
         check(
             b"a,b\n1,2\n3,\"4\n5,6\n7,8\n",
             &["2 1|2", "3 [] expected a closing quote, found none up to line 6, the end of the file"],
@@ -392,13 +391,10 @@ mod tests {
         check(b"\n , \n1,2\n", "in.csv:2: expected names of columns, found a header of blanks");
         check(b"a,b, a \n", "in.csv:1: expected each column once, found `a` as column 1 and column 3");
         check(
-            b"a,b\xE9\n",
+            b"\xC3\xA9,b\xE9\n",
             "in.csv:1: expected UTF-8 in the header, found another encoding at byte 2 in column 2: save the file as UTF-8",
         );
-        check(
-            b"\xFF\xFEa\0,\0",
-            "in.csv:1: expected UTF-8 in the header, found UTF-16 in column 1: save the file as UTF-8",
-        );
+        check(b"a,b\0c\n", "in.csv:1: expected names of columns, found control characters: is it text?");
         check(b"a,\"b\n1,2\n", "in.csv:1: expected a header, found no end of it: is a quote not closed?");
         check(&vec![b'x'; MAX_HEADER + 1], "in.csv:1: expected a header, found no end of it: is a quote not closed?");
     }

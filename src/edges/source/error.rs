@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
+use super::Format;
+
 /// What makes a whole input unusable: its name and the line if there is one, then what was expected and what was found.
 #[derive(Debug)]
 pub struct SourceError {
@@ -26,14 +28,61 @@ pub enum SourceFault {
     /// It cannot be opened for another reason.
     #[error("expected a file, could not open it")]
     Open(#[source] io::Error),
-    /// The name does not tell what the file holds.
-    #[error(
-        "expected a name that ends in .csv, .jsonl or .ndjson, found another: say it with --format csv or --format jsonl"
-    )]
-    Format,
-    /// Standard input has no name that could tell what it holds.
-    #[error("expected --format csv or --format jsonl, found neither")]
-    StdinFormat,
+    /// It holds something else.
+    #[error("expected CSV, JSON or a spreadsheet, found {found}")]
+    Foreign {
+        /// What it holds, and what can be done about it.
+        found: String,
+    },
+    /// It does not hold what it was said to hold.
+    #[error("expected {expected}, as `--format` says, found {found}")]
+    NotAsTold {
+        /// The format that was said.
+        expected: Format,
+        /// What it holds.
+        found: Format,
+    },
+    /// Something was said of it that has no meaning for what it holds.
+    #[error("expected {wanted} for `{option}`, found {found}")]
+    Meaningless {
+        /// The option.
+        option: &'static str,
+        /// What the option is for.
+        wanted: &'static str,
+        /// What the input holds.
+        found: Format,
+    },
+    /// It could not be unpacked.
+    #[error("expected an archive that can be unpacked, found a damaged one")]
+    Unpack(#[source] io::Error),
+    /// An archive inside an archive.
+    #[error("expected a file in the archive, found another archive: unpack it once")]
+    PackedTwice,
+    /// A zip archive with none or several files.
+    #[error("expected a zip archive that holds one file, found {found}")]
+    Members {
+        /// How many, and their names.
+        found: String,
+    },
+    /// A spreadsheet that cannot be read.
+    #[error("expected a spreadsheet, found {found}: open it, and save it again as .xlsx or .csv")]
+    Sheet {
+        /// The row up to which it could.
+        line: Option<u64>,
+        /// What was found.
+        found: &'static str,
+    },
+    /// The sheet that was told is not there.
+    #[error("expected a sheet called `{sheet}`, found {sheets}")]
+    NoSheet {
+        /// The name or the number that was told.
+        sheet: String,
+        /// The sheets that are there.
+        sheets: String,
+    },
+    /// A sheet, or all of them, without any cell.
+    #[error("expected a sheet with a header, found an empty one")]
+    EmptySheet,
     /// Reading failed after it had begun.
     #[error("expected more of the input, could not read it")]
     Read {
@@ -46,6 +95,21 @@ pub enum SourceFault {
     /// There is not even a header.
     #[error("expected a header, found an empty file")]
     Empty,
+    /// There is not even a bracket.
+    #[error("expected an array or an object, found an empty file")]
+    EmptyJson,
+    /// It is no JSON from here on.
+    #[error("expected {expected} at byte {byte}, found {found}")]
+    Json {
+        /// The line.
+        line: u64,
+        /// The place in the line, from 1.
+        byte: u64,
+        /// What should stand there.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+    },
     /// The header names no column.
     #[error("expected names of columns, found a header of blanks")]
     Nameless {
@@ -73,6 +137,12 @@ pub enum SourceFault {
         column: usize,
         /// What stands there instead.
         found: String,
+    },
+    /// The header is no text.
+    #[error("expected names of columns, found control characters: is it text?")]
+    Binary {
+        /// The header's line.
+        line: u64,
     },
     /// The header does not end.
     #[error("expected a header, found no end of it: is a quote not closed?")]
@@ -108,17 +178,27 @@ impl SourceFault {
     const fn line(&self) -> Option<u64> {
         match self {
             Self::Read { line, .. }
+            | Self::Json { line, .. }
             | Self::Nameless { line }
             | Self::ColumnTwice { line, .. }
             | Self::Encoding { line, .. }
+            | Self::Binary { line }
             | Self::Endless { line } => Some(*line),
+            Self::Sheet { line, .. } => *line,
             Self::Missing(_)
             | Self::Directory
             | Self::Permission(_)
             | Self::Open(_)
-            | Self::Format
-            | Self::StdinFormat
-            | Self::Empty => None,
+            | Self::Foreign { .. }
+            | Self::NotAsTold { .. }
+            | Self::Meaningless { .. }
+            | Self::Unpack(_)
+            | Self::PackedTwice
+            | Self::Members { .. }
+            | Self::NoSheet { .. }
+            | Self::EmptySheet
+            | Self::Empty
+            | Self::EmptyJson => None,
         }
     }
 }

@@ -7,31 +7,56 @@ use std::str::FromStr;
 /// What an input holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Cells parted by commas, the first row naming the columns (RFC 4180).
+    /// Cells parted by commas or the like, the first row naming the columns (RFC 4180).
     Csv,
+    /// The same with tabs.
+    Tsv,
     /// One JSON object a line.
     Jsonl,
+    /// A JSON array of objects, or the platform's own answer: an object whose `data` is such an array, or one such object.
+    Json,
+    /// A spreadsheet of Excel.
+    Xlsx,
+    /// An OpenDocument spreadsheet.
+    Ods,
 }
 
 /// A name that no format has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected csv or jsonl, found `{0}`")]
+#[error("expected csv, tsv, jsonl, json, xlsx or ods, found `{0}`")]
 pub struct UnknownFormat(String);
 
 impl Format {
     /// All formats, in the order in which help texts name them.
-    pub const ALL: [Self; 2] = [Self::Csv, Self::Jsonl];
+    pub const ALL: [Self; 6] = [Self::Csv, Self::Tsv, Self::Jsonl, Self::Json, Self::Xlsx, Self::Ods];
 
-    /// The format that a file's extension tells, whatever its case: `.csv`, `.jsonl` or `.ndjson`.
+    /// The format that a file's extension tells, whatever its case, before the extension of what it is packed in. What the
+    /// file holds says more: this decides where that leaves a choice.
     pub fn of(path: &Path) -> Option<Self> {
-        path.extension()?.to_str()?.parse().ok()
+        let extension = path.extension()?.to_str()?;
+        if ["gz", "zst", "zip"].iter().any(|packed| extension.eq_ignore_ascii_case(packed)) {
+            return Self::of(Path::new(path.file_stem()?));
+        }
+        extension.parse().ok()
     }
 
     /// The name that `--format` takes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
+            Self::Tsv => "tsv",
             Self::Jsonl => "jsonl",
+            Self::Json => "json",
+            Self::Xlsx => "xlsx",
+            Self::Ods => "ods",
+        }
+    }
+
+    /// Whether a row has cells by a header, and not keys of its own.
+    pub const fn has_header(self) -> bool {
+        match self {
+            Self::Csv | Self::Tsv | Self::Xlsx | Self::Ods => true,
+            Self::Jsonl | Self::Json => false,
         }
     }
 }
@@ -42,7 +67,11 @@ impl FromStr for Format {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         match name.to_ascii_lowercase().as_str() {
             "csv" => Ok(Self::Csv),
+            "tsv" | "tab" => Ok(Self::Tsv),
             "jsonl" | "ndjson" => Ok(Self::Jsonl),
+            "json" => Ok(Self::Json),
+            "xlsx" | "xlsm" => Ok(Self::Xlsx),
+            "ods" => Ok(Self::Ods),
             _ => Err(UnknownFormat(name.to_owned())),
         }
     }
@@ -63,10 +92,15 @@ mod tests {
         let check = |path: &str, expected: Option<Format>| assert_eq!(Format::of(Path::new(path)), expected, "{path}");
         check("contacts.csv", Some(Format::Csv));
         check("/in/CONTACTS.CSV", Some(Format::Csv));
+        check("contacts.tab", Some(Format::Tsv));
         check("contacts.jsonl", Some(Format::Jsonl));
         check("contacts.ndjson", Some(Format::Jsonl));
-        check("contacts.json", None);
-        check("contacts.csv.gz", None);
+        check("contacts.json", Some(Format::Json));
+        check("contacts.csv.gz", Some(Format::Csv));
+        check("contacts.JSONL.ZST", Some(Format::Jsonl));
+        check("contacts.xlsx.zip", Some(Format::Xlsx));
+        check("contacts.zip", None);
+        check("contacts.txt", None);
         check("csv", None);
         check("-", None);
     }
@@ -76,6 +110,7 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(format.to_string().parse(), Ok(format));
         }
-        assert_eq!("xlsx".parse::<Format>().unwrap_err().to_string(), "expected csv or jsonl, found `xlsx`");
+        let error = "xls".parse::<Format>().unwrap_err();
+        assert_eq!(error.to_string(), "expected csv, tsv, jsonl, json, xlsx or ods, found `xls`");
     }
 }

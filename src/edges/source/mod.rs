@@ -3,40 +3,47 @@
 //! A row that cannot be read is set aside with its line and reading goes on; only what makes the whole input unusable
 //! is an error. Memory is bounded by [`MAX_ROW`], not by the input. No message repeats what a cell holds.
 
+mod ahead;
+mod cell;
+mod columns;
 mod csv;
+mod delimiter;
+mod detected;
+mod encoding;
 mod error;
 mod format;
+mod json;
 mod jsonl;
+mod lines;
 mod object;
+mod open;
+mod options;
+mod peel;
+mod sheet;
+mod sniff;
 
-use std::fmt;
-use std::fs::File;
-use std::io::{BufReader, Chain, Cursor, ErrorKind, Read};
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
+use self::ahead::Ahead;
+use self::encoding::{Found, Text, Wanted};
+use self::open::Opened;
+use self::peel::{Book, Content, peel};
 use crate::core::model::Rejection;
 use crate::core::record::Record;
 
+pub use self::detected::{Detected, SheetRead};
+pub use self::encoding::{Charset, UnknownCharset};
 pub use self::error::{SourceError, SourceFault};
 pub use self::format::{Format, UnknownFormat};
+pub use self::open::Input;
+pub use self::options::{Delimiter, SourceOptions, UnknownDelimiter};
+pub use self::peel::Packing;
 
 /// The longest row that is read, in bytes. A contact is thousands of times smaller; but a file without line breaks, or a
 /// quote that is never closed, makes one row of the whole file, and that must not fill the memory.
 pub const MAX_ROW: usize = 16 * 1024 * 1024;
-
-/// How many bytes are asked of the input at once.
-const CHUNK: usize = 64 * 1024;
-
-/// Where the contacts come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A file.
-    Path(PathBuf),
-    /// Standard input.
-    Stdin,
-}
 
 /// One data row of the input. Blank lines are no rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +69,7 @@ pub enum Row {
 pub struct Source {
     name: String,
     rows: Rows,
+    detected: Detected,
     broken: bool,
 }
 
@@ -70,86 +78,53 @@ enum Rows {
     // Boxed for the tables of its parser.
     Csv(Box<csv::Rows>),
     Jsonl(jsonl::Rows),
+    Json(json::Rows),
+    Sheet(sheet::Rows),
 }
 
-/// The input's bytes, after a byte order mark.
-type Bytes = BufReader<Chain<Cursor<Vec<u8>>, Unnamed>>;
-
-/// A file that is to stay as it is while it is read. A file that replaces it does it no harm; one that is written in place
-/// may be half of what it is to be, and whoever reads it would take the cut row for a whole one, and miss the others.
-struct Steady {
-    file: File,
-    opened: Option<(SystemTime, u64)>,
-}
-
-impl Steady {
-    fn new(file: File) -> Self {
-        Self { opened: state_of(&file), file }
-    }
-}
-
-impl Read for Steady {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        if count == 0 && state_of(&self.file) != self.opened {
-            return Err(std::io::Error::other("it was changed while it was read"));
-        }
-        Ok(count)
-    }
-}
-
-// When the file was last written, and its size; a pipe has neither.
-fn state_of(file: &File) -> Option<(SystemTime, u64)> {
-    let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
-
-/// A reader that has nothing to show of itself.
-struct Unnamed(Box<dyn Read + Send>);
+/// The bytes of a layer.
+type Bytes = Ahead<Box<dyn Read + Send>>;
 
 impl Source {
-    /// Opens a file or standard input; for CSV, reads the header. Without `format` the file's extension decides.
+    /// Opens a file or standard input; where there is a header, reads it. What `options` does not say is told by what the
+    /// input holds, and where that leaves a choice by the file's name.
     ///
     /// # Errors
-    /// When the input cannot be opened or read, has no known format, or has no usable header.
-    pub fn open(input: &Input, format: Option<Format>) -> Result<Self, SourceError> {
+    /// When the input cannot be opened or read, is nothing that is read, or has no usable header.
+    pub fn open(input: &Input, options: impl Into<SourceOptions>) -> Result<Self, SourceError> {
         let name = input.to_string();
-        let (reader, format): (Box<dyn Read + Send>, _) = match input {
-            Input::Stdin => {
-                let format = format.ok_or_else(|| SourceError::new(&name, SourceFault::StdinFormat))?;
-                (Box::new(std::io::stdin()), format)
-            }
-            // The file comes before its format: that it is not there says more than that its name ends oddly.
-            Input::Path(path) => {
-                let file = File::open(path).map_err(|cause| SourceError::opening(&name, cause))?;
-                // A directory opens like a file on some systems, and fails only when it is read.
-                if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-                    return Err(SourceError::new(&name, SourceFault::Directory));
-                }
-                let format = format.or_else(|| Format::of(path));
-                (Box::new(Steady::new(file)), format.ok_or_else(|| SourceError::new(&name, SourceFault::Format))?)
-            }
+        let named = match input {
+            Input::Path(path) => Format::of(path),
+            Input::Stdin => None,
         };
-        Self::from_reader(name, reader, format)
+        let opened = Opened::open(input)?;
+        Self::assembled(name, opened, named, &options.into())
     }
 
-    /// Reads rows from any reader; for CSV, reads the header. `name` is what errors call the input.
+    /// Reads rows from any reader; where there is a header, reads it. `name` is what errors call the input.
     ///
     /// # Errors
-    /// When the reader fails, or when there is no usable header.
+    /// When the reader fails, when what it gives is nothing that is read, or when there is no usable header.
     pub fn from_reader(
         name: impl Into<String>,
         reader: Box<dyn Read + Send>,
-        format: Format,
+        options: impl Into<SourceOptions>,
     ) -> Result<Self, SourceError> {
         let name = name.into();
-        let place = |fault| SourceError::new(&name, fault);
-        let bytes = without_mark(reader).map_err(|cause| place(SourceFault::Read { line: 1, cause }))?;
-        let rows = match format {
-            Format::Csv => Rows::Csv(Box::new(csv::Rows::new(bytes).map_err(place)?)),
-            Format::Jsonl => Rows::Jsonl(jsonl::Rows::new(bytes)),
-        };
-        Ok(Self { name, rows, broken: false })
+        let named = Format::of(Path::new(&name));
+        Self::assembled(name, Opened::Stream(reader), named, &options.into())
+    }
+
+    fn assembled(
+        name: String,
+        opened: Opened,
+        named: Option<Format>,
+        told: &SourceOptions,
+    ) -> Result<Self, SourceError> {
+        match layers(opened, named, told) {
+            Ok((rows, detected)) => Ok(Self { name, rows, detected, broken: false }),
+            Err(fault) => Err(SourceError::new(&name, fault)),
+        }
     }
 
     /// What errors call the input: the path, or `standard input`.
@@ -159,18 +134,111 @@ impl Source {
 
     /// The format that is read.
     pub const fn format(&self) -> Format {
-        match self.rows {
-            Rows::Csv(_) => Format::Csv,
-            Rows::Jsonl(_) => Format::Jsonl,
-        }
+        self.detected.format
     }
 
-    /// The columns of a CSV file that have a name, in the file's order; `None` for JSONL, which has no header.
+    /// What the input was found to be.
+    pub const fn detected(&self) -> &Detected {
+        &self.detected
+    }
+
+    /// The columns that have a name, in the file's order; `None` for JSON, which has no header.
     pub fn header(&self) -> Option<&[Arc<str>]> {
         match &self.rows {
-            Rows::Csv(rows) => Some(rows.header()),
-            Rows::Jsonl(_) => None,
+            Rows::Csv(rows) => Some(rows.columns().header()),
+            Rows::Sheet(rows) => Some(rows.columns().header()),
+            Rows::Jsonl(_) | Rows::Json(_) => None,
         }
+    }
+}
+
+// From the outside in: what it is packed in, what its text is written in, what the text holds.
+fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result<(Rows, Detected), SourceFault> {
+    let (packing, content) = peel(Ahead::new(opened))?;
+    let raw = match content {
+        Content::Bytes(raw) => raw,
+        Content::Workbook(book, file) => {
+            let format = match book {
+                Book::Xlsx => Format::Xlsx,
+                Book::Ods => Format::Ods,
+            };
+            check_meaning(told, format)?;
+            let rows = sheet::Rows::new(book, file, told)?;
+            let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets() });
+            let unnamed = rows.columns().unnamed().to_vec();
+            let header = !told.no_header;
+            let detected = Detected { format, packing, charset: None, delimiter: None, sheet, unnamed, header };
+            return Ok((Rows::Sheet(rows), detected));
+        }
+    };
+    let found = Found::default();
+    let (format, text) = text_layer(raw, named, told, &found)?;
+    check_meaning(told, format)?;
+    let detected = |format, delimiter, unnamed: &[usize], header| Detected {
+        format,
+        packing,
+        charset: Some(found.clone()),
+        delimiter,
+        sheet: None,
+        unnamed: unnamed.to_vec(),
+        header,
+    };
+    match format {
+        Format::Jsonl => Ok((Rows::Jsonl(jsonl::Rows::new(text)), detected(format, None, &[], false))),
+        Format::Json => Ok((Rows::Json(json::Rows::new(text)), detected(format, None, &[], false))),
+        Format::Xlsx | Format::Ods => Err(SourceFault::NotAsTold { expected: format, found: Format::Csv }),
+        Format::Csv | Format::Tsv => {
+            let rows = Box::new(csv::Rows::new(text, found.clone(), told)?);
+            let delimiter = rows.delimiter();
+            let format = if delimiter == Delimiter::TAB { Format::Tsv } else { Format::Csv };
+            let detected = detected(format, Some(delimiter), rows.columns().unnamed(), !told.no_header);
+            Ok((Rows::Csv(rows), detected))
+        }
+    }
+}
+
+// What a text holds, and the text in UTF-8.
+fn text_layer(
+    mut raw: Bytes,
+    named: Option<Format>,
+    told: &SourceOptions,
+    found: &Found,
+) -> Result<(Format, Bytes), SourceFault> {
+    let decoded = |raw, wanted: &Wanted| -> Bytes { Ahead::new(Box::new(Text::new(raw, wanted, found.clone()))) };
+    let format = |start: &[u8]| told.format.map_or_else(|| sniff::format(start, named), Ok);
+    let marked = Charset::of_mark(raw.look(4).bytes);
+    if let Some(charset) = told.encoding.or(marked.map(|(charset, _)| charset)).filter(|charset| charset.is_utf16()) {
+        // Its letters are seen when it is decoded.
+        let mut text = decoded(raw, &Wanted::Told(charset));
+        return Ok((format(text.look(sniff::SAMPLE).bytes)?, text));
+    }
+    let mark = marked.map_or(0, |(_, length)| length);
+    let format = format(&raw.look(sniff::SAMPLE).bytes[mark..])?;
+    let wanted = match told.encoding {
+        Some(charset) => Wanted::Told(charset),
+        // JSON is in no other encoding (RFC 8259, 8.1).
+        None if !format.has_header() => Wanted::Utf8,
+        None => Wanted::Guessed,
+    };
+    Ok((format, decoded(raw, &wanted)))
+}
+
+// What was said of an input must have a meaning for what it holds: who said it was mistaken in one of the two.
+fn check_meaning(told: &SourceOptions, format: Format) -> Result<(), SourceFault> {
+    let is_sheet = matches!(format, Format::Xlsx | Format::Ods);
+    if let Some(expected) = told.format.filter(|told| *told != format) {
+        return Err(SourceFault::NotAsTold { expected, found: format });
+    }
+    let said = [
+        ("--delimiter", told.delimiter.is_some(), "CSV", format.has_header() && !is_sheet),
+        ("--encoding", told.encoding.is_some(), "text", !is_sheet),
+        ("--skip-lines", told.skip_lines > 0, "CSV or a spreadsheet", format.has_header()),
+        ("--no-header", told.no_header, "CSV or a spreadsheet", format.has_header()),
+        ("--sheet", told.sheet.is_some(), "a spreadsheet", is_sheet),
+    ];
+    match said.into_iter().find(|(_, said, _, has_meaning)| *said && !has_meaning) {
+        Some((option, _, wanted, _)) => Err(SourceFault::Meaningless { option, wanted, found: format }),
+        None => Ok(()),
     }
 }
 
@@ -184,6 +252,8 @@ impl Iterator for Source {
         let row = match &mut self.rows {
             Rows::Csv(rows) => rows.next_row(),
             Rows::Jsonl(rows) => rows.next_row(),
+            Rows::Json(rows) => rows.next_row(),
+            Rows::Sheet(rows) => Ok(rows.next_row()),
         };
         row.map_err(|fault| {
             // What could not be read once is not asked again: rows would be missing in between.
@@ -192,53 +262,6 @@ impl Iterator for Source {
         })
         .transpose()
     }
-}
-
-/// `-` is standard input, everything else a path.
-impl From<PathBuf> for Input {
-    fn from(path: PathBuf) -> Self {
-        if path.as_os_str() == "-" { Self::Stdin } else { Self::Path(path) }
-    }
-}
-
-/// As errors name it.
-impl fmt::Display for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(path) => path.display().fmt(f),
-            Self::Stdin => f.write_str("standard input"),
-        }
-    }
-}
-
-impl Read for Unnamed {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        // `BufRead::fill_buf` hands an interruption on, though it is no failure.
-        loop {
-            match self.0.read(buffer) {
-                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
-                result => return result,
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Unnamed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Read")
-    }
-}
-
-// The mark may come in pieces from a pipe, so it is read whole before anything looks at it.
-fn without_mark(reader: Box<dyn Read + Send>) -> std::io::Result<Bytes> {
-    const MARK: &[u8] = b"\xEF\xBB\xBF";
-    let mut reader = Unnamed(reader);
-    let mut start = Vec::with_capacity(MARK.len());
-    (&mut reader).take(MARK.len() as u64).read_to_end(&mut start)?;
-    if start == MARK {
-        start.clear();
-    }
-    Ok(BufReader::with_capacity(CHUNK, Cursor::new(start).chain(reader)))
 }
 
 fn too_long(row: u64, line: u64) -> Rejection {

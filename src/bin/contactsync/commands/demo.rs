@@ -11,7 +11,9 @@ use contactsync::{
 };
 use tokio::runtime::Runtime;
 
-use crate::commands::{Sending, runtime};
+use crate::commands::bring::{Sendable, Sending};
+use crate::commands::place::Ready;
+use crate::commands::runtime;
 use crate::failure::{Exit, Failure};
 use crate::output::{print, run_text};
 use crate::progress::Progress;
@@ -22,6 +24,7 @@ use crate::voice::Voice;
 const NAME: &str = "fixtures/contacts.csv";
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
 const TOKEN: &str = "demo";
+const CHANNEL: &str = "demo";
 
 /// The documented limit: the file's 30 contacts take 90 calls when nothing fails, which fit into one minute.
 const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
@@ -73,7 +76,7 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
 struct Demo<'a> {
     runtime: &'a Runtime,
     journal: Journal,
-    connection: Connection<Http>,
+    to: Ready,
     policy: Policy,
     clock: Clock,
     stop: Stop,
@@ -88,18 +91,14 @@ impl<'a> Demo<'a> {
             Http::new(url.clone(), token, kind, Timeouts::default()).map_err(|error| Failure::unexpected(&error))?;
         let stop = Stop::default();
         signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
+        let journal = Journal::in_memory()?;
+        let window = transport.window(&journal.salt()?);
+        let connection =
+            Connection { url, kind, transport, rate: RATE, burst: None, concurrency: None, call_timeout: TIMEOUT };
         Ok(Self {
             runtime,
-            journal: Journal::in_memory()?,
-            connection: Connection {
-                url,
-                kind,
-                transport,
-                rate: RATE,
-                burst: None,
-                concurrency: None,
-                call_timeout: TIMEOUT,
-            },
+            journal,
+            to: Ready { name: CHANNEL.into(), connection, window },
             policy: Policy {
                 mode: Mode::Upsert,
                 tags_mode: TagsMode::Add,
@@ -117,9 +116,9 @@ impl<'a> Demo<'a> {
         let mapping = Mapping::new(source.header(), vec!["phone".into()], self.policy.mode)
             .map_err(|error| Failure::unexpected(&error))?;
         let new = NewRun {
-            channel: "demo".into(),
-            url: self.connection.url.to_string(),
-            kind: self.connection.kind.name().into(),
+            channel: CHANNEL.into(),
+            url: self.to.connection.url.to_string(),
+            kind: self.to.connection.kind.name().into(),
             rate: RATE.get(),
             input: NAME.into(),
             policy: self.policy,
@@ -131,18 +130,12 @@ impl<'a> Demo<'a> {
         let sending = Sending {
             runtime: self.runtime,
             journal: &self.journal,
-            run,
-            channel: "demo",
-            window: &self.connection.transport.window(&self.journal.salt()?),
-            policy: self.policy,
-            connection: &self.connection,
-            input: NAME,
-            json: false,
+            runs: vec![Sendable { run, policy: self.policy, to: &self.to }],
+            unknown: None,
+            by_channel: false,
             clock: &self.clock,
             stop: &self.stop,
         };
-        let ending = sending.send(&progress);
-        progress.end();
-        Ok(ending?.summary)
+        Ok(sending.send(&progress)?.summary)
     }
 }

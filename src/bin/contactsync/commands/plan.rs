@@ -1,51 +1,75 @@
 //! `plan INPUT`: what a sync would do. It sends nothing and writes nothing.
 
-use contactsync::{Clock, Intake, Journal, NewRun, PlanSummary, Routes, SendJournal, Stop, plan, plan_summary};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contactsync::{
+    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, PlanSummary, SendJournal, Stop, Summary, plan, plan_summary,
+};
 
 use crate::args::PlanArgs;
-use crate::commands::{hold_to_url, runtime};
+use crate::commands::bring::WITHOUT_CHANNEL;
+use crate::commands::place::hold_to_url;
+use crate::commands::runtime;
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{outcomes, print};
 use crate::progress::{Progress, short_time};
-use crate::settings::{Reading, planned};
+use crate::settings::layer::Layer;
+use crate::settings::{Channel, Reading, Settings};
 use crate::voice::{Level, Voice};
 
-pub fn run(args: &PlanArgs, voice: &Voice) -> Result<Exit, Failure> {
-    let (url, rate) = planned(&args.connection)?;
-    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input)?;
+pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+    let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
+    let Settings { channels, journal: path, input } = Settings::of(typed, config, args.place.shard)?;
+    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
-    let journal = Journal::dry(&args.place.journal)?;
-    if let Some(url) = url.filter(|_| !args.connection.moved) {
-        hold_to_url(&journal, &args.place, &url, false)?;
+    let journal = Journal::dry(&path)?;
+    for channel in channels.here() {
+        if let Some(url) = channel.url.as_ref().filter(|_| !args.connection.moved) {
+            hold_to_url(&journal, &path, &channel.name, url, false)?;
+        }
     }
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
-    let channel = &args.place.channel;
     let new = NewRun {
-        channel: channel.clone(),
+        channel: NO_CHANNEL.into(),
         url: String::new(),
         kind: String::new(),
-        rate,
+        rate: 0,
         input: source.name().to_owned(),
         policy,
         now: clock.now(),
     };
     let begun = clock.now();
     let progress = Progress::new(voice, source.name());
-    let run =
-        plan(&journal, source, &mapping, Routes::One(new), Intake::default(), &progress, &Stop::default())?.runs[0];
-    let (counts, forecast) = runtime.block_on(async {
-        Ok::<_, Failure>((journal.counts(run).await?, journal.forecast(run, channel, policy).await?))
-    })?;
-    let summary = plan_summary(&counts, &forecast, rate, clock.now().since(begun));
-    print(&if args.json { summary.to_json() } else { text(&summary, rate) })?;
+    let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
+    let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
+    let planned = plan(&journal, source, &mapping, routes, Intake::default(), &progress, &Stop::default())?;
+    let worked = || clock.now().since(begun);
+    let mut summaries = BTreeMap::new();
+    for (run, channel) in planned.runs.iter().zip(channels.here()) {
+        let (counts, forecast) = runtime.block_on(async {
+            Ok::<_, Failure>((journal.counts(*run).await?, journal.forecast(*run, &channel.name, policy).await?))
+        })?;
+        summaries.insert(channel.name.clone(), plan_summary(&counts, &forecast, channel.rate().get(), worked()));
+    }
+    if let Some(run) = planned.unknown {
+        let counts = journal.counts_blocking(run)?;
+        summaries.insert(WITHOUT_CHANNEL.into(), plan_summary(&counts, &Forecast::default(), 1, worked()));
+    }
+    let summary = match (channels.column(), summaries.pop_first()) {
+        (None, Some((_, only))) => only,
+        (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
+    };
+    print(&if args.json { summary.to_json() } else { text(&summary, channels.here()) })?;
     Ok(if summary.rejected > 0 { Exit::Rejected } else { Exit::Done })
 }
 
-fn text(summary: &PlanSummary, rate: u32) -> String {
+fn text(summary: &PlanSummary, channels: &[Channel]) -> String {
     let calls = &summary.calls;
     let kinds = [
         (calls.find, "find"),
@@ -70,10 +94,14 @@ fn text(summary: &PlanSummary, rate: u32) -> String {
         text.push_str(&format!(": {}", kinds.join(", ")));
     }
     if let Some(minutes) = summary.minutes.filter(|_| calls.total.max > 0) {
-        let time = |minutes: f64| short_time(std::time::Duration::from_secs_f64(minutes * 60.0));
+        let time = |minutes: f64| short_time(Duration::from_secs_f64(minutes * 60.0));
         let (min, max) = (time(minutes.min), time(minutes.max));
         let time = if min == max { max } else { format!("{min} to {max}") };
-        text.push_str(&format!("\n{time} at {rate} calls a minute"));
+        text.push_str(&format!("\n{time} at "));
+        match channels {
+            [only] => text.push_str(&format!("{} calls a minute", only.rate())),
+            several => text.push_str(&format!("the limits of {} channels, side by side", several.len())),
+        }
     }
     text
 }

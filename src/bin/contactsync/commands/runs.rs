@@ -1,37 +1,46 @@
 //! `runs`: the history of a journal.
 
-use contactsync::{Counts, Journal, RunRow};
+use contactsync::{Counts, Journal, NO_CHANNEL, RunRow};
 use serde_json::{Value, json};
 
 use crate::args::RunsArgs;
+use crate::commands::bring::WITHOUT_CHANNEL;
 use crate::commands::{moment, shown};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{outcomes, print, state};
+use crate::settings::journal;
 
-pub fn run(args: &RunsArgs) -> Result<Exit, Failure> {
-    if !args.journal.exists() {
-        return Err(Failure::usage_text(format!("journal {}: there is no such file", shown(&args.journal)))
-            .hint("say --journal FILE"));
+pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
+    let path = journal(args.journal.clone().or(config.layer.journal));
+    if !path.exists() {
+        return Err(
+            Failure::usage_text(format!("journal {}: there is no such file", shown(&path))).hint("say --journal FILE")
+        );
     }
-    let journal = Journal::open(&args.journal)?;
-    let mut lines = Vec::new();
+    let journal = Journal::open(&path)?;
+    let (mut objects, mut rows) = (Vec::new(), Vec::new());
     for run in journal.runs(args.limit)? {
         // A run that was killed has no summary, and its rows are all there; one that ended may have lost some since.
         let counts = match run.summary.as_deref().map(serde_json::from_str::<Value>) {
             Some(Ok(summary)) => summary,
             Some(Err(_)) | None => live(&journal.counts_blocking(run.id)?),
         };
-        lines.push(if args.json { object(&run, counts).to_string() } else { line(&run, &counts) });
+        rows.push(cells(&run, &counts));
+        objects.push(object(&run, counts).to_string());
     }
     if args.json {
-        print(&format!("[{}]", lines.join(",\n")))?;
-    } else if lines.is_empty() {
+        print(&format!("[{}]", objects.join(",\n")))?;
+    } else if rows.is_empty() {
         print("no runs yet")?;
     } else {
-        print(&lines.join("\n"))?;
+        print(&aligned(&rows))?;
     }
     Ok(Exit::Done)
 }
+
+/// What a line shows: number, beginning, channel, input, rows, calls, state.
+const COLUMNS: usize = 7;
 
 const COUNTS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
 
@@ -66,17 +75,26 @@ fn object(run: &RunRow, counts: Value) -> Value {
     object
 }
 
-fn line(run: &RunRow, counts: &Value) -> String {
+fn cells(run: &RunRow, counts: &Value) -> [String; COLUMNS] {
     let of = |name: &str| counts[name].as_u64().unwrap_or(0);
-    let outcomes = outcomes(&COUNTS.map(|name| (of(name), name)));
-    format!(
-        "run {}  {}  {}  {}  {} rows: {outcomes}; {} calls  {}",
-        run.id,
+    [
+        format!("run {}", run.id),
         moment(run.started_at),
-        run.channel,
+        if run.channel == NO_CHANNEL { WITHOUT_CHANNEL.into() } else { run.channel.clone() },
+        run.input.clone(),
+        format!("{} rows: {}", of("rows"), outcomes(&COUNTS.map(|name| (of(name), name)))),
+        format!("{} calls", counts["calls"]["total"].as_u64().unwrap_or(0)),
         state(run.state.name(), run.reason.as_deref()),
-        of("rows"),
-        counts["calls"]["total"].as_u64().unwrap_or(0),
-        run.input,
-    )
+    ]
+}
+
+// Each column as wide as its longest cell. The last one, which may be a sentence, is not filled up.
+fn aligned(rows: &[[String; COLUMNS]]) -> String {
+    let width = |at: usize| rows.iter().map(|cells| cells[at].chars().count()).max().unwrap_or(0);
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
+    let line = |cells: &[String; COLUMNS]| {
+        let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }

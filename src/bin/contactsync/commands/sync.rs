@@ -3,27 +3,42 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contactsync::{Clock, Intake, NewRun, Routes, Stop, plan};
+use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Timeouts, plan};
 
 use crate::args::SyncArgs;
-use crate::commands::{Place, Sending, bring, hold_to_keys, hold_to_url, runtime};
+use crate::commands::bring::{Again, Sendable, Sending};
+use crate::commands::place::{Place, Ready};
+use crate::commands::runtime;
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::open_files;
 use crate::progress::Progress;
-use crate::settings::{Connection, Reading};
+use crate::settings::layer::Layer;
+use crate::settings::{Channel, Channels, Reading, Settings};
 use crate::signals;
 use crate::voice::{Level, Voice};
 
-pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
-    let connection = Connection::new(&args.connection, None)?;
-    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input)?;
+    let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
+    let Settings { channels, journal, input } = Settings::of(typed, config, args.place.shard)?;
+    let clients = Clients::new(Timeouts::default());
+    let connect = |channel: &Channel| Ok((channel.name.clone(), channel.connect(&clients, None)?));
+    let connections = channels.here().iter().map(connect).collect::<Result<Vec<_>, Failure>>()?;
+    let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
-    let place = Place::take(&args.place)?;
-    hold_to_url(&place.journal, &args.place, &connection.url, args.connection.moved)?;
-
-    hold_to_keys(&place.journal, &args.place, &args.input.matches, policy)?;
+    open_files::make_room(connections.len())?;
+    let mut place = Place::open(&journal)?;
+    for channel in channels.here() {
+        place.hold(&channel.name)?;
+    }
+    let ready = place.fill_windows(connections)?;
+    for channel in &ready {
+        place.hold_to_url(&channel.name, &channel.connection.url, args.connection.moved)?;
+        place.hold_to_keys(&channel.name, &input.matches, policy)?;
+    }
 
     let runtime = runtime()?;
     let _inside = runtime.enter();
@@ -32,37 +47,38 @@ pub fn run(args: &SyncArgs, voice: &Voice) -> Result<Exit, Failure> {
     signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let name = source.name().to_owned();
     let new = NewRun {
-        channel: args.place.channel.clone(),
-        url: connection.url.to_string(),
-        kind: connection.kind.name().into(),
-        rate: connection.rate.get(),
+        channel: NO_CHANNEL.into(),
+        url: String::new(),
+        kind: String::new(),
+        rate: 0,
         input: name.clone(),
         policy,
         now: clock.now(),
     };
-    let run = plan(
-        &place.journal,
-        source,
-        &mapping,
-        Routes::One(new),
-        Intake::default(),
-        &Progress::new(voice, &name),
-        &stop,
-    )?
-    .runs[0];
+    let progress = Progress::new(voice, &name);
+    let planned =
+        plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), Intake::default(), &progress, &stop)?;
     reading.store(false, Ordering::Release);
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
-        run,
-        channel: &args.place.channel,
-        window: &connection.transport.window(&place.journal.salt()?),
-        policy,
-        connection: &connection,
-        input: &name,
-        json: args.json,
+        runs: planned.runs.iter().zip(&ready).map(|(run, to)| Sendable { run: *run, policy, to }).collect(),
+        unknown: planned.unknown,
+        by_channel: channels.column().is_some(),
         clock: &clock,
         stop: &stop,
     };
-    bring(&sending, &args.place, &args.connection, voice)
+    let again = Again { place: &args.place, connection: &args.connection };
+    sending.send(&progress)?.conclude(args.json, &again, voice)
+}
+
+fn routes(channels: &Channels, ready: &[Ready], new: &NewRun) -> Routes {
+    let run = |to: &Ready| NewRun {
+        channel: to.name.clone(),
+        url: to.connection.url.to_string(),
+        kind: to.connection.kind.name().into(),
+        rate: to.connection.rate.get(),
+        ..new.clone()
+    };
+    channels.routes(ready.iter().map(run).collect(), new)
 }

@@ -12,7 +12,7 @@ use crate::core::task::Outcome;
 use crate::edges::journal::rows::{Plan, Planned, Planning, Settled};
 
 /// A row for the table of items.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct NewItem<'a> {
     row: u64,
     line: u64,

@@ -1,0 +1,205 @@
+//! What `sync`, `resume` and `demo` share: sending planned runs, and ending with them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process;
+use std::time::Duration;
+
+use contactsync::{
+    Clock, Ending, Job, Journal, JournalError, Policy, RunState, RunSummary, Stop, StopReason, Summary, run_summary,
+    send_all,
+};
+use tokio::runtime::Runtime;
+
+use crate::args::{ConnectionArgs, PlaceArgs};
+use crate::commands::place::Ready;
+use crate::failure::{Exit, Failure};
+use crate::output;
+use crate::progress::Progress;
+use crate::voice::{Level, Voice};
+
+/// How the rows without a channel are called where the channels' names stand.
+pub const WITHOUT_CHANNEL: &str = "(no channel)";
+
+/// A run that is ready to be sent, and where to.
+pub struct Sendable<'a> {
+    pub run: i64,
+    pub policy: Policy,
+    pub to: &'a Ready,
+}
+
+/// Runs that are ready to be sent, all at the same time.
+pub struct Sending<'a> {
+    pub runtime: &'a Runtime,
+    pub journal: &'a Journal,
+    pub runs: Vec<Sendable<'a>>,
+    /// The run that holds the rows without a channel.
+    pub unknown: Option<i64>,
+    /// Whether rows are parted by channel, so that there may be several, though it is one this time.
+    pub by_channel: bool,
+    pub clock: &'a Clock,
+    pub stop: &'a Stop,
+}
+
+/// What became of runs that were sent.
+pub struct Sent<'a> {
+    endings: Vec<(&'a str, Result<Ending, JournalError>)>,
+    pub summary: RunSummary,
+}
+
+impl<'a> Sending<'a> {
+    pub fn send(&self, progress: &Progress<'_>) -> Result<Sent<'a>, JournalError> {
+        let names: Vec<&str> = self.runs.iter().map(|run| run.to.name.as_str()).collect();
+        let observers = progress.channels(&names);
+        let stops: Vec<Stop> = self.runs.iter().map(|_| self.stop.part()).collect();
+        let jobs: Vec<_> = self
+            .runs
+            .iter()
+            .zip(observers.iter().zip(&stops))
+            .map(|(Sendable { run, policy, to }, (observer, stop))| Job {
+                journal: self.journal,
+                run: *run,
+                channel: &to.name,
+                window: &to.window,
+                policy: *policy,
+                transport: &to.connection.transport,
+                call_timeout: to.connection.call_timeout,
+                rate: to.connection.rate,
+                burst: to.connection.burst,
+                concurrency: to.connection.concurrency,
+                clock: self.clock,
+                // Chance only spreads retries; that it differs from process to process is its use.
+                seed: u64::from(process::id()) ^ self.clock.now().as_millis() ^ run.unsigned_abs().rotate_left(32),
+                observer,
+                stop,
+            })
+            .collect();
+        let endings = self.runtime.block_on(send_all(&jobs));
+        progress.end();
+        let endings = self.runs.iter().map(|run| run.to.name.as_str()).zip(endings).collect();
+        let summary = self.summary(&endings)?;
+        Ok(Sent { endings, summary })
+    }
+
+    fn summary(&self, endings: &Vec<(&str, Result<Ending, JournalError>)>) -> Result<RunSummary, JournalError> {
+        let mut channels = BTreeMap::new();
+        for (run, (name, ending)) in self.runs.iter().zip(endings) {
+            let summary = match ending {
+                Ok(ending) => ending.summary.clone(),
+                Err(error) => {
+                    // What can still be counted; the rows are as they were when the journal failed.
+                    let counts = self.journal.counts_blocking(run.run).unwrap_or_default();
+                    run_summary(run.run, RunState::Failed, Some(error.to_string()), &counts, Duration::ZERO)
+                }
+            };
+            if !self.by_channel {
+                return Ok(summary);
+            }
+            channels.insert((*name).to_owned(), summary);
+        }
+        if let Some(run) = self.unknown {
+            let counts = self.journal.counts_blocking(run)?;
+            let summary = run_summary(run, RunState::Finished, None, &counts, Duration::ZERO);
+            channels.insert(WITHOUT_CHANNEL.to_owned(), summary);
+        }
+        Ok(Summary::of_channels(channels))
+    }
+}
+
+/// How to go on, as far as it has to be said again.
+pub struct Again<'a> {
+    pub place: &'a PlaceArgs,
+    pub connection: &'a ConnectionArgs,
+}
+
+impl Sent<'_> {
+    /// Prints what the runs came to, says how to go on, and gives the gravest of their exits.
+    pub fn conclude(self, json: bool, again: &Again<'_>, voice: &Voice) -> Result<Exit, Failure> {
+        let printed = if json {
+            output::print(&self.summary.to_json())
+        } else if voice.is_quiet() {
+            Ok(())
+        } else {
+            output::print(&output::run_text(&self.summary))
+        };
+        let mut exits = vec![if self.summary.rejected > 0 { Exit::Rejected } else { Exit::Done }];
+        let several = self.endings.len() > 1;
+        for (name, ending) in &self.endings {
+            let prefix = if several { format!("channel `{name}`: ") } else { String::new() };
+            match ending {
+                Ok(ending) => {
+                    exits.push(Exit::of(ending));
+                    say_why_it_stopped(ending, &prefix, voice);
+                }
+                Err(error) => {
+                    exits.push(Exit::Failed);
+                    if several {
+                        voice.say(Level::Error, &format!("{prefix}{error}"));
+                    }
+                }
+            }
+        }
+        let exit = Exit::gravest(exits);
+        if self.summary.pending > 0 && exit != Exit::Failed {
+            say_how_to_go_on(exit, again, voice);
+        }
+        // The first failure in full, with its hint; the others are told, and are most likely the same.
+        if let Some(error) = self.endings.into_iter().find_map(|(_, ending)| ending.err()) {
+            return Err(error.into());
+        }
+        printed.map(|()| exit)
+    }
+}
+
+fn say_why_it_stopped(ending: &Ending, prefix: &str, voice: &Voice) {
+    let summary = &ending.summary;
+    if let Some(StopReason::Unauthorized(message)) = &ending.stopped {
+        voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
+    } else if summary.pending > 0 {
+        let state = output::state(summary.state, summary.reason.as_deref());
+        voice
+            .say(Level::Warning, &format!("{prefix}{state}; {} of {} rows are pending", summary.pending, summary.rows));
+    }
+}
+
+fn say_how_to_go_on(exit: Exit, again: &Again<'_>, voice: &Voice) {
+    let resume = again.resume_line();
+    if exit == Exit::Unauthorized {
+        voice.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
+    } else {
+        voice.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
+    }
+}
+
+impl Again<'_> {
+    // What has to be said again is what was said: the configuration is read again.
+    fn resume_line(&self) -> String {
+        let Again { place, connection } = self;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| quoted(&path.display().to_string()));
+        let said = [
+            ("--config", path(&place.config.config)),
+            ("--channel", place.channel.as_deref().map(quoted)),
+            ("--channel-column", place.channel_column.as_deref().map(quoted)),
+            ("--shard", place.shard.map(|shard| shard.to_string())),
+            ("--journal", path(&place.journal)),
+            ("--token-file", path(&connection.token_file)),
+            ("--token-env", connection.token_env.clone()),
+        ];
+        let mut line = "contactsync resume".to_owned();
+        for (option, value) in said {
+            if let Some(value) = value {
+                line.push_str(&format!(" {option} {value}"));
+            }
+        }
+        if connection.allow_http {
+            line.push_str(" --allow-http");
+        }
+        line
+    }
+}
+
+// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = !text.is_empty() && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "/._-".contains(sign));
+    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

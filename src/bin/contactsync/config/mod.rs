@@ -1,0 +1,151 @@
+//! `contactsync.toml`: found, read, and held to the keys that there are.
+//!
+//! A key says what the option of the same name says. Here it is only read: what is not said here, and what wins over
+//! it, is for `settings` to join.
+
+mod file;
+mod near;
+mod place;
+mod table;
+#[cfg(test)]
+pub mod tests;
+
+use std::path::{Path, PathBuf};
+
+use contactsync::{Format, preset};
+
+use crate::args::{KindArg, LogFormat, ModeArg, TagsModeArg, duration};
+use crate::settings::layer::{Address, ChannelLayer, Layer, Routing, Said, TokenPlace};
+
+use file::File;
+use place::either;
+use table::Table;
+
+pub use near::did_you_mean;
+pub use place::{ConfigError, Place, Spot};
+
+/// The file that is looked for where the program is started, unless told.
+pub const DEFAULT_CONFIG: &str = "contactsync.toml";
+
+/// What a configuration file says; nothing when there is none.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The file that was read.
+    pub path: Option<PathBuf>,
+    pub log_format: Option<LogFormat>,
+    pub layer: Layer,
+    pub channels: Vec<ChannelTable>,
+}
+
+/// A table `[channel.NAME]`.
+#[derive(Debug)]
+pub struct ChannelTable {
+    /// Its name, and where it begins.
+    pub name: Spot<String>,
+    pub layer: ChannelLayer,
+}
+
+impl Config {
+    /// Reads the file that was said, or the default one when it is there.
+    pub fn find(said: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = said.unwrap_or(Path::new(DEFAULT_CONFIG));
+        match File::read(path)? {
+            Some(file) => Self::of(&file).map(|config| Self { path: Some(path.to_owned()), ..config }),
+            None if said.is_some() => {
+                Err(ConfigError(format!("{}: expected a configuration file, found none of that name", path.display())))
+            }
+            None => Ok(Self::default()),
+        }
+    }
+
+    // The order is that in which the keys are listed to a person.
+    fn of(file: &File) -> Result<Self, ConfigError> {
+        let mut table = file.root()?;
+        let channel = channel_layer(&mut table, file, "channel_kind")?;
+        let allow_http = table.flag("allow_http")?.map(value);
+        let has_tables = table.holds_table("channel");
+        let (name, tables) =
+            if has_tables { (None, table.named("channel")?) } else { (table.text("channel")?, Vec::new()) };
+        let column = table.text("channel_column")?;
+        let routing =
+            either(name.map(|name| name.map(Routing::Channel)), column.map(|column| column.map(Routing::Column)))?;
+        let layer = Layer {
+            channel,
+            allow_http,
+            routing: routing.map(Said::from),
+            format: table.parsed("format", |name| name.parse::<Format>().map_err(in_words))?.map(value),
+            matches: table.texts("match")?.map(value),
+            mode: table.choice::<ModeArg>("mode")?.map(|mode| mode.value.into()),
+            tags_mode: table.choice::<TagsModeArg>("tags_mode")?.map(|mode| mode.value.into()),
+            settle: table.parsed("settle", duration)?.map(value),
+            resend_unsure: table.flag("resend_unsure")?.map(value),
+            journal: table.text("journal")?.map(|path| file.beside(&path.value)),
+        };
+        let log_format = table.choice("log_format")?.map(value);
+        for key in ONE_RUN {
+            table.refuse(key, "it is for one run: say it on the command line")?;
+        }
+        let keys_of_all = table.asked().to_vec();
+        table.finish()?;
+
+        let channels = tables.into_iter().map(|(name, mut table)| {
+            let layer = channel_layer(&mut table, file, "kind")?;
+            table.refuse_keys_of_all(&keys_of_all)?;
+            table.finish()?;
+            Ok(ChannelTable { name, layer })
+        });
+        Ok(Self { path: None, log_format, layer, channels: channels.collect::<Result<_, ConfigError>>()? })
+    }
+}
+
+/// Options that say something of one run only.
+const ONE_RUN: [&str; 7] = ["config", "input", "json", "moved", "no_progress", "quiet", "verbose"];
+
+/// Keys under which somebody may write the token itself.
+const SECRETS: [&str; 8] =
+    ["token", "api_token", "access_token", "api_key", "apikey", "authorization", "password", "secret"];
+
+// The same keys for all channels together and for one of them; only the kind is called otherwise.
+fn channel_layer(table: &mut Table<'_>, file: &File, kind_key: &'static str) -> Result<ChannelLayer, ConfigError> {
+    for key in SECRETS {
+        table.refuse(
+            key,
+            "a token does not stand in this file: put it into an environment variable or a file of its own, and say \
+             which with token_env or token_file",
+        )?;
+    }
+    let url = table.text("url")?;
+    let platform = table.parsed("platform", |name| preset(name).map_err(in_words))?;
+    let address = either(url.map(|url| url.map(Address::Url)), platform.map(|preset| preset.map(Address::Preset)))?;
+    let env = table.parsed("token_env", variable)?;
+    let path = table.text("token_file")?;
+    let path = path.map(|path| path.map(|path| TokenPlace::File(file.beside(&path))));
+    let token = either(env.map(|name| name.map(TokenPlace::Env)), path)?;
+    Ok(ChannelLayer {
+        address: address.map(Said::from),
+        token: token.map(Said::from),
+        kind: table.choice::<KindArg>(kind_key)?.map(|kind| Said::from(kind.map(Into::into))),
+        rate: table.count("rate", u32::MAX)?.map(value),
+        burst: table.count("burst", u32::MAX)?.map(value),
+        concurrency: table.count("concurrency", u32::from(u16::MAX))?.map(value),
+    })
+}
+
+/// The name of an environment variable. Another text is not repeated: it may be the token, at the wrong place.
+fn variable(name: &str) -> Result<String, String> {
+    let is_name = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
+    let begins = name.starts_with(|sign: char| is_name(sign) && !sign.is_ascii_digit());
+    if begins && name.chars().all(is_name) {
+        Ok(name.to_owned())
+    } else {
+        Err("expected the name of an environment variable, such as CONTACTSYNC_TOKEN, found another text".into())
+    }
+}
+
+fn value<T>(spot: Spot<T>) -> T {
+    spot.value
+}
+
+fn in_words(error: impl std::error::Error) -> String {
+    error.to_string()
+}

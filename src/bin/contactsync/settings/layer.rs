@@ -1,0 +1,210 @@
+//! What one level says: the command line, or `contactsync.toml`. Nothing has its default yet.
+//!
+//! Options that say the same thing in two ways (`--url` and `--platform`) are one value here, so that the way in which
+//! a higher level says it wins over the other way of a lower one.
+
+use std::fmt::{self, Display};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use contactsync::{ChannelKind, Format, Mode, Preset, TagsMode, preset};
+
+use crate::args::{ConnectionArgs, InputArgs, KindArg, ModeArg, PlaceArgs, TagsModeArg};
+use crate::config::{Place, Spot};
+use crate::failure::Failure;
+
+/// Who said something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An option on the command line.
+    Option(&'static str),
+    /// A key of the configuration.
+    Key(Place),
+}
+
+/// What was said, and where: so that what turns out to be wrong later can still be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+/// Where a platform is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    Url(String),
+    Preset(&'static Preset),
+}
+
+/// Where a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenPlace {
+    Env(String),
+    File(PathBuf),
+}
+
+/// Where the rows go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// All of them to this channel.
+    Channel(String),
+    /// Each to the channel that its cell of this column names.
+    Column(String),
+}
+
+/// What a level says of a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelLayer {
+    pub address: Option<Said<Address>>,
+    pub token: Option<Said<TokenPlace>>,
+    pub kind: Option<Said<ChannelKind>>,
+    pub rate: Option<NonZeroU32>,
+    pub burst: Option<NonZeroU32>,
+    pub concurrency: Option<NonZeroU32>,
+}
+
+/// What a level says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layer {
+    pub channel: ChannelLayer,
+    pub allow_http: Option<bool>,
+    pub routing: Option<Said<Routing>>,
+    pub format: Option<Format>,
+    pub matches: Option<Vec<String>>,
+    pub mode: Option<Mode>,
+    pub tags_mode: Option<TagsMode>,
+    pub settle: Option<Duration>,
+    pub resend_unsure: Option<bool>,
+    pub journal: Option<PathBuf>,
+}
+
+impl ChannelLayer {
+    /// This level, and where it says nothing the lower one.
+    pub fn over(self, lower: Self) -> Self {
+        Self {
+            address: self.address.or(lower.address),
+            token: self.token.or(lower.token),
+            kind: self.kind.or(lower.kind),
+            rate: self.rate.or(lower.rate),
+            burst: self.burst.or(lower.burst),
+            concurrency: self.concurrency.or(lower.concurrency),
+        }
+    }
+
+    fn typed(args: &ConnectionArgs) -> Result<Self, Failure> {
+        let url = args.url.clone().map(|url| Said::typed("--url", Address::Url(url)));
+        let platform = args.platform.as_deref().map(|name| match preset(name) {
+            Ok(preset) => Ok(Said::typed("--platform", Address::Preset(preset))),
+            Err(error) => Err(Failure::usage_text(format!("--platform: {error}"))),
+        });
+        let env = args.token_env.clone().map(|name| Said::typed("--token-env", TokenPlace::Env(name)));
+        let file = args.token_file.clone().map(|path| Said::typed("--token-file", TokenPlace::File(path)));
+        Ok(Self {
+            address: url.or(platform.transpose()?),
+            token: env.or(file),
+            kind: args.channel_kind.map(|kind| Said::typed("--channel-kind", kind.into())),
+            rate: args.rate.and_then(NonZeroU32::new),
+            burst: args.burst.and_then(NonZeroU32::new),
+            concurrency: args.concurrency.and_then(|number| NonZeroU32::new(number.into())),
+        })
+    }
+}
+
+impl Layer {
+    /// What the command line says. A command without an input says nothing of one.
+    pub fn typed(place: &PlaceArgs, connection: &ConnectionArgs, input: Option<&InputArgs>) -> Result<Self, Failure> {
+        let channel = place.channel.clone().map(|name| Said::typed("--channel", Routing::Channel(name)));
+        let column = place.channel_column.clone().map(|name| Said::typed("--channel-column", Routing::Column(name)));
+        // A flag that is not there says nothing, and not that it is off.
+        let flag = |is_there: bool| is_there.then_some(true);
+        let layer = Self {
+            channel: ChannelLayer::typed(connection)?,
+            allow_http: flag(connection.allow_http),
+            routing: channel.or(column),
+            journal: place.journal.clone(),
+            ..Self::default()
+        };
+        let Some(input) = input else { return Ok(layer) };
+        let format = input.format.as_deref().map(str::parse::<Format>).transpose();
+        Ok(Self {
+            format: format.map_err(|error| Failure::usage_text(format!("--format: {error}")))?,
+            matches: Some(input.matches.clone()).filter(|fields| !fields.is_empty()),
+            mode: input.mode.map(Mode::from),
+            tags_mode: input.tags_mode.map(TagsMode::from),
+            settle: input.settle,
+            resend_unsure: flag(input.resend_unsure),
+            ..layer
+        })
+    }
+
+    /// This level, and where it says nothing the lower one.
+    pub fn over(self, lower: Self) -> Self {
+        Self {
+            channel: self.channel.over(lower.channel),
+            allow_http: self.allow_http.or(lower.allow_http),
+            routing: self.routing.or(lower.routing),
+            format: self.format.or(lower.format),
+            matches: self.matches.or(lower.matches),
+            mode: self.mode.or(lower.mode),
+            tags_mode: self.tags_mode.or(lower.tags_mode),
+            settle: self.settle.or(lower.settle),
+            resend_unsure: self.resend_unsure.or(lower.resend_unsure),
+            journal: self.journal.or(lower.journal),
+        }
+    }
+}
+
+impl<T> Said<T> {
+    pub const fn typed(option: &'static str, value: T) -> Self {
+        Self { value, origin: Origin::Option(option) }
+    }
+
+    /// That it turned out to be wrong.
+    pub fn wrong(&self, what: impl Display) -> Failure {
+        Failure::usage_text(format!("{}: {what}", self.origin))
+    }
+}
+
+impl<T> From<Spot<T>> for Said<T> {
+    fn from(spot: Spot<T>) -> Self {
+        Self { value: spot.value, origin: Origin::Key(spot.place) }
+    }
+}
+
+impl Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option(name) => f.write_str(name),
+            Self::Key(place) => place.fmt(f),
+        }
+    }
+}
+
+impl From<KindArg> for ChannelKind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::Standard => Self::Standard,
+            KindArg::Viber => Self::Viber,
+        }
+    }
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Upsert => Self::Upsert,
+            ModeArg::Create => Self::Create,
+            ModeArg::Update => Self::Update,
+        }
+    }
+}
+
+impl From<TagsModeArg> for TagsMode {
+    fn from(mode: TagsModeArg) -> Self {
+        match mode {
+            TagsModeArg::Add => Self::Add,
+            TagsModeArg::Mirror => Self::Mirror,
+        }
+    }
+}

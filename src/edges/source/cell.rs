@@ -1,0 +1,169 @@
+//! What a spreadsheet's cell says, as text: the way a person who looks at it would write it down.
+
+use calamine::{DataType, ExcelDateTime};
+
+/// The largest whole number whose digits a sheet keeps: it computes in floats.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// What cells of a formula say that came to nothing, beside `Err:` and a number.
+const ERRORS: [&str; 8] = ["#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#DATA!"];
+
+/// The text of a cell; empty for an empty one.
+///
+/// # Errors
+/// Why its row is to be set aside.
+pub(super) fn text(value: &impl DataType, has_formula: bool) -> Result<String, String> {
+    if let Some(text) = value.get_string() {
+        return if has_formula && is_error(text) { Err(failed(text)) } else { Ok(text.to_owned()) };
+    }
+    if let Some(whole) = value.get_int() {
+        return Ok(whole.to_string());
+    }
+    if let Some(float) = value.get_float() {
+        return number(float);
+    }
+    if let Some(flag) = value.get_bool() {
+        return Ok(flag.to_string());
+    }
+    if let Some(moment) = value.get_datetime() {
+        return Ok(date_and_time(moment));
+    }
+    if let Some(moment) = value.get_datetime_iso() {
+        let (date, time) = moment.split_once('T').unwrap_or((moment, ""));
+        let is_midnight = time.bytes().all(|byte| matches!(byte, b'0' | b':' | b'.'));
+        return Ok(if is_midnight { date } else { moment }.to_owned());
+    }
+    if let Some(span) = value.get_duration_iso() {
+        return Ok(span_of_time(span).unwrap_or_else(|| span.to_owned()));
+    }
+    if let Some(error) = value.get_error() {
+        return Err(failed(&error.to_string()));
+    }
+    if has_formula {
+        return Err(
+            "expected the result of the formula, found none: open the file in a spreadsheet and save it".to_owned()
+        );
+    }
+    Ok(String::new())
+}
+
+fn failed(error: &str) -> String {
+    format!("expected a value, found the error {error}")
+}
+
+fn is_error(text: &str) -> bool {
+    ERRORS.contains(&text)
+        || text.strip_prefix("Err:").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+// Without an exponent; no more digits than a spreadsheet shows, as those after them are noise of its sums.
+fn number(value: f64) -> Result<String, String> {
+    if value.is_finite() && value.fract() != 0.0 {
+        let shown: f64 = format!("{value:.14e}").parse().unwrap_or(value);
+        return Ok(shown.to_string());
+    }
+    if value.abs() > WHOLE || !value.is_finite() {
+        let expected = "expected a number of at most 15 digits";
+        return Err(format!("{expected}, found a longer one, which a spreadsheet does not keep: make the column text"));
+    }
+    Ok(if value == 0.0 { "0".to_owned() } else { format!("{value:.0}") })
+}
+
+// ISO 8601. Before the first day there are only times.
+fn date_and_time(moment: ExcelDateTime) -> String {
+    const DAY: f64 = 86_400_000.0;
+    if moment.is_duration() || moment.as_f64() < 1.0 {
+        return clock((moment.as_f64() * DAY).round());
+    }
+    let (year, month, day, hour, minute, second, milli) = moment.to_ymd_hms_milli();
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    match (hour, minute, second, milli) {
+        (0, 0, 0, 0) => date,
+        (_, _, _, 0) => format!("{date}T{hour:02}:{minute:02}:{second:02}"),
+        (..) => format!("{date}T{hour:02}:{minute:02}:{second:02}.{milli:03}"),
+    }
+}
+
+// A span of milliseconds as hours, minutes and seconds.
+fn clock(millis: f64) -> String {
+    let sign = if millis < 0.0 { "-" } else { "" };
+    let millis = millis.abs();
+    let part = |unit: f64, each: f64| (millis / unit).floor() % each;
+    let (hours, minutes, seconds, rest) =
+        ((millis / 3_600_000.0).floor(), part(60_000.0, 60.0), part(1_000.0, 60.0), millis % 1_000.0);
+    let fraction = if rest == 0.0 { String::new() } else { format!(".{rest:03}") };
+    format!("{sign}{hours:02}:{minutes:02}:{seconds:02}{fraction}")
+}
+
+// `PT14H30M00S` as `14:30:00`.
+fn span_of_time(iso: &str) -> Option<String> {
+    let (hours, rest) = iso.strip_prefix("PT")?.split_once('H')?;
+    let (minutes, rest) = rest.split_once('M')?;
+    let seconds = rest.strip_suffix('S')?;
+    let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let (seconds, fraction) = seconds.split_once(['.', ',']).unwrap_or((seconds, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let point = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{hours:02}:{minutes:02}:{:02}{point}{fraction}", seconds.parse::<u64>().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use calamine::{CellErrorType, Data, ExcelDateTimeType};
+
+    use super::*;
+
+    #[test]
+    fn cells_say_what_a_person_sees() {
+        let check = |value: Data, expected: &str| assert_eq!(text(&value, false).as_deref(), Ok(expected), "{value:?}");
+        check(Data::Empty, "");
+        check(Data::String("007".to_owned()), "007");
+        check(Data::String("#N/A".to_owned()), "#N/A");
+        check(Data::Float(42.0), "42");
+        check(Data::Float(-0.0), "0");
+        check(Data::Float(5_215_550_000_001.0), "5215550000001");
+        check(Data::Float(9_007_199_254_740_992.0), "9007199254740992");
+        check(Data::Float(-3.5), "-3.5");
+        check(Data::Float(0.1 + 0.2), "0.3");
+        check(Data::Float(1.0 / 3.0), "0.333333333333333");
+        check(Data::Float(2.999_999_999_999_999_6), "3");
+        check(Data::Float(1.5e-7), "0.00000015");
+        check(Data::Int(7), "7");
+        check(Data::Bool(true), "true");
+        check(Data::DateTimeIso("2024-02-29".to_owned()), "2024-02-29");
+        check(Data::DateTimeIso("2024-02-29T00:00:00".to_owned()), "2024-02-29");
+        check(Data::DateTimeIso("2024-02-29T08:05:00".to_owned()), "2024-02-29T08:05:00");
+        check(Data::DurationIso("PT08H05M00S".to_owned()), "08:05:00");
+        check(Data::DurationIso("PT08H05M00.250S".to_owned()), "08:05:00.25");
+        check(Data::DurationIso("P1Y".to_owned()), "P1Y");
+    }
+
+    #[test]
+    fn moments_are_in_iso_8601() {
+        let check = |serial: f64, kind: ExcelDateTimeType, expected: &str| {
+            let value = Data::DateTime(ExcelDateTime::new(serial, kind, false));
+            assert_eq!(text(&value, false).as_deref(), Ok(expected), "{serial}");
+        };
+        check(45_351.0, ExcelDateTimeType::DateTime, "2024-02-29");
+        check(45_351.604_166_666_664, ExcelDateTimeType::DateTime, "2024-02-29T14:30:00");
+        check(45_351.500_002_893_52, ExcelDateTimeType::DateTime, "2024-02-29T12:00:00.250");
+        check(0.604_166_666_666_666_6, ExcelDateTimeType::DateTime, "14:30:00");
+        check(1.5, ExcelDateTimeType::TimeDelta, "36:00:00");
+        check(-0.5, ExcelDateTimeType::TimeDelta, "-12:00:00");
+    }
+
+    #[test]
+    fn what_came_to_nothing_sets_its_row_aside() {
+        let check = |value: Data, expected: &str| {
+            let reason = text(&value, true).unwrap_err();
+            assert!(reason.contains(expected), "{value:?}: {reason}");
+        };
+        check(Data::Error(CellErrorType::NA), "the error #N/A");
+        check(Data::String("#DIV/0!".to_owned()), "the error #DIV/0!");
+        check(Data::String("Err:502".to_owned()), "the error Err:502");
+        check(Data::Empty, "the result of the formula");
+        check(Data::Float(1e16), "at most 15 digits");
+        check(Data::Float(f64::INFINITY), "at most 15 digits");
+        assert_eq!(text(&Data::String(String::new()), true).as_deref(), Ok(""));
+    }
+}

@@ -1,0 +1,122 @@
+//! What an input was found to be, for the person who is to trust it.
+
+use std::fmt;
+
+use super::encoding::Found;
+use super::{Charset, Delimiter, Format, Packing};
+
+/// What an input was found to be.
+#[derive(Clone, Debug)]
+pub struct Detected {
+    pub(super) format: Format,
+    pub(super) packing: Option<Packing>,
+    pub(super) charset: Option<Found>,
+    pub(super) delimiter: Option<Delimiter>,
+    pub(super) sheet: Option<SheetRead>,
+    pub(super) unnamed: Vec<usize>,
+    pub(super) header: bool,
+}
+
+/// The sheet that is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetRead {
+    /// Its name.
+    pub name: String,
+    /// How many sheets the file has.
+    pub of: usize,
+}
+
+impl Detected {
+    /// What the input holds.
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What it was packed in.
+    pub const fn packing(&self) -> Option<&Packing> {
+        self.packing.as_ref()
+    }
+
+    /// What its text is written in; `None` for a spreadsheet, and as long as nothing but ASCII was read: a later byte may
+    /// tell.
+    pub fn encoding(&self) -> Option<Charset> {
+        self.charset.as_ref()?.get()
+    }
+
+    /// What parts the cells of CSV.
+    pub const fn delimiter(&self) -> Option<Delimiter> {
+        self.delimiter
+    }
+
+    /// Which sheet of a spreadsheet is read.
+    pub const fn sheet(&self) -> Option<&SheetRead> {
+        self.sheet.as_ref()
+    }
+
+    /// The positions, from 1, of columns without a name that hold something: they are ignored.
+    pub fn unnamed(&self) -> &[usize] {
+        &self.unnamed
+    }
+
+    /// Whether the first row names the columns.
+    pub const fn has_header(&self) -> bool {
+        self.header
+    }
+
+    /// What is to be said because it is not the plain case, which is UTF-8 with commas, one object a line, or a single
+    /// sheet; `None` in the plain case. Each part follows a name: `contacts.csv: read as …`.
+    pub fn remark(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        if let Some(packing) = &self.packing {
+            parts.push(format!("unpacked ({packing})"));
+        }
+        let charset = self.encoding().filter(|charset| !charset.is_utf8());
+        let delimiter = self.delimiter.filter(|delimiter| *delimiter != Delimiter::COMMA);
+        match (charset, delimiter) {
+            (None, None) => {}
+            (Some(charset), None) => parts.push(format!("read as {charset}")),
+            (None, Some(delimiter)) => parts.push(format!("columns parted by {delimiter}")),
+            (Some(charset), Some(delimiter)) => {
+                parts.push(format!("read as {charset}, columns parted by {delimiter}"));
+            }
+        }
+        if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
+            parts.push(format!("sheet `{}` of {}", sheet.name, sheet.of));
+        }
+        match self.unnamed.as_slice() {
+            [] => {}
+            [one] => parts.push(format!("column {one} has no name and is ignored")),
+            [most @ .., last] => {
+                let most: Vec<_> = most.iter().map(ToString::to_string).collect();
+                parts.push(format!("columns {} and {last} have no name and are ignored", most.join(", ")));
+            }
+        }
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// All of it in one line: `csv in Windows-1252, columns parted by ;`.
+impl fmt::Display for Detected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.format)?;
+        if let Some(packing) = &self.packing {
+            write!(f, " in {packing}")?;
+        }
+        if self.charset.is_some() {
+            match self.encoding() {
+                Some(charset) => write!(f, ", {charset}")?,
+                None => f.write_str(", ASCII so far")?,
+            }
+        }
+        if let Some(delimiter) = self.delimiter {
+            write!(f, ", columns parted by {delimiter}")?;
+        }
+        if let Some(sheet) = &self.sheet {
+            write!(f, ", sheet `{}` of {}", sheet.name, sheet.of)?;
+        }
+        if !self.header && self.format.has_header() {
+            f.write_str(", no header")?;
+        }
+        Ok(())
+    }
+}

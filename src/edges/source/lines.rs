@@ -1,0 +1,67 @@
+//! The lines of a text, as editors count them: each of `\n`, `\r\n` and a lone `\r` ends one.
+
+use std::io::{self, BufRead};
+
+use super::Bytes;
+
+/// Where in a text a reader is.
+#[derive(Debug)]
+pub(super) struct Lines {
+    number: u64,
+    after_return: bool,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { number: 1, after_return: false }
+    }
+}
+
+impl Lines {
+    /// The line that comes next, from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Takes note of bytes that were read.
+    pub(super) fn pass(&mut self, bytes: &[u8]) {
+        let Some(last) = bytes.last() else { return };
+        let mut breaks = 0;
+        if bytes.contains(&b'\r') || self.after_return {
+            let mut before = if self.after_return { b'\r' } else { 0 };
+            for &byte in bytes {
+                breaks += u64::from(byte == b'\r' || (byte == b'\n' && before != b'\r'));
+                before = byte;
+            }
+        } else {
+            for &byte in bytes {
+                breaks += u64::from(byte == b'\n');
+            }
+        }
+        self.number += breaks;
+        self.after_return = *last == b'\r';
+    }
+
+    /// Takes one line off, with its end.
+    pub(super) fn skip_one(&mut self, bytes: &mut Bytes) -> io::Result<()> {
+        let mut text = 0;
+        loop {
+            let chunk = bytes.fill_buf()?;
+            // The second half of the end of the line before.
+            if text == 0 && self.after_return && chunk.first() == Some(&b'\n') {
+                self.pass(b"\n");
+                bytes.consume(1);
+                continue;
+            }
+            let end = chunk.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            let count = end.map_or(chunk.len(), |at| at + 1);
+            text += count;
+            let at_end = end.is_some() || chunk.is_empty();
+            self.pass(&chunk[..count]);
+            bytes.consume(count);
+            if at_end {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Rows of a spreadsheet, Excel's or OpenDocument's. It is read as a whole when it is opened, so this is the one input
+//! that takes as much memory as it holds.
+
+use std::io::BufReader;
+
+use calamine::{Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Xlsx, XlsxError};
+
+use super::columns::Columns;
+use super::open::Steady;
+use super::peel::Book;
+use super::{Row, SourceFault, SourceOptions, cell};
+use crate::core::model::Rejection;
+use crate::core::record::{Cells, Record, Texts};
+
+/// The rows of one sheet.
+#[derive(Debug)]
+pub(super) struct Rows {
+    columns: Columns,
+    rows: std::vec::IntoIter<Row>,
+    sheet: String,
+    sheets: usize,
+}
+
+impl Rows {
+    /// Reads the sheet that is told, or the first visible one with anything in it.
+    pub(super) fn new(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
+        let watched = file.try_clone().map_err(SourceFault::Unpack)?;
+        let mut book = Opened::new(book, file)?;
+        let sheets = book.sheets();
+        let mut read = None;
+        for name in chosen(&sheets, told.sheet.as_deref())? {
+            let mut table = Table::new(told);
+            book.read(&name, &mut table)?;
+            if let Some((columns, rows)) = table.end()? {
+                read = Some((columns, rows, name));
+                break;
+            }
+        }
+        watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
+        let Some((columns, rows, sheet)) = read else { return Err(SourceFault::EmptySheet) };
+        Ok(Self { columns, rows: rows.into_iter(), sheet, sheets: sheets.len() })
+    }
+
+    pub(super) fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    pub(super) fn sheet(&self) -> &str {
+        &self.sheet
+    }
+
+    /// How many sheets of cells the file has.
+    pub(super) const fn sheets(&self) -> usize {
+        self.sheets
+    }
+
+    pub(super) fn next_row(&mut self) -> Option<Row> {
+        self.rows.next()
+    }
+}
+
+/// A spreadsheet that is open.
+enum Opened {
+    Xlsx(Xlsx<BufReader<Steady>>),
+    Ods(Ods<BufReader<Steady>>),
+}
+
+impl Opened {
+    fn new(book: Book, file: Steady) -> Result<Self, SourceFault> {
+        let file = BufReader::new(file);
+        match book {
+            Book::Xlsx => Xlsx::new(file).map(Self::Xlsx).map_err(|error| xlsx_fault(&error, None)),
+            Book::Ods => Ods::new(file).map(Self::Ods).map_err(|error| ods_fault(&error)),
+        }
+    }
+
+    // Those that hold cells.
+    fn sheets(&self) -> Vec<Sheet> {
+        let sheets = match self {
+            Self::Xlsx(book) => book.sheets_metadata(),
+            Self::Ods(book) => book.sheets_metadata(),
+        };
+        sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).cloned().collect()
+    }
+
+    fn read(&mut self, sheet: &str, table: &mut Table<'_>) -> Result<(), SourceFault> {
+        match self {
+            Self::Xlsx(book) => {
+                let mut cells = book.worksheet_cells_reader(sheet).map_err(|error| xlsx_fault(&error, None))?;
+                let mut line = None;
+                loop {
+                    let next = cells.next_cell_with_formula_metadata();
+                    let Some(found) = next.map_err(|error| xlsx_fault(&error, line))? else { return Ok(()) };
+                    line = Some(u64::from(found.pos.0) + 1);
+                    table.add(found.pos, cell::text(&found.value, found.formula.is_some()))?;
+                }
+            }
+            Self::Ods(book) => {
+                let cells = book.worksheet_range(sheet).map_err(|error| ods_fault(&error))?;
+                let formulas = book.worksheet_formula(sheet).map_err(|error| ods_fault(&error))?;
+                let Some(start) = cells.start() else { return Ok(()) };
+                for (row, column, value) in cells.used_cells() {
+                    // A sheet has no more of either than fit.
+                    let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
+                    let place = (place(row, start.0), place(column, start.1));
+                    let has_formula = formulas.get_value(place).is_some_and(|formula| !formula.is_empty());
+                    table.add(place, cell::text(value, has_formula))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+// The names of the sheets to try.
+fn chosen(sheets: &[Sheet], told: Option<&str>) -> Result<Vec<String>, SourceFault> {
+    let Some(told) = told else {
+        let visible = sheets.iter().filter(|sheet| sheet.visible == SheetVisible::Visible);
+        return Ok(visible.map(|sheet| sheet.name.clone()).collect());
+    };
+    let by_name = sheets.iter().find(|sheet| sheet.name == told);
+    let by_place = || sheets.get(told.parse::<usize>().ok()?.checked_sub(1)?);
+    match by_name.or_else(by_place) {
+        Some(sheet) => Ok(vec![sheet.name.clone()]),
+        None => {
+            let sheets: Vec<_> = sheets.iter().map(|sheet| format!("`{}`", sheet.name)).collect();
+            Err(SourceFault::NoSheet { sheet: told.to_owned(), sheets: sheets.join(", ") })
+        }
+    }
+}
+
+/// The rows of a sheet while its cells come, row by row and in each from left to right.
+struct Table<'t> {
+    told: &'t SourceOptions,
+    columns: Option<Columns>,
+    rows: Vec<Row>,
+    // The row that is being read, with the places of its cells that are not empty.
+    line: u64,
+    cells: Vec<(usize, Result<String, String>)>,
+    row: u64,
+    // The last column with anything in it.
+    filled: usize,
+}
+
+impl<'t> Table<'t> {
+    const fn new(told: &'t SourceOptions) -> Self {
+        Self { told, columns: None, rows: Vec::new(), line: 0, cells: Vec::new(), row: 0, filled: 0 }
+    }
+
+    fn add(&mut self, place: (u32, u32), cell: Result<String, String>) -> Result<(), SourceFault> {
+        let (line, column) = (u64::from(place.0) + 1, place.1 as usize);
+        if line <= self.told.skip_lines || cell.as_ref().is_ok_and(String::is_empty) {
+            return Ok(());
+        }
+        if line != self.line {
+            self.end_row()?;
+        }
+        if line < self.line || self.cells.last().is_some_and(|(last, _)| *last >= column) {
+            return Err(SourceFault::Sheet { line: Some(line), found: "cells that are out of order" });
+        }
+        self.line = line;
+        self.cells.push((column, cell));
+        Ok(())
+    }
+
+    // A row of blanks looks as empty as one that is not there.
+    fn end_row(&mut self) -> Result<(), SourceFault> {
+        let cells = std::mem::take(&mut self.cells);
+        if cells.iter().all(|(_, cell)| cell.as_ref().is_ok_and(|text| text.trim().is_empty())) {
+            return Ok(());
+        }
+        let width = cells.last().map_or(0, |(last, _)| last + 1);
+        match &self.columns {
+            Some(columns) => {
+                self.row += 1;
+                self.filled = self.filled.max(width);
+                self.rows.push(row(columns, self.row, self.line, cells));
+            }
+            None if self.told.no_header => {
+                let columns = Columns::numbered(width);
+                self.row += 1;
+                self.rows.push(row(&columns, self.row, self.line, cells));
+                self.columns = Some(columns);
+            }
+            None => {
+                let mut names = vec![String::new(); width];
+                for (at, cell) in cells {
+                    names[at] = cell.unwrap_or_default();
+                }
+                self.columns = Some(Columns::named(self.line, names.iter().map(String::as_bytes))?);
+            }
+        }
+        Ok(())
+    }
+
+    // The columns and the rows, if there is anything.
+    fn end(mut self) -> Result<Option<(Columns, Vec<Row>)>, SourceFault> {
+        self.end_row()?;
+        Ok(self.columns.map(|mut columns| {
+            columns.keep_unnamed_at_end(self.filled > columns.needed());
+            (columns, self.rows)
+        }))
+    }
+}
+
+fn row(columns: &Columns, row: u64, line: u64, cells: Vec<(usize, Result<String, String>)>) -> Row {
+    let mut texts = Texts::with_capacity(columns.header().len(), 0);
+    let mut cells = cells.into_iter().peekable();
+    let rejected = |column, reason| Row::Rejected(Rejection { row, line, column, reason });
+    for at in columns.places() {
+        while cells.next_if(|(place, _)| *place < at).is_some() {}
+        match cells.next_if(|(place, _)| *place == at) {
+            None => texts.push(""),
+            Some((_, Ok(text))) => texts.push(&text),
+            Some((_, Err(reason))) => return rejected(Some(columns.name(at)), reason),
+        }
+    }
+    match cells.last() {
+        Some((last, _)) if last >= columns.len() => {
+            let expected = columns.len();
+            let plural = if expected == 1 { "" } else { "s" };
+            rejected(None, format!("expected {expected} cell{plural}, found {}", last + 1))
+        }
+        Some(_) | None => Row::Record(Record { row, line, cells: Cells::Texts(texts) }),
+    }
+}
+
+// Their words repeat what stands in the file, and are not used.
+fn xlsx_fault(error: &XlsxError, line: Option<u64>) -> SourceFault {
+    let found = match error {
+        XlsxError::Password => "one with a password",
+        _ => "a damaged or a rare one",
+    };
+    SourceFault::Sheet { line, found }
+}
+
+fn ods_fault(error: &OdsError) -> SourceFault {
+    let found = match error {
+        OdsError::Password => "one with a password",
+        OdsError::CellLimitExceeded { .. } => "one with more cells than fit into the memory",
+        _ => "a damaged or a rare one",
+    };
+    SourceFault::Sheet { line: None, found }
+}
