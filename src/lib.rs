@@ -51,7 +51,7 @@ pub use crate::core::mapping::{Mapping, MappingError};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::record::{Cells, Record, Texts};
-pub use crate::core::shape::{Listing, Shape};
+pub use crate::core::shape::{ListFiles, Listing, Shape};
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
@@ -64,13 +64,15 @@ pub use crate::edges::platform::{
     BaseUrl, ChannelKind, Clients, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError,
     UnknownPreset, UrlError, preset,
 };
-pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary};
+pub use crate::edges::report::{
+    Calls, ListError, ListFault, ListFile, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary, Summary,
+};
 pub use crate::edges::sandbox;
 pub use crate::edges::source::{
     Charset, Delimiter, Detected, Format, Input, Packing, Row, SheetRead, Source, SourceError, SourceFault,
     SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
 };
 pub use crate::engine::{
-    Ending, Event, Intake, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for,
-    plan, plan_summary, run_summary, send, send_all,
+    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Observer, PlanError, PlannedRuns, Routes, Stop,
+    StopReason, Transport, concurrency_for, plan, plan_summary, run_summary, send, send_all,
 };

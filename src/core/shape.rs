@@ -1,7 +1,5 @@
 //! How the rows of an input are written, so that other files can be written like it, and which files are.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 /// How the rows of an input are written.
@@ -23,20 +21,27 @@ pub enum Shape {
     Objects,
 }
 
-/// The files that list the rows of one input while it is brought to its channels.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listing {
+/// The files that list the rows of an input, by their whole paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListFiles {
     /// Where the rows go that are rejected, as whole rows.
-    pub rejects: Option<PathBuf>,
+    pub rejects: Option<String>,
     /// Where it is said how each row ended.
-    pub results: Option<PathBuf>,
-    /// How the rejected rows are written: like the input.
-    pub shape: Shape,
+    pub results: Option<String>,
 }
 
-impl Listing {
-    /// Whether rows are to be kept as they are read, because they may be rejected.
-    pub const fn keeps_rows(&self) -> bool {
-        self.rejects.is_some()
+impl ListFiles {
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.rejects.is_none() && self.results.is_none()
     }
+}
+
+/// Which files list the rows of an input, and how rejected rows are written in them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// The files.
+    pub files: ListFiles,
+    /// How the rows were written in the input.
+    pub shape: Shape,
 }

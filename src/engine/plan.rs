@@ -6,8 +6,8 @@ use crate::core::duplicates::Duplicates;
 use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Rejection};
-use crate::core::record::Record;
-use crate::core::shape::Listing;
+use crate::core::record::{Cells, Record};
+use crate::core::shape::{ListFiles, Listing};
 use crate::core::task::Outcome;
 use crate::edges::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
 use crate::edges::source::{Row, Source, SourceError};
@@ -57,8 +57,8 @@ pub struct Intake {
     pub duplicates: Duplicates,
     /// The most contacts that may be made or changed.
     pub max_changes: Option<MaxChanges>,
-    /// The files that list the rows.
-    pub listing: Option<Listing>,
+    /// The files that list the rows, if any do.
+    pub files: ListFiles,
 }
 
 /// The runs that came of an input.
@@ -79,18 +79,18 @@ pub struct PlannedRuns {
 /// run is left.
 pub fn plan(
     journal: &Journal,
-    source: Source,
+    mut source: Source,
     mapping: &Mapping,
     routes: Routes,
     intake: Intake,
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let Intake { duplicates, max_changes, listing } = intake;
+    let Intake { duplicates, max_changes, files } = intake;
     let (mut ways, runs) = Router::new(routes);
-    ways.keeps_rows = listing.as_ref().is_some_and(Listing::keeps_rows);
+    ways.keeps_rows = files.rejects.is_some();
     let match_fields = mapping.match_fields().to_vec();
-    let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields, listing })?;
+    let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
     let mut rows = 0;
     let mut batch = Vec::with_capacity(BATCH);
     let mut flush = |batch: &mut Vec<(usize, Planned)>| -> Result<(), PlanError> {
@@ -110,8 +110,10 @@ pub fn plan(
         Ok(())
     };
     let mut unknown = false;
-    for row in source {
-        let (place, planned) = ways.route(row?, mapping);
+    while let Some(row) = source.next() {
+        let row = row?;
+        let remains = if ways.keeps_rows && matches!(row, Row::Rejected(_)) { source.remains() } else { None };
+        let (place, planned) = ways.route(row, remains, mapping);
         let Some(at) = place else { continue };
         unknown |= ways.unknown == Some(at);
         batch.push((at, planned));
@@ -127,7 +129,10 @@ pub fn plan(
             return Err(refused.into());
         }
     }
-    journal.finish_plan(&plan)?;
+    // Now the encoding is known: a file may be ASCII for long.
+    let shape = source.detected().shape(source.header());
+    let listing = (!files.is_empty()).then_some(Listing { files, shape });
+    journal.finish_plan(&plan, listing)?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
     Ok(PlannedRuns { sync: plan.sync, runs, unknown })
@@ -160,9 +165,9 @@ impl Router {
     }
 
     // A row that cannot be read names no channel either.
-    fn route(&self, row: Row, mapping: &Mapping) -> (Option<usize>, Planned) {
+    fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Option<usize>, Planned) {
         match row {
-            Row::Rejected(rejection) => (self.of_no_channel(), Planned::Rejected { rejection, cells: None }),
+            Row::Rejected(rejection) => (self.of_no_channel(), Planned::Rejected { rejection, cells: remains }),
             Row::Record(record) => {
                 let (place, contact) = self.contact(&record, mapping);
                 let Record { row, line, cells } = record;

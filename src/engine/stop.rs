@@ -13,6 +13,8 @@ pub enum StopReason {
     Unauthorized(String),
     /// The platform gives no useful answer.
     Down(String),
+    /// A file that lists rows cannot be written.
+    Unlisted(String),
 }
 
 impl StopReason {
@@ -21,7 +23,7 @@ impl StopReason {
         match self {
             Self::Signal(name) => format!("stopped by {name}"),
             Self::Unauthorized(message) => format!("the platform refused the token: {message}"),
-            Self::Down(cause) => cause.clone(),
+            Self::Down(cause) | Self::Unlisted(cause) => cause.clone(),
         }
     }
 }

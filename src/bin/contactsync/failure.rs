@@ -38,6 +38,7 @@ impl Exit {
     pub fn of(ending: &Ending) -> Self {
         match &ending.stopped {
             Some(StopReason::Unauthorized(_)) => Self::Unauthorized,
+            Some(StopReason::Unlisted(_)) => Self::Failed,
             Some(StopReason::Signal(_) | StopReason::Down(_)) => Self::Stopped,
             None if ending.summary.pending > 0 => Self::Stopped,
             None if ending.summary.rejected > 0 => Self::Rejected,

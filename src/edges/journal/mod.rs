@@ -187,13 +187,13 @@ impl Journal {
     }
 
     /// Ends the planning of runs: from now on each is its channel's truth, and what earlier runs left is replaced. A run
-    /// of [`NO_CHANNEL`] is finished with that, and gone when it has no rows.
+    /// of [`NO_CHANNEL`] is finished with that, and gone when it has no rows. `listing` says which files list the rows.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn finish_plan(&self, plan: &Arc<Plan>) -> Result<(), JournalError> {
+    pub fn finish_plan(&self, plan: &Arc<Plan>, listing: Option<Listing>) -> Result<(), JournalError> {
         let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.finish_plan(&plan))
+        self.ask_blocking(move |store| store.finish_plan(&plan, listing.as_ref()))
     }
 
     /// The files that list the rows of an input, if any do, and whether they hold all that the journal holds.

@@ -8,7 +8,6 @@ use crate::core::call::CallKind;
 use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Rejection, Standing};
 use crate::core::record::Cells;
-use crate::core::shape::Listing;
 use crate::core::task::{Outcome, PastCall, Policy};
 use crate::core::time::Timestamp;
 
@@ -43,8 +42,6 @@ pub struct NewPlan {
     pub duplicates: Duplicates,
     /// The match fields, in the order in which they are tried.
     pub match_fields: Vec<String>,
-    /// The files that list the rows.
-    pub listing: Option<Listing>,
 }
 
 /// An input that is being planned.

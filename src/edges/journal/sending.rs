@@ -259,14 +259,9 @@ mod tests {
             now: NOON,
         };
         let runs = journal
-            .begin_plan(NewPlan {
-                runs: vec![new],
-                duplicates: Duplicates::Last,
-                match_fields: Vec::new(),
-                listing: None,
-            })
+            .begin_plan(NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: Vec::new() })
             .unwrap();
-        journal.finish_plan(&runs).unwrap();
+        journal.finish_plan(&runs, None).unwrap();
         let matches = vec![Field::text("phone", "1")];
         let contact = Contact::new(Draft { matches, ..Draft::default() }).unwrap();
         let recent = async |now: Timestamp| {

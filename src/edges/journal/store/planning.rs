@@ -6,6 +6,7 @@ use super::{Result, Store, json, millis, natural};
 use crate::core::duplicates::Duplicates;
 use crate::core::model::Key;
 use crate::core::plan::{Forecast, forecast};
+use crate::core::shape::Listing;
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
 use crate::edges::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, Planning, RunState};
@@ -54,18 +55,13 @@ impl Store {
     }
 
     pub(in crate::edges::journal) fn begin_plan(&self, new: NewPlan) -> Result<Plan> {
-        let NewPlan { runs, duplicates, match_fields, listing } = new;
+        let NewPlan { runs, duplicates, match_fields } = new;
         let mut begun: Vec<Planning> = Vec::with_capacity(runs.len());
         for new in runs {
             let run = self.begin_run(&new, begun.first().map(|first| first.run))?;
             begun.push(Planning { run, channel: new.channel, policy: new.policy });
         }
         let sync = begun.first().map_or(0, |first| first.run);
-        // Those of plans that were dropped.
-        self.db.execute("DELETE FROM listings WHERE sync NOT IN (SELECT sync FROM runs)", [])?;
-        if let Some(listing) = &listing {
-            self.set_listing(sync, listing)?;
-        }
         Ok(Plan { sync, runs: begun, duplicates, match_fields })
     }
 
@@ -120,7 +116,10 @@ impl Store {
         Ok(extent)
     }
 
-    pub(in crate::edges::journal) fn finish_plan(&self, plan: &Plan) -> Result<()> {
+    pub(in crate::edges::journal) fn finish_plan(&self, plan: &Plan, listing: Option<&Listing>) -> Result<()> {
+        if let Some(listing) = listing {
+            self.set_listing(plan.sync, listing)?;
+        }
         for planning in &plan.runs {
             if plan.duplicates == Duplicates::Merge {
                 let kept = "run = ?1 AND state <> 'pending' AND contact IS NOT NULL";
