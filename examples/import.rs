@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Event, Format, Http, Intake, Job, Journal, Mapping, Mode, NewRun, Observer, Policy,
-    Routes, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
+    BaseUrl, ChannelKind, Clock, Event, Format, Http, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer,
+    PATIENCE, Policy, Routes, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
 };
 
 const CONTACTS: &str = "\
@@ -75,6 +75,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         rate: RATE,
         burst: None,
         concurrency: None,
+        limits: Limits::default(),
+        patience: PATIENCE,
         clock: &clock,
         // Where the chance in the delays between tries begins. A program takes another one each time.
         seed: 1,

@@ -54,20 +54,23 @@ impl fmt::Display for Duplicates {
     }
 }
 
-/// Two rows of one contact as one, under the key of the later: its values where it has any, else the earlier's; the tags
-/// of both, where the later decides on a tag that one has and the other removes. `match_fields` is the order in which
-/// match fields are tried.
+/// Two rows of one contact as one, under the key of the later: its values where it has any, else the earlier's; blank is
+/// to become what neither has a value for; the tags of both, where the later decides on a tag that one has and the other
+/// removes. `match_fields` is the order in which match fields are tried.
 ///
 /// # Errors
 /// A [`Flaw`] when together they are no contact.
 pub fn merged(earlier: &Contact, later: &Contact, match_fields: &[String]) -> Result<Contact, Flaw> {
     let mut matches = union(earlier.matches(), later.matches());
     matches.sort_by_key(|field| match_fields.iter().position(|name| *name == field.name).unwrap_or(usize::MAX));
-    let rest = |contact: &'_ Contact| contact.fields()[contact.matches().len()..].to_vec();
+    let others = |contact: &'_ Contact| contact.filled()[contact.matches().len()..].to_vec();
+    let fields = union(&others(earlier), &others(later));
+    let blank = union(earlier.clear(), later.clear()).into_iter().map(|field| field.name);
     let draft = Draft {
         id: later.id().or(earlier.id()).cloned(),
+        clear: blank.filter(|name| fields.iter().all(|field| field.name != *name)).collect(),
         matches,
-        fields: union(&rest(earlier), &rest(later)),
+        fields,
         tags: together(earlier.tags(), later.tags(), later.remove_tags()),
         remove_tags: together(earlier.remove_tags(), later.remove_tags(), later.tags()),
     };
@@ -78,7 +81,6 @@ fn union(earlier: &[Field], later: &[Field]) -> Vec<Field> {
     let mut fields = earlier.to_vec();
     for field in later {
         match fields.iter_mut().find(|known| known.name == field.name) {
-            Some(known) if field.value.is_blank() && !known.value.is_blank() => {}
             Some(known) => known.value = field.value.clone(),
             None => fields.push(field.clone()),
         }
@@ -95,7 +97,8 @@ fn together(earlier: &[String], later: &[String], against: &[String]) -> Vec<Str
 mod tests {
     use super::*;
 
-    // `name=value` is a field, `!name=value` a match field, `+tag` and `-tag` are tags, `#id` is the id.
+    // `name=value` is a field, `!name=value` a match field, `+tag` and `-tag` are tags, `~name` becomes blank, `#id` is the
+    // id.
     fn contact(text: &str) -> Contact {
         let mut draft = Draft::default();
         for word in text.split_whitespace() {
@@ -107,6 +110,7 @@ mod tests {
                 ("#", id) => draft.id = crate::core::model::ContactId::new(id),
                 ("+", tag) => draft.tags.push(tag.into()),
                 ("-", tag) => draft.remove_tags.push(tag.into()),
+                ("~", name) => draft.clear.push(name.into()),
                 ("!", text) => draft.matches.push(field(text)),
                 _ => draft.fields.push(field(word)),
             }
@@ -124,8 +128,9 @@ mod tests {
         };
         check("!email=a", "!email=a", "!email=a");
         check("!email=a name=Ann city=Lima", "!email=a name=Bo", "!email=a name=Bo city=Lima");
-        check("!email=a name=Ann", "!email=a name=", "!email=a name=Ann");
-        check("!email=a name=", "!email=a name=Bo", "!email=a name=Bo");
+        check("!email=a name=Ann", "!email=a ~name", "!email=a name=Ann");
+        check("!email=a ~name", "!email=a name=Bo", "!email=a name=Bo");
+        check("!email=a ~name", "!email=a ~city", "!email=a ~name ~city");
         check("!email=a", "!email=a name=Bo", "!email=a name=Bo");
         check("!email=a x=1", "!email=a y=2 x=3", "!email=a x=3 y=2");
         // Match fields stay in the order in which they are tried, whichever row has them.

@@ -11,10 +11,13 @@ use crate::core::time::Timestamp;
 /// How many calls in a row get no answer before the channel pauses.
 pub const FAILURES_IN_A_ROW: u32 = 5;
 
-/// How long a platform that answered before may give no answer at all, over several calls.
+/// How long a platform that answered before may give no answer at all, over several calls, unless told otherwise.
+///
+/// Enough for a restart or a deployment. A run that has the whole night may wait for longer: nothing is sent meanwhile
+/// but a probe every half minute.
 pub const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The same for a platform that has not answered once in this run: more likely a wrong URL than an outage.
+/// The most of it for a platform that has not answered once in this run: more likely a wrong URL than an outage.
 pub const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a platform may answer nothing but 429.
@@ -46,8 +49,11 @@ pub enum Verdict {
 }
 
 /// The answers of a channel, as far as they tell whether the platform is there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Health {
+    patience: Duration,
+    // How often it seemed to be gone.
+    outages: u32,
     answered: bool,
     failures: u32,
     silent_since: Option<Timestamp>,
@@ -57,13 +63,37 @@ pub struct Health {
 }
 
 impl Health {
+    /// A platform that has not been called yet, and that may give no answer for as long as `patience`.
+    pub const fn new(patience: Duration) -> Self {
+        Self {
+            patience,
+            outages: 0,
+            answered: false,
+            failures: 0,
+            silent_since: None,
+            paused_until: None,
+            pauses: 0,
+            throttled_since: None,
+        }
+    }
+
+    /// How often the platform seemed to be gone so far. A call that failed before or while it did was not at fault.
+    pub const fn outages(&self) -> u32 {
+        self.outages
+    }
+
+    /// Whether it seems to be gone.
+    pub const fn is_out(&self) -> bool {
+        self.paused_until.is_some()
+    }
+
     /// Takes in one attempt that ended at `now`.
     pub fn hear(&mut self, attempt: &Attempt, now: Timestamp) -> Verdict {
         match attempt {
             Attempt::Unsent { cause } | Attempt::Lost { cause, .. } => self.no_answer(cause, now),
             Attempt::Throttled { .. } => {
                 let since = *self.throttled_since.get_or_insert(now);
-                *self = Self { answered: true, throttled_since: Some(since), ..Self::default() };
+                *self = Self { throttled_since: Some(since), ..self.there() };
                 if now.since(since) >= THROTTLED_PATIENCE { Verdict::Throttled } else { Verdict::Fine }
             }
             Attempt::Page { .. }
@@ -75,16 +105,21 @@ impl Health {
             | Attempt::Refused { .. }
             | Attempt::Unauthorized { .. }
             | Attempt::Queued { .. } => {
-                *self = Self { answered: true, ..Self::default() };
+                *self = self.there();
                 Verdict::Fine
             }
         }
     }
 
+    // As it is after an answer.
+    const fn there(&self) -> Self {
+        Self { answered: true, outages: self.outages, ..Self::new(self.patience) }
+    }
+
     fn no_answer(&mut self, cause: &str, now: Timestamp) -> Verdict {
         self.failures += 1;
         let since = *self.silent_since.get_or_insert(now);
-        let patience = if self.answered { PATIENCE } else { FIRST_PATIENCE };
+        let patience = if self.answered { self.patience } else { self.patience.min(FIRST_PATIENCE) };
         if self.failures >= FAILURES_IN_A_ROW && now.since(since) >= patience {
             return Verdict::Silent(cause.to_owned());
         }
@@ -93,6 +128,7 @@ impl Health {
         if self.failures < FAILURES_IN_A_ROW || !is_news {
             return Verdict::Open;
         }
+        self.outages += u32::from(!self.is_out());
         let pause = PAUSES[self.pauses.min(PAUSES.len() - 1)];
         self.pauses += 1;
         self.paused_until = Some(now + pause);
@@ -114,7 +150,7 @@ mod tests {
 
     /// Each step: the second at which a call ends, whether it is answered, and the verdict.
     fn check(steps: &[(u64, bool, Verdict)]) {
-        let mut health = Health::default();
+        let mut health = Health::new(PATIENCE);
         for (n, (second, answered, verdict)) in steps.iter().enumerate() {
             let attempt = if *answered { Attempt::Done } else { lost() };
             assert_eq!(health.hear(&attempt, at(*second)), *verdict, "step {n}");
@@ -164,7 +200,7 @@ mod tests {
     #[test]
     fn nothing_but_429_ends_too() {
         let throttled = Attempt::Throttled { retry_after: None };
-        let mut health = Health::default();
+        let mut health = Health::new(PATIENCE);
         assert_eq!(health.hear(&throttled, at(0)), Verdict::Fine);
         assert_eq!(health.hear(&throttled, at(899)), Verdict::Fine);
         assert_eq!(health.hear(&throttled, at(900)), Verdict::Throttled);

@@ -2,6 +2,7 @@
 //!
 //! Time arrives as a [`time::Timestamp`], chance as a number between 0 and 1.
 
+pub mod answer;
 pub mod attempt;
 pub mod call;
 pub mod channel;
@@ -11,9 +12,11 @@ pub mod guard;
 pub mod health;
 pub mod mapping;
 pub mod model;
+pub mod nfc;
 pub mod plan;
 pub mod record;
 pub mod retry;
+pub mod schedule;
 pub mod search;
 pub mod shape;
 pub mod task;

@@ -1,4 +1,4 @@
-//! What holds for every contact, every window and every walk, over chance.
+//! What holds for every contact and every walk, over chance.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +13,6 @@ use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, 
 use crate::core::plan::{Decision, decide};
 use crate::core::task::{FIND_STAYS_GOOD, Outcome, PastCall, Policy, Step, Task};
 use crate::core::time::Timestamp;
-use crate::core::window::{Admission, LINGER, MARGIN, MINUTE, Window};
 
 const SETTLE: Duration = Duration::from_secs(30);
 
@@ -39,17 +38,21 @@ fn any_tags(count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Valu
     btree_set((0_u8..40).prop_map(|n| format!("tag{n}")), count)
 }
 
-/// A contact with so many match fields, up to 60 further fields, and tags to have and to remove.
+/// A contact with so many match fields, up to 60 further fields, some of them to become blank, and tags to have and to
+/// remove.
 fn any_contact(matches: impl Strategy<Value = usize>) -> impl Strategy<Value = Contact> {
     let fields = prop_oneof![any_fields(0..5), any_fields(0..60)];
     let tags = prop_oneof![any_tags(0..3), any_tags(0..25)];
-    (matches, fields, tags, any_tags(0..12)).prop_map(|(matches, fields, tags, remove)| {
+    let clear = prop_oneof![2 => any_fields(0..1), 1 => any_fields(0..40)];
+    (matches, fields, clear, tags, any_tags(0..12)).prop_map(|(matches, fields, clear, tags, remove)| {
+        let clear = clear.into_keys().filter(|name| !fields.contains_key(name)).collect();
         let name = matches == 0 && fields.is_empty();
         let fields = fields.into_iter().map(|(name, value)| Field { name, value });
         Contact::new(Draft {
             id: None,
             matches: (0..matches).map(|n| Field::text(format!("match{n}"), format!("key{n}"))).collect(),
             fields: fields.chain(name.then(|| Field::text("name", "Ann"))).collect(),
+            clear,
             remove_tags: remove.difference(&tags).cloned().collect(),
             tags: tags.into_iter().collect(),
         })
@@ -142,9 +145,10 @@ proptest! {
         prop_assert!(first.starts_with(contact.matches()), "the match fields are in the first call");
         let fields = first.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
         let absent_tags = contact.remove_tags().iter().cloned().collect();
-        let rest = diff(&contact, &Known { fields, absent_tags, ..Known::only_id(id("7")) }, TagsMode::Add);
+        let known = Known { fields, absent_tags, ..Known::only_id(id("7")) }.blank_in(contact.clear());
+        let rest = diff(&contact, &known, TagsMode::Add);
         let all: Vec<Field> = first.iter().cloned().chain(rest.set).collect();
-        prop_assert_eq!(all.as_slice(), contact.fields());
+        prop_assert_eq!(all.as_slice(), contact.filled());
         prop_assert_eq!(rest.add.as_slice(), contact.tags());
         prop_assert_eq!(rest.remove.len(), 0);
     }
@@ -182,131 +186,6 @@ proptest! {
             ..known
         };
         prop_assert_eq!(diff(&contact, &after, mode), crate::core::diff::Change::default());
-    }
-}
-
-/// What happens next at a window: time passes, and then a call begins or the process is killed and started again.
-#[derive(Clone, Debug)]
-struct Tick {
-    wait: u64,
-    /// How long the call takes, and when on its way the server counts it, as a share.
-    latency: u64,
-    counted: f64,
-    restart: bool,
-}
-
-fn any_tick() -> impl Strategy<Value = Tick> {
-    let wait = prop_oneof![5 => Just(0_u64), 3 => 0_u64..2_000, 2 => 0_u64..70_000];
-    let latency = prop_oneof![0_u64..500, 0_u64..30_000];
-    (wait, latency, 0.0..=1.0, prop::bool::weighted(0.05)).prop_map(|(wait, latency, counted, restart)| Tick {
-        wait,
-        latency,
-        counted,
-        restart,
-    })
-}
-
-/// The longest that a call takes: then the client gives it up.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The window with a clock and a server, and the rule in plain words beside it.
-struct Played {
-    window: Window,
-    limit: usize,
-    now: Timestamp,
-    // When each call on its way began and will end.
-    open: Vec<(Timestamp, Timestamp)>,
-    ended: Vec<Timestamp>,
-    counted: Vec<Timestamp>,
-}
-
-impl Played {
-    fn new(limit: usize) -> Self {
-        let (now, window) = (start(), Window::new(limit));
-        Self { window, limit, now, open: Vec::new(), ended: Vec::new(), counted: Vec::new() }
-    }
-
-    fn pass_until(&mut self, until: Timestamp) {
-        self.open.sort_unstable_by_key(|(_, end)| *end);
-        while let Some(&(_, end)) = self.open.first().filter(|(_, end)| *end <= until) {
-            self.open.remove(0);
-            self.window.finish(end);
-            // What ends while calls of a killed process may still be on their way counts as long as they do.
-            let last = self.ended.iter().max().copied().unwrap_or_default();
-            self.ended.push(end.max(last));
-        }
-        self.now = until;
-    }
-
-    fn used(&self) -> usize {
-        self.open.len() + self.ended.iter().filter(|end| **end + MINUTE + MARGIN > self.now).count()
-    }
-
-    // Waits as long as the window says, and no longer than the rule in plain words says.
-    fn begin(&mut self, tick: &Tick) -> Result<(), TestCaseError> {
-        loop {
-            let is_full = self.used() >= self.limit;
-            match self.window.admit(self.now) {
-                Admission::Granted(_) => {
-                    prop_assert!(!is_full, "granted while full");
-                    break;
-                }
-                Admission::At(then) => {
-                    prop_assert!(is_full && then > self.now, "kept waiting with room");
-                    // It is the first moment at which there can be room without one more call's end.
-                    let mut before = self.ended.clone();
-                    before.retain(|end| *end + MINUTE + MARGIN >= then);
-                    prop_assert!(self.open.len() + before.len() >= self.limit, "kept waiting too long");
-                    let next_end = self.open.iter().map(|(_, end)| *end).min();
-                    self.pass_until(next_end.map_or(then, |end| end.min(then)));
-                }
-                Admission::WhenOneFinishes => {
-                    prop_assert!(is_full);
-                    let next_end = self.open.iter().map(|(_, end)| *end).min();
-                    prop_assert!(next_end.is_some(), "waits for a call, and none is on its way");
-                    self.pass_until(next_end.unwrap_or(self.now));
-                }
-            }
-        }
-        let latency = Duration::from_millis(tick.latency);
-        self.open.push((self.now, self.now + latency));
-        self.counted.push(self.now + latency.mul_f64(tick.counted));
-        Ok(())
-    }
-
-    // What was on its way may still be counted within the time that such calls linger, as the next process takes it.
-    fn restart(&mut self) {
-        let open = std::mem::take(&mut self.open);
-        let ends = open.iter().map(|(begun, _)| (*begun + TIMEOUT).min(self.now + LINGER));
-        self.ended.extend(ends);
-        for counted in &mut self.counted {
-            *counted = (*counted).min(self.now + LINGER);
-        }
-        let since = self.now.before(MINUTE + MARGIN);
-        self.window = Window::restored(self.limit, self.ended.iter().copied().filter(|end| *end > since), self.now);
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_span_of_a_minute_holds_more_than_the_limit_and_no_slot_stays_idle(
-        limit in 1_usize..12,
-        ticks in vec(any_tick(), 1..120),
-    ) {
-        let mut played = Played::new(limit);
-        for tick in &ticks {
-            played.pass_until(played.now + Duration::from_millis(tick.wait));
-            if tick.restart {
-                played.restart();
-            } else {
-                played.begin(tick)?;
-            }
-        }
-        let mut counted = played.counted;
-        counted.sort_unstable();
-        for (earlier, later) in counted.iter().zip(counted.iter().skip(limit)) {
-            prop_assert!(later.since(*earlier) >= MINUTE, "{} calls from {:?} to {:?}", limit + 1, earlier, later);
-        }
     }
 }
 

@@ -42,9 +42,7 @@ pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration],
     let backoff = || jittered(delay(delays, tries), roll);
     match attempt {
         Attempt::Unauthorized { .. } => Retry::Stop,
-        Attempt::Throttled { retry_after } => {
-            Retry::Channel(retry_after.map_or(THROTTLED_DEFAULT, |asked| asked + RETRY_AFTER_MARGIN))
-        }
+        Attempt::Throttled { retry_after } => Retry::Channel(throttled_for(*retry_after)),
         Attempt::Queued { .. } => again(backoff().clamp(QUEUED.0, QUEUED.1)),
         Attempt::Missing { .. } if passing => again(backoff().clamp(QUEUED.0, QUEUED.1)),
         Attempt::Unsent { .. } | Attempt::Lost { .. } => again(backoff()),
@@ -56,6 +54,11 @@ pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration],
         | Attempt::Taken { .. }
         | Attempt::Refused { .. } => Retry::Finish,
     }
+}
+
+/// How long the whole channel waits after a 429 with this `Retry-After`, or without one.
+pub fn throttled_for(retry_after: Option<Duration>) -> Duration {
+    retry_after.map_or(THROTTLED_DEFAULT, |asked| asked + RETRY_AFTER_MARGIN)
 }
 
 fn delay(delays: &[Duration], tries: u32) -> Duration {

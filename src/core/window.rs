@@ -3,10 +3,14 @@
 //! A call may start only when fewer than `limit` calls are unfinished or finished less than a minute and a margin ago.
 //! The server counts each call somewhere between its start and its end, so no 60-second span on the server holds more
 //! than `limit`, wherever it begins (API.md, "The limit", has the proof).
+//!
+//! What the platform says of its limit can only make that stricter: a lower limit holds, and calls that it counted and
+//! that cannot be ours are somebody else's, who is given way.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::core::answer::RateLimit;
 use crate::core::time::Timestamp;
 
 /// The span over which the platform counts calls (API.md, "Platforms").
@@ -16,16 +20,23 @@ pub const MINUTE: Duration = Duration::from_mins(1);
 pub const MARGIN: Duration = Duration::from_millis(250);
 
 /// How far ahead of a restart a killed process's call may end: as long as a call can take. What was written may be on its
-/// way, or in the server's queue, long after the process is gone.
+/// way, or in the server's queue, long after the process is gone; so may a call that nobody answered.
 pub const LINGER: Duration = Duration::from_secs(30);
 
 /// The calls of the past minute.
 #[derive(Debug)]
 pub struct Window {
     limit: usize,
+    // The platform's own limit, once it has said it.
+    platform_limit: Option<usize>,
     unfinished: usize,
-    // When each call ended that may still count, oldest first.
+    // When each call ended, oldest first. Kept for longer than it counts: an answer that took long tells of a minute that
+    // began before ours.
     finished: VecDeque<Timestamp>,
+    // When somebody else's calls were noticed, oldest first.
+    others: VecDeque<Timestamp>,
+    // The latest moment that it was told of.
+    latest: Timestamp,
 }
 
 /// Proof that the window had room. Sending consumes it; only [`Window::admit`] makes one.
@@ -46,10 +57,34 @@ pub enum Admission {
     WhenOneFinishes,
 }
 
+/// What the window learned from the platform's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learned {
+    /// So many calls a minute are allowed from now on, never more than at first.
+    Limit(usize),
+    /// Somebody else made so many calls of the past minute.
+    Others(usize),
+}
+
+/// What holds a call back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wait {
+    Until(Timestamp),
+    // Later than any moment that is known.
+    ForAnEnd,
+}
+
 impl Window {
     /// An empty window for `limit` calls a minute; at least 1 is allowed.
     pub fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), unfinished: 0, finished: VecDeque::new() }
+        Self {
+            limit: limit.max(1),
+            platform_limit: None,
+            unfinished: 0,
+            finished: VecDeque::new(),
+            others: VecDeque::new(),
+            latest: Timestamp::default(),
+        }
     }
 
     /// A window that already holds calls, by the moments at which they ended.
@@ -63,33 +98,78 @@ impl Window {
 
     /// Admits one call at `now`, or says what to wait for. A granted call counts until [`Window::finish`].
     pub fn admit(&mut self, now: Timestamp) -> Admission {
-        match self.next_start(now) {
+        match self.wait(now) {
             None => {
                 self.unfinished += 1;
                 Admission::Granted(Permit { _only_the_window: () })
             }
-            Some(wait) => wait,
+            Some(Wait::Until(moment)) => Admission::At(moment),
+            Some(Wait::ForAnEnd) => Admission::WhenOneFinishes,
         }
     }
 
     /// Whether a call could start at `now`, without starting it.
-    pub fn has_room(&mut self, now: Timestamp) -> bool {
-        self.next_start(now).is_none()
+    pub fn has_room(&self, now: Timestamp) -> bool {
+        self.wait(now).is_none()
     }
 
     /// Ends one admitted call.
     pub fn finish(&mut self, now: Timestamp) {
-        debug_assert!(self.unfinished > 0, "a call ended that never started");
+        self.end(now, Duration::ZERO);
+    }
+
+    /// Ends one admitted call that nobody answered: it may be on its way for as long as calls linger.
+    pub fn finish_unanswered(&mut self, now: Timestamp) {
+        self.end(now, LINGER);
+    }
+
+    /// Takes one admitted call back: nothing of it left this machine.
+    pub fn give_back(&mut self) {
+        debug_assert!(self.unfinished > 0, "a call was given back that was never admitted");
         self.unfinished = self.unfinished.saturating_sub(1);
-        // Kept in order even if the clock is not: a call that seems to have ended earlier counts as the one before it.
-        let end = self.finished.back().map_or(now, |&last| last.max(now));
-        self.finished.push_back(end);
+    }
+
+    /// Takes in what the platform said beside the answer to a call that began at `begun` and ended at `now`.
+    pub fn hear(&mut self, said: RateLimit, begun: Timestamp, now: Timestamp) -> Vec<Learned> {
+        self.forget(now);
+        let mut learned = Vec::new();
+        let before = self.limit();
+        let platform_limit = size(said.limit).max(1);
+        self.platform_limit = Some(platform_limit);
+        if self.limit() != before {
+            learned.push(Learned::Limit(self.limit()));
+        }
+        // Of a call that took longer than ends are kept, nobody can say what the platform had counted before it.
+        if let Some(remaining) = said.remaining
+            && now.since(begun) <= LINGER
+        {
+            let counted = platform_limit.saturating_sub(size(remaining));
+            // Ours are at most those that are unfinished, or ended at a time of which the platform may have spoken.
+            let ours = self.unfinished + self.finished.len() - self.older_than(begun);
+            let others = counted.saturating_sub(ours);
+            let known = self.others.len();
+            if others > known {
+                self.others.extend(std::iter::repeat_n(self.latest.max(now), others - known));
+                learned.push(Learned::Others(others));
+            }
+        }
+        learned
+    }
+
+    /// The most calls a minute: what it was made for, or what the platform says when that is less.
+    pub fn limit(&self) -> usize {
+        self.platform_limit.map_or(self.limit, |platform| platform.min(self.limit))
     }
 
     /// How many calls count at `now`.
-    pub fn used(&mut self, now: Timestamp) -> usize {
-        self.forget(now);
-        self.unfinished + self.finished.len()
+    pub fn used(&self, now: Timestamp) -> usize {
+        self.unfinished + self.finished.len() - self.older_than(now)
+    }
+
+    /// How many calls of somebody else count at `now`.
+    #[cfg(test)]
+    fn others(&self, now: Timestamp) -> usize {
+        self.others.len() - counted_until(&self.others, now)
     }
 
     /// Whether a call is on its way.
@@ -97,25 +177,64 @@ impl Window {
         self.unfinished > 0
     }
 
-    fn next_start(&mut self, now: Timestamp) -> Option<Admission> {
+    fn end(&mut self, now: Timestamp, linger: Duration) {
+        debug_assert!(self.unfinished > 0, "a call ended that never started");
+        self.unfinished = self.unfinished.saturating_sub(1);
+        // Never before what ended earlier, even if the clock stands back.
+        self.latest = self.latest.max(now);
+        let end = self.latest + linger;
+        let place = self.finished.partition_point(|&earlier| earlier <= end);
+        self.finished.insert(place, end);
+        self.forget(now);
+    }
+
+    // What holds back one more call: our own limit over our calls, and the platform's over all.
+    fn wait(&self, now: Timestamp) -> Option<Wait> {
         let used = self.used(now);
-        if used < self.limit {
-            return None;
-        }
-        // So many must leave before there is room; the finished ones leave in order, oldest first.
-        let leaving = used - self.limit;
-        Some(match self.finished.get(leaving) {
-            Some(&end) => Admission::At(end + MINUTE + MARGIN),
-            None => Admission::WhenOneFinishes,
-        })
+        let ends = self.older_than(now);
+        let own = (used >= self.limit).then(|| {
+            // So many must leave before there is room; the finished ones leave in order, oldest first.
+            let leaving = used - self.limit;
+            self.finished.get(ends + leaving).map_or(Wait::ForAnEnd, |&end| leaves(end))
+        });
+        let shared = self.platform_limit.and_then(|limit| {
+            let others = self.others.range(counted_until(&self.others, now)..);
+            let leaving = (used + others.len()).checked_sub(limit)?;
+            let mut all: Vec<Timestamp> = self.finished.range(ends..).chain(others).copied().collect();
+            all.sort_unstable();
+            Some(all.get(leaving).map_or(Wait::ForAnEnd, |&end| leaves(end)))
+        });
+        own.max(shared)
+    }
+
+    // How many of the kept ends count no more at `now`.
+    fn older_than(&self, now: Timestamp) -> usize {
+        counted_until(&self.finished, now)
     }
 
     fn forget(&mut self, now: Timestamp) {
-        while self.finished.front().is_some_and(|&end| end + MINUTE + MARGIN <= now) {
-            self.finished.pop_front();
-        }
+        self.finished.drain(..counted_until(&self.finished, now.before(LINGER)));
+        self.others.drain(..counted_until(&self.others, now));
     }
 }
+
+// How many of these moments, which are in order, lie so far back that what happened then counts no more.
+fn counted_until(moments: &VecDeque<Timestamp>, now: Timestamp) -> usize {
+    moments.partition_point(|&moment| moment + MINUTE + MARGIN <= now)
+}
+
+fn leaves(end: Timestamp) -> Wait {
+    Wait::Until(end + MINUTE + MARGIN)
+}
+
+fn size(calls: u32) -> usize {
+    usize::try_from(calls).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod servers;
 
 #[cfg(test)]
 mod tests {
@@ -161,5 +280,85 @@ mod tests {
         window.finish(at(10));
         assert!(!granted(&mut window, 10 + SPAN));
         assert!(granted(&mut window, 1_000 + SPAN));
+    }
+
+    fn said(limit: u32, remaining: u32) -> RateLimit {
+        RateLimit { limit, remaining: Some(remaining) }
+    }
+
+    #[test]
+    fn a_lower_limit_of_the_platform_holds_and_a_higher_one_changes_nothing() {
+        let mut window = Window::new(3);
+        let hear = |window: &mut Window, limit| window.hear(RateLimit { limit, remaining: None }, at(0), at(0));
+        assert_eq!(hear(&mut window, 200), []);
+        assert_eq!(hear(&mut window, 2), [Learned::Limit(2)]);
+        assert_eq!(hear(&mut window, 2), []);
+        assert!(granted(&mut window, 0) && granted(&mut window, 0) && !granted(&mut window, 0));
+        assert_eq!(hear(&mut window, 200), [Learned::Limit(3)]);
+        assert!(granted(&mut window, 0) && !granted(&mut window, 0));
+        // Somebody who allows nothing at all is not taken at his word: then nobody would ever hear of a change.
+        assert_eq!(hear(&mut window, 0), [Learned::Limit(1)]);
+    }
+
+    /// Each step: when a call ends that took 100 ms, how many the platform says are left of 10, and how many calls it is
+    /// then held to have counted for somebody else.
+    fn check_others(steps: &[(u64, u32, usize)]) {
+        let mut window = Window::new(10);
+        for &(millis, remaining, others) in steps {
+            assert!(granted(&mut window, millis - 100), "at {millis}");
+            window.finish(at(millis));
+            window.hear(said(10, remaining), at(millis - 100), at(millis));
+            assert_eq!(window.others(at(millis)), others, "at {millis}");
+        }
+    }
+
+    #[test]
+    fn calls_that_cannot_be_ours_are_somebody_elses_for_a_minute() {
+        check_others(&[(1_000, 9, 0), (2_000, 8, 0), (3_000, 7, 0)]);
+        // Two of them, which are not counted again with each answer; then one more.
+        check_others(&[(1_000, 7, 2), (2_000, 6, 2), (3_000, 4, 3)]);
+        // They leave after a minute, and what is unexplained then is new.
+        check_others(&[(1_000, 7, 2), (61_000, 8, 2), (61_251, 8, 0), (61_500, 5, 2)]);
+        // A server that has just begun its minute anew knows of less than we do.
+        check_others(&[(1_000, 9, 0), (2_000, 8, 0), (3_000, 9, 0)]);
+    }
+
+    #[test]
+    fn somebody_elses_calls_take_room_and_give_it_back() {
+        let mut window = Window::new(5);
+        assert!(granted(&mut window, 0));
+        window.finish(at(100));
+        assert_eq!(window.hear(said(5, 1), at(0), at(100)), [Learned::Others(3)]);
+        assert!(granted(&mut window, 200));
+        assert!(matches!(window.admit(at(200)), Admission::At(t) if t == at(100 + SPAN)));
+        // Of a larger limit they take what we would not have used.
+        assert_eq!(window.hear(said(20, 15), at(0), at(200)), []);
+        assert!((0..3).all(|_| granted(&mut window, 200)));
+        assert!(matches!(window.admit(at(200)), Admission::At(t) if t == at(100 + SPAN)));
+    }
+
+    #[test]
+    fn an_answer_that_took_long_tells_of_calls_that_count_no_more() {
+        let mut window = Window::new(10);
+        assert!(granted(&mut window, 0));
+        window.finish(at(10));
+        assert!(granted(&mut window, 59_000));
+        window.finish(at(80_000));
+        // At its beginning the first still counted, so two are explained, though only one counts by now.
+        assert_eq!((window.used(at(80_000)), window.hear(said(10, 8), at(59_000), at(80_000))), (1, vec![]));
+        assert_eq!(window.hear(said(10, 7), at(59_000), at(80_000)), [Learned::Others(1)]);
+        // And of one that took longer than anybody remembers, nothing is concluded.
+        assert_eq!(window.hear(said(10, 0), at(49_999), at(80_000)), []);
+    }
+
+    #[test]
+    fn a_call_that_nobody_answered_counts_for_longer_and_one_that_never_left_not_at_all() {
+        let mut window = Window::new(1);
+        assert!(granted(&mut window, 0));
+        window.give_back();
+        assert!(granted(&mut window, 0));
+        window.finish_unanswered(at(0));
+        assert!(!granted(&mut window, 30_000 + SPAN - 1));
+        assert!(granted(&mut window, 30_000 + SPAN));
     }
 }

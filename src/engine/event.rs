@@ -52,6 +52,16 @@ pub enum Event<'a> {
         /// For how long it waits.
         wait: Duration,
     },
+    /// The platform allows another number of calls a minute than before; never more than were asked for.
+    Limited {
+        /// So many.
+        limit: usize,
+    },
+    /// Somebody else uses the same token, and is given way. Told once a minute.
+    Others {
+        /// How many of the past minute's calls were not ours.
+        calls: usize,
+    },
     /// A row ended.
     Done {
         /// Its line in the input.

@@ -1,7 +1,10 @@
 //! The loop that sends: takes pending contacts in the file's order and brings each to its end, many at a time.
 
+mod budget;
+mod queue;
+mod tries;
+
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -10,29 +13,29 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
+use self::budget::Budget;
+use self::queue::Queue;
+use self::tries::Tries;
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::health::{Health, Verdict};
-use crate::core::model::{Contact, Standing};
-use crate::core::plan::{Range, forecast};
+use crate::core::model::Standing;
+use crate::core::plan::Range;
 use crate::core::record::Cells;
-use crate::core::retry::{Retry, TRIES, decide};
+use crate::core::retry::{Retry, TRIES, decide, throttled_for};
+use crate::core::schedule::Limits;
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
-use crate::core::window::Permit;
-use crate::edges::journal::{Carried, Counts, Ended, Implied, Item, JournalError, ListedRow, RunState, SendJournal};
-use crate::edges::pace::{Clock, Pace, delays};
+use crate::core::window::{Learned, MINUTE};
+use crate::edges::journal::{Counts, Ended, Implied, JournalError, ListedRow, RunState, SendJournal};
+use crate::edges::pace::{Clock, Pace, Passage, delays};
 use crate::edges::report::RunSummary;
 use crate::engine::channels::send_all;
 use crate::engine::event::{Event, Observer};
 use crate::engine::stop::{Stop, StopReason};
 use crate::engine::summary::run_summary;
 use crate::engine::transport::Transport;
-
-/// How many pending items are read from the journal at a time, for each call that may be on its way: few, because there
-/// may be a thousand channels at work.
-const PAGE_PER_CALL: usize = 2;
 
 /// The most contacts on their way at once, those that wait for a delay or a settle time included: it bounds memory.
 const ON_THE_WAY: usize = 5_000;
@@ -60,6 +63,10 @@ pub struct Job<'a, J, T, O> {
     pub burst: Option<NonZeroU32>,
     /// The most calls on their way at once; see [`concurrency_for`] when `None`.
     pub concurrency: Option<usize>,
+    /// How far the run goes in this process.
+    pub limits: Limits,
+    /// How long the platform may give no answer before the run stops; [`PATIENCE`](crate::PATIENCE) unless told.
+    pub patience: Duration,
     /// The process's clock.
     pub clock: &'a Clock,
     /// What the chance in the delays begins from.
@@ -122,7 +129,9 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         concurrency,
         delays: delays(usize::try_from(TRIES).unwrap_or(usize::MAX)),
         chance: RefCell::new(fastrand::Rng::with_seed(job.seed)),
-        health: RefCell::default(),
+        health: RefCell::new(Health::new(job.patience)),
+        budget: Budget::new(job.limits, job.call_timeout),
+        others_told: Cell::new(None),
         asleep: Cell::new(0),
         fell_asleep: Notify::new(),
         orphans: Cell::new(0),
@@ -134,6 +143,9 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     sending.run().await?;
 
     let counts = job.journal.counts(job.run).await?;
+    if let (true, Some(reason)) = (counts.pending > 0, sending.budget.reason()) {
+        job.stop.ask(reason);
+    }
     let stopped = job.stop.reason();
     let (state, reason) = match &stopped {
         _ if counts.pending == 0 => (RunState::Finished, None),
@@ -167,6 +179,8 @@ struct Sending<'a, J, T, O> {
     delays: Vec<Duration>,
     chance: RefCell<fastrand::Rng>,
     health: RefCell<Health>,
+    budget: Budget,
+    others_told: Cell<Option<Timestamp>>,
     // Contacts that wait for a delay or a settle time. Others go on in their place.
     asleep: Cell<usize>,
     fell_asleep: Notify,
@@ -181,7 +195,7 @@ struct OnTheWay {
     task: Task,
     calls: Range,
     // The calls that were sent for it in this run.
-    sent: usize,
+    sent: Cell<usize>,
 }
 
 /// Where a contact stands in the input, and the row itself when rejected ones are listed.
@@ -191,9 +205,9 @@ struct Place {
     cells: Option<Cells>,
 }
 
-/// What a slot and a permit allow: one call. Both end with it.
+/// What a slot and a permit allow: one call.
 struct Clearance<'a> {
-    permit: Permit,
+    passage: Passage<'a>,
     _slot: SemaphorePermit<'a>,
 }
 
@@ -206,7 +220,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             pending,
             calls: forecast.total,
             used: self.pace.used(),
-            limit: usize::try_from(self.job.rate.get()).unwrap_or(usize::MAX),
+            limit: self.pace.limit(),
         });
         Ok(())
     }
@@ -251,7 +265,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     }
 
     async fn bring(&self, mut contact: OnTheWay) -> Result<(), JournalError> {
-        let mut tries = 0;
+        let mut tries = Tries::default();
         loop {
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
@@ -270,27 +284,29 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 }
                 Step::Call(call) => {
                     let Some(clearance) = self.clearance().await else { return Ok(()) };
-                    tries += 1;
+                    if clearance.passage.is_probe()
+                        && let Some(look) = probe_for(&call)
+                    {
+                        self.probe(&contact, &look, clearance).await?;
+                        continue;
+                    }
                     let (attempt, outcome) = self.send(&mut contact, &call, clearance).await?;
                     if let Some(outcome) = outcome {
                         self.done(&contact, &outcome);
                         return Ok(());
                     }
-                    match self.decide(&contact.task, &attempt, tries) {
-                        Retry::Finish => tries = 0,
+                    tries.count(&self.health.borrow());
+                    match self.decide(&contact.task, &attempt, tries.made()) {
+                        Retry::Finish => tries = Tries::default(),
                         Retry::Call(wait) => {
                             if !self.sleep_until(self.job.clock.now() + wait).await {
                                 return Ok(());
                             }
                         }
-                        Retry::Channel(wait) => {
-                            // The call was not at fault, so the try does not count.
-                            tries -= 1;
-                            self.pace.pause(wait);
-                            self.job.observer.tell(&Event::Throttled { wait });
-                        }
+                        // The channel waits since the answer came. The call was not at fault.
+                        Retry::Channel(_) => tries.forgive(),
                         Retry::GiveUp => {
-                            self.left(&contact, &format!("its {} failed {tries} times", call.kind().name()));
+                            self.left(&contact, &format!("its {} failed {} times", call.kind().name(), tries.made()));
                             return Ok(());
                         }
                         Retry::Stop => return Ok(()),
@@ -305,13 +321,19 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     async fn clearance(&self) -> Option<Clearance<'_>> {
         let both = async {
             let slot = self.slots.acquire().await.expect("the semaphore is never closed");
-            Clearance { permit: self.pace.permit().await, _slot: slot }
+            let passage = self.pace.permit(self.budget.latest()).await.map_err(|_too_late| StopReason::Deadline)?;
+            // Nobody else can have taken the last call since: without a wait, this goes on alone.
+            self.budget.take()?;
+            Ok(Clearance { passage, _slot: slot })
         };
-        tokio::select! {
+        let cleared = tokio::select! {
             biased;
-            () = self.job.stop.asked() => None,
-            clearance = both => Some(clearance),
-        }
+            () = self.job.stop.asked() => return None,
+            cleared = both => cleared,
+            // Rather than wait for a permit that would be of no use.
+            reason = self.budget.all_taken() => Err(reason),
+        };
+        cleared.map_err(|reason| self.job.stop.ask(reason)).ok()
     }
 
     async fn send(
@@ -320,18 +342,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         call: &Call,
         clearance: Clearance<'_>,
     ) -> Result<(Attempt, Option<Outcome>), JournalError> {
-        let job = self.job;
-        let begun = job.clock.now();
         let before = contact.task.standing().clone();
         contact.task.start(call);
         let implied = self.implied(contact, *contact.task.standing() != before, None);
-        let started = job.journal.start(job.run, call, implied, begun).await?;
-        let number = started.number();
-        contact.sent += 1;
-        let attempt = job.transport.send(Cleared::new(call, clearance.permit, started)).await;
-        self.pace.finish();
-        let at = job.clock.now();
-        self.notice(call, &attempt, begun, at);
+        contact.sent.set(contact.sent.get() + 1);
+        let (number, attempt, at) = self.exchange(call, implied, clearance.passage).await?;
 
         let before = contact.task.standing().clone();
         contact.task.apply(call, &attempt, at);
@@ -341,11 +356,43 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         };
         let implied = self.implied(contact, *contact.task.standing() != before, outcome.as_ref());
         let noted = attempt.without_strangers(call.searched());
-        job.journal.answered(Ended { number, attempt: noted, at }, implied).await?;
+        self.job.journal.answered(Ended { number, attempt: noted, at }, implied).await?;
         Ok((attempt, outcome))
     }
 
-    // Tells what happened, and asks to stop when calling on makes no sense.
+    // Finds out by a call without effect whether the platform is there. Its answer is nobody's news: the contact's task
+    // goes on as if it had not been asked.
+    async fn probe(&self, contact: &OnTheWay, look: &Call, clearance: Clearance<'_>) -> Result<(), JournalError> {
+        let implied = || self.implied(contact, false, None);
+        contact.sent.set(contact.sent.get() + 1);
+        let (number, attempt, at) = self.exchange(look, implied(), clearance.passage).await?;
+        let noted = attempt.without_strangers(look.searched());
+        self.job.journal.answered(Ended { number, attempt: noted, at }, implied()).await
+    }
+
+    // One call: its intent is written down, it is sent, and its answer heard.
+    async fn exchange(
+        &self,
+        call: &Call,
+        implied: Implied,
+        passage: Passage<'_>,
+    ) -> Result<(i64, Attempt, Timestamp), JournalError> {
+        let job = self.job;
+        let begun = job.clock.now();
+        let started = job.journal.start(job.run, call, implied, begun).await?;
+        let number = started.number();
+        let (permit, on_its_way) = passage.set_out();
+        let answer = job.transport.send(Cleared::new(call, permit, started)).await;
+        let at = job.clock.now();
+        // Before the call's place is free: whoever waits for it is to find the channel as it is after the answer.
+        self.notice(call, &answer.attempt, begun, at);
+        for learned in on_its_way.end(&answer) {
+            self.tell_learned(learned, at);
+        }
+        Ok((number, answer.attempt, at))
+    }
+
+    // Tells what happened, holds the channel back, and asks to stop when calling on makes no sense.
     fn notice(&self, call: &Call, attempt: &Attempt, begun: Timestamp, at: Timestamp) {
         let (job, kind) = (self.job, call.kind());
         job.observer.tell(&Event::Called { kind, result: attempt.name(), took: at.since(begun) });
@@ -354,14 +401,20 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 job.observer.tell(&Event::Trouble { kind, cause });
             }
             Attempt::Unauthorized { message } => job.stop.ask(StopReason::Unauthorized(message.clone())),
+            Attempt::Throttled { retry_after } => {
+                let wait = throttled_for(*retry_after);
+                // Calls that were on their way together are refused together, which is one event.
+                if self.pace.pause(wait) {
+                    job.observer.tell(&Event::Throttled { wait });
+                }
+            }
             Attempt::Page { .. }
             | Attempt::Contact(_)
             | Attempt::Created(_)
             | Attempt::Done
             | Attempt::Missing { .. }
             | Attempt::Taken { .. }
-            | Attempt::Refused { .. }
-            | Attempt::Throttled { .. } => {}
+            | Attempt::Refused { .. } => {}
         }
         match self.health.borrow_mut().hear(attempt, at) {
             Verdict::Fine => self.pace.recover(),
@@ -379,18 +432,34 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         }
     }
 
+    fn tell_learned(&self, learned: Learned, at: Timestamp) {
+        match learned {
+            Learned::Limit(limit) => self.job.observer.tell(&Event::Limited { limit }),
+            Learned::Others(calls) => {
+                if self.others_told.get().is_none_or(|told| at.since(told) >= MINUTE) {
+                    self.others_told.set(Some(at));
+                    self.job.observer.tell(&Event::Others { calls });
+                }
+            }
+        }
+    }
+
     fn decide(&self, task: &Task, attempt: &Attempt, tries: u32) -> Retry {
         let passing = task.is_passing(attempt, self.job.clock.now());
         decide(attempt, passing, tries, &self.delays, self.chance.borrow_mut().f64())
     }
 
-    /// Waits, out of the way of others. False when somebody asked to stop meanwhile.
+    /// Waits, out of the way of others. False when it is of no use, or somebody asked to stop meanwhile.
     async fn sleep_until(&self, until: Timestamp) -> bool {
+        if !self.budget.waits_for(until) {
+            return false;
+        }
         self.asleep.set(self.asleep.get() + 1);
         self.fell_asleep.notify_one();
         let slept = tokio::select! {
             biased;
             () = self.job.stop.asked() => false,
+            _reason = self.budget.all_taken() => false,
             () = self.job.clock.sleep_until(until) => true,
         };
         self.asleep.set(self.asleep.get() - 1);
@@ -435,7 +504,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 Standing::Known(known) => Some(known.id.to_string()),
                 Standing::Unknown | Standing::Unsettled { .. } => None,
             },
-            calls: u64::try_from(contact.sent).unwrap_or(u64::MAX),
+            calls: u64::try_from(contact.sent.get()).unwrap_or(u64::MAX),
             cells: place.cells.clone(),
         }
     }
@@ -447,76 +516,15 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     }
 }
 
-/// What is to be sent, in order: lost creates of contacts that the file no longer has, then those of contacts that it
-/// has, then the file.
-struct Queue {
-    orphans: std::vec::IntoIter<Contact>,
-    first: std::vec::IntoIter<Item>,
-    // Rows that were among the first.
-    taken: BTreeSet<u64>,
-    page: std::vec::IntoIter<Item>,
-    page_size: u32,
-    last_row: u64,
-    exhausted: bool,
-}
-
-impl Queue {
-    async fn open<J: SendJournal, T, O: Observer>(
-        job: &Job<'_, J, T, O>,
-        concurrency: usize,
-    ) -> Result<Self, JournalError> {
-        let (mut orphans, mut first, mut unsure) = (Vec::new(), Vec::new(), 0);
-        for carried in job.journal.unsettled(job.run, job.channel).await? {
-            match carried {
-                Carried::Item(item) => first.push(*item),
-                // Without a match field only a person can find out; it stays unsettled until its file comes back.
-                Carried::Orphan(contact) if contact.matches().is_empty() => unsure += 1,
-                Carried::Orphan(contact) => orphans.push(contact),
-            }
-        }
-        if unsure > 0 {
-            job.observer.tell(&Event::Unsure { contacts: unsure });
-        }
-        let taken = first.iter().map(|item| item.row).collect();
-        let (orphans, first, page) = (orphans.into_iter(), first.into_iter(), Vec::new().into_iter());
-        let page_size = u32::try_from(concurrency * PAGE_PER_CALL).unwrap_or(u32::MAX);
-        Ok(Self { orphans, first, taken, page, page_size, last_row: 0, exhausted: false })
+// What to send in place of a create while the platform seems to be gone: a lost create would leave its contact
+// unsettled, and for want of a match field even rejected. Other calls can be lost without harm.
+fn probe_for(call: &Call) -> Option<Call> {
+    match call {
+        Call::Create { fields } => fields.first().map(|field| Call::Find { field: field.clone(), page: 1 }),
+        Call::Find { .. }
+        | Call::Read { .. }
+        | Call::Update { .. }
+        | Call::AddTags { .. }
+        | Call::RemoveTags { .. } => None,
     }
-
-    fn has_orphans(&self) -> bool {
-        !self.orphans.as_slice().is_empty()
-    }
-
-    async fn next<J: SendJournal, T, O>(&mut self, job: &Job<'_, J, T, O>) -> Result<Option<OnTheWay>, JournalError> {
-        let now = job.clock.now();
-        if let Some(contact) = self.orphans.next() {
-            let task = Task::settling(contact, job.policy, now);
-            return Ok(Some(OnTheWay { place: None, task, calls: Range::default(), sent: 0 }));
-        }
-        if let Some(item) = self.first.next() {
-            return Ok(Some(on_the_way(job, item, now)));
-        }
-        loop {
-            for item in self.page.by_ref() {
-                self.last_row = item.row;
-                if !self.taken.contains(&item.row) {
-                    return Ok(Some(on_the_way(job, item, now)));
-                }
-            }
-            if self.exhausted {
-                return Ok(None);
-            }
-            let page = job.journal.pending(job.run, job.channel, self.last_row, self.page_size).await?;
-            self.exhausted = page.is_empty();
-            self.page = page.into_iter();
-        }
-    }
-}
-
-fn on_the_way<J, T, O>(job: &Job<'_, J, T, O>, item: Item, now: Timestamp) -> OnTheWay {
-    let Item { row, line, contact, cells, standing, past } = item;
-    // As the forecast of the whole run counts it, so that what is left comes out at zero.
-    let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy.mode).total;
-    let task = Task::new(contact, standing, job.policy, &past, now);
-    OnTheWay { place: Some(Place { row, line, cells }), task, calls, sent: past.len() }
 }

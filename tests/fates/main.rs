@@ -14,8 +14,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    CallKind, Clock, Event, Format, Intake, Job, Journal, Mapping, Mode, NewRun, Observer, Outcome, Policy, Routes,
-    RunSummary, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
+    CallKind, Clock, Event, Format, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome, PATIENCE,
+    Policy, Routes, RunSummary, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
 };
 
 use platform::{Fate, Manners, Platform, Words};
@@ -294,6 +294,8 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
             rate: NonZeroU32::new(100).expect("not zero"),
             burst: None,
             concurrency: None,
+            limits: Limits::default(),
+            patience: PATIENCE,
             clock: &clock,
             seed: 1,
             observer: &observer,

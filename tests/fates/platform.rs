@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use contactsync::{Attempt, Call, CallKind, Cleared, Transport, dialect};
+use contactsync::{Answer, Attempt, Call, CallKind, Cleared, Transport, dialect};
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
@@ -236,7 +236,7 @@ impl Platform {
 }
 
 impl Transport for Platform {
-    async fn send(&self, call: Cleared<'_>) -> Attempt {
+    async fn send(&self, call: Cleared<'_>) -> Answer {
         let (call, begun) = (call.call(), Instant::now());
         let doomed = self.doomed.get().filter(|(kind, ..)| *kind == call.kind());
         let attempt = if let Some((_, fate, applied)) = doomed {
@@ -257,6 +257,6 @@ impl Transport for Platform {
         }
         let (kind, ended) = (call.kind(), Instant::now());
         self.sent.borrow_mut().push(Sent { begun, ended, kind });
-        attempt
+        attempt.into()
     }
 }

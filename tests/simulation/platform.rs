@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use contactsync::{Attempt, Call, Cleared, ContactId, Field, Remote, Transport, Value};
+use contactsync::{Answer, Attempt, Call, Cleared, ContactId, Field, Remote, Transport, Value};
 use fastrand::Rng;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -214,11 +214,11 @@ impl Platform {
 }
 
 impl Transport for Platform {
-    async fn send(&self, call: Cleared<'_>) -> Attempt {
+    async fn send(&self, call: Cleared<'_>) -> Answer {
         let (sender, answer) = oneshot::channel();
         let call = call.call().clone();
         tokio::task::spawn_local(self.clone().arrive(call, self.fate(), sender));
-        answer.await.unwrap_or_else(|_| lost())
+        answer.await.unwrap_or_else(|_| lost()).into()
     }
 }
 

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Event, Field, Format, Intake, Job, Journal, Mapping, Mode, NewRun, Observer, Outcome, Policy,
-    Routes, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
+    Clock, Ending, Event, Field, Format, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome,
+    PATIENCE, Policy, Routes, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -370,6 +370,8 @@ impl Channel<'_> {
             rate: NonZeroU32::new(self.scenario.limit).expect("not zero"),
             burst: None,
             concurrency: Some(self.scenario.concurrency),
+            limits: Limits::default(),
+            patience: PATIENCE,
             clock: &clock,
             seed: self.scenario.seed,
             observer: &Silent,

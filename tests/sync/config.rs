@@ -194,3 +194,29 @@ async fn one_token_of_many_that_is_missing_is_told_before_anything_is_sent() {
     scene.program("sync in.csv --channel office-1").run().await.exits(0);
     assert_eq!(scene.sandbox.contacts("token-1").len(), 1);
 }
+
+#[tokio::test]
+async fn a_run_that_may_not_take_longer_leaves_the_rest_to_the_next() {
+    let (scene, people) = configured("max_calls = 7").await;
+    let sync = |options: &str| scene.program(&format!("sync in.csv --json {options}")).token(None);
+    let ran = sync("").run().await.exits(4);
+    assert!(ran.stderr.contains("it made the 7 calls that it may make"), "{ran:?}");
+    assert_eq!(scene.sandbox.ledger().len(), 7);
+    // A call that could take half a minute cannot end within a second.
+    let ran = sync("--for 1s --max-calls 1000").run().await.exits(4);
+    assert!(ran.stderr.contains("the time is up"), "{ran:?}");
+    assert_eq!(scene.sandbox.ledger().len(), 7);
+    let ran = scene.program("resume --max-calls 1000 --for 1h").token(None).run().await.exits(0);
+    assert_eq!(ran.said("error:"), [""; 0]);
+    people.are_all_of(&scene.sandbox);
+}
+
+#[tokio::test]
+async fn how_long_a_platform_that_is_down_is_waited_for_can_be_said() {
+    let (scene, _) = configured("patience = \"1s\"").await;
+    // Nobody listens where it was said to be.
+    let gone = Scene::unlimited().await.sandbox.url();
+    let begun = std::time::Instant::now();
+    let ran = scene.program(&format!("sync in.csv --url {gone}")).token(None).run().await.exits(4);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{ran:?}");
+}

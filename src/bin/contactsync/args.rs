@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::settings::Shard;
+use crate::settings::{Shard, TimeOfDay};
 
 /// The channel's name, unless told.
 pub const DEFAULT_CHANNEL: &str = "default";
@@ -230,12 +230,32 @@ pub struct ConnectionArgs {
     /// Calls on their way at the same time [default: by the rate, 8 to 64]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: Option<u16>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Send the token over plain http to a host that is not this machine
     #[arg(long)]
     pub allow_http: bool,
     /// The platform has moved to this URL: the channel's known contacts are the same there
     #[arg(long)]
     pub moved: bool,
+}
+
+/// When to stop before the end. The next run goes on.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "When to stop")]
+pub struct LimitArgs {
+    /// Start so many calls at the most, in each channel
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_calls: Option<u64>,
+    /// Start no call that could not end by this time of day, the next one on the local clock
+    #[arg(long, value_name = "HH:MM", conflicts_with = "span")]
+    pub until: Option<TimeOfDay>,
+    /// Start no call that could not end within this time, such as 90m or 2h
+    #[arg(id = "span", long = "for", value_name = "TIME", value_parser = duration)]
+    pub span: Option<Duration>,
+    /// Wait so long for a platform that is down [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub patience: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -39,7 +39,9 @@ impl Exit {
         match &ending.stopped {
             Some(StopReason::Unauthorized(_)) => Self::Unauthorized,
             Some(StopReason::Unlisted(_)) => Self::Failed,
-            Some(StopReason::Signal(_) | StopReason::Down(_)) => Self::Stopped,
+            Some(StopReason::Signal(_) | StopReason::Down(_) | StopReason::Deadline | StopReason::MaxCalls(_)) => {
+                Self::Stopped
+            }
             None if ending.summary.pending > 0 => Self::Stopped,
             None if ending.summary.rejected > 0 => Self::Rejected,
             None => Self::Done,

@@ -160,6 +160,8 @@ impl Observer for Progress<'_> {
             | Event::Trouble { .. }
             | Event::Throttled { .. }
             | Event::Paused { .. }
+            | Event::Limited { .. }
+            | Event::Others { .. }
             | Event::Left { .. }
             | Event::Unsure { .. }
             | Event::Tick { .. } => {}
@@ -205,6 +207,14 @@ impl Observer for ChannelProgress<'_> {
             }
             Event::Paused { wait } => {
                 let text = format!("the platform gives no answer: trying again in {} s", wait.as_secs());
+                self.say(Level::Warning, &text);
+            }
+            Event::Limited { limit } => {
+                state.channels[self.place].limit = *limit;
+                self.say(Level::Warning, &format!("the platform allows {limit} calls a minute: keeping to that"));
+            }
+            Event::Others { calls } => {
+                let text = format!("somebody else uses this token: {calls} calls in the past minute; giving way");
                 self.say(Level::Warning, &text);
             }
             Event::Done { line, outcome, .. } => {

@@ -2,6 +2,7 @@
 //!
 //! An option wins over the configuration, the configuration over a preset, a preset over the default.
 
+mod bounds;
 mod channels;
 pub mod layer;
 mod shard;
@@ -11,12 +12,13 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contactsync::{Format, Input, Mapping, Mode, Policy, Source, TagsMode};
+use contactsync::{Format, Input, Mapping, Mode, PATIENCE, Policy, Source, TagsMode};
 
 use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
 use crate::config::Config;
 use crate::failure::Failure;
 
+pub use bounds::{Bounds, End, TimeOfDay};
 pub use channels::{Channel, Channels, Connection, Earlier};
 pub use shard::Shard;
 
@@ -28,6 +30,7 @@ pub struct Settings {
     pub channels: Channels,
     pub journal: PathBuf,
     pub input: InputSettings,
+    pub bounds: Bounds,
 }
 
 /// What the input means.
@@ -47,6 +50,7 @@ impl Settings {
         Ok(Self {
             channels,
             journal: journal(said.journal),
+            bounds: Bounds { max_calls: said.max_calls, end: said.end, patience: said.patience.unwrap_or(PATIENCE) },
             input: InputSettings {
                 format: said.format,
                 matches: said.matches.unwrap_or_default(),

@@ -2,7 +2,9 @@
 
 mod clock;
 mod delays;
+mod passage;
 
+use std::future::Future;
 use std::mem;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,10 +19,13 @@ use tokio::sync::Notify;
 pub use self::clock::Clock;
 use self::clock::SinceOrigin;
 pub use self::delays::delays;
+use self::passage::Fate;
+pub use self::passage::Passage;
+use crate::core::answer::RateLimit;
 use crate::core::time::Timestamp;
-use crate::core::window::{Admission, Permit, Window};
+use crate::core::window::{Admission, Learned, Permit, Window};
 
-/// The pace of one channel.
+/// The pace of one token. Who sends with the same token shares it.
 #[derive(Debug)]
 pub struct Pace {
     clock: Clock,
@@ -39,8 +44,12 @@ struct State {
     probing: bool,
 }
 
+/// No call can start in time any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLate;
+
 enum Next {
-    Permit(Permit),
+    Permit { permit: Permit, is_probe: bool },
     At(Timestamp),
     AfterChange,
 }
@@ -66,33 +75,46 @@ impl Pace {
         }
     }
 
-    /// Waits until one more call may start. Every permit is to be ended with [`Pace::finish`].
-    pub async fn permit(&self) -> Permit {
-        let _turn = self.turn.lock().await;
+    /// Waits until one more call may start, in the order in which it is asked. Who stops waiting leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`TooLate`] as soon as it is certain that the call could not start by `latest`.
+    pub async fn permit(&self, latest: Option<Timestamp>) -> Result<Passage<'_>, TooLate> {
+        let _turn = self.unless_late(latest, self.turn.lock()).await?;
         loop {
-            match self.next() {
-                Next::Permit(permit) => return permit,
+            let now = self.clock.now();
+            let is_late = |moment| latest.is_some_and(|latest| moment > latest);
+            if is_late(now) {
+                return Err(TooLate);
+            }
+            match self.next(now) {
+                Next::Permit { permit, is_probe } => return Ok(Passage::new(self, permit, now, is_probe)),
+                Next::At(moment) if is_late(moment) => return Err(TooLate),
                 Next::At(moment) => tokio::select! {
                     () = self.clock.sleep_until(moment) => {}
                     () = self.changed.notified() => {}
                 },
-                Next::AfterChange => self.changed.notified().await,
+                Next::AfterChange => self.unless_late(latest, self.changed.notified()).await?,
             }
         }
     }
 
-    /// Ends one permitted call: it was answered, or will not be.
-    pub fn finish(&self) {
+    /// Lets no call start before `moment`; a pause that ends later stays. Says whether there was none.
+    pub fn pause_until(&self, moment: Timestamp) -> bool {
         let now = self.clock.now();
-        self.state().window.finish(now);
-        self.changed.notify_one();
+        let mut state = self.state();
+        let earlier = state.paused_until.filter(|&earlier| earlier > now);
+        if earlier.is_none_or(|earlier| earlier < moment) {
+            state.paused_until = Some(moment);
+            // Who waits may be too late by now.
+            self.changed.notify_one();
+        }
+        earlier.is_none()
     }
 
-    /// Lets no call start for `span`; a pause that ends later stays.
-    pub fn pause(&self, span: Duration) {
-        let until = self.clock.now() + span;
-        let mut state = self.state();
-        state.paused_until = Some(state.paused_until.map_or(until, |earlier| earlier.max(until)));
+    /// Lets no call start for `span`; a pause that ends later stays. Says whether there was none.
+    pub fn pause(&self, span: Duration) -> bool {
+        self.pause_until(self.clock.now() + span)
     }
 
     /// Lets no call start for `span`, and then one at a time until [`Pace::recover`].
@@ -109,14 +131,18 @@ impl Pace {
         }
     }
 
-    /// How many calls count against the limit now.
+    /// How many calls count against the limit now, those of somebody else not among them.
     pub fn used(&self) -> usize {
         let now = self.clock.now();
         self.state().window.used(now)
     }
 
-    fn next(&self) -> Next {
-        let now = self.clock.now();
+    /// The most calls a minute, as far as the platform has said that it allows them.
+    pub fn limit(&self) -> usize {
+        self.state().window.limit()
+    }
+
+    fn next(&self, now: Timestamp) -> Next {
         let mut state = self.state();
         if let Some(until) = state.paused_until.filter(|&until| now < until) {
             return Next::At(until);
@@ -132,9 +158,34 @@ impl Pace {
             return Next::At(now + wait.max(Duration::from_millis(1)));
         }
         match state.window.admit(now) {
-            Admission::Granted(permit) => Next::Permit(permit),
+            Admission::Granted(permit) => Next::Permit { permit, is_probe: state.probing },
             Admission::At(moment) => Next::At(moment),
             Admission::WhenOneFinishes => Next::AfterChange,
+        }
+    }
+
+    fn end(&self, fate: Fate) {
+        let now = self.clock.now();
+        let window = &mut self.state().window;
+        match fate {
+            Fate::Unsent => window.give_back(),
+            Fate::Ended => window.finish(now),
+            Fate::Unanswered => window.finish_unanswered(now),
+        }
+        self.changed.notify_one();
+    }
+
+    fn hear(&self, said: RateLimit, begun: Timestamp) -> Vec<Learned> {
+        let now = self.clock.now();
+        self.state().window.hear(said, begun, now)
+    }
+
+    async fn unless_late<T>(&self, latest: Option<Timestamp>, awaited: impl Future<Output = T>) -> Result<T, TooLate> {
+        let Some(latest) = latest else { return Ok(awaited.await) };
+        tokio::select! {
+            biased;
+            value = awaited => Ok(value),
+            () = self.clock.sleep_until(latest + Duration::from_millis(1)) => Err(TooLate),
         }
     }
 
@@ -146,34 +197,50 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use super::passage::OnItsWay;
     use super::*;
+    use crate::core::answer::Answer;
+    use crate::core::attempt::Attempt;
+    use std::sync::Arc;
 
     fn rate(calls: u32) -> NonZeroU32 {
         NonZeroU32::new(calls).unwrap()
     }
 
+    fn clock() -> Clock {
+        Clock::starting_at(Timestamp::from_millis(1_700_000_000_000))
+    }
+
+    async fn begin(pace: &Pace) -> OnItsWay<'_> {
+        pace.permit(None).await.expect("there is no latest moment").set_out().1
+    }
+
+    fn answered() -> Answer {
+        Attempt::Done.into()
+    }
+
     async fn starts(pace: &Pace, clock: &Clock, calls: usize, latency: Duration) -> Vec<u64> {
-        let begin = clock.now();
+        let begun = clock.now();
         let mut starts = Vec::new();
         for _ in 0..calls {
-            let _permit = pace.permit().await;
-            starts.push(u64::try_from(clock.now().since(begin).as_millis()).unwrap());
+            let call = begin(pace).await;
+            starts.push(u64::try_from(clock.now().since(begun).as_millis()).unwrap());
             tokio::time::sleep(latency).await;
-            pace.finish();
+            call.end(&answered());
         }
         starts
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_quiet_minute_is_used_at_once_and_then_the_window_holds() {
-        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
+        let clock = clock();
         let pace = Pace::new(rate(3), None, [], clock.clone());
         assert_eq!(starts(&pace, &clock, 7, Duration::ZERO).await, [0, 0, 0, 60_250, 60_250, 60_250, 120_500]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_small_burst_spreads_the_calls_evenly() {
-        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
+        let clock = clock();
         let pace = Pace::new(rate(60), Some(rate(2)), [], clock.clone());
         let starts = starts(&pace, &clock, 5, Duration::ZERO).await;
         assert_eq!(starts[..2], [0, 0]);
@@ -184,7 +251,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_calls_before_a_restart_count() {
-        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
+        let clock = clock();
         let now = clock.now();
         let ended = [now, now.before(Duration::from_secs(59)), now.before(Duration::from_secs(90))];
         let pace = Pace::new(rate(2), None, ended, clock.clone());
@@ -194,7 +261,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_every_call_and_the_longer_one_counts() {
-        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
+        let clock = clock();
         let pace = Pace::new(rate(10), None, [], clock.clone());
         pace.pause(Duration::from_secs(5));
         pace.pause(Duration::from_secs(2));
@@ -203,37 +270,39 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_an_outage_one_call_at_a_time_probes() {
-        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
-        let pace = std::sync::Arc::new(Pace::new(rate(10), None, [], clock.clone()));
-        let begin = clock.now();
+        let clock = clock();
+        let pace = Arc::new(Pace::new(rate(10), None, [], clock.clone()));
+        let begun = clock.now();
         pace.pause_and_probe(Duration::from_secs(2));
-        let _probe = pace.permit().await;
-        assert_eq!(clock.now().since(begin), Duration::from_secs(2));
+        let probe = pace.permit(None).await.unwrap();
+        assert!(probe.is_probe());
+        let (_, _probe) = probe.set_out();
+        assert_eq!(clock.now().since(begun), Duration::from_secs(2));
         let waiting = tokio::spawn({
             let pace = pace.clone();
-            async move { pace.permit().await }
+            async move { pace.permit(None).await.unwrap().is_probe() }
         });
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!(!waiting.is_finished());
         pace.recover();
-        let _second = waiting.await.unwrap();
-        assert_eq!(clock.now().since(begin), Duration::from_secs(7));
+        assert!(!waiting.await.unwrap());
+        assert_eq!(clock.now().since(begun), Duration::from_secs(7));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_window_waits_for_an_unfinished_call() {
-        let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
-        let pace = std::sync::Arc::new(Pace::new(rate(1), None, [], clock.clone()));
-        let begin = clock.now();
-        let _first = pace.permit().await;
+        let clock = clock();
+        let pace = Arc::new(Pace::new(rate(1), None, [], clock.clone()));
+        let begun = clock.now();
+        let first = begin(&pace).await;
         let waiting = tokio::spawn({
             let pace = pace.clone();
-            async move { pace.permit().await }
+            async move { drop(pace.permit(None).await) }
         });
         tokio::time::sleep(Duration::from_mins(5)).await;
         assert!(!waiting.is_finished());
-        pace.finish();
-        let _second = waiting.await.unwrap();
-        assert_eq!(clock.now().since(begin), Duration::from_millis(360_250));
+        first.end(&answered());
+        waiting.await.unwrap();
+        assert_eq!(clock.now().since(begun), Duration::from_millis(360_250));
     }
 }

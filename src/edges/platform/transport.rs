@@ -13,6 +13,7 @@ use reqwest::{Client, Response, redirect, retry};
 use super::dialect;
 use super::endpoint::{BaseUrl, ChannelKind};
 use super::token::Token;
+use crate::core::answer::Answer;
 use crate::core::attempt::Attempt;
 use crate::core::call::Cleared;
 use crate::core::channel::WindowId;
@@ -157,7 +158,7 @@ impl Http {
     ///
     /// A failure before anything was written is [`Attempt::Unsent`], any later one is [`Attempt::Lost`]. No message
     /// holds the token, or the query of a URL.
-    pub async fn send(&self, cleared: Cleared<'_>) -> Attempt {
+    pub async fn send(&self, cleared: Cleared<'_>) -> Answer {
         let call = cleared.call();
         let dialect::Request { method, path, body } = dialect::request(call, self.kind);
         let mut request = self.client.request(method, format!("{}{path}", self.base));
@@ -165,18 +166,20 @@ impl Http {
         if let Some(body) = body {
             request = request.body(body.to_string());
         }
-        let attempt = match request.send().await {
-            Err(error) => self.unanswered(&error),
+        match request.send().await {
+            Err(error) => self.without_token(self.unanswered(&error)).into(),
             Ok(mut response) => {
                 let received = SystemTime::now();
                 let status = response.status().as_u16();
-                match self.body(&mut response).await {
+                let rate_limit = dialect::rate_limit(response.headers());
+                let attempt = match self.body(&mut response).await {
                     Ok(body) => dialect::classify(call.kind(), status, response.headers(), &body, received),
                     Err(cause) => Attempt::Lost { status: Some(status), cause },
-                }
+                };
+                // A create to a wrong path counts as never taken, and yet it was sent.
+                Answer { attempt: self.without_token(attempt), rate_limit, left: true }
             }
-        };
-        self.without_token(attempt)
+        }
     }
 
     async fn body(&self, response: &mut Response) -> Result<Vec<u8>, String> {
@@ -347,7 +350,7 @@ mod tests {
     }
 
     async fn lost_or_unsent(address: SocketAddr, call: &Call) -> (&'static str, Option<u16>, String) {
-        match http(address).send(cleared(call)).await {
+        match http(address).send(cleared(call)).await.attempt {
             Attempt::Unsent { cause } => ("unsent", None, cause),
             Attempt::Lost { status, cause } => ("lost", status, cause),
             other => panic!("{other:?}"),
@@ -404,7 +407,7 @@ mod tests {
             take(stream);
             stream.write_all(answer(CREATED).as_bytes()).unwrap();
         });
-        let attempt = http(address).send(cleared(&create())).await;
+        let attempt = http(address).send(cleared(&create())).await.attempt;
         assert_eq!(attempt, Attempt::Created(ContactId::new("cus_1").unwrap()));
     }
 
@@ -415,7 +418,7 @@ mod tests {
 
         let (address, _requests) = serve(|_, stream, _| stream.write_all(b"no TLS here, sorry").unwrap());
         let http = http_to(&format!("https://{address}/api/v1"), TIMEOUT);
-        let attempt = http.send(cleared(&create())).await;
+        let attempt = http.send(cleared(&create())).await.attempt;
         assert!(
             matches!(&attempt, Attempt::Unsent { cause } if cause.starts_with("no encrypted connection: ")),
             "{attempt:?}"
@@ -456,7 +459,7 @@ mod tests {
         });
         let http = http_to(&format!("http://{address}/api/v1"), Duration::from_millis(400));
         let expected = Attempt::Lost { status: None, cause: "timed out after 400ms".into() };
-        assert_eq!(http.send(cleared(&create())).await, expected);
+        assert_eq!(http.send(cleared(&create())).await.attempt, expected);
     }
 
     #[tokio::test]
@@ -466,7 +469,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
             while stream.write_all(&[b' '; 1 << 14]).is_ok() {}
         });
-        let attempt = http(address).send(cleared(&create())).await;
+        let attempt = http(address).send(cleared(&create())).await.attempt;
         assert_eq!(attempt, Attempt::Lost { status: Some(200), cause: "the answer is larger than 8 MiB".into() });
     }
 
@@ -476,7 +479,7 @@ mod tests {
             requests.send(take(stream)).unwrap();
             stream.write_all(b"HTTP/1.1 307 T\r\nLocation: /elsewhere?a=b\r\nContent-Length: 0\r\n\r\n").unwrap();
         });
-        let attempt = http(address).send(cleared(&create())).await;
+        let attempt = http(address).send(cleared(&create())).await.attempt;
         let cause = "307 Temporary Redirect to `/elsewhere`, which is not followed: is the URL right?".to_owned();
         assert_eq!(attempt, Attempt::Lost { status: Some(307), cause });
         assert_eq!(requests.try_iter().count(), 1);
@@ -490,7 +493,7 @@ mod tests {
             stream.write_all(answer(&body).as_bytes()).unwrap();
         });
         let http = http(address);
-        let attempt = http.send(cleared(&create())).await;
+        let attempt = http.send(cleared(&create())).await.attempt;
         assert_eq!(attempt, Attempt::Refused { status: 200, message: "[token] is not a token".into() });
         assert!(!format!("{http:?} {:?}", http.client).contains(SECRET));
     }
@@ -509,7 +512,7 @@ mod tests {
         for token in ["tok-one", "tok-two"] {
             let base = BaseUrl::parse(&format!("http://{address}/api/v1"), false).unwrap();
             let http = clients.http(base, Token::new(token).unwrap(), ChannelKind::Standard).unwrap();
-            assert_eq!(http.send(cleared(&create())).await.name(), "created");
+            assert_eq!(http.send(cleared(&create())).await.attempt.name(), "created");
         }
         assert_eq!(requests.try_iter().collect::<Vec<_>>(), ["0 Bearer tok-one", "0 Bearer tok-two"]);
 
@@ -533,7 +536,7 @@ mod tests {
         });
         let http = http(address);
         for _ in 0..3 {
-            assert_eq!(http.send(cleared(&create())).await.name(), "created");
+            assert_eq!(http.send(cleared(&create())).await.attempt.name(), "created");
         }
         assert_eq!(requests.try_iter().collect::<Vec<_>>(), ["0", "0", "0"]);
     }
@@ -551,7 +554,7 @@ mod tests {
         });
         let http = http(address);
         for _ in 0..20 {
-            assert_eq!(http.send(cleared(&create())).await.name(), "created");
+            assert_eq!(http.send(cleared(&create())).await.attempt.name(), "created");
             // Awaited rather than blocked on: the runtime has to see the connection close, as it does between two real calls.
             is_closed.recv().await.unwrap();
         }
@@ -570,8 +573,8 @@ mod tests {
             }
         });
         let http = http(address);
-        assert_eq!(http.send(cleared(&create())).await.name(), "created");
-        assert_eq!(http.send(cleared(&create())).await.name(), "lost");
+        assert_eq!(http.send(cleared(&create())).await.attempt.name(), "created");
+        assert_eq!(http.send(cleared(&create())).await.attempt.name(), "lost");
         assert_eq!(requests.try_iter().count(), 2);
     }
 }

@@ -21,7 +21,7 @@ use crate::voice::{Level, Voice};
 
 pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
-    let Settings { channels, journal: path, input } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal: path, input, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));

@@ -16,6 +16,7 @@ use contactsync::{Format, preset};
 
 use crate::args::{KindArg, LogFormat, ModeArg, TagsModeArg, duration};
 use crate::settings::layer::{Address, ChannelLayer, Layer, Routing, Said, TokenPlace};
+use crate::settings::{End, TimeOfDay};
 
 use file::File;
 use place::either;
@@ -69,9 +70,16 @@ impl Config {
         let column = table.text("channel_column")?;
         let routing =
             either(name.map(|name| name.map(Routing::Channel)), column.map(|column| column.map(Routing::Column)))?;
+        let max_calls = table.count("max_calls", u32::MAX)?;
+        let until = table.parsed("until", str::parse::<TimeOfDay>)?;
+        let span = table.parsed("for", duration)?;
+        let end = either(until.map(|time| time.map(End::Until)), span.map(|span| span.map(End::For)))?;
         let layer = Layer {
             channel,
             allow_http,
+            max_calls: max_calls.map(|number| number.value.get().into()),
+            end: end.map(value),
+            patience: table.parsed("patience", duration)?.map(value),
             routing: routing.map(Said::from),
             format: table.parsed("format", |name| name.parse::<Format>().map_err(in_words))?.map(value),
             matches: table.texts("match")?.map(value),

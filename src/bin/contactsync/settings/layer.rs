@@ -13,6 +13,7 @@ use contactsync::{ChannelKind, Format, Mode, Preset, TagsMode, preset};
 use crate::args::{ConnectionArgs, InputArgs, KindArg, ModeArg, PlaceArgs, TagsModeArg};
 use crate::config::{Place, Spot};
 use crate::failure::Failure;
+use crate::settings::End;
 
 /// Who said something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,9 @@ pub struct ChannelLayer {
 pub struct Layer {
     pub channel: ChannelLayer,
     pub allow_http: Option<bool>,
+    pub max_calls: Option<u64>,
+    pub end: Option<End>,
+    pub patience: Option<Duration>,
     pub routing: Option<Said<Routing>>,
     pub format: Option<Format>,
     pub matches: Option<Vec<String>>,
@@ -118,9 +122,13 @@ impl Layer {
         let column = place.channel_column.clone().map(|name| Said::typed("--channel-column", Routing::Column(name)));
         // A flag that is not there says nothing, and not that it is off.
         let flag = |is_there: bool| is_there.then_some(true);
+        let limits = connection.limits;
         let layer = Self {
             channel: ChannelLayer::typed(connection)?,
             allow_http: flag(connection.allow_http),
+            max_calls: limits.max_calls,
+            end: limits.until.map(End::Until).or(limits.span.map(End::For)),
+            patience: limits.patience,
             routing: channel.or(column),
             journal: place.journal.clone(),
             ..Self::default()
@@ -143,6 +151,9 @@ impl Layer {
         Self {
             channel: self.channel.over(lower.channel),
             allow_http: self.allow_http.or(lower.allow_http),
+            max_calls: self.max_calls.or(lower.max_calls),
+            end: self.end.or(lower.end),
+            patience: self.patience.or(lower.patience),
             routing: self.routing.or(lower.routing),
             format: self.format.or(lower.format),
             matches: self.matches.or(lower.matches),

@@ -84,7 +84,7 @@ impl Store {
             "INSERT OR REPLACE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1",
             [run],
         )?;
-        let killed = Attempt::Lost { status: None, cause: "the process was killed before the answer".into() };
+        let killed = killed();
         self.db.execute(
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
              WHERE (channel = :channel OR window = :window) AND ended_at IS NULL",
@@ -106,14 +106,48 @@ impl Store {
     }
 
     pub(in crate::edges::journal) fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>> {
-        // A call that ended since then began at most a while before: the index is on the beginning.
-        let began = since.before(Duration::from_mins(10));
-        let mut query = self
-            .db
-            .prepare_cached("SELECT ended_at FROM calls WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3")?;
-        let ends =
-            query.query_map(params![millis(began), window.as_str(), millis(since)], |row| row.get::<_, i64>(0))?;
-        ends.map(|end| Ok(Timestamp::from_millis(natural(end?)))).collect()
+        let since_lingering = since.before(LINGER);
+        // Only of a lost call does it matter what it came to.
+        let mut query = self.db.prepare_cached(
+            "SELECT ended_at, iif(result = 'lost', attempt, NULL) FROM calls
+             WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3",
+        )?;
+        // It began at most a while before: the index is on the beginning.
+        let began = since_lingering.before(Duration::from_mins(10));
+        let mut rows = query.query(params![millis(began), window.as_str(), millis(since_lingering)])?;
+        let (mut ends, killed) = (Vec::new(), killed());
+        while let Some(row) = rows.next()? {
+            let (ended, lost): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+            let ended = Timestamp::from_millis(natural(ended));
+            let lost: Option<Attempt> = lost.map(|lost| parse("an attempt", &lost)).transpose()?;
+            // That a killed process's call may linger is in its end already.
+            let lingers = lost.is_some_and(|lost| lost.may_linger() && lost != killed);
+            let end = if lingers { ended + LINGER } else { ended };
+            if end > since {
+                ends.push(end);
+            }
+        }
+        Ok(ends)
+    }
+
+    pub(in crate::edges::journal) fn throttled_since(
+        &self,
+        window: &WindowId,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, Option<Duration>)>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT ended_at, attempt FROM calls
+             WHERE window = ?1 AND ended_at > ?2 AND result = 'throttled'",
+        )?;
+        let mut rows = query.query(params![window.as_str(), millis(since)])?;
+        let mut throttled = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (ended, attempt): (i64, String) = (row.get(0)?, row.get(1)?);
+            if let Attempt::Throttled { retry_after } = parse("an attempt", &attempt)? {
+                throttled.push((Timestamp::from_millis(natural(ended)), retry_after));
+            }
+        }
+        Ok(throttled)
     }
 
     pub(in crate::edges::journal) fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
@@ -249,4 +283,9 @@ impl Store {
         )?;
         Ok(())
     }
+}
+
+// What a call of a killed process comes to.
+fn killed() -> Attempt {
+    Attempt::Lost { status: None, cause: "the process was killed before the answer".into() }
 }

@@ -4,8 +4,10 @@
 
 mod answer;
 mod body;
+mod rate_limit;
 mod request;
 
 pub use answer::{LONGEST_RETRY_AFTER, classify};
 pub(super) use body::one_line;
+pub use rate_limit::rate_limit;
 pub use request::{Request, request};

@@ -1,0 +1,31 @@
+//! What came back of one sent call: the attempt, and what the answer said beside it.
+
+use crate::core::attempt::Attempt;
+
+/// What the platform says of the limit beside an answer (API.md, "The limit").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The most calls a minute, from `X-RateLimit-Limit`.
+    pub limit: u32,
+    /// How many of them are left, from `X-RateLimit-Remaining`; `None` when that was absent.
+    pub remaining: Option<u32>,
+}
+
+/// What came back of one sent call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What the call came to.
+    pub attempt: Attempt,
+    /// What the platform said of the limit; `None` when it said nothing, or nothing that can be read.
+    pub rate_limit: Option<RateLimit>,
+    /// Whether anything of the call left this machine. What did not is in nobody's window.
+    pub left: bool,
+}
+
+/// An attempt with nothing beside it. Only one that is [`Attempt::Unsent`] never left.
+impl From<Attempt> for Answer {
+    fn from(attempt: Attempt) -> Self {
+        let left = !matches!(attempt, Attempt::Unsent { .. });
+        Self { attempt, rate_limit: None, left }
+    }
+}
