@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::core::call::CallKind;
 use crate::core::plan::Range;
+use crate::core::schedule::Outlook;
 use crate::core::task::Outcome;
 use crate::edges::journal::ListedRow;
 
@@ -25,6 +26,8 @@ pub enum Event<'a> {
         used: usize,
         /// The most calls a minute.
         limit: usize,
+        /// What is to be expected of the run.
+        outlook: Outlook,
     },
     /// A call came back.
     Called {
@@ -87,8 +90,12 @@ pub enum Event<'a> {
     Tick {
         /// The calls that count in the present minute.
         used: usize,
+        /// The most calls a minute.
+        limit: usize,
         /// The calls that are left.
         calls: Range,
+        /// What is to be expected of the rest of the run.
+        outlook: Outlook,
     },
 }
 

@@ -70,6 +70,8 @@ pub struct PlannedRuns {
     pub runs: Vec<i64>,
     /// The number of the run that holds the rows without a channel, when there are any.
     pub unknown: Option<i64>,
+    /// How many rows of the input the rules do not take. They are none of the runs' rows.
+    pub left_out: u64,
 }
 
 /// Plans `source` into the journal. It takes a thread that may block.
@@ -109,9 +111,15 @@ pub fn plan(
         observer.tell(&Event::Read { rows });
         Ok(())
     };
-    let mut unknown = false;
+    let (mut unknown, mut left_out) = (false, 0);
     while let Some(row) = source.next() {
         let row = row?;
+        if let Row::Record(record) = &row
+            && !mapping.takes(record)
+        {
+            left_out += 1;
+            continue;
+        }
         let remains = if ways.keeps_rows && matches!(row, Row::Rejected(_)) { source.remains() } else { None };
         let (place, planned) = ways.route(row, remains, mapping);
         let Some(at) = place else { continue };
@@ -135,7 +143,7 @@ pub fn plan(
     journal.finish_plan(&plan, listing)?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown })
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out })
 }
 
 /// Which of the runs a row goes to.

@@ -24,7 +24,7 @@ use crate::core::model::Standing;
 use crate::core::plan::Range;
 use crate::core::record::Cells;
 use crate::core::retry::{Retry, TRIES, decide, throttled_for};
-use crate::core::schedule::Limits;
+use crate::core::schedule::{Limits, Outlook, TYPICAL_LATENCY};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, MINUTE};
@@ -136,6 +136,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         fell_asleep: Notify::new(),
         orphans: Cell::new(0),
         calls_left: Cell::default(),
+        latency: Cell::new(TYPICAL_LATENCY),
         pace,
         job,
     };
@@ -187,6 +188,7 @@ struct Sending<'a, J, T, O> {
     // Lost creates of contacts that the file no longer has, as long as they are not settled.
     orphans: Cell<usize>,
     calls_left: Cell<Range>,
+    latency: Cell<Duration>,
 }
 
 /// A contact on its way, with its row; a contact that only has to be settled has none.
@@ -221,8 +223,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             calls: forecast.total,
             used: self.pace.used(),
             limit: self.pace.limit(),
+            outlook: self.outlook(),
         });
         Ok(())
+    }
+
+    fn outlook(&self) -> Outlook {
+        let tempo = self.pace.tempo(self.concurrency, self.latency.get());
+        tempo.outlook(self.calls_left.get(), &self.budget.left(), self.job.call_timeout)
     }
 
     async fn run(&self) -> Result<(), JournalError> {
@@ -248,7 +256,12 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 },
                 () = self.fell_asleep.notified() => {}
                 _ = tick.tick() => {
-                    self.job.observer.tell(&Event::Tick { used: self.pace.used(), calls: self.calls_left.get() });
+                    self.job.observer.tell(&Event::Tick {
+                        used: self.pace.used(),
+                        limit: self.pace.limit(),
+                        calls: self.calls_left.get(),
+                        outlook: self.outlook(),
+                    });
                 }
             }
         }
@@ -395,7 +408,10 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // Tells what happened, holds the channel back, and asks to stop when calling on makes no sense.
     fn notice(&self, call: &Call, attempt: &Attempt, begun: Timestamp, at: Timestamp) {
         let (job, kind) = (self.job, call.kind());
-        job.observer.tell(&Event::Called { kind, result: attempt.name(), took: at.since(begun) });
+        let took = at.since(begun);
+        job.observer.tell(&Event::Called { kind, result: attempt.name(), took });
+        // Mostly as the last calls were: a platform is slower at noon than at night.
+        self.latency.set((self.latency.get() * 15 + took) / 16);
         match attempt {
             Attempt::Unsent { cause } | Attempt::Lost { cause, .. } | Attempt::Queued { message: cause } => {
                 job.observer.tell(&Event::Trouble { kind, cause });

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::call::CallKind;
-use crate::core::plan::{Forecast, duration_at};
+use crate::core::plan::Forecast;
+use crate::core::schedule::Tempo;
 use crate::edges::journal::{Counts, RunState};
 use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary};
 
@@ -32,9 +33,9 @@ pub fn run_summary(run: i64, state: RunState, reason: Option<String>, counts: &C
     }
 }
 
-/// The summary of a plan that took `worked` to make and is to be sent at `rate` calls a minute.
-pub fn plan_summary(counts: &Counts, forecast: &Forecast, rate: u32, worked: Duration) -> PlanSummary {
-    let minutes = |calls| duration_at(calls, rate).as_secs_f64() / 60.0;
+/// The summary of a plan that took `worked` to make and is to be sent at `tempo`.
+pub fn plan_summary(counts: &Counts, forecast: &Forecast, tempo: &Tempo, worked: Duration) -> PlanSummary {
+    let minutes = |calls| tempo.time(calls).as_secs_f64() / 60.0;
     PlanSummary {
         run: None,
         state: RunState::Planned.name(),

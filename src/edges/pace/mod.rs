@@ -22,6 +22,7 @@ pub use self::delays::delays;
 use self::passage::Fate;
 pub use self::passage::Passage;
 use crate::core::answer::RateLimit;
+use crate::core::schedule::Tempo;
 use crate::core::time::Timestamp;
 use crate::core::window::{Admission, Learned, Permit, Window};
 
@@ -29,6 +30,7 @@ use crate::core::window::{Admission, Learned, Permit, Window};
 #[derive(Debug)]
 pub struct Pace {
     clock: Clock,
+    burst: Option<usize>,
     // Whoever holds the turn gets the next permit, so permits come in the order in which they were asked for.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -63,12 +65,12 @@ impl Pace {
         ended: impl IntoIterator<Item = Timestamp>,
         clock: Clock,
     ) -> Self {
-        let limit = usize::try_from(rate.get()).unwrap_or(usize::MAX);
-        let window = Window::restored(limit, ended, clock.now());
+        let window = Window::restored(size(rate), ended, clock.now());
         let quota = Quota::per_minute(rate).allow_burst(burst.unwrap_or(rate));
         Self {
             quota: RateLimiter::direct_with_clock(quota, clock.since_origin()),
             clock,
+            burst: burst.map(size),
             turn: tokio::sync::Mutex::new(()),
             state: Mutex::new(State { window, paused_until: None, probing: false }),
             changed: Notify::new(),
@@ -142,6 +144,22 @@ impl Pace {
         self.state().window.limit()
     }
 
+    /// What decides when the next calls can start, when `concurrency` of them may be on their way and each takes
+    /// `latency`.
+    pub fn tempo(&self, concurrency: usize, latency: Duration) -> Tempo {
+        let now = self.clock.now();
+        let state = self.state();
+        Tempo {
+            limit: state.window.limit(),
+            burst: self.burst,
+            concurrency,
+            latency,
+            now,
+            paused_until: state.paused_until,
+            ended: state.window.ends(now),
+        }
+    }
+
     fn next(&self, now: Timestamp) -> Next {
         let mut state = self.state();
         if let Some(until) = state.paused_until.filter(|&until| now < until) {
@@ -193,6 +211,10 @@ impl Pace {
         // The state is changed in single steps, so a panic elsewhere cannot leave it half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn size(calls: NonZeroU32) -> usize {
+    usize::try_from(calls.get()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! `plan INPUT`: what a sync would do. It sends nothing and writes nothing.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, PlanSummary, SendJournal, Stop, Summary, plan, plan_summary,
+    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, PlanSummary, SendJournal, Stop, Summary, Tempo,
+    concurrency_for, plan, plan_summary,
 };
 
 use crate::args::PlanArgs;
@@ -49,17 +51,22 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
     let planned = plan(&journal, source, &mapping, routes, Intake::default(), &progress, &Stop::default())?;
+    progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
+    let tempo = |rate| Tempo::quiet(rate, None, concurrency_for(rate), clock.now());
     let mut summaries = BTreeMap::new();
     for (run, channel) in planned.runs.iter().zip(channels.here()) {
         let (counts, forecast) = runtime.block_on(async {
             Ok::<_, Failure>((journal.counts(*run).await?, journal.forecast(*run, &channel.name, policy).await?))
         })?;
-        summaries.insert(channel.name.clone(), plan_summary(&counts, &forecast, channel.rate().get(), worked()));
+        summaries.insert(channel.name.clone(), plan_summary(&counts, &forecast, &tempo(channel.rate()), worked()));
     }
     if let Some(run) = planned.unknown {
         let counts = journal.counts_blocking(run)?;
-        summaries.insert(WITHOUT_CHANNEL.into(), plan_summary(&counts, &Forecast::default(), 1, worked()));
+        summaries.insert(
+            WITHOUT_CHANNEL.into(),
+            plan_summary(&counts, &Forecast::default(), &tempo(NonZeroU32::MIN), worked()),
+        );
     }
     let summary = match (channels.column(), summaries.pop_first()) {
         (None, Some((_, only))) => only,

@@ -62,6 +62,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let planned =
         plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), Intake::default(), &progress, &stop)?;
     reading.store(false, Ordering::Release);
+    progress.read_to_the_end(planned.left_out);
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
