@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Forecast, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, SendJournal, Stop, Summary, TIMEOUT, Tempo,
-    Timestamp, plan, plan_summary,
+    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, SendJournal, Stop, Summary, TIMEOUT,
+    Tempo, Timestamp, plan, plan_summary,
 };
 
 use crate::args::PlanArgs;
@@ -49,7 +49,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let progress = Progress::new(voice, source.name());
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
-    let planned = plan(&journal, source, &mapping, routes, &progress, &Stop::default())?;
+    let planned = plan(&journal, source, &mapping, routes, Intake::default(), &progress, &Stop::default())?;
     progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
     let (mut summaries, mut has_room) = (BTreeMap::new(), true);
