@@ -243,27 +243,27 @@ async fn want(pace: Arc<Pace>, end: End) -> Seen {
 }
 
 /// Holds what was seen, in the order of asking, against the rule and against fairness.
-fn check_seen(limit: usize, seen: &[Seen], seed: u64) {
+fn check_seen(limit: usize, all: &[Seen], seed: u64) {
     let takes_room = |at: Timestamp, other: &Seen| {
         other.granted.is_some_and(|granted| granted <= at)
             && at < other.counts_after.map_or(other.over, |span| other.over + span)
     };
     let leaves = |other: &Seen| other.counts_after.map_or(other.over, |span| other.over + span);
-    for (n, one) in seen.iter().enumerate() {
+    for (n, one) in all.iter().enumerate() {
         let until = one.granted.unwrap_or(one.over);
         // Nobody who asked later was granted while this one waited.
-        let overtaken = seen[n + 1..].iter().any(|later| later.granted.is_some_and(|granted| granted < until));
+        let overtaken = all[n + 1..].iter().any(|later| later.granted.is_some_and(|granted| granted < until));
         assert!(!overtaken, "seed {seed}: {n} was overtaken: {one:?}");
         let Some(granted) = one.granted else { continue };
-        let others = || seen.iter().enumerate().filter(|(other, _)| *other != n).map(|(_, other)| other);
+        let others = || all.iter().enumerate().filter(|(other, _)| *other != n).map(|(_, other)| other);
         let full = |at: Timestamp| others().filter(|other| takes_room(at, other)).count() >= limit;
         let earlier_at_once =
-            seen[..n].iter().filter(|other| other.granted == one.granted && takes_room(granted, other)).count();
+            all[..n].iter().filter(|other| other.granted == one.granted && takes_room(granted, other)).count();
         let held = others().filter(|other| other.granted < one.granted && takes_room(granted, other)).count();
         assert!(held + earlier_at_once < limit, "seed {seed}: {n} was granted while the rule forbids it: {one:?}");
         // From when it was first in line, every moment at which something left found the window full.
         let first_in_line =
-            seen[..n].iter().map(|earlier| earlier.granted.unwrap_or(earlier.over)).fold(one.asked, Timestamp::max);
+            all[..n].iter().map(|earlier| earlier.granted.unwrap_or(earlier.over)).fold(one.asked, Timestamp::max);
         let moments = others().map(leaves).filter(|&moment| moment > first_in_line && moment < granted);
         for moment in moments.chain((first_in_line < granted).then_some(first_in_line)) {
             assert!(full(moment), "seed {seed}: {n} waited from {moment:?} for nothing: {one:?}");
