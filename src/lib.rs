@@ -47,7 +47,7 @@ pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
 pub use crate::core::health::PATIENCE;
-pub use crate::core::mapping::{Mapping, MappingError};
+pub use crate::core::mapping::{Mapping, MappingError, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::record::{Cells, Record, Texts};

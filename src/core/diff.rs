@@ -29,7 +29,8 @@ pub struct Change {
     pub remove: Vec<String>,
 }
 
-/// The change that brings `known` to `contact`. A field that the contact does not name is left alone.
+/// The change that brings `known` to `contact`. A field that the contact does not name is left alone, and one that is to
+/// become blank is written unless it is known to be so.
 pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
     let set = contact
         .fields()
@@ -62,7 +63,9 @@ impl Change {
     }
 }
 
-/// The fields that the create of a contact carries: as many as fit, match fields first.
+/// The fields that the create of a contact carries: as many as fit, match fields first. A new contact has no field that
+/// could be made blank.
 pub fn first_fields(contact: &Contact) -> &[Field] {
-    &contact.fields()[..contact.fields().len().min(FIELDS_PER_CALL)]
+    let filled = contact.filled();
+    &filled[..filled.len().min(FIELDS_PER_CALL)]
 }

@@ -10,6 +10,7 @@ pub mod diff;
 pub mod health;
 pub mod mapping;
 pub mod model;
+pub mod nfc;
 pub mod plan;
 pub mod record;
 pub mod retry;

@@ -162,8 +162,9 @@ impl fmt::Display for Key {
 
 /// A validated record: whoever holds one can send it.
 ///
-/// Every field has a name and a value, names are unique, the match fields come first (so that the first call of a
-/// create carries them), tags are unique and none is both to have and to remove.
+/// Every field has a name, and names are unique. The match fields come first (so that the first call of a create carries
+/// them), then the other fields that have a value, then those that are to become blank. Tags are unique, and none is both
+/// to have and to remove.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contact {
     key: Key,
@@ -183,6 +184,8 @@ pub struct Draft {
     pub matches: Vec<Field>,
     /// The other fields, in the file's order.
     pub fields: Vec<Field>,
+    /// The fields that are to become blank.
+    pub clear: Vec<String>,
     /// The tags to have.
     pub tags: Vec<String>,
     /// The tags to remove.
@@ -213,7 +216,7 @@ impl Contact {
     /// # Errors
     /// A [`Flaw`] when the parts contradict each other or hold nothing.
     pub fn new(draft: Draft) -> Result<Self, Flaw> {
-        let Draft { id, matches, fields, tags, remove_tags } = draft;
+        let Draft { id, matches, fields, clear, tags, remove_tags } = draft;
         if id.is_none() && matches.is_empty() && fields.is_empty() {
             return Err(Flaw::Empty);
         }
@@ -223,6 +226,8 @@ impl Contact {
         let count = matches.len();
         let mut all = matches;
         all.extend(fields);
+        let filled = all.len();
+        all.extend(clear.into_iter().map(|name| Field::text(name, "")));
         let mut names = BTreeSet::new();
         if let Some(twice) = all.iter().find(|field| !names.insert(field.name.as_str())) {
             return Err(Flaw::FieldTwice(twice.name.clone()));
@@ -234,7 +239,7 @@ impl Contact {
         let key = match (&all[..count], &id) {
             ([first, ..], _) => Key::of(first),
             ([], Some(id)) => Key::Id(id.clone()),
-            ([], None) => Key::Row { digest: digest(&all, &tags), nth: 1 },
+            ([], None) => Key::Row { digest: digest(&all[..filled], &tags), nth: 1 },
         };
         Ok(Self { key, id, matches: count, fields: all, tags, remove_tags })
     }
@@ -270,9 +275,21 @@ impl Contact {
         &self.fields[..self.matches]
     }
 
-    /// All fields to write, match fields first.
+    /// All fields to write, match fields first and those that are to become blank last.
     pub fn fields(&self) -> &[Field] {
         &self.fields
+    }
+
+    /// The fields that have a value, match fields first.
+    pub fn filled(&self) -> &[Field] {
+        &self.fields[..self.fields.len() - self.clear().len()]
+    }
+
+    /// The fields that are to become blank.
+    pub fn clear(&self) -> &[Field] {
+        let others = &self.fields[self.matches..];
+        let blank = others.iter().rev().take_while(|field| field.value.is_blank()).count();
+        &others[others.len() - blank..]
     }
 
     /// The tags to have.
@@ -345,7 +362,8 @@ impl Remote {
 pub struct Known {
     /// The platform's id. An update's answer never replaces it (API.md, trap 3).
     pub id: ContactId,
-    /// The fields last seen or written.
+    /// The fields last seen or written. A blank value is one that is known to be blank; of a field that is not here
+    /// nobody has looked.
     pub fields: BTreeMap<String, Value>,
     /// The tags last seen or written.
     pub tags: BTreeSet<String>,
@@ -374,6 +392,15 @@ impl Known {
             doubt: false,
             replaces: None,
         }
+    }
+
+    /// The same, with the knowledge that these fields are blank where no value was seen or written.
+    #[must_use]
+    pub fn blank_in(mut self, fields: &[Field]) -> Self {
+        for field in fields {
+            self.fields.entry(field.name.clone()).or_insert_with(|| field.value.clone());
+        }
+        self
     }
 
     /// Whether the file may give this id for the contact.
@@ -516,5 +543,29 @@ mod tests {
         };
         assert_eq!(Contact::new(both), Err(Flaw::TagTwice("x".into())));
         assert_eq!(Contact::new(Draft::default()), Err(Flaw::Empty));
+        let emptied = Draft { fields: vec![Field::text("a", "1")], clear: vec!["a".into()], ..Draft::default() };
+        assert_eq!(Contact::new(emptied), Err(Flaw::FieldTwice("a".into())));
+        assert_eq!(Contact::new(Draft { clear: vec!["a".into()], ..Draft::default() }), Err(Flaw::Empty));
+    }
+
+    #[test]
+    fn fields_that_become_blank_come_last() {
+        let draft = Draft {
+            matches: vec![Field::text("phone", "1")],
+            fields: vec![Field::text("name", "Ann")],
+            clear: vec!["city".into(), "plan".into()],
+            ..Draft::default()
+        };
+        let contact = Contact::new(draft).unwrap();
+        assert_eq!(contact.filled(), [Field::text("phone", "1"), Field::text("name", "Ann")]);
+        assert_eq!(contact.clear(), [Field::text("city", ""), Field::text("plan", "")]);
+        assert_eq!(contact.fields().len(), 4);
+        // What a row without key is known by is what it has.
+        let row = |clear: &[&str]| {
+            let clear = clear.iter().map(|name| (*name).to_owned()).collect();
+            let fields = vec![Field::text("name", "Ann")];
+            Contact::new(Draft { fields, clear, ..Draft::default() }).unwrap().key().clone()
+        };
+        assert_eq!(row(&[]), row(&["city"]));
     }
 }

@@ -97,7 +97,8 @@ pub fn forecast(task: &Task, mode: Mode) -> Forecast {
             let is_unsettled = matches!(task.standing(), Standing::Unsettled { .. });
             // A lost create is looked for several times, by its first match field.
             let finds = if is_unsettled { SETTLE_SEARCHES } else { contact.matches().len() };
-            let writes = contact.fields().len().div_ceil(FIELDS_PER_CALL);
+            let writes = contact.filled().len().div_ceil(FIELDS_PER_CALL);
+            let updates = contact.fields().len().div_ceil(FIELDS_PER_CALL);
             let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
             let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL);
             match mode {
@@ -111,10 +112,10 @@ pub fn forecast(task: &Task, mode: Mode) -> Forecast {
                     let creates = usize::from(mode != Mode::Update);
                     forecast.set(CallKind::Find, 1, finds.max(1));
                     forecast.set(CallKind::Create, 0, creates);
-                    forecast.set(CallKind::Update, 0, writes);
+                    forecast.set(CallKind::Update, 0, updates);
                     forecast.set(CallKind::AddTags, 0, adds);
                     forecast.set(CallKind::RemoveTags, 0, removes);
-                    forecast.total = Range { min: 1, max: count(finds.max(1) + writes + adds + removes) };
+                    forecast.total = Range { min: 1, max: count(finds.max(1) + updates + adds + removes) };
                 }
             }
         }

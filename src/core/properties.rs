@@ -38,17 +38,21 @@ fn any_tags(count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Valu
     btree_set((0_u8..40).prop_map(|n| format!("tag{n}")), count)
 }
 
-/// A contact with so many match fields, up to 60 further fields, and tags to have and to remove.
+/// A contact with so many match fields, up to 60 further fields, some of them to become blank, and tags to have and to
+/// remove.
 fn any_contact(matches: impl Strategy<Value = usize>) -> impl Strategy<Value = Contact> {
     let fields = prop_oneof![any_fields(0..5), any_fields(0..60)];
     let tags = prop_oneof![any_tags(0..3), any_tags(0..25)];
-    (matches, fields, tags, any_tags(0..12)).prop_map(|(matches, fields, tags, remove)| {
+    let clear = prop_oneof![2 => any_fields(0..1), 1 => any_fields(0..40)];
+    (matches, fields, clear, tags, any_tags(0..12)).prop_map(|(matches, fields, clear, tags, remove)| {
+        let clear = clear.into_keys().filter(|name| !fields.contains_key(name)).collect();
         let name = matches == 0 && fields.is_empty();
         let fields = fields.into_iter().map(|(name, value)| Field { name, value });
         Contact::new(Draft {
             id: None,
             matches: (0..matches).map(|n| Field::text(format!("match{n}"), format!("key{n}"))).collect(),
             fields: fields.chain(name.then(|| Field::text("name", "Ann"))).collect(),
+            clear,
             remove_tags: remove.difference(&tags).cloned().collect(),
             tags: tags.into_iter().collect(),
         })
@@ -141,9 +145,10 @@ proptest! {
         prop_assert!(first.starts_with(contact.matches()), "the match fields are in the first call");
         let fields = first.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
         let absent_tags = contact.remove_tags().iter().cloned().collect();
-        let rest = diff(&contact, &Known { fields, absent_tags, ..Known::only_id(id("7")) }, TagsMode::Add);
+        let known = Known { fields, absent_tags, ..Known::only_id(id("7")) }.blank_in(contact.clear());
+        let rest = diff(&contact, &known, TagsMode::Add);
         let all: Vec<Field> = first.iter().cloned().chain(rest.set).collect();
-        prop_assert_eq!(all.as_slice(), contact.fields());
+        prop_assert_eq!(all.as_slice(), contact.filled());
         prop_assert_eq!(rest.add.as_slice(), contact.tags());
         prop_assert_eq!(rest.remove.len(), 0);
     }

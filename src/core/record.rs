@@ -68,6 +68,11 @@ impl Texts {
         Some(&self.text[start..end])
     }
 
+    /// All cells, one after the other.
+    pub(super) fn whole(&self) -> &str {
+        &self.text
+    }
+
     /// How many cells there are.
     pub const fn len(&self) -> usize {
         self.ends.len()

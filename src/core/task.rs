@@ -358,7 +358,7 @@ impl Task {
             made_at,
             absent_tags: self.absent_from(&remote),
             replaces: self.contact.id().filter(|given| **given != remote.id).cloned(),
-            ..Known::seen(remote, &BTreeSet::new())
+            ..Known::seen(remote, &BTreeSet::new()).blank_in(self.contact.clear())
         };
         self.stage = match self.goal {
             Goal::Bring if !self.leaves_alone(&known) => Stage::Writing,

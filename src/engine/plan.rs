@@ -50,6 +50,8 @@ pub struct PlannedRuns {
     pub runs: Vec<i64>,
     /// The number of the run that holds the rows without a channel, when there are any.
     pub unknown: Option<i64>,
+    /// How many rows of the input the rules do not take. They are none of the runs' rows.
+    pub left_out: u64,
 }
 
 /// Plans `source` into the journal. It takes a thread that may block.
@@ -84,9 +86,16 @@ pub fn plan(
         observer.tell(&Event::Read { rows });
         Ok(())
     };
-    let mut unknown = false;
+    let (mut unknown, mut left_out) = (false, 0);
     for row in source {
-        let (place, planned) = ways.route(row?, mapping);
+        let row = row?;
+        if let Row::Record(record) = &row
+            && !mapping.takes(record)
+        {
+            left_out += 1;
+            continue;
+        }
+        let (place, planned) = ways.route(row, mapping);
         let Some(at) = place else { continue };
         unknown |= ways.unknown == Some(at);
         batch.push((at, planned));
@@ -98,7 +107,7 @@ pub fn plan(
     journal.finish_plan(&runs)?;
     let mut runs: Vec<i64> = runs.iter().map(|planning| planning.run).collect();
     let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
-    Ok(PlannedRuns { runs, unknown })
+    Ok(PlannedRuns { runs, unknown, left_out })
 }
 
 /// Which of the runs a row goes to.

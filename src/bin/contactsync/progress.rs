@@ -66,6 +66,13 @@ impl<'a> Progress<'a> {
         names.iter().enumerate().map(watcher).collect()
     }
 
+    /// Says how many rows the configuration left out of the input.
+    pub fn read_to_the_end(&self, left_out: u64) {
+        if left_out > 0 {
+            self.voice.say(Level::Info, &format!("{}: {left_out} rows are left out, as configured", self.input));
+        }
+    }
+
     /// Takes the bar away; what is said next stands below what was said before.
     pub fn end(&self) {
         self.state.borrow_mut().bar = None;

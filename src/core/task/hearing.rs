@@ -137,7 +137,7 @@ impl Task {
                         made_at: known.made_at,
                         replaces: known.replaces.clone(),
                         absent_tags,
-                        ..Known::seen(remote.clone(), &known.own_tags)
+                        ..Known::seen(remote.clone(), &known.own_tags).blank_in(self.contact.clear())
                     };
                 }
                 // What was refused may be done; if it is not, it would only be refused again.
@@ -159,13 +159,14 @@ impl Task {
         match attempt {
             Attempt::Created(id) => {
                 let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
-                self.standing = Standing::Known(Known {
+                let known = Known {
                     fields,
                     absent_tags: self.contact.remove_tags().iter().cloned().collect(),
                     made_at: Some(now),
                     replaces: self.contact.id().filter(|given| *given != id).cloned(),
                     ..Known::only_id(id.clone())
-                });
+                };
+                self.standing = Standing::Known(known.blank_in(self.contact.clear()));
                 self.stage = Stage::Writing;
             }
             Attempt::Lost { .. } | Attempt::Queued { .. } => {

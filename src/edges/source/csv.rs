@@ -22,7 +22,6 @@ const MAX_HEADER: usize = 1024 * 1024;
 const SPARE_CELLS: usize = 64;
 
 /// The rows of a CSV file whose header has been read.
-#[derive(Debug)]
 pub(super) struct Rows {
     raw: Raw,
     delimiter: Delimiter,
@@ -62,8 +61,8 @@ impl Rows {
         }
         let cells = (0..found.cells).map(|at| raw.cell(at));
         let mut columns = if told.no_header { Columns::numbered(found.cells) } else { Columns::named(line, cells)? };
-        let filled = delimiter::has_cells_past(&raw.bytes.look(sniff::SAMPLE), delimiter, columns.needed());
-        columns.keep_unnamed_at_end(filled);
+        let holding = delimiter::holding(&raw.bytes.look(sniff::SAMPLE), delimiter, columns.unnamed());
+        columns.set_unnamed(holding);
         let first = told.no_header.then_some(found);
         Ok(Self { raw, delimiter, columns, charset, first, row: 0 })
     }
@@ -188,7 +187,6 @@ enum End {
 }
 
 /// The parser with its buffers.
-#[derive(Debug)]
 struct Raw {
     bytes: Bytes,
     parser: Reader,

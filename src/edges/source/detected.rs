@@ -63,12 +63,12 @@ impl Detected {
         self.header
     }
 
-    /// What is to be said because it is not the plain case, which is UTF-8 with commas, one object a line, or a single
-    /// sheet; `None` in the plain case. Each part follows a name: `contacts.csv: read as …`.
+    /// What is to be said because a person could not know it from the name, or because it may be a wrong guess; `None` for
+    /// UTF-8 with commas, JSON, and a single sheet. Each part follows a name: `contacts.csv: read as …`.
     pub fn remark(&self) -> Option<String> {
         let mut parts = Vec::new();
-        if let Some(packing) = &self.packing {
-            parts.push(format!("unpacked ({packing})"));
+        if let Some(Packing::Zip(name)) = &self.packing {
+            parts.push(format!("read from `{}` in it", name.escape_debug()));
         }
         let charset = self.encoding().filter(|charset| !charset.is_utf8());
         let delimiter = self.delimiter.filter(|delimiter| *delimiter != Delimiter::COMMA);
@@ -81,7 +81,7 @@ impl Detected {
             }
         }
         if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
-            parts.push(format!("sheet `{}` of {}", sheet.name, sheet.of));
+            parts.push(format!("read from sheet `{}`, one of {}", sheet.name, sheet.of));
         }
         match self.unnamed.as_slice() {
             [] => {}

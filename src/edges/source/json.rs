@@ -14,7 +14,6 @@ use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
 /// The rows of a JSON text.
-#[derive(Debug)]
 pub(super) struct Rows {
     bytes: Bytes,
     place: Place,
@@ -125,16 +124,12 @@ impl Rows {
                 next => return Err(self.expected("`,`", next)),
             }
         }
-        match self.skip_blanks()? {
-            Some(b'[') => {
-                self.enter(Level::Array { first: true, answer: true })?;
-                Ok(None)
-            }
-            Some(_) | None => {
-                self.level = Level::AfterAnswer;
-                self.element().map(Some)
-            }
+        if self.skip_blanks()? == Some(b'[') {
+            self.enter(Level::Array { first: true, answer: true })?;
+            return Ok(None);
         }
+        self.level = Level::AfterAnswer;
+        self.element().map(Some)
     }
 
     // A key and its colon; whether it is the key of an answer's contacts.

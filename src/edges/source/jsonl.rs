@@ -8,7 +8,6 @@ use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
 /// The rows of a JSONL file.
-#[derive(Debug)]
 pub(super) struct Rows {
     bytes: Bytes,
     text: Vec<u8>,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Format, Http, Journal, Mapping, Mode, NewRun, Policy, Routes, RunSummary, Source,
-    Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
+    BaseUrl, ChannelKind, Clock, Format, Http, Journal, Limits, Mapping, Mode, NewRun, PATIENCE, Policy, Routes,
+    RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
 };
 use tokio::runtime::Runtime;
 
@@ -132,6 +132,8 @@ impl<'a> Demo<'a> {
             runs: vec![Sendable { run, policy: self.policy, to: &self.to }],
             unknown: None,
             by_channel: false,
+            limits: Limits::default(),
+            patience: PATIENCE,
             clock: &self.clock,
             stop: &self.stop,
         };

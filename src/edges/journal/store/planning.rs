@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Result, Store, integer, json, millis, outcome_columns};
+use crate::core::channel::WindowId;
 use crate::core::model::{Contact, Key};
 use crate::core::plan::{Decision, Forecast, decide, forecast};
 use crate::core::task::{Outcome, Policy, Task};
@@ -22,6 +23,15 @@ impl Store {
             "SELECT url FROM channels WHERE name = ?1 AND EXISTS (SELECT 1 FROM known WHERE channel = ?1)",
         )?;
         Ok(query.query_row([channel], |row| row.get(0)).optional()?)
+    }
+
+    // A plan has runs of its own: `main` has those that were sent.
+    pub(in crate::edges::journal) fn ended_lately(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT window FROM main.runs WHERE channel = ?1 AND window <> '' ORDER BY id DESC LIMIT 1",
+        )?;
+        let window: Option<String> = query.query_row([channel], |row| row.get(0)).optional()?;
+        window.map_or_else(|| Ok(Vec::new()), |window| self.ended_since(&WindowId::from_journal(window), since))
     }
 
     pub(in crate::edges::journal) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>> {

@@ -1,0 +1,71 @@
+//! What a column means by its name alone, where no rule names it.
+
+use serde_json::Value as Json;
+
+/// The column that holds the platform's id. `id` is a plain field: a CRM has ids of its own.
+pub(super) const ID_COLUMN: &str = "contact_id";
+
+/// The column that holds the tags to have.
+pub(super) const TAGS_COLUMN: &str = "tags";
+
+/// The column that holds the tags to remove.
+pub(super) const REMOVE_TAGS_COLUMN: &str = "remove_tags";
+
+/// What the name of a column that is ignored begins with.
+pub(super) const IGNORED_PREFIX: char = '_';
+
+/// The key that tells a contact in the platform's own shape.
+pub(super) const SHAPE_KEY: &str = "custom_fields";
+
+/// What a column is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    /// Nothing.
+    Ignored,
+    /// The platform's id.
+    Id,
+    /// Tags to have.
+    Tags,
+    /// Tags to remove.
+    RemoveTags,
+    /// The match field at this place.
+    Match(usize),
+    /// Another field, of this name.
+    Field(String),
+}
+
+impl Column {
+    pub(super) fn of(name: &str, match_fields: &[String]) -> Self {
+        match name {
+            name if is_ignored(name) => Self::Ignored,
+            ID_COLUMN => Self::Id,
+            TAGS_COLUMN => Self::Tags,
+            REMOVE_TAGS_COLUMN => Self::RemoveTags,
+            name => match_fields
+                .iter()
+                .position(|field| field == name)
+                .map_or_else(|| Self::Field(name.to_owned()), Self::Match),
+        }
+    }
+}
+
+pub(super) fn is_ignored(column: &str) -> bool {
+    column.starts_with(IGNORED_PREFIX) || column.trim().is_empty()
+}
+
+/// What a name means when it is not a custom field's.
+pub(super) fn reserved(name: &str) -> Option<&'static str> {
+    match name {
+        ID_COLUMN => Some("the column of the platform's id, by which a contact is found anyway"),
+        TAGS_COLUMN | REMOVE_TAGS_COLUMN => Some("a column of tags"),
+        name if name.trim().is_empty() => Some("an empty name"),
+        name if is_ignored(name) => Some("a column that is ignored, because it begins with `_`"),
+        _ => None,
+    }
+}
+
+/// Whether the key `custom_fields` with this value tells a contact in the platform's own shape. Null and the empty list
+/// count: that is how the platform's own language writes "no fields".
+pub(super) fn is_shape(json: &Json) -> bool {
+    matches!(json, Json::Object(_) | Json::Array(_) | Json::Null)
+}

@@ -1,0 +1,307 @@
+//! Dates as people write them, into ISO 8601.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How a date is written, such as `DD/MM/YYYY` or `M/D/YYYY h:mm A`.
+///
+/// `YYYY` is a year; `MM`, `DD`, `HH`, `hh`, `mm`, `ss` are two digits each and `M`, `D`, `H`, `h` one or two; with `h`,
+/// `A` is AM or PM. All else stands for itself. A year of two digits has no sign: nobody can say which century it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DateForm {
+    said: String,
+    pieces: Vec<Piece>,
+    has_time: bool,
+}
+
+/// What is no form of a date.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadDateForm {
+    /// A part of a date is missing.
+    #[error("expected a form with `{0}`, such as DD/MM/YYYY, found none in it")]
+    Without(&'static str),
+    /// A part occurs twice.
+    #[error("expected each part once, found two for the {0}")]
+    Twice(&'static str),
+    /// Letters that stand for nothing.
+    #[error("expected letters such as YYYY, MM, DD, HH, mm and ss, found `{0}`")]
+    Letters(String),
+}
+
+/// Why a text is no date of a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoDate {
+    /// It is written otherwise.
+    OtherForm,
+    /// It names a day or an hour that there is not.
+    NotInCalendar,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Piece {
+    Number { of: Unit, least: usize, most: usize },
+    HalfDay,
+    Sign(char),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Year,
+    Month,
+    Day,
+    Hour,
+    HourOfHalfDay,
+    Minute,
+    Second,
+}
+
+/// What has been read of a date.
+#[derive(Default)]
+struct Moment {
+    year: u32,
+    month: u32,
+    day: u32,
+    hour: u32,
+    minute: u32,
+    second: u32,
+    is_afternoon: Option<bool>,
+}
+
+impl DateForm {
+    /// The date that `text` is, as `2024-03-05` or, with a time of day, `2024-03-05T14:30:00`.
+    pub(super) fn read(&self, text: &str) -> Result<String, NoDate> {
+        let mut moment = Moment::default();
+        let mut rest = text;
+        for piece in &self.pieces {
+            rest = moment.take(*piece, rest).ok_or(NoDate::OtherForm)?;
+        }
+        if !rest.is_empty() {
+            return Err(NoDate::OtherForm);
+        }
+        let Moment { year, month, day, minute, second, .. } = moment;
+        let hour = moment.hour().ok_or(NoDate::NotInCalendar)?;
+        let is_day = (1..=12).contains(&month) && (1..=days_of(year, month)).contains(&day) && year > 0;
+        if !is_day || hour > 23 || minute > 59 || second > 59 {
+            return Err(NoDate::NotInCalendar);
+        }
+        let mut iso = String::with_capacity(19);
+        put(&mut iso, year, 4);
+        for (sign, number) in [('-', month), ('-', day)] {
+            iso.push(sign);
+            put(&mut iso, number, 2);
+        }
+        if self.has_time {
+            for (sign, number) in [('T', hour), (':', minute), (':', second)] {
+                iso.push(sign);
+                put(&mut iso, number, 2);
+            }
+        }
+        Ok(iso)
+    }
+}
+
+impl Moment {
+    fn take<'a>(&mut self, piece: Piece, text: &'a str) -> Option<&'a str> {
+        match piece {
+            Piece::Sign(' ') => {
+                let rest = text.trim_start();
+                (rest.len() < text.len()).then_some(rest)
+            }
+            Piece::Sign(sign) => text.strip_prefix(sign),
+            Piece::HalfDay => {
+                // `a. m.` is how Spanish writes it.
+                let (half, rest) = ["a. m.", "p. m.", "a.m.", "p.m.", "am", "pm"].into_iter().find_map(|half| {
+                    let start = text.get(..half.len())?;
+                    start.eq_ignore_ascii_case(half).then(|| (half, &text[half.len()..]))
+                })?;
+                self.is_afternoon = Some(half.starts_with('p'));
+                Some(rest)
+            }
+            Piece::Number { of, least, most } => {
+                let digits = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+                if digits < least {
+                    return None;
+                }
+                let number = text[..digits].bytes().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+                *match of {
+                    Unit::Year => &mut self.year,
+                    Unit::Month => &mut self.month,
+                    Unit::Day => &mut self.day,
+                    Unit::Hour | Unit::HourOfHalfDay => &mut self.hour,
+                    Unit::Minute => &mut self.minute,
+                    Unit::Second => &mut self.second,
+                } = number;
+                Some(&text[digits..])
+            }
+        }
+    }
+
+    fn hour(&self) -> Option<u32> {
+        match self.is_afternoon {
+            None => Some(self.hour),
+            Some(is_afternoon) => {
+                (1..=12).contains(&self.hour).then(|| self.hour % 12 + if is_afternoon { 12 } else { 0 })
+            }
+        }
+    }
+}
+
+impl Unit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Year => "year",
+            Self::Month => "month",
+            Self::Day => "day",
+            Self::Hour | Self::HourOfHalfDay => "hour",
+            Self::Minute => "minute",
+            Self::Second => "second",
+        }
+    }
+}
+
+impl FromStr for DateForm {
+    type Err = BadDateForm;
+
+    fn from_str(said: &str) -> Result<Self, Self::Err> {
+        let mut pieces = Vec::new();
+        let mut rest = said.trim();
+        while let Some(sign) = rest.chars().next() {
+            let run = if sign.is_ascii_alphabetic() {
+                rest.len() - rest.trim_start_matches(sign).len()
+            } else {
+                sign.len_utf8()
+            };
+            let letters = &rest[..run];
+            rest = &rest[run..];
+            let number = |of, least, most| Piece::Number { of, least, most };
+            pieces.push(match letters {
+                "YYYY" => number(Unit::Year, 4, 4),
+                "MM" => number(Unit::Month, 2, 2),
+                "M" => number(Unit::Month, 1, 2),
+                "DD" => number(Unit::Day, 2, 2),
+                "D" => number(Unit::Day, 1, 2),
+                "HH" => number(Unit::Hour, 2, 2),
+                "H" => number(Unit::Hour, 1, 2),
+                "hh" => number(Unit::HourOfHalfDay, 2, 2),
+                "h" => number(Unit::HourOfHalfDay, 1, 2),
+                "mm" => number(Unit::Minute, 2, 2),
+                "ss" => number(Unit::Second, 2, 2),
+                "A" => Piece::HalfDay,
+                // ISO 8601 has it between the day and the hour.
+                "T" => Piece::Sign('T'),
+                letters if sign.is_ascii_alphabetic() => return Err(BadDateForm::Letters(letters.to_owned())),
+                _ => Piece::Sign(sign),
+            });
+        }
+        let form = Self { said: said.trim().to_owned(), has_time: false, pieces };
+        form.checked()
+    }
+}
+
+impl DateForm {
+    fn checked(mut self) -> Result<Self, BadDateForm> {
+        let count = |name: &str| {
+            let is_it = |piece: &&Piece| matches!(piece, Piece::Number { of, .. } if of.name() == name);
+            self.pieces.iter().filter(is_it).count()
+        };
+        for name in ["year", "month", "day", "hour", "minute", "second"] {
+            if count(name) > 1 {
+                return Err(BadDateForm::Twice(name));
+            }
+        }
+        for (letters, name) in [("YYYY", "year"), ("MM", "month"), ("DD", "day")] {
+            if count(name) == 0 {
+                return Err(BadDateForm::Without(letters));
+            }
+        }
+        let has_half = self.pieces.contains(&Piece::HalfDay);
+        let is_half_hour = |piece: &Piece| matches!(piece, Piece::Number { of: Unit::HourOfHalfDay, .. });
+        let (has_half_hour, has_hour) = (self.pieces.iter().any(is_half_hour), count("hour") > 0);
+        if has_half && !has_half_hour {
+            return Err(BadDateForm::Without("h"));
+        }
+        if has_half_hour && !has_half {
+            return Err(BadDateForm::Without("A"));
+        }
+        if !has_hour && count("minute") + count("second") > 0 {
+            return Err(BadDateForm::Without("HH"));
+        }
+        self.has_time = has_hour;
+        Ok(self)
+    }
+}
+
+impl fmt::Display for DateForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+const fn days_of(year: u32, month: u32) -> u32 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+// A formatter would take longer than all the rest.
+fn put(text: &mut String, number: u32, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        text.push(char::from_digit(digit, 10).expect("a remainder by 10 is a digit"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_become_iso() {
+        let check = |form: &str, text: &str, expected: Result<&str, NoDate>| {
+            let found = form.parse::<DateForm>().unwrap().read(text);
+            assert_eq!(found.as_deref(), expected.as_ref().copied(), "{form} {text}");
+        };
+        check("DD/MM/YYYY", "05/03/2024", Ok("2024-03-05"));
+        check("D/M/YYYY", "5/3/2024", Ok("2024-03-05"));
+        check("D/M/YYYY", "15/03/2024", Ok("2024-03-15"));
+        check("YYYY-MM-DD", "2024-03-05", Ok("2024-03-05"));
+        check("DD.MM.YYYY HH:mm", "05.03.2024  14:30", Ok("2024-03-05T14:30:00"));
+        check("M/D/YYYY h:mm A", "3/5/2024 2:30 PM", Ok("2024-03-05T14:30:00"));
+        check("M/D/YYYY h:mm A", "3/5/2024 12:05 am", Ok("2024-03-05T00:05:00"));
+        check("D/M/YYYY h:mm A", "3/5/2024 12:05 p. m.", Ok("2024-05-03T12:05:00"));
+        check("YYYY-MM-DDTHH:mm:ss", "2024-03-05T01:02:03", Ok("2024-03-05T01:02:03"));
+        check("DD/MM/YYYY", "29/02/2024", Ok("2024-02-29"));
+        check("DD/MM/YYYY", "29/02/2000", Ok("2000-02-29"));
+
+        check("DD/MM/YYYY", "29/02/2023", Err(NoDate::NotInCalendar));
+        check("DD/MM/YYYY", "29/02/1900", Err(NoDate::NotInCalendar));
+        check("DD/MM/YYYY", "03/25/2024", Err(NoDate::NotInCalendar));
+        check("DD/MM/YYYY", "00/12/2024", Err(NoDate::NotInCalendar));
+        check("DD/MM/YYYY", "01/01/0000", Err(NoDate::NotInCalendar));
+        check("DD/MM/YYYY HH:mm", "01/01/2024 24:00", Err(NoDate::NotInCalendar));
+        check("M/D/YYYY h:mm A", "3/5/2024 13:05 PM", Err(NoDate::NotInCalendar));
+        check("DD/MM/YYYY", "5/3/2024", Err(NoDate::OtherForm));
+        check("DD/MM/YYYY", "05/03/24", Err(NoDate::OtherForm));
+        check("DD/MM/YYYY", "05/03/2024 10:00", Err(NoDate::OtherForm));
+        check("DD/MM/YYYY", "05-03-2024", Err(NoDate::OtherForm));
+        check("DD/MM/YYYY", "\u{666}5/03/2024", Err(NoDate::OtherForm));
+    }
+
+    #[test]
+    fn what_is_no_form_says_why() {
+        let check = |form: &str, expected: &BadDateForm| {
+            assert_eq!(form.parse::<DateForm>().unwrap_err(), *expected, "{form}");
+        };
+        check("%d/%m/%Y", &BadDateForm::Letters("d".into()));
+        check("DD/MM/YY", &BadDateForm::Letters("YY".into()));
+        check("DD/MM", &BadDateForm::Without("YYYY"));
+        check("", &BadDateForm::Without("YYYY"));
+        check("DD/MM/YYYY D", &BadDateForm::Twice("day"));
+        check("DD/MM/YYYY h:mm", &BadDateForm::Without("A"));
+        check("DD/MM/YYYY HH:mm A", &BadDateForm::Without("h"));
+        check("DD/MM/YYYY mm", &BadDateForm::Without("HH"));
+    }
+}

@@ -1,0 +1,286 @@
+//! The parts of a contact while its cells are read.
+
+use std::cmp::Reverse;
+
+use serde_json::Value as Json;
+
+use crate::core::mapping::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_ignored};
+use crate::core::mapping::steps::Unfit;
+use crate::core::mapping::words::TAG_SEPARATORS;
+use crate::core::model::{ContactId, Draft, Field, Value};
+use crate::core::nfc::nfc;
+
+/// Why a row is no contact; its place is added later.
+pub(super) struct Refusal {
+    pub(super) column: Option<String>,
+    pub(super) reason: String,
+}
+
+impl Refusal {
+    pub(super) fn of(column: &str, reason: impl Into<String>) -> Self {
+        Self { column: Some(column.to_owned()), reason: reason.into() }
+    }
+
+    pub(super) fn unfit(column: &str, unfit: &Unfit) -> Self {
+        Self::of(column, format!("expected {}, found {}", unfit.expected, unfit.found))
+    }
+
+    pub(super) fn kind(column: &str, expected: &str, found: &Json) -> Self {
+        Self::of(column, format!("expected {expected}, found {}", kind(found)))
+    }
+}
+
+/// The parts of a contact while its cells are read.
+pub(super) struct Parts<'a> {
+    match_fields: &'a [String],
+    // By the place of the match field.
+    matches: Vec<Option<Value>>,
+    id: Option<ContactId>,
+    fields: Vec<Field>,
+    clear: Vec<String>,
+    tags: Vec<String>,
+    remove_tags: Vec<String>,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(match_fields: &'a [String], cells: usize) -> Self {
+        Self {
+            match_fields,
+            matches: vec![None; match_fields.len()],
+            id: None,
+            fields: Vec::with_capacity(cells),
+            clear: Vec::new(),
+            tags: Vec::new(),
+            remove_tags: Vec::new(),
+        }
+    }
+
+    /// The cell of a column that means what its name says. The text has no blanks around it and is in NFC.
+    pub(super) fn text(&mut self, column: &Column, text: &str) -> Result<(), Refusal> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let value = || Value::Text(text.to_owned());
+        match column {
+            Column::Ignored => {}
+            Column::Id => self.id(ContactId::new(text))?,
+            Column::Tags => self.tags.extend(split(text)),
+            Column::RemoveTags => self.remove_tags.extend(split(text)),
+            Column::Match(place) => self.matched(*place, value()),
+            Column::Field(name) => self.fields.push(Field { name: name.clone(), value: value() }),
+        }
+        Ok(())
+    }
+
+    /// The value of a key that means what its name says.
+    pub(super) fn json(&mut self, key: &str, json: &Json) -> Result<(), Refusal> {
+        if is_ignored(key) {
+            return Ok(());
+        }
+        match key {
+            ID_COLUMN => self.id(id(key, json)?)?,
+            TAGS_COLUMN => self.tags.extend(tags(key, json)?),
+            REMOVE_TAGS_COLUMN => self.remove_tags.extend(tags(key, json)?),
+            name => self.json_field(name, json)?,
+        }
+        Ok(())
+    }
+
+    /// A key of a contact in the platform's own shape (API.md, "The six calls").
+    pub(super) fn shaped(&mut self, key: &str, json: &Json) -> Result<(), Refusal> {
+        match key {
+            "id" => self.id(id(key, json)?),
+            "created_at" => Ok(()),
+            SHAPE_KEY => self.custom_fields(json),
+            key => self.json(key, json),
+        }
+    }
+
+    // As an object, the way the platform shows them, or as an array of names and values, the way it takes them. Here a
+    // name is a custom field's whatever it is.
+    fn custom_fields(&mut self, json: &Json) -> Result<(), Refusal> {
+        match json {
+            Json::Null => Ok(()),
+            Json::Object(fields) => fields.iter().try_for_each(|(name, json)| self.json_field(name, json)),
+            Json::Array(fields) => fields.iter().try_for_each(|field| self.written_field(field)),
+            other => Err(Refusal::kind(SHAPE_KEY, "an object", other)),
+        }
+    }
+
+    fn written_field(&mut self, json: &Json) -> Result<(), Refusal> {
+        const EXPECTED: &str = "objects with a name and a value";
+        let Json::Object(field) = json else { return Err(Refusal::kind(SHAPE_KEY, EXPECTED, json)) };
+        let strange = field.keys().any(|key| key != "name" && key != "value");
+        match field.get("name") {
+            Some(Json::String(name)) if !strange => self.json_field(name, field.get("value").unwrap_or(&Json::Null)),
+            Some(_) | None => Err(Refusal::of(SHAPE_KEY, format!("expected {EXPECTED}, found others"))),
+        }
+    }
+
+    fn json_field(&mut self, name: &str, json: &Json) -> Result<(), Refusal> {
+        let name = nfc(name);
+        if let Some(value) = value(&name, json)?
+            && !name.trim().is_empty()
+        {
+            self.field(&name, value);
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, name: &str, value: Value) {
+        match self.match_fields.iter().position(|field| field == name) {
+            Some(place) => self.matched(place, value),
+            None => self.fields.push(Field { name: name.to_owned(), value }),
+        }
+    }
+
+    /// The value of the match field at this place.
+    pub(super) fn matched(&mut self, place: usize, value: Value) {
+        match self.matches.get_mut(place) {
+            Some(empty @ None) => *empty = Some(value),
+            // A second value for a match field goes to the others, where the contact's own check finds it.
+            Some(Some(_)) | None => {
+                self.fields.push(Field { name: self.match_fields[place].clone(), value });
+            }
+        }
+    }
+
+    /// The value of another field.
+    pub(super) fn other(&mut self, name: &str, value: Value) {
+        self.fields.push(Field { name: name.to_owned(), value });
+    }
+
+    /// A field that is to become blank.
+    pub(super) fn clear(&mut self, name: &str) {
+        self.clear.push(name.to_owned());
+    }
+
+    /// A tag to have or, when `remove` is set, to remove.
+    pub(super) fn tag(&mut self, tag: String, remove: bool) {
+        if remove { &mut self.remove_tags } else { &mut self.tags }.push(tag);
+    }
+
+    /// The platform's id; the same one again does no harm.
+    pub(super) fn id(&mut self, id: Option<ContactId>) -> Result<(), Refusal> {
+        match (&self.id, id) {
+            (_, None) => {}
+            (Some(first), Some(second)) if *first != second => {
+                return Err(Refusal::of(ID_COLUMN, "expected one id, found two"));
+            }
+            (Some(_) | None, Some(id)) => self.id = Some(id),
+        }
+        Ok(())
+    }
+
+    pub(super) fn draft(self) -> Draft {
+        let matches = self
+            .match_fields
+            .iter()
+            .zip(self.matches)
+            .filter_map(|(name, value)| value.map(|value| Field { name: name.clone(), value }))
+            .collect();
+        let Self { id, fields, clear, tags, remove_tags, .. } = self;
+        Draft { id, matches, fields, clear, tags, remove_tags }
+    }
+}
+
+/// The value that JSON holds for a field; `None` when it is blank.
+pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal> {
+    let value = match json {
+        Json::Null => return Ok(None),
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(number) => Value::Number(number.clone()),
+        Json::String(text) => Value::Text(clean(text)),
+        Json::Array(_) | Json::Object(_) => {
+            return Err(Refusal::kind(column, "text, a number or a boolean", json));
+        }
+    };
+    Ok((!value.is_blank()).then_some(value))
+}
+
+/// The tags that JSON holds.
+pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<String>, Refusal> {
+    const EXPECTED: &str = "an array of text";
+    match json {
+        Json::Null => Ok(Vec::new()),
+        Json::String(text) => Ok(split(&clean(text)).collect()),
+        Json::Array(tags) => {
+            let mut texts = Vec::with_capacity(tags.len());
+            for tag in tags {
+                match tag {
+                    Json::Null => {}
+                    Json::String(text) => texts.push(clean(text)),
+                    other => {
+                        return Err(Refusal::of(column, format!("expected {EXPECTED}, found {} in it", kind(other))));
+                    }
+                }
+            }
+            texts.retain(|tag| !tag.is_empty());
+            Ok(texts)
+        }
+        other => Err(Refusal::kind(column, EXPECTED, other)),
+    }
+}
+
+fn id(column: &str, json: &Json) -> Result<Option<ContactId>, Refusal> {
+    match json {
+        Json::Null => Ok(None),
+        Json::String(text) => Ok(ContactId::new(clean(text))),
+        Json::Number(number) if !number.is_f64() => Ok(ContactId::new(number.to_string())),
+        other => Err(Refusal::kind(column, "an id (text or a whole number)", other)),
+    }
+}
+
+// The platform trims text (API.md, trap 10); so what is sent is what will be read back.
+fn clean(text: &str) -> String {
+    nfc(text.trim()).into_owned()
+}
+
+fn split(text: &str) -> impl Iterator<Item = String> {
+    text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned)
+}
+
+/// The parts of a text between any of these separators, without blanks around them.
+pub(super) fn parted<'a, T: AsRef<str>>(text: &'a str, separators: &'a [T]) -> impl Iterator<Item = &'a str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let signs = separators.iter().map(AsRef::as_ref).filter(|sign| !sign.is_empty());
+        // Of two that begin at one place, the longer is meant.
+        let cut = signs.filter_map(|sign| Some((text.find(sign)?, Reverse(sign.len())))).min();
+        rest = cut.map(|(at, Reverse(length))| &text[at + length..]);
+        Some(cut.map_or(text, |(at, _)| &text[..at]).trim())
+    })
+    .filter(|part| !part.is_empty())
+}
+
+fn kind(json: &Json) -> &'static str {
+    match json {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "text",
+        Json::Array(_) => "an array",
+        Json::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_parted_by_any_separator() {
+        let check = |text: &str, separators: &[&str], expected: &[&str]| {
+            assert_eq!(parted(text, separators).collect::<Vec<_>>(), expected, "{text} {separators:?}");
+        };
+        check("a;b,c", &[";", ","], &["a", "b", "c"]);
+        check("a;b,c", &[";"], &["a", "b,c"]);
+        check("* a ::: b", &[":::"], &["* a", "b"]);
+        check(" ; ", &[";"], &[]);
+        check("a b", &[], &["a b"]);
+        check("a b", &[""], &["a b"]);
+        check("a:::b:c", &[":", ":::"], &["a", "b", "c"]);
+        check("a\u{1f600}b\u{e9}", &["\u{1f600}"], &["a", "b\u{e9}"]);
+    }
+}

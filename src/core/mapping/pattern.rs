@@ -1,0 +1,80 @@
+//! A pattern that a value must have from end to end.
+
+use std::fmt;
+use std::str::FromStr;
+
+use regex::Regex;
+
+/// A regular expression for a whole value.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    said: String,
+    whole: Regex,
+}
+
+/// What is no regular expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a regular expression, found {0}")]
+pub struct BadPattern(String);
+
+impl Pattern {
+    pub(super) fn describes(&self, text: &str) -> bool {
+        self.whole.is_match(text)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = BadPattern;
+
+    fn from_str(said: &str) -> Result<Self, Self::Err> {
+        // Alone first: what is only whole with the signs around it, such as `a)(b`, is no pattern.
+        let checked = Regex::new(said).and_then(|_| Regex::new(&format!("^(?:{said})$")));
+        let whole = checked.map_err(|error| BadPattern(in_one_line(&error)))?;
+        Ok(Self { said: said.to_owned(), whole })
+    }
+}
+
+// The last line says what is wrong; those before it draw an arrow.
+fn in_one_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.said == other.said
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_describes_the_whole_value() {
+        let check = |pattern: &str, text: &str, expected: bool| {
+            assert_eq!(pattern.parse::<Pattern>().unwrap().describes(text), expected, "{pattern} {text}");
+        };
+        check("[0-9]{5}", "12345", true);
+        check("[0-9]{5}", "123456", false);
+        check("a|b", "ab", false);
+        check("a|b", "b", true);
+        check(".+@.+", "ann@example.com", true);
+    }
+
+    #[test]
+    fn what_is_no_pattern_says_why() {
+        let check = |pattern: &str, expected: &str| {
+            assert_eq!(pattern.parse::<Pattern>().unwrap_err().to_string(), expected, "{pattern}");
+        };
+        check("[0-9", "expected a regular expression, found unclosed character class");
+        check("a)(b", "expected a regular expression, found unopened group");
+    }
+}

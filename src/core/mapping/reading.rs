@@ -1,0 +1,361 @@
+//! Rules held against a header: where each value of a row stands, and what becomes of it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use crate::core::mapping::close::closest;
+use crate::core::mapping::error::MappingError;
+use crate::core::mapping::parts::{Parts, Refusal, parted, tags, value};
+use crate::core::mapping::path::Path;
+use crate::core::mapping::phone::Country;
+use crate::core::mapping::rules::{
+    Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen,
+};
+use crate::core::mapping::steps::{Unfit, apply, check};
+use crate::core::mapping::template::Template;
+use crate::core::mapping::words::Words;
+use crate::core::model::{ContactId, Value};
+use crate::core::nfc::nfc;
+use crate::core::record::Texts;
+
+/// The columns of an input, in NFC; of an input without a header, nothing is known.
+pub(super) struct Header(Option<Vec<String>>);
+
+impl Header {
+    pub(super) fn new(header: Option<&[Arc<str>]>) -> Self {
+        Self(header.map(|columns| columns.iter().map(|name| nfc(name).into_owned()).collect()))
+    }
+
+    pub(super) const fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub(super) fn columns(&self) -> impl Iterator<Item = &String> + Clone {
+        self.0.iter().flatten()
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.columns().cloned().collect()
+    }
+}
+
+/// What holds for every cell.
+#[derive(Clone, Debug)]
+pub(super) struct Fixed {
+    pub(super) nulls: Words,
+    pub(super) country: Option<Country>,
+}
+
+impl Fixed {
+    /// A cell's text without blanks around it, and nothing where a word stands for nothing.
+    pub(super) fn clean<'a>(&self, text: &'a str) -> &'a str {
+        let text = text.trim();
+        if self.nulls.have(text) { "" } else { text }
+    }
+
+    /// Whether a word that stands for nothing is all that there is.
+    pub(super) fn is_null(&self, json: &Json) -> bool {
+        !self.nulls.is_empty() && json.as_str().is_some_and(|text| self.nulls.have(&nfc(text.trim())))
+    }
+}
+
+/// A row's cells, in NFC where they are texts.
+#[derive(Clone, Copy)]
+pub(super) enum Row<'a> {
+    Texts(&'a Texts),
+    Object(&'a [(Arc<str>, Json)]),
+}
+
+/// Where a column stands.
+#[derive(Clone, Debug)]
+struct Place {
+    name: String,
+    at: Option<usize>,
+    path: Path,
+}
+
+impl Place {
+    fn new(rule: &str, column: &ColumnName, header: &Header) -> Result<Self, MappingError> {
+        let name = nfc(column.name.trim()).into_owned();
+        let at = header.columns().position(|known| *known == name);
+        if header.is_known() && at.is_none() {
+            return Err(MappingError::Missing {
+                rule: rule.to_owned(),
+                close: closest(&name, header.columns().map(String::as_str)).map(str::to_owned),
+                columns: header.names(),
+                line: column.line,
+                column: name,
+            });
+        }
+        Ok(Self { at, path: Path::new(&name), name })
+    }
+
+    /// What stands there; null when nothing does.
+    fn cell<'a>(&self, row: Row<'a>) -> Cell<'a> {
+        match row {
+            Row::Texts(texts) => Cell::Text(self.at.and_then(|at| texts.get(at)).unwrap_or_default()),
+            Row::Object(object) => match self.path.find(object) {
+                Some(Json::String(text)) => Cell::Text(text),
+                Some(json) => Cell::Json(json),
+                None => Cell::Text(""),
+            },
+        }
+    }
+
+    /// What stands there as text.
+    fn text<'a>(&self, row: Row<'a>, fixed: &Fixed) -> Result<Cow<'a, str>, Refusal> {
+        match self.cell(row) {
+            Cell::Text(text) => Ok(fixed.text(text)),
+            Cell::Json(json) => Ok(value(&self.name, json)?.map_or(Cow::Borrowed(""), |value| match value {
+                Value::Text(text) => Cow::Owned(text),
+                value @ (Value::Bool(_) | Value::Number(_)) => Cow::Owned(value.text().into_owned()),
+            })),
+        }
+    }
+}
+
+/// What stands in one place of a row.
+enum Cell<'a> {
+    Text(&'a str),
+    // Anything but text.
+    Json(&'a Json),
+}
+
+impl Fixed {
+    // A text from JSON has not been looked at yet.
+    fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match nfc(text.trim()) {
+            Cow::Borrowed(text) => Cow::Borrowed(self.clean(text)),
+            Cow::Owned(text) if self.nulls.have(&text) => Cow::Borrowed(""),
+            Cow::Owned(text) => Cow::Owned(text),
+        }
+    }
+}
+
+/// A column with what is made of it.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    place: Place,
+    steps: Vec<Step>,
+}
+
+impl Read {
+    pub(super) fn id(rule: &IdRule, header: &Header) -> Result<Self, MappingError> {
+        Ok(Self { place: Place::new("id", &rule.column, header)?, steps: rule.steps.clone() })
+    }
+
+    pub(super) const fn path(&self) -> &Path {
+        &self.place.path
+    }
+
+    pub(super) fn label(&self) -> &str {
+        &self.place.name
+    }
+
+    pub(super) fn id_of(&self, row: Row<'_>, fixed: &Fixed) -> Result<Option<ContactId>, Refusal> {
+        const EXPECTED: &str = "an id (text or a whole number)";
+        if let Cell::Json(json) = self.place.cell(row)
+            && (json.is_f64() || json.is_boolean())
+        {
+            return Err(Refusal::kind(&self.place.name, EXPECTED, json));
+        }
+        let text = self.place.text(row, fixed)?;
+        let id = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(&self.place.name, &unfit))?;
+        Ok(ContactId::new(id))
+    }
+}
+
+/// A field that a rule fills.
+#[derive(Clone, Debug)]
+pub(super) struct Filled {
+    name: String,
+    // Its place among the match fields.
+    matched: Option<usize>,
+    from: From,
+    steps: Vec<Step>,
+    blank: Blank,
+    required: bool,
+    accept: Option<Accept>,
+}
+
+#[derive(Clone, Debug)]
+enum From {
+    Column(Place),
+    Constant(Value),
+    Template(Template, Vec<Place>),
+}
+
+impl Filled {
+    pub(super) fn new(rule: &FieldRule, header: &Header, match_fields: &[String]) -> Result<Self, MappingError> {
+        let name = nfc(rule.name.trim()).into_owned();
+        if name.is_empty() {
+            return Err(MappingError::Nameless { line: rule.line });
+        }
+        let said = format!("field `{name}`");
+        let from = match &rule.origin {
+            Origin::Column(column) => From::Column(Place::new(&said, column, header)?),
+            Origin::Constant(Value::Text(text)) => From::Constant(Value::Text(nfc(text.trim()).into_owned())),
+            Origin::Constant(value) => From::Constant(value.clone()),
+            Origin::Template(template) => {
+                let column = |name: &str| ColumnName { name: name.to_owned(), line: rule.line };
+                let places = template.columns().map(|name| Place::new(&said, &column(name), header));
+                From::Template(template.clone(), places.collect::<Result<_, _>>()?)
+            }
+        };
+        let matched = match_fields.iter().position(|field| *field == name);
+        let FieldRule { steps, blank, required, accept, .. } = rule.clone();
+        Ok(Self { name, matched, from, steps, blank, required, accept })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What messages call the place of the value: its column, the first one of several.
+    pub(super) fn label(&self) -> &str {
+        self.places().first().map_or(&self.name, |place| &place.name)
+    }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.places().iter().map(|place| &place.path)
+    }
+
+    fn places(&self) -> &[Place] {
+        match &self.from {
+            From::Column(place) => std::slice::from_ref(place),
+            From::Constant(_) => &[],
+            From::Template(_, places) => places,
+        }
+    }
+
+    pub(super) fn fill(&self, row: Row<'_>, fixed: &Fixed, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let unfit = |unfit: Unfit| Refusal::unfit(self.label(), &unfit);
+        match self.value(row, fixed)? {
+            None if self.required => {
+                let expected = format!("expected a value (field `{}`), found none", self.name);
+                return Err(Refusal::of(self.label(), expected));
+            }
+            None if self.blank == Blank::Clear => parts.clear(&self.name),
+            None => {}
+            Some(value) => {
+                if let Some(accept) = &self.accept {
+                    check(accept, &value.text()).map_err(unfit)?;
+                }
+                match self.matched {
+                    Some(place) => parts.matched(place, value),
+                    None => parts.other(&self.name, value),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    // `None` when it is blank.
+    fn value(&self, row: Row<'_>, fixed: &Fixed) -> Result<Option<Value>, Refusal> {
+        let text = match &self.from {
+            From::Constant(value) if self.steps.is_empty() => return Ok(Some(value.clone())),
+            From::Constant(value) => value.text(),
+            From::Column(place) => match place.cell(row) {
+                Cell::Text(text) => fixed.text(text),
+                Cell::Json(json) if self.steps.is_empty() => return value(&place.name, json),
+                Cell::Json(_) => place.text(row, fixed)?,
+            },
+            From::Template(template, places) => {
+                let values: Vec<_> = places.iter().map(|place| place.text(row, fixed)).collect::<Result<_, _>>()?;
+                let filled = template.fill(values.into_iter());
+                Cow::Owned(nfc(filled.trim()).into_owned())
+            }
+        };
+        let text = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
+        let text = text.trim();
+        Ok((!text.is_empty()).then(|| Value::Text(text.to_owned())))
+    }
+}
+
+/// Tags that a rule gives.
+#[derive(Clone, Debug)]
+pub(super) struct Tagged {
+    from: TagsFrom,
+    prefix: String,
+    remove: bool,
+}
+
+#[derive(Clone, Debug)]
+enum TagsFrom {
+    Column { place: Place, separators: Vec<String>, except: Words },
+    When { place: Place, yes: Words, tag: String },
+    Constant(Vec<String>),
+}
+
+impl Tagged {
+    pub(super) fn new(rule: &TagRule, header: &Header) -> Result<Self, MappingError> {
+        let clean = |text: &String| nfc(text.trim()).into_owned();
+        let from = match &rule.origin {
+            TagOrigin::Column { column, separators, except } => TagsFrom::Column {
+                place: Place::new("tags", column, header)?,
+                separators: separators.clone(),
+                except: except.clone(),
+            },
+            TagOrigin::When { column, yes, tag } => {
+                TagsFrom::When { place: Place::new("tags", column, header)?, yes: yes.clone(), tag: clean(tag) }
+            }
+            TagOrigin::Constant(tags) => TagsFrom::Constant(tags.iter().map(clean).collect()),
+        };
+        Ok(Self { from, prefix: nfc(rule.prefix.trim_start()).into_owned(), remove: rule.remove })
+    }
+
+    pub(super) const fn path(&self) -> Option<&Path> {
+        match &self.from {
+            TagsFrom::Column { place, .. } | TagsFrom::When { place, .. } => Some(&place.path),
+            TagsFrom::Constant(_) => None,
+        }
+    }
+
+    pub(super) fn put(&self, row: Row<'_>, fixed: &Fixed, parts: &mut Parts<'_>) -> Result<(), Refusal> {
+        let mut put = |tag: &str| parts.tag([self.prefix.as_str(), tag].concat(), self.remove);
+        match &self.from {
+            TagsFrom::Column { place, separators, except } => match place.cell(row) {
+                Cell::Text(text) => {
+                    let text = fixed.text(text);
+                    parted(&text, separators).filter(|tag| !except.have(tag)).for_each(put);
+                }
+                Cell::Json(json) => {
+                    tags(&place.name, json)?.iter().filter(|tag| !except.have(tag)).for_each(|tag| put(tag));
+                }
+            },
+            TagsFrom::When { place, yes, tag } if yes.have(&place.text(row, fixed)?) => put(tag),
+            TagsFrom::When { .. } => {}
+            TagsFrom::Constant(tags) => tags.iter().for_each(|tag| put(tag)),
+        }
+        Ok(())
+    }
+}
+
+/// A condition of a row's being taken.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    place: Place,
+    when: TakeWhen,
+}
+
+impl Taken {
+    pub(super) fn new(rule: &TakeRule, header: &Header) -> Result<Self, MappingError> {
+        Ok(Self { place: Place::new("take", &rule.column, header)?, when: rule.when.clone() })
+    }
+
+    pub(super) const fn path(&self) -> &Path {
+        &self.place.path
+    }
+
+    pub(super) fn holds(&self, row: Row<'_>, fixed: &Fixed) -> bool {
+        // A list or an object is no word, but it is something.
+        let text = self.place.text(row, fixed).ok();
+        match &self.when {
+            TakeWhen::Is(words) => text.is_some_and(|text| words.have(&text)),
+            TakeWhen::IsNot(words) => !text.is_some_and(|text| words.have(&text)),
+            TakeWhen::NotBlank => text.is_none_or(|text| !text.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What is done with a text on its way into a field.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use crate::core::mapping::date::{DateForm, NoDate};
+use crate::core::mapping::phone::{Country, e164};
+use crate::core::mapping::rules::{Accept, Step};
+
+/// What a text should have been, and what it was instead. It does not repeat the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    pub(super) expected: String,
+    pub(super) found: &'static str,
+}
+
+/// Does all steps in order. `country` is that of phone numbers whose step names none.
+pub(super) fn apply<'a>(steps: &[Step], country: Option<Country>, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
+    steps.iter().try_fold(text, |text, step| one(step, country, text))
+}
+
+fn one<'a>(step: &Step, country: Option<Country>, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
+    if text.is_empty() {
+        return Ok(match step {
+            Step::Default(value) => Cow::Owned(value.clone()),
+            Step::Trim
+            | Step::Lower
+            | Step::Upper
+            | Step::CollapseSpaces
+            | Step::Digits
+            | Step::First(_)
+            | Step::E164(_)
+            | Step::Date(_)
+            | Step::Table(_)
+            | Step::Null(_) => text,
+        });
+    }
+    Ok(match step {
+        Step::Trim => trimmed(text),
+        Step::Lower => changed(text, |sign| !sign.is_lowercase(), str::to_lowercase),
+        Step::Upper => changed(text, |sign| !sign.is_uppercase(), str::to_uppercase),
+        Step::CollapseSpaces => collapsed(text),
+        Step::Digits => {
+            changed(text, |sign| !sign.is_ascii_digit(), |text| text.chars().filter(char::is_ascii_digit).collect())
+        }
+        Step::First(separator) => {
+            let first = text.split(separator.as_str()).map(str::trim).find(|part| !part.is_empty());
+            first.map_or(Cow::Borrowed(""), |first| Cow::Owned(first.to_owned()))
+        }
+        Step::E164(own) => {
+            let country = own.or(country);
+            Cow::Owned(e164(&text, country).map_err(|no| Unfit { expected: phone_of(country), found: no.found() })?)
+        }
+        Step::Date(forms) => Cow::Owned(date(forms, &text)?),
+        Step::Table(table) => match table.value(&text) {
+            Some(value) => Cow::Owned(value.to_owned()),
+            None => text,
+        },
+        Step::Null(words) if words.have(&text) => Cow::Borrowed(""),
+        Step::Default(_) | Step::Null(_) => text,
+    })
+}
+
+/// Whether `accept` takes a text that is not blank.
+pub(super) fn check(accept: &Accept, text: &str) -> Result<(), Unfit> {
+    match accept {
+        Accept::Values(values) if values.iter().any(|value| value == text) => Ok(()),
+        Accept::Values(values) => {
+            let mut expected = "one of ".to_owned();
+            for (at, value) in values.iter().enumerate() {
+                let _ = write!(expected, "{}`{value}`", if at == 0 { "" } else { ", " });
+            }
+            Err(Unfit { expected, found: "another value" })
+        }
+        Accept::Pattern(pattern) if pattern.describes(text) => Ok(()),
+        Accept::Pattern(pattern) => {
+            Err(Unfit { expected: format!("a value of the pattern `{pattern}`"), found: "another" })
+        }
+    }
+}
+
+fn phone_of(country: Option<Country>) -> String {
+    match country {
+        Some(country) => format!("a phone number of {country}, or one with its country code"),
+        None => "a phone number with its country code".to_owned(),
+    }
+}
+
+// Of several forms, one that has the day but not in the calendar says more than those that are written otherwise.
+fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
+    let mut found = "another form";
+    for form in forms {
+        match form.read(text) {
+            Ok(date) => return Ok(date),
+            Err(NoDate::OtherForm) => {}
+            Err(NoDate::NotInCalendar) => found = "a day or a time that there is not",
+        }
+    }
+    let forms: Vec<String> = forms.iter().map(|form| format!("`{form}`")).collect();
+    Err(Unfit { expected: format!("a date written {}", forms.join(" or ")), found })
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
+
+fn changed(text: Cow<'_, str>, is_to_change: fn(char) -> bool, change: fn(&str) -> String) -> Cow<'_, str> {
+    if text.chars().any(is_to_change) { Cow::Owned(change(&text)) } else { text }
+}
+
+fn collapsed(text: Cow<'_, str>) -> Cow<'_, str> {
+    let mut was_blank = false;
+    let is_to_change = text.chars().any(|sign| {
+        let is_run = was_blank && sign.is_whitespace();
+        was_blank = sign.is_whitespace();
+        is_run || (was_blank && sign != ' ')
+    });
+    if !is_to_change {
+        return text;
+    }
+    Cow::Owned(text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::mapping::words::{Table, Words};
+
+    fn forms(forms: &[&str]) -> Step {
+        Step::Date(forms.iter().map(|form| form.parse().unwrap()).collect())
+    }
+
+    fn table(entries: &[(&str, &str)]) -> Step {
+        let entries = entries.iter().map(|(word, value)| ((*word).to_owned(), (*value).to_owned()));
+        Step::Table(Table::new(entries).unwrap())
+    }
+
+    fn check(steps: &[Step], text: &str, expected: &str) {
+        let found = match apply(steps, "MX".parse().ok(), text.into()) {
+            Ok(text) => text.into_owned(),
+            Err(Unfit { expected, found }) => format!("expected {expected}, found {found}"),
+        };
+        assert_eq!(found, expected, "{steps:?} {text}");
+    }
+
+    #[test]
+    fn a_step_makes_one_thing_of_a_text() {
+        check(&[Step::Trim], " a\u{a0}", "a");
+        check(&[Step::Lower], "\u{c9}a B", "\u{e9}a b");
+        check(&[Step::Upper], "\u{e9}a B", "\u{c9}A B");
+        check(&[Step::CollapseSpaces], "a \t b\u{a0}c", "a b c");
+        check(&[Step::CollapseSpaces], "a b c", "a b c");
+        check(&[Step::Digits], "+52 (55) a1", "52551");
+        check(&[Step::First(":::".into())], "a b ::: c", "a b");
+        check(&[Step::First(":::".into())], " ::: c", "c");
+        check(&[Step::First(";".into())], ";;", "");
+        check(&[Step::E164(None)], "55 1234 5678", "+525512345678");
+        check(&[Step::E164("ES".parse().ok())], "612345678", "+34612345678");
+        check(&[forms(&["DD/MM/YYYY"])], "05/03/2024", "2024-03-05");
+        check(&[forms(&["DD/MM/YYYY", "YYYY-MM-DD"])], "2024-03-05", "2024-03-05");
+        check(&[table(&[("S", "yes"), ("N", "")])], "s", "yes");
+        check(&[table(&[("S", "yes"), ("N", "")])], "n", "");
+        check(&[table(&[("S", "yes")])], "other", "other");
+        check(&[Step::Default("x".into())], "", "x");
+        check(&[Step::Default("x".into())], "y", "y");
+        check(&[Step::Null(Words::new(["N/A"]))], "n/a", "");
+        check(&[Step::Null(Words::new(["N/A"]))], "n", "n");
+    }
+
+    #[test]
+    fn steps_are_done_in_order() {
+        let none = || Step::Null(Words::new(["-"]));
+        check(&[none(), Step::Default("x".into())], "-", "x");
+        check(&[Step::Default("x".into()), none()], "-", "");
+        check(&[Step::Lower, table(&[("a", "B")]), Step::Lower], "A", "b");
+        check(&[none(), Step::E164(None), Step::Digits], "-", "");
+    }
+
+    #[test]
+    fn a_blank_stays_blank() {
+        for step in
+            [Step::E164(None), forms(&["DD/MM/YYYY"]), table(&[("a", "b")]), Step::Digits, Step::First("a".into())]
+        {
+            check(&[step], "", "");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_says_what_was_expected() {
+        check(
+            &[Step::E164(None)],
+            "55",
+            "expected a phone number of MX, or one with its country code, found one that its country does not have",
+        );
+        check(&[forms(&["DD/MM/YYYY"])], "5/3/24", "expected a date written `DD/MM/YYYY`, found another form");
+        check(
+            &[forms(&["DD/MM/YYYY", "YYYY-MM-DD"])],
+            "31/02/2024",
+            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a day or a time that there is not",
+        );
+    }
+
+    #[test]
+    fn only_what_is_accepted_passes() {
+        let refused = |accept: &Accept, text: &str| {
+            super::check(accept, text)
+                .err()
+                .map(|Unfit { expected, found }| format!("expected {expected}, found {found}"))
+        };
+        let values = Accept::Values(vec!["a".into(), "b".into()]);
+        assert_eq!(refused(&values, "a"), None);
+        assert_eq!(refused(&values, "A").as_deref(), Some("expected one of `a`, `b`, found another value"));
+        let pattern = Accept::Pattern("[0-9]+".parse().unwrap());
+        assert_eq!(refused(&pattern, "17"), None);
+        assert_eq!(refused(&pattern, "a1").as_deref(), Some("expected a value of the pattern `[0-9]+`, found another"));
+    }
+}

@@ -1,0 +1,479 @@
+//! Records into contacts, by name and by rules.
+
+use super::rules::*;
+use super::*;
+use crate::core::model::{Key, Value};
+
+fn header(columns: &[&str]) -> Vec<Arc<str>> {
+    columns.iter().map(|column| Arc::from(*column)).collect()
+}
+
+fn names(fields: &[&str]) -> Vec<String> {
+    fields.iter().map(|field| (*field).to_owned()).collect()
+}
+
+// A contact as `key; name=value …; +tag …; -tag …`, a rejection as `[column] reason`.
+fn show(contact: Result<Contact, Rejection>) -> String {
+    match contact {
+        Ok(contact) => {
+            let key = match contact.key() {
+                Key::Row { .. } => "row".to_owned(),
+                key @ (Key::Match { .. } | Key::Id(_)) => key.to_string(),
+            };
+            let fields = contact.fields().iter().map(|field| format!(" {}={}", field.name, json(&field.value)));
+            let id = contact.id().map(|id| format!(" id:{id}"));
+            let tags = contact.tags().iter().map(|tag| format!(" +{tag}"));
+            let removed = contact.remove_tags().iter().map(|tag| format!(" -{tag}"));
+            [key + ";"].into_iter().chain(id).chain(fields).chain(tags).chain(removed).collect()
+        }
+        Err(Rejection { row, line, column, reason }) => {
+            assert_eq!((row, line), (3, 7), "a rejection says where the row stands");
+            format!("[{}] {reason}", column.unwrap_or_default())
+        }
+    }
+}
+
+fn json(value: &Value) -> String {
+    serde_json::to_string(value).unwrap()
+}
+
+fn csv(cells: &[(&str, &str)], match_fields: &[&str], mode: Mode) -> String {
+    let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
+    let mapping = Mapping::new(Some(&columns), names(match_fields), mode).unwrap();
+    let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
+    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+}
+
+fn jsonl(object: &str, match_fields: &[&str], mode: Mode) -> String {
+    let mapping = Mapping::new(None, names(match_fields), mode).unwrap();
+    let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
+    let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
+    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+}
+
+#[test]
+fn a_column_means_what_its_name_says() {
+    let check = |cells: &[(&str, &str)], expected: &str| {
+        assert_eq!(csv(cells, &["phone"], Mode::Upsert), expected, "{cells:?}");
+    };
+    check(&[("phone", "1"), ("name", " Ann ")], r#"phone=1; phone="1" name="Ann""#);
+    check(&[("name", "Ann"), ("phone", "1")], r#"phone=1; phone="1" name="Ann""#);
+    check(&[("phone", "1"), ("id", "5")], r#"phone=1; phone="1" id="5""#);
+    check(&[("phone", "1"), ("contact_id", " 5 ")], r#"phone=1; id:5 phone="1""#);
+    check(&[("phone", " "), ("contact_id", "5"), ("name", "Ann")], r#"contact_id=5; id:5 name="Ann""#);
+    check(&[("phone", "1"), ("_line", "4"), ("_", "x")], r#"phone=1; phone="1""#);
+    check(&[("phone", "1"), ("name", " \u{a0}\t"), ("city", "")], r#"phone=1; phone="1""#);
+    check(&[("phone", "1"), ("tags", " a b ;c|d, ,a;")], r#"phone=1; phone="1" +a b +c +d +a"#);
+    check(&[("phone", "1"), ("tags", "a"), ("remove_tags", "b;c")], r#"phone=1; phone="1" +a -b -c"#);
+    check(&[("phone", "1"), ("tags", " ; ")], r#"phone=1; phone="1""#);
+    check(&[("phone", "1"), ("custom_fields", "x")], r#"phone=1; phone="1" custom_fields="x""#);
+    check(&[("phone", "1"), ("tags", "a"), ("remove_tags", "a")], "[] a tag is both to have and to remove: `a`");
+}
+
+#[test]
+fn a_json_value_keeps_its_type() {
+    let check = |object: &str, expected: &str| {
+        assert_eq!(jsonl(object, &["phone"], Mode::Upsert), expected, "{object}");
+    };
+    check(r#"{"phone":" 1 ","n":5,"x":1.5,"b":true}"#, r#"phone=1; phone="1" b=true n=5 x=1.5"#);
+    check(r#"{"phone":5215550001}"#, "phone=5215550001; phone=5215550001");
+    check(r#"{"phone":"1","a":null,"b":" ","_c":{},"":"x"}"#, r#"phone=1; phone="1""#);
+    check(r#"{"phone":"1","tags":[" a ",null,"","b;c"],"remove_tags":["d"]}"#, r#"phone=1; phone="1" +a +b;c -d"#);
+    check(r#"{"phone":"1","tags":"a;b","remove_tags":null}"#, r#"phone=1; phone="1" +a +b"#);
+    check(r#"{"contact_id":7,"a":"x"}"#, r#"contact_id=7; id:7 a="x""#);
+    check(r#"{"phone":"1","a":{}}"#, "[a] expected text, a number or a boolean, found an object");
+    check(r#"{"phone":["1"]}"#, "[phone] expected text, a number or a boolean, found an array");
+    check(r#"{"phone":"1","tags":5}"#, "[tags] expected an array of text, found a number");
+    check(r#"{"phone":"1","tags":["a",5]}"#, "[tags] expected an array of text, found a number in it");
+    check(r#"{"contact_id":true}"#, "[contact_id] expected an id (text or a whole number), found a boolean");
+    check(r#"{"contact_id":1.5}"#, "[contact_id] expected an id (text or a whole number), found a number");
+}
+
+#[test]
+fn the_platforms_own_shape_is_taken() {
+    let check = |object: &str, expected: &str| {
+        assert_eq!(jsonl(object, &["phone"], Mode::Upsert), expected, "{object}");
+    };
+    check(
+        r#"{"id":"7","custom_fields":{"phone":"1","name":"Ann","x":null},"tags":["a"],"created_at":1700000000}"#,
+        r#"phone=1; id:7 phone="1" name="Ann" +a"#,
+    );
+    check(
+        r#"{"custom_fields":[{"name":"phone","value":"1"},{"name":"x","value":2},{"name":"y"}]}"#,
+        r#"phone=1; phone="1" x=2"#,
+    );
+    check(r#"{"id":7,"custom_fields":[]}"#, "contact_id=7; id:7");
+    check(r#"{"id":7,"custom_fields":null}"#, "contact_id=7; id:7");
+    check(r#"{"id":7,"custom_fields":{},"contact_id":"7"}"#, "contact_id=7; id:7");
+    check(r#"{"id":7,"custom_fields":{},"contact_id":"8"}"#, "[contact_id] expected one id, found two");
+    // Inside, a name is a custom field's whatever it is.
+    check(r#"{"id":7,"custom_fields":{"tags":"x","_y":"z"}}"#, r#"contact_id=7; id:7 _y="z" tags="x""#);
+    check(r#"{"phone":"1","custom_fields":{"phone":"2"}}"#, "[] field `phone` occurs twice");
+    check(r#"{"id":7,"custom_fields":{"a":[1]}}"#, "[a] expected text, a number or a boolean, found an array");
+    check(r#"{"id":7,"custom_fields":["a"]}"#, "[custom_fields] expected objects with a name and a value, found text");
+    check(
+        r#"{"id":7,"custom_fields":[{"phone":"1"}]}"#,
+        "[custom_fields] expected objects with a name and a value, found others",
+    );
+    // Without custom fields beside it, `id` is a plain field and so is `created_at`.
+    check(r#"{"id":7,"phone":"1","created_at":5}"#, r#"phone=1; phone="1" created_at=5 id=7"#);
+}
+
+#[test]
+fn match_fields_are_taken_in_the_order_given() {
+    let cells = |phone: &'static str, email: &'static str| [("name", "Ann"), ("email", email), ("phone", phone)];
+    let check = |phone, email, mode, expected: &str| {
+        assert_eq!(csv(&cells(phone, email), &["phone", "email"], mode), expected, "{phone} {email} {mode:?}");
+    };
+    check("1", "a@x", Mode::Upsert, r#"phone=1; phone="1" email="a@x" name="Ann""#);
+    check("", "a@x", Mode::Upsert, r#"email=a@x; email="a@x" name="Ann""#);
+    let none = "[phone] expected a value in one of the match fields `phone`, `email`, found none";
+    check("", "", Mode::Upsert, none);
+    check(" ", "", Mode::Update, none);
+    check("", "", Mode::Create, r#"row; name="Ann""#);
+}
+
+#[test]
+fn a_row_says_which_contact_it_is_or_is_set_aside() {
+    let row = [("phone", " "), ("name", "Ann")];
+    let none = "[phone] expected a value (match field), found none";
+    assert_eq!(csv(&row, &["phone"], Mode::Upsert), none);
+    assert_eq!(csv(&row, &["phone"], Mode::Update), none);
+    assert_eq!(csv(&row, &["phone"], Mode::Create), r#"row; name="Ann""#);
+    assert_eq!(csv(&[("a", " "), ("tags", "x")], &[], Mode::Create), "[] the row has no value");
+    let no_id = "[contact_id] expected an id, as there is no match field; found none";
+    assert_eq!(csv(&[("contact_id", " "), ("a", "x")], &[], Mode::Upsert), no_id);
+    assert_eq!(jsonl(r#"{"a":"x"}"#, &[], Mode::Update), no_id);
+    assert_eq!(jsonl(r#"{"a":"x"}"#, &[], Mode::Create), r#"row; a="x""#);
+}
+
+#[test]
+fn match_fields_are_checked_before_the_first_row() {
+    let check = |columns: &[&str], fields: &[&str], mode, expected: &str| {
+        let found = Mapping::new(Some(&header(columns)), names(fields), mode);
+        assert_eq!(found.unwrap_err().to_string(), expected, "{columns:?} {fields:?}");
+    };
+    let no_column = |field: &str, close: &str| {
+        format!(
+            "match field `{field}`: expected a column of the file, found none of that name{close}; \
+             the columns are `phone`, `name`"
+        )
+    };
+    let columns = &["phone", "name"];
+    check(columns, &["email"], Mode::Upsert, &no_column("email", ""));
+    check(columns, &["email"], Mode::Create, &no_column("email", ""));
+    check(columns, &["Phone"], Mode::Upsert, &no_column("Phone", "; `phone` is one"));
+    check(columns, &["phne"], Mode::Upsert, &no_column("phne", "; `phone` is one"));
+    check(
+        columns,
+        &[],
+        Mode::Upsert,
+        "expected a match field or a column `contact_id`, found neither: pass --match FIELD (the columns are `phone`, `name`)",
+    );
+    check(columns, &["phone", "phone"], Mode::Upsert, "match field `phone`: expected once, found twice");
+    let reserved = |field: &str, what: &str| {
+        let expected = format!("match field `{field}`: expected the name of a custom field, found {what}");
+        check(&[field, "phone"], &[field], Mode::Upsert, &expected);
+    };
+    reserved("tags", "a column of tags");
+    reserved("remove_tags", "a column of tags");
+    reserved("contact_id", "the column of the platform's id, by which a contact is found anyway");
+    reserved("_x", "a column that is ignored, because it begins with `_`");
+    reserved(" ", "an empty name");
+
+    let accepted = |columns: Option<&[&str]>, fields: &[&str], mode| {
+        let columns = columns.map(header);
+        assert!(Mapping::new(columns.as_deref(), names(fields), mode).is_ok(), "{columns:?} {fields:?}");
+    };
+    accepted(Some(&["a", "contact_id"]), &[], Mode::Upsert);
+    accepted(Some(&["a"]), &[], Mode::Create);
+    accepted(None, &["anything"], Mode::Upsert);
+    accepted(None, &[], Mode::Update);
+}
+
+/// A row as its columns and cells, by these rules.
+fn texts(rules: &Rules, cells: &[(&str, &str)]) -> String {
+    let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
+    let mapping = match Mapping::by(rules, Some(&columns), Mode::Upsert) {
+        Ok(mapping) => mapping,
+        Err(error) => return error.to_string(),
+    };
+    let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
+    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+}
+
+/// An object by these rules.
+fn object(rules: &Rules, object: &str) -> String {
+    let mapping = Mapping::by(rules, None, Mode::Upsert).unwrap();
+    let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
+    let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
+    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+}
+
+fn field(name: &str, column: &str) -> FieldRule {
+    FieldRule::column(name, column)
+}
+
+/// The rules for these fields, matching by `phone`, without what they do not name.
+fn only(fields: Vec<FieldRule>) -> Rules {
+    Rules { matches: names(&["phone"]), fields, unmapped: Unmapped::Ignore, ..Rules::default() }
+}
+
+#[test]
+fn a_field_comes_from_the_column_that_its_rule_names() {
+    let rules = only(vec![field("first_name", "Nombre"), field("phone", "Tel\u{e9}fono")]);
+    let check = |cells: &[(&str, &str)], expected: &str| assert_eq!(texts(&rules, cells), expected, "{cells:?}");
+    check(&[("Nombre", " Ana "), ("Tel\u{e9}fono", "1")], r#"phone=1; phone="1" first_name="Ana""#);
+    check(&[("Tel\u{e9}fono", "1"), ("Nombre", ""), ("x", "y"), ("tags", "t")], r#"phone=1; phone="1""#);
+    // A header that was typed with an accent of its own is the same header.
+    check(&[("Nombre", "Ana"), ("Tele\u{301}fono", "1")], r#"phone=1; phone="1" first_name="Ana""#);
+    check(&[("Nombre", "Ana"), ("Tel\u{e9}fono", " ")], "[Tel\u{e9}fono] expected a value (match field), found none");
+}
+
+#[test]
+fn text_is_in_one_form_with_and_without_rules() {
+    assert_eq!(
+        csv(&[("phone", "1"), ("nome", "Jose\u{301}")], &["phone"], Mode::Upsert),
+        "phone=1; phone=\"1\" nome=\"Jos\u{e9}\""
+    );
+    assert_eq!(
+        csv(&[("nome\u{301}", "Jose\u{301}")], &["nom\u{e9}"], Mode::Upsert),
+        "nom\u{e9}=Jos\u{e9}; nom\u{e9}=\"Jos\u{e9}\""
+    );
+    assert_eq!(csv(&[("nom\u{e9}", "1")], &["nome\u{301}"], Mode::Upsert), "nom\u{e9}=1; nom\u{e9}=\"1\"");
+    let row = r#"{"phone":"1","e\u0301":"e\u0301","tags":["e\u0301"]}"#;
+    assert_eq!(jsonl(row, &["phone"], Mode::Upsert), "phone=1; phone=\"1\" \u{e9}=\"\u{e9}\" +\u{e9}");
+    let rules = only(vec![field("phone", "phone"), field("e\u{301}", "\u{e9}")]);
+    assert_eq!(object(&rules, r#"{"phone":"1","e\u0301":"e\u0301"}"#), "phone=1; phone=\"1\" \u{e9}=\"\u{e9}\"");
+}
+
+#[test]
+fn a_value_may_be_constant_or_made_of_several_columns() {
+    let constant = |value| FieldRule { origin: Origin::Constant(value), ..field("source", "") };
+    let template = |text: &str| FieldRule { origin: Origin::Template(text.parse().unwrap()), ..field("name", "") };
+    let row = [("phone", "1"), ("Nombre", "Ana"), ("Apellidos", "")];
+    let check = |rule: FieldRule, expected: &str| {
+        assert_eq!(texts(&only(vec![field("phone", "phone"), rule.clone()]), &row), expected, "{rule:?}");
+    };
+    check(constant(Value::Text(" crm ".into())), r#"phone=1; phone="1" source="crm""#);
+    check(constant(Value::Bool(true)), r#"phone=1; phone="1" source=true"#);
+    check(template("{Nombre} {Apellidos}"), r#"phone=1; phone="1" name="Ana""#);
+    check(template("{Apellidos}"), r#"phone=1; phone="1""#);
+    check(FieldRule { steps: vec![Step::Upper], ..template("{Nombre}-{phone}") }, r#"phone=1; phone="1" name="ANA-1""#);
+    check(
+        template("{Nombre} {Apelidos}"),
+        "field `name`: expected a column of the file, found none called `Apelidos`; `Apellidos` is one; \
+         the columns are `phone`, `Nombre`, `Apellidos`",
+    );
+}
+
+#[test]
+fn a_blank_keeps_clears_or_sets_the_row_aside() {
+    let city = |blank, required| FieldRule { blank, required, ..field("city", "Ciudad") };
+    let row = |text: &'static str| [("phone", "1"), ("Ciudad", text)];
+    let nulls = Words::new(["N/A"]);
+    let check = |rule: &FieldRule, text: &'static str, expected: &str| {
+        let rules = Rules { nulls: nulls.clone(), ..only(vec![field("phone", "phone"), rule.clone()]) };
+        assert_eq!(texts(&rules, &row(text)), expected, "{rule:?} {text}");
+    };
+    check(&city(Blank::Keep, false), " ", r#"phone=1; phone="1""#);
+    check(&city(Blank::Clear, false), " ", r#"phone=1; phone="1" city="""#);
+    check(&city(Blank::Clear, false), "n/a", r#"phone=1; phone="1" city="""#);
+    check(&city(Blank::Clear, false), "Lima", r#"phone=1; phone="1" city="Lima""#);
+    check(&city(Blank::Clear, true), " ", "[Ciudad] expected a value (field `city`), found none");
+    check(&city(Blank::Keep, true), "N/a", "[Ciudad] expected a value (field `city`), found none");
+    let steps = vec![Step::Null(Words::new(["-"])), Step::Default("Lima".into())];
+    check(&FieldRule { steps, ..city(Blank::Keep, true) }, "-", r#"phone=1; phone="1" city="Lima""#);
+}
+
+#[test]
+fn words_for_nothing_are_nothing_in_any_column() {
+    let rules = Rules { matches: names(&["phone"]), nulls: Words::new(["N/A", "-"]), ..Rules::default() };
+    assert_eq!(
+        texts(&rules, &[("phone", "1"), ("a", "n/a"), ("tags", " - "), ("b", "x")]),
+        r#"phone=1; phone="1" b="x""#
+    );
+    assert_eq!(object(&rules, r#"{"phone":"1","a":"N/A","tags":"-","b":"x"}"#), r#"phone=1; phone="1" b="x""#);
+    assert_eq!(texts(&rules, &[("phone", "N/A"), ("b", "x")]), "[phone] expected a value (match field), found none");
+}
+
+#[test]
+fn what_does_not_fit_sets_the_row_aside_without_repeating_it() {
+    let phone = FieldRule { steps: vec![Step::E164("MX".parse().ok())], ..field("phone", "Tel") };
+    let plan = FieldRule { accept: Some(Accept::Values(names(&["a", "b"]))), ..field("plan", "Plan") };
+    let rules = only(vec![phone, plan]);
+    let check = |tel: &str, plan: &str, expected: &str| {
+        assert_eq!(texts(&rules, &[("Tel", tel), ("Plan", plan)]), expected, "{tel} {plan}");
+    };
+    check("55 1234 5678", "a", r#"phone=+525512345678; phone="+525512345678" plan="a""#);
+    check("55 1234 5678", "", r#"phone=+525512345678; phone="+525512345678""#);
+    check("55 1234 5678", "c", "[Plan] expected one of `a`, `b`, found another value");
+    check("unknown", "a", "[Tel] expected a phone number of MX, or one with its country code, found something else");
+    // The rules' own country is that of steps that name none.
+    let phone = FieldRule { steps: vec![Step::E164(None)], ..field("phone", "Tel") };
+    let rules = Rules { country: "ES".parse().ok(), ..only(vec![phone]) };
+    assert_eq!(texts(&rules, &[("Tel", "612345678")]), r#"phone=+34612345678; phone="+34612345678""#);
+}
+
+#[test]
+fn nested_json_is_reached_by_dotted_paths_and_keeps_its_type() {
+    let rules = only(vec![
+        field("phone", "phones.0.number"),
+        field("age", "age"),
+        field("city", "address.city"),
+        FieldRule { steps: vec![Step::Default("x".into())], ..field("vip", "flags.vip") },
+    ]);
+    let check = |row: &str, expected: &str| assert_eq!(object(&rules, row), expected, "{row}");
+    check(
+        r#"{"phones":[{"number":"1"}],"age":5,"address":{"city":" Lima "},"flags":{"vip":true},"other":1}"#,
+        r#"phone=1; phone="1" age=5 city="Lima" vip="true""#,
+    );
+    check(r#"{"phones":[{"number":1}],"address":null}"#, r#"phone=1; phone=1 vip="x""#);
+    check(r#"{"phones":[]}"#, "[phones.0.number] expected a value (match field), found none");
+    check(r#"{"phones":[{"number":"1"}],"age":[5]}"#, "[age] expected text, a number or a boolean, found an array");
+    // A key that a path goes into is named by it.
+    let rules = Rules { unmapped: Unmapped::Send, ..only(vec![field("phone", "a.b")]) };
+    assert_eq!(object(&rules, r#"{"a":{"b":"1","c":"2"},"d":"3"}"#), r#"phone=1; phone="1" d="3""#);
+}
+
+#[test]
+fn tags_come_from_columns_words_and_rules() {
+    let tags = |origin| TagRule { origin, prefix: String::new(), remove: false };
+    let from = |column: &str, separators: &[&str]| TagOrigin::Column {
+        column: column.into(),
+        separators: names(separators),
+        except: Words::new(["* myContacts"]),
+    };
+    let vip = || TagOrigin::When { column: "VIP".into(), yes: Words::new(YES), tag: "VIP".into() };
+    let check = |rules: Vec<TagRule>, cells: &[(&str, &str)], expected: &str| {
+        let rules = Rules { tags: rules, ..only(vec![field("phone", "phone")]) };
+        let cells = [&[("phone", "1")], cells].concat();
+        assert_eq!(texts(&rules, &cells), format!("phone=1; phone=\"1\"{expected}"), "{cells:?}");
+    };
+    check(vec![tags(from("E", &[",", ";"]))], &[("E", "a, b;c d")], " +a +b +c d");
+    check(vec![tags(from("E", &[":::"]))], &[("E", "* myContacts ::: a,b")], " +a,b");
+    check(vec![tags(vip())], &[("VIP", "S\u{ed}")], " +VIP");
+    check(vec![tags(vip())], &[("VIP", "X")], " +VIP");
+    check(vec![tags(vip())], &[("VIP", "no")], "");
+    check(vec![tags(vip())], &[("VIP", "")], "");
+    check(vec![tags(TagOrigin::Constant(names(&["crm", "2026"])))], &[], " +crm +2026");
+    check(vec![TagRule { prefix: "crm: ".into(), ..tags(from("E", &[","])) }], &[("E", "a,b")], " +crm: a +crm: b");
+    check(
+        vec![tags(from("E", &[","])), TagRule { remove: true, ..tags(from("F", &[","])) }],
+        &[("E", "a"), ("F", "b")],
+        " +a -b",
+    );
+    let rules = Rules { tags: vec![tags(vip()), tags(from("t", &[","]))], ..only(vec![field("phone", "phone")]) };
+    assert_eq!(object(&rules, r#"{"phone":"1","VIP":true,"t":["a,b"]}"#), r#"phone=1; phone="1" +VIP +a,b"#);
+}
+
+#[test]
+fn the_id_comes_from_the_column_that_its_rule_names() {
+    let id = |steps| Some(IdRule { column: "ID".into(), steps });
+    let rules = Rules { id: id(vec![Step::Digits]), unmapped: Unmapped::Send, ..Rules::default() };
+    assert_eq!(texts(&rules, &[("ID", "+52 1"), ("a", "x")]), r#"contact_id=521; id:521 a="x""#);
+    assert_eq!(texts(&rules, &[("ID", ""), ("a", "x")]), "[ID] expected an id, as there is no match field; found none");
+    let rules = Rules { id: id(Vec::new()), ..Rules::default() };
+    assert_eq!(object(&rules, r#"{"ID":7,"a":"x"}"#), r#"contact_id=7; id:7 a="x""#);
+    assert_eq!(object(&rules, r#"{"ID":1.5,"a":"x"}"#), "[ID] expected an id (text or a whole number), found a number");
+}
+
+#[test]
+fn columns_that_no_rule_names_are_sent_left_out_or_refused() {
+    let rules = |unmapped| Rules { unmapped, ..only(vec![field("phone", "Tel")]) };
+    let check = |unmapped, cells: &[(&str, &str)], expected: &str| {
+        assert_eq!(texts(&rules(unmapped), cells), expected, "{unmapped:?} {cells:?}");
+    };
+    let row = [("Tel", "1"), ("name", "Ann"), ("tags", "a"), ("_x", "y")];
+    check(Unmapped::Send, &row, r#"phone=1; phone="1" name="Ann" +a"#);
+    check(Unmapped::Ignore, &row, r#"phone=1; phone="1""#);
+    let refused =
+        "expected each column in the mapping (`unmapped = \"refuse\"`), found `name`, `tags` that no rule names";
+    check(Unmapped::Refuse, &row, refused);
+    check(Unmapped::Refuse, &[("Tel", "1"), ("_x", "y")], r#"phone=1; phone="1""#);
+    assert_eq!(object(&rules(Unmapped::Refuse), r#"{"Tel":"1","_x":2}"#), r#"phone=1; phone="1""#);
+    assert_eq!(
+        object(&rules(Unmapped::Refuse), r#"{"Tel":"1","name":2}"#),
+        "[name] expected a key that the mapping names, found another"
+    );
+}
+
+#[test]
+fn rules_are_held_against_the_header() {
+    let check = |rules: &Rules, columns: &[&str], line: Option<usize>, expected: &str| {
+        let error = Mapping::by(rules, Some(&header(columns)), Mode::Upsert).unwrap_err();
+        assert_eq!((error.to_string().as_str(), error.line()), (expected, line), "{columns:?}");
+    };
+    let at = |line| ColumnName { name: "Telefono".into(), line: Some(line) };
+    let phone = FieldRule { origin: Origin::Column(at(4)), line: Some(4), ..field("phone", "") };
+    let rules = only(vec![phone.clone()]);
+    check(
+        &rules,
+        &["Tel\u{e9}fono"],
+        Some(4),
+        "field `phone`: expected a column of the file, found none called `Telefono`; `Tel\u{e9}fono` is one; \
+         the columns are `Tel\u{e9}fono`",
+    );
+    let take = TakeRule { column: at(9), when: TakeWhen::NotBlank };
+    check(
+        &Rules { take: vec![take], ..only(vec![field("phone", "a")]) },
+        &["a"],
+        Some(9),
+        "take: expected a column of the file, found none called `Telefono`; the columns are `a`",
+    );
+    let twice = FieldRule { line: Some(5), ..field("phone", "a") };
+    check(&only(vec![field("phone", "a"), twice]), &["a"], Some(5), "field `phone`: expected one rule, found two");
+    let rules = Rules { unmapped: Unmapped::Send, ..rules };
+    check(
+        &rules,
+        &["Telefono", "phone"],
+        Some(4),
+        "field `phone`: expected one value, found two: the rule's and the column of that name, which no rule names (map it, \
+         or say `unmapped = \"ignore\"`)",
+    );
+    check(
+        &Rules { matches: names(&["phnoe", "phone"]), ..only(vec![field("phone", "a")]) },
+        &["a"],
+        None,
+        "match field `phnoe`: expected a field of the mapping, found none of that name",
+    );
+    check(
+        &Rules { matches: names(&["phon"]), ..only(vec![field("phone", "a")]) },
+        &["a"],
+        None,
+        "match field `phon`: expected a field of the mapping, found none of that name; `phone` is one",
+    );
+    check(&only(vec![field(" ", "a")]), &["a"], None, "expected the name of a custom field, found an empty one");
+    // A field that a rule fills may have any name.
+    let tags = Rules { matches: names(&["tags"]), ..only(vec![field("tags", "a")]) };
+    assert_eq!(texts(&tags, &[("a", "1")]), r#"tags=1; tags="1""#);
+}
+
+#[test]
+fn only_the_rows_that_the_rules_take_are_rows() {
+    let take = |when| Rules { take: vec![TakeRule { column: "Estado".into(), when }], ..Rules::default() };
+    let check = |when: TakeWhen, cell: &str, expected: bool| {
+        let rules = take(when.clone());
+        let mapping = Mapping::by(&rules, Some(&header(&["Estado"])), Mode::Create).unwrap();
+        let cells = Cells::Texts([cell].into_iter().collect());
+        assert_eq!(mapping.takes(&Record { row: 1, line: 2, cells }), expected, "{when:?} {cell}");
+    };
+    let words = || Words::new(["Activo", "Nuevo"]);
+    check(TakeWhen::Is(words()), " activo ", true);
+    check(TakeWhen::Is(words()), "baja", false);
+    check(TakeWhen::Is(words()), "", false);
+    check(TakeWhen::IsNot(words()), "baja", true);
+    check(TakeWhen::IsNot(words()), "NUEVO", false);
+    check(TakeWhen::NotBlank, "x", true);
+    check(TakeWhen::NotBlank, "\u{a0}", false);
+    let by_json = |json: &str, when| {
+        let object: serde_json::Map<String, Json> = serde_json::from_str(json).unwrap();
+        let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
+        let mapping = Mapping::by(&take(when), None, Mode::Create).unwrap();
+        mapping.takes(&Record { row: 1, line: 2, cells })
+    };
+    assert!(by_json(r#"{"Estado":["x"]}"#, TakeWhen::NotBlank));
+    assert!(!by_json(r#"{"Estado":null}"#, TakeWhen::NotBlank));
+    assert!(!by_json("{}", TakeWhen::NotBlank));
+    assert!(by_json(r#"{"Estado":1}"#, TakeWhen::Is(Words::new(["1"]))));
+}
