@@ -4,6 +4,7 @@ mod bring;
 pub mod demo;
 mod place;
 pub mod plan;
+mod remark;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;

@@ -11,6 +11,7 @@ use contactsync::{
 use crate::args::PlanArgs;
 use crate::commands::bring::WITHOUT_CHANNEL;
 use crate::commands::place::hold_to_url;
+use crate::commands::remark::Remark;
 use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -24,6 +25,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
     let Settings { channels, journal: path, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
+    let remark = Remark::at_once(&source, voice);
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
@@ -50,6 +52,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
     let planned = plan(&journal, source, &mapping, routes, Intake::default(), &progress, &Stop::default())?;
+    remark.in_the_end(voice);
     progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
     let (mut summaries, mut has_room) = (BTreeMap::new(), true);

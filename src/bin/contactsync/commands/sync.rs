@@ -8,6 +8,7 @@ use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Time
 use crate::args::SyncArgs;
 use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::place::{Place, Ready};
+use crate::commands::remark::Remark;
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -31,6 +32,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let connect = |channel: &Channel| Ok((channel.name.clone(), channel.connect(&clients, None)?));
     let connections = channels.here().iter().map(connect).collect::<Result<Vec<_>, Failure>>()?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
+    let remark = Remark::at_once(&source, voice);
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
@@ -61,6 +63,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let progress = Progress::new(voice, &name);
     let planned =
         plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), Intake::default(), &progress, &stop)?;
+    remark.in_the_end(voice);
     reading.store(false, Ordering::Release);
     progress.read_to_the_end(planned.left_out);
     let sending = Sending {
