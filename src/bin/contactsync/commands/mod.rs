@@ -26,6 +26,12 @@ fn local_time(moment: jiff::Timestamp) -> String {
     moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The time of day of a moment, on this machine's clock.
+fn time_of_day(at: contactsync::Timestamp) -> String {
+    let shown = moment(at);
+    shown.get(11..16).unwrap_or(&shown).to_owned()
+}
+
 fn moment(at: contactsync::Timestamp) -> String {
     let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(millis).map_or_else(|_| "?".into(), local_time)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contactsync::{Clients, Clock, NO_CHANNEL, NewRun, Routes, Stop, Timeouts, plan};
+use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Timeouts, plan};
 
 use crate::args::SyncArgs;
 use crate::commands::bring::{Again, Sendable, Sending};
@@ -61,7 +61,8 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         now: clock.now(),
     };
     let progress = Progress::new(voice, &name);
-    let planned = plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), &progress, &stop)?;
+    let planned =
+        plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), Intake::default(), &progress, &stop)?;
     remark.in_the_end(voice);
     reading.store(false, Ordering::Release);
     progress.read_to_the_end(planned.left_out);
