@@ -22,7 +22,7 @@ use crate::settings::{Channel, Reading, Settings};
 use crate::voice::{Level, Voice};
 
 pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
     let Settings { channels, journal: path, input, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
     for warning in &warnings {
@@ -50,7 +50,9 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let progress = Progress::new(voice, source.name());
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
-    let planned = plan(&journal, source, &mapping, routes, Intake::default(), &progress, &Stop::default())?;
+    // The guard comes when the plan is told: whoever is to judge it has to see it. And no list is written.
+    let intake = Intake { duplicates: input.duplicates, ..Intake::default() };
+    let planned = plan(&journal, source, &mapping, routes, intake, &progress, &Stop::default())?;
     progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
     let tempo = |rate| Tempo::quiet(rate, None, concurrency_for(rate), clock.now());
@@ -73,6 +75,9 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
     print(&if args.json { summary.to_json() } else { text(&summary, channels.here()) })?;
+    if let Some(guard) = input.max_changes {
+        guard.check(summary.pending, summary.rows)?;
+    }
     Ok(if summary.rejected > 0 { Exit::Rejected } else { Exit::Done })
 }
 
