@@ -21,6 +21,22 @@ fn main() {
         let source = Source::open(&Input::Path(input.clone()), None).expect("opens");
         source.filter(Result::is_ok).count()
     });
+    measure("read and map on both cores", || {
+        let source = Source::open(&Input::Path(input.clone()), None).expect("opens");
+        let mapping = Mapping::new(source.header(), vec!["phone".to_owned()], Mode::Upsert).expect("maps");
+        let mut count = 0;
+        let make = |row| match row {
+            Row::Record(record) => mapping.contact(&record).ok(),
+            Row::Rejected(_) => None,
+        };
+        source
+            .in_batches(make, |batch| {
+                count += batch.into_iter().flatten().count();
+                Ok::<(), contactsync::SourceError>(())
+            })
+            .expect("is read");
+        count
+    });
     measure("read and map", || {
         let source = Source::open(&Input::Path(input.clone()), None).expect("opens");
         let mapping = Mapping::new(source.header(), vec!["phone".to_owned()], Mode::Upsert).expect("maps");

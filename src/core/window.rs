@@ -246,6 +246,8 @@ fn size(calls: u32) -> usize {
 mod properties;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod shared;
 
 #[cfg(test)]
 mod tests {

@@ -137,7 +137,7 @@ fn what_does_not_fit_into_a_night_takes_several() {
 #[test]
 fn the_first_night_may_find_the_window_full() {
     let full = Tempo { ended: vec![NOW; 100], ..tempo(100) };
-    let limits = Limits { until: Some(NOW + Duration::from_secs(60)), max_calls: None };
+    let limits = Limits { until: Some(NOW + Duration::from_mins(1)), max_calls: None };
     let outlook = full.outlook(Range { min: 100, max: 150 }, &limits, CALL_TIMEOUT);
     assert_eq!(outlook.calls, Range::default());
     assert_eq!(outlook.runs, Some(Range { min: 2, max: 3 }));

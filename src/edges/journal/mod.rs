@@ -26,6 +26,8 @@ pub use self::sending::{Ended, Implied, SendJournal};
 use self::store::Store;
 use crate::core::model::Key;
 use crate::core::shape::Listing;
+use crate::core::time::Timestamp;
+use crate::core::window::{MARGIN, MINUTE};
 
 /// The most requests that share one commit. More would only make the first of them wait.
 const GROUP: usize = 256;
@@ -122,6 +124,15 @@ impl Journal {
     pub fn channel_url(&self, channel: &str) -> Result<Option<String>, JournalError> {
         let channel = channel.to_owned();
         self.ask_blocking(move |store| store.channel_url(&channel))
+    }
+
+    /// When the calls ended that count at `now` with those of a channel's last run.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn ended_lately(&self, channel: &str, now: Timestamp) -> Result<Vec<Timestamp>, JournalError> {
+        let (channel, since) = (channel.to_owned(), now.before(MINUTE + MARGIN));
+        self.ask_blocking(move |store| store.ended_lately(&channel, since))
     }
 
     /// A key of the channel's known contacts that none of these match fields gives, if there is one.

@@ -4,6 +4,7 @@
 //! is an error. Memory is bounded by [`MAX_ROW`], not by the input. No message repeats what a cell holds.
 
 mod ahead;
+mod batches;
 mod cell;
 mod columns;
 mod csv;

@@ -10,6 +10,7 @@ use crate::args::SyncArgs;
 use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
 use crate::commands::place::{Place, Ready};
+use crate::commands::remark::Remark;
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -34,6 +35,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let connect = |channel: &Channel| Ok((channel.name.clone(), channel.connect(&clients, None)?));
     let connections = channels.here().iter().map(connect).collect::<Result<Vec<_>, Failure>>()?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
+    let remark = Remark::at_once(&source, voice);
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
@@ -69,6 +71,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let routes = routes(&channels, &ready, &new);
     let intake = Intake { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
     let planned = plan(&place.journal, source, &mapping, routes, intake, &progress, &stop)?;
+    remark.in_the_end(voice);
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
     reading.store(false, Ordering::Release);
     progress.read_to_the_end(planned.left_out);

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::{Result, Store, json, millis, natural};
+use crate::core::channel::WindowId;
 use crate::core::duplicates::Duplicates;
 use crate::core::model::Key;
 use crate::core::plan::{Forecast, forecast};
@@ -24,6 +25,15 @@ impl Store {
             "SELECT url FROM channels WHERE name = ?1 AND EXISTS (SELECT 1 FROM known WHERE channel = ?1)",
         )?;
         Ok(query.query_row([channel], |row| row.get(0)).optional()?)
+    }
+
+    // A plan has runs of its own: `main` has those that were sent.
+    pub(in crate::edges::journal) fn ended_lately(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT window FROM main.runs WHERE channel = ?1 AND window <> '' ORDER BY id DESC LIMIT 1",
+        )?;
+        let window: Option<String> = query.query_row([channel], |row| row.get(0)).optional()?;
+        window.map_or_else(|| Ok(Vec::new()), |window| self.ended_since(&WindowId::from_journal(window), since))
     }
 
     pub(in crate::edges::journal) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>> {
