@@ -53,7 +53,9 @@ fn measure(what: &str, run: impl Fn() -> usize) {
     let mut rates: Vec<f64> = (0..RUNS)
         .map(|_| {
             let begun = Instant::now();
+            let cpu = cpu();
             assert_eq!(run(), ROWS);
+            eprintln!("{what}: {:.2} s of CPU, {:.2} s", self::cpu() - cpu, begun.elapsed().as_secs_f64());
             #[expect(clippy::cast_precision_loss, reason = "a million is exact")]
             let rate = ROWS as f64 / begun.elapsed().as_secs_f64();
             rate
@@ -61,6 +63,12 @@ fn measure(what: &str, run: impl Fn() -> usize) {
         .collect();
     rates.sort_by(f64::total_cmp);
     println!("{what}: median of {RUNS}: {:.0} rows/s ({:.0} to {:.0})", rates[RUNS / 2], rates[0], rates[RUNS - 1]);
+}
+
+fn cpu() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
 fn write(path: &Path) -> std::io::Result<()> {

@@ -53,6 +53,7 @@ pub use crate::core::plan::{Forecast, Range, duration_at};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::schedule::Limits;
 pub use crate::core::task::{Outcome, Policy};
+pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
     Carried, Counts, Ended, Implied, Item, Journal, JournalError, Lock, LockError, NO_CHANNEL, NewRun, RunRow,

@@ -17,6 +17,7 @@ pub mod retry;
 pub mod schedule;
 pub mod search;
 pub mod task;
+pub mod text;
 pub mod time;
 pub mod window;
 

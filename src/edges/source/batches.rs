@@ -113,7 +113,9 @@ fn weight(row: &Row) -> usize {
     match row {
         Row::Rejected(_) => 0,
         Row::Record(Record { cells: Cells::Texts(texts), .. }) => texts.iter().map(str::len).sum(),
-        Row::Record(Record { cells: Cells::Object(object), .. }) => object.iter().map(|(_, json)| json_weight(json)).sum(),
+        Row::Record(Record { cells: Cells::Object(object), .. }) => {
+            object.iter().map(|(_, json)| json_weight(json)).sum()
+        }
     }
 }
 
