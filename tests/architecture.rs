@@ -99,6 +99,12 @@ const RULES: &[Rule] = &[
         allowed: &[],
     },
     Rule {
+        why: "how files are packed and written is the source's",
+        files: Where::OutOf(&["src/edges/source/"]),
+        forbidden: &["calamine", "chardetng", "csv_core", "encoding_rs", "flate2", "tempfile", "zip", "zstd"],
+        allowed: &[],
+    },
+    Rule {
         why: "a server is the sandbox's",
         files: Where::OutOf(&["src/edges/sandbox/"]),
         forbidden: &["axum", "hyper::server", "hyper_util", "tower"],

@@ -22,17 +22,6 @@ pub struct Answer {
     pub left: bool,
 }
 
-impl Answer {
-    /// Whether the call may still be on its way: nobody answered it, or a proxy did because the platform did not. Then
-    /// the platform may count it later than it ended here.
-    pub const fn may_linger(&self) -> bool {
-        matches!(self.attempt, Attempt::Lost { status: None | Some(GATEWAY_TIMEOUT), .. })
-    }
-}
-
-/// What a proxy says that did not wait for the platform any longer.
-const GATEWAY_TIMEOUT: u16 = 504;
-
 /// An attempt with nothing beside it. Only one that is [`Attempt::Unsent`] never left.
 impl From<Attempt> for Answer {
     fn from(attempt: Attempt) -> Self {

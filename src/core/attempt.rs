@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::model::{ContactId, Field, Remote};
 
+/// What a proxy says that did not wait for the platform any longer.
+const GATEWAY_TIMEOUT: u16 = 504;
+
 /// What one try at a call came to, with what the platform said.
 ///
 /// The three groups matter more than the cases: an *answer* says what is, a *refusal* says that the call had no
@@ -90,6 +93,12 @@ impl Attempt {
             }
             (other, _) => other.clone(),
         }
+    }
+
+    /// Whether the call may still be on its way: nobody answered it, or a proxy did because the platform did not. Then
+    /// the platform may count it later than it ended here.
+    pub const fn may_linger(&self) -> bool {
+        matches!(self, Self::Lost { status: None | Some(GATEWAY_TIMEOUT), .. })
     }
 
     /// The attempt in one word, for logs and statistics.

@@ -27,6 +27,11 @@ impl WindowId {
         Self(format!("{:016x}", u64::from_be_bytes(*kept)))
     }
 
+    /// The window whose name the journal has.
+    pub(crate) const fn from_journal(name: String) -> Self {
+        Self(name)
+    }
+
     /// The name as the journal has it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -207,4 +207,68 @@ mod tests {
         assert_eq!(health.hear(&Attempt::Done, at(901)), Verdict::Fine);
         assert_eq!(health.hear(&throttled, at(902)), Verdict::Fine);
     }
+
+    #[test]
+    fn every_sign_of_an_outage_counts_alike() {
+        let signs = [
+            Attempt::Unsent { cause: "connection refused".into() },
+            Attempt::Lost { status: None, cause: "reset".into() },
+            Attempt::Lost { status: Some(502), cause: "502 Bad Gateway".into() },
+            Attempt::Lost { status: Some(503), cause: "503".into() },
+            // A firewall's page.
+            Attempt::Lost { status: Some(403), cause: "403 Forbidden with a body of type text/html".into() },
+        ];
+        let mut health = Health::new(PATIENCE);
+        let verdicts: Vec<Verdict> = signs.iter().map(|sign| health.hear(sign, at(0))).collect();
+        assert_eq!(verdicts[4], pause(1));
+        assert!(verdicts[..4].iter().all(|verdict| *verdict == Verdict::Open));
+    }
+
+    #[test]
+    fn patience_is_what_it_is_told_to_be() {
+        // The seconds at which a platform that answered before, or never did, is given up: with a probe every half minute
+        // at last, a little after its time.
+        let check = |patience: u64, answers_first: bool, given_up: u64| {
+            let mut health = Health::new(Duration::from_secs(patience));
+            if answers_first {
+                health.hear(&Attempt::Done, at(0));
+            }
+            let mut now = 0;
+            let verdict = loop {
+                match health.hear(&lost(), at(now)) {
+                    Verdict::Open => {}
+                    Verdict::Pause(wait) => now += wait.as_secs(),
+                    verdict @ (Verdict::Fine | Verdict::Silent(_) | Verdict::Throttled) => break verdict,
+                }
+            };
+            assert_eq!((verdict, now), (Verdict::Silent("reset".into()), given_up), "{patience} {answers_first}");
+        };
+        check(300, true, 301);
+        check(3_600, true, 3_601);
+        check(60, true, 61);
+        check(0, true, 0);
+        check(300, false, 15);
+        check(5, false, 7);
+    }
+
+    #[test]
+    fn an_outage_is_one_however_often_it_is_probed() {
+        let mut health = Health::new(PATIENCE);
+        let mut hear = |attempt: &Attempt, second| {
+            health.hear(attempt, at(second));
+            (health.outages(), health.is_out())
+        };
+        for _ in 0..4 {
+            assert_eq!(hear(&lost(), 0), (0, false));
+        }
+        assert_eq!(hear(&lost(), 0), (1, true));
+        assert_eq!(hear(&lost(), 1), (1, true));
+        assert_eq!(hear(&lost(), 3), (1, true));
+        assert_eq!(hear(&Attempt::Done, 7), (1, false));
+        for _ in 0..5 {
+            hear(&lost(), 8);
+        }
+        // A refusal, of whatever kind, is a sign of life.
+        assert_eq!(hear(&Attempt::Throttled { retry_after: None }, 9), (2, false));
+    }
 }

@@ -186,7 +186,7 @@ pub struct Draft {
     /// The other fields, in the file's order.
     pub fields: Vec<Field>,
     /// The fields that are to become blank.
-    pub clear: Vec<String>,
+    pub clear: Vec<Text>,
     /// The tags to have.
     pub tags: Vec<String>,
     /// The tags to remove.
@@ -576,7 +576,7 @@ mod tests {
         assert_eq!(contact.fields().len(), 4);
         // What a row without key is known by is what it has.
         let row = |clear: &[&str]| {
-            let clear = clear.iter().map(|name| (*name).to_owned()).collect();
+            let clear = clear.iter().map(|name| Text::from(*name)).collect();
             let fields = vec![Field::text("name", "Ann")];
             Contact::new(Draft { fields, clear, ..Draft::default() }).unwrap().key().clone()
         };

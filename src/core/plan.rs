@@ -1,7 +1,6 @@
 //! What a run would do with a contact, before the first call: nothing, a rejection, or so many calls.
 
 use std::ops::AddAssign;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -9,7 +8,6 @@ use crate::core::call::{CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, Mode, Standing};
 use crate::core::task::{Outcome, Policy, SETTLE_SEARCHES, Step, Task};
 use crate::core::time::Timestamp;
-use crate::core::window::{MARGIN, MINUTE};
 
 /// The least and the most calls.
 ///
@@ -123,13 +121,6 @@ pub fn forecast(task: &Task, mode: Mode) -> Forecast {
         }
     }
     forecast
-}
-
-/// How long `calls` take at `rate` calls a minute when the past minute was quiet: a whole limit at once, and a window's
-/// wait before each further one.
-pub fn duration_at(calls: u64, rate: u32) -> Duration {
-    let waits = calls.saturating_sub(1) / u64::from(rate.max(1));
-    (MINUTE + MARGIN) * u32::try_from(waits).unwrap_or(u32::MAX)
 }
 
 fn count(calls: usize) -> u64 {

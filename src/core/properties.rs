@@ -12,6 +12,7 @@ use crate::core::diff::{TagsMode, diff, first_fields};
 use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, Standing, Value};
 use crate::core::plan::{Decision, decide};
 use crate::core::task::{FIND_STAYS_GOOD, Outcome, PastCall, Policy, Step, Task};
+use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
 const SETTLE: Duration = Duration::from_secs(30);
@@ -45,7 +46,7 @@ fn any_contact(matches: impl Strategy<Value = usize>) -> impl Strategy<Value = C
     let tags = prop_oneof![any_tags(0..3), any_tags(0..25)];
     let clear = prop_oneof![2 => any_fields(0..1), 1 => any_fields(0..40)];
     (matches, fields, clear, tags, any_tags(0..12)).prop_map(|(matches, fields, clear, tags, remove)| {
-        let clear = clear.into_keys().filter(|name| !fields.contains_key(name)).collect();
+        let clear = clear.into_keys().filter(|name| !fields.contains_key(name)).map(Text::from).collect();
         let name = matches == 0 && fields.is_empty();
         let fields = fields.into_iter().map(|(name, value)| Field { name: name.into(), value });
         Contact::new(Draft {

@@ -59,6 +59,26 @@ pub enum Outcome {
     Rejected(String),
 }
 
+impl Outcome {
+    /// The outcome in one word, as the journal and lists name it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Rejected(_) => "rejected",
+        }
+    }
+
+    /// Why, when there is a reason.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Created | Self::Updated | Self::Unchanged => None,
+            Self::Rejected(reason) => Some(reason),
+        }
+    }
+}
+
 /// What a task does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {

@@ -172,6 +172,17 @@ impl Window {
         self.others.len() - counted_until(&self.others, now)
     }
 
+    /// When the calls ended that take room at `now`: those on their way end now, at the earliest. Those of somebody else
+    /// are among them as far as they take room from us.
+    pub fn ends(&self, now: Timestamp) -> Vec<Timestamp> {
+        let ours = self.finished.range(self.older_than(now)..).copied();
+        let others = self.others.range(counted_until(&self.others, now)..);
+        // What the platform allows beyond our own limit is theirs to use.
+        let beyond = self.platform_limit.map_or(0, |platform| platform.saturating_sub(self.limit));
+        let others = others.copied().skip(beyond);
+        ours.chain(others).chain(std::iter::repeat_n(now, self.unfinished)).collect()
+    }
+
     /// Whether a call is on its way.
     pub const fn has_unfinished(&self) -> bool {
         self.unfinished > 0
@@ -235,6 +246,8 @@ fn size(calls: u32) -> usize {
 mod properties;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod shared;
 
 #[cfg(test)]
 mod tests {

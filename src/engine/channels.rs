@@ -6,9 +6,11 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::core::channel::WindowId;
+use crate::core::retry::throttled_for;
 use crate::core::window::{MARGIN, MINUTE};
 use crate::edges::journal::{JournalError, SendJournal};
 use crate::edges::pace::Pace;
+use crate::edges::platform::dialect::LONGEST_RETRY_AFTER;
 use crate::engine::event::Observer;
 use crate::engine::send::{Ending, Job, begin, fail, send_begun};
 use crate::engine::transport::Transport;
@@ -54,9 +56,15 @@ async fn paces<J: SendJournal, T, O>(jobs: &[Job<'_, J, T, O>]) -> Result<BTreeM
             .or_insert(job);
     }
     let restored = slowest.into_iter().map(async |(window, job)| {
-        let since = job.clock.now().before(MINUTE + MARGIN);
-        let ended = job.journal.ended_since(window, since).await?;
-        Ok((window.clone(), Pace::new(job.rate, job.burst, ended, job.clock.clone())))
+        let now = job.clock.now();
+        let ended = job.journal.ended_since(window, now.before(MINUTE + MARGIN)).await?;
+        let pace = Pace::new(job.rate, job.burst, ended, job.clock.clone());
+        let longest_pause = throttled_for(Some(LONGEST_RETRY_AFTER));
+        // What the platform asked for, it asked of the token, whichever process heard it.
+        for (at, retry_after) in job.journal.throttled_since(window, now.before(longest_pause)).await? {
+            pace.pause_until(at.min(now) + throttled_for(retry_after));
+        }
+        Ok((window.clone(), pace))
     });
     in_order(restored).await.into_iter().collect()
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::core::call::CallKind;
 use crate::core::plan::Range;
+use crate::core::schedule::Outlook;
 use crate::core::task::Outcome;
+use crate::edges::journal::ListedRow;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub enum Event<'a> {
         used: usize,
         /// The most calls a minute.
         limit: usize,
+        /// What is to be expected of the run.
+        outlook: Outlook,
     },
     /// A call came back.
     Called {
@@ -67,6 +71,8 @@ pub enum Event<'a> {
         line: u64,
         /// How.
         outcome: &'a Outcome,
+        /// The row as lists have it, when it was sent; one that ended while the input was read is in the journal alone.
+        listed: Option<&'a ListedRow>,
     },
     /// A row stays pending although the run goes on.
     Left {
@@ -84,8 +90,12 @@ pub enum Event<'a> {
     Tick {
         /// The calls that count in the present minute.
         used: usize,
+        /// The most calls a minute.
+        limit: usize,
         /// The calls that are left.
         calls: Range,
+        /// What is to be expected of the rest of the run.
+        outlook: Outlook,
     },
 }
 
@@ -93,4 +103,18 @@ pub enum Event<'a> {
 pub trait Observer {
     /// Takes in one event.
     fn tell(&self, event: &Event<'_>);
+}
+
+impl<O: Observer> Observer for &O {
+    fn tell(&self, event: &Event<'_>) {
+        (**self).tell(event);
+    }
+}
+
+/// Both are told, the first one first.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn tell(&self, event: &Event<'_>) {
+        self.0.tell(event);
+        self.1.tell(event);
+    }
 }

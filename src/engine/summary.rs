@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::call::CallKind;
-use crate::core::plan::{Forecast, duration_at};
+use crate::core::plan::Forecast;
+use crate::core::schedule::Outlook;
 use crate::edges::journal::{Counts, RunState};
 use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary};
 
@@ -28,13 +29,14 @@ pub fn run_summary(run: i64, state: RunState, reason: Option<String>, counts: &C
         throttled: counts.throttled,
         seconds: worked.as_secs_f64(),
         minutes: None,
+        runs: None,
         channels: BTreeMap::new(),
     }
 }
 
-/// The summary of a plan that took `worked` to make and is to be sent at `rate` calls a minute.
-pub fn plan_summary(counts: &Counts, forecast: &Forecast, rate: u32, worked: Duration) -> PlanSummary {
-    let minutes = |calls| duration_at(calls, rate).as_secs_f64() / 60.0;
+/// The summary of a plan that took `worked` to make and of whose sending `outlook` is to be expected.
+pub fn plan_summary(counts: &Counts, forecast: &Forecast, outlook: &Outlook, worked: Duration) -> PlanSummary {
+    let minutes = |time: Duration| time.as_secs_f64() / 60.0;
     PlanSummary {
         run: None,
         state: RunState::Planned.name(),
@@ -50,7 +52,8 @@ pub fn plan_summary(counts: &Counts, forecast: &Forecast, rate: u32, worked: Dur
         retries: 0,
         throttled: 0,
         seconds: worked.as_secs_f64(),
-        minutes: Some(Minutes { min: minutes(forecast.total.min), max: minutes(forecast.total.max) }),
+        minutes: Some(Minutes { min: minutes(outlook.time.min), max: minutes(outlook.time.max) }),
+        runs: outlook.runs.filter(|runs| runs.max > 1),
         channels: BTreeMap::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! The limit as its headers tell it.
 
-use contactsync::sandbox::{Config, WindowKind};
+use contactsync::sandbox::{Config, Faults, WindowKind};
 use reqwest::Method;
 
 use super::{TOKEN, error, scene, taken};
@@ -34,4 +34,25 @@ async fn the_limit_is_in_the_headers() {
         let ledger = scene.sandbox.ledger();
         assert_eq!((ledger.busiest_minute(TOKEN), ledger.throttled()), (3, 2));
     }
+}
+
+#[tokio::test]
+async fn a_host_may_strip_the_headers_and_somebody_else_may_use_the_token() {
+    let scene = scene(Config { rate: 3, faults: Faults { others: 1, ..Faults::default() }, ..Config::default() }).await;
+    let call = async || scene.request(Method::GET, "/contact/1").send().await.unwrap();
+    let told = |response: &reqwest::Response| {
+        let names = ["x-ratelimit-limit", "x-ratelimit-remaining", "retry-after", "x-ratelimit-reset"];
+        let is_there = |name: &&str| response.headers().contains_key(*name);
+        (response.status().as_u16(), names.into_iter().filter(is_there).count())
+    };
+    let first = call().await;
+    assert_eq!(first.headers()["x-ratelimit-remaining"], "1");
+    assert_eq!(told(&first), (403, 2));
+    scene.sandbox.set_faults(Faults { strip_limit: true, ..Faults::default() });
+    assert_eq!(told(&call().await), (403, 0));
+    assert_eq!(told(&call().await), (429, 0));
+    scene.sandbox.set_faults(Faults::default());
+    assert_eq!(told(&call().await), (429, 4));
+    // What somebody else does is not in the ledger.
+    assert_eq!((scene.sandbox.ledger().len(), scene.sandbox.ledger().busiest_minute(TOKEN)), (4, 2));
 }

@@ -72,6 +72,10 @@ impl SendJournal for Gated<'_> {
         }
     }
 
+    async fn throttled_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<(Timestamp, Option<Duration>)>> {
+        self.inner.throttled_since(window, since).await
+    }
+
     async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         self.inner.unsettled(run, channel).await
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Event, Field, Format, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome, PATIENCE,
-    Policy, Routes, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
+    Clock, Ending, Event, Field, Format, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome,
+    PATIENCE, Policy, Routes, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -76,7 +76,7 @@ pub struct Silent;
 impl Observer for Silent {
     fn tell(&self, event: &Event<'_>) {
         // Seen only when a scenario fails, to say why.
-        if let Event::Done { line, outcome: Outcome::Rejected(reason) } = event {
+        if let Event::Done { line, outcome: Outcome::Rejected(reason), .. } = event {
             println!("line {line}: rejected: {reason}");
         }
     }
@@ -350,8 +350,9 @@ impl Channel<'_> {
             policy: self.policy(),
             now: self.now(),
         };
-        plan(self.journal, source, &mapping, Routes::One(new), &Silent, &Stop::default()).expect("it is planned").runs
-            [0]
+        plan(self.journal, source, &mapping, Routes::One(new), Intake::default(), &Silent, &Stop::default())
+            .expect("it is planned")
+            .runs[0]
     }
 
     /// Sends the run in a new process; `None` when it was killed.

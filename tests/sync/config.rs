@@ -194,3 +194,55 @@ async fn one_token_of_many_that_is_missing_is_told_before_anything_is_sent() {
     scene.program("sync in.csv --channel office-1").run().await.exits(0);
     assert_eq!(scene.sandbox.contacts("token-1").len(), 1);
 }
+
+#[tokio::test]
+async fn a_run_that_may_not_take_longer_leaves_the_rest_to_the_next() {
+    let (scene, people) = configured("max_calls = 7").await;
+    let sync = |options: &str| scene.program(&format!("sync in.csv --json {options}")).token(None);
+    let ran = sync("").run().await.exits(4);
+    assert!(ran.stderr.contains("it made the 7 calls that it may make"), "{ran:?}");
+    assert_eq!(scene.sandbox.ledger().len(), 7);
+    // A call that could take half a minute cannot end within a second.
+    let ran = sync("--for 1s --max-calls 1000").run().await.exits(4);
+    assert!(ran.stderr.contains("the time is up"), "{ran:?}");
+    assert_eq!(scene.sandbox.ledger().len(), 7);
+    let ran = scene.program("resume --max-calls 1000 --for 1h").token(None).run().await.exits(0);
+    assert_eq!(ran.said("error:"), [""; 0]);
+    people.are_all_of(&scene.sandbox);
+}
+
+#[tokio::test]
+async fn how_long_a_platform_that_is_down_is_waited_for_can_be_said() {
+    let (scene, _) = configured("patience = \"1s\"").await;
+    // Nobody listens where it was said to be.
+    let gone = Scene::unlimited().await.sandbox.url();
+    let begun = std::time::Instant::now();
+    let ran = scene.program(&format!("sync in.csv --url {gone}")).token(None).run().await.exits(4);
+    assert!(begun.elapsed() < Duration::from_secs(8), "{ran:?}");
+}
+
+#[tokio::test]
+async fn how_the_input_is_to_be_read_can_be_said_in_both_places() {
+    let scene = Scene::unlimited().await;
+    // Two lines before the first contact, no header, and a text that looks like another encoding's.
+    scene.write("in.txt", b"Export\n2026\na@example.com^Jos\xE9\nb@example.com^Zo\xEB\n");
+    let said = "format = \"csv\"\ndelimiter = \"^\"\nencoding = \"windows-1252\"\nno_header = true\n";
+    scene.write("contactsync.toml", format!("{said}match = \"column 1\"\nskip_lines = 9\n"));
+    let sync = |options: &str| scene.sync(&format!("in.txt {options}"));
+    assert_eq!(sync("--skip-lines 2").run().await.exits(0).summary().rows(), "2 created");
+    let names: Vec<String> = scene
+        .sandbox
+        .contacts(TOKEN)
+        .iter()
+        .filter_map(|contact| Some(contact.fields.get("column 2")?.text().into_owned()))
+        .collect();
+    assert_eq!(names, ["José", "Zoë"]);
+    for (option, part) in [
+        ("--delimiter ab", "--delimiter: expected one character"),
+        ("--encoding utf-9", "--encoding: expected"),
+        ("--format xml", "--format: expected csv"),
+    ] {
+        let ran = sync(option).run().await.exits(2);
+        assert!(ran.said("error:").first().is_some_and(|line| line.contains(part)), "{ran:?}");
+    }
+}

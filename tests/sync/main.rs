@@ -5,6 +5,7 @@
 mod bad_input;
 mod calls;
 mod config;
+mod duplicates;
 mod faults;
 mod guards;
 mod kill;

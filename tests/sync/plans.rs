@@ -90,7 +90,8 @@ async fn a_plan_of_new_contacts_is_exact_when_nobody_is_looked_for() {
     assert!((4.0..4.1).contains(&minutes(&plan, "min")), "{plan:?}");
     assert!((minutes(&plan, "max") - minutes(&plan, "min")).abs() < 1e-9, "{plan:?}");
     let faster = scene.program("plan in.csv --mode create --json --rate 420").run().await.exits(0).planned();
-    assert!(minutes(&faster, "max").abs() < 1e-9, "{faster:?}");
+    // What is left is how long calls take: a third of a second, 35 at a time.
+    assert!(minutes(&faster, "max") < 0.1, "{faster:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::settings::Shard;
+use crate::settings::{Shard, TimeOfDay};
 
 /// The channel's name, unless told.
 pub const DEFAULT_CHANNEL: &str = "default";
@@ -153,9 +153,8 @@ pub struct InputArgs {
     /// The file with the contacts; `-` is standard input
     #[arg(value_name = "INPUT", help_heading = None::<&str>)]
     pub input: String,
-    /// The input's format [default: by extension]
-    #[arg(long, value_name = "csv|jsonl")]
-    pub format: Option<String>,
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// A field that tells contacts apart (repeatable, tried in order); needed but for `--mode create` and for rows with an id
     #[arg(long = "match", value_name = "FIELD")]
     pub matches: Vec<String>,
@@ -180,6 +179,30 @@ pub struct ConfigArgs {
     /// What is said there need not be said here [default: contactsync.toml, when it is there]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// How the input is to be read. What is not said is told by the input itself.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The input")]
+pub struct SourceArgs {
+    /// The input's format: csv, tsv, jsonl, json, xlsx or ods [default: by what it holds]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// What parts the cells of CSV: one character, or `tab` [default: by what it holds]
+    #[arg(long, value_name = "SIGN")]
+    pub delimiter: Option<String>,
+    /// What the text is written in, such as `utf-8` or `windows-1252` [default: by what it holds]
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<String>,
+    /// So many lines, or rows of a spreadsheet, stand before the header
+    #[arg(long, value_name = "N")]
+    pub skip_lines: Option<u64>,
+    /// The first row is a contact already; the columns are called `column 1`, `column 2`, and so on
+    #[arg(long)]
+    pub no_header: bool,
+    /// The sheet of a spreadsheet, by its name or its place from 1 [default: the first one with anything in it]
+    #[arg(long, value_name = "SHEET")]
+    pub sheet: Option<String>,
 }
 
 /// Which channel, and where its runs are written down.
@@ -230,12 +253,32 @@ pub struct ConnectionArgs {
     /// Calls on their way at the same time [default: by the rate, 8 to 64]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: Option<u16>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// Send the token over plain http to a host that is not this machine
     #[arg(long)]
     pub allow_http: bool,
     /// The platform has moved to this URL: the channel's known contacts are the same there
     #[arg(long)]
     pub moved: bool,
+}
+
+/// When to stop before the end. The next run goes on.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "When to stop")]
+pub struct LimitArgs {
+    /// Start so many calls at the most, in each channel
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_calls: Option<u64>,
+    /// Start no call that could not end by this time of day, the next one on the local clock
+    #[arg(long, value_name = "HH:MM", conflicts_with = "span")]
+    pub until: Option<TimeOfDay>,
+    /// Start no call that could not end within this time, such as 90m or 2h
+    #[arg(id = "span", long = "for", value_name = "TIME", value_parser = duration)]
+    pub span: Option<Duration>,
+    /// Wait so long for a platform that is down [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub patience: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -23,6 +23,8 @@ pub enum Exit {
     Unauthorized = 5,
     /// Another run holds this channel.
     Held = 6,
+    /// A guard refused it: nothing was sent.
+    Refused = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -36,6 +38,7 @@ impl Exit {
     pub fn of(ending: &Ending) -> Self {
         match &ending.stopped {
             Some(StopReason::Unauthorized(_)) => Self::Unauthorized,
+            Some(StopReason::Unlisted(_)) => Self::Failed,
             Some(StopReason::Signal(_) | StopReason::Down(_) | StopReason::Deadline | StopReason::MaxCalls(_)) => {
                 Self::Stopped
             }
@@ -55,7 +58,7 @@ impl Exit {
             Self::Stopped => 2,
             Self::Unauthorized => 3,
             Self::Held => 4,
-            Self::Usage => 5,
+            Self::Usage | Self::Refused => 5,
             Self::Failed => 6,
         };
         exits.into_iter().max_by_key(gravity).unwrap_or(Self::Done)
@@ -129,6 +132,8 @@ impl From<PlanError> for Failure {
         match error {
             PlanError::Source(error) => Self::usage(&error),
             PlanError::Journal(error) => error.into(),
+            PlanError::TooMany(error) => Self { exit: Exit::Refused, message: error.to_string(), hint: None }
+                .hint("look at what changed; when it is meant, say a higher --max-changes"),
             PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
         }
     }

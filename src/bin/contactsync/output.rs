@@ -26,7 +26,7 @@ pub fn run_text(summary: &RunSummary) -> String {
         (None, _) => format!("several channels: {}", summary.state),
     };
     let mut text = format!("{head}\n  {}", rows_text(summary));
-    text.push_str(&format!("\n  {} calls{}", summary.calls.total, calls(&summary.calls)));
+    text.push_str(&format!("\n  {} calls{}", grouped(summary.calls.total), calls(&summary.calls)));
     if summary.retries > 0 {
         text.push_str(&format!("; {} without a usable answer, {} of them 429", summary.retries, summary.throttled));
     }
@@ -34,7 +34,7 @@ pub fn run_text(summary: &RunSummary) -> String {
     let width = summary.channels.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     for (name, channel) in &summary.channels {
         let state = state(channel.state, channel.reason.as_deref());
-        let calls = channel.calls.total;
+        let calls = grouped(channel.calls.total);
         text.push_str(&format!("\n  {name:width$}  {state}; {}; {calls} calls", rows_text(channel)));
     }
     text
@@ -49,7 +49,7 @@ fn rows_text(summary: &RunSummary) -> String {
         (summary.merged, "merged"),
         (summary.pending, "pending"),
     ]);
-    format!("{} rows: {outcomes}", summary.rows)
+    format!("{} rows: {outcomes}", grouped(summary.rows))
 }
 
 /// How a run stands, with the reason, which may say the state itself: `stopped by SIGINT`.
@@ -61,10 +61,26 @@ pub fn state(state: &str, reason: Option<&str>) -> String {
     }
 }
 
+/// A number with its digits in groups of three: `1,240`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The non-zero ones of so many of each, as `3 created, 1 rejected`; `none` when all are zero.
 pub fn outcomes(counts: &[(u64, &str)]) -> String {
-    let counts: Vec<String> =
-        counts.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{} {name}", grouped(*count)))
+        .collect();
     if counts.is_empty() { "none".into() } else { counts.join(", ") }
 }
 
@@ -99,6 +115,16 @@ mod tests {
         assert_eq!(took(1.24), "1.2 s");
         assert_eq!(took(124.3), "2 min 4 s");
         assert_eq!(took(7_265.0), "2 h 1 min");
+    }
+
+    #[test]
+    fn a_large_number_is_grouped() {
+        let check = |number: u64, expected: &str| assert_eq!(grouped(number), expected);
+        check(0, "0");
+        check(999, "999");
+        check(1_240, "1,240");
+        check(123_456, "123,456");
+        check(1_234_567, "1,234,567");
     }
 
     #[test]

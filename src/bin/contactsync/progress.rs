@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use contactsync::{Event, Observer, Outcome, Range, duration_at};
+use contactsync::{Event, Observer, Outcome, Span};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::voice::{Level, Voice};
@@ -50,7 +50,7 @@ struct ChannelState {
     pending: u64,
     used: usize,
     limit: usize,
-    calls: Range,
+    time: Span,
 }
 
 impl<'a> Progress<'a> {
@@ -64,6 +64,13 @@ impl<'a> Progress<'a> {
         let prefix = |name: &str| if names.len() > 1 { format!("channel `{name}`: ") } else { String::new() };
         let watcher = |(place, name): (usize, &&str)| ChannelProgress { all: self, place, prefix: prefix(name) };
         names.iter().enumerate().map(watcher).collect()
+    }
+
+    /// Says how many rows the configuration left out of the input.
+    pub fn read_to_the_end(&self, left_out: u64) {
+        if left_out > 0 {
+            self.voice.say(Level::Info, &format!("{}: {left_out} rows are left out, as configured", self.input));
+        }
     }
 
     /// Takes the bar away; what is said next stands below what was said before.
@@ -123,20 +130,12 @@ impl State {
     fn text(&self) -> String {
         let (used, limit) =
             self.channels.iter().fold((0, 0), |(used, limit), channel| (used + channel.used, limit + channel.limit));
-        let left = |of: fn(Range) -> u64| {
-            let times = self.channels.iter().map(|channel| channel.time(of(channel.calls)));
+        let longest = |of: fn(&Span) -> Duration| {
+            let times = self.channels.iter().map(|channel| of(&channel.time));
             times.max().unwrap_or_default()
         };
-        let left = time_left(left(|calls| calls.min), left(|calls| calls.max));
+        let left = time_left(longest(|time| time.min), longest(|time| time.max));
         format!("{left} · {used}/{limit} calls this minute")
-    }
-}
-
-impl ChannelState {
-    fn time(self, calls: u64) -> Duration {
-        // The calls that count already push the others back.
-        let used = if calls == 0 { 0 } else { u64::try_from(self.used).unwrap_or(u64::MAX) };
-        duration_at(calls + used, u32::try_from(self.limit).unwrap_or(u32::MAX))
     }
 }
 
@@ -152,7 +151,7 @@ impl Observer for Progress<'_> {
                     self.voice.say(Level::Info, &format!("{rows} rows read"));
                 }
             }
-            Event::Done { line, outcome: Outcome::Rejected(reason) } => self.rejected(state, *line, reason),
+            Event::Done { line, outcome: Outcome::Rejected(reason), .. } => self.rejected(state, *line, reason),
             // Of the sending, which the channels tell.
             Event::Done { .. }
             | Event::Sending { .. }
@@ -189,9 +188,9 @@ impl Observer for ChannelProgress<'_> {
         let input = &self.all.input;
         match event {
             Event::Read { .. } => {}
-            Event::Sending { pending, calls, used, limit } => {
-                let (pending, calls, used, limit) = (*pending, *calls, *used, *limit);
-                state.channels[self.place] = ChannelState { pending, used, limit, calls };
+            Event::Sending { pending, used, limit, outlook, calls: _ } => {
+                let (pending, used, limit, time) = (*pending, *used, *limit, outlook.time);
+                state.channels[self.place] = ChannelState { pending, used, limit, time };
                 self.all.begin(state);
                 self.all.show(state);
             }
@@ -217,7 +216,7 @@ impl Observer for ChannelProgress<'_> {
                 let text = format!("somebody else uses this token: {calls} calls in the past minute; giving way");
                 self.say(Level::Warning, &text);
             }
-            Event::Done { line, outcome } => {
+            Event::Done { line, outcome, .. } => {
                 state.done += 1;
                 if let Outcome::Rejected(reason) = outcome {
                     self.all.rejected(state, *line, reason);
@@ -233,9 +232,9 @@ impl Observer for ChannelProgress<'_> {
                 );
                 self.say(Level::Warning, &text);
             }
-            Event::Tick { used, calls } => {
+            Event::Tick { used, limit, outlook, calls: _ } => {
                 let channel = &mut state.channels[self.place];
-                (channel.used, channel.calls) = (*used, *calls);
+                (channel.used, channel.limit, channel.time) = (*used, *limit, outlook.time);
                 self.all.show(state);
             }
         }
@@ -267,14 +266,12 @@ mod tests {
 
     #[test]
     fn the_time_left_reads_well() {
-        let check = |min, max, used, expected: &str| {
-            let channel = ChannelState { used, limit: 100, ..ChannelState::default() };
-            assert_eq!(time_left(channel.time(min), channel.time(max)), expected);
+        let check = |min, max, expected: &str| {
+            assert_eq!(time_left(Duration::from_secs(min), Duration::from_secs(max)), expected);
         };
-        check(0, 0, 100, "under a minute left");
-        check(30, 80, 0, "under a minute left");
-        check(30, 80, 40, "under a minute to 1 min left");
-        check(150, 180, 0, "about 1 min left");
-        check(20_000, 30_000, 100, "3 h 21 min to 5 h 2 min left");
+        check(0, 0, "under a minute left");
+        check(0, 50, "under a minute to 1 min left");
+        check(55, 60, "about 1 min left");
+        check(12_050, 18_060, "3 h 21 min to 5 h 1 min left");
     }
 }

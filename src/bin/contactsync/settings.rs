@@ -2,6 +2,7 @@
 //!
 //! An option wins over the configuration, the configuration over a preset, a preset over the default.
 
+mod bounds;
 mod channels;
 pub mod layer;
 mod shard;
@@ -11,12 +12,13 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contactsync::{Format, Input, Mapping, Mode, Policy, Source, TagsMode};
+use contactsync::{Input, Mapping, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode};
 
 use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
 use crate::config::Config;
 use crate::failure::Failure;
 
+pub use bounds::{Bounds, End, TimeOfDay};
 pub use channels::{Channel, Channels, Connection, Earlier};
 pub use shard::Shard;
 
@@ -28,13 +30,14 @@ pub struct Settings {
     pub channels: Channels,
     pub journal: PathBuf,
     pub input: InputSettings,
+    pub bounds: Bounds,
 }
 
 /// What the input means.
 #[derive(Debug)]
 pub struct InputSettings {
-    /// As said; else the input's name tells it.
-    pub format: Option<Format>,
+    /// As said; else the input tells it.
+    pub source: SourceOptions,
     pub matches: Vec<String>,
     pub policy: Policy,
 }
@@ -47,8 +50,9 @@ impl Settings {
         Ok(Self {
             channels,
             journal: journal(said.journal),
+            bounds: Bounds { max_calls: said.max_calls, end: said.end, patience: said.patience.unwrap_or(PATIENCE) },
             input: InputSettings {
-                format: said.format,
+                source: said.source.into(),
                 matches: said.matches.unwrap_or_default(),
                 policy: Policy {
                     mode: said.mode.unwrap_or(Mode::Upsert),
@@ -88,19 +92,9 @@ fn misspelt(header: &[Arc<str>]) -> Vec<String> {
 impl Reading {
     /// Opens the input and holds the mapping against its header. `channel_column` says which channel a row belongs to.
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
-        let InputSettings { format, matches, policy } = settings;
+        let InputSettings { source, matches, policy } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
-        let source = Source::open(&input, *format).map_err(|error| Failure::usage(&error))?;
-        if let Some([only]) = source.header()
-            && let Some(separator) = [';', '\t'].into_iter().find(|&sign| only.contains(sign))
-        {
-            let separator = if separator == ';' { "`;`" } else { "tabs" };
-            return Err(Failure::usage_text(format!(
-                "{}: expected columns separated by commas, found {separator}",
-                source.name()
-            ))
-            .hint("save the file as CSV with commas, in UTF-8"));
-        }
+        let source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
         let warnings = misspelt(source.header().unwrap_or_default());
         let mapping = Mapping::new(source.header(), matches.clone(), policy.mode)
             .and_then(|mapping| match channel_column {

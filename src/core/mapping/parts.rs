@@ -38,7 +38,7 @@ pub(super) struct Parts<'a> {
     matches: Vec<Option<Value>>,
     id: Option<ContactId>,
     fields: Vec<Field>,
-    clear: Vec<String>,
+    clear: Vec<Text>,
     tags: Vec<String>,
     remove_tags: Vec<String>,
 }
@@ -152,8 +152,8 @@ impl<'a> Parts<'a> {
     }
 
     /// A field that is to become blank.
-    pub(super) fn clear(&mut self, name: &str) {
-        self.clear.push(name.to_owned());
+    pub(super) fn clear(&mut self, name: &Text) {
+        self.clear.push(name.clone());
     }
 
     /// A tag to have or, when `remove` is set, to remove.

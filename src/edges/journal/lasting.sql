@@ -46,6 +46,7 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_of_contact ON calls (run, key);
 CREATE INDEX calls_by_start ON calls (window, started_at);
+CREATE INDEX calls_throttled ON calls (window, ended_at) WHERE result = 'throttled';
 CREATE INDEX calls_open ON calls (channel) WHERE ended_at IS NULL;
 
 -- How the wall clock was set when a run of the channel last began: moments are compared with later ones by it.

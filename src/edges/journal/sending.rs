@@ -34,7 +34,8 @@ pub trait SendJournal {
         setting: Option<&Setting>,
     ) -> impl Future<Output = Result<(), JournalError>>;
 
-    /// When the calls of a window ended that ended after `since`.
+    /// When the calls of a window ended that ended after `since`. A call that nobody answered ended when it can no longer
+    /// linger.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -43,6 +44,16 @@ pub trait SendJournal {
         window: &WindowId,
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<Timestamp>, JournalError>>;
+
+    /// The answers with 429 that came after `since` to calls of a window: when, and what `Retry-After` asked for.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn throttled_since(
+        &self,
+        window: &WindowId,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Vec<(Timestamp, Option<Duration>)>, JournalError>>;
 
     /// The channel's contacts whose create is not settled, with the item of `run` that wants them, if one does.
     ///
@@ -164,6 +175,15 @@ impl SendJournal for Journal {
         self.ask(move |store| store.ended_since(&window, since)).await
     }
 
+    async fn throttled_since(
+        &self,
+        window: &WindowId,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, Option<Duration>)>, JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.throttled_since(&window, since)).await
+    }
+
     async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
         let channel = channel.to_owned();
         self.ask(move |store| store.unsettled(run, &channel)).await
@@ -214,8 +234,9 @@ impl SendJournal for Journal {
 mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
+    use crate::core::duplicates::Duplicates;
     use crate::core::model::{Draft, Field, Mode};
-    use crate::edges::journal::NewRun;
+    use crate::edges::journal::{NewPlan, NewRun};
 
     const POLICY: Policy =
         Policy { mode: Mode::Create, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
@@ -236,17 +257,12 @@ mod tests {
         journal.begin_sending(1, "c", &window(), Duration::from_secs(30), now, Some(setting)).await.unwrap();
     }
 
-    async fn call(journal: &Journal, contact: &Contact, begun: Timestamp, ended: Option<Timestamp>) {
-        let implied = Implied { channel: "c".into(), contact: contact.clone(), standing: None, outcome: None };
-        let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
-        let number = journal.start(1, &call, implied.clone(), begun).await.unwrap().number();
-        let Some(at) = ended else { return };
-        let attempt = Attempt::Page { contacts: Vec::new(), more: false };
-        journal.answered(Ended { number, attempt, at }, implied).await.unwrap();
+    fn contact() -> Contact {
+        let matches = vec![Field::text("phone", "1")];
+        Contact::new(Draft { matches, ..Draft::default() }).unwrap()
     }
 
-    #[tokio::test]
-    async fn late_calls_stay_as_old_as_they_are_when_the_clock_is_set_ahead() {
+    fn planned() -> Journal {
         let journal = Journal::in_memory().unwrap();
         let new = NewRun {
             channel: "c".into(),
@@ -257,20 +273,57 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let runs = journal.begin_plan(vec![new]).unwrap();
-        journal.finish_plan(&runs).unwrap();
-        let matches = vec![Field::text("phone", "1")];
-        let contact = Contact::new(Draft { matches, ..Draft::default() }).unwrap();
+        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: Vec::new() };
+        let plan = journal.begin_plan(new).unwrap();
+        journal.finish_plan(&plan, None).unwrap();
+        journal
+    }
+
+    async fn call(journal: &Journal, begun: Timestamp, ended: Option<(Timestamp, Attempt)>) {
+        let implied = Implied { channel: "c".into(), contact: contact(), standing: None, outcome: None };
+        let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
+        let number = journal.start(1, &call, implied.clone(), begun).await.unwrap().number();
+        let Some((at, attempt)) = ended else { return };
+        journal.answered(Ended { number, attempt, at }, implied).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn calls_that_nobody_answered_and_pauses_that_were_asked_for_are_read_back() {
+        let journal = planned();
+        begin(&journal, NOON, &set(Duration::ZERO)).await;
+        let second = Duration::from_secs(1);
+        let lost = |status| Attempt::Lost { status, cause: "reset".into() };
+        let throttled = |seconds: Option<u64>| Attempt::Throttled { retry_after: seconds.map(Duration::from_secs) };
+        let attempts =
+            [Attempt::Done, lost(None), lost(Some(504)), lost(Some(502)), throttled(Some(600)), throttled(None)];
+        for (n, attempt) in (0..).zip(attempts) {
+            call(&journal, NOON, Some((NOON + n * second, attempt))).await;
+        }
+        let mut ends = journal.ended_since(&window(), NOON.before(second)).await.unwrap();
+        ends.sort_unstable();
+        let seconds: Vec<u64> = ends.iter().map(|end| end.since(NOON).as_secs()).collect();
+        assert_eq!(seconds, [0, 3, 4, 5, 31, 32]);
+        assert_eq!(journal.ended_since(&window(), NOON + 31 * second).await.unwrap(), [NOON + 32 * second]);
+        let throttled = journal.throttled_since(&window(), NOON).await.unwrap();
+        assert_eq!(throttled, [(NOON + 4 * second, Some(600 * second)), (NOON + 5 * second, None)]);
+        assert_eq!(journal.throttled_since(&window(), NOON + 5 * second).await.unwrap(), []);
+        assert_eq!(journal.throttled_since(&WindowId::of("other", b"salt"), NOON).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn late_calls_stay_as_old_as_they_are_when_the_clock_is_set_ahead() {
+        let journal = planned();
         let recent = async |now: Timestamp| {
             let ended = journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
             ended.into_iter().map(|end| now.since(end).as_secs()).collect::<Vec<_>>()
         };
+        let page = || Attempt::Page { contacts: Vec::new(), more: false };
 
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         let second = Duration::from_secs(1);
-        call(&journal, &contact, NOON, Some(NOON + second)).await;
+        call(&journal, NOON, Some((NOON + second, page()))).await;
         // The second is open: the process was killed, and its call ended with the time-out at the latest.
-        call(&journal, &contact, NOON + second, None).await;
+        call(&journal, NOON + second, None).await;
         let now = NOON + 40 * second;
         begin(&journal, now, &set(Duration::ZERO)).await;
         assert_eq!(recent(now).await, [39, 9]);

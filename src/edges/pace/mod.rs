@@ -22,6 +22,7 @@ pub use self::delays::delays;
 use self::passage::Fate;
 pub use self::passage::Passage;
 use crate::core::answer::RateLimit;
+use crate::core::schedule::Tempo;
 use crate::core::time::Timestamp;
 use crate::core::window::{Admission, Learned, Permit, Window};
 
@@ -29,10 +30,12 @@ use crate::core::window::{Admission, Learned, Permit, Window};
 #[derive(Debug)]
 pub struct Pace {
     clock: Clock,
+    burst: Option<usize>,
     // Whoever holds the turn gets the next permit, so permits come in the order in which they were asked for.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
-    quota: RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>,
+    // Only for a burst smaller than the limit: one of the limit is what the window allows by itself.
+    quota: Option<RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>>,
     changed: Notify,
 }
 
@@ -63,12 +66,13 @@ impl Pace {
         ended: impl IntoIterator<Item = Timestamp>,
         clock: Clock,
     ) -> Self {
-        let limit = usize::try_from(rate.get()).unwrap_or(usize::MAX);
-        let window = Window::restored(limit, ended, clock.now());
-        let quota = Quota::per_minute(rate).allow_burst(burst.unwrap_or(rate));
+        let window = Window::restored(size(rate), ended, clock.now());
+        let burst = burst.filter(|&burst| burst < rate);
+        let quota = burst.map(|burst| Quota::per_minute(rate).allow_burst(burst));
         Self {
-            quota: RateLimiter::direct_with_clock(quota, clock.since_origin()),
+            quota: quota.map(|quota| RateLimiter::direct_with_clock(quota, clock.since_origin())),
             clock,
+            burst: burst.map(size),
             turn: tokio::sync::Mutex::new(()),
             state: Mutex::new(State { window, paused_until: None, probing: false }),
             changed: Notify::new(),
@@ -81,6 +85,7 @@ impl Pace {
     /// [`TooLate`] as soon as it is certain that the call could not start by `latest`.
     pub async fn permit(&self, latest: Option<Timestamp>) -> Result<Passage<'_>, TooLate> {
         let _turn = self.unless_late(latest, self.turn.lock()).await?;
+
         loop {
             let now = self.clock.now();
             let is_late = |moment| latest.is_some_and(|latest| moment > latest);
@@ -142,6 +147,22 @@ impl Pace {
         self.state().window.limit()
     }
 
+    /// What decides when the next calls can start, when `concurrency` of them may be on their way and each takes
+    /// `latency`.
+    pub fn tempo(&self, concurrency: usize, latency: Duration) -> Tempo {
+        let now = self.clock.now();
+        let state = self.state();
+        Tempo {
+            limit: state.window.limit(),
+            burst: self.burst,
+            concurrency,
+            latency,
+            now,
+            paused_until: state.paused_until,
+            ended: state.window.ends(now),
+        }
+    }
+
     fn next(&self, now: Timestamp) -> Next {
         let mut state = self.state();
         if let Some(until) = state.paused_until.filter(|&until| now < until) {
@@ -151,8 +172,8 @@ impl Pace {
             return Next::AfterChange;
         }
         // The quota is asked only when the window has room: what it grants is spent.
-        if state.window.has_room(now)
-            && let Err(not_yet) = self.quota.check()
+        if let Some(quota) = self.quota.as_ref().filter(|_| state.window.has_room(now))
+            && let Err(not_yet) = quota.check()
         {
             let wait = not_yet.wait_time_from(self.clock.elapsed());
             return Next::At(now + wait.max(Duration::from_millis(1)));
@@ -195,114 +216,9 @@ impl Pace {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::passage::OnItsWay;
-    use super::*;
-    use crate::core::answer::Answer;
-    use crate::core::attempt::Attempt;
-    use std::sync::Arc;
-
-    fn rate(calls: u32) -> NonZeroU32 {
-        NonZeroU32::new(calls).unwrap()
-    }
-
-    fn clock() -> Clock {
-        Clock::starting_at(Timestamp::from_millis(1_700_000_000_000))
-    }
-
-    async fn begin(pace: &Pace) -> OnItsWay<'_> {
-        pace.permit(None).await.expect("there is no latest moment").set_out().1
-    }
-
-    fn answered() -> Answer {
-        Attempt::Done.into()
-    }
-
-    async fn starts(pace: &Pace, clock: &Clock, calls: usize, latency: Duration) -> Vec<u64> {
-        let begun = clock.now();
-        let mut starts = Vec::new();
-        for _ in 0..calls {
-            let call = begin(pace).await;
-            starts.push(u64::try_from(clock.now().since(begun).as_millis()).unwrap());
-            tokio::time::sleep(latency).await;
-            call.end(&answered());
-        }
-        starts
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_quiet_minute_is_used_at_once_and_then_the_window_holds() {
-        let clock = clock();
-        let pace = Pace::new(rate(3), None, [], clock.clone());
-        assert_eq!(starts(&pace, &clock, 7, Duration::ZERO).await, [0, 0, 0, 60_250, 60_250, 60_250, 120_500]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_small_burst_spreads_the_calls_evenly() {
-        let clock = clock();
-        let pace = Pace::new(rate(60), Some(rate(2)), [], clock.clone());
-        let starts = starts(&pace, &clock, 5, Duration::ZERO).await;
-        assert_eq!(starts[..2], [0, 0]);
-        for (n, start) in (1..).zip(&starts[2..]) {
-            assert!((n * 1_000..=n * 1_000 + 5).contains(start), "{starts:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_calls_before_a_restart_count() {
-        let clock = clock();
-        let now = clock.now();
-        let ended = [now, now.before(Duration::from_secs(59)), now.before(Duration::from_secs(90))];
-        let pace = Pace::new(rate(2), None, ended, clock.clone());
-        assert_eq!(pace.used(), 2);
-        assert_eq!(starts(&pace, &clock, 2, Duration::ZERO).await, [1_250, 60_250]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_every_call_and_the_longer_one_counts() {
-        let clock = clock();
-        let pace = Pace::new(rate(10), None, [], clock.clone());
-        pace.pause(Duration::from_secs(5));
-        pace.pause(Duration::from_secs(2));
-        assert_eq!(starts(&pace, &clock, 2, Duration::ZERO).await, [5_000, 5_000]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn after_an_outage_one_call_at_a_time_probes() {
-        let clock = clock();
-        let pace = Arc::new(Pace::new(rate(10), None, [], clock.clone()));
-        let begun = clock.now();
-        pace.pause_and_probe(Duration::from_secs(2));
-        let probe = pace.permit(None).await.unwrap();
-        assert!(probe.is_probe());
-        let (_, _probe) = probe.set_out();
-        assert_eq!(clock.now().since(begun), Duration::from_secs(2));
-        let waiting = tokio::spawn({
-            let pace = pace.clone();
-            async move { pace.permit(None).await.unwrap().is_probe() }
-        });
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        assert!(!waiting.is_finished());
-        pace.recover();
-        assert!(!waiting.await.unwrap());
-        assert_eq!(clock.now().since(begun), Duration::from_secs(7));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_window_waits_for_an_unfinished_call() {
-        let clock = clock();
-        let pace = Arc::new(Pace::new(rate(1), None, [], clock.clone()));
-        let begun = clock.now();
-        let first = begin(&pace).await;
-        let waiting = tokio::spawn({
-            let pace = pace.clone();
-            async move { drop(pace.permit(None).await) }
-        });
-        tokio::time::sleep(Duration::from_mins(5)).await;
-        assert!(!waiting.is_finished());
-        first.end(&answered());
-        waiting.await.unwrap();
-        assert_eq!(clock.now().since(begun), Duration::from_millis(360_250));
-    }
+fn size(calls: NonZeroU32) -> usize {
+    usize::try_from(calls.get()).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ impl OnItsWay<'_> {
     pub fn end(mut self, answer: &Answer) -> Vec<Learned> {
         self.place.fate = match answer {
             Answer { left: false, .. } => Fate::Unsent,
-            lost if lost.may_linger() => Fate::Unanswered,
+            Answer { attempt, .. } if attempt.may_linger() => Fate::Unanswered,
             Answer { .. } => Fate::Ended,
         };
         let Self { place, begun } = self;

@@ -1,10 +1,17 @@
-//! Reports: what a run or a plan came to, as the one JSON object that scripts read.
+//! Reports: what a run or a plan came to, as the one JSON object that scripts read, and what became of its rows, as files.
+
+mod cell;
+mod encoded;
+mod file;
+mod lists;
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::Serialize;
 
+pub use self::file::{ListError, ListFault, ListFile};
+pub use self::lists::{Rejects, Results, RowResult};
 use crate::core::plan::Range;
 
 /// A run's summary, in the contract's names and order.
@@ -38,9 +45,12 @@ pub struct Summary<C> {
     pub throttled: u64,
     /// How long it worked.
     pub seconds: f64,
-    /// How long a plan takes at the limit.
+    /// How long a plan takes at the limit, in one process: until its end, or as far as the run may go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<Minutes>,
+    /// How many runs as long as that one a plan takes, when it is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Range>,
     /// The channels' own summaries, by name, when this is the sum of several.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub channels: BTreeMap<String, Self>,
@@ -101,6 +111,10 @@ impl<C: AddAssign + Copy + Default> Summary<C> {
             if let Some(minutes) = part.minutes {
                 let longest = sum.minutes.unwrap_or_default();
                 sum.minutes = Some(Minutes { min: longest.min.max(minutes.min), max: longest.max.max(minutes.max) });
+            }
+            if let Some(runs) = part.runs {
+                let most = sum.runs.unwrap_or(Range { min: 1, max: 1 });
+                sum.runs = Some(Range { min: most.min.max(runs.min), max: most.max.max(runs.max) });
             }
             // `failed` is graver than `stopped`, and each than the state of those that have nothing to say.
             let is_graver = match part.state {

@@ -157,7 +157,7 @@ impl Answer {
     #[must_use]
     pub fn limited(self, rate: u32, verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Unlimited => self,
+            Verdict::Unlimited | Verdict::RefusedUntold => self,
             Verdict::Counted { remaining } => self.with(LIMIT, &rate).with(REMAINING, &remaining),
             Verdict::Refused { retry_after, reset } => {
                 self.with(LIMIT, &rate).with(REMAINING, &0).with(header::RETRY_AFTER, &retry_after).with(RESET, &reset)

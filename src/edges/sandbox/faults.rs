@@ -42,6 +42,11 @@ pub struct Faults {
     pub queued: Duration,
     /// How long a search does not see a new contact or a changed field (API.md, trap 13).
     pub late_search: Duration,
+    /// How many calls a minute somebody else makes with each token, evenly: they count against the limit, and are in no
+    /// ledger.
+    pub others: u32,
+    /// Whether a host strips what the limiter says: no `X-RateLimit-…` and no `Retry-After`.
+    pub strip_limit: bool,
 }
 
 impl Default for Faults {
@@ -63,6 +68,8 @@ impl Default for Faults {
             latency: Duration::ZERO,
             queued: Duration::ZERO,
             late_search: Duration::ZERO,
+            others: 0,
+            strip_limit: false,
         }
     }
 }
@@ -106,6 +113,10 @@ pub struct Fate {
     pub throttle_seconds: u64,
     /// How long what the call writes takes to be seen.
     pub lag: Lag,
+    /// [`Faults::others`].
+    pub others: u32,
+    /// [`Faults::strip_limit`].
+    pub strip_limit: bool,
 }
 
 /// How far parts of the platform lag behind a write.
@@ -151,6 +162,8 @@ impl Chance {
             wait: self.faults.latency + slow,
             throttle_seconds: self.faults.throttle_seconds,
             lag: Lag { queued: self.faults.queued, search: self.faults.late_search },
+            others: self.faults.others,
+            strip_limit: self.faults.strip_limit,
         }
     }
 

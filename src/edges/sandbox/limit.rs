@@ -45,6 +45,51 @@ pub enum Verdict {
         /// For `X-RateLimit-Reset`: seconds since the Unix epoch.
         reset: u64,
     },
+    /// Refused, and not counted, and nobody is told for how long.
+    RefusedUntold,
+}
+
+impl Verdict {
+    /// The same without what the headers would say.
+    #[must_use]
+    pub const fn untold(self) -> Self {
+        match self {
+            Self::Unlimited | Self::Counted { .. } => Self::Unlimited,
+            Self::Refused { .. } | Self::RefusedUntold => Self::RefusedUntold,
+        }
+    }
+
+    /// Whether the call is refused.
+    pub const fn is_refused(self) -> bool {
+        match self {
+            Self::Unlimited | Self::Counted { .. } => false,
+            Self::Refused { .. } | Self::RefusedUntold => true,
+        }
+    }
+}
+
+/// Somebody else who uses the same token.
+#[derive(Debug, Default)]
+pub struct Others {
+    // When the last call was made.
+    last: Option<Timestamp>,
+}
+
+impl Others {
+    /// Makes the calls that are due by `now` at so many a minute, spread evenly; the first when the first of ours comes.
+    pub fn call(&mut self, calls_a_minute: u32, limiter: &mut Limiter, now: Timestamp) {
+        if calls_a_minute == 0 {
+            return;
+        }
+        let apart = MINUTE / calls_a_minute;
+        // Nobody remembers what was more than a minute before the last minute.
+        let mut next = self.last.map_or(now, |last| (last + apart).max(now.before(2 * MINUTE)));
+        while next <= now {
+            limiter.count(next);
+            self.last = Some(next);
+            next = next + apart;
+        }
+    }
 }
 
 impl Limiter {
@@ -199,6 +244,24 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn somebody_else_calls_evenly_and_takes_room() {
+        let (mut limiter, mut others) = (Limiter::new(10, WindowKind::Sliding), Others::default());
+        let mut count = |millis| {
+            others.call(6, &mut limiter, at(millis));
+            limiter.count(at(millis))
+        };
+        // One every 10 s, beside ours.
+        assert_eq!(count(0), counted(8));
+        assert_eq!(count(9_999), counted(7));
+        assert_eq!(count(10_000), counted(5));
+        assert_eq!(count(40_000), counted(1));
+        assert_eq!(count(45_000), counted(0));
+        assert!(count(50_000).is_refused());
+        // After a long pause, the six of the past minute.
+        assert_eq!(count(9_000_000), counted(3));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::body::Fields;
 use super::contacts::{Asked, Contacts, Done, Moment};
 use super::faults::{Chance, Fate, Fault, Faults};
 use super::ledger::{CallRecord, Ledger};
-use super::limit::{Limiter, Verdict};
+use super::limit::{Limiter, Others, Verdict};
 use super::{Config, lock};
 use crate::core::call::CallKind;
 use crate::core::model::ContactId;
@@ -47,6 +47,7 @@ pub struct Platform {
 #[derive(Debug)]
 struct Channel {
     limiter: Limiter,
+    others: Others,
     contacts: Contacts,
 }
 
@@ -148,8 +149,10 @@ impl Platform {
         if fate.fault == Some(Fault::ThrottleBare) {
             return Course { fault: fate.fault, ..Course::refused(now, Refusal::TooManyCalls.answer()) };
         }
-        let verdict = channel.limiter.count(now);
-        if matches!(verdict, Verdict::Refused { .. }) {
+        let Channel { limiter, others, .. } = &mut *channel;
+        others.call(fate.others, limiter, now);
+        let verdict = if fate.strip_limit { limiter.count(now).untold() } else { limiter.count(now) };
+        if verdict.is_refused() {
             let answer = self.refuse(caller, &Refusal::TooManyCalls).limited(rate, verdict);
             return Course::refused(now, answer);
         }
@@ -213,6 +216,7 @@ impl Platform {
         let viber = self.config.viber_tokens.iter().any(|known| known == token);
         let channel = Arc::new(Mutex::new(Channel {
             limiter: Limiter::new(self.config.rate, self.config.window),
+            others: Others::default(),
             contacts: Contacts::new(viber, Arc::clone(&self.unique)),
         }));
         channels.insert(token.into(), Arc::clone(&channel));

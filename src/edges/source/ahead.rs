@@ -1,6 +1,5 @@
 //! A reader that can be looked into before anything is taken from it.
 
-use std::fmt;
 use std::io::{self, BufRead, ErrorKind, Read};
 
 /// How many bytes are asked for at once.
@@ -93,12 +92,6 @@ impl<R: Read> Read for Ahead<R> {
         buffer[..count].copy_from_slice(&chunk[..count]);
         self.consume(count);
         Ok(count)
-    }
-}
-
-impl<R> fmt::Debug for Ahead<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ahead").field("ahead", &(self.end - self.at)).finish_non_exhaustive()
     }
 }
 

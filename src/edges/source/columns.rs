@@ -56,12 +56,10 @@ impl Columns {
         Self { names, header, needed, unnamed }
     }
 
-    /// Whether columns without a name after the last one with a name hold anything. A delimiter at the end of each line
-    /// makes one that does not, and that is no column to speak of.
-    pub(super) fn keep_unnamed_at_end(&mut self, filled: bool) {
-        if !filled {
-            self.unnamed.retain(|place| *place < self.needed);
-        }
+    /// Those without a name that hold something. A delimiter at the end of each line makes one that does not, and that is
+    /// no column to speak of.
+    pub(super) fn set_unnamed(&mut self, holding: Vec<usize>) {
+        self.unnamed = holding;
     }
 
     /// How many there are, with a name or without.
@@ -92,6 +90,11 @@ impl Columns {
     /// The places of those that have a name, from 0.
     pub(super) fn places(&self) -> impl Iterator<Item = usize> {
         self.names.iter().enumerate().filter(|(_, name)| name.is_some()).map(|(at, _)| at)
+    }
+
+    /// Whether there is a column at this place, from 0, and it has a name.
+    pub(super) fn has_name(&self, at: usize) -> bool {
+        self.names.get(at).is_some_and(Option::is_some)
     }
 
     /// What the column at a place is called, or its position.

@@ -58,13 +58,17 @@ pub(super) fn named(start: &[u8]) -> Option<(Delimiter, usize)> {
     Some((delimiter, quoted + 5 + quoted + end))
 }
 
-/// Whether a cell past the first `columns` has anything in it, as far as the text goes.
-pub(super) fn has_cells_past(start: &View<'_>, delimiter: Delimiter, columns: usize) -> bool {
-    let mut found = false;
-    each_row(start, delimiter.byte(), |row| {
-        found |= row.iter().skip(columns).any(|cell| !cell.trim_ascii().is_empty());
-    });
-    found
+/// Which of these columns, by their positions from 1, hold anything, as far as the text goes.
+pub(super) fn holding(start: &View<'_>, delimiter: Delimiter, columns: &[usize]) -> Vec<usize> {
+    let mut holding = vec![false; columns.len()];
+    if !columns.is_empty() {
+        each_row(start, delimiter.byte(), |row| {
+            for (holds, column) in holding.iter_mut().zip(columns) {
+                *holds |= row.get(column - 1).is_some_and(|cell| !cell.trim_ascii().is_empty());
+            }
+        });
+    }
+    columns.iter().zip(holding).filter(|(_, holds)| *holds).map(|(column, _)| *column).collect()
 }
 
 // `None` when it does not part the header.
@@ -102,9 +106,8 @@ fn each_row(start: &View<'_>, delimiter: u8, mut take: impl FnMut(&[&[u8]])) {
             (length, cells) = (length + written, cells + ended);
             match result {
                 ReadRecordResult::Record => break true,
-                ReadRecordResult::End => break false,
-                // The buffers have room for the whole of the input.
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => break false,
+                // The buffers have room for the whole of the input: they are never full.
+                ReadRecordResult::End | ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => break false,
                 ReadRecordResult::InputEmpty if at_end || !start.whole => break false,
                 ReadRecordResult::InputEmpty => {}
             }
@@ -182,12 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn cells_past_the_header_are_seen() {
-        let check = |text: &str, expected: bool| {
+    fn columns_that_hold_something_are_seen() {
+        let check = |text: &str, expected: &[usize]| {
             let view = View { bytes: text.as_bytes(), whole: true };
-            assert_eq!(has_cells_past(&view, Delimiter::COMMA, 2), expected, "{text:?}");
+            assert_eq!(holding(&view, Delimiter::COMMA, &[2, 3]), expected, "{text:?}");
         };
-        check("1,2,\n3,4, \n", false);
-        check("1,2\n3,4,x\n", true);
+        check("", &[]);
+        check("1,,\n3,, \n", &[]);
+        check("1,,\n3,,x\n", &[3]);
+        check("1,y,\n3,,x,z\n", &[2, 3]);
     }
 }

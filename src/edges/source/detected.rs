@@ -1,9 +1,11 @@
 //! What an input was found to be, for the person who is to trust it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::encoding::Found;
 use super::{Charset, Delimiter, Format, Packing};
+use crate::core::shape::Shape;
 
 /// What an input was found to be.
 #[derive(Clone, Debug)]
@@ -11,6 +13,7 @@ pub struct Detected {
     pub(super) format: Format,
     pub(super) packing: Option<Packing>,
     pub(super) charset: Option<Found>,
+    pub(super) mark: bool,
     pub(super) delimiter: Option<Delimiter>,
     pub(super) sheet: Option<SheetRead>,
     pub(super) unnamed: Vec<usize>,
@@ -63,12 +66,25 @@ impl Detected {
         self.header
     }
 
-    /// What is to be said because it is not the plain case, which is UTF-8 with commas, one object a line, or a single
-    /// sheet; `None` in the plain case. Each part follows a name: `contacts.csv: read as …`.
+    /// How an input with this header, or with none, is written: of the encoding as much as was read of it so far. Rows of
+    /// JSON in any form are like one object a line; those of a spreadsheet like the CSV that spreadsheets take for UTF-8.
+    pub fn shape(&self, header: Option<&[Arc<str>]>) -> Shape {
+        let Some(header) = header else { return Shape::Objects };
+        let encoding = self.encoding().unwrap_or(Charset::UTF_8);
+        Shape::Table {
+            header: header.iter().map(ToString::to_string).collect(),
+            delimiter: self.delimiter.unwrap_or(Delimiter::COMMA).byte(),
+            encoding: encoding.name().to_owned(),
+            mark: self.mark || self.sheet.is_some() || encoding.is_utf16(),
+        }
+    }
+
+    /// What is to be said because a person could not know it from the name, or because it may be a wrong guess; `None` for
+    /// UTF-8 with commas, JSON, and a single sheet. Each part follows a name: `contacts.csv: read as …`.
     pub fn remark(&self) -> Option<String> {
         let mut parts = Vec::new();
-        if let Some(packing) = &self.packing {
-            parts.push(format!("unpacked ({packing})"));
+        if let Some(Packing::Zip(name)) = &self.packing {
+            parts.push(format!("read from `{}` in it", name.escape_debug()));
         }
         let charset = self.encoding().filter(|charset| !charset.is_utf8());
         let delimiter = self.delimiter.filter(|delimiter| *delimiter != Delimiter::COMMA);
@@ -81,7 +97,7 @@ impl Detected {
             }
         }
         if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
-            parts.push(format!("sheet `{}` of {}", sheet.name, sheet.of));
+            parts.push(format!("read from sheet `{}`, one of {}", sheet.name, sheet.of));
         }
         match self.unnamed.as_slice() {
             [] => {}

@@ -17,7 +17,7 @@ pub enum Format {
     Json,
     /// A spreadsheet of Excel.
     Xlsx,
-    /// An OpenDocument spreadsheet.
+    /// A spreadsheet in the open format of the others.
     Ods,
 }
 

@@ -9,12 +9,11 @@ use serde::de::IgnoredAny;
 
 use super::lines::Lines;
 use super::object::Object;
-use super::{Bytes, MAX_ROW, Row, SourceFault, sniff, too_long};
+use super::{Bytes, MAX_ROW, Row, SourceFault, raw_row, sniff, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
 /// The rows of a JSON text.
-#[derive(Debug)]
 pub(super) struct Rows {
     bytes: Bytes,
     place: Place,
@@ -66,6 +65,11 @@ impl Rows {
             text: Vec::new(),
             row: 0,
         }
+    }
+
+    /// What could be read of the row that was just set aside.
+    pub(super) fn remains(&self) -> Option<Cells> {
+        raw_row(&self.text)
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
@@ -125,16 +129,12 @@ impl Rows {
                 next => return Err(self.expected("`,`", next)),
             }
         }
-        match self.skip_blanks()? {
-            Some(b'[') => {
-                self.enter(Level::Array { first: true, answer: true })?;
-                Ok(None)
-            }
-            Some(_) | None => {
-                self.level = Level::AfterAnswer;
-                self.element().map(Some)
-            }
+        if self.skip_blanks()? == Some(b'[') {
+            self.enter(Level::Array { first: true, answer: true })?;
+            return Ok(None);
         }
+        self.level = Level::AfterAnswer;
+        self.element().map(Some)
     }
 
     // A key and its colon; whether it is the key of an answer's contacts.
@@ -166,6 +166,7 @@ impl Rows {
         let part = self.part()?;
         let (row, line) = (self.row, part.line);
         if !part.whole {
+            self.text.clear();
             return Ok(Row::Rejected(too_long(row, line)));
         }
         match self.object.read(&self.text) {

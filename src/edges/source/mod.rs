@@ -23,16 +23,19 @@ mod peel;
 mod sheet;
 mod sniff;
 
+use std::fmt;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+
+use serde_json::Value as Json;
 
 use self::ahead::Ahead;
 use self::encoding::{Found, Text, Wanted};
 use self::open::Opened;
 use self::peel::{Book, Content, peel};
 use crate::core::model::Rejection;
-use crate::core::record::Record;
+use crate::core::record::{Cells, Record};
 
 pub use self::detected::{Detected, SheetRead};
 pub use self::encoding::{Charset, UnknownCharset};
@@ -66,7 +69,6 @@ pub enum Row {
 /// assert!(matches!(&rows[1], Row::Rejected(set_aside) if set_aside.reason == "expected 2 cells, found 1"));
 /// # Ok::<(), contactsync::SourceError>(())
 /// ```
-#[derive(Debug)]
 pub struct Source {
     name: String,
     rows: Rows,
@@ -74,7 +76,6 @@ pub struct Source {
     broken: bool,
 }
 
-#[derive(Debug)]
 enum Rows {
     // Boxed for the tables of its parser.
     Csv(Box<csv::Rows>),
@@ -143,6 +144,17 @@ impl Source {
         &self.detected
     }
 
+    /// What could be read of the row that was just set aside: texts that are fewer or more than a row has, or, of what is
+    /// no JSON object, the text under the key `_row`. `None` when nothing is known of it.
+    pub fn remains(&self) -> Option<Cells> {
+        match &self.rows {
+            Rows::Csv(rows) => rows.remains(),
+            Rows::Jsonl(rows) => rows.remains(),
+            Rows::Json(rows) => rows.remains(),
+            Rows::Sheet(_) => None,
+        }
+    }
+
     /// The columns that have a name, in the file's order; `None` for JSON, which has no header.
     pub fn header(&self) -> Option<&[Arc<str>]> {
         match &self.rows {
@@ -156,7 +168,7 @@ impl Source {
 // From the outside in: what it is packed in, what its text is written in, what the text holds.
 fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result<(Rows, Detected), SourceFault> {
     let (packing, content) = peel(Ahead::new(opened))?;
-    let raw = match content {
+    let mut raw = match content {
         Content::Bytes(raw) => raw,
         Content::Workbook(book, file) => {
             let format = match book {
@@ -168,10 +180,12 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
             let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets() });
             let unnamed = rows.columns().unnamed().to_vec();
             let header = !told.no_header;
-            let detected = Detected { format, packing, charset: None, delimiter: None, sheet, unnamed, header };
+            let detected =
+                Detected { format, packing, charset: None, mark: false, delimiter: None, sheet, unnamed, header };
             return Ok((Rows::Sheet(rows), detected));
         }
     };
+    let mark = Charset::of_mark(raw.look(4).bytes).is_some_and(|(_, length)| length > 0);
     let found = Found::default();
     let (format, text) = text_layer(raw, named, told, &found)?;
     check_meaning(told, format)?;
@@ -179,6 +193,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         format,
         packing,
         charset: Some(found.clone()),
+        mark,
         delimiter,
         sheet: None,
         unnamed: unnamed.to_vec(),
@@ -263,6 +278,19 @@ impl Iterator for Source {
         })
         .transpose()
     }
+}
+
+/// Without its buffers, which hold people.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).field("detected", &self.detected).finish_non_exhaustive()
+    }
+}
+
+// Of a row that is no JSON object. A key that begins with `_` is no field.
+fn raw_row(text: &[u8]) -> Option<Cells> {
+    let text = String::from_utf8_lossy(text.trim_ascii()).into_owned();
+    (!text.is_empty()).then(|| Cells::Object(vec![("_row".into(), Json::String(text))]))
 }
 
 fn too_long(row: u64, line: u64) -> Rejection {

@@ -1,6 +1,7 @@
-//! Rows of a spreadsheet, Excel's or OpenDocument's. It is read as a whole when it is opened, so this is the one input
+//! Rows of a spreadsheet, XLSX or ODS. It is read as a whole when it is opened, so this is the one input
 //! that takes as much memory as it holds.
 
+use std::collections::BTreeSet;
 use std::io::BufReader;
 
 use calamine::{Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Xlsx, XlsxError};
@@ -13,10 +14,9 @@ use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
 
 /// The rows of one sheet.
-#[derive(Debug)]
 pub(super) struct Rows {
     columns: Columns,
-    rows: std::vec::IntoIter<Row>,
+    read: std::vec::IntoIter<Row>,
     sheet: String,
     sheets: usize,
 }
@@ -38,7 +38,7 @@ impl Rows {
         }
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
         let Some((columns, rows, sheet)) = read else { return Err(SourceFault::EmptySheet) };
-        Ok(Self { columns, rows: rows.into_iter(), sheet, sheets: sheets.len() })
+        Ok(Self { columns, read: rows.into_iter(), sheet, sheets: sheets.len() })
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -55,13 +55,14 @@ impl Rows {
     }
 
     pub(super) fn next_row(&mut self) -> Option<Row> {
-        self.rows.next()
+        self.read.next()
     }
 }
 
 /// A spreadsheet that is open.
 enum Opened {
-    Xlsx(Xlsx<BufReader<Steady>>),
+    // Boxed for its tables.
+    Xlsx(Box<Xlsx<BufReader<Steady>>>),
     Ods(Ods<BufReader<Steady>>),
 }
 
@@ -69,7 +70,7 @@ impl Opened {
     fn new(book: Book, file: Steady) -> Result<Self, SourceFault> {
         let file = BufReader::new(file);
         match book {
-            Book::Xlsx => Xlsx::new(file).map(Self::Xlsx).map_err(|error| xlsx_fault(&error, None)),
+            Book::Xlsx => Xlsx::new(file).map(Box::new).map(Self::Xlsx).map_err(|error| xlsx_fault(&error, None)),
             Book::Ods => Ods::new(file).map(Self::Ods).map_err(|error| ods_fault(&error)),
         }
     }
@@ -120,13 +121,11 @@ fn chosen(sheets: &[Sheet], told: Option<&str>) -> Result<Vec<String>, SourceFau
     };
     let by_name = sheets.iter().find(|sheet| sheet.name == told);
     let by_place = || sheets.get(told.parse::<usize>().ok()?.checked_sub(1)?);
-    match by_name.or_else(by_place) {
-        Some(sheet) => Ok(vec![sheet.name.clone()]),
-        None => {
-            let sheets: Vec<_> = sheets.iter().map(|sheet| format!("`{}`", sheet.name)).collect();
-            Err(SourceFault::NoSheet { sheet: told.to_owned(), sheets: sheets.join(", ") })
-        }
-    }
+    let Some(sheet) = by_name.or_else(by_place) else {
+        let sheets: Vec<_> = sheets.iter().map(|sheet| format!("`{}`", sheet.name)).collect();
+        return Err(SourceFault::NoSheet { sheet: told.to_owned(), sheets: sheets.join(", ") });
+    };
+    Ok(vec![sheet.name.clone()])
 }
 
 /// The rows of a sheet while its cells come, row by row and in each from left to right.
@@ -138,13 +137,13 @@ struct Table<'t> {
     line: u64,
     cells: Vec<(usize, Result<String, String>)>,
     row: u64,
-    // The last column with anything in it.
-    filled: usize,
+    // The columns without a name that hold something, by their positions from 1.
+    unnamed: BTreeSet<usize>,
 }
 
 impl<'t> Table<'t> {
     const fn new(told: &'t SourceOptions) -> Self {
-        Self { told, columns: None, rows: Vec::new(), line: 0, cells: Vec::new(), row: 0, filled: 0 }
+        Self { told, columns: None, rows: Vec::new(), line: 0, cells: Vec::new(), row: 0, unnamed: BTreeSet::new() }
     }
 
     fn add(&mut self, place: (u32, u32), cell: Result<String, String>) -> Result<(), SourceFault> {
@@ -173,7 +172,7 @@ impl<'t> Table<'t> {
         match &self.columns {
             Some(columns) => {
                 self.row += 1;
-                self.filled = self.filled.max(width);
+                self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
                 self.rows.push(row(columns, self.row, self.line, cells));
             }
             None if self.told.no_header => {
@@ -197,7 +196,7 @@ impl<'t> Table<'t> {
     fn end(mut self) -> Result<Option<(Columns, Vec<Row>)>, SourceFault> {
         self.end_row()?;
         Ok(self.columns.map(|mut columns| {
-            columns.keep_unnamed_at_end(self.filled > columns.needed());
+            columns.set_unnamed(self.unnamed.into_iter().collect());
             (columns, self.rows)
         }))
     }
@@ -206,23 +205,17 @@ impl<'t> Table<'t> {
 fn row(columns: &Columns, row: u64, line: u64, cells: Vec<(usize, Result<String, String>)>) -> Row {
     let mut texts = Texts::with_capacity(columns.header().len(), 0);
     let mut cells = cells.into_iter().peekable();
-    let rejected = |column, reason| Row::Rejected(Rejection { row, line, column, reason });
     for at in columns.places() {
         while cells.next_if(|(place, _)| *place < at).is_some() {}
         match cells.next_if(|(place, _)| *place == at) {
             None => texts.push(""),
             Some((_, Ok(text))) => texts.push(&text),
-            Some((_, Err(reason))) => return rejected(Some(columns.name(at)), reason),
+            Some((_, Err(reason))) => {
+                return Row::Rejected(Rejection { row, line, column: Some(columns.name(at)), reason });
+            }
         }
     }
-    match cells.last() {
-        Some((last, _)) if last >= columns.len() => {
-            let expected = columns.len();
-            let plural = if expected == 1 { "" } else { "s" };
-            rejected(None, format!("expected {expected} cell{plural}, found {}", last + 1))
-        }
-        Some(_) | None => Row::Record(Record { row, line, cells: Cells::Texts(texts) }),
-    }
+    Row::Record(Record { row, line, cells: Cells::Texts(texts) })
 }
 
 // Their words repeat what stands in the file, and are not used.

@@ -12,7 +12,7 @@ use crate::engine::stop::StopReason;
 /// The calls that may still start.
 #[derive(Debug)]
 pub struct Budget {
-    max_calls: Option<u64>,
+    limits: Limits,
     latest: Option<Timestamp>,
     started: Cell<u64>,
     last_taken: Notify,
@@ -24,8 +24,8 @@ impl Budget {
     /// The whole of `limits`, for calls that take `call_timeout` at most.
     pub fn new(limits: Limits, call_timeout: Duration) -> Self {
         Self {
-            max_calls: limits.max_calls,
-            latest: limits.until.map(|until| until.before(call_timeout)),
+            limits,
+            latest: limits.latest_start(call_timeout),
             started: Cell::new(0),
             last_taken: Notify::new(),
             has_left: Cell::new(false),
@@ -35,6 +35,12 @@ impl Budget {
     /// When a call may start at the latest to end in time.
     pub const fn latest(&self) -> Option<Timestamp> {
         self.latest
+    }
+
+    /// What is left of the limits.
+    pub fn left(&self) -> Limits {
+        let max_calls = self.limits.max_calls.map(|max| max.saturating_sub(self.started.get()));
+        Limits { max_calls, ..self.limits }
     }
 
     /// Takes one call out.
@@ -79,6 +85,6 @@ impl Budget {
     }
 
     fn spent(&self) -> Option<StopReason> {
-        self.max_calls.filter(|&max| self.started.get() >= max).map(StopReason::MaxCalls)
+        self.limits.max_calls.filter(|&max| self.started.get() >= max).map(StopReason::MaxCalls)
     }
 }

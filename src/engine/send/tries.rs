@@ -33,3 +33,37 @@ impl Tries {
         self.made
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::attempt::Attempt;
+    use crate::core::health::PATIENCE;
+    use crate::core::time::Timestamp;
+
+    /// Plays one contact's failing calls (`!`) among those of others, which fail (`-`) or are answered (`+`).
+    fn check(calls: &str, made: u32) {
+        let (mut health, mut tries) = (Health::new(PATIENCE), Tries::default());
+        for call in calls.chars() {
+            let lost = Attempt::Lost { status: Some(500), cause: String::new() };
+            health.hear(if call == '+' { &Attempt::Done } else { &lost }, Timestamp::default());
+            if call == '!' {
+                tries.count(&health);
+            }
+        }
+        assert_eq!(tries.made(), made, "{calls}");
+    }
+
+    #[test]
+    fn an_outage_costs_no_tries() {
+        check("!+!+!", 3);
+        check("-!+-!", 2);
+        // The fifth in a row begins an outage, which the fourth belonged to.
+        check("---!!", 0);
+        check("----!!!!!!!!", 0);
+        check("!+----!!!+!", 1);
+        // Known to have been one only when it is over.
+        check("-!---+!", 1);
+        check("!!!!!!!!!!!!", 3);
+    }
+}

@@ -6,8 +6,8 @@ use std::process;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Job, Journal, JournalError, Limits, PATIENCE, Policy, RunState, RunSummary, Stop, StopReason,
-    Summary, run_summary, send_all,
+    Clock, Ending, Job, Journal, JournalError, Limits, Policy, RunState, RunSummary, Stop, StopReason, Summary,
+    run_summary, send_all,
 };
 use tokio::runtime::Runtime;
 
@@ -37,6 +37,9 @@ pub struct Sending<'a> {
     pub unknown: Option<i64>,
     /// Whether rows are parted by channel, so that there may be several, though it is one this time.
     pub by_channel: bool,
+    pub limits: Limits,
+    /// How long a platform that is down is waited for.
+    pub patience: Duration,
     pub clock: &'a Clock,
     pub stop: &'a Stop,
 }
@@ -67,8 +70,8 @@ impl<'a> Sending<'a> {
                 rate: to.connection.rate,
                 burst: to.connection.burst,
                 concurrency: to.connection.concurrency,
-                limits: Limits::default(),
-                patience: PATIENCE,
+                limits: self.limits,
+                patience: self.patience,
                 clock: self.clock,
                 // Chance only spreads retries; that it differs from process to process is its use.
                 seed: u64::from(process::id()) ^ self.clock.now().as_millis() ^ run.unsigned_abs().rotate_left(32),

@@ -4,6 +4,7 @@ mod bring;
 pub mod demo;
 mod place;
 pub mod plan;
+mod remark;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;
@@ -23,6 +24,12 @@ fn runtime() -> Result<Runtime, Failure> {
 /// A moment as the person at this machine writes it.
 fn local_time(moment: jiff::Timestamp) -> String {
     moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The time of day of a moment, on this machine's clock.
+fn time_of_day(at: contactsync::Timestamp) -> String {
+    let shown = moment(at);
+    shown.get(11..16).unwrap_or(&shown).to_owned()
 }
 
 fn moment(at: contactsync::Timestamp) -> String {

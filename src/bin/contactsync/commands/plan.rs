@@ -4,25 +4,28 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Forecast, Journal, NO_CHANNEL, NewRun, PlanSummary, SendJournal, Stop, Summary, plan, plan_summary,
+    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, SendJournal, Stop, Summary, TIMEOUT,
+    Tempo, Timestamp, plan, plan_summary,
 };
 
 use crate::args::PlanArgs;
 use crate::commands::bring::WITHOUT_CHANNEL;
 use crate::commands::place::hold_to_url;
-use crate::commands::runtime;
+use crate::commands::remark::Remark;
+use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{outcomes, print};
+use crate::output::{grouped, outcomes, print};
 use crate::progress::{Progress, short_time};
 use crate::settings::layer::Layer;
-use crate::settings::{Channel, Reading, Settings};
+use crate::settings::{Bounds, Channel, End, Reading, Settings};
 use crate::voice::{Level, Voice};
 
 pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
-    let Settings { channels, journal: path, input } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal: path, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
+    let remark = Remark::at_once(&source, voice);
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
@@ -48,28 +51,55 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let progress = Progress::new(voice, source.name());
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
-    let planned = plan(&journal, source, &mapping, routes, &progress, &Stop::default())?;
+    let planned = plan(&journal, source, &mapping, routes, Intake::default(), &progress, &Stop::default())?;
+    remark.in_the_end(voice);
+    progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
-    let mut summaries = BTreeMap::new();
+    let (mut summaries, mut has_room) = (BTreeMap::new(), true);
     for (run, channel) in planned.runs.iter().zip(channels.here()) {
         let (counts, forecast) = runtime.block_on(async {
             Ok::<_, Failure>((journal.counts(*run).await?, journal.forecast(*run, &channel.name, policy).await?))
         })?;
-        summaries.insert(channel.name.clone(), plan_summary(&counts, &forecast, channel.rate().get(), worked()));
+        // As it would be if it were sent now: what was called in the past minute holds it up.
+        let now = clock.now();
+        let ended = journal.ended_lately(&channel.name, now)?;
+        let tempo = Tempo { ended, ..channel.tempo(now) };
+        let outlook = tempo.outlook(forecast.total, &bounds.limits(now), TIMEOUT);
+        has_room &= outlook.runs.is_some();
+        summaries.insert(channel.name.clone(), plan_summary(&counts, &forecast, &outlook, worked()));
     }
     if let Some(run) = planned.unknown {
         let counts = journal.counts_blocking(run)?;
-        summaries.insert(WITHOUT_CHANNEL.into(), plan_summary(&counts, &Forecast::default(), 1, worked()));
+        let nothing = plan_summary(&counts, &Forecast::default(), &Outlook::default(), worked());
+        summaries.insert(WITHOUT_CHANNEL.into(), nothing);
     }
     let summary = match (channels.column(), summaries.pop_first()) {
         (None, Some((_, only))) => only,
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
-    print(&if args.json { summary.to_json() } else { text(&summary, channels.here()) })?;
+    let when = has_room.then(|| when(&summary, bounds, clock.now()));
+    print(&if args.json { summary.to_json() } else { text(&summary, channels.here(), when.as_deref()) })?;
     Ok(if summary.rejected > 0 { Exit::Rejected } else { Exit::Done })
 }
 
-fn text(summary: &PlanSummary, channels: &[Channel]) -> String {
+// How long it takes, in one run or in several.
+fn when(summary: &PlanSummary, bounds: Bounds, now: Timestamp) -> String {
+    let range = |min: String, max: String| if min == max { max } else { format!("{min} to {max}") };
+    let Some(runs) = summary.runs else {
+        let time = |minutes: f64| short_time(Duration::from_secs_f64(minutes * 60.0));
+        let minutes = summary.minutes.unwrap_or_default();
+        return range(time(minutes.min), time(minutes.max));
+    };
+    let count = range(grouped(runs.min), grouped(runs.max));
+    match (bounds.end, bounds.max_calls) {
+        (Some(End::Until(end)), _) => format!("{count} nights of {}–{end}", time_of_day(now)),
+        (Some(End::For(span)), _) => format!("{count} runs of {}", short_time(span)),
+        (None, Some(calls)) => format!("{count} runs of {} calls", grouped(calls)),
+        (None, None) => format!("{count} runs"),
+    }
+}
+
+fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>) -> String {
     let calls = &summary.calls;
     let kinds = [
         (calls.find, "find"),
@@ -84,7 +114,7 @@ fn text(summary: &PlanSummary, channels: &[Channel]) -> String {
         (summary.rejected, "rejected"),
         (summary.merged, "merged"),
     ]);
-    let mut text = format!("{} rows: {rows}\n{} calls", summary.rows, range(calls.total.min, calls.total.max));
+    let mut text = format!("{} rows: {rows}\n{} calls", grouped(summary.rows), range(calls.total.min, calls.total.max));
     let kinds: Vec<String> = kinds
         .iter()
         .filter(|(range, _)| range.max > 0)
@@ -93,11 +123,12 @@ fn text(summary: &PlanSummary, channels: &[Channel]) -> String {
     if !kinds.is_empty() {
         text.push_str(&format!(": {}", kinds.join(", ")));
     }
-    if let Some(minutes) = summary.minutes.filter(|_| calls.total.max > 0) {
-        let time = |minutes: f64| short_time(Duration::from_secs_f64(minutes * 60.0));
-        let (min, max) = (time(minutes.min), time(minutes.max));
-        let time = if min == max { max } else { format!("{min} to {max}") };
-        text.push_str(&format!("\n{time} at "));
+    if calls.total.max > 0 {
+        let Some(when) = when else {
+            text.push_str("\nno call could end in the time that there is");
+            return text;
+        };
+        text.push_str(&format!("\n{when} at "));
         match channels {
             [only] => text.push_str(&format!("{} calls a minute", only.rate())),
             several => text.push_str(&format!("the limits of {} channels, side by side", several.len())),
@@ -107,5 +138,5 @@ fn text(summary: &PlanSummary, channels: &[Channel]) -> String {
 }
 
 fn range(min: u64, max: u64) -> String {
-    if min == max { max.to_string() } else { format!("{min} to {max}") }
+    if min == max { grouped(max) } else { format!("{} to {}", grouped(min), grouped(max)) }
 }

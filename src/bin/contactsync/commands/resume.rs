@@ -20,7 +20,12 @@ use crate::voice::{Level, Voice};
 
 pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, None)?;
-    let Settings { channels, journal: path, .. } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal: path, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
+    let runtime = runtime()?;
+    let _inside = runtime.enter();
+    let clock = Clock::system();
+    // The time counts from the command and not from the end of its reading.
+    let limits = bounds.limits(clock.now());
     if !path.exists() {
         return Err(Failure::usage_text(format!("journal {}: there is no such file", shown(&path)))
             .hint("say --journal FILE, the one that the run was begun with"));
@@ -57,9 +62,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         }
     }
 
-    let runtime = runtime()?;
-    let _inside = runtime.enter();
-    let (stop, clock) = (Stop::default(), Clock::system());
+    let stop = Stop::default();
     signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
     let sending = Sending {
         runtime: &runtime,
@@ -67,6 +70,8 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         runs: runs.iter().zip(&ready).map(|(run, to)| Sendable { run: run.id, policy: run.policy, to }).collect(),
         unknown: None,
         by_channel: channels.column().is_some(),
+        limits,
+        patience: bounds.patience,
         clock: &clock,
         stop: &stop,
     };

@@ -62,5 +62,6 @@ fn faults(args: &FaultArgs) -> Faults {
         latency: args.latency,
         queued: args.queued,
         late_search: args.late_search,
+        ..Faults::default()
     }
 }

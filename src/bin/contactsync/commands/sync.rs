@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contactsync::{Clients, Clock, NO_CHANNEL, NewRun, Routes, Stop, Timeouts, plan};
+use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Timeouts, plan};
 
 use crate::args::SyncArgs;
 use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::place::{Place, Ready};
+use crate::commands::remark::Remark;
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -21,11 +22,17 @@ use crate::voice::{Level, Voice};
 pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
     let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
-    let Settings { channels, journal, input } = Settings::of(typed, config, args.place.shard)?;
+    let Settings { channels, journal, input, bounds } = Settings::of(typed, config, args.place.shard)?;
+    let runtime = runtime()?;
+    let _inside = runtime.enter();
+    let clock = Clock::system();
+    // The time counts from the command and not from the end of its reading.
+    let limits = bounds.limits(clock.now());
     let clients = Clients::new(Timeouts::default());
     let connect = |channel: &Channel| Ok((channel.name.clone(), channel.connect(&clients, None)?));
     let connections = channels.here().iter().map(connect).collect::<Result<Vec<_>, Failure>>()?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
+    let remark = Remark::at_once(&source, voice);
     for warning in &warnings {
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
@@ -40,9 +47,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold_to_keys(&channel.name, &input.matches, policy)?;
     }
 
-    let runtime = runtime()?;
-    let _inside = runtime.enter();
-    let (stop, clock) = (Stop::default(), Clock::system());
+    let stop = Stop::default();
     let reading = Arc::new(AtomicBool::new(true));
     signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let name = source.name().to_owned();
@@ -56,14 +61,19 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         now: clock.now(),
     };
     let progress = Progress::new(voice, &name);
-    let planned = plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), &progress, &stop)?;
+    let planned =
+        plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), Intake::default(), &progress, &stop)?;
+    remark.in_the_end(voice);
     reading.store(false, Ordering::Release);
+    progress.read_to_the_end(planned.left_out);
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
         runs: planned.runs.iter().zip(&ready).map(|(run, to)| Sendable { run: *run, policy, to }).collect(),
         unknown: planned.unknown,
         by_channel: channels.column().is_some(),
+        limits,
+        patience: bounds.patience,
         clock: &clock,
         stop: &stop,
     };

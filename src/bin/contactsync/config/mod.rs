@@ -12,10 +12,11 @@ pub mod tests;
 
 use std::path::{Path, PathBuf};
 
-use contactsync::{Format, preset};
+use contactsync::{UnknownCharset, UnknownDelimiter, UnknownFormat, preset};
 
 use crate::args::{KindArg, LogFormat, ModeArg, TagsModeArg, duration};
-use crate::settings::layer::{Address, ChannelLayer, Layer, Routing, Said, TokenPlace};
+use crate::settings::layer::{Address, ChannelLayer, Layer, Routing, Said, SourceLayer, TokenPlace};
+use crate::settings::{End, TimeOfDay};
 
 use file::File;
 use place::either;
@@ -69,11 +70,27 @@ impl Config {
         let column = table.text("channel_column")?;
         let routing =
             either(name.map(|name| name.map(Routing::Channel)), column.map(|column| column.map(Routing::Column)))?;
+        let max_calls = table.count("max_calls", u32::MAX)?;
+        let until = table.parsed("until", str::parse::<TimeOfDay>)?;
+        let span = table.parsed("for", duration)?;
+        let end = either(until.map(|time| time.map(End::Until)), span.map(|span| span.map(End::For)))?;
+        let patience = table.parsed("patience", duration)?;
+        let source = SourceLayer {
+            format: table.parsed("format", |name| name.parse().map_err(in_words::<UnknownFormat>))?.map(value),
+            delimiter: table.parsed("delimiter", |sign| sign.parse().map_err(in_words::<UnknownDelimiter>))?.map(value),
+            encoding: table.parsed("encoding", |name| name.parse().map_err(in_words::<UnknownCharset>))?.map(value),
+            skip_lines: table.count("skip_lines", u32::MAX)?.map(|lines| lines.value.get().into()),
+            no_header: table.flag("no_header")?.map(value),
+            sheet: table.parsed("sheet", |sheet| Ok(sheet.to_owned()))?.map(value),
+        };
         let layer = Layer {
             channel,
             allow_http,
+            max_calls: max_calls.map(|number| number.value.get().into()),
+            end: end.map(value),
+            patience: patience.map(value),
             routing: routing.map(Said::from),
-            format: table.parsed("format", |name| name.parse::<Format>().map_err(in_words))?.map(value),
+            source,
             matches: table.texts("match")?.map(value),
             mode: table.choice::<ModeArg>("mode")?.map(|mode| mode.value.into()),
             tags_mode: table.choice::<TagsModeArg>("tags_mode")?.map(|mode| mode.value.into()),
@@ -146,6 +163,6 @@ fn value<T>(spot: Spot<T>) -> T {
     spot.value
 }
 
-fn in_words(error: impl std::error::Error) -> String {
+fn in_words<E: std::error::Error>(error: E) -> String {
     error.to_string()
 }

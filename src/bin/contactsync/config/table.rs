@@ -29,7 +29,10 @@ impl<'f> Table<'f> {
 
     /// A text.
     pub fn text(&mut self, key: &'static str) -> Result<Option<Spot<String>>, ConfigError> {
-        self.read(key, text)
+        self.read(key, |value, place| match text(value, place)? {
+            text if text.trim().is_empty() => Err(place.wrong("expected a text, found an empty one")),
+            text => Ok(text),
+        })
     }
 
     /// A text that is to be understood by `parse`, whose error says what was expected. A whole number and a time of day
@@ -182,7 +185,6 @@ impl<'f> Table<'f> {
 
 fn text(value: DeValue<'_>, place: &Place) -> Result<String, ConfigError> {
     match value {
-        DeValue::String(text) if text.trim().is_empty() => Err(place.wrong("expected a text, found an empty one")),
         DeValue::String(text) => Ok(text.into_owned()),
         other => Err(place.wrong(format!("expected a text in quotes, found {}", kind(&other)))),
     }

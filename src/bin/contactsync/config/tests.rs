@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use contactsync::{ChannelKind, Mode, TagsMode};
+use contactsync::{ChannelKind, Delimiter, Format, Mode, SourceOptions, TagsMode};
 
 use super::file::tests::file;
 use super::*;
@@ -78,12 +78,27 @@ fn a_mistake_is_told_in_one_line() {
         "c.toml:1: key `channel_kind`: expected one of standard, viber, found another text",
     );
     check("settle = \"soon\"", "c.toml:1: key `settle`: expected a time such as 300ms, 30s, 5m or 2h, found `soon`");
-    check("format = \"xml\"", "c.toml:1: key `format`: expected csv or jsonl, found `xml`");
+    check("format = \"xml\"", "c.toml:1: key `format`: expected csv, tsv, jsonl, json, xlsx or ods, found `xml`");
+    check(
+        "delimiter = \"ab\"",
+        "c.toml:1: key `delimiter`: expected one character such as `,` `;` `|` or the word tab, found `ab`",
+    );
+    check(
+        "encoding = \"utf-9\"",
+        "c.toml:1: key `encoding`: expected an encoding such as utf-8, utf-16le, windows-1252 or iso-8859-2, found `utf-9`",
+    );
     check(
         "platform = \"acme\"",
         "c.toml:1: key `platform`: expected a platform out of `1980tic`, `orade`, `respondio`, found `acme`; any other one is given by its URL",
     );
+    check("until = \"6am\"", "c.toml:1: key `until`: expected a time of day from 00:00 to 23:59, found `6am`");
+    check("until = 06:00:30", "c.toml:1: key `until`: expected a time of day from 00:00 to 23:59, found `06:00:30`");
+    check("until = 2026-01-01T06:00:00", "c.toml:1: key `until`: expected a text in quotes, found a date or a time");
     // Two ways of saying one thing.
+    check(
+        "for = \"2h\"\nuntil = \"06:00\"",
+        "c.toml:2: key `until`: expected `until` or `for`, found both: the other one is in line 1",
+    );
     check(
         "url = \"https://example.com\"\nrate = 5\nplatform = \"orade\"",
         "c.toml:3: key `platform`: expected `url` or `platform`, found both: the other one is in line 1",
@@ -111,10 +126,18 @@ fn every_key_says_what_its_option_says() {
         allow_http = true
         channel_column = "office"
         format = "jsonl"
+        delimiter = "\t"
+        encoding = "windows-1252"
+        skip_lines = 2
+        no_header = true
+        sheet = 3
         match = ["phone", "email"]
         mode = "create"
         tags_mode = "mirror"
         settle = 45
+        max_calls = 9000
+        until = 06:00
+        patience = "10m"
         resend_unsure = true
         journal = "j.db"
         log_format = "json"
@@ -133,8 +156,19 @@ fn every_key_says_what_its_option_says() {
     assert_eq!(layer.matches, Some(vec!["phone".into(), "email".into()]));
     assert_eq!((layer.mode, layer.tags_mode), (Some(Mode::Create), Some(TagsMode::Mirror)));
     assert_eq!((layer.settle, layer.resend_unsure), (Some(Duration::from_secs(45)), Some(true)));
-    assert_eq!((layer.format, said.log_format), (Some(Format::Jsonl), Some(LogFormat::Json)));
+    assert_eq!(said.log_format, Some(LogFormat::Json));
+    let source = SourceOptions {
+        format: Some(Format::Jsonl),
+        delimiter: Some(Delimiter::TAB),
+        encoding: "Windows-1252".parse().ok(),
+        skip_lines: 2,
+        no_header: true,
+        sheet: Some("3".into()),
+    };
+    assert_eq!(SourceOptions::from(layer.source), source);
     assert_eq!((layer.journal, layer.allow_http), (Some("j.db".into()), Some(true)));
+    assert_eq!((layer.max_calls, layer.patience), (Some(9_000), Some(Duration::from_mins(10))));
+    assert_eq!(layer.end, Some(End::Until("06:00".parse().unwrap())));
     let routing = layer.routing.unwrap();
     assert_eq!(routing.value, Routing::Column("office".into()));
     assert_eq!(routing.origin.to_string(), "c.toml:9: key `channel_column`");
@@ -146,13 +180,14 @@ fn every_key_says_what_its_option_says() {
     assert_eq!(numbers, [50, 5, 16]);
 
     let [norte, mexico] = &said.channels[..] else { panic!("{:?}", said.channels) };
-    assert_eq!((norte.name.value.as_str(), norte.name.place.line), ("norte", 19));
+    assert_eq!((norte.name.value.as_str(), norte.name.place.line), ("norte", 27));
     assert_eq!(norte.layer.rate, NonZeroU32::new(200));
-    assert_eq!(mexico.name.place.to_string(), "c.toml:25: [channel.Ciudad de México]");
+    assert_eq!(mexico.name.place.to_string(), "c.toml:33: [channel.Ciudad de México]");
     assert_eq!(mexico.layer, ChannelLayer::default());
 
     // One field needs no list; times may have units.
-    let said = config("match = \"phone\"\nsettle = \"2m\"\nchannel = \"a\"").unwrap().layer;
+    let said = config("match = \"phone\"\nsettle = \"2m\"\nchannel = \"a\"\nfor = \"2h\"").unwrap().layer;
+    assert_eq!(said.end, Some(End::For(Duration::from_hours(2))));
     assert_eq!((said.matches, said.settle), (Some(vec!["phone".into()]), Some(Duration::from_mins(2))));
     assert_eq!(said.routing.map(|said| said.value), Some(Routing::Channel("a".into())));
 }

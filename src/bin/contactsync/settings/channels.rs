@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 use std::{env, fs, slice};
 
-use contactsync::{BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, TIMEOUT, Token};
+use contactsync::{
+    BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, TIMEOUT, Tempo, Timestamp, Token, concurrency_for,
+};
 
 use super::layer::{Address, ChannelLayer, Layer, Origin, Routing, Said, TokenPlace};
 use super::shard::Shard;
@@ -216,6 +218,13 @@ impl Channel {
     /// Calls a minute, when no earlier run says otherwise.
     pub fn rate(&self) -> NonZeroU32 {
         self.rate.unwrap_or(DEFAULT_RATE)
+    }
+
+    /// The tempo of its calls from `now` on, when the past minute was quiet and no earlier run says another rate.
+    pub fn tempo(&self, now: Timestamp) -> Tempo {
+        let rate = self.rate();
+        let concurrency = self.concurrency.and_then(|number| usize::try_from(number.get()).ok());
+        Tempo::quiet(rate, self.burst, concurrency.unwrap_or_else(|| concurrency_for(rate)), now)
     }
 
     /// Looks for the token and makes the channel ready to be called; connects to nothing yet.

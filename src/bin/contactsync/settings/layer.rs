@@ -3,16 +3,21 @@
 //! Options that say the same thing in two ways (`--url` and `--platform`) are one value here, so that the way in which
 //! a higher level says it wins over the other way of a lower one.
 
+use std::error::Error;
 use std::fmt::{self, Display};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use contactsync::{ChannelKind, Format, Mode, Preset, TagsMode, preset};
+use contactsync::{
+    ChannelKind, Charset, Delimiter, Format, Mode, Preset, SourceOptions, TagsMode, UnknownCharset, UnknownDelimiter,
+    UnknownFormat, preset,
+};
 
-use crate::args::{ConnectionArgs, InputArgs, KindArg, ModeArg, PlaceArgs, TagsModeArg};
+use crate::args::{ConnectionArgs, InputArgs, KindArg, ModeArg, PlaceArgs, SourceArgs, TagsModeArg};
 use crate::config::{Place, Spot};
 use crate::failure::Failure;
+use crate::settings::End;
 
 /// Who said something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +69,27 @@ pub struct ChannelLayer {
     pub concurrency: Option<NonZeroU32>,
 }
 
+/// What a level says of how the input is to be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceLayer {
+    pub format: Option<Format>,
+    pub delimiter: Option<Delimiter>,
+    pub encoding: Option<Charset>,
+    pub skip_lines: Option<u64>,
+    pub no_header: Option<bool>,
+    pub sheet: Option<String>,
+}
+
 /// What a level says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layer {
     pub channel: ChannelLayer,
     pub allow_http: Option<bool>,
+    pub max_calls: Option<u64>,
+    pub end: Option<End>,
+    pub patience: Option<Duration>,
     pub routing: Option<Said<Routing>>,
-    pub format: Option<Format>,
+    pub source: SourceLayer,
     pub matches: Option<Vec<String>>,
     pub mode: Option<Mode>,
     pub tags_mode: Option<TagsMode>,
@@ -111,24 +130,62 @@ impl ChannelLayer {
     }
 }
 
+impl SourceLayer {
+    /// This level, and where it says nothing the lower one.
+    pub fn over(self, lower: Self) -> Self {
+        Self {
+            format: self.format.or(lower.format),
+            delimiter: self.delimiter.or(lower.delimiter),
+            encoding: self.encoding.or(lower.encoding),
+            skip_lines: self.skip_lines.or(lower.skip_lines),
+            no_header: self.no_header.or(lower.no_header),
+            sheet: self.sheet.or(lower.sheet),
+        }
+    }
+
+    fn typed(args: &SourceArgs) -> Result<Self, Failure> {
+        let wrong = |option: &str, error: &dyn Error| Failure::usage_text(format!("{option}: {error}"));
+        let format = args.format.as_deref().map(str::parse).transpose();
+        let delimiter = args.delimiter.as_deref().map(str::parse).transpose();
+        let encoding = args.encoding.as_deref().map(str::parse).transpose();
+        Ok(Self {
+            format: format.map_err(|error: UnknownFormat| wrong("--format", &error))?,
+            delimiter: delimiter.map_err(|error: UnknownDelimiter| wrong("--delimiter", &error))?,
+            encoding: encoding.map_err(|error: UnknownCharset| wrong("--encoding", &error))?,
+            skip_lines: args.skip_lines,
+            no_header: flag(args.no_header),
+            sheet: args.sheet.clone(),
+        })
+    }
+}
+
+impl From<SourceLayer> for SourceOptions {
+    fn from(said: SourceLayer) -> Self {
+        let SourceLayer { format, delimiter, encoding, skip_lines, no_header, sheet } = said;
+        let (skip_lines, no_header) = (skip_lines.unwrap_or(0), no_header.unwrap_or(false));
+        Self { format, delimiter, encoding, skip_lines, no_header, sheet }
+    }
+}
+
 impl Layer {
     /// What the command line says. A command without an input says nothing of one.
     pub fn typed(place: &PlaceArgs, connection: &ConnectionArgs, input: Option<&InputArgs>) -> Result<Self, Failure> {
         let channel = place.channel.clone().map(|name| Said::typed("--channel", Routing::Channel(name)));
         let column = place.channel_column.clone().map(|name| Said::typed("--channel-column", Routing::Column(name)));
-        // A flag that is not there says nothing, and not that it is off.
-        let flag = |is_there: bool| is_there.then_some(true);
+        let limits = connection.limits;
         let layer = Self {
             channel: ChannelLayer::typed(connection)?,
             allow_http: flag(connection.allow_http),
+            max_calls: limits.max_calls,
+            end: limits.until.map(End::Until).or(limits.span.map(End::For)),
+            patience: limits.patience,
             routing: channel.or(column),
             journal: place.journal.clone(),
             ..Self::default()
         };
         let Some(input) = input else { return Ok(layer) };
-        let format = input.format.as_deref().map(str::parse::<Format>).transpose();
         Ok(Self {
-            format: format.map_err(|error| Failure::usage_text(format!("--format: {error}")))?,
+            source: SourceLayer::typed(&input.source)?,
             matches: Some(input.matches.clone()).filter(|fields| !fields.is_empty()),
             mode: input.mode.map(Mode::from),
             tags_mode: input.tags_mode.map(TagsMode::from),
@@ -143,8 +200,11 @@ impl Layer {
         Self {
             channel: self.channel.over(lower.channel),
             allow_http: self.allow_http.or(lower.allow_http),
+            max_calls: self.max_calls.or(lower.max_calls),
+            end: self.end.or(lower.end),
+            patience: self.patience.or(lower.patience),
             routing: self.routing.or(lower.routing),
-            format: self.format.or(lower.format),
+            source: self.source.over(lower.source),
             matches: self.matches.or(lower.matches),
             mode: self.mode.or(lower.mode),
             tags_mode: self.tags_mode.or(lower.tags_mode),
@@ -153,6 +213,11 @@ impl Layer {
             journal: self.journal.or(lower.journal),
         }
     }
+}
+
+/// A flag that is not there says nothing, and not that it is off.
+fn flag(is_there: bool) -> Option<bool> {
+    is_there.then_some(true)
 }
 
 impl<T> Said<T> {

@@ -1,5 +1,7 @@
 //! What wins over what.
 
+use std::time::Duration;
+
 use clap::Parser;
 use contactsync::{Clients, Timeouts};
 
@@ -42,6 +44,23 @@ fn an_option_wins_over_the_file_and_the_file_over_a_preset() {
     check("--token-file a", "token_env = \"B\"", "- 100 token file a");
     check("", "token_env = \"B\"", "- 100 c.toml:1: key `token_env`: the environment variable that it names");
     check("", "token_file = \"b\"", "- 100 c.toml:1: key `token_file`: the file that it names");
+}
+
+#[test]
+fn one_way_of_ending_wins_over_the_other_one_below() {
+    let check = |arguments: &str, file: &str, expected: Option<End>| {
+        assert_eq!(settings(arguments, file).unwrap().bounds.end, expected, "{arguments} / {file}");
+    };
+    assert_eq!(settings("", "").unwrap().bounds, Bounds::default());
+    let two_hours = Some(End::For(Duration::from_hours(2)));
+    let six = "06:00".parse().ok().map(End::Until);
+    check("", "", None);
+    check("--for 2h", "", two_hours);
+    check("--for 2h", "until = 06:00", two_hours);
+    check("--until 06:00", "for = \"2h\"", six);
+    check("", "for = \"2h\"", two_hours);
+    let bounds = settings("--max-calls 5", "max_calls = 6\npatience = 60").unwrap().bounds;
+    assert_eq!((bounds.max_calls, bounds.patience), (Some(5), Duration::from_mins(1)));
 }
 
 #[test]

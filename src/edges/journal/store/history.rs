@@ -22,7 +22,7 @@ impl Store {
 
     fn select_runs(&self, which: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunRow>> {
         let mut query = self.db.prepare_cached(&format!(
-            "SELECT id, channel, url, kind, rate, input, policy, state, reason, started_at, ended_at, worked_ms, summary FROM runs {which}"
+            "SELECT id, sync, channel, url, kind, rate, input, policy, state, reason, started_at, ended_at, worked_ms, summary FROM runs {which}"
         ))?;
         let mut rows = query.query(params)?;
         let mut runs = Vec::new();
@@ -77,6 +77,7 @@ fn run_row(row: &Row<'_>) -> Result<RunRow> {
     let unreadable = || JournalError::damaged("a run's state")(serde::de::Error::custom("unknown state"));
     Ok(RunRow {
         id: row.get("id")?,
+        sync: row.get("sync")?,
         channel: row.get("channel")?,
         url: row.get("url")?,
         kind: row.get("kind")?,

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, named_params, params};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::{Result, Store, call_kind, integer, json, millis, natural, outcome_columns, parse};
+use super::listing::read_cells;
+use super::{Result, Store, call_kind, integer, json, millis, natural, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
 use crate::core::model::{Contact, Standing};
+use crate::core::record::Cells;
 use crate::core::task::PastCall;
 use crate::core::time::{Setting, Timestamp};
 use crate::core::window::LINGER;
@@ -18,6 +20,25 @@ use crate::edges::journal::{Ended, Implied};
 /// Of how old a call somebody may still ask when it was: the window, of a minute; a task, whether its search is still
 /// good; with room for calls that took long.
 const ASKED_FOR: Duration = Duration::from_hours(1);
+
+/// A pending row as the table of items has it.
+struct PendingRow {
+    row: u64,
+    line: u64,
+    contact: Contact,
+    cells: Option<Cells>,
+}
+
+// From its columns in this order, beginning at this one.
+fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
+    let (contact, cells): (String, Option<String>) = (row.get(at + 2)?, row.get(at + 3)?);
+    Ok(PendingRow {
+        row: natural(row.get(at)?),
+        line: natural(row.get(at + 1)?),
+        contact: parse("a contact", &contact)?,
+        cells: cells.as_deref().map(read_cells).transpose()?,
+    })
+}
 
 impl Store {
     pub(in crate::edges::journal) fn follow_clock(
@@ -63,7 +84,7 @@ impl Store {
             "INSERT OR REPLACE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1",
             [run],
         )?;
-        let killed = Attempt::Lost { status: None, cause: "the process was killed before the answer".into() };
+        let killed = killed();
         self.db.execute(
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
              WHERE (channel = :channel OR window = :window) AND ended_at IS NULL",
@@ -85,33 +106,62 @@ impl Store {
     }
 
     pub(in crate::edges::journal) fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>> {
-        // A call that ended since then began at most a while before: the index is on the beginning.
-        let began = since.before(Duration::from_mins(10));
-        let mut query = self
-            .db
-            .prepare_cached("SELECT ended_at FROM calls WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3")?;
-        let ends =
-            query.query_map(params![millis(began), window.as_str(), millis(since)], |row| row.get::<_, i64>(0))?;
-        ends.map(|end| Ok(Timestamp::from_millis(natural(end?)))).collect()
+        let since_lingering = since.before(LINGER);
+        // Only of a lost call does it matter what it came to.
+        let mut query = self.db.prepare_cached(
+            "SELECT ended_at, iif(result = 'lost', attempt, NULL) FROM calls
+             WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3",
+        )?;
+        // It began at most a while before: the index is on the beginning.
+        let began = since_lingering.before(Duration::from_mins(10));
+        let mut rows = query.query(params![millis(began), window.as_str(), millis(since_lingering)])?;
+        let (mut ends, killed) = (Vec::new(), killed());
+        while let Some(row) = rows.next()? {
+            let (ended, lost): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+            let ended = Timestamp::from_millis(natural(ended));
+            let lost: Option<Attempt> = lost.map(|lost| parse("an attempt", &lost)).transpose()?;
+            // That a killed process's call may linger is in its end already.
+            let lingers = lost.is_some_and(|lost| lost.may_linger() && lost != killed);
+            let end = if lingers { ended + LINGER } else { ended };
+            if end > since {
+                ends.push(end);
+            }
+        }
+        Ok(ends)
+    }
+
+    pub(in crate::edges::journal) fn throttled_since(
+        &self,
+        window: &WindowId,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, Option<Duration>)>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT ended_at, attempt FROM calls
+             WHERE window = ?1 AND ended_at > ?2 AND result = 'throttled'",
+        )?;
+        let mut rows = query.query(params![window.as_str(), millis(since)])?;
+        let mut throttled = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (ended, attempt): (i64, String) = (row.get(0)?, row.get(1)?);
+            if let Attempt::Throttled { retry_after } = parse("an attempt", &attempt)? {
+                throttled.push((Timestamp::from_millis(natural(ended)), retry_after));
+            }
+        }
+        Ok(throttled)
     }
 
     pub(in crate::edges::journal) fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         let mut query = self.db.prepare_cached(
-            "SELECT known.unsettled, items.row, items.line, items.contact
+            "SELECT known.unsettled, items.row, items.line, items.contact, items.cells
              FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
              WHERE known.channel = ?2 AND known.unsettled IS NOT NULL ORDER BY items.row",
         )?;
         let mut rows = query.query(params![run, channel])?;
         let mut carried = Vec::new();
         while let Some(row) = rows.next()? {
-            let (sent, place, line, wanted): (String, Option<i64>, Option<i64>, Option<String>) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            carried.push(match (place, line, wanted) {
-                (Some(row), Some(line), Some(contact)) => {
-                    let contact = parse("a contact", &contact)?;
-                    Carried::Item(Box::new(self.item(run, channel, natural(row), natural(line), contact)?))
-                }
-                _ => Carried::Orphan(parse("a contact", &sent)?),
+            carried.push(match row.get::<_, Option<i64>>(1)? {
+                Some(_) => Carried::Item(Box::new(self.item(run, channel, pending_row(row, 1)?)?)),
+                None => Carried::Orphan(parse("a contact", &row.get::<_, String>(0)?)?),
             });
         }
         Ok(carried)
@@ -124,11 +174,20 @@ impl Store {
         row: u64,
         limit: u32,
     ) -> Result<Vec<Item>> {
-        let page = self.pending_contacts(run, row, limit)?;
-        page.into_iter().map(|(row, line, contact)| self.item(run, channel, row, line, contact)).collect()
+        let mut query = self.db.prepare_cached(
+            "SELECT row, line, contact, cells FROM items
+             WHERE run = ?1 AND state = 'pending' AND row > ?2 ORDER BY row LIMIT ?3",
+        )?;
+        let mut rows = query.query(params![run, integer(row), limit])?;
+        let mut items = Vec::new();
+        while let Some(row) = rows.next()? {
+            items.push(self.item(run, channel, pending_row(row, 0)?)?);
+        }
+        Ok(items)
     }
 
-    fn item(&self, run: i64, channel: &str, row: u64, line: u64, contact: Contact) -> Result<Item> {
+    fn item(&self, run: i64, channel: &str, pending: PendingRow) -> Result<Item> {
+        let PendingRow { row, line, contact, cells } = pending;
         let key = contact.key().to_string();
         let standing = self.standing(channel, &key)?;
         let mut query = self.db.prepare_cached(
@@ -146,7 +205,7 @@ impl Store {
                 ended: Timestamp::from_millis(natural(row.get(3)?)),
             });
         }
-        Ok(Item { row, line, contact, standing, past })
+        Ok(Item { row, line, contact, cells, standing, past })
     }
 
     pub(in crate::edges::journal) fn start(
@@ -199,9 +258,10 @@ impl Store {
             }
         }
         if let Some((run, row, outcome)) = &implied.outcome {
-            let (state, reason) = outcome_columns(outcome);
+            let (state, reason) = (outcome.name(), outcome.reason());
             let mut end = self.db.prepare_cached(
-                "UPDATE items SET state = ?3, reason = ?4, contact = NULL WHERE run = ?1 AND row = ?2",
+                "UPDATE items SET state = ?3, reason = ?4, contact = NULL, cells = CASE ?3 WHEN 'rejected' THEN cells END
+                 WHERE run = ?1 AND row = ?2",
             )?;
             end.execute(params![run, integer(*row), state, reason])?;
         }
@@ -223,4 +283,9 @@ impl Store {
         )?;
         Ok(())
     }
+}
+
+// What a call of a killed process comes to.
+fn killed() -> Attempt {
+    Attempt::Lost { status: None, cause: "the process was killed before the answer".into() }
 }

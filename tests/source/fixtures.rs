@@ -1,0 +1,210 @@
+//! One file of each kind that is read, and what contacts it gives.
+
+use contactsync::{Mapping, Mode, Row, Source, SourceOptions};
+
+use crate::path;
+
+/// Each row of a file as its contact or as why it was set aside, after what the file was found to be.
+fn read(file: &str, options: SourceOptions, phone: &str) -> Vec<String> {
+    let source = match Source::open(&path(file), options) {
+        Ok(source) => source,
+        Err(error) => return vec![error.to_string().replace("fixtures/input/", "")],
+    };
+    let mapping = Mapping::new(source.header(), vec![phone.to_owned()], Mode::Upsert).unwrap();
+    let detected = source.detected().clone();
+    let rows: Vec<_> = source.map(|row| contact(row.unwrap(), &mapping)).collect();
+    let remark = detected.remark().unwrap_or_default();
+    [vec![detected.to_string(), remark], rows].concat()
+}
+
+fn contact(row: Row, mapping: &Mapping) -> String {
+    let contact = match row {
+        Row::Record(record) => mapping.contact(&record).map(|contact| (record.line, contact)),
+        Row::Rejected(rejection) => Err(rejection),
+    };
+    match contact {
+        Ok((line, contact)) => {
+            let fields = contact.fields().iter().map(|field| format!("{}={}", field.name, field.value.text()));
+            let id = contact.id().map(|id| format!("id={}", id.as_str()));
+            let tags = contact.tags().iter().map(|tag| format!("#{tag}"));
+            let parts: Vec<_> = id.into_iter().chain(fields).chain(tags).collect();
+            format!("{line} {}", parts.join(" · ").replace('\n', "⏎").replace('\r', "␍"))
+        }
+        Err(rejection) => {
+            format!("{} [{}] {}", rejection.line, rejection.column.unwrap_or_default(), rejection.reason)
+        }
+    }
+}
+
+// The same three people in every file of text.
+const JOSE: &str = "phone=+34600111222 · first_name=José · city=Málaga · notes=first line⏎second line";
+const BEGONA: &str = "phone=+34600333444 · first_name=Begoña · city=Cádiz";
+const INIGO: &str = "phone=+5215550001 · first_name=Íñigo · city=Ciudad de México, CDMX · notes=said \"hola\"";
+
+fn check(file: &str, options: SourceOptions, phone: &str, expected: &[&str]) {
+    assert_eq!(read(file, options, phone), expected, "{file}");
+}
+
+fn check_text(file: &str, detected: &str, remark: &str) {
+    let jose = if file.contains("utf-16") || matches!(file, "mark.csv" | "sep-line.csv") {
+        JOSE.replace('⏎', "␍⏎")
+    } else if file == "returns.csv" {
+        JOSE.replace('⏎', "␍")
+    } else {
+        JOSE.to_owned()
+    };
+    // A line that only says what parts the cells is a line.
+    let first = if file == "sep-line.csv" { 3 } else { 2 };
+    let rows = [format!("{first} {jose}"), format!("{} {BEGONA}", first + 2), format!("{} {INIGO}", first + 3)];
+    let expected = [detected, remark].into_iter().chain(rows.iter().map(String::as_str)).collect::<Vec<_>>();
+    check(file, SourceOptions::default(), "phone", &expected);
+}
+
+#[test]
+fn text_in_every_encoding_and_with_every_delimiter() {
+    check_text("commas.csv", "csv, UTF-8, columns parted by `,`", "");
+    check_text("mark.csv", "csv, UTF-8, columns parted by `,`", "");
+    check_text("returns.csv", "csv, UTF-8, columns parted by `,`", "");
+    check_text("pipes.csv", "csv, UTF-8, columns parted by `|`", "columns parted by `|`");
+    check_text("tabs.tsv", "tsv, UTF-8, columns parted by tabs", "columns parted by tabs");
+    check_text("utf-16le.csv", "tsv, UTF-16LE, columns parted by tabs", "read as UTF-16LE, columns parted by tabs");
+    check_text("utf-16be.csv", "csv, UTF-16BE, columns parted by `;`", "read as UTF-16BE, columns parted by `;`");
+    check_text(
+        "sep-line.csv",
+        "csv, Windows-1252, columns parted by `;`",
+        "read as Windows-1252, columns parted by `;`",
+    );
+    check(
+        "excel-es.csv",
+        SourceOptions::default(),
+        "Teléfono",
+        &[
+            "csv, Windows-1252, columns parted by `;`",
+            "read as Windows-1252, columns parted by `;`",
+            "2 Teléfono=600 111 222 · Nombre=José · Apellidos=Núñez Peña · Correo=jose.nunez@example.es · Etiquetas=cliente; VIP",
+            "3 Teléfono=+34 600 333 444 · Nombre=Begoña · Apellidos=García de la Ó · Correo=begona@example.es",
+            "4 Teléfono=91 123 45 67 · Nombre=Íñigo · Apellidos=López · Etiquetas=proveedor, Málaga",
+        ],
+    );
+}
+
+#[test]
+fn archives_of_one_file() {
+    check_text("packed.csv.gz", "csv in gzip, UTF-8, columns parted by `,`", "");
+    check_text("packed.csv.zst", "csv in Zstandard, UTF-8, columns parted by `,`", "");
+    let found = "csv in zip, `export/contacts.csv` in it, UTF-8, columns parted by `,`";
+    check_text("packed.zip", found, "read from `export/contacts.csv` in it");
+    let found = "csv in zip, `contacts.csv` in it, UTF-8, columns parted by `,`";
+    check_text("stored.zip", found, "read from `contacts.csv` in it");
+    let several = "several.zip: expected a zip archive that holds one file, found 2: `a.csv`, `b.csv`";
+    check("several.zip", SourceOptions::default(), "phone", &[several]);
+}
+
+#[test]
+fn text_as_people_leave_it() {
+    check(
+        "untidy.csv",
+        SourceOptions::default(),
+        "phone",
+        &[
+            "csv, UTF-8, columns parted by `,`",
+            "columns 2 and 5 have no name and are ignored",
+            "3 phone=+34600111222 · first_name=José",
+            "6 phone=+34600333444 · first_name=Begoña",
+            "7 phone=+34600555666 · first_name=Ana",
+            "8 phone=+34600777888 · first_name=Eva",
+        ],
+    );
+    check(
+        "preamble.csv",
+        SourceOptions { skip_lines: 2, ..SourceOptions::default() },
+        "phone",
+        &["csv, UTF-8, columns parted by `;`", "columns parted by `;`", "4 phone=+34600111222 · first_name=José"],
+    );
+    check(
+        "headerless.csv",
+        SourceOptions { no_header: true, ..SourceOptions::default() },
+        "column 1",
+        &[
+            "csv, UTF-8, columns parted by `,`, no header",
+            "",
+            "1 column 1=+34600111222 · column 2=José",
+            "2 column 1=+34600333444 · column 2=Begoña",
+        ],
+    );
+}
+
+#[test]
+fn json_in_every_shape() {
+    let rows = |lines: [u64; 3]| {
+        let [first, second, third] = lines;
+        [format!("{first} {JOSE} · visits=3"), format!("{second} {BEGONA} · #lead · #vip"), format!("{third} {INIGO}")]
+    };
+    let check_objects = |file: &str, detected: &str, lines: [u64; 3]| {
+        let rows = rows(lines);
+        let expected: Vec<_> = [detected, ""].into_iter().chain(rows.iter().map(String::as_str)).collect();
+        check(file, SourceOptions::default(), "phone", &expected);
+    };
+    check_objects("lines.jsonl", "jsonl, UTF-8", [1, 2, 3]);
+    check_objects("packed.jsonl.gz", "jsonl in gzip, UTF-8", [1, 2, 3]);
+    check_objects("array.json", "json, UTF-8", [2, 9, 18]);
+    let jose = "id=cus_1 · phone=+34600111222 · city=Málaga · first_name=José · notes=first line⏎second line · #lead";
+    check(
+        "pages.json",
+        SourceOptions::default(),
+        "phone",
+        &[
+            "json, UTF-8",
+            "",
+            &format!("1 {jose}"),
+            "1 id=cus_2 · phone=+34600333444 · city=Cádiz · first_name=Begoña · #lead",
+            "2 id=cus_3 · phone=+5215550001 · city=Ciudad de México, CDMX · first_name=Íñigo · notes=said \"hola\" · #lead",
+        ],
+    );
+    check("contact.json", SourceOptions::default(), "phone", &["json, UTF-8", "", &format!("2 {jose}")]);
+}
+
+#[test]
+fn spreadsheets() {
+    let rows = [
+        "4 phone=34600111222 · first_name=José · code=007 · birthday=1980-02-29 · seen_at=2024-02-29T14:30:00 · \
+         opens=08:05:00 · vip=true · score=9.5 · total=19",
+        "6 phone=5215550001 · first_name=Íñigo · vip=false · score=0.3 · total=0.6",
+        "7 [total] expected a value, found the error #DIV/0!",
+        "8 [total] expected the result of the formula, found none: open the file in a spreadsheet and save it",
+    ];
+    let aside = "column 10 has no name and is ignored";
+    let check_sheet = |file: &str, detected: &str, remark: &str, rows: &[&str]| {
+        let expected: Vec<_> = [detected, remark].into_iter().chain(rows.iter().copied()).collect();
+        check(file, SourceOptions::default(), "phone", &expected);
+    };
+    let of_3 = format!("read from sheet `Contacts`, one of 3; {aside}");
+    check_sheet("sheet.xlsx", "xlsx, sheet `Contacts` of 3", &of_3, &rows);
+    let zipped = format!("read from `sheet.xlsx` in it; {of_3}");
+    check_sheet("sheet.xlsx.zip", "xlsx in zip, `sheet.xlsx` in it, sheet `Contacts` of 3", &zipped, &rows);
+    let of_2 = format!("read from sheet `Contacts`, one of 2; {aside}");
+    check_sheet("sheet.ods", "ods, sheet `Contacts` of 2", &of_2, &rows[..3]);
+
+    let sheet = |name: &str| SourceOptions { sheet: Some(name.to_owned()), ..SourceOptions::default() };
+    let old = ["xlsx, sheet `Old` of 3", "read from sheet `Old`, one of 3", "2 phone=+1"];
+    check("sheet.xlsx", sheet("Old"), "phone", &old);
+    check("sheet.xlsx", sheet("2"), "phone", &old);
+    check("sheet.xlsx", sheet("1"), "phone", &["sheet.xlsx: expected a sheet with a header, found an empty one"]);
+    let none = "sheet.xlsx: expected a sheet called `Leads`, found `Cover`, `Old`, `Contacts`";
+    check("sheet.xlsx", sheet("Leads"), "phone", &[none]);
+    let skipped = SourceOptions { skip_lines: 3, no_header: true, ..SourceOptions::default() };
+    let expected = read("sheet.ods", skipped, "column 1");
+    assert_eq!(expected[0], "ods, sheet `Contacts` of 2, no header");
+    assert!(expected[2].starts_with("4 column 1=34600111222 · column 2=José"), "{expected:?}");
+}
+
+#[test]
+fn every_fixture_is_in_the_table() {
+    let table = include_str!("fixtures.rs");
+    let others = ["README.md", "contacts.csv", "contacts.jsonl"];
+    for entry in std::fs::read_dir("fixtures/input").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let quoted = format!("\"{name}\"");
+        assert!(table.contains(&quoted) || others.contains(&name.as_str()), "{name} is read by no test");
+    }
+}

@@ -1,0 +1,292 @@
+//! What holds for any bytes and for any table.
+
+use std::fs;
+use std::io::{self, Read};
+
+use contactsync::{Cells, Charset, Delimiter, Format, Mapping, Mode, Row, Source, SourceOptions};
+use proptest::prelude::*;
+
+use crate::read;
+
+// What a CSV parser trips over, more often than chance would make it.
+fn csv_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "a",
+        "b,",
+        ",",
+        "\"",
+        "\"\"",
+        "\n",
+        "\r\n",
+        "\r",
+        " ",
+        "\u{e9}",
+        "\u{feff}",
+        ",\"x\ny\",",
+        "\0",
+    ]);
+    let pieces = prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat().into_bytes());
+    prop_oneof![4 => pieces, 1 => prop::collection::vec(any::<u8>(), 0..200)]
+}
+
+// A line of spaces or of delimiters; a lone `""` is none.
+fn is_blank(row: &csv::ByteRecord) -> bool {
+    row.iter().all(|cell| cell.trim_ascii().is_empty()) && (row.len() > 1 || !row[0].is_empty())
+}
+
+// Nothing is guessed.
+fn as_written() -> SourceOptions {
+    let (delimiter, encoding) = (Some(Delimiter::COMMA), Some(Charset::UTF_8));
+    SourceOptions { delimiter, encoding, ..Format::Csv.into() }
+}
+
+// The rows as the csv crate itself reads them.
+fn reference(bytes: &[u8]) -> Vec<csv::ByteRecord> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(bytes);
+    reader.byte_records().map(Result::unwrap).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_csv_row_comes_once_with_the_cells_that_the_csv_crate_reads(data in csv_bytes()) {
+        let bytes = [b"c1,c2\n".as_slice(), &data].concat();
+        let expected: Vec<_> = reference(&bytes)
+            .into_iter()
+            .skip(1)
+            .filter(|row| !is_blank(row))
+            .collect();
+        let rows: Vec<_> = read(bytes, as_written()).unwrap().map(Result::unwrap).collect();
+        // An unclosed quote makes one row of blanks too, which the csv crate cannot tell from a blank line.
+        let unclosed = rows.last().is_some_and(|row| matches!(row, Row::Rejected(r) if r.reason.contains("quote")));
+        let compared = if unclosed { rows.len() - 1 } else { rows.len() };
+        prop_assert!(expected.len() == rows.len() || (unclosed && expected.len() == compared));
+        let mut before = 1;
+        for (at, (row, expected)) in rows.iter().zip(&expected).take(compared).enumerate() {
+            let (number, line) = match row {
+                Row::Record(record) => {
+                    let cells: Vec<&[u8]> = match &record.cells {
+                        Cells::Texts(texts) => texts.iter().map(str::as_bytes).collect(),
+                        Cells::Object(_) => vec![b"JSON"],
+                    };
+                    prop_assert_eq!(cells, expected.iter().take(2).collect::<Vec<_>>());
+                    prop_assert!(expected.iter().skip(2).all(<[u8]>::is_empty));
+                    (record.row, record.line)
+                }
+                Row::Rejected(rejection) => {
+                    let filled = expected.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
+                    let sound = expected.len() >= 2 && filled <= 2 && expected.iter().all(|cell| std::str::from_utf8(cell).is_ok());
+                    prop_assert!(!sound, "{:?} for {:?}", rejection, expected);
+                    (rejection.row, rejection.line)
+                }
+            };
+            prop_assert_eq!(number, at as u64 + 1);
+            prop_assert!(line > before, "line {} after line {}", line, before);
+            before = line;
+        }
+    }
+
+    #[test]
+    fn a_row_stands_on_the_line_that_counting_gives(
+        rows in prop::collection::vec((0_usize..3, 0_usize..3), 0..20), crlf in any::<bool>(),
+    ) {
+        let end = if crlf { "\r\n" } else { "\n" };
+        let (mut text, mut line, mut expected) = (format!("a,b{end}"), 2, Vec::new());
+        for (blank, inside) in rows {
+            text += &end.repeat(blank);
+            text += &["1,\"x", &end.repeat(inside), "\"", end].concat();
+            expected.push(line + blank as u64);
+            line += (blank + inside + 1) as u64;
+        }
+        let lines: Vec<u64> = read(text.into_bytes(), Format::Csv).unwrap().map(|row| match row.unwrap() {
+            Row::Record(record) => record.line,
+            Row::Rejected(rejection) => panic!("{rejection:?}"),
+        }).collect();
+        prop_assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn no_bytes_make_a_mapping_panic(bytes in csv_bytes(), json in any::<bool>(), mode in 0_usize..3) {
+        let format = if json { Format::Jsonl } else { Format::Csv };
+        let mode = [Mode::Upsert, Mode::Create, Mode::Update][mode];
+        let Some(source) = read(bytes, format) else { return Ok(()) };
+        let Ok(mapping) = Mapping::new(source.header(), Vec::new(), mode) else { return Ok(()) };
+        for row in source.map(Result::unwrap) {
+            let Row::Record(record) = row else { continue };
+            let (row, line) = (record.row, record.line);
+            match mapping.contact(&record) {
+                Ok(contact) => prop_assert!(contact.id().is_some() || !contact.fields().is_empty()),
+                Err(rejection) => prop_assert_eq!((rejection.row, rejection.line), (row, line)),
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_a_reader_panic(bytes in csv_bytes(), json in any::<bool>()) {
+        let format = if json { Format::Jsonl } else { Format::Csv };
+        let lines = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
+        if let Some(source) = read(bytes, format) {
+            prop_assert!(source.map(Result::unwrap).count() <= lines);
+        }
+    }
+
+    #[test]
+    fn every_line_of_jsonl_that_is_not_blank_is_one_row(
+        lines in prop::collection::vec(r#"[ \{\}\[\]",:0-9a\\]{0,12}|\{"a":[0-9.e]{1,22}\}|\{"a":1\}"#, 0..20),
+    ) {
+        let expected = lines.iter().filter(|line| !line.trim().is_empty()).count();
+        let rows = read(lines.join("\n").into_bytes(), Format::Jsonl).unwrap();
+        prop_assert_eq!(rows.map(Result::unwrap).count(), expected);
+    }
+
+    #[test]
+    fn no_bytes_make_the_layers_panic(
+        file in 0..FILES.len(), at in any::<prop::sample::Index>(), bytes in prop::collection::vec(any::<u8>(), 1..8),
+        cut in any::<prop::sample::Index>(), cuts in any::<bool>(), size in 1_usize..5_000,
+    ) {
+        let mut input = fs::read(format!("fixtures/input/{}", FILES[file])).unwrap();
+        let at = at.index(input.len());
+        for (byte, new) in input[at..].iter_mut().zip(bytes) {
+            *byte = new;
+        }
+        if cuts {
+            input.truncate(cut.index(input.len()));
+        }
+        let source = Source::from_reader("in", Box::new(Pieces { bytes: input, at: 0, size }), None);
+        // What is wrong may be found anywhere on the way, and then it is said.
+        for row in source.into_iter().flatten() {
+            match row {
+                Ok(Row::Record(_)) => {}
+                Ok(Row::Rejected(rejection)) => prop_assert!(!rejection.reason.is_empty()),
+                Err(error) => prop_assert!(error.to_string().starts_with("in:")),
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_is_read_back_as_it_was_written(
+        (width, cells) in (2_usize..6).prop_flat_map(|width| (Just(width), prop::collection::vec(cell(), width..width * 8))),
+        writing in writing(), size in 1_usize..100,
+    ) {
+        let rows: Vec<&[String]> = cells.chunks_exact(width).collect();
+        let source = Source::from_reader("in", Box::new(Pieces { bytes: writing.bytes(&rows), at: 0, size }), writing.told());
+        let read: Vec<Vec<String>> = source.unwrap().map(|row| match row.unwrap() {
+            Row::Record(record) => match record.cells {
+                Cells::Texts(texts) => texts.iter().map(str::to_owned).collect(),
+                Cells::Object(_) => panic!("JSON from CSV"),
+            },
+            Row::Rejected(rejection) => panic!("{rejection:?}"),
+        }).collect();
+        let written: Vec<Vec<String>> =
+            rows.iter().filter(|row| row.iter().any(|cell| !cell.trim_ascii().is_empty())).map(|row| row.to_vec()).collect();
+        prop_assert_eq!(read, written);
+    }
+}
+
+const FILES: [&str; 11] = [
+    "sheet.xlsx",
+    "sheet.ods",
+    "sheet.xlsx.zip",
+    "packed.zip",
+    "stored.zip",
+    "packed.csv.gz",
+    "packed.csv.zst",
+    "utf-16le.csv",
+    "excel-es.csv",
+    "array.json",
+    "pages.json",
+];
+
+// Gives at most so many bytes at once.
+struct Pieces {
+    bytes: Vec<u8>,
+    at: usize,
+    size: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let rest = &self.bytes[self.at..];
+        let count = self.size.min(rest.len()).min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+// How a table is written.
+#[derive(Clone, Debug)]
+struct Writing {
+    delimiter: char,
+    encoding: Encoding,
+    end: &'static str,
+    quotes: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Encoding {
+    Utf8,
+    Utf8Marked,
+    Utf16Le,
+    Utf16Be,
+    Latin1,
+}
+
+fn writing() -> impl Strategy<Value = Writing> {
+    use Encoding::{Latin1, Utf8, Utf8Marked, Utf16Be, Utf16Le};
+    (
+        prop::sample::select(vec![',', ';', '\t', '|']),
+        prop::sample::select(vec![Utf8, Utf8Marked, Utf16Le, Utf16Be, Latin1]),
+        prop::sample::select(vec!["\n", "\r\n", "\r"]),
+        any::<bool>(),
+    )
+        .prop_map(|(delimiter, encoding, end, quotes)| Writing { delimiter, encoding, end, quotes })
+}
+
+// Letters that Latin-1 has, and what a reader of CSV stumbles over.
+fn cell() -> impl Strategy<Value = String> {
+    let sign = prop::sample::select(vec![
+        'a', 'Z', '7', ' ', '"', '\'', ',', ';', '|', '\t', '\n', '\r', '\u{e9}', '\u{f1}', '=',
+    ]);
+    prop::collection::vec(sign, 0..8).prop_map(String::from_iter)
+}
+
+impl Writing {
+    fn bytes(&self, rows: &[&[String]]) -> Vec<u8> {
+        let columns: Vec<String> = (1..=rows[0].len()).map(|place| format!("c{place}")).collect();
+        let mut text = String::new();
+        for row in [columns.as_slice()].into_iter().chain(rows.iter().copied()) {
+            let cells: Vec<_> = row.iter().map(|cell| self.cell(cell)).collect();
+            text += &cells.join(&self.delimiter.to_string());
+            text += self.end;
+        }
+        let wide = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+        match self.encoding {
+            Encoding::Utf8 => text.into_bytes(),
+            Encoding::Utf8Marked => format!("\u{feff}{text}").into_bytes(),
+            Encoding::Utf16Le => [b"\xFF\xFE".to_vec(), wide(u16::to_le_bytes)].concat(),
+            Encoding::Utf16Be => [b"\xFE\xFF".to_vec(), wide(u16::to_be_bytes)].concat(),
+            Encoding::Latin1 => text.chars().map(|sign| u8::try_from(u32::from(sign)).unwrap()).collect(),
+        }
+    }
+
+    fn cell(&self, cell: &str) -> String {
+        let needs = |sign: char| sign == self.delimiter || matches!(sign, '"' | '\n' | '\r');
+        if self.quotes || cell.chars().any(needs) {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        } else {
+            cell.to_owned()
+        }
+    }
+
+    // What parts the cells is said, as they are full of what may; and of letters in no order nobody can tell the language.
+    fn told(&self) -> SourceOptions {
+        let delimiter = Delimiter::new(u8::try_from(self.delimiter).unwrap());
+        let encoding = match self.encoding {
+            Encoding::Latin1 => Some("latin1".parse().unwrap()),
+            Encoding::Utf8 | Encoding::Utf8Marked | Encoding::Utf16Le | Encoding::Utf16Be => None,
+        };
+        SourceOptions { delimiter, encoding, ..Format::Csv.into() }
+    }
+}
