@@ -101,7 +101,13 @@ const RULES: &[Rule] = &[
     Rule {
         why: "how files are packed and written is the source's",
         files: Where::OutOf(&["src/edges/source/"]),
-        forbidden: &["calamine", "chardetng", "csv_core", "encoding_rs", "flate2", "tempfile", "zip", "zstd"],
+        forbidden: &["calamine", "chardetng", "csv_core", "flate2", "tempfile", "zip", "zstd"],
+        allowed: &[],
+    },
+    Rule {
+        why: "text in other encodings is read by the source, and written back by the report",
+        files: Where::OutOf(&["src/edges/source/", "src/edges/report/"]),
+        forbidden: &["encoding_rs"],
         allowed: &[],
     },
     Rule {
