@@ -191,10 +191,9 @@ mod tests {
     }
 
     fn line(row: Row, remains: Option<Cells>) -> u64 {
-        assert!(remains.is_none());
-        match row {
-            Row::Record(record) => record.line,
-            Row::Rejected(rejection) => rejection.line,
+        match (row, remains) {
+            (Row::Record(record), None) => record.line,
+            (row, remains) => panic!("{row:?}, {remains:?}"),
         }
     }
 
