@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Event, Format, Http, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, PATIENCE,
-    Policy, Routes, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
+    BaseUrl, ChannelKind, Clock, Event, Format, Http, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer,
+    PATIENCE, Policy, Routes, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
 };
 
 const CONTACTS: &str = "\
@@ -27,7 +27,7 @@ struct Printed;
 
 impl Observer for Printed {
     fn tell(&self, event: &Event<'_>) {
-        if let Event::Done { line, outcome } = event {
+        if let Event::Done { line, outcome, .. } = event {
             println!("line {line}: {outcome:?}");
         }
     }
@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         policy,
         now: clock.now(),
     };
-    let planned = plan(&journal, source, &mapping, Routes::One(run), &Printed, &stop)?;
+    let planned = plan(&journal, source, &mapping, Routes::One(run), Intake::default(), &Printed, &stop)?;
 
     // Sending brings each pending contact to its end. `stop.ask(…)` from anywhere would end it early.
     let ending = send(Job {

@@ -46,17 +46,21 @@ pub use crate::core::attempt::Attempt;
 pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
+pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
+pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
 pub use crate::core::health::PATIENCE;
 pub use crate::core::mapping::{Mapping, MappingError, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::schedule::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
+pub use crate::core::shape::{ListFiles, Listing, Shape};
 pub use crate::core::task::{Outcome, Policy};
+pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, Counts, Ended, Implied, Item, Journal, JournalError, Lock, LockError, NO_CHANNEL, NewRun, RunRow,
-    RunState, SendJournal,
+    Carried, Counts, Ended, Implied, Item, Journal, JournalError, ListedRow, Lock, LockError, NO_CHANNEL, NewRun, Rows,
+    RunRow, RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;
@@ -64,13 +68,15 @@ pub use crate::edges::platform::{
     BaseUrl, ChannelKind, Clients, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError,
     UnknownPreset, UrlError, preset,
 };
-pub use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary, Summary};
+pub use crate::edges::report::{
+    Calls, ListError, ListFault, ListFile, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary, Summary,
+};
 pub use crate::edges::sandbox;
 pub use crate::edges::source::{
     Charset, Delimiter, Detected, Format, Input, Packing, Row, SheetRead, Source, SourceError, SourceFault,
     SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
 };
 pub use crate::engine::{
-    Ending, Event, Job, Observer, PlanError, PlannedRuns, Routes, Stop, StopReason, Transport, concurrency_for, plan,
-    plan_summary, run_summary, send, send_all,
+    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Observer, PlanError, PlannedRuns, Routes, Stop,
+    StopReason, Transport, concurrency_for, plan, plan_summary, run_summary, send, send_all,
 };

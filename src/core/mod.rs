@@ -7,6 +7,8 @@ pub mod attempt;
 pub mod call;
 pub mod channel;
 pub mod diff;
+pub mod duplicates;
+pub mod guard;
 pub mod health;
 pub mod mapping;
 pub mod model;
@@ -16,7 +18,9 @@ pub mod record;
 pub mod retry;
 pub mod schedule;
 pub mod search;
+pub mod shape;
 pub mod task;
+pub mod text;
 pub mod time;
 pub mod window;
 

@@ -59,6 +59,26 @@ pub enum Outcome {
     Rejected(String),
 }
 
+impl Outcome {
+    /// The outcome in one word, as the journal and lists name it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+            Self::Rejected(_) => "rejected",
+        }
+    }
+
+    /// Why, when there is a reason.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Created | Self::Updated | Self::Unchanged => None,
+            Self::Rejected(reason) => Some(reason),
+        }
+    }
+}
+
 /// What a task does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
@@ -264,7 +284,7 @@ impl Task {
             (Call::Update { fields, .. }, Standing::Known(known)) => {
                 known.doubt = true;
                 for field in fields {
-                    known.fields.remove(&field.name);
+                    known.fields.remove(&*field.name);
                 }
             }
             (Call::AddTags { tags, .. }, Standing::Known(known)) => {

@@ -6,6 +6,7 @@ use crate::core::call::CallKind;
 use crate::core::plan::Range;
 use crate::core::schedule::Outlook;
 use crate::core::task::Outcome;
+use crate::edges::journal::ListedRow;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -70,6 +71,8 @@ pub enum Event<'a> {
         line: u64,
         /// How.
         outcome: &'a Outcome,
+        /// The row as lists have it, when it was sent; one that ended while the input was read is in the journal alone.
+        listed: Option<&'a ListedRow>,
     },
     /// A row stays pending although the run goes on.
     Left {
@@ -100,4 +103,27 @@ pub enum Event<'a> {
 pub trait Observer {
     /// Takes in one event.
     fn tell(&self, event: &Event<'_>);
+}
+
+impl<O: Observer> Observer for &O {
+    fn tell(&self, event: &Event<'_>) {
+        (**self).tell(event);
+    }
+}
+
+/// Nobody is told when there is none.
+impl<O: Observer> Observer for Option<O> {
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = self {
+            observer.tell(event);
+        }
+    }
+}
+
+/// Both are told, the first one first.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn tell(&self, event: &Event<'_>) {
+        self.0.tell(event);
+        self.1.tell(event);
+    }
 }

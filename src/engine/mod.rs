@@ -2,6 +2,7 @@
 
 mod channels;
 mod event;
+mod listing;
 mod plan;
 mod send;
 mod stop;
@@ -10,7 +11,8 @@ mod transport;
 
 pub use self::channels::send_all;
 pub use self::event::{Event, Observer};
-pub use self::plan::{PlanError, PlannedRuns, Routes, plan};
+pub use self::listing::{ListClaims, Listed, ListingError};
+pub use self::plan::{Intake, PlanError, PlannedRuns, Routes, plan};
 pub use self::send::{Ending, Job, concurrency_for, send};
 pub use self::stop::{Stop, StopReason};
 pub use self::summary::{plan_summary, run_summary};

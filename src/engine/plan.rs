@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::core::duplicates::Duplicates;
+use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
-use crate::core::model::Rejection;
+use crate::core::model::{Contact, Rejection};
+use crate::core::record::{Cells, Record};
+use crate::core::shape::{ListFiles, Listing};
 use crate::core::task::Outcome;
-use crate::edges::journal::{Journal, JournalError, NewRun, Planned, Settled};
+use crate::edges::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
 use crate::edges::source::{Row, Source, SourceError};
 use crate::engine::event::{Event, Observer};
 use crate::engine::stop::Stop;
-
-/// How many rows share one commit: enough that the commit's wait for the disk does not count.
-const BATCH: usize = 1_000;
 
 /// Why a file could not be planned. Nothing was sent, and what an earlier run left can still be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,9 @@ pub enum PlanError {
     /// The journal cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// It would change more than it may.
+    #[error(transparent)]
+    TooMany(#[from] TooManyChanges),
     /// Somebody asked to stop.
     #[error("stopped while reading the input: nothing was sent")]
     Stopped,
@@ -43,9 +47,22 @@ pub enum Routes {
     },
 }
 
+/// What holds for all rows of an input, whichever run they go to.
+#[derive(Clone, Debug, Default)]
+pub struct Intake {
+    /// What becomes of several rows of one contact.
+    pub duplicates: Duplicates,
+    /// The most contacts that may be made or changed.
+    pub max_changes: Option<MaxChanges>,
+    /// The files that list the rows, if any do.
+    pub files: ListFiles,
+}
+
 /// The runs that came of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedRuns {
+    /// The number that they share.
+    pub sync: i64,
     /// Their numbers, in the order of the routes.
     pub runs: Vec<i64>,
     /// The number of the run that holds the rows without a channel, when there are any.
@@ -57,57 +74,67 @@ pub struct PlannedRuns {
 /// Plans `source` into the journal. It takes a thread that may block.
 ///
 /// # Errors
-/// A [`PlanError`] when the input or the journal fails, or `stop` is asked for. Then no run is left.
+/// A [`PlanError`] when the input or the journal fails, it would change more than it may, or `stop` is asked for. Then no
+/// run is left.
 pub fn plan(
     journal: &Journal,
-    source: Source,
+    mut source: Source,
     mapping: &Mapping,
     routes: Routes,
+    intake: Intake,
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let (ways, new) = Router::new(routes);
-    let runs = journal.begin_plan(new)?;
+    let Intake { duplicates, max_changes, files } = intake;
+    let (mut ways, runs) = Router::new(routes);
+    ways.keeps_rows = files.rejects.is_some();
+    let match_fields = mapping.match_fields().to_vec();
+    let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
     let mut rows = 0;
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut flush = |batch: &mut Vec<(usize, Planned)>| -> Result<(), PlanError> {
+    let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
         if stop.reason().is_some() {
             return Err(PlanError::Stopped);
         }
         rows += u64::try_from(batch.len()).unwrap_or(0);
-        for settled in journal.plan_rows(&runs, std::mem::take(batch))? {
+        for settled in journal.plan_rows(&plan, batch)? {
             match settled {
                 Settled::Done { line, outcome: outcome @ Outcome::Rejected(_) } => {
-                    observer.tell(&Event::Done { line, outcome: &outcome });
+                    observer.tell(&Event::Done { line, outcome: &outcome, listed: None });
                 }
-                Settled::Done { .. } | Settled::Pending => {}
+                Settled::Done { .. } | Settled::Merged | Settled::Pending => {}
             }
         }
         observer.tell(&Event::Read { rows });
         Ok(())
     };
     let (mut unknown, mut left_out) = (false, 0);
-    for row in source {
-        let row = row?;
-        if let Row::Record(record) = &row
-            && !mapping.takes(record)
-        {
-            left_out += 1;
-            continue;
-        }
-        let (place, planned) = ways.route(row, mapping);
-        let Some(at) = place else { continue };
-        unknown |= ways.unknown == Some(at);
-        batch.push((at, planned));
-        if batch.len() == BATCH {
-            flush(&mut batch)?;
+    // `None` for a row that the rules do not take.
+    let make = |row: Row, remains: Option<Cells>| {
+        let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
+        is_taken.then(|| ways.route(row, remains, mapping))
+    };
+    source.in_batches(make, |made| {
+        let read = made.len();
+        let taken: Vec<_> = made.into_iter().flatten().collect();
+        left_out += u64::try_from(read - taken.len()).unwrap_or(0);
+        let planned: Vec<_> = taken.into_iter().filter_map(|(place, planned)| Some((place?, planned))).collect();
+        unknown |= planned.iter().any(|(at, _)| ways.unknown == Some(*at));
+        flush(planned)
+    })?;
+    if let Some(guard) = max_changes {
+        let extent = journal.extent(&plan)?;
+        if let Err(refused) = guard.check(extent.changes, extent.rows) {
+            journal.drop_plan(&plan)?;
+            return Err(refused.into());
         }
     }
-    flush(&mut batch)?;
-    journal.finish_plan(&runs)?;
-    let mut runs: Vec<i64> = runs.iter().map(|planning| planning.run).collect();
+    // Now the encoding is known: a file may be ASCII for long.
+    let shape = source.detected().shape(source.header());
+    let listing = (!files.is_empty()).then_some(Listing { files, shape });
+    journal.finish_plan(&plan, listing)?;
+    let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
-    Ok(PlannedRuns { runs, unknown, left_out })
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out })
 }
 
 /// Which of the runs a row goes to.
@@ -115,12 +142,14 @@ struct Router {
     // By channel: the place of its run, or `None` for what is somebody else's; empty when all rows go to the first.
     channels: BTreeMap<String, Option<usize>>,
     unknown: Option<usize>,
+    // Whether rows go on as they were read, too.
+    keeps_rows: bool,
 }
 
 impl Router {
     fn new(routes: Routes) -> (Self, Vec<NewRun>) {
         match routes {
-            Routes::One(run) => (Self { channels: BTreeMap::new(), unknown: None }, vec![run]),
+            Routes::One(run) => (Self { channels: BTreeMap::new(), unknown: None, keeps_rows: false }, vec![run]),
             Routes::ByChannel { mut runs, elsewhere, unknown } => {
                 let here = runs.iter().enumerate().map(|(at, run)| (run.channel.clone(), Some(at)));
                 let channels = here.chain(elsewhere.into_iter().map(|channel| (channel, None))).collect();
@@ -129,36 +158,49 @@ impl Router {
                     runs.push(run);
                     last
                 });
-                (Self { channels, unknown }, runs)
+                (Self { channels, unknown, keeps_rows: false }, runs)
             }
         }
     }
 
     // A row that cannot be read names no channel either.
-    fn route(&self, row: Row, mapping: &Mapping) -> (Option<usize>, Planned) {
-        let nobodys = if self.channels.is_empty() { Some(0) } else { self.unknown };
-        let record = match row {
-            Row::Rejected(rejection) => return (nobodys, Planned::Rejected(rejection)),
-            Row::Record(record) => record,
-        };
-        let (row, line) = (record.row, record.line);
-        let place = if let Some(column) = mapping.channel_column() {
-            let refuse = |found: &str| {
-                let reason = format!("expected the name of a channel, found {found}");
-                Planned::Rejected(Rejection { row, line, column: Some(column.to_owned()), reason })
-            };
-            match mapping.channel(&record) {
-                None => return (nobodys, refuse("none")),
-                Some(name) => match self.channels.get(name) {
-                    None => return (nobodys, refuse("one that is not in the configuration")),
-                    Some(place) => *place,
-                },
+    fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Option<usize>, Planned) {
+        match row {
+            Row::Rejected(rejection) => {
+                let cells = remains.filter(|_| self.keeps_rows);
+                (self.of_no_channel(), Planned::Rejected { rejection, cells })
             }
-        } else {
-            nobodys
+            Row::Record(record) => {
+                let (place, contact) = self.contact(&record, mapping);
+                let Record { row, line, cells } = record;
+                let cells = self.keeps_rows.then_some(cells);
+                let planned = match contact {
+                    Ok(contact) => Planned::Contact { row, line, contact, cells },
+                    Err(rejection) => Planned::Rejected { rejection, cells },
+                };
+                (place, planned)
+            }
+        }
+    }
+
+    fn contact(&self, record: &Record, mapping: &Mapping) -> (Option<usize>, Result<Contact, Rejection>) {
+        let Some(column) = mapping.channel_column() else {
+            return (self.of_no_channel(), mapping.contact(record));
         };
-        let planned =
-            mapping.contact(&record).map_or_else(Planned::Rejected, |contact| Planned::Contact { row, line, contact });
-        (place, planned)
+        let refuse = |found: &str| {
+            let reason = format!("expected the name of a channel, found {found}");
+            Rejection { row: record.row, line: record.line, column: Some(column.to_owned()), reason }
+        };
+        match mapping.channel(record) {
+            None => (self.of_no_channel(), Err(refuse("none"))),
+            Some(name) => match self.channels.get(name) {
+                None => (self.of_no_channel(), Err(refuse("one that is not in the configuration"))),
+                Some(place) => (*place, mapping.contact(record)),
+            },
+        }
+    }
+
+    fn of_no_channel(&self) -> Option<usize> {
+        if self.channels.is_empty() { Some(0) } else { self.unknown }
     }
 }

@@ -20,13 +20,15 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Call, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::health::{Health, Verdict};
+use crate::core::model::Standing;
 use crate::core::plan::Range;
+use crate::core::record::Cells;
 use crate::core::retry::{Retry, TRIES, decide, throttled_for};
 use crate::core::schedule::{Limits, Outlook, TYPICAL_LATENCY};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, MINUTE};
-use crate::edges::journal::{Counts, Ended, Implied, JournalError, RunState, SendJournal};
+use crate::edges::journal::{Counts, Ended, Implied, JournalError, ListedRow, RunState, SendJournal};
 use crate::edges::pace::{Clock, Pace, Passage, delays};
 use crate::edges::report::RunSummary;
 use crate::engine::channels::send_all;
@@ -191,9 +193,18 @@ struct Sending<'a, J, T, O> {
 
 /// A contact on its way, with its row; a contact that only has to be settled has none.
 struct OnTheWay {
-    place: Option<(u64, u64)>,
+    place: Option<Place>,
     task: Task,
     calls: Range,
+    // The calls that were sent for it in this run.
+    sent: Cell<usize>,
+}
+
+/// Where a contact stands in the input, and the row itself when rejected ones are listed.
+struct Place {
+    row: u64,
+    line: u64,
+    cells: Option<Cells>,
 }
 
 /// What a slot and a permit allow: one call.
@@ -347,6 +358,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let before = contact.task.standing().clone();
         contact.task.start(call);
         let implied = self.implied(contact, *contact.task.standing() != before, None);
+        contact.sent.set(contact.sent.get() + 1);
         let (number, attempt, at) = self.exchange(call, implied, clearance.passage).await?;
 
         let before = contact.task.standing().clone();
@@ -365,6 +377,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // goes on as if it had not been asked.
     async fn probe(&self, contact: &OnTheWay, look: &Call, clearance: Clearance<'_>) -> Result<(), JournalError> {
         let implied = || self.implied(contact, false, None);
+        contact.sent.set(contact.sent.get() + 1);
         let (number, attempt, at) = self.exchange(look, implied(), clearance.passage).await?;
         let noted = attempt.without_strangers(look.searched());
         self.job.journal.answered(Ended { number, attempt: noted, at }, implied()).await
@@ -474,7 +487,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             channel: self.job.channel.to_owned(),
             contact: contact.task.contact().clone(),
             standing: with_standing.then(|| contact.task.standing().clone()),
-            outcome: contact.place.zip(outcome).map(|((row, _), outcome)| (self.job.run, row, outcome.clone())),
+            outcome: contact
+                .place
+                .as_ref()
+                .zip(outcome)
+                .map(|(place, outcome)| (self.job.run, place.row, outcome.clone())),
         }
     }
 
@@ -484,14 +501,33 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             min: left.min.saturating_sub(contact.calls.min),
             max: left.max.saturating_sub(contact.calls.max),
         });
-        if let Some((_, line)) = contact.place {
-            self.job.observer.tell(&Event::Done { line, outcome });
+        if let Some(place) = &contact.place {
+            let listed = self.listed(contact, place, outcome);
+            self.job.observer.tell(&Event::Done { line: place.line, outcome, listed: Some(&listed) });
+        }
+    }
+
+    // As the journal has it.
+    fn listed(&self, contact: &OnTheWay, place: &Place, outcome: &Outcome) -> ListedRow {
+        ListedRow {
+            channel: self.job.channel.to_owned(),
+            row: place.row,
+            line: place.line,
+            key: Some(contact.task.contact().key().to_string()),
+            state: outcome.name().to_owned(),
+            reason: outcome.reason().map(str::to_owned),
+            contact_id: match contact.task.standing() {
+                Standing::Known(known) => Some(known.id.to_string()),
+                Standing::Unknown | Standing::Unsettled { .. } => None,
+            },
+            calls: u64::try_from(contact.sent.get()).unwrap_or(u64::MAX),
+            cells: place.cells.clone(),
         }
     }
 
     fn left(&self, contact: &OnTheWay, reason: &str) {
-        if let Some((_, line)) = contact.place {
-            self.job.observer.tell(&Event::Left { line, reason });
+        if let Some(place) = &contact.place {
+            self.job.observer.tell(&Event::Left { line: place.line, reason });
         }
     }
 }

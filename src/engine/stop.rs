@@ -17,6 +17,8 @@ pub enum StopReason {
     Deadline,
     /// It has made as many calls as it may.
     MaxCalls(u64),
+    /// A file that lists rows cannot be written.
+    Unlisted(String),
 }
 
 impl StopReason {
@@ -25,7 +27,7 @@ impl StopReason {
         match self {
             Self::Signal(name) => format!("stopped by {name}"),
             Self::Unauthorized(message) => format!("the platform refused the token: {message}"),
-            Self::Down(cause) => cause.clone(),
+            Self::Down(cause) | Self::Unlisted(cause) => cause.clone(),
             Self::Deadline => "the time is up: no further call could end in it".to_owned(),
             Self::MaxCalls(1) => "it made the one call that it may make".to_owned(),
             Self::MaxCalls(calls) => format!("it made the {calls} calls that it may make"),

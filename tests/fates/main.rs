@@ -14,8 +14,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    CallKind, Clock, Event, Format, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome, PATIENCE, Policy,
-    Routes, RunSummary, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
+    CallKind, Clock, Event, Format, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome, PATIENCE,
+    Policy, Routes, RunSummary, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
 };
 
 use platform::{Fate, Manners, Platform, Words};
@@ -280,8 +280,8 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
         policy,
         now: clock.now(),
     };
-    let planned =
-        plan(journal, source, &mapping, Routes::One(new), &observer, &Stop::default()).expect("it is planned");
+    let planned = plan(journal, source, &mapping, Routes::One(new), Intake::default(), &observer, &Stop::default())
+        .expect("it is planned");
     for _ in 0..4 {
         let job = Job {
             journal,

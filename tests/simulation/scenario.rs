@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Event, Field, Format, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome, Outlook,
-    PATIENCE, Policy, Routes, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send, send_all,
+    Clock, Ending, Event, Field, Format, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome,
+    Outlook, PATIENCE, Policy, Routes, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send, send_all,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -96,7 +96,7 @@ impl Observer for Watcher {
     fn tell(&self, event: &Event<'_>) {
         match event {
             // Seen only when a scenario fails, to say why.
-            Event::Done { line, outcome: Outcome::Rejected(reason) } => println!("line {line}: rejected: {reason}"),
+            Event::Done { line, outcome: Outcome::Rejected(reason), .. } => println!("line {line}: rejected: {reason}"),
             Event::Throttled { .. } => self.throttled.set(self.throttled.get() + 1),
             Event::Paused { .. } => self.paused.set(self.paused.get() + 1),
             Event::Left { .. } => self.left.set(self.left.get() + 1),
@@ -416,7 +416,7 @@ impl Channel<'_> {
         let (tonight, row) = (self.tonight.borrow(), &self.rows[n]);
         let mut wanted = row.fields.clone();
         for field in wanted.iter_mut().skip(1).filter(|_| tonight.version > 0) {
-            field.value = contactsync::Value::Text(format!("{} of {}", field.value.text(), tonight.version));
+            field.value = contactsync::Value::Text(format!("{} of {}", field.value.text(), tonight.version).into());
         }
         if self.scenario.second && tonight.with_email[n] {
             wanted.push(Field::text("email", format!("contact{n}@example.com")));
@@ -483,7 +483,7 @@ impl Channel<'_> {
             policy: self.policy(),
             now: self.now(),
         };
-        plan(self.journal, source, &mapping, Routes::One(new), &self.watcher, &Stop::default())
+        plan(self.journal, source, &mapping, Routes::One(new), Intake::default(), &self.watcher, &Stop::default())
             .expect("it is planned")
             .runs[0]
     }

@@ -41,15 +41,22 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
     check("blank.csv", Some(b"\n\n"), email, &["blank.csv: ", "found an empty file"]).await;
     check("nameless.csv", Some(b" , \n1,2\n"), email, &["nameless.csv:1: "]).await;
     check("twice.csv", Some(b"email,name,email\n"), email, &["twice.csv:1: ", "`email`"]).await;
-    check("utf16.csv", Some(b"\xFF\xFEe\0m\0"), email, &["utf16.csv:1: ", "UTF-16"]).await;
+    check("binary.csv", Some(b"email\x01\x02\0\n"), email, &["binary.csv:1: ", "control characters"]).await;
+    check("print.csv", Some(b"%PDF-1.7\n%"), email, &["print.csv: ", "found a PDF"]).await;
+    check("cut.csv.gz", Some(b"\x1F\x8B\x08\0"), email, &["cut.csv.gz:1: ", "could not read it"]).await;
     check("open.csv", Some(b"email,\"name\na,b\n"), email, &["open.csv:1: ", "quote"]).await;
-    check("in.txt", Some(b"email\na@example.com\n"), email, &["in.txt: ", ".csv", "--format"]).await;
     check("in.csv", Some(b"email\na@example.com\n"), "--match mail", &["in.csv: ", "`mail`", "`email` is one"]).await;
     check("in.csv", None, "", &["in.csv: ", "--match", "email"]).await;
     check("in.csv", None, "--match email --match email", &["in.csv: ", "`email`", "twice"]).await;
     check("in.csv", None, "--match contact_id", &["in.csv: ", "`contact_id`"]).await;
-    check("in.csv", None, "--match email --format xml", &["csv or jsonl", "`xml`"]).await;
-    check("-", None, email, &["standard input: ", "--format"]).await;
+    check("in.csv", None, "--match email --format xml", &["--format: expected csv, tsv, jsonl", "`xml`"]).await;
+    check("in.csv", None, "--match email --format xlsx", &["in.csv: expected xlsx, as `--format` says, found csv"])
+        .await;
+    check("in.csv", None, "--match email --delimiter ;;", &["--delimiter: expected one character", "`;;`"]).await;
+    check("in.csv", None, "--match email --encoding klingon", &["--encoding: expected an encoding", "`klingon`"]).await;
+    check("in.csv", None, "--match email --sheet 2", &["in.csv: expected a spreadsheet for `--sheet`, found csv"])
+        .await;
+    check("-", None, email, &["standard input: ", "found an empty file"]).await;
 }
 
 #[tokio::test]
@@ -78,7 +85,7 @@ async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
     check("blank.csv", &good("  ,Nobody"), 2, &[(3, "column `email`")]).await;
     check(
         "many.csv",
-        b"email,name,tags,remove_tags\na@example.com,\"An\nn\",,\nx\nb@example.com,Bo,x,x\n\nc@example.com,C\xC3y,,\nd@example.com,Di,,\n",
+        b"email,name,tags,remove_tags\na@example.com,\"An\xC3\xA9\nn\",,\nx\nb@example.com,Bo,x,x\n\nc@example.com,C\xC3y,,\nd@example.com,Di,,\n",
         2,
         &[(4, "found 1"), (5, "`x`"), (7, "column `name`: expected UTF-8")],
     )
@@ -99,6 +106,18 @@ async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn an_input_that_breaks_off_sends_nothing() {
+    let scene = Scene::unlimited().await;
+    let packed = fs::read("fixtures/input/packed.csv.gz").unwrap();
+    let check = async |name: &str, content: &[u8], part: &str| {
+        scene.write(name, content);
+        check_refused(&scene, scene.sync(&format!("{name} --match phone")).run().await, 2, &[part]);
+    };
+    check("in.json", b"[{\"phone\": 1},\n{,}]", "in.json:2: expected JSON at byte 2, found a fault").await;
+    check("cut.csv.gz", &packed[..packed.len() - 9], "expected more of the input").await;
 }
 
 #[tokio::test]

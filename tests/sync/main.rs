@@ -5,12 +5,14 @@
 mod bad_input;
 mod calls;
 mod config;
+mod duplicates;
 mod faults;
 mod guards;
 mod kill;
 mod machine;
 mod pace;
 mod plans;
+mod rejects;
 mod rows;
 mod scene;
 mod secrets;

@@ -190,10 +190,42 @@ async fn rows_without_a_key_are_made_once_each_however_often_they_are_synced() {
 async fn standard_input_is_a_file_too() {
     let scene = Scene::unlimited().await;
     scene.write("in", "email,name\na@example.com,Ann\n,Nobody\n");
-    let ran = scene.sync("- --format csv --match email").stdin("in").run().await;
+    let ran = scene.sync("- --match email").stdin("in").run().await;
     assert_eq!(ran.said("warning: standard input:3: rejected: ").len(), 1, "{ran:?}");
     check(&scene, &ran, "1 created, 1 rejected", "1 find, 1 create");
     scene.write("in", "{\"email\": \"a@example.com\", \"name\": \"Bo\"}\n");
     check(&scene, &scene.sync("- --format jsonl --match email").stdin("in").run().await, "1 updated", "1 update");
     assert_eq!(text(&scene, 0, "name"), "Bo");
+}
+
+#[tokio::test]
+async fn a_file_is_read_as_it_was_exported() {
+    let scene = Scene::unlimited().await;
+    for (name, file) in [("es.csv", "excel-es.csv"), ("sheet", "sheet.xlsx"), ("late.csv", "")] {
+        let late = "email,name\n".to_owned() + &"a@example.com,Ann\n".repeat(100_000);
+        let bytes =
+            if file.is_empty() { late.into_bytes() } else { std::fs::read(format!("fixtures/input/{file}")).unwrap() };
+        scene.write(name, bytes);
+    }
+    // In whatever order they came.
+    let values = |field: &str| {
+        let contacts = 0..scene.sandbox.contacts(TOKEN).len();
+        contacts.map(|nth| text(&scene, nth, field)).collect::<Vec<_>>()
+    };
+    let ran = scene.sync("es.csv --match Correo").run().await;
+    assert_eq!(ran.said("es.csv: "), ["es.csv: read as Windows-1252, columns parted by `;`"], "{ran:?}");
+    check(&scene, &ran, "2 created, 1 rejected", "2 find, 2 create");
+    assert!(values("Apellidos").contains(&"N\u{fa}\u{f1}ez Pe\u{f1}a".to_owned()));
+    let ran = scene.sync("- --match phone --sheet Contacts").stdin("sheet").run().await;
+    let remark = "standard input: read from sheet `Contacts`, one of 3; column 10 has no name and is ignored";
+    assert_eq!(ran.said("standard input: read"), [remark], "{ran:?}");
+    check(&scene, &ran, "2 created, 2 rejected", "2 find, 2 create");
+    assert!(values("seen_at").contains(&"2024-02-29T14:30:00".to_owned()));
+    // What a text is written in may show in its last row.
+    let mut late = std::fs::read(scene.path("late.csv")).unwrap();
+    late.extend(b"b@example.com,Jos\xE9\n");
+    scene.write("late.csv", late);
+    let ran = scene.sync("late.csv --match email").run().await;
+    assert_eq!(ran.said("late.csv: "), ["late.csv: read as Windows-1252"], "{ran:?}");
+    assert!(values("name").contains(&"Jos\u{e9}".to_owned()));
 }

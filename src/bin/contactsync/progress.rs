@@ -151,7 +151,7 @@ impl Observer for Progress<'_> {
                     self.voice.say(Level::Info, &format!("{rows} rows read"));
                 }
             }
-            Event::Done { line, outcome: Outcome::Rejected(reason) } => self.rejected(state, *line, reason),
+            Event::Done { line, outcome: Outcome::Rejected(reason), .. } => self.rejected(state, *line, reason),
             // Of the sending, which the channels tell.
             Event::Done { .. }
             | Event::Sending { .. }
@@ -216,7 +216,7 @@ impl Observer for ChannelProgress<'_> {
                 let text = format!("somebody else uses this token: {calls} calls in the past minute; giving way");
                 self.say(Level::Warning, &text);
             }
-            Event::Done { line, outcome } => {
+            Event::Done { line, outcome, .. } => {
                 state.done += 1;
                 if let Outcome::Rejected(reason) = outcome {
                     self.all.rejected(state, *line, reason);

@@ -9,6 +9,7 @@ mod rows;
 mod sending;
 mod store;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::{iter, thread};
@@ -17,10 +18,14 @@ use tokio::sync::oneshot;
 
 pub use self::error::JournalError;
 pub use self::lock::{Lock, LockError};
-pub use self::rows::{Carried, Counts, Item, NO_CHANNEL, NewRun, Planned, Planning, RunRow, RunState, Settled};
+pub use self::rows::{
+    Carried, Counts, Extent, Item, ListedRow, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows, RunRow, RunState,
+    Settled,
+};
 pub use self::sending::{Ended, Implied, SendJournal};
 use self::store::Store;
 use crate::core::model::Key;
+use crate::core::shape::Listing;
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};
 
@@ -161,27 +166,93 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn begin_plan(&self, runs: Vec<NewRun>) -> Result<Arc<[Planning]>, JournalError> {
-        self.ask_blocking(move |store| Ok(store.begin_plan(&runs)?.into()))
+    pub fn begin_plan(&self, new: NewPlan) -> Result<Arc<Plan>, JournalError> {
+        self.ask_blocking(move |store| Ok(store.begin_plan(new)?.into()))
     }
 
-    /// Adds rows, each to the run at its place in `runs`, and says what becomes of each.
+    /// Adds rows, each to the run at its place in the plan, and says what becomes of each.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn plan_rows(&self, runs: &Arc<[Planning]>, rows: Vec<(usize, Planned)>) -> Result<Vec<Settled>, JournalError> {
-        let runs = Arc::clone(runs);
-        self.ask_blocking(move |store| store.plan_rows(&runs, &rows))
+    pub fn plan_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<Vec<Settled>, JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.plan_rows(&plan, &rows))
+    }
+
+    /// How much was planned.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn extent(&self, plan: &Arc<Plan>) -> Result<Extent, JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.extent(&plan))
+    }
+
+    /// Gives a plan up, before its end: what earlier runs left stays as it was.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn drop_plan(&self, plan: &Arc<Plan>) -> Result<(), JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.drop_plan(&plan))
     }
 
     /// Ends the planning of runs: from now on each is its channel's truth, and what earlier runs left is replaced. A run
-    /// of [`NO_CHANNEL`] is finished with that, and gone when it has no rows.
+    /// of [`NO_CHANNEL`] is finished with that, and gone when it has no rows. `listing` says which files list the rows.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn finish_plan(&self, runs: &Arc<[Planning]>) -> Result<(), JournalError> {
-        let runs = Arc::clone(runs);
-        self.ask_blocking(move |store| store.finish_plan(&runs))
+    pub fn finish_plan(&self, plan: &Arc<Plan>, listing: Option<Listing>) -> Result<(), JournalError> {
+        let plan = Arc::clone(plan);
+        self.ask_blocking(move |store| store.finish_plan(&plan, listing.as_ref()))
+    }
+
+    /// The files that list the rows of an input, if any do, and whether they hold all that the journal holds.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn listing(&self, sync: i64) -> Result<Option<(Listing, bool)>, JournalError> {
+        self.ask_blocking(move |store| store.listing(sync))
+    }
+
+    /// Has other files list the rows of an input from now on.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn set_listing(&self, sync: i64, listing: Listing) -> Result<(), JournalError> {
+        self.ask_blocking(move |store| store.set_listing(sync, &listing))
+    }
+
+    /// Writes down whether the files that list the rows of an input hold all that the journal holds.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn set_listed(&self, sync: i64, written: bool) -> Result<(), JournalError> {
+        self.ask_blocking(move |store| store.set_listed(sync, written))
+    }
+
+    /// How many runs were planned from an input.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn channels_of(&self, sync: i64) -> Result<u64, JournalError> {
+        self.ask_blocking(move |store| store.channels_of(sync))
+    }
+
+    /// Hands the rows of an input, in its order and whichever run they belong to, to `each` until that breaks off, and
+    /// gives `state` back, which it fills. Others wait for the journal meanwhile.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn each_row<S, F>(&self, sync: i64, rows: Rows, mut state: S, each: F) -> Result<S, JournalError>
+    where
+        S: Send + 'static,
+        F: Fn(&mut S, ListedRow) -> ControlFlow<()> + Send + 'static,
+    {
+        self.ask_blocking(move |store| {
+            store.each_row(sync, rows, |row| each(&mut state, row))?;
+            Ok(state)
+        })
     }
 
     /// The newest run of a channel that can be gone on with.
@@ -191,6 +262,15 @@ impl Journal {
     pub fn resumable(&self, channel: &str) -> Result<Option<RunRow>, JournalError> {
         let channel = channel.to_owned();
         self.ask_blocking(move |store| store.resumable(&channel))
+    }
+
+    /// The newest run of a channel.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn newest(&self, channel: &str) -> Result<Option<RunRow>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask_blocking(move |store| store.newest(&channel))
     }
 
     /// The runs, newest first, at most `limit`.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::core::call::CallKind;
+use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Rejection, Standing};
+use crate::core::record::Cells;
 use crate::core::task::{Outcome, PastCall, Policy};
 use crate::core::time::Timestamp;
 
@@ -31,6 +33,39 @@ pub struct NewRun {
 /// The channel of a run that belongs to none: it holds the rows whose channel nobody knows.
 pub const NO_CHANNEL: &str = "";
 
+/// An input to be planned.
+#[derive(Clone, Debug)]
+pub struct NewPlan {
+    /// Its runs, in the order in which rows name them.
+    pub runs: Vec<NewRun>,
+    /// What becomes of several rows of one contact.
+    pub duplicates: Duplicates,
+    /// The match fields, in the order in which they are tried.
+    pub match_fields: Vec<String>,
+}
+
+/// An input that is being planned.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The number that its runs share.
+    pub sync: i64,
+    /// Its runs.
+    pub runs: Vec<Planning>,
+    /// What becomes of several rows of one contact.
+    pub duplicates: Duplicates,
+    /// The match fields, in the order in which they are tried.
+    pub match_fields: Vec<String>,
+}
+
+/// How much of an input there is, and how much of it changes something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// All rows.
+    pub rows: u64,
+    /// Those whose contact is to be made or changed.
+    pub changes: u64,
+}
+
 /// A run that is being planned.
 #[derive(Clone, Debug)]
 pub struct Planning {
@@ -53,9 +88,16 @@ pub enum Planned {
         line: u64,
         /// The contact.
         contact: Contact,
+        /// The row as it was read, when it is to be kept.
+        cells: Option<Cells>,
     },
     /// A row that did not.
-    Rejected(Rejection),
+    Rejected {
+        /// Where it stands, and why.
+        rejection: Rejection,
+        /// The row as it was read, as far as it could be, when it is to be kept.
+        cells: Option<Cells>,
+    },
 }
 
 /// What became of a planned row.
@@ -63,6 +105,8 @@ pub enum Planned {
 pub enum Settled {
     /// It is pending.
     Pending,
+    /// An earlier row stands for its contact.
+    Merged,
     /// It is done already.
     Done {
         /// Its line.
@@ -118,6 +162,8 @@ impl RunState {
 pub struct RunRow {
     /// Its number.
     pub id: i64,
+    /// The number that it shares with the runs that were planned from the same input.
+    pub sync: i64,
     /// Its channel.
     pub channel: String,
     /// The platform's base URL that the channel belongs to.
@@ -157,7 +203,7 @@ pub struct Counts {
     pub unchanged: u64,
     /// Set aside.
     pub rejected: u64,
-    /// Replaced by a later row of the same contact.
+    /// Of a contact for which another row stands.
     pub merged: u64,
     /// Still to do.
     pub pending: u64,
@@ -180,6 +226,8 @@ pub struct Item {
     pub line: u64,
     /// The contact as the file wants it.
     pub contact: Contact,
+    /// The row as it was read, when rejected ones are listed.
+    pub cells: Option<Cells>,
     /// What is known of it.
     pub standing: Standing,
     /// The calls that earlier processes made for it in this run.
@@ -193,4 +241,36 @@ pub enum Carried {
     Item(Box<Item>),
     /// The run's input no longer has it; this is the contact as it was sent.
     Orphan(Contact),
+}
+
+/// A row as a list has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListedRow {
+    /// Its channel.
+    pub channel: String,
+    /// Its place among the data rows.
+    pub row: u64,
+    /// The physical line on which it begins.
+    pub line: u64,
+    /// Its contact's key, if it became one.
+    pub key: Option<String>,
+    /// How it stands: `pending`, `created`, `updated`, `unchanged`, `rejected` or `merged`.
+    pub state: String,
+    /// Why, when there is a reason.
+    pub reason: Option<String>,
+    /// The platform's id of its contact, if it is known.
+    pub contact_id: Option<String>,
+    /// How many calls it took.
+    pub calls: u64,
+    /// The row as it was read, of a rejected one that was to be kept.
+    pub cells: Option<Cells>,
+}
+
+/// Which rows are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// All of them.
+    All,
+    /// Those that were rejected.
+    Rejected,
 }

@@ -36,8 +36,18 @@ CREATE TABLE items (
     key     TEXT,               -- NULL for a row that never became a contact
     state   TEXT NOT NULL,      -- pending, created, updated, unchanged, rejected or merged
     reason  TEXT,
-    contact TEXT,               -- JSON, while pending
+    contact TEXT,               -- JSON, while pending, and while planned when rows of a contact are put together
+    doubles INTEGER,            -- the row that stands for the same contact in this one's place
+    cells   TEXT,               -- JSON of the row as it was read, when rejected ones are listed: while pending, and once rejected
     PRIMARY KEY (run, row)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX items_by_key ON items (run, key) WHERE key IS NOT NULL AND state <> 'merged';
+CREATE UNIQUE INDEX items_by_key ON items (run, key) WHERE key IS NOT NULL AND doubles IS NULL;
 CREATE INDEX items_pending ON items (run, row) WHERE state = 'pending';
+CREATE INDEX items_rejected ON items (run, row) WHERE state = 'rejected';
+
+-- The files that list the rows of an input, for who goes on with its runs.
+CREATE TABLE listings (
+    sync    INTEGER PRIMARY KEY,
+    listing TEXT NOT NULL,              -- JSON
+    written INTEGER NOT NULL DEFAULT 0  -- whether the files hold what the journal holds
+);

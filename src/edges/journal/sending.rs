@@ -234,8 +234,9 @@ impl SendJournal for Journal {
 mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
+    use crate::core::duplicates::Duplicates;
     use crate::core::model::{Draft, Field, Mode};
-    use crate::edges::journal::NewRun;
+    use crate::edges::journal::{NewPlan, NewRun};
 
     const POLICY: Policy =
         Policy { mode: Mode::Create, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
@@ -272,8 +273,9 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let runs = journal.begin_plan(vec![new]).unwrap();
-        journal.finish_plan(&runs).unwrap();
+        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: Vec::new() };
+        let plan = journal.begin_plan(new).unwrap();
+        journal.finish_plan(&plan, None).unwrap();
         journal
     }
 

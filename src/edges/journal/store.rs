@@ -2,6 +2,9 @@
 //! transaction that its caller begins and ends.
 
 mod history;
+mod kept;
+mod listing;
+mod placing;
 mod planning;
 mod sending;
 
@@ -17,7 +20,6 @@ use super::JournalError;
 use super::lock::LOCK_ENDING;
 use crate::core::call::CallKind;
 use crate::core::model::{Contact, Standing};
-use crate::core::task::Outcome;
 use crate::core::time::Timestamp;
 
 type Result<T> = std::result::Result<T, JournalError>;
@@ -213,15 +215,6 @@ fn names_beside(path: &Path) -> Vec<String> {
     let names = folder.read_dir().into_iter().flatten().flatten();
     let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.starts_with(&beside)).collect()
-}
-
-fn outcome_columns(outcome: &Outcome) -> (&'static str, Option<&str>) {
-    match outcome {
-        Outcome::Created => ("created", None),
-        Outcome::Updated => ("updated", None),
-        Outcome::Unchanged => ("unchanged", None),
-        Outcome::Rejected(reason) => ("rejected", Some(reason)),
-    }
 }
 
 fn call_kind(name: &str) -> Result<CallKind> {

@@ -1,10 +1,17 @@
-//! Reports: what a run or a plan came to, as the one JSON object that scripts read.
+//! Reports: what a run or a plan came to, as the one JSON object that scripts read, and what became of its rows, as files.
+
+mod cell;
+mod encoded;
+mod file;
+mod lists;
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::Serialize;
 
+pub use self::file::{ListError, ListFault, ListFile};
+pub use self::lists::{Rejects, Results, RowResult};
 use crate::core::plan::Range;
 
 /// A run's summary, in the contract's names and order.

@@ -29,6 +29,8 @@ pub(super) struct Rows {
     charset: FoundCharset,
     // The first row, when it is a contact already.
     first: Option<Found>,
+    // How many cells of the row that is set aside are known.
+    remain: usize,
     row: u64,
 }
 
@@ -64,7 +66,7 @@ impl Rows {
         let holding = delimiter::holding(&raw.bytes.look(sniff::SAMPLE), delimiter, columns.unnamed());
         columns.set_unnamed(holding);
         let first = told.no_header.then_some(found);
-        Ok(Self { raw, delimiter, columns, charset, first, row: 0 })
+        Ok(Self { raw, delimiter, columns, charset, first, remain: 0, row: 0 })
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -88,8 +90,25 @@ impl Rows {
                 continue;
             }
             self.row += 1;
+            // Those that were ended: of a quote that is never closed, what stands before it.
+            self.remain = if found.kept && found.end != End::TooLong { found.cells } else { 0 };
             return Ok(Some(self.row(&found)));
         }
+    }
+
+    /// What could be read of the row that was just set aside: the cells before what is wrong with it, or all of them when
+    /// their number is. They are never as many as a row has, so that nobody takes them for one.
+    pub(super) fn remains(&self) -> Option<Cells> {
+        let has_name = |at: &usize| *at >= self.columns.len() || self.columns.places().any(|place| place == *at);
+        let mut cells: Vec<&str> = Vec::new();
+        for at in (0..self.remain).filter(has_name) {
+            let Ok(cell) = from_utf8(self.raw.cell(at)) else { break };
+            cells.push(cell);
+        }
+        if cells.len() == self.columns.header().len() {
+            cells.pop();
+        }
+        (!cells.is_empty()).then(|| Cells::Texts(cells.into_iter().collect()))
     }
 
     // The parser drops empty lines. A line of spaces or of delimiters looks just as empty in a spreadsheet, but a lone `""`

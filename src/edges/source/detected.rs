@@ -1,9 +1,11 @@
 //! What an input was found to be, for the person who is to trust it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::encoding::Found;
 use super::{Charset, Delimiter, Format, Packing};
+use crate::core::shape::Shape;
 
 /// What an input was found to be.
 #[derive(Clone, Debug)]
@@ -11,6 +13,7 @@ pub struct Detected {
     pub(super) format: Format,
     pub(super) packing: Option<Packing>,
     pub(super) charset: Option<Found>,
+    pub(super) mark: bool,
     pub(super) delimiter: Option<Delimiter>,
     pub(super) sheet: Option<SheetRead>,
     pub(super) unnamed: Vec<usize>,
@@ -61,6 +64,19 @@ impl Detected {
     /// Whether the first row names the columns.
     pub const fn has_header(&self) -> bool {
         self.header
+    }
+
+    /// How an input with this header, or with none, is written: of the encoding as much as was read of it so far. Rows of
+    /// JSON in any form are like one object a line; those of a spreadsheet like the CSV that spreadsheets take for UTF-8.
+    pub fn shape(&self, header: Option<&[Arc<str>]>) -> Shape {
+        let Some(header) = header else { return Shape::Objects };
+        let encoding = self.encoding().unwrap_or(Charset::UTF_8);
+        Shape::Table {
+            header: header.iter().map(ToString::to_string).collect(),
+            delimiter: self.delimiter.unwrap_or(Delimiter::COMMA).byte(),
+            encoding: encoding.name().to_owned(),
+            mark: self.mark || self.sheet.is_some() || encoding.is_utf16(),
+        }
     }
 
     /// What is to be said because a person could not know it from the name, or because it may be a wrong guess; `None` for

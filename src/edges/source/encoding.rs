@@ -96,6 +96,11 @@ impl Charset {
         }
     }
 
+    /// Its name in the Encoding Standard.
+    pub(super) fn name(self) -> &'static str {
+        self.0.name()
+    }
+
     /// Whether it is UTF-8.
     pub fn is_utf8(self) -> bool {
         self.0 == UTF_8

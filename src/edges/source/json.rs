@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use super::lines::Lines;
 use super::object::Object;
-use super::{Bytes, MAX_ROW, Row, SourceFault, sniff, too_long};
+use super::{Bytes, MAX_ROW, Row, SourceFault, raw_row, sniff, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
@@ -65,6 +65,11 @@ impl Rows {
             text: Vec::new(),
             row: 0,
         }
+    }
+
+    /// What could be read of the row that was just set aside.
+    pub(super) fn remains(&self) -> Option<Cells> {
+        raw_row(&self.text)
     }
 
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
@@ -161,6 +166,7 @@ impl Rows {
         let part = self.part()?;
         let (row, line) = (self.row, part.line);
         if !part.whole {
+            self.text.clear();
             return Ok(Row::Rejected(too_long(row, line)));
         }
         match self.object.read(&self.text) {

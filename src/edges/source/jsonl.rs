@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read};
 
 use super::object::Object;
-use super::{Bytes, MAX_ROW, Row, SourceFault, too_long};
+use super::{Bytes, MAX_ROW, Row, SourceFault, raw_row, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
@@ -21,6 +21,11 @@ impl Rows {
         Self { bytes, text: Vec::new(), line: 0, row: 0, object: Object::default() }
     }
 
+    /// What could be read of the row that was just set aside.
+    pub(super) fn remains(&self) -> Option<Cells> {
+        raw_row(&self.text)
+    }
+
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
         loop {
             self.line += 1;
@@ -31,6 +36,7 @@ impl Rows {
             }
             self.row = row;
             if !whole {
+                self.text.clear();
                 return Ok(Some(Row::Rejected(too_long(row, line))));
             }
             return Ok(Some(match self.object.read(self.text.trim_ascii_end()) {

@@ -4,6 +4,7 @@
 //! is an error. Memory is bounded by [`MAX_ROW`], not by the input. No message repeats what a cell holds.
 
 mod ahead;
+mod batches;
 mod cell;
 mod columns;
 mod csv;
@@ -27,12 +28,14 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use self::ahead::Ahead;
 use self::encoding::{Found, Text, Wanted};
 use self::open::Opened;
 use self::peel::{Book, Content, peel};
 use crate::core::model::Rejection;
-use crate::core::record::Record;
+use crate::core::record::{Cells, Record};
 
 pub use self::detected::{Detected, SheetRead};
 pub use self::encoding::{Charset, UnknownCharset};
@@ -141,6 +144,17 @@ impl Source {
         &self.detected
     }
 
+    /// What could be read of the row that was just set aside: texts that are fewer or more than a row has, or, of what is
+    /// no JSON object, the text under the key `_row`. `None` when nothing is known of it.
+    pub fn remains(&self) -> Option<Cells> {
+        match &self.rows {
+            Rows::Csv(rows) => rows.remains(),
+            Rows::Jsonl(rows) => rows.remains(),
+            Rows::Json(rows) => rows.remains(),
+            Rows::Sheet(_) => None,
+        }
+    }
+
     /// The columns that have a name, in the file's order; `None` for JSON, which has no header.
     pub fn header(&self) -> Option<&[Arc<str>]> {
         match &self.rows {
@@ -154,7 +168,7 @@ impl Source {
 // From the outside in: what it is packed in, what its text is written in, what the text holds.
 fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result<(Rows, Detected), SourceFault> {
     let (packing, content) = peel(Ahead::new(opened))?;
-    let raw = match content {
+    let mut raw = match content {
         Content::Bytes(raw) => raw,
         Content::Workbook(book, file) => {
             let format = match book {
@@ -166,10 +180,12 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
             let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets() });
             let unnamed = rows.columns().unnamed().to_vec();
             let header = !told.no_header;
-            let detected = Detected { format, packing, charset: None, delimiter: None, sheet, unnamed, header };
+            let detected =
+                Detected { format, packing, charset: None, mark: false, delimiter: None, sheet, unnamed, header };
             return Ok((Rows::Sheet(rows), detected));
         }
     };
+    let mark = Charset::of_mark(raw.look(4).bytes).is_some_and(|(_, length)| length > 0);
     let found = Found::default();
     let (format, text) = text_layer(raw, named, told, &found)?;
     check_meaning(told, format)?;
@@ -177,6 +193,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         format,
         packing,
         charset: Some(found.clone()),
+        mark,
         delimiter,
         sheet: None,
         unnamed: unnamed.to_vec(),
@@ -268,6 +285,12 @@ impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("name", &self.name).field("detected", &self.detected).finish_non_exhaustive()
     }
+}
+
+// Of a row that is no JSON object. A key that begins with `_` is no field.
+fn raw_row(text: &[u8]) -> Option<Cells> {
+    let text = String::from_utf8_lossy(text.trim_ascii()).into_owned();
+    (!text.is_empty()).then(|| Cells::Object(vec![("_row".into(), Json::String(text))]))
 }
 
 fn too_long(row: u64, line: u64) -> Rejection {

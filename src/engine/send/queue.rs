@@ -1,8 +1,9 @@
 //! What is to be sent, in its order.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use super::{Job, OnTheWay};
+use super::{Job, OnTheWay, Place};
 use crate::core::model::Contact;
 use crate::core::plan::{Range, forecast};
 use crate::core::task::Task;
@@ -64,7 +65,7 @@ impl Queue {
         let now = job.clock.now();
         if let Some(contact) = self.orphans.next() {
             let task = Task::settling(contact, job.policy, now);
-            return Ok(Some(OnTheWay { place: None, task, calls: Range::default() }));
+            return Ok(Some(OnTheWay { place: None, task, calls: Range::default(), sent: Cell::default() }));
         }
         if let Some(item) = self.first.next() {
             return Ok(Some(on_the_way(job, item, now)));
@@ -87,9 +88,10 @@ impl Queue {
 }
 
 fn on_the_way<J, T, O>(job: &Job<'_, J, T, O>, item: Item, now: Timestamp) -> OnTheWay {
-    let Item { row, line, contact, standing, past } = item;
+    let Item { row, line, contact, cells, standing, past } = item;
     // As the forecast of the whole run counts it, so that what is left comes out at zero.
     let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy.mode).total;
     let task = Task::new(contact, standing, job.policy, &past, now);
-    OnTheWay { place: Some((row, line)), task, calls }
+    let sent = Cell::new(past.len());
+    OnTheWay { place: Some(Place { row, line, cells }), task, calls, sent }
 }

@@ -6,14 +6,14 @@ use std::process;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Job, Journal, JournalError, Limits, Policy, RunState, RunSummary, Stop, StopReason, Summary,
+    Clock, Ending, Job, Journal, JournalError, Limits, Listed, Policy, RunState, RunSummary, Stop, StopReason, Summary,
     run_summary, send_all,
 };
 use tokio::runtime::Runtime;
 
 use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::commands::place::Ready;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, REWRITE};
 use crate::output;
 use crate::progress::Progress;
 use crate::voice::{Level, Voice};
@@ -26,6 +26,8 @@ pub struct Sendable<'a> {
     pub run: i64,
     pub policy: Policy,
     pub to: &'a Ready,
+    /// What lists its rows.
+    pub listed: Option<&'a Listed>,
 }
 
 /// Runs that are ready to be sent, all at the same time.
@@ -53,13 +55,14 @@ pub struct Sent<'a> {
 impl<'a> Sending<'a> {
     pub fn send(&self, progress: &Progress<'_>) -> Result<Sent<'a>, JournalError> {
         let names: Vec<&str> = self.runs.iter().map(|run| run.to.name.as_str()).collect();
-        let observers = progress.channels(&names);
+        let lists = self.runs.iter().map(|run| run.listed);
+        let observers: Vec<_> = progress.channels(&names).into_iter().zip(lists).collect();
         let stops: Vec<Stop> = self.runs.iter().map(|_| self.stop.part()).collect();
         let jobs: Vec<_> = self
             .runs
             .iter()
             .zip(observers.iter().zip(&stops))
-            .map(|(Sendable { run, policy, to }, (observer, stop))| Job {
+            .map(|(Sendable { run, policy, to, .. }, (observer, stop))| Job {
                 journal: self.journal,
                 run: *run,
                 channel: &to.name,
@@ -160,6 +163,9 @@ fn say_why_it_stopped(ending: &Ending, prefix: &str, voice: &Voice) {
     let summary = &ending.summary;
     if let Some(StopReason::Unauthorized(message)) = &ending.stopped {
         voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
+    } else if let Some(StopReason::Unlisted(cause)) = &ending.stopped {
+        voice.say(Level::Error, &format!("{prefix}{cause}"));
+        voice.say(Level::Hint, REWRITE);
     } else if summary.pending > 0 {
         let state = output::state(summary.state, summary.reason.as_deref());
         voice

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Format, Http, Journal, Limits, Mapping, Mode, NewRun, PATIENCE, Policy, Routes,
-    RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
+    BaseUrl, ChannelKind, Clock, Format, Http, Intake, Journal, Limits, Mapping, Mode, NewRun, PATIENCE, Policy,
+    Routes, RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
 };
 use tokio::runtime::Runtime;
 
@@ -125,11 +125,12 @@ impl<'a> Demo<'a> {
             now: self.clock.now(),
         };
         let progress = Progress::new(voice, NAME);
-        let run = plan(&self.journal, source, &mapping, Routes::One(new), &progress, &self.stop)?.runs[0];
+        let run =
+            plan(&self.journal, source, &mapping, Routes::One(new), Intake::default(), &progress, &self.stop)?.runs[0];
         let sending = Sending {
             runtime: self.runtime,
             journal: &self.journal,
-            runs: vec![Sendable { run, policy: self.policy, to: &self.to }],
+            runs: vec![Sendable { run, policy: self.policy, to: &self.to, listed: None }],
             unknown: None,
             by_channel: false,
             limits: Limits::default(),

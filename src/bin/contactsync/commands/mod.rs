@@ -2,8 +2,10 @@
 
 mod bring;
 pub mod demo;
+mod lists;
 mod place;
 pub mod plan;
+mod remark;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;

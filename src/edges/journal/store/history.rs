@@ -16,13 +16,18 @@ impl Store {
         Ok(rows.into_iter().next())
     }
 
+    pub(in crate::edges::journal) fn newest(&self, channel: &str) -> Result<Option<RunRow>> {
+        let which = "WHERE runs.channel = ?1 AND state <> 'planning' ORDER BY id DESC LIMIT 1";
+        Ok(self.select_runs(which, params![channel])?.into_iter().next())
+    }
+
     pub(in crate::edges::journal) fn runs(&self, limit: u32) -> Result<Vec<RunRow>> {
         self.select_runs("WHERE state <> 'planning' ORDER BY id DESC LIMIT ?1", params![limit])
     }
 
     fn select_runs(&self, which: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunRow>> {
         let mut query = self.db.prepare_cached(&format!(
-            "SELECT id, channel, url, kind, rate, input, policy, state, reason, started_at, ended_at, worked_ms, summary FROM runs {which}"
+            "SELECT id, sync, channel, url, kind, rate, input, policy, state, reason, started_at, ended_at, worked_ms, summary FROM runs {which}"
         ))?;
         let mut rows = query.query(params)?;
         let mut runs = Vec::new();
@@ -77,6 +82,7 @@ fn run_row(row: &Row<'_>) -> Result<RunRow> {
     let unreadable = || JournalError::damaged("a run's state")(serde::de::Error::custom("unknown state"));
     Ok(RunRow {
         id: row.get("id")?,
+        sync: row.get("sync")?,
         channel: row.get("channel")?,
         url: row.get("url")?,
         kind: row.get("kind")?,

@@ -1,14 +1,16 @@
-//! The SQL of planning: rows become items, compared with what is known.
+//! The SQL of planning: runs that begin, and how they become their channel's truth.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, ToSql, params};
 
-use super::{Result, Store, integer, json, millis, outcome_columns};
+use super::{Result, Store, json, millis, natural};
 use crate::core::channel::WindowId;
-use crate::core::model::{Contact, Key};
-use crate::core::plan::{Decision, Forecast, decide, forecast};
-use crate::core::task::{Outcome, Policy, Task};
+use crate::core::duplicates::Duplicates;
+use crate::core::model::Key;
+use crate::core::plan::{Forecast, forecast};
+use crate::core::shape::Listing;
+use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
-use crate::edges::journal::rows::{NO_CHANNEL, NewRun, Planned, Planning, RunState, Settled};
+use crate::edges::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, Planning, RunState};
 
 /// How many pending items a forecast reads at a time.
 const FORECAST_PAGE: u32 = 1_000;
@@ -62,20 +64,19 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::edges::journal) fn begin_plan(&self, runs: &[NewRun]) -> Result<Vec<Planning>> {
+    pub(in crate::edges::journal) fn begin_plan(&self, new: NewPlan) -> Result<Plan> {
+        let NewPlan { runs, duplicates, match_fields } = new;
         let mut begun: Vec<Planning> = Vec::with_capacity(runs.len());
         for new in runs {
-            let run = self.begin_run(new, begun.first().map(|first| first.run))?;
-            begun.push(Planning { run, channel: new.channel.clone(), policy: new.policy });
+            let run = self.begin_run(&new, begun.first().map(|first| first.run))?;
+            begun.push(Planning { run, channel: new.channel, policy: new.policy });
         }
-        Ok(begun)
+        let sync = begun.first().map_or(0, |first| first.run);
+        Ok(Plan { sync, runs: begun, duplicates, match_fields })
     }
 
     fn begin_run(&self, run: &NewRun, first: Option<i64>) -> Result<i64> {
-        let stale = "SELECT id FROM runs WHERE channel = ?1 AND state = 'planning'";
-        self.db.execute(&format!("DELETE FROM new_aliases WHERE run IN ({stale})"), [&run.channel])?;
-        self.db.execute(&format!("DELETE FROM items WHERE run IN ({stale})"), [&run.channel])?;
-        self.db.execute("DELETE FROM runs WHERE channel = ?1 AND state = 'planning'", [&run.channel])?;
+        self.drop_runs("channel = ?1 AND state = 'planning'", &run.channel)?;
         self.db.execute(
             "INSERT INTO runs (sync, channel, url, kind, rate, input, policy, state, started_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planning', ?8)",
@@ -97,117 +98,43 @@ impl Store {
         Ok(id)
     }
 
-    pub(in crate::edges::journal) fn plan_rows(
-        &self,
-        runs: &[Planning],
-        rows: &[(usize, Planned)],
-    ) -> Result<Vec<Settled>> {
-        rows.iter().map(|(at, row)| self.plan_row(&runs[*at], row)).collect()
-    }
-
-    fn plan_row(&self, planning: &Planning, planned: &Planned) -> Result<Settled> {
-        let Planning { run, ref channel, policy } = *planning;
-        let (row, line, contact) = match planned {
-            Planned::Contact { row, line, contact } => (*row, *line, contact),
-            Planned::Rejected(rejection) => {
-                let reason = rejection.to_string();
-                self.insert_item(run, rejection.row, rejection.line, None, "rejected", Some(&reason), None)?;
-                return Ok(Settled::Done { line: rejection.line, outcome: Outcome::Rejected(reason) });
-            }
-        };
-        let contact = &self.as_known(run, channel, self.among_equals(run, contact)?)?;
-        let key = contact.key().to_string();
-        let mut merge = self.db.prepare_cached(
-            "UPDATE items SET state = 'merged', contact = NULL, reason = 'a later row is the same contact'
-             WHERE run = ?1 AND key = ?2 AND state <> 'merged'",
-        )?;
-        merge.execute(params![run, key])?;
-        let standing = self.standing(channel, &key)?;
-        match decide(contact, &standing, policy) {
-            Decision::Done(outcome) => {
-                let (state, reason) = outcome_columns(&outcome);
-                self.insert_item(run, row, line, Some(&key), state, reason, None)?;
-                Ok(Settled::Done { line, outcome })
-            }
-            Decision::Pending(_) => {
-                self.insert_item(run, row, line, Some(&key), "pending", None, Some(&json(contact)))?;
-                Ok(Settled::Pending)
-            }
-        }
-    }
-
-    // A contact with several match fields is one contact, whichever of them a row has.
-    fn as_known(&self, run: i64, channel: &str, contact: Contact) -> Result<Contact> {
-        let mut find = self.db.prepare_cached(
-            "SELECT key FROM items WHERE run = ?1 AND key = ?2 AND state <> 'merged'
-             UNION ALL SELECT key FROM new_aliases WHERE run = ?1 AND value = ?2
-             UNION ALL SELECT key FROM known WHERE channel = ?3 AND key = ?2
-             UNION ALL SELECT key FROM aliases WHERE channel = ?3 AND value = ?2 LIMIT 1",
-        )?;
-        let values: Vec<String> = contact.matches().iter().map(|field| Key::of(field).to_string()).collect();
-        let mut known = None;
-        for (nth, value) in values.iter().enumerate() {
-            let found: Option<String> = find.query_row(params![run, value, channel], |row| row.get(0)).optional()?;
-            let Some(key) = found.as_deref().and_then(Key::parse_match) else { continue };
-            // Whoever has another value in a field that is tried before is somebody else, who shares this one.
-            if !contact.matches()[..nth].iter().any(|field| key.is_another(field)) {
-                known = Some(key);
-                break;
-            }
-        }
-        let contact = match known {
-            Some(key) => contact.known_as(key),
-            None => contact,
-        };
-        if values.len() > 1 {
-            let key = contact.key().to_string();
-            let mut note = self.db.prepare_cached(
-                "INSERT OR REPLACE INTO new_aliases (run, value, key) SELECT ?1, ?2, ?3 WHERE ?2 <> ?3",
-            )?;
-            for value in &values {
-                note.execute(params![run, value, key])?;
-            }
-        }
-        Ok(contact)
-    }
-
-    // A contact without a key of its own is one more of the rows with its content.
-    fn among_equals(&self, run: i64, contact: &Contact) -> Result<Contact> {
-        let digest = match contact.key() {
-            Key::Row { digest, .. } => digest,
-            Key::Match { .. } | Key::Id(_) => return Ok(contact.clone()),
-        };
-        let mut newest = self.db.prepare_cached(
-            "SELECT key FROM items WHERE run = ?1 AND key > ?2 AND key < ?3 AND state <> 'merged' ORDER BY key DESC LIMIT 1",
-        )?;
-        // The key ends in a point and eight digits, and the sign after the point is the slash.
-        let last: Option<String> = newest
-            .query_row(params![run, format!("#{digest}."), format!("#{digest}/")], |row| row.get(0))
-            .optional()?;
-        let nth = last.and_then(|key| key.rsplit('.').next().and_then(|nth| nth.parse::<u32>().ok())).unwrap_or(0);
-        Ok(contact.clone().as_nth(nth + 1))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one argument a column")]
-    fn insert_item(
-        &self,
-        run: i64,
-        row: u64,
-        line: u64,
-        key: Option<&str>,
-        state: &str,
-        reason: Option<&str>,
-        contact: Option<&str>,
-    ) -> Result<()> {
-        let mut insert = self.db.prepare_cached(
-            "INSERT INTO items (run, row, line, key, state, reason, contact) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
-        insert.execute(params![run, integer(row), integer(line), key, state, reason, contact])?;
+    fn drop_runs(&self, which: &str, value: impl ToSql + Copy) -> Result<()> {
+        let runs = format!("SELECT id FROM runs WHERE {which}");
+        self.db.execute(&format!("DELETE FROM new_aliases WHERE run IN ({runs})"), [value])?;
+        self.db.execute(&format!("DELETE FROM items WHERE run IN ({runs})"), [value])?;
+        self.db.execute(&format!("DELETE FROM runs WHERE {which}"), [value])?;
         Ok(())
     }
 
-    pub(in crate::edges::journal) fn finish_plan(&self, runs: &[Planning]) -> Result<()> {
-        for planning in runs {
+    pub(in crate::edges::journal) fn drop_plan(&self, plan: &Plan) -> Result<()> {
+        for planning in &plan.runs {
+            self.drop_runs("id = ?1", planning.run)?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::edges::journal) fn extent(&self, plan: &Plan) -> Result<Extent> {
+        let mut extent = Extent::default();
+        let mut count = self
+            .db
+            .prepare_cached("SELECT count(*), count(*) FILTER (WHERE state = 'pending') FROM items WHERE run = ?1")?;
+        for planning in &plan.runs {
+            let (rows, changes) = count.query_row([planning.run], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            extent.rows += natural(rows);
+            extent.changes += natural(changes);
+        }
+        Ok(extent)
+    }
+
+    pub(in crate::edges::journal) fn finish_plan(&self, plan: &Plan, listing: Option<&Listing>) -> Result<()> {
+        if let Some(listing) = listing {
+            self.set_listing(plan.sync, listing)?;
+        }
+        for planning in &plan.runs {
+            if plan.duplicates == Duplicates::Merge {
+                let kept = "run = ?1 AND state <> 'pending' AND contact IS NOT NULL";
+                self.db.execute(&format!("UPDATE items SET contact = NULL WHERE {kept}"), [planning.run])?;
+            }
             self.finish_run(planning.run, &planning.channel)?;
         }
         Ok(())
@@ -232,7 +159,7 @@ impl Store {
         let left = "channel = ?1 AND id < ?2 AND state IN ('planned', 'sending', 'stopped', 'failed')";
         self.db.execute(
             &format!(
-                "UPDATE items SET contact = NULL WHERE state = 'pending' AND run IN (SELECT id FROM runs WHERE {left})"
+                "UPDATE items SET contact = NULL, cells = NULL WHERE state = 'pending' AND run IN (SELECT id FROM runs WHERE {left})"
             ),
             params![channel, run],
         )?;
@@ -242,6 +169,12 @@ impl Store {
         self.db.execute(
             &format!(
                 "DELETE FROM items WHERE state IN ('unchanged', 'merged') AND run IN (SELECT id FROM runs WHERE {done})"
+            ),
+            params![channel, run],
+        )?;
+        self.db.execute(
+            &format!(
+                "UPDATE items SET cells = NULL WHERE state = 'rejected' AND run IN (SELECT id FROM runs WHERE {done})"
             ),
             params![channel, run],
         )?;

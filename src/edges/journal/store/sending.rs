@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, named_params, params};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
-use super::{Result, Store, call_kind, integer, json, millis, natural, outcome_columns, parse};
+use super::listing::read_cells;
+use super::{Result, Store, call_kind, integer, json, millis, natural, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
 use crate::core::model::{Contact, Standing};
+use crate::core::record::Cells;
 use crate::core::task::PastCall;
 use crate::core::time::{Setting, Timestamp};
 use crate::core::window::LINGER;
@@ -18,6 +20,25 @@ use crate::edges::journal::{Ended, Implied};
 /// Of how old a call somebody may still ask when it was: the window, of a minute; a task, whether its search is still
 /// good; with room for calls that took long.
 const ASKED_FOR: Duration = Duration::from_hours(1);
+
+/// A pending row as the table of items has it.
+struct PendingRow {
+    row: u64,
+    line: u64,
+    contact: Contact,
+    cells: Option<Cells>,
+}
+
+// From its columns in this order, beginning at this one.
+fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
+    let (contact, cells): (String, Option<String>) = (row.get(at + 2)?, row.get(at + 3)?);
+    Ok(PendingRow {
+        row: natural(row.get(at)?),
+        line: natural(row.get(at + 1)?),
+        contact: parse("a contact", &contact)?,
+        cells: cells.as_deref().map(read_cells).transpose()?,
+    })
+}
 
 impl Store {
     pub(in crate::edges::journal) fn follow_clock(
@@ -131,21 +152,16 @@ impl Store {
 
     pub(in crate::edges::journal) fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         let mut query = self.db.prepare_cached(
-            "SELECT known.unsettled, items.row, items.line, items.contact
+            "SELECT known.unsettled, items.row, items.line, items.contact, items.cells
              FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
              WHERE known.channel = ?2 AND known.unsettled IS NOT NULL ORDER BY items.row",
         )?;
         let mut rows = query.query(params![run, channel])?;
         let mut carried = Vec::new();
         while let Some(row) = rows.next()? {
-            let (sent, place, line, wanted): (String, Option<i64>, Option<i64>, Option<String>) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            carried.push(match (place, line, wanted) {
-                (Some(row), Some(line), Some(contact)) => {
-                    let contact = parse("a contact", &contact)?;
-                    Carried::Item(Box::new(self.item(run, channel, natural(row), natural(line), contact)?))
-                }
-                _ => Carried::Orphan(parse("a contact", &sent)?),
+            carried.push(match row.get::<_, Option<i64>>(1)? {
+                Some(_) => Carried::Item(Box::new(self.item(run, channel, pending_row(row, 1)?)?)),
+                None => Carried::Orphan(parse("a contact", &row.get::<_, String>(0)?)?),
             });
         }
         Ok(carried)
@@ -158,11 +174,20 @@ impl Store {
         row: u64,
         limit: u32,
     ) -> Result<Vec<Item>> {
-        let page = self.pending_contacts(run, row, limit)?;
-        page.into_iter().map(|(row, line, contact)| self.item(run, channel, row, line, contact)).collect()
+        let mut query = self.db.prepare_cached(
+            "SELECT row, line, contact, cells FROM items
+             WHERE run = ?1 AND state = 'pending' AND row > ?2 ORDER BY row LIMIT ?3",
+        )?;
+        let mut rows = query.query(params![run, integer(row), limit])?;
+        let mut items = Vec::new();
+        while let Some(row) = rows.next()? {
+            items.push(self.item(run, channel, pending_row(row, 0)?)?);
+        }
+        Ok(items)
     }
 
-    fn item(&self, run: i64, channel: &str, row: u64, line: u64, contact: Contact) -> Result<Item> {
+    fn item(&self, run: i64, channel: &str, pending: PendingRow) -> Result<Item> {
+        let PendingRow { row, line, contact, cells } = pending;
         let key = contact.key().to_string();
         let standing = self.standing(channel, &key)?;
         let mut query = self.db.prepare_cached(
@@ -180,7 +205,7 @@ impl Store {
                 ended: Timestamp::from_millis(natural(row.get(3)?)),
             });
         }
-        Ok(Item { row, line, contact, standing, past })
+        Ok(Item { row, line, contact, cells, standing, past })
     }
 
     pub(in crate::edges::journal) fn start(
@@ -233,9 +258,10 @@ impl Store {
             }
         }
         if let Some((run, row, outcome)) = &implied.outcome {
-            let (state, reason) = outcome_columns(outcome);
+            let (state, reason) = (outcome.name(), outcome.reason());
             let mut end = self.db.prepare_cached(
-                "UPDATE items SET state = ?3, reason = ?4, contact = NULL WHERE run = ?1 AND row = ?2",
+                "UPDATE items SET state = ?3, reason = ?4, contact = NULL, cells = CASE ?3 WHEN 'rejected' THEN cells END
+                 WHERE run = ?1 AND row = ?2",
             )?;
             end.execute(params![run, integer(*row), state, reason])?;
         }

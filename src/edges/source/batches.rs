@@ -1,0 +1,259 @@
+//! Reads rows on one thread, makes something of them on others, and gives what was made in the input's order.
+
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::{Row, Source, SourceError};
+use crate::core::record::Cells;
+
+/// How many rows are handed on at once: so many that the handing on does not count.
+const ROWS: usize = 1_000;
+
+/// How many bytes of rows are handed on at once, unless one row alone has more: rows may be long.
+const BYTES: usize = 1024 * 1024;
+
+/// How many batches may be read before the first of them is taken.
+const AHEAD: usize = 4;
+
+/// More threads than these would wait for the one that reads.
+const MOST_MAKERS: usize = 4;
+
+type Made<T> = Receiver<Vec<T>>;
+
+/// Rows, and where what is made of them goes.
+type Work<T> = (Vec<Whole>, SyncSender<Vec<T>>);
+
+/// A row, and what is left of one that could not be read.
+type Whole = (Row, Option<Cells>);
+
+impl Source {
+    /// Reads all rows, lets `make` make something of each, on several threads, and gives that to `take` on this one: in
+    /// the input's order, at most 1,000 at a time, while further rows are read. Beside a row that could not be read, `make`
+    /// is given [what is left of it](Self::remains).
+    ///
+    /// # Errors
+    /// The first error of `take`, or of reading once all rows before it are taken. No more rows are read then.
+    pub fn in_batches<T: Send, E: From<SourceError>>(
+        &mut self,
+        make: impl Fn(Row, Option<Cells>) -> T + Sync,
+        mut take: impl FnMut(Vec<T>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (hand_on, work) = sync_channel::<Work<T>>(AHEAD);
+        let (line_up, in_order) = sync_channel::<Result<Made<T>, SourceError>>(AHEAD);
+        let work = Mutex::new(work);
+        let (work, make) = (&work, &make);
+        thread::scope(|threads| {
+            threads.spawn(move || self.hand_on(&hand_on, &line_up));
+            for _ in 0..makers() {
+                threads.spawn(move || make_all(work, make));
+            }
+            for made in in_order {
+                // Nothing comes from a thread that panicked, and then this one panics too when it waits for the others.
+                let Ok(batch) = made?.recv() else { break };
+                take(batch)?;
+            }
+            Ok(())
+        })
+    }
+
+    // Until the end, the first error, or until nobody takes any more.
+    fn hand_on<T>(&mut self, hand_on: &SyncSender<Work<T>>, line_up: &SyncSender<Result<Made<T>, SourceError>>) {
+        loop {
+            let (batch, ended) = self.batch();
+            if !batch.is_empty() {
+                let (done, made) = sync_channel(1);
+                if line_up.send(Ok(made)).is_err() || hand_on.send((batch, done)).is_err() {
+                    return;
+                }
+            }
+            match ended {
+                Some(Ok(())) => return,
+                Some(Err(error)) => {
+                    // Nobody hears it who has stopped before.
+                    let _ = line_up.send(Err(error));
+                    return;
+                }
+                None => {}
+            }
+        }
+    }
+
+    // Some rows, and how reading ended when it did.
+    fn batch(&mut self) -> (Vec<Whole>, Option<Result<(), SourceError>>) {
+        let mut batch = Vec::with_capacity(ROWS);
+        let mut bytes = 0;
+        while batch.len() < ROWS && bytes < BYTES {
+            match self.next() {
+                Some(Ok(row)) => {
+                    let remains = matches!(row, Row::Rejected(_)).then(|| self.remains()).flatten();
+                    bytes += weight(&row, remains.as_ref());
+                    batch.push((row, remains));
+                }
+                Some(Err(error)) => return (batch, Some(Err(error))),
+                None => return (batch, Some(Ok(()))),
+            }
+        }
+        (batch, None)
+    }
+}
+
+fn make_all<T>(work: &Mutex<Receiver<Work<T>>>, make: &impl Fn(Row, Option<Cells>) -> T) {
+    loop {
+        // Nobody panics while it waits for work.
+        let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((batch, done)) = next else { return };
+        // Who no longer takes has hung up.
+        let _ = done.send(batch.into_iter().map(|(row, remains)| make(row, remains)).collect());
+    }
+}
+
+fn makers() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST_MAKERS)
+}
+
+// About how many bytes a row holds.
+fn weight(row: &Row, remains: Option<&Cells>) -> usize {
+    let cells = match row {
+        Row::Rejected(_) => remains,
+        Row::Record(record) => Some(&record.cells),
+    };
+    match cells {
+        None => 0,
+        Some(Cells::Texts(texts)) => texts.iter().map(str::len).sum(),
+        Some(Cells::Object(object)) => object.iter().map(|(_, json)| json_weight(json)).sum(),
+    }
+}
+
+fn json_weight(json: &serde_json::Value) -> usize {
+    const NODE: usize = size_of::<serde_json::Value>();
+    NODE + match json {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(list) => list.iter().map(json_weight).sum(),
+        serde_json::Value::Object(map) => map.iter().map(|(key, json)| key.len() + json_weight(json)).sum(),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::{Format, SourceFault};
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    enum Halt {
+        Source,
+        Enough,
+    }
+
+    impl From<SourceError> for Halt {
+        fn from(error: SourceError) -> Self {
+            assert!(matches!(error.fault(), SourceFault::Read { .. }), "{error}");
+            Self::Source
+        }
+    }
+
+    /// Gives its text, then fails.
+    struct Torn(io::Cursor<Vec<u8>>);
+
+    impl Read for Torn {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.read(buffer)?;
+            if count == 0 { Err(io::Error::other("the disk is gone")) } else { Ok(count) }
+        }
+    }
+
+    /// A row of two cells, over and over.
+    struct Endless(usize);
+
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            for byte in buffer.iter_mut() {
+                *byte = b"a,b\n"[self.0 % 4];
+                self.0 += 1;
+            }
+            Ok(buffer.len())
+        }
+    }
+
+    fn csv(rows: usize, long: usize) -> Vec<u8> {
+        let cell = "x".repeat(long);
+        let rows = (0..rows).map(|row| format!("{row},{cell}\n"));
+        std::iter::once("n,text\n".to_owned()).chain(rows).collect::<String>().into_bytes()
+    }
+
+    fn source(reader: impl Read + Send + 'static) -> Source {
+        Source::from_reader("in.csv", Box::new(reader), Format::Csv).unwrap()
+    }
+
+    fn line(row: Row, remains: Option<Cells>) -> u64 {
+        match (row, remains) {
+            (Row::Record(record), None) => record.line,
+            (row, remains) => panic!("{row:?}, {remains:?}"),
+        }
+    }
+
+    // The lines that were taken, with how the reading ended; it is stopped after so many rows.
+    fn taken(reader: impl Read + Send + 'static, most: usize) -> (Vec<u64>, usize, Result<(), Halt>) {
+        let (mut lines, mut batches) = (Vec::new(), 0);
+        let ended = source(reader).in_batches(line, |batch| {
+            assert!((1..=ROWS).contains(&batch.len()));
+            batches += 1;
+            lines.extend(batch);
+            if lines.len() >= most { Err(Halt::Enough) } else { Ok(()) }
+        });
+        (lines, batches, ended)
+    }
+
+    #[test]
+    fn rows_come_in_order_and_all_of_them() {
+        for rows in [0, 1, ROWS - 1, ROWS, ROWS + 1, 20 * ROWS + 7] {
+            let (lines, batches, ended) = taken(io::Cursor::new(csv(rows, 1)), usize::MAX);
+            assert_eq!(lines, (2..rows as u64 + 2).collect::<Vec<_>>(), "{rows}");
+            assert_eq!((batches, ended), (rows.div_ceil(ROWS), Ok(())), "{rows}");
+        }
+    }
+
+    #[test]
+    fn long_rows_are_handed_on_sooner() {
+        let (lines, batches, _) = taken(io::Cursor::new(csv(40, BYTES / 4)), usize::MAX);
+        assert_eq!((lines.len(), batches), (40, 10));
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_it_after_the_rows_before() {
+        let (lines, _, ended) = taken(Torn(io::Cursor::new(csv(3 * ROWS, 1))), usize::MAX);
+        // Whether the last row is whole cannot be known.
+        assert!(lines.len() + 1 >= 3 * ROWS, "{}", lines.len());
+        assert_eq!(ended, Err(Halt::Source));
+    }
+
+    #[test]
+    fn nobody_reads_on_for_one_who_has_enough() {
+        let (lines, batches, ended) = taken(Endless(0), 1);
+        assert_eq!((lines.first(), batches, ended), (Some(&2), 1, Err(Halt::Enough)));
+    }
+
+    #[test]
+    fn several_threads_make() {
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let make = |row, remains| {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            thread::yield_now();
+            now.fetch_sub(1, Ordering::SeqCst);
+            line(row, remains)
+        };
+        let mut count = 0;
+        let take = |batch: Vec<u64>| {
+            count += batch.len();
+            Ok::<(), Halt>(())
+        };
+        source(io::Cursor::new(csv(20 * ROWS, 1))).in_batches(make, take).unwrap();
+        assert_eq!(count, 20 * ROWS);
+        assert!(makers() == 1 || most.into_inner() > 1, "no two rows were ever made at once");
+    }
+}

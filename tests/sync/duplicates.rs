@@ -1,0 +1,243 @@
+//! Several rows of one contact: which of them counts, over any distance in the file.
+
+use std::collections::BTreeMap;
+
+use contactsync::{
+    Duplicates, Event, Format, Intake, Journal, ListedRow, Mapping, Mode, NewRun, Observer, Policy, Routes, Rows,
+    SendJournal, Source, Stop, TagsMode, Timestamp, Value, plan,
+};
+use proptest::prelude::*;
+
+const MATCHES: [&str; 2] = ["email", "phone"];
+
+struct Silent;
+
+impl Observer for Silent {
+    fn tell(&self, _: &Event<'_>) {}
+}
+
+/// How each row of a file stands after planning, with the contacts that are to be sent.
+fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, Wanted>) {
+    let journal = Journal::in_memory().expect("a journal");
+    let source =
+        Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.to_owned())), Format::Csv).expect("a header");
+    let mapping =
+        Mapping::new(source.header(), MATCHES.map(str::to_owned).to_vec(), Mode::Upsert).expect("its columns");
+    let policy = Policy {
+        mode: Mode::Upsert,
+        tags_mode: TagsMode::Add,
+        settle: std::time::Duration::from_secs(30),
+        resend_unsure: false,
+    };
+    let new = NewRun {
+        channel: "c".into(),
+        url: String::new(),
+        kind: String::new(),
+        rate: 100,
+        input: "in.csv".into(),
+        policy,
+        now: Timestamp::default(),
+    };
+    let intake = Intake { duplicates, ..Intake::default() };
+    let runs =
+        plan(&journal, source, &mapping, Routes::One(new), intake, &Silent, &Stop::default()).expect("it is planned");
+    let rows = journal.each_row(runs.sync, Rows::All, Vec::new(), |rows: &mut Vec<ListedRow>, row| {
+        rows.push(row);
+        std::ops::ControlFlow::Continue(())
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let items = runtime.block_on(journal.pending(runs.runs[0], "c", 0, u32::MAX)).expect("the journal works");
+    let wanted = items.into_iter().map(|item| {
+        let text = |value: &Value| value.text().into_owned();
+        let fields = item.contact.fields().iter().map(|field| (field.name.to_string(), text(&field.value))).collect();
+        let sorted = |tags: &[String]| {
+            let mut tags = tags.to_vec();
+            tags.sort();
+            tags
+        };
+        let wanted = Wanted { fields, tags: sorted(item.contact.tags()), remove: sorted(item.contact.remove_tags()) };
+        (item.row, wanted)
+    });
+    (rows.expect("the journal works"), wanted.collect())
+}
+
+/// What a row asks for.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Wanted {
+    fields: BTreeMap<String, String>,
+    tags: Vec<String>,
+    remove: Vec<String>,
+}
+
+impl Wanted {
+    fn with(mut self, later: &Self) -> Self {
+        self.fields.extend(later.fields.clone());
+        self.tags.retain(|tag| !later.remove.contains(tag));
+        self.remove.retain(|tag| !later.tags.contains(tag));
+        for (mine, others) in [(&mut self.tags, &later.tags), (&mut self.remove, &later.remove)] {
+            mine.extend(others.iter().cloned());
+            mine.sort();
+            mine.dedup();
+        }
+        self
+    }
+}
+
+/// A row of a random file: its cells by column, blank ones too.
+#[derive(Clone, Debug)]
+struct RandomRow {
+    email: &'static str,
+    phone: &'static str,
+    name: &'static str,
+    city: &'static str,
+    tags: &'static str,
+    remove: &'static str,
+}
+
+impl RandomRow {
+    fn wanted(&self) -> Wanted {
+        let cells = [("email", self.email), ("phone", self.phone), ("name", self.name), ("city", self.city)];
+        let fields = cells.iter().filter(|(_, cell)| !cell.is_empty());
+        let tags = |cell: &str| cell.split(';').filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+        Wanted {
+            fields: fields.map(|(name, cell)| ((*name).to_owned(), (*cell).to_owned())).collect(),
+            tags: tags(self.tags),
+            remove: tags(self.remove),
+        }
+    }
+}
+
+fn rows() -> impl Strategy<Value = Vec<RandomRow>> {
+    let pick = |cells: &'static [&'static str]| proptest::sample::select(cells);
+    let row = (
+        pick(&["", "", "a", "b", "c"]),
+        pick(&["", "", "1", "2", "3"]),
+        pick(&["", "Ann", "Bo"]),
+        pick(&["", "Lima", "Quito"]),
+        pick(&["", "x", "x;y"]),
+        pick(&["", "z", "w;z"]),
+    );
+    let row =
+        row.prop_map(|(email, phone, name, city, tags, remove)| RandomRow { email, phone, name, city, tags, remove });
+    proptest::collection::vec(row, 1..14)
+}
+
+/// A contact of the model: the values by which it is recognized, the rows that it came from, and what it is to be.
+struct Group {
+    key: String,
+    stands: usize,
+    wanted: Wanted,
+}
+
+/// What a person with a pencil would do: look every row up in a list of the contacts so far.
+fn model(rows: &[RandomRow], way: Duplicates) -> (Vec<&'static str>, BTreeMap<u64, Wanted>) {
+    let mut states: Vec<&'static str> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
+    // A value's contact, for values that are not keys themselves.
+    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    for (at, row) in rows.iter().enumerate() {
+        let mut matches: Vec<(&str, String)> = Vec::new();
+        for (name, value) in [("email", row.email), ("phone", row.phone)] {
+            if !value.is_empty() {
+                matches.push((name, format!("{name}={value}")));
+            }
+        }
+        let Some((_, first)) = matches.first() else {
+            states.push("rejected");
+            continue;
+        };
+        let known = matches.iter().enumerate().find_map(|(nth, (_, value))| {
+            let key = if groups.iter().any(|group| group.key == *value) { value } else { values.get(value)? };
+            let other = |(name, value): &(&str, String)| key.starts_with(&format!("{name}=")) && key != value;
+            (!matches[..nth].iter().any(other)).then(|| key.clone())
+        });
+        let key = known.unwrap_or_else(|| first.clone());
+        let note = |values: &mut BTreeMap<String, String>, wanted: &Wanted| {
+            let of = |name: &str| wanted.fields.get(name).map(|value| format!("{name}={value}"));
+            let all: Vec<String> = MATCHES.iter().filter_map(|name| of(name)).collect();
+            if all.len() > 1 {
+                values.extend(all.into_iter().filter(|value| *value != key).map(|value| (value, key.clone())));
+            }
+        };
+        let wanted = row.wanted();
+        let Some(group) = groups.iter_mut().find(|group| group.key == key) else {
+            note(&mut values, &wanted);
+            groups.push(Group { key, stands: at, wanted });
+            states.push("pending");
+            continue;
+        };
+        match way {
+            Duplicates::Reject => states.push("rejected"),
+            Duplicates::First => {
+                note(&mut values, &wanted);
+                states.push("merged");
+            }
+            Duplicates::Last | Duplicates::Merge => {
+                states[group.stands] = "merged";
+                states.push("pending");
+                group.stands = at;
+                group.wanted = if way == Duplicates::Last { wanted } else { group.wanted.clone().with(&wanted) };
+                note(&mut values, &group.wanted);
+            }
+        }
+    }
+    let wanted = groups.into_iter().map(|group| (group.stands as u64 + 1, group.wanted)).collect();
+    (states, wanted)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_of_one_contact_come_out_as_a_list_of_contacts_has_them(rows in rows()) {
+        let mut csv = String::from("email,phone,name,city,tags,remove_tags\n");
+        for RandomRow { email, phone, name, city, tags, remove } in &rows {
+            csv.push_str(&format!("{email},{phone},{name},{city},{tags},{remove}\n"));
+        }
+        for way in Duplicates::ALL {
+            let (found, sent) = planned(&csv, way);
+            let (states, wanted) = model(&rows, way);
+            let states_found: Vec<&str> = found.iter().map(|row| row.state.as_str()).collect();
+            prop_assert_eq!(&states_found, &states, "{}\n{}", way, csv);
+            prop_assert_eq!(&sent, &wanted, "{}\n{}", way, csv);
+        }
+    }
+}
+
+#[test]
+fn the_rows_that_do_not_count_say_which_line_does() {
+    let check = |way: Duplicates, expected: &[&str]| {
+        let csv = "email,phone,name\na,,Ann\nb,,Bo\na,,Cy\n\na,1,Di\n,1,Ed\n";
+        let (rows, _) = planned(csv, way);
+        let said: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{} {} {}", row.line, row.state, row.reason.as_deref().unwrap_or("-")))
+            .collect();
+        assert_eq!(said, expected, "{way}");
+    };
+    check(
+        Duplicates::Last,
+        &[
+            "2 merged line 4 stands for this contact",
+            "3 pending -",
+            "4 merged line 6 stands for this contact",
+            "6 merged line 7 stands for this contact",
+            "7 pending -",
+        ],
+    );
+    check(
+        Duplicates::First,
+        &[
+            "2 pending -",
+            "3 pending -",
+            "4 merged line 2 stands for this contact",
+            "6 merged line 2 stands for this contact",
+            "7 merged line 2 stands for this contact",
+        ],
+    );
+    let twice = "expected each contact once, found this one on line 2 too";
+    check(
+        Duplicates::Reject,
+        &["2 pending -", "3 pending -", &format!("4 rejected {twice}"), &format!("6 rejected {twice}"), "7 pending -"],
+    );
+}
