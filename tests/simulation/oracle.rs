@@ -23,7 +23,7 @@ pub fn check(channel: &Channel<'_>, summary: &RunSummary) -> Result<(), String> 
             }
             [person] => {
                 let wanted = channel.wanted(n);
-                let has = |field: &Field| person.fields.get(&field.name).is_some_and(|value| value.same(&field.value));
+                let has = |field: &Field| person.fields.get(&*field.name).is_some_and(|value| value.same(&field.value));
                 wrong += u64::from(!wanted.iter().all(has) || !has_tags(person, row));
             }
             [_, _, ..] => return broken(format!("{} is there {} times: twice", row.key, found.len())),
@@ -68,7 +68,7 @@ pub fn check(channel: &Channel<'_>, summary: &RunSummary) -> Result<(), String> 
 }
 
 fn is(person: &Person, row: &Row) -> bool {
-    row.fields.first().is_some_and(|key| person.fields.get(&key.name).is_some_and(|value| value.same(&key.value)))
+    row.fields.first().is_some_and(|key| person.fields.get(&*key.name).is_some_and(|value| value.same(&key.value)))
 }
 
 fn has_tags(person: &Person, row: &Row) -> bool {

@@ -82,7 +82,7 @@ impl Platform {
     pub fn insert(&self, fields: &[Field], tags: &[&str]) {
         let mut ledger = self.ledger.borrow_mut();
         let id = next_id(&ledger);
-        let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+        let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
         let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
         ledger.people.push(Person { id, fields, tags, made: None });
     }
@@ -126,7 +126,7 @@ impl Platform {
                     .people
                     .iter()
                     .filter(|person| !blind && person.made.is_none_or(|made| made.elapsed() >= late))
-                    .filter(|person| person.fields.get(&field.name).is_some_and(|value| loosely(value, &field.value)))
+                    .filter(|person| person.fields.get(&*field.name).is_some_and(|value| loosely(value, &field.value)))
                     .map(remote)
                     .collect();
                 Attempt::Page { contacts, more: false }
@@ -138,7 +138,7 @@ impl Platform {
             Call::Create { fields } => {
                 assert!(fields.len() <= 30, "a create with {} fields", fields.len());
                 let id = next_id(&ledger);
-                let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+                let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
                 ledger.people.push(Person {
                     id: id.clone(),
                     fields,
@@ -150,7 +150,7 @@ impl Platform {
             Call::Update { id, fields } => {
                 assert!(fields.len() <= 30, "an update with {} fields", fields.len());
                 change(&mut ledger, id, |person| {
-                    person.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
+                    person.fields.extend(fields.iter().map(|field| (field.name.to_string(), field.value.clone())));
                     true
                 })
             }

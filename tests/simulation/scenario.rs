@@ -288,7 +288,7 @@ impl Channel<'_> {
         let (tonight, row) = (self.tonight.borrow(), &self.rows[n]);
         let mut wanted = row.fields.clone();
         for field in wanted.iter_mut().skip(1).filter(|_| tonight.version > 0) {
-            field.value = contactsync::Value::Text(format!("{} of {}", field.value.text(), tonight.version));
+            field.value = contactsync::Value::Text(format!("{} of {}", field.value.text(), tonight.version).into());
         }
         if self.scenario.second && tonight.with_email[n] {
             wanted.push(Field::text("email", format!("contact{n}@example.com")));

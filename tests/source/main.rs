@@ -4,6 +4,8 @@
 
 mod fixtures;
 mod properties;
+mod refused;
+mod spectrum;
 
 use std::error::Error;
 use std::fs;

@@ -51,7 +51,7 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
     let items = runtime.block_on(journal.pending(runs.runs[0], "c", 0, u32::MAX)).expect("the journal works");
     let wanted = items.into_iter().map(|item| {
         let text = |value: &Value| value.text().into_owned();
-        let fields = item.contact.fields().iter().map(|field| (field.name.clone(), text(&field.value))).collect();
+        let fields = item.contact.fields().iter().map(|field| (field.name.to_string(), text(&field.value))).collect();
         let sorted = |tags: &[String]| {
             let mut tags = tags.to_vec();
             tags.sort();

@@ -1,0 +1,227 @@
+//! JSON that must be refused: nothing of it is read otherwise than it stands, and each refusal says its place. The ideas
+//! are those of the suite `JSONTestSuite` (its texts `n_…` and some of `i_…`), the cases our own.
+
+use contactsync::{Format, Row, SourceOptions};
+
+use crate::read;
+
+// How many contacts came before, and what was said then.
+fn outcome(text: &[u8], options: impl Into<SourceOptions>) -> (usize, Vec<String>) {
+    let (mut contacts, mut said) = (0, Vec::new());
+    for row in read(text.to_vec(), options).unwrap() {
+        match row {
+            Ok(Row::Record(_)) => contacts += 1,
+            Ok(Row::Rejected(rejection)) => {
+                let column = rejection.column.unwrap_or_default();
+                said.push(format!("{} [{column}] {}", rejection.line, rejection.reason));
+            }
+            Err(error) => said.push(error.to_string()),
+        }
+    }
+    (contacts, said)
+}
+
+// A text of one contact at the most before it is refused, and how.
+fn check(text: &[u8], contacts: usize, expected: &str) {
+    let found = outcome(text, Format::Json);
+    assert_eq!(found, (contacts, vec![expected.to_owned()]), "{}", text.escape_ascii());
+    assert!(expected.starts_with("in:") || expected.starts_with("1 ["), "{expected}");
+    as_a_line(text);
+}
+
+// As a line of JSONL it is one row that is set aside, and the next line is read; but for what is a contact there.
+fn as_a_line(text: &[u8]) {
+    if text.contains(&b'\n') || text.trim_ascii().is_empty() {
+        return;
+    }
+    let lines = [text, b"\n{\"a\":1}\n"].concat();
+    let (contacts, said) = outcome(&lines, Format::Jsonl);
+    assert_eq!((contacts, said.len()), (1, 1), "{}: {said:?}", text.escape_ascii());
+    assert!(said[0].starts_with("1 ["), "{said:?}");
+}
+
+#[test]
+fn brackets_and_commas() {
+    check(b"[{\"a\":1},]", 1, "in:1: expected a value at byte 10, found `]`");
+    check(b"[,{\"a\":1}]", 0, "in:1: expected a value at byte 2, found `,`");
+    check(b"[{\"a\":1},,{\"a\":2}]", 1, "in:1: expected a value at byte 10, found `,`");
+    check(b"[{\"a\":1}", 1, "in:1: expected `,` or `]` at byte 9, found the end of the file");
+    check(b"[{\"a\":1},", 1, "in:1: expected a value at byte 10, found the end of the file");
+    check(b"[", 0, "in:1: expected a value or `]` at byte 2, found the end of the file");
+    check(b"[{", 0, "in:1: expected the end of what was begun at byte 3, found the end of the file");
+    check(b"[{\"a\"", 0, "in:1: expected the end of what was begun at byte 6, found the end of the file");
+    check(b"[{\"a\":", 0, "in:1: expected the end of what was begun at byte 7, found the end of the file");
+    check(b"[{\"a\":1", 0, "in:1: expected the end of what was begun at byte 8, found the end of the file");
+    check(b"[{\"a\":\"x", 0, "in:1: expected the end of what was begun at byte 9, found the end of the file");
+    check(b"[{\"a\":\"x\\\"", 0, "in:1: expected the end of what was begun at byte 11, found the end of the file");
+    check(b"[{\"a\":1}}", 1, "in:1: expected `,` or `]` at byte 9, found `}`");
+    check(b"[{\"a\":1]}", 0, "in:1: expected JSON at byte 8, found a fault: expected `,` or `}`");
+    check(b"[{\"a\":1}]]", 1, "in:1: expected nothing after the array at byte 10, found `]`");
+    check(b"[{\"a\":1}],", 1, "in:1: expected nothing after the array at byte 10, found `,`");
+    check(b"[{\"a\":1}] x", 1, "in:1: expected nothing after the array at byte 11, found `x`");
+    check(b"[{\"a\":1}][{\"a\":2}]", 1, "in:1: expected nothing after the array at byte 10, found `[`");
+    check(b"[{\"a\":1} {\"a\":2}]", 1, "in:1: expected `,` or `]` at byte 10, found `{`");
+    check(b"[{\"a\":1}: 2]", 1, "in:1: expected `,` or `]` at byte 9, found `:`");
+    check(b"]", 0, "in:1: expected an array or an object at byte 1, found `]`");
+    check(b"}", 0, "in:1: expected an array or an object at byte 1, found `}`");
+    check(b",", 0, "in:1: expected an array or an object at byte 1, found `,`");
+}
+
+#[test]
+fn keys() {
+    check(b"[{\"a\":1,}]", 0, "in:1: expected JSON at byte 9, found a fault: key must be a string");
+    check(b"[{,\"a\":1}]", 0, "in:1: expected JSON at byte 3, found a fault: key must be a string");
+    check(b"[{\"a\":1,,\"b\":2}]", 0, "in:1: expected JSON at byte 9, found a fault: key must be a string");
+    check(b"[{\"a\" 1}]", 0, "in:1: expected JSON at byte 7, found a fault: expected `:`");
+    check(b"[{\"a\"::1}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{\"a\"}]", 0, "in:1: expected JSON at byte 6, found a fault: expected `:`");
+    check(b"[{:1}]", 0, "in:1: expected JSON at byte 3, found a fault: key must be a string");
+    check(b"[{\"a\":}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{a:1}]", 0, "in:1: expected JSON at byte 3, found a fault: key must be a string");
+    check(b"[{'a':1}]", 0, "in:1: expected JSON at byte 3, found a fault: key must be a string");
+    check(b"[{1:1}]", 0, "in:1: expected JSON at byte 3, found a fault: key must be a string");
+    check(b"[{null:1}]", 0, "in:1: expected JSON at byte 3, found a fault: key must be a string");
+    check(b"[{[1]:1}]", 0, "in:1: expected JSON at byte 3, found a fault: key must be a string");
+}
+
+#[test]
+fn texts() {
+    check(b"[{\"a\":'x'}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{\"a\":\"x]}", 0, "in:1: expected the end of what was begun at byte 11, found the end of the file");
+    check(
+        b"[{\"a\":\"x\ty\"}]",
+        0,
+        "in:1: expected JSON at byte 8, found a fault: control character (\\u0000-\\u001F) found while parsing a string",
+    );
+    check(
+        b"[{\"a\":\"x\ny\"}]",
+        0,
+        "in:1: expected JSON at byte 8, found a fault: control character (\\u0000-\\u001F) found while parsing a string",
+    );
+    check(
+        b"[{\"a\":\"\0\"}]",
+        0,
+        "in:1: expected JSON at byte 7, found a fault: control character (\\u0000-\\u001F) found while parsing a string",
+    );
+    check(b"[{\"a\":\"\\x41\"}]", 0, "in:1: expected JSON at byte 9, found a fault: invalid escape");
+    check(b"[{\"a\":\"\\\"}]", 0, "in:1: expected the end of what was begun at byte 12, found the end of the file");
+    check(b"[{\"a\":\"\\u12\"}]", 0, "in:1: expected JSON at byte 13, found a fault: invalid escape");
+    check(b"[{\"a\":\"\\u00G0\"}]", 0, "in:1: expected JSON at byte 13, found a fault: invalid escape");
+    check(
+        b"[{\"a\":\"\\uD800\"}]",
+        0,
+        "1 [] expected a JSON object, found a fault at byte 13: unexpected end of hex escape",
+    );
+    check(
+        b"[{\"a\":\"\\uD800\\u0041\"}]",
+        0,
+        "1 [] expected a JSON object, found a fault at byte 18: lone leading surrogate in hex escape",
+    );
+    check(
+        b"[{\"a\":\"\\uDC00\"}]",
+        0,
+        "1 [] expected a JSON object, found a fault at byte 12: lone leading surrogate in hex escape",
+    );
+    check(b"[{\"a\":\"\xFF\"}]", 0, "1 [] expected a JSON object, found a fault at byte 7: invalid unicode code point");
+    check(b"[{\"a\":\"\xC3\"}]", 0, "1 [] expected a JSON object, found a fault at byte 7: invalid unicode code point");
+    check(
+        b"[{\"a\":\"\xED\xA0\x80\"}]",
+        0,
+        "1 [] expected a JSON object, found a fault at byte 7: invalid unicode code point",
+    );
+    check(
+        b"[{\"a\":\"\xC0\xAF\"}]",
+        0,
+        "1 [] expected a JSON object, found a fault at byte 7: invalid unicode code point",
+    );
+    check(b"[{\"a\xFF\":1}]", 0, "1 [] expected a JSON object, found a fault at byte 4: invalid unicode code point");
+    check(b"[{\"a\":\xFF}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+}
+
+#[test]
+fn numbers() {
+    check(b"[{\"a\":01}]", 0, "in:1: expected JSON at byte 8, found a fault: invalid number");
+    check(b"[{\"a\":-01}]", 0, "in:1: expected JSON at byte 9, found a fault: invalid number");
+    check(b"[{\"a\":1.}]", 0, "in:1: expected JSON at byte 9, found a fault: invalid number");
+    check(b"[{\"a\":.5}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{\"a\":-.5}]", 0, "in:1: expected JSON at byte 8, found a fault: invalid number");
+    check(b"[{\"a\":+1}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{\"a\":-}]", 0, "in:1: expected JSON at byte 8, found a fault: invalid number");
+    check(b"[{\"a\":--1}]", 0, "in:1: expected JSON at byte 8, found a fault: invalid number");
+    check(b"[{\"a\":1e}]", 0, "in:1: expected JSON at byte 9, found a fault: invalid number");
+    check(b"[{\"a\":1e+}]", 0, "in:1: expected JSON at byte 10, found a fault: invalid number");
+    check(b"[{\"a\":1ee2}]", 0, "in:1: expected JSON at byte 9, found a fault: invalid number");
+    check(b"[{\"a\":1.2.3}]", 0, "in:1: expected JSON at byte 10, found a fault: expected `,` or `}`");
+    check(b"[{\"a\":1 2}]", 0, "in:1: expected JSON at byte 9, found a fault: expected `,` or `}`");
+    check(b"[{\"a\":0x1F}]", 0, "in:1: expected JSON at byte 8, found a fault: expected `,` or `}`");
+    check(b"[{\"a\":NaN}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{\"a\":Infinity}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{\"a\":-Infinity}]", 0, "in:1: expected JSON at byte 8, found a fault: invalid number");
+    check(b"[{\"a\":1e999}]", 0, "1 [] expected a JSON object, found a fault at byte 10: number out of range");
+    check(
+        b"[{\"a\":100000000000000000000}]",
+        0,
+        "1 [] expected a number of at most 17 digits, found 21 digits at byte 6: write it as text",
+    );
+}
+
+#[test]
+fn words_and_remarks() {
+    check(b"[{\"a\":True}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{\"a\":tru}]", 0, "in:1: expected JSON at byte 10, found a fault: expected ident");
+    check(b"[{\"a\":nul}]", 0, "in:1: expected JSON at byte 10, found a fault: expected ident");
+    check(b"[{\"a\":undefined}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"[{\"a\":1} // x\n]", 1, "in:1: expected `,` or `]` at byte 10, found `/`");
+    check(b"[{\"a\":/* x */1}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+    check(b"# x\n[{\"a\":1}]", 0, "in:1: expected an array or an object at byte 1, found `#`");
+}
+
+#[test]
+fn what_is_no_contact() {
+    check(b"[{\"a\":1,\"a\":2}]", 0, "1 [a] expected the key once in an object, found it twice");
+    check(b"[{\"a\":{\"b\":1,\"b\":2}}]", 0, "1 [b] expected the key once in an object, found it twice");
+    check(b"[null]", 0, "1 [] expected a JSON object, found null");
+    check(b"[true]", 0, "1 [] expected a JSON object, found a boolean");
+    check(b"[1]", 0, "1 [] expected a JSON object, found a number");
+    check(b"[\"x\"]", 0, "1 [] expected a JSON object, found text");
+    check(b"[[{\"a\":1}]]", 0, "1 [] expected a JSON object, found an array");
+    check(b"null", 0, "in:1: expected an array or an object at byte 1, found `n`");
+    check(b"1", 0, "in:1: expected an array or an object at byte 1, found `1`");
+    check(b"\"x\"", 0, "in:1: expected an array or an object at byte 1, found `\"`");
+}
+
+#[test]
+fn blanks_and_marks() {
+    check(b"", 0, "in: expected an array or an object, found an empty file");
+    check(b" \n ", 0, "in: expected an array or an object, found an empty file");
+    check(b"[\xA0{\"a\":1}]", 0, "in:1: expected JSON at byte 2, found a fault: expected value");
+    check(b"[\x0B{\"a\":1}]", 0, "in:1: expected JSON at byte 2, found a fault: expected value");
+    check(b"[{\"a\":1}\xEF\xBB\xBF]", 1, "in:1: expected `,` or `]` at byte 9, found the byte 0xEF");
+    check(b"[{\"a\":\x7F1}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
+}
+
+#[test]
+fn answers() {
+    check(b"{\"data\":[{\"a\":1},]}", 1, "in:1: expected a value at byte 18, found `]`");
+    check(b"{\"data\":[{\"a\":1}]", 1, "in:1: expected `,` or `}` at byte 18, found the end of the file");
+    check(b"{\"data\":[{\"a\":1}],}", 1, "in:1: expected a key at byte 19, found `}`");
+    check(b"{\"data\":[{\"a\":1}] \"meta\":{}}", 1, "in:1: expected `,` or `}` at byte 19, found `\"`");
+    check(
+        b"{\"data\":[{\"a\":1}],\"meta\":{]}",
+        1,
+        "in:1: expected JSON at byte 27, found a fault: key must be a string",
+    );
+    check(b"{\"meta\":nul,\"data\":[{\"a\":1}]}", 0, "in:1: expected JSON at byte 11, found a fault: it is cut off");
+    check(b"{\"data\":[{\"a\":1}]}}", 1, "in:1: expected another object at byte 19, found `}`");
+    check(b"{\"a\":1}]", 1, "in:1: expected another object at byte 8, found `]`");
+}
+
+#[test]
+fn what_is_deep_or_long() {
+    let deep = [b"[{\"a\":".to_vec(), b"[".repeat(100_000), b"]".repeat(100_000), b"}]".to_vec()].concat();
+    check(&deep, 0, "1 [] expected a JSON object, found a fault at byte 132: recursion limit exceeded");
+    let open = b"[".repeat(100_000);
+    check(&open, 0, "in:1: expected the end of what was begun at byte 100001, found the end of the file");
+    let keys = b"[{\"a\":".repeat(50_000);
+    check(&keys, 0, "in:1: expected the end of what was begun at byte 300001, found the end of the file");
+}
