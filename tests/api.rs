@@ -66,7 +66,7 @@ fn documented_contact(platform: &str) -> Remote {
     ];
     Remote {
         id: id("1776025372480910"),
-        fields: fields.map(|(name, value)| (name.to_owned(), Value::Text(value.to_owned()))).into(),
+        fields: fields.map(|(name, value)| (name.to_owned(), Value::Text(value.into()))).into(),
         tags: ["Blog Updates", "Platform Updates"].map(str::to_owned).into(),
     }
 }

@@ -101,7 +101,13 @@ const RULES: &[Rule] = &[
     Rule {
         why: "how files are packed and written is the source's",
         files: Where::OutOf(&["src/edges/source/"]),
-        forbidden: &["calamine", "chardetng", "csv_core", "encoding_rs", "flate2", "tempfile", "zip", "zstd"],
+        forbidden: &["calamine", "chardetng", "csv_core", "flate2", "tempfile", "zip", "zstd"],
+        allowed: &[],
+    },
+    Rule {
+        why: "text in other encodings is read by the source, and written back by the report",
+        files: Where::OutOf(&["src/edges/source/", "src/edges/report/"]),
+        forbidden: &["encoding_rs"],
         allowed: &[],
     },
     Rule {
@@ -120,8 +126,8 @@ const RULES: &[Rule] = &[
 
 /// The crates that the core may use: values, their serialization, their errors, a digest, and what a value is held
 /// against: patterns, the numbers of each country, and one form for what looks the same.
-const CRATES_OF_THE_CORE: [&str; 7] =
-    ["regex", "rlibphonenumber", "serde", "serde_json", "sha2", "thiserror", "unicode_normalization"];
+const CRATES_OF_THE_CORE: [&str; 8] =
+    ["compact_str", "regex", "rlibphonenumber", "serde", "serde_json", "sha2", "thiserror", "unicode_normalization"];
 
 /// Names that say nothing of what a module holds.
 const EMPTY_NAMES: [&str; 10] =

@@ -119,7 +119,7 @@ impl Call {
     /// Which page of which search this is, for a find.
     pub fn asked(&self) -> Option<Asked> {
         match self {
-            Self::Find { field, page } => Some(Asked { field: field.name.clone(), page: *page }),
+            Self::Find { field, page } => Some(Asked { field: field.name.to_string(), page: *page }),
             Self::Read { .. }
             | Self::Create { .. }
             | Self::Update { .. }

@@ -35,7 +35,7 @@ pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
     let set = contact
         .fields()
         .iter()
-        .filter(|field| !known.fields.get(&field.name).is_some_and(|value| value.same(&field.value)))
+        .filter(|field| !known.fields.get(&*field.name).is_some_and(|value| value.same(&field.value)))
         .cloned()
         .collect();
     let add = contact.tags().iter().filter(|tag| !known.tags.contains(*tag)).cloned().collect();

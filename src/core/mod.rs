@@ -20,6 +20,7 @@ pub mod schedule;
 pub mod search;
 pub mod shape;
 pub mod task;
+pub mod text;
 pub mod time;
 pub mod window;
 

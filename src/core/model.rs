@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
 /// A custom field's value, in the type in which it is written.
@@ -20,7 +21,7 @@ pub enum Value {
     /// A JSON number, digits kept.
     Number(serde_json::Number),
     /// Text.
-    Text(String),
+    Text(Text),
 }
 
 impl Value {
@@ -69,14 +70,14 @@ fn same_number(text: &str, number: &serde_json::Number) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Field {
     /// The custom field's name on the platform.
-    pub name: String,
+    pub name: Text,
     /// The value to write.
     pub value: Value,
 }
 
 impl Field {
     /// A field that holds text.
-    pub fn text(name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn text(name: impl Into<Text>, value: impl Into<Text>) -> Self {
         Self { name: name.into(), value: Value::Text(value.into()) }
     }
 }
@@ -130,7 +131,7 @@ impl Key {
     /// Whether it names another value of this field.
     pub fn is_another(&self, field: &Field) -> bool {
         match self {
-            Self::Match { field: name, value } => *name == field.name && *value != *field.value.text().trim(),
+            Self::Match { field: name, value } => field.name == *name && *value != *field.value.text().trim(),
             Self::Id(_) | Self::Row { .. } => false,
         }
     }
@@ -144,7 +145,7 @@ impl Key {
 
     /// The key that a match field and its value give.
     pub fn of(field: &Field) -> Self {
-        Self::Match { field: field.name.clone(), value: field.value.text().trim().to_owned() }
+        Self::Match { field: field.name.to_string(), value: field.value.text().trim().to_owned() }
     }
 }
 
@@ -185,7 +186,7 @@ pub struct Draft {
     /// The other fields, in the file's order.
     pub fields: Vec<Field>,
     /// The fields that are to become blank.
-    pub clear: Vec<String>,
+    pub clear: Vec<Text>,
     /// The tags to have.
     pub tags: Vec<String>,
     /// The tags to remove.
@@ -228,9 +229,8 @@ impl Contact {
         all.extend(fields);
         let filled = all.len();
         all.extend(clear.into_iter().map(|name| Field::text(name, "")));
-        let mut names = BTreeSet::new();
-        if let Some(twice) = all.iter().find(|field| !names.insert(field.name.as_str())) {
-            return Err(Flaw::FieldTwice(twice.name.clone()));
+        if let Some(twice) = first_twice(&all, |field| &*field.name) {
+            return Err(Flaw::FieldTwice(twice.name.to_string()));
         }
         let (tags, remove_tags) = (unique(tags), unique(remove_tags));
         if let Some(twice) = tags.iter().find(|tag| remove_tags.contains(tag)) {
@@ -304,15 +304,29 @@ impl Contact {
 }
 
 fn unique(tags: Vec<String>) -> Vec<String> {
+    if first_twice(&tags, String::as_str).is_none() {
+        return tags;
+    }
     let mut seen = BTreeSet::new();
     tags.into_iter().filter(|tag| seen.insert(tag.clone())).collect()
+}
+
+// The first whose name one before it has. Few are held against each other, which needs no memory; they mostly are few.
+fn first_twice<T>(all: &[T], name: impl Fn(&T) -> &str) -> Option<&T> {
+    const FEW: usize = 24;
+    if all.len() <= FEW {
+        let is_twice = |&(at, one): &(usize, &T)| all[..at].iter().any(|other| name(other) == name(one));
+        return all.iter().enumerate().find(is_twice).map(|(_, one)| one);
+    }
+    let mut names = BTreeSet::new();
+    all.iter().find(|one| !names.insert(name(one)))
 }
 
 // SHA-256, because two rows that share a digest by somebody's design would be one contact. Fields are taken by name,
 // so that a reordered export is still the same rows.
 fn digest(fields: &[Field], tags: &[String]) -> String {
     use sha2::{Digest, Sha256};
-    let by_name: BTreeMap<&str, &Value> = fields.iter().map(|field| (field.name.as_str(), &field.value)).collect();
+    let by_name: BTreeMap<&str, &Value> = fields.iter().map(|field| (&*field.name, &field.value)).collect();
     let tags: BTreeSet<&String> = tags.iter().collect();
     let content = serde_json::to_vec(&(by_name, tags)).expect("text, numbers and booleans are always JSON");
     let digest = Sha256::digest(&content);
@@ -334,12 +348,12 @@ pub struct Remote {
 impl Remote {
     /// Whether the contact has exactly this value in this field, after trimming. Search is looser than that (API.md, trap 2).
     pub fn has(&self, field: &Field) -> bool {
-        self.fields.get(&field.name).is_some_and(|value| value.text().trim() == field.value.text().trim())
+        self.fields.get(&*field.name).is_some_and(|value| value.text().trim() == field.value.text().trim())
     }
 
     /// Whether the contact has a value in this field, and another one.
     pub fn has_another(&self, field: &Field) -> bool {
-        self.fields.get(&field.name).is_some_and(|value| !value.is_blank() && !value.same(&field.value))
+        self.fields.get(&*field.name).is_some_and(|value| !value.is_blank() && !value.same(&field.value))
     }
 
     /// Whether what it has in this field could be the same value in another form: a phone with and without its `+` or
@@ -348,7 +362,7 @@ impl Remote {
         let bare = |value: &Value| -> String {
             value.text().chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
         };
-        let Some(value) = self.fields.get(&field.name) else { return true };
+        let Some(value) = self.fields.get(&*field.name) else { return true };
         let (one, two) = (bare(value), bare(&field.value));
         let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
         // Seven digits are the shortest phone number that a country code can stand before.
@@ -398,7 +412,7 @@ impl Known {
     #[must_use]
     pub fn blank_in(mut self, fields: &[Field]) -> Self {
         for field in fields {
-            self.fields.entry(field.name.clone()).or_insert_with(|| field.value.clone());
+            self.fields.entry(field.name.to_string()).or_insert_with(|| field.value.clone());
         }
         self
     }
@@ -562,7 +576,7 @@ mod tests {
         assert_eq!(contact.fields().len(), 4);
         // What a row without key is known by is what it has.
         let row = |clear: &[&str]| {
-            let clear = clear.iter().map(|name| (*name).to_owned()).collect();
+            let clear = clear.iter().map(|name| Text::from(*name)).collect();
             let fields = vec![Field::text("name", "Ann")];
             Contact::new(Draft { fields, clear, ..Draft::default() }).unwrap().key().clone()
         };

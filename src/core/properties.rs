@@ -12,6 +12,7 @@ use crate::core::diff::{TagsMode, diff, first_fields};
 use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, Standing, Value};
 use crate::core::plan::{Decision, decide};
 use crate::core::task::{FIND_STAYS_GOOD, Outcome, PastCall, Policy, Step, Task};
+use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
 const SETTLE: Duration = Duration::from_secs(30);
@@ -23,8 +24,8 @@ fn start() -> Timestamp {
 // Few names and values, so that what is wanted and what is there often meet.
 fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![
-        4 => "[a-c]".prop_map(Value::Text),
-        1 => (0_u8..3).prop_map(|n| Value::Text(format!(" {n} "))),
+        4 => "[a-c]".prop_map(|text| Value::Text(text.into())),
+        1 => (0_u8..3).prop_map(|n| Value::Text(format!(" {n} ").into())),
         1 => (0_u8..3).prop_map(|n| Value::Number(n.into())),
         1 => any::<bool>().prop_map(Value::Bool),
     ]
@@ -45,9 +46,9 @@ fn any_contact(matches: impl Strategy<Value = usize>) -> impl Strategy<Value = C
     let tags = prop_oneof![any_tags(0..3), any_tags(0..25)];
     let clear = prop_oneof![2 => any_fields(0..1), 1 => any_fields(0..40)];
     (matches, fields, clear, tags, any_tags(0..12)).prop_map(|(matches, fields, clear, tags, remove)| {
-        let clear = clear.into_keys().filter(|name| !fields.contains_key(name)).collect();
+        let clear = clear.into_keys().filter(|name| !fields.contains_key(name)).map(Text::from).collect();
         let name = matches == 0 && fields.is_empty();
-        let fields = fields.into_iter().map(|(name, value)| Field { name, value });
+        let fields = fields.into_iter().map(|(name, value)| Field { name: name.into(), value });
         Contact::new(Draft {
             id: None,
             matches: (0..matches).map(|n| Field::text(format!("match{n}"), format!("key{n}"))).collect(),
@@ -94,7 +95,7 @@ fn remote_of(known: &Known) -> Remote {
 fn apply(remote: &mut Remote, call: &Call) {
     match call {
         Call::Update { fields, .. } => {
-            remote.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
+            remote.fields.extend(fields.iter().map(|field| (field.name.to_string(), field.value.clone())));
         }
         Call::AddTags { tags, .. } => remote.tags.extend(tags.iter().cloned()),
         Call::RemoveTags { tags, .. } => remote.tags.retain(|tag| !tags.contains(tag)),
@@ -143,7 +144,7 @@ proptest! {
         let first = first_fields(&contact);
         prop_assert!(first.len() <= FIELDS_PER_CALL);
         prop_assert!(first.starts_with(contact.matches()), "the match fields are in the first call");
-        let fields = first.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+        let fields = first.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
         let absent_tags = contact.remove_tags().iter().cloned().collect();
         let known = Known { fields, absent_tags, ..Known::only_id(id("7")) }.blank_in(contact.clear());
         let rest = diff(&contact, &known, TagsMode::Add);
@@ -203,7 +204,7 @@ impl Server {
             }
             Call::Read { .. } => self.contact.clone().map_or_else(missing, Attempt::Contact),
             Call::Create { fields } => {
-                let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+                let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
                 self.contact = Some(Remote { id: id("8"), fields, tags: BTreeSet::new() });
                 Attempt::Created(id("8"))
             }
@@ -237,7 +238,7 @@ proptest! {
         let policy = Policy { resend_unsure, ..policy(mode, tags_mode) };
         let made_at = half_made.then(start);
         let mut remote = Remote { id: id("7"), ..remote_of(&known) };
-        remote.fields.extend(contact.matches().iter().map(|field| (field.name.clone(), field.value.clone())));
+        remote.fields.extend(contact.matches().iter().map(|field| (field.name.to_string(), field.value.clone())));
         let (standing, server) = match standing {
             0 => (Standing::Unknown, there.then_some(remote)),
             1 => (Standing::unsettled(&contact), there.then_some(remote)),
@@ -288,7 +289,7 @@ fn any_attempt(call: &Call, roll: u8) -> Attempt {
     let lost = || Attempt::Lost { status: None, cause: "reset".into() };
     let refused = || Attempt::Refused { status: 403, message: "no".into() };
     let hit = |name: &str, n: u8| {
-        let fields = (0..3).map(|n| (format!("match{n}"), Value::Text(format!("key{n}")))).collect();
+        let fields = (0..3).map(|n| (format!("match{n}"), Value::Text(format!("key{n}").into()))).collect();
         let tags = if n.is_multiple_of(2) { BTreeSet::new() } else { ["tag1".to_owned()].into() };
         Remote { id: id(name), fields, tags }
     };

@@ -284,7 +284,7 @@ impl Task {
             (Call::Update { fields, .. }, Standing::Known(known)) => {
                 known.doubt = true;
                 for field in fields {
-                    known.fields.remove(&field.name);
+                    known.fields.remove(&*field.name);
                 }
             }
             (Call::AddTags { tags, .. }, Standing::Known(known)) => {

@@ -113,6 +113,15 @@ impl<O: Observer> Observer for &O {
     }
 }
 
+/// Nobody is told when there is none.
+impl<O: Observer> Observer for Option<O> {
+    fn tell(&self, event: &Event<'_>) {
+        if let Some(observer) = self {
+            observer.tell(event);
+        }
+    }
+}
+
 /// Both are told, the first one first.
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn tell(&self, event: &Event<'_>) {

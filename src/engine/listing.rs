@@ -88,7 +88,7 @@ impl Listed {
     ///
     /// # Errors
     /// A [`ListingError`] when a file cannot be written or the journal fails.
-    pub fn finish(self, journal: &Journal) -> Result<(), ListingError> {
+    pub fn finish(&self, journal: &Journal) -> Result<(), ListingError> {
         self.rewrite(journal, true)
     }
 

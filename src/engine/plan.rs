@@ -14,9 +14,6 @@ use crate::edges::source::{Row, Source, SourceError};
 use crate::engine::event::{Event, Observer};
 use crate::engine::stop::Stop;
 
-/// How many rows share one commit: enough that the commit's wait for the disk does not count.
-const BATCH: usize = 1_000;
-
 /// Why a file could not be planned. Nothing was sent, and what an earlier run left can still be resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -94,13 +91,12 @@ pub fn plan(
     let match_fields = mapping.match_fields().to_vec();
     let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
     let mut rows = 0;
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut flush = |batch: &mut Vec<(usize, Planned)>| -> Result<(), PlanError> {
+    let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
         if stop.reason().is_some() {
             return Err(PlanError::Stopped);
         }
         rows += u64::try_from(batch.len()).unwrap_or(0);
-        for settled in journal.plan_rows(&plan, std::mem::take(batch))? {
+        for settled in journal.plan_rows(&plan, batch)? {
             match settled {
                 Settled::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
                     observer.tell(&Event::Done { row, line, outcome: &outcome, listed: None });
@@ -112,24 +108,19 @@ pub fn plan(
         Ok(())
     };
     let (mut unknown, mut left_out) = (false, 0);
-    while let Some(row) = source.next() {
-        let row = row?;
-        if let Row::Record(record) = &row
-            && !mapping.takes(record)
-        {
-            left_out += 1;
-            continue;
-        }
-        let remains = if ways.keeps_rows && matches!(row, Row::Rejected(_)) { source.remains() } else { None };
-        let (place, planned) = ways.route(row, remains, mapping);
-        let Some(at) = place else { continue };
-        unknown |= ways.unknown == Some(at);
-        batch.push((at, planned));
-        if batch.len() == BATCH {
-            flush(&mut batch)?;
-        }
-    }
-    flush(&mut batch)?;
+    // `None` for a row that the rules do not take.
+    let make = |row: Row, remains: Option<Cells>| {
+        let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
+        is_taken.then(|| ways.route(row, remains, mapping))
+    };
+    source.in_batches(make, |made| {
+        let read = made.len();
+        let taken: Vec<_> = made.into_iter().flatten().collect();
+        left_out += u64::try_from(read - taken.len()).unwrap_or(0);
+        let planned: Vec<_> = taken.into_iter().filter_map(|(place, planned)| Some((place?, planned))).collect();
+        unknown |= planned.iter().any(|(at, _)| ways.unknown == Some(*at));
+        flush(planned)
+    })?;
     if let Some(guard) = max_changes {
         let extent = journal.extent(&plan)?;
         if let Err(refused) = guard.check(extent.changes, extent.rows) {
@@ -175,7 +166,10 @@ impl Router {
     // A row that cannot be read names no channel either.
     fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Option<usize>, Planned) {
         match row {
-            Row::Rejected(rejection) => (self.of_no_channel(), Planned::Rejected { rejection, cells: remains }),
+            Row::Rejected(rejection) => {
+                let cells = remains.filter(|_| self.keeps_rows);
+                (self.of_no_channel(), Planned::Rejected { rejection, cells })
+            }
             Row::Record(record) => {
                 let (place, contact) = self.contact(&record, mapping);
                 let Record { row, line, cells } = record;

@@ -147,7 +147,7 @@ impl Platform {
         let show = |person: &Person| json!({ "id": person.id, "custom_fields": person.fields, "tags": person.tags });
         match call {
             Call::Find { field, .. } => {
-                let has = |person: &&Person| person.fields.get(&field.name).is_some_and(|v| *v == *field.value.text());
+                let has = |person: &&Person| person.fields.get(&*field.name).is_some_and(|v| *v == *field.value.text());
                 let people = self.people.borrow();
                 let found: Vec<Json> = people.iter().filter(has).filter(|_| !manners.searches_late).map(show).collect();
                 (200, json!({ "data": found }))
@@ -169,7 +169,7 @@ impl Platform {
                 (200, json!({ "data": { "id": self.insert(&fields, &[]) } }))
             }
             Call::Update { id, fields } => self.change(id.as_str(), |person| {
-                person.fields.extend(fields.iter().map(|f| (f.name.clone(), f.value.text().into_owned())));
+                person.fields.extend(fields.iter().map(|f| (f.name.to_string(), f.value.text().into_owned())));
             }),
             Call::AddTags { id, tags } => self.change(id.as_str(), |person| person.tags.extend(tags.iter().cloned())),
             Call::RemoveTags { id, tags } => {

@@ -12,6 +12,7 @@ mod kill;
 mod machine;
 mod pace;
 mod plans;
+mod rejects;
 mod rows;
 mod scene;
 mod secrets;

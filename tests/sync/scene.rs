@@ -139,6 +139,12 @@ impl Program<'_> {
         self
     }
 
+    /// With these variables instead of the token's.
+    pub fn environment(mut self, variables: &[(&str, &str)]) -> Self {
+        self.environment = variables.iter().map(|&(name, value)| (name.into(), value.into())).collect();
+        self
+    }
+
     /// With further arguments.
     pub fn with(mut self, arguments: &str) -> Self {
         self.arguments.extend(arguments.split_whitespace().map(str::to_owned));

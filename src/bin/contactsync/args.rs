@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use contactsync::MaxChanges;
 
 use crate::settings::{Shard, TimeOfDay};
 
@@ -102,6 +103,9 @@ pub struct PlanArgs {
     // A plan calls nobody. It takes what `sync` takes, so that one line can be tried as a plan first.
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    // A plan writes none of them, for the same reason.
+    #[command(flatten)]
+    pub lists: ListArgs,
     /// Print the summary as one JSON object on standard output
     #[arg(long, help_heading = TALK)]
     pub json: bool,
@@ -115,6 +119,8 @@ pub struct SyncArgs {
     pub place: PlaceArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub lists: ListArgs,
     /// Print the summary as one JSON object on standard output
     #[arg(long, help_heading = TALK)]
     pub json: bool,
@@ -126,6 +132,8 @@ pub struct ResumeArgs {
     pub place: PlaceArgs,
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub lists: ListArgs,
     /// Print the summary as one JSON object on standard output
     #[arg(long, help_heading = TALK)]
     pub json: bool,
@@ -164,12 +172,30 @@ pub struct InputArgs {
     /// What becomes of tags that contactsync added and the file no longer names [default: add]
     #[arg(long, value_enum, value_name = "MODE")]
     pub tags_mode: Option<TagsModeArg>,
+    /// Which of several rows of one contact counts [default: last]
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub duplicates: Option<DuplicatesArg>,
+    /// Send nothing when more contacts than these, or than this share of the rows, would be made or changed
+    #[arg(long, value_name = "N|N%")]
+    pub max_changes: Option<MaxChanges>,
     /// How long a new contact may take until the platform's search finds it [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub settle: Option<Duration>,
     /// Create a contact again whose create got no answer and that has no match field to search by; may make it twice
     #[arg(long)]
     pub resend_unsure: bool,
+}
+
+/// The files that list rows.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Lists of rows")]
+pub struct ListArgs {
+    /// Write the rejected rows there, as a file like the input, with their lines and the reasons
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Write there how each row ended, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
 }
 
 /// Where further settings are.
@@ -297,6 +323,18 @@ pub enum TagsModeArg {
     Add,
     /// They are removed; tags that others put there stay
     Mirror,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DuplicatesArg {
+    /// The last one
+    Last,
+    /// The first one
+    First,
+    /// All: later values win, and what is blank keeps the earlier ones
+    Merge,
+    /// The first one; the others are rejected
+    Reject,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use contactsync::{Ending, JournalError, LockError, PlanError, StopReason};
+use contactsync::{Ending, JournalError, ListingError, LockError, PlanError, StopReason, TooManyChanges};
+
+/// What to do when a file that lists rows could not be written.
+pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
 
 /// How a command ends, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,13 +130,28 @@ impl From<LockError> for Failure {
     }
 }
 
+impl From<TooManyChanges> for Failure {
+    fn from(error: TooManyChanges) -> Self {
+        Self { exit: Exit::Refused, message: error.to_string(), hint: None }
+            .hint("look at what is different in the input; when it is meant, say a higher --max-changes")
+    }
+}
+
+impl From<ListingError> for Failure {
+    fn from(error: ListingError) -> Self {
+        match error {
+            ListingError::List(error) => Self::unexpected(&error).hint(REWRITE),
+            ListingError::Journal(error) => error.into(),
+        }
+    }
+}
+
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Source(error) => Self::usage(&error),
             PlanError::Journal(error) => error.into(),
-            PlanError::TooMany(error) => Self { exit: Exit::Refused, message: error.to_string(), hint: None }
-                .hint("look at what changed; when it is meant, say a higher --max-changes"),
+            PlanError::TooMany(error) => error.into(),
             PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
         }
     }

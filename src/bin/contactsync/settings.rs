@@ -12,7 +12,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use contactsync::{Input, Mapping, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode};
+use contactsync::{Duplicates, Input, Mapping, MaxChanges, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode};
 
 use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
 use crate::config::Config;
@@ -22,7 +22,7 @@ pub use bounds::{Bounds, End, TimeOfDay};
 pub use channels::{Channel, Channels, Connection, Earlier};
 pub use shard::Shard;
 
-use layer::Layer;
+use layer::{Layer, Lists};
 
 /// What a run works with, but for its input's name.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Settings {
     pub journal: PathBuf,
     pub input: InputSettings,
     pub bounds: Bounds,
+    pub lists: Lists,
 }
 
 /// What the input means.
@@ -40,6 +41,8 @@ pub struct InputSettings {
     pub source: SourceOptions,
     pub matches: Vec<String>,
     pub policy: Policy,
+    pub duplicates: Duplicates,
+    pub max_changes: Option<MaxChanges>,
 }
 
 impl Settings {
@@ -51,7 +54,10 @@ impl Settings {
             channels,
             journal: journal(said.journal),
             bounds: Bounds { max_calls: said.max_calls, end: said.end, patience: said.patience.unwrap_or(PATIENCE) },
+            lists: said.lists,
             input: InputSettings {
+                duplicates: said.duplicates.unwrap_or_default(),
+                max_changes: said.max_changes,
                 source: said.source.into(),
                 matches: said.matches.unwrap_or_default(),
                 policy: Policy {
@@ -92,7 +98,7 @@ fn misspelt(header: &[Arc<str>]) -> Vec<String> {
 impl Reading {
     /// Opens the input and holds the mapping against its header. `channel_column` says which channel a row belongs to.
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
-        let InputSettings { source, matches, policy } = settings;
+        let InputSettings { source, matches, policy, .. } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
         let source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
         let warnings = misspelt(source.header().unwrap_or_default());

@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use crate::core::text::Text;
+
 /// The column that holds the platform's id. `id` is a plain field: a CRM has ids of its own.
 pub(super) const ID_COLUMN: &str = "contact_id";
 
@@ -31,7 +33,7 @@ pub(super) enum Column {
     /// The match field at this place.
     Match(usize),
     /// Another field, of this name.
-    Field(String),
+    Field(Text),
 }
 
 impl Column {
@@ -44,7 +46,7 @@ impl Column {
             name => match_fields
                 .iter()
                 .position(|field| field == name)
-                .map_or_else(|| Self::Field(name.to_owned()), Self::Match),
+                .map_or_else(|| Self::Field(name.into()), Self::Match),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::core::mapping::steps::Unfit;
 use crate::core::mapping::words::TAG_SEPARATORS;
 use crate::core::model::{ContactId, Draft, Field, Value};
 use crate::core::nfc::nfc;
+use crate::core::text::Text;
 
 /// Why a row is no contact; its place is added later.
 pub(super) struct Refusal {
@@ -37,7 +38,7 @@ pub(super) struct Parts<'a> {
     matches: Vec<Option<Value>>,
     id: Option<ContactId>,
     fields: Vec<Field>,
-    clear: Vec<String>,
+    clear: Vec<Text>,
     tags: Vec<String>,
     remove_tags: Vec<String>,
 }
@@ -60,7 +61,7 @@ impl<'a> Parts<'a> {
         if text.is_empty() {
             return Ok(());
         }
-        let value = || Value::Text(text.to_owned());
+        let value = || Value::Text(text.into());
         match column {
             Column::Ignored => {}
             Column::Id => self.id(ContactId::new(text))?,
@@ -130,7 +131,7 @@ impl<'a> Parts<'a> {
     fn field(&mut self, name: &str, value: Value) {
         match self.match_fields.iter().position(|field| field == name) {
             Some(place) => self.matched(place, value),
-            None => self.fields.push(Field { name: name.to_owned(), value }),
+            None => self.fields.push(Field { name: name.into(), value }),
         }
     }
 
@@ -140,19 +141,19 @@ impl<'a> Parts<'a> {
             Some(empty @ None) => *empty = Some(value),
             // A second value for a match field goes to the others, where the contact's own check finds it.
             Some(Some(_)) | None => {
-                self.fields.push(Field { name: self.match_fields[place].clone(), value });
+                self.fields.push(Field { name: self.match_fields[place].as_str().into(), value });
             }
         }
     }
 
     /// The value of another field.
-    pub(super) fn other(&mut self, name: &str, value: Value) {
-        self.fields.push(Field { name: name.to_owned(), value });
+    pub(super) fn other(&mut self, name: &Text, value: Value) {
+        self.fields.push(Field { name: name.clone(), value });
     }
 
     /// A field that is to become blank.
-    pub(super) fn clear(&mut self, name: &str) {
-        self.clear.push(name.to_owned());
+    pub(super) fn clear(&mut self, name: &Text) {
+        self.clear.push(name.clone());
     }
 
     /// A tag to have or, when `remove` is set, to remove.
@@ -173,12 +174,11 @@ impl<'a> Parts<'a> {
     }
 
     pub(super) fn draft(self) -> Draft {
-        let matches = self
-            .match_fields
-            .iter()
-            .zip(self.matches)
-            .filter_map(|(name, value)| value.map(|value| Field { name: name.clone(), value }))
-            .collect();
+        // The contact puts all of them into one list.
+        let mut matches = Vec::with_capacity(self.matches.len() + self.fields.len() + self.clear.len());
+        let values = self.match_fields.iter().zip(self.matches);
+        matches
+            .extend(values.filter_map(|(name, value)| value.map(|value| Field { name: name.as_str().into(), value })));
         let Self { id, fields, clear, tags, remove_tags, .. } = self;
         Draft { id, matches, fields, clear, tags, remove_tags }
     }
@@ -190,7 +190,7 @@ pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal>
         Json::Null => return Ok(None),
         Json::Bool(flag) => Value::Bool(*flag),
         Json::Number(number) => Value::Number(number.clone()),
-        Json::String(text) => Value::Text(clean(text)),
+        Json::String(text) => Value::Text((*nfc(text.trim())).into()),
         Json::Array(_) | Json::Object(_) => {
             return Err(Refusal::kind(column, "text, a number or a boolean", json));
         }

@@ -19,6 +19,7 @@ use crate::core::mapping::words::Words;
 use crate::core::model::{ContactId, Value};
 use crate::core::nfc::nfc;
 use crate::core::record::Texts;
+use crate::core::text::Text;
 
 /// The columns of an input, in NFC; of an input without a header, nothing is known.
 pub(super) struct Header(Option<Vec<String>>);
@@ -109,7 +110,7 @@ impl Place {
         match self.cell(row) {
             Cell::Text(text) => Ok(fixed.text(text)),
             Cell::Json(json) => Ok(value(&self.name, json)?.map_or(Cow::Borrowed(""), |value| match value {
-                Value::Text(text) => Cow::Owned(text),
+                Value::Text(text) => Cow::Owned(text.into()),
                 value @ (Value::Bool(_) | Value::Number(_)) => Cow::Owned(value.text().into_owned()),
             })),
         }
@@ -170,7 +171,7 @@ impl Read {
 /// A field that a rule fills.
 #[derive(Clone, Debug)]
 pub(super) struct Filled {
-    name: String,
+    name: Text,
     // Its place among the match fields.
     matched: Option<usize>,
     from: From,
@@ -189,14 +190,14 @@ enum From {
 
 impl Filled {
     pub(super) fn new(rule: &FieldRule, header: &Header, match_fields: &[String]) -> Result<Self, MappingError> {
-        let name = nfc(rule.name.trim()).into_owned();
+        let name = Text::from(&*nfc(rule.name.trim()));
         if name.is_empty() {
             return Err(MappingError::Nameless { line: rule.line });
         }
         let said = format!("field `{name}`");
         let from = match &rule.origin {
             Origin::Column(column) => From::Column(Place::new(&said, column, header)?),
-            Origin::Constant(Value::Text(text)) => From::Constant(Value::Text(nfc(text.trim()).into_owned())),
+            Origin::Constant(Value::Text(text)) => From::Constant(Value::Text((*nfc(text.trim())).into())),
             Origin::Constant(value) => From::Constant(value.clone()),
             Origin::Template(template) => {
                 let column = |name: &str| ColumnName { name: name.to_owned(), line: rule.line };
@@ -204,7 +205,7 @@ impl Filled {
                 From::Template(template.clone(), places.collect::<Result<_, _>>()?)
             }
         };
-        let matched = match_fields.iter().position(|field| *field == name);
+        let matched = match_fields.iter().position(|field| name == *field);
         let FieldRule { steps, blank, required, accept, .. } = rule.clone();
         Ok(Self { name, matched, from, steps, blank, required, accept })
     }
@@ -270,7 +271,7 @@ impl Filled {
         };
         let text = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
         let text = text.trim();
-        Ok((!text.is_empty()).then(|| Value::Text(text.to_owned())))
+        Ok((!text.is_empty()).then(|| Value::Text(text.into())))
     }
 }
 

@@ -158,7 +158,7 @@ impl Task {
     pub(super) fn heard_create(&mut self, fields: &[Field], attempt: &Attempt, now: Timestamp) {
         match attempt {
             Attempt::Created(id) => {
-                let fields = fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+                let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
                 let known = Known {
                     fields,
                     absent_tags: self.contact.remove_tags().iter().cloned().collect(),
@@ -235,7 +235,7 @@ impl Task {
         let Standing::Known(known) = &mut self.standing else { return };
         match call {
             Call::Update { fields, .. } => {
-                known.fields.extend(fields.iter().map(|field| (field.name.clone(), field.value.clone())));
+                known.fields.extend(fields.iter().map(|field| (field.name.to_string(), field.value.clone())));
             }
             Call::AddTags { tags, .. } => {
                 for tag in tags {

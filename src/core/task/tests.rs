@@ -589,7 +589,7 @@ fn a_resumed_task_goes_on_where_it_was() {
         &[("find phone p1", page(&[])), ("create 2", created("7")), ("add 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
-    let fields = contact(2, 1).fields().iter().map(|f| (f.name.clone(), f.value.clone())).collect();
+    let fields = contact(2, 1).fields().iter().map(|f| (f.name.to_string(), f.value.clone())).collect();
     let right = Known { fields, tags: ["t0".to_owned()].into(), ..known("7") };
     check(
         "what was written counts",

@@ -264,6 +264,15 @@ impl Journal {
         self.ask_blocking(move |store| store.resumable(&channel))
     }
 
+    /// The newest run of a channel.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn newest(&self, channel: &str) -> Result<Option<RunRow>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask_blocking(move |store| store.newest(&channel))
+    }
+
     /// The runs, newest first, at most `limit`.
     ///
     /// # Errors

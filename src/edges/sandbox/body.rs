@@ -59,7 +59,7 @@ fn field(place: usize, mut item: Json) -> Result<(String, Option<Value>), Refusa
         Some(Json::Null) => None,
         Some(Json::Bool(flag)) => Some(Value::Bool(flag)),
         Some(Json::Number(number)) => Some(Value::Number(number)),
-        Some(Json::String(text)) => trimmed(&text).map(Value::Text),
+        Some(Json::String(text)) => trimmed(&text).map(|text| Value::Text(text.into())),
         Some(Json::Array(_) | Json::Object(_)) => {
             return Err(malformed(format!("The custom_fields.{place}.value must be a single value.")));
         }

@@ -123,7 +123,7 @@ impl Sandbox {
         F: IntoIterator<Item = Field>,
         T: IntoIterator<Item: Into<String>>,
     {
-        let fields = fields.into_iter().map(|field| (field.name, Some(field.value))).collect();
+        let fields = fields.into_iter().map(|field| (field.name.into(), Some(field.value))).collect();
         self.platform.insert(token, fields, tags.into_iter().map(Into::into).collect())
     }
 

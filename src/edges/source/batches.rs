@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::{Row, Source, SourceError};
-use crate::core::record::{Cells, Record};
+use crate::core::record::Cells;
 
 /// How many rows are handed on at once: so many that the handing on does not count.
 const ROWS: usize = 1_000;
@@ -23,17 +23,21 @@ const MOST_MAKERS: usize = 4;
 type Made<T> = Receiver<Vec<T>>;
 
 /// Rows, and where what is made of them goes.
-type Work<T> = (Vec<Row>, SyncSender<Vec<T>>);
+type Work<T> = (Vec<Whole>, SyncSender<Vec<T>>);
+
+/// A row, and what is left of one that could not be read.
+type Whole = (Row, Option<Cells>);
 
 impl Source {
     /// Reads all rows, lets `make` make something of each, on several threads, and gives that to `take` on this one: in
-    /// the input's order, at most 1,000 at a time, while further rows are read.
+    /// the input's order, at most 1,000 at a time, while further rows are read. Beside a row that could not be read, `make`
+    /// is given [what is left of it](Self::remains).
     ///
     /// # Errors
     /// The first error of `take`, or of reading once all rows before it are taken. No more rows are read then.
     pub fn in_batches<T: Send, E: From<SourceError>>(
-        self,
-        make: impl Fn(Row) -> T + Sync,
+        &mut self,
+        make: impl Fn(Row, Option<Cells>) -> T + Sync,
         mut take: impl FnMut(Vec<T>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (hand_on, work) = sync_channel::<Work<T>>(AHEAD);
@@ -55,7 +59,7 @@ impl Source {
     }
 
     // Until the end, the first error, or until nobody takes any more.
-    fn hand_on<T>(mut self, hand_on: &SyncSender<Work<T>>, line_up: &SyncSender<Result<Made<T>, SourceError>>) {
+    fn hand_on<T>(&mut self, hand_on: &SyncSender<Work<T>>, line_up: &SyncSender<Result<Made<T>, SourceError>>) {
         loop {
             let (batch, ended) = self.batch();
             if !batch.is_empty() {
@@ -77,14 +81,15 @@ impl Source {
     }
 
     // Some rows, and how reading ended when it did.
-    fn batch(&mut self) -> (Vec<Row>, Option<Result<(), SourceError>>) {
+    fn batch(&mut self) -> (Vec<Whole>, Option<Result<(), SourceError>>) {
         let mut batch = Vec::with_capacity(ROWS);
         let mut bytes = 0;
         while batch.len() < ROWS && bytes < BYTES {
             match self.next() {
                 Some(Ok(row)) => {
-                    bytes += weight(&row);
-                    batch.push(row);
+                    let remains = matches!(row, Row::Rejected(_)).then(|| self.remains()).flatten();
+                    bytes += weight(&row, remains.as_ref());
+                    batch.push((row, remains));
                 }
                 Some(Err(error)) => return (batch, Some(Err(error))),
                 None => return (batch, Some(Ok(()))),
@@ -94,13 +99,13 @@ impl Source {
     }
 }
 
-fn make_all<T>(work: &Mutex<Receiver<Work<T>>>, make: &impl Fn(Row) -> T) {
+fn make_all<T>(work: &Mutex<Receiver<Work<T>>>, make: &impl Fn(Row, Option<Cells>) -> T) {
     loop {
         // Nobody panics while it waits for work.
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((batch, done)) = next else { return };
         // Who no longer takes has hung up.
-        let _ = done.send(batch.into_iter().map(make).collect());
+        let _ = done.send(batch.into_iter().map(|(row, remains)| make(row, remains)).collect());
     }
 }
 
@@ -109,13 +114,15 @@ fn makers() -> usize {
 }
 
 // About how many bytes a row holds.
-fn weight(row: &Row) -> usize {
-    match row {
-        Row::Rejected(_) => 0,
-        Row::Record(Record { cells: Cells::Texts(texts), .. }) => texts.iter().map(str::len).sum(),
-        Row::Record(Record { cells: Cells::Object(object), .. }) => {
-            object.iter().map(|(_, json)| json_weight(json)).sum()
-        }
+fn weight(row: &Row, remains: Option<&Cells>) -> usize {
+    let cells = match row {
+        Row::Rejected(_) => remains,
+        Row::Record(record) => Some(&record.cells),
+    };
+    match cells {
+        None => 0,
+        Some(Cells::Texts(texts)) => texts.iter().map(str::len).sum(),
+        Some(Cells::Object(object)) => object.iter().map(|(_, json)| json_weight(json)).sum(),
     }
 }
 
@@ -183,10 +190,10 @@ mod tests {
         Source::from_reader("in.csv", Box::new(reader), Format::Csv).unwrap()
     }
 
-    fn line(row: Row) -> u64 {
-        match row {
-            Row::Record(record) => record.line,
-            Row::Rejected(rejection) => rejection.line,
+    fn line(row: Row, remains: Option<Cells>) -> u64 {
+        match (row, remains) {
+            (Row::Record(record), None) => record.line,
+            (row, remains) => panic!("{row:?}, {remains:?}"),
         }
     }
 
@@ -234,11 +241,11 @@ mod tests {
     #[test]
     fn several_threads_make() {
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let make = |row| {
+        let make = |row, remains| {
             most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             thread::yield_now();
             now.fetch_sub(1, Ordering::SeqCst);
-            line(row)
+            line(row, remains)
         };
         let mut count = 0;
         let take = |batch: Vec<u64>| {

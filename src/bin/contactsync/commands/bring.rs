@@ -6,14 +6,14 @@ use std::process;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Job, Journal, JournalError, Limits, Policy, RunState, RunSummary, Stop, StopReason, Summary,
-    run_summary, send_all,
+    Clock, Ending, Job, Journal, JournalError, Limits, Listed, ListingError, Policy, RunState, RunSummary, Stop,
+    StopReason, Summary, run_summary, send_all,
 };
 use tokio::runtime::Runtime;
 
 use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::commands::place::Ready;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, REWRITE};
 use crate::output;
 use crate::progress::Progress;
 use crate::voice::{Level, Voice};
@@ -26,6 +26,8 @@ pub struct Sendable<'a> {
     pub run: i64,
     pub policy: Policy,
     pub to: &'a Ready,
+    /// What lists its rows.
+    pub listed: Option<&'a Listed>,
 }
 
 /// Runs that are ready to be sent, all at the same time.
@@ -53,13 +55,14 @@ pub struct Sent<'a> {
 impl<'a> Sending<'a> {
     pub fn send(&self, progress: &Progress<'_>) -> Result<Sent<'a>, JournalError> {
         let names: Vec<&str> = self.runs.iter().map(|run| run.to.name.as_str()).collect();
-        let observers = progress.channels(&names);
+        let lists = self.runs.iter().map(|run| run.listed);
+        let observers: Vec<_> = progress.channels(&names).into_iter().zip(lists).collect();
         let stops: Vec<Stop> = self.runs.iter().map(|_| self.stop.part()).collect();
         let jobs: Vec<_> = self
             .runs
             .iter()
             .zip(observers.iter().zip(&stops))
-            .map(|(Sendable { run, policy, to }, (observer, stop))| Job {
+            .map(|(Sendable { run, policy, to, .. }, (observer, stop))| Job {
                 journal: self.journal,
                 run: *run,
                 channel: &to.name,
@@ -118,8 +121,15 @@ pub struct Again<'a> {
 }
 
 impl Sent<'_> {
-    /// Prints what the runs came to, says how to go on, and gives the gravest of their exits.
-    pub fn conclude(self, json: bool, again: &Again<'_>, voice: &Voice) -> Result<Exit, Failure> {
+    /// Prints what the runs came to, says how to go on, and gives the gravest of their exits. `listed` is what became of
+    /// the lists of their rows.
+    pub fn conclude(
+        self,
+        listed: Result<(), ListingError>,
+        json: bool,
+        again: &Again<'_>,
+        voice: &Voice,
+    ) -> Result<Exit, Failure> {
         let printed = if json {
             output::print(&self.summary.to_json())
         } else if voice.is_quiet() {
@@ -148,9 +158,22 @@ impl Sent<'_> {
         if self.summary.pending > 0 && exit != Exit::Failed {
             say_how_to_go_on(exit, again, voice);
         }
+        let unlisted = self.endings.iter().find_map(|(_, ending)| match ending.as_ref().ok()?.stopped.as_ref()? {
+            StopReason::Unlisted(cause) => Some(cause.clone()),
+            StopReason::Signal(_)
+            | StopReason::Unauthorized(_)
+            | StopReason::Down(_)
+            | StopReason::Deadline
+            | StopReason::MaxCalls(_) => None,
+        });
         // The first failure in full, with its hint; the others are told, and are most likely the same.
         if let Some(error) = self.endings.into_iter().find_map(|(_, ending)| ending.err()) {
             return Err(error.into());
+        }
+        listed?;
+        if let Some(cause) = unlisted {
+            // It could be written again at the end.
+            return Err(Failure { exit: Exit::Failed, message: cause, hint: Some(REWRITE.into()) });
         }
         printed.map(|()| exit)
     }

@@ -130,7 +130,7 @@ impl<'a> Demo<'a> {
         let sending = Sending {
             runtime: self.runtime,
             journal: &self.journal,
-            runs: vec![Sendable { run, policy: self.policy, to: &self.to }],
+            runs: vec![Sendable { run, policy: self.policy, to: &self.to, listed: None }],
             unknown: None,
             by_channel: false,
             limits: Limits::default(),

@@ -2,6 +2,7 @@
 
 mod bring;
 pub mod demo;
+mod lists;
 mod place;
 pub mod plan;
 mod remark;

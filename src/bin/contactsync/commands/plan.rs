@@ -22,7 +22,7 @@ use crate::settings::{Bounds, Channel, End, Reading, Settings};
 use crate::voice::{Level, Voice};
 
 pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
     let Settings { channels, journal: path, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
     let remark = Remark::at_once(&source, voice);
@@ -51,7 +51,9 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let progress = Progress::new(voice, source.name());
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
-    let planned = plan(&journal, source, &mapping, routes, Intake::default(), &progress, &Stop::default())?;
+    // The guard comes when the plan is told: whoever is to judge it has to see it. And no list is written.
+    let intake = Intake { duplicates: input.duplicates, ..Intake::default() };
+    let planned = plan(&journal, source, &mapping, routes, intake, &progress, &Stop::default())?;
     remark.in_the_end(voice);
     progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
@@ -79,6 +81,9 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     };
     let when = has_room.then(|| when(&summary, bounds, clock.now()));
     print(&if args.json { summary.to_json() } else { text(&summary, channels.here(), when.as_deref()) })?;
+    if let Some(guard) = input.max_changes {
+        guard.check(summary.pending, summary.rows)?;
+    }
     Ok(if summary.rejected > 0 { Exit::Rejected } else { Exit::Done })
 }
 

@@ -1,11 +1,13 @@
 //! `resume`: sends what interrupted runs left pending, without their input.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contactsync::{ChannelKind, Clients, Clock, RunRow, RunState, RunSummary, Stop, Timeouts};
+use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
 
 use crate::args::ResumeArgs;
 use crate::commands::bring::{Again, Sendable, Sending};
+use crate::commands::lists::{CONFIG, JOURNAL, go_on};
 use crate::commands::place::Place;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
@@ -13,14 +15,15 @@ use crate::failure::{Exit, Failure};
 use crate::open_files;
 use crate::output;
 use crate::progress::Progress;
-use crate::settings::layer::Layer;
+use crate::settings::layer::{Layer, Lists};
 use crate::settings::{Earlier, Settings};
 use crate::signals;
 use crate::voice::{Level, Voice};
 
 pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, None)?;
-    let Settings { channels, journal: path, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, None)?;
+    let config_path = config.path.clone();
+    let Settings { channels, journal: path, bounds, lists, .. } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
@@ -33,17 +36,28 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     open_files::make_room(channels.here().len())?;
     let mut place = Place::open(&path)?;
     let clients = Clients::new(Timeouts::default());
-    let (mut runs, mut connections) = (Vec::new(), Vec::new());
+    let (mut runs, mut connections, mut syncs) = (Vec::new(), Vec::new(), BTreeSet::new());
     for channel in channels.here() {
         // Held before it is looked at: what another run is sending is no interrupted one.
         place.hold(&channel.name)?;
-        let Some(run) = place.journal.resumable(&channel.name)? else { continue };
+        let Some(run) = place.journal.resumable(&channel.name)? else {
+            syncs.extend(unwritten(&place.journal, &channel.name)?);
+            continue;
+        };
+        syncs.insert(run.sync);
         let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
         let earlier = Earlier { url: run.url.clone(), kind, rate: run.rate };
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
         runs.push(run);
     }
+    let stop = Stop::default();
+    let others = [(path.as_path(), JOURNAL)].into_iter().chain(config_path.as_deref().map(|path| (path, CONFIG)));
+    let others: Vec<_> = others.collect();
     if runs.is_empty() {
+        for (_, listed) in go_on(&place.journal, &syncs, &Lists::default(), &others, &stop, voice)? {
+            listed.finish(&place.journal)?;
+            voice.say(Level::Info, "the lists of its rows are written, which were not whole");
+        }
         let of = channels.here().first().filter(|_| channels.column().is_none());
         let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
         voice.say(Level::Info, &format!("nothing to resume: no run of {of} has anything left"));
@@ -62,12 +76,16 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         }
     }
 
-    let stop = Stop::default();
+    let listed = go_on(&place.journal, &syncs, &lists, &others, &stop, voice)?;
     signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
-        runs: runs.iter().zip(&ready).map(|(run, to)| Sendable { run: run.id, policy: run.policy, to }).collect(),
+        runs: runs
+            .iter()
+            .zip(&ready)
+            .map(|(run, to)| Sendable { run: run.id, policy: run.policy, to, listed: listed.get(&run.sync) })
+            .collect(),
         unknown: None,
         by_channel: channels.column().is_some(),
         limits,
@@ -77,7 +95,17 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     };
     let again = Again { place: &args.place, connection: &args.connection };
     let progress = Progress::new(voice, inputs(&runs));
-    sending.send(&progress)?.conclude(args.json, &again, voice)
+    let sent = sending.send(&progress)?;
+    let listed = listed.values().try_for_each(|listed| listed.finish(&place.journal));
+    sent.conclude(listed, args.json, &again, voice)
+}
+
+// The newest run of a channel that has nothing left but lists that are not whole: its process was killed while it wrote
+// them, or could not.
+fn unwritten(journal: &Journal, channel: &str) -> Result<Option<i64>, Failure> {
+    let Some(run) = journal.newest(channel)? else { return Ok(None) };
+    let is_whole = journal.listing(run.sync)?.is_none_or(|(_, is_whole)| is_whole);
+    Ok(Some(run.sync).filter(|_| !is_whole))
 }
 
 // Several channels' runs are of one input as a rule.

@@ -1,5 +1,6 @@
 //! `sync INPUT`: plans the file into the journal, then sends what is pending.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,6 +8,7 @@ use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Time
 
 use crate::args::SyncArgs;
 use crate::commands::bring::{Again, Sendable, Sending};
+use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
 use crate::commands::place::{Place, Ready};
 use crate::commands::remark::Remark;
 use crate::commands::runtime;
@@ -21,8 +23,9 @@ use crate::voice::{Level, Voice};
 
 pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
-    let typed = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
-    let Settings { channels, journal, input, bounds } = Settings::of(typed, config, args.place.shard)?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
+    let config_path = config.path.clone();
+    let Settings { channels, journal, input, bounds, lists } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clock = Clock::system();
@@ -47,6 +50,10 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold_to_keys(&channel.name, &input.matches, policy)?;
     }
 
+    let mut others = vec![(Path::new(&args.input.input), INPUT), (journal.as_path(), JOURNAL)];
+    others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
+    let claims = claim(&lists, &others)?;
+
     let stop = Stop::default();
     let reading = Arc::new(AtomicBool::new(true));
     signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
@@ -61,15 +68,22 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         now: clock.now(),
     };
     let progress = Progress::new(voice, &name);
-    let planned =
-        plan(&place.journal, source, &mapping, routes(&channels, &ready, &new), Intake::default(), &progress, &stop)?;
+    let routes = routes(&channels, &ready, &new);
+    let intake = Intake { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
+    let planned = plan(&place.journal, source, &mapping, routes, intake, &progress, &stop)?;
     remark.in_the_end(voice);
+    let listed = claims.write(&place.journal, planned.sync, &stop)?;
     reading.store(false, Ordering::Release);
     progress.read_to_the_end(planned.left_out);
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
-        runs: planned.runs.iter().zip(&ready).map(|(run, to)| Sendable { run: *run, policy, to }).collect(),
+        runs: planned
+            .runs
+            .iter()
+            .zip(&ready)
+            .map(|(run, to)| Sendable { run: *run, policy, to, listed: Some(&listed) })
+            .collect(),
         unknown: planned.unknown,
         by_channel: channels.column().is_some(),
         limits,
@@ -78,7 +92,9 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         stop: &stop,
     };
     let again = Again { place: &args.place, connection: &args.connection };
-    sending.send(&progress)?.conclude(args.json, &again, voice)
+    let sent = sending.send(&progress)?;
+    let listed = listed.finish(&place.journal);
+    sent.conclude(listed, args.json, &again, voice)
 }
 
 fn routes(channels: &Channels, ready: &[Ready], new: &NewRun) -> Routes {

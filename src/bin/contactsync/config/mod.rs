@@ -12,10 +12,10 @@ pub mod tests;
 
 use std::path::{Path, PathBuf};
 
-use contactsync::{UnknownCharset, UnknownDelimiter, UnknownFormat, preset};
+use contactsync::{BadMaxChanges, UnknownCharset, UnknownDelimiter, UnknownFormat, preset};
 
-use crate::args::{KindArg, LogFormat, ModeArg, TagsModeArg, duration};
-use crate::settings::layer::{Address, ChannelLayer, Layer, Routing, Said, SourceLayer, TokenPlace};
+use crate::args::{DuplicatesArg, KindArg, LogFormat, ModeArg, TagsModeArg, duration};
+use crate::settings::layer::{Address, ChannelLayer, Layer, Lists, Routing, Said, SourceLayer, TokenPlace};
 use crate::settings::{End, TimeOfDay};
 
 use file::File;
@@ -95,8 +95,16 @@ impl Config {
             mode: table.choice::<ModeArg>("mode")?.map(|mode| mode.value.into()),
             tags_mode: table.choice::<TagsModeArg>("tags_mode")?.map(|mode| mode.value.into()),
             settle: table.parsed("settle", duration)?.map(value),
+            duplicates: table.choice::<DuplicatesArg>("duplicates")?.map(|way| way.value.into()),
+            max_changes: table
+                .parsed("max_changes", |text| text.parse().map_err(in_words::<BadMaxChanges>))?
+                .map(value),
             resend_unsure: table.flag("resend_unsure")?.map(value),
             journal: table.text("journal")?.map(|path| file.beside(&path.value)),
+            lists: Lists {
+                rejects: table.text("rejects")?.map(|path| file.beside(&path.value)),
+                results: table.text("results")?.map(|path| file.beside(&path.value)),
+            },
         };
         let log_format = table.choice("log_format")?.map(value);
         for key in ONE_RUN {

@@ -10,11 +10,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use contactsync::{
-    ChannelKind, Charset, Delimiter, Format, Mode, Preset, SourceOptions, TagsMode, UnknownCharset, UnknownDelimiter,
-    UnknownFormat, preset,
+    ChannelKind, Charset, Delimiter, Duplicates, Format, MaxChanges, Mode, Preset, SourceOptions, TagsMode,
+    UnknownCharset, UnknownDelimiter, UnknownFormat, preset,
 };
 
-use crate::args::{ConnectionArgs, InputArgs, KindArg, ModeArg, PlaceArgs, SourceArgs, TagsModeArg};
+use crate::args::{
+    ConnectionArgs, DuplicatesArg, InputArgs, KindArg, ListArgs, ModeArg, PlaceArgs, SourceArgs, TagsModeArg,
+};
 use crate::config::{Place, Spot};
 use crate::failure::Failure;
 use crate::settings::End;
@@ -80,6 +82,13 @@ pub struct SourceLayer {
     pub sheet: Option<String>,
 }
 
+/// The files that list rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lists {
+    pub rejects: Option<PathBuf>,
+    pub results: Option<PathBuf>,
+}
+
 /// What a level says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layer {
@@ -94,8 +103,11 @@ pub struct Layer {
     pub mode: Option<Mode>,
     pub tags_mode: Option<TagsMode>,
     pub settle: Option<Duration>,
+    pub duplicates: Option<Duplicates>,
+    pub max_changes: Option<MaxChanges>,
     pub resend_unsure: Option<bool>,
     pub journal: Option<PathBuf>,
+    pub lists: Lists,
 }
 
 impl ChannelLayer {
@@ -159,6 +171,13 @@ impl SourceLayer {
     }
 }
 
+impl Lists {
+    /// This level, and where it says nothing the lower one.
+    pub fn over(self, lower: Self) -> Self {
+        Self { rejects: self.rejects.or(lower.rejects), results: self.results.or(lower.results) }
+    }
+}
+
 impl From<SourceLayer> for SourceOptions {
     fn from(said: SourceLayer) -> Self {
         let SourceLayer { format, delimiter, encoding, skip_lines, no_header, sheet } = said;
@@ -169,7 +188,12 @@ impl From<SourceLayer> for SourceOptions {
 
 impl Layer {
     /// What the command line says. A command without an input says nothing of one.
-    pub fn typed(place: &PlaceArgs, connection: &ConnectionArgs, input: Option<&InputArgs>) -> Result<Self, Failure> {
+    pub fn typed(
+        place: &PlaceArgs,
+        connection: &ConnectionArgs,
+        lists: &ListArgs,
+        input: Option<&InputArgs>,
+    ) -> Result<Self, Failure> {
         let channel = place.channel.clone().map(|name| Said::typed("--channel", Routing::Channel(name)));
         let column = place.channel_column.clone().map(|name| Said::typed("--channel-column", Routing::Column(name)));
         let limits = connection.limits;
@@ -181,6 +205,7 @@ impl Layer {
             patience: limits.patience,
             routing: channel.or(column),
             journal: place.journal.clone(),
+            lists: Lists { rejects: lists.rejects.clone(), results: lists.results.clone() },
             ..Self::default()
         };
         let Some(input) = input else { return Ok(layer) };
@@ -190,6 +215,8 @@ impl Layer {
             mode: input.mode.map(Mode::from),
             tags_mode: input.tags_mode.map(TagsMode::from),
             settle: input.settle,
+            duplicates: input.duplicates.map(Duplicates::from),
+            max_changes: input.max_changes,
             resend_unsure: flag(input.resend_unsure),
             ..layer
         })
@@ -209,8 +236,11 @@ impl Layer {
             mode: self.mode.or(lower.mode),
             tags_mode: self.tags_mode.or(lower.tags_mode),
             settle: self.settle.or(lower.settle),
+            duplicates: self.duplicates.or(lower.duplicates),
+            max_changes: self.max_changes.or(lower.max_changes),
             resend_unsure: self.resend_unsure.or(lower.resend_unsure),
             journal: self.journal.or(lower.journal),
+            lists: self.lists.over(lower.lists),
         }
     }
 }
@@ -261,6 +291,17 @@ impl From<ModeArg> for Mode {
             ModeArg::Upsert => Self::Upsert,
             ModeArg::Create => Self::Create,
             ModeArg::Update => Self::Update,
+        }
+    }
+}
+
+impl From<DuplicatesArg> for Duplicates {
+    fn from(way: DuplicatesArg) -> Self {
+        match way {
+            DuplicatesArg::Last => Self::Last,
+            DuplicatesArg::First => Self::First,
+            DuplicatesArg::Merge => Self::Merge,
+            DuplicatesArg::Reject => Self::Reject,
         }
     }
 }

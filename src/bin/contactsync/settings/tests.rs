@@ -13,7 +13,7 @@ use crate::config::tests::config;
 fn settings(arguments: &str, file: &str) -> Result<Settings, Failure> {
     let typed = ["contactsync", "sync", "in.csv"].into_iter().chain(arguments.split_whitespace());
     let Command::Sync(args) = Cli::try_parse_from(typed).unwrap().command else { panic!("{arguments}") };
-    let layer = Layer::typed(&args.place, &args.connection, Some(&args.input))?;
+    let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
     Settings::of(layer, config(file).unwrap(), args.place.shard)
 }
 

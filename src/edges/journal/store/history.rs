@@ -16,6 +16,11 @@ impl Store {
         Ok(rows.into_iter().next())
     }
 
+    pub(in crate::edges::journal) fn newest(&self, channel: &str) -> Result<Option<RunRow>> {
+        let which = "WHERE runs.channel = ?1 AND state <> 'planning' ORDER BY id DESC LIMIT 1";
+        Ok(self.select_runs(which, params![channel])?.into_iter().next())
+    }
+
     pub(in crate::edges::journal) fn runs(&self, limit: u32) -> Result<Vec<RunRow>> {
         self.select_runs("WHERE state <> 'planning' ORDER BY id DESC LIMIT ?1", params![limit])
     }

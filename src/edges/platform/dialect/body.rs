@@ -151,10 +151,10 @@ fn field(name: &str, value: &Json) -> Option<(String, Value)> {
         Json::Null => return None,
         Json::Bool(flag) => Value::Bool(*flag),
         Json::Number(number) => Value::Number(number.clone()),
-        Json::String(text) => Value::Text(text.clone()),
+        Json::String(text) => Value::Text(text.into()),
         Json::Array(items) if items.is_empty() => return None,
         Json::Object(map) if map.is_empty() => return None,
-        Json::Array(_) | Json::Object(_) => Value::Text(value.to_string()),
+        Json::Array(_) | Json::Object(_) => Value::Text(value.to_string().into()),
     };
     (!value.is_blank() && !name.trim().is_empty()).then(|| (name.to_owned(), value))
 }

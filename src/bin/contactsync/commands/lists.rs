@@ -1,0 +1,68 @@
+//! The files that list rows: which may be written, and how an interrupted run goes on with its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use contactsync::{Journal, ListClaims, ListError, ListFault, Listed, Listing, Shape, Stop};
+
+use crate::failure::Failure;
+use crate::settings::layer::Lists;
+use crate::voice::{Level, Voice};
+
+/// What a file that is read, or written already, is to whoever names it as a list by mistake.
+pub const INPUT: &str = "the input";
+pub const JOURNAL: &str = "the journal";
+pub const CONFIG: &str = "the configuration";
+
+/// Takes the right to write the files, before anything is sent. They must be none of the others.
+pub fn claim(lists: &Lists, others: &[(&Path, &str)]) -> Result<ListClaims, Failure> {
+    ListClaims::new(lists.rejects.as_deref(), lists.results.as_deref(), others).map_err(|error| in_words(&error))
+}
+
+/// Goes on with the lists of these inputs, as they were begun. What was said now is said of the newest.
+pub fn go_on(
+    journal: &Journal,
+    syncs: &BTreeSet<i64>,
+    said: &Lists,
+    others: &[(&Path, &str)],
+    stop: &Stop,
+    voice: &Voice,
+) -> Result<BTreeMap<i64, Listed>, Failure> {
+    let (mut lists, mut taken) = (BTreeMap::new(), BTreeSet::new());
+    for (&sync, said) in syncs.iter().rev().zip([said].into_iter().chain(std::iter::repeat(&Lists::default()))) {
+        let before = journal.listing(sync)?.map(|(listing, _)| listing);
+        let shape = before.as_ref().map_or(Shape::Objects, |listing| listing.shape.clone());
+        let (begun, keeps_rows) = match before {
+            Some(Listing { files, .. }) => {
+                let keeps_rows = files.rejects.is_some();
+                (Lists { rejects: files.rejects.map(Into::into), results: files.results.map(Into::into) }, keeps_rows)
+            }
+            None => (Lists::default(), false),
+        };
+        let mut wanted = said.clone().over(begun);
+        if let Some(path) = wanted.rejects.take_if(|_| !keeps_rows) {
+            let path = path.display();
+            let text = format!("{path}: not written: the run was begun without --rejects, so its rows were not kept");
+            voice.say(Level::Warning, &text);
+        }
+        // Of two inputs with one list, the newer one has it.
+        wanted.rejects.take_if(|path| !taken.insert(path.clone()));
+        wanted.results.take_if(|path| !taken.insert(path.clone()));
+        let claims = claim(&wanted, others)?;
+        if !claims.files().is_empty() {
+            journal.set_listing(sync, Listing { files: claims.files(), shape })?;
+        }
+        lists.insert(sync, claims.write(journal, sync, stop)?);
+    }
+    Ok(lists)
+}
+
+fn in_words(error: &ListError) -> Failure {
+    let failure = Failure::usage(error);
+    match error.fault() {
+        ListFault::Taken(what) if what == INPUT => {
+            failure.hint("write to another file: this one is read, and whoever mends it wants it whole")
+        }
+        ListFault::Taken(_) | ListFault::Busy | ListFault::Kind(_) | ListFault::Path | ListFault::Write(_) => failure,
+    }
+}
