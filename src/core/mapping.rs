@@ -197,6 +197,15 @@ impl Mapping {
         &self.match_fields
     }
 
+    /// The columns of the header that are sent as the field of their name, because no rule names them.
+    pub fn fields_by_name(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter_map(|column| match column {
+            Column::Match(place) => self.match_fields.get(*place).map(String::as_str),
+            Column::Field(name) => Some(name),
+            Column::Ignored | Column::Id | Column::Tags | Column::RemoveTags => None,
+        })
+    }
+
     /// The column that says which channel a row belongs to, when there is one.
     pub fn channel_column(&self) -> Option<&str> {
         self.channel.as_ref().map(|route| route.column.as_str())
