@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The column that says on which line of an input a rejected row stood. Like all that begin with `_`, it is no field.
+pub const LINE_COLUMN: &str = "_line";
+
+/// The column that says why a row was rejected.
+pub const REASON_COLUMN: &str = "_reason";
+
 /// How the rows of an input are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -16,6 +22,8 @@ pub enum Shape {
         encoding: String,
         /// Whether it begins with a byte order mark.
         mark: bool,
+        /// How many lines stand before the header.
+        skipped: u64,
     },
     /// One JSON object a line, in UTF-8.
     Objects,

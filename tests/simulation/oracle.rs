@@ -1,12 +1,12 @@
 //! What must be true at the end of a scenario, by the platform's own ledger.
 
-use contactsync::{Field, Mode, RunSummary};
+use contactsync::{Ending, Field, Limits, Mode, RunSummary, StopReason};
 
 use crate::platform::Person;
-use crate::scenario::{Channel, Row};
+use crate::scenario::{Channel, Row, TIMEOUT};
 
 /// The span over which the platform counts, in milliseconds.
-const MINUTE: u64 = 60_000;
+pub const MINUTE: u64 = 60_000;
 
 /// Holds the channel's platform against its file and the run's summary.
 pub fn check(channel: &Channel<'_>, summary: &RunSummary) -> Result<(), String> {
@@ -55,8 +55,12 @@ pub fn check(channel: &Channel<'_>, summary: &RunSummary) -> Result<(), String> 
     {
         return broken(format!("the rows do not add up: {s:?}"));
     }
+    let token = channel.platform.token.borrow();
+    if token.refused > 0 && channel.scenario.has_the_token_alone() {
+        return broken(format!("{} calls were refused", token.refused));
+    }
     let limit = channel.scenario.limit as usize;
-    for (earlier, later) in ledger.counted.iter().zip(ledger.counted.iter().skip(limit)) {
+    for (earlier, later) in token.counted.iter().zip(token.counted.iter().skip(limit)) {
         if later - earlier < MINUTE {
             return broken(format!(
                 "{} calls within 60 s, from {earlier} ms to {later} ms; the limit is {limit}",
@@ -65,6 +69,48 @@ pub fn check(channel: &Channel<'_>, summary: &RunSummary) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+/// Holds a process to its limits: no call too many, none that could not end in time, and none waited for in vain.
+pub fn check_limits(
+    channel: &Channel<'_>,
+    limits: &Limits,
+    sent_before: usize,
+    ending: Option<&Ending>,
+) -> Result<(), String> {
+    let broken = |what: String| Err(format!("{}: {what}", channel.name));
+    let ledger = channel.platform.ledger.borrow();
+    let sent = &ledger.sent[sent_before..];
+    if limits.max_calls.is_some_and(|max| sent.len() as u64 > max) {
+        return broken(format!("{} calls, and {limits:?}", sent.len()));
+    }
+    if let Some(until) = limits.until {
+        if let Some(late) = sent.iter().find(|&&at| channel.at(at) + TIMEOUT > until) {
+            return broken(format!("a call at {late} ms may end too late: {limits:?}"));
+        }
+        if !sent.is_empty() && channel.now() > until {
+            return broken(format!("it stopped after its time: {limits:?}"));
+        }
+    }
+    let Some(Ending { summary, stopped }) = ending else { return Ok(()) };
+    match stopped {
+        Some(StopReason::MaxCalls(max)) if Some(*max) != limits.max_calls || sent.len() as u64 != *max => {
+            broken(format!("it stopped after {} calls: {limits:?}", sent.len()))
+        }
+        Some(StopReason::Deadline) if limits.until.is_none() => {
+            broken("it stopped at a deadline that it does not have".into())
+        }
+        Some(_) if summary.pending == 0 => broken("it stopped with nothing left to do".into()),
+        Some(
+            StopReason::Signal(_)
+            | StopReason::Unauthorized(_)
+            | StopReason::Down(_)
+            | StopReason::Unlisted(_)
+            | StopReason::Deadline
+            | StopReason::MaxCalls(_),
+        )
+        | None => Ok(()),
+    }
 }
 
 fn is(person: &Person, row: &Row) -> bool {

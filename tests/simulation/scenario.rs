@@ -1,12 +1,13 @@
 //! A scenario: a file, a platform, what goes wrong when, all from one seed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::num::NonZeroU32;
+use std::rc::Rc;
 use std::time::Duration;
 
 use contactsync::{
     Clock, Ending, Event, Field, Format, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome,
-    PATIENCE, Policy, Routes, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
+    Outlook, PATIENCE, Policy, Routes, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan, send, send_all,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -15,7 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::journal::Gated;
 use crate::oracle;
-use crate::platform::{Faults, Platform};
+use crate::platform::{Faults, Outage, Platform};
 
 /// How often a file is brought, runs that were killed included, until the scenario counts as endless.
 const ROUNDS: usize = 120;
@@ -24,6 +25,9 @@ const ROUNDS: usize = 120;
 const ROUNDS_WITH_FAULTS: usize = 60;
 
 const EPOCH: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// How long a call can take.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One thing that is left out, in the simulation only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,16 +72,43 @@ pub struct Scenario {
     kills: Vec<u32>,
     /// How often the wall clock is set anew between two processes, as a share.
     clock_jumps: f64,
+    /// How often a process may only make so many calls, or has only so much time, as a share.
+    short: f64,
+    /// Whether its channels have one token.
+    share_token: bool,
     bug: Option<Bug>,
 }
 
-pub struct Silent;
+/// What a process tells of one channel.
+#[derive(Default)]
+pub struct Watcher {
+    /// How often the channel was told to wait by a 429.
+    pub throttled: Cell<u32>,
+    /// How often the platform seemed to be gone.
+    pub paused: Cell<u32>,
+    /// Contacts that were left for the next run because their calls kept failing.
+    pub left: Cell<u32>,
+    /// What was to be expected at the beginning of the last run.
+    pub outlook: Cell<Outlook>,
+}
 
-impl Observer for Silent {
+impl Observer for Watcher {
     fn tell(&self, event: &Event<'_>) {
-        // Seen only when a scenario fails, to say why.
-        if let Event::Done { line, outcome: Outcome::Rejected(reason), .. } = event {
-            println!("line {line}: rejected: {reason}");
+        match event {
+            // Seen only when a scenario fails, to say why.
+            Event::Done { line, outcome: Outcome::Rejected(reason), .. } => println!("line {line}: rejected: {reason}"),
+            Event::Throttled { .. } => self.throttled.set(self.throttled.get() + 1),
+            Event::Paused { .. } => self.paused.set(self.paused.get() + 1),
+            Event::Left { .. } => self.left.set(self.left.get() + 1),
+            Event::Sending { outlook, .. } => self.outlook.set(*outlook),
+            Event::Done { .. }
+            | Event::Read { .. }
+            | Event::Called { .. }
+            | Event::Trouble { .. }
+            | Event::Limited { .. }
+            | Event::Others { .. }
+            | Event::Unsure { .. }
+            | Event::Tick { .. } => {}
         }
     }
 }
@@ -114,77 +145,168 @@ impl Scenario {
             queued,
             late_search: Duration::from_millis(if chance.bool() { 0 } else { chance.u64(0..10_000) }),
             latency: Duration::from_millis(chance.u64(1..900)),
+            ..Faults::default()
         };
         let kills = (0..chance.usize(0..6)).map(|_| chance.u32(0..70)).collect();
         let (limit, concurrency) = (chance.u32(4..40), chance.usize(1..9));
         let clock_jumps = if chance.u8(0..3) == 0 { chance.f64() } else { 0.0 };
-        Self { seed, mode, keyed, second, rows, limit, concurrency, faults, kills, clock_jumps, bug }
+        let faults = with_company(faults, limit, &mut chance);
+        let short = if chance.u8(0..3) == 0 { chance.f64() } else { 0.0 };
+        Self {
+            seed,
+            mode,
+            keyed,
+            second,
+            rows,
+            limit,
+            concurrency,
+            faults,
+            kills,
+            clock_jumps,
+            short,
+            share_token: false,
+            bug,
+        }
     }
 
-    /// So many new contacts with a tag each, two calls a contact, and nothing that goes wrong.
-    pub fn at_full_speed(contacts: usize, limit: u32, latency: Duration) -> Self {
+    /// The scenario of this seed for three channels that have one token.
+    pub fn sharing(seed: u64) -> Self {
+        let one = Self::from_seed(seed, None);
+        let rows = one.rows.iter().cycle().take(3).cloned().collect();
+        Self { rows, share_token: true, ..one }
+    }
+
+    /// Whether nobody else uses the token, and its limit is ours: then no call is ever refused.
+    pub fn has_the_token_alone(&self) -> bool {
+        self.faults.others == 0 && self.faults.limit.is_none_or(|limit| limit >= self.limit)
+    }
+
+    /// So many new contacts with a tag each, two calls a contact, at 100 calls a minute; `keyed` if they have a match
+    /// field.
+    pub fn plain(contacts: usize, keyed: bool, faults: Faults) -> Self {
         let mut chance = Rng::with_seed(0);
-        let rows = (0..contacts).map(|n| row(n, 2, 1, Mode::Create, true, &mut chance)).collect();
+        let rows = (0..contacts).map(|n| row(n, 2, 1, Mode::Create, keyed, &mut chance)).collect();
         Self {
             seed: 0,
             mode: Mode::Create,
-            keyed: true,
+            keyed,
             second: false,
             rows: vec![rows],
-            limit,
+            limit: 100,
             concurrency: 8,
-            faults: Faults { latency, ..Faults::default() },
+            faults,
             kills: Vec::new(),
             clock_jumps: 0.0,
+            short: 0.0,
+            share_token: false,
             bug: None,
         }
     }
 
     /// Plays it, and says how long it took in virtual time.
     pub fn time(&self) -> Result<Duration, String> {
-        let runtime = virtual_time();
-        LocalSet::new().block_on(&runtime, async {
-            let begun = Instant::now();
-            self.play().await.map(|()| begun.elapsed())
+        self.stage(async |channels, begun| {
+            Self::side_by_side(channels).await?;
+            Ok(begun.elapsed())
         })
     }
 
-    /// Plays it on a runtime of its own whose time is virtual.
+    /// Plays it on a runtime of its own whose time is virtual: each channel in processes of its own.
     pub fn run(&self) -> Result<(), String> {
-        let runtime = virtual_time();
-        LocalSet::new().block_on(&runtime, self.play())
+        self.stage(async |channels, _| Self::side_by_side(channels).await)
     }
 
-    async fn play(&self) -> Result<(), String> {
+    /// Plays its channels together, in processes that send all of them with the same token, and that are killed now and
+    /// then.
+    pub fn run_together(&self) -> Result<(), String> {
+        self.stage(async |channels, _| self.together(channels).await)
+    }
+
+    /// Sets up the channels and lets `act` do something with them.
+    pub fn stage<R>(&self, act: impl AsyncFnOnce(&[Channel<'_>], Instant) -> R) -> R {
         let (journal, elsewhere) =
             (Journal::in_memory().expect("memory is there"), Journal::in_memory().expect("memory is there"));
-        let begun = Instant::now();
-        let channels = self.rows.iter().enumerate().map(|(n, rows)| {
-            let platform = Platform::new(self.seed ^ n as u64, self.faults.clone(), self.bug);
-            for row in rows {
-                if let Some((fields, tags)) = &row.there {
-                    platform.insert(fields, tags);
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        LocalSet::new().block_on(&runtime, async {
+            let begun = Instant::now();
+            let channels = self.rows.iter().enumerate().map(|(n, rows)| {
+                let platform = Platform::new(self.seed ^ n as u64, self.faults.clone(), self.bug);
+                for row in rows {
+                    if let Some((fields, tags)) = &row.there {
+                        platform.insert(fields, tags);
+                    }
                 }
+                Channel {
+                    scenario: self,
+                    name: format!("channel{n}"),
+                    rows,
+                    platform,
+                    watcher: Watcher::default(),
+                    journal: &journal,
+                    elsewhere: &elsewhere,
+                    begun,
+                    wall: RefCell::new(Setting { boot: "first".into(), zero: EPOCH }),
+                    tonight: RefCell::default(),
+                }
+            });
+            let mut channels: Vec<Channel<'_>> = channels.collect();
+            if self.share_token {
+                let token = Rc::clone(&channels[0].platform.token);
+                channels.iter_mut().for_each(|channel| channel.platform.token = Rc::clone(&token));
             }
-            let channel = Channel {
-                scenario: self,
-                name: format!("channel{n}"),
-                rows,
-                platform,
-                journal: &journal,
-                elsewhere: &elsewhere,
-                begun,
-                wall: RefCell::new(Setting { boot: "first".into(), zero: EPOCH }),
-                tonight: RefCell::default(),
+            act(&channels, begun).await
+        })
+    }
+
+    async fn side_by_side(channels: &[Channel<'_>]) -> Result<(), String> {
+        join_all(channels.iter().map(Channel::play)).await.into_iter().collect()
+    }
+
+    async fn together(&self, channels: &[Channel<'_>]) -> Result<(), String> {
+        let mut chance = Rng::with_seed(self.seed ^ 0x7063);
+        channels.iter().for_each(|channel| channel.write_file(&mut chance));
+        let runs: Vec<i64> = channels.iter().map(Channel::plan).collect();
+        for round in 0..ROUNDS {
+            if round == ROUNDS_WITH_FAULTS {
+                channels.iter().for_each(|channel| *channel.platform.faults.borrow_mut() = Faults::default());
+            }
+            let processes: Vec<Process<'_>> = channels.iter().map(|channel| channel.process(None)).collect();
+            let jobs: Vec<_> =
+                processes.iter().zip(&runs).map(|(process, run)| process.job(*run, Limits::default())).collect();
+            let killed_after = Duration::from_millis(chance.u64(0..100_000));
+            let endings = tokio::select! {
+                endings = send_all(&jobs) => endings,
+                () = sleep(killed_after), if round < ROUNDS_WITH_FAULTS => {
+                    sleep(Duration::from_millis(chance.u64(0..20_000))).await;
+                    continue;
+                }
             };
-            async move { channel.play().await }
-        });
-        join_all(channels).await.into_iter().collect()
+            let endings = endings.into_iter().map(|ending| ending.expect("the journal works"));
+            let summaries: Vec<_> = endings.map(|ending| ending.summary).collect();
+            if summaries.iter().all(|summary| summary.pending == 0) {
+                return channels
+                    .iter()
+                    .zip(&summaries)
+                    .try_for_each(|(channel, summary)| oracle::check(channel, summary));
+            }
+            sleep(Duration::from_millis(chance.u64(0..20_000))).await;
+        }
+        Err(format!("it does not end in {ROUNDS} rounds"))
     }
 }
 
-fn virtual_time() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime starts")
+// Outages, somebody else with the same token, and a limit of the platform's that is lower than was said.
+fn with_company(faults: Faults, limit: u32, chance: &mut Rng) -> Faults {
+    let outages = (0..chance.usize(0..4).saturating_sub(1)).map(|_| {
+        let begin = chance.u64(0..200_000);
+        (begin..begin + chance.u64(1_000..90_000), Outage::ALL[chance.usize(0..Outage::ALL.len())])
+    });
+    let outages = outages.collect();
+    let (others, lower) = (chance.u8(0..5) == 0, chance.u8(0..8) == 0);
+    let others = if others { chance.u32(1..limit) } else { 0 };
+    let limit = if lower { 1 + others + chance.u32(0..limit) } else { limit + chance.u32(0..2) };
+    Faults { outages, others, limit: Some(limit), tells: chance.bool(), ..faults }
 }
 
 fn row(n: usize, fields: usize, tags: usize, mode: Mode, keyed: bool, chance: &mut Rng) -> Row {
@@ -214,6 +336,7 @@ pub struct Channel<'a> {
     pub name: String,
     pub rows: &'a [Row],
     pub platform: Platform,
+    pub watcher: Watcher,
     journal: &'a Journal,
     elsewhere: &'a Journal,
     begun: Instant,
@@ -241,7 +364,12 @@ impl Channel<'_> {
             if round == ROUNDS_WITH_FAULTS {
                 *self.platform.faults.borrow_mut() = Faults::default();
             }
-            let ending = self.bring(run, kills.next()).await;
+            let limits = if chance.f64() < self.scenario.short && round < ROUNDS_WITH_FAULTS {
+                self.limits(&mut chance)
+            } else {
+                Limits::default()
+            };
+            let ending = self.bring(run, kills.next(), limits).await?;
             last = ending.map(|ending| ending.summary);
             if last.as_ref().is_some_and(|summary| summary.pending == 0) {
                 break;
@@ -264,7 +392,7 @@ impl Channel<'_> {
         // Once more, with nothing going wrong: all is right already, and the journal knows it.
         *self.platform.faults.borrow_mut() = Faults::default();
         let calls = self.platform.ledger.borrow().calls;
-        let again = self.bring(self.plan(), None).await.ok_or("killed without a kill")?.summary;
+        let again = self.bring(self.plan(), None, Limits::default()).await?.ok_or("killed without a kill")?.summary;
         let calls = self.platform.ledger.borrow().calls - calls;
         if again.rejected == 0 && calls > 0 {
             return Err(format!("{}: {calls} calls to bring the same file again", self.name));
@@ -273,7 +401,7 @@ impl Channel<'_> {
     }
 
     // A CRM's next export: some values have changed, some e-mail addresses are there or not.
-    fn write_file(&self, chance: &mut Rng) {
+    pub fn write_file(&self, chance: &mut Rng) {
         let mut tonight = self.tonight.borrow_mut();
         // Without a match field, another content is another contact.
         if self.scenario.keyed && chance.u8(0..3) == 0 {
@@ -318,7 +446,12 @@ impl Channel<'_> {
         self.wall.borrow().clone()
     }
 
-    fn now(&self) -> Timestamp {
+    /// The moment by the channel's clock.
+    pub fn at(&self, millis: u64) -> Timestamp {
+        self.setting().zero + Duration::from_millis(millis)
+    }
+
+    pub fn now(&self) -> Timestamp {
         self.setting().zero + self.begun.elapsed()
     }
 
@@ -331,7 +464,7 @@ impl Channel<'_> {
         }
     }
 
-    fn plan(&self) -> i64 {
+    pub fn plan(&self) -> i64 {
         let source =
             Source::from_reader("file.csv", Box::new(std::io::Cursor::new(self.csv())), Format::Csv).expect("a header");
         let matches: &[&str] = match (self.scenario.keyed, self.scenario.second) {
@@ -350,37 +483,43 @@ impl Channel<'_> {
             policy: self.policy(),
             now: self.now(),
         };
-        plan(self.journal, source, &mapping, Routes::One(new), Intake::default(), &Silent, &Stop::default())
+        plan(self.journal, source, &mapping, Routes::One(new), Intake::default(), &self.watcher, &Stop::default())
             .expect("it is planned")
             .runs[0]
     }
 
+    fn limits(&self, chance: &mut Rng) -> Limits {
+        let until = self.now() + Duration::from_millis(chance.u64(0..200_000));
+        Limits { max_calls: chance.bool().then(|| chance.u64(0..40)), until: chance.bool().then_some(until) }
+    }
+
     /// Sends the run in a new process; `None` when it was killed.
-    async fn bring(&self, run: i64, gates: Option<u32>) -> Option<Ending> {
-        let journal = Gated::new(self.journal, self.elsewhere, self.scenario.bug, gates);
-        let (clock, stop) = (Clock::starting_at(self.now()).with_setting(self.setting()), Stop::default());
-        let job = Job {
-            journal: &journal,
-            run,
-            channel: &self.name,
-            window: &WindowId::of(&self.name, b""),
-            policy: self.policy(),
-            transport: &self.platform,
-            call_timeout: Duration::from_secs(30),
-            rate: NonZeroU32::new(self.scenario.limit).expect("not zero"),
-            burst: None,
-            concurrency: Some(self.scenario.concurrency),
-            limits: Limits::default(),
-            patience: PATIENCE,
-            clock: &clock,
-            seed: self.scenario.seed,
-            observer: &Silent,
-            stop: &stop,
-        };
+    async fn bring(&self, run: i64, gates: Option<u32>, limits: Limits) -> Result<Option<Ending>, String> {
+        let before = self.platform.ledger.borrow().sent.len();
+        let ending = self.send(run, gates, limits).await;
+        oracle::check_limits(self, &limits, before, ending.as_ref())?;
+        Ok(ending)
+    }
+
+    /// The same, with no look at what it did.
+    pub async fn send(&self, run: i64, gates: Option<u32>, limits: Limits) -> Option<Ending> {
+        let process = self.process(gates);
         tokio::select! {
             biased;
-            ending = send(job) => Some(ending.expect("the journal works")),
-            () = journal.killed.notified() => None,
+            ending = send(process.job(run, limits)) => Some(ending.expect("the journal works")),
+            () = process.journal.killed.notified() => None,
+        }
+    }
+
+    /// A new process, which is killed after so many gates.
+    fn process(&self, gates: Option<u32>) -> Process<'_> {
+        let token = if self.scenario.share_token { "shared" } else { &self.name };
+        Process {
+            channel: self,
+            journal: Gated::new(self.journal, self.elsewhere, self.scenario.bug, gates),
+            window: WindowId::of(token, b""),
+            clock: Clock::starting_at(self.now()).with_setting(self.setting()),
+            stop: Stop::default(),
         }
     }
 
@@ -398,5 +537,38 @@ impl Channel<'_> {
             csv.push_str(&format!("{},{},{id},{},old\n", cells.join(","), cell("email"), row.tags.join(";")));
         }
         csv
+    }
+}
+
+/// A process that sends a channel's runs.
+struct Process<'a> {
+    channel: &'a Channel<'a>,
+    journal: Gated<'a>,
+    window: WindowId,
+    clock: Clock,
+    stop: Stop,
+}
+
+impl Process<'_> {
+    fn job(&self, run: i64, limits: Limits) -> Job<'_, Gated<'_>, Platform, Watcher> {
+        let Channel { scenario, name, platform, watcher, .. } = self.channel;
+        Job {
+            journal: &self.journal,
+            run,
+            channel: name,
+            window: &self.window,
+            policy: self.channel.policy(),
+            transport: platform,
+            call_timeout: TIMEOUT,
+            rate: NonZeroU32::new(scenario.limit).expect("not zero"),
+            burst: None,
+            concurrency: Some(scenario.concurrency),
+            limits,
+            patience: PATIENCE,
+            clock: &self.clock,
+            seed: scenario.seed,
+            observer: watcher,
+            stop: &self.stop,
+        }
     }
 }

@@ -8,6 +8,8 @@ use contactsync::{
 };
 use proptest::prelude::*;
 
+use crate::scene::{Scene, TOKEN};
+
 const MATCHES: [&str; 2] = ["email", "phone"];
 
 struct Silent;
@@ -190,9 +192,9 @@ proptest! {
 
     #[test]
     fn rows_of_one_contact_come_out_as_a_list_of_contacts_has_them(rows in rows()) {
-        let mut csv = String::from("email,phone,name,city,tags,remove_tags\n");
+        let mut csv = String::from("_row,email,phone,name,city,tags,remove_tags\n");
         for RandomRow { email, phone, name, city, tags, remove } in &rows {
-            csv.push_str(&format!("{email},{phone},{name},{city},{tags},{remove}\n"));
+            csv.push_str(&format!("row,{email},{phone},{name},{city},{tags},{remove}\n"));
         }
         for way in Duplicates::ALL {
             let (found, sent) = planned(&csv, way);
@@ -240,4 +242,39 @@ fn the_rows_that_do_not_count_say_which_line_does() {
         Duplicates::Reject,
         &["2 pending -", "3 pending -", &format!("4 rejected {twice}"), &format!("6 rejected {twice}"), "7 pending -"],
     );
+}
+
+#[tokio::test]
+async fn a_row_that_was_right_already_gives_way_or_stands_as_any_other() {
+    let check = async |way: &str, code: i32, rows: &str, name: &str, tags: &[&str]| {
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", "email,name,tags\na@example.com,Ann,x\n");
+        scene.sync("in.csv --match email").run().await.exits(0);
+        // The first row is what the platform has; the second one, of the same contact, is not.
+        scene.write("in.csv", "email,name,tags\na@example.com,Ann,x\na@example.com,Bo,y\n");
+        // Mirrored, a tag that only the first row has goes when that row does not count.
+        let options = format!("in.csv --match email --tags-mode mirror --duplicates {way}");
+        let plan = scene.plan(&options).run().await.exits(code);
+        let ran = scene.sync(&options).run().await.exits(code);
+        assert_eq!(ran.summary().rows(), rows, "{way}");
+        assert_eq!(plan.planned().rows().replace("pending", "updated"), sorted(rows), "{way}");
+        let contact = &scene.sandbox.contacts(TOKEN)[0];
+        assert_eq!(contact.fields["name"].text(), name, "{way}");
+        assert_eq!(contact.tags.iter().map(String::as_str).collect::<Vec<_>>(), tags, "{way}");
+        // Once more, nothing is to be done.
+        let again = scene.sync(&options).run().await.exits(code).summary();
+        assert_eq!((again.count("updated"), again.count("unchanged")), (0, 1), "{way}");
+    };
+    check("last", 0, "1 updated, 1 merged", "Bo", &["y"]).await;
+    check("merge", 0, "1 updated, 1 merged", "Bo", &["x", "y"]).await;
+    check("first", 0, "1 unchanged, 1 merged", "Ann", &["x"]).await;
+    check("reject", 3, "1 unchanged, 1 rejected", "Ann", &["x"]).await;
+}
+
+// As a plan has them: what is pending stands last.
+fn sorted(rows: &str) -> String {
+    match rows.strip_prefix("1 updated, ") {
+        Some(others) => format!("{others}, 1 updated"),
+        None => rows.to_owned(),
+    }
 }

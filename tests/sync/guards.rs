@@ -78,3 +78,68 @@ async fn one_run_at_a_time_holds_a_channel() {
     scene.sandbox.set_faults(Faults::default());
     scene.resume().run().await.exits(0);
 }
+
+#[tokio::test]
+async fn a_file_that_would_change_too_much_is_refused_as_if_it_had_not_come() {
+    let scene = Scene::unlimited().await;
+    let mut people = People::new(20, 3, 1);
+    scene.write("in.csv", people.csv());
+    scene.sync("in.csv --match email").run().await.exits(0);
+    // A run with something left, and lists of it.
+    let more = People::new(30, 3, 1);
+    scene.write("more.csv", more.csv());
+    let lists = "--rejects bad.csv --results results.csv";
+    scene.sync(&format!("more.csv --match email --max-calls 6 {lists}")).run().await.exits(4);
+    let content = |name: &str| std::fs::read_to_string(scene.path(name)).expect("a list");
+    let (bad, results, _) = (content("bad.csv"), content("results.csv"), scene.calls());
+
+    for nth in 0..11 {
+        people.person(nth).fields[0].1 = "wrong".into();
+    }
+    scene.write("wrong.csv", people.csv());
+    let check = async |guard: &str, allowed: u64| {
+        let message = format!(
+            "error: guard --max-changes {guard}: expected at most {allowed} of 20 rows to make or change a contact, \
+             found 11: nothing was sent"
+        );
+        for ran in [
+            scene.sync(&format!("wrong.csv --match email --max-changes {guard} {lists}")).run().await.exits(7),
+            scene.plan(&format!("wrong.csv --match email --max-changes {guard}")).run().await.exits(7),
+        ] {
+            assert_eq!(ran.said("error:"), [message.as_str()], "{ran:?}");
+            assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+        }
+        assert_eq!(scene.calls(), "none");
+        assert_eq!((content("bad.csv"), content("results.csv")), (bad.clone(), results.clone()));
+    };
+    check("10", 10).await;
+    check("0", 0).await;
+    check("54.9%", 10).await;
+    // Whoever plans sees what it is about.
+    let plan = scene.plan("wrong.csv --match email --max-changes 10").run().await.exits(7).planned();
+    assert_eq!(plan.rows(), "9 unchanged, 11 pending");
+
+    // What was left is still left.
+    let ran = scene.resume().run().await.exits(0);
+    assert_eq!(ran.summary().count("rows"), 30);
+    more.are_all_of(&scene.sandbox);
+    // At the bound it goes through, and nothing of the refused ones is in the way.
+    scene.plan("wrong.csv --match email --max-changes 11").run().await.exits(0);
+    let ran = scene.sync("wrong.csv --match email --max-changes 55%").run().await.exits(0);
+    assert_eq!(ran.summary().rows(), "11 updated, 9 unchanged");
+}
+
+#[tokio::test]
+async fn a_guard_that_means_nothing_is_refused() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    for wrong in ["all", "5.5", "101%", "-1"] {
+        let ran = scene.sync(&format!("in.csv --match email --max-changes={wrong}")).run().await.exits(2);
+        assert!(ran.stderr.contains("expected a number of contacts such as 500"), "{ran:?}");
+    }
+    scene.write("contactsync.toml", "match = \"email\"\nmax_changes = 0\n");
+    let ran = scene.sync("in.csv").run().await.exits(7);
+    assert!(ran.stderr.contains("found 1: nothing was sent"), "{ran:?}");
+    scene.write("contactsync.toml", "match = \"email\"\nmax_changes = \"100%\"\n");
+    scene.sync("in.csv").run().await.exits(0);
+}

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use contactsync::Field;
 use contactsync::sandbox::Faults;
 
 use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
@@ -56,6 +57,46 @@ async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
         sync().run().await.exits(0);
         people.are_all_of(&scene.sandbox);
         assert_eq!(scene.sandbox.ledger().creates(TOKEN), 60, "{shell}");
+    }
+    assert!(amid > 0, "none of them ended in the midst of the work");
+}
+
+#[tokio::test]
+async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_the_next() {
+    if !has_strace() {
+        eprintln!("strace is not here: nobody makes the disk full for one file");
+        return;
+    }
+    let mut amid = 0;
+    for (option, list, header) in [("--rejects", "bad.csv", 1), ("--results", "results.csv", 1)] {
+        for nth in [1, 2, 5, 12, 22] {
+            let scene = Scene::unlimited().await;
+            let mut csv = String::from("email\n");
+            for nth in 0..20 {
+                for _ in 0..2 {
+                    let email = Field::text("email", format!("p{nth}@example.com"));
+                    scene.sandbox.insert(TOKEN, [email], [] as [&str; 0]);
+                }
+                csv.push_str(&format!("p{nth}@example.com\n"));
+            }
+            scene.write("in.csv", csv);
+            // From the so many-th write into the list on, there is no room.
+            let path = scene.path(list).display().to_string();
+            let inject = format!("-e trace=write -P {path}.part -P {path} -e inject=write:error=ENOSPC:when={nth}+");
+            let shell = format!("exec strace -f -qq -o /dev/null {inject} \"$@\"");
+            let sync = scene.sync(&format!("in.csv --match email --concurrency 1 {option} {list}"));
+            let ran = sync.shell(&shell).run().await;
+            check_failed(&ran, &format!("{list}: cannot write it: No space left on device"));
+            amid += usize::from((1..20).contains(&scene.sandbox.ledger().len()));
+
+            scene.resume().run().await;
+            let written = fs::read_to_string(scene.path(list)).expect("a list");
+            assert_eq!(written.lines().count(), 20 + header, "{option} {nth}: {written}");
+            // Nothing is left to be done, the lists included.
+            fs::remove_file(scene.path(list)).expect("the list");
+            scene.resume().run().await.exits(0);
+            assert!(!scene.path(list).exists());
+        }
     }
     assert!(amid > 0, "none of them ended in the midst of the work");
 }

@@ -155,6 +155,65 @@ async fn the_list_is_written_in_the_inputs_own_encoding() {
 }
 
 #[tokio::test]
+async fn a_list_is_read_by_the_settings_of_its_input() {
+    let scene = Scene::unlimited().await;
+    let check = async |input: &str, options: &str, list: &str| {
+        scene.write("in.csv", input);
+        let ran = scene.sync(&format!("in.csv {options} --rejects bad.csv")).run().await.exits(3);
+        assert_eq!(ran.summary().count("rejected"), 1, "{options}");
+        assert_eq!(read(&scene, "bad.csv"), list, "{options}");
+        // With the same settings and, but for the name of the match field, without any.
+        let (matches, _) = options.split_once("  ").expect("the match field first");
+        for options in [options, matches] {
+            let ran = scene.sync(&format!("bad.csv {options} --rejects again.csv")).run().await.exits(3);
+            assert_eq!(ran.summary().rows(), "1 rejected", "{options}");
+        }
+    };
+    let reason = "column `email`: expected a value (match field), found none";
+    check(
+        "Export of today\n\nemail,name\na@example.com,Ann\n,Bo\n",
+        "--match email  --skip-lines 2",
+        &format!("\n\nemail,name,_line,_reason\n,Bo,5,\"{reason}\"\n"),
+    )
+    .await;
+    // What is called by places is called so in the list.
+    scene.write("contactsync.toml", "no_header = true\nmatch = \"column 1\"\n");
+    scene.write("in.csv", "a@example.com,Ann\n,Bo\n");
+    scene.sync("in.csv --rejects bad.csv").run().await.exits(3);
+    let list = read(&scene, "bad.csv");
+    assert!(list.starts_with("column 1,column 2,_line,_reason\n,Bo,2,"), "{list}");
+    let ran = scene.sync("bad.csv --rejects again.csv").run().await.exits(3);
+    assert_eq!((ran.summary().rows().as_str(), read(&scene, "again.csv")), ("1 rejected", list));
+}
+
+#[tokio::test]
+async fn the_list_of_a_spreadsheet_is_csv_and_that_of_any_json_one_object_a_line() {
+    let scene = Scene::unlimited().await;
+    let fixture = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/input").join(name);
+        fs::read(path).expect("a fixture")
+    };
+    scene.write("sheet.xlsx", fixture("sheet.xlsx"));
+    let ran = scene.sync("sheet.xlsx --mode create --rejects bad.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "2 created, 2 rejected");
+    let list = read(&scene, "bad.csv");
+    assert!(list.starts_with("\u{feff}phone,first_name,code,birthday,"), "{list}");
+    assert!(
+        list.lines()
+            .nth(1)
+            .expect("a row")
+            .ends_with("7,\"column `total`: expected a value, found the error #DIV/0!\"")
+    );
+    let ran = scene.sync("bad.csv --mode create --rejects again.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "2 rejected");
+
+    scene.write("array.json", fixture("array.json"));
+    scene.sync("array.json --match nothing --rejects bad.jsonl").run().await.exits(3);
+    let ran = scene.sync("bad.jsonl --match phone").run().await.exits(0);
+    assert_eq!(ran.summary().rows(), "3 created");
+}
+
+#[tokio::test]
 async fn what_a_spreadsheet_would_calculate_is_harmless_and_reads_back_the_same() {
     let scene = Scene::unlimited().await;
     let cells = ["+525550001", "=1+1", "-5", "@SUM(A1)", "＝1", "a;=1", "=\"x\"&\"y\"", "plain", "\r=1", "=a,b"];

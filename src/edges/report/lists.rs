@@ -10,13 +10,7 @@ use super::cell::{QUOTED, harmless};
 use super::encoded::Encoded;
 use super::file::{ListError, ListFile};
 use crate::core::record::Cells;
-use crate::core::shape::Shape;
-
-/// The column that says on which line of the input a rejected row stood. Like all that begin with `_`, it is no field.
-pub const LINE_COLUMN: &str = "_line";
-
-/// The column that says why a row was rejected.
-pub const REASON_COLUMN: &str = "_reason";
+use crate::core::shape::{LINE_COLUMN, REASON_COLUMN, Shape};
 
 /// How many bytes are written at once.
 const CHUNK: usize = 64 * 1024;
@@ -93,13 +87,14 @@ impl Rejects {
         let file = self.file.begin()?;
         let out = match &self.shape {
             Shape::Objects => Ok(Out::Objects(BufWriter::with_capacity(CHUNK, file))),
-            Shape::Table { header, delimiter, encoding, mark } => Table::new(file, *delimiter, encoding, *mark)
-                .and_then(|mut table| {
+            Shape::Table { header, delimiter, encoding, mark, skipped } => {
+                Table::new(file, *delimiter, encoding, *mark, *skipped).and_then(|mut table| {
                     let layout = Layout::of(header);
                     let names = layout.own(header.iter().map(String::as_str).collect());
                     table.row(names.into_iter().chain([LINE_COLUMN, REASON_COLUMN]))?;
                     Ok(Out::Table(table, layout))
-                }),
+                })
+            }
         };
         self.out = Some(out.map_err(|error| self.file.failed(error))?);
         Ok(())
@@ -167,7 +162,7 @@ impl Results {
         let file = self.file.begin()?;
         let names = ["line", "key", "outcome", "contact_id", "calls", "reason", "channel"];
         let names = &names[..if self.channels { 7 } else { 6 }];
-        let table = Table::new(file, b',', "UTF-8", false)
+        let table = Table::new(file, b',', "UTF-8", false, 0)
             .and_then(|mut table| table.row(names.iter().copied()).map(|()| table));
         self.out = Some(table.map_err(|error| self.file.failed(error))?);
         Ok(())
@@ -233,11 +228,16 @@ impl Layout {
 }
 
 impl Table {
-    fn new(file: File, delimiter: u8, encoding: &str, mark: bool) -> io::Result<Self> {
+    fn new(file: File, delimiter: u8, encoding: &str, mark: bool, skipped: u64) -> io::Result<Self> {
+        let mut file = Encoded::new(file, encoding, mark)?;
+        // Who skips the lines before the header of the input skips these, and who does not passes over blank lines.
+        for _ in 0..skipped {
+            file.write_all(b"\n")?;
+        }
         let mut builder = csv::WriterBuilder::new();
         // What begins a comment is quoted wherever it stands, which is all that is wanted of it.
         builder.flexible(true).delimiter(delimiter).comment(Some(QUOTED)).buffer_capacity(CHUNK);
-        Ok(Self(builder.from_writer(Encoded::new(file, encoding, mark)?)))
+        Ok(Self(builder.from_writer(file)))
     }
 
     fn row<'a>(&mut self, cells: impl Iterator<Item = &'a str>) -> io::Result<()> {

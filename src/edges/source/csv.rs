@@ -14,6 +14,7 @@ use super::lines::Lines;
 use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
+use crate::core::shape::{LINE_COLUMN, REASON_COLUMN};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
@@ -26,6 +27,7 @@ pub(super) struct Rows {
     raw: Raw,
     delimiter: Delimiter,
     columns: Columns,
+    has_header: bool,
     charset: FoundCharset,
     // The first row, when it is a contact already.
     first: Option<Found>,
@@ -62,15 +64,21 @@ impl Rows {
             return Err(SourceFault::Endless { line });
         }
         let cells = (0..found.cells).map(|at| raw.cell(at));
-        let mut columns = if told.no_header { Columns::numbered(found.cells) } else { Columns::named(line, cells)? };
+        let has_header = !told.no_header || is_of_rejects(cells.clone());
+        let mut columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(found.cells) };
         let holding = delimiter::holding(&raw.bytes.look(sniff::SAMPLE), delimiter, columns.unnamed());
         columns.set_unnamed(holding);
-        let first = told.no_header.then_some(found);
-        Ok(Self { raw, delimiter, columns, charset, first, remain: 0, row: 0 })
+        let first = (!has_header).then_some(found);
+        Ok(Self { raw, delimiter, columns, has_header, charset, first, remain: 0, row: 0 })
     }
 
     pub(super) fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    /// Whether the first row names the columns.
+    pub(super) const fn has_header(&self) -> bool {
+        self.has_header
     }
 
     pub(super) fn delimiter(&self) -> Delimiter {
@@ -180,6 +188,12 @@ impl Rows {
         }
         Ok(texts)
     }
+}
+
+// A list of rejected rows has a header also where its input, of which everything else is said again, has none.
+fn is_of_rejects<'a>(cells: impl DoubleEndedIterator<Item = &'a [u8]>) -> bool {
+    let ours = [REASON_COLUMN, LINE_COLUMN].map(str::as_bytes);
+    cells.rev().take(ours.len()).eq(ours)
 }
 
 /// What one reading found; the cells themselves stay in [`Raw`] until the next.

@@ -14,6 +14,7 @@ pub struct Detected {
     pub(super) packing: Option<Packing>,
     pub(super) charset: Option<Found>,
     pub(super) mark: bool,
+    pub(super) skipped: u64,
     pub(super) delimiter: Option<Delimiter>,
     pub(super) sheet: Option<SheetRead>,
     pub(super) unnamed: Vec<usize>,
@@ -75,6 +76,7 @@ impl Detected {
             header: header.iter().map(ToString::to_string).collect(),
             delimiter: self.delimiter.unwrap_or(Delimiter::COMMA).byte(),
             encoding: encoding.name().to_owned(),
+            skipped: self.skipped,
             mark: self.mark || self.sheet.is_some() || encoding.is_utf16(),
         }
     }

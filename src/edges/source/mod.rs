@@ -151,7 +151,7 @@ impl Source {
             Rows::Csv(rows) => rows.remains(),
             Rows::Jsonl(rows) => rows.remains(),
             Rows::Json(rows) => rows.remains(),
-            Rows::Sheet(_) => None,
+            Rows::Sheet(rows) => rows.remains(),
         }
     }
 
@@ -180,8 +180,17 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
             let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets() });
             let unnamed = rows.columns().unnamed().to_vec();
             let header = !told.no_header;
-            let detected =
-                Detected { format, packing, charset: None, mark: false, delimiter: None, sheet, unnamed, header };
+            let detected = Detected {
+                format,
+                packing,
+                charset: None,
+                mark: false,
+                skipped: told.skip_lines,
+                delimiter: None,
+                sheet,
+                unnamed,
+                header,
+            };
             return Ok((Rows::Sheet(rows), detected));
         }
     };
@@ -194,6 +203,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         packing,
         charset: Some(found.clone()),
         mark,
+        skipped: told.skip_lines,
         delimiter,
         sheet: None,
         unnamed: unnamed.to_vec(),
@@ -207,7 +217,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
             let rows = Box::new(csv::Rows::new(text, found.clone(), told)?);
             let delimiter = rows.delimiter();
             let format = if delimiter == Delimiter::TAB { Format::Tsv } else { Format::Csv };
-            let detected = detected(format, Some(delimiter), rows.columns().unnamed(), !told.no_header);
+            let detected = detected(format, Some(delimiter), rows.columns().unnamed(), rows.has_header());
             Ok((Rows::Csv(rows), detected))
         }
     }

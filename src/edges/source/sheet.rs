@@ -1,7 +1,7 @@
 //! Rows of a spreadsheet, XLSX or ODS. It is read as a whole when it is opened, so this is the one input
 //! that takes as much memory as it holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 
 use calamine::{Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Xlsx, XlsxError};
@@ -17,6 +17,10 @@ use crate::core::record::{Cells, Record, Texts};
 pub(super) struct Rows {
     columns: Columns,
     read: std::vec::IntoIter<Row>,
+    // The cells before the one for which a row is set aside, by the row's place.
+    remains: BTreeMap<u64, Texts>,
+    // The row that was read last.
+    last: u64,
     sheet: String,
     sheets: usize,
 }
@@ -31,14 +35,14 @@ impl Rows {
         for name in chosen(&sheets, told.sheet.as_deref())? {
             let mut table = Table::new(told);
             book.read(&name, &mut table)?;
-            if let Some((columns, rows)) = table.end()? {
-                read = Some((columns, rows, name));
+            if let Some((columns, rows, remains)) = table.end()? {
+                read = Some((columns, rows, remains, name));
                 break;
             }
         }
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
-        let Some((columns, rows, sheet)) = read else { return Err(SourceFault::EmptySheet) };
-        Ok(Self { columns, read: rows.into_iter(), sheet, sheets: sheets.len() })
+        let Some((columns, rows, remains, sheet)) = read else { return Err(SourceFault::EmptySheet) };
+        Ok(Self { columns, read: rows.into_iter(), remains, last: 0, sheet, sheets: sheets.len() })
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -55,7 +59,13 @@ impl Rows {
     }
 
     pub(super) fn next_row(&mut self) -> Option<Row> {
+        self.last += 1;
         self.read.next()
+    }
+
+    /// What could be read of the row that was just set aside.
+    pub(super) fn remains(&self) -> Option<Cells> {
+        self.remains.get(&self.last).filter(|texts| !texts.is_empty()).cloned().map(Cells::Texts)
     }
 }
 
@@ -133,6 +143,7 @@ struct Table<'t> {
     told: &'t SourceOptions,
     columns: Option<Columns>,
     rows: Vec<Row>,
+    remains: BTreeMap<u64, Texts>,
     // The row that is being read, with the places of its cells that are not empty.
     line: u64,
     cells: Vec<(usize, Result<String, String>)>,
@@ -143,7 +154,16 @@ struct Table<'t> {
 
 impl<'t> Table<'t> {
     const fn new(told: &'t SourceOptions) -> Self {
-        Self { told, columns: None, rows: Vec::new(), line: 0, cells: Vec::new(), row: 0, unnamed: BTreeSet::new() }
+        Self {
+            told,
+            columns: None,
+            rows: Vec::new(),
+            remains: BTreeMap::new(),
+            line: 0,
+            cells: Vec::new(),
+            row: 0,
+            unnamed: BTreeSet::new(),
+        }
     }
 
     fn add(&mut self, place: (u32, u32), cell: Result<String, String>) -> Result<(), SourceFault> {
@@ -173,12 +193,12 @@ impl<'t> Table<'t> {
             Some(columns) => {
                 self.row += 1;
                 self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
-                self.rows.push(row(columns, self.row, self.line, cells));
+                self.rows.push(row(columns, self.row, self.line, cells, &mut self.remains));
             }
             None if self.told.no_header => {
                 let columns = Columns::numbered(width);
                 self.row += 1;
-                self.rows.push(row(&columns, self.row, self.line, cells));
+                self.rows.push(row(&columns, self.row, self.line, cells, &mut self.remains));
                 self.columns = Some(columns);
             }
             None => {
@@ -193,16 +213,22 @@ impl<'t> Table<'t> {
     }
 
     // The columns and the rows, if there is anything.
-    fn end(mut self) -> Result<Option<(Columns, Vec<Row>)>, SourceFault> {
+    fn end(mut self) -> Result<Option<(Columns, Vec<Row>, BTreeMap<u64, Texts>)>, SourceFault> {
         self.end_row()?;
         Ok(self.columns.map(|mut columns| {
             columns.set_unnamed(self.unnamed.into_iter().collect());
-            (columns, self.rows)
+            (columns, self.rows, self.remains)
         }))
     }
 }
 
-fn row(columns: &Columns, row: u64, line: u64, cells: Vec<(usize, Result<String, String>)>) -> Row {
+fn row(
+    columns: &Columns,
+    row: u64,
+    line: u64,
+    cells: Vec<(usize, Result<String, String>)>,
+    remains: &mut BTreeMap<u64, Texts>,
+) -> Row {
     let mut texts = Texts::with_capacity(columns.header().len(), 0);
     let mut cells = cells.into_iter().peekable();
     for at in columns.places() {
@@ -211,6 +237,7 @@ fn row(columns: &Columns, row: u64, line: u64, cells: Vec<(usize, Result<String,
             None => texts.push(""),
             Some((_, Ok(text))) => texts.push(&text),
             Some((_, Err(reason))) => {
+                remains.insert(row, texts);
                 return Row::Rejected(Rejection { row, line, column: Some(columns.name(at)), reason });
             }
         }

@@ -6,8 +6,8 @@ use std::process;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Ending, Job, Journal, JournalError, Limits, Listed, Policy, RunState, RunSummary, Stop, StopReason, Summary,
-    run_summary, send_all,
+    Clock, Ending, Job, Journal, JournalError, Limits, Listed, ListingError, Policy, RunState, RunSummary, Stop,
+    StopReason, Summary, run_summary, send_all,
 };
 use tokio::runtime::Runtime;
 
@@ -121,8 +121,15 @@ pub struct Again<'a> {
 }
 
 impl Sent<'_> {
-    /// Prints what the runs came to, says how to go on, and gives the gravest of their exits.
-    pub fn conclude(self, json: bool, again: &Again<'_>, voice: &Voice) -> Result<Exit, Failure> {
+    /// Prints what the runs came to, says how to go on, and gives the gravest of their exits. `listed` is what became of
+    /// the lists of their rows.
+    pub fn conclude(
+        self,
+        listed: Result<(), ListingError>,
+        json: bool,
+        again: &Again<'_>,
+        voice: &Voice,
+    ) -> Result<Exit, Failure> {
         let printed = if json {
             output::print(&self.summary.to_json())
         } else if voice.is_quiet() {
@@ -151,9 +158,22 @@ impl Sent<'_> {
         if self.summary.pending > 0 && exit != Exit::Failed {
             say_how_to_go_on(exit, again, voice);
         }
+        let unlisted = self.endings.iter().find_map(|(_, ending)| match ending.as_ref().ok()?.stopped.as_ref()? {
+            StopReason::Unlisted(cause) => Some(cause.clone()),
+            StopReason::Signal(_)
+            | StopReason::Unauthorized(_)
+            | StopReason::Down(_)
+            | StopReason::Deadline
+            | StopReason::MaxCalls(_) => None,
+        });
         // The first failure in full, with its hint; the others are told, and are most likely the same.
         if let Some(error) = self.endings.into_iter().find_map(|(_, ending)| ending.err()) {
             return Err(error.into());
+        }
+        listed?;
+        if let Some(cause) = unlisted {
+            // It could be written again at the end.
+            return Err(Failure { exit: Exit::Failed, message: cause, hint: Some(REWRITE.into()) });
         }
         printed.map(|()| exit)
     }
@@ -163,9 +183,6 @@ fn say_why_it_stopped(ending: &Ending, prefix: &str, voice: &Voice) {
     let summary = &ending.summary;
     if let Some(StopReason::Unauthorized(message)) = &ending.stopped {
         voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
-    } else if let Some(StopReason::Unlisted(cause)) = &ending.stopped {
-        voice.say(Level::Error, &format!("{prefix}{cause}"));
-        voice.say(Level::Hint, REWRITE);
     } else if summary.pending > 0 {
         let state = output::state(summary.state, summary.reason.as_deref());
         voice

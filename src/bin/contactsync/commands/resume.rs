@@ -96,10 +96,8 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     let again = Again { place: &args.place, connection: &args.connection };
     let progress = Progress::new(voice, inputs(&runs));
     let sent = sending.send(&progress)?;
-    let written: Result<(), _> = listed.values().try_for_each(|listed| listed.finish(&place.journal));
-    let exit = sent.conclude(args.json, &again, voice)?;
-    written?;
-    Ok(exit)
+    let listed = listed.values().try_for_each(|listed| listed.finish(&place.journal));
+    sent.conclude(listed, args.json, &again, voice)
 }
 
 // The newest run of a channel that has nothing left but lists that are not whole: its process was killed while it wrote

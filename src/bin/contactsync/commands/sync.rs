@@ -93,10 +93,8 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     };
     let again = Again { place: &args.place, connection: &args.connection };
     let sent = sending.send(&progress)?;
-    let written = listed.finish(&place.journal);
-    let exit = sent.conclude(args.json, &again, voice)?;
-    written?;
-    Ok(exit)
+    let listed = listed.finish(&place.journal);
+    sent.conclude(listed, args.json, &again, voice)
 }
 
 fn routes(channels: &Channels, ready: &[Ready], new: &NewRun) -> Routes {

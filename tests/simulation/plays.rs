@@ -1,0 +1,209 @@
+//! Plays with one thing each that is looked at closely: an outage, somebody else with the token, a restart, a night.
+
+use std::time::Duration;
+
+use contactsync::{CallKind, Limits, Outlook, RunSummary, StopReason};
+use tokio::time::{Instant, sleep};
+
+use crate::platform::{Faults, Outage};
+use crate::scenario::{Channel, Scenario};
+
+const LATENCY: Duration = Duration::from_millis(200);
+
+/// So many new contacts, two calls a contact, at 100 calls a minute.
+fn plain(contacts: usize, faults: Faults) -> Scenario {
+    Scenario::plain(contacts, true, Faults { latency: LATENCY, ..faults })
+}
+
+/// Brings a scenario's one file in one process.
+async fn bring(channel: &Channel<'_>) -> (RunSummary, Option<StopReason>) {
+    let ending = channel.send(channel.plan(), None, Limits::default()).await.expect("nobody kills it");
+    (ending.summary, ending.stopped)
+}
+
+#[test]
+fn an_outage_costs_the_time_that_it_lasts_and_no_row() {
+    let (begin, end) = (1_000, 31_000);
+    for outage in Outage::ALL {
+        let faults = Faults { outages: vec![(begin..end, outage)], ..Faults::default() };
+        plain(200, faults).stage(async |channels, begun| {
+            let channel = &channels[0];
+            let (summary, stopped) = bring(channel).await;
+            assert_eq!((summary.created, summary.pending, stopped), (200, 0, None), "{outage:?}");
+            assert_eq!((channel.watcher.left.get(), summary.rejected), (0, 0), "{outage:?}");
+            // Those that were sent before five had failed, and a probe after 1, 3, 7 and 15 s; the one after 31 s finds it
+            // back.
+            let sent = channel.platform.ledger.borrow().sent.clone();
+            let in_vain = sent.iter().filter(|&&at| (begin..end).contains(&at)).count();
+            assert!((4 + 5..=4 + 2 * 8).contains(&in_vain), "{outage:?}: {in_vain}");
+            let probes: Vec<u64> = sent.iter().copied().filter(|at| (begin + 1_000..end).contains(at)).collect();
+            assert!(probes.windows(2).all(|two| two[1] - two[0] >= 900), "{outage:?}: {probes:?}");
+            // 400 calls take four windows, and what the outage spoiled a little more.
+            let took = begun.elapsed();
+            println!("{outage:?}: {in_vain} calls in vain, {took:?} in all");
+            assert!(took <= Duration::from_secs(4 * 60 + 45), "{outage:?}: {took:?}");
+        });
+    }
+}
+
+/// Without a match field nobody can find out what became of a lost create: only those that were on their way when the
+/// outage began are in doubt, and none is added by probing.
+#[test]
+fn a_probe_never_puts_a_contact_in_doubt() {
+    let outages = vec![(1_000..61_000, Outage::BadGateway)];
+    let scenario = Scenario::plain(100, false, Faults { outages, latency: LATENCY, ..Faults::default() });
+    scenario.stage(async |channels, _| {
+        let (summary, _) = bring(&channels[0]).await;
+        assert!(channels[0].watcher.paused.get() >= 5, "it was probed");
+        assert_eq!(summary.created + summary.rejected, 100);
+        assert!(summary.rejected <= 8, "{summary:?}");
+        assert_eq!(summary.calls.find, u64::from(channels[0].watcher.paused.get()));
+    });
+}
+
+#[test]
+fn somebody_else_with_the_token_is_given_way() {
+    let throttled = |tells| {
+        let faults = Faults { others: 50, limit: Some(100), tells, ..Faults::default() };
+        plain(250, faults).stage(async |channels, begun| {
+            let (summary, _) = bring(&channels[0]).await;
+            assert_eq!(summary.created, 250);
+            println!("told: {tells}; {} answers with 429 in {:?}", summary.throttled, begun.elapsed());
+            summary.throttled
+        })
+    };
+    let (told, untold) = (throttled(true), throttled(false));
+    assert!(told * 3 <= untold && untold > 0, "{told} with the headers, {untold} without");
+}
+
+#[test]
+fn a_lower_limit_of_the_platform_is_kept_once_it_is_known() {
+    let faults = Faults { limit: Some(40), tells: true, ..Faults::default() };
+    plain(100, faults).stage(async |channels, _| {
+        let (summary, _) = bring(&channels[0]).await;
+        assert_eq!((summary.created, summary.throttled), (100, 0));
+    });
+}
+
+/// What a 429 asked for holds for the next process as well.
+#[test]
+fn a_restart_within_a_pause_waits_for_its_end() {
+    let faults = Faults { throttled: 1.0, throttled_for: Some(600), ..Faults::default() };
+    plain(2, faults).stage(async |channels, _| {
+        let channel = &channels[0];
+        let run = channel.plan();
+        tokio::select! {
+            _ = channel.send(run, None, Limits::default()) => panic!("it waits for ten minutes"),
+            () = sleep(Duration::from_secs(100)) => {}
+        }
+        let sent = channel.platform.ledger.borrow().sent.clone();
+        assert!((1..=2).contains(&sent.len()), "{sent:?}");
+        *channel.platform.faults.borrow_mut() = Faults::default();
+        let ending = channel.send(run, None, Limits::default()).await.expect("nobody kills it");
+        assert_eq!((ending.summary.created, ending.summary.throttled), (2, sent.len() as u64));
+        let next = channel.platform.ledger.borrow().sent[sent.len()];
+        assert!((601_000..602_000).contains(&next), "{next}");
+    });
+}
+
+#[test]
+fn what_the_plan_says_of_the_time_comes_true() {
+    for (contacts, latency) in [(125, 20), (250, 300), (1_000, 300), (60, 300)] {
+        let latency = Duration::from_millis(latency);
+        let scenario = Scenario::plain(contacts, true, Faults { latency, ..Faults::default() });
+        scenario.stage(async |channels, begun| {
+            bring(&channels[0]).await;
+            let (said, took) = (channels[0].watcher.outlook.get().time, begun.elapsed());
+            println!("{contacts} contacts, up to {latency:?} each way: said {said:?}, took {took:?}");
+            assert_eq!(said.min, said.max);
+            assert!(said.max.abs_diff(took) <= took.mul_f64(0.05), "said {said:?}, took {took:?}");
+        });
+    }
+}
+
+#[test]
+fn a_sync_takes_as_many_nights_as_the_first_one_says() {
+    plain(1_000, Faults::default()).stage(async |channels, _| {
+        let channel = &channels[0];
+        let run = channel.plan();
+        let (mut nights, mut said) = (0, Outlook::default());
+        loop {
+            let begun = Instant::now();
+            let until = channel.now() + Duration::from_mins(5);
+            let ending = channel.send(run, None, Limits { until: Some(until), max_calls: None }).await;
+            let ending = ending.expect("nobody kills it");
+            nights += 1;
+            if nights == 1 {
+                said = channel.watcher.outlook.get();
+                // 2,000 calls, of which five fit into each of five windows.
+                assert_eq!(ending.summary.calls.total, said.calls.max);
+            }
+            if ending.stopped.is_none() {
+                assert_eq!(ending.summary.created, 1_000);
+                break;
+            }
+            assert_eq!(ending.stopped, Some(StopReason::Deadline));
+            // It does not wait for a deadline at which nothing more happens.
+            assert!(begun.elapsed() < Duration::from_secs(4 * 60 + 10), "{:?}", begun.elapsed());
+            sleep(Duration::from_hours(19)).await;
+        }
+        let runs = said.runs.expect("there is room");
+        assert_eq!((runs.min, runs.max), (nights, nights));
+    });
+}
+
+#[test]
+fn a_process_that_may_make_so_many_calls_makes_them_and_stops() {
+    plain(50, Faults::default()).stage(async |channels, _| {
+        let channel = &channels[0];
+        let run = channel.plan();
+        let send = async |max| {
+            let limits = Limits { max_calls: Some(max), until: None };
+            let ending = channel.send(run, None, limits).await.expect("nobody kills it");
+            (ending.summary.calls.total, ending.summary.pending > 0, ending.stopped)
+        };
+        assert_eq!(send(0).await, (0, true, Some(StopReason::MaxCalls(0))));
+        assert_eq!(send(30).await, (30, true, Some(StopReason::MaxCalls(30))));
+        assert_eq!(send(69).await, (99, true, Some(StopReason::MaxCalls(69))));
+        // As many as it takes are enough.
+        assert_eq!(send(1).await, (100, false, None));
+    });
+}
+
+#[test]
+fn creates_are_sent_in_the_order_of_the_file() {
+    plain(300, Faults::default()).stage(async |channels, _| {
+        bring(&channels[0]).await;
+        let creates = channels[0].platform.ledger.borrow().created.clone();
+        let file: Vec<String> = channels[0].rows.iter().map(|row| row.key.clone()).collect();
+        assert_eq!(creates, file);
+    });
+}
+
+#[test]
+fn channels_of_one_token_share_its_window() {
+    for seed in 0..150 {
+        Scenario::sharing(seed).run_together().unwrap_or_else(|broken| panic!("{broken} with seed {seed}"));
+    }
+}
+
+/// What an earlier process lost is looked for as soon as its settle time allows, not when the file comes to it.
+#[test]
+fn lost_creates_of_an_earlier_process_do_not_wait_for_the_file() {
+    let faults = Faults { lost_after: 1.0, ..Faults::default() };
+    plain(30, faults).stage(async |channels, _| {
+        let channel = &channels[0];
+        let run = channel.plan();
+        channel.send(run, None, Limits { max_calls: Some(3), until: None }).await.expect("nobody kills it");
+        *channel.platform.faults.borrow_mut() = Faults::default();
+        sleep(Duration::from_mins(5)).await;
+        let (before, begun) = (channel.platform.ledger.borrow().sent.len(), channel.platform.now());
+        let ending = channel.send(run, None, Limits::default()).await.expect("nobody kills it");
+        assert_eq!((ending.summary.created, ending.summary.rejected), (30, 0));
+        let ledger = channel.platform.ledger.borrow();
+        let sent = ledger.sent.iter().zip(&ledger.kinds).skip(before);
+        let finds: Vec<u64> = sent.filter(|(_, kind)| **kind == CallKind::Find).map(|(at, _)| at - begun).collect();
+        // A tenth of the settle time of 30 s.
+        assert_eq!(finds, [3_000; 3]);
+    });
+}
