@@ -49,7 +49,7 @@ pub use crate::core::diff::TagsMode;
 pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
 pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
 pub use crate::core::health::PATIENCE;
-pub use crate::core::mapping::{Mapping, MappingError, rules};
+pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::record::{Cells, Record, Texts};
