@@ -181,6 +181,7 @@ impl Platform {
             counted,
             applied,
             delivered: false,
+            delivered_at: None,
             contact,
             fault,
         });
@@ -191,7 +192,7 @@ impl Platform {
             None => Answer::swallowed(),
             Some(answer) if cut => answer.cut(),
             Some(answer) => {
-                self.ledger.deliver(place);
+                self.ledger.deliver(place, self.clock.now().since(self.clock.started_at));
                 answer.whole()
             }
         }
