@@ -10,6 +10,7 @@ mod faults;
 mod guards;
 mod kill;
 mod machine;
+mod mapping;
 mod pace;
 mod plans;
 mod rejects;
