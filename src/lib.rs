@@ -77,6 +77,6 @@ pub use crate::edges::source::{
     SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
 };
 pub use crate::engine::{
-    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Observer, PlanError, PlannedRuns, Routes, Stop,
+    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Routes, Stop,
     StopReason, Transport, concurrency_for, plan, plan_summary, run_summary, send, send_all,
 };
