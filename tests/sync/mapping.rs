@@ -84,7 +84,7 @@ async fn a_blank_that_clears_is_sent_once() {
     for email in ["", "", "new@example.com", "", ""] {
         scene.write("in.csv", row(email));
         scene.sync("in.csv").run().await.exits(0);
-        runs.push((scene.calls(), there(&scene)[0].contains("@")));
+        runs.push((scene.calls(), there(&scene)[0].contains('@')));
     }
     let calls: Vec<(&str, bool)> = runs.iter().map(|(calls, has_email)| (calls.as_str(), *has_email)).collect();
     let update = "1 update";

@@ -156,7 +156,9 @@ fn rows(reading: Reading, report: &mut Report) -> Result<Exit, Failure> {
     outline(&source, &mapping, report);
     if !first.is_empty() {
         report.heading("the first contacts, as they would be sent");
-        first.iter().for_each(|(line, contact)| report.item(&shown(*line, contact)));
+        for (line, contact) in &first {
+            report.item(&shown(*line, contact));
+        }
     }
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
     report.heading(&format!("{} rows{others}", grouped(contacts + rejected)));
