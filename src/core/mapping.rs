@@ -33,6 +33,7 @@ pub use self::error::MappingError;
 use self::error::Quoted;
 use self::parts::{Parts, Refusal};
 use self::path::Path;
+pub(in crate::core) use self::phone::e164;
 use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken};
 use self::rules::{Rules, Unmapped};
 

@@ -2,6 +2,7 @@
 
 mod bring;
 pub mod demo;
+pub mod init;
 mod lists;
 mod place;
 pub mod plan;
