@@ -149,7 +149,7 @@ pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
     let phone = main_phone(&seen);
     let email = best(&seen, |seen| seen.is(Sense::Email));
     let id = best(&seen, |seen| seen.is(Sense::Id));
-    let is_e164 = phone.is_some_and(|at| seen[at].is_e164(country));
+    let is_e164 = phone.is_some_and(|at| seen[at].is_e164(country, true));
     let mut drafts = Drafts { export, several, language, country, names: Names::of(&seen), taken: BTreeSet::new() };
     // The usual names go to the columns that were chosen for them; the others get what is left.
     let mut fields: Vec<Option<String>> = vec![None; seen.len()];
@@ -224,13 +224,21 @@ impl<'a> Seen<'a> {
         self.is(Sense::Phone) || self.is(Sense::Mobile)
     }
 
-    // Numbers that a country was said for are expected to be of it; without one, nearly all must have their code.
-    fn is_e164(&self, country: Option<Country>) -> bool {
+    // Numbers that a country was said for are expected to be of it; without one, nearly all must have their code. A
+    // number that is none sets its row aside, so of a phone that is one of several all must be.
+    fn is_e164(&self, country: Option<Country>, is_main: bool) -> bool {
         let (numbers, all) = (kinds::phones(&self.values, country), self.values.len());
         match country {
+            _ if !is_main => numbers == all,
             Some(_) => numbers * 2 >= all,
             None => numbers * 10 >= all * 9,
         }
+    }
+
+    // Whether more than one in ten numbers is written as inside its country.
+    fn lacks_codes(&self) -> bool {
+        let without = self.values.iter().filter(|value| !value.starts_with(['+', '\u{ff0b}'])).count();
+        self.is_phone() && without * 10 > self.values.len()
     }
 
     fn distinct(&self) -> usize {
@@ -291,7 +299,7 @@ impl Names {
 }
 
 fn missing_country(seen: &[Seen<'_>]) -> CountryGuess {
-    let without = seen.iter().filter(|seen| seen.is_phone() && !seen.values.is_empty() && !seen.is_e164(None));
+    let without = seen.iter().filter(|seen| seen.lacks_codes());
     let values: Vec<&str> = without.flat_map(|seen| seen.values.iter().copied()).collect();
     if values.is_empty() {
         return CountryGuess::Unneeded;
@@ -434,7 +442,7 @@ impl Drafts {
                 let tag = words::folded(name);
                 return (Meaning::Flag { tag }, None, format!("yes or no, {by_name} and by its values"));
             }
-            Some(Sense::Phone | Sense::Mobile) => self.phone(seen),
+            Some(Sense::Phone | Sense::Mobile) => self.phone(seen, field.as_deref() == Some("phone")),
             Some(Sense::Email) => made(self.several.map(Made::First).into_iter().collect()),
             Some(Sense::Birthday) | None => self.plain(seen),
             Some(
@@ -471,20 +479,22 @@ impl Drafts {
         }
     }
 
-    fn phone(&self, seen: &Seen<'_>) -> (Vec<Made>, Option<Other>, String) {
+    fn phone(&self, seen: &Seen<'_>, is_main: bool) -> (Vec<Made>, Option<Other>, String) {
         let first = self.several.map(Made::First);
         let (numbers, all) = (kinds::phones(&seen.values, self.country), seen.values.len());
         let with = |e164: bool| first.clone().into_iter().chain(e164.then_some(Made::E164)).collect::<Vec<_>>();
         let of = self.country.map(|country| format!(", those without a country code taken for {country}"));
         let of = of.unwrap_or_default();
-        if seen.is_e164(self.country) {
+        if seen.is_e164(self.country, is_main) {
             return (with(true), None, format!("; {numbers} of {all} are phone numbers{of}"));
         }
         let why = match self.country {
             Some(country) => format!("; only {numbers} of {all} are phone numbers of {country}, so it stays as it is"),
-            None => format!(
-                "; only {numbers} of {all} have a country code, so it stays as it is: say `country` and take the second line"
+            None if seen.lacks_codes() => format!(
+                "; only {numbers} of {all} are phone numbers with a country code, so it stays as it is: say `country` and \
+                 take the second line"
             ),
+            None => format!("; only {numbers} of {all} are phone numbers, so it stays as it is"),
         };
         (with(false), Some(Other::Made(with(true))), why)
     }

@@ -216,7 +216,7 @@ fn nothing(guess: &Guess) -> String {
 fn reason(column: &ColumnGuess) -> String {
     let mut text = format!("{}: {}", string(&column.name), column.why);
     if !column.samples.is_empty() {
-        let _ = write!(text, "; such as {}", column.samples.join(" and "));
+        let _ = write!(text, "\n#   such as {}", column.samples.join(" and "));
     }
     text
 }
