@@ -7,6 +7,9 @@ use contactsync::{Cells, Input, Row, Source, SourceOptions};
 
 use crate::scene::{Ran, Scene, TOKEN};
 
+/// A group that every contact of Google's is in, so it says nothing of any of them.
+const OWN_GROUP: &str = "* myContacts";
+
 const EXPORTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/exports");
 
 /// What makes the fixture a whole file: the exports, what is said to `init`, the rows to send, and how `plan` ends.
@@ -53,7 +56,7 @@ async fn nothing_that_init_writes_or_says_can_be_read_as_a_contact() {
         for row in Source::open(&input, SourceOptions::default()).expect("a fixture") {
             let Row::Record(record) = row.expect("a row") else { panic!("a row of {name} cannot be read") };
             let Cells::Texts(texts) = record.cells else { panic!("CSV has texts") };
-            for value in texts.iter().map(str::trim).filter(|value| value.chars().count() > 3) {
+            for value in texts.iter().map(str::trim).filter(|value| value.chars().count() > 3 && *value != OWN_GROUP) {
                 let told = [&written, &ran.stdout, &ran.stderr];
                 assert!(!told.iter().any(|text| text.contains(value)), "{name}: {value}\n{written}");
                 values += 1;
