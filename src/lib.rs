@@ -52,7 +52,7 @@ pub use crate::core::guess::{
     Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
 };
 pub use crate::core::health::PATIENCE;
-pub use crate::core::mapping::{Mapping, MappingError, rules};
+pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::record::{Cells, Record, Texts};

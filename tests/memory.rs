@@ -6,7 +6,9 @@
 use std::fs;
 use std::io::{self, Read};
 
-use contactsync::{Format, Row, Source};
+use contactsync::{Row, Source};
+use flate2::Compression;
+use flate2::read::GzEncoder;
 
 /// The same bytes over and over, as many as asked for, in pieces of odd sizes.
 struct Endless {
@@ -35,17 +37,35 @@ fn peak_memory_kib() -> u64 {
 #[test]
 fn memory_does_not_grow_with_the_input() {
     const ROWS: u64 = 300_000;
-    let csv = b"+5215550001,\"Ana\nMaria\",Puebla,some text that makes the row as long as rows are,lead;vip,,,\n";
-    let jsonl = b"{\"phone\":\"+5215550001\",\"name\":\"Ana\",\"note\":\"some text that makes the row long\",\"tags\":[\"a\"]}\n";
+    let cells = b"+5215550001,\"Ana\nMaria\",Puebla,some text that makes the row as long as rows are,lead;vip,,,\n";
+    let latin = b"+5215550001;Jos\xE9;C\xF3rdoba;some text that makes the row as long as rows are;lead,vip;;;\n";
+    let object = b"{\"phone\":\"+5215550001\",\"name\":\"Ana\",\"note\":\"some text that makes the row long\",\"tags\":[\"a\"]}\n";
+    let element =
+        b"{\"phone\":\"+5215550001\",\n\"name\":\"Ana\",\"note\":\"some text that makes it long\",\"tags\":[\"a\"]},\n";
     let header = b"phone,name,city,note,tags,a,b,c\n";
+    let other_header = b"phone;name;city;note;tags;a;b;c\n";
     let before = peak_memory_kib();
-    let endless = |row: &'static [u8]| Endless { row, at: 0, left: ROWS * row.len() as u64 };
-    let csv = Source::from_reader("in", Box::new(header.as_slice().chain(endless(csv))), Format::Csv).unwrap();
-    let jsonl = Source::from_reader("in", Box::new(endless(jsonl)), Format::Jsonl).unwrap();
-    for source in [csv, jsonl] {
+    let endless = |row: &'static [u8], rows: u64| Endless { row, at: 0, left: rows * row.len() as u64 };
+    let csv = move || header.as_slice().chain(endless(cells, ROWS));
+    let inputs: [(&str, Box<dyn Read + Send>); 6] = [
+        ("csv", Box::new(csv())),
+        ("csv", Box::new(other_header.as_slice().chain(endless(latin, ROWS)))),
+        ("csv", Box::new(GzEncoder::new(csv(), Compression::fast()))),
+        ("csv", Box::new(zstd::stream::read::Encoder::new(csv(), 1).unwrap())),
+        ("jsonl", Box::new(endless(object, ROWS))),
+        (
+            "json",
+            Box::new(
+                b"[".chain(endless(element, ROWS - 1)).chain(&element[..element.len() - 2]).chain(b"]".as_slice()),
+            ),
+        ),
+    ];
+    for (format, input) in inputs {
+        let source = Source::from_reader("in", input, None).unwrap();
+        assert_eq!(source.format().to_string(), format);
         let records = source.filter(|row| matches!(row, Ok(Row::Record(_)))).count();
         assert_eq!(records as u64, ROWS);
     }
     let grown = peak_memory_kib() - before;
-    assert!(grown < 8 * 1024, "reading 60 MB took {grown} KiB more memory");
+    assert!(grown < 12 * 1024, "reading 180 MB took {grown} KiB more memory");
 }

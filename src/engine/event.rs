@@ -67,6 +67,8 @@ pub enum Event<'a> {
     },
     /// A row ended.
     Done {
+        /// Its place among the data rows.
+        row: u64,
         /// Its line in the input.
         line: u64,
         /// How.

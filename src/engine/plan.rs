@@ -98,8 +98,8 @@ pub fn plan(
         rows += u64::try_from(batch.len()).unwrap_or(0);
         for settled in journal.plan_rows(&plan, batch)? {
             match settled {
-                Settled::Done { line, outcome: outcome @ Outcome::Rejected(_) } => {
-                    observer.tell(&Event::Done { line, outcome: &outcome, listed: None });
+                Settled::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
+                    observer.tell(&Event::Done { row, line, outcome: &outcome, listed: None });
                 }
                 Settled::Done { .. } | Settled::Merged | Settled::Pending => {}
             }

@@ -503,7 +503,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         });
         if let Some(place) = &contact.place {
             let listed = self.listed(contact, place, outcome);
-            self.job.observer.tell(&Event::Done { line: place.line, outcome, listed: Some(&listed) });
+            self.job.observer.tell(&Event::Done { row: place.row, line: place.line, outcome, listed: Some(&listed) });
         }
     }
 

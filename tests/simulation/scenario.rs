@@ -253,7 +253,9 @@ impl Scenario {
             let mut channels: Vec<Channel<'_>> = channels.collect();
             if self.share_token {
                 let token = Rc::clone(&channels[0].platform.token);
-                channels.iter_mut().for_each(|channel| channel.platform.token = Rc::clone(&token));
+                for channel in &mut channels {
+                    channel.platform.token = Rc::clone(&token);
+                }
             }
             act(&channels, begun).await
         })

@@ -74,8 +74,9 @@ async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
         let warnings = ran.said("warning:");
         assert_eq!(warnings.len(), rejected.len(), "{ran:?}");
         for (warning, (line, part)) in warnings.iter().zip(rejected) {
-            let place = format!("warning: {name}:{line}: rejected: ");
-            assert!(warning.starts_with(&place) && warning.contains(part), "{place}{part}: {ran:?}");
+            let place = format!("warning: {name}:{line}: row ");
+            assert!(warning.starts_with(&place) && warning.contains(" rejected: "), "{place}: {ran:?}");
+            assert!(warning.contains(part), "{place}{part}: {ran:?}");
         }
     };
     let good = |rows: &str| format!("email,name\na@example.com,Ann\n{rows}\nb@example.com,Bo\n").into_bytes();

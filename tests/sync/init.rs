@@ -41,7 +41,7 @@ async fn what_init_writes_of_each_export_can_be_planned_untouched() {
     assert_eq!(names, cases);
     for (name, said, rows, code) in CASES {
         let (scene, ran, written) = begun(name, said).await;
-        assert!(ran.stdout.ends_with("then: contactsync plan in.csv\n"), "{ran:?}");
+        assert!(ran.stdout.ends_with("  contactsync plan in.csv\n"), "{ran:?}");
         let plan = scene.plan("in.csv").run().await.exits(code).planned();
         assert_eq!(plan.rows(), rows, "{name}:\n{written}");
     }

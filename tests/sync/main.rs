@@ -11,6 +11,7 @@ mod guards;
 mod init;
 mod kill;
 mod machine;
+mod mapping;
 mod pace;
 mod plans;
 mod rejects;

@@ -73,7 +73,7 @@ async fn a_row_with_an_id_is_not_looked_for() {
     scene.write("in.csv", format!("contact_id,name,tags\n{},Ann,new\n{},Bo,\n404,Nobody,\n", ids[0], ids[1]));
     let sync = || scene.sync("in.csv").run();
     let ran = sync().await;
-    assert!(ran.stderr.contains("in.csv:4: rejected: "), "{ran:?}");
+    assert!(ran.stderr.contains("in.csv:4: row 3 rejected: "), "{ran:?}");
     check(&scene, &ran, "2 updated, 1 rejected", "3 update, 1 add_tags");
     assert_eq!((text(&scene, 0, "name"), tags(&scene, 0)), ("Ann".into(), vec!["new".into(), "old".into()]));
     assert_eq!((text(&scene, 1, "name"), tags(&scene, 1)), ("Bo".into(), vec!["old".into()]));
@@ -156,7 +156,10 @@ async fn two_contacts_that_both_match_are_a_conflict() {
     scene.write("in.csv", "email,name\na@example.com,New\nb@example.com,Bo\n");
     let ran = scene.sync("in.csv --match email").run().await;
     let [warning] = ran.said("warning: in.csv:")[..] else { panic!("{ran:?}") };
-    assert!(warning.starts_with("warning: in.csv:2: rejected: conflict: 2 contacts have its `email`: "), "{warning}");
+    assert!(
+        warning.starts_with("warning: in.csv:2: row 1 rejected: conflict: 2 contacts have its `email`: "),
+        "{warning}"
+    );
     check(&scene, &ran, "1 created, 1 rejected", "2 find, 1 create");
     assert_eq!((text(&scene, 0, "name"), text(&scene, 1, "name")), ("One".into(), "Two".into()));
     assert_eq!(text(&scene, 3, "name"), "Bo");
@@ -191,7 +194,7 @@ async fn standard_input_is_a_file_too() {
     let scene = Scene::unlimited().await;
     scene.write("in", "email,name\na@example.com,Ann\n,Nobody\n");
     let ran = scene.sync("- --match email").stdin("in").run().await;
-    assert_eq!(ran.said("warning: standard input:3: rejected: ").len(), 1, "{ran:?}");
+    assert_eq!(ran.said("warning: standard input:3: row 2 rejected: ").len(), 1, "{ran:?}");
     check(&scene, &ran, "1 created, 1 rejected", "1 find, 1 create");
     scene.write("in", "{\"email\": \"a@example.com\", \"name\": \"Bo\"}\n");
     check(&scene, &scene.sync("- --format jsonl --match email").stdin("in").run().await, "1 updated", "1 update");

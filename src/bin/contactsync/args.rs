@@ -43,6 +43,8 @@ pub enum Command {
     Demo,
     /// Write a configuration with the mapping that a file's columns suggest, to look over and to change
     Init(InitArgs),
+    /// Say whether everything is ready: the configuration, the mapping, the input, the token; sends nothing
+    Check(CheckArgs),
     /// Say what a sync would do: contacts, calls, time at the limit; sends nothing
     Plan(PlanArgs),
     /// Bring the platform to the file; run again after an interruption, it goes on where it stopped
@@ -59,6 +61,7 @@ impl Command {
     /// Where the configuration is, for a command that reads one.
     pub const fn config(&self) -> Option<&ConfigArgs> {
         match self {
+            Self::Check(args) => Some(&args.place.config),
             Self::Plan(args) => Some(&args.place.config),
             Self::Sync(args) => Some(&args.place.config),
             Self::Resume(args) => Some(&args.place.config),
@@ -114,6 +117,25 @@ pub struct InitArgs {
     /// Write it although there is one already: what it says is lost
     #[arg(long, help_heading = "The configuration")]
     pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The file with the contacts; `-` is standard input
+    #[arg(value_name = "INPUT")]
+    pub input: Option<String>,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// A field that tells contacts apart (repeatable, tried in order); needed but for `--mode create` and for rows with an id
+    #[arg(long = "match", value_name = "FIELD", help_heading = "The input")]
+    pub matches: Vec<String>,
+    /// Which contacts may be made and changed [default: upsert]
+    #[arg(long, value_enum, help_heading = "The input")]
+    pub mode: Option<ModeArg>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 #[derive(Debug, Args)]
@@ -209,7 +231,7 @@ pub struct InputArgs {
 }
 
 /// The files that list rows.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Lists of rows")]
 pub struct ListArgs {
     /// Write the rejected rows there, as a file like the input, with their lines and the reasons

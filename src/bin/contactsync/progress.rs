@@ -111,10 +111,10 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn rejected(&self, state: &mut State, line: u64, reason: &str) {
+    fn rejected(&self, state: &mut State, (line, row): (u64, u64), reason: &str) {
         state.rejected += 1;
         let level = if state.rejected <= REJECTED_NAMED { Level::Warning } else { Level::Detail };
-        self.voice.say(level, &format!("{}:{line}: rejected: {reason}", self.input));
+        self.voice.say(level, &format!("{}:{line}: row {row} rejected: {reason}", self.input));
         if state.rejected == REJECTED_NAMED && !self.voice.is_verbose() {
             self.voice.say(Level::Warning, "further rejected rows are counted, not named (-v names them all)");
         }
@@ -151,7 +151,9 @@ impl Observer for Progress<'_> {
                     self.voice.say(Level::Info, &format!("{rows} rows read"));
                 }
             }
-            Event::Done { line, outcome: Outcome::Rejected(reason), .. } => self.rejected(state, *line, reason),
+            Event::Done { row, line, outcome: Outcome::Rejected(reason), .. } => {
+                self.rejected(state, (*line, *row), reason);
+            }
             // Of the sending, which the channels tell.
             Event::Done { .. }
             | Event::Sending { .. }
@@ -216,10 +218,10 @@ impl Observer for ChannelProgress<'_> {
                 let text = format!("somebody else uses this token: {calls} calls in the past minute; giving way");
                 self.say(Level::Warning, &text);
             }
-            Event::Done { line, outcome, .. } => {
+            Event::Done { row, line, outcome, .. } => {
                 state.done += 1;
                 if let Outcome::Rejected(reason) = outcome {
-                    self.all.rejected(state, *line, reason);
+                    self.all.rejected(state, (*line, *row), reason);
                 }
             }
             Event::Left { line, reason } => {

@@ -477,3 +477,54 @@ fn only_the_rows_that_the_rules_take_are_rows() {
     assert!(!by_json("{}", TakeWhen::NotBlank));
     assert!(by_json(r#"{"Estado":1}"#, TakeWhen::Is(Words::new(["1"]))));
 }
+
+#[test]
+fn a_mapping_is_told_in_words() {
+    let phone = FieldRule { steps: vec![Step::E164(None)], required: true, ..field("phone", "Tel") };
+    let name = FieldRule {
+        origin: Origin::Template("{A} {B}".parse().unwrap()),
+        steps: vec![Step::Upper, Step::Default("?".into())],
+        blank: Blank::Clear,
+        ..field("name", "")
+    };
+    let source = FieldRule { origin: Origin::Constant(Value::Text("crm".into())), ..field("source", "") };
+    let plan = FieldRule { accept: Some(Accept::Values(names(&["x", "y"]))), ..field("plan", "Plan") };
+    let tags = |origin, remove| TagRule { origin, prefix: "t: ".into(), remove };
+    let rules = Rules {
+        matches: names(&["phone", "email"]),
+        id: Some(IdRule { column: "ID".into(), steps: vec![Step::Digits] }),
+        fields: vec![phone, name, source, plan],
+        tags: vec![
+            tags(TagOrigin::When { column: "VIP".into(), yes: Words::new(YES), tag: "vip".into() }, false),
+            tags(TagOrigin::Constant(names(&["a", "b"])), true),
+        ],
+        take: vec![TakeRule { column: "E".into(), when: TakeWhen::Is(Words::new(["x"])) }],
+        country: "MX".parse().ok(),
+        ..Rules::default()
+    };
+    let columns = header(&["Tel", "A", "B", "Plan", "ID", "VIP", "E", "email", "tags", "_x", "note"]);
+    let mapping = Mapping::by(&rules, Some(&columns), Mode::Upsert).unwrap();
+    let lines: Vec<String> = mapping
+        .outline(Some(&columns))
+        .into_iter()
+        .map(|line| format!("{} -> {}; {}", line.from, line.to, line.how.join(", ")))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "ID -> the platform's id; digits only",
+            "Tel -> field `phone`; phone number of MX (E.164), match field, required",
+            "A + B -> field `name`; capital letters, `?` when blank, a blank clears it",
+            "always `crm` -> field `source`; ",
+            "Plan -> field `plan`; one of x, y",
+            "VIP -> tag `vip` when it says yes; after `t: `",
+            "every row -> tags a, b to remove; after `t: `",
+            "E -> field `E`; ",
+            "email -> field `email`; match field",
+            "tags -> tags; ",
+            "_x -> left out; ",
+            "note -> field `note`; ",
+            "E -> the row is taken when it is x; ",
+        ]
+    );
+}

@@ -109,6 +109,8 @@ pub enum Settled {
     Merged,
     /// It is done already.
     Done {
+        /// Its place among the data rows.
+        row: u64,
         /// Its line.
         line: u64,
         /// How it ended.

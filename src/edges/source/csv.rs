@@ -375,7 +375,7 @@ mod tests {
             &["2 [b] expected UTF-8, found another encoding at byte 3 of the cell", "3 3|4"],
         );
         // Valid as a whole, but parted in the middle of a character.
-        check(b"\xC3\xA1,b\n\xC3,\xA9\n", &["2 [a] expected UTF-8, found another encoding at byte 1 of the cell"]);
+        check(b"\xC3\xA1,b\n\xC3,\xA9\n", &["2 [\u{e1}] expected UTF-8, found another encoding at byte 1 of the cell"]);
         check(
             b"a,b\n1,2\n3,\"4\n5,6\n7,8\n",
             &["2 1|2", "3 [] expected a closing quote, found none up to line 6, the end of the file"],

@@ -1,7 +1,13 @@
 //! Reads contacts from a file or from standard input, row by row, into records.
 //!
+//! An input is taken apart in layers, each in a file of its own and each told by what is there: `open` (a file or a pipe) →
+//! `peel` (what it is packed in) → `encoding` (text into UTF-8) → `sniff` (which format) → `csv`, `jsonl` or `json` (rows).
+//! A spreadsheet leaves this way after `peel`, for `sheet`. What a person said of an input (`options`) goes before what is
+//! found, and what was found can be asked for (`detected`).
+//!
 //! A row that cannot be read is set aside with its line and reading goes on; only what makes the whole input unusable
-//! is an error. Memory is bounded by [`MAX_ROW`], not by the input. No message repeats what a cell holds.
+//! is an error. Memory is bounded by [`MAX_ROW`], not by the input, but for spreadsheets. No message repeats what a cell
+//! holds.
 
 mod ahead;
 mod batches;

@@ -259,7 +259,8 @@ fn check_digits(text: &[u8]) -> Result<(), Flaw> {
     Ok(())
 }
 
-fn after_string(text: &[u8], start: usize) -> usize {
+/// The place after the string that begins at `start`; past the text when it does not end.
+pub(super) fn after_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(&byte) = text.get(at) {
         match byte {

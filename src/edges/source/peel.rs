@@ -70,8 +70,11 @@ const MAGIC: [(&[u8], Magic); 13] = [
     (b"\xFF\xD8\xFF", Magic::Foreign("a picture")),
 ];
 
-/// As many bytes as the longest of them.
-const MAGIC_BYTES: usize = 16;
+/// Where a tar archive has its name.
+const TAR: (usize, &[u8]) = (257, b"ustar");
+
+/// As many bytes as are needed to tell.
+const MAGIC_BYTES: usize = 262;
 
 /// Takes the layer off, if there is one.
 pub(super) fn peel(mut input: Ahead<Opened>) -> Result<(Option<Packing>, Content), SourceFault> {
@@ -112,6 +115,9 @@ fn magic(start: &[u8]) -> Option<Magic> {
     // A frame that is to be skipped may stand before the first one of data.
     if matches!(start, [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..]) {
         return Some(Magic::Zstd);
+    }
+    if start.get(TAR.0..).is_some_and(|name| name.starts_with(TAR.1)) {
+        return Some(Magic::Foreign("a .tar archive: unpack it"));
     }
     MAGIC.iter().find(|(bytes, _)| start.starts_with(bytes)).map(|(_, magic)| *magic)
 }
@@ -274,7 +280,10 @@ mod tests {
         check(b"\x50\x2A\x4D\x18\x04", Some(Magic::Zstd));
         check(b"PK\x03\x04\x14", Some(Magic::Zip));
         check(b"%PDF-1.7", Some(Magic::Foreign("a PDF")));
-        assert!(MAGIC.iter().all(|(bytes, _)| bytes.len() <= MAGIC_BYTES));
+        let tar = [vec![b'a'; TAR.0], TAR.1.to_vec()].concat();
+        check(&tar, Some(Magic::Foreign("a .tar archive: unpack it")));
+        check(&tar[1..], None);
+        assert!(MAGIC.iter().all(|(bytes, _)| bytes.len() <= MAGIC_BYTES) && tar.len() <= MAGIC_BYTES);
     }
 
     #[test]

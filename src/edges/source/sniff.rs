@@ -2,6 +2,7 @@
 
 use serde::de::IgnoredAny;
 
+use super::object::after_string;
 use super::{Format, SourceFault};
 
 /// How much of a text is looked at.
@@ -70,19 +71,6 @@ pub(super) fn is_answer(text: &[u8]) -> bool {
         at += 1;
     }
     false
-}
-
-/// The place after the string that begins at `start`; past the text when it does not end.
-pub(super) fn after_string(text: &[u8], start: usize) -> usize {
-    let mut at = start + 1;
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    text.len().max(start + 1)
 }
 
 fn is_markup(text: &[u8]) -> bool {

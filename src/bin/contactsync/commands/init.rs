@@ -88,5 +88,8 @@ fn say(guess: &Guess, args: &InitArgs, path: &Path, voice: &Voice) -> Result<(),
     }
     let config = args.config.as_ref();
     let config = config.map(|path| format!(" --config {}", quoted(&path.display().to_string()))).unwrap_or_default();
-    print(&format!("{text}\nlook it over, then: contactsync plan {}{config}", quoted(&args.input)))
+    let input = quoted(&args.input);
+    print(&format!(
+        "{text}\nwhen you have looked it over:\n  contactsync check {input}{config}\n  contactsync plan {input}{config}"
+    ))
 }

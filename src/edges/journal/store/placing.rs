@@ -80,7 +80,7 @@ impl Store {
                 // A later row may have more of it.
                 let contact = Some(&contact).filter(|_| plan.duplicates == Duplicates::Merge);
                 self.insert_item(run, &NewItem { state, reason, contact, cells, ..item })?;
-                Ok(Settled::Done { line, outcome })
+                Ok(Settled::Done { row, line, outcome })
             }
             Decision::Pending(_) => {
                 self.insert_item(run, &NewItem { state: "pending", contact: Some(&contact), cells, ..item })?;
@@ -143,7 +143,7 @@ impl Store {
 
     fn reject(&self, run: i64, item: NewItem<'_>, reason: String) -> Result<Settled> {
         self.insert_item(run, &NewItem { state: "rejected", reason: Some(&reason), ..item })?;
-        Ok(Settled::Done { line: item.line, outcome: Outcome::Rejected(reason) })
+        Ok(Settled::Done { row: item.row, line: item.line, outcome: Outcome::Rejected(reason) })
     }
 
     fn insert_item(&self, run: i64, item: &NewItem<'_>) -> Result<()> {

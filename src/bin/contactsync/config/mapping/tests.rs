@@ -18,6 +18,7 @@ fn at(name: &str, line: usize) -> ColumnName {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is all one file")]
 fn every_rule_can_be_said() {
     let rules = read(
         r#"
