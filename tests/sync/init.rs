@@ -114,6 +114,8 @@ async fn a_configuration_is_not_written_over_unless_told() {
     assert_eq!(read("contactsync.toml"), written);
     scene.program("init in.csv --force --country Spain").run().await.exits(2);
     scene.program("init none.csv --config third.toml").run().await.exits(2);
+    scene.write("empty.csv", "Nombre;Correo\n");
+    scene.program("init empty.csv --config third.toml").run().await.exits(2);
     assert!(!scene.path("third.toml").exists());
 }
 
@@ -129,6 +131,7 @@ async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
     };
     let row = "a,b,c,ann@example.com\n";
     check("in.csv", &format!("\"a \"\"b\"\" # c\",\"two\nlines\",back\\slash.x,Email\n{row}"), "1 pending").await;
+    check("in.csv", "note,Email\n\u{1}\u{2}x\u{7f},ann@example.com\n\"a\nb\nc\",bob@example.com\n", "2 pending").await;
     check("in.csv", &format!("a=b,[tags],'x',e-mail\n{row}"), "1 pending").await;
     let nested = r#"{"name":"Ann","contact":{"email":"ann@example.com","phones":["+34612345601","+34612345602"]},"tags":["a","b"],"n":null}"#;
     check("in.jsonl", nested, "1 pending").await;

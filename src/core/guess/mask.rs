@@ -3,9 +3,11 @@
 /// Stands for what is not shown.
 const DOT: char = '\u{2022}';
 
-/// A value with most of it hidden. A phone number keeps its country code and its last two digits, a date its form, all else its ends.
+/// A value with most of it hidden. A phone number keeps its country code and its last two digits, a date its form, all
+/// else its ends.
 pub fn masked(value: &str) -> String {
-    let value = value.trim();
+    // What stands in a comment must not end it.
+    let value: String = value.trim().chars().map(|sign| if sign.is_control() { DOT } else { sign }).collect();
     let signs: Vec<char> = value.chars().collect();
     let digits = signs.iter().filter(|sign| sign.is_numeric()).count();
     let letters = signs.iter().filter(|sign| sign.is_alphabetic()).count();
@@ -16,8 +18,6 @@ pub fn masked(value: &str) -> String {
         [] => String::new(),
         [_] | [_, _] => DOT.to_string(),
         [first, _, _] => format!("{first}\u{2026}"),
-        // Not what a text says of itself: a sign that hides is no end of it.
-        [first, .., last] if last.is_control() || first.is_control() => DOT.to_string(),
         [first, .., last] => match value.split_once('@') {
             Some((_, domain)) => format!("{first}\u{2026}@{}\u{2026}{last}", domain.chars().next().unwrap_or(DOT)),
             None => format!("{first}\u{2026}{last}"),
@@ -29,9 +29,6 @@ fn digits_masked(signs: &[char], digits: usize) -> String {
     let is_phone = signs[0] == '+';
     let mut nth = 0;
     let shown = |sign: &char| {
-        if sign.is_control() {
-            return DOT;
-        }
         if !sign.is_numeric() {
             return *sign;
         }
@@ -59,5 +56,6 @@ mod tests {
         check("05/03/1980", "\u{2022}\u{2022}/\u{2022}\u{2022}/\u{2022}\u{2022}\u{2022}\u{2022}");
         check("1980", "\u{2022}\u{2022}\u{2022}\u{2022}");
         check("17", "\u{2022}");
+        check("\u{1}a\nb", "\u{2022}\u{2026}b");
     }
 }

@@ -42,6 +42,9 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
         }
         rows += 1;
     }
+    if rows == 0 {
+        return Err(Failure::usage_text(format!("{}: expected rows to look at, found none", source.name())));
+    }
     // A key that only some rows have is blank in the others.
     columns.iter_mut().for_each(|column| column.cells.resize(rows, String::new()));
     Ok(columns)
