@@ -51,6 +51,9 @@ pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
 pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
 pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
+pub use crate::core::guess::{
+    Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
+};
 pub use crate::core::health::PATIENCE;
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};

@@ -8,6 +8,7 @@ mod config;
 mod duplicates;
 mod faults;
 mod guards;
+mod init;
 mod kill;
 mod machine;
 mod mapping;

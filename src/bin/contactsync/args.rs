@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contactsync::MaxChanges;
+use contactsync::rules::Country;
 
 use crate::settings::{Shard, TimeOfDay};
 
@@ -40,6 +41,8 @@ pub struct Cli {
 pub enum Command {
     /// Import a small file into a sandbox platform inside this process; needs no account
     Demo,
+    /// Write a configuration with the mapping that a file's columns suggest, to look over and to change
+    Init(InitArgs),
     /// Say whether everything is ready: the configuration, the mapping, the input, the token; sends nothing
     Check(CheckArgs),
     /// Say what a sync would do: contacts, calls, time at the limit; sends nothing
@@ -63,7 +66,8 @@ impl Command {
             Self::Sync(args) => Some(&args.place.config),
             Self::Resume(args) => Some(&args.place.config),
             Self::Runs(args) => Some(&args.config),
-            Self::Demo | Self::Sandbox(_) => None,
+            // What is to be written is not read.
+            Self::Demo | Self::Init(_) | Self::Sandbox(_) => None,
         }
     }
 }
@@ -95,6 +99,24 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The file with the contacts; `-` is standard input
+    #[arg(value_name = "INPUT")]
+    pub input: String,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// The country of phone numbers without a country code, by its two letters
+    #[arg(long, value_name = "COUNTRY", help_heading = "The configuration")]
+    pub country: Option<Country>,
+    /// The file to write [default: contactsync.toml]
+    #[arg(long, value_name = "FILE", help_heading = "The configuration")]
+    pub config: Option<PathBuf>,
+    /// Write it although there is one already: what it says is lost
+    #[arg(long, help_heading = "The configuration")]
+    pub force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod bring;
 pub mod check;
 pub mod demo;
+pub mod init;
 mod lists;
 mod place;
 pub mod plan;

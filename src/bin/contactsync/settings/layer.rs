@@ -155,7 +155,8 @@ impl SourceLayer {
         }
     }
 
-    fn typed(args: &SourceArgs) -> Result<Self, Failure> {
+    /// What the command line says.
+    pub fn typed(args: &SourceArgs) -> Result<Self, Failure> {
         let wrong = |option: &str, error: &dyn Error| Failure::usage_text(format!("{option}: {error}"));
         let format = args.format.as_deref().map(str::parse).transpose();
         let delimiter = args.delimiter.as_deref().map(str::parse).transpose();
