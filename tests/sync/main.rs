@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod calls;
+mod channels;
 mod config;
 mod duplicates;
 mod faults;
