@@ -168,8 +168,8 @@ async fn a_check_tells_all_before_anything_is_sent() {
     let ran = scene.program(&format!("check clientes.csv --url {url}")).run().await.exits(3);
     for line in [
         "configuration  contactsync.toml",
-        &format!("platform       default: {url}, 100 calls a minute, token found"),
-        "journal        contactsync.db: not there yet, the first sync makes it",
+        &format!("platform       default: {url}, 100 calls a minute; the token works"),
+        "journal        contactsync.db: can be read",
         "input          clientes.csv: csv, Windows-1252, columns parted by `;`",
         "  Nombre              field `first_name`",
         "  Notas               left out",
@@ -184,13 +184,20 @@ async fn a_check_tells_all_before_anything_is_sent() {
     let ana = "line 2: phone=\"+525512345678\" first_name=\"Ana\" full_name=\"Ana\" email=\"ana@example.com\" \
                since=\"2024-03-05\" source=\"crm\" tags: vip";
     assert!(ran.stdout.contains(ana), "{}", ran.stdout);
-    assert!(!scene.path("contactsync.db").exists());
+    // The one call is written down, because it counts; it finds nobody, and is nobody's.
+    assert_eq!(scene.calls(), "1 find");
+    let plan = scene.program("plan clientes.csv").run().await.exits(3);
+    assert!(plan.stdout.contains("1 to send"), "{plan:?}");
 
     // What is not ready is said, and the rest goes on.
     let ran = scene.program("check clientes.csv").token(None).run().await.exits(2);
     assert!(ran.stdout.contains("default: not ready") && ran.stdout.contains("2 rejected"), "{ran:?}");
     let ran = scene.program(&format!("check --url {url}")).token(None).run().await.exits(2);
     assert_eq!(ran.said("error: environment variable CONTACTSYNC_TOKEN").len(), 1, "{ran:?}");
-    scene.program(&format!("check --url {url}")).run().await.exits(0);
     assert_eq!(scene.calls(), "none");
+    scene.program(&format!("check --url {url}")).run().await.exits(0);
+    assert_eq!(scene.calls(), "1 find");
+    scene.sandbox.refuse_token(TOKEN);
+    let ran = scene.program(&format!("check --url {url}")).run().await.exits(5);
+    assert!(ran.stdout.contains("default: not ready") && ran.stderr.contains("refused the token"), "{ran:?}");
 }

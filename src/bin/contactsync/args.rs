@@ -448,6 +448,12 @@ pub struct FaultArgs {
     /// How long after a change the search finds it
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub late_search: Duration,
+    /// How many calls a minute somebody else makes with each token
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub others: u32,
+    /// Say nothing of the limit: no `X-RateLimit` headers and no `Retry-After`
+    #[arg(long)]
+    pub strip_limit: bool,
 }
 
 /// `300ms`, `30s`, `5m`, `2h`, or a plain number of seconds.

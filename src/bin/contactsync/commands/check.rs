@@ -1,19 +1,28 @@
-//! `check [INPUT]`: what a person would want to know before trusting a sync. It writes nothing and sends nothing.
+//! `check [INPUT]`: what a person would want to know before trusting a sync. It changes nothing on the platform: it asks
+//! one question, to see that the token works, and writes down that it did, because the call counts.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use contactsync::{
-    Clients, Contact, Detected, Journal, Mapping, OutlineLine, Rejection, Row, Source, SourceError, Timeouts, Value,
+    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Field, Http, Journal, Look, Mapping, OutlineLine, Rejection,
+    Row, Source, SourceError, Timeouts, Value,
 };
 
+use tokio::runtime::Runtime;
+
 use crate::args::{CheckArgs, ListArgs};
+use crate::commands::place::{Place, Ready};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{grouped, print};
 use crate::settings::layer::Layer;
-use crate::settings::{Channel, Reading, Settings};
+use crate::settings::{Channel, Connection, Reading, Settings};
 use crate::voice::{Level, Voice};
+
+/// What is searched for, to see whether the token works. Nobody needs to have it.
+const NOBODY: &str = "contactsync check";
 
 /// How many contacts are shown as they would be sent.
 const CONTACTS_SHOWN: usize = 3;
@@ -38,7 +47,11 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
     let _inside = runtime.enter();
     let clients = Clients::new(Timeouts::default());
     for channel in channels.here() {
-        exit = Exit::gravest([exit, platform(channel, &clients, &mut report, voice)]);
+        let asked = match channel.connect(&clients, None) {
+            Ok(connection) => ask(&runtime, &journal, channel, connection, &input.rules.matches),
+            Err(failure) => Err(failure),
+        };
+        exit = Exit::gravest([exit, platform(channel, asked, &mut report, voice)]);
     }
     report.line("journal", readable(&journal)?);
     if let Some(name) = &args.input {
@@ -74,12 +87,72 @@ impl Report {
     }
 }
 
-// Whether a channel could be called: its URL and its token are there. It is not called.
-fn platform(channel: &Channel, clients: &Clients, report: &mut Report, voice: &Voice) -> Exit {
-    match channel.connect(clients, None) {
-        Ok(connection) => {
-            let what = format!("{}, {} calls a minute, token found", connection.url, connection.rate);
-            report.line("platform", format!("{}: {what}", channel.name));
+// What a channel says to one search, in words.
+fn ask(
+    runtime: &Runtime,
+    journal: &Path,
+    channel: &Channel,
+    connection: Connection<Http>,
+    matches: &[String],
+) -> Result<String, Failure> {
+    let at = format!("{}, {} calls a minute", connection.url, connection.rate);
+    let mut place = Place::open(journal)?;
+    let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
+    let ready = match held {
+        Ok(ready) => ready,
+        // It is at work with the token just now.
+        Err(failure) if failure.exit == Exit::Held => {
+            return Ok(format!("{at}; {}, so it is not asked", failure.message));
+        }
+        Err(failure) => return Err(failure),
+    };
+    let clock = Clock::system();
+    let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
+    let mut said = at;
+    for Ready { name, connection, window } in &ready {
+        let look = Look {
+            journal: &place.journal,
+            channel: name,
+            window,
+            transport: &connection.transport,
+            rate: connection.rate,
+            clock: &clock,
+        };
+        let answer = runtime.block_on(look.find(field.clone()))?;
+        said.push_str(&heard(answer, &connection.url)?);
+    }
+    Ok(said)
+}
+
+fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
+    let failed = |exit, message: String| Err(Failure { exit, message: format!("{url}: {message}"), hint: None });
+    match answer {
+        Some(Attempt::Page { .. }) => Ok("; the token works".into()),
+        Some(Attempt::Unauthorized { message }) => {
+            failed(Exit::Unauthorized, format!("the platform refused the token: {message}"))
+        }
+        Some(Attempt::Throttled { .. }) => Ok("; it says 429 (too many requests): the token is used elsewhere".into()),
+        None => Ok("; a 429 asked for a longer pause, so it is not asked".into()),
+        Some(Attempt::Unsent { cause } | Attempt::Lost { cause, .. }) => {
+            failed(Exit::Stopped, format!("no answer: {cause}"))
+        }
+        Some(
+            Attempt::Refused { message, .. }
+            | Attempt::Missing { message }
+            | Attempt::Taken { message, .. }
+            | Attempt::Queued { message },
+        ) => failed(Exit::Usage, format!("expected contacts, found a refusal: {message}")),
+        // No answer to a search.
+        Some(Attempt::Contact(_) | Attempt::Created(_) | Attempt::Done) => {
+            failed(Exit::Usage, "expected a page of contacts, found another answer".into())
+        }
+    }
+}
+
+fn platform(channel: &Channel, asked: Result<String, Failure>, report: &mut Report, voice: &Voice) -> Exit {
+    match asked {
+        Ok(said) => {
+            report.line("platform", format!("{}: {said}", channel.name));
             Exit::Done
         }
         Err(failure) => {
@@ -93,7 +166,7 @@ fn platform(channel: &Channel, clients: &Clients, report: &mut Report, voice: &V
     }
 }
 
-fn readable(path: &std::path::Path) -> Result<String, Failure> {
+fn readable(path: &Path) -> Result<String, Failure> {
     if !path.exists() {
         return Ok(format!("{}: not there yet, the first sync makes it", path.display()));
     }
