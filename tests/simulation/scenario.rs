@@ -267,13 +267,13 @@ impl Scenario {
 
     async fn together(&self, channels: &[Channel<'_>]) -> Result<(), String> {
         let mut chance = Rng::with_seed(self.seed ^ 0x7063);
-        for channel in &channels {
+        for channel in channels {
             channel.write_file(&mut chance);
         }
         let runs: Vec<i64> = channels.iter().map(Channel::plan).collect();
         for round in 0..ROUNDS {
             if round == ROUNDS_WITH_FAULTS {
-                for channel in &channels {
+                for channel in channels {
                     *channel.platform.faults.borrow_mut() = Faults::default();
                 }
             }
