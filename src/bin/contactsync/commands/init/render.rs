@@ -137,8 +137,9 @@ fn fields(guess: &Guess) -> String {
             Some(Meaning::Field { name, made }) => {
                 let _ = writeln!(text, "# {}", field(name, &column.name, made));
             }
-            Some(Meaning::Tags { .. } | Meaning::Flag { .. } | Meaning::PlatformId | Meaning::LeftOut)
-            | Some(Meaning::Blank)
+            Some(
+                Meaning::Tags { .. } | Meaning::Flag { .. } | Meaning::PlatformId | Meaning::LeftOut | Meaning::Blank,
+            )
             | None => {}
         }
     }

@@ -46,7 +46,9 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
         return Err(Failure::usage_text(format!("{}: expected rows to look at, found none", source.name())));
     }
     // A key that only some rows have is blank in the others.
-    columns.iter_mut().for_each(|column| column.cells.resize(rows, String::new()));
+    for column in &mut columns {
+        column.cells.resize(rows, String::new());
+    }
     Ok(columns)
 }
 
