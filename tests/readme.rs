@@ -90,7 +90,8 @@ fn keys_known(config: &str) -> Vec<String> {
 
 #[test]
 fn the_tables_of_keys_are_those_of_the_program() {
-    assert_eq!(first_cells("`contactsync.toml`"), keys_known("none_of_them = 1"));
+    let (connection, mapping) = (first_cells("`contactsync.toml`"), keys_told("the mapping"));
+    assert_eq!([connection, mapping].concat(), keys_known("none_of_them = 1"));
     assert_eq!(first_cells("Several channels"), keys_known("[channel.a]\nnone_of_them = 1"));
 
     // Each says the option that it stands for, and the options without a key are told.
@@ -108,6 +109,46 @@ fn the_tables_of_keys_are_those_of_the_program() {
     let with: BTreeSet<String> = rows().map(|row| row.split('`').next().unwrap().replace('_', "-")).collect();
     let all: BTreeSet<&str> = with.iter().map(String::as_str).chain(without.iter().copied()).collect();
     assert_eq!(options, all);
+}
+
+/// The first cells of the table after a comment such as `<!-- keys of tags -->`.
+fn keys_told(of: &str) -> Vec<&'static str> {
+    let mark = format!("<!-- keys of {of} -->\n");
+    let (_, after) = README.split_once(&mark).unwrap_or_else(|| panic!("no mark {mark}"));
+    let rows = after.lines().take_while(|line| line.starts_with("| ")).skip(2);
+    rows.map(|row| row.split('`').nth(1).unwrap()).collect()
+}
+
+#[test]
+fn the_tables_of_the_mapping_are_those_of_the_program() {
+    assert_eq!(keys_told("a field"), keys_known("[fields]\nx = { none_of_them = 1 }"));
+    assert_eq!(keys_told("a step"), keys_known("[fields]\nx = { column = \"a\", transform = { none_of_them = 1 } }"));
+    assert_eq!(keys_told("tags"), keys_known("[[tags]]\nnone_of_them = 1"));
+    assert_eq!(keys_told("take"), keys_known("[[take]]\nnone_of_them = 1"));
+    // The steps that have a name alone, and what means yes.
+    let steps = keys_known("[fields]\nx = { column = \"a\", transform = \"none of them\" }").join(", ");
+    for step in steps.split(", found").next().unwrap().split(", ") {
+        assert!(section("The mapping").contains(&format!("`\"{step}\"`")), "{step}");
+    }
+    let yes = contactsync::rules::YES;
+    let yes = format!("{} or {}", yes[..yes.len() - 1].join(", "), yes[yes.len() - 1]);
+    assert!(section("The mapping").contains(&format!("says yes: {yes} |")), "{yes}");
+}
+
+#[test]
+fn the_example_of_a_mapping_is_understood_and_maps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, input) = (folder.path().join("contactsync.toml"), folder.path().join("clientes.csv"));
+    std::fs::write(&config, block("mapping")).unwrap();
+    let header = "Nombre;Apellidos;Teléfono;Correo;Nacimiento;Plan;Ciudad;Etiquetas;Cliente VIP;Estado;Notas";
+    let rows = "Ana;Pérez;55 1234 5678;ANA@example.com;05/03/1990;B;;lead;sí;Activo;x\n\
+                Luis;Soto;n/a;luis@example.com;;;;;;activo;\n\
+                Eva;Mora;55 8765 4321;eva@example.com;;;;;;baja;\n";
+    std::fs::write(&input, format!("{header}\n{rows}")).unwrap();
+    let plan = contactsync(&["plan", input.to_str().unwrap(), "--config", config.to_str().unwrap(), "--json"]);
+    let summary: Json = serde_json::from_slice(&plan.stdout).unwrap_or_else(|_| panic!("{}", text(&plan.stderr)));
+    // The third row is not taken.
+    assert_eq!((&summary["rows"], &summary["pending"], &summary["rejected"]), (&2.into(), &1.into(), &1.into()));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod by_name;
 mod close;
 mod date;
 mod error;
+mod outline;
 mod parts;
 mod path;
 mod pattern;
@@ -31,8 +32,10 @@ use self::by_name::{Column, ID_COLUMN, SHAPE_KEY, is_shape, reserved};
 use self::close::closest;
 pub use self::error::MappingError;
 use self::error::Quoted;
+pub use self::outline::OutlineLine;
 use self::parts::{Parts, Refusal};
 use self::path::Path;
+pub(in crate::core) use self::phone::e164;
 use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken};
 use self::rules::{Rules, Unmapped};
 
@@ -195,6 +198,15 @@ impl Mapping {
     /// The fields by which a contact is found, in the order in which they are tried.
     pub fn match_fields(&self) -> &[String] {
         &self.match_fields
+    }
+
+    /// The columns of the header that are sent as the field of their name, because no rule names them.
+    pub fn fields_by_name(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().filter_map(|column| match column {
+            Column::Match(place) => self.match_fields.get(*place).map(String::as_str),
+            Column::Field(name) => Some(name),
+            Column::Ignored | Column::Id | Column::Tags | Column::RemoveTags => None,
+        })
     }
 
     /// The column that says which channel a row belongs to, when there is one.

@@ -10,8 +10,8 @@ mod shard;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use contactsync::rules::Rules;
 use contactsync::{Duplicates, Input, Mapping, MaxChanges, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode};
 
 use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
@@ -39,7 +39,10 @@ pub struct Settings {
 pub struct InputSettings {
     /// As said; else the input tells it.
     pub source: SourceOptions,
-    pub matches: Vec<String>,
+    /// How rows become contacts.
+    pub rules: Rules,
+    /// The configuration that says so, when there is one.
+    pub config: Option<PathBuf>,
     pub policy: Policy,
     pub duplicates: Duplicates,
     pub max_changes: Option<MaxChanges>,
@@ -59,7 +62,8 @@ impl Settings {
                 duplicates: said.duplicates.unwrap_or_default(),
                 max_changes: said.max_changes,
                 source: said.source.into(),
-                matches: said.matches.unwrap_or_default(),
+                rules: Rules { matches: said.matches.unwrap_or_default(), ..config.rules },
+                config: config.path,
                 policy: Policy {
                     mode: said.mode.unwrap_or(Mode::Upsert),
                     tags_mode: said.tags_mode.unwrap_or(TagsMode::Add),
@@ -86,28 +90,31 @@ pub struct Reading {
 }
 
 /// Columns whose name has a meaning of its own but for its capitals: they are fields.
-fn misspelt(header: &[Arc<str>]) -> Vec<String> {
+fn misspelt(mapping: &Mapping) -> Vec<String> {
     let reserved = ["contact_id", "tags", "remove_tags"];
-    let meant = |column: &Arc<str>| {
-        let name = reserved.into_iter().find(|name| column.eq_ignore_ascii_case(name) && **column != **name)?;
+    let meant = |column: &str| {
+        let name = reserved.into_iter().find(|name| column.eq_ignore_ascii_case(name) && column != *name)?;
         Some(format!("column `{column}` is sent as a field of that name; the one that is understood is `{name}`"))
     };
-    header.iter().filter_map(meant).collect()
+    mapping.fields_by_name().filter_map(meant).collect()
 }
 
 impl Reading {
     /// Opens the input and holds the mapping against its header. `channel_column` says which channel a row belongs to.
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
-        let InputSettings { source, matches, policy, .. } = settings;
+        let InputSettings { source, rules, config, policy, .. } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
         let source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
-        let warnings = misspelt(source.header().unwrap_or_default());
-        let mapping = Mapping::new(source.header(), matches.clone(), policy.mode)
+        let mapping = Mapping::by(rules, source.header(), policy.mode)
             .and_then(|mapping| match channel_column {
                 Some(column) => mapping.routed_by(source.header(), column),
                 None => Ok(mapping),
             })
-            .map_err(|error| Failure::usage_text(format!("{}: {error}", source.name())))?;
+            .map_err(|error| match (error.line(), config) {
+                (Some(line), Some(config)) => Failure::usage_text(format!("{}:{line}: {error}", config.display())),
+                (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
+            })?;
+        let warnings = misspelt(&mapping);
         Ok(Self { source, mapping, policy: *policy, warnings })
     }
 }

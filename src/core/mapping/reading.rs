@@ -155,6 +155,10 @@ impl Read {
         &self.place.name
     }
 
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     pub(super) fn id_of(&self, row: Row<'_>, fixed: &Fixed) -> Result<Option<ContactId>, Refusal> {
         const EXPECTED: &str = "an id (text or a whole number)";
         if let Cell::Json(json) = self.place.cell(row)
@@ -219,6 +223,35 @@ impl Filled {
         self.places().first().map_or(&self.name, |place| &place.name)
     }
 
+    /// Its columns, or its constant, in words.
+    pub(super) fn origin(&self) -> String {
+        match &self.from {
+            From::Column(place) => place.name.clone(),
+            From::Constant(value) => format!("always `{}`", value.text()),
+            From::Template(_, places) => places.iter().map(|place| place.name.as_str()).collect::<Vec<_>>().join(" + "),
+        }
+    }
+
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    pub(super) const fn is_match(&self) -> bool {
+        self.matched.is_some()
+    }
+
+    pub(super) const fn required(&self) -> bool {
+        self.required
+    }
+
+    pub(super) const fn blank(&self) -> Blank {
+        self.blank
+    }
+
+    pub(super) const fn accept(&self) -> Option<&Accept> {
+        self.accept.as_ref()
+    }
+
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.places().iter().map(|place| &place.path)
     }
@@ -271,7 +304,8 @@ impl Filled {
         };
         let text = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
         let text = text.trim();
-        Ok((!text.is_empty()).then(|| Value::Text(text.into())))
+        // A step may take a sign apart that was one.
+        Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
     }
 }
 
@@ -314,6 +348,23 @@ impl Tagged {
         }
     }
 
+    /// Its column, or that there is none, and what it gives, in words.
+    pub(super) fn origin(&self) -> (String, String) {
+        match &self.from {
+            TagsFrom::Column { place, .. } => (place.name.clone(), "tags".to_owned()),
+            TagsFrom::When { place, tag, .. } => (place.name.clone(), format!("tag `{tag}` when it says yes")),
+            TagsFrom::Constant(tags) => ("every row".to_owned(), format!("tags {}", tags.join(", "))),
+        }
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) const fn remove(&self) -> bool {
+        self.remove
+    }
+
     pub(super) fn put(&self, row: Row<'_>, fixed: &Fixed, parts: &mut Parts<'_>) -> Result<(), Refusal> {
         let mut put = |tag: &str| parts.tag([self.prefix.as_str(), tag].concat(), self.remove);
         match &self.from {
@@ -348,6 +399,14 @@ impl Taken {
 
     pub(super) const fn path(&self) -> &Path {
         &self.place.path
+    }
+
+    pub(super) fn label(&self) -> &str {
+        &self.place.name
+    }
+
+    pub(super) const fn when(&self) -> &TakeWhen {
+        &self.when
     }
 
     pub(super) fn holds(&self, row: Row<'_>, fixed: &Fixed) -> bool {

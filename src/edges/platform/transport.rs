@@ -283,6 +283,7 @@ fn deepest(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::answer::RateLimit;
     use crate::core::call::{Call, Started};
     use crate::core::model::{ContactId, Field};
     use crate::core::time::Timestamp;
@@ -409,6 +410,45 @@ mod tests {
         });
         let attempt = http(address).send(cleared(&create())).await.attempt;
         assert_eq!(attempt, Attempt::Created(ContactId::new("cus_1").unwrap()));
+    }
+
+    /// Each: what the server says, and what of the limit is heard, whatever becomes of the call.
+    #[tokio::test]
+    async fn what_is_said_of_the_limit_is_heard_beside_every_answer() {
+        let said = "X-RateLimit-Limit: 100\r\nX-RateLimit-Remaining: 58\r\n";
+        let heard = Some(RateLimit { limit: 100, remaining: Some(58) });
+        for (status, headers, length, expected) in [
+            ("200 OK", said, 0, heard),
+            ("429 Too Many Requests", said, 0, heard),
+            ("500 Oops", said, 0, heard),
+            // The body never comes.
+            ("200 OK", said, 9, heard),
+            ("200 OK", "", 0, None),
+            ("200 OK", "X-RateLimit-Limit: many\r\nX-RateLimit-Remaining: 58\r\n", 0, None),
+        ] {
+            let answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n");
+            let (address, _requests) = serve(move |_, stream, _| {
+                take(stream);
+                stream.write_all(answer.as_bytes()).unwrap();
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+            });
+            let answer = http(address).send(cleared(&create())).await;
+            assert_eq!((answer.rate_limit, answer.left), (expected, true), "{status} {headers} {length}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_what_found_no_connection_never_left() {
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let answer = http(nobody).send(cleared(&create())).await;
+        assert_eq!((answer.attempt.name(), answer.left), ("unsent", false));
+        // A create to a wrong path was not taken by anybody, but it was sent.
+        let (address, _requests) = serve(|_, stream, _| {
+            take(stream);
+            stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
+        });
+        let answer = http(address).send(cleared(&create())).await;
+        assert_eq!((answer.attempt.name(), answer.left), ("unsent", true));
     }
 
     #[tokio::test]

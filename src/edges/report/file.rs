@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// How the name of the new file ends as long as it is not in its place.
 const PART_ENDING: &str = ".part";
 
-/// A file that this process alone writes. Until [`ListFile::put_in_place`] whatever was there before stays.
+/// A file that this process alone writes. Until the new one is put in its place, whatever was there before stays.
 #[derive(Debug)]
 pub struct ListFile {
     // The file itself: where it is a link, what that leads to.
@@ -202,10 +202,9 @@ fn make(part: &Path) -> Result<File, ListFault> {
 
 fn lock(file: File) -> Result<File, ListFault> {
     match file.try_lock() {
-        Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ListFault::Busy),
         // Some file systems have no locks. Then two runs that write one file are the user's care.
-        Err(TryLockError::Error(_)) => Ok(file),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 

@@ -53,7 +53,8 @@ pub struct RowResult<'a> {
 
 #[derive(Debug)]
 enum Out {
-    Table(Table, Layout),
+    // Boxed for the tables of its writer.
+    Table(Box<Table>, Layout),
     Objects(BufWriter<File>),
 }
 
@@ -92,7 +93,7 @@ impl Rejects {
                     let layout = Layout::of(header);
                     let names = layout.own(header.iter().map(String::as_str).collect());
                     table.row(names.into_iter().chain([LINE_COLUMN, REASON_COLUMN]))?;
-                    Ok(Out::Table(table, layout))
+                    Ok(Out::Table(Box::new(table), layout))
                 })
             }
         };
@@ -174,10 +175,16 @@ impl Results {
     /// A [`ListError`] when it cannot be written.
     pub fn row(&mut self, row: &RowResult<'_>) -> Result<(), ListError> {
         let Some(table) = &mut self.out else { return Ok(()) };
-        let (line, calls) = (row.line.to_string(), row.calls.to_string());
-        let text = |text: Option<&'_ str>| text.unwrap_or_default().to_owned();
-        let (key, id, reason) = (text(row.key), text(row.contact_id), text(row.reason));
-        let cells = [&line, &key, row.outcome, &id, &calls, &reason, row.channel];
+        let (line, count) = (row.line.to_string(), row.calls.to_string());
+        let cells = [
+            line.as_str(),
+            row.key.unwrap_or_default(),
+            row.outcome,
+            row.contact_id.unwrap_or_default(),
+            &count,
+            row.reason.unwrap_or_default(),
+            row.channel,
+        ];
         let cells = &cells[..if self.channels { 7 } else { 6 }];
         table.row(cells.iter().copied()).map_err(|error| self.file.failed(error))
     }

@@ -35,13 +35,13 @@ impl Rows {
         for name in chosen(&sheets, told.sheet.as_deref())? {
             let mut table = Table::new(told);
             book.read(&name, &mut table)?;
-            if let Some((columns, rows, remains)) = table.end()? {
-                read = Some((columns, rows, remains, name));
+            if let Some(found) = table.end()? {
+                read = Some((found, name));
                 break;
             }
         }
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
-        let Some((columns, rows, remains, sheet)) = read else { return Err(SourceFault::EmptySheet) };
+        let Some((Found { columns, rows, remains }, sheet)) = read else { return Err(SourceFault::EmptySheet) };
         Ok(Self { columns, read: rows.into_iter(), remains, last: 0, sheet, sheets: sheets.len() })
     }
 
@@ -138,6 +138,13 @@ fn chosen(sheets: &[Sheet], told: Option<&str>) -> Result<Vec<String>, SourceFau
     Ok(vec![sheet.name.clone()])
 }
 
+/// What a sheet holds: its columns, its rows, and what is known of those that are set aside.
+struct Found {
+    columns: Columns,
+    rows: Vec<Row>,
+    remains: BTreeMap<u64, Texts>,
+}
+
 /// The rows of a sheet while its cells come, row by row and in each from left to right.
 struct Table<'t> {
     told: &'t SourceOptions,
@@ -213,11 +220,11 @@ impl<'t> Table<'t> {
     }
 
     // The columns and the rows, if there is anything.
-    fn end(mut self) -> Result<Option<(Columns, Vec<Row>, BTreeMap<u64, Texts>)>, SourceFault> {
+    fn end(mut self) -> Result<Option<Found>, SourceFault> {
         self.end_row()?;
         Ok(self.columns.map(|mut columns| {
             columns.set_unnamed(self.unnamed.into_iter().collect());
-            (columns, self.rows, self.remains)
+            Found { columns, rows: self.rows, remains: self.remains }
         }))
     }
 }

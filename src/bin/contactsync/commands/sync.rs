@@ -47,7 +47,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let ready = place.fill_windows(connections)?;
     for channel in &ready {
         place.hold_to_url(&channel.name, &channel.connection.url, args.connection.moved)?;
-        place.hold_to_keys(&channel.name, &input.matches, policy)?;
+        place.hold_to_keys(&channel.name, &input.rules.matches, policy)?;
     }
 
     let mut others = vec![(Path::new(&args.input.input), INPUT), (journal.as_path(), JOURNAL)];

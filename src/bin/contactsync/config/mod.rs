@@ -4,6 +4,8 @@
 //! it, is for `settings` to join.
 
 mod file;
+mod item;
+mod mapping;
 mod near;
 mod place;
 mod table;
@@ -12,6 +14,7 @@ pub mod tests;
 
 use std::path::{Path, PathBuf};
 
+use contactsync::rules::Rules;
 use contactsync::{BadMaxChanges, UnknownCharset, UnknownDelimiter, UnknownFormat, preset};
 
 use crate::args::{DuplicatesArg, KindArg, LogFormat, ModeArg, TagsModeArg, duration};
@@ -35,6 +38,8 @@ pub struct Config {
     pub path: Option<PathBuf>,
     pub log_format: Option<LogFormat>,
     pub layer: Layer,
+    /// How rows become contacts, but for the match fields, which the layers say.
+    pub rules: Rules,
     pub channels: Vec<ChannelTable>,
 }
 
@@ -110,6 +115,7 @@ impl Config {
         for key in ONE_RUN {
             table.refuse(key, "it is for one run: say it on the command line")?;
         }
+        let rules = mapping::rules(&mut table)?;
         let keys_of_all = table.asked().to_vec();
         table.finish()?;
 
@@ -119,7 +125,7 @@ impl Config {
             table.finish()?;
             Ok(ChannelTable { name, layer })
         });
-        Ok(Self { path: None, log_format, layer, channels: channels.collect::<Result<_, ConfigError>>()? })
+        Ok(Self { path: None, log_format, layer, rules, channels: channels.collect::<Result<_, ConfigError>>()? })
     }
 }
 

@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::file::Lines;
+use super::item::Item;
 use super::near::{did_you_mean, nearest};
 use super::place::{ConfigError, Place, Spot};
 
@@ -98,6 +99,28 @@ impl<'f> Table<'f> {
                 .collect(),
             other => Ok(vec![text(other, place)?]),
         })
+    }
+
+    /// A value of any kind.
+    pub fn item(&mut self, key: &'static str) -> Option<Item<'f>> {
+        let (place, value) = self.take(key)?;
+        Some(Item::new(Arc::clone(&self.lines), place, value))
+    }
+
+    /// All that is left, whatever it is called, in the order of the file.
+    pub fn items(self) -> Vec<(String, Item<'f>)> {
+        let Self { lines, entries, .. } = self;
+        let mut items: Vec<_> = entries
+            .into_iter()
+            .map(|(key, value)| {
+                let start = key.span().start;
+                let key = key.into_inner().into_owned();
+                let place = lines.place(start, key.clone());
+                (start, (key, Item::new(Arc::clone(&lines), place, value.into_inner())))
+            })
+            .collect();
+        items.sort_by_key(|&(start, _)| start);
+        items.into_iter().map(|(_, item)| item).collect()
     }
 
     /// Whether a table stands there.
@@ -191,7 +214,7 @@ fn text(value: DeValue<'_>, place: &Place) -> Result<String, ConfigError> {
 }
 
 /// What kind of value it is, in words. The value itself is not repeated: it could be a secret at a wrong place.
-const fn kind(value: &DeValue<'_>) -> &'static str {
+pub(super) const fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use contactsync::{ChannelKind, Delimiter, Format, Mode, SourceOptions, TagsMode};
+use contactsync::{ChannelKind, Delimiter, Duplicates, Format, Mode, SourceOptions, TagsMode};
 
 use super::file::tests::file;
 use super::*;
@@ -138,8 +138,12 @@ fn every_key_says_what_its_option_says() {
         max_calls = 9000
         until = 06:00
         patience = "10m"
+        duplicates = "merge"
+        max_changes = "2.5%"
         resend_unsure = true
         journal = "j.db"
+        rejects = "lists/bad.csv"
+        results = "/lists/results.csv"
         log_format = "json"
 
         [channel.norte]
@@ -166,6 +170,9 @@ fn every_key_says_what_its_option_says() {
         sheet: Some("3".into()),
     };
     assert_eq!(SourceOptions::from(layer.source), source);
+    assert_eq!((layer.duplicates, layer.max_changes), (Some(Duplicates::Merge), "2.5%".parse().ok()));
+    let lists = Lists { rejects: Some("lists/bad.csv".into()), results: Some("/lists/results.csv".into()) };
+    assert_eq!(layer.lists, lists);
     assert_eq!((layer.journal, layer.allow_http), (Some("j.db".into()), Some(true)));
     assert_eq!((layer.max_calls, layer.patience), (Some(9_000), Some(Duration::from_mins(10))));
     assert_eq!(layer.end, Some(End::Until("06:00".parse().unwrap())));
@@ -180,9 +187,9 @@ fn every_key_says_what_its_option_says() {
     assert_eq!(numbers, [50, 5, 16]);
 
     let [norte, mexico] = &said.channels[..] else { panic!("{:?}", said.channels) };
-    assert_eq!((norte.name.value.as_str(), norte.name.place.line), ("norte", 27));
+    assert_eq!((norte.name.value.as_str(), norte.name.place.line), ("norte", 31));
     assert_eq!(norte.layer.rate, NonZeroU32::new(200));
-    assert_eq!(mexico.name.place.to_string(), "c.toml:33: [channel.Ciudad de México]");
+    assert_eq!(mexico.name.place.to_string(), "c.toml:37: [channel.Ciudad de México]");
     assert_eq!(mexico.layer, ChannelLayer::default());
 
     // One field needs no list; times may have units.

@@ -1,0 +1,297 @@
+//! The keys of the mapping: which columns become which fields and tags, and what is made of them on the way.
+//!
+//! ```toml
+//! match = ["phone"]
+//! unmapped = "ignore"              # columns that no rule names: "send" (default), "ignore" or "refuse"
+//! country = "MX"                   # of phone numbers without a country code
+//! nulls = ["N/A", "-"]             # words that stand for nothing, in any column
+//! id = "ID"                        # or { column = "ID", transform = ["digits"] }
+//!
+//! [fields]                         # field = "Column", or a table
+//! first_name = "Nombre"
+//! phone = { column = "Teléfono", transform = ["e164"], required = true }
+//! full_name = { template = "{Nombre} {Apellidos}", transform = ["collapse_spaces"] }
+//! born = { column = "Nacimiento", transform = [{ date = "DD/MM/YYYY" }], blank = "clear" }
+//! plan = { column = "Plan", transform = [{ table = { B = "basic" } }, { default = "none" }], accept = ["basic", "none"] }
+//! zip = { column = "CP", transform = [{ null = "?" }, { first = ";" }], pattern = "[0-9]{5}" }
+//! source = { constant = "crm" }
+//!
+//! [[tags]]
+//! column = "Etiquetas"             # with separators = [";", ","], except = ["old"]
+//! prefix = "crm: "                 # any of them; and remove = true
+//! [[tags]]
+//! column = "VIP"
+//! tag = "vip"                      # when the column says yes; with when = ["on"] other words than yes
+//! [[tags]]
+//! constant = ["import"]
+//!
+//! [[take]]                         # rows for which all of these hold
+//! column = "Estado"
+//! is = ["activo"]                  # or is_not = […], or not_blank = true
+//! ```
+
+use contactsync::rules::{
+    Accept, BadDateForm, BadPattern, BadTemplate, Blank, ColumnName, Country, DateForm, FieldRule, IdRule, Origin,
+    Pattern, Rules, Step, TAG_SEPARATORS, Table as WordTable, TagOrigin, TagRule, TakeRule, TakeWhen, Template,
+    UnknownCountry, Unmapped, Words, YES,
+};
+
+use super::item::{Item, Short};
+use super::near::did_you_mean;
+use super::place::{ConfigError, Place, Spot};
+use super::table::Table;
+use super::value;
+
+/// Steps that are said by their name alone.
+const NAMED_STEPS: [(&str, Step); 6] = [
+    ("trim", Step::Trim),
+    ("lower", Step::Lower),
+    ("upper", Step::Upper),
+    ("collapse_spaces", Step::CollapseSpaces),
+    ("digits", Step::Digits),
+    ("e164", Step::E164(None)),
+];
+
+/// What a field's rule is.
+const FIELD: &str = "the name of a column in quotes, or a table such as { column = \"Name\", transform = [\"upper\"] }";
+
+/// The rules that a configuration file says, but for the match fields.
+pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
+    let unmapped = table.parsed("unmapped", |text| {
+        one_of(text, &[("send", Unmapped::Send), ("ignore", Unmapped::Ignore), ("refuse", Unmapped::Refuse)])
+    })?;
+    let country = table.parsed("country", country)?;
+    let nulls = table.item("nulls").map(words).transpose()?.unwrap_or_default();
+    let id = table.item("id").map(id).transpose()?;
+    let fields = table.item("fields").map(fields).transpose()?.unwrap_or_default();
+    let tags = several(table.item("tags"), "tags", tag_rule)?;
+    let take = several(table.item("take"), "take", take_rule)?;
+    Ok(Rules {
+        matches: Vec::new(),
+        id,
+        fields,
+        tags,
+        take,
+        unmapped: unmapped.map(value).unwrap_or_default(),
+        nulls,
+        country: country.map(value),
+    })
+}
+
+// The tables `[[name]]`.
+fn several<T>(
+    item: Option<Item<'_>>,
+    name: &str,
+    rule: impl Fn(Table<'_>, &Place) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    let tables = item.map(Item::list).unwrap_or_default().into_iter();
+    tables
+        .map(|item| {
+            let place = Place { key: format!("[[{name}]]"), ..item.place.clone() };
+            rule(item.table(&format!("tables that begin with [[{name}]]"))?, &place)
+        })
+        .collect()
+}
+
+fn id(item: Item<'_>) -> Result<IdRule, ConfigError> {
+    let place = item.place.clone();
+    match item.short("the name of a column in quotes, or a table with `column` and `transform`")? {
+        Short::Text(name) => Ok(IdRule { column: column(name, &place)?, steps: Vec::new() }),
+        Short::Table(mut table) => {
+            let said = table.text("column")?;
+            let steps = steps(table.item("transform"))?;
+            table.finish()?;
+            let said = said.ok_or_else(|| place.wrong("expected a table with `column`, found none in it"))?;
+            Ok(IdRule { column: column(said.value, &said.place)?, steps })
+        }
+    }
+}
+
+fn fields(item: Item<'_>) -> Result<Vec<FieldRule>, ConfigError> {
+    let table = item.table("a table [fields], a line for each field")?;
+    table.items().into_iter().map(|(name, item)| field(name, item)).collect()
+}
+
+fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
+    let place = item.place.clone();
+    let line = Some(place.line);
+    match item.short(FIELD)? {
+        Short::Text(said) => Ok(FieldRule { line, ..FieldRule::column(name, column(said, &place)?) }),
+        Short::Table(mut table) => {
+            let origin = origin(&mut table)?;
+            let steps = steps(table.item("transform"))?;
+            let blank = table
+                .parsed("blank", |text| one_of(text, &[("keep", Blank::Keep), ("clear", Blank::Clear)]))?
+                .map(value)
+                .unwrap_or_default();
+            let required = table.flag("required")?.is_some_and(value);
+            let accept = accept(&mut table)?;
+            // A misspelt key says more than that nothing was found under its right name.
+            table.finish()?;
+            let origin = origin.map_err(|found| {
+                place.wrong(format!("expected one of `column`, `template` and `constant`, found {found}"))
+            })?;
+            Ok(FieldRule { name, origin, steps, blank, required, accept, line })
+        }
+    }
+}
+
+// Or how many of them were found instead of one.
+fn origin(table: &mut Table<'_>) -> Result<Result<Origin, &'static str>, ConfigError> {
+    let said = table.text("column")?;
+    let template = table.parsed("template", |text| text.parse::<Template>().map_err(in_words::<BadTemplate>))?;
+    let constant = table.item("constant").map(Item::value).transpose()?;
+    Ok(match (said, template, constant) {
+        (Some(said), None, None) => Ok(Origin::Column(column(said.value, &said.place)?)),
+        (None, Some(template), None) => Ok(Origin::Template(template.value)),
+        (None, None, Some(constant)) => Ok(Origin::Constant(constant)),
+        (None, None, None) => Err("none of them"),
+        (Some(_) | None, Some(_) | None, Some(_) | None) => Err("several"),
+    })
+}
+
+fn accept(table: &mut Table<'_>) -> Result<Option<Accept>, ConfigError> {
+    let values = table.item("accept").map(Item::texts).transpose()?;
+    let pattern = table.parsed("pattern", |text| text.parse::<Pattern>().map_err(in_words::<BadPattern>))?;
+    match (values, pattern) {
+        (Some(_), Some(pattern)) => Err(pattern.place.wrong("expected `accept` or `pattern`, found both")),
+        (Some(values), None) => Ok(Some(Accept::Values(values.into_iter().map(value).collect()))),
+        (None, pattern) => Ok(pattern.map(|pattern| Accept::Pattern(pattern.value))),
+    }
+}
+
+fn steps(item: Option<Item<'_>>) -> Result<Vec<Step>, ConfigError> {
+    item.map(Item::list).unwrap_or_default().into_iter().map(step).collect()
+}
+
+fn step(item: Item<'_>) -> Result<Step, ConfigError> {
+    let place = item.place.clone();
+    match item.short("a step such as \"lower\" or { e164 = \"MX\" }")? {
+        Short::Text(name) => one_of(&name, &NAMED_STEPS).map_err(|expected| place.wrong(expected)),
+        Short::Table(mut table) => {
+            let steps = [
+                table.parsed("e164", country)?.map(|said| Step::E164(Some(said.value))),
+                table.item("date").map(dates).transpose()?,
+                table.item("table").map(word_table).transpose()?,
+                table.text("default")?.map(|said| Step::Default(said.value)),
+                table.item("null").map(words).transpose()?.map(Step::Null),
+                table.text("first")?.map(|said| Step::First(said.value)),
+            ];
+            table.finish()?;
+            let mut steps = steps.into_iter().flatten();
+            match (steps.next(), steps.next()) {
+                (Some(step), None) => Ok(step),
+                (None, _) => Err(place.wrong("expected a step such as { e164 = \"MX\" }, found empty braces")),
+                (Some(_), Some(_)) => {
+                    Err(place.wrong("expected one step in braces, found several: each has braces of its own"))
+                }
+            }
+        }
+    }
+}
+
+fn country(text: &str) -> Result<Country, String> {
+    text.parse().map_err(in_words::<UnknownCountry>)
+}
+
+fn dates(item: Item<'_>) -> Result<Step, ConfigError> {
+    let form = |said: Spot<String>| {
+        said.value.parse::<DateForm>().map_err(|error| said.place.wrong(in_words::<BadDateForm>(error)))
+    };
+    item.texts()?.into_iter().map(form).collect::<Result<_, _>>().map(Step::Date)
+}
+
+fn word_table(item: Item<'_>) -> Result<Step, ConfigError> {
+    let place = item.place.clone();
+    let entries = item.table("a table such as { S = \"yes\", N = \"no\" }")?.items().into_iter();
+    let entries: Vec<_> =
+        entries.map(|(word, item)| Ok((word, item.text()?.value))).collect::<Result<_, ConfigError>>()?;
+    WordTable::new(entries).map(Step::Table).map_err(|error| place.wrong(error))
+}
+
+fn words(item: Item<'_>) -> Result<Words, ConfigError> {
+    Ok(Words::new(item.texts()?.into_iter().map(value)))
+}
+
+fn tag_rule(mut table: Table<'_>, place: &Place) -> Result<TagRule, ConfigError> {
+    let said = table.text("column")?;
+    let separators = table.item("separators").map(Item::texts).transpose()?;
+    let except = table.item("except").map(words).transpose()?;
+    let tag = table.text("tag")?;
+    let when = table.item("when").map(words).transpose()?;
+    let constant = table.item("constant").map(Item::texts).transpose()?;
+    let prefix = table.text("prefix")?.map(value).unwrap_or_default();
+    let remove = table.flag("remove")?.is_some_and(value);
+    table.finish()?;
+    let said = said.map(|said| column(said.value, &said.place)).transpose()?;
+    let origin = match (said, tag, constant) {
+        (Some(column), Some(tag), None) if separators.is_none() && except.is_none() => {
+            TagOrigin::When { column, yes: when.unwrap_or_else(|| Words::new(YES)), tag: tag.value }
+        }
+        (Some(column), None, None) if when.is_none() => {
+            let separators = match separators {
+                Some(said) => said.into_iter().map(separator).collect::<Result<_, _>>()?,
+                None => TAG_SEPARATORS.map(String::from).to_vec(),
+            };
+            TagOrigin::Column { column, separators, except: except.unwrap_or_default() }
+        }
+        (None, None, Some(tags)) if separators.is_none() && except.is_none() && when.is_none() => {
+            TagOrigin::Constant(tags.into_iter().map(value).collect())
+        }
+        (Some(_) | None, Some(_) | None, Some(_) | None) => {
+            return Err(place.wrong(
+                "expected `column` with `separators` and `except`, or `column` with `tag` and `when`, or `constant`, \
+                 found another choice",
+            ));
+        }
+    };
+    Ok(TagRule { origin, prefix, remove })
+}
+
+fn separator(said: Spot<String>) -> Result<String, ConfigError> {
+    if said.value.is_empty() {
+        return Err(said.place.wrong("expected what parts the tags, found an empty text"));
+    }
+    Ok(said.value)
+}
+
+fn take_rule(mut table: Table<'_>, place: &Place) -> Result<TakeRule, ConfigError> {
+    let said = table.text("column")?;
+    let conditions = [
+        table.item("is").map(words).transpose()?.map(TakeWhen::Is),
+        table.item("is_not").map(words).transpose()?.map(TakeWhen::IsNot),
+        table.flag("not_blank")?.filter(|said| said.value).map(|_| TakeWhen::NotBlank),
+    ];
+    table.finish()?;
+    let said = said.ok_or_else(|| place.wrong("expected a `column`, found none"))?;
+    let mut conditions = conditions.into_iter().flatten();
+    match (conditions.next(), conditions.next()) {
+        (Some(when), None) => Ok(TakeRule { column: column(said.value, &said.place)?, when }),
+        (None, _) | (Some(_), Some(_)) => {
+            Err(place.wrong("expected one of `is`, `is_not` and `not_blank = true`, found none or several"))
+        }
+    }
+}
+
+fn column(name: String, place: &Place) -> Result<ColumnName, ConfigError> {
+    if name.trim().is_empty() {
+        return Err(place.wrong("expected the name of a column, found an empty text"));
+    }
+    Ok(ColumnName { name, line: Some(place.line) })
+}
+
+fn one_of<T: Clone>(text: &str, all: &[(&str, T)]) -> Result<T, String> {
+    let found = all.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone());
+    found.ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|&(name, _)| name).collect();
+        let meant = did_you_mean(text, names.iter().copied());
+        format!("expected one of {}, found another text{meant}", names.join(", "))
+    })
+}
+
+fn in_words<E: std::error::Error>(error: E) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests;

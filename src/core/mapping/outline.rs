@@ -1,0 +1,113 @@
+//! A mapping in words, a line for each of its columns and rules: for the person who is to trust it.
+
+use crate::core::mapping::Mapping;
+use crate::core::mapping::by_name::Column;
+use crate::core::mapping::phone::Country;
+use crate::core::mapping::reading::{Filled, Header, Tagged};
+use crate::core::mapping::rules::{Accept, Blank, Step, TakeWhen};
+use crate::core::mapping::words::Words;
+
+/// One line of a mapping in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlineLine {
+    /// The columns, or what stands in place of one.
+    pub from: String,
+    /// What they become.
+    pub to: String,
+    /// What is made of them on the way.
+    pub how: Vec<String>,
+}
+
+impl OutlineLine {
+    fn new(from: impl Into<String>, to: impl Into<String>, how: Vec<String>) -> Self {
+        Self { from: from.into(), to: to.into(), how }
+    }
+}
+
+impl Mapping {
+    /// The mapping in words: what the rules say first, then the columns of `header` that mean what their names say, then
+    /// those that are left out, and which rows are taken.
+    pub fn outline(&self, header: Option<&[std::sync::Arc<str>]>) -> Vec<OutlineLine> {
+        let country = self.fixed.country;
+        let mut lines = Vec::new();
+        if let Some(id) = &self.id {
+            lines.push(OutlineLine::new(id.label(), "the platform's id", steps(id.steps(), country)));
+        }
+        lines.extend(self.fields.iter().map(|field| filled(field, country)));
+        lines.extend(self.tags.iter().map(tagged));
+        let header = Header::new(header);
+        for (name, column) in header.columns().zip(&self.columns) {
+            let is_named = self.named.iter().any(|path| path.goes_by(name));
+            let (to, how) = match column {
+                Column::Ignored if is_named => continue,
+                Column::Ignored if self.channel_column() == Some(name) => ("the channel".to_owned(), Vec::new()),
+                Column::Ignored => ("left out".to_owned(), Vec::new()),
+                Column::Id => ("the platform's id".to_owned(), Vec::new()),
+                Column::Tags => ("tags".to_owned(), Vec::new()),
+                Column::RemoveTags => ("tags to remove".to_owned(), Vec::new()),
+                Column::Match(_) => (format!("field `{name}`"), vec!["match field".to_owned()]),
+                Column::Field(field) => (format!("field `{field}`"), Vec::new()),
+            };
+            lines.push(OutlineLine::new(name.as_str(), to, how));
+        }
+        lines.extend(self.take.iter().map(|taken| {
+            let to = match taken.when() {
+                TakeWhen::Is(words) => format!("the row is taken when it is {}", listed(words)),
+                TakeWhen::IsNot(words) => format!("the row is taken unless it is {}", listed(words)),
+                TakeWhen::NotBlank => "the row is taken when it is not blank".to_owned(),
+            };
+            OutlineLine::new(taken.label(), to, Vec::new())
+        }));
+        lines
+    }
+}
+
+fn filled(field: &Filled, country: Option<Country>) -> OutlineLine {
+    let mut how = steps(field.steps(), country);
+    let is_match = field.is_match().then(|| "match field".to_owned());
+    let required = field.required().then(|| "required".to_owned());
+    let clears = (field.blank() == Blank::Clear).then(|| "a blank clears it".to_owned());
+    let accept = field.accept().map(|accept| match accept {
+        Accept::Values(values) => format!("one of {}", values.join(", ")),
+        Accept::Pattern(pattern) => format!("as `{pattern}`"),
+    });
+    how.extend([is_match, required, clears, accept].into_iter().flatten());
+    OutlineLine::new(field.origin(), format!("field `{}`", field.name()), how)
+}
+
+fn tagged(tags: &Tagged) -> OutlineLine {
+    let (from, what) = tags.origin();
+    let to = if tags.remove() { format!("{what} to remove") } else { what };
+    let prefix = (!tags.prefix().is_empty()).then(|| format!("after `{}`", tags.prefix()));
+    OutlineLine::new(from, to, prefix.into_iter().collect())
+}
+
+fn steps(steps: &[Step], country: Option<Country>) -> Vec<String> {
+    steps.iter().map(|step| in_words(step, country)).collect()
+}
+
+fn in_words(step: &Step, country: Option<Country>) -> String {
+    match step {
+        Step::Trim => "trimmed".to_owned(),
+        Step::Lower => "small letters".to_owned(),
+        Step::Upper => "capital letters".to_owned(),
+        Step::CollapseSpaces => "single spaces".to_owned(),
+        Step::Digits => "digits only".to_owned(),
+        Step::First(separator) => format!("what is before `{separator}`"),
+        Step::E164(own) => match own.or(country) {
+            Some(country) => format!("phone number of {country} (E.164)"),
+            None => "phone number with its country code (E.164)".to_owned(),
+        },
+        Step::Date(forms) => {
+            let forms: Vec<String> = forms.iter().map(ToString::to_string).collect();
+            format!("date from {}", forms.join(" or "))
+        }
+        Step::Table(_) => "by a table".to_owned(),
+        Step::Default(value) => format!("`{value}` when blank"),
+        Step::Null(words) => format!("nothing when it is {}", listed(words)),
+    }
+}
+
+fn listed(words: &Words) -> String {
+    words.iter().collect::<Vec<_>>().join(", ")
+}
