@@ -434,7 +434,7 @@ impl Drafts {
         if name == "remove_tags" {
             return (tags(true), None, "tags to remove, by its name".into());
         }
-        let by_name = self.by_name(seen);
+        let by_name = Self::by_name(seen);
         let made = |made| (made, None, String::new());
         let (steps, other, more) = match seen.sense {
             Some(Sense::Tags) => return (tags(false), None, format!("tags, {by_name}")),
@@ -470,7 +470,7 @@ impl Drafts {
         (Meaning::Field { name: field, made: steps }, instead, what + &more)
     }
 
-    fn by_name(&self, seen: &Seen<'_>) -> String {
+    fn by_name(seen: &Seen<'_>) -> String {
         let language = seen.heading.sense().and_then(|(_, language)| language);
         match language {
             _ if seen.by_value => "by its values".into(),
