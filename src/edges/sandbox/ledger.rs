@@ -35,6 +35,9 @@ pub struct CallRecord {
     /// Whether the whole answer was handed to the connection. False while a delayed answer waits, and for good when
     /// the client left meanwhile.
     pub delivered: bool,
+    /// When that was, from the start of the sandbox.
+    #[serde(rename = "delivered_ms", serialize_with = "as_millis_if_any")]
+    pub delivered_at: Option<Duration>,
     /// The contact that it was about, when the platform has it.
     pub contact: Option<ContactId>,
     /// The failure that befell it on demand.
@@ -109,10 +112,11 @@ impl Ledger {
         calls.len() - 1
     }
 
-    /// Notes that the answer to the call at this place was handed over.
-    pub(super) fn deliver(&self, place: usize) {
+    /// Notes that the answer to the call at this place was handed over, so long after the start.
+    pub(super) fn deliver(&self, place: usize, since_start: Duration) {
         if let Some(call) = lock(&self.calls).get_mut(place) {
             call.delivered = true;
+            call.delivered_at = Some(since_start);
         }
     }
 
@@ -123,6 +127,14 @@ impl Ledger {
 
 fn as_millis<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::ref_option, reason = "serde asks for this form")]
+fn as_millis_if_any<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match span {
+        Some(span) => as_millis(span, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 // Somebody may have called the sandbox with the token of a real account.
@@ -150,6 +162,7 @@ mod tests {
             counted,
             applied: false,
             delivered: true,
+            delivered_at: None,
             contact: None,
             fault: None,
         }

@@ -186,6 +186,7 @@ impl Platform {
             counted,
             applied,
             delivered: false,
+            delivered_at: None,
             contact,
             fault,
         });
@@ -196,7 +197,7 @@ impl Platform {
             None => Answer::swallowed(),
             Some(answer) if cut => answer.cut(),
             Some(answer) => {
-                self.ledger.deliver(place);
+                self.ledger.deliver(place, self.clock.now().since(self.clock.started_at));
                 answer.whole()
             }
         }

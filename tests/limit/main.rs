@@ -1,0 +1,293 @@
+//! Minutes at the limit, in real time: never a call too many, and no call fewer than the rule allows.
+//!
+//! The program makes contacts, one call each, on platforms whose minute is fixed or slides, which answer at once or after
+//! 300 ms; once it is killed every 20 s. The platform's ledger is then held against a naive reading of the rule: a call
+//! may start when fewer than the limit, and fewer than the connections, are unfinished, and calls count for 60.25 s after
+//! their end. *Idle* is a place among the limit's while a call might have started in it and none did. Of all the time of
+//! all places, at most 1 % may be idle; that is the same as 99 % of the calls that the rule allows.
+//!
+//! A call whose answer a killed process did not see may be on its way for half a minute, so its place is taken for
+//! so much longer. A call that was written down and never sent, because the kill came between the two, is in no ledger;
+//! the journal counts it, and its place is taken as well.
+//!
+//! `cargo test` runs it with 20 calls a minute for 65 s; `MINUTES=10 cargo test --release --test limit` with the
+//! platform's 100 for ten minutes.
+
+#[path = "../sync/scene.rs"]
+#[expect(dead_code, reason = "it holds more than this needs")]
+mod scene;
+
+use std::env;
+use std::io::{self, Write as _};
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use contactsync::concurrency_for;
+use contactsync::sandbox::{CALLS_PER_MINUTE, CallRecord, Config, Faults, WindowKind};
+
+use crate::scene::{JOURNAL, People, Running, Scene, TOKEN};
+
+/// How long a call counts after its end: the minute, and the margin that DESIGN gives it.
+const COUNTS: Duration = Duration::from_millis(60_250);
+
+/// How long a call can be on its way whose answer nobody saw.
+const LINGER: Duration = Duration::from_secs(30);
+
+/// How much later than it may a call starts, at the most, in 99 of 100 cases.
+const LATE: Duration = Duration::from_millis(300);
+
+/// An answer that was handed over so shortly before a kill may not have been written down.
+const UNREAD: Duration = Duration::from_millis(250);
+
+/// Whoever is stopped at the end must have come so far as to hear of it.
+const LAST_LIFE: Duration = Duration::from_secs(3);
+
+const LATENCY: Duration = Duration::from_millis(300);
+
+/// How large it is.
+#[derive(Clone, Copy)]
+struct Size {
+    limit: u32,
+    lasts: Duration,
+    // From kill to kill.
+    lives: Duration,
+    // How much of its places' time the killed one must use, in permille. The time to start again counts as idle, and in
+    // the small run that falls into half of its only full minute.
+    killed_uses: u64,
+}
+
+const SMALL: Size =
+    Size { limit: 20, lasts: Duration::from_secs(65), lives: Duration::from_secs(10), killed_uses: 970 };
+
+const fn all(minutes: u64) -> Size {
+    let lasts = Duration::from_secs(60 * minutes);
+    Size { limit: CALLS_PER_MINUTE, lasts, lives: Duration::from_secs(20), killed_uses: 990 }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_limit_for_minutes_it_is_never_over_it_and_leaves_no_call_unused() {
+    let size = env::var("MINUTES").map_or(SMALL, |minutes| all(minutes.parse().expect("a number of minutes")));
+    // They mostly wait.
+    tokio::join!(
+        check(size, WindowKind::Fixed, Duration::ZERO),
+        check(size, WindowKind::Sliding, Duration::ZERO),
+        check(size, WindowKind::Fixed, LATENCY),
+        check(size, WindowKind::Sliding, LATENCY),
+        check_killed(size),
+    );
+}
+
+async fn check(size: Size, window: WindowKind, latency: Duration) {
+    let (begun, scene) = at_the_limit(size, window, latency).await;
+    let running = sync(&scene, size);
+    tokio::time::sleep(size.lasts.saturating_sub(begun.elapsed())).await;
+    let until = begun.elapsed();
+    stop(running).await;
+
+    let calls = scene.sandbox.ledger().calls();
+    check_never_over(&scene, size);
+    let moments: Vec<Moments> = calls.iter().map(|call| Moments::of(call, latency, &[])).collect();
+    let idle = Idle::of(&moments, size.limit, until);
+    let full = check_full_windows(&moments, size.limit, COUNTS + latency, until);
+    let used = idle.used(size.limit, until);
+    let (late, latest) = (idle.late(), idle.latest());
+    say(&format!(
+        "{window:?}, {} ms: {} calls, {full} full windows of {}; {} used; 99 of 100 calls at most {} ms late, all at most {} ms",
+        latency.as_millis(),
+        calls.len(),
+        size.limit,
+        percent(used),
+        late.as_millis(),
+        latest.as_millis()
+    ));
+    assert!(used >= 990, "{window:?}, {latency:?}: {} used", percent(used));
+    assert!(late <= LATE, "{window:?}, {latency:?}: {late:?}");
+}
+
+async fn check_killed(size: Size) {
+    let (begun, scene) = at_the_limit(size, WindowKind::Fixed, LATENCY).await;
+    let ledger = scene.sandbox.ledger();
+    let mut running = sync(&scene, size);
+    // The first one in the middle of the first burst, so that there are calls on their way.
+    let half = usize::try_from(size.limit / 2).expect("a small number");
+    assert!(running.until(|| ledger.len() >= half).await, "it ended by itself");
+    let mut kills = Vec::new();
+    while begun.elapsed() + LAST_LIFE < size.lasts {
+        running.kill().await;
+        kills.push(begun.elapsed());
+        running = resume(&scene, size);
+        tokio::time::sleep(size.lives.min(size.lasts.saturating_sub(begun.elapsed()))).await;
+    }
+    let until = begun.elapsed();
+    let known = stop(running).await;
+
+    let calls = ledger.calls();
+    check_never_over(&scene, size);
+    let unheard = calls.iter().filter(|call| !call.delivered).count();
+    assert!(unheard > 0, "no kill found a call on its way");
+    let moments: Vec<Moments> = calls.iter().map(|call| Moments::of(call, LATENCY, &kills)).collect();
+    let mut idle = Idle::of(&moments, size.limit, until);
+    let never_sent = known.checked_sub(calls.len()).expect("each call is written down before it is sent");
+    idle.forgive(u32::try_from(never_sent).expect("a small number") * (LINGER + COUNTS));
+    let used = idle.used(size.limit, until);
+    let asked = f64::from(size.limit) * until.as_secs_f64() / 60.0;
+    #[expect(clippy::cast_precision_loss, reason = "some thousand calls")]
+    let share = calls.len() as f64 * 100.0 / asked;
+    say(&format!(
+        "killed {} times: {} calls, {unheard} of them unheard, {never_sent} more never sent; {} used; {share:.1} % of limit times minutes",
+        kills.len(),
+        calls.len(),
+        percent(used)
+    ));
+    assert!(used >= size.killed_uses, "killed: {} used", percent(used));
+}
+
+async fn at_the_limit(size: Size, window: WindowKind, latency: Duration) -> (Instant, Scene) {
+    // The ledger's time begins with the sandbox.
+    let begun = Instant::now();
+    let faults = Faults { latency, ..Faults::default() };
+    let scene = Scene::of(Config { rate: size.limit, window, faults, ..Config::default() }).await;
+    // More than there is time for.
+    let minutes = usize::try_from(size.lasts.as_secs() / 60 + 3).expect("a small number");
+    let limit = usize::try_from(size.limit).expect("a small number");
+    scene.write("in.csv", People::new(limit * minutes, 2, 0).csv());
+    (begun, scene)
+}
+
+fn sync(scene: &Scene, size: Size) -> Running {
+    let url = scene.sandbox.url();
+    let arguments = format!("sync in.csv --match email --mode create --url {url} --rate {}", size.limit);
+    scene.program(&arguments).with(&format!("--json --journal {JOURNAL}")).start()
+}
+
+fn resume(scene: &Scene, size: Size) -> Running {
+    scene.program(&format!("resume --rate {} --json --journal {JOURNAL}", size.limit)).start()
+}
+
+/// Stops the program in the middle of its work; how many calls its journal knows.
+async fn stop(running: Running) -> usize {
+    running.signal("INT").await;
+    let summary = running.end().await.exits(4).summary();
+    assert_eq!(summary.count("throttled"), 0, "{summary:?}");
+    assert!(summary.count("pending") > 0, "there was not enough to do");
+    usize::try_from(summary.json["calls"]["total"].as_u64().expect("a number")).expect("a small number")
+}
+
+#[track_caller]
+fn check_never_over(scene: &Scene, size: Size) {
+    let ledger = scene.sandbox.ledger();
+    assert_eq!(ledger.throttled(), 0);
+    let most = ledger.busiest_minute(TOKEN);
+    assert!(most <= usize::try_from(size.limit).expect("a small number"), "{most} calls in 60 s");
+}
+
+/// From the first call on, one full window after the other has 99 % of the limit. How many there are.
+fn check_full_windows(moments: &[Moments], limit: u32, length: Duration, until: Duration) -> usize {
+    let first = moments[0].began;
+    let mut windows = 0;
+    for nth in 0.. {
+        let (from, to) = (first + nth * length, first + (nth + 1) * length);
+        if to > until {
+            break;
+        }
+        let calls = moments.iter().filter(|call| (from..to).contains(&call.began)).count();
+        assert!(calls * 100 >= usize::try_from(limit).expect("a small number") * 99, "window {nth}: {calls} calls");
+        windows += 1;
+    }
+    assert!(windows > 0, "no window was full");
+    windows
+}
+
+/// When a call began, and until when it took what.
+struct Moments {
+    began: Duration,
+    /// Until then it took a connection.
+    left: Duration,
+    /// From then on it counts for [`COUNTS`].
+    ended: Duration,
+}
+
+impl Moments {
+    fn of(call: &CallRecord, latency: Duration, kills: &[Duration]) -> Self {
+        let began = call.since_start;
+        let left = call.delivered_at.unwrap_or(began + latency);
+        let is_unread = |kill: &Duration| (left..left + UNREAD).contains(kill);
+        let is_unheard = !call.delivered || kills.iter().any(is_unread);
+        Self { began, left, ended: if is_unheard { began + LINGER } else { left } }
+    }
+}
+
+/// How long places were idle.
+struct Idle {
+    // For each call, how much later it began than it might have.
+    late: Vec<Duration>,
+    all: Duration,
+}
+
+impl Idle {
+    fn of(moments: &[Moments], limit: u32, until: Duration) -> Self {
+        let limit = usize::try_from(limit).expect("a small number");
+        let connections =
+            concurrency_for(NonZeroU32::new(u32::try_from(limit).expect("it was one")).expect("not zero"));
+        let mut late = Vec::new();
+        let mut left = Vec::new();
+        let mut ended = Vec::new();
+        let first = moments[0].began;
+        // The moment from which one call more may start, after those so far.
+        let allowed = |left: &[Duration], ended: &[Duration]| {
+            let connection = nth_last(left, connections).unwrap_or_default();
+            let place = nth_last(ended, limit).map_or(first, |ended| ended + COUNTS);
+            connection.max(place)
+        };
+        for call in moments.iter().filter(|call| call.began <= until) {
+            late.push(call.began.saturating_sub(allowed(&left, &ended)));
+            insert(&mut left, call.left);
+            insert(&mut ended, call.ended);
+        }
+        let mut all: Duration = late.iter().sum();
+        // What might have started by the end, and did not.
+        for &ended in &ended[ended.len().saturating_sub(limit)..] {
+            all += until.saturating_sub(ended + COUNTS);
+        }
+        late.sort_unstable();
+        Self { late, all }
+    }
+
+    fn forgive(&mut self, idle: Duration) {
+        self.all = self.all.saturating_sub(idle);
+    }
+
+    /// What was not idle, in permille.
+    fn used(&self, limit: u32, until: Duration) -> u64 {
+        let whole = (until * limit).as_millis();
+        let idle = self.all.as_millis().min(whole);
+        u64::try_from((whole - idle) * 1_000 / whole).expect("at most 1000")
+    }
+
+    /// What 99 of 100 calls were late at the most.
+    fn late(&self) -> Duration {
+        self.late[(self.late.len() * 99).div_ceil(100) - 1]
+    }
+
+    fn latest(&self) -> Duration {
+        self.late.last().copied().unwrap_or_default()
+    }
+}
+
+fn nth_last(moments: &[Duration], nth: usize) -> Option<Duration> {
+    moments.len().checked_sub(nth).map(|place| moments[place])
+}
+
+fn insert(moments: &mut Vec<Duration>, moment: Duration) {
+    let place = moments.partition_point(|&earlier| earlier <= moment);
+    moments.insert(place, moment);
+}
+
+fn percent(permille: u64) -> String {
+    format!("{}.{} %", permille / 10, permille % 10)
+}
+
+// Past the test harness, which shows what is printed only of tests that fail.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "limit: {line}");
+}
