@@ -13,6 +13,9 @@
 //! Resuming is sending again: a task is a fold of what the journal holds, so a killed process leaves nothing that the
 //! next one does not read.
 //!
+//! One input may go to several channels. Each has a run of its own, and these are planned together and sent side by side:
+//! what befalls one of them does not befall the others. Channels whose tokens are equal share one window.
+//!
 //! # Layers
 //!
 //! Imports point down only; a test (`tests/architecture.rs`) holds it.
