@@ -13,6 +13,9 @@
 //! Resuming is sending again: a task is a fold of what the journal holds, so a killed process leaves nothing that the
 //! next one does not read.
 //!
+//! One input may go to several channels. Each has a run of its own, and these are planned together and sent side by side:
+//! what befalls one of them does not befall the others. Channels whose tokens are equal share one window.
+//!
 //! # Layers
 //!
 //! Imports point down only; a test (`tests/architecture.rs`) holds it.
@@ -31,6 +34,9 @@
 //!   a refusal ends.
 //! * **No unpaced and no unjournaled call.** A transport takes a call only with a permit, which only the window makes,
 //!   and with the journal's word that its intent is committed. Sending consumes both, and neither can be copied.
+//! * **A granted call always ends for the window**, whatever becomes of its future: given back when nothing of it left
+//!   this machine, counted for longer when nobody answered it. What the platform says of its limit makes the window
+//!   stricter, never more generous.
 //! * **An answer and what it implies are one commit**: the attempt, what is now known of the contact, and how its row
 //!   ended. There is no moment at which one is on disk without the others.
 //! * **Every row is in exactly one state**, because a row is one line of one table. The summary counts that table.
@@ -48,6 +54,9 @@ pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
 pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
 pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
+pub use crate::core::guess::{
+    Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
+};
 pub use crate::core::health::PATIENCE;
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
@@ -77,6 +86,6 @@ pub use crate::edges::source::{
     SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
 };
 pub use crate::engine::{
-    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Observer, PlanError, PlannedRuns, Routes, Stop,
+    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Routes, Stop,
     StopReason, Transport, concurrency_for, plan, plan_summary, run_summary, send, send_all,
 };

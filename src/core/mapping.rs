@@ -35,6 +35,7 @@ use self::error::Quoted;
 pub use self::outline::OutlineLine;
 use self::parts::{Parts, Refusal};
 use self::path::Path;
+pub(in crate::core) use self::phone::e164;
 use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken};
 use self::rules::{Rules, Unmapped};
 

@@ -9,6 +9,7 @@ pub mod channel;
 pub mod diff;
 pub mod duplicates;
 pub mod guard;
+pub mod guess;
 pub mod health;
 pub mod mapping;
 pub mod model;

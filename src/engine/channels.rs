@@ -1,6 +1,7 @@
 //! Several runs side by side, each with its own tasks and its own end; those whose calls count together share a pace.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -9,7 +10,7 @@ use crate::core::channel::WindowId;
 use crate::core::retry::throttled_for;
 use crate::core::window::{MARGIN, MINUTE};
 use crate::edges::journal::{JournalError, SendJournal};
-use crate::edges::pace::Pace;
+use crate::edges::pace::{Clock, Pace};
 use crate::edges::platform::dialect::LONGEST_RETRY_AFTER;
 use crate::engine::event::Observer;
 use crate::engine::send::{Ending, Job, begin, fail, send_begun};
@@ -55,18 +56,29 @@ async fn paces<J: SendJournal, T, O>(jobs: &[Job<'_, J, T, O>]) -> Result<BTreeM
             .and_modify(|other| *other = if job.rate < other.rate { job } else { other })
             .or_insert(job);
     }
-    let restored = slowest.into_iter().map(async |(window, job)| {
-        let now = job.clock.now();
-        let ended = job.journal.ended_since(window, now.before(MINUTE + MARGIN)).await?;
-        let pace = Pace::new(job.rate, job.burst, ended, job.clock.clone());
-        let longest_pause = throttled_for(Some(LONGEST_RETRY_AFTER));
-        // What the platform asked for, it asked of the token, whichever process heard it.
-        for (at, retry_after) in job.journal.throttled_since(window, now.before(longest_pause)).await? {
-            pace.pause_until(at.min(now) + throttled_for(retry_after));
-        }
-        Ok((window.clone(), pace))
+    let paces = slowest.into_iter().map(async |(window, job)| {
+        Ok((window.clone(), restored(job.journal, window, job.rate, job.burst, job.clock).await?))
     });
-    in_order(restored).await.into_iter().collect()
+    in_order(paces).await.into_iter().collect()
+}
+
+/// The pace of a window, from what the journal knows of the past minute.
+pub(super) async fn restored<J: SendJournal>(
+    journal: &J,
+    window: &WindowId,
+    rate: NonZeroU32,
+    burst: Option<NonZeroU32>,
+    clock: &Clock,
+) -> Result<Pace, JournalError> {
+    let now = clock.now();
+    let ended = journal.ended_since(window, now.before(MINUTE + MARGIN)).await?;
+    let pace = Pace::new(rate, burst, ended, clock.clone());
+    let longest_pause = throttled_for(Some(LONGEST_RETRY_AFTER));
+    // What the platform asked for, it asked of the token, whichever process heard it.
+    for (at, retry_after) in journal.throttled_since(window, now.before(longest_pause)).await? {
+        pace.pause_until(at.min(now) + throttled_for(retry_after));
+    }
+    Ok(pace)
 }
 
 // The results of futures that run at the same time, in the futures' order.

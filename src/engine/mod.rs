@@ -3,6 +3,7 @@
 mod channels;
 mod event;
 mod listing;
+mod look;
 mod plan;
 mod send;
 mod stop;
@@ -12,6 +13,7 @@ mod transport;
 pub use self::channels::send_all;
 pub use self::event::{Event, Observer};
 pub use self::listing::{ListClaims, Listed, ListingError};
+pub use self::look::Look;
 pub use self::plan::{Intake, PlanError, PlannedRuns, Routes, plan};
 pub use self::send::{Ending, Job, concurrency_for, send};
 pub use self::stop::{Stop, StopReason};

@@ -150,7 +150,7 @@ impl Scenario {
         let kills = (0..chance.usize(0..6)).map(|_| chance.u32(0..70)).collect();
         let (limit, concurrency) = (chance.u32(4..40), chance.usize(1..9));
         let clock_jumps = if chance.u8(0..3) == 0 { chance.f64() } else { 0.0 };
-        let faults = with_company(faults, limit, &mut chance);
+        let faults = with_company(&faults, limit, &mut chance);
         let short = if chance.u8(0..3) == 0 { chance.f64() } else { 0.0 };
         Self {
             seed,
@@ -253,7 +253,9 @@ impl Scenario {
             let mut channels: Vec<Channel<'_>> = channels.collect();
             if self.share_token {
                 let token = Rc::clone(&channels[0].platform.token);
-                channels.iter_mut().for_each(|channel| channel.platform.token = Rc::clone(&token));
+                for channel in &mut channels {
+                    channel.platform.token = Rc::clone(&token);
+                }
             }
             act(&channels, begun).await
         })
@@ -265,11 +267,15 @@ impl Scenario {
 
     async fn together(&self, channels: &[Channel<'_>]) -> Result<(), String> {
         let mut chance = Rng::with_seed(self.seed ^ 0x7063);
-        channels.iter().for_each(|channel| channel.write_file(&mut chance));
+        for channel in channels {
+            channel.write_file(&mut chance);
+        }
         let runs: Vec<i64> = channels.iter().map(Channel::plan).collect();
         for round in 0..ROUNDS {
             if round == ROUNDS_WITH_FAULTS {
-                channels.iter().for_each(|channel| *channel.platform.faults.borrow_mut() = Faults::default());
+                for channel in channels {
+                    *channel.platform.faults.borrow_mut() = Faults::default();
+                }
             }
             let processes: Vec<Process<'_>> = channels.iter().map(|channel| channel.process(None)).collect();
             let jobs: Vec<_> =
@@ -297,7 +303,7 @@ impl Scenario {
 }
 
 // Outages, somebody else with the same token, and a limit of the platform's that is lower than was said.
-fn with_company(faults: Faults, limit: u32, chance: &mut Rng) -> Faults {
+fn with_company(faults: &Faults, limit: u32, chance: &mut Rng) -> Faults {
     let outages = (0..chance.usize(0..4).saturating_sub(1)).map(|_| {
         let begin = chance.u64(0..200_000);
         (begin..begin + chance.u64(1_000..90_000), Outage::ALL[chance.usize(0..Outage::ALL.len())])
@@ -306,7 +312,7 @@ fn with_company(faults: Faults, limit: u32, chance: &mut Rng) -> Faults {
     let (others, lower) = (chance.u8(0..5) == 0, chance.u8(0..8) == 0);
     let others = if others { chance.u32(1..limit) } else { 0 };
     let limit = if lower { 1 + others + chance.u32(0..limit) } else { limit + chance.u32(0..2) };
-    Faults { outages, others, limit: Some(limit), tells: chance.bool(), ..faults }
+    Faults { outages, others, limit: Some(limit), tells: chance.bool(), ..faults.clone() }
 }
 
 fn row(n: usize, fields: usize, tags: usize, mode: Mode, keyed: bool, chance: &mut Rng) -> Row {

@@ -4,12 +4,15 @@
 
 mod bad_input;
 mod calls;
+mod channels;
 mod config;
 mod duplicates;
 mod faults;
 mod guards;
+mod init;
 mod kill;
 mod machine;
+mod mapping;
 mod pace;
 mod plans;
 mod rejects;

@@ -311,12 +311,14 @@ async fn a_kill_and_a_resume_leave_whole_lists() {
     }
     scene.write("in.csv", &csv);
     let mut running =
-        scene.sync("in.csv --match email --concurrency 2 --rejects bad.csv --results results.csv").start();
+        scene.sync("in.csv --match email --settle 1s --concurrency 2 --rejects bad.csv --results results.csv").start();
     // Rejections of the plan are there before anything is sent, those of the sending as they come.
     assert!(running.until(|| scene.path("bad.csv").exists() && read(&scene, "bad.csv").lines().count() > 15).await);
     running.kill().await;
     let (_, before) = texts(&scene.path("bad.csv"));
     assert!(before.len() < 28, "it was to be killed in between");
+    let ended = results(&scene, "results.csv");
+    assert!(ended.len() > before.len() && ended.len() < 60, "{} {}", ended.len(), before.len());
     fs::remove_file(scene.path("in.csv")).expect("the input is not needed any more");
 
     let ran = scene.resume().run().await.exits(3);
@@ -330,6 +332,8 @@ async fn a_kill_and_a_resume_leave_whole_lists() {
     }
     let rows = results(&scene, "results.csv");
     assert_eq!(rows.len(), 60);
+    // What was there when it was killed was true.
+    assert!(before.iter().all(|row| rejected.contains(row)) && ended.iter().all(|row| rows.contains(row)));
     assert!(rows.iter().map(|row| row[0].clone()).eq((2..62).map(|line| line.to_string())), "{rows:?}");
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
     for row in &rows {

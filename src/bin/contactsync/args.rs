@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contactsync::MaxChanges;
+use contactsync::rules::Country;
 
 use crate::settings::{Shard, TimeOfDay};
 
@@ -40,6 +41,10 @@ pub struct Cli {
 pub enum Command {
     /// Import a small file into a sandbox platform inside this process; needs no account
     Demo,
+    /// Write a configuration with the mapping that a file's columns suggest, to look over and to change
+    Init(InitArgs),
+    /// Say whether everything is ready: the configuration, the mapping, the input, the token; sends nothing
+    Check(CheckArgs),
     /// Say what a sync would do: contacts, calls, time at the limit; sends nothing
     Plan(PlanArgs),
     /// Bring the platform to the file; run again after an interruption, it goes on where it stopped
@@ -56,11 +61,13 @@ impl Command {
     /// Where the configuration is, for a command that reads one.
     pub const fn config(&self) -> Option<&ConfigArgs> {
         match self {
+            Self::Check(args) => Some(&args.place.config),
             Self::Plan(args) => Some(&args.place.config),
             Self::Sync(args) => Some(&args.place.config),
             Self::Resume(args) => Some(&args.place.config),
             Self::Runs(args) => Some(&args.config),
-            Self::Demo | Self::Sandbox(_) => None,
+            // What is to be written is not read.
+            Self::Demo | Self::Init(_) | Self::Sandbox(_) => None,
         }
     }
 }
@@ -92,6 +99,43 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The file with the contacts; `-` is standard input
+    #[arg(value_name = "INPUT")]
+    pub input: String,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// The country of phone numbers without a country code, by its two letters
+    #[arg(long, value_name = "COUNTRY", help_heading = "The configuration")]
+    pub country: Option<Country>,
+    /// The file to write [default: contactsync.toml]
+    #[arg(long, value_name = "FILE", help_heading = "The configuration")]
+    pub config: Option<PathBuf>,
+    /// Write it although there is one already: what it says is lost
+    #[arg(long, help_heading = "The configuration")]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The file with the contacts; `-` is standard input
+    #[arg(value_name = "INPUT")]
+    pub input: Option<String>,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// A field that tells contacts apart (repeatable, tried in order); needed but for `--mode create` and for rows with an id
+    #[arg(long = "match", value_name = "FIELD", help_heading = "The input")]
+    pub matches: Vec<String>,
+    /// Which contacts may be made and changed [default: upsert]
+    #[arg(long, value_enum, help_heading = "The input")]
+    pub mode: Option<ModeArg>,
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 #[derive(Debug, Args)]
@@ -187,7 +231,7 @@ pub struct InputArgs {
 }
 
 /// The files that list rows.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Lists of rows")]
 pub struct ListArgs {
     /// Write the rejected rows there, as a file like the input, with their lines and the reasons
@@ -426,6 +470,12 @@ pub struct FaultArgs {
     /// How long after a change the search finds it
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
     pub late_search: Duration,
+    /// How many calls a minute somebody else makes with each token
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub others: u32,
+    /// Say nothing of the limit: no `X-RateLimit` headers and no `Retry-After`
+    #[arg(long)]
+    pub strip_limit: bool,
 }
 
 /// `300ms`, `30s`, `5m`, `2h`, or a plain number of seconds.

@@ -45,6 +45,8 @@ fn run(command: &Command, config: Config, voice: &Voice) -> Result<Exit, Failure
     }
     match command {
         Command::Demo => commands::demo::run(voice),
+        Command::Init(args) => commands::init::run(args, voice),
+        Command::Check(args) => commands::check::run(args, config, voice),
         Command::Plan(args) => commands::plan::run(args, config, voice),
         Command::Sync(args) => commands::sync::run(args, config, voice),
         Command::Resume(args) => commands::resume::run(args, config, voice),

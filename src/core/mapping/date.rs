@@ -69,7 +69,7 @@ struct Moment {
 
 impl DateForm {
     /// The date that `text` is, as `2024-03-05` or, with a time of day, `2024-03-05T14:30:00`.
-    pub(super) fn read(&self, text: &str) -> Result<String, NoDate> {
+    pub(in crate::core) fn read(&self, text: &str) -> Result<String, NoDate> {
         let mut moment = Moment::default();
         let mut rest = text;
         for piece in &self.pieces {

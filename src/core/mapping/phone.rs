@@ -46,7 +46,7 @@ impl NoPhone {
 }
 
 /// The phone number that `text` is, as `+` and digits.
-pub(super) fn e164(text: &str, country: Option<Country>) -> Result<String, NoPhone> {
+pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<String, NoPhone> {
     if is_rounded(text) {
         return Err(NoPhone::Rounded);
     }

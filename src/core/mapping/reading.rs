@@ -304,7 +304,8 @@ impl Filled {
         };
         let text = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
         let text = text.trim();
-        Ok((!text.is_empty()).then(|| Value::Text(text.into())))
+        // A step may take a sign apart that was one.
+        Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
     }
 }
 

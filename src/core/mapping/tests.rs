@@ -1,5 +1,7 @@
 //! Records into contacts, by name and by rules.
 
+use proptest::prelude::*;
+
 use super::rules::*;
 use super::*;
 use crate::core::model::{Key, Value};
@@ -527,4 +529,67 @@ fn a_mapping_is_told_in_words() {
             "E -> the row is taken when it is x; ",
         ]
     );
+}
+
+// What spreadsheets hold, and what nobody would think of.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof!["[+0-9 ()./-]{0,16}", "[a-zA-Z\u{e9}\u{301} ,;:{}]{0,12}", "\\PC{0,8}", Just(String::new())]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop::sample::select(vec![
+        Step::Trim,
+        Step::Lower,
+        Step::Upper,
+        Step::CollapseSpaces,
+        Step::Digits,
+        Step::First(";".into()),
+        Step::E164(None),
+        Step::E164("MX".parse().ok()),
+        Step::E164("AR".parse().ok()),
+        Step::Date(vec!["D/M/YYYY".parse().unwrap(), "YYYY-MM-DD h:mm A".parse().unwrap()]),
+        Step::Default("x".into()),
+        Step::Null(Words::new(["-", "N/A"])),
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_cells_become_a_contact_without_blanks_or_a_rejection(
+        cells in prop::array::uniform3(any_text()),
+        steps in prop::collection::vec(any_step(), 0..4),
+        clears in any::<bool>(),
+    ) {
+        let template = FieldRule {
+            origin: Origin::Template("{A} - {B}".parse().unwrap()),
+            blank: if clears { Blank::Clear } else { Blank::Keep },
+            ..field("t", "")
+        };
+        let rules = only(vec![field("phone", "P"), FieldRule { steps, ..field("a", "A") }, template]);
+        let mapping = Mapping::by(&rules, Some(&header(&["P", "A", "B"])), Mode::Create).unwrap();
+        let texts = Cells::Texts(cells.iter().map(String::as_str).collect());
+        if let Ok(contact) = mapping.contact(&Record { row: 3, line: 7, cells: texts }) {
+            for field in contact.filled() {
+                let text = field.value.text();
+                prop_assert!(!text.is_empty() && text.trim() == text, "{:?}", field);
+                prop_assert_eq!(nfc(&text), text.as_ref(), "{:?}", field);
+            }
+            prop_assert!(clears || contact.clear().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_number_in_e164_stays_as_it_is(text in "[+0-9 ()-]{5,18}", country in prop::sample::select(vec!["MX", "ES", "BR", "US", "IT"])) {
+        let phone = |steps| only(vec![FieldRule { steps, ..field("phone", "P") }]);
+        let first = texts(&phone(vec![Step::E164(country.parse().ok())]), &[("P", &text)]);
+        if let Some(number) = first.strip_prefix("phone=").and_then(|rest| rest.split(';').next()) {
+            prop_assert!(number.starts_with('+') && number[1..].bytes().all(|sign| sign.is_ascii_digit()), "{}", number);
+            // With any country, and with none.
+            for again in [Step::E164(None), Step::E164("GB".parse().ok())] {
+                prop_assert_eq!(&texts(&phone(vec![again]), &[("P", number)]), &first);
+            }
+        }
+    }
 }

@@ -24,6 +24,9 @@ pub use self::rows::{
 };
 pub use self::sending::{Ended, Implied, SendJournal};
 use self::store::Store;
+use crate::core::attempt::Attempt;
+use crate::core::call::{CallKind, Started};
+use crate::core::channel::WindowId;
 use crate::core::model::Key;
 use crate::core::shape::Listing;
 use crate::core::time::Timestamp;
@@ -287,6 +290,30 @@ impl Journal {
     /// A [`JournalError`] when the journal cannot be read.
     pub fn counts_blocking(&self, run: i64) -> Result<Counts, JournalError> {
         self.ask_blocking(move |store| store.counts(run))
+    }
+
+    /// Writes down that a call is about to be sent that belongs to no run and changes nothing.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
+    pub async fn start_look(
+        &self,
+        channel: &str,
+        window: &WindowId,
+        kind: CallKind,
+        now: Timestamp,
+    ) -> Result<Started, JournalError> {
+        let (channel, window) = (channel.to_owned(), window.clone());
+        let number = self.ask(move |store| store.start_look(&channel, &window, kind, now)).await?;
+        Ok(Started::committed(number))
+    }
+
+    /// Writes down what became of it.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub async fn end_look(&self, number: i64, attempt: Attempt, at: Timestamp) -> Result<(), JournalError> {
+        self.ask(move |store| store.end_look(number, &attempt, at)).await
     }
 
     async fn ask<T, F>(&self, work: F) -> Result<T, JournalError>

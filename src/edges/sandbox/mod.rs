@@ -117,6 +117,11 @@ impl Sandbox {
         self.platform.refuse_token(token);
     }
 
+    /// Takes a refusal back: from the next call on, this token has what it had before.
+    pub fn accept_token(&self, token: &str) {
+        self.platform.accept_token(token);
+    }
+
     /// Puts a contact there past the API: it enters no ledger, is findable at once and clashes with nobody.
     pub fn insert<F, T>(&self, token: &str, fields: F, tags: T) -> ContactId
     where

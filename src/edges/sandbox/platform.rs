@@ -125,6 +125,11 @@ impl Platform {
         lock(&self.refused).insert(token.to_owned());
     }
 
+    /// Answers to this token again as before it was refused.
+    pub fn accept_token(&self, token: &str) {
+        lock(&self.refused).remove(token);
+    }
+
     /// What became of every call.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -227,7 +227,7 @@ impl Again<'_> {
 }
 
 // As a shell takes it for one word.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let plain = !text.is_empty() && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "/._-".contains(sign));
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -1,7 +1,9 @@
 //! The commands, one a file, and what they share: the runtime, and moments and paths as people write them.
 
 mod bring;
+pub mod check;
 pub mod demo;
+pub mod init;
 mod lists;
 mod place;
 pub mod plan;

@@ -62,6 +62,7 @@ fn faults(args: &FaultArgs) -> Faults {
         latency: args.latency,
         queued: args.queued,
         late_search: args.late_search,
-        ..Faults::default()
+        others: args.others,
+        strip_limit: args.strip_limit,
     }
 }

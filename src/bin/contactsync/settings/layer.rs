@@ -15,7 +15,7 @@ use contactsync::{
 };
 
 use crate::args::{
-    ConnectionArgs, DuplicatesArg, InputArgs, KindArg, ListArgs, ModeArg, PlaceArgs, SourceArgs, TagsModeArg,
+    CheckArgs, ConnectionArgs, DuplicatesArg, InputArgs, KindArg, ListArgs, ModeArg, PlaceArgs, SourceArgs, TagsModeArg,
 };
 use crate::config::{Place, Spot};
 use crate::failure::Failure;
@@ -155,7 +155,8 @@ impl SourceLayer {
         }
     }
 
-    fn typed(args: &SourceArgs) -> Result<Self, Failure> {
+    /// What the command line says.
+    pub fn typed(args: &SourceArgs) -> Result<Self, Failure> {
         let wrong = |option: &str, error: &dyn Error| Failure::usage_text(format!("{option}: {error}"));
         let format = args.format.as_deref().map(str::parse).transpose();
         let delimiter = args.delimiter.as_deref().map(str::parse).transpose();
@@ -219,6 +220,16 @@ impl Layer {
             max_changes: input.max_changes,
             resend_unsure: flag(input.resend_unsure),
             ..layer
+        })
+    }
+
+    /// The same with what is said of an input that is only looked at.
+    pub fn with_input(self, args: &CheckArgs) -> Result<Self, Failure> {
+        Ok(Self {
+            source: SourceLayer::typed(&args.source)?,
+            matches: Some(args.matches.clone()).filter(|fields| !fields.is_empty()),
+            mode: args.mode.map(Mode::from),
+            ..self
         })
     }
 

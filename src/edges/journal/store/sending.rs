@@ -227,6 +227,29 @@ impl Store {
         Ok(number)
     }
 
+    // A call that belongs to no run and no contact.
+    pub(in crate::edges::journal) fn start_look(
+        &self,
+        channel: &str,
+        window: &WindowId,
+        kind: CallKind,
+        now: Timestamp,
+    ) -> Result<i64> {
+        self.db.execute(
+            "INSERT INTO calls (run, channel, window, key, kind, started_at) VALUES (0, ?1, ?2, '', ?3, ?4)",
+            params![channel, window.as_str(), kind.name(), millis(now)],
+        )?;
+        Ok(self.db.last_insert_rowid())
+    }
+
+    pub(in crate::edges::journal) fn end_look(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
+        self.db.execute(
+            "UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1",
+            params![number, millis(at), attempt.name(), json(attempt)],
+        )?;
+        Ok(())
+    }
+
     pub(in crate::edges::journal) fn answered(&self, ended: &Ended, implied: &Implied) -> Result<()> {
         let mut update =
             self.db.prepare_cached("UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1")?;

@@ -18,7 +18,7 @@ fn at(name: &str, line: usize) -> ColumnName {
 }
 
 #[test]
-fn every_rule_can_be_said() {
+fn every_rule_of_a_field_can_be_said() {
     let rules = read(
         r#"
         unmapped = "refuse"
@@ -36,7 +36,58 @@ fn every_rule_can_be_said() {
         vip = { constant = true }
         level = { constant = 3 }
         source = { constant = "crm" }
+        "#,
+    )
+    .unwrap();
+    let field = |name: &str, line| FieldRule { line: Some(line), ..FieldRule::column(name, at("", line)) };
+    let of =
+        |name: &str, column: &str, line| FieldRule { origin: Origin::Column(at(column, line)), ..field(name, line) };
+    let constant = |value| Origin::Constant(value);
+    let table = WordTable::new([("S".into(), "yes".into())]).unwrap();
+    let dates = ["DD/MM/YYYY", "D/M/YYYY"].map(|form| form.parse().unwrap()).to_vec();
+    let expected = Rules {
+        id: Some(IdRule { column: at("ID", 5), steps: vec![Step::Digits] }),
+        fields: vec![
+            FieldRule {
+                steps: vec![Step::Digits, Step::E164("ES".parse().ok()), Step::E164(None)],
+                required: true,
+                ..of("phone", "Tel", 8)
+            },
+            FieldRule {
+                origin: Origin::Template("{A} {B}".parse().unwrap()),
+                steps: vec![Step::Trim, Step::Lower, Step::Upper, Step::CollapseSpaces],
+                blank: Blank::Clear,
+                ..field("name", 9)
+            },
+            of("city", "Ciudad", 10),
+            FieldRule { steps: vec![Step::Date(dates)], ..of("born", "F", 11) },
+            FieldRule {
+                steps: vec![Step::Table(table), Step::Default("no".into()), Step::Null(Words::new(["-"]))],
+                accept: Some(Accept::Values(vec!["yes".into(), "no".into()])),
+                ..of("plan", "P", 12)
+            },
+            FieldRule {
+                steps: vec![Step::First(";".into())],
+                accept: Some(Accept::Pattern("[0-9]{5}".parse().unwrap())),
+                ..of("zip", "Z", 13)
+            },
+            FieldRule { origin: constant(Value::Bool(true)), ..field("vip", 14) },
+            FieldRule { origin: constant(Value::Number(3.into())), ..field("level", 15) },
+            FieldRule { origin: constant(Value::Text("crm".into())), ..field("source", 16) },
+        ],
+        unmapped: Unmapped::Refuse,
+        nulls: Words::new(["N/A", "-"]),
+        country: "MX".parse().ok(),
+        ..Rules::default()
+    };
+    assert_eq!(rules, expected);
+    assert_eq!(read("").unwrap(), Rules::default());
+}
 
+#[test]
+fn every_rule_of_tags_and_rows_can_be_said() {
+    let rules = read(
+        r#"
         [[tags]]
         column = "T"
         separators = [";", " ::: "]
@@ -70,71 +121,32 @@ fn every_rule_can_be_said() {
         "#,
     )
     .unwrap();
-    let field = |name: &str, line| FieldRule { line: Some(line), ..FieldRule::column(name, at("", line)) };
-    let of =
-        |name: &str, column: &str, line| FieldRule { origin: Origin::Column(at(column, line)), ..field(name, line) };
-    let constant = |value| Origin::Constant(value);
-    let table = WordTable::new([("S".into(), "yes".into())]).unwrap();
-    let dates = ["DD/MM/YYYY", "D/M/YYYY"].map(|form| form.parse().unwrap()).to_vec();
     let tags = |origin| TagRule { origin, prefix: String::new(), remove: false };
     let expected = Rules {
-        matches: Vec::new(),
-        id: Some(IdRule { column: at("ID", 5), steps: vec![Step::Digits] }),
-        fields: vec![
-            FieldRule {
-                steps: vec![Step::Digits, Step::E164("ES".parse().ok()), Step::E164(None)],
-                required: true,
-                ..of("phone", "Tel", 8)
-            },
-            FieldRule {
-                origin: Origin::Template("{A} {B}".parse().unwrap()),
-                steps: vec![Step::Trim, Step::Lower, Step::Upper, Step::CollapseSpaces],
-                blank: Blank::Clear,
-                ..field("name", 9)
-            },
-            of("city", "Ciudad", 10),
-            FieldRule { steps: vec![Step::Date(dates)], ..of("born", "F", 11) },
-            FieldRule {
-                steps: vec![Step::Table(table), Step::Default("no".into()), Step::Null(Words::new(["-"]))],
-                accept: Some(Accept::Values(vec!["yes".into(), "no".into()])),
-                ..of("plan", "P", 12)
-            },
-            FieldRule {
-                steps: vec![Step::First(";".into())],
-                accept: Some(Accept::Pattern("[0-9]{5}".parse().unwrap())),
-                ..of("zip", "Z", 13)
-            },
-            FieldRule { origin: constant(Value::Bool(true)), ..field("vip", 14) },
-            FieldRule { origin: constant(Value::Number(3.into())), ..field("level", 15) },
-            FieldRule { origin: constant(Value::Text("crm".into())), ..field("source", 16) },
-        ],
         tags: vec![
             TagRule {
                 prefix: "crm: ".into(),
                 ..tags(TagOrigin::Column {
-                    column: at("T", 19),
+                    column: at("T", 3),
                     separators: vec![";".into(), " ::: ".into()],
                     except: Words::new(["old"]),
                 })
             },
-            tags(TagOrigin::When { column: at("V", 25), yes: Words::new(YES), tag: "VIP".into() }),
+            tags(TagOrigin::When { column: at("V", 9), yes: Words::new(YES), tag: "VIP".into() }),
             TagRule {
                 remove: true,
-                ..tags(TagOrigin::When { column: at("W", 29), yes: Words::new(["on"]), tag: "W".into() })
+                ..tags(TagOrigin::When { column: at("W", 13), yes: Words::new(["on"]), tag: "W".into() })
             },
             tags(TagOrigin::Constant(vec!["a".into(), "b".into()])),
         ],
         take: vec![
-            TakeRule { column: at("E", 38), when: TakeWhen::Is(Words::new(["x", "y"])) },
-            TakeRule { column: at("E", 42), when: TakeWhen::IsNot(Words::new(["z"])) },
-            TakeRule { column: at("Tel", 46), when: TakeWhen::NotBlank },
+            TakeRule { column: at("E", 22), when: TakeWhen::Is(Words::new(["x", "y"])) },
+            TakeRule { column: at("E", 26), when: TakeWhen::IsNot(Words::new(["z"])) },
+            TakeRule { column: at("Tel", 30), when: TakeWhen::NotBlank },
         ],
-        unmapped: Unmapped::Refuse,
-        nulls: Words::new(["N/A", "-"]),
-        country: "MX".parse().ok(),
+        ..Rules::default()
     };
     assert_eq!(rules, expected);
-    assert_eq!(read("").unwrap(), Rules::default());
 }
 
 fn check(text: &str, expected: &str) {

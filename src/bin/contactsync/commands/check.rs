@@ -1,0 +1,296 @@
+//! `check [INPUT]`: what a person would want to know before trusting a sync. It changes nothing on the platform: it asks
+//! one question, to see that the token works, and writes down that it did, because the call counts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use contactsync::{
+    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Field, Http, Journal, Look, Mapping, OutlineLine, Rejection,
+    Row, Source, SourceError, Timeouts, Value,
+};
+
+use tokio::runtime::Runtime;
+
+use crate::args::{CheckArgs, ListArgs};
+use crate::commands::place::{Place, Ready};
+use crate::commands::runtime;
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::output::{grouped, print};
+use crate::settings::layer::Layer;
+use crate::settings::{Channel, Connection, Reading, Settings};
+use crate::voice::{Level, Voice};
+
+/// What is searched for, to see whether the token works. Nobody needs to have it.
+const NOBODY: &str = "contactsync check";
+
+/// How many contacts are shown as they would be sent.
+const CONTACTS_SHOWN: usize = 3;
+
+/// How many reasons are listed; the rest is counted.
+const REASONS_SHOWN: usize = 20;
+
+/// How many reasons are told apart: some name a byte, and there may be as many of those as there are rows.
+const REASONS_KEPT: usize = 1_000;
+
+pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+    let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None)?.with_input(args)?;
+    let config_path = config.path.clone();
+    let Settings { channels, journal, input, .. } = Settings::of(typed, config, args.place.shard)?;
+    let mut exit = Exit::Done;
+    let mut report = Report::default();
+    match &config_path {
+        Some(path) => report.line("configuration", path.display().to_string()),
+        None => report.line("configuration", "none"),
+    }
+    let runtime = runtime()?;
+    let _inside = runtime.enter();
+    let clients = Clients::new(Timeouts::default());
+    for channel in channels.here() {
+        let asked = match channel.connect(&clients, None) {
+            Ok(connection) => ask(&runtime, &journal, channel, connection, &input.rules.matches),
+            Err(failure) => Err(failure),
+        };
+        exit = Exit::gravest([exit, platform(channel, asked, &mut report, voice)]);
+    }
+    report.line("journal", readable(&journal)?);
+    if let Some(name) = &args.input {
+        let reading = Reading::open(name, &input, channels.column())?;
+        for warning in &reading.warnings {
+            voice.say(Level::Warning, &format!("{}: {warning}", reading.source.name()));
+        }
+        exit = Exit::gravest([exit, rows(reading, &mut report)?]);
+    }
+    print(report.text.trim_end())?;
+    Ok(exit)
+}
+
+/// What is told, a line a thing.
+#[derive(Default)]
+struct Report {
+    text: String,
+}
+
+impl Report {
+    const NAMES: usize = 13;
+
+    fn line(&mut self, name: &str, what: impl AsRef<str>) {
+        self.text.push_str(&format!("{name:width$}  {}\n", what.as_ref(), width = Self::NAMES));
+    }
+
+    fn heading(&mut self, heading: &str) {
+        self.text.push_str(&format!("\n{heading}\n"));
+    }
+
+    fn item(&mut self, item: &str) {
+        self.text.push_str(&format!("  {item}\n"));
+    }
+}
+
+// What a channel says to one search, in words.
+fn ask(
+    runtime: &Runtime,
+    journal: &Path,
+    channel: &Channel,
+    connection: Connection<Http>,
+    matches: &[String],
+) -> Result<String, Failure> {
+    let at = format!("{}, {} calls a minute", connection.url, connection.rate);
+    let mut place = Place::open(journal)?;
+    let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
+    let ready = match held {
+        Ok(ready) => ready,
+        // It is at work with the token just now.
+        Err(failure) if failure.exit == Exit::Held => {
+            return Ok(format!("{at}; {}, so it is not asked", failure.message));
+        }
+        Err(failure) => return Err(failure),
+    };
+    let clock = Clock::system();
+    let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
+    let mut said = at;
+    for Ready { name, connection, window } in &ready {
+        let look = Look {
+            journal: &place.journal,
+            channel: name,
+            window,
+            transport: &connection.transport,
+            rate: connection.rate,
+            clock: &clock,
+        };
+        let answer = runtime.block_on(look.find(field.clone()))?;
+        said.push_str(&heard(answer, &connection.url)?);
+    }
+    Ok(said)
+}
+
+fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
+    let failed = |exit, message: String| Err(Failure { exit, message: format!("{url}: {message}"), hint: None });
+    match answer {
+        Some(Attempt::Page { .. }) => Ok("; the token works".into()),
+        Some(Attempt::Unauthorized { message }) => {
+            failed(Exit::Unauthorized, format!("the platform refused the token: {message}"))
+        }
+        Some(Attempt::Throttled { .. }) => Ok("; it says 429 (too many requests): the token is used elsewhere".into()),
+        None => Ok("; a 429 asked for a longer pause, so it is not asked".into()),
+        Some(Attempt::Unsent { cause } | Attempt::Lost { cause, .. }) => {
+            failed(Exit::Stopped, format!("no answer: {cause}"))
+        }
+        Some(
+            Attempt::Refused { message, .. }
+            | Attempt::Missing { message }
+            | Attempt::Taken { message, .. }
+            | Attempt::Queued { message },
+        ) => failed(Exit::Usage, format!("expected contacts, found a refusal: {message}")),
+        // No answer to a search.
+        Some(Attempt::Contact(_) | Attempt::Created(_) | Attempt::Done) => {
+            failed(Exit::Usage, "expected a page of contacts, found another answer".into())
+        }
+    }
+}
+
+fn platform(channel: &Channel, asked: Result<String, Failure>, report: &mut Report, voice: &Voice) -> Exit {
+    match asked {
+        Ok(said) => {
+            report.line("platform", format!("{}: {said}", channel.name));
+            Exit::Done
+        }
+        Err(failure) => {
+            report.line("platform", format!("{}: not ready", channel.name));
+            voice.say(Level::Error, &failure.message);
+            if let Some(hint) = &failure.hint {
+                voice.say(Level::Hint, hint);
+            }
+            failure.exit
+        }
+    }
+}
+
+fn readable(path: &Path) -> Result<String, Failure> {
+    if !path.exists() {
+        return Ok(format!("{}: not there yet, the first sync makes it", path.display()));
+    }
+    Journal::dry(path)?;
+    Ok(format!("{}: can be read", path.display()))
+}
+
+/// What became of a row.
+enum Seen {
+    LeftOut,
+    Contact(u64, Box<Contact>),
+    Rejected(Rejection),
+}
+
+/// How many rows were rejected for one reason, and the line of the first.
+struct Reason {
+    count: u64,
+    line: u64,
+}
+
+fn rows(reading: Reading, report: &mut Report) -> Result<Exit, Failure> {
+    let Reading { mut source, mapping, .. } = reading;
+    let see = |row: Row, _| match row {
+        Row::Rejected(rejection) => Seen::Rejected(rejection),
+        Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
+        Row::Record(record) => match mapping.contact(&record) {
+            Ok(contact) => Seen::Contact(record.line, Box::new(contact)),
+            Err(rejection) => Seen::Rejected(rejection),
+        },
+    };
+    let (mut contacts, mut left_out, mut rejected) = (0, 0, 0);
+    let mut first = Vec::with_capacity(CONTACTS_SHOWN);
+    let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
+    let count = |seen: Vec<Seen>| -> Result<(), SourceError> {
+        for seen in seen {
+            match seen {
+                Seen::LeftOut => left_out += 1,
+                Seen::Contact(line, contact) => {
+                    contacts += 1;
+                    if first.len() < CONTACTS_SHOWN {
+                        first.push((line, contact));
+                    }
+                }
+                Seen::Rejected(rejection) => {
+                    rejected += 1;
+                    let line = rejection.line;
+                    let mut reason = rejection.to_string();
+                    if reasons.len() >= REASONS_KEPT && !reasons.contains_key(&reason) {
+                        reason = "other reasons".into();
+                    }
+                    reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
+                }
+            }
+        }
+        Ok(())
+    };
+    source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
+    // The encoding is known by now: a file may be ASCII for long.
+    report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
+    outline(&source, &mapping, report);
+    if !first.is_empty() {
+        report.heading("the first contacts, as they would be sent");
+        for (line, contact) in &first {
+            report.item(&shown(*line, contact));
+        }
+    }
+    let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
+    report.heading(&format!("{} rows{others}", grouped(contacts + rejected)));
+    report.item(&format!("{} to be sent", grouped(contacts)));
+    if rejected > 0 {
+        report.item(&format!("{} rejected", grouped(rejected)));
+    }
+    let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
+    for (reason, Reason { count, line }) in reasons.iter().take(REASONS_SHOWN) {
+        report.item(&format!("  {}: {reason} (the first in line {line})", grouped(*count)));
+    }
+    if reasons.len() > REASONS_SHOWN {
+        report.item(&format!("  and {} other reasons", reasons.len() - REASONS_SHOWN));
+    }
+    Ok(if rejected > 0 { Exit::Rejected } else { Exit::Done })
+}
+
+fn in_words(detected: &Detected) -> String {
+    let mut text = detected.format().to_string();
+    if let Some(encoding) = detected.encoding() {
+        text.push_str(&format!(", {encoding}"));
+    }
+    if let Some(delimiter) = detected.delimiter() {
+        text.push_str(&format!(", columns parted by {delimiter}"));
+    }
+    if let Some(sheet) = detected.sheet() {
+        text.push_str(&format!(", sheet `{}`", sheet.name));
+    }
+    text
+}
+
+fn outline(source: &Source, mapping: &Mapping, report: &mut Report) {
+    let lines = mapping.outline(source.header());
+    report.heading("the mapping");
+    let width = |of: fn(&OutlineLine) -> &str| lines.iter().map(|line| of(line).chars().count()).max().unwrap_or(0);
+    let (from, to) = (width(|line| &line.from), width(|line| &line.to));
+    for line in &lines {
+        let how = line.how.join(", ");
+        report.item(format!("{:from$}  {:to$}  {how}", line.from, line.to).trim_end());
+    }
+    if source.header().is_none() {
+        report.item("further keys mean what their names say, unless `unmapped` says otherwise");
+    }
+}
+
+// As it would be sent, on one line.
+fn shown(line: u64, contact: &Contact) -> String {
+    let value = |value: &Value| match value {
+        Value::Text(text) => format!("{:?}", text.as_str()),
+        Value::Bool(_) | Value::Number(_) => value.text().into_owned(),
+    };
+    let mut parts = vec![format!("line {line}:")];
+    parts.extend(contact.id().map(|id| format!("id {id}")));
+    parts.extend(contact.fields().iter().map(|field| format!("{}={}", field.name, value(&field.value))));
+    for (what, tags) in [("tags", contact.tags()), ("tags to remove", contact.remove_tags())] {
+        if !tags.is_empty() {
+            parts.push(format!("{what}: {}", tags.join(", ")));
+        }
+    }
+    parts.join(" ")
+}

@@ -1,0 +1,95 @@
+//! `init INPUT`: a configuration with the mapping that a file's columns suggest.
+
+mod render;
+mod sample;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use contactsync::{CountryGuess, Guess, Input, Meaning, Source, guess};
+
+use crate::args::InitArgs;
+use crate::commands::bring::quoted;
+use crate::commands::remark::Remark;
+use crate::config::DEFAULT_CONFIG;
+use crate::failure::{Exit, Failure};
+use crate::output::print;
+use crate::settings::layer::SourceLayer;
+use crate::voice::{Level, Voice};
+
+use render::render;
+use sample::sample;
+
+pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
+    let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
+    // Before anything is read: standard input can be read only once.
+    if !args.force && path.symlink_metadata().is_ok() {
+        return Err(there_already(path));
+    }
+    let options = SourceLayer::typed(&args.source)?;
+    let input = if args.input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(&args.input)) };
+    let mut source = Source::open(&input, options.clone()).map_err(|error| Failure::usage(&error))?;
+    let remark = Remark::at_once(&source, voice);
+    let columns = sample(&mut source)?;
+    remark.in_the_end(voice);
+    let guess = guess(&columns, args.country);
+    write(path, &render(&guess, source.name(), &options), args.force)?;
+    say(&guess, args, path, voice)?;
+    Ok(Exit::Done)
+}
+
+fn there_already(path: &Path) -> Failure {
+    Failure::usage_text(format!("{}: expected no file of that name yet, found one", path.display()))
+        .hint("--config FILE writes another one, --force writes over it")
+}
+
+fn write(path: &Path, text: &str, is_forced: bool) -> Result<(), Failure> {
+    let file = if is_forced { File::create(path) } else { File::create_new(path) };
+    match file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(there_already(path)),
+        written => {
+            written.map_err(|error| Failure::usage_text(format!("{}: cannot write it: {error}", path.display())))
+        }
+    }
+}
+
+// What was written, what is not as it should be, and what to do next.
+fn say(guess: &Guess, args: &InitArgs, path: &Path, voice: &Voice) -> Result<(), Failure> {
+    let count = |is: fn(&Meaning) -> bool| guess.columns.iter().filter(|column| is(&column.meaning)).count();
+    let counts = [
+        (count(|meaning| matches!(meaning, Meaning::Field { .. } | Meaning::PlatformId)), "sent as fields"),
+        (count(|meaning| matches!(meaning, Meaning::Tags { .. } | Meaning::Flag { .. })), "as tags"),
+        (count(|meaning| matches!(meaning, Meaning::LeftOut)), "left out"),
+        (count(|meaning| matches!(meaning, Meaning::Blank)), "blank"),
+    ];
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let found_by: Vec<String> = guess.matches.iter().map(|chosen| format!("`{}`", chosen.field)).collect();
+    let has_id = guess.columns.iter().any(|column| column.meaning == Meaning::PlatformId);
+    let mut text = format!("wrote {}: {} columns: {}", path.display(), guess.columns.len(), counts.join(", "));
+    if !found_by.is_empty() {
+        text.push_str(&format!("; contacts are found by {}", found_by.join(", then by ")));
+    } else if !has_id {
+        voice.say(
+            Level::Warning,
+            "no column is a phone, an e-mail address or an id that tells contacts apart: say `match` in the file before a plan",
+        );
+    }
+    if let CountryGuess::Missing { likely, .. } = guess.country {
+        let letters = likely.map_or_else(|| "MX".to_owned(), |(country, _)| country.to_string());
+        voice.say(
+            Level::Warning,
+            &format!(
+                "phone numbers have no country code and stay as they are written: `init --country {letters} --force`, \
+                 when that is their country, makes them numbers that can be called from anywhere"
+            ),
+        );
+    }
+    let config = args.config.as_ref();
+    let config = config.map(|path| format!(" --config {}", quoted(&path.display().to_string()))).unwrap_or_default();
+    let input = quoted(&args.input);
+    print(&format!(
+        "{text}\nwhen you have looked it over:\n  contactsync check {input}{config}\n  contactsync plan {input}{config}"
+    ))
+}

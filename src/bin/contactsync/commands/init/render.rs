@@ -1,0 +1,232 @@
+//! A guess as the text of a configuration, with its reasons as comments.
+
+use std::fmt::Write as _;
+
+use contactsync::{ColumnGuess, CountryGuess, Delimiter, Guess, Made, Meaning};
+use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
+
+use crate::settings::layer::SourceLayer;
+
+/// The whole file. `input` is where the columns come from, `options` how it was said to be read.
+pub fn render(guess: &Guess, input: &str, options: &SourceLayer) -> String {
+    let mut text = head(guess, input);
+    text.push_str(&keys_of_all(guess, options));
+    text.push_str(&fields(guess));
+    text.push_str(&tags(guess));
+    text.push_str(&nothing(guess));
+    text
+}
+
+fn head(guess: &Guess, input: &str) -> String {
+    let rows = match guess.rows {
+        1 => "1 row".to_owned(),
+        rows => format!("{rows} rows"),
+    };
+    let mut text = format!(
+        "# How {} becomes contacts: a guess by its header and {rows}. Values of it are shown masked.\n\
+         # Read it through and change what is wrong; `contactsync plan` says what would be sent.\n",
+        string(input)
+    );
+    if let Some(export) = guess.export {
+        let _ = writeln!(text, "# The header is that of an export of {}.", export.name());
+    }
+    text.push_str(
+        "\n# Where the contacts go: a platform by its name, or `url`; and where its token is. Neither is needed for a plan.\n\
+         # platform = \"respondio\"\n\
+         # url = \"https://app.example.com/api/v1\"\n\
+         # token_file = \"token\"\n",
+    );
+    text
+}
+
+fn keys_of_all(guess: &Guess, options: &SourceLayer) -> String {
+    let mut text = String::from("\n# The fields by which a contact is found on the platform, tried in this order.\n");
+    let id = guess.columns.iter().find(|column| column.meaning == Meaning::PlatformId);
+    match (guess.matches.as_slice(), id) {
+        ([], None) => text.push_str(
+            "# No column was found that tells contacts apart: a phone, an e-mail address, an id. Name one of the fields below.\n\
+             # match = \"phone\"\n",
+        ),
+        ([], Some(_)) => text.push_str("# None is needed: the rows have the platform's ids.\n# match = \"phone\"\n"),
+        (chosen, _) => {
+            for chosen in chosen {
+                let _ = writeln!(text, "# {}: {}", string(&chosen.field), chosen.why);
+            }
+            let fields: Vec<String> = chosen.iter().map(|chosen| string(&chosen.field)).collect();
+            let _ = match fields.as_slice() {
+                [only] => writeln!(text, "match = {only}"),
+                fields => writeln!(text, "match = [{}]", fields.join(", ")),
+            };
+        }
+    }
+    if let Some(id) = id {
+        let _ = writeln!(text, "\n# {}\nid = {}", reason(id), string(&id.name));
+    }
+    text.push_str(&country(guess));
+    text.push_str(&unmapped(guess));
+    text.push_str(&reading(options));
+    text
+}
+
+fn country(guess: &Guess) -> String {
+    match guess.country {
+        CountryGuess::Said(country) => {
+            format!(
+                "\n# Phone numbers without a country code are of this country, as it was said.\ncountry = \"{country}\"\n"
+            )
+        }
+        CountryGuess::Unneeded => String::new(),
+        CountryGuess::Missing { likely, of } => {
+            let likely = likely.map(|(country, count)| {
+                (country.to_string(), format!(" {count} of the {of} looked at are numbers of {country}: is it theirs?"))
+            });
+            let (letters, judged) = likely.unwrap_or_else(|| ("MX".into(), String::new()));
+            format!(
+                "\n# Phone numbers without a country code: which country are they of?{judged}\n\
+                 # Until it is said they are sent as they are written, because a wrong country makes wrong numbers.\n\
+                 # country = \"{letters}\"\n"
+            )
+        }
+    }
+}
+
+// Columns that no rule names can only be sent when none of them is to stay at home, or has the name of a field.
+fn unmapped(guess: &Guess) -> String {
+    let is_to_stay = |column: &ColumnGuess| match column.meaning {
+        Meaning::LeftOut => true,
+        Meaning::Blank => guess.columns.iter().any(|other| other.field() == Some(&column.name)),
+        Meaning::Field { .. } | Meaning::Tags { .. } | Meaning::Flag { .. } | Meaning::PlatformId => false,
+    };
+    if guess.columns.iter().any(is_to_stay) {
+        "\n# Columns that are not named below are left out. \"send\" makes each a field of its own name.\nunmapped = \"ignore\"\n"
+            .into()
+    } else {
+        "\n# Columns that are not named below are fields of their own name. \"ignore\" leaves them out.\nunmapped = \"send\"\n".into()
+    }
+}
+
+fn reading(options: &SourceLayer) -> String {
+    let SourceLayer { format, delimiter, encoding, skip_lines, no_header, sheet } = options;
+    let said = [
+        ("format", format.map(|format| string(&format.to_string().to_lowercase()))),
+        ("delimiter", delimiter.map(|delimiter| string(&sign(delimiter)))),
+        ("encoding", encoding.map(|encoding| string(&encoding.to_string()))),
+        ("skip_lines", skip_lines.filter(|lines| *lines > 0).map(|lines| lines.to_string())),
+        ("no_header", no_header.filter(|is_so| *is_so).map(|_| "true".into())),
+        ("sheet", sheet.as_deref().map(string)),
+    ];
+    let lines: Vec<String> =
+        said.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", value?))).collect();
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("\n# How the file is to be read, as it was said.\n{}", lines.concat())
+    }
+}
+
+fn sign(delimiter: Delimiter) -> String {
+    if delimiter == Delimiter::TAB { "tab".into() } else { char::from(delimiter.byte()).into() }
+}
+
+fn fields(guess: &Guess) -> String {
+    let mut text = String::from("\n# The platform's field = the column that it comes from.\n[fields]\n");
+    for column in &guess.columns {
+        let Meaning::Field { name, made } = &column.meaning else { continue };
+        let _ = writeln!(text, "# {}\n{}", reason(column), field(name, &column.name, made));
+        match &column.instead {
+            Some(Meaning::Field { name, made }) => {
+                let _ = writeln!(text, "# {}", field(name, &column.name, made));
+            }
+            Some(
+                Meaning::Tags { .. } | Meaning::Flag { .. } | Meaning::PlatformId | Meaning::LeftOut | Meaning::Blank,
+            )
+            | None => {}
+        }
+    }
+    text
+}
+
+fn field(name: &str, column: &str, made: &[Made]) -> String {
+    let steps: Vec<String> = made.iter().map(step).collect();
+    match steps.as_slice() {
+        [] => format!("{} = {}", key(name), string(column)),
+        steps => format!("{} = {{ column = {}, transform = [{}] }}", key(name), string(column), steps.join(", ")),
+    }
+}
+
+fn step(made: &Made) -> String {
+    match made {
+        Made::First(separator) => format!("{{ first = {} }}", string(separator)),
+        Made::E164 => "\"e164\"".into(),
+        Made::Date(form) => format!("{{ date = {} }}", string(form)),
+    }
+}
+
+fn tags(guess: &Guess) -> String {
+    let mut text = String::new();
+    for column in &guess.columns {
+        if let Some(table) = tag_table(&column.name, &column.meaning) {
+            let _ = write!(text, "\n# {}\n{table}", reason(column));
+        }
+        if let Some(table) = column.instead.as_ref().and_then(|instead| tag_table(&column.name, instead)) {
+            let _ = writeln!(text, "\n# In place of the field {}:", string(&column.name));
+            table.lines().for_each(|line| text.push_str(&format!("# {line}\n")));
+        }
+    }
+    text
+}
+
+fn tag_table(column: &str, meaning: &Meaning) -> Option<String> {
+    let mut table = format!("[[tags]]\ncolumn = {}\n", string(column));
+    match meaning {
+        Meaning::Tags { separator, except, remove } => {
+            if let Some(separator) = separator {
+                let _ = writeln!(table, "separators = [{}]", string(separator));
+            }
+            if !except.is_empty() {
+                let except: Vec<String> = except.iter().map(|tag| string(tag)).collect();
+                let _ = writeln!(table, "except = [{}]", except.join(", "));
+            }
+            if *remove {
+                table.push_str("remove = true\n");
+            }
+            Some(table)
+        }
+        Meaning::Flag { tag } => {
+            let _ = writeln!(table, "tag = {}", string(tag));
+            Some(table)
+        }
+        Meaning::Field { .. } | Meaning::PlatformId | Meaning::LeftOut | Meaning::Blank => None,
+    }
+}
+
+// The columns of which nothing is made.
+fn nothing(guess: &Guess) -> String {
+    let mut text = String::new();
+    for column in &guess.columns {
+        match column.meaning {
+            Meaning::LeftOut | Meaning::Blank => {
+                let _ = writeln!(text, "# {}", reason(column));
+            }
+            Meaning::Field { .. } | Meaning::Tags { .. } | Meaning::Flag { .. } | Meaning::PlatformId => {}
+        }
+    }
+    if text.is_empty() { text } else { format!("\n# Nothing is made of these columns:\n{text}") }
+}
+
+fn reason(column: &ColumnGuess) -> String {
+    let mut text = format!("{}: {}", string(&column.name), column.why);
+    if !column.samples.is_empty() {
+        let _ = write!(text, "\n#   such as {}", column.samples.join(" and "));
+    }
+    text
+}
+
+fn key(name: &str) -> String {
+    TomlKeyBuilder::new(name).as_default().to_toml_key()
+}
+
+// On one line whatever it holds, as it also stands in comments.
+fn string(text: &str) -> String {
+    TomlStringBuilder::new(text).as_basic().to_toml_value()
+}

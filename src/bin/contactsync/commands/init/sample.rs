@@ -1,0 +1,93 @@
+//! The first rows of an input, by column.
+
+use std::sync::Arc;
+
+use contactsync::{Cells, Row, Sampled, Source};
+use serde_json::Value as Json;
+
+use crate::failure::Failure;
+
+/// How many rows are looked at.
+const ROWS: usize = 1_000;
+
+/// How deep objects in objects are looked into.
+const DEPTH: usize = 4;
+
+/// The columns of an input with their cells in its first rows. Rows that cannot be read say nothing.
+pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
+    let name = |name: &Arc<str>| Sampled { name: name.to_string(), cells: Vec::new() };
+    let mut columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
+    let mut rows = 0;
+    while rows < ROWS
+        && let Some(row) = source.next()
+    {
+        let record = match row.map_err(|error| Failure::usage(&error))? {
+            Row::Record(record) => record,
+            Row::Rejected(_) => continue,
+        };
+        match &record.cells {
+            Cells::Texts(texts) => {
+                for (column, cell) in columns.iter_mut().zip(texts.iter()) {
+                    column.cells.push(cell.trim().to_owned());
+                }
+            }
+            Cells::Object(object) => {
+                for (key, json) in object {
+                    if &**key == "custom_fields" {
+                        return Err(own_shape(source.name()));
+                    }
+                    put(&mut columns, rows, key, json, 0);
+                }
+            }
+        }
+        rows += 1;
+    }
+    if rows == 0 {
+        return Err(Failure::usage_text(format!("{}: expected rows to look at, found none", source.name())));
+    }
+    // A key that only some rows have is blank in the others.
+    for column in &mut columns {
+        column.cells.resize(rows, String::new());
+    }
+    Ok(columns)
+}
+
+fn own_shape(name: &str) -> Failure {
+    Failure::usage_text(format!("{name}: contacts in the platform's own shape need no mapping"))
+        .hint("contactsync plan takes them as they are")
+}
+
+// The texts below a key, each by its path; of a list, the first thing, but for tags, which are a list.
+fn put(columns: &mut Vec<Sampled>, row: usize, path: &str, json: &Json, depth: usize) {
+    let text = match json {
+        Json::Null => String::new(),
+        Json::Bool(is_true) => is_true.to_string(),
+        Json::Number(number) => number.to_string(),
+        Json::String(text) => text.trim().to_owned(),
+        Json::Array(items) if depth == 0 && items.iter().all(Json::is_string) && is_list_of_tags(path) => {
+            items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(";")
+        }
+        Json::Array(items) => {
+            if let Some(first) = items.first().filter(|_| depth < DEPTH) {
+                put(columns, row, &format!("{path}.0"), first, depth + 1);
+            }
+            return;
+        }
+        Json::Object(object) => {
+            for (key, json) in object.iter().filter(|_| depth < DEPTH) {
+                put(columns, row, &format!("{path}.{key}"), json, depth + 1);
+            }
+            return;
+        }
+    };
+    let at = columns.iter().position(|column| column.name == path).unwrap_or_else(|| {
+        columns.push(Sampled { name: path.to_owned(), cells: Vec::new() });
+        columns.len() - 1
+    });
+    columns[at].cells.resize(row, String::new());
+    columns[at].cells.push(text);
+}
+
+fn is_list_of_tags(key: &str) -> bool {
+    ["tags", "remove_tags", "labels", "etiquetas"].into_iter().any(|name| key.eq_ignore_ascii_case(name))
+}

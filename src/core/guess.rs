@@ -1,0 +1,556 @@
+//! What the columns of a file may mean, by their names and by some of their values: the first draft of a mapping.
+//!
+//! A guess is for a person to read and to correct, so each has its reason and two masked values. What is not known is
+//! kept as it stands: a column that nothing is known of is the field of its own name.
+
+mod exports;
+mod kinds;
+mod mask;
+mod words;
+
+use std::collections::BTreeSet;
+
+use crate::core::guess::exports::own_field;
+use crate::core::guess::kinds::Dates;
+use crate::core::guess::words::{Heading, Sense};
+use crate::core::mapping::rules::Country;
+
+pub use self::exports::Export;
+pub use self::words::Language;
+
+/// A column of a file: its name, and its cells in the rows that were looked at, one for each of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sampled {
+    /// Its name.
+    pub name: String,
+    /// Its cells, the blank ones too.
+    pub cells: Vec<String>,
+}
+
+/// What a file may mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guess {
+    /// The program that the file comes from, when its header is known.
+    pub export: Option<Export>,
+    /// The language of most of the headings.
+    pub language: Option<Language>,
+    /// The fields by which a contact is found, in order, each with the reason.
+    pub matches: Vec<Chosen>,
+    /// What is said about the country of phone numbers.
+    pub country: CountryGuess,
+    /// The columns, in the file's order.
+    pub columns: Vec<ColumnGuess>,
+    /// How many rows were looked at.
+    pub rows: usize,
+}
+
+/// A field that was chosen, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The field.
+    pub field: String,
+    /// The reason.
+    pub why: String,
+}
+
+/// The country of phone numbers without a country code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountryGuess {
+    /// It was said.
+    Said(Country),
+    /// None is needed: all numbers have their code, or there are none.
+    Unneeded,
+    /// It is needed and was not said. The numbers stay as they are written. So many of so many would be numbers of this
+    /// country.
+    Missing {
+        /// The country that most of them may be of.
+        likely: Option<(Country, usize)>,
+        /// How many there are.
+        of: usize,
+    },
+}
+
+/// What a column may mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnGuess {
+    /// Its name.
+    pub name: String,
+    /// What it is taken for.
+    pub meaning: Meaning,
+    /// What it could be taken for as well.
+    pub instead: Option<Meaning>,
+    /// Why.
+    pub why: String,
+    /// Up to two of its values, masked.
+    pub samples: Vec<String>,
+}
+
+/// What a column is taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// A field.
+    Field {
+        /// Its name on the platform.
+        name: String,
+        /// What is made of the values.
+        made: Vec<Made>,
+    },
+    /// Tags.
+    Tags {
+        /// What parts them; `None` for what usually does.
+        separator: Option<&'static str>,
+        /// Tags that are none.
+        except: &'static [&'static str],
+        /// Whether they are to be removed.
+        remove: bool,
+    },
+    /// A tag for those of whom it says yes.
+    Flag {
+        /// The tag.
+        tag: String,
+    },
+    /// The platform's own id.
+    PlatformId,
+    /// Nothing that is to be sent.
+    LeftOut,
+    /// Nothing yet: it is blank in all the rows that were looked at.
+    Blank,
+}
+
+/// What is made of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// The first of several.
+    First(&'static str),
+    /// A phone number with its country code.
+    E164,
+    /// A date as ISO 8601, from this form.
+    Date(String),
+}
+
+// A column on its way to a guess.
+struct Seen<'a> {
+    column: &'a Sampled,
+    heading: Heading,
+    sense: Option<Sense>,
+    // Not blank; of several values in one cell, the first.
+    values: Vec<&'a str>,
+    by_value: bool,
+}
+
+/// What a file with these columns may mean. `country` is that of phone numbers without a country code, when it was said.
+pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let export = Export::of(&names);
+    let several = export.and_then(Export::several);
+    let language = language(&names);
+    let seen: Vec<Seen<'_>> = columns.iter().map(|column| Seen::of(column, several)).collect();
+
+    let phone = main_phone(&seen);
+    let email = best(&seen, |seen| seen.is(Sense::Email));
+    let id = best(&seen, |seen| seen.is(Sense::Id));
+    let is_e164 = phone.is_some_and(|at| seen[at].is_e164(country, true));
+    let mut drafts = Drafts { export, several, language, country, names: Names::of(&seen), taken: BTreeSet::new() };
+    // The usual names go to the columns that were chosen for them; the others get what is left.
+    let mut fields: Vec<Option<String>> = vec![None; seen.len()];
+    for (at, name) in [(phone, "phone"), (email, "email"), (id, "crm_id")] {
+        if let Some(at) = at {
+            fields[at] = Some(drafts.fresh(name));
+        }
+    }
+    for (seen, field) in seen.iter().zip(&mut fields).filter(|(_, field)| field.is_none()) {
+        if let Some(name) = drafts.usual_name(seen) {
+            *field = Some(drafts.fresh(name));
+        }
+    }
+    let columns: Vec<ColumnGuess> = seen.iter().zip(fields).map(|(seen, field)| drafts.column(seen, field)).collect();
+    let name_of = |at: Option<usize>| at.and_then(|at| columns[at].field().map(|field| (at, field.to_owned())));
+    let matches = matches(&seen, name_of(phone), is_e164, name_of(email), name_of(id));
+    let country = match country {
+        Some(country) => CountryGuess::Said(country),
+        None => missing_country(&seen),
+    };
+    Guess { export, language, matches, country, rows: seen.first().map_or(0, |seen| seen.column.cells.len()), columns }
+}
+
+impl ColumnGuess {
+    /// The field that it is taken for.
+    pub fn field(&self) -> Option<&str> {
+        match &self.meaning {
+            Meaning::Field { name, .. } => Some(name),
+            Meaning::Tags { .. } | Meaning::Flag { .. } | Meaning::PlatformId | Meaning::LeftOut | Meaning::Blank => {
+                None
+            }
+        }
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn of(column: &'a Sampled, several: Option<&str>) -> Self {
+        let heading = Heading::of(&column.name);
+        let values: Vec<&str> = column.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+        let said = heading.sense().map(|(sense, _)| sense);
+        let firsts = || values.iter().map(|cell| first(cell, several)).collect::<Vec<_>>();
+        let most = |is: &dyn Fn(&str) -> bool| {
+            let firsts = firsts();
+            !firsts.is_empty() && firsts.iter().filter(|value| is(value)).count() * 10 >= firsts.len() * 8
+        };
+        let is_own = own_field(&column.name).is_some();
+        let is_phone = |value: &str| kinds::phones(&[value], None) == 1;
+        let (sense, by_value) = match said {
+            _ if is_own => (None, false),
+            // What a name says, most of the values have to bear out.
+            Some(Sense::Phone | Sense::Mobile) if !values.is_empty() && !most(&kinds::is_phone_like) => (None, false),
+            Some(Sense::Email) if !values.is_empty() && !most(&|value| value.contains('@')) => (None, false),
+            Some(Sense::Flag) if !kinds::is_yes_or_no(&values) => (None, false),
+            Some(sense) => (Some(sense), false),
+            None if heading.is_label() => (None, false),
+            None if most(&kinds::is_email) => (Some(Sense::Email), true),
+            None if most(&is_phone) => (Some(Sense::Phone), true),
+            None => (None, false),
+        };
+        let values = match sense {
+            Some(Sense::Phone | Sense::Mobile | Sense::Email) => firsts(),
+            Some(_) | None => values,
+        };
+        Self { column, heading, sense, values, by_value }
+    }
+
+    fn is(&self, sense: Sense) -> bool {
+        self.sense == Some(sense)
+    }
+
+    fn is_phone(&self) -> bool {
+        self.is(Sense::Phone) || self.is(Sense::Mobile)
+    }
+
+    // Numbers that a country was said for are expected to be of it; without one, nearly all must have their code. A
+    // number that is none sets its row aside, so of a phone that is one of several all must be.
+    fn is_e164(&self, country: Option<Country>, is_main: bool) -> bool {
+        let (numbers, all) = (kinds::phones(&self.values, country), self.values.len());
+        match country {
+            _ if !is_main => numbers == all,
+            Some(_) => numbers * 2 >= all,
+            None => numbers * 10 >= all * 9,
+        }
+    }
+
+    // Whether more than one in ten numbers is written as inside its country.
+    fn lacks_codes(&self) -> bool {
+        let without = self.values.iter().filter(|value| !value.starts_with(['+', '\u{ff0b}'])).count();
+        self.is_phone() && without * 10 > self.values.len()
+    }
+
+    fn distinct(&self) -> usize {
+        self.values.iter().map(|value| value.to_lowercase()).collect::<BTreeSet<_>>().len()
+    }
+
+    fn is_blank_at(&self, row: usize) -> bool {
+        self.column.cells.get(row).is_none_or(|cell| cell.trim().is_empty())
+    }
+}
+
+fn first<'a>(cell: &'a str, several: Option<&str>) -> &'a str {
+    let parts = several.map(|separator| cell.split(separator).map(str::trim).find(|part| !part.is_empty()));
+    parts.flatten().unwrap_or(cell)
+}
+
+fn language(names: &[&str]) -> Option<Language> {
+    let count = |language| {
+        names.iter().filter(|name| Heading::of(name).sense().is_some_and(|(_, said)| said == Some(language))).count()
+    };
+    let counted = Language::ALL.map(|language| (language, count(language)));
+    counted.into_iter().filter(|(_, count)| *count > 0).max_by_key(|(_, count)| *count).map(|(language, _)| language)
+}
+
+// The column that is filled most; of several, the first.
+fn best<'a>(seen: &[Seen<'a>], is: impl Fn(&Seen<'a>) -> bool) -> Option<usize> {
+    let filled = seen.iter().enumerate().filter(|(_, seen)| is(seen) && !seen.values.is_empty());
+    filled.rev().max_by_key(|(_, seen)| seen.values.len()).map(|(at, _)| at)
+}
+
+// One that is carried along, unless it is filled in less than half as many rows as another: it is for messages.
+fn main_phone(seen: &[Seen<'_>]) -> Option<usize> {
+    let any = best(seen, Seen::is_phone)?;
+    let mobile = best(seen, |seen| seen.is(Sense::Mobile));
+    Some(mobile.filter(|at| seen[*at].values.len() * 2 >= seen[any].values.len()).unwrap_or(any))
+}
+
+// Which columns there are for the names of people.
+#[derive(Clone, Copy)]
+enum Names {
+    // One of first names.
+    First,
+    // One of last names, and none that says that it has first names.
+    LastOnly,
+    // Neither.
+    Whole,
+}
+
+impl Names {
+    fn of(seen: &[Seen<'_>]) -> Self {
+        let has = |sense| seen.iter().any(|seen| seen.is(sense) && !seen.values.is_empty());
+        match (has(Sense::FirstName), has(Sense::LastName)) {
+            (true, _) => Self::First,
+            (false, true) => Self::LastOnly,
+            (false, false) => Self::Whole,
+        }
+    }
+}
+
+fn missing_country(seen: &[Seen<'_>]) -> CountryGuess {
+    let without = seen.iter().filter(|seen| seen.lacks_codes());
+    let values: Vec<&str> = without.flat_map(|seen| seen.values.iter().copied()).collect();
+    if values.is_empty() {
+        return CountryGuess::Unneeded;
+    }
+    CountryGuess::Missing { likely: kinds::likely_country(&values), of: values.len() }
+}
+
+fn matches(
+    seen: &[Seen<'_>],
+    phone: Option<(usize, String)>,
+    is_e164: bool,
+    email: Option<(usize, String)>,
+    id: Option<(usize, String)>,
+) -> Vec<Chosen> {
+    let of = |at: usize| {
+        let (filled, distinct, rows) = (seen[at].values.len(), seen[at].distinct(), seen[at].column.cells.len());
+        format!("filled in {filled} of {rows} rows, {distinct} different")
+    };
+    // A number that is written in its own way in each program finds nobody.
+    let worth = |at: usize, is_sure: bool| seen[at].distinct() * if is_sure { 2 } else { 1 };
+    let (first, second) = match (phone, email) {
+        (Some(phone), Some(email)) if worth(phone.0, is_e164) >= worth(email.0, true) => (phone, Some(email)),
+        (Some(phone), Some(email)) => (email, Some(phone)),
+        (Some(only), None) | (None, Some(only)) => (only, None),
+        (None, None) => {
+            let whole = |(at, _): &(usize, String)| seen[*at].distinct() == seen[*at].column.cells.len();
+            let last = id.filter(whole).map(|(at, field)| Chosen {
+                why: format!("{}; there is neither a phone nor an e-mail address", of(at)),
+                field,
+            });
+            return last.into_iter().collect();
+        }
+    };
+    let rows = 0..seen[first.0].column.cells.len();
+    let helps = |(at, _): &(usize, String)| {
+        rows.clone().any(|row| seen[first.0].is_blank_at(row) && !seen[*at].is_blank_at(row))
+    };
+    let chosen = Chosen { why: of(first.0), field: first.1 };
+    let also = second
+        .filter(helps)
+        .map(|(at, field)| Chosen { why: format!("{}; for rows without `{}`", of(at), chosen.field), field });
+    [Some(chosen), also].into_iter().flatten().collect()
+}
+
+// What the guesses of all columns share.
+struct Drafts {
+    export: Option<Export>,
+    several: Option<&'static str>,
+    language: Option<Language>,
+    country: Option<Country>,
+    names: Names,
+    taken: BTreeSet<String>,
+}
+
+impl Drafts {
+    // A field's name that no other column has got yet, and that means nothing else to the platform.
+    fn fresh(&mut self, name: &str) -> String {
+        let is_free = |name: &str| !self.taken.contains(name) && !RESERVED.contains(&name);
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        let fresh = std::iter::once(name.to_owned()).chain(numbered).find(|name| is_free(name));
+        let fresh = fresh.expect("the numbers have no end");
+        self.taken.insert(fresh.clone());
+        fresh
+    }
+
+    // The platform's name of what a column is, as far as its fields have one.
+    fn usual_name(&self, seen: &Seen<'_>) -> Option<&'static str> {
+        if seen.values.is_empty() || self.leaves_out(seen).is_some() {
+            return None;
+        }
+        match seen.sense? {
+            Sense::FirstName => Some("firstName"),
+            Sense::LastName => Some("lastName"),
+            // The platform shows a contact by its first name: one without it has no name there.
+            Sense::Name => Some(match self.names {
+                Names::LastOnly | Names::Whole => "firstName",
+                Names::First => "fullName",
+            }),
+            Sense::FullName => Some(match self.names {
+                Names::Whole => "firstName",
+                Names::First | Names::LastOnly => "fullName",
+            }),
+            Sense::Phone | Sense::Mobile if seen.heading.number.is_some() || seen.by_value => Some("phone"),
+            Sense::Email if seen.heading.number.is_some() || seen.by_value => Some("email"),
+            Sense::Birthday => Some("birthday"),
+            Sense::City => Some("city"),
+            Sense::Country => Some("country"),
+            Sense::Company => Some("company"),
+            Sense::Language => Some("language"),
+            Sense::Phone | Sense::Mobile | Sense::Email | Sense::Tags | Sense::Flag | Sense::Id => None,
+        }
+    }
+
+    fn leaves_out(&self, seen: &Seen<'_>) -> Option<&'static str> {
+        if seen.column.name.starts_with('_') {
+            return Some("its name begins with `_`");
+        }
+        if seen.heading.is_label() {
+            return Some("it says what kind another column is of");
+        }
+        self.export.and_then(|export| export.leaves_out(&seen.column.name))
+    }
+
+    fn column(&mut self, seen: &Seen<'_>, field: Option<String>) -> ColumnGuess {
+        let (meaning, instead, why) = self.meaning(seen, field);
+        let mut samples: Vec<String> = Vec::new();
+        for value in &seen.values {
+            let masked = mask::masked(value);
+            if samples.len() < 2 && !samples.contains(&masked) {
+                samples.push(masked);
+            }
+        }
+        ColumnGuess { name: seen.column.name.clone(), meaning, instead, why, samples }
+    }
+
+    fn meaning(&mut self, seen: &Seen<'_>, field: Option<String>) -> (Meaning, Option<Meaning>, String) {
+        let name = seen.column.name.as_str();
+        if let Some(why) = self.leaves_out(seen) {
+            return (Meaning::LeftOut, None, why.to_owned());
+        }
+        if name == "contact_id" {
+            return (Meaning::PlatformId, None, "the platform's id, by its name".into());
+        }
+        if seen.values.is_empty() {
+            return (Meaning::Blank, None, "blank in all rows that were looked at".into());
+        }
+        let tags = |remove| {
+            let separator = kinds::separator(&seen.values);
+            let except = self.export.map_or(&[][..], Export::own_groups);
+            Meaning::Tags { separator, except: if remove { &[] } else { except }, remove }
+        };
+        if name == "remove_tags" {
+            return (tags(true), None, "tags to remove, by its name".into());
+        }
+        let by_name = Self::by_name(seen);
+        let made = |made| (made, None, String::new());
+        let (steps, other, more) = match seen.sense {
+            Some(Sense::Tags) => return (tags(false), None, format!("tags, {by_name}")),
+            Some(Sense::Flag) => {
+                let tag = words::folded(name);
+                return (Meaning::Flag { tag }, None, format!("yes or no, {by_name} and by its values"));
+            }
+            Some(Sense::Phone | Sense::Mobile) => self.phone(seen, field.as_deref() == Some("phone")),
+            Some(Sense::Email) => made(self.several.map(Made::First).into_iter().collect()),
+            Some(Sense::Birthday) | None => self.plain(seen),
+            Some(
+                Sense::FirstName
+                | Sense::LastName
+                | Sense::FullName
+                | Sense::Name
+                | Sense::City
+                | Sense::Country
+                | Sense::Company
+                | Sense::Language
+                | Sense::Id,
+            ) => made(Vec::new()),
+        };
+        let field = field.unwrap_or_else(|| self.fresh(own_field(name).unwrap_or(name)));
+        let instead = other.map(|other| match other {
+            Other::Flag => Meaning::Flag { tag: words::folded(name) },
+            Other::Made(made) => Meaning::Field { name: field.clone(), made },
+        });
+        let what = match (own_field(name), seen.sense) {
+            (Some(_), _) => "a field of the platform, by its name".to_owned(),
+            (None, Some(sense)) => format!("{}, {by_name}", noun(sense)),
+            (None, None) => "kept as it stands, under its own name".to_owned(),
+        };
+        (Meaning::Field { name: field, made: steps }, instead, what + &more)
+    }
+
+    fn by_name(seen: &Seen<'_>) -> String {
+        let language = seen.heading.sense().and_then(|(_, language)| language);
+        match language {
+            _ if seen.by_value => "by its values".into(),
+            Some(language) => format!("by its name ({})", language.name()),
+            None => "by its name".into(),
+        }
+    }
+
+    fn phone(&self, seen: &Seen<'_>, is_main: bool) -> (Vec<Made>, Option<Other>, String) {
+        let first = self.several.map(Made::First);
+        let (numbers, all) = (kinds::phones(&seen.values, self.country), seen.values.len());
+        let with = |e164: bool| first.clone().into_iter().chain(e164.then_some(Made::E164)).collect::<Vec<_>>();
+        let of = self.country.map(|country| format!(", those without a country code taken for {country}"));
+        let of = of.unwrap_or_default();
+        if seen.is_e164(self.country, is_main) {
+            return (with(true), None, format!("; {numbers} of {all} are phone numbers{of}"));
+        }
+        let why = match self.country {
+            Some(country) => format!("; only {numbers} of {all} are phone numbers of {country}, so it stays as it is"),
+            None if seen.lacks_codes() => format!(
+                "; only {numbers} of {all} are phone numbers with a country code, so it stays as it is: say `country` and \
+                 take the second line"
+            ),
+            None => format!("; only {numbers} of {all} are phone numbers, so it stays as it is"),
+        };
+        (with(false), Some(Other::Made(with(true))), why)
+    }
+
+    fn plain(&self, seen: &Seen<'_>) -> (Vec<Made>, Option<Other>, String) {
+        if kinds::is_yes_or_no(&seen.values) && seen.sense.is_none() {
+            return (Vec::new(), Some(Other::Flag), "; it says yes or no, so it could be a tag instead".into());
+        }
+        match kinds::dates(&seen.values, self.language) {
+            Some(Dates::Iso) => (Vec::new(), None, "; dates in ISO 8601 already".into()),
+            Some(Dates::Form(form)) => {
+                let why = format!("; all values are dates as {form}");
+                (vec![Made::Date(form)], None, why)
+            }
+            Some(Dates::Either(form, other)) => {
+                let language = self.language.map_or("no language", Language::name);
+                let why = format!(
+                    "; all values are dates as {form} and as {other}, and the headings' language ({language}) decides"
+                );
+                (vec![Made::Date(form)], Some(Other::Made(vec![Made::Date(other)])), why)
+            }
+            None if seen.is(Sense::Birthday) => {
+                (Vec::new(), None, "; no one form fits all dates, so they stay as they are".into())
+            }
+            None => (Vec::new(), None, String::new()),
+        }
+    }
+}
+
+// What a column could be taken for as well.
+enum Other {
+    Flag,
+    Made(Vec<Made>),
+}
+
+/// Names that mean something else than a field.
+const RESERVED: [&str; 3] = ["contact_id", "tags", "remove_tags"];
+
+const fn noun(sense: Sense) -> &'static str {
+    match sense {
+        Sense::FirstName => "the first name",
+        Sense::LastName => "the last name",
+        Sense::FullName | Sense::Name => "the name",
+        Sense::Phone => "a phone",
+        Sense::Mobile => "a mobile phone",
+        Sense::Email => "an e-mail address",
+        Sense::Tags => "tags",
+        Sense::Birthday => "the birthday",
+        Sense::City => "the town",
+        Sense::Country => "the country",
+        Sense::Company => "the company",
+        Sense::Language => "the language",
+        Sense::Flag => "yes or no",
+        Sense::Id => "an id, but not the platform's",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! The programs whose exports are known by their headers.
+
+/// A program that exports contacts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    /// Google Contacts, as it is now.
+    Google,
+    /// Google Contacts until 2024: other names for the names, `Group Membership` for the labels.
+    GoogleOld,
+    /// Outlook.
+    Outlook,
+    /// `HubSpot`.
+    HubSpot,
+    /// Salesforce.
+    Salesforce,
+    /// The sample that the platform offers for its own import.
+    Platform,
+}
+
+impl Export {
+    /// The one whose header this is.
+    pub fn of(columns: &[&str]) -> Option<Self> {
+        let has = |name: &str| columns.iter().any(|column| column.trim().eq_ignore_ascii_case(name));
+        let google = has("E-mail 1 - Value") || has("Phone 1 - Value");
+        if google && (has("Given Name") || has("Group Membership")) {
+            Some(Self::GoogleOld)
+        } else if google {
+            Some(Self::Google)
+        } else if columns.iter().any(|column| own_field(column).is_some()) || (has("Assignee") && has("Phone Number")) {
+            Some(Self::Platform)
+        } else if has("E-mail Address") && has("First Name") {
+            Some(Self::Outlook)
+        } else if has("Record ID") && has("Email") {
+            Some(Self::HubSpot)
+        } else if has("FirstName") && has("LastName") {
+            Some(Self::Salesforce)
+        } else {
+            None
+        }
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Google => "Google Contacts",
+            Self::GoogleOld => "Google Contacts (the format until 2024)",
+            Self::Outlook => "Outlook",
+            Self::HubSpot => "HubSpot",
+            Self::Salesforce => "Salesforce",
+            Self::Platform => "the platform's own import sample",
+        }
+    }
+
+    /// What parts several values in one of its cells.
+    pub const fn several(self) -> Option<&'static str> {
+        match self {
+            Self::Google | Self::GoogleOld => Some(":::"),
+            Self::Outlook | Self::HubSpot | Self::Salesforce | Self::Platform => None,
+        }
+    }
+
+    /// Groups that it has of its own, which say nothing of a contact.
+    pub const fn own_groups(self) -> &'static [&'static str] {
+        match self {
+            Self::Google | Self::GoogleOld => &["* myContacts", "* My Contacts", "* starred"],
+            Self::Outlook | Self::HubSpot | Self::Salesforce | Self::Platform => &[],
+        }
+    }
+
+    /// Why a column of it is left out, when it is.
+    pub fn leaves_out(self, column: &str) -> Option<&'static str> {
+        let is = |name: &str| column.trim().eq_ignore_ascii_case(name);
+        match self {
+            Self::Google | Self::GoogleOld if is("Photo") => Some("the address of a picture"),
+            Self::Platform if is("Assignee") => Some("who looks after the contact is no field"),
+            Self::Google | Self::GoogleOld | Self::Outlook | Self::HubSpot | Self::Salesforce | Self::Platform => None,
+        }
+    }
+}
+
+/// The field that the platform's sample names in a column `custom_field.NAME`.
+pub fn own_field(column: &str) -> Option<&str> {
+    column.trim().strip_prefix("custom_field.").map(str::trim).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exports_are_known_by_their_headers() {
+        let check = |header: &str, expected: Option<Export>| {
+            assert_eq!(Export::of(&header.split(',').collect::<Vec<_>>()), expected, "{header}");
+        };
+        check("First Name,Last Name,Labels,E-mail 1 - Value,Phone 1 - Value", Some(Export::Google));
+        check("Name,Given Name,Group Membership,E-mail 1 - Value", Some(Export::GoogleOld));
+        check("First Name,Last Name,E-mail Address,Mobile Phone,Categories", Some(Export::Outlook));
+        check("Record ID,First Name,Last Name,Email,Phone Number,Lifecycle Stage", Some(Export::HubSpot));
+        check("Id,FirstName,LastName,Email,MobilePhone", Some(Export::Salesforce));
+        check("First Name,Last Name,Phone Number,Email,Tags,Assignee", Some(Export::Platform));
+        check("First Name,Phone Number,custom_field.Plan", Some(Export::Platform));
+        check("Nombre,Apellidos,Correo", None);
+        check("First Name,Email", None);
+    }
+}

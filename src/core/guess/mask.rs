@@ -1,0 +1,61 @@
+//! A value as it may be shown: enough to be recognized by who knows it, too little to be read by anybody else.
+
+/// Stands for what is not shown.
+const DOT: char = '\u{2022}';
+
+/// A value with most of it hidden. A phone number keeps its country code and its last two digits, a date its form, all
+/// else its ends.
+pub fn masked(value: &str) -> String {
+    // What stands in a comment must not end it.
+    let value: String = value.trim().chars().map(|sign| if sign.is_control() { DOT } else { sign }).collect();
+    let signs: Vec<char> = value.chars().collect();
+    let digits = signs.iter().filter(|sign| sign.is_numeric()).count();
+    let letters = signs.iter().filter(|sign| sign.is_alphabetic()).count();
+    if digits >= 4 && letters == 0 {
+        return digits_masked(&signs, digits);
+    }
+    match signs.as_slice() {
+        [] => String::new(),
+        [_] | [_, _] => DOT.to_string(),
+        [first, _, _] => format!("{first}\u{2026}"),
+        [first, .., last] => match value.split_once('@') {
+            Some((_, domain)) => format!("{first}\u{2026}@{}\u{2026}{last}", domain.chars().next().unwrap_or(DOT)),
+            None => format!("{first}\u{2026}{last}"),
+        },
+    }
+}
+
+fn digits_masked(signs: &[char], digits: usize) -> String {
+    let is_phone = signs[0] == '+';
+    let mut nth = 0;
+    let shown = |sign: &char| {
+        if !sign.is_numeric() {
+            return *sign;
+        }
+        nth += 1;
+        // Fewer digits are a date or a number: its last ones would say a year.
+        let is_end = digits > 8 && nth + 2 > digits;
+        if (is_phone && nth <= 2) || is_end { *sign } else { DOT }
+    };
+    signs.iter().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_by_its_ends() {
+        let check = |value: &str, expected: &str| assert_eq!(masked(value), expected, "{value}");
+        check("", "");
+        check("Al", "\u{2022}");
+        check("Ana", "A\u{2026}");
+        check("Anna", "A\u{2026}a");
+        check("ana@example.com", "a\u{2026}@e\u{2026}m");
+        check("+525512345601", "+52\u{2022}\u{2022}\u{2022}\u{2022}\u{2022}\u{2022}\u{2022}\u{2022}01");
+        check("05/03/1980", "\u{2022}\u{2022}/\u{2022}\u{2022}/\u{2022}\u{2022}\u{2022}\u{2022}");
+        check("1980", "\u{2022}\u{2022}\u{2022}\u{2022}");
+        check("17", "\u{2022}");
+        check("\u{1}a\nb", "\u{2022}\u{2026}b");
+    }
+}

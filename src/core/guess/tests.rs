@@ -1,0 +1,160 @@
+//! Whole files: what each column is taken for, and by what contacts are found.
+
+use super::*;
+
+// The first line is the header; cells are parted by commas.
+fn columns(lines: &[&str]) -> Vec<Sampled> {
+    let (header, rows) = lines.split_first().expect("a header");
+    let cells = |at: usize| rows.iter().map(|row| row.split(',').nth(at).unwrap_or_default().to_owned()).collect();
+    header.split(',').enumerate().map(|(at, name)| Sampled { name: name.to_owned(), cells: cells(at) }).collect()
+}
+
+fn said(meaning: &Meaning) -> String {
+    match meaning {
+        Meaning::Field { name, made } => {
+            let made = made.iter().map(|made| match made {
+                Made::First(separator) => format!(" first {separator}"),
+                Made::E164 => " e164".to_owned(),
+                Made::Date(form) => format!(" date {form}"),
+            });
+            format!("{name}{}", made.collect::<String>())
+        }
+        Meaning::Tags { separator, except, remove } => {
+            let verb = if *remove { "-" } else { "+" };
+            format!("{verb}tags {} {}", separator.unwrap_or("any"), except.len())
+        }
+        Meaning::Flag { tag } => format!("+{tag}?"),
+        Meaning::PlatformId => "id".into(),
+        Meaning::LeftOut => "out".into(),
+        Meaning::Blank => "blank".into(),
+    }
+}
+
+#[track_caller]
+fn check(country: &str, lines: &[&str], matches: &str, expected: &[&str]) {
+    let guess = guess(&columns(lines), country.parse().ok());
+    let found: Vec<String> = guess.columns.iter().map(|column| said(&column.meaning)).collect();
+    assert_eq!(found, expected, "{}", lines[0]);
+    let found: Vec<&str> = guess.matches.iter().map(|chosen| chosen.field.as_str()).collect();
+    assert_eq!(found.join(","), matches, "{}", lines[0]);
+}
+
+#[test]
+fn known_exports_are_understood() {
+    check(
+        "",
+        &[
+            "First Name,Last Name,Photo,Labels,E-mail 1 - Label,E-mail 1 - Value,Phone 1 - Label,Phone 1 - Value,Phone 2 - Value",
+            "Ann,Lee,http://x,Work ::: * myContacts,Home,a@example.com ::: b@example.com,Mobile,+525512345601,+525512345609",
+            "Bob,,,* myContacts,Home,c@example.com,,,",
+        ],
+        "email",
+        &[
+            "firstName",
+            "lastName",
+            "out",
+            "+tags ::: 3",
+            "out",
+            "email first :::",
+            "out",
+            "phone first ::: e164",
+            "phone_2 first ::: e164",
+        ],
+    );
+    check(
+        "",
+        &[
+            "Name,Given Name,Family Name,Group Membership,E-mail 1 - Type,Phone 1 - Value",
+            "Ann Lee,Ann,Lee,* myContacts ::: Work,,+525512345601",
+        ],
+        "phone",
+        &["fullName", "firstName", "lastName", "+tags ::: 3", "out", "phone first ::: e164"],
+    );
+    check(
+        "",
+        &[
+            "First Name,Last Name,E-mail Address,Home Phone,Mobile Phone,Categories,Birthday",
+            "Ann,Lee,a@example.com,+34912345678,+34612345601,One;Two,12/31/1980",
+            "Bob,Lee,b@example.com,,+34612345602,,4/5/1981",
+        ],
+        "phone",
+        &["firstName", "lastName", "email", "Home Phone e164", "phone e164", "+tags ; 0", "birthday date M/D/YYYY"],
+    );
+    check(
+        "",
+        &[
+            "Record ID,First Name,Last Name,Email,Phone Number,Lifecycle Stage",
+            "101,Ann,Lee,a@example.com,+34612345601,Lead",
+            "102,Bob,Lee,b@example.com,,Lead",
+        ],
+        "email",
+        &["crm_id", "firstName", "lastName", "email", "phone e164", "Lifecycle Stage"],
+    );
+    check(
+        "",
+        &["Id,FirstName,LastName,Email,MobilePhone", "A1,Ann,Lee,,+34612345601", "A2,Bob,Lee,b@example.com,"],
+        "phone,email",
+        &["crm_id", "firstName", "lastName", "email", "phone e164"],
+    );
+    check(
+        "",
+        &[
+            "First Name,Phone Number,Email,Tags,Assignee,custom_field.Plan,custom_field.Email",
+            "Ann,+34612345601,a@example.com,one;two,rosa@example.com,gold,x@example.com",
+        ],
+        "phone",
+        &["firstName", "phone e164", "email", "+tags ; 0", "out", "Plan", "Email"],
+    );
+}
+
+#[test]
+fn headings_in_spanish_and_portuguese_are_understood() {
+    check(
+        "ES",
+        &["Nombre,Apellidos,Tel\u{e9}fono,Correo,Etiquetas", "Ana,Paz,612 345 601,a@example.com,uno|dos"],
+        "phone",
+        &["firstName", "lastName", "phone e164", "email", "+tags | 0"],
+    );
+    check(
+        "",
+        &["C\u{f3}digo do cliente,Nome,Celular,Data de nascimento,VIP,Obs", "7,Ana,+5511912345601,03/04/1990,sim,"],
+        "phone",
+        &["crm_id", "firstName", "phone e164", "birthday date D/M/YYYY", "+vip?", "blank"],
+    );
+}
+
+#[test]
+fn what_is_not_sure_stays_as_it_is() {
+    // Numbers without a country code, and no country: the addresses are what is the same everywhere.
+    let lines = ["Tel\u{e9}fono,Correo", "612 345 601,a@example.com", "612 345 602,b@example.com"];
+    check("", &lines, "email", &["phone", "email"]);
+    let found = guess(&columns(&lines), None);
+    assert_eq!(found.country, CountryGuess::Missing { likely: "ES".parse().ok().map(|country| (country, 2)), of: 2 });
+    check("ES", &lines, "phone", &["phone e164", "email"]);
+    // Names that the values do not bear out.
+    check("", &["Phone,Email,VIP", "yes,no,gold"], "", &["Phone", "Email", "VIP"]);
+    // Values that say more than their names.
+    check("", &["A,B", "+34612345601,a@example.com"], "phone", &["phone e164", "email"]);
+    // No contact has two fields of one name, and none has a name that means something else.
+    check(
+        "",
+        &["phone,Phone,Tags,tags,_x", "1,+34612345601,a,b,c"],
+        "phone",
+        &["phone_2", "phone e164", "+tags any 0", "+tags any 0", "out"],
+    );
+    check("", &["contact_id,note,remove_tags", "17,x,a;b"], "", &["id", "note", "-tags ; 0"]);
+    // The last resort.
+    check("", &["Customer ID,Name", "1,Ann", "2,Bob"], "crm_id", &["crm_id", "firstName"]);
+    check("", &["Customer ID,Name", "1,Ann", "1,Bob"], "", &["crm_id", "firstName"]);
+}
+
+#[test]
+fn no_reason_and_no_sample_holds_a_value() {
+    let lines = ["Nombre,Tel\u{e9}fono,Nacimiento,Ciudad", "Anastasia,612345601,03/04/1990,Villarriba"];
+    for column in guess(&columns(&lines), None).columns {
+        for value in lines[1].split(',') {
+            assert!(!column.why.contains(value), "{column:?}");
+            assert!(!column.samples.iter().any(|sample| sample.contains(value)), "{column:?}");
+        }
+    }
+}

@@ -1,0 +1,511 @@
+//! Several channels in one run: what befalls one stays with it, what they share they share, and each is told of by name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use contactsync::sandbox::{Config, Faults, Sandbox};
+use serde_json::Value as Json;
+
+use crate::scene::{People, Ran, Scene};
+
+/// How long the platform of one channel is down.
+const OUTAGE: Duration = Duration::from_secs(30);
+
+/// Far more than a busy machine takes between two calls that nothing holds back; the later pauses of an outage are longer.
+const HICCUP: Duration = Duration::from_secs(4);
+
+/// How the rows that name no channel are called.
+const NOBODYS: &str = "(no channel)";
+
+/// A channel of the configuration.
+struct Office<'a> {
+    name: &'a str,
+    url: String,
+    token: &'a str,
+    more: &'a str,
+}
+
+impl<'a> Office<'a> {
+    /// A channel whose token is its name.
+    fn new(name: &'a str, url: String) -> Self {
+        Self { name, url, token: name, more: "" }
+    }
+}
+
+/// Writes the configuration: rows go to the channel in their column `office`, each a create and nothing else.
+fn configure(scene: &Scene, more: &str, offices: &[Office<'_>]) {
+    let mut config =
+        format!("match = \"email\"\nmode = \"create\"\nchannel_column = \"office\"\nrate = 1000000\n{more}\n");
+    for Office { name, url, token, more } in offices {
+        scene.write(&format!("{name}.token"), format!("{token}\n"));
+        config.push_str(&format!("[channel.{name}]\nurl = \"{url}\"\ntoken_file = \"{name}.token\"\n{more}\n"));
+    }
+    scene.write("contactsync.toml", config);
+}
+
+/// Puts other words into a file in place of those that are there.
+#[track_caller]
+fn rewrite(scene: &Scene, name: &str, words: &[(&str, &str)]) {
+    let mut text = fs::read_to_string(scene.path(name)).expect("a text");
+    for (from, to) in words {
+        assert!(text.contains(from), "{name}: expected `{from}`, found: {text}");
+        text = text.replace(from, to);
+    }
+    scene.write(name, text);
+}
+
+/// The people of each channel in one file, by turns as a file has them that nobody sorted.
+fn by_turns(channels: &[(&str, &People)]) -> String {
+    let texts: Vec<_> =
+        channels.iter().map(|(name, people)| (name, String::from_utf8(people.csv()).expect("a text"))).collect();
+    let mut lines: Vec<_> = texts.iter().map(|(name, text)| (name, text.lines())).collect();
+    let header = lines.iter_mut().filter_map(|(_, lines)| lines.next()).last().expect("a channel");
+    let mut csv = format!("{header},office\n");
+    loop {
+        let before = csv.len();
+        for (name, lines) in &mut lines {
+            if let Some(line) = lines.next() {
+                csv.push_str(&format!("{line},{name}\n"));
+            }
+        }
+        if csv.len() == before {
+            return csv;
+        }
+    }
+}
+
+async fn platform(faults: Faults) -> Sandbox {
+    Sandbox::start(Config { rate: 0, faults, ..Config::default() }).await.expect("a free port on loopback")
+}
+
+fn slow(millis: u64) -> Faults {
+    Faults { latency: Duration::from_millis(millis), ..Faults::default() }
+}
+
+/// Where nobody listens.
+async fn nowhere() -> String {
+    let sandbox = platform(Faults::default()).await;
+    let url = sandbox.url();
+    sandbox.stop().await;
+    url
+}
+
+/// What a run told of several channels.
+#[derive(Debug)]
+struct Told {
+    json: Json,
+    channels: BTreeMap<String, Json>,
+}
+
+impl Told {
+    /// What is on standard output, once the channels add up to their sum, and the ends of each to its rows.
+    #[track_caller]
+    fn by(ran: &Ran) -> Self {
+        const ENDS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
+        let json: Json = serde_json::from_str(&ran.stdout).expect("one object");
+        let channels: BTreeMap<String, Json> = serde_json::from_value(json["channels"].clone()).expect("the channels");
+        let number = |json: &Json, name: &str| json[name].as_u64().unwrap_or_else(|| panic!("{name} of {json}"));
+        for name in ENDS.into_iter().chain(["rows", "retries", "throttled"]) {
+            assert_eq!(
+                number(&json, name),
+                channels.values().map(|channel| number(channel, name)).sum::<u64>(),
+                "{name}"
+            );
+        }
+        for channel in channels.values().chain([&json]) {
+            assert_eq!(number(channel, "rows"), ENDS.iter().map(|end| number(channel, end)).sum::<u64>(), "{channel}");
+        }
+        assert!(json["run"].is_null(), "{json}");
+        Self { json, channels }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.channels.keys().map(String::as_str).collect()
+    }
+
+    #[track_caller]
+    fn count(&self, channel: &str, name: &str) -> usize {
+        usize::try_from(self.channels[channel][name].as_u64().expect("a number")).expect("a small one")
+    }
+
+    /// How a channel ended: its state and, with it, why.
+    #[track_caller]
+    fn end(&self, channel: &str) -> (&str, &str) {
+        let channel = &self.channels[channel];
+        (channel["state"].as_str().expect("a state"), channel["reason"].as_str().unwrap_or_default())
+    }
+}
+
+/// From the first call to the last one, and the longest time between two that follow one another.
+fn course(sandbox: &Sandbox) -> (Duration, Duration) {
+    let moments: Vec<Duration> = sandbox.ledger().calls().iter().map(|call| call.since_start).collect();
+    let gaps = moments.windows(2).map(|two| two[1].saturating_sub(two[0]));
+    (moments[moments.len() - 1].saturating_sub(moments[0]), gaps.max().expect("several calls"))
+}
+
+async fn check_each_fails_for_itself() {
+    let (few, many) = (People::new(60, 2, 0), People::new(150, 2, 0));
+    let (refused, down, steady) = (platform(slow(50)).await, platform(slow(50)).await, platform(slow(200)).await);
+    let two_at_once = |name, sandbox: &Sandbox| Office { more: "concurrency = 2", ..Office::new(name, sandbox.url()) };
+    let scene = Scene::unlimited().await;
+    let offices = [two_at_once("refused", &refused), two_at_once("down", &down), two_at_once("steady", &steady)];
+    configure(&scene, "settle = \"1s\"", &offices);
+    scene.write("in.csv", by_turns(&[("refused", &few), ("down", &few), ("steady", &many)]));
+
+    // The same without the others, at the same time: the machine is as busy for both.
+    let alone = async {
+        let (scene, sandbox) = (Scene::unlimited().await, platform(slow(200)).await);
+        configure(&scene, "settle = \"1s\"", &[two_at_once("steady", &sandbox)]);
+        scene.write("in.csv", by_turns(&[("steady", &many)]));
+        scene.program("sync in.csv --json").run().await.exits(0);
+        course(&sandbox)
+    };
+    let together = async {
+        let mut running = scene.program("sync in.csv --json").start();
+        assert!(running.until(|| refused.ledger().len() >= 20 && down.ledger().len() >= 20).await);
+        refused.refuse_token("refused");
+        // The worst kind: what is sent is done, and nobody hears of it.
+        down.set_faults(Faults { lose_after: 1.0, ..slow(50) });
+        let before = down.ledger().len();
+        tokio::time::sleep(OUTAGE).await;
+        // The others did not wait for it.
+        many.are_all_of_channel(&steady, "steady");
+        let during = down.ledger().len() - before;
+        assert!((6..=14).contains(&during), "{during} calls to a platform that is down");
+        down.set_faults(slow(50));
+        running.end().await.exits(5)
+    };
+    let ((took_alone, _), ran) = tokio::join!(alone, together);
+
+    let (took, gap) = course(&steady);
+    assert!(took < took_alone.mul_f64(1.25) && gap < HICCUP, "{took:?} with the others, {took_alone:?} alone, {gap:?}");
+    few.are_all_of_channel(&down, "down");
+    assert_eq!((down.ledger().creates("down"), steady.ledger().len()), (60, 150));
+
+    let told = Told::by(&ran);
+    assert_eq!(told.names(), ["down", "refused", "steady"]);
+    assert_eq!((told.end("steady"), told.count("steady", "created")), (("finished", ""), 150));
+    assert_eq!(told.count("steady", "retries"), 0);
+    assert_eq!((told.end("down"), told.count("down", "created")), (("finished", ""), 60));
+    assert!(told.count("down", "retries") >= 5);
+    let (state, reason) = told.end("refused");
+    assert!(state == "stopped" && reason.starts_with("the platform refused the token: "), "{state} {reason}");
+    let pending = told.count("refused", "pending");
+    assert!((1..=40).contains(&pending), "{pending}");
+    assert_eq!(told.json["state"], "stopped");
+    assert_eq!(told.json["reason"], format!("channel `refused`: {reason}"));
+    // In words: who was refused, who was waited for, and nothing of the third.
+    assert_eq!(ran.said("error: "), [format!("error: channel `refused`: {reason}")]);
+    let paused = ran.said("warning: channel `down`: the platform gives no answer: trying again in ");
+    assert!((4..=6).contains(&paused.len()), "{ran:?}");
+    assert!(ran.stderr.contains("hint: check the token; then `contactsync resume` goes on"), "{ran:?}");
+    assert!(!ran.stderr.contains("steady"), "{ran:?}");
+
+    // Who is refused again is told again; who was done is left alone.
+    let calls = || (down.ledger().len(), steady.ledger().len());
+    let before = calls();
+    scene.program("resume --channel-column office --json").run().await.exits(5);
+    refused.accept_token("refused");
+    let ran = scene.program("resume --channel-column office --json").run().await.exits(0);
+    let told = Told::by(&ran);
+    assert_eq!((told.names(), told.end("refused")), (vec!["refused"], ("finished", "")));
+    assert_eq!((told.count("refused", "created"), refused.ledger().creates("refused")), (60, 60));
+    few.are_all_of_channel(&refused, "refused");
+    assert_eq!(calls(), before);
+}
+
+// Fifty calls of two channels with one token and a limit of thirty: thirty at once, twenty a minute later.
+async fn check_equal_tokens_share_a_window() {
+    const LIMIT: usize = 30;
+    // The platform says nothing of its limit: what is known of it is in the configuration.
+    let faults = Faults { strip_limit: true, ..Faults::default() };
+    let scene = Scene::of(Config { rate: 30, faults, ..Config::default() }).await;
+    let people = People::new(50, 2, 0);
+    let url = || scene.sandbox.url();
+    let one = Office { token: "shared", more: "rate = 30", ..Office::new("one", url()) };
+    // It would be faster if it were alone.
+    let other = Office { token: "shared", more: "rate = 1000", ..Office::new("other", url()) };
+    // A third one has a minute of its own, which it does not fill.
+    configure(&scene, "", &[one, other, Office { more: "rate = 30", ..Office::new("own", url()) }]);
+    rewrite(&scene, "contactsync.toml", &[("token_file = \"other.token\"", "token_env = \"OTHER\"")]);
+    let csv = String::from_utf8(people.csv()).expect("a text");
+    let mut rows = String::new();
+    for (nth, line) in csv.lines().enumerate() {
+        let office = ["office", "one", "other"][if nth == 0 { 0 } else { 1 + nth % 2 }];
+        rows.push_str(&format!("{line},{office}\n"));
+    }
+    let own = by_turns(&[("own", &People::new(20, 2, 0))]);
+    rows.extend(own.lines().skip(1).map(|line| format!("{line}\n")));
+    scene.write("in.csv", rows);
+
+    let begun = Instant::now();
+    let ran = scene.program("sync in.csv --json").environment(&[("OTHER", "shared")]).run().await.exits(0);
+    let took = begun.elapsed();
+    let ledger = scene.sandbox.ledger();
+    assert_eq!((ledger.throttled(), ledger.len()), (0, 70));
+    assert_eq!((ledger.busiest_minute("shared"), ledger.busiest_minute("own")), (LIMIT, 20));
+    assert!((Duration::from_mins(1)..Duration::from_secs(80)).contains(&took), "{took:?}");
+    people.are_all_of_channel(&scene.sandbox, "shared");
+    let told = Told::by(&ran);
+    assert_eq!(["one", "other", "own"].map(|name| told.count(name, "created")), [25, 25, 20]);
+    // It did not wait for them.
+    assert!(told.channels["own"]["seconds"].as_f64() < Some(20.0), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_takes_its_time_side_by_side() {
+    tokio::join!(check_each_fails_for_itself(), check_equal_tokens_share_a_window());
+}
+
+#[tokio::test]
+async fn a_platform_that_is_down_for_longer_than_it_may_be_is_left_to_the_next_run() {
+    let people = People::new(30, 2, 0);
+    let (down, steady) = (platform(slow(20)).await, platform(slow(20)).await);
+    let scene = Scene::unlimited().await;
+    configure(&scene, "settle = \"1s\"", &[Office::new("down", down.url()), Office::new("steady", steady.url())]);
+    scene.write("in.csv", by_turns(&[("down", &people), ("steady", &people)]));
+    let mut running = scene.program("sync in.csv --json --patience 2s").with("--concurrency 2").start();
+    assert!(running.until(|| down.ledger().len() >= 10).await);
+    // For good.
+    down.set_faults(Faults { lose_after: 1.0, ..slow(20) });
+    let begun = Instant::now();
+    let ran = running.end().await.exits(4);
+    assert!((Duration::from_secs(2)..Duration::from_secs(12)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    let told = Told::by(&ran);
+    assert_eq!((told.end("steady"), told.count("steady", "created")), (("finished", ""), 30));
+    let (state, reason) = told.end("down");
+    assert!(state == "stopped" && reason.starts_with("the platform gives no answer: "), "{state} {reason}");
+    let pending = told.count("down", "pending");
+    let expected = format!("warning: channel `down`: stopped: {reason}; {pending} of 30 rows are pending");
+    assert_eq!(ran.said("warning: channel `down`: stopped"), [expected]);
+    people.are_all_of_channel(&steady, "steady");
+    // It is back for the next run, which does not make again what was made unheard.
+    down.set_faults(Faults::default());
+    scene.program("resume --json").run().await.exits(0);
+    people.are_all_of_channel(&down, "down");
+    assert_eq!((down.ledger().creates("down"), steady.ledger().len()), (30, 30));
+}
+
+#[tokio::test]
+async fn the_gravest_of_the_channels_ends_is_the_exit_code() {
+    // Which platforms there are beside a good one, whether a row is rejected, and the exit code.
+    let check = async |others: &[&str], is_rejected: bool, code: i32| {
+        let good = platform(Faults::default()).await;
+        let refusing = platform(Faults::default()).await;
+        refusing.refuse_token("refused");
+        let scene = Scene::unlimited().await;
+        let mut offices = vec![Office::new("good", good.url())];
+        for &name in others {
+            offices.push(match name {
+                "refused" => Office::new(name, refusing.url()),
+                "gone" => Office::new(name, nowhere().await),
+                _ => panic!("{name}"),
+            });
+        }
+        configure(&scene, "", &offices);
+        let people = People::new(5, 2, 0);
+        let channels: Vec<_> = offices.iter().map(|office| (office.name, &people)).collect();
+        let mut csv = by_turns(&channels);
+        if is_rejected {
+            csv.push_str(",,,good\n");
+        }
+        scene.write("in.csv", csv);
+        let ran = scene.program("sync in.csv --patience 1s").run().await.exits(code);
+        // Whatever becomes of the others.
+        people.are_all_of_channel(&good, "good");
+        // One line for each, with its name, its end and its numbers.
+        let line = |name: &str| {
+            let lines = ran.stdout.lines().map(str::trim_start);
+            let mut lines = lines.filter(|line| line.split_whitespace().next() == Some(name));
+            let line = lines.next().unwrap_or_else(|| panic!("nothing of {name}: {ran:?}"));
+            line.split_once("  ").expect("its end").1.trim_start().to_owned()
+        };
+        let (rows, also) = if is_rejected { (6, ", 1 rejected") } else { (5, "") };
+        assert_eq!(line("good"), format!("finished; {rows} rows: 5 created{also}; 5 calls"));
+        for &name in others {
+            let why =
+                if name == "gone" { "the platform gives no answer: " } else { "the platform refused the token: " };
+            let line = line(name);
+            assert!(line.starts_with(&format!("stopped: {why}")) && line.contains("; 5 rows: 5 pending; "), "{line}");
+            assert!(ran.stderr.contains(&format!("channel `{name}`: the platform ")), "{ran:?}");
+        }
+    };
+    tokio::join!(
+        check(&[], false, 0),
+        check(&[], true, 3),
+        check(&["gone"], false, 4),
+        check(&["gone"], true, 4),
+        check(&["refused"], false, 5),
+        check(&["refused"], true, 5),
+        check(&["refused", "gone"], true, 5),
+    );
+}
+
+#[tokio::test]
+async fn rows_of_no_channel_are_rejected_with_their_place() {
+    let scene = Scene::unlimited().await;
+    configure(&scene, "", &["norte", "sur"].map(|name| Office::new(name, scene.sandbox.url())));
+    let input = "email,office\na@example.com,norte\nb@example.com,\nc@example.com,oeste\nd@example.com, sur \n\
+                 e@example.com,NORTE\n,norte\n";
+    scene.write("in.csv", input);
+    let reason = |found: &str| format!("column `office`: expected the name of a channel, found {found}");
+    let (none, unknown) = (reason("none"), reason("one that is not in the configuration"));
+    let expected = [
+        format!("warning: in.csv:3: row 2 rejected: {none}"),
+        format!("warning: in.csv:4: row 3 rejected: {unknown}"),
+        format!("warning: in.csv:6: row 5 rejected: {unknown}"),
+        "warning: in.csv:7: row 6 rejected: the row has no value".to_owned(),
+    ];
+    let check = |ran: &Ran, ends: &str| {
+        assert_eq!(ran.said("warning: in.csv:"), expected, "{ran:?}");
+        let told = Told::by(ran);
+        assert_eq!(told.names(), [NOBODYS, "norte", "sur"]);
+        assert_eq!(["rows", "rejected"].map(|name| told.count(NOBODYS, name)), [3, 3]);
+        assert_eq!(["rows", "rejected", ends].map(|name| told.count("norte", name)), [2, 1, 1]);
+        assert_eq!(["rows", "rejected", ends].map(|name| told.count("sur", name)), [1, 0, 1]);
+    };
+    check(&scene.program("plan in.csv --json").run().await.exits(3), "pending");
+    assert_eq!(scene.calls(), "none");
+    check(&scene.program("sync in.csv --json --rejects bad.csv").run().await.exits(3), "created");
+    assert_eq!(scene.calls(), "2 create");
+    // In words as well.
+    let ran = scene.program("sync in.csv").run().await.exits(3);
+    assert!(ran.stdout.contains("\n  (no channel)  finished; 3 rows: 3 rejected; 0 calls\n"), "{ran:?}");
+    // Nothing is left of it, and nobody is there for it.
+    scene.program("resume").run().await.exits(0);
+    // The list is an input again, once somebody mended it.
+    let mended = [("oeste", "sur"), ("NORTE", "norte"), ("b@example.com,", "b@example.com,sur")];
+    rewrite(&scene, "bad.csv", &mended);
+    let ran = scene.program("sync bad.csv --json").run().await.exits(3);
+    let told = Told::by(&ran);
+    assert_eq!(
+        (told.names(), told.count("norte", "created"), told.count("sur", "created")),
+        (vec!["norte", "sur"], 1, 2)
+    );
+    // Without the column, nothing says where anybody belongs.
+    scene.write("in.csv", "email\na@example.com\n");
+    let ran = scene.program("sync in.csv").run().await.exits(2);
+    assert!(ran.said("error: ").len() == 1 && ran.stderr.contains("office"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn one_token_is_used_by_one_process_at_a_time() {
+    let scene = Scene::faulty(slow(100)).await;
+    let offices = [("a", "token"), ("b", "token"), ("c", "another")];
+    configure(&scene, "", &offices.map(|(name, token)| Office { token, ..Office::new(name, scene.sandbox.url()) }));
+    rewrite(&scene, "contactsync.toml", &[("channel_column = \"office\"\n", "")]);
+    scene.write("in.csv", People::new(100, 2, 0).csv());
+    scene.write("few.csv", "email\nsomebody@example.com\n");
+    let made = |token| scene.sandbox.ledger().creates(token);
+
+    let mut running = scene.program("sync in.csv --channel a --concurrency 1").start();
+    assert!(running.until(|| made("token") > 2).await);
+    let held = |ran: Ran, what: &str| {
+        let [error] = ran.said("error: ")[..] else { panic!("{ran:?}") };
+        let holder = error.strip_prefix(&format!("error: {what}: process ")).unwrap_or_else(|| panic!("{error}"));
+        assert!(holder.split_once(" since ").is_some_and(|(id, _)| id.parse::<u32>().is_ok()), "{error}");
+        assert_eq!(ran.said("hint: ").len(), 1, "{ran:?}");
+    };
+    // Another channel with its token, the channel itself, and another one whose token nobody uses.
+    let ran = scene.program("sync few.csv --channel b").run().await.exits(6);
+    held(ran, "channel `b`: another run holds its token");
+    let ran = scene.program("sync few.csv --channel a").run().await.exits(6);
+    held(ran, "channel `a`: another run holds it");
+    scene.program("sync few.csv --channel c").run().await.exits(0);
+    assert_eq!(made("another"), 1);
+    // All of it beside the first one, which knew nothing of it.
+    assert!(made("token") < 100);
+    let before = made("token");
+    assert!(running.until(|| made("token") > before).await);
+    running.signal("INT").await;
+    running.end().await.exits(4);
+    let emails = scene.sandbox.contacts("token");
+    assert!(emails.iter().all(|contact| contact.fields["email"].text() != "somebody@example.com"));
+    // Its place is free.
+    scene.program("sync few.csv --channel b").run().await.exits(0);
+}
+
+#[tokio::test]
+async fn shards_are_interrupted_and_resumed_each_for_itself() {
+    let scene = Scene::unlimited().await;
+    let names: Vec<String> = (0..9).map(|number| format!("office-{number}")).collect();
+    let offices: Vec<_> = names.iter().map(|name| Office::new(name, scene.sandbox.url())).collect();
+    configure(&scene, "", &offices);
+    // Of different sizes.
+    let people: Vec<People> = (0..9).map(|number| People::new(3 + number, 2, 0)).collect();
+    let channels: Vec<_> = names.iter().map(String::as_str).zip(&people).collect();
+    let all: usize = (3..12).sum();
+    scene.write("in.csv", by_turns(&channels) + "x,nobody@example.com,,\nx,nowhere@example.com,,office-9\n");
+    // All at the same time, as on three machines.
+    let shard = async |number: usize| {
+        let options = format!("--shard {number}/3 --journal {number}.db --json");
+        let ran = scene.program(&format!("sync in.csv {options} --max-calls 2")).run().await.exits(4);
+        let again = format!("to go on: `contactsync resume --shard {number}/3 --journal {number}.db`");
+        assert!(ran.stderr.contains(&again), "{ran:?}");
+        let told = Told::by(&ran);
+        let here: Vec<String> = told.names().into_iter().map(str::to_owned).collect();
+        let rows = told.json["rows"].as_u64().expect("a number");
+        let ran = scene.program(&format!("resume {options}")).run().await.exits(0);
+        assert!(!Told::by(&ran).names().contains(&NOBODYS));
+        (here, rows)
+    };
+    let (first, second, third) = tokio::join!(shard(0), shard(1), shard(2));
+    assert_eq!(first.1 + second.1 + third.1, u64::try_from(all + 2).expect("a small number"));
+    let mut told: Vec<String> = [first.0, second.0, third.0].concat();
+    told.sort();
+    let expected: Vec<&str> = [NOBODYS].into_iter().chain(names.iter().map(String::as_str)).collect();
+    assert_eq!(told, expected, "each channel is told by one of them, and so are the rows without one");
+    for (name, people) in channels {
+        people.are_all_of_channel(&scene.sandbox, name);
+    }
+    assert_eq!(scene.calls(), format!("{all} create"));
+}
+
+#[tokio::test]
+async fn calls_are_limited_in_each_channel() {
+    let scene = Scene::unlimited().await;
+    configure(&scene, "", &["small", "large"].map(|name| Office::new(name, scene.sandbox.url())));
+    let (small, large) = (People::new(5, 2, 0), People::new(20, 2, 0));
+    scene.write("in.csv", by_turns(&[("small", &small), ("large", &large)]));
+    let made = || ["small", "large"].map(|name| scene.sandbox.ledger().creates(name));
+    let ran = scene.program("sync in.csv --max-calls 7 --json").run().await.exits(4);
+    assert_eq!(made(), [5, 7]);
+    let told = Told::by(&ran);
+    assert_eq!(told.end("small"), ("finished", ""));
+    assert_eq!(told.end("large"), ("stopped", "it made the 7 calls that it may make"));
+    assert_eq!(told.count("large", "pending"), 13);
+    scene.program("resume --max-calls 7").run().await.exits(4);
+    assert_eq!(made(), [5, 14]);
+    let ran = scene.program("resume --json").run().await.exits(0);
+    assert_eq!((Told::by(&ran).names(), made()), (vec!["large"], [5, 20]));
+    small.are_all_of_channel(&scene.sandbox, "small");
+    large.are_all_of_channel(&scene.sandbox, "large");
+}
+
+#[tokio::test]
+async fn time_is_limited_for_all_channels() {
+    let scene = Scene::faulty(slow(100)).await;
+    let one_at_once = |name| Office { more: "concurrency = 1", ..Office::new(name, scene.sandbox.url()) };
+    configure(&scene, "", &["small", "large", "huge"].map(one_at_once));
+    let (small, large) = (People::new(2, 2, 0), People::new(40, 2, 0));
+    scene.write("in.csv", by_turns(&[("small", &small), ("large", &large), ("huge", &large)]));
+    let begun = Instant::now();
+    // A call that could take half a minute may begin within three seconds.
+    let ran = scene.program("sync in.csv --for 33s --json").run().await.exits(4);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let told = Told::by(&ran);
+    assert_eq!(told.end("small"), ("finished", ""));
+    for name in ["large", "huge"] {
+        assert_eq!(told.end(name), ("stopped", "the time is up: no further call could end in it"));
+        let made = scene.sandbox.ledger().creates(name);
+        assert!((1..=30).contains(&made), "{name}: {made}");
+        assert_eq!(told.count(name, "pending"), 40 - made);
+    }
+    scene.sandbox.set_faults(Faults::default());
+    scene.program("resume --for 1h").run().await.exits(0);
+    for (name, people) in [("small", &small), ("large", &large), ("huge", &large)] {
+        people.are_all_of_channel(&scene.sandbox, name);
+        assert_eq!(scene.sandbox.ledger().creates(name), scene.sandbox.contacts(name).len());
+    }
+}

@@ -1,0 +1,138 @@
+//! `init`: the exports of other programs, from the file to a plan and to the platform without an edit.
+
+use std::fs;
+use std::path::Path;
+
+use contactsync::{Cells, Input, Row, Source, SourceOptions};
+
+use crate::scene::{Ran, Scene, TOKEN};
+
+/// A group that every contact of Google's is in, so it says nothing of any of them.
+const OWN_GROUP: &str = "* myContacts";
+
+const EXPORTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/exports");
+
+/// What makes the fixture a whole file: the exports, what is said to `init`, the rows to send, and how `plan` ends.
+const CASES: [(&str, &str, &str, i32); 8] = [
+    ("google.csv", "", "4 pending", 0),
+    ("google-old.csv", "", "3 pending", 0),
+    ("outlook.csv", "", "3 pending", 0),
+    ("hubspot.csv", "", "3 pending", 0),
+    ("salesforce.csv", "", "3 pending", 0),
+    ("platform.csv", "", "3 pending", 0),
+    ("spanish-excel.csv", "--country ES", "4 pending", 0),
+    ("portuguese.csv", "", "3 pending", 0),
+];
+
+async fn begun(name: &str, said: &str) -> (Scene, Ran, String) {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", fs::read(Path::new(EXPORTS).join(name)).expect("a fixture"));
+    let ran = scene.program(&format!("init in.csv {said}")).run().await.exits(0);
+    let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+    (scene, ran, written)
+}
+
+#[tokio::test]
+async fn what_init_writes_of_each_export_can_be_planned_untouched() {
+    let mut names: Vec<_> = fs::read_dir(EXPORTS).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let mut cases: Vec<_> = CASES.iter().map(|(name, ..)| std::ffi::OsString::from(name)).collect();
+    cases.sort();
+    assert_eq!(names, cases);
+    for (name, said, rows, code) in CASES {
+        let (scene, ran, written) = begun(name, said).await;
+        assert!(ran.stdout.ends_with("  contactsync plan in.csv\n"), "{ran:?}");
+        let plan = scene.plan("in.csv").run().await.exits(code).planned();
+        assert_eq!(plan.rows(), rows, "{name}:\n{written}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_init_writes_or_says_can_be_read_as_a_contact() {
+    for (name, said, ..) in CASES {
+        let (scene, ran, written) = begun(name, said).await;
+        let input = Input::Path(scene.path("in.csv"));
+        let mut values = 0;
+        for row in Source::open(&input, SourceOptions::default()).expect("a fixture") {
+            let Row::Record(record) = row.expect("a row") else { panic!("a row of {name} cannot be read") };
+            let Cells::Texts(texts) = record.cells else { panic!("CSV has texts") };
+            for value in texts.iter().map(str::trim).filter(|value| value.chars().count() > 3 && *value != OWN_GROUP) {
+                let told = [&written, &ran.stdout, &ran.stderr];
+                assert!(!told.iter().any(|text| text.contains(value)), "{name}: {value}\n{written}");
+                values += 1;
+            }
+        }
+        assert!(values > 10, "{name}: {values}");
+    }
+}
+
+#[tokio::test]
+async fn a_spanish_spreadsheet_arrives_without_an_edit() {
+    let (scene, ..) = begun("spanish-excel.csv", "--country ES").await;
+    let summary = scene.sync("in.csv").run().await.exits(0).summary();
+    assert_eq!(summary.rows(), "4 created");
+    let mut people: Vec<String> = scene.sandbox.contacts(TOKEN).iter().map(|contact| format!("{contact:?}")).collect();
+    people.sort();
+    let all = people.join("\n");
+    for expected in [
+        "Jos\u{e9} Mar\u{ed}a",
+        "N\u{fa}\u{f1}ez Ib\u{e1}\u{f1}ez",
+        "\u{cd}\u{f1}igo",
+        "\u{d3}liver",
+        "+34612345601",
+        "+34612345602",
+        "+34612345603",
+        "+34612345604",
+        "jose.nunez@correo.example",
+    ] {
+        assert!(all.contains(expected), "{expected}: {all}");
+    }
+    let tagged = |tag: &str| scene.sandbox.contacts(TOKEN).iter().filter(|contact| contact.tags.contains(tag)).count();
+    assert_eq!((tagged("mayorista"), tagged("minorista"), tagged("prioritario")), (2, 1, 2));
+    assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "4 unchanged");
+}
+
+#[tokio::test]
+async fn a_configuration_is_not_written_over_unless_told() {
+    let (scene, _, written) = begun("spanish-excel.csv", "--country ES").await;
+    let ran = scene.program("init in.csv").run().await.exits(2);
+    let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+    assert_eq!(error, "error: contactsync.toml: expected no file of that name yet, found one");
+    assert!(ran.said("hint:")[0].contains("--force"), "{ran:?}");
+    let read = |name: &str| fs::read_to_string(scene.path(name)).expect("it is there");
+    assert_eq!(read("contactsync.toml"), written);
+
+    // Another file, standard input, and no country: the addresses are what contacts are found by.
+    let ran = scene.program("init - --config other.toml --delimiter ;").stdin("in.csv").run().await.exits(0);
+    assert!(ran.stdout.contains("found by `email`") && ran.stdout.contains("--config other.toml"), "{ran:?}");
+    assert!(ran.said("warning:")[0].contains("--country ES"), "{ran:?}");
+    assert!(read("other.toml").contains("delimiter = \";\""));
+    scene.program("plan in.csv --config other.toml").run().await.exits(0);
+
+    scene.write("contactsync.toml", "not TOML");
+    scene.program("init in.csv --force --country ES").run().await.exits(0);
+    assert_eq!(read("contactsync.toml"), written);
+    scene.program("init in.csv --force --country Spain").run().await.exits(2);
+    scene.program("init none.csv --config third.toml").run().await.exits(2);
+    scene.write("empty.csv", "Nombre;Correo\n");
+    scene.program("init empty.csv --config third.toml").run().await.exits(2);
+    assert!(!scene.path("third.toml").exists());
+}
+
+#[tokio::test]
+async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
+    let check = async |name: &str, text: &str, rows: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write(name, text);
+        scene.program(&format!("init {name}")).run().await.exits(0);
+        let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+        let plan = scene.plan(name).run().await.exits(0).planned();
+        assert_eq!(plan.rows(), rows, "{name}:\n{written}");
+    };
+    let row = "a,b,c,ann@example.com\n";
+    check("in.csv", &format!("\"a \"\"b\"\" # c\",\"two\nlines\",back\\slash.x,Email\n{row}"), "1 pending").await;
+    check("in.csv", "note,Email\n\u{1}\u{2}x\u{7f},ann@example.com\n\"a\nb\nc\",bob@example.com\n", "2 pending").await;
+    check("in.csv", &format!("a=b,[tags],'x',e-mail\n{row}"), "1 pending").await;
+    let nested = r#"{"name":"Ann","contact":{"email":"ann@example.com","phones":["+34612345601","+34612345602"]},"tags":["a","b"],"n":null}"#;
+    check("in.jsonl", nested, "1 pending").await;
+}

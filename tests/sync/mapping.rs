@@ -1,0 +1,203 @@
+//! The mapping with the real program: what arrives, what a second run finds left to do, and what is said of mistakes.
+
+use contactsync::Field;
+
+use crate::scene::{Scene, TOKEN};
+
+const RULES: &str = r#"
+match = ["phone"]
+unmapped = "ignore"
+country = "MX"
+nulls = ["n/a"]
+
+[fields]
+first_name = "Nombre"
+full_name = { template = "{Nombre} {Apellidos}" }
+phone = { column = "Teléfono", transform = ["e164"] }
+email = { column = "Correo", transform = ["lower"], blank = "clear" }
+since = { column = "Alta", transform = [{ date = "DD/MM/YYYY" }] }
+source = { constant = "crm" }
+
+[[tags]]
+column = "Etiquetas"
+
+[[take]]
+column = "Estado"
+is_not = "baja"
+"#;
+
+const HEADER: &str = "Nombre;Apellidos;Teléfono;Correo;Etiquetas;Alta;Estado;Notas";
+
+/// A file as a Spanish Excel writes it.
+fn spanish(rows: &[&str]) -> Vec<u8> {
+    let text = [&[HEADER], rows].concat().join("\r\n") + "\r\n";
+    text.chars().map(|sign| u8::try_from(u32::from(sign)).expect("it is in Latin-1")).collect()
+}
+
+/// All contacts on the platform, as `name=value … +tag`, without the order in which they were made.
+fn there(scene: &Scene) -> Vec<String> {
+    let contacts = scene.sandbox.contacts(TOKEN).into_iter();
+    let mut lines: Vec<String> = contacts
+        .map(|contact| {
+            let fields = contact.fields.iter().map(|(name, value)| format!("{name}={}", value.text()));
+            fields.chain(contact.tags.iter().map(|tag| format!("+{tag}"))).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+#[tokio::test]
+async fn a_spanish_excel_arrives_as_its_mapping_says() {
+    let scene = Scene::unlimited().await;
+    scene.write("contactsync.toml", RULES);
+    let rows = [
+        "Ana;Pérez;55 1234 5678;ANA@EXAMPLE.COM;lead, vip;05/03/2024;activo;x",
+        "José;;044 55 8765 4321;n/a;;;activo;",
+        "Luis;;123;;;;activo;",
+        "Eva;;55 1111 2222;;;;Baja;",
+        "Iván;;55 1111 3333;;;31/02/2024;;",
+    ];
+    scene.write("clientes.csv", spanish(&rows));
+    let ran = scene.sync("clientes.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "2 created, 2 rejected");
+    let ana = "email=ana@example.com first_name=Ana full_name=Ana Pérez phone=+525512345678 since=2024-03-05 source=crm \
+               +lead +vip";
+    let jose = "first_name=José full_name=José phone=+525587654321 source=crm";
+    assert_eq!(there(&scene), [ana, jose]);
+
+    // Nothing is left to do, and what is blank stays blank.
+    scene.calls();
+    let again = scene.sync("clientes.csv").run().await.exits(3);
+    assert_eq!(again.summary().rows(), "2 unchanged, 2 rejected");
+    assert_eq!(scene.calls(), "none");
+}
+
+#[tokio::test]
+async fn a_blank_that_clears_is_sent_once() {
+    let scene = Scene::unlimited().await;
+    scene.write("contactsync.toml", RULES);
+    let known = [Field::text("phone", "+525512345678"), Field::text("email", "old@example.com")];
+    scene.sandbox.insert(TOKEN, known, [] as [&str; 0]);
+    let row = |email: &str| spanish(&[&format!("Ana;;55 1234 5678;{email};;;;")]);
+    let mut runs = Vec::new();
+    for email in ["", "", "new@example.com", "", ""] {
+        scene.write("in.csv", row(email));
+        scene.sync("in.csv").run().await.exits(0);
+        runs.push((scene.calls(), there(&scene)[0].contains('@')));
+    }
+    let calls: Vec<(&str, bool)> = runs.iter().map(|(calls, has_email)| (calls.as_str(), *has_email)).collect();
+    let update = "1 update";
+    assert_eq!(calls, [("1 find, 1 update", false), ("none", false), (update, true), (update, false), ("none", false)]);
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_mapping_is_told_in_one_line_and_nothing_is_sent() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", spanish(&["Ana;;55 1234 5678;;;;;"]));
+    let check = async |from: &str, to: &str, expected: &str| {
+        assert!(RULES.contains(from), "{from}");
+        scene.write("contactsync.toml", RULES.replacen(from, to, 1));
+        for command in ["plan in.csv".to_owned(), format!("sync in.csv --url {}", scene.sandbox.url())] {
+            let ran = scene.program(&command).run().await.exits(2);
+            let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+            assert_eq!(errors, [format!("error: {expected}")], "{command}");
+        }
+    };
+    let columns = "the columns are `Nombre`, `Apellidos`, `Teléfono`, `Correo`, `Etiquetas`, `Alta`, `Estado`, `Notas`";
+    let none = "expected a column of the file, found none called";
+    check(
+        "\"Teléfono\"",
+        "\"Telefono\"",
+        &format!("contactsync.toml:10: field `phone`: {none} `Telefono`; `Teléfono` is one; {columns}"),
+    )
+    .await;
+    check("{Apellidos}", "{Segundo}", &format!("contactsync.toml:9: field `full_name`: {none} `Segundo`; {columns}"))
+        .await;
+    check(
+        "column = \"Etiquetas\"",
+        "column = \"Tags\"",
+        &format!("contactsync.toml:16: tags: {none} `Tags`; {columns}"),
+    )
+    .await;
+    check(
+        "unmapped",
+        "unmaped",
+        "contactsync.toml:3: key `unmaped`: expected a key that contactsync knows; did you mean `unmapped`?",
+    )
+    .await;
+    check(
+        "= \"MX\"",
+        "= 52",
+        "contactsync.toml:4: key `country`: expected a country's two letters, such as MX, found `52`",
+    )
+    .await;
+    check(
+        "\"DD/MM/YYYY\"",
+        "\"%d/%m/%Y\"",
+        "contactsync.toml:12: key `date`: expected letters such as YYYY, MM, DD, HH, mm and ss, found `d`",
+    )
+    .await;
+    check(
+        "\"phone\"",
+        "\"telephone\"",
+        "in.csv: match field `telephone`: expected a field of the mapping, found none of that name",
+    )
+    .await;
+    check(
+        "\"ignore\"",
+        "\"refuse\"",
+        "in.csv: expected each column in the mapping (`unmapped = \"refuse\"`), found `Notas` that no rule names",
+    )
+    .await;
+    assert_eq!(scene.calls(), "none");
+}
+
+#[tokio::test]
+async fn a_check_tells_all_before_anything_is_sent() {
+    let scene = Scene::unlimited().await;
+    scene.write("contactsync.toml", RULES);
+    let rows = [
+        "Ana;;55 1234 5678;ANA@EXAMPLE.COM;vip;05/03/2024;;",
+        "Luis;;123;;;;;",
+        "Eva;;55 1111 2222;;;;baja;",
+        "Noé;;45;;;;;",
+    ];
+    scene.write("clientes.csv", spanish(&rows));
+    let url = scene.sandbox.url();
+    let ran = scene.program(&format!("check clientes.csv --url {url}")).run().await.exits(3);
+    for line in [
+        "configuration  contactsync.toml",
+        &format!("platform       default: {url}, 100 calls a minute; the token works"),
+        "journal        contactsync.db: can be read",
+        "input          clientes.csv: csv, Windows-1252, columns parted by `;`",
+        "  Nombre              field `first_name`",
+        "  Notas               left out",
+        "3 rows, and 1 that are not taken",
+        "  1 to be sent",
+        "  2 rejected",
+        "    2: column `Teléfono`: expected a phone number of MX, or one with its country code, found one that its country \
+         does not have (the first in line 3)",
+    ] {
+        assert!(ran.stdout.lines().any(|told| told == line), "{line}\n{}", ran.stdout);
+    }
+    let ana = "line 2: phone=\"+525512345678\" first_name=\"Ana\" full_name=\"Ana\" email=\"ana@example.com\" \
+               since=\"2024-03-05\" source=\"crm\" tags: vip";
+    assert!(ran.stdout.contains(ana), "{}", ran.stdout);
+    // The one call is written down, because it counts; it finds nobody, and is nobody's.
+    assert_eq!(scene.calls(), "1 find");
+    let plan = scene.program("plan clientes.csv").run().await.exits(3);
+    assert!(plan.stdout.contains("1 to send"), "{plan:?}");
+
+    // What is not ready is said, and the rest goes on.
+    let ran = scene.program("check clientes.csv").token(None).run().await.exits(2);
+    assert!(ran.stdout.contains("default: not ready") && ran.stdout.contains("2 rejected"), "{ran:?}");
+    let ran = scene.program(&format!("check --url {url}")).token(None).run().await.exits(2);
+    assert_eq!(ran.said("error: environment variable CONTACTSYNC_TOKEN").len(), 1, "{ran:?}");
+    assert_eq!(scene.calls(), "none");
+    scene.program(&format!("check --url {url}")).run().await.exits(0);
+    assert_eq!(scene.calls(), "1 find");
+    scene.sandbox.refuse_token(TOKEN);
+    let ran = scene.program(&format!("check --url {url}")).run().await.exits(5);
+    assert!(ran.stdout.contains("default: not ready") && ran.stderr.contains("refused the token"), "{ran:?}");
+}
