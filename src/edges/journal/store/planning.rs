@@ -76,7 +76,12 @@ impl Store {
     }
 
     fn begin_run(&self, run: &NewRun, first: Option<i64>) -> Result<i64> {
-        self.drop_runs("channel = ?1 AND state = 'planning'", &run.channel)?;
+        // Whoever plans for a channel holds it. So what is half planned for it was left by a process that has ended, with
+        // all the runs of the same input. The run of no channel is held by nobody: another one may be at work on its own.
+        if run.channel != NO_CHANNEL {
+            let left = "SELECT sync FROM runs WHERE channel = ?1 AND state = 'planning'";
+            self.drop_runs(&format!("state = 'planning' AND sync IN ({left})"), &run.channel)?;
+        }
         self.db.execute(
             "INSERT INTO runs (sync, channel, url, kind, rate, input, policy, state, started_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planning', ?8)",
@@ -195,5 +200,67 @@ impl Store {
                 sum += forecast(&task, policy.mode);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::diff::TagsMode;
+    use crate::core::model::{Mode, Rejection};
+    use crate::edges::journal::{Journal, Planned};
+
+    fn new(channels: &[&str]) -> NewPlan {
+        let policy =
+            Policy { mode: Mode::Upsert, tags_mode: TagsMode::Add, settle: Duration::ZERO, resend_unsure: false };
+        let run = |channel: &&str| NewRun {
+            channel: (*channel).to_owned(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy,
+            now: Timestamp::default(),
+        };
+        let runs = channels.iter().map(run).collect();
+        NewPlan { runs, duplicates: Duplicates::Last, match_fields: Vec::new() }
+    }
+
+    fn rejected(row: u64) -> Planned {
+        let rejection = Rejection { row, line: row + 1, column: None, reason: "of no channel".into() };
+        Planned::Rejected { rejection, cells: None }
+    }
+
+    #[test]
+    fn two_who_plan_at_once_for_other_channels_keep_their_rows_of_no_channel() {
+        let journal = Journal::in_memory().unwrap();
+        let one = journal.begin_plan(new(&["a", NO_CHANNEL])).unwrap();
+        journal.plan_rows(&one, vec![(1, rejected(1))]).unwrap();
+        let other = journal.begin_plan(new(&["b", NO_CHANNEL])).unwrap();
+        journal.plan_rows(&other, vec![(1, rejected(1)), (1, rejected(2))]).unwrap();
+        journal.plan_rows(&one, vec![(1, rejected(2)), (1, rejected(3))]).unwrap();
+        for (plan, rejected) in [(one, 3), (other, 2)] {
+            journal.finish_plan(&plan, None).unwrap();
+            assert_eq!(journal.counts_blocking(plan.runs[1].run).unwrap().rejected, rejected);
+        }
+    }
+
+    #[test]
+    fn what_a_killed_process_left_half_planned_goes_with_all_its_runs() {
+        let journal = Journal::in_memory().unwrap();
+        let left = journal.begin_plan(new(&["a", "b", NO_CHANNEL])).unwrap();
+        journal.plan_rows(&left, vec![(0, rejected(1)), (2, rejected(2))]).unwrap();
+        // Somebody else's, with a later number: so that theirs are not given again.
+        let others = journal.begin_plan(new(&["d"])).unwrap();
+        let next = journal.begin_plan(new(&["b", "c"])).unwrap();
+        for planning in &left.runs {
+            assert!(journal.counts_blocking(planning.run).is_err(), "{planning:?}");
+        }
+        for plan in [others, next] {
+            journal.finish_plan(&plan, None).unwrap();
+        }
+        assert_eq!(journal.runs(10).unwrap().len(), 3);
     }
 }
