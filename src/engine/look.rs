@@ -27,6 +27,8 @@ pub struct Look<'a, T> {
     pub window: &'a WindowId,
     /// The platform.
     pub transport: &'a T,
+    /// How long a call can take before the transport gives it up.
+    pub call_timeout: Duration,
     /// The most calls a minute.
     pub rate: NonZeroU32,
     /// The process's clock.
@@ -40,6 +42,8 @@ impl<T: Transport> Look<'_, T> {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
     pub async fn find(&self, field: Field) -> Result<Option<Attempt>, JournalError> {
+        let (now, setting) = (self.clock.now(), self.clock.setting());
+        self.journal.begin_look(self.channel, self.window, self.call_timeout, now, setting).await?;
         let pace = restored(self.journal, self.window, self.rate, None, self.clock).await?;
         let Ok(passage) = pace.permit(Some(self.clock.now() + PATIENCE)).await else { return Ok(None) };
         let call = Call::Find { field, page: 1 };

@@ -52,6 +52,7 @@ CREATE INDEX calls_open ON calls (channel) WHERE ended_at IS NULL;
 -- How the wall clock was set when a run of the channel last began: moments are compared with later ones by it.
 CREATE TABLE clocks (
     channel TEXT NOT NULL PRIMARY KEY,
+    window  TEXT NOT NULL,      -- which calls that run's calls counted with
     boot    TEXT NOT NULL,      -- which start of the machine
     zero    INTEGER NOT NULL    -- the wall clock's time of that start
 ) WITHOUT ROWID;

@@ -12,6 +12,7 @@ mod store;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 use std::{iter, thread};
 
 use tokio::sync::oneshot;
@@ -29,7 +30,7 @@ use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;
 use crate::core::model::Key;
 use crate::core::shape::Listing;
-use crate::core::time::Timestamp;
+use crate::core::time::{Setting, Timestamp};
 use crate::core::window::{MARGIN, MINUTE};
 
 /// The most requests that share one commit. More would only make the first of them wait.
@@ -290,6 +291,29 @@ impl Journal {
     /// A [`JournalError`] when the journal cannot be read.
     pub fn counts_blocking(&self, run: i64) -> Result<Counts, JournalError> {
         self.ask_blocking(move |store| store.counts(run))
+    }
+
+    /// Begins to look, before anything is read back, as [`SendJournal::begin_sending`] begins to send: calls that a killed
+    /// process left open are closed, and late calls are as old as they are.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub async fn begin_look(
+        &self,
+        channel: &str,
+        window: &WindowId,
+        call_timeout: Duration,
+        now: Timestamp,
+        setting: Option<&Setting>,
+    ) -> Result<(), JournalError> {
+        let (channel, window, setting) = (channel.to_owned(), window.clone(), setting.cloned());
+        self.ask(move |store| {
+            if let Some(setting) = &setting {
+                store.follow_clock(&channel, &window, setting, now)?;
+            }
+            store.close_open(&channel, &window, call_timeout, now)
+        })
+        .await
     }
 
     /// Writes down that a call is about to be sent that belongs to no run and changes nothing.

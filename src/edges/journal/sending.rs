@@ -20,7 +20,8 @@ use crate::core::time::{Setting, Timestamp};
 pub trait SendJournal {
     /// Begins to send a run, whose calls count in `window`. Calls of the channel and of the window that a killed process left open are closed: they are lost, and ended when the call
     /// time-out ended them at the latest. When `setting` says that the wall clock was set ahead since the channel's last
-    /// run began, the moments of its late calls are set ahead as well, so that they are as old as they are.
+    /// run began, the moments of its late calls are set ahead as well, so that they are as old as they are; and so are
+    /// those of each other channel whose last run counted in the same window.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -163,7 +164,7 @@ impl SendJournal for Journal {
         let (channel, window, setting) = (channel.to_owned(), window.clone(), setting.cloned());
         self.ask(move |store| {
             if let Some(setting) = &setting {
-                store.follow_clock(&channel, setting, now)?;
+                store.follow_clock(&channel, &window, setting, now)?;
             }
             store.begin_sending(run, &channel, &window, call_timeout, now)
         })
@@ -254,7 +255,11 @@ mod tests {
     }
 
     async fn begin(journal: &Journal, now: Timestamp, setting: &Setting) {
-        journal.begin_sending(1, "c", &window(), Duration::from_secs(30), now, Some(setting)).await.unwrap();
+        begin_channel(journal, "c", &window(), now, setting).await;
+    }
+
+    async fn begin_channel(journal: &Journal, channel: &str, window: &WindowId, now: Timestamp, setting: &Setting) {
+        journal.begin_sending(1, channel, window, Duration::from_secs(30), now, Some(setting)).await.unwrap();
     }
 
     fn contact() -> Contact {
@@ -337,5 +342,35 @@ mod tests {
         // Set back, they lie in the future, which the window knows to take.
         begin(&journal, now, &set(Duration::ZERO)).await;
         assert_eq!(recent(now).await, [0, 0]);
+    }
+
+    #[tokio::test]
+    async fn late_calls_of_another_channel_with_the_token_stay_as_old_as_they_are_too() {
+        let journal = planned();
+        begin(&journal, NOON, &set(Duration::ZERO)).await;
+        call(&journal, NOON, Some((NOON, Attempt::Done))).await;
+        let late = async |now: Timestamp| journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
+        // Somebody else's token first, then theirs, twice.
+        let now = NOON + HOUR;
+        begin_channel(&journal, "d", &WindowId::of("other", b"salt"), now, &set(HOUR)).await;
+        assert_eq!(late(now).await, []);
+        begin_channel(&journal, "d", &window(), now, &set(HOUR)).await;
+        assert_eq!(late(now).await, [now]);
+        begin_channel(&journal, "d", &window(), now, &set(HOUR)).await;
+        begin(&journal, now, &set(HOUR)).await;
+        assert_eq!(late(now).await, [now]);
+    }
+
+    #[tokio::test]
+    async fn a_look_counts_what_a_killed_process_left_open() {
+        let journal = planned();
+        begin(&journal, NOON, &set(Duration::ZERO)).await;
+        call(&journal, NOON, None).await;
+        let late = async || journal.ended_since(&window(), NOON.before(MINUTE)).await.unwrap();
+        assert_eq!(late().await, []);
+        // Of another channel with the token, and under a clock that was set ahead meanwhile.
+        let (timeout, now) = (Duration::from_secs(30), NOON + HOUR + Duration::from_secs(1));
+        journal.begin_look("d", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
+        assert_eq!(late().await, [NOON + HOUR + timeout]);
     }
 }

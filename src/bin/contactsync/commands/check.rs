@@ -115,6 +115,7 @@ fn ask(
             channel: name,
             window,
             transport: &connection.transport,
+            call_timeout: connection.call_timeout,
             rate: connection.rate,
             clock: &clock,
         };

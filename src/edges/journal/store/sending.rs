@@ -41,12 +41,23 @@ fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
 }
 
 impl Store {
+    // Of the window's other channels as well: nobody else is at work on them, and their calls count with this one's.
     pub(in crate::edges::journal) fn follow_clock(
         &self,
         channel: &str,
+        window: &WindowId,
         setting: &Setting,
         now: Timestamp,
     ) -> Result<()> {
+        let mut query = self.db.prepare_cached("SELECT channel FROM clocks WHERE window = ?1 AND channel <> ?2")?;
+        let others = query.query_map([window.as_str(), channel], |row| row.get::<_, String>(0))?;
+        for other in others.collect::<rusqlite::Result<Vec<_>>>()? {
+            self.follow_clock_of(&other, window, setting, now)?;
+        }
+        self.follow_clock_of(channel, window, setting, now)
+    }
+
+    fn follow_clock_of(&self, channel: &str, window: &WindowId, setting: &Setting, now: Timestamp) -> Result<()> {
         let mut query = self.db.prepare_cached("SELECT boot, zero FROM clocks WHERE channel = ?1")?;
         let noted = query.query_row([channel], |row| {
             Ok(Setting { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
@@ -66,8 +77,8 @@ impl Store {
             )?;
         }
         self.db.execute(
-            "INSERT OR REPLACE INTO clocks (channel, boot, zero) VALUES (?1, ?2, ?3)",
-            params![channel, setting.boot, millis(setting.zero)],
+            "INSERT OR REPLACE INTO clocks (channel, window, boot, zero) VALUES (?1, ?2, ?3, ?4)",
+            params![channel, window.as_str(), setting.boot, millis(setting.zero)],
         )?;
         Ok(())
     }
@@ -84,6 +95,23 @@ impl Store {
             "INSERT OR REPLACE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1",
             [run],
         )?;
+        self.close_open(channel, window, call_timeout, now)?;
+        // What an earlier stop summed up is over: if this process is killed, the rows themselves say how far it came.
+        self.db.execute(
+            "UPDATE runs SET state = 'sending', window = ?2, reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
+            params![run, window.as_str()],
+        )?;
+        Ok(())
+    }
+
+    // What a killed process left open.
+    pub(in crate::edges::journal) fn close_open(
+        &self,
+        channel: &str,
+        window: &WindowId,
+        call_timeout: Duration,
+        now: Timestamp,
+    ) -> Result<()> {
         let killed = killed();
         self.db.execute(
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
@@ -96,11 +124,6 @@ impl Store {
                 ":channel": channel,
                 ":window": window.as_str(),
             },
-        )?;
-        // What an earlier stop summed up is over: if this process is killed, the rows themselves say how far it came.
-        self.db.execute(
-            "UPDATE runs SET state = 'sending', window = ?2, reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
-            params![run, window.as_str()],
         )?;
         Ok(())
     }
