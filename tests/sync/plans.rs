@@ -95,6 +95,20 @@ async fn a_plan_of_new_contacts_is_exact_when_nobody_is_looked_for() {
 }
 
 #[tokio::test]
+async fn a_plan_expects_calls_to_take_as_long_as_they_took() {
+    let scene = Scene::faulty(Faults { latency: Duration::from_millis(900), ..Faults::default() }).await;
+    scene.write("in.csv", People::new(8, 2, 0).csv());
+    let plan = async || scene.plan("in.csv --mode create --rate 100000 --concurrency 8").run().await.exits(0).planned();
+    let seconds = |plan: &Summary| minutes(plan, "max") * 60.0;
+    let before = plan().await;
+    assert!((0.29..0.31).contains(&seconds(&before)), "{before:?}");
+    scene.sync("in.csv --mode create").run().await.exits(0);
+    scene.write("in.csv", People::new(16, 2, 0).csv());
+    let after = plan().await;
+    assert!((0.9..1.4).contains(&seconds(&after)), "{after:?}");
+}
+
+#[tokio::test]
 async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
     let scene = Scene::unlimited().await;
     let list = async || {

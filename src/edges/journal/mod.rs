@@ -139,6 +139,16 @@ impl Journal {
         self.ask_blocking(move |store| store.ended_lately(&channel, since))
     }
 
+    /// How long the latest calls took that were answered and count with those of a channel's last run, on the average;
+    /// `None` without any.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn usual_latency(&self, channel: &str) -> Result<Option<Duration>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask_blocking(move |store| store.usual_latency(&channel))
+    }
+
     /// A key of the channel's known contacts that none of these match fields gives, if there is one.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contactsync::{
     Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, SendJournal, Stop, Summary, TIMEOUT,
-    Tempo, Timestamp, plan, plan_summary,
+    TYPICAL_LATENCY, Tempo, Timestamp, plan, plan_summary,
 };
 
 use crate::args::PlanArgs;
@@ -62,10 +62,12 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         let (counts, forecast) = runtime.block_on(async {
             Ok::<_, Failure>((journal.counts(*run).await?, journal.forecast(*run, &channel.name, policy).await?))
         })?;
-        // As it would be if it were sent now: what was called in the past minute holds it up.
+        // As it would be if it were sent now: what was called in the past minute holds it up, and calls take as long as they
+        // took before.
         let now = clock.now();
         let ended = journal.ended_lately(&channel.name, now)?;
-        let tempo = Tempo { ended, ..channel.tempo(now) };
+        let latency = journal.usual_latency(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
+        let tempo = Tempo { ended, latency, ..channel.tempo(now) };
         let outlook = tempo.outlook(forecast.total, &bounds.limits(now), TIMEOUT);
         has_room &= outlook.runs.is_some();
         summaries.insert(channel.name.clone(), plan_summary(&counts, &forecast, &outlook, worked()));

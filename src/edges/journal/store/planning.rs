@@ -1,5 +1,7 @@
 //! The SQL of planning: runs that begin, and how they become their channel's truth.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::{Result, Store, json, millis, natural};
@@ -11,6 +13,9 @@ use crate::core::shape::Listing;
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
 use crate::edges::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, Planning, RunState};
+
+/// Of how many calls, the latest that were answered, it is told how long a call takes.
+const LATENCY_OF: u32 = 100;
 
 /// How many pending items a forecast reads at a time.
 const FORECAST_PAGE: u32 = 1_000;
@@ -27,13 +32,28 @@ impl Store {
         Ok(query.query_row([channel], |row| row.get(0)).optional()?)
     }
 
-    // A plan has runs of its own: `main` has those that were sent.
     pub(in crate::edges::journal) fn ended_lately(&self, channel: &str, since: Timestamp) -> Result<Vec<Timestamp>> {
+        self.last_window(channel)?.map_or_else(|| Ok(Vec::new()), |window| self.ended_since(&window, since))
+    }
+
+    pub(in crate::edges::journal) fn usual_latency(&self, channel: &str) -> Result<Option<Duration>> {
+        let Some(window) = self.last_window(channel)? else { return Ok(None) };
+        let mut query = self.db.prepare_cached(
+            "SELECT avg(took) FROM (
+                 SELECT max(ended_at - started_at, 0) AS took FROM calls
+                 WHERE window = ?1 AND result NOT IN ('lost', 'unsent', 'throttled') ORDER BY started_at DESC LIMIT ?2)",
+        )?;
+        let millis: Option<f64> = query.query_row(params![window.as_str(), LATENCY_OF], |row| row.get(0))?;
+        Ok(millis.map(|millis| Duration::from_secs_f64(millis / 1_000.0)))
+    }
+
+    // A plan has runs of its own: `main` has those that were sent.
+    fn last_window(&self, channel: &str) -> Result<Option<WindowId>> {
         let mut query = self.db.prepare_cached(
             "SELECT window FROM main.runs WHERE channel = ?1 AND window <> '' ORDER BY id DESC LIMIT 1",
         )?;
         let window: Option<String> = query.query_row([channel], |row| row.get(0)).optional()?;
-        window.map_or_else(|| Ok(Vec::new()), |window| self.ended_since(&WindowId::from_journal(window), since))
+        Ok(window.map(WindowId::from_journal))
     }
 
     pub(in crate::edges::journal) fn known_by_others(&self, channel: &str, matches: &[String]) -> Result<Option<Key>> {
@@ -205,8 +225,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::core::diff::TagsMode;
     use crate::core::model::{Mode, Rejection};
