@@ -215,7 +215,8 @@ impl Observer for ChannelProgress<'_> {
                 self.say(Level::Warning, &format!("the platform allows {limit} calls a minute: keeping to that"));
             }
             Event::Others { calls } => {
-                let text = format!("somebody else uses this token: {calls} calls in the past minute; giving way");
+                let calls = if *calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+                let text = format!("somebody else uses this token: {calls} in the past minute; giving way");
                 self.say(Level::Warning, &text);
             }
             Event::Done { row, line, outcome, .. } => {
