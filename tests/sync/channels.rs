@@ -209,7 +209,9 @@ async fn check_each_fails_for_itself() {
     refused.accept_token("refused");
     let ran = scene.program("resume --channel-column office --json").run().await.exits(0);
     let told = Told::by(&ran);
-    assert_eq!((told.names(), told.end("refused")), (vec!["refused"], ("finished", "")));
+    // The whole input is told, and not only what was gone on with.
+    assert_eq!((told.names(), told.json["rows"].as_u64()), (vec!["down", "refused", "steady"], Some(270)));
+    assert_eq!(["down", "refused", "steady"].map(|name| told.end(name)), [("finished", ""); 3]);
     assert_eq!((told.count("refused", "created"), refused.ledger().creates("refused")), (60, 60));
     few.are_all_of_channel(&refused, "refused");
     assert_eq!(calls(), before);
@@ -446,8 +448,10 @@ async fn shards_are_interrupted_and_resumed_each_for_itself() {
         let told = Told::by(&ran);
         let here: Vec<String> = told.names().into_iter().map(str::to_owned).collect();
         let rows = told.json["rows"].as_u64().expect("a number");
-        let ran = scene.program(&format!("resume {options}")).run().await.exits(0);
-        assert!(!Told::by(&ran).names().contains(&NOBODYS));
+        // The rows that name no channel are told of again, with the exit code that they had with those that do.
+        let code = if here.iter().any(|name| name == NOBODYS) { 3 } else { 0 };
+        let told = Told::by(&scene.program(&format!("resume {options}")).run().await.exits(code));
+        assert_eq!((told.names(), told.json["rows"].as_u64()), (here.iter().map(String::as_str).collect(), Some(rows)));
         (here, rows)
     };
     let (first, second, third) = tokio::join!(shard(0), shard(1), shard(2));
@@ -478,9 +482,49 @@ async fn calls_are_limited_in_each_channel() {
     scene.program("resume --max-calls 7").run().await.exits(4);
     assert_eq!(made(), [5, 14]);
     let ran = scene.program("resume --json").run().await.exits(0);
-    assert_eq!((Told::by(&ran).names(), made()), (vec!["large"], [5, 20]));
+    let told = Told::by(&ran);
+    assert_eq!((told.names(), made()), (vec!["large", "small"], [5, 20]));
+    assert_eq!(["large", "small"].map(|name| told.count(name, "created")), [20, 5]);
     small.are_all_of_channel(&scene.sandbox, "small");
     large.are_all_of_channel(&scene.sandbox, "large");
+}
+
+#[tokio::test]
+async fn whoever_resumes_is_told_of_the_whole_input() {
+    let scene = Scene::unlimited().await;
+    let offices = ["small", "large", "gone"];
+    configure(&scene, "", &offices.map(|name| Office::new(name, scene.sandbox.url())));
+    let (small, large) = (People::new(2, 2, 0), People::new(9, 2, 0));
+    let rejected = ",,,small\nx,nobody@example.com,,\n";
+    scene.write("in.csv", by_turns(&[("small", &small), ("large", &large), ("gone", &large)]) + rejected);
+    scene.program("sync in.csv --max-calls 4").run().await.exits(4);
+    let ends = ["created", "rejected", "pending"];
+    let check = |ran: &Ran, channels: &[(&str, [usize; 3])]| {
+        let told = Told::by(ran);
+        let found: Vec<_> =
+            told.names().into_iter().map(|name| (name, ends.map(|end| told.count(name, end)))).collect();
+        assert_eq!(found, channels, "{ran:?}");
+    };
+    // A channel that is done or cannot be gone on with, and rows of none, stand beside those that are gone on with.
+    let all = fs::read_to_string(scene.path("contactsync.toml")).expect("a text");
+    let (rest, _) = all.split_once("[channel.gone]").expect("the last one");
+    scene.write("contactsync.toml", rest);
+    let ran = scene.program("resume --json --max-calls 2").run().await.exits(4);
+    let done = [(NOBODYS, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [6, 0, 3]), ("small", [2, 1, 0])];
+    check(&ran, &done);
+    let why = "it is not among the channels of this run";
+    assert_eq!(Told::by(&ran).end("gone"), ("stopped", why));
+    let warning = format!("warning: channel `gone`: stopped: {why}; 5 of 9 rows are pending");
+    assert_eq!(ran.said("warning: channel `gone`"), [warning]);
+    scene.write("contactsync.toml", &all);
+    // A newer run of a channel stands for it.
+    scene.write("few.csv", "email\nsomebody@example.com\n");
+    rewrite(&scene, "contactsync.toml", &[("channel_column = \"office\"\n", "")]);
+    scene.program("sync few.csv --channel small").run().await.exits(0);
+    scene.write("contactsync.toml", &all);
+    let ran = scene.program("resume --json").run().await.exits(3);
+    check(&ran, &[(NOBODYS, [0, 1, 0]), ("gone", [9, 0, 0]), ("large", [9, 0, 0])]);
+    scene.program("resume").run().await.exits(0);
 }
 
 #[tokio::test]

@@ -269,6 +269,14 @@ impl Journal {
         })
     }
 
+    /// The runs that were planned from an input, but for those of channels that have a newer run.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn standing_runs(&self, sync: i64) -> Result<Vec<RunRow>, JournalError> {
+        self.ask_blocking(move |store| store.standing_runs(sync))
+    }
+
     /// The newest run of a channel that can be gone on with.
     ///
     /// # Errors

@@ -35,8 +35,8 @@ pub struct Sending<'a> {
     pub runtime: &'a Runtime,
     pub journal: &'a Journal,
     pub runs: Vec<Sendable<'a>>,
-    /// The run that holds the rows without a channel.
-    pub unknown: Option<i64>,
+    /// What else there is of their input: runs that are not sent now, by their channels' names.
+    pub beside: Vec<(String, i64)>,
     /// Whether rows are parted by channel, so that there may be several, though it is one this time.
     pub by_channel: bool,
     pub limits: Limits,
@@ -105,10 +105,14 @@ impl<'a> Sending<'a> {
             }
             channels.insert((*name).to_owned(), summary);
         }
-        if let Some(run) = self.unknown {
-            let counts = self.journal.counts_blocking(run)?;
-            let summary = run_summary(run, RunState::Finished, None, &counts, Duration::ZERO);
-            channels.insert(WITHOUT_CHANNEL.to_owned(), summary);
+        for (name, run) in &self.beside {
+            let counts = self.journal.counts_blocking(*run)?;
+            let (state, reason) = if counts.pending == 0 {
+                (RunState::Finished, None)
+            } else {
+                (RunState::Stopped, Some("it is not among the channels of this run".to_owned()))
+            };
+            channels.insert(name.clone(), run_summary(*run, state, reason, &counts, Duration::ZERO));
         }
         Ok(Summary::of_channels(channels))
     }
@@ -137,8 +141,13 @@ impl Sent<'_> {
         } else {
             output::print(&output::run_text(&self.summary))
         };
-        let mut exits = vec![if self.summary.rejected > 0 { Exit::Rejected } else { Exit::Done }];
-        let several = self.endings.len() > 1;
+        // What was not sent now counts as well: who asks wants to know how the input stands.
+        let mut exits = vec![match &self.summary {
+            summary if summary.pending > 0 => Exit::Stopped,
+            summary if summary.rejected > 0 => Exit::Rejected,
+            _ => Exit::Done,
+        }];
+        let several = self.summary.channels.len() > 1;
         for (name, ending) in &self.endings {
             let prefix = if several { format!("channel `{name}`: ") } else { String::new() };
             match ending {
@@ -152,6 +161,11 @@ impl Sent<'_> {
                         voice.say(Level::Error, &format!("{prefix}{error}"));
                     }
                 }
+            }
+        }
+        for (name, summary) in &self.summary.channels {
+            if self.endings.iter().all(|(sent, _)| sent != name) {
+                say_what_is_pending(summary, &format!("channel `{name}`: "), voice);
             }
         }
         let exit = Exit::gravest(exits);
@@ -180,10 +194,15 @@ impl Sent<'_> {
 }
 
 fn say_why_it_stopped(ending: &Ending, prefix: &str, voice: &Voice) {
-    let summary = &ending.summary;
     if let Some(StopReason::Unauthorized(message)) = &ending.stopped {
         voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
-    } else if summary.pending > 0 {
+    } else {
+        say_what_is_pending(&ending.summary, prefix, voice);
+    }
+}
+
+fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
+    if summary.pending > 0 {
         let state = output::state(summary.state, summary.reason.as_deref());
         voice
             .say(Level::Warning, &format!("{prefix}{state}; {} of {} rows are pending", summary.pending, summary.rows));

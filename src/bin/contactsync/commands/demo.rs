@@ -131,7 +131,7 @@ impl<'a> Demo<'a> {
             runtime: self.runtime,
             journal: &self.journal,
             runs: vec![Sendable { run, policy: self.policy, to: &self.to, listed: None }],
-            unknown: None,
+            beside: Vec::new(),
             by_channel: false,
             limits: Limits::default(),
             patience: PATIENCE,

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
+use contactsync::{ChannelKind, Clients, Clock, Journal, NO_CHANNEL, RunRow, RunState, RunSummary, Stop, Timeouts};
 
 use crate::args::ResumeArgs;
-use crate::commands::bring::{Again, Sendable, Sending};
+use crate::commands::bring::{Again, Sendable, Sending, WITHOUT_CHANNEL};
 use crate::commands::lists::{CONFIG, JOURNAL, go_on};
 use crate::commands::place::Place;
 use crate::commands::{runtime, shown};
@@ -86,7 +86,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             .zip(&ready)
             .map(|(run, to)| Sendable { run: run.id, policy: run.policy, to, listed: listed.get(&run.sync) })
             .collect(),
-        unknown: None,
+        beside: beside(&place.journal, &runs)?,
         by_channel: channels.column().is_some(),
         limits,
         patience: bounds.patience,
@@ -106,6 +106,21 @@ fn unwritten(journal: &Journal, channel: &str) -> Result<Option<i64>, Failure> {
     let Some(run) = journal.newest(channel)? else { return Ok(None) };
     let is_whole = journal.listing(run.sync)?.is_none_or(|(_, is_whole)| is_whole);
     Ok(Some(run.sync).filter(|_| !is_whole))
+}
+
+// What else there is of the inputs that are gone on with, the older ones first, so that of two inputs the newer one's rows
+// without a channel are told.
+fn beside(journal: &Journal, runs: &[RunRow]) -> Result<Vec<(String, i64)>, Failure> {
+    let syncs: BTreeSet<i64> = runs.iter().map(|run| run.sync).collect();
+    let mut beside = Vec::new();
+    for sync in syncs {
+        let others = journal.standing_runs(sync)?.into_iter().filter(|other| runs.iter().all(|run| run.id != other.id));
+        beside.extend(others.map(|RunRow { id, channel, .. }| {
+            let name = if channel == NO_CHANNEL { WITHOUT_CHANNEL.to_owned() } else { channel };
+            (name, id)
+        }));
+    }
+    Ok(beside)
 }
 
 // Several channels' runs are of one input as a rule.

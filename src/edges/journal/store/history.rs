@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use super::{Result, Store, call_kind, natural, parse};
 use crate::core::time::Timestamp;
 use crate::edges::journal::JournalError;
-use crate::edges::journal::rows::{Counts, RunRow, RunState};
+use crate::edges::journal::rows::{Counts, NO_CHANNEL, RunRow, RunState};
 
 impl Store {
     pub(in crate::edges::journal) fn resumable(&self, channel: &str) -> Result<Option<RunRow>> {
@@ -19,6 +19,14 @@ impl Store {
     pub(in crate::edges::journal) fn newest(&self, channel: &str) -> Result<Option<RunRow>> {
         let which = "WHERE runs.channel = ?1 AND state <> 'planning' ORDER BY id DESC LIMIT 1";
         Ok(self.select_runs(which, params![channel])?.into_iter().next())
+    }
+
+    pub(in crate::edges::journal) fn standing_runs(&self, sync: i64) -> Result<Vec<RunRow>> {
+        let later =
+            "later.id > runs.id AND later.channel = runs.channel AND later.channel <> ?2 AND later.state <> 'planning'";
+        // A sync has the number of the first of its runs.
+        let which = format!("WHERE id >= ?1 AND sync = ?1 AND NOT EXISTS (SELECT 1 FROM runs AS later WHERE {later})");
+        self.select_runs(&which, params![sync, NO_CHANNEL])
     }
 
     pub(in crate::edges::journal) fn runs(&self, limit: u32) -> Result<Vec<RunRow>> {
