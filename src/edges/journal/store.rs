@@ -36,6 +36,14 @@ const RUN_TABLES: &str = include_str!("runs.sql");
 /// How long another process may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How much of the file is kept in memory, in KiB, which SQLite tells from pages by the sign. A thousand channels are at
+/// work on some 20 MB of it, a few pages each, over and over.
+const CACHE: i64 = -32 * 1024;
+
+/// How many pages of 4 KiB the log takes before SQLite brings them into the file. That holds the writer up, the less often
+/// the better: a page that was written ten times meanwhile is brought over once.
+const LOG_PAGES: i64 = 8_192;
+
 #[derive(Debug)]
 pub(super) struct Store {
     db: Connection,
@@ -132,6 +140,8 @@ impl Store {
         self.db.pragma_update(None, "synchronous", "FULL")?;
         // A mapped file that is cut short kills the process instead of giving an error.
         self.db.pragma_update(None, "mmap_size", 0)?;
+        self.db.pragma_update(None, "cache_size", CACHE)?;
+        self.db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
         self.db.set_prepared_statement_cache_capacity(64);
         Ok(())
     }
