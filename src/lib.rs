@@ -15,6 +15,7 @@
 //!
 //! One input may go to several channels. Each has a run of its own, and these are planned together and sent side by side:
 //! what befalls one of them does not befall the others. Channels whose tokens are equal share one window.
+//! The calls of all set out through one gate, which spreads what a thousand windows would let start at one moment.
 //!
 //! # Layers
 //!

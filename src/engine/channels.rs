@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -10,7 +11,7 @@ use crate::core::channel::WindowId;
 use crate::core::retry::throttled_for;
 use crate::core::window::{MARGIN, MINUTE};
 use crate::edges::journal::{JournalError, SendJournal};
-use crate::edges::pace::{Clock, Pace};
+use crate::edges::pace::{Clock, Gate, Pace};
 use crate::edges::platform::dialect::LONGEST_RETRY_AFTER;
 use crate::engine::event::Observer;
 use crate::engine::send::{Ending, Job, begin, fail, send_begun};
@@ -56,8 +57,11 @@ async fn paces<J: SendJournal, T, O>(jobs: &[Job<'_, J, T, O>]) -> Result<BTreeM
             .and_modify(|other| *other = if job.rate < other.rate { job } else { other })
             .or_insert(job);
     }
+    let Some(job) = jobs.first() else { return Ok(BTreeMap::new()) };
+    let gate = Arc::new(Gate::new(slowest.values().map(|job| job.rate), job.clock.clone()));
     let paces = slowest.into_iter().map(async |(window, job)| {
-        Ok((window.clone(), restored(job.journal, window, job.rate, job.burst, job.clock).await?))
+        let pace = restored(job.journal, window, job.rate, job.burst, job.clock).await?;
+        Ok((window.clone(), pace.through(Arc::clone(&gate))))
     });
     in_order(paces).await.into_iter().collect()
 }

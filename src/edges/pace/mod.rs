@@ -2,12 +2,13 @@
 
 mod clock;
 mod delays;
+mod gate;
 mod passage;
 
 use std::future::Future;
 use std::mem;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use governor::middleware::NoOpMiddleware;
@@ -19,6 +20,7 @@ use tokio::sync::Notify;
 pub use self::clock::Clock;
 use self::clock::SinceOrigin;
 pub use self::delays::delays;
+pub use self::gate::Gate;
 use self::passage::Fate;
 pub use self::passage::Passage;
 use crate::core::answer::RateLimit;
@@ -33,6 +35,7 @@ pub struct Pace {
     burst: Option<usize>,
     // Whoever holds the turn gets the next permit, so permits come in the order in which they were asked for.
     turn: tokio::sync::Mutex<()>,
+    gate: Option<Arc<Gate>>,
     state: Mutex<State>,
     // Only for a burst smaller than the limit: one of the limit is what the window allows by itself.
     quota: Option<RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>>,
@@ -51,8 +54,9 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate;
 
-enum Next {
+enum Next<'a> {
     Permit { permit: Permit, is_probe: bool },
+    Through(&'a Gate),
     At(Timestamp),
     AfterChange,
 }
@@ -74,9 +78,16 @@ impl Pace {
             clock,
             burst: burst.map(size),
             turn: tokio::sync::Mutex::new(()),
+            gate: None,
             state: Mutex::new(State { window, paused_until: None, probing: false }),
             changed: Notify::new(),
         }
+    }
+
+    /// The same pace, whose calls set out through a gate.
+    #[must_use]
+    pub fn through(self, gate: Arc<Gate>) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     /// Waits until one more call may start, in the order in which it is asked. Who stops waiting leaves nothing behind.
@@ -85,15 +96,20 @@ impl Pace {
     /// [`TooLate`] as soon as it is certain that the call could not start by `latest`.
     pub async fn permit(&self, latest: Option<Timestamp>) -> Result<Passage<'_>, TooLate> {
         let _turn = self.unless_late(latest, self.turn.lock()).await?;
-
+        // Passed once for a permit, and not before the window has room.
+        let mut gate = self.gate.as_deref();
         loop {
             let now = self.clock.now();
             let is_late = |moment| latest.is_some_and(|latest| moment > latest);
             if is_late(now) {
                 return Err(TooLate);
             }
-            match self.next(now) {
+            match self.next(now, gate) {
                 Next::Permit { permit, is_probe } => return Ok(Passage::new(self, permit, now, is_probe)),
+                Next::Through(ahead) => {
+                    self.unless_late(latest, ahead.pass()).await?;
+                    gate = None;
+                }
                 Next::At(moment) if is_late(moment) => return Err(TooLate),
                 Next::At(moment) => tokio::select! {
                     () = self.clock.sleep_until(moment) => {}
@@ -163,13 +179,16 @@ impl Pace {
         }
     }
 
-    fn next(&self, now: Timestamp) -> Next {
+    fn next<'a>(&self, now: Timestamp, ahead: Option<&'a Gate>) -> Next<'a> {
         let mut state = self.state();
         if let Some(until) = state.paused_until.filter(|&until| now < until) {
             return Next::At(until);
         }
         if state.probing && state.window.has_unfinished() {
             return Next::AfterChange;
+        }
+        if let Some(gate) = ahead.filter(|_| state.window.has_room(now)) {
+            return Next::Through(gate);
         }
         // The quota is asked only when the window has room: what it grants is spent.
         if let Some(quota) = self.quota.as_ref().filter(|_| state.window.has_room(now))
