@@ -1,6 +1,7 @@
 //! The loop that plans: reads rows, maps them, and gives them to the journal, which compares them with what is known.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::{MaxChanges, TooManyChanges};
@@ -13,6 +14,9 @@ use crate::edges::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Set
 use crate::edges::source::{Row, Source, SourceError};
 use crate::engine::event::{Event, Observer};
 use crate::engine::stop::Stop;
+
+/// How many batches of rows are planned in one commit. Each commit writes some pages for each channel that its rows are of.
+const TOGETHER: usize = 8;
 
 /// Why a file could not be planned. Nothing was sent, and what an earlier run left can still be resumed.
 #[derive(Debug, thiserror::Error)]
@@ -90,12 +94,13 @@ pub fn plan(
     ways.keeps_rows = files.rejects.is_some();
     let match_fields = mapping.match_fields().to_vec();
     let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
-    let mut rows = 0;
+    let (mut rows, mut unknown) = (0, false);
     let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
         if stop.reason().is_some() {
             return Err(PlanError::Stopped);
         }
         rows += u64::try_from(batch.len()).unwrap_or(0);
+        unknown |= batch.iter().any(|(at, _)| ways.unknown == Some(*at));
         for settled in journal.plan_rows(&plan, batch)? {
             match settled {
                 Settled::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
@@ -107,7 +112,7 @@ pub fn plan(
         observer.tell(&Event::Read { rows });
         Ok(())
     };
-    let (mut unknown, mut left_out) = (false, 0);
+    let (mut gathered, mut batches, mut left_out) = (Vec::new(), 0, 0);
     // `None` for a row that the rules do not take.
     let make = |row: Row, remains: Option<Cells>| {
         let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
@@ -117,10 +122,11 @@ pub fn plan(
         let read = made.len();
         let taken: Vec<_> = made.into_iter().flatten().collect();
         left_out += u64::try_from(read - taken.len()).unwrap_or(0);
-        let planned: Vec<_> = taken.into_iter().filter_map(|(place, planned)| Some((place?, planned))).collect();
-        unknown |= planned.iter().any(|(at, _)| ways.unknown == Some(*at));
-        flush(planned)
+        gathered.extend(taken.into_iter().filter_map(|(place, planned)| Some((place?, planned))));
+        batches += 1;
+        if batches % TOGETHER == 0 { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
+    flush(gathered)?;
     if let Some(guard) = max_changes {
         let extent = journal.extent(&plan)?;
         if let Err(refused) = guard.check(extent.changes, extent.rows) {

@@ -86,6 +86,7 @@ impl Store {
     // SQLite keeps it in a file of its own making when it grows, and deletes that at the end.
     pub(super) fn dry_and_empty() -> Result<Self> {
         let store = Self { db: Connection::open("")?, dry: true };
+        store.db.pragma_update(None, "cache_size", CACHE)?;
         store.create()?;
         Ok(store)
     }
@@ -99,6 +100,7 @@ impl Store {
             return Self::dry_and_empty();
         }
         store.db.busy_timeout(BUSY_TIMEOUT)?;
+        store.db.pragma_update(Some("temp"), "cache_size", CACHE)?;
         // Temporary tables hide the lasting ones of the same name.
         let tables =
             RUN_TABLES.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("INDEX items", "INDEX temp.items");
