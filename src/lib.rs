@@ -65,6 +65,7 @@ pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::schedule::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
 pub use crate::core::shape::{ListFiles, Listing, Shape};
+pub use crate::core::spread::Spread;
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};

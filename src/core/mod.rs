@@ -20,6 +20,7 @@ pub mod retry;
 pub mod schedule;
 pub mod search;
 pub mod shape;
+pub mod spread;
 pub mod task;
 pub mod text;
 pub mod time;

@@ -1,13 +1,15 @@
 //! How far a run may go, and when calls can start: what a plan and a progress line tell of the time.
 //!
-//! When a call can start follows from the window's rule, from the burst, and from how many are on their way at once. After
-//! one lap of as many calls as the limit is, the rule alone decides: each call starts a minute, a margin and a latency
-//! after the one a lap before it. So one lap is worked out call by call, and the rest is a multiplication.
+//! When a call can start follows from the window's rule, from the burst, from how many are on their way at once, and
+//! from the other channels when they are many. After two laps of as many calls as the limit is, the rule alone decides:
+//! each call starts a minute, a margin and a latency after the one a lap before it. So two laps are worked out call by
+//! call, and the rest is a multiplication.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::core::plan::Range;
+use crate::core::spread::Spread;
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};
 
@@ -47,6 +49,8 @@ pub struct Tempo {
     pub paused_until: Option<Timestamp>,
     /// When the calls ended that count already, in any order; one that is on its way counts as ended now.
     pub ended: Vec<Timestamp>,
+    /// How the calls are spread that all channels would start at once; `None` where it is alone.
+    pub spread: Option<Spread>,
 }
 
 /// The shortest and the longest time.
@@ -82,6 +86,7 @@ impl Tempo {
             now,
             paused_until: None,
             ended: Vec::new(),
+            spread: None,
         }
     }
 
@@ -113,9 +118,12 @@ impl Tempo {
 /// When each call can start.
 struct Laps {
     now: Timestamp,
-    from: Timestamp,
-    // Of the first lap, as far as it is needed.
+    // How many there are.
+    calls: u64,
+    // Of the first two laps, as far as there are calls.
     starts: Vec<Timestamp>,
+    // How many calls a lap has.
+    limit: usize,
     // From one call to the one a lap later.
     lap: Duration,
     latency: Duration,
@@ -123,50 +131,52 @@ struct Laps {
 
 impl Laps {
     fn of(tempo: &Tempo, calls: u64) -> Self {
-        let Tempo { limit, burst, concurrency, latency, now, paused_until, ended } = tempo;
+        let Tempo { limit, burst, concurrency, latency, now, paused_until, ended, spread } = tempo;
         let from = paused_until.map_or(*now, |paused| paused.max(*now));
         let (limit, concurrency) = ((*limit).max(1), (*concurrency).max(1));
         let burst = burst.unwrap_or(limit).clamp(1, limit);
         let mut ended: Vec<Timestamp> = ended.iter().map(|&end| end + MINUTE + MARGIN).collect();
         ended.sort_unstable();
-        let mut starts = Vec::new();
-        for n in 0..limit.min(usize::try_from(calls).unwrap_or(usize::MAX)) {
+        let mut starts: Vec<Timestamp> = Vec::new();
+        for n in 0..limit.saturating_mul(2).min(usize::try_from(calls).unwrap_or(usize::MAX)) {
             // So many must have left before there is room beside the calls of this lap.
-            let leaves = (ended.len() + n).checked_sub(limit).and_then(|last| ended.get(last));
+            let leaves = (ended.len() + n).checked_sub(limit).and_then(|last| ended.get(last)).copied();
+            let lap = n.checked_sub(limit).map(|earlier| starts[earlier] + *latency + MINUTE + MARGIN);
             let slot = n.checked_sub(concurrency).map(|earlier| starts[earlier] + *latency);
             let paced = n.checked_sub(burst).map(|over| from + portion(MINUTE, over + 1, limit));
-            let start = [leaves.copied(), slot, paced].into_iter().flatten().fold(from, Timestamp::max);
+            let spread = spread.map(|spread| from + spread.start(u64::try_from(n).unwrap_or(u64::MAX)));
+            let start = [leaves, lap, slot, paced, spread].into_iter().flatten().fold(from, Timestamp::max);
             starts.push(start);
         }
         let lap = (MINUTE + MARGIN + *latency).max(portion(*latency, limit, concurrency));
-        Self { now: *now, from, starts, lap, latency: *latency }
+        Self { now: *now, calls, starts, limit, lap, latency: *latency }
     }
 
+    // Of a call that there is, counted from 0.
     fn start(&self, call: u64) -> Timestamp {
-        let lap = u64::try_from(self.starts.len()).unwrap_or(u64::MAX).max(1);
-        let place = usize::try_from(call % lap).unwrap_or(usize::MAX);
-        let first = self.starts.get(place).copied().unwrap_or(self.from);
-        first + times(self.lap, call / lap)
+        let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
+        let laps = (call / limit).saturating_sub(1);
+        let place = usize::try_from(call - laps * limit).unwrap_or(usize::MAX);
+        self.starts[place] + times(self.lap, laps)
     }
 
     fn end(&self, calls: u64) -> Timestamp {
         calls.checked_sub(1).map_or(self.now, |last| self.start(last) + self.latency)
     }
 
-    // How many calls can start by `latest`, of `max` at most.
+    // How many of the calls can start by `latest`, of `max` at most.
     fn room(&self, latest: Option<Timestamp>, max: Option<u64>) -> u64 {
-        let in_time = latest.map(|latest| {
-            let Some(&first) = self.starts.first() else { return 0 };
-            let lap = u64::try_from(self.starts.len()).unwrap_or(u64::MAX);
-            if first > latest {
-                return 0;
+        let (mut in_time, mut beyond) = (0, self.calls.min(max.unwrap_or(u64::MAX)));
+        let Some(latest) = latest else { return beyond };
+        while in_time < beyond {
+            let middle = in_time.midpoint(beyond);
+            if self.start(middle) <= latest {
+                in_time = middle + 1;
+            } else {
+                beyond = middle;
             }
-            let laps = latest.since(first).as_millis() / self.lap.as_millis().max(1);
-            let laps = u64::try_from(laps).unwrap_or(u64::MAX);
-            let rest = self.starts.partition_point(|&start| start + times(self.lap, laps) <= latest);
-            laps.saturating_mul(lap).saturating_add(u64::try_from(rest).unwrap_or(u64::MAX))
-        });
-        in_time.unwrap_or(u64::MAX).min(max.unwrap_or(u64::MAX))
+        }
+        in_time
     }
 }
 

@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::core::channel::WindowId;
 use crate::core::retry::throttled_for;
+use crate::core::spread::Spread;
 use crate::core::window::{MARGIN, MINUTE};
 use crate::edges::journal::{JournalError, SendJournal};
 use crate::edges::pace::{Clock, Gate, Pace};
@@ -57,8 +58,7 @@ async fn paces<J: SendJournal, T, O>(jobs: &[Job<'_, J, T, O>]) -> Result<BTreeM
             .and_modify(|other| *other = if job.rate < other.rate { job } else { other })
             .or_insert(job);
     }
-    let Some(job) = jobs.first() else { return Ok(BTreeMap::new()) };
-    let gate = Arc::new(Gate::new(slowest.values().map(|job| job.rate), job.clock.clone()));
+    let gate = Arc::new(Gate::new(Spread::of(slowest.values().map(|job| job.rate))));
     let paces = slowest.into_iter().map(async |(window, job)| {
         let pace = restored(job.journal, window, job.rate, job.burst, job.clock).await?;
         Ok((window.clone(), pace.through(Arc::clone(&gate))))
@@ -77,6 +77,10 @@ pub(super) async fn restored<J: SendJournal>(
     let now = clock.now();
     let ended = journal.ended_since(window, now.before(MINUTE + MARGIN)).await?;
     let pace = Pace::new(rate, burst, ended, clock.clone());
+    let pace = match journal.platform_limit(window).await? {
+        Some(limit) => pace.held_to(limit),
+        None => pace,
+    };
     let longest_pause = throttled_for(Some(LONGEST_RETRY_AFTER));
     // What the platform asked for, it asked of the token, whichever process heard it.
     for (at, retry_after) in journal.throttled_since(window, now.before(longest_pause)).await? {

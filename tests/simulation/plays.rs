@@ -85,6 +85,48 @@ fn a_lower_limit_of_the_platform_is_kept_once_it_is_known() {
     });
 }
 
+/// What the platform said of its limit holds for the next process as well, which has calls on their way before it hears it
+/// again.
+#[test]
+fn a_restart_keeps_to_the_platforms_lower_limit() {
+    let faults = Faults { limit: Some(20), tells: true, ..Faults::default() };
+    plain(30, faults).stage(async |channels, _| {
+        let channel = &channels[0];
+        let run = channel.plan();
+        tokio::select! {
+            _ = channel.send(run, None, Limits::default()) => panic!("it takes three minutes"),
+            () = sleep(Duration::from_secs(5)) => {}
+        }
+        assert_eq!(channel.platform.ledger.borrow().sent.len(), 20);
+        let ending = channel.send(run, None, Limits::default()).await.expect("nobody kills it");
+        assert_eq!((ending.summary.created, ending.summary.throttled), (30, 0));
+    });
+}
+
+/// 3,000 calls that 30 windows would let start at once: a thousand do, and a thousand a second follow.
+#[test]
+fn what_many_channels_could_start_at_once_is_spread_and_the_forecast_knows_it() {
+    let faults = Faults { latency: Duration::from_millis(20), ..Faults::default() };
+    Scenario::plain(50, true, faults).of_channels(30).stage(async |channels, begun| {
+        for ending in Scenario::bring_together(channels).await {
+            assert_eq!((ending.summary.created, ending.summary.pending), (50, 0));
+        }
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_secs(2) && took <= Duration::from_millis(2_200), "{took:?}");
+        for channel in channels {
+            let said = channel.watcher.outlook.get().time.max;
+            assert!(said.abs_diff(took) <= took.mul_f64(0.15), "said {said:?}, took {took:?}");
+        }
+        let mut sent: Vec<u64> = channels.iter().flat_map(|one| one.platform.ledger.borrow().sent.clone()).collect();
+        sent.sort_unstable();
+        let most = sent
+            .iter()
+            .map(|from| sent.partition_point(|at| *at < from + 1_000) - sent.partition_point(|at| at < from));
+        let most = most.max().expect("some were sent");
+        assert!((1_500..=2_001).contains(&most), "{most} in a second");
+    });
+}
+
 /// What a 429 asked for holds for the next process as well.
 #[test]
 fn a_restart_within_a_pause_waits_for_its_end() {

@@ -203,6 +203,12 @@ impl Scenario {
         }
     }
 
+    /// The same for each of so many channels, which may have a whole window's calls on their way at once.
+    pub fn of_channels(self, channels: usize) -> Self {
+        let rows = self.rows.iter().cycle().take(channels).cloned().collect();
+        Self { rows, concurrency: 100, ..self }
+    }
+
     /// Plays it, and says how long it took in virtual time.
     pub fn time(&self) -> Result<Duration, String> {
         self.stage(async |channels, begun| {
@@ -263,6 +269,15 @@ impl Scenario {
 
     async fn side_by_side(channels: &[Channel<'_>]) -> Result<(), String> {
         join_all(channels.iter().map(Channel::play)).await.into_iter().collect()
+    }
+
+    /// Sends the file of each channel, all of them in one process.
+    pub async fn bring_together(channels: &[Channel<'_>]) -> Vec<Ending> {
+        let runs: Vec<i64> = channels.iter().map(Channel::plan).collect();
+        let processes: Vec<Process<'_>> = channels.iter().map(|channel| channel.process(None)).collect();
+        let jobs: Vec<_> =
+            processes.iter().zip(&runs).map(|(process, run)| process.job(*run, Limits::default())).collect();
+        send_all(&jobs).await.into_iter().map(|ending| ending.expect("the journal works")).collect()
     }
 
     async fn together(&self, channels: &[Channel<'_>]) -> Result<(), String> {

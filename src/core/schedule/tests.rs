@@ -93,15 +93,25 @@ fn the_time_follows_from_the_limit() {
     check(&slow, 8, 300);
     check(&slow, 9, 600);
     check(&slow, 101, 60_250 + 2 * 300);
-    // Calls that take longer than the limit does; half a per cent is added by rounding to laps.
+    // Calls that take longer than the limit does.
     let slower = Tempo { latency: Duration::from_secs(10), ..tempo(100) };
     check(&slower, 100, 13 * 10_000);
-    check(&slower, 800, 1_005_000);
+    check(&slower, 800, 1_000_000);
+    // One at a time, and five of nineteen places free after a minute only: the first call of the next lap waits for them.
+    let alone = Tempo { concurrency: 1, latency: Duration::from_millis(2_462), ended: vec![NOW; 5], ..tempo(19) };
+    check(&alone, 20, 60_250 + 6 * 2_462);
     // One every 600 ms; then the rule holds, which is slower by its margin.
     let even = Tempo { burst: Some(1), ..tempo(100) };
     check(&even, 100, 99 * 600);
     check(&even, 101, 60_250);
     check(&even, 200, 60_250 + 99 * 600);
+    // Each channel's last call of the first minute after those of a thousand others.
+    let one_of_many =
+        Tempo { spread: Some(Spread::of(vec![NonZeroU32::new(100).expect("not zero"); 1_000])), ..tempo(100) };
+    check(&one_of_many, 1, 0);
+    check(&one_of_many, 100, 54_010);
+    check(&one_of_many, 101, 60_250);
+    check(&one_of_many, 200, 54_010 + 60_250);
     // A pause comes first.
     let paused = Tempo { paused_until: Some(NOW + Duration::from_secs(61)), ..tempo(100) };
     check(&paused, 100, 61_000);

@@ -54,9 +54,8 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate;
 
-enum Next<'a> {
+enum Next {
     Permit { permit: Permit, is_probe: bool },
-    Through(&'a Gate),
     At(Timestamp),
     AfterChange,
 }
@@ -90,26 +89,30 @@ impl Pace {
         Self { gate: Some(gate), ..self }
     }
 
+    /// The same pace, held to what the platform said in an earlier process: so many calls a minute at the most.
+    #[must_use]
+    pub fn held_to(self, limit: u32) -> Self {
+        let now = self.clock.now();
+        self.state().window.hear(RateLimit { limit, remaining: None }, now, now);
+        self
+    }
+
     /// Waits until one more call may start, in the order in which it is asked. Who stops waiting leaves nothing behind.
     ///
     /// # Errors
     /// [`TooLate`] as soon as it is certain that the call could not start by `latest`.
     pub async fn permit(&self, latest: Option<Timestamp>) -> Result<Passage<'_>, TooLate> {
         let _turn = self.unless_late(latest, self.turn.lock()).await?;
-        // Passed once for a permit, and not before the window has room.
-        let mut gate = self.gate.as_deref();
+        // What the gate gave it, once the window had room.
+        let mut start = None;
         loop {
             let now = self.clock.now();
             let is_late = |moment| latest.is_some_and(|latest| moment > latest);
             if is_late(now) {
                 return Err(TooLate);
             }
-            match self.next(now, gate) {
+            match self.next(now, &mut start) {
                 Next::Permit { permit, is_probe } => return Ok(Passage::new(self, permit, now, is_probe)),
-                Next::Through(ahead) => {
-                    self.unless_late(latest, ahead.pass()).await?;
-                    gate = None;
-                }
                 Next::At(moment) if is_late(moment) => return Err(TooLate),
                 Next::At(moment) => tokio::select! {
                     () = self.clock.sleep_until(moment) => {}
@@ -176,10 +179,11 @@ impl Pace {
             now,
             paused_until: state.paused_until,
             ended: state.window.ends(now),
+            spread: self.gate.as_ref().map(|gate| gate.spread()),
         }
     }
 
-    fn next<'a>(&self, now: Timestamp, ahead: Option<&'a Gate>) -> Next<'a> {
+    fn next(&self, now: Timestamp, start: &mut Option<Timestamp>) -> Next {
         let mut state = self.state();
         if let Some(until) = state.paused_until.filter(|&until| now < until) {
             return Next::At(until);
@@ -187,8 +191,11 @@ impl Pace {
         if state.probing && state.window.has_unfinished() {
             return Next::AfterChange;
         }
-        if let Some(gate) = ahead.filter(|_| state.window.has_room(now)) {
-            return Next::Through(gate);
+        if let Some(gate) = self.gate.as_ref().filter(|_| state.window.has_room(now)) {
+            let start = *start.get_or_insert_with(|| gate.start(now));
+            if now < start {
+                return Next::At(start);
+            }
         }
         // The quota is asked only when the window has room: what it grants is spent.
         if let Some(quota) = self.quota.as_ref().filter(|_| state.window.has_room(now))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use std::{env, fs, slice};
 
 use contactsync::{
-    BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, TIMEOUT, Tempo, Timestamp, Token, concurrency_for,
+    BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, Spread, TIMEOUT, Tempo, Timestamp, Token, concurrency_for,
 };
 
 use super::layer::{Address, ChannelLayer, Layer, Origin, Routing, Said, TokenPlace};
@@ -135,6 +135,11 @@ impl Channels {
             Self::One(channel) => slice::from_ref(channel),
             Self::ByColumn { here, .. } => here,
         }
+    }
+
+    /// How their calls are spread when all begin at once.
+    pub fn spread(&self) -> Spread {
+        Spread::of(self.here().iter().map(Channel::rate))
     }
 
     /// The column that names each row's channel, when there may be several.
