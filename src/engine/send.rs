@@ -225,6 +225,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             limit: self.pace.limit(),
             outlook: self.outlook(),
         });
+        // What the platform said in an earlier run holds in this one.
+        let limit = self.pace.limit();
+        if u64::try_from(limit).is_ok_and(|limit| limit < u64::from(self.job.rate.get())) {
+            self.job.observer.tell(&Event::Limited { limit });
+        }
         Ok(())
     }
 
@@ -400,6 +405,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         // Before the call's place is free: whoever waits for it is to find the channel as it is after the answer.
         self.notice(call, &answer.attempt, begun, at);
         for learned in on_its_way.end(&answer) {
+            if let Learned::Limit(limit) = learned {
+                job.journal.limited(job.window, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
+            }
             self.tell_learned(learned, at);
         }
         Ok((number, answer.attempt, at))

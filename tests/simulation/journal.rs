@@ -76,6 +76,15 @@ impl SendJournal for Gated<'_> {
         self.inner.throttled_since(window, since).await
     }
 
+    async fn platform_limit(&self, window: &WindowId) -> Result<Option<u32>> {
+        self.inner.platform_limit(window).await
+    }
+
+    async fn limited(&self, window: &WindowId, limit: u32) -> Result<()> {
+        self.gate().await;
+        self.inner.limited(window, limit).await
+    }
+
     async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         self.inner.unsettled(run, channel).await
     }

@@ -56,3 +56,9 @@ CREATE TABLE clocks (
     boot    TEXT NOT NULL,      -- which start of the machine
     zero    INTEGER NOT NULL    -- the wall clock's time of that start
 ) WITHOUT ROWID;
+
+-- What the platform last said that each window allows, where it said anything else than what was configured.
+CREATE TABLE limits (
+    window TEXT NOT NULL PRIMARY KEY,
+    calls  INTEGER NOT NULL     -- a minute
+) WITHOUT ROWID;

@@ -56,6 +56,18 @@ pub trait SendJournal {
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<(Timestamp, Option<Duration>)>, JournalError>>;
 
+    /// The most calls a minute that the platform last said a window allows, as far as it said something new.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn platform_limit(&self, window: &WindowId) -> impl Future<Output = Result<Option<u32>, JournalError>>;
+
+    /// Writes down that the platform allows a window so many calls a minute.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn limited(&self, window: &WindowId, limit: u32) -> impl Future<Output = Result<(), JournalError>>;
+
     /// The channel's contacts whose create is not settled, with the item of `run` that wants them, if one does.
     ///
     /// # Errors
@@ -183,6 +195,16 @@ impl SendJournal for Journal {
     ) -> Result<Vec<(Timestamp, Option<Duration>)>, JournalError> {
         let window = window.clone();
         self.ask(move |store| store.throttled_since(&window, since)).await
+    }
+
+    async fn platform_limit(&self, window: &WindowId) -> Result<Option<u32>, JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.platform_limit(&window)).await
+    }
+
+    async fn limited(&self, window: &WindowId, limit: u32) -> Result<(), JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.limited(&window, limit)).await
     }
 
     async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {

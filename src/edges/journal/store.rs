@@ -28,21 +28,24 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
+
+/// What brings a file of an earlier version to the next one, from version 1 on.
+const UPGRADES: [&str; 1] = [include_str!("upgrade_1.sql")];
 
 /// How long another process may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much of the file is kept in memory, in KiB, which SQLite tells from pages by the sign. A thousand channels are at
-/// work on some 20 MB of it, a few pages each, over and over.
-const CACHE: i64 = -32 * 1024;
+/// work on some 20 MB of it, five pages each, over and over.
+const CACHE_KIB: i64 = -32 * 1024;
 
-/// How many pages of 4 KiB the log takes before SQLite brings them into the file. That holds the writer up, the less often
+/// How many pages of 4 KiB the write-ahead log takes before SQLite brings them into the file. That holds the writer up, the less often
 /// the better: a page that was written ten times meanwhile is brought over once.
-const LOG_PAGES: i64 = 8_192;
+const WAL_PAGES: i64 = 8_192;
 
 #[derive(Debug)]
 pub(super) struct Store {
@@ -65,10 +68,10 @@ impl Store {
             refuse_emptied(path)?;
         }
         store.configure().map_err(|source| JournalError::open(path, source))?;
-        if is_new {
+        if is_new || store.version()? < SCHEMA_VERSION {
             // Another process may be at the same; who comes second finds it made.
-            let create = || if store.check(path)? { store.create() } else { Ok(()) };
-            store.begin().and_then(|()| create()).and_then(|()| store.commit()).map_err(|error| match error {
+            let make = || if store.check(path)? { store.create() } else { store.upgrade() };
+            store.begin().and_then(|()| make()).and_then(|()| store.commit()).map_err(|error| match error {
                 JournalError::Sql(source) => JournalError::open(path, source),
                 other => other,
             })?;
@@ -86,7 +89,7 @@ impl Store {
     // SQLite keeps it in a file of its own making when it grows, and deletes that at the end.
     pub(super) fn dry_and_empty() -> Result<Self> {
         let store = Self { db: Connection::open("")?, dry: true };
-        store.db.pragma_update(None, "cache_size", CACHE)?;
+        store.db.pragma_update(None, "cache_size", CACHE_KIB)?;
         store.create()?;
         Ok(store)
     }
@@ -100,7 +103,7 @@ impl Store {
             return Self::dry_and_empty();
         }
         store.db.busy_timeout(BUSY_TIMEOUT)?;
-        store.db.pragma_update(Some("temp"), "cache_size", CACHE)?;
+        store.db.pragma_update(Some("temp"), "cache_size", CACHE_KIB)?;
         // Temporary tables hide the lasting ones of the same name.
         let tables =
             RUN_TABLES.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("INDEX items", "INDEX temp.items");
@@ -142,8 +145,8 @@ impl Store {
         self.db.pragma_update(None, "synchronous", "FULL")?;
         // A mapped file that is cut short kills the process instead of giving an error.
         self.db.pragma_update(None, "mmap_size", 0)?;
-        self.db.pragma_update(None, "cache_size", CACHE)?;
-        self.db.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
+        self.db.pragma_update(None, "cache_size", CACHE_KIB)?;
+        self.db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         self.db.set_prepared_statement_cache_capacity(64);
         Ok(())
     }
@@ -152,6 +155,19 @@ impl Store {
         self.db.execute_batch(LASTING_TABLES)?;
         self.db.execute_batch(RUN_TABLES)?;
         self.db.pragma_update(None, "application_id", APPLICATION_ID)?;
+        self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        Ok(())
+    }
+
+    fn version(&self) -> Result<i64> {
+        Ok(self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+    }
+
+    fn upgrade(&self) -> Result<()> {
+        let version = usize::try_from(self.version()?).unwrap_or(0);
+        for upgrade in UPGRADES.iter().skip(version.saturating_sub(1)) {
+            self.db.execute_batch(upgrade)?;
+        }
         self.db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         Ok(())
     }

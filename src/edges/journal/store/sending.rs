@@ -173,6 +173,17 @@ impl Store {
         Ok(throttled)
     }
 
+    pub(in crate::edges::journal) fn platform_limit(&self, window: &WindowId) -> Result<Option<u32>> {
+        let mut query = self.db.prepare_cached("SELECT calls FROM limits WHERE window = ?1")?;
+        Ok(query.query_row([window.as_str()], |row| row.get(0)).optional()?)
+    }
+
+    pub(in crate::edges::journal) fn limited(&self, window: &WindowId, limit: u32) -> Result<()> {
+        let mut set = self.db.prepare_cached("INSERT OR REPLACE INTO limits (window, calls) VALUES (?1, ?2)")?;
+        set.execute(params![window.as_str(), limit])?;
+        Ok(())
+    }
+
     pub(in crate::edges::journal) fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         let mut query = self.db.prepare_cached(
             "SELECT known.unsettled, items.row, items.line, items.contact, items.cells
