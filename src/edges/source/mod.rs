@@ -11,6 +11,7 @@
 
 mod ahead;
 mod batches;
+mod caught;
 mod cell;
 mod columns;
 mod csv;
@@ -25,6 +26,7 @@ mod lines;
 mod object;
 mod open;
 mod options;
+mod parts;
 mod peel;
 mod sheet;
 mod sniff;

@@ -1,13 +1,15 @@
 //! Rows of a spreadsheet, XLSX or ODS. It is read as a whole when it is opened, so this is the one input
-//! that takes as much memory as it holds.
+//! that takes as much memory as it holds; `parts` says how much that may be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 
 use calamine::{Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Xlsx, XlsxError};
 
+use super::caught::caught;
 use super::columns::Columns;
 use super::open::Steady;
+use super::parts::{self, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS};
 use super::peel::Book;
 use super::{Row, SourceFault, SourceOptions, cell};
 use crate::core::model::Rejection;
@@ -29,7 +31,8 @@ impl Rows {
     /// Reads the sheet that is told, or the first visible one with anything in it.
     pub(super) fn new(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
         let watched = file.try_clone().map_err(SourceFault::Unpack)?;
-        let mut book = Opened::new(book, file)?;
+        parts::look_over(book, &file)?;
+        let mut book = caught(|| Opened::new(book, file)).unwrap_or(Err(damaged(None)))?;
         let sheets = book.sheets();
         let mut read = None;
         for name in chosen(&sheets, told.sheet.as_deref())? {
@@ -97,25 +100,39 @@ impl Opened {
     fn read(&mut self, sheet: &str, table: &mut Table<'_>) -> Result<(), SourceFault> {
         match self {
             Self::Xlsx(book) => {
-                let mut cells = book.worksheet_cells_reader(sheet).map_err(|error| xlsx_fault(&error, None))?;
+                let cells = caught(|| book.worksheet_cells_reader(sheet).map_err(|error| xlsx_fault(&error, None)));
+                let mut cells = cells.unwrap_or(Err(damaged(None)))?;
                 let mut line = None;
                 loop {
-                    let next = cells.next_cell_with_formula_metadata();
-                    let Some(found) = next.map_err(|error| xlsx_fault(&error, line))? else { return Ok(()) };
-                    line = Some(u64::from(found.pos.0) + 1);
-                    table.add(found.pos, cell::text(&found.value, found.formula.is_some()))?;
+                    let next = caught(|| {
+                        let next = cells.next_cell_with_formula_metadata();
+                        let found = next.map_err(|error| xlsx_fault(&error, line))?;
+                        Ok(found.map(|found| (found.pos, cell::text(&found.value, found.formula.is_some()))))
+                    });
+                    let Some((place, cell)) = next.unwrap_or(Err(damaged(line)))? else { return Ok(()) };
+                    line = Some(u64::from(place.0) + 1);
+                    table.add(place, cell)?;
                 }
             }
             Self::Ods(book) => {
-                let cells = book.worksheet_range(sheet).map_err(|error| ods_fault(&error))?;
-                let formulas = book.worksheet_formula(sheet).map_err(|error| ods_fault(&error))?;
+                let read = caught(|| {
+                    let cells = book.worksheet_range(sheet).map_err(|error| ods_fault(&error))?;
+                    Ok((cells, book.worksheet_formula(sheet).map_err(|error| ods_fault(&error))?))
+                });
+                let (cells, formulas) = read.unwrap_or(Err(damaged(None)))?;
                 let Some(start) = cells.start() else { return Ok(()) };
-                for (row, column, value) in cells.used_cells() {
-                    // A sheet has no more of either than fit.
-                    let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
-                    let place = (place(row, start.0), place(column, start.1));
-                    let has_formula = formulas.get_value(place).is_some_and(|formula| !formula.is_empty());
-                    table.add(place, cell::text(value, has_formula))?;
+                let mut used = cells.used_cells();
+                let mut next = || {
+                    used.next().map(|(row, column, value)| {
+                        // A sheet has no more of either than fit.
+                        let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
+                        let place = (place(row, start.0), place(column, start.1));
+                        let has_formula = formulas.get_value(place).is_some_and(|formula| !formula.is_empty());
+                        (place, cell::text(value, has_formula))
+                    })
+                };
+                while let Some((place, cell)) = caught(&mut next).ok_or_else(|| damaged(None))? {
+                    table.add(place, cell)?;
                 }
                 Ok(())
             }
@@ -155,6 +172,9 @@ struct Table<'t> {
     line: u64,
     cells: Vec<(usize, Result<String, String>)>,
     row: u64,
+    // The cells of all rows, and the bytes of their text.
+    held: u64,
+    text: u64,
     // The columns without a name that hold something, by their positions from 1.
     unnamed: BTreeSet<usize>,
 }
@@ -169,6 +189,8 @@ impl<'t> Table<'t> {
             line: 0,
             cells: Vec::new(),
             row: 0,
+            held: 0,
+            text: 0,
             unnamed: BTreeSet::new(),
         }
     }
@@ -181,8 +203,15 @@ impl<'t> Table<'t> {
         if line != self.line {
             self.end_row()?;
         }
+        if line > MAX_ROWS || column as u64 >= MAX_COLUMNS {
+            return Err(SourceFault::Sheet { line: Some(line), found: "cells that are beyond the edge of a sheet" });
+        }
         if line < self.line || self.cells.last().is_some_and(|(last, _)| *last >= column) {
             return Err(SourceFault::Sheet { line: Some(line), found: "cells that are out of order" });
+        }
+        self.text = self.text.saturating_add(cell.as_ref().map_or(0, |text| text.len() as u64));
+        if self.text > MAX_BYTES {
+            return Err(parts::too_large());
         }
         self.line = line;
         self.cells.push((column, cell));
@@ -196,6 +225,10 @@ impl<'t> Table<'t> {
             return Ok(());
         }
         let width = cells.last().map_or(0, |(last, _)| last + 1);
+        self.held += self.columns.as_ref().map_or(width, |columns| columns.header().len()) as u64;
+        if self.held > MAX_CELLS {
+            return Err(parts::too_large());
+        }
         match &self.columns {
             Some(columns) => {
                 self.row += 1;
@@ -252,20 +285,22 @@ fn row(
     Row::Record(Record { row, line, cells: Cells::Texts(texts) })
 }
 
+const fn damaged(line: Option<u64>) -> SourceFault {
+    SourceFault::Sheet { line, found: "a damaged or a rare one" }
+}
+
 // Their words repeat what stands in the file, and are not used.
 fn xlsx_fault(error: &XlsxError, line: Option<u64>) -> SourceFault {
-    let found = match error {
-        XlsxError::Password => "one with a password",
-        _ => "a damaged or a rare one",
-    };
-    SourceFault::Sheet { line, found }
+    match error {
+        XlsxError::Password => SourceFault::Sheet { line, found: "one with a password" },
+        _ => damaged(line),
+    }
 }
 
 fn ods_fault(error: &OdsError) -> SourceFault {
-    let found = match error {
-        OdsError::Password => "one with a password",
-        OdsError::CellLimitExceeded { .. } => "one with more cells than fit into the memory",
-        _ => "a damaged or a rare one",
-    };
-    SourceFault::Sheet { line: None, found }
+    match error {
+        OdsError::Password => SourceFault::Sheet { line: None, found: "one with a password" },
+        OdsError::CellLimitExceeded { .. } => parts::too_large(),
+        _ => damaged(None),
+    }
 }
