@@ -49,7 +49,7 @@ fn rows_text(summary: &RunSummary) -> String {
         (summary.merged, "merged"),
         (summary.pending, "pending"),
     ]);
-    format!("{} rows: {outcomes}", grouped(summary.rows))
+    format!("{}: {outcomes}", counted_rows(summary.rows))
 }
 
 /// How a run stands, with the reason, which may say the state itself: `stopped by SIGINT`.
@@ -59,6 +59,11 @@ pub fn state(state: &str, reason: Option<&str>) -> String {
         Some(reason) => format!("{state}: {reason}"),
         None => state.to_owned(),
     }
+}
+
+/// So many rows: `1 row`, `1,240 rows`.
+pub fn counted_rows(rows: u64) -> String {
+    format!("{} row{}", grouped(rows), if rows == 1 { "" } else { "s" })
 }
 
 /// A number with its digits in groups of three: `1,240`.
@@ -125,6 +130,7 @@ mod tests {
         check(1_240, "1,240");
         check(123_456, "123,456");
         check(1_234_567, "1,234,567");
+        assert_eq!([0, 1, 1_240].map(counted_rows), ["0 rows", "1 row", "1,240 rows"]);
     }
 
     #[test]

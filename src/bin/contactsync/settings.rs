@@ -89,11 +89,26 @@ pub struct Reading {
     pub warnings: Vec<String>,
 }
 
+/// Names of columns that have a meaning of their own, where no rule names the column.
+const RESERVED: [&str; 3] = ["contact_id", "tags", "remove_tags"];
+
+/// Fields of the mapping that are called as what is no field.
+fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
+    rules.fields.iter().map(|rule| rule.name.trim()).filter_map(|name| {
+        let key = match name {
+            "contact_id" => "the key `id`",
+            "tags" => "tables [[tags]]",
+            "remove_tags" => "tables [[tags]] with `remove = true`",
+            _ => return None,
+        };
+        Some(format!("[fields] sends a custom field called `{name}`; what is meant by it otherwise is said by {key}"))
+    })
+}
+
 /// Columns whose name has a meaning of its own but for its capitals: they are fields.
 fn misspelt(mapping: &Mapping) -> Vec<String> {
-    let reserved = ["contact_id", "tags", "remove_tags"];
     let meant = |column: &str| {
-        let name = reserved.into_iter().find(|name| column.eq_ignore_ascii_case(name) && column != *name)?;
+        let name = RESERVED.into_iter().find(|name| column.eq_ignore_ascii_case(name) && column != *name)?;
         Some(format!("column `{column}` is sent as a field of that name; the one that is understood is `{name}`"))
     };
     mapping.fields_by_name().filter_map(meant).collect()
@@ -114,7 +129,7 @@ impl Reading {
                 (Some(line), Some(config)) => Failure::usage_text(format!("{}:{line}: {error}", config.display())),
                 (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
             })?;
-        let warnings = misspelt(&mapping);
+        let warnings = misspelt(&mapping).into_iter().chain(fields_in_name_only(rules)).collect();
         Ok(Self { source, mapping, policy: *policy, warnings })
     }
 }
