@@ -196,6 +196,17 @@ impl Mapping {
         Ok(self)
     }
 
+    /// Whether each of these columns is read for a contact, or to tell whether its row is taken.
+    pub fn reads(&self, header: &[Arc<str>]) -> Vec<bool> {
+        let named = |column: &str| {
+            let paths = self.named.iter().chain(self.take.iter().map(Taken::path));
+            Some(column) == self.channel_column() || paths.into_iter().any(|path| path.goes_by(column))
+        };
+        let header = Header::new(Some(header));
+        let by_name = self.columns.iter().map(|column| *column != Column::Ignored);
+        header.columns().zip(by_name).map(|(column, by_name)| by_name || named(column)).collect()
+    }
+
     /// The fields by which a contact is found, in the order in which they are tried.
     pub fn match_fields(&self) -> &[String] {
         &self.match_fields

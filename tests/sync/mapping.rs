@@ -236,3 +236,24 @@ async fn a_check_counts_rows_as_a_sync_does() {
     );
     assert_eq!(told("", 3).await, expected);
 }
+
+#[tokio::test]
+async fn an_error_in_a_column_that_nobody_reads_costs_no_contact() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.xlsx", std::fs::read("fixtures/input/sheet.xlsx").expect("a fixture"));
+    let rows = async |config: &str, code: i32| {
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
+        scene.plan("in.xlsx").run().await.exits(code).planned().rows()
+    };
+    assert_eq!(rows("", 3).await, "2 rejected, 2 pending");
+    assert_eq!(
+        rows("unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nname = \"first_name\"\n", 0).await,
+        "4 pending"
+    );
+    assert_eq!(
+        rows("unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nsum = \"total\"\n", 3).await,
+        "2 rejected, 2 pending"
+    );
+    let taken = "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[take]]\ncolumn = \"total\"\nnot_blank = true\n";
+    assert_eq!(rows(taken, 3).await, "2 rejected, 2 pending");
+}

@@ -119,7 +119,7 @@ impl Reading {
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
         let InputSettings { source, rules, config, policy, .. } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
-        let source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
+        let mut source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
         let mapping = Mapping::by(rules, source.header(), policy.mode)
             .and_then(|mapping| match channel_column {
                 Some(column) => mapping.routed_by(source.header(), column),
@@ -129,6 +129,9 @@ impl Reading {
                 (Some(line), Some(config)) => Failure::usage_text(format!("{}:{line}: {error}", config.display())),
                 (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
             })?;
+        if let Some(read) = source.header().map(|header| mapping.reads(header)) {
+            source.only(read);
+        }
         let warnings = misspelt(&mapping).into_iter().chain(fields_in_name_only(rules)).collect();
         Ok(Self { source, mapping, policy: *policy, warnings })
     }

@@ -163,6 +163,15 @@ impl Source {
         }
     }
 
+    /// Says which columns of the header anybody reads: for a cell of a spreadsheet that came to nothing, such as `#N/A`, in
+    /// another one, no row is set aside.
+    pub fn only(&mut self, used: Vec<bool>) {
+        match &mut self.rows {
+            Rows::Sheet(rows) => rows.only(used),
+            Rows::Csv(_) | Rows::Jsonl(_) | Rows::Json(_) => {}
+        }
+    }
+
     /// The columns that have a name, in the file's order; `None` for JSON, which has no header.
     pub fn header(&self) -> Option<&[Arc<str>]> {
         match &self.rows {

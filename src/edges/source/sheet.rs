@@ -18,11 +18,12 @@ use crate::core::record::{Cells, Record, Texts};
 /// The rows of one sheet.
 pub(super) struct Rows {
     columns: Columns,
-    read: std::vec::IntoIter<Row>,
-    // The cells before the one for which a row is set aside, by the row's place.
-    remains: BTreeMap<u64, Texts>,
-    // The row that was read last.
-    last: u64,
+    read: std::vec::IntoIter<Record>,
+    faults: Faults,
+    // Whether anybody reads a column, by its place in the header; all of them, where nothing is said.
+    used: Vec<bool>,
+    // The cells before the one for which the last row was set aside.
+    remains: Option<Texts>,
     sheet: String,
     sheets: usize,
 }
@@ -44,8 +45,15 @@ impl Rows {
             }
         }
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
-        let Some((Found { columns, rows, remains }, sheet)) = read else { return Err(SourceFault::EmptySheet) };
-        Ok(Self { columns, read: rows.into_iter(), remains, last: 0, sheet, sheets: sheets.len() })
+        let Some((Found { columns, rows, faults }, sheet)) = read else { return Err(SourceFault::EmptySheet) };
+        let used = vec![true; columns.header().len()];
+        let read = rows.into_iter();
+        Ok(Self { columns, read, faults, used, remains: None, sheet, sheets: sheets.len() })
+    }
+
+    /// For a cell that came to nothing in a column that nobody reads, no row is set aside.
+    pub(super) fn only(&mut self, used: Vec<bool>) {
+        self.used = used;
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -62,13 +70,22 @@ impl Rows {
     }
 
     pub(super) fn next_row(&mut self) -> Option<Row> {
-        self.last += 1;
-        self.read.next()
+        let record = self.read.next()?;
+        let is_used = |(place, _): &&(usize, String)| self.used.get(*place).is_none_or(|used| *used);
+        let Some((place, reason)) = self.faults.get(&record.row).and_then(|faults| faults.iter().find(is_used)) else {
+            return Some(Row::Record(record));
+        };
+        self.remains = match &record.cells {
+            Cells::Texts(texts) => Some(texts.iter().take(*place).collect()),
+            Cells::Object(_) => None,
+        };
+        let (column, reason) = (Some(self.columns.header()[*place].to_string()), reason.clone());
+        Some(Row::Rejected(Rejection { row: record.row, line: record.line, column, reason }))
     }
 
     /// What could be read of the row that was just set aside.
     pub(super) fn remains(&self) -> Option<Cells> {
-        self.remains.get(&self.last).filter(|texts| !texts.is_empty()).cloned().map(Cells::Texts)
+        self.remains.clone().filter(|texts| !texts.is_empty()).map(Cells::Texts)
     }
 }
 
@@ -155,19 +172,22 @@ fn chosen(sheets: &[Sheet], told: Option<&str>) -> Result<Vec<String>, SourceFau
     Ok(vec![sheet.name.clone()])
 }
 
-/// What a sheet holds: its columns, its rows, and what is known of those that are set aside.
+/// What a sheet holds: its columns, its rows, and the cells in them that came to nothing.
 struct Found {
     columns: Columns,
-    rows: Vec<Row>,
-    remains: BTreeMap<u64, Texts>,
+    rows: Vec<Record>,
+    faults: Faults,
 }
+
+/// Cells that came to nothing, by the place of their row: their places in the header, and why.
+type Faults = BTreeMap<u64, Vec<(usize, String)>>;
 
 /// The rows of a sheet while its cells come, row by row and in each from left to right.
 struct Table<'t> {
     told: &'t SourceOptions,
     columns: Option<Columns>,
-    rows: Vec<Row>,
-    remains: BTreeMap<u64, Texts>,
+    rows: Vec<Record>,
+    faults: Faults,
     // The row that is being read, with the places of its cells that are not empty.
     line: u64,
     cells: Vec<(usize, Result<String, String>)>,
@@ -185,7 +205,7 @@ impl<'t> Table<'t> {
             told,
             columns: None,
             rows: Vec::new(),
-            remains: BTreeMap::new(),
+            faults: Faults::new(),
             line: 0,
             cells: Vec::new(),
             row: 0,
@@ -233,12 +253,12 @@ impl<'t> Table<'t> {
             Some(columns) => {
                 self.row += 1;
                 self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
-                self.rows.push(row(columns, self.row, self.line, cells, &mut self.remains));
+                self.rows.push(row(columns, self.row, self.line, cells, &mut self.faults));
             }
             None if self.told.no_header => {
                 let columns = Columns::numbered(width);
                 self.row += 1;
-                self.rows.push(row(&columns, self.row, self.line, cells, &mut self.remains));
+                self.rows.push(row(&columns, self.row, self.line, cells, &mut self.faults));
                 self.columns = Some(columns);
             }
             None => {
@@ -257,7 +277,7 @@ impl<'t> Table<'t> {
         self.end_row()?;
         Ok(self.columns.map(|mut columns| {
             columns.set_unnamed(self.unnamed.into_iter().collect());
-            Found { columns, rows: self.rows, remains: self.remains }
+            Found { columns, rows: self.rows, faults: self.faults }
         }))
     }
 }
@@ -267,22 +287,22 @@ fn row(
     row: u64,
     line: u64,
     cells: Vec<(usize, Result<String, String>)>,
-    remains: &mut BTreeMap<u64, Texts>,
-) -> Row {
+    faults: &mut Faults,
+) -> Record {
     let mut texts = Texts::with_capacity(columns.header().len(), 0);
     let mut cells = cells.into_iter().peekable();
-    for at in columns.places() {
-        while cells.next_if(|(place, _)| *place < at).is_some() {}
-        match cells.next_if(|(place, _)| *place == at) {
+    for (place, at) in columns.places().enumerate() {
+        while cells.next_if(|(found, _)| *found < at).is_some() {}
+        match cells.next_if(|(found, _)| *found == at) {
             None => texts.push(""),
             Some((_, Ok(text))) => texts.push(&text),
             Some((_, Err(reason))) => {
-                remains.insert(row, texts);
-                return Row::Rejected(Rejection { row, line, column: Some(columns.name(at)), reason });
+                texts.push("");
+                faults.entry(row).or_default().push((place, reason));
             }
         }
     }
-    Row::Record(Record { row, line, cells: Cells::Texts(texts) })
+    Record { row, line, cells: Cells::Texts(texts) }
 }
 
 const fn damaged(line: Option<u64>) -> SourceFault {
