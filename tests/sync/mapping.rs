@@ -238,6 +238,16 @@ async fn a_check_counts_rows_as_a_sync_does() {
 }
 
 #[tokio::test]
+async fn a_key_that_looks_like_a_field_is_told_its_place() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "Tel\n1\n");
+    scene.write("contactsync.toml", "[fields]\nphone = \"Tel\"\n\nmatch = \"phone\"\n");
+    let ran = scene.plan("in.csv").run().await.exits(2);
+    assert!(ran.said("error:")[0].contains("contactsync.toml:4: field `match`: expected a column"), "{ran:?}");
+    assert_eq!(ran.said("hint:"), ["hint: `match` for the whole file stands above all tables"]);
+}
+
+#[tokio::test]
 async fn an_error_in_a_column_that_nobody_reads_costs_no_contact() {
     let scene = Scene::unlimited().await;
     scene.write("in.xlsx", std::fs::read("fixtures/input/sheet.xlsx").expect("a fixture"));

@@ -12,7 +12,9 @@ mod tests;
 use std::path::PathBuf;
 
 use contactsync::rules::Rules;
-use contactsync::{Duplicates, Input, Mapping, MaxChanges, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode};
+use contactsync::{
+    Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode,
+};
 
 use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
 use crate::config::Config;
@@ -105,6 +107,14 @@ fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
     })
 }
 
+/// The key of the whole file that came to stand under [fields], where it looks like a field, because it was added at the
+/// end of the file.
+fn misplaced(error: &MappingError) -> Option<&'static str> {
+    let MappingError::Missing { rule, .. } = error else { return None };
+    let keys = ["match", "unmapped", "country", "mode", "duplicates", "url", "platform", "token_env", "token_file"];
+    keys.into_iter().chain(["journal", "rejects", "results"]).find(|key| *rule == format!("field `{key}`"))
+}
+
 /// Columns whose name has a meaning of its own but for its capitals: they are fields.
 fn misspelt(mapping: &Mapping) -> Vec<String> {
     let meant = |column: &str| {
@@ -125,9 +135,15 @@ impl Reading {
                 Some(column) => mapping.routed_by(source.header(), column),
                 None => Ok(mapping),
             })
-            .map_err(|error| match (error.line(), config) {
-                (Some(line), Some(config)) => Failure::usage_text(format!("{}:{line}: {error}", config.display())),
-                (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
+            .map_err(|error| {
+                let failure = match (error.line(), config) {
+                    (Some(line), Some(config)) => Failure::usage_text(format!("{}:{line}: {error}", config.display())),
+                    (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
+                };
+                match misplaced(&error) {
+                    Some(key) => failure.hint(&format!("`{key}` for the whole file stands above all tables")),
+                    None => failure,
+                }
             })?;
         if let Some(read) = source.header().map(|header| mapping.reads(header)) {
             source.only(read);
