@@ -141,7 +141,7 @@ impl Reading {
                     (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
                 };
                 match misplaced(&error) {
-                    Some(key) => failure.hint(&format!("`{key}` for the whole file stands above all tables")),
+                    Some(key) => failure.hint(format!("`{key}` for the whole file stands above all tables")),
                     None => failure,
                 }
             })?;
