@@ -101,7 +101,7 @@ const RULES: &[Rule] = &[
     Rule {
         why: "how files are packed and written is the source's",
         files: Where::OutOf(&["src/edges/source/"]),
-        forbidden: &["calamine", "chardetng", "csv_core", "flate2", "tempfile", "zip", "zstd"],
+        forbidden: &["calamine", "chardetng", "csv_core", "flate2", "quick_xml", "tempfile", "zip", "zstd"],
         allowed: &[],
     },
     Rule {

@@ -253,3 +253,25 @@ fn the_sample_gives_the_plan_that_is_told() {
     assert_eq!(block("plan"), format!("{}{}", text(&plan.stderr), text(&plan.stdout)));
     assert_eq!(plan.status.code(), Some(3));
 }
+
+#[test]
+fn the_example_of_init_says_what_is_told_and_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let export = "fixtures/exports/spanish-excel.csv";
+    std::fs::create_dir_all(folder.path().join("fixtures/exports")).unwrap();
+    for file in [SAMPLE, export] {
+        std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), folder.path().join(file)).unwrap();
+    }
+    let run = |line: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_contactsync"));
+        command.args(line.split_whitespace().skip(1)).current_dir(folder.path()).env_remove("CONTACTSYNC_TOKEN");
+        let output = command.output().unwrap();
+        (output.status.code(), [text(&output.stderr), text(&output.stdout)].concat())
+    };
+    assert_eq!(run(block("init")), (Some(0), block("what init says").to_owned()));
+    // What follows in the text goes on with the sample, in the same folder.
+    let (code, said) = run(&format!("contactsync plan {SAMPLE} --match phone"));
+    assert_eq!((code, said.as_str()), (Some(3), block("plan")));
+    let (code, said) = run(block("what init says").lines().last().unwrap());
+    assert!(code == Some(0) && said.contains("4 rows: 4 to send"), "{said}");
+}

@@ -19,7 +19,7 @@ mod steps;
 mod template;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -163,13 +163,14 @@ impl Mapping {
 
     fn no_source(&self, field: &str, header: &Header, names: &BTreeSet<String>) -> MappingError {
         let field = field.to_owned();
+        let fields = names.iter().cloned().collect();
         if self.unmapped == Unmapped::Send {
             let known = header.columns().chain(names).map(String::as_str);
             let close = closest(&field, known).map(str::to_owned);
-            MappingError::NoColumn { close, columns: header.names(), field }
+            MappingError::NoColumn { close, fields, columns: header.names(), field }
         } else {
             let close = closest(&field, names.iter().map(String::as_str)).map(str::to_owned);
-            MappingError::NoField { close, field }
+            MappingError::NoField { close, fields, field }
         }
     }
 
@@ -193,6 +194,17 @@ impl Mapping {
         }
         self.channel = Some(Route { column, place });
         Ok(self)
+    }
+
+    /// Whether each of these columns is read for a contact, or to tell whether its row is taken.
+    pub fn reads(&self, header: &[Arc<str>]) -> Vec<bool> {
+        let named = |column: &str| {
+            let paths = self.named.iter().chain(self.take.iter().map(Taken::path));
+            Some(column) == self.channel_column() || paths.into_iter().any(|path| path.goes_by(column))
+        };
+        let header = Header::new(Some(header));
+        let by_name = self.columns.iter().map(|column| *column != Column::Ignored);
+        header.columns().zip(by_name).map(|(column, by_name)| by_name || named(column)).collect()
     }
 
     /// The fields by which a contact is found, in the order in which they are tried.
@@ -222,6 +234,27 @@ impl Mapping {
             Cells::Object(object) => object.iter().find(|(name, _)| nfc(name) == *column)?.1.as_str()?,
         };
         Some(text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// What stands for the channel that a record names; `None` where no column says which it is.
+    ///
+    /// # Errors
+    /// A [`Rejection`] when it names none, or none of these.
+    pub fn channel_among<'c, T>(
+        &self,
+        record: &Record,
+        channels: &'c BTreeMap<String, T>,
+    ) -> Result<Option<&'c T>, Rejection> {
+        let Some(column) = self.channel_column() else { return Ok(None) };
+        let found = match self.channel(record) {
+            None => "none",
+            Some(name) => match channels.get(name) {
+                Some(channel) => return Ok(Some(channel)),
+                None => "one that is not in the configuration",
+            },
+        };
+        let reason = format!("expected the name of a channel, found {found}");
+        Err(Rejection { row: record.row, line: record.line, column: Some(column.to_owned()), reason })
     }
 
     /// Whether a record is one that the rules take. One that they do not take is no row of the input.

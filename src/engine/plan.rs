@@ -190,19 +190,10 @@ impl Router {
     }
 
     fn contact(&self, record: &Record, mapping: &Mapping) -> (Option<usize>, Result<Contact, Rejection>) {
-        let Some(column) = mapping.channel_column() else {
-            return (self.of_no_channel(), mapping.contact(record));
-        };
-        let refuse = |found: &str| {
-            let reason = format!("expected the name of a channel, found {found}");
-            Rejection { row: record.row, line: record.line, column: Some(column.to_owned()), reason }
-        };
-        match mapping.channel(record) {
-            None => (self.of_no_channel(), Err(refuse("none"))),
-            Some(name) => match self.channels.get(name) {
-                None => (self.of_no_channel(), Err(refuse("one that is not in the configuration"))),
-                Some(place) => (*place, mapping.contact(record)),
-            },
+        match mapping.channel_among(record, &self.channels) {
+            Ok(None) => (self.of_no_channel(), mapping.contact(record)),
+            Ok(Some(place)) => (*place, mapping.contact(record)),
+            Err(rejection) => (self.of_no_channel(), Err(rejection)),
         }
     }
 

@@ -45,6 +45,14 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
     check("print.csv", Some(b"%PDF-1.7\n%"), email, &["print.csv: ", "found a PDF"]).await;
     check("cut.csv.gz", Some(b"\x1F\x8B\x08\0"), email, &["cut.csv.gz:1: ", "could not read it"]).await;
     check("open.csv", Some(b"email,\"name\na,b\n"), email, &["open.csv:1: ", "quote"]).await;
+    for book in ["sheet.xlsx", "sheet.ods"] {
+        let whole = fs::read(format!("fixtures/input/{book}")).expect("a fixture");
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 0xFF;
+        check(book, Some(&flipped), email, &[book, "found a damaged", "save it again as .xlsx or .csv"]).await;
+        check(book, Some(&whole[..whole.len() / 2]), email, &[book, "expected an archive", "found a damaged one"])
+            .await;
+    }
     check("in.csv", Some(b"email\na@example.com\n"), "--match mail", &["in.csv: ", "`mail`", "`email` is one"]).await;
     check("in.csv", None, "", &["in.csv: ", "--match", "email"]).await;
     check("in.csv", None, "--match email --match email", &["in.csv: ", "`email`", "twice"]).await;

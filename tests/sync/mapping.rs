@@ -141,7 +141,8 @@ async fn a_mistake_in_the_mapping_is_told_in_one_line_and_nothing_is_sent() {
     check(
         "\"phone\"",
         "\"telephone\"",
-        "in.csv: match field `telephone`: expected a field of the mapping, found none of that name",
+        "in.csv: match field `telephone`: expected a field of the mapping, found none of that name; its fields \
+         are `email`, `first_name`, `full_name`, `phone`, `since`, `source`",
     )
     .await;
     check(
@@ -200,4 +201,69 @@ async fn a_check_tells_all_before_anything_is_sent() {
     scene.sandbox.refuse_token(TOKEN);
     let ran = scene.program(&format!("check --url {url}")).run().await.exits(5);
     assert!(ran.stdout.contains("default: not ready") && ran.stderr.contains("refused the token"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_check_counts_rows_as_a_sync_does() {
+    let scene = Scene::unlimited().await;
+    let url = scene.sandbox.url();
+    let told = async |options: &str, code: i32| {
+        let ran = scene.program(&format!("check in.csv --match phone --url {url} {options}")).run().await.exits(code);
+        ran.stdout.lines().map(str::trim).skip_while(|line| !line.contains(" rows")).collect::<Vec<_>>().join("; ")
+    };
+    // A column without a name that holds something, and a contact that has two rows.
+    scene.write("in.csv", "phone,,name\n+1,x,Ann\n+2,,Bo\n+1,,Ann B\n");
+    let ran = scene.program(&format!("check in.csv --match phone --url {url}")).run().await.exits(0);
+    assert!(ran.stdout.contains("columns parted by `,`; column 2 has no name and is ignored\n"), "{ran:?}");
+    let merged = "3 rows; 2 to be sent; 1 merged: of a contact that has another row (`duplicates = \"last\"`)";
+    assert_eq!(told("", 0).await, merged);
+    assert_eq!(scene.plan("in.csv --match phone").run().await.exits(0).planned().rows(), "1 merged, 2 pending");
+    let rejected = "3 rows; 2 to be sent; 1 rejected; 1: expected each contact once, found this one in an earlier row too \
+                    (the first in line 4)";
+    assert_eq!(told("--duplicates reject", 3).await, rejected);
+    // Rows that are equal and say nobody's number are several contacts.
+    let ran = scene.program(&format!("check in.csv --mode create --url {url}"));
+    scene.write("in.csv", "name\nAnn\nAnn\n");
+    assert!(ran.run().await.exits(0).stdout.contains("2 to be sent"));
+
+    let table = |name: &str| format!("[channel.{name}]\ntoken_env = \"CONTACTSYNC_TOKEN\"\n");
+    scene.write("contactsync.toml", format!("channel_column = \"office\"\n{}{}", table("norte"), table("sur")));
+    scene.write("in.csv", "phone,office\n+1,norte\n+1,sur\n+2,este\n+3,\n");
+    let channel = "column `office`: expected the name of a channel, found";
+    let expected = format!(
+        "4 rows; 2 to be sent; 2 rejected; 1: {channel} one that is not in the configuration (the first in line 4); \
+         1: {channel} none (the first in line 5)"
+    );
+    assert_eq!(told("", 3).await, expected);
+}
+
+#[tokio::test]
+async fn a_key_that_looks_like_a_field_is_told_its_place() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "Tel\n1\n");
+    scene.write("contactsync.toml", "[fields]\nphone = \"Tel\"\n\nmatch = \"phone\"\n");
+    let ran = scene.plan("in.csv").run().await.exits(2);
+    assert!(ran.said("error:")[0].contains("contactsync.toml:4: field `match`: expected a column"), "{ran:?}");
+    assert_eq!(ran.said("hint:"), ["hint: `match` for the whole file stands above all tables"]);
+}
+
+#[tokio::test]
+async fn an_error_in_a_column_that_nobody_reads_costs_no_contact() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.xlsx", std::fs::read("fixtures/input/sheet.xlsx").expect("a fixture"));
+    let rows = async |config: &str, code: i32| {
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
+        scene.plan("in.xlsx").run().await.exits(code).planned().rows()
+    };
+    assert_eq!(rows("", 3).await, "2 rejected, 2 pending");
+    assert_eq!(
+        rows("unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nname = \"first_name\"\n", 0).await,
+        "4 pending"
+    );
+    assert_eq!(
+        rows("unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nsum = \"total\"\n", 3).await,
+        "2 rejected, 2 pending"
+    );
+    let taken = "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[take]]\ncolumn = \"total\"\nnot_blank = true\n";
+    assert_eq!(rows(taken, 3).await, "2 rejected, 2 pending");
 }

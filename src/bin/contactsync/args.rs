@@ -132,6 +132,9 @@ pub struct CheckArgs {
     /// Which contacts may be made and changed [default: upsert]
     #[arg(long, value_enum, help_heading = "The input")]
     pub mode: Option<ModeArg>,
+    /// Which of several rows of one contact counts [default: last]
+    #[arg(long, value_enum, value_name = "WHICH", help_heading = "The input")]
+    pub duplicates: Option<DuplicatesArg>,
     #[command(flatten)]
     pub place: PlaceArgs,
     #[command(flatten)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use contactsync::{Event, Observer, Outcome, Span};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::counted_rows;
 use crate::voice::{Level, Voice};
 
 /// How often a line is written when there is no terminal to draw a bar on.
@@ -69,7 +70,7 @@ impl<'a> Progress<'a> {
     /// Says how many rows the configuration left out of the input.
     pub fn read_to_the_end(&self, left_out: u64) {
         if left_out > 0 {
-            self.voice.say(Level::Info, &format!("{}: {left_out} rows are left out, as configured", self.input));
+            self.voice.say(Level::Info, &format!("{}: {} left out, as configured", self.input, counted_rows(left_out)));
         }
     }
 

@@ -12,7 +12,9 @@ mod tests;
 use std::path::PathBuf;
 
 use contactsync::rules::Rules;
-use contactsync::{Duplicates, Input, Mapping, MaxChanges, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode};
+use contactsync::{
+    Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode,
+};
 
 use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
 use crate::config::Config;
@@ -89,11 +91,34 @@ pub struct Reading {
     pub warnings: Vec<String>,
 }
 
+/// Names of columns that have a meaning of their own, where no rule names the column.
+const RESERVED: [&str; 3] = ["contact_id", "tags", "remove_tags"];
+
+/// Fields of the mapping that are called as what is no field.
+fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
+    rules.fields.iter().map(|rule| rule.name.trim()).filter_map(|name| {
+        let key = match name {
+            "contact_id" => "the key `id`",
+            "tags" => "tables [[tags]]",
+            "remove_tags" => "tables [[tags]] with `remove = true`",
+            _ => return None,
+        };
+        Some(format!("[fields] sends a custom field called `{name}`; what is meant by it otherwise is said by {key}"))
+    })
+}
+
+/// The key of the whole file that came to stand under [fields], where it looks like a field, because it was added at the
+/// end of the file.
+fn misplaced(error: &MappingError) -> Option<&'static str> {
+    let MappingError::Missing { rule, .. } = error else { return None };
+    let keys = ["match", "unmapped", "country", "mode", "duplicates", "url", "platform", "token_env", "token_file"];
+    keys.into_iter().chain(["journal", "rejects", "results"]).find(|key| *rule == format!("field `{key}`"))
+}
+
 /// Columns whose name has a meaning of its own but for its capitals: they are fields.
 fn misspelt(mapping: &Mapping) -> Vec<String> {
-    let reserved = ["contact_id", "tags", "remove_tags"];
     let meant = |column: &str| {
-        let name = reserved.into_iter().find(|name| column.eq_ignore_ascii_case(name) && column != *name)?;
+        let name = RESERVED.into_iter().find(|name| column.eq_ignore_ascii_case(name) && column != *name)?;
         Some(format!("column `{column}` is sent as a field of that name; the one that is understood is `{name}`"))
     };
     mapping.fields_by_name().filter_map(meant).collect()
@@ -104,17 +129,26 @@ impl Reading {
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
         let InputSettings { source, rules, config, policy, .. } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
-        let source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
+        let mut source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
         let mapping = Mapping::by(rules, source.header(), policy.mode)
             .and_then(|mapping| match channel_column {
                 Some(column) => mapping.routed_by(source.header(), column),
                 None => Ok(mapping),
             })
-            .map_err(|error| match (error.line(), config) {
-                (Some(line), Some(config)) => Failure::usage_text(format!("{}:{line}: {error}", config.display())),
-                (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
+            .map_err(|error| {
+                let failure = match (error.line(), config) {
+                    (Some(line), Some(config)) => Failure::usage_text(format!("{}:{line}: {error}", config.display())),
+                    (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
+                };
+                match misplaced(&error) {
+                    Some(key) => failure.hint(format!("`{key}` for the whole file stands above all tables")),
+                    None => failure,
+                }
             })?;
-        let warnings = misspelt(&mapping);
+        if let Some(read) = source.header().map(|header| mapping.reads(header)) {
+            source.only(read);
+        }
+        let warnings = misspelt(&mapping).into_iter().chain(fields_in_name_only(rules)).collect();
         Ok(Self { source, mapping, policy: *policy, warnings })
     }
 }

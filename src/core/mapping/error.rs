@@ -17,20 +17,24 @@ pub enum MappingError {
         columns: Vec<String>,
     },
     /// A match field is neither a field of the rules nor a column of the file.
-    #[error("match field `{field}`: expected a column of the file, found none of that name{}; {}", Meant(close.as_deref()), Listed(columns))]
+    #[error("match field `{field}`: expected a {}column of the file, found none of that name{}{}; {}", or_field(fields), Meant(close.as_deref()), Fields(fields), Listed(columns))]
     NoColumn {
         /// The match field.
         field: String,
+        /// The fields of the rules.
+        fields: Vec<String>,
         /// The column whose name differs only in case or in one letter.
         close: Option<String>,
         /// The header's columns.
         columns: Vec<String>,
     },
     /// A match field is no field of the rules, and the file's own columns are not sent.
-    #[error("match field `{field}`: expected a field of the mapping, found none of that name{}", Meant(close.as_deref()))]
+    #[error("match field `{field}`: expected a field of the mapping, found none of that name{}{}", Meant(close.as_deref()), Fields(fields))]
     NoField {
         /// The match field.
         field: String,
+        /// The fields of the rules.
+        fields: Vec<String>,
         /// The field whose name differs only in case or in one letter.
         close: Option<String>,
     },
@@ -139,6 +143,18 @@ impl fmt::Display for Quoted<'_> {
             write!(f, "{}`{name}`", if at == 0 { "" } else { ", " })?;
         }
         Ok(())
+    }
+}
+
+const fn or_field(fields: &[String]) -> &'static str {
+    if fields.is_empty() { "" } else { "field of the mapping or a " }
+}
+
+struct Fields<'a>(&'a [String]);
+
+impl fmt::Display for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "; its fields are {}", Quoted(self.0)) }
     }
 }
 

@@ -437,13 +437,20 @@ fn rules_are_held_against_the_header() {
         &Rules { matches: names(&["phnoe", "phone"]), ..only(vec![field("phone", "a")]) },
         &["a"],
         None,
-        "match field `phnoe`: expected a field of the mapping, found none of that name",
+        "match field `phnoe`: expected a field of the mapping, found none of that name; its fields are `phone`",
     );
     check(
         &Rules { matches: names(&["phon"]), ..only(vec![field("phone", "a")]) },
         &["a"],
         None,
-        "match field `phon`: expected a field of the mapping, found none of that name; `phone` is one",
+        "match field `phon`: expected a field of the mapping, found none of that name; `phone` is one; its fields are `phone`",
+    );
+    check(
+        &Rules { matches: names(&["fone"]), unmapped: Unmapped::Send, ..only(vec![field("phone", "a")]) },
+        &["a", "b"],
+        None,
+        "match field `fone`: expected a field of the mapping or a column of the file, found none of that name; its fields \
+         are `phone`; the columns are `a`, `b`",
     );
     check(&only(vec![field(" ", "a")]), &["a"], None, "expected the name of a custom field, found an empty one");
     // A field that a rule fills may have any name.

@@ -26,7 +26,7 @@ pub(super) fn text(value: &impl DataType, has_formula: bool) -> Result<String, S
         return Ok(flag.to_string());
     }
     if let Some(moment) = value.get_datetime() {
-        return Ok(date_and_time(moment));
+        return date_and_time(moment);
     }
     if let Some(moment) = value.get_datetime_iso() {
         let (date, time) = moment.split_once('T').unwrap_or((moment, ""));
@@ -69,19 +69,24 @@ fn number(value: f64) -> Result<String, String> {
     Ok(if value == 0.0 { "0".to_owned() } else { format!("{value:.0}") })
 }
 
-// ISO 8601. Before the first day there are only times.
-fn date_and_time(moment: ExcelDateTime) -> String {
+// ISO 8601. Before the first day there are only times, and after the year 9999 nothing: a sheet shows neither.
+fn date_and_time(moment: ExcelDateTime) -> Result<String, String> {
     const DAY: f64 = 86_400_000.0;
-    if moment.is_duration() || moment.as_f64() < 1.0 {
-        return clock((moment.as_f64() * DAY).round());
+    const DAYS: std::ops::Range<f64> = 0.0..2_958_466.0;
+    let days = moment.as_f64();
+    if !(if moment.is_duration() { -DAYS.end..DAYS.end } else { DAYS }).contains(&days) {
+        return Err("expected a date or a time, found a number that is none".to_owned());
+    }
+    if moment.is_duration() || days < 1.0 {
+        return Ok(clock((days * DAY).round()));
     }
     let (year, month, day, hour, minute, second, milli) = moment.to_ymd_hms_milli();
     let date = format!("{year:04}-{month:02}-{day:02}");
-    match (hour, minute, second, milli) {
+    Ok(match (hour, minute, second, milli) {
         (0, 0, 0, 0) => date,
         (_, _, _, 0) => format!("{date}T{hour:02}:{minute:02}:{second:02}"),
         (..) => format!("{date}T{hour:02}:{minute:02}:{second:02}.{milli:03}"),
-    }
+    })
 }
 
 // A span of milliseconds as hours, minutes and seconds.
@@ -162,6 +167,11 @@ mod tests {
         check(Data::String("#DIV/0!".to_owned()), "the error #DIV/0!");
         check(Data::String("Err:502".to_owned()), "the error Err:502");
         check(Data::Empty, "the result of the formula");
+        let moment = |serial, kind| Data::DateTime(ExcelDateTime::new(serial, kind, false));
+        for serial in [-3.0, 2_958_466.0, 1e300, f64::NAN] {
+            check(moment(serial, ExcelDateTimeType::DateTime), "found a number that is none");
+        }
+        check(moment(1e300, ExcelDateTimeType::TimeDelta), "found a number that is none");
         check(Data::Float(1e16), "at most 15 digits");
         check(Data::Float(f64::INFINITY), "at most 15 digits");
         assert_eq!(text(&Data::String(String::new()), true).as_deref(), Ok(""));

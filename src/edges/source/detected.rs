@@ -62,6 +62,18 @@ impl Detected {
         &self.unnamed
     }
 
+    /// That columns without a name are ignored, if there are any.
+    pub fn ignored(&self) -> Option<String> {
+        match self.unnamed.as_slice() {
+            [] => None,
+            [one] => Some(format!("column {one} has no name and is ignored")),
+            [most @ .., last] => {
+                let most: Vec<_> = most.iter().map(ToString::to_string).collect();
+                Some(format!("columns {} and {last} have no name and are ignored", most.join(", ")))
+            }
+        }
+    }
+
     /// Whether the first row names the columns.
     pub const fn has_header(&self) -> bool {
         self.header
@@ -101,14 +113,7 @@ impl Detected {
         if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
             parts.push(format!("read from sheet `{}`, one of {}", sheet.name, sheet.of));
         }
-        match self.unnamed.as_slice() {
-            [] => {}
-            [one] => parts.push(format!("column {one} has no name and is ignored")),
-            [most @ .., last] => {
-                let most: Vec<_> = most.iter().map(ToString::to_string).collect();
-                parts.push(format!("columns {} and {last} have no name and are ignored", most.join(", ")));
-            }
-        }
+        parts.extend(self.ignored());
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 }

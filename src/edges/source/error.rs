@@ -72,6 +72,16 @@ pub enum SourceFault {
         /// What was found.
         found: &'static str,
     },
+    /// A spreadsheet with more in it than is read.
+    #[error(
+        "expected a spreadsheet of at most {cells} cells and {mib} MiB unpacked, found a larger one: save it as .csv"
+    )]
+    LargeSheet {
+        /// The most cells of a sheet.
+        cells: u64,
+        /// The most that it may come to.
+        mib: u64,
+    },
     /// The sheet that was told is not there.
     #[error("expected a sheet called `{sheet}`, found {sheets}")]
     NoSheet {
@@ -195,6 +205,7 @@ impl SourceFault {
             | Self::Unpack(_)
             | Self::PackedTwice
             | Self::Members { .. }
+            | Self::LargeSheet { .. }
             | Self::NoSheet { .. }
             | Self::EmptySheet
             | Self::Empty

@@ -11,6 +11,7 @@
 
 mod ahead;
 mod batches;
+mod caught;
 mod cell;
 mod columns;
 mod csv;
@@ -25,6 +26,7 @@ mod lines;
 mod object;
 mod open;
 mod options;
+mod parts;
 mod peel;
 mod sheet;
 mod sniff;
@@ -158,6 +160,15 @@ impl Source {
             Rows::Jsonl(rows) => rows.remains(),
             Rows::Json(rows) => rows.remains(),
             Rows::Sheet(rows) => rows.remains(),
+        }
+    }
+
+    /// Says which columns of the header anybody reads: for a cell of a spreadsheet that came to nothing, such as `#N/A`, in
+    /// another one, no row is set aside.
+    pub fn only(&mut self, used: Vec<bool>) {
+        match &mut self.rows {
+            Rows::Sheet(rows) => rows.only(used),
+            Rows::Csv(_) | Rows::Jsonl(_) | Rows::Json(_) => {}
         }
     }
 

@@ -59,16 +59,16 @@ pub(super) fn seekable(input: Ahead<Opened>) -> io::Result<Steady> {
             file.rewind()?;
             Ok(file)
         }
-        Opened::Stream(rest) => spooled(ahead.as_slice().chain(rest)),
+        Opened::Stream(rest) => Ok(spooled(ahead.as_slice().chain(rest))?.0),
     }
 }
 
-/// A copy of what is left of a stream. It has no name, is its owner's alone, and is gone with the process.
-pub(super) fn spooled(mut stream: impl Read) -> io::Result<Steady> {
+/// A copy of what is left of a stream, and its size. It has no name, is its owner's alone, and is gone with the process.
+pub(super) fn spooled(mut stream: impl Read) -> io::Result<(Steady, u64)> {
     let mut file = tempfile::tempfile()?;
-    io::copy(&mut stream, &mut file)?;
+    let size = io::copy(&mut stream, &mut file)?;
     file.rewind()?;
-    Ok(Steady::new(file))
+    Ok((Steady::new(file), size))
 }
 
 impl Steady {

@@ -9,10 +9,12 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use flate2::Crc;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder};
+use zip::read::ZipFile;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::ahead::Ahead;
 use super::open::{Opened, Steady, seekable, spooled};
+use super::parts::{self, MAX_BYTES};
 use super::{Bytes, SourceFault};
 
 /// What an input was packed in.
@@ -97,7 +99,11 @@ pub(super) fn peel(mut input: Ahead<Opened>) -> Result<(Option<Packing>, Content
         Some(Magic::Foreign(found)) => return Err(SourceFault::Foreign { found: found.to_owned() }),
         Some(Magic::Gzip | Magic::Zstd) => return Err(SourceFault::PackedTwice),
         Some(Magic::Zip) => {
-            let mut file = spooled(bytes).map_err(SourceFault::Unpack)?;
+            // It is a spreadsheet, or nothing that is read: it need not fill the disk.
+            let (mut file, size) = spooled(bytes.take(MAX_BYTES + 1)).map_err(SourceFault::Unpack)?;
+            if size > MAX_BYTES {
+                return Err(parts::too_large());
+            }
             match Archive::read(&mut file)? {
                 Archive::Workbook(book) => Content::Workbook(book, file),
                 Archive::Member(..) => return Err(SourceFault::PackedTwice),
@@ -129,7 +135,7 @@ enum Archive {
 }
 
 /// Where in the archive a file is, and what it must come to.
-struct Place {
+pub(super) struct Place {
     start: u64,
     packed: u64,
     deflated: bool,
@@ -159,25 +165,23 @@ impl Archive {
         let [(at, name)] = members.as_slice() else {
             return Err(SourceFault::Members { found: listed(&members) });
         };
-        let entry = archive.by_index_raw(*at).map_err(damaged)?;
-        if entry.encrypted() {
-            return Err(SourceFault::Foreign { found: "a zip archive with a password: unpack it".to_owned() });
-        }
-        let deflated = match entry.compression() {
-            CompressionMethod::Stored => false,
-            CompressionMethod::Deflated => true,
-            // Their enum grows with what they can read.
-            _ => {
-                let found = "a zip archive of a rare kind (neither stored nor deflated): unpack it".to_owned();
-                return Err(SourceFault::Foreign { found });
-            }
-        };
-        let start =
-            entry.data_start().ok_or_else(|| SourceFault::Unpack(damage("it does not say where its file is")))?;
-        let place =
-            Place { start, packed: entry.compressed_size(), deflated, size: entry.size(), checksum: entry.crc32() };
+        let place = Place::of(&archive.by_index_raw(*at).map_err(damaged)?)?;
         Ok(Self::Member(name.clone(), place))
     }
+}
+
+/// The files of an archive, by their names in it.
+pub(super) fn places(file: &Steady) -> Result<Vec<(String, Place)>, SourceFault> {
+    let damaged = |error: zip::result::ZipError| SourceFault::Unpack(error.into());
+    let mut archive = ZipArchive::new(file.try_clone().map_err(SourceFault::Unpack)?).map_err(damaged)?;
+    let mut places = Vec::new();
+    for at in 0..archive.len() {
+        let entry = archive.by_index_raw(at).map_err(damaged)?;
+        if entry.is_file() {
+            places.push((String::from_utf8_lossy(entry.name_raw()).into_owned(), Place::of(&entry)?));
+        }
+    }
+    Ok(places)
 }
 
 // What a spreadsheet is told by; `None` for an archive of files.
@@ -217,7 +221,26 @@ fn listed(members: &[(usize, String)]) -> String {
 }
 
 impl Place {
-    fn open(self, mut file: Steady) -> io::Result<Member> {
+    fn of(entry: &ZipFile<'_, impl Read>) -> Result<Self, SourceFault> {
+        if entry.encrypted() {
+            return Err(SourceFault::Foreign { found: "a zip archive with a password: unpack it".to_owned() });
+        }
+        let deflated = match entry.compression() {
+            CompressionMethod::Stored => false,
+            CompressionMethod::Deflated => true,
+            // Their enum grows with what they can read.
+            _ => {
+                let found = "a zip archive of a rare kind (neither stored nor deflated): unpack it".to_owned();
+                return Err(SourceFault::Foreign { found });
+            }
+        };
+        let start =
+            entry.data_start().ok_or_else(|| SourceFault::Unpack(damage("it does not say where its file is")))?;
+        Ok(Self { start, packed: entry.compressed_size(), deflated, size: entry.size(), checksum: entry.crc32() })
+    }
+
+    /// The file, unpacked.
+    pub(super) fn open(self, mut file: Steady) -> io::Result<Member> {
         file.seek(SeekFrom::Start(self.start))?;
         let watched = file.try_clone()?;
         let packed = BufReader::with_capacity(64 * 1024, file.take(self.packed));
@@ -228,7 +251,7 @@ impl Place {
 }
 
 /// A file in an archive, which at its end is held against what the archive says of it.
-struct Member {
+pub(super) struct Member {
     bytes: Box<dyn Read + Send>,
     watched: Steady,
     sum: Crc,

@@ -1,13 +1,15 @@
 //! Rows of a spreadsheet, XLSX or ODS. It is read as a whole when it is opened, so this is the one input
-//! that takes as much memory as it holds.
+//! that takes as much memory as it holds; `parts` says how much that may be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 
 use calamine::{Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Xlsx, XlsxError};
 
+use super::caught::caught;
 use super::columns::Columns;
 use super::open::Steady;
+use super::parts::{self, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS};
 use super::peel::Book;
 use super::{Row, SourceFault, SourceOptions, cell};
 use crate::core::model::Rejection;
@@ -16,11 +18,12 @@ use crate::core::record::{Cells, Record, Texts};
 /// The rows of one sheet.
 pub(super) struct Rows {
     columns: Columns,
-    read: std::vec::IntoIter<Row>,
-    // The cells before the one for which a row is set aside, by the row's place.
-    remains: BTreeMap<u64, Texts>,
-    // The row that was read last.
-    last: u64,
+    read: std::vec::IntoIter<Record>,
+    faults: Faults,
+    // Whether anybody reads a column, by its place in the header; all of them, where nothing is said.
+    used: Vec<bool>,
+    // The cells before the one for which the last row was set aside.
+    remains: Option<Texts>,
     sheet: String,
     sheets: usize,
 }
@@ -29,7 +32,8 @@ impl Rows {
     /// Reads the sheet that is told, or the first visible one with anything in it.
     pub(super) fn new(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
         let watched = file.try_clone().map_err(SourceFault::Unpack)?;
-        let mut book = Opened::new(book, file)?;
+        parts::look_over(book, &file)?;
+        let mut book = caught(|| Opened::new(book, file)).unwrap_or(Err(damaged(None)))?;
         let sheets = book.sheets();
         let mut read = None;
         for name in chosen(&sheets, told.sheet.as_deref())? {
@@ -41,8 +45,15 @@ impl Rows {
             }
         }
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
-        let Some((Found { columns, rows, remains }, sheet)) = read else { return Err(SourceFault::EmptySheet) };
-        Ok(Self { columns, read: rows.into_iter(), remains, last: 0, sheet, sheets: sheets.len() })
+        let Some((Found { columns, rows, faults }, sheet)) = read else { return Err(SourceFault::EmptySheet) };
+        let used = vec![true; columns.header().len()];
+        let read = rows.into_iter();
+        Ok(Self { columns, read, faults, used, remains: None, sheet, sheets: sheets.len() })
+    }
+
+    /// For a cell that came to nothing in a column that nobody reads, no row is set aside.
+    pub(super) fn only(&mut self, used: Vec<bool>) {
+        self.used = used;
     }
 
     pub(super) fn columns(&self) -> &Columns {
@@ -59,13 +70,22 @@ impl Rows {
     }
 
     pub(super) fn next_row(&mut self) -> Option<Row> {
-        self.last += 1;
-        self.read.next()
+        let record = self.read.next()?;
+        let is_used = |(place, _): &&(usize, String)| self.used.get(*place).is_none_or(|used| *used);
+        let Some((place, reason)) = self.faults.get(&record.row).and_then(|faults| faults.iter().find(is_used)) else {
+            return Some(Row::Record(record));
+        };
+        self.remains = match &record.cells {
+            Cells::Texts(texts) => Some(texts.iter().take(*place).collect()),
+            Cells::Object(_) => None,
+        };
+        let (column, reason) = (Some(self.columns.header()[*place].to_string()), reason.clone());
+        Some(Row::Rejected(Rejection { row: record.row, line: record.line, column, reason }))
     }
 
     /// What could be read of the row that was just set aside.
     pub(super) fn remains(&self) -> Option<Cells> {
-        self.remains.get(&self.last).filter(|texts| !texts.is_empty()).cloned().map(Cells::Texts)
+        self.remains.clone().filter(|texts| !texts.is_empty()).map(Cells::Texts)
     }
 }
 
@@ -97,25 +117,39 @@ impl Opened {
     fn read(&mut self, sheet: &str, table: &mut Table<'_>) -> Result<(), SourceFault> {
         match self {
             Self::Xlsx(book) => {
-                let mut cells = book.worksheet_cells_reader(sheet).map_err(|error| xlsx_fault(&error, None))?;
+                let cells = caught(|| book.worksheet_cells_reader(sheet).map_err(|error| xlsx_fault(&error, None)));
+                let mut cells = cells.unwrap_or(Err(damaged(None)))?;
                 let mut line = None;
                 loop {
-                    let next = cells.next_cell_with_formula_metadata();
-                    let Some(found) = next.map_err(|error| xlsx_fault(&error, line))? else { return Ok(()) };
-                    line = Some(u64::from(found.pos.0) + 1);
-                    table.add(found.pos, cell::text(&found.value, found.formula.is_some()))?;
+                    let next = caught(|| {
+                        let next = cells.next_cell_with_formula_metadata();
+                        let found = next.map_err(|error| xlsx_fault(&error, line))?;
+                        Ok(found.map(|found| (found.pos, cell::text(&found.value, found.formula.is_some()))))
+                    });
+                    let Some((place, cell)) = next.unwrap_or(Err(damaged(line)))? else { return Ok(()) };
+                    line = Some(u64::from(place.0) + 1);
+                    table.add(place, cell)?;
                 }
             }
             Self::Ods(book) => {
-                let cells = book.worksheet_range(sheet).map_err(|error| ods_fault(&error))?;
-                let formulas = book.worksheet_formula(sheet).map_err(|error| ods_fault(&error))?;
+                let read = caught(|| {
+                    let cells = book.worksheet_range(sheet).map_err(|error| ods_fault(&error))?;
+                    Ok((cells, book.worksheet_formula(sheet).map_err(|error| ods_fault(&error))?))
+                });
+                let (cells, formulas) = read.unwrap_or(Err(damaged(None)))?;
                 let Some(start) = cells.start() else { return Ok(()) };
-                for (row, column, value) in cells.used_cells() {
-                    // A sheet has no more of either than fit.
-                    let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
-                    let place = (place(row, start.0), place(column, start.1));
-                    let has_formula = formulas.get_value(place).is_some_and(|formula| !formula.is_empty());
-                    table.add(place, cell::text(value, has_formula))?;
+                let mut used = cells.used_cells();
+                let mut next = || {
+                    used.next().map(|(row, column, value)| {
+                        // A sheet has no more of either than fit.
+                        let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
+                        let place = (place(row, start.0), place(column, start.1));
+                        let has_formula = formulas.get_value(place).is_some_and(|formula| !formula.is_empty());
+                        (place, cell::text(value, has_formula))
+                    })
+                };
+                while let Some((place, cell)) = caught(&mut next).ok_or_else(|| damaged(None))? {
+                    table.add(place, cell)?;
                 }
                 Ok(())
             }
@@ -138,23 +172,29 @@ fn chosen(sheets: &[Sheet], told: Option<&str>) -> Result<Vec<String>, SourceFau
     Ok(vec![sheet.name.clone()])
 }
 
-/// What a sheet holds: its columns, its rows, and what is known of those that are set aside.
+/// What a sheet holds: its columns, its rows, and the cells in them that came to nothing.
 struct Found {
     columns: Columns,
-    rows: Vec<Row>,
-    remains: BTreeMap<u64, Texts>,
+    rows: Vec<Record>,
+    faults: Faults,
 }
+
+/// Cells that came to nothing, by the place of their row: their places in the header, and why.
+type Faults = BTreeMap<u64, Vec<(usize, String)>>;
 
 /// The rows of a sheet while its cells come, row by row and in each from left to right.
 struct Table<'t> {
     told: &'t SourceOptions,
     columns: Option<Columns>,
-    rows: Vec<Row>,
-    remains: BTreeMap<u64, Texts>,
+    rows: Vec<Record>,
+    faults: Faults,
     // The row that is being read, with the places of its cells that are not empty.
     line: u64,
     cells: Vec<(usize, Result<String, String>)>,
     row: u64,
+    // The cells of all rows, and the bytes of their text.
+    held: u64,
+    text: u64,
     // The columns without a name that hold something, by their positions from 1.
     unnamed: BTreeSet<usize>,
 }
@@ -165,10 +205,12 @@ impl<'t> Table<'t> {
             told,
             columns: None,
             rows: Vec::new(),
-            remains: BTreeMap::new(),
+            faults: Faults::new(),
             line: 0,
             cells: Vec::new(),
             row: 0,
+            held: 0,
+            text: 0,
             unnamed: BTreeSet::new(),
         }
     }
@@ -181,8 +223,15 @@ impl<'t> Table<'t> {
         if line != self.line {
             self.end_row()?;
         }
+        if line > MAX_ROWS || column as u64 >= MAX_COLUMNS {
+            return Err(SourceFault::Sheet { line: Some(line), found: "cells that are beyond the edge of a sheet" });
+        }
         if line < self.line || self.cells.last().is_some_and(|(last, _)| *last >= column) {
             return Err(SourceFault::Sheet { line: Some(line), found: "cells that are out of order" });
+        }
+        self.text = self.text.saturating_add(cell.as_ref().map_or(0, |text| text.len() as u64));
+        if self.text > MAX_BYTES {
+            return Err(parts::too_large());
         }
         self.line = line;
         self.cells.push((column, cell));
@@ -196,16 +245,20 @@ impl<'t> Table<'t> {
             return Ok(());
         }
         let width = cells.last().map_or(0, |(last, _)| last + 1);
+        self.held += self.columns.as_ref().map_or(width, |columns| columns.header().len()) as u64;
+        if self.held > MAX_CELLS {
+            return Err(parts::too_large());
+        }
         match &self.columns {
             Some(columns) => {
                 self.row += 1;
                 self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
-                self.rows.push(row(columns, self.row, self.line, cells, &mut self.remains));
+                self.rows.push(row(columns, self.row, self.line, cells, &mut self.faults));
             }
             None if self.told.no_header => {
                 let columns = Columns::numbered(width);
                 self.row += 1;
-                self.rows.push(row(&columns, self.row, self.line, cells, &mut self.remains));
+                self.rows.push(row(&columns, self.row, self.line, cells, &mut self.faults));
                 self.columns = Some(columns);
             }
             None => {
@@ -224,7 +277,7 @@ impl<'t> Table<'t> {
         self.end_row()?;
         Ok(self.columns.map(|mut columns| {
             columns.set_unnamed(self.unnamed.into_iter().collect());
-            Found { columns, rows: self.rows, remains: self.remains }
+            Found { columns, rows: self.rows, faults: self.faults }
         }))
     }
 }
@@ -234,38 +287,40 @@ fn row(
     row: u64,
     line: u64,
     cells: Vec<(usize, Result<String, String>)>,
-    remains: &mut BTreeMap<u64, Texts>,
-) -> Row {
+    faults: &mut Faults,
+) -> Record {
     let mut texts = Texts::with_capacity(columns.header().len(), 0);
     let mut cells = cells.into_iter().peekable();
-    for at in columns.places() {
-        while cells.next_if(|(place, _)| *place < at).is_some() {}
-        match cells.next_if(|(place, _)| *place == at) {
+    for (place, at) in columns.places().enumerate() {
+        while cells.next_if(|(found, _)| *found < at).is_some() {}
+        match cells.next_if(|(found, _)| *found == at) {
             None => texts.push(""),
             Some((_, Ok(text))) => texts.push(&text),
             Some((_, Err(reason))) => {
-                remains.insert(row, texts);
-                return Row::Rejected(Rejection { row, line, column: Some(columns.name(at)), reason });
+                texts.push("");
+                faults.entry(row).or_default().push((place, reason));
             }
         }
     }
-    Row::Record(Record { row, line, cells: Cells::Texts(texts) })
+    Record { row, line, cells: Cells::Texts(texts) }
+}
+
+const fn damaged(line: Option<u64>) -> SourceFault {
+    SourceFault::Sheet { line, found: "a damaged or a rare one" }
 }
 
 // Their words repeat what stands in the file, and are not used.
 fn xlsx_fault(error: &XlsxError, line: Option<u64>) -> SourceFault {
-    let found = match error {
-        XlsxError::Password => "one with a password",
-        _ => "a damaged or a rare one",
-    };
-    SourceFault::Sheet { line, found }
+    match error {
+        XlsxError::Password => SourceFault::Sheet { line, found: "one with a password" },
+        _ => damaged(line),
+    }
 }
 
 fn ods_fault(error: &OdsError) -> SourceFault {
-    let found = match error {
-        OdsError::Password => "one with a password",
-        OdsError::CellLimitExceeded { .. } => "one with more cells than fit into the memory",
-        _ => "a damaged or a rare one",
-    };
-    SourceFault::Sheet { line: None, found }
+    match error {
+        OdsError::Password => SourceFault::Sheet { line: None, found: "one with a password" },
+        OdsError::CellLimitExceeded { .. } => parts::too_large(),
+        _ => damaged(None),
+    }
 }

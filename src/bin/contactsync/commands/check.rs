@@ -1,12 +1,14 @@
 //! `check [INPUT]`: what a person would want to know before trusting a sync. It changes nothing on the platform: it asks
 //! one question, to see that the token works, and writes down that it did, because the call counts.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use contactsync::{
-    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Field, Http, Journal, Look, Mapping, OutlineLine, Rejection,
-    Row, Source, SourceError, Timeouts, Value,
+    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
+    OutlineLine, Rejection, Row, Source, SourceError, Timeouts, Value,
 };
 
 use tokio::runtime::Runtime;
@@ -16,7 +18,7 @@ use crate::commands::place::{Place, Ready};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{grouped, print};
+use crate::output::{counted_rows, grouped, print};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Connection, Reading, Settings};
 use crate::voice::{Level, Voice};
@@ -59,7 +61,7 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         for warning in &reading.warnings {
             voice.say(Level::Warning, &format!("{}: {warning}", reading.source.name()));
         }
-        exit = Exit::gravest([exit, rows(reading, &mut report)?]);
+        exit = Exit::gravest([exit, rows(reading, &channels.by_name(), input.duplicates, &mut report)?]);
     }
     print(report.text.trim_end())?;
     Ok(exit)
@@ -178,7 +180,8 @@ fn readable(path: &Path) -> Result<String, Failure> {
 /// What became of a row.
 enum Seen {
     LeftOut,
-    Contact(u64, Box<Contact>),
+    // With a digest of who it is, where rows may be of one contact.
+    Contact(u64, Box<Contact>, Option<u64>),
     Rejected(Rejection),
 }
 
@@ -188,24 +191,45 @@ struct Reason {
     line: u64,
 }
 
-fn rows(reading: Reading, report: &mut Report) -> Result<Exit, Failure> {
+fn rows(
+    reading: Reading,
+    channels: &BTreeMap<String, bool>,
+    duplicates: Duplicates,
+    report: &mut Report,
+) -> Result<Exit, Failure> {
     let Reading { mut source, mapping, .. } = reading;
     let see = |row: Row, _| match row {
         Row::Rejected(rejection) => Seen::Rejected(rejection),
         Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
-        Row::Record(record) => match mapping.contact(&record) {
-            Ok(contact) => Seen::Contact(record.line, Box::new(contact)),
+        Row::Record(record) => match mapping.channel_among(&record, channels) {
+            Ok(Some(false)) => Seen::LeftOut,
+            Ok(Some(true) | None) => match mapping.contact(&record) {
+                Ok(contact) => {
+                    let who = digest(&contact, mapping.channel(&record));
+                    Seen::Contact(record.line, Box::new(contact), who)
+                }
+                Err(rejection) => Seen::Rejected(rejection),
+            },
             Err(rejection) => Seen::Rejected(rejection),
         },
     };
-    let (mut contacts, mut left_out, mut rejected) = (0, 0, 0);
+    let (mut contacts, mut left_out, mut rejected, mut merged) = (0, 0, 0, 0);
+    let mut known: HashSet<u64> = HashSet::new();
     let mut first = Vec::with_capacity(CONTACTS_SHOWN);
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
     let count = |seen: Vec<Seen>| -> Result<(), SourceError> {
         for seen in seen {
             match seen {
                 Seen::LeftOut => left_out += 1,
-                Seen::Contact(line, contact) => {
+                Seen::Contact(line, _, Some(who)) if !known.insert(who) => match duplicates {
+                    Duplicates::Last | Duplicates::First | Duplicates::Merge => merged += 1,
+                    Duplicates::Reject => {
+                        rejected += 1;
+                        let reason = "expected each contact once, found this one in an earlier row too".into();
+                        reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
+                    }
+                },
+                Seen::Contact(line, contact, _) => {
                     contacts += 1;
                     if first.len() < CONTACTS_SHOWN {
                         first.push((line, contact));
@@ -235,8 +259,14 @@ fn rows(reading: Reading, report: &mut Report) -> Result<Exit, Failure> {
         }
     }
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
-    report.heading(&format!("{} rows{others}", grouped(contacts + rejected)));
+    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + merged)));
     report.item(&format!("{} to be sent", grouped(contacts)));
+    if merged > 0 {
+        report.item(&format!(
+            "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",
+            grouped(merged)
+        ));
+    }
     if rejected > 0 {
         report.item(&format!("{} rejected", grouped(rejected)));
     }
@@ -251,8 +281,23 @@ fn rows(reading: Reading, report: &mut Report) -> Result<Exit, Failure> {
     Ok(if rejected > 0 { Exit::Rejected } else { Exit::Done })
 }
 
+// Of who a contact is: rows with the same are one contact. Rows that are only equal are several.
+fn digest(contact: &Contact, channel: Option<&str>) -> Option<u64> {
+    match contact.key() {
+        Key::Row { .. } => None,
+        key @ (Key::Match { .. } | Key::Id(_)) => {
+            let mut digest = DefaultHasher::new();
+            (key.to_string(), channel).hash(&mut digest);
+            Some(digest.finish())
+        }
+    }
+}
+
 fn in_words(detected: &Detected) -> String {
     let mut text = detected.format().to_string();
+    if let Some(packing) = detected.packing() {
+        text.push_str(&format!(" in {packing}"));
+    }
     if let Some(encoding) = detected.encoding() {
         text.push_str(&format!(", {encoding}"));
     }
@@ -261,6 +306,12 @@ fn in_words(detected: &Detected) -> String {
     }
     if let Some(sheet) = detected.sheet() {
         text.push_str(&format!(", sheet `{}`", sheet.name));
+    }
+    if !detected.has_header() && detected.format().has_header() {
+        text.push_str(", no header");
+    }
+    if let Some(ignored) = detected.ignored() {
+        text.push_str(&format!("; {ignored}"));
     }
     text
 }

@@ -67,7 +67,9 @@ fn say(guess: &Guess, args: &InitArgs, path: &Path, voice: &Voice) -> Result<(),
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
     let found_by: Vec<String> = guess.matches.iter().map(|chosen| format!("`{}`", chosen.field)).collect();
     let has_id = guess.columns.iter().any(|column| column.meaning == Meaning::PlatformId);
-    let mut text = format!("wrote {}: {} columns: {}", path.display(), guess.columns.len(), counts.join(", "));
+    let columns = guess.columns.len();
+    let plural = if columns == 1 { "" } else { "s" };
+    let mut text = format!("wrote {}: {columns} column{plural}: {}", path.display(), counts.join(", "));
     if !found_by.is_empty() {
         text.push_str(&format!("; contacts are found by {}", found_by.join(", then by ")));
     } else if !has_id {

@@ -15,7 +15,7 @@ use crate::commands::remark::Remark;
 use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{grouped, outcomes, print};
+use crate::output::{counted_calls, counted_rows, grouped, outcomes, print};
 use crate::progress::{Progress, short_time};
 use crate::settings::layer::Layer;
 use crate::settings::{Bounds, Channel, End, Reading, Settings};
@@ -121,7 +121,11 @@ fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>) -> Stri
         (summary.rejected, "rejected"),
         (summary.merged, "merged"),
     ]);
-    let mut text = format!("{} rows: {rows}\n{} calls", grouped(summary.rows), range(calls.total.min, calls.total.max));
+    let count = match calls.total.min {
+        min if min == calls.total.max => counted_calls(min),
+        min => format!("{} to {}", grouped(min), counted_calls(calls.total.max)),
+    };
+    let mut text = format!("{}: {rows}\n{count}", counted_rows(summary.rows));
     let kinds: Vec<String> = kinds
         .iter()
         .filter(|(range, _)| range.max > 0)

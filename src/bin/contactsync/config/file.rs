@@ -76,6 +76,20 @@ fn in_words(message: &str, found: Option<&str>) -> String {
         Some(_) | None if message.starts_with("string values must be quoted") => {
             "expected a value after `=`, and a text in quotes, as in mode = \"upsert\"".into()
         }
+        // What begins with the letter of `true` or `false` is taken for one of them.
+        Some(_) | None if message.starts_with("invalid boolean") => {
+            "expected true or false in small letters, or a text in quotes, as in mode = \"upsert\"".into()
+        }
+        Some(_) | None if message.starts_with("key with no value") => {
+            "expected `=` between a key and its value, found none; a key of several words stands in quotes".into()
+        }
+        Some(_) | None if message.starts_with("invalid unquoted key") => {
+            "expected quotes around a key with other signs than a to z, 0 to 9, `-` and `_`, as in \"teléfono\" = \"Teléfono\""
+                .into()
+        }
+        Some(_) | None if message.starts_with("invalid basic string, expected `\"`") => {
+            "expected a quote at the end of the text, found the end of the line".into()
+        }
         Some(_) | None if message.contains("escape") || message.contains("unicode value") => {
             "expected no backslash in a text in double quotes; write it in single quotes".into()
         }
@@ -114,8 +128,18 @@ pub mod tests {
         check(b"rate = 1\nmode = upsert\n", &format!("c.toml:2: {quotes}"));
         check(b"rate =\n", &format!("c.toml:1: {quotes}"));
         check(b"rate = 1\n\nrate = 2\n", "c.toml:3: key `rate`: expected once, found a second time");
-        check(b"# say\nrate\n", "c.toml:2: key with no value, expected `=`");
-        check(b"rate: 5\n", "c.toml:1: key with no value, expected `=`");
+        let equals = "expected `=` between a key and its value, found none; a key of several words stands in quotes";
+        check(b"# say\nrate\n", &format!("c.toml:2: {equals}"));
+        check(b"rate: 5\n", &format!("c.toml:1: {equals}"));
+        check(b"first name = \"Nombre\"\n", &format!("c.toml:1: {equals}"));
+        let small = "expected true or false in small letters, or a text in quotes, as in mode = \"upsert\"";
+        check(b"allow_http = True\n", &format!("c.toml:1: {small}"));
+        check("phone = Teléfono\n".as_bytes(), &format!("c.toml:1: {small}"));
+        check(
+            "teléfono = \"Teléfono\"\n".as_bytes(),
+            "c.toml:1: expected quotes around a key with other signs than a to z, 0 to 9, `-` and `_`, as in \
+             \"teléfono\" = \"Teléfono\"",
+        );
         check(b"[channel.a\nrate = 5\n", "c.toml:1: unclosed table, expected `]`");
         check(b"[channel.a]\nrate = 5\n[channel.a]\n", "c.toml:3: key `a`: expected once, found a second time");
         let both = "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and \
@@ -130,7 +154,10 @@ pub mod tests {
             b"journal = \"C:\\sync\"\n",
             "c.toml:1: expected no backslash in a text in double quotes; write it in single quotes",
         );
-        check(b"url = \"https://s3cret\n", "c.toml:1: invalid basic string, expected `\"`");
+        check(
+            b"url = \"https://s3cret\n",
+            "c.toml:1: expected a quote at the end of the text, found the end of the line",
+        );
         check(b"match = [\"a\", \"b\"\nrate = 1", "c.toml:2: missing comma between array elements, expected `,`");
         check(
             b"rate = 1\nmode = \"\xff\"\n",

@@ -37,6 +37,11 @@ impl<'f> Item<'f> {
         }
     }
 
+    /// Whether it is neither a text nor a table, one of which a field is.
+    pub const fn is_no_field(&self) -> bool {
+        !matches!(self.value, DeValue::String(_) | DeValue::Table(_))
+    }
+
     /// A table.
     pub fn table(self, expected: &str) -> Result<Table<'f>, ConfigError> {
         match self.value {

@@ -52,6 +52,9 @@ const NAMED_STEPS: [(&str, Step); 6] = [
     ("e164", Step::E164(None)),
 ];
 
+/// Steps that say more, in braces.
+const TABLE_STEPS: [&str; 5] = ["date", "table", "default", "null", "first"];
+
 /// What a field's rule is.
 const FIELD: &str = "the name of a column in quotes, or a table such as { column = \"Name\", transform = [\"upper\"] }";
 
@@ -63,9 +66,13 @@ pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
     let country = table.parsed("country", country)?;
     let nulls = table.item("nulls").map(words).transpose()?.unwrap_or_default();
     let id = table.item("id").map(id).transpose()?;
-    let fields = table.item("fields").map(fields).transpose()?.unwrap_or_default();
-    let tags = several(table.item("tags"), "tags", tag_rule)?;
-    let take = several(table.item("take"), "take", take_rule)?;
+    let said = [table.item("fields"), table.item("tags"), table.item("take")];
+    // Who adds a key at the end of a file adds it to the last table.
+    let keys_of_all = table.asked().to_vec();
+    let [all_fields, tags, take] = said;
+    let fields = all_fields.map(|item| fields(item, &keys_of_all)).transpose()?.unwrap_or_default();
+    let tags = several(tags, "tags", &keys_of_all, tag_rule)?;
+    let take = several(take, "take", &keys_of_all, take_rule)?;
     Ok(Rules {
         matches: Vec::new(),
         id,
@@ -82,13 +89,14 @@ pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
 fn several<T>(
     item: Option<Item<'_>>,
     name: &str,
-    rule: impl Fn(Table<'_>, &Place) -> Result<T, ConfigError>,
+    keys_of_all: &[&str],
+    rule: impl Fn(Table<'_>, &Place, &[&str]) -> Result<T, ConfigError>,
 ) -> Result<Vec<T>, ConfigError> {
     let tables = item.map(Item::list).unwrap_or_default().into_iter();
     tables
         .map(|item| {
             let place = Place { key: format!("[[{name}]]"), ..item.place.clone() };
-            rule(item.table(&format!("tables that begin with [[{name}]]"))?, &place)
+            rule(item.table(&format!("tables that begin with [[{name}]]"))?, &place, keys_of_all)
         })
         .collect()
 }
@@ -107,9 +115,15 @@ fn id(item: Item<'_>) -> Result<IdRule, ConfigError> {
     }
 }
 
-fn fields(item: Item<'_>) -> Result<Vec<FieldRule>, ConfigError> {
+fn fields(item: Item<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, ConfigError> {
     let table = item.table("a table [fields], a line for each field")?;
-    table.items().into_iter().map(|(name, item)| field(name, item)).collect()
+    let field = |(name, item): (String, Item<'_>)| {
+        if keys_of_all.contains(&name.as_str()) && item.is_no_field() {
+            return Err(item.place.wrong("it is no field: move it above all tables"));
+        }
+        field(name, item)
+    };
+    table.items().into_iter().map(field).collect()
 }
 
 fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
@@ -126,6 +140,12 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
                 .unwrap_or_default();
             let required = table.flag("required")?.is_some_and(value);
             let accept = accept(&mut table)?;
+            for step in NAMED_STEPS.iter().map(|(name, _)| *name).chain(TABLE_STEPS) {
+                table.refuse(
+                    step,
+                    "it is a step: say it in a list, as in transform = [\"lower\", { default = \"none\" }]",
+                )?;
+            }
             // A misspelt key says more than that nothing was found under its right name.
             table.finish()?;
             let origin = origin.map_err(|found| {
@@ -213,7 +233,7 @@ fn words(item: Item<'_>) -> Result<Words, ConfigError> {
     Ok(Words::new(item.texts()?.into_iter().map(value)))
 }
 
-fn tag_rule(mut table: Table<'_>, place: &Place) -> Result<TagRule, ConfigError> {
+fn tag_rule(mut table: Table<'_>, place: &Place, keys_of_all: &[&str]) -> Result<TagRule, ConfigError> {
     let said = table.text("column")?;
     let separators = table.item("separators").map(Item::texts).transpose()?;
     let except = table.item("except").map(words).transpose()?;
@@ -222,6 +242,7 @@ fn tag_rule(mut table: Table<'_>, place: &Place) -> Result<TagRule, ConfigError>
     let constant = table.item("constant").map(Item::texts).transpose()?;
     let prefix = table.text("prefix")?.map(value).unwrap_or_default();
     let remove = table.flag("remove")?.is_some_and(value);
+    table.refuse_keys_of_all(keys_of_all)?;
     table.finish()?;
     let said = said.map(|said| column(said.value, &said.place)).transpose()?;
     let origin = match (said, tag, constant) {
@@ -255,13 +276,14 @@ fn separator(said: Spot<String>) -> Result<String, ConfigError> {
     Ok(said.value)
 }
 
-fn take_rule(mut table: Table<'_>, place: &Place) -> Result<TakeRule, ConfigError> {
+fn take_rule(mut table: Table<'_>, place: &Place, keys_of_all: &[&str]) -> Result<TakeRule, ConfigError> {
     let said = table.text("column")?;
     let conditions = [
         table.item("is").map(words).transpose()?.map(TakeWhen::Is),
         table.item("is_not").map(words).transpose()?.map(TakeWhen::IsNot),
         table.flag("not_blank")?.filter(|said| said.value).map(|_| TakeWhen::NotBlank),
     ];
+    table.refuse_keys_of_all(keys_of_all)?;
     table.finish()?;
     let said = said.ok_or_else(|| place.wrong("expected a `column`, found none"))?;
     let mut conditions = conditions.into_iter().flatten();

@@ -1,6 +1,6 @@
 //! The channels that a run goes to, each with what all levels say of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
@@ -147,6 +147,17 @@ impl Channels {
         match self {
             Self::One(_) => None,
             Self::ByColumn { column, .. } => Some(column),
+        }
+    }
+
+    /// Whose rows they are, by the channel's name: this run's, or another shard's.
+    pub fn by_name(&self) -> BTreeMap<String, bool> {
+        match self {
+            Self::One(only) => BTreeMap::from([(only.name.clone(), true)]),
+            Self::ByColumn { here, elsewhere, .. } => {
+                let here = here.iter().map(|channel| (channel.name.clone(), true));
+                here.chain(elsewhere.iter().map(|name| (name.clone(), false))).collect()
+            }
         }
     }
 

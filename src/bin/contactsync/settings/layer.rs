@@ -229,6 +229,7 @@ impl Layer {
             source: SourceLayer::typed(&args.source)?,
             matches: Some(args.matches.clone()).filter(|fields| !fields.is_empty()),
             mode: args.mode.map(Mode::from),
+            duplicates: args.duplicates.map(Duplicates::from),
             ..self
         })
     }

@@ -209,6 +209,19 @@ fn a_mistake_in_a_field_is_told_in_one_line() {
 }
 
 #[test]
+fn a_key_at_a_wrong_place_is_told_its_own() {
+    check("[fields]\nnulls = [\"-\"]", "2: key `nulls`: it is no field: move it above all tables");
+    let table = "it belongs to no table: move it above all of them";
+    check("[[tags]]\ncolumn = \"a\"\ncountry = \"MX\"", &format!("3: key `country`: {table}"));
+    check("[[take]]\ncolumn = \"a\"\nunmapped = \"send\"", &format!("3: key `unmapped`: {table}"));
+    let step = "it is a step: say it in a list, as in transform = [\"lower\", { default = \"none\" }]";
+    check("[fields]\nplan = { column = \"a\", default = \"x\" }", &format!("2: key `default`: {step}"));
+    check("[fields]\nplan = { column = \"a\", upper = true }", &format!("2: key `upper`: {step}"));
+    // A field may be called as a key of the whole file is.
+    assert!(read("[fields]\ncountry = \"País\"").is_ok());
+}
+
+#[test]
 fn a_mistake_in_a_step_is_told_in_one_line() {
     let step = |step: &str, expected: &str| {
         let text = format!("[fields]\nphone = {{ column = \"a\", transform = [{step}] }}\n");

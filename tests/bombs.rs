@@ -1,0 +1,176 @@
+//! Inputs that are small and unpack to more than a machine has: each is refused or set aside in little memory. It is alone
+//! in its process, because only the process's peak can be measured.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for tests")]
+
+use std::fs;
+use std::io::{self, Cursor, Read};
+
+use contactsync::{Row, Source};
+use flate2::Compression;
+use flate2::read::GzEncoder;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+const MIB: usize = 1024 * 1024;
+
+fn peak_memory_mib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// What becomes of an input: how many contacts, and what else is said.
+fn said(input: impl Read + Send + 'static) -> (usize, Vec<String>) {
+    let (mut contacts, mut said) = (0, Vec::new());
+    match Source::from_reader("in", Box::new(input), None) {
+        Err(error) => said.push(error.to_string()),
+        Ok(source) => {
+            for row in source {
+                match row {
+                    Ok(Row::Record(_)) => contacts += 1,
+                    Ok(Row::Rejected(rejection)) => said.push(format!("{}: {}", rejection.line, rejection.reason)),
+                    Err(error) => said.push(error.to_string()),
+                }
+            }
+        }
+    }
+    (contacts, said)
+}
+
+#[track_caller]
+fn check(what: &str, input: impl Read + Send + 'static, contacts: usize, expected: &str) {
+    let (found, said) = said(input);
+    let [said] = said.as_slice() else { panic!("{what}: {said:?}") };
+    assert!(said.contains(expected), "{what}: {said}");
+    assert_eq!(found, contacts, "{what}");
+    assert!(peak_memory_mib() < 150, "{what}: {} MiB", peak_memory_mib());
+}
+
+/// A text with one sign over and over in the middle.
+fn long(before: &str, sign: u8, count: usize, after: &'static str) -> impl Read + Send + 'static {
+    let before = Cursor::new(before.to_owned().into_bytes());
+    before.chain(io::repeat(sign).take(count as u64)).chain(after.as_bytes())
+}
+
+fn gzipped(text: impl Read + Send + 'static) -> impl Read + Send + 'static {
+    GzEncoder::new(text, Compression::fast())
+}
+
+#[test]
+fn what_unpacks_to_more_than_there_is_takes_little_memory() {
+    const LONG: &str = "expected a row of at most 16 MiB, found a longer one";
+    let endless = "expected a header, found no end of it: is a quote not closed?";
+    check("zeros", gzipped(long("", 0, 20 * MIB, "")), 0, "found");
+    check("a header", gzipped(long("a,", b'x', 20 * MIB, "")), 0, endless);
+    check("a cell", gzipped(long("a,b\n1,", b'x', 20 * MIB, "\n2,3\n")), 1, LONG);
+    check("a quoted cell", gzipped(long("a,b\n1,\"", b'\n', 20 * MIB, "\"\n2,3\n")), 1, LONG);
+    check("cells", gzipped(long("a,b\n", b',', 20 * MIB, "x\n2,3\n")), 1, LONG);
+    check("a line of JSON", gzipped(long("{\"a\":\"", b'x', 20 * MIB, "\"}\n{\"a\":1}\n")), 1, LONG);
+    check("a text of JSON", gzipped(long("[{\"a\":\"", b'x', 20 * MIB, "\"},{\"a\":1}]")), 1, LONG);
+    check("brackets", gzipped(long("[{\"a\":1},", b'[', 20 * MIB, "")), 1, "expected the end of what was begun");
+    check("a key", gzipped(long("{\"", b'x', 20 * MIB, "\":1,\"data\":[]}")), 0, "MiB");
+    let zst = zstd::stream::read::Encoder::new(long("a,b\n1,", b'x', 20 * MIB, "\n2,3\n"), 1).unwrap();
+    check("a cell in Zstandard", zst, 1, LONG);
+    sheets();
+}
+
+/// A spreadsheet of the fixtures with another text in one of its parts.
+fn book(file: &str, name: &str, mut part: impl Read) -> Cursor<Vec<u8>> {
+    let mut whole = ZipArchive::new(Cursor::new(fs::read(file).unwrap())).unwrap();
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for at in 0..whole.len() {
+        let entry = whole.by_index_raw(at).unwrap();
+        if name != entry.name().unwrap() {
+            archive.raw_copy_file(entry).unwrap();
+        }
+    }
+    let packed = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    archive.start_file(name, packed).unwrap();
+    io::copy(&mut part, &mut archive).unwrap();
+    Cursor::new(archive.finish().unwrap().into_inner())
+}
+
+/// A part that has one piece over and over in the middle.
+fn repeated(before: &str, piece: &str, count: usize, after: &'static str) -> impl Read + use<> {
+    let middle = Pieces { piece: piece.as_bytes().to_vec(), at: 0, left: count * piece.len() };
+    Cursor::new(before.as_bytes().to_vec()).chain(middle).chain(after.as_bytes())
+}
+
+struct Pieces {
+    piece: Vec<u8>,
+    at: usize,
+    left: usize,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let rest = &self.piece[self.at..];
+        let count = rest.len().min(buffer.len()).min(self.left);
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.at = (self.at + count) % self.piece.len();
+        self.left -= count;
+        Ok(count)
+    }
+}
+
+fn sheets() {
+    const LARGE: &str =
+        "expected a spreadsheet of at most 10000000 cells and 512 MiB unpacked, found a larger one: save it";
+    const XLSX: &str = "fixtures/input/sheet.xlsx";
+    const ODS: &str = "fixtures/input/sheet.ods";
+    const SHEET: &str = "xl/worksheets/sheet3.xml";
+    const TEXTS: &str = "xl/sharedStrings.xml";
+    let spaces = " ".repeat(8 * MIB);
+
+    let part = repeated("<worksheet><sheetData>", &format!("<!--{spaces}-->"), 70, "</sheetData></worksheet>");
+    check("a sheet of remarks", book(XLSX, SHEET, part), 0, LARGE);
+    let part = repeated("<sst><si><t>", "x", 20 * MIB, "</t></si></sst>");
+    check("a text", book(XLSX, TEXTS, part), 0, LARGE);
+    let part = repeated("<sst>", "<si/>", 10_000_001, "</sst>");
+    check("texts", book(XLSX, TEXTS, part), 0, LARGE);
+    let form = format!("<numFmts><numFmt numFmtId=\"200\" formatCode=\"{}\"/></numFmts><cellXfs>", "0".repeat(MIB));
+    let part = repeated(&format!("<styleSheet>{form}"), "<xf numFmtId=\"200\"/>", 100_000, "</cellXfs></styleSheet>");
+    check("styles", book(XLSX, "xl/styles.xml", part), 0, LARGE);
+    let row = "<row><c t=\"inlineStr\"><is><t>1</t></is></c></row>";
+    let header = (0..16_384).fold("<worksheet><sheetData><row>".to_owned(), |header, at| {
+        header + "<c t=\"inlineStr\"><is><t>c" + &at.to_string() + "</t></is></c>"
+    });
+    let part = repeated(&(header + "</row>"), row, 1_000, "</sheetData></worksheet>");
+    check("wide rows", book(XLSX, SHEET, part), 0, LARGE);
+
+    let table = "<office:document-content><table:table table:name=\"a\">";
+    let end = "</table:table></office:document-content>";
+    let part = repeated(
+        table,
+        "<table:table-row><table:table-cell office:value=\"1\" table:number-columns-repeated=\"16384\"/></table:table-row>",
+        1_000,
+        end,
+    );
+    check("cells of ODS", book(ODS, "content.xml", part), 0, LARGE);
+    let part = repeated(
+        table,
+        "<table:table-row table:number-rows-repeated=\"1048576\"><table:table-cell office:value=\"1\" \
+         table:number-columns-repeated=\"10\"/></table:table-row>",
+        1,
+        end,
+    );
+    check("rows of ODS", book(ODS, "content.xml", part), 0, LARGE);
+    let part = repeated(
+        table,
+        "<table:table-row table:number-rows-repeated=\"1000000\"><table:table-cell office:string-value=\"some thousand \
+         signs in a cell that is repeated for a million rows, each of which would hold them: 537 MB and more of it, \
+         which some hundred bytes of a file have asked for, as these do, and these; and so they may go on, so that at \
+         the end there are some more than five hundred and thirty seven of them, which is as long as a sentence should \
+         be at the most, and so it ends soon, but not yet, since it has to have a hundred more of them, which is why \
+         it goes on; now it is done, or nearly so, as counting them says that there are enough of them now, I think.\"/>\
+         </table:table-row>",
+        1,
+        end,
+    );
+    check("text of ODS", book(ODS, "content.xml", part), 0, LARGE);
+
+    // A spreadsheet that is packed once more must not fill the disk.
+    check("a packed archive", gzipped(long("PK\x03\x04", 0, 520 * MIB, "")), 0, LARGE);
+}

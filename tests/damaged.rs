@@ -1,0 +1,231 @@
+//! Spreadsheets that are damaged, or made to do harm: contacts come of them, or one line that says what to do; never a
+//! panic, and in bounded time. It is alone in its process, because it counts the panics of the whole of it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for tests")]
+
+use std::io::{Cursor, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Once, mpsc};
+use std::time::Duration;
+use std::{fs, panic, thread};
+
+use contactsync::Source;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+/// The files in an archive, by their names.
+type Parts = Vec<(String, Vec<u8>)>;
+
+const BOOKS: [&str; 2] = ["fixtures/input/sheet.xlsx", "fixtures/input/sheet.ods"];
+
+/// The longest that all inputs of a test may take together. It only ends what hangs.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+fn parts(book: &str) -> Parts {
+    let mut archive = ZipArchive::new(Cursor::new(fs::read(book).unwrap())).unwrap();
+    (0..archive.len())
+        .map(|at| {
+            let mut file = archive.by_index(at).unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            (file.name().unwrap().into_owned(), bytes)
+        })
+        .collect()
+}
+
+fn zipped(parts: &Parts) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, bytes) in parts {
+        archive.start_file(name.as_str(), stored).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// How many rows an input gives, or why it is refused.
+fn outcome(bytes: &[u8]) -> Result<usize, String> {
+    let source = Source::from_reader("in", Box::new(Cursor::new(bytes.to_vec())), None);
+    let rows = source.and_then(|source| source.map(|row| row.map(drop)).collect::<Result<Vec<()>, _>>());
+    rows.map(|rows| rows.len()).map_err(|error| error.to_string())
+}
+
+/// Runs it on another thread, and counts the panics that anybody hears of.
+fn in_time(run: impl FnOnce() + Send + 'static) {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    static COUNTED: Once = Once::new();
+    COUNTED.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+            before(info);
+        }));
+    });
+    let (done, waits) = mpsc::channel();
+    let runs = thread::spawn(move || {
+        run();
+        done.send(()).unwrap();
+    });
+    let ended = waits.recv_timeout(PATIENCE);
+    assert!(!matches!(ended, Err(mpsc::RecvTimeoutError::Timeout)), "an input hangs");
+    runs.join().expect("every input has an end that is expected");
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0, "a panic was said");
+}
+
+// A refusal says in one line what was expected and what was found; of what is read there is no more than a sheet has.
+fn check_sound(bytes: &[u8], what: &str) {
+    match outcome(bytes) {
+        Ok(rows) => assert!(rows < 1_100_000, "{what}: {rows} rows"),
+        Err(error) => {
+            let is_clear = error.starts_with("in:") && error.contains("expected ") && !error.contains('\n');
+            assert!(is_clear, "{what}: {error}");
+        }
+    }
+}
+
+/// Changes some bytes, cuts the end off, or writes a piece twice.
+fn damage(bytes: &mut Vec<u8>, chance: &mut fastrand::Rng) {
+    const WORDS: [&[u8]; 12] =
+        [b"<", b">", b"\"", b"/", b"&#x110000;", b"-1", b"99999999999999999999", b"1e308", b"\0", b"\xFF", b"</", b"="];
+    for _ in 0..chance.usize(1..4) {
+        if bytes.is_empty() {
+            return;
+        }
+        let at = chance.usize(..bytes.len());
+        match chance.u8(..12) {
+            0..=5 => bytes[at] = chance.u8(..),
+            6..=8 => {
+                let word = WORDS[chance.usize(..WORDS.len())];
+                bytes.splice(at..(at + chance.usize(..=word.len())).min(bytes.len()), word.iter().copied());
+            }
+            9 => bytes.truncate(at),
+            _ => {
+                let end = (at + chance.usize(1..200)).min(bytes.len());
+                let piece = bytes[at..end].to_vec();
+                let to = chance.usize(..bytes.len());
+                bytes.splice(to..to, piece);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_archive_is_refused_or_read() {
+    in_time(|| {
+        for book in BOOKS {
+            let whole = fs::read(book).unwrap();
+            for seed in 0..1_500 {
+                let mut bytes = whole.clone();
+                damage(&mut bytes, &mut fastrand::Rng::with_seed(seed));
+                check_sound(&bytes, &format!("{book}, seed {seed}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_damaged_part_of_a_whole_archive_is_refused_or_read() {
+    in_time(|| {
+        for book in BOOKS {
+            let whole = parts(book);
+            for seed in 0..3_000 {
+                let mut chance = fastrand::Rng::with_seed(seed);
+                let mut parts = whole.clone();
+                let at = chance.usize(..parts.len());
+                damage(&mut parts[at].1, &mut chance);
+                check_sound(&zipped(&parts), &format!("{book}, {}, seed {seed}", parts[at].0));
+            }
+        }
+    });
+}
+
+/// The first sheet with contacts of a book, with something else in one place of one of its parts.
+fn altered(book: &str, part: &str, from: &str, to: &str) -> Vec<u8> {
+    let mut parts = parts(book);
+    let (_, bytes) = parts.iter_mut().find(|(name, _)| name == part).expect(part);
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    assert!(text.contains(from), "{part} has no {from}");
+    *bytes = text.replacen(from, to, 1).into_bytes();
+    zipped(&parts)
+}
+
+fn check_altered(book: &str, part: &str, cases: &'static [(&str, &str, &str)]) {
+    let (book, part) = (book.to_owned(), part.to_owned());
+    in_time(move || {
+        for (from, to, expected) in cases {
+            let error = outcome(&altered(&book, &part, from, to)).err().unwrap_or_default();
+            let to: String = to.chars().take(80).collect();
+            assert!(error.contains(expected), "{from} -> {to}: {error:?}");
+            check_sound(&altered(&book, &part, from, &to), &to);
+        }
+    });
+}
+
+#[test]
+fn places_that_no_sheet_has_are_refused() {
+    const DAMAGED: &str = "expected a spreadsheet, found a damaged or a rare one: open it, and save it again";
+    check_altered(
+        "fixtures/input/sheet.xlsx",
+        "xl/worksheets/sheet3.xml",
+        &[
+            (r#"r="A4""#, r#"r="XFE4""#, DAMAGED),
+            (r#"r="A4""#, r#"r="A1048577""#, DAMAGED),
+            (r#"r="A4""#, r#"r="ZZZZZZZZZZZZ4""#, DAMAGED),
+            (r#"r="A4""#, r#"r="A4294967300""#, DAMAGED),
+            (r#"r="A4""#, r#"r="A-4""#, DAMAGED),
+            (r#"r="A4""#, r#"r="A0""#, DAMAGED),
+            (r#"r="A4""#, r#"r="""#, DAMAGED),
+            (r#"row r="4""#, r#"row r="99999999999999""#, DAMAGED),
+            (r#"row r="4""#, r#"row r="-1""#, DAMAGED),
+            // A header may go to the last column, and rows to the last row.
+            (r#"r="I3""#, r#"r="XFD3""#, ""),
+            (r#"ref="A3:J12""#, r#"ref="A1:XFD1048576""#, ""),
+            (r#"<row r="11"><c r="B11""#, r#"<row r="1048576"><c r="B1048576""#, ""),
+            ("</sheetData>", "", DAMAGED),
+            ("</worksheet>", "", DAMAGED),
+        ],
+    );
+}
+
+#[test]
+fn a_table_of_texts_that_promises_what_it_has_not_is_refused() {
+    in_time(|| {
+        let mut parts = parts(BOOKS[0]);
+        let table = r#"<sst xmlns="x" count="1" uniqueCount="1"><si><t>phone</t></si></sst>"#;
+        for count in ["18446744073709551615", "1000000000000000", "4000000000"] {
+            let table = table.replace(r#"uniqueCount="1""#, &format!(r#"uniqueCount="{count}""#));
+            parts.retain(|(name, _)| name != "xl/sharedStrings.xml");
+            parts.push(("xl/sharedStrings.xml".to_owned(), table.into_bytes()));
+            let error = outcome(&zipped(&parts)).unwrap_err();
+            assert!(error.contains("found a damaged or a rare one"), "{count}: {error}");
+        }
+    });
+}
+
+#[test]
+fn repeats_without_end_are_refused() {
+    const DAMAGED: &str = "expected a spreadsheet, found a damaged or a rare one: open it, and save it again";
+    const LARGE: &str = "expected a spreadsheet of at most 10000000 cells and 512 MiB unpacked, found a larger one";
+    check_altered(
+        "fixtures/input/sheet.ods",
+        "content.xml",
+        &[
+            ("<table:table-cell ", r#"<table:table-cell table:number-columns-repeated="4294967295" "#, DAMAGED),
+            (
+                "<table:table-cell ",
+                r#"<table:table-cell table:number-columns-repeated="18446744073709551616" "#,
+                DAMAGED,
+            ),
+            ("<table:table-cell ", r#"<table:table-cell table:number-columns-repeated="-1" "#, DAMAGED),
+            ("<table:table-cell ", r#"<table:table-cell table:number-columns-repeated="0" "#, DAMAGED),
+            (r#"repeated="2""#, r#"repeated="18446744073709551615""#, DAMAGED),
+            (r#"repeated="1048568""#, r#"repeated="18446744073709551615""#, ""),
+            (r#"repeated="1024""#, r#"repeated="18446744073709551615""#, ""),
+            ("<text:p>007", r#"<text:p><text:s text:c="2147483647"/>007"#, LARGE),
+            ("<text:p>007", r#"<text:p><text:s text:c="-1"/>007"#, DAMAGED),
+            ("<text:p>007", "<office:annotation>", DAMAGED),
+            ("</table:table>", "", DAMAGED),
+            ("</office:spreadsheet>", "", DAMAGED),
+        ],
+    );
+}
