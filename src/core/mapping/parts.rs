@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::core::mapping::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_ignored};
 use crate::core::mapping::steps::Unfit;
 use crate::core::mapping::words::TAG_SEPARATORS;
-use crate::core::model::{ContactId, Draft, Field, Value};
+use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
 use crate::core::text::Text;
 
@@ -34,26 +34,19 @@ impl Refusal {
 /// The parts of a contact while its cells are read.
 pub(super) struct Parts<'a> {
     match_fields: &'a [String],
-    // By the place of the match field.
-    matches: Vec<Option<Value>>,
+    // First a place for each of the match fields, in their order, then the others.
+    fields: Vec<Option<Field>>,
     id: Option<ContactId>,
-    fields: Vec<Field>,
     clear: Vec<Text>,
-    tags: Vec<String>,
-    remove_tags: Vec<String>,
+    tags: Vec<Text>,
+    remove_tags: Vec<Text>,
 }
 
 impl<'a> Parts<'a> {
     pub(super) fn new(match_fields: &'a [String], cells: usize) -> Self {
-        Self {
-            match_fields,
-            matches: vec![None; match_fields.len()],
-            id: None,
-            fields: Vec::with_capacity(cells),
-            clear: Vec::new(),
-            tags: Vec::new(),
-            remove_tags: Vec::new(),
-        }
+        let mut fields = Vec::with_capacity(match_fields.len() + cells);
+        fields.resize_with(match_fields.len(), || None);
+        Self { match_fields, fields, id: None, clear: Vec::new(), tags: Vec::new(), remove_tags: Vec::new() }
     }
 
     /// The cell of a column that means what its name says. The text has no blanks around it and is in NFC.
@@ -68,7 +61,7 @@ impl<'a> Parts<'a> {
             Column::Tags => self.tags.extend(split(text)),
             Column::RemoveTags => self.remove_tags.extend(split(text)),
             Column::Match(place) => self.matched(*place, value()),
-            Column::Field(name) => self.fields.push(Field { name: name.clone(), value: value() }),
+            Column::Field(name) => self.other(name, value()),
         }
         Ok(())
     }
@@ -131,24 +124,23 @@ impl<'a> Parts<'a> {
     fn field(&mut self, name: &str, value: Value) {
         match self.match_fields.iter().position(|field| field == name) {
             Some(place) => self.matched(place, value),
-            None => self.fields.push(Field { name: name.into(), value }),
+            None => self.fields.push(Some(Field { name: name.into(), value })),
         }
     }
 
     /// The value of the match field at this place.
     pub(super) fn matched(&mut self, place: usize, value: Value) {
-        match self.matches.get_mut(place) {
-            Some(empty @ None) => *empty = Some(value),
+        let field = Field { name: self.match_fields[place].as_str().into(), value };
+        match &mut self.fields[place] {
+            empty @ None => *empty = Some(field),
             // A second value for a match field goes to the others, where the contact's own check finds it.
-            Some(Some(_)) | None => {
-                self.fields.push(Field { name: self.match_fields[place].as_str().into(), value });
-            }
+            Some(_) => self.fields.push(Some(field)),
         }
     }
 
     /// The value of another field.
     pub(super) fn other(&mut self, name: &Text, value: Value) {
-        self.fields.push(Field { name: name.clone(), value });
+        self.fields.push(Some(Field { name: name.clone(), value }));
     }
 
     /// A field that is to become blank.
@@ -157,7 +149,7 @@ impl<'a> Parts<'a> {
     }
 
     /// A tag to have or, when `remove` is set, to remove.
-    pub(super) fn tag(&mut self, tag: String, remove: bool) {
+    pub(super) fn tag(&mut self, tag: Text, remove: bool) {
         if remove { &mut self.remove_tags } else { &mut self.tags }.push(tag);
     }
 
@@ -173,14 +165,20 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    pub(super) fn draft(self) -> Draft {
-        // The contact puts all of them into one list.
-        let mut matches = Vec::with_capacity(self.matches.len() + self.fields.len() + self.clear.len());
-        let values = self.match_fields.iter().zip(self.matches);
-        matches
-            .extend(values.filter_map(|(name, value)| value.map(|value| Field { name: name.as_str().into(), value })));
+    /// Whether there is anything that a contact could be found by.
+    pub(super) fn can_be_found(&self) -> bool {
+        self.id.is_some() || self.matches() > 0
+    }
+
+    fn matches(&self) -> usize {
+        self.fields[..self.match_fields.len()].iter().flatten().count()
+    }
+
+    /// The contact that they are the parts of.
+    pub(super) fn contact(self) -> Result<Contact, Flaw> {
+        let matches = self.matches();
         let Self { id, fields, clear, tags, remove_tags, .. } = self;
-        Draft { id, matches, fields, clear, tags, remove_tags }
+        Contact::of(id, fields.into_iter().flatten().collect(), matches, clear, tags, remove_tags)
     }
 }
 
@@ -199,7 +197,7 @@ pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal>
 }
 
 /// The tags that JSON holds.
-pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<String>, Refusal> {
+pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<Text>, Refusal> {
     const EXPECTED: &str = "an array of text";
     match json {
         Json::Null => Ok(Vec::new()),
@@ -209,7 +207,7 @@ pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<String>, Refusal> {
             for tag in tags {
                 match tag {
                     Json::Null => {}
-                    Json::String(text) => texts.push(clean(text)),
+                    Json::String(text) => texts.push(Text::from(clean(text))),
                     other => {
                         return Err(Refusal::of(column, format!("expected {EXPECTED}, found {} in it", kind(other))));
                     }
@@ -236,8 +234,8 @@ fn clean(text: &str) -> String {
     nfc(text.trim()).into_owned()
 }
 
-fn split(text: &str) -> impl Iterator<Item = String> {
-    text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned)
+fn split(text: &str) -> impl Iterator<Item = Text> {
+    text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).map(Text::from)
 }
 
 /// The parts of a text between any of these separators, without blanks around them.

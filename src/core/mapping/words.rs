@@ -20,13 +20,14 @@ impl Words {
 
     /// Whether `text` is one of them. It has no blanks around it and is in NFC.
     pub fn have(&self, text: &str) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
         if text.is_ascii() {
             return self.0.iter().any(|word| word.eq_ignore_ascii_case(text));
         }
-        !self.0.is_empty() && {
-            let text = text.to_lowercase();
-            self.0.contains(&text)
-        }
+        let text = text.to_lowercase();
+        self.0.contains(&text)
     }
 
     /// Whether there are none.
