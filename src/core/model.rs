@@ -343,12 +343,10 @@ fn first_twice<T>(all: &[T], name: impl Fn(&T) -> &str) -> Option<&T> {
 
 // One of 64 bits. Names whose bits differ are different, which most are told by.
 fn mark(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let byte = |at: usize| bytes.get(at).map_or(0, |byte| u64::from(*byte));
-    let length = bytes.len();
-    let signs = [byte(0), byte(length / 2), byte(length.saturating_sub(1)), length as u64];
-    let mixed = signs.iter().fold(0, |mixed: u64, sign| (mixed ^ sign).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    1 << (mixed >> 58)
+    let mut bytes = name.bytes();
+    let (first, last, before) = (bytes.next(), bytes.next_back(), bytes.next_back());
+    let byte = |byte: Option<u8>| byte.map_or(0, usize::from);
+    1 << ((name.len() + 3 * byte(first) + 7 * byte(last) + 13 * byte(before)) % 64)
 }
 
 // SHA-256, because two rows that share a digest by somebody's design would be one contact. Fields are taken by name,

@@ -34,8 +34,10 @@ impl Refusal {
 /// The parts of a contact while its cells are read.
 pub(super) struct Parts<'a> {
     match_fields: &'a [String],
-    // First a place for each of the match fields, in their order, then the others.
-    fields: Vec<Option<Field>>,
+    // First one for each of the match fields, in their order, without a name as long as it has no value; then the others.
+    fields: Vec<Field>,
+    // How many of the match fields have a value.
+    matches: usize,
     id: Option<ContactId>,
     clear: Vec<Text>,
     tags: Vec<Text>,
@@ -45,8 +47,9 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn new(match_fields: &'a [String], cells: usize) -> Self {
         let mut fields = Vec::with_capacity(match_fields.len() + cells);
-        fields.resize_with(match_fields.len(), || None);
-        Self { match_fields, fields, id: None, clear: Vec::new(), tags: Vec::new(), remove_tags: Vec::new() }
+        fields.resize_with(match_fields.len(), || Field::text("", ""));
+        let (clear, tags, remove_tags) = (Vec::new(), Vec::new(), Vec::new());
+        Self { match_fields, fields, matches: 0, id: None, clear, tags, remove_tags }
     }
 
     /// The cell of a column that means what its name says. The text has no blanks around it and is in NFC.
@@ -124,23 +127,27 @@ impl<'a> Parts<'a> {
     fn field(&mut self, name: &str, value: Value) {
         match self.match_fields.iter().position(|field| field == name) {
             Some(place) => self.matched(place, value),
-            None => self.fields.push(Some(Field { name: name.into(), value })),
+            None => self.fields.push(Field { name: name.into(), value }),
         }
     }
 
     /// The value of the match field at this place.
     pub(super) fn matched(&mut self, place: usize, value: Value) {
         let field = Field { name: self.match_fields[place].as_str().into(), value };
-        match &mut self.fields[place] {
-            empty @ None => *empty = Some(field),
+        let empty = &mut self.fields[place];
+        if empty.name.is_empty() {
+            *empty = field;
+            self.matches += 1;
+        } else {
             // A second value for a match field goes to the others, where the contact's own check finds it.
-            Some(_) => self.fields.push(Some(field)),
+            self.fields.push(field);
         }
     }
 
     /// The value of another field.
+    #[inline]
     pub(super) fn other(&mut self, name: &Text, value: Value) {
-        self.fields.push(Some(Field { name: name.clone(), value }));
+        self.fields.push(Field { name: name.clone(), value });
     }
 
     /// A field that is to become blank.
@@ -167,18 +174,16 @@ impl<'a> Parts<'a> {
 
     /// Whether there is anything that a contact could be found by.
     pub(super) fn can_be_found(&self) -> bool {
-        self.id.is_some() || self.matches() > 0
-    }
-
-    fn matches(&self) -> usize {
-        self.fields[..self.match_fields.len()].iter().flatten().count()
+        self.id.is_some() || self.matches > 0
     }
 
     /// The contact that they are the parts of.
     pub(super) fn contact(self) -> Result<Contact, Flaw> {
-        let matches = self.matches();
-        let Self { id, fields, clear, tags, remove_tags, .. } = self;
-        Contact::of(id, fields.into_iter().flatten().collect(), matches, clear, tags, remove_tags)
+        let Self { id, mut fields, matches, clear, tags, remove_tags, .. } = self;
+        if matches < self.match_fields.len() {
+            fields.retain(|field| !field.name.is_empty());
+        }
+        Contact::of(id, fields, matches, clear, tags, remove_tags)
     }
 }
 

@@ -19,10 +19,12 @@ impl Words {
     }
 
     /// Whether `text` is one of them. It has no blanks around it and is in NFC.
+    #[inline]
     pub fn have(&self, text: &str) -> bool {
-        if self.0.is_empty() {
-            return false;
-        }
+        !self.0.is_empty() && self.are_it(text)
+    }
+
+    fn are_it(&self, text: &str) -> bool {
         if text.is_ascii() {
             return self.0.iter().any(|word| word.eq_ignore_ascii_case(text));
         }

@@ -17,6 +17,30 @@ impl Default for Lines {
     }
 }
 
+/// What ends lines in some bytes.
+struct Ends {
+    /// How many `\n` there are.
+    feeds: u64,
+    /// Whether there is any `\r`.
+    has_return: bool,
+}
+
+impl Ends {
+    fn of(bytes: &[u8]) -> Self {
+        let (mut feeds, mut has_return) = (0, false);
+        // So few that a byte counts them, which lets many be counted at once.
+        for chunk in bytes.chunks(u8::MAX.into()) {
+            let mut count = 0_u8;
+            for byte in chunk {
+                count += u8::from(*byte == b'\n');
+                has_return |= *byte == b'\r';
+            }
+            feeds += u64::from(count);
+        }
+        Self { feeds, has_return }
+    }
+}
+
 impl Lines {
     /// The line that comes next, from 1.
     pub(super) const fn number(&self) -> u64 {
@@ -27,16 +51,15 @@ impl Lines {
     pub(super) fn pass(&mut self, bytes: &[u8]) {
         let Some(last) = bytes.last() else { return };
         let mut breaks = 0;
-        if bytes.contains(&b'\r') || self.after_return {
+        let ends = Ends::of(bytes);
+        if ends.has_return || self.after_return {
             let mut before = if self.after_return { b'\r' } else { 0 };
             for &byte in bytes {
                 breaks += u64::from(byte == b'\r' || (byte == b'\n' && before != b'\r'));
                 before = byte;
             }
         } else {
-            for &byte in bytes {
-                breaks += u64::from(byte == b'\n');
-            }
+            breaks = ends.feeds;
         }
         self.number += breaks;
         self.after_return = *last == b'\r';
