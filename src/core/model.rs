@@ -590,6 +590,19 @@ mod tests {
     }
 
     #[test]
+    fn the_first_name_that_occurs_twice_is_found() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        for case in 0..20_000 {
+            let name = |_: usize| -> String {
+                (0..chance.usize(0..4)).map(|_| *chance.choice(&['a', 'b', 'c', '1', '\u{e9}']).unwrap()).collect()
+            };
+            let names: Vec<String> = (0..case % 30).map(name).collect();
+            let slow = (0..names.len()).find(|at| names[..*at].contains(&names[*at])).map(|at| &names[at]);
+            assert_eq!(first_twice(&names, String::as_str), slow, "{names:?}");
+        }
+    }
+
+    #[test]
     fn fields_that_become_blank_come_last() {
         let draft = Draft {
             matches: vec![Field::text("phone", "1")],

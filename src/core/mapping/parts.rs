@@ -240,7 +240,16 @@ fn clean(text: &str) -> String {
 }
 
 fn split(text: &str) -> impl Iterator<Item = Text> {
-    text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).map(Text::from)
+    // By bytes, as the separators are ASCII.
+    let parts = |byte: u8| TAG_SEPARATORS.contains(&char::from(byte));
+    let mut rest = Some(text);
+    let tags = std::iter::from_fn(move || {
+        let text = rest?;
+        let at = text.bytes().position(parts);
+        rest = at.map(|at| &text[at + 1..]);
+        Some(&text[..at.unwrap_or(text.len())])
+    });
+    tags.map(str::trim).filter(|tag| !tag.is_empty()).map(Text::from)
 }
 
 /// The parts of a text between any of these separators, without blanks around them.
@@ -271,6 +280,17 @@ fn kind(json: &Json) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_are_parted_as_by_characters() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        for _ in 0..10_000 {
+            let sign = |_| *chance.choice(&[';', '|', ',', ' ', 'a', '\u{e9}', '\u{a0}', '\u{ec}']).unwrap();
+            let text: String = (0..8).map(sign).collect();
+            let slow: Vec<&str> = text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).collect();
+            assert_eq!(split(&text).collect::<Vec<_>>(), slow, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_text_is_parted_by_any_separator() {

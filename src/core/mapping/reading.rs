@@ -428,3 +428,20 @@ impl Taken {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_are_taken_away_as_from_any_text() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        let signs = [' ', '\t', '\0', '\u{7f}', '!', '~', 'a', '\u{e9}', '\u{a0}', '\u{2003}', '\u{85}', '\u{200b}'];
+        for length in 0..6 {
+            for _ in 0..2_000 {
+                let text: String = (0..length).map(|_| *chance.choice(&signs).unwrap()).collect();
+                assert_eq!(trim(&text), text.trim(), "{text:?}");
+            }
+        }
+    }
+}

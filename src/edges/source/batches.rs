@@ -135,11 +135,7 @@ impl Batch {
     fn make<T>(self, make: impl Fn(Row, Option<Cells>) -> T) -> Vec<T> {
         match self {
             Self::Whole(rows) => rows.into_iter().map(|(row, remains)| make(row, remains)).collect(),
-            Self::Raw(block, decoder) => {
-                let mut made = Vec::with_capacity(block.len());
-                made.extend(decoder.rows(&block).map(|(row, remains)| make(row, remains)));
-                made
-            }
+            Self::Raw(block, decoder) => decoder.rows(&block).map(|(row, remains)| make(row, remains)).collect(),
         }
     }
 }

@@ -23,7 +23,7 @@ use self::parser::Parser;
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
 
-/// How many empty cells past the header's are looked at. More are taken for a row of another table.
+/// How many empty cells past the header's are looked at at least. Many more are taken for a row of another table.
 const SPARE_CELLS: usize = 64;
 
 /// The rows of a CSV file whose header has been read.
@@ -140,7 +140,7 @@ impl Rows {
 
     /// Reads the next row, after those that `block` has, and says whether there was one.
     fn read(&mut self, block: &mut Block) -> Result<bool, SourceFault> {
-        let columns = self.columns().len() + SPARE_CELLS;
+        let columns = most_cells(self.columns().len());
         loop {
             if let Some(first) = self.first.take() {
                 // Nothing was read before it.
@@ -157,6 +157,12 @@ impl Rows {
             }
         }
     }
+}
+
+// How many cells of a row are stored. What a list of rejected rows says of one with a few more is what it held, so that the
+// number is a round one.
+const fn most_cells(columns: usize) -> usize {
+    (columns + SPARE_CELLS + 1).next_power_of_two()
 }
 
 // A list of rejected rows has a header also where its input, of which everything else is said again, has none.
@@ -255,6 +261,17 @@ mod tests {
         assert_eq!(rows(&unclosed), ["2 [] expected a closing quote, found none up to line 2, the end of the file"]);
         let cells = [b"a,b\n".as_slice(), &vec![b','; MAX_ROW + 1], b"\n3,4\n"].concat();
         assert_eq!(rows(&cells), [format!("2 {reason}"), "3 3|4".to_owned()]);
+    }
+
+    #[test]
+    fn of_a_row_with_many_more_cells_nothing_is_kept() {
+        for (cells, is_kept) in [(3, true), (128, true), (129, false), (5_000, false)] {
+            // Whatever room earlier rows made.
+            let text = format!("a,b\n{}\n{}\n", ["y"; 5_000].join(","), vec!["x"; cells].join(","));
+            let mut source = source(text.as_bytes()).unwrap();
+            assert!(matches!(source.nth(1), Some(Ok(Row::Rejected(_)))));
+            assert_eq!(source.remains().is_some(), is_kept, "{cells}");
+        }
     }
 
     #[test]

@@ -88,3 +88,27 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_that_are_counted_one_by_one() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        for case in 0..5_000 {
+            let signs: &[u8] = if case % 2 == 0 { b"\n\ra" } else { b"\na" };
+            let text: Vec<u8> = (0..chance.usize(0..700)).map(|_| *chance.choice(signs).unwrap()).collect();
+            let mut lines = Lines::default();
+            let mut rest = text.as_slice();
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(chance.usize(1..=rest.len()));
+                lines.pass(piece);
+                rest = after;
+            }
+            let ends = |at: usize| text[at] == b'\r' || (text[at] == b'\n' && (at == 0 || text[at - 1] != b'\r'));
+            let breaks = (0..text.len()).filter(|at| ends(*at)).count();
+            assert_eq!(lines.number(), 1 + breaks as u64, "{}", text.escape_ascii());
+        }
+    }
+}

@@ -74,6 +74,8 @@ impl Parser {
                 ReadRecordResult::OutputEndsFull => block.more_ends(),
             }
         }
+        // How much room there was is chance; whether a row is kept is not.
+        let kept = kept && size <= limit && cells <= columns;
         block.push(Found { row, line, cells, kept, end }, written);
         Ok(true)
     }
