@@ -267,7 +267,8 @@ mod tests {
     fn of_a_row_with_many_more_cells_nothing_is_kept() {
         for (cells, is_kept) in [(3, true), (128, true), (129, false), (5_000, false)] {
             // Whatever room earlier rows made.
-            let text = format!("a,b\n{}\n{}\n", ["y"; 5_000].join(","), vec!["x"; cells].join(","));
+            let row = |sign: &str, cells: usize| vec![sign; cells].join(",");
+            let text = format!("a,b\n{}\n{}\n", row("y", 5_000), row("x", cells));
             let mut source = source(text.as_bytes()).unwrap();
             assert!(matches!(source.nth(1), Some(Ok(Row::Rejected(_)))));
             assert_eq!(source.remains().is_some(), is_kept, "{cells}");
