@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::call::{Call, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, ContactId, Field, Known};
+use crate::core::text::Text;
 
 /// What becomes of tags that the file no longer names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,13 +39,14 @@ pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
         .filter(|field| !known.fields.get(&*field.name).is_some_and(|value| value.same(&field.value)))
         .cloned()
         .collect();
-    let add = contact.tags().iter().filter(|tag| !known.tags.contains(*tag)).cloned().collect();
+    let add = contact.tags().iter().filter(|tag| !known.tags.contains(tag.as_str())).map(Text::to_string).collect();
     // Unless it is known to be missing, a tag may be there: somebody else may have put it there.
-    let mut remove: Vec<String> =
-        contact.remove_tags().iter().filter(|tag| !known.absent_tags.contains(*tag)).cloned().collect();
+    let may_be_there = |tag: &&Text| !known.absent_tags.contains(tag.as_str());
+    let mut remove: Vec<String> = contact.remove_tags().iter().filter(may_be_there).map(Text::to_string).collect();
     if mode == TagsMode::Mirror {
-        let named: BTreeSet<&String> = contact.tags().iter().chain(&remove).collect();
-        let dropped: Vec<String> = known.own_tags.iter().filter(|tag| !named.contains(tag)).cloned().collect();
+        let wanted = contact.tags().iter().map(Text::as_str);
+        let named: BTreeSet<&str> = wanted.chain(remove.iter().map(String::as_str)).collect();
+        let dropped: Vec<String> = known.own_tags.iter().filter(|tag| !named.contains(tag.as_str())).cloned().collect();
         remove.extend(dropped);
     }
     Change { set, add, remove }

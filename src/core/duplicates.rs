@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::core::model::{Contact, Draft, Field, Flaw};
+use crate::core::text::Text;
 
 /// Which of the rows of one contact counts. The others are merged into it, or rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,8 +89,8 @@ fn union(earlier: &[Field], later: &[Field]) -> Vec<Field> {
     fields
 }
 
-fn together(earlier: &[String], later: &[String], against: &[String]) -> Vec<String> {
-    let against: BTreeSet<&String> = against.iter().collect();
+fn together(earlier: &[Text], later: &[Text], against: &[Text]) -> Vec<Text> {
+    let against: BTreeSet<&Text> = against.iter().collect();
     earlier.iter().filter(|tag| !against.contains(tag)).chain(later).cloned().collect()
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::model::{Contact, Draft, Mode, Rejection};
+use crate::core::model::{Contact, Mode, Rejection};
 use crate::core::nfc::{nfc, nfc_texts};
 use crate::core::record::{Cells, Record, Texts};
 
@@ -275,11 +275,11 @@ impl Mapping {
     /// A [`Rejection`] with the record's line when a cell holds the wrong kind of thing, when nothing says which contact
     /// it is, or when its parts contradict each other.
     pub fn contact(&self, record: &Record) -> Result<Contact, Rejection> {
-        let draft = match &record.cells {
+        let parts = match &record.cells {
             Cells::Texts(texts) => self.of_texts(&nfc_texts(texts)),
             Cells::Object(object) => self.of_object(object),
         };
-        draft.and_then(|draft| self.checked(draft)).map_err(|Refusal { column, reason }| Rejection {
+        parts.and_then(|parts| self.checked(parts)).map_err(|Refusal { column, reason }| Rejection {
             row: record.row,
             line: record.line,
             column,
@@ -287,7 +287,7 @@ impl Mapping {
         })
     }
 
-    fn of_texts(&self, texts: &Texts) -> Result<Draft, Refusal> {
+    fn of_texts(&self, texts: &Texts) -> Result<Parts<'_>, Refusal> {
         let mut parts = Parts::new(&self.match_fields, self.columns.len() + self.fields.len());
         self.by_rules(Row::Texts(texts), &mut parts)?;
         if self.names_count {
@@ -295,10 +295,10 @@ impl Mapping {
                 parts.text(column, self.fixed.clean(text))?;
             }
         }
-        Ok(parts.draft())
+        Ok(parts)
     }
 
-    fn of_object(&self, object: &[(Arc<str>, Json)]) -> Result<Draft, Refusal> {
+    fn of_object(&self, object: &[(Arc<str>, Json)]) -> Result<Parts<'_>, Refusal> {
         let mut parts = Parts::new(&self.match_fields, object.len() + self.fields.len());
         self.by_rules(Row::Object(object), &mut parts)?;
         let shaped = object.iter().any(|(key, json)| **key == *SHAPE_KEY && is_shape(json));
@@ -319,7 +319,7 @@ impl Mapping {
                 }
             }
         }
-        Ok(parts.draft())
+        Ok(parts)
     }
 
     fn by_rules(&self, row: Row<'_>, parts: &mut Parts<'_>) -> Result<(), Refusal> {
@@ -330,11 +330,11 @@ impl Mapping {
         self.tags.iter().try_for_each(|tags| tags.put(row, &self.fixed, parts))
     }
 
-    fn checked(&self, draft: Draft) -> Result<Contact, Refusal> {
-        if must_find(self.mode) && draft.matches.is_empty() && draft.id.is_none() {
+    fn checked(&self, parts: Parts<'_>) -> Result<Contact, Refusal> {
+        if must_find(self.mode) && !parts.can_be_found() {
             return Err(self.nothing_to_find_by());
         }
-        Contact::new(draft).map_err(|flaw| Refusal { column: None, reason: flaw.to_string() })
+        parts.contact().map_err(|flaw| Refusal { column: None, reason: flaw.to_string() })
     }
 
     fn nothing_to_find_by(&self) -> Refusal {

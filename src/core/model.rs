@@ -112,9 +112,9 @@ pub enum Key {
     /// The first match field that has a value, and that value, trimmed.
     Match {
         /// The match field's name.
-        field: String,
+        field: Text,
         /// Its value, trimmed.
-        value: String,
+        value: Text,
     },
     /// The platform's id, for a row that has no match field.
     Id(ContactId),
@@ -140,12 +140,12 @@ impl Key {
     pub fn parse_match(text: &str) -> Option<Self> {
         let (field, value) = text.split_once('=')?;
         let field = field.replace("%3D", "=").replace("%25", "%");
-        Some(Self::Match { field, value: value.to_owned() })
+        Some(Self::Match { field: field.into(), value: value.into() })
     }
 
     /// The key that a match field and its value give.
     pub fn of(field: &Field) -> Self {
-        Self::Match { field: field.name.to_string(), value: field.value.text().trim().to_owned() }
+        Self::Match { field: field.name.clone(), value: field.value.text().trim().into() }
     }
 }
 
@@ -172,8 +172,8 @@ pub struct Contact {
     id: Option<ContactId>,
     matches: usize,
     fields: Vec<Field>,
-    tags: Vec<String>,
-    remove_tags: Vec<String>,
+    tags: Vec<Text>,
+    remove_tags: Vec<Text>,
 }
 
 /// The parts of a contact before they are checked.
@@ -188,9 +188,9 @@ pub struct Draft {
     /// The fields that are to become blank.
     pub clear: Vec<Text>,
     /// The tags to have.
-    pub tags: Vec<String>,
+    pub tags: Vec<Text>,
     /// The tags to remove.
-    pub remove_tags: Vec<String>,
+    pub remove_tags: Vec<Text>,
 }
 
 /// Why parts do not make a contact.
@@ -218,15 +218,28 @@ impl Contact {
     /// A [`Flaw`] when the parts contradict each other or hold nothing.
     pub fn new(draft: Draft) -> Result<Self, Flaw> {
         let Draft { id, matches, fields, clear, tags, remove_tags } = draft;
-        if id.is_none() && matches.is_empty() && fields.is_empty() {
-            return Err(Flaw::Empty);
-        }
-        if matches.len() > crate::core::call::FIELDS_PER_CALL {
-            return Err(Flaw::MatchFields(matches.len()));
-        }
         let count = matches.len();
         let mut all = matches;
         all.extend(fields);
+        Self::of(id, all, count, clear, tags, remove_tags)
+    }
+
+    /// [`Contact::new`] where the fields stand in one list, the first `matches` of them the match fields.
+    pub(in crate::core) fn of(
+        id: Option<ContactId>,
+        fields: Vec<Field>,
+        matches: usize,
+        clear: Vec<Text>,
+        tags: Vec<Text>,
+        remove_tags: Vec<Text>,
+    ) -> Result<Self, Flaw> {
+        let mut all = fields;
+        if id.is_none() && all.is_empty() {
+            return Err(Flaw::Empty);
+        }
+        if matches > crate::core::call::FIELDS_PER_CALL {
+            return Err(Flaw::MatchFields(matches));
+        }
         let filled = all.len();
         all.extend(clear.into_iter().map(|name| Field::text(name, "")));
         if let Some(twice) = first_twice(&all, |field| &*field.name) {
@@ -234,14 +247,14 @@ impl Contact {
         }
         let (tags, remove_tags) = (unique(tags), unique(remove_tags));
         if let Some(twice) = tags.iter().find(|tag| remove_tags.contains(tag)) {
-            return Err(Flaw::TagTwice(twice.clone()));
+            return Err(Flaw::TagTwice(twice.to_string()));
         }
-        let key = match (&all[..count], &id) {
+        let key = match (&all[..matches], &id) {
             ([first, ..], _) => Key::of(first),
             ([], Some(id)) => Key::Id(id.clone()),
             ([], None) => Key::Row { digest: digest(&all[..filled], &tags), nth: 1 },
         };
-        Ok(Self { key, id, matches: count, fields: all, tags, remove_tags })
+        Ok(Self { key, id, matches, fields: all, tags, remove_tags })
     }
 
     /// The same contact as the `nth` of its file's equal rows (from 1). Changes nothing for a contact that has an id or
@@ -293,18 +306,18 @@ impl Contact {
     }
 
     /// The tags to have.
-    pub fn tags(&self) -> &[String] {
+    pub fn tags(&self) -> &[Text] {
         &self.tags
     }
 
     /// The tags to remove.
-    pub fn remove_tags(&self) -> &[String] {
+    pub fn remove_tags(&self) -> &[Text] {
         &self.remove_tags
     }
 }
 
-fn unique(tags: Vec<String>) -> Vec<String> {
-    if first_twice(&tags, String::as_str).is_none() {
+fn unique(tags: Vec<Text>) -> Vec<Text> {
+    if first_twice(&tags, Text::as_str).is_none() {
         return tags;
     }
     let mut seen = BTreeSet::new();
@@ -315,19 +328,33 @@ fn unique(tags: Vec<String>) -> Vec<String> {
 fn first_twice<T>(all: &[T], name: impl Fn(&T) -> &str) -> Option<&T> {
     const FEW: usize = 24;
     if all.len() <= FEW {
-        let is_twice = |&(at, one): &(usize, &T)| all[..at].iter().any(|other| name(other) == name(one));
-        return all.iter().enumerate().find(is_twice).map(|(_, one)| one);
+        let mut seen = 0;
+        let mut is_twice = |at: usize, one: &str| {
+            let mark = mark(one);
+            let may_be = seen & mark != 0;
+            seen |= mark;
+            may_be && all[..at].iter().any(|other| name(other) == one)
+        };
+        return all.iter().enumerate().find(|(at, one)| is_twice(*at, name(one))).map(|(_, one)| one);
     }
     let mut names = BTreeSet::new();
     all.iter().find(|one| !names.insert(name(one)))
 }
 
+// One of 64 bits. Names whose bits differ are different, which most are told by.
+fn mark(name: &str) -> u64 {
+    let mut bytes = name.bytes();
+    let (first, last, before) = (bytes.next(), bytes.next_back(), bytes.next_back());
+    let byte = |byte: Option<u8>| byte.map_or(0, usize::from);
+    1 << ((name.len() + 3 * byte(first) + 7 * byte(last) + 13 * byte(before)) % 64)
+}
+
 // SHA-256, because two rows that share a digest by somebody's design would be one contact. Fields are taken by name,
 // so that a reordered export is still the same rows.
-fn digest(fields: &[Field], tags: &[String]) -> String {
+fn digest(fields: &[Field], tags: &[Text]) -> String {
     use sha2::{Digest, Sha256};
     let by_name: BTreeMap<&str, &Value> = fields.iter().map(|field| (&*field.name, &field.value)).collect();
-    let tags: BTreeSet<&String> = tags.iter().collect();
+    let tags: BTreeSet<&Text> = tags.iter().collect();
     let content = serde_json::to_vec(&(by_name, tags)).expect("text, numbers and booleans are always JSON");
     let digest = Sha256::digest(&content);
     let half = digest.first_chunk::<16>().expect("SHA-256 has 32 bytes");
@@ -560,6 +587,19 @@ mod tests {
         let emptied = Draft { fields: vec![Field::text("a", "1")], clear: vec!["a".into()], ..Draft::default() };
         assert_eq!(Contact::new(emptied), Err(Flaw::FieldTwice("a".into())));
         assert_eq!(Contact::new(Draft { clear: vec!["a".into()], ..Draft::default() }), Err(Flaw::Empty));
+    }
+
+    #[test]
+    fn the_first_name_that_occurs_twice_is_found() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        for case in 0..20_000 {
+            let name = |_: usize| -> String {
+                (0..chance.usize(0..4)).map(|_| *chance.choice(&['a', 'b', 'c', '1', '\u{e9}']).unwrap()).collect()
+            };
+            let names: Vec<String> = (0..case % 30).map(name).collect();
+            let slow = (0..names.len()).find(|at| names[..*at].contains(&names[*at])).map(|at| &names[at]);
+            assert_eq!(first_twice(&names, String::as_str), slow, "{names:?}");
+        }
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub fn nfc_texts(texts: &Texts) -> Cow<'_, Texts> {
 }
 
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte < FIRST_COMBINING)
+    // The highest of a chunk is found for many bytes at once; to stop at the first that is high would need a look at each.
+    let highest = |chunk: &[u8]| chunk.iter().copied().fold(0, u8::max);
+    text.as_bytes().chunks(64).all(|chunk| highest(chunk) < FIRST_COMBINING)
 }
 
 #[cfg(test)]
@@ -52,6 +54,18 @@ mod tests {
         check("\u{212b}", "\u{c5}");
         check("\u{1f600} \u{4e2d}", "\u{1f600} \u{4e2d}");
         check("\u{1100}\u{1161}", "\u{ac00}");
+    }
+
+    #[test]
+    fn a_sign_that_combines_is_seen_wherever_it_stands() {
+        for length in 0..200 {
+            let text = "a".repeat(length);
+            assert!(is_plain(&text));
+            for at in 0..=length {
+                let text = format!("{}\u{301}{}", &text[..at], &text[at..]);
+                assert!(!is_plain(&text), "{length} {at}");
+            }
+        }
     }
 
     #[test]

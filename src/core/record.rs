@@ -57,7 +57,12 @@ impl Texts {
     /// past the text, or inside a character, and when the last is not the text's.
     pub fn from_ends(text: String, ends: Vec<usize>) -> Option<Self> {
         let fills = ends.last().copied().unwrap_or(0) == text.len();
-        let parts = ends.is_sorted() && ends.iter().all(|end| text.is_char_boundary(*end));
+        let mut start = 0;
+        let parts = ends.iter().all(|end| {
+            let follows = start <= *end;
+            start = *end;
+            follows && text.is_char_boundary(*end)
+        });
         (fills && parts).then_some(Self { text, ends })
     }
 
@@ -85,10 +90,10 @@ impl Texts {
 
     /// The cells, in the header's order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let mut start = 0;
+        let (mut start, mut rest) = (0, self.text.as_str());
         self.ends.iter().map(move |end| {
-            let cell = &self.text[start..*end];
-            start = *end;
+            let (cell, after) = rest.split_at(*end - start);
+            (start, rest) = (*end, after);
             cell
         })
     }

@@ -16,6 +16,7 @@ use crate::core::call::{Asked, Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields};
 use crate::core::model::{Contact, ContactId, Known, Mode, Remote, Standing};
 use crate::core::search::Search;
+use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
 /// How often one contact's create may be lost in one run before the contact is left for the next.
@@ -388,7 +389,8 @@ impl Task {
     }
 
     fn absent_from(&self, remote: &Remote) -> BTreeSet<String> {
-        self.contact.remove_tags().iter().filter(|tag| !remote.tags.contains(*tag)).cloned().collect()
+        let is_absent = |tag: &&Text| !remote.tags.contains(tag.as_str());
+        self.contact.remove_tags().iter().filter(is_absent).map(Text::to_string).collect()
     }
 
     fn reject(&mut self, reason: String) {

@@ -17,12 +17,14 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(name, "Ann");
 /// assert!(name.starts_with('A'));
 /// ```
+// Inlined wherever it is used: there are dozens in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text(CompactString);
 
 impl Text {
     /// The text.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -31,6 +33,7 @@ impl Text {
 impl Deref for Text {
     type Target = str;
 
+    #[inline]
     fn deref(&self) -> &str {
         &self.0
     }
@@ -44,12 +47,14 @@ impl Borrow<str> for Text {
 }
 
 impl AsRef<str> for Text {
+    #[inline]
     fn as_ref(&self) -> &str {
         &self.0
     }
 }
 
 impl From<&str> for Text {
+    #[inline]
     fn from(text: &str) -> Self {
         Self(CompactString::new(text))
     }

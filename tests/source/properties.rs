@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read};
 
-use contactsync::{Cells, Charset, Delimiter, Format, Mapping, Mode, Row, Source, SourceOptions};
+use contactsync::{Cells, Charset, Delimiter, Format, Mapping, Mode, Row, Source, SourceError, SourceOptions};
 use proptest::prelude::*;
 
 use crate::read;
@@ -85,6 +85,28 @@ proptest! {
             prop_assert!(line > before, "line {} after line {}", line, before);
             before = line;
         }
+    }
+
+    #[test]
+    fn rows_in_batches_are_those_that_are_read_one_by_one(
+        data in csv_bytes(), times in 1_usize..120, no_header in any::<bool>(),
+    ) {
+        let bytes = [b"c1,c2\n".as_slice(), &data.repeat(times)].concat();
+        let told = SourceOptions { no_header, ..as_written() };
+        let mut source = read(bytes.clone(), told.clone()).unwrap();
+        let mut alone = Vec::new();
+        while let Some(row) = source.next() {
+            let row = row.unwrap();
+            let remains = matches!(row, Row::Rejected(_)).then(|| source.remains()).flatten();
+            alone.push((row, remains));
+        }
+        let mut together = Vec::new();
+        let take = |batch: Vec<(Row, Option<Cells>)>| {
+            together.extend(batch);
+            Ok::<(), SourceError>(())
+        };
+        read(bytes, told).unwrap().in_batches(|row, remains| (row, remains), take).unwrap();
+        prop_assert_eq!(together, alone);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contactsync::{
     Duplicates, Event, Format, Intake, Journal, ListedRow, Mapping, Mode, NewRun, Observer, Policy, Routes, Rows,
-    SendJournal, Source, Stop, TagsMode, Timestamp, Value, plan,
+    SendJournal, Source, Stop, TagsMode, Text, Timestamp, Value, plan,
 };
 use proptest::prelude::*;
 
@@ -52,8 +52,8 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
     let wanted = items.into_iter().map(|item| {
         let text = |value: &Value| value.text().into_owned();
         let fields = item.contact.fields().iter().map(|field| (field.name.to_string(), text(&field.value))).collect();
-        let sorted = |tags: &[String]| {
-            let mut tags = tags.to_vec();
+        let sorted = |tags: &[Text]| {
+            let mut tags: Vec<String> = tags.iter().map(Text::to_string).collect();
             tags.sort();
             tags
         };

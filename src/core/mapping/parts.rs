@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::core::mapping::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_ignored};
 use crate::core::mapping::steps::Unfit;
 use crate::core::mapping::words::TAG_SEPARATORS;
-use crate::core::model::{ContactId, Draft, Field, Value};
+use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
 use crate::core::text::Text;
 
@@ -34,26 +34,22 @@ impl Refusal {
 /// The parts of a contact while its cells are read.
 pub(super) struct Parts<'a> {
     match_fields: &'a [String],
-    // By the place of the match field.
-    matches: Vec<Option<Value>>,
-    id: Option<ContactId>,
+    // First one for each of the match fields, in their order, without a name as long as it has no value; then the others.
     fields: Vec<Field>,
+    // How many of the match fields have a value.
+    matches: usize,
+    id: Option<ContactId>,
     clear: Vec<Text>,
-    tags: Vec<String>,
-    remove_tags: Vec<String>,
+    tags: Vec<Text>,
+    remove_tags: Vec<Text>,
 }
 
 impl<'a> Parts<'a> {
     pub(super) fn new(match_fields: &'a [String], cells: usize) -> Self {
-        Self {
-            match_fields,
-            matches: vec![None; match_fields.len()],
-            id: None,
-            fields: Vec::with_capacity(cells),
-            clear: Vec::new(),
-            tags: Vec::new(),
-            remove_tags: Vec::new(),
-        }
+        let mut fields = Vec::with_capacity(match_fields.len() + cells);
+        fields.resize_with(match_fields.len(), || Field::text("", ""));
+        let (clear, tags, remove_tags) = (Vec::new(), Vec::new(), Vec::new());
+        Self { match_fields, fields, matches: 0, id: None, clear, tags, remove_tags }
     }
 
     /// The cell of a column that means what its name says. The text has no blanks around it and is in NFC.
@@ -68,7 +64,7 @@ impl<'a> Parts<'a> {
             Column::Tags => self.tags.extend(split(text)),
             Column::RemoveTags => self.remove_tags.extend(split(text)),
             Column::Match(place) => self.matched(*place, value()),
-            Column::Field(name) => self.fields.push(Field { name: name.clone(), value: value() }),
+            Column::Field(name) => self.other(name, value()),
         }
         Ok(())
     }
@@ -137,16 +133,19 @@ impl<'a> Parts<'a> {
 
     /// The value of the match field at this place.
     pub(super) fn matched(&mut self, place: usize, value: Value) {
-        match self.matches.get_mut(place) {
-            Some(empty @ None) => *empty = Some(value),
+        let field = Field { name: self.match_fields[place].as_str().into(), value };
+        let empty = &mut self.fields[place];
+        if empty.name.is_empty() {
+            *empty = field;
+            self.matches += 1;
+        } else {
             // A second value for a match field goes to the others, where the contact's own check finds it.
-            Some(Some(_)) | None => {
-                self.fields.push(Field { name: self.match_fields[place].as_str().into(), value });
-            }
+            self.fields.push(field);
         }
     }
 
     /// The value of another field.
+    #[inline]
     pub(super) fn other(&mut self, name: &Text, value: Value) {
         self.fields.push(Field { name: name.clone(), value });
     }
@@ -157,7 +156,7 @@ impl<'a> Parts<'a> {
     }
 
     /// A tag to have or, when `remove` is set, to remove.
-    pub(super) fn tag(&mut self, tag: String, remove: bool) {
+    pub(super) fn tag(&mut self, tag: Text, remove: bool) {
         if remove { &mut self.remove_tags } else { &mut self.tags }.push(tag);
     }
 
@@ -173,14 +172,18 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    pub(super) fn draft(self) -> Draft {
-        // The contact puts all of them into one list.
-        let mut matches = Vec::with_capacity(self.matches.len() + self.fields.len() + self.clear.len());
-        let values = self.match_fields.iter().zip(self.matches);
-        matches
-            .extend(values.filter_map(|(name, value)| value.map(|value| Field { name: name.as_str().into(), value })));
-        let Self { id, fields, clear, tags, remove_tags, .. } = self;
-        Draft { id, matches, fields, clear, tags, remove_tags }
+    /// Whether there is anything that a contact could be found by.
+    pub(super) fn can_be_found(&self) -> bool {
+        self.id.is_some() || self.matches > 0
+    }
+
+    /// The contact that they are the parts of.
+    pub(super) fn contact(self) -> Result<Contact, Flaw> {
+        let Self { id, mut fields, matches, clear, tags, remove_tags, .. } = self;
+        if matches < self.match_fields.len() {
+            fields.retain(|field| !field.name.is_empty());
+        }
+        Contact::of(id, fields, matches, clear, tags, remove_tags)
     }
 }
 
@@ -199,7 +202,7 @@ pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal>
 }
 
 /// The tags that JSON holds.
-pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<String>, Refusal> {
+pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<Text>, Refusal> {
     const EXPECTED: &str = "an array of text";
     match json {
         Json::Null => Ok(Vec::new()),
@@ -209,7 +212,7 @@ pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<String>, Refusal> {
             for tag in tags {
                 match tag {
                     Json::Null => {}
-                    Json::String(text) => texts.push(clean(text)),
+                    Json::String(text) => texts.push(Text::from(clean(text))),
                     other => {
                         return Err(Refusal::of(column, format!("expected {EXPECTED}, found {} in it", kind(other))));
                     }
@@ -236,8 +239,17 @@ fn clean(text: &str) -> String {
     nfc(text.trim()).into_owned()
 }
 
-fn split(text: &str) -> impl Iterator<Item = String> {
-    text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned)
+fn split(text: &str) -> impl Iterator<Item = Text> {
+    // By bytes, as the separators are ASCII.
+    let parts = |byte: u8| TAG_SEPARATORS.contains(&char::from(byte));
+    let mut rest = Some(text);
+    let tags = std::iter::from_fn(move || {
+        let text = rest?;
+        let at = text.bytes().position(parts);
+        rest = at.map(|at| &text[at + 1..]);
+        Some(&text[..at.unwrap_or(text.len())])
+    });
+    tags.map(str::trim).filter(|tag| !tag.is_empty()).map(Text::from)
 }
 
 /// The parts of a text between any of these separators, without blanks around them.
@@ -268,6 +280,17 @@ fn kind(json: &Json) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_are_parted_as_by_characters() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        for _ in 0..10_000 {
+            let sign = |_| *chance.choice(&[';', '|', ',', ' ', 'a', '\u{e9}', '\u{a0}', '\u{ec}']).unwrap();
+            let text: String = (0..8).map(sign).collect();
+            let slow: Vec<&str> = text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).collect();
+            assert_eq!(split(&text).collect::<Vec<_>>(), slow, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_text_is_parted_by_any_separator() {

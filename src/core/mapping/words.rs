@@ -19,14 +19,17 @@ impl Words {
     }
 
     /// Whether `text` is one of them. It has no blanks around it and is in NFC.
+    #[inline]
     pub fn have(&self, text: &str) -> bool {
+        !self.0.is_empty() && self.are_it(text)
+    }
+
+    fn are_it(&self, text: &str) -> bool {
         if text.is_ascii() {
             return self.0.iter().any(|word| word.eq_ignore_ascii_case(text));
         }
-        !self.0.is_empty() && {
-            let text = text.to_lowercase();
-            self.0.contains(&text)
-        }
+        let text = text.to_lowercase();
+        self.0.contains(&text)
     }
 
     /// Whether there are none.

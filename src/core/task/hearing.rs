@@ -6,6 +6,7 @@ use crate::core::call::Call;
 use crate::core::model::{ContactId, Field, Known, Mode, Standing};
 use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::task::{LOST_CREATES, Outcome};
+use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
 impl Task {
@@ -161,7 +162,7 @@ impl Task {
                 let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
                 let known = Known {
                     fields,
-                    absent_tags: self.contact.remove_tags().iter().cloned().collect(),
+                    absent_tags: self.contact.remove_tags().iter().map(Text::to_string).collect(),
                     made_at: Some(now),
                     replaces: self.contact.id().filter(|given| *given != id).cloned(),
                     ..Known::only_id(id.clone())

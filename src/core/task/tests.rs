@@ -21,7 +21,7 @@ fn contact(fields: usize, tags: usize) -> Contact {
     Contact::new(Draft {
         matches: vec![Field::text("phone", "1")],
         fields: (1..fields).map(|n| Field::text(format!("f{n}"), format!("v{n}"))).collect(),
-        tags: (0..tags).map(|n| format!("t{n}")).collect(),
+        tags: (0..tags).map(|n| format!("t{n}").into()).collect(),
         ..Draft::default()
     })
     .unwrap()

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::{Row, Source, SourceError};
+use super::{Row, Rows, Source, SourceError, csv};
 use crate::core::record::Cells;
 
 /// How many rows are handed on at once: so many that the handing on does not count.
@@ -23,10 +23,20 @@ const MOST_MAKERS: usize = 4;
 type Made<T> = Receiver<Vec<T>>;
 
 /// Rows, and where what is made of them goes.
-type Work<T> = (Vec<Whole>, SyncSender<Vec<T>>);
+type Work<T> = (Batch, SyncSender<Vec<T>>);
+
+/// Rows that are handed on at once.
+enum Batch {
+    Whole(Vec<Whole>),
+    // What can be left to those who make something of the rows is left to them: there are several.
+    Raw(csv::Block, Arc<csv::Decoder>),
+}
 
 /// A row, and what is left of one that could not be read.
 type Whole = (Row, Option<Cells>);
+
+/// How reading ended, when it did.
+type Ended = Option<Result<(), SourceError>>;
 
 impl Source {
     /// Reads all rows, lets `make` make something of each, on several threads, and gives that to `take` on this one: in
@@ -80,8 +90,23 @@ impl Source {
         }
     }
 
-    // Some rows, and how reading ended when it did.
-    fn batch(&mut self) -> (Vec<Whole>, Option<Result<(), SourceError>>) {
+    fn batch(&mut self) -> (Batch, Ended) {
+        if !self.broken
+            && let Rows::Csv(rows) = &mut self.rows
+        {
+            let (block, ended) = rows.block(ROWS, BYTES);
+            let batch = Batch::Raw(block, rows.decoder());
+            return match ended {
+                Ok(true) => (batch, None),
+                Ok(false) => (batch, Some(Ok(()))),
+                Err(fault) => (batch, Some(Err(self.broken_by(fault)))),
+            };
+        }
+        let (batch, ended) = self.whole_rows();
+        (Batch::Whole(batch), ended)
+    }
+
+    fn whole_rows(&mut self) -> (Vec<Whole>, Ended) {
         let mut batch = Vec::with_capacity(ROWS);
         let mut bytes = 0;
         while batch.len() < ROWS && bytes < BYTES {
@@ -99,13 +124,29 @@ impl Source {
     }
 }
 
+impl Batch {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Whole(rows) => rows.is_empty(),
+            Self::Raw(block, _) => block.is_empty(),
+        }
+    }
+
+    fn make<T>(self, make: impl Fn(Row, Option<Cells>) -> T) -> Vec<T> {
+        match self {
+            Self::Whole(rows) => rows.into_iter().map(|(row, remains)| make(row, remains)).collect(),
+            Self::Raw(block, decoder) => decoder.rows(&block).map(|(row, remains)| make(row, remains)).collect(),
+        }
+    }
+}
+
 fn make_all<T>(work: &Mutex<Receiver<Work<T>>>, make: &impl Fn(Row, Option<Cells>) -> T) {
     loop {
         // Nobody panics while it waits for work.
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((batch, done)) = next else { return };
         // Who no longer takes has hung up.
-        let _ = done.send(batch.into_iter().map(|(row, remains)| make(row, remains)).collect());
+        let _ = done.send(batch.make(make));
     }
 }
 
@@ -180,7 +221,7 @@ mod tests {
         }
     }
 
-    fn csv(rows: usize, long: usize) -> Vec<u8> {
+    fn text(rows: usize, long: usize) -> Vec<u8> {
         let cell = "x".repeat(long);
         let rows = (0..rows).map(|row| format!("{row},{cell}\n"));
         std::iter::once("n,text\n".to_owned()).chain(rows).collect::<String>().into_bytes()
@@ -212,7 +253,7 @@ mod tests {
     #[test]
     fn rows_come_in_order_and_all_of_them() {
         for rows in [0, 1, ROWS - 1, ROWS, ROWS + 1, 20 * ROWS + 7] {
-            let (lines, batches, ended) = taken(io::Cursor::new(csv(rows, 1)), usize::MAX);
+            let (lines, batches, ended) = taken(io::Cursor::new(text(rows, 1)), usize::MAX);
             assert_eq!(lines, (2..rows as u64 + 2).collect::<Vec<_>>(), "{rows}");
             assert_eq!((batches, ended), (rows.div_ceil(ROWS), Ok(())), "{rows}");
         }
@@ -220,13 +261,13 @@ mod tests {
 
     #[test]
     fn long_rows_are_handed_on_sooner() {
-        let (lines, batches, _) = taken(io::Cursor::new(csv(40, BYTES / 4)), usize::MAX);
+        let (lines, batches, _) = taken(io::Cursor::new(text(40, BYTES / 4)), usize::MAX);
         assert_eq!((lines.len(), batches), (40, 10));
     }
 
     #[test]
     fn what_cannot_be_read_ends_it_after_the_rows_before() {
-        let (lines, _, ended) = taken(Torn(io::Cursor::new(csv(3 * ROWS, 1))), usize::MAX);
+        let (lines, _, ended) = taken(Torn(io::Cursor::new(text(3 * ROWS, 1))), usize::MAX);
         // Whether the last row is whole cannot be known.
         assert!(lines.len() + 1 >= 3 * ROWS, "{}", lines.len());
         assert_eq!(ended, Err(Halt::Source));
@@ -252,7 +293,7 @@ mod tests {
             count += batch.len();
             Ok::<(), Halt>(())
         };
-        source(io::Cursor::new(csv(20 * ROWS, 1))).in_batches(make, take).unwrap();
+        source(io::Cursor::new(text(20 * ROWS, 1))).in_batches(make, take).unwrap();
         assert_eq!(count, 20 * ROWS);
         assert!(makers() == 1 || most.into_inner() > 1, "no two rows were ever made at once");
     }

@@ -1,39 +1,45 @@
-//! Rows of a CSV file.
-//!
-//! The parser is the one inside the `csv` crate, driven directly: `csv::Reader` says the line before a row's blank lines
-//! and, with CRLF, the line of the row before; it cannot bound a row, nor tell a quote that was never closed.
+//! Rows of a CSV file: bytes that are parsed (`parser`), kept in one piece for many rows (`block`) and decoded later, by any
+//! thread (`decoder`).
 
-use std::io::BufRead;
-use std::str::from_utf8;
+mod block;
+mod decoder;
+mod parser;
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use std::io::BufRead as _;
+use std::sync::Arc;
 
 use super::columns::Columns;
 use super::encoding::Found as FoundCharset;
 use super::lines::Lines;
-use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, too_long};
-use crate::core::model::Rejection;
-use crate::core::record::{Cells, Record, Texts};
+use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff};
+use crate::core::record::Cells;
 use crate::core::shape::{LINE_COLUMN, REASON_COLUMN};
+
+pub(super) use self::block::Block;
+use self::block::{End, RawRow, Room};
+pub(super) use self::decoder::Decoder;
+use self::parser::Parser;
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
 
-/// How many empty cells past the header's are looked at. More are taken for a row of another table.
+/// How many empty cells past the header's are looked at at least. Many more are taken for a row of another table.
 const SPARE_CELLS: usize = 64;
 
 /// The rows of a CSV file whose header has been read.
 pub(super) struct Rows {
-    raw: Raw,
+    parser: Parser,
     delimiter: Delimiter,
-    columns: Columns,
+    decoder: Arc<Decoder>,
     has_header: bool,
-    charset: FoundCharset,
     // The first row, when it is a contact already.
-    first: Option<Found>,
-    // How many cells of the row that is set aside are known.
-    remain: usize,
+    first: Option<Block>,
+    // How many rows were read.
     row: u64,
+    // The row that was read last by itself.
+    alone: Block,
+    // How much room the rows of a block took.
+    usual: Room,
 }
 
 impl Rows {
@@ -57,23 +63,35 @@ impl Rows {
             .or(tabs)
             .or(named.map(|(delimiter, _)| delimiter))
             .unwrap_or_else(|| delimiter::detect(&bytes.look(sniff::SAMPLE)));
-        let mut raw = Raw::new(bytes, delimiter, lines);
-        let Some(found) = raw.read(MAX_HEADER, usize::MAX)? else { return Err(SourceFault::Empty) };
-        let line = found.line;
-        if found.end != End::Whole {
+        let mut parser = Parser::new(bytes, delimiter, lines);
+        let mut first = Block::default();
+        parser.read(&mut first, 1, MAX_HEADER, usize::MAX)?;
+        let Some(raw) = first.last() else { return Err(SourceFault::Empty) };
+        let line = raw.found.line;
+        if raw.found.end != End::Whole {
             return Err(SourceFault::Endless { line });
         }
-        let cells = (0..found.cells).map(|at| raw.cell(at));
+        let cells = (0..raw.found.cells).map(|at| raw.cell(at));
         let has_header = !told.no_header || is_of_rejects(cells.clone());
-        let mut columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(found.cells) };
-        let holding = delimiter::holding(&raw.bytes.look(sniff::SAMPLE), delimiter, columns.unnamed());
+        let mut columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(raw.found.cells) };
+        let holding = delimiter::holding(&parser.look(sniff::SAMPLE), delimiter, columns.unnamed());
         columns.set_unnamed(holding);
-        let first = (!has_header).then_some(found);
-        Ok(Self { raw, delimiter, columns, has_header, charset, first, remain: 0, row: 0 })
+        let first = (!has_header).then_some(first);
+        let decoder = Arc::new(Decoder::new(columns, charset));
+        Ok(Self {
+            parser,
+            delimiter,
+            decoder,
+            has_header,
+            first,
+            row: 0,
+            alone: Block::default(),
+            usual: Room::default(),
+        })
     }
 
     pub(super) fn columns(&self) -> &Columns {
-        &self.columns
+        self.decoder.columns()
     }
 
     /// Whether the first row names the columns.
@@ -85,109 +103,66 @@ impl Rows {
         self.delimiter
     }
 
+    /// What makes rows of what is read [in blocks](Self::block).
+    pub(super) fn decoder(&self) -> Arc<Decoder> {
+        Arc::clone(&self.decoder)
+    }
+
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
-        loop {
-            let found = match self.first.take() {
-                Some(found) => found,
-                None => match self.raw.read(MAX_ROW, self.columns.len() + SPARE_CELLS)? {
-                    Some(found) => found,
-                    None => return Ok(None),
-                },
-            };
-            if self.is_blank(&found) {
-                continue;
-            }
-            self.row += 1;
-            // Those that were ended: of a quote that is never closed, what stands before it.
-            self.remain = if found.kept && found.end != End::TooLong { found.cells } else { 0 };
-            return Ok(Some(self.row(&found)));
-        }
+        let mut block = std::mem::take(&mut self.alone);
+        block.clear();
+        let is_read = self.read(&mut block);
+        self.alone = block;
+        is_read?;
+        Ok(self.alone.last().map(|raw| self.decoder.row(raw)))
     }
 
-    /// What could be read of the row that was just set aside: the cells before what is wrong with it, or all of them when
-    /// their number is. They are never as many as a row has, so that nobody takes them for one.
+    /// What could be read of the row that was just set aside.
     pub(super) fn remains(&self) -> Option<Cells> {
-        let has_name = |at: &usize| *at >= self.columns.len() || self.columns.places().any(|place| place == *at);
-        let mut cells: Vec<&str> = Vec::new();
-        for at in (0..self.remain).filter(has_name) {
-            let Ok(cell) = from_utf8(self.raw.cell(at)) else { break };
-            cells.push(cell);
-        }
-        if cells.len() == self.columns.header().len() {
-            cells.pop();
-        }
-        (!cells.is_empty()).then(|| Cells::Texts(cells.into_iter().collect()))
+        self.alone.last().and_then(|raw| self.decoder.remains(raw))
     }
 
-    // The parser drops empty lines. A line of spaces or of delimiters looks just as empty in a spreadsheet, but a lone `""`
-    // was written on purpose.
-    fn is_blank(&self, found: &Found) -> bool {
-        let is_whole = found.end == End::Whole && found.kept;
-        is_whole && {
-            let (text, _) = self.raw.row(found.cells);
-            (found.cells > 1 || !text.is_empty()) && text.trim_ascii().is_empty()
-        }
-    }
-
-    fn row(&self, found: &Found) -> Row {
-        let (row, line) = (self.row, found.line);
-        let rejected = |reason| Row::Rejected(Rejection { row, line, column: None, reason });
-        match found.end {
-            End::Whole => {}
-            End::TooLong => return Row::Rejected(too_long(row, line)),
-            End::Unclosed => {
-                let last = self.raw.lines.number();
-                return rejected(format!(
-                    "expected a closing quote, found none up to line {last}, the end of the file"
-                ));
+    /// Reads up to so many rows and about so many bytes, and says whether there may be more.
+    pub(super) fn block(&mut self, rows: usize, bytes: usize) -> (Block, Result<bool, SourceFault>) {
+        let mut block = Block::with_room_of(self.usual);
+        while block.len() < rows && block.weight() < bytes {
+            match self.read(&mut block) {
+                Ok(true) => {}
+                ended => return (block, ended),
             }
         }
-        if !self.fits(found) {
-            let expected = self.columns.len();
-            let plural = if expected == 1 { "" } else { "s" };
-            return rejected(format!("expected {expected} cell{plural}, found {}", found.cells));
+        // One long row says nothing of the next.
+        if block.weight() <= bytes {
+            self.usual = block.room_taken();
         }
-        match self.cells() {
-            Ok(cells) => Row::Record(Record { row, line, cells: Cells::Texts(cells) }),
-            Err((column, byte)) => {
-                let place = format!("at byte {byte} of the cell");
-                let reason = match self.charset.get() {
-                    Some(charset) if !charset.is_utf8() => {
-                        format!("expected {charset}, found bytes that stand for nothing in it {place}")
-                    }
-                    Some(_) | None => format!("expected UTF-8, found another encoding {place}"),
-                };
-                Row::Rejected(Rejection { row, line, column: Some(self.columns.name(column)), reason })
+        (block, Ok(true))
+    }
+
+    /// Reads the next row, after those that `block` has, and says whether there was one.
+    fn read(&mut self, block: &mut Block) -> Result<bool, SourceFault> {
+        let columns = most_cells(self.columns().len());
+        loop {
+            if let Some(first) = self.first.take() {
+                // Nothing was read before it.
+                *block = first;
+            } else if !self.parser.read(block, self.row + 1, MAX_ROW, columns)? {
+                return Ok(false);
+            }
+            // The parser drops empty lines. A line of spaces or of delimiters looks just as empty in a spreadsheet.
+            if block.last().is_some_and(RawRow::is_blank) {
+                block.pop();
+            } else {
+                self.row += 1;
+                return Ok(true);
             }
         }
     }
+}
 
-    // Columns without a name may be missing at the end, and empty cells may follow there.
-    fn fits(&self, found: &Found) -> bool {
-        let columns = self.columns.len();
-        found.cells == columns
-            || (self.columns.needed()..columns).contains(&found.cells)
-            || (found.cells > columns
-                && found.kept
-                && self.raw.row(found.cells).0.len() == self.raw.row(columns).0.len())
-    }
-
-    // On bytes that are not UTF-8: which column, from 0, and which byte of the cell, from 1.
-    fn cells(&self) -> Result<Texts, (usize, usize)> {
-        let (text, ends) = self.raw.row(self.columns.needed());
-        // The whole row at once is what it nearly always comes to.
-        if self.columns.have_names()
-            && let Ok(text) = from_utf8(text)
-            && let Some(texts) = Texts::from_ends(text.to_owned(), ends.to_vec())
-        {
-            return Ok(texts);
-        }
-        let mut texts = Texts::with_capacity(self.columns.header().len(), text.len());
-        for at in self.columns.places() {
-            texts.push(from_utf8(self.raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?);
-        }
-        Ok(texts)
-    }
+// How many cells of a row are stored. What a list of rejected rows says of one with a few more is what it held, so that the
+// number is a round one.
+const fn most_cells(columns: usize) -> usize {
+    (columns + SPARE_CELLS + 1).next_power_of_two()
 }
 
 // A list of rejected rows has a header also where its input, of which everything else is said again, has none.
@@ -196,120 +171,12 @@ fn is_of_rejects<'a>(cells: impl DoubleEndedIterator<Item = &'a [u8]>) -> bool {
     cells.rev().take(ours.len()).eq(ours)
 }
 
-/// What one reading found; the cells themselves stay in [`Raw`] until the next.
-#[derive(Debug)]
-struct Found {
-    /// The line on which the row begins.
-    line: u64,
-    /// How many cells it has, stored or not.
-    cells: usize,
-    /// Whether they are stored.
-    kept: bool,
-    end: End,
-}
-
-/// How a row ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// Where it should.
-    Whole,
-    /// Past the bound. Its bytes were passed over.
-    TooLong,
-    /// With the file, inside a quoted cell.
-    Unclosed,
-}
-
-/// The parser with its buffers.
-struct Raw {
-    bytes: Bytes,
-    parser: Reader,
-    // The row's cells, one after the other, and where each ends.
-    text: Vec<u8>,
-    ends: Vec<usize>,
-    lines: Lines,
-}
-
-impl Raw {
-    fn new(bytes: Bytes, delimiter: Delimiter, lines: Lines) -> Self {
-        let parser = ReaderBuilder::new().delimiter(delimiter.byte()).build();
-        Self { bytes, parser, text: vec![0; 1024], ends: vec![0; 32], lines }
-    }
-
-    /// Reads one row, `None` at the end. Past `limit` bytes, and past `columns` cells, nothing more of it is stored.
-    fn read(&mut self, limit: usize, columns: usize) -> Result<Option<Found>, SourceFault> {
-        if !self.skip_empty_lines()? {
-            return Ok(None);
-        }
-        let line = self.lines.number();
-        let (mut size, mut length, mut stored, mut cells) = (0_usize, 0, 0, 0);
-        let (mut end, mut kept) = (End::Whole, true);
-        loop {
-            let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
-            let at_end = chunk.is_empty();
-            // A line break in place of the end: outside quotes it ends the row, inside it is one more byte. The parser has
-            // no other way to tell that a quote is open.
-            let input = if at_end { b"\n".as_slice() } else { chunk };
-            let (result, read, written, ended) =
-                self.parser.read_record(input, &mut self.text[length..], &mut self.ends[stored..]);
-            if !at_end {
-                self.lines.pass(&chunk[..read]);
-                self.bytes.consume(read);
-            }
-            (size, length, stored, cells) = (size + read, length + written, stored + ended, cells + ended);
-            if size > limit {
-                end = End::TooLong;
-            }
-            match result {
-                ReadRecordResult::Record | ReadRecordResult::End => return Ok(Some(Found { line, cells, kept, end })),
-                ReadRecordResult::InputEmpty if at_end => {
-                    return Ok(Some(Found { line, cells, kept, end: End::Unclosed }));
-                }
-                ReadRecordResult::InputEmpty => {}
-                // What is too long, or has too many cells, is rejected in any case: the buffers are filled again from the start.
-                ReadRecordResult::OutputFull if end == End::TooLong || cells > columns => {
-                    (length, kept) = (0, false);
-                }
-                ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
-                ReadRecordResult::OutputEndsFull if end == End::TooLong || cells > columns => {
-                    (stored, kept) = (0, false);
-                }
-                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
-            }
-        }
-    }
-
-    /// The first `cells` cells, one after the other, and where each ends.
-    fn row(&self, cells: usize) -> (&[u8], &[usize]) {
-        let ends = &self.ends[..cells];
-        (&self.text[..ends.last().copied().unwrap_or(0)], ends)
-    }
-
-    fn cell(&self, at: usize) -> &[u8] {
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.text[start..self.ends[at]]
-    }
-
-    // The parser would skip them too, but only this way the row's own line is known. False at the end of the input.
-    fn skip_empty_lines(&mut self) -> Result<bool, SourceFault> {
-        loop {
-            let line = self.lines.number();
-            let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
-            let breaks = chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            let at_row = breaks < chunk.len();
-            let at_end = chunk.is_empty();
-            self.lines.pass(&chunk[..breaks]);
-            self.bytes.consume(breaks);
-            if at_row || at_end {
-                return Ok(at_row);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Format, Source};
     use super::*;
+    use crate::core::model::Rejection;
+    use crate::core::record::Record;
 
     fn source(bytes: &[u8]) -> Result<Source, String> {
         let reader = Box::new(std::io::Cursor::new(bytes.to_vec()));
@@ -394,6 +261,18 @@ mod tests {
         assert_eq!(rows(&unclosed), ["2 [] expected a closing quote, found none up to line 2, the end of the file"]);
         let cells = [b"a,b\n".as_slice(), &vec![b','; MAX_ROW + 1], b"\n3,4\n"].concat();
         assert_eq!(rows(&cells), [format!("2 {reason}"), "3 3|4".to_owned()]);
+    }
+
+    #[test]
+    fn of_a_row_with_many_more_cells_nothing_is_kept() {
+        for (cells, is_kept) in [(3, true), (128, true), (129, false), (5_000, false)] {
+            // Whatever room earlier rows made.
+            let row = |sign: &str, cells: usize| vec![sign; cells].join(",");
+            let text = format!("a,b\n{}\n{}\n", row("y", 5_000), row("x", cells));
+            let mut source = source(text.as_bytes()).unwrap();
+            assert!(matches!(source.nth(1), Some(Ok(Row::Rejected(_)))));
+            assert_eq!(source.remains().is_some(), is_kept, "{cells}");
+        }
     }
 
     #[test]

@@ -17,6 +17,30 @@ impl Default for Lines {
     }
 }
 
+/// What ends lines in some bytes.
+struct Ends {
+    /// How many `\n` there are.
+    feeds: u64,
+    /// Whether there is any `\r`.
+    has_return: bool,
+}
+
+impl Ends {
+    fn of(bytes: &[u8]) -> Self {
+        let (mut feeds, mut has_return) = (0, false);
+        // So few that a byte counts them, which lets many be counted at once.
+        for chunk in bytes.chunks(u8::MAX.into()) {
+            let mut count = 0_u8;
+            for byte in chunk {
+                count += u8::from(*byte == b'\n');
+                has_return |= *byte == b'\r';
+            }
+            feeds += u64::from(count);
+        }
+        Self { feeds, has_return }
+    }
+}
+
 impl Lines {
     /// The line that comes next, from 1.
     pub(super) const fn number(&self) -> u64 {
@@ -27,16 +51,15 @@ impl Lines {
     pub(super) fn pass(&mut self, bytes: &[u8]) {
         let Some(last) = bytes.last() else { return };
         let mut breaks = 0;
-        if bytes.contains(&b'\r') || self.after_return {
+        let ends = Ends::of(bytes);
+        if ends.has_return || self.after_return {
             let mut before = if self.after_return { b'\r' } else { 0 };
             for &byte in bytes {
                 breaks += u64::from(byte == b'\r' || (byte == b'\n' && before != b'\r'));
                 before = byte;
             }
         } else {
-            for &byte in bytes {
-                breaks += u64::from(byte == b'\n');
-            }
+            breaks = ends.feeds;
         }
         self.number += breaks;
         self.after_return = *last == b'\r';
@@ -62,6 +85,30 @@ impl Lines {
             if at_end {
                 return Ok(());
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_that_are_counted_one_by_one() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        for case in 0..5_000 {
+            let signs: &[u8] = if case % 2 == 0 { b"\n\ra" } else { b"\na" };
+            let text: Vec<u8> = (0..chance.usize(0..700)).map(|_| *chance.choice(signs).unwrap()).collect();
+            let mut lines = Lines::default();
+            let mut rest = text.as_slice();
+            while !rest.is_empty() {
+                let (piece, after) = rest.split_at(chance.usize(1..=rest.len()));
+                lines.pass(piece);
+                rest = after;
+            }
+            let ends = |at: usize| text[at] == b'\r' || (text[at] == b'\n' && (at == 0 || text[at - 1] != b'\r'));
+            let breaks = (0..text.len()).filter(|at| ends(*at)).count();
+            assert_eq!(lines.number(), 1 + breaks as u64, "{}", text.escape_ascii());
         }
     }
 }

@@ -137,6 +137,12 @@ impl Source {
         }
     }
 
+    // What could not be read once is not asked again: rows would be missing in between.
+    fn broken_by(&mut self, fault: SourceFault) -> SourceError {
+        self.broken = true;
+        SourceError::new(&self.name, fault)
+    }
+
     /// What errors call the input: the path, or `standard input`.
     pub fn name(&self) -> &str {
         &self.name
@@ -298,12 +304,7 @@ impl Iterator for Source {
             Rows::Json(rows) => rows.next_row(),
             Rows::Sheet(rows) => Ok(rows.next_row()),
         };
-        row.map_err(|fault| {
-            // What could not be read once is not asked again: rows would be missing in between.
-            self.broken = true;
-            SourceError::new(&self.name, fault)
-        })
-        .transpose()
+        row.map_err(|fault| self.broken_by(fault)).transpose()
     }
 }
 

@@ -64,7 +64,7 @@ impl Store {
             let text: String = row.get(0)?;
             let key = Key::parse_match(&text);
             let is_ours = match &key {
-                Some(Key::Match { field, .. }) => matches.contains(field),
+                Some(Key::Match { field, .. }) => matches.iter().any(|name| *field == *name),
                 Some(Key::Id(_) | Key::Row { .. }) | None => matches.is_empty(),
             };
             if !is_ours {

@@ -1,0 +1,112 @@
+//! What the bytes of a parsed row say: a record, or why it is set aside.
+
+use std::str::from_utf8;
+
+use super::super::columns::Columns;
+use super::super::encoding::Found as FoundCharset;
+use super::super::{Row, too_long};
+use super::block::{Block, End, RawRow};
+use crate::core::model::Rejection;
+use crate::core::record::{Cells, Record, Texts};
+
+/// What it takes to make rows of bytes. Any thread can.
+#[derive(Debug)]
+pub(in super::super) struct Decoder {
+    columns: Columns,
+    charset: FoundCharset,
+}
+
+impl Decoder {
+    pub(super) const fn new(columns: Columns, charset: FoundCharset) -> Self {
+        Self { columns, charset }
+    }
+
+    pub(super) const fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The rows of a block, each with what is left of it when it could not be read.
+    pub(in super::super) fn rows(&self, block: &Block) -> impl Iterator<Item = (Row, Option<Cells>)> {
+        block.rows().map(|raw| {
+            let row = self.row(raw);
+            let remains = matches!(row, Row::Rejected(_)).then(|| self.remains(raw)).flatten();
+            (row, remains)
+        })
+    }
+
+    pub(super) fn row(&self, raw: RawRow<'_>) -> Row {
+        let found = raw.found;
+        let (row, line) = (found.row, found.line);
+        let rejected = |reason| Row::Rejected(Rejection { row, line, column: None, reason });
+        match found.end {
+            End::Whole => {}
+            End::TooLong => return Row::Rejected(too_long(row, line)),
+            End::Unclosed { last_line } => {
+                return rejected(format!(
+                    "expected a closing quote, found none up to line {last_line}, the end of the file"
+                ));
+            }
+        }
+        if !self.fits(raw) {
+            let expected = self.columns.len();
+            let plural = if expected == 1 { "" } else { "s" };
+            return rejected(format!("expected {expected} cell{plural}, found {}", found.cells));
+        }
+        match self.cells(raw) {
+            Ok(cells) => Row::Record(Record { row, line, cells: Cells::Texts(cells) }),
+            Err((column, byte)) => {
+                let place = format!("at byte {byte} of the cell");
+                let reason = match self.charset.get() {
+                    Some(charset) if !charset.is_utf8() => {
+                        format!("expected {charset}, found bytes that stand for nothing in it {place}")
+                    }
+                    Some(_) | None => format!("expected UTF-8, found another encoding {place}"),
+                };
+                Row::Rejected(Rejection { row, line, column: Some(self.columns.name(column)), reason })
+            }
+        }
+    }
+
+    /// What could be read of a row that is set aside: the cells before what is wrong with it, or all of them when their
+    /// number is. They are never as many as a row has, so that nobody takes them for one.
+    pub(super) fn remains(&self, raw: RawRow<'_>) -> Option<Cells> {
+        // Of a quote that is never closed, what stands before it.
+        let found = raw.found;
+        let known = if found.kept && found.end != End::TooLong { found.cells } else { 0 };
+        let has_name = |at: &usize| *at >= self.columns.len() || self.columns.places().any(|place| place == *at);
+        let mut cells: Vec<&str> = Vec::new();
+        for at in (0..known).filter(has_name) {
+            let Ok(cell) = from_utf8(raw.cell(at)) else { break };
+            cells.push(cell);
+        }
+        if cells.len() == self.columns.header().len() {
+            cells.pop();
+        }
+        (!cells.is_empty()).then(|| Cells::Texts(cells.into_iter().collect()))
+    }
+
+    // Columns without a name may be missing at the end, and empty cells may follow there.
+    fn fits(&self, raw: RawRow<'_>) -> bool {
+        let (columns, found) = (self.columns.len(), raw.found);
+        found.cells == columns
+            || (self.columns.needed()..columns).contains(&found.cells)
+            || (found.cells > columns && found.kept && raw.first(found.cells).0.len() == raw.first(columns).0.len())
+    }
+
+    // On bytes that are not UTF-8: which column, from 0, and which byte of the cell, from 1.
+    fn cells(&self, raw: RawRow<'_>) -> Result<Texts, (usize, usize)> {
+        let (text, ends) = raw.first(self.columns.needed());
+        // The whole row at once is what it nearly always comes to.
+        if self.columns.have_names()
+            && let Ok(text) = from_utf8(text)
+            && let Some(texts) = Texts::from_ends(text.to_owned(), ends.to_vec())
+        {
+            return Ok(texts);
+        }
+        let mut texts = Texts::with_capacity(self.columns.header().len(), text.len());
+        for at in self.columns.places() {
+            texts.push(from_utf8(raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?);
+        }
+        Ok(texts)
+    }
+}

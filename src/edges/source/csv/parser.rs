@@ -1,0 +1,103 @@
+//! Bytes into rows of cells.
+//!
+//! The parser is the one inside the `csv` crate, driven directly: `csv::Reader` says the line before a row's blank lines
+//! and, with CRLF, the line of the row before; it cannot bound a row, nor tell a quote that was never closed.
+
+use std::io::BufRead;
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+use super::super::ahead::View;
+use super::super::lines::Lines;
+use super::super::{Bytes, Delimiter, SourceFault};
+use super::block::{Block, End, Found};
+
+/// The parser, and what it parses.
+pub(super) struct Parser {
+    bytes: Bytes,
+    reader: Reader,
+    lines: Lines,
+}
+
+impl Parser {
+    pub(super) fn new(bytes: Bytes, delimiter: Delimiter, lines: Lines) -> Self {
+        let reader = ReaderBuilder::new().delimiter(delimiter.byte()).build();
+        Self { bytes, reader, lines }
+    }
+
+    /// Reads one row, which is the `row`th, after those that `block` has, and says whether there was one. Past `limit`
+    /// bytes, and past `columns` cells, nothing more of it is stored.
+    pub(super) fn read(
+        &mut self,
+        block: &mut Block,
+        row: u64,
+        limit: usize,
+        columns: usize,
+    ) -> Result<bool, SourceFault> {
+        if !self.skip_empty_lines()? {
+            return Ok(false);
+        }
+        let line = self.lines.number();
+        let (mut size, mut written, mut stored, mut cells) = (0_usize, 0, 0, 0);
+        let (mut end, mut kept) = (End::Whole, true);
+        loop {
+            let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
+            let at_end = chunk.is_empty();
+            // A line break in place of the end: outside quotes it ends the row, inside it is one more byte. The parser has
+            // no other way to tell that a quote is open.
+            let input = if at_end { b"\n".as_slice() } else { chunk };
+            let (text, ends) = block.room(written, stored);
+            let (result, read, more, ended) = self.reader.read_record(input, text, ends);
+            if !at_end {
+                self.lines.pass(&chunk[..read]);
+                self.bytes.consume(read);
+            }
+            (size, written, stored, cells) = (size + read, written + more, stored + ended, cells + ended);
+            if size > limit {
+                end = End::TooLong;
+            }
+            match result {
+                ReadRecordResult::Record | ReadRecordResult::End => break,
+                ReadRecordResult::InputEmpty if at_end => {
+                    end = End::Unclosed { last_line: self.lines.number() };
+                    break;
+                }
+                ReadRecordResult::InputEmpty => {}
+                // What is too long, or has too many cells, is rejected in any case: its room is filled again from the start.
+                ReadRecordResult::OutputFull if end == End::TooLong || cells > columns => {
+                    (written, kept) = (0, false);
+                }
+                ReadRecordResult::OutputFull => block.more_text(),
+                ReadRecordResult::OutputEndsFull if end == End::TooLong || cells > columns => {
+                    (stored, kept) = (0, false);
+                }
+                ReadRecordResult::OutputEndsFull => block.more_ends(),
+            }
+        }
+        // How much room there was is chance; whether a row is kept is not.
+        let kept = kept && size <= limit && cells <= columns;
+        block.push(Found { row, line, cells, kept, end }, written);
+        Ok(true)
+    }
+
+    /// What comes next.
+    pub(super) fn look(&mut self, count: usize) -> View<'_> {
+        self.bytes.look(count)
+    }
+
+    // The parser would skip them too, but only this way the row's own line is known. False at the end of the input.
+    fn skip_empty_lines(&mut self) -> Result<bool, SourceFault> {
+        loop {
+            let line = self.lines.number();
+            let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
+            let breaks = chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let at_row = breaks < chunk.len();
+            let at_end = chunk.is_empty();
+            self.lines.pass(&chunk[..breaks]);
+            self.bytes.consume(breaks);
+            if at_row || at_end {
+                return Ok(at_row);
+            }
+        }
+    }
+}
