@@ -114,7 +114,7 @@ fn beside(journal: &Journal, runs: &[RunRow]) -> Result<Vec<(String, i64)>, Fail
     let syncs: BTreeSet<i64> = runs.iter().map(|run| run.sync).collect();
     let mut beside = Vec::new();
     for sync in syncs {
-        let others = journal.standing_runs(sync)?.into_iter().filter(|other| runs.iter().all(|run| run.id != other.id));
+        let others = journal.current_runs(sync)?.into_iter().filter(|other| runs.iter().all(|run| run.id != other.id));
         beside.extend(others.map(|RunRow { id, channel, .. }| {
             let name = if channel == NO_CHANNEL { WITHOUT_CHANNEL.to_owned() } else { channel };
             (name, id)
