@@ -1,5 +1,6 @@
 //! The commands, one a file, and what they share: the runtime, and moments and paths as people write them.
 
+mod beside;
 mod bring;
 pub mod check;
 pub mod demo;

@@ -9,7 +9,7 @@ use contactsync::{
 };
 
 use crate::args::PlanArgs;
-use crate::commands::bring::WITHOUT_CHANNEL;
+use crate::commands::beside::WITHOUT_CHANNEL;
 use crate::commands::place::hold_to_url;
 use crate::commands::remark::Remark;
 use crate::commands::{runtime, time_of_day};
