@@ -133,7 +133,7 @@ fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
             failed(Exit::Unauthorized, format!("the platform refused the token: {message}"))
         }
         Some(Attempt::Throttled { .. }) => Ok("; it says 429 (too many requests): the token is used elsewhere".into()),
-        None => Ok("; a 429 asked for a longer pause, so it is not asked".into()),
+        None => Ok("; a 429 (too many requests) asked for a pause that is not over, so it is not asked".into()),
         Some(Attempt::Unsent { cause } | Attempt::Lost { cause, .. }) => {
             failed(Exit::Stopped, format!("no answer: {cause}"))
         }
