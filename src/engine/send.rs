@@ -124,6 +124,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     begun: Timestamp,
 ) -> Result<Ending, JournalError> {
     let concurrency = job.concurrency.unwrap_or_else(|| concurrency_for(job.rate)).max(1);
+    let latency = job.journal.mean_latency(job.window).await?.unwrap_or(TYPICAL_LATENCY);
     let sending = Sending {
         slots: Semaphore::new(concurrency),
         concurrency,
@@ -136,7 +137,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         fell_asleep: Notify::new(),
         orphans: Cell::new(0),
         calls_left: Cell::default(),
-        latency: Cell::new(TYPICAL_LATENCY),
+        latency: Cell::new(latency),
         pace,
         job,
     };

@@ -76,6 +76,10 @@ impl SendJournal for Gated<'_> {
         self.inner.throttled_since(window, since).await
     }
 
+    async fn mean_latency(&self, window: &WindowId) -> Result<Option<Duration>> {
+        self.inner.mean_latency(window).await
+    }
+
     async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         self.inner.unsettled(run, channel).await
     }

@@ -66,7 +66,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         // took before.
         let now = clock.now();
         let ended = journal.ended_lately(&channel.name, now)?;
-        let latency = journal.mean_latency(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
+        let latency = journal.mean_latency_of(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
         let tempo = Tempo { ended, latency, ..channel.tempo(now) };
         let outlook = tempo.outlook(forecast.total, &bounds.limits(now), TIMEOUT);
         has_room &= outlook.runs.is_some();
