@@ -548,6 +548,26 @@ async fn whoever_resumes_is_told_of_the_whole_input() {
 }
 
 #[tokio::test]
+async fn a_plan_adds_up_the_calls_of_channels_with_one_token() {
+    let scene = Scene::unlimited().await;
+    let limited = |name| Office { more: "rate = 30\nconcurrency = 30", ..Office::new(name, scene.sandbox.url()) };
+    configure(&scene, "", &["one", "other", "own"].map(limited));
+    let people = People::new(30, 2, 0);
+    scene.write("in.csv", by_turns(&[("one", &people), ("other", &people), ("own", &people)]));
+    let plan = async |options: &str| {
+        let told = Told::by(&scene.program(&format!("plan in.csv --json {options}")).run().await.exits(0));
+        let seconds = |json: &Json| (json["minutes"]["max"].as_f64().expect("a number") * 60.0).round() as u64;
+        let of = ["one", "other", "own"].map(|name| seconds(&told.channels[name]));
+        (of, seconds(&told.json), told.json["runs"]["max"].as_u64())
+    };
+    assert_eq!(plan("").await, ([0, 0, 0], 0, None));
+    // Thirty of the sixty have to wait for their minute.
+    rewrite(&scene, "contactsync.toml", &[("other.token", "one.token")]);
+    assert_eq!(plan("").await, ([61, 61, 0], 61, None));
+    assert_eq!(plan("--for 40s").await, ([0, 0, 0], 0, Some(2)));
+}
+
+#[tokio::test]
 async fn rows_without_a_channel_of_two_inputs_are_added_up() {
     let scene = Scene::unlimited().await;
     configure(&scene, "", &["old", "new"].map(|name| Office::new(name, scene.sandbox.url())));

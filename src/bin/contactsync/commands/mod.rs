@@ -12,6 +12,7 @@ mod remark;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;
+mod side_by_side;
 pub mod sync;
 
 use std::path::Path;

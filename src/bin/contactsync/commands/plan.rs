@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, SendJournal, Stop, Summary, TIMEOUT,
+    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, SendJournal, Stop, Summary,
     TYPICAL_LATENCY, Tempo, Timestamp, plan, plan_summary,
 };
 
@@ -12,6 +12,7 @@ use crate::args::PlanArgs;
 use crate::commands::beside::WITHOUT_CHANNEL;
 use crate::commands::place::hold_to_url;
 use crate::commands::remark::Remark;
+use crate::commands::side_by_side::{Load, outlooks};
 use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -57,20 +58,29 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     remark.in_the_end(voice);
     progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
-    let (mut summaries, mut has_room) = (BTreeMap::new(), true);
+    // As it would be if it were sent now: what was called in the past minute holds it up, and calls take as long as they
+    // took before.
+    let now = clock.now();
+    // The tokens are not read: where they are says which channels share a window.
+    let mut windows: BTreeMap<_, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for (run, channel) in planned.runs.iter().zip(channels.here()) {
         let (counts, forecast) = runtime.block_on(async {
             Ok::<_, Failure>((journal.counts(*run).await?, journal.forecast(*run, &channel.name, policy).await?))
         })?;
-        // As it would be if it were sent now: what was called in the past minute holds it up, and calls take as long as they
-        // took before.
-        let now = clock.now();
         let ended = journal.ended_lately(&channel.name, now)?;
         let latency = journal.mean_latency_of(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
         let tempo = Tempo { ended, latency, ..channel.tempo(now) };
-        let outlook = tempo.outlook(forecast.total, &bounds.limits(now), TIMEOUT);
-        has_room &= outlook.runs.is_some();
-        summaries.insert(channel.name.clone(), plan_summary(&counts, &forecast, &outlook, worked()));
+        let token = channel.token_place();
+        let (members, loads) = windows.entry((token, token.is_none().then_some(&channel.name))).or_default();
+        members.push((channel, counts, forecast));
+        loads.push(Load { calls: forecast.total, tempo });
+    }
+    let (mut summaries, mut has_room) = (BTreeMap::new(), true);
+    for (members, loads) in windows.values() {
+        for ((channel, counts, forecast), outlook) in members.iter().zip(outlooks(loads, &bounds.limits(now))) {
+            has_room &= outlook.runs.is_some();
+            summaries.insert(channel.name.clone(), plan_summary(counts, forecast, &outlook, worked()));
+        }
     }
     if let Some(run) = planned.unknown {
         let counts = journal.counts_blocking(run)?;
