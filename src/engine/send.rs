@@ -152,10 +152,17 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     let (state, reason) = match &stopped {
         _ if counts.pending == 0 => (RunState::Finished, None),
         Some(reason) => (RunState::Stopped, Some(reason.text())),
-        None => (RunState::Stopped, Some(format!("{} contacts are left: their calls kept failing", counts.pending))),
+        None => (RunState::Stopped, Some(kept_failing(counts.pending))),
     };
     let summary = end(job, begun, state, reason, &counts).await?;
     Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished) })
+}
+
+fn kept_failing(contacts: u64) -> String {
+    match contacts {
+        1 => "1 contact is left: its calls kept failing".into(),
+        _ => format!("{contacts} contacts are left: their calls kept failing"),
+    }
 }
 
 async fn end<J: SendJournal, T, O>(

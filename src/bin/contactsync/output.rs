@@ -26,7 +26,7 @@ pub fn run_text(summary: &RunSummary) -> String {
         (None, _) => format!("several channels: {}", summary.state),
     };
     let mut text = format!("{head}\n  {}", rows_text(summary));
-    text.push_str(&format!("\n  {} calls{}", grouped(summary.calls.total), calls(&summary.calls)));
+    text.push_str(&format!("\n  {}{}", counted_calls(summary.calls.total), calls(&summary.calls)));
     if summary.retries > 0 {
         text.push_str(&format!("; {} without a usable answer, {} of them 429", summary.retries, summary.throttled));
     }
@@ -34,8 +34,8 @@ pub fn run_text(summary: &RunSummary) -> String {
     let width = summary.channels.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     for (name, channel) in &summary.channels {
         let state = state(channel.state, channel.reason.as_deref());
-        let calls = grouped(channel.calls.total);
-        text.push_str(&format!("\n  {name:width$}  {state}; {}; {calls} calls", rows_text(channel)));
+        let calls = counted_calls(channel.calls.total);
+        text.push_str(&format!("\n  {name:width$}  {state}; {}; {calls}", rows_text(channel)));
     }
     text
 }
@@ -49,7 +49,7 @@ fn rows_text(summary: &RunSummary) -> String {
         (summary.merged, "merged"),
         (summary.pending, "pending"),
     ]);
-    format!("{} rows: {outcomes}", grouped(summary.rows))
+    format!("{}: {outcomes}", counted_rows(summary.rows))
 }
 
 /// How a run stands, with the reason, which may say the state itself: `stopped by SIGINT`.
@@ -59,6 +59,16 @@ pub fn state(state: &str, reason: Option<&str>) -> String {
         Some(reason) => format!("{state}: {reason}"),
         None => state.to_owned(),
     }
+}
+
+/// So many rows: `1 row`, `1,240 rows`.
+pub fn counted_rows(rows: u64) -> String {
+    format!("{} row{}", grouped(rows), if rows == 1 { "" } else { "s" })
+}
+
+/// So many calls: `1 call`, `1,240 calls`.
+pub fn counted_calls(calls: u64) -> String {
+    format!("{} call{}", grouped(calls), if calls == 1 { "" } else { "s" })
 }
 
 /// A number with its digits in groups of three: `1,240`.
@@ -111,6 +121,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_is_told_in_the_singular() {
+        let one = || RunSummary {
+            rows: 1,
+            created: 1,
+            calls: Calls { total: 1, create: 1, ..Calls::default() },
+            state: "finished",
+            ..RunSummary::default()
+        };
+        assert_eq!(
+            run_text(&RunSummary { run: Some(1), ..one() }),
+            "run 1 finished\n  1 row: 1 created\n  1 call: 1 create\n  0.0 s"
+        );
+        let several = run_text(&RunSummary { channels: [("c".to_owned(), one())].into(), ..one() });
+        assert!(several.ends_with("\n  c  finished; 1 row: 1 created; 1 call"), "{several}");
+    }
+
+    #[test]
     fn a_time_that_is_over_is_not_rounded_up() {
         assert_eq!(took(1.24), "1.2 s");
         assert_eq!(took(124.3), "2 min 4 s");
@@ -125,6 +152,8 @@ mod tests {
         check(1_240, "1,240");
         check(123_456, "123,456");
         check(1_234_567, "1,234,567");
+        assert_eq!([0, 1, 1_240].map(counted_rows), ["0 rows", "1 row", "1,240 rows"]);
+        assert_eq!([0, 1, 1_240].map(counted_calls), ["0 calls", "1 call", "1,240 calls"]);
     }
 
     #[test]

@@ -209,8 +209,9 @@ fn say_why_it_stopped(ending: &Ending, prefix: &str, voice: &Voice) {
 fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
     if summary.pending > 0 {
         let state = output::state(summary.state, summary.reason.as_deref());
-        voice
-            .say(Level::Warning, &format!("{prefix}{state}; {} of {} rows are pending", summary.pending, summary.rows));
+        let (pending, rows) = (output::grouped(summary.pending), output::counted_rows(summary.rows));
+        let are = if summary.pending == 1 { "is" } else { "are" };
+        voice.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
     }
 }
 

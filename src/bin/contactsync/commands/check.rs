@@ -16,7 +16,7 @@ use crate::commands::place::{Place, Ready};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{grouped, print};
+use crate::output::{counted_calls, counted_rows, grouped, print};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Connection, Reading, Settings};
 use crate::voice::{Level, Voice};
@@ -95,7 +95,7 @@ fn ask(
     connection: Connection<Http>,
     matches: &[String],
 ) -> Result<String, Failure> {
-    let at = format!("{}, {} calls a minute", connection.url, connection.rate);
+    let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
     let mut place = Place::open(journal)?;
     let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
     let ready = match held {
@@ -235,7 +235,7 @@ fn rows(reading: Reading, report: &mut Report) -> Result<Exit, Failure> {
         }
     }
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
-    report.heading(&format!("{} rows{others}", grouped(contacts + rejected)));
+    report.heading(&format!("{}{others}", counted_rows(contacts + rejected)));
     report.item(&format!("{} to be sent", grouped(contacts)));
     if rejected > 0 {
         report.item(&format!("{} rejected", grouped(rejected)));
@@ -246,7 +246,8 @@ fn rows(reading: Reading, report: &mut Report) -> Result<Exit, Failure> {
         report.item(&format!("  {}: {reason} (the first in line {line})", grouped(*count)));
     }
     if reasons.len() > REASONS_SHOWN {
-        report.item(&format!("  and {} other reasons", reasons.len() - REASONS_SHOWN));
+        let more = reasons.len() - REASONS_SHOWN;
+        report.item(&format!("  and {more} other reason{}", if more == 1 { "" } else { "s" }));
     }
     Ok(if rejected > 0 { Exit::Rejected } else { Exit::Done })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, SendJournal, Stop, Summary,
+    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, Range, SendJournal, Stop, Summary,
     TYPICAL_LATENCY, Tempo, Timestamp, plan, plan_summary,
 };
 
@@ -16,7 +16,7 @@ use crate::commands::side_by_side::{Load, outlooks};
 use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{grouped, outcomes, print};
+use crate::output::{counted_calls, counted_rows, grouped, outcomes, print};
 use crate::progress::{Progress, short_time};
 use crate::settings::layer::Layer;
 use crate::settings::{Bounds, Channel, End, Reading, Settings};
@@ -111,7 +111,7 @@ fn when(summary: &PlanSummary, bounds: Bounds, now: Timestamp) -> String {
     match (bounds.end, bounds.max_calls) {
         (Some(End::Until(end)), _) => format!("{count} nights of {}–{end}", time_of_day(now)),
         (Some(End::For(span)), _) => format!("{count} runs of {}", short_time(span)),
-        (None, Some(calls)) => format!("{count} runs of {} calls", grouped(calls)),
+        (None, Some(calls)) => format!("{count} runs of {}", counted_calls(calls)),
         (None, None) => format!("{count} runs"),
     }
 }
@@ -131,7 +131,11 @@ fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>) -> Stri
         (summary.rejected, "rejected"),
         (summary.merged, "merged"),
     ]);
-    let mut text = format!("{} rows: {rows}\n{} calls", grouped(summary.rows), range(calls.total.min, calls.total.max));
+    let count = match calls.total {
+        Range { min, max } if min == max => counted_calls(max),
+        Range { min, max } => format!("{} calls", range(min, max)),
+    };
+    let mut text = format!("{}: {rows}\n{count}", counted_rows(summary.rows));
     let kinds: Vec<String> = kinds
         .iter()
         .filter(|(range, _)| range.max > 0)
@@ -147,7 +151,7 @@ fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>) -> Stri
         };
         text.push_str(&format!("\n{when} at "));
         match channels {
-            [only] => text.push_str(&format!("{} calls a minute", only.rate())),
+            [only] => text.push_str(&format!("{} a minute", counted_calls(only.rate().get().into()))),
             several => text.push_str(&format!("the limits of {} channels, side by side", several.len())),
         }
     }

@@ -8,7 +8,7 @@ use crate::commands::beside::WITHOUT_CHANNEL;
 use crate::commands::{moment, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{outcomes, print, state};
+use crate::output::{counted_calls, counted_rows, outcomes, print, state};
 use crate::settings::journal;
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
@@ -82,8 +82,8 @@ fn cells(run: &RunRow, counts: &Value) -> [String; COLUMNS] {
         moment(run.started_at),
         if run.channel == NO_CHANNEL { WITHOUT_CHANNEL.into() } else { run.channel.clone() },
         run.input.clone(),
-        format!("{} rows: {}", of("rows"), outcomes(&COUNTS.map(|name| (of(name), name)))),
-        format!("{} calls", counts["calls"]["total"].as_u64().unwrap_or(0)),
+        format!("{}: {}", counted_rows(of("rows")), outcomes(&COUNTS.map(|name| (of(name), name)))),
+        counted_calls(counts["calls"]["total"].as_u64().unwrap_or(0)),
         state(run.state.name(), run.reason.as_deref()),
     ]
 }
