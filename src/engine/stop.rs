@@ -30,7 +30,6 @@ impl StopReason {
             Self::Down(cause) | Self::Unlisted(cause) => cause.clone(),
             Self::Deadline => "the time is up: no further call could end in it".to_owned(),
             Self::MaxCalls(1) => "it made the one call that it may make".to_owned(),
-            Self::MaxCalls(1) => "it made the 1 call that it may make".into(),
             Self::MaxCalls(calls) => format!("it made the {calls} calls that it may make"),
         }
     }
@@ -90,12 +89,6 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_call_is_told_in_the_singular() {
-        assert_eq!(StopReason::MaxCalls(1).text(), "it made the 1 call that it may make");
-        assert_eq!(StopReason::MaxCalls(2).text(), "it made the 2 calls that it may make");
-    }
 
     #[tokio::test]
     async fn a_part_hears_the_whole_and_not_the_other_way_round() {
