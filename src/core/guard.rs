@@ -33,7 +33,8 @@ pub struct BadMaxChanges(String);
 /// A plan that would make or change more than it may.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "guard --max-changes {guard}: expected at most {allowed} of {rows} rows to make or change a contact, found {changes}: nothing was sent"
+    "guard --max-changes {guard}: expected at most {allowed} of {rows} row{} to make or change a contact, found {changes}: nothing was sent",
+    if *.rows == 1 { "" } else { "s" }
 )]
 pub struct TooManyChanges {
     guard: MaxChanges,
@@ -127,16 +128,18 @@ mod tests {
         let check = |guard: &str, rows: u64, allowed: u64| {
             let guard: MaxChanges = guard.parse().unwrap();
             assert_eq!(guard.check(allowed, rows), Ok(()), "{guard}");
+            let plural = if rows == 1 { "" } else { "s" };
             let refused = guard.check(allowed + 1, rows).unwrap_err();
             assert_eq!(
                 refused.to_string(),
                 format!(
-                    "guard --max-changes {guard}: expected at most {allowed} of {rows} rows to make or change a contact, \
+                    "guard --max-changes {guard}: expected at most {allowed} of {rows} row{plural} to make or change a contact, \
                      found {}: nothing was sent",
                     allowed + 1
                 )
             );
         };
+        check("0", 1, 0);
         check("0", 10, 0);
         check("7", 10, 7);
         check("0%", 10, 0);

@@ -316,7 +316,8 @@ fn matches(
 ) -> Vec<Chosen> {
     let of = |at: usize| {
         let (filled, distinct, rows) = (seen[at].values.len(), seen[at].distinct(), seen[at].column.cells.len());
-        format!("filled in {filled} of {rows} rows, {distinct} different")
+        let plural = if rows == 1 { "" } else { "s" };
+        format!("filled in {filled} of {rows} row{plural}, {distinct} different")
     };
     // A number that is written in its own way in each program finds nobody.
     let worth = |at: usize, is_sure: bool| seen[at].distinct() * if is_sure { 2 } else { 1 };

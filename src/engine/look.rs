@@ -8,13 +8,15 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::model::Field;
+use crate::core::window::{LINGER, MARGIN, MINUTE};
 use crate::edges::journal::{Journal, JournalError};
 use crate::edges::pace::Clock;
 use crate::engine::channels::restored;
 use crate::engine::transport::Transport;
 
-/// How long a look waits for its place in the minute: one that is full has room again by then.
-const PATIENCE: Duration = Duration::from_secs(65);
+/// How long a look waits for its place in the minute: one that is full has room again by then, even when the calls that
+/// fill it may linger. Only a pause that a 429 asked for can be longer.
+const PATIENCE: Duration = MINUTE.saturating_add(MARGIN).saturating_add(LINGER).saturating_add(Duration::from_secs(5));
 
 /// A channel that is to be looked at.
 #[derive(Debug)]
@@ -36,8 +38,8 @@ pub struct Look<'a, T> {
 }
 
 impl<T: Transport> Look<'_, T> {
-    /// Searches for `field`, whose value nobody needs to have. `None` when there is no room for a call: a 429 asked for a
-    /// longer pause.
+    /// Searches for `field`, whose value nobody needs to have. `None` when it is not asked, since a 429
+    /// asked for a pause that is longer than it takes a full minute to have room again.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
@@ -55,5 +57,62 @@ impl<T: Transport> Look<'_, T> {
         self.journal.end_look(number, noted, self.clock.now()).await?;
         let _ = on_its_way.end(&answer);
         Ok(Some(answer.attempt))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::answer::Answer;
+    use crate::core::time::Timestamp;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    /// A platform on which nobody is found.
+    struct Empty;
+
+    impl Transport for Empty {
+        async fn send(&self, _: Cleared<'_>) -> Answer {
+            Attempt::Page { contacts: Vec::new(), more: false }.into()
+        }
+    }
+
+    // After a process whose only call of the minute came to this; nothing when it was killed meanwhile.
+    async fn looked_after(attempt: Option<Attempt>) -> (Option<Attempt>, Duration) {
+        let (journal, clock) = (Journal::in_memory().unwrap(), Clock::starting_at(NOON));
+        let window = WindowId::of("token", b"salt");
+        let number = journal.start_look("c", &window, CallKind::Find, NOON).await.unwrap().number();
+        if let Some(attempt) = attempt {
+            journal.end_look(number, attempt, NOON).await.unwrap();
+        }
+        let look = Look {
+            journal: &journal,
+            channel: "c",
+            window: &window,
+            transport: &Empty,
+            call_timeout: Duration::from_secs(30),
+            rate: NonZeroU32::MIN,
+            clock: &clock,
+        };
+        let found = look.find(Field::text("email", "nobody")).await.unwrap();
+        (found, clock.now().since(NOON))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_minute_is_waited_for_and_a_longer_pause_is_not() {
+        let page = Some(Attempt::Page { contacts: Vec::new(), more: false });
+        let lost = || Some(Attempt::Lost { status: None, cause: "reset".into() });
+        let throttled = |seconds| Some(Attempt::Throttled { retry_after: Some(Duration::from_secs(seconds)) });
+        let check = async |before: Option<Attempt>, expected: &Option<Attempt>, waited: Duration| {
+            let (found, took) = looked_after(before.clone()).await;
+            assert_eq!(&found, expected, "after {before:?}");
+            // The timers count whole milliseconds.
+            assert!(took >= waited && took < waited + Duration::from_millis(10), "after {before:?}: {took:?}");
+        };
+        check(Some(Attempt::Done), &page, MINUTE + MARGIN).await;
+        check(lost(), &page, MINUTE + MARGIN + LINGER).await;
+        check(None, &page, MINUTE + MARGIN + LINGER).await;
+        check(throttled(80), &page, Duration::from_secs(81)).await;
+        check(throttled(600), &None, Duration::ZERO).await;
     }
 }

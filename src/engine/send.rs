@@ -124,6 +124,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     begun: Timestamp,
 ) -> Result<Ending, JournalError> {
     let concurrency = job.concurrency.unwrap_or_else(|| concurrency_for(job.rate)).max(1);
+    let latency = job.journal.mean_latency(job.window).await?.unwrap_or(TYPICAL_LATENCY);
     let sending = Sending {
         slots: Semaphore::new(concurrency),
         concurrency,
@@ -136,7 +137,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         fell_asleep: Notify::new(),
         orphans: Cell::new(0),
         calls_left: Cell::default(),
-        latency: Cell::new(TYPICAL_LATENCY),
+        latency: Cell::new(latency),
         pace,
         job,
     };
@@ -151,10 +152,17 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     let (state, reason) = match &stopped {
         _ if counts.pending == 0 => (RunState::Finished, None),
         Some(reason) => (RunState::Stopped, Some(reason.text())),
-        None => (RunState::Stopped, Some(format!("{} contacts are left: their calls kept failing", counts.pending))),
+        None => (RunState::Stopped, Some(kept_failing(counts.pending))),
     };
     let summary = end(job, begun, state, reason, &counts).await?;
     Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished) })
+}
+
+fn kept_failing(contacts: u64) -> String {
+    match contacts {
+        1 => "1 contact is left: its calls kept failing".into(),
+        _ => format!("{contacts} contacts are left: their calls kept failing"),
+    }
 }
 
 async fn end<J: SendJournal, T, O>(

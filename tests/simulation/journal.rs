@@ -85,6 +85,10 @@ impl SendJournal for Gated<'_> {
         self.inner.limited(window, limit).await
     }
 
+    async fn mean_latency(&self, window: &WindowId) -> Result<Option<Duration>> {
+        self.inner.mean_latency(window).await
+    }
+
     async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         self.inner.unsettled(run, channel).await
     }

@@ -164,6 +164,22 @@ fn what_the_plan_says_of_the_time_comes_true() {
 }
 
 #[test]
+fn who_goes_on_expects_calls_to_take_as_long_as_they_took() {
+    let faults = Faults { latency: Duration::from_secs(2), ..Faults::default() };
+    Scenario::plain(45, true, faults).stage(async |channels, _| {
+        let channel = &channels[0];
+        let run = channel.plan();
+        let first = Limits { max_calls: Some(45), until: None };
+        channel.send(run, None, first).await.expect("nobody kills it");
+        let begun = Instant::now();
+        channel.send(run, None, Limits::default()).await.expect("nobody kills it");
+        let (said, took) = (channel.watcher.outlook.get().time, begun.elapsed());
+        println!("said {said:?}, took {took:?}");
+        assert!(said.max.abs_diff(took) <= took.mul_f64(0.25), "said {said:?}, took {took:?}");
+    });
+}
+
+#[test]
 fn a_sync_takes_as_many_nights_as_the_first_one_says() {
     plain(1_000, Faults::default()).stage(async |channels, _| {
         let channel = &channels[0];

@@ -512,10 +512,30 @@ async fn whoever_resumes_is_told_of_the_whole_input() {
     let ran = scene.program("resume --json --max-calls 2").run().await.exits(4);
     let done = [(NOBODYS, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [6, 0, 3]), ("small", [2, 1, 0])];
     check(&ran, &done);
-    let why = "it is not among the channels of this run";
+    let why = "it made the 4 calls that it may make";
     assert_eq!(Told::by(&ran).end("gone"), ("stopped", why));
     let warning = format!("warning: channel `gone`: stopped: {why}; 5 of 9 rows are pending");
     assert_eq!(ran.said("warning: channel `gone`"), [warning]);
+    let back = "hint: channel `gone` is not among the channels of this run: put it back into the configuration; then \
+                `contactsync resume` goes on with it";
+    assert_eq!((ran.said("hint: "), ran.said("to go on: ").len()), (vec![back], 1));
+    // As long as it is not put back, with something else to go on with and without.
+    let done = [(NOBODYS, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [9, 0, 0]), ("small", [2, 1, 0])];
+    for _ in 0..2 {
+        let ran = scene.program("resume --json").run().await.exits(4);
+        check(&ran, &done);
+        assert_eq!((ran.said("hint: "), ran.said("to go on: ").len()), (vec![back], 0), "{ran:?}");
+    }
+    let journal = rusqlite::Connection::open(scene.path("contactsync.db")).expect("a journal");
+    let failed = "UPDATE runs SET state = 'failed', reason = 'the disk was full' WHERE channel = 'gone'";
+    assert_eq!(journal.execute(failed, []), Ok(1));
+    let ran = scene.program("resume --json").run().await.exits(4);
+    assert_eq!(Told::by(&ran).end("gone"), ("failed", "the disk was full"));
+    let ran = scene.program("resume").run().await.exits(4);
+    assert!(
+        ran.stdout.contains("\n  gone          failed: the disk was full; 9 rows: 4 created, 5 pending; "),
+        "{ran:?}"
+    );
     scene.write("contactsync.toml", &all);
     // A newer run of a channel stands for it.
     scene.write("few.csv", "email\nsomebody@example.com\n");
@@ -525,6 +545,47 @@ async fn whoever_resumes_is_told_of_the_whole_input() {
     let ran = scene.program("resume --json").run().await.exits(3);
     check(&ran, &[(NOBODYS, [0, 1, 0]), ("gone", [9, 0, 0]), ("large", [9, 0, 0])]);
     scene.program("resume").run().await.exits(0);
+}
+
+#[tokio::test]
+async fn a_plan_adds_up_the_calls_of_channels_with_one_token() {
+    let scene = Scene::unlimited().await;
+    let limited = |name| Office { more: "rate = 30\nconcurrency = 30", ..Office::new(name, scene.sandbox.url()) };
+    configure(&scene, "", &["one", "other", "own"].map(limited));
+    let people = People::new(30, 2, 0);
+    scene.write("in.csv", by_turns(&[("one", &people), ("other", &people), ("own", &people)]));
+    let plan = async |options: &str| {
+        let told = Told::by(&scene.program(&format!("plan in.csv --json {options}")).run().await.exits(0));
+        let seconds =
+            |json: &Json| Duration::from_secs_f64(json["minutes"]["max"].as_f64().expect("a number") * 60.0).as_secs();
+        let of = ["one", "other", "own"].map(|name| seconds(&told.channels[name]));
+        (of, seconds(&told.json), told.json["runs"]["max"].as_u64())
+    };
+    assert_eq!(plan("").await, ([0, 0, 0], 0, None));
+    // Thirty of the sixty have to wait for their minute.
+    rewrite(&scene, "contactsync.toml", &[("other.token", "one.token")]);
+    assert_eq!(plan("").await, ([60, 60, 0], 60, None));
+    assert_eq!(plan("--for 40s").await, ([0, 0, 0], 0, Some(2)));
+}
+
+#[tokio::test]
+async fn rows_without_a_channel_of_two_inputs_are_added_up() {
+    let scene = Scene::unlimited().await;
+    configure(&scene, "", &["old", "new"].map(|name| Office::new(name, scene.sandbox.url())));
+    let people = People::new(3, 2, 0);
+    scene.write("in.csv", by_turns(&[("old", &people), ("new", &people)]) + "x,nobody@example.com,\n");
+    scene.program("sync in.csv --max-calls 1").run().await.exits(4);
+    // The newer input goes to one of them, and what was for the other one is nobody's.
+    let all = fs::read_to_string(scene.path("contactsync.toml")).expect("a text");
+    let (keys, tables) = all.split_once("[channel.old]").expect("the first one");
+    let (_, new) = tables.split_once("[channel.new]").expect("the second one");
+    scene.write("contactsync.toml", format!("{keys}[channel.new]{new}"));
+    scene.program("sync in.csv --max-calls 1").run().await.exits(4);
+    scene.write("contactsync.toml", &all);
+    let told = Told::by(&scene.program("resume --json").run().await.exits(3));
+    assert_eq!(told.names(), [NOBODYS, "new", "old"]);
+    assert_eq!((told.count(NOBODYS, "rejected"), told.json["rows"].as_u64()), (1 + 4, Some(11)));
+    assert!(told.channels[NOBODYS]["run"].is_null(), "{told:?}");
 }
 
 #[tokio::test]

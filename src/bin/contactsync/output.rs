@@ -121,6 +121,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_is_told_in_the_singular() {
+        let one = || RunSummary {
+            rows: 1,
+            created: 1,
+            calls: Calls { total: 1, create: 1, ..Calls::default() },
+            state: "finished",
+            ..RunSummary::default()
+        };
+        assert_eq!(
+            run_text(&RunSummary { run: Some(1), ..one() }),
+            "run 1 finished\n  1 row: 1 created\n  1 call: 1 create\n  0.0 s"
+        );
+        let several = run_text(&RunSummary { channels: [("c".to_owned(), one())].into(), ..one() });
+        assert!(several.ends_with("\n  c  finished; 1 row: 1 created; 1 call"), "{several}");
+    }
+
+    #[test]
     fn a_time_that_is_over_is_not_rounded_up() {
         assert_eq!(took(1.24), "1.2 s");
         assert_eq!(took(124.3), "2 min 4 s");

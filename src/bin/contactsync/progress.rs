@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use contactsync::{Event, Observer, Outcome, Span};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::counted_rows;
+use crate::output::{counted_calls, counted_rows};
 use crate::voice::{Level, Voice};
 
 /// How often a line is written when there is no terminal to draw a bar on.
@@ -149,7 +149,7 @@ impl Observer for Progress<'_> {
                 let shown = *state.shown.get_or_insert_with(Instant::now);
                 if self.voice.shows_progress() && shown.elapsed() >= LINE_EVERY {
                     state.shown = Some(Instant::now());
-                    self.voice.say(Level::Info, &format!("{rows} rows read"));
+                    self.voice.say(Level::Info, &format!("{} read", counted_rows(*rows)));
                 }
             }
             Event::Done { row, line, outcome: Outcome::Rejected(reason), .. } => {
@@ -213,10 +213,11 @@ impl Observer for ChannelProgress<'_> {
             }
             Event::Limited { limit } => {
                 state.channels[self.place].limit = *limit;
-                self.say(Level::Warning, &format!("the platform allows {limit} calls a minute: keeping to that"));
+                let limit = counted_calls(u64::try_from(*limit).unwrap_or(u64::MAX));
+                self.say(Level::Warning, &format!("the platform allows {limit} a minute: keeping to that"));
             }
             Event::Others { calls } => {
-                let calls = if *calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
+                let calls = counted_calls(u64::try_from(*calls).unwrap_or(u64::MAX));
                 let text = format!("somebody else uses this token: {calls} in the past minute; giving way");
                 self.say(Level::Warning, &text);
             }
@@ -230,9 +231,13 @@ impl Observer for ChannelProgress<'_> {
                 self.say(Level::Warning, &format!("{input}:{line}: left for the next run: {reason}"));
             }
             Event::Unsure { contacts } => {
+                let (who, their, they_have) = match contacts {
+                    1 => ("contact", "its", "it has"),
+                    _ => ("contacts", "their", "they have"),
+                };
                 let text = format!(
-                    "{contacts} contacts that the file no longer has may be on the platform: \
-                     the answer to their create was lost, and they have no match field to search by"
+                    "{contacts} {who} that the file no longer has may be on the platform: \
+                     the answer to {their} create was lost, and {they_have} no match field to search by"
                 );
                 self.say(Level::Warning, &text);
             }

@@ -139,14 +139,14 @@ impl Journal {
         self.ask_blocking(move |store| store.ended_lately(&channel, since))
     }
 
-    /// How long the latest calls took that were answered and count with those of a channel's last run, on the average;
-    /// `None` without any.
+    /// How long the latest calls took that count with those of a channel's last run, as [`SendJournal::mean_latency`] has
+    /// it.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn usual_latency(&self, channel: &str) -> Result<Option<Duration>, JournalError> {
+    pub fn mean_latency_of(&self, channel: &str) -> Result<Option<Duration>, JournalError> {
         let channel = channel.to_owned();
-        self.ask_blocking(move |store| store.usual_latency(&channel))
+        self.ask_blocking(move |store| store.mean_latency_of(&channel))
     }
 
     /// A key of the channel's known contacts that none of these match fields gives, if there is one.
@@ -273,8 +273,8 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn standing_runs(&self, sync: i64) -> Result<Vec<RunRow>, JournalError> {
-        self.ask_blocking(move |store| store.standing_runs(sync))
+    pub fn current_runs(&self, sync: i64) -> Result<Vec<RunRow>, JournalError> {
+        self.ask_blocking(move |store| store.current_runs(sync))
     }
 
     /// The newest run of a channel that can be gone on with.

@@ -122,7 +122,7 @@ pub enum Settled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Its input is being read. A run that is left here is dropped by the next.
+    /// Its input is being read. A run that is left here is dropped by the next plan of one of its input's channels.
     Planning,
     /// Its input was read; nothing was sent yet.
     Planned,

@@ -19,6 +19,7 @@ CREATE TABLE runs (
     pruned     INTEGER NOT NULL DEFAULT 0, -- whether the rows that needed nothing are gone
     summary    TEXT             -- JSON, once the run has ended; the items it counts may be gone later
 );
+CREATE INDEX runs_by_channel ON runs (channel, id);
 
 -- The aliases that a run's input gives, while it is planned.
 CREATE TABLE new_aliases (

@@ -68,6 +68,13 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be written.
     fn limited(&self, window: &WindowId, limit: u32) -> impl Future<Output = Result<(), JournalError>>;
 
+    /// How long the latest calls of a window took, on the average; `None` without any. Those that were lost or never sent
+    /// are left out, and so are answers with 429, which come at once.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn mean_latency(&self, window: &WindowId) -> impl Future<Output = Result<Option<Duration>, JournalError>>;
+
     /// The channel's contacts whose create is not settled, with the item of `run` that wants them, if one does.
     ///
     /// # Errors
@@ -205,6 +212,11 @@ impl SendJournal for Journal {
     async fn limited(&self, window: &WindowId, limit: u32) -> Result<(), JournalError> {
         let window = window.clone();
         self.ask(move |store| store.limited(&window, limit)).await
+    }
+
+    async fn mean_latency(&self, window: &WindowId) -> Result<Option<Duration>, JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.mean_latency(&window)).await
     }
 
     async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {

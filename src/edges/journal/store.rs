@@ -105,8 +105,7 @@ impl Store {
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         store.db.pragma_update(Some("temp"), "cache_size", CACHE_KIB)?;
         // Temporary tables hide the lasting ones of the same name.
-        let tables =
-            RUN_TABLES.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("INDEX items", "INDEX temp.items");
+        let tables = RUN_TABLES.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("INDEX ", "INDEX temp.");
         store.db.execute_batch(&tables)?;
         Ok(store)
     }

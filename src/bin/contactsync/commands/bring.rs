@@ -12,14 +12,15 @@ use contactsync::{
 use tokio::runtime::Runtime;
 
 use crate::args::{ConnectionArgs, PlaceArgs};
+use crate::commands::beside::Beside;
 use crate::commands::place::Ready;
 use crate::failure::{Exit, Failure, REWRITE};
 use crate::output;
 use crate::progress::Progress;
 use crate::voice::{Level, Voice};
 
-/// How the rows without a channel are called where the channels' names stand.
-pub const WITHOUT_CHANNEL: &str = "(no channel)";
+/// How many channels a hint names.
+const NAMED: usize = 10;
 
 /// A run that is ready to be sent, and where to.
 pub struct Sendable<'a> {
@@ -35,8 +36,8 @@ pub struct Sending<'a> {
     pub runtime: &'a Runtime,
     pub journal: &'a Journal,
     pub runs: Vec<Sendable<'a>>,
-    /// What else there is of their input: runs that are not sent now, by their channels' names.
-    pub beside: Vec<(String, i64)>,
+    /// What else there is of their inputs.
+    pub beside: Beside,
     /// Whether rows are parted by channel, so that there may be several, though it is one this time.
     pub by_channel: bool,
     pub limits: Limits,
@@ -105,15 +106,7 @@ impl<'a> Sending<'a> {
             }
             channels.insert((*name).to_owned(), summary);
         }
-        for (name, run) in &self.beside {
-            let counts = self.journal.counts_blocking(*run)?;
-            let (state, reason) = if counts.pending == 0 {
-                (RunState::Finished, None)
-            } else {
-                (RunState::Stopped, Some("it is not among the channels of this run".to_owned()))
-            };
-            channels.insert(name.clone(), run_summary(*run, state, reason, &counts, Duration::ZERO));
-        }
+        channels.extend(self.beside.summaries(self.journal)?);
         Ok(Summary::of_channels(channels))
     }
 }
@@ -125,6 +118,11 @@ pub struct Again<'a> {
 }
 
 impl Sent<'_> {
+    /// Of inputs of which nothing could be sent.
+    pub fn nothing(channels: BTreeMap<String, RunSummary>) -> Self {
+        Self { endings: Vec::new(), summary: Summary::of_channels(channels) }
+    }
+
     /// Prints what the runs came to, says how to go on, and gives the gravest of their exits. `listed` is what became of
     /// the lists of their rows.
     pub fn conclude(
@@ -163,14 +161,21 @@ impl Sent<'_> {
                 }
             }
         }
-        for (name, summary) in &self.summary.channels {
-            if self.endings.iter().all(|(sent, _)| sent != name) {
+        let is_sent = |name: &str| self.endings.iter().any(|(sent, _)| *sent == name);
+        let pending = self.summary.channels.iter().filter(|(name, summary)| summary.pending > 0 && !is_sent(name));
+        let missing: Vec<&str> = pending
+            .map(|(name, summary)| {
                 say_what_is_pending(summary, &format!("channel `{name}`: "), voice);
-            }
-        }
+                name.as_str()
+            })
+            .collect();
         let exit = Exit::gravest(exits);
-        if self.summary.pending > 0 && exit != Exit::Failed {
+        let is_pending = |ending: &Result<Ending, _>| ending.as_ref().is_ok_and(|ending| ending.summary.pending > 0);
+        if exit != Exit::Failed && self.endings.iter().any(|(_, ending)| is_pending(ending)) {
             say_how_to_go_on(exit, again, voice);
+        }
+        if !missing.is_empty() {
+            say_what_to_put_back(&missing, again, voice);
         }
         let unlisted = self.endings.iter().find_map(|(_, ending)| match ending.as_ref().ok()?.stopped.as_ref()? {
             StopReason::Unlisted(cause) => Some(cause.clone()),
@@ -204,8 +209,9 @@ fn say_why_it_stopped(ending: &Ending, prefix: &str, voice: &Voice) {
 fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
     if summary.pending > 0 {
         let state = output::state(summary.state, summary.reason.as_deref());
-        voice
-            .say(Level::Warning, &format!("{prefix}{state}; {} of {} rows are pending", summary.pending, summary.rows));
+        let (pending, rows) = (output::grouped(summary.pending), output::counted_rows(summary.rows));
+        let are = if summary.pending == 1 { "is" } else { "are" };
+        voice.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
     }
 }
 
@@ -216,6 +222,20 @@ fn say_how_to_go_on(exit: Exit, again: &Again<'_>, voice: &Voice) {
     } else {
         voice.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
     }
+}
+
+// Nothing can go on with their rows as it is.
+fn say_what_to_put_back(missing: &[&str], again: &Again<'_>, voice: &Voice) {
+    let names = missing.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let more = missing.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (who, are, them) = if missing.len() == 1 { ("channel", "is", "it") } else { ("channels", "are", "them") };
+    let text = format!(
+        "{who} {names}{more} {are} not among the channels of this run: put {them} back into the configuration; then \
+         `{}` goes on with {them}",
+        again.resume_line()
+    );
+    voice.say(Level::Hint, &text);
 }
 
 impl Again<'_> {

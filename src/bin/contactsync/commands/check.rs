@@ -18,7 +18,7 @@ use crate::commands::place::{Place, Ready};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{counted_rows, grouped, print};
+use crate::output::{counted_calls, counted_rows, grouped, print};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Connection, Reading, Settings};
 use crate::voice::{Level, Voice};
@@ -97,7 +97,7 @@ fn ask(
     connection: Connection<Http>,
     matches: &[String],
 ) -> Result<String, Failure> {
-    let at = format!("{}, {} calls a minute", connection.url, connection.rate);
+    let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
     let mut place = Place::open(journal)?;
     let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
     let ready = match held {
@@ -135,7 +135,7 @@ fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
             failed(Exit::Unauthorized, format!("the platform refused the token: {message}"))
         }
         Some(Attempt::Throttled { .. }) => Ok("; it says 429 (too many requests): the token is used elsewhere".into()),
-        None => Ok("; a 429 asked for a longer pause, so it is not asked".into()),
+        None => Ok("; a 429 (too many requests) asked for a pause that is not over, so it is not asked".into()),
         Some(Attempt::Unsent { cause } | Attempt::Lost { cause, .. }) => {
             failed(Exit::Stopped, format!("no answer: {cause}"))
         }
@@ -276,7 +276,8 @@ fn rows(
         report.item(&format!("  {}: {reason} (the first in line {line})", grouped(*count)));
     }
     if reasons.len() > REASONS_SHOWN {
-        report.item(&format!("  and {} other reasons", reasons.len() - REASONS_SHOWN));
+        let more = reasons.len() - REASONS_SHOWN;
+        report.item(&format!("  and {more} other reason{}", if more == 1 { "" } else { "s" }));
     }
     Ok(if rejected > 0 { Exit::Rejected } else { Exit::Done })
 }

@@ -11,6 +11,7 @@ use contactsync::{
 };
 use tokio::runtime::Runtime;
 
+use crate::commands::beside::Beside;
 use crate::commands::bring::{Sendable, Sending};
 use crate::commands::place::Ready;
 use crate::commands::runtime;
@@ -131,7 +132,7 @@ impl<'a> Demo<'a> {
             runtime: self.runtime,
             journal: &self.journal,
             runs: vec![Sendable { run, policy: self.policy, to: &self.to, listed: None }],
-            beside: Vec::new(),
+            beside: Beside::default(),
             by_channel: false,
             limits: Limits::default(),
             patience: PATIENCE,

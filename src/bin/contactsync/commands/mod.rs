@@ -1,5 +1,6 @@
 //! The commands, one a file, and what they share: the runtime, and moments and paths as people write them.
 
+mod beside;
 mod bring;
 pub mod check;
 pub mod demo;
@@ -11,6 +12,7 @@ mod remark;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;
+mod side_by_side;
 pub mod sync;
 
 use std::path::Path;

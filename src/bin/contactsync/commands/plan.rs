@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, SendJournal, Stop, Summary, TIMEOUT,
+    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, Range, SendJournal, Stop, Summary,
     TYPICAL_LATENCY, Tempo, Timestamp, plan, plan_summary,
 };
 
 use crate::args::PlanArgs;
-use crate::commands::bring::WITHOUT_CHANNEL;
+use crate::commands::beside::WITHOUT_CHANNEL;
 use crate::commands::place::hold_to_url;
 use crate::commands::remark::Remark;
+use crate::commands::side_by_side::{Load, outlooks};
 use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -57,20 +58,29 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     remark.in_the_end(voice);
     progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
-    let (mut summaries, mut has_room) = (BTreeMap::new(), true);
+    // As it would be if it were sent now: what was called in the past minute holds it up, and calls take as long as they
+    // took before.
+    let now = clock.now();
+    // The tokens are not read: where they are says which channels share a window.
+    let mut windows: BTreeMap<_, (Vec<_>, Vec<_>)> = BTreeMap::new();
     for (run, channel) in planned.runs.iter().zip(channels.here()) {
         let (counts, forecast) = runtime.block_on(async {
             Ok::<_, Failure>((journal.counts(*run).await?, journal.forecast(*run, &channel.name, policy).await?))
         })?;
-        // As it would be if it were sent now: what was called in the past minute holds it up, and calls take as long as they
-        // took before.
-        let now = clock.now();
         let ended = journal.ended_lately(&channel.name, now)?;
-        let latency = journal.usual_latency(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
+        let latency = journal.mean_latency_of(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
         let tempo = Tempo { ended, latency, spread: Some(channels.spread()), ..channel.tempo(now) };
-        let outlook = tempo.outlook(forecast.total, &bounds.limits(now), TIMEOUT);
-        has_room &= outlook.runs.is_some();
-        summaries.insert(channel.name.clone(), plan_summary(&counts, &forecast, &outlook, worked()));
+        let token = channel.token_place();
+        let (members, loads) = windows.entry((token, token.is_none().then_some(&channel.name))).or_default();
+        members.push((channel, counts, forecast));
+        loads.push(Load { calls: forecast.total, tempo });
+    }
+    let (mut summaries, mut has_room) = (BTreeMap::new(), true);
+    for (members, loads) in windows.values() {
+        for ((channel, counts, forecast), outlook) in members.iter().zip(outlooks(loads, &bounds.limits(now))) {
+            has_room &= outlook.runs.is_some();
+            summaries.insert(channel.name.clone(), plan_summary(counts, forecast, &outlook, worked()));
+        }
     }
     if let Some(run) = planned.unknown {
         let counts = journal.counts_blocking(run)?;
@@ -101,7 +111,7 @@ fn when(summary: &PlanSummary, bounds: Bounds, now: Timestamp) -> String {
     match (bounds.end, bounds.max_calls) {
         (Some(End::Until(end)), _) => format!("{count} nights of {}–{end}", time_of_day(now)),
         (Some(End::For(span)), _) => format!("{count} runs of {}", short_time(span)),
-        (None, Some(calls)) => format!("{count} runs of {} calls", grouped(calls)),
+        (None, Some(calls)) => format!("{count} runs of {}", counted_calls(calls)),
         (None, None) => format!("{count} runs"),
     }
 }
@@ -121,9 +131,9 @@ fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>) -> Stri
         (summary.rejected, "rejected"),
         (summary.merged, "merged"),
     ]);
-    let count = match calls.total.min {
-        min if min == calls.total.max => counted_calls(min),
-        min => format!("{} to {}", grouped(min), counted_calls(calls.total.max)),
+    let count = match calls.total {
+        Range { min, max } if min == max => counted_calls(max),
+        Range { min, max } => format!("{} calls", range(min, max)),
     };
     let mut text = format!("{}: {rows}\n{count}", counted_rows(summary.rows));
     let kinds: Vec<String> = kinds
@@ -141,7 +151,7 @@ fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>) -> Stri
         };
         text.push_str(&format!("\n{when} at "));
         match channels {
-            [only] => text.push_str(&format!("{} calls a minute", only.rate())),
+            [only] => text.push_str(&format!("{} a minute", counted_calls(only.rate().get().into()))),
             several => text.push_str(&format!("the limits of {} channels, side by side", several.len())),
         }
     }

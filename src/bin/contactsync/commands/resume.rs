@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contactsync::{ChannelKind, Clients, Clock, Journal, NO_CHANNEL, RunRow, RunState, RunSummary, Stop, Timeouts};
+use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
 
 use crate::args::ResumeArgs;
-use crate::commands::bring::{Again, Sendable, Sending, WITHOUT_CHANNEL};
+use crate::commands::beside::Beside;
+use crate::commands::bring::{Again, Sendable, Sending, Sent};
 use crate::commands::lists::{CONFIG, JOURNAL, go_on};
 use crate::commands::place::Place;
 use crate::commands::{runtime, shown};
@@ -36,12 +37,14 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     open_files::make_room(channels.here().len())?;
     let mut place = Place::open(&path)?;
     let clients = Clients::new(Timeouts::default());
-    let (mut runs, mut connections, mut syncs) = (Vec::new(), Vec::new(), BTreeSet::new());
+    // The inputs that are gone on with, and those of channels that have nothing left.
+    let (mut syncs, mut done) = (BTreeSet::new(), BTreeSet::new());
+    let (mut runs, mut connections) = (Vec::new(), Vec::new());
     for channel in channels.here() {
         // Held before it is looked at: what another run is sending is no interrupted one.
         place.hold(&channel.name)?;
         let Some(run) = place.journal.resumable(&channel.name)? else {
-            syncs.extend(unwritten(&place.journal, &channel.name)?);
+            done.extend(place.journal.newest(&channel.name)?.map(|run| run.sync));
             continue;
         };
         syncs.insert(run.sync);
@@ -50,6 +53,17 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
         runs.push(run);
     }
+    let beside = match channels.column() {
+        Some(_) => beside(&place.journal, &runs, &syncs, &done)?,
+        // It was said which one.
+        None => Beside::default(),
+    };
+    for sync in done {
+        if !is_listed(&place.journal, sync)? {
+            syncs.insert(sync);
+        }
+    }
+    let again = Again { place: &args.place, connection: &args.connection };
     let stop = Stop::default();
     let others = [(path.as_path(), JOURNAL)].into_iter().chain(config_path.as_deref().map(|path| (path, CONFIG)));
     let others: Vec<_> = others.collect();
@@ -57,6 +71,10 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         for (_, listed) in go_on(&place.journal, &syncs, &Lists::default(), &others, &stop, voice)? {
             listed.finish(&place.journal)?;
             voice.say(Level::Info, "the lists of its rows are written, which were not whole");
+        }
+        let summaries = beside.summaries(&place.journal)?;
+        if summaries.values().any(|summary| summary.pending > 0) {
+            return Sent::nothing(summaries).conclude(Ok(()), args.json, &again, voice);
         }
         let of = channels.here().first().filter(|_| channels.column().is_none());
         let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
@@ -86,41 +104,35 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             .zip(&ready)
             .map(|(run, to)| Sendable { run: run.id, policy: run.policy, to, listed: listed.get(&run.sync) })
             .collect(),
-        beside: beside(&place.journal, &runs)?,
+        beside,
         by_channel: channels.column().is_some(),
         limits,
         patience: bounds.patience,
         clock: &clock,
         stop: &stop,
     };
-    let again = Again { place: &args.place, connection: &args.connection };
     let progress = Progress::new(voice, inputs(&runs));
     let sent = sending.send(&progress)?;
     let listed = listed.values().try_for_each(|listed| listed.finish(&place.journal));
     sent.conclude(listed, args.json, &again, voice)
 }
 
-// The newest run of a channel that has nothing left but lists that are not whole: its process was killed while it wrote
-// them, or could not.
-fn unwritten(journal: &Journal, channel: &str) -> Result<Option<i64>, Failure> {
-    let Some(run) = journal.newest(channel)? else { return Ok(None) };
-    let is_whole = journal.listing(run.sync)?.is_none_or(|(_, is_whole)| is_whole);
-    Ok(Some(run.sync).filter(|_| !is_whole))
+// Whether the lists of an input's rows are whole. A process may have been killed while it wrote them, or could not.
+fn is_listed(journal: &Journal, sync: i64) -> Result<bool, Failure> {
+    Ok(journal.listing(sync)?.is_none_or(|(_, is_whole)| is_whole))
 }
 
-// What else there is of the inputs that are gone on with, the older ones first, so that of two inputs the newer one's rows
-// without a channel are told.
-fn beside(journal: &Journal, runs: &[RunRow]) -> Result<Vec<(String, i64)>, Failure> {
-    let syncs: BTreeSet<i64> = runs.iter().map(|run| run.sync).collect();
-    let mut beside = Vec::new();
-    for sync in syncs {
-        let others = journal.standing_runs(sync)?.into_iter().filter(|other| runs.iter().all(|run| run.id != other.id));
-        beside.extend(others.map(|RunRow { id, channel, .. }| {
-            let name = if channel == NO_CHANNEL { WITHOUT_CHANNEL.to_owned() } else { channel };
-            (name, id)
-        }));
+// Of the inputs that are gone on with, and of those of which only others have something left: their channels were taken
+// out of the configuration, or moved to another shard.
+fn beside(journal: &Journal, runs: &[RunRow], syncs: &BTreeSet<i64>, done: &BTreeSet<i64>) -> Result<Beside, Failure> {
+    let sent = runs.iter().map(|run| run.id).collect();
+    let mut told = syncs.clone();
+    for &sync in done {
+        if Beside::of(journal, [sync], &sent)?.has_pending(journal)? {
+            told.insert(sync);
+        }
     }
-    Ok(beside)
+    Ok(Beside::of(journal, told, &sent)?)
 }
 
 // Several channels' runs are of one input as a rule.

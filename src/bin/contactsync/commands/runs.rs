@@ -4,7 +4,7 @@ use contactsync::{Counts, Journal, NO_CHANNEL, RunRow};
 use serde_json::{Value, json};
 
 use crate::args::RunsArgs;
-use crate::commands::bring::WITHOUT_CHANNEL;
+use crate::commands::beside::WITHOUT_CHANNEL;
 use crate::commands::{moment, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Timeouts, plan};
 
 use crate::args::SyncArgs;
-use crate::commands::bring::{Again, Sendable, Sending, WITHOUT_CHANNEL};
+use crate::commands::beside::Beside;
+use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
 use crate::commands::place::{Place, Ready};
 use crate::commands::remark::Remark;
@@ -84,7 +85,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
             .zip(&ready)
             .map(|(run, to)| Sendable { run: *run, policy, to, listed: Some(&listed) })
             .collect(),
-        beside: planned.unknown.map(|run| (WITHOUT_CHANNEL.to_owned(), run)).into_iter().collect(),
+        beside: Beside::of(&place.journal, [planned.sync], &planned.runs.iter().copied().collect())?,
         by_channel: channels.column().is_some(),
         limits,
         patience: bounds.patience,

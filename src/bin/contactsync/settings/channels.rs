@@ -243,6 +243,11 @@ impl Channel {
         Tempo::quiet(rate, self.burst, concurrency.unwrap_or_else(|| concurrency_for(rate)), now)
     }
 
+    /// Where its token is, as far as that was said: channels with the same place have the same token.
+    pub fn token_place(&self) -> Option<&TokenPlace> {
+        self.token.as_ref().map(|said| &said.value)
+    }
+
     /// Looks for the token and makes the channel ready to be called; connects to nothing yet.
     pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connection<Http>, Failure> {
         let url = match (&self.url, earlier) {

@@ -45,7 +45,7 @@ pub enum Address {
 }
 
 /// Where a token is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TokenPlace {
     Env(String),
     File(PathBuf),

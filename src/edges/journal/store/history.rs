@@ -21,7 +21,7 @@ impl Store {
         Ok(self.select_runs(which, params![channel])?.into_iter().next())
     }
 
-    pub(in crate::edges::journal) fn standing_runs(&self, sync: i64) -> Result<Vec<RunRow>> {
+    pub(in crate::edges::journal) fn current_runs(&self, sync: i64) -> Result<Vec<RunRow>> {
         let later =
             "later.id > runs.id AND later.channel = runs.channel AND later.channel <> ?2 AND later.state <> 'planning'";
         // A sync has the number of the first of its runs.

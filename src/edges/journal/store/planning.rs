@@ -14,7 +14,7 @@ use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
 use crate::edges::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, Planning, RunState};
 
-/// Of how many calls, the latest that were answered, it is told how long a call takes.
+/// Of how many calls, the latest that were answered with anything but 429, it is told how long a call takes.
 const LATENCY_OF: u32 = 100;
 
 /// How many pending items a forecast reads at a time.
@@ -36,8 +36,11 @@ impl Store {
         self.last_window(channel)?.map_or_else(|| Ok(Vec::new()), |window| self.ended_since(&window, since))
     }
 
-    pub(in crate::edges::journal) fn usual_latency(&self, channel: &str) -> Result<Option<Duration>> {
-        let Some(window) = self.last_window(channel)? else { return Ok(None) };
+    pub(in crate::edges::journal) fn mean_latency_of(&self, channel: &str) -> Result<Option<Duration>> {
+        self.last_window(channel)?.map_or(Ok(None), |window| self.mean_latency(&window))
+    }
+
+    pub(in crate::edges::journal) fn mean_latency(&self, window: &WindowId) -> Result<Option<Duration>> {
         let mut query = self.db.prepare_cached(
             "SELECT avg(took) FROM (
                  SELECT max(ended_at - started_at, 0) AS took FROM calls
