@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// The least calls a second that all windows together may start: 2 cores, shared with the platform that was called, brought
-/// through 1,800 (`cargo bench --bench channels`).
+/// The least calls a second that all windows together may start: 2 cores, shared with the platform that was called, bring
+/// through the 1,833 of a thousand windows (`cargo bench --bench channels`).
 const LEAST_A_SECOND: u64 = 1_000;
 
 /// The least calls that may start together, so that a few windows never wait for each other, and that a crowd has to make

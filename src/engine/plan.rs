@@ -18,6 +18,9 @@ use crate::engine::stop::Stop;
 /// How many batches of rows are planned in one commit. Each commit writes some pages for each channel that its rows are of.
 const TOGETHER: usize = 8;
 
+/// A batch of fewer rows than this is planned at once: they are large, and are not to be gathered in memory.
+const FEW: usize = 250;
+
 /// Why a file could not be planned. Nothing was sent, and what an earlier run left can still be resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -124,7 +127,7 @@ pub fn plan(
         left_out += u64::try_from(read - taken.len()).unwrap_or(0);
         gathered.extend(taken.into_iter().filter_map(|(place, planned)| Some((place?, planned))));
         batches += 1;
-        if batches % TOGETHER == 0 { flush(mem::take(&mut gathered)) } else { Ok(()) }
+        if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
     flush(gathered)?;
     if let Some(guard) = max_changes {

@@ -72,8 +72,8 @@ impl Decoder {
     pub(super) fn remains(&self, raw: RawRow<'_>) -> Option<Cells> {
         // Of a quote that is never closed, what stands before it.
         let found = raw.found;
-        let known = if found.kept && found.end != End::TooLong { found.cells } else { 0 };
-        let has_name = |at: &usize| *at >= self.columns.len() || self.columns.places().any(|place| place == *at);
+        let known = if found.kept { found.cells } else { 0 };
+        let has_name = |at: &usize| *at >= self.columns.len() || self.columns.has_name(*at);
         let mut cells: Vec<&str> = Vec::new();
         for at in (0..known).filter(has_name) {
             let Ok(cell) = from_utf8(raw.cell(at)) else { break };
