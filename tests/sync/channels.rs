@@ -345,6 +345,18 @@ async fn the_gravest_of_the_channels_ends_is_the_exit_code() {
 }
 
 #[tokio::test]
+async fn one_channel_for_all_rows_is_told_where_a_column_would_say_another() {
+    let scene = Scene::unlimited().await;
+    configure(&scene, "", &[Office::new("north", scene.sandbox.url()), Office::new("south", scene.sandbox.url())]);
+    scene.write("in.csv", "email,office\na@example.com,north\nb@example.com,south\n");
+    let ran = scene.program("sync in.csv --channel north --json").run().await.exits(0);
+    let [warning] = ran.said("warning:")[..] else { panic!("{ran:?}") };
+    let expected = "--channel: every row goes to that channel, also where the column `office` names another one";
+    assert!(warning.ends_with(expected), "{warning}");
+    assert_eq!(scene.sandbox.contacts("north").len(), 2);
+}
+
+#[tokio::test]
 async fn rows_of_no_channel_are_rejected_with_their_place() {
     let scene = Scene::unlimited().await;
     configure(&scene, "", &["norte", "sur"].map(|name| Office::new(name, scene.sandbox.url())));

@@ -283,7 +283,7 @@ pub struct SourceArgs {
 #[command(next_help_heading = "The channel and the journal")]
 pub struct PlaceArgs {
     /// The channel's name in the journal, and its table in the configuration [default: default]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub channel: Option<String>,
     /// The column that names each row's channel, each with a table in the configuration
     #[arg(long, value_name = "COLUMN", conflicts_with = "channel")]

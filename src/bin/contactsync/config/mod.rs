@@ -120,6 +120,9 @@ impl Config {
         table.finish()?;
 
         let channels = tables.into_iter().map(|(name, mut table)| {
+            if name.value.trim().is_empty() {
+                return Err(name.place.wrong("expected a channel's name, found none"));
+            }
             let layer = channel_layer(&mut table, file, "kind")?;
             table.refuse_keys_of_all(&keys_of_all)?;
             table.finish()?;
