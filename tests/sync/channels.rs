@@ -345,6 +345,19 @@ async fn the_gravest_of_the_channels_ends_is_the_exit_code() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_channels_that_all_have_another_name_now_is_told() {
+    let scene = Scene::unlimited().await;
+    let url = || scene.sandbox.url();
+    configure(&scene, "", &[Office::new("north", url()), Office::new("south", url())]);
+    scene.write("in.csv", "email,office\na@example.com,north\nb@example.com,north\nc@example.com,south\n");
+    scene.program("sync in.csv --max-calls 1").run().await.exits(4);
+    configure(&scene, "", &[Office::new("norte", url()), Office::new("sur", url())]);
+    let ran = scene.program("resume").run().await.exits(4);
+    let hints = ran.said("hint:").concat();
+    assert!(hints.contains("`north`") && hints.contains("put"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn one_channel_for_all_rows_is_told_where_a_column_would_say_another() {
     let scene = Scene::unlimited().await;
     configure(&scene, "", &[Office::new("north", scene.sandbox.url()), Office::new("south", scene.sandbox.url())]);

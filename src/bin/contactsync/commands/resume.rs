@@ -54,7 +54,11 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         runs.push(run);
     }
     let beside = match channels.column() {
-        Some(_) => beside(&place.journal, &runs, &syncs, &done)?,
+        Some(_) => {
+            // The last input counts also when none of its channels is in the configuration any more.
+            let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
+            beside(&place.journal, &runs, &syncs, &done.iter().copied().chain(last).collect())?
+        }
         // It was said which one.
         None => Beside::default(),
     };
