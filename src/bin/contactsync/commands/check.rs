@@ -8,7 +8,7 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    OutlineLine, Rejection, Row, Source, SourceError, Timeouts, Value,
+    OutlineLine, Rejection, Row, Source, SourceError, Timeouts, Value, merged,
 };
 
 use tokio::runtime::Runtime;
@@ -185,6 +185,27 @@ enum Seen {
     Rejected(Rejection),
 }
 
+/// A contact as it would be sent, by the rows so far.
+struct Shown {
+    line: u64,
+    contact: Box<Contact>,
+    who: Option<u64>,
+}
+
+impl Shown {
+    // As planning does, what is together no contact leaves the earlier row as it is.
+    fn meet(&mut self, line: u64, later: Box<Contact>, duplicates: Duplicates, match_fields: &[String]) {
+        let stands = match duplicates {
+            Duplicates::Last => Some(later),
+            Duplicates::Merge => merged(&self.contact, &later, match_fields).ok().map(Box::new),
+            Duplicates::First | Duplicates::Reject => None,
+        };
+        if let Some(contact) = stands {
+            (self.line, self.contact) = (line, contact);
+        }
+    }
+}
+
 /// How many rows were rejected for one reason, and the line of the first.
 struct Reason {
     count: u64,
@@ -213,26 +234,31 @@ fn rows(
             Err(rejection) => Seen::Rejected(rejection),
         },
     };
-    let (mut contacts, mut left_out, mut rejected, mut merged) = (0, 0, 0, 0);
+    let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
     let mut known: HashSet<u64> = HashSet::new();
-    let mut first = Vec::with_capacity(CONTACTS_SHOWN);
+    let mut first: Vec<Shown> = Vec::with_capacity(CONTACTS_SHOWN);
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
     let count = |seen: Vec<Seen>| -> Result<(), SourceError> {
         for seen in seen {
             match seen {
                 Seen::LeftOut => left_out += 1,
-                Seen::Contact(line, _, Some(who)) if !known.insert(who) => match duplicates {
-                    Duplicates::Last | Duplicates::First | Duplicates::Merge => merged += 1,
-                    Duplicates::Reject => {
-                        rejected += 1;
-                        let reason = "expected each contact once, found this one in an earlier row too".into();
-                        reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
+                Seen::Contact(line, contact, Some(who)) if !known.insert(who) => {
+                    if let Some(earlier) = first.iter_mut().find(|shown| shown.who == Some(who)) {
+                        earlier.meet(line, contact, duplicates, mapping.match_fields());
                     }
-                },
-                Seen::Contact(line, contact, _) => {
+                    match duplicates {
+                        Duplicates::Last | Duplicates::First | Duplicates::Merge => doubles += 1,
+                        Duplicates::Reject => {
+                            rejected += 1;
+                            let reason = "expected each contact once, found this one in an earlier row too".into();
+                            reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
+                        }
+                    }
+                }
+                Seen::Contact(line, contact, who) => {
                     contacts += 1;
                     if first.len() < CONTACTS_SHOWN {
-                        first.push((line, contact));
+                        first.push(Shown { line, contact, who });
                     }
                 }
                 Seen::Rejected(rejection) => {
@@ -254,17 +280,17 @@ fn rows(
     outline(&source, &mapping, report);
     if !first.is_empty() {
         report.heading("the first contacts, as they would be sent");
-        for (line, contact) in &first {
+        for Shown { line, contact, .. } in &first {
             report.item(&shown(*line, contact));
         }
     }
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
-    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + merged)));
+    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
     report.item(&format!("{} to be sent", grouped(contacts)));
-    if merged > 0 {
+    if doubles > 0 {
         report.item(&format!(
             "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",
-            grouped(merged)
+            grouped(doubles)
         ));
     }
     if rejected > 0 {
