@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{counted_calls, counted_rows, grouped, print};
 use crate::settings::layer::Layer;
-use crate::settings::{Channel, Connection, Reading, Settings};
+use crate::settings::{Channel, Channels, Connection, Reading, Settings};
 use crate::voice::{Level, Voice};
 
 /// What is searched for, to see whether the token works. Nobody needs to have it.
@@ -61,7 +61,7 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         for warning in &reading.warnings {
             voice.say(Level::Warning, &format!("{}: {warning}", reading.source.name()));
         }
-        exit = Exit::gravest([exit, rows(reading, &channels.by_name(), input.duplicates, &mut report)?]);
+        exit = Exit::gravest([exit, rows(reading, &channels, input.duplicates, &mut report)?]);
     }
     print(report.text.trim_end())?;
     Ok(exit)
@@ -180,6 +180,8 @@ fn readable(path: &Path) -> Result<String, Failure> {
 /// What became of a row.
 enum Seen {
     LeftOut,
+    // Another shard's to tell.
+    Elsewhere,
     // With a digest of who it is, where rows may be of one contact.
     Contact(u64, Box<Contact>, Option<u64>),
     Rejected(Rejection),
@@ -212,18 +214,16 @@ struct Reason {
     line: u64,
 }
 
-fn rows(
-    reading: Reading,
-    channels: &BTreeMap<String, bool>,
-    duplicates: Duplicates,
-    report: &mut Report,
-) -> Result<Exit, Failure> {
+fn rows(reading: Reading, channels: &Channels, duplicates: Duplicates, report: &mut Report) -> Result<Exit, Failure> {
     let Reading { mut source, mapping, .. } = reading;
+    let here = channels.by_name();
+    let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Elsewhere };
     let see = |row: Row, _| match row {
-        Row::Rejected(rejection) => Seen::Rejected(rejection),
+        // A row that cannot be read names no channel either.
+        Row::Rejected(rejection) => of_no_channel(rejection),
         Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
-        Row::Record(record) => match mapping.channel_among(&record, channels) {
-            Ok(Some(false)) => Seen::LeftOut,
+        Row::Record(record) => match mapping.channel_among(&record, &here) {
+            Ok(Some(false)) => Seen::Elsewhere,
             Ok(Some(true) | None) => match mapping.contact(&record) {
                 Ok(contact) => {
                     let who = digest(&contact, mapping.channel(&record));
@@ -231,7 +231,7 @@ fn rows(
                 }
                 Err(rejection) => Seen::Rejected(rejection),
             },
-            Err(rejection) => Seen::Rejected(rejection),
+            Err(rejection) => of_no_channel(rejection),
         },
     };
     let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
@@ -242,6 +242,7 @@ fn rows(
         for seen in seen {
             match seen {
                 Seen::LeftOut => left_out += 1,
+                Seen::Elsewhere => {}
                 Seen::Contact(line, contact, Some(who)) if !known.insert(who) => {
                     if let Some(earlier) = first.iter_mut().find(|shown| shown.who == Some(who)) {
                         earlier.meet(line, contact, duplicates, mapping.match_fields());
