@@ -53,7 +53,7 @@ pub use crate::core::attempt::Attempt;
 pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
 pub use crate::core::diff::TagsMode;
-pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
+pub use crate::core::duplicates::{Duplicates, UnknownDuplicates, merged};
 pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
 pub use crate::core::guess::{
     Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,

@@ -157,20 +157,27 @@ async fn the_shards_of_an_input_take_each_row_once() {
     for person in 0..36 {
         rows.push_str(&format!("person.{person}@example.com,office-{}\n", person % 12));
     }
-    // Of no office, and of one that there is not.
-    rows.push_str("nobody@example.com,\nnowhere@example.com,office-12\n");
+    // Of no office, of one that there is not, and one that cannot be read.
+    rows.push_str("nobody@example.com,\nnowhere@example.com,office-12\nlong@example.com,office-1,more\n");
     scene.write("in.csv", rows);
     let (mut created, mut rejected) = (0, Vec::new());
     for shard in 0..3 {
-        let sync = format!("sync in.csv --shard {shard}/3 --journal {shard}.db --json");
-        let ran = scene.program(&sync).token(None).run().await.exits(if shard == 0 { 3 } else { 0 });
+        let code = if shard == 0 { 3 } else { 0 };
+        let options = format!("in.csv --shard {shard}/3 --journal {shard}.db");
+        let check = scene.program(&format!("check {options}")).token(None).run().await.exits(code);
+        let ran = scene.program(&format!("sync {options} --json")).token(None).run().await.exits(code);
         let object: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         assert!(object["created"].as_u64() > Some(0), "{ran:?}");
         created += object["created"].as_u64().unwrap();
         rejected.push(object["rejected"].as_u64().unwrap());
         assert_eq!(object["rows"].as_u64(), Some(object["created"].as_u64().unwrap() + rejected[shard]), "{ran:?}");
+        // A check counts what the sync does, and no other shard's rows.
+        let mut told = vec![format!("{} rows", object["rows"]), format!("  {} to be sent", object["created"])];
+        told.extend((rejected[shard] > 0).then(|| format!("  {} rejected", rejected[shard])));
+        let counts = check.stdout.lines().skip_while(|line| *line != told[0]).take_while(|line| !line.contains(':'));
+        assert_eq!(counts.collect::<Vec<_>>(), told, "{check:?}");
     }
-    assert_eq!((created, rejected), (36, vec![2, 0, 0]));
+    assert_eq!((created, rejected), (36, vec![3, 0, 0]));
     for office in 0..12 {
         let there = scene.sandbox.contacts(&format!("token-{office}"));
         assert_eq!(there.len(), 3, "office {office}");

@@ -267,3 +267,23 @@ async fn an_error_in_a_column_that_nobody_reads_costs_no_contact() {
     let taken = "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[take]]\ncolumn = \"total\"\nnot_blank = true\n";
     assert_eq!(rows(taken, 3).await, "2 rejected, 2 pending");
 }
+
+#[tokio::test]
+async fn a_check_shows_the_contacts_that_a_sync_sends() {
+    let check = async |way: &str, code: i32, line: &str, sent: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", "phone,name,city,tags\n+1,Ann,Lima,x\n+2,Cy,,\n+1,Bob,,y\n");
+        let options = format!("in.csv --match phone --duplicates {way}");
+        let ran = scene.program(&format!("check {options} --url {}", scene.sandbox.url())).run().await.exits(code);
+        let shown: Vec<&str> = ran.stdout.lines().map(str::trim).filter(|told| told.starts_with("line ")).collect();
+        assert_eq!(shown, [line, "line 3: phone=\"+2\" name=\"Cy\""], "{way}");
+        scene.sync(&options).run().await.exits(code);
+        assert_eq!(there(&scene), [sent, "name=Cy phone=+2"], "{way}");
+    };
+    let ann = "line 2: phone=\"+1\" name=\"Ann\" city=\"Lima\" tags: x";
+    let both = "line 4: phone=\"+1\" name=\"Bob\" city=\"Lima\" tags: x, y";
+    check("last", 0, "line 4: phone=\"+1\" name=\"Bob\" tags: y", "name=Bob phone=+1 +y").await;
+    check("merge", 0, both, "city=Lima name=Bob phone=+1 +x +y").await;
+    check("first", 0, ann, "city=Lima name=Ann phone=+1 +x").await;
+    check("reject", 3, ann, "city=Lima name=Ann phone=+1 +x").await;
+}

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    OutlineLine, Rejection, Row, Source, SourceError, Timeouts, Value,
+    OutlineLine, Rejection, Row, Source, SourceError, Timeouts, Value, merged,
 };
 
 use tokio::runtime::Runtime;
@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::output::{counted_calls, counted_rows, grouped, print};
 use crate::settings::layer::Layer;
-use crate::settings::{Channel, Connection, Reading, Settings};
+use crate::settings::{Channel, Channels, Connection, Reading, Settings};
 use crate::voice::{Level, Voice};
 
 /// What is searched for, to see whether the token works. Nobody needs to have it.
@@ -61,7 +61,7 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         for warning in &reading.warnings {
             voice.say(Level::Warning, &format!("{}: {warning}", reading.source.name()));
         }
-        exit = Exit::gravest([exit, rows(reading, &channels.by_name(), input.duplicates, &mut report)?]);
+        exit = Exit::gravest([exit, rows(reading, &channels, input.duplicates, &mut report)?]);
     }
     print(report.text.trim_end())?;
     Ok(exit)
@@ -180,9 +180,32 @@ fn readable(path: &Path) -> Result<String, Failure> {
 /// What became of a row.
 enum Seen {
     LeftOut,
+    // Another shard's to tell.
+    Elsewhere,
     // With a digest of who it is, where rows may be of one contact.
     Contact(u64, Box<Contact>, Option<u64>),
     Rejected(Rejection),
+}
+
+/// A contact as it would be sent, by the rows so far.
+struct Shown {
+    line: u64,
+    contact: Box<Contact>,
+    who: Option<u64>,
+}
+
+impl Shown {
+    // As planning does, what is together no contact leaves the earlier row as it is.
+    fn meet(&mut self, line: u64, later: Box<Contact>, duplicates: Duplicates, match_fields: &[String]) {
+        let stands = match duplicates {
+            Duplicates::Last => Some(later),
+            Duplicates::Merge => merged(&self.contact, &later, match_fields).ok().map(Box::new),
+            Duplicates::First | Duplicates::Reject => None,
+        };
+        if let Some(contact) = stands {
+            (self.line, self.contact) = (line, contact);
+        }
+    }
 }
 
 /// How many rows were rejected for one reason, and the line of the first.
@@ -191,18 +214,16 @@ struct Reason {
     line: u64,
 }
 
-fn rows(
-    reading: Reading,
-    channels: &BTreeMap<String, bool>,
-    duplicates: Duplicates,
-    report: &mut Report,
-) -> Result<Exit, Failure> {
+fn rows(reading: Reading, channels: &Channels, duplicates: Duplicates, report: &mut Report) -> Result<Exit, Failure> {
     let Reading { mut source, mapping, .. } = reading;
+    let here = channels.by_name();
+    let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Elsewhere };
     let see = |row: Row, _| match row {
-        Row::Rejected(rejection) => Seen::Rejected(rejection),
+        // A row that cannot be read names no channel either.
+        Row::Rejected(rejection) => of_no_channel(rejection),
         Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
-        Row::Record(record) => match mapping.channel_among(&record, channels) {
-            Ok(Some(false)) => Seen::LeftOut,
+        Row::Record(record) => match mapping.channel_among(&record, &here) {
+            Ok(Some(false)) => Seen::Elsewhere,
             Ok(Some(true) | None) => match mapping.contact(&record) {
                 Ok(contact) => {
                     let who = digest(&contact, mapping.channel(&record));
@@ -210,29 +231,35 @@ fn rows(
                 }
                 Err(rejection) => Seen::Rejected(rejection),
             },
-            Err(rejection) => Seen::Rejected(rejection),
+            Err(rejection) => of_no_channel(rejection),
         },
     };
-    let (mut contacts, mut left_out, mut rejected, mut merged) = (0, 0, 0, 0);
+    let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
     let mut known: HashSet<u64> = HashSet::new();
-    let mut first = Vec::with_capacity(CONTACTS_SHOWN);
+    let mut first: Vec<Shown> = Vec::with_capacity(CONTACTS_SHOWN);
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
     let count = |seen: Vec<Seen>| -> Result<(), SourceError> {
         for seen in seen {
             match seen {
                 Seen::LeftOut => left_out += 1,
-                Seen::Contact(line, _, Some(who)) if !known.insert(who) => match duplicates {
-                    Duplicates::Last | Duplicates::First | Duplicates::Merge => merged += 1,
-                    Duplicates::Reject => {
-                        rejected += 1;
-                        let reason = "expected each contact once, found this one in an earlier row too".into();
-                        reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
+                Seen::Elsewhere => {}
+                Seen::Contact(line, contact, Some(who)) if !known.insert(who) => {
+                    if let Some(earlier) = first.iter_mut().find(|shown| shown.who == Some(who)) {
+                        earlier.meet(line, contact, duplicates, mapping.match_fields());
                     }
-                },
-                Seen::Contact(line, contact, _) => {
+                    match duplicates {
+                        Duplicates::Last | Duplicates::First | Duplicates::Merge => doubles += 1,
+                        Duplicates::Reject => {
+                            rejected += 1;
+                            let reason = "expected each contact once, found this one in an earlier row too".into();
+                            reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
+                        }
+                    }
+                }
+                Seen::Contact(line, contact, who) => {
                     contacts += 1;
                     if first.len() < CONTACTS_SHOWN {
-                        first.push((line, contact));
+                        first.push(Shown { line, contact, who });
                     }
                 }
                 Seen::Rejected(rejection) => {
@@ -254,17 +281,17 @@ fn rows(
     outline(&source, &mapping, report);
     if !first.is_empty() {
         report.heading("the first contacts, as they would be sent");
-        for (line, contact) in &first {
+        for Shown { line, contact, .. } in &first {
             report.item(&shown(*line, contact));
         }
     }
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
-    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + merged)));
+    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
     report.item(&format!("{} to be sent", grouped(contacts)));
-    if merged > 0 {
+    if doubles > 0 {
         report.item(&format!(
             "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",
-            grouped(merged)
+            grouped(doubles)
         ));
     }
     if rejected > 0 {

@@ -161,6 +161,14 @@ impl Channels {
         }
     }
 
+    /// Whether rows that name no channel are told by this run, not by another shard's.
+    pub fn tells_unknown(&self) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::ByColumn { tells_unknown, .. } => *tells_unknown,
+        }
+    }
+
     /// The ways of the rows to `runs`, which are those of the channels here, in their order. `nobodys` is for the rows that
     /// name no channel.
     pub fn routes(&self, mut runs: Vec<NewRun>, nobodys: &NewRun) -> Routes {
