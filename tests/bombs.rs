@@ -171,6 +171,20 @@ fn sheets() {
     );
     check("text of ODS", book(ODS, "content.xml", part), 0, LARGE);
 
+    let before = "<table:table-row table:number-rows-repeated=\"1000000\"><table:table-cell office:value-type=\"string\"><text:p>";
+    let after = "</text:p></table:table-cell></table:table-row></table:table></office:document-content>";
+    for piece in ["&amp;", "&#65;", "<text:tab/>", "<text:line-break/>", "</text:p><text:p>"] {
+        let part = repeated(&format!("{table}{before}"), piece, 1_000, after);
+        check(piece, book(ODS, "content.xml", part), 0, LARGE);
+    }
+    let part = repeated(
+        table,
+        "<table:table-row><table:table-cell table:number-columns-repeated=\"16383\"/><table:table-cell/></table:table-row>",
+        1_000,
+        end,
+    );
+    check("blank cells of ODS", book(ODS, "content.xml", part), 0, LARGE);
+
     // A spreadsheet that is packed once more must not fill the disk.
     check("a packed archive", gzipped(long("PK\x03\x04", 0, 520 * MIB, "")), 0, LARGE);
 }

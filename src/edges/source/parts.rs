@@ -135,15 +135,10 @@ impl Parts<'_> {
                 Ok(Event::Text(text)) => look.text(text.len()),
                 Ok(Event::CData(text)) => look.text(text.len()),
                 Ok(Event::Eof) if depth == 0 => return Ok(look.relationships),
+                // One character, of at most so many bytes.
+                Ok(Event::GeneralRef(_)) => look.text(4),
                 // An empty element comes as its start and its end, as told above.
-                Ok(
-                    Event::Empty(_)
-                    | Event::GeneralRef(_)
-                    | Event::Comment(_)
-                    | Event::Decl(_)
-                    | Event::PI(_)
-                    | Event::DocType(_),
-                ) => {}
+                Ok(Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_)) => {}
                 Err(_) if self.left.get() == 0 || event.get() == 0 => return Err(too_large()),
                 Ok(Event::Eof) | Err(_) => return Err(damaged()),
             }
@@ -179,7 +174,7 @@ struct Look {
     kind: Kind,
     elements: u64,
     longest: u64,
-    // The cells that room is made for, and the bytes of text in them.
+    // The cells that room is made for, in ODS those of all tables that have ended, and the bytes of text in them.
     cells: u64,
     text: u64,
     relationships: Vec<(String, String)>,
@@ -200,6 +195,11 @@ struct Table {
     repeats: u64,
     at: u64,
     row_width: u64,
+    // The cells of it that room is made for before it is repeated: blank ones too, when any cell follows. And those of the
+    // rows before it, for which there is room until the table ends.
+    row_stored: u64,
+    stored: u64,
+    is_open: bool,
     // How often the cell that is being read comes in the table.
     copies: u64,
 }
@@ -221,7 +221,8 @@ impl Look {
 
     const fn is_too_much(&self) -> bool {
         let copies = self.elements.saturating_mul(self.longest);
-        self.cells > MAX_CELLS || self.text > MAX_BYTES || (matches!(self.kind, Kind::Small) && copies > MAX_COPIES)
+        let is_full = self.cells > MAX_CELLS || self.table.stored > MAX_CELLS;
+        is_full || self.text > MAX_BYTES || (matches!(self.kind, Kind::Small) && copies > MAX_COPIES)
     }
 
     fn start(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
@@ -287,10 +288,16 @@ impl Look {
     fn document(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
         let table = &mut self.table;
         match element.name().as_ref() {
-            "table:table" if self.in_cell == 0 => *table = Table::default(),
+            "table:table" if self.in_cell == 0 => {
+                // The end of one among the rows of another would be taken for the end of the other.
+                if table.is_open {
+                    return Err(damaged());
+                }
+                *table = Table { is_open: true, ..Table::default() };
+            }
             "table:table-row" if self.in_cell == 0 => {
                 table.repeats = repeats(element, "table:number-rows-repeated")?;
-                (table.at, table.row_width) = (0, 0);
+                (table.at, table.row_width, table.row_stored) = (0, 0, 0);
             }
             "table:table-cell" | "table:covered-table-cell" => {
                 self.in_cell += 1;
@@ -306,15 +313,19 @@ impl Look {
                         self.text = self.text.saturating_add(copied);
                     }
                 }
+                table.row_stored = table.at.min(MAX_COLUMNS);
                 table.at = table.at.saturating_add(repeats);
                 if holds {
                     table.row_width = table.at;
+                    table.row_stored = table.at.min(MAX_COLUMNS);
                 }
                 // Empty cells may go on to the edge of the sheet, and are said to by some programs to go on beyond.
                 if holds && (table.at > MAX_COLUMNS || table.rows.saturating_add(table.repeats) > MAX_ROWS) {
                     return Err(damaged());
                 }
             }
+            // A sign for each, though the first paragraph needs none.
+            "text:p" | "text:tab" | "text:line-break" => self.text(1),
             "text:s" if self.in_cell > 0 => {
                 let spaces = attribute(element, "text:c")?.map_or(Ok(1), |count| count.parse::<u64>());
                 let spaces = spaces.map_err(|_| damaged())?;
@@ -344,11 +355,11 @@ impl Look {
                     table.used = table.rows;
                     table.width = table.width.max(table.row_width);
                 }
-                // Each row as it stands, before the repeated ones are made of it.
-                self.cells = self.cells.saturating_add(table.row_width);
+                table.stored = table.stored.saturating_add(table.row_stored);
             }
             "table:table" if self.in_cell == 0 => {
                 self.cells = self.cells.saturating_add(table.used.saturating_mul(table.width));
+                *table = Table::default();
             }
             _ => {}
         }
@@ -382,6 +393,48 @@ fn is_cell(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether tables of these rows are too much.
+    #[track_caller]
+    fn check_tables(tables: &[String], expected: bool) {
+        let content = tables.iter().map(|rows| format!("<table:table>{rows}</table:table>")).collect::<String>();
+        let mut xml = Reader::from_str(&content);
+        xml.config_mut().expand_empty_elements = true;
+        let mut look = Look::new(Kind::Document);
+        let mut is_too_much = false;
+        loop {
+            match xml.read_event().expect("whole XML") {
+                Event::Start(element) => look.start(&element).expect("a sound element"),
+                Event::End(element) => look.end(element.name().as_ref()),
+                Event::Eof => break,
+                _ => {}
+            }
+            is_too_much |= look.is_too_much();
+        }
+        assert_eq!(is_too_much, expected);
+    }
+
+    #[test]
+    fn tables_have_as_many_cells_as_is_said() {
+        let full = "<table:table-row><table:table-cell office:value='1' table:number-columns-repeated='10000'/>\
+                    </table:table-row>";
+        check_tables(&[full.repeat(1_000)], false);
+        check_tables(&[full.repeat(1_001)], true);
+        check_tables(&[full.repeat(500), full.repeat(500)], false);
+        check_tables(&[full.repeat(500), full.repeat(501)], true);
+        let wide =
+            full.replace("10000", "12").replacen("table-row", "table-row table:number-rows-repeated='420001'", 1);
+        check_tables(&[wide.clone()], false);
+        check_tables(&[wide.clone(), wide], true);
+        // Blank ones for which there is room until the table ends.
+        let blank = "<table:table-row><table:table-cell table:number-columns-repeated='10000'/><table:table-cell/>\
+                     </table:table-row>";
+        check_tables(&[blank.repeat(1_000), blank.repeat(1_000)], false);
+        check_tables(&[blank.repeat(1_001)], true);
+        // The last ones of a row take no room.
+        let rest = "<table:table-row><table:table-cell table:number-columns-repeated='16384'/></table:table-row>";
+        check_tables(&[rest.repeat(2_000)], false);
+    }
 
     #[test]
     fn a_cell_is_on_the_sheet() {
