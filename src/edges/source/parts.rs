@@ -49,7 +49,8 @@ enum Kind {
 /// # Errors
 /// When one of them is damaged, or all of them are too much.
 pub(super) fn look_over(book: Book, file: &Steady) -> Result<(), SourceFault> {
-    let mut parts = Parts { places: by_name(file)?, file, left: Rc::new(Cell::new(MAX_BYTES)) };
+    let left = Rc::new(Cell::new(MAX_BYTES));
+    let mut parts = Parts { places: by_name(file)?, looked_at: BTreeSet::new(), file, left };
     match book {
         Book::Ods => {
             parts.look_at("meta-inf/manifest.xml", Kind::Small)?;
@@ -68,7 +69,7 @@ pub(super) fn look_over(book: Book, file: &Steady) -> Result<(), SourceFault> {
             }
             parts.look_at("xl/sharedstrings.xml", Kind::Texts)?;
             let sheets = parts.look_at("xl/_rels/workbook.xml.rels", Kind::Small)?;
-            let sheets = sheets.iter().filter(|(kind, _)| kind.ends_with("/worksheet"));
+            let sheets = sheets.iter().filter(|(kind, _)| kind.rsplit('/').next() == Some("worksheet"));
             let name = |target: &str| target.strip_prefix('/').map_or_else(|| format!("xl/{target}"), str::to_owned);
             let names: BTreeSet<_> = sheets.map(|(_, target)| plain(&name(target))).collect();
             for name in names {
@@ -104,6 +105,7 @@ fn plain(name: &str) -> String {
 
 struct Parts<'f> {
     places: BTreeMap<String, Place>,
+    looked_at: BTreeSet<String>,
     file: &'f Steady,
     // How many bytes of all parts may still come.
     left: Rc<Cell<u64>>,
@@ -112,6 +114,10 @@ struct Parts<'f> {
 impl Parts<'_> {
     // The types and the targets of the relationships in it. A part that is not there is missed by who reads it.
     fn look_at(&mut self, name: &str, kind: Kind) -> Result<Vec<(String, String)>, SourceFault> {
+        // What is looked at as one kind is not to be read as another.
+        if !self.looked_at.insert(name.to_owned()) {
+            return Err(damaged());
+        }
         let Some(place) = self.places.remove(name) else { return Ok(Vec::new()) };
         let part = place.open(self.file.try_clone().map_err(SourceFault::Unpack)?).map_err(SourceFault::Unpack)?;
         let event = Rc::new(Cell::new(0));
