@@ -232,3 +232,45 @@ fn repeats_without_end_are_refused() {
         ],
     );
 }
+
+/// Whichever way a book says where its sheets are, what is read was looked over: a place beyond the sheet is found in it.
+#[test]
+fn every_part_that_is_read_is_looked_over() {
+    const RELATIONSHIPS: &str = "xl/_rels/workbook.xml.rels";
+    const TYPE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet";
+    in_time(|| {
+        let replaced = |parts: &Parts, part: &str, from: &str, to: &str| -> Parts {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let change = |bytes: &[u8]| text(bytes).replace(from, to).into_bytes();
+            let parts = parts.iter();
+            parts
+                .map(|(name, bytes)| (name.clone(), if name == part { change(bytes) } else { bytes.clone() }))
+                .collect()
+        };
+        let sound = parts(BOOKS[0]);
+        let broken = |parts: &Parts| replaced(parts, "xl/worksheets/sheet3.xml", r#"r="A4""#, r#"r="XFE4""#);
+        let check = |what: &str, parts: &Parts, is_read: bool| {
+            let found = outcome(&zipped(parts));
+            assert_eq!(found.is_ok(), is_read, "{what}: {found:?}");
+        };
+        // By the last word of what it is related as.
+        for to in ["worksheet", "a/worksheet"] {
+            let short = replaced(&sound, RELATIONSHIPS, TYPE, to);
+            check(to, &short, true);
+            check(to, &broken(&short), false);
+        }
+        // The texts and the styles are no sheets.
+        for other in ["/xl/styles.xml", "styles.xml"] {
+            let twice = replaced(&sound, RELATIONSHIPS, "/xl/worksheets/sheet1.xml", other);
+            check(other, &twice, false);
+        }
+        // A book beside the one that is usually there.
+        let moved = replaced(&sound, "_rels/.rels", r#"Target="xl/"#, r#"Target="/xl/"#);
+        check("/xl", &moved, true);
+        check("/xl", &broken(&moved), false);
+        let mut beside = replaced(&sound, "_rels/.rels", r#"Target="xl/"#, r#"Target="//xl/"#);
+        let others = broken(&sound).into_iter().filter(|(name, _)| name.starts_with("xl/"));
+        beside.extend(others.map(|(name, bytes)| (format!("/{name}"), bytes)));
+        check("//xl", &beside, false);
+    });
+}

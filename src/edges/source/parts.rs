@@ -59,7 +59,7 @@ pub(super) fn look_over(book: Book, file: &Steady) -> Result<(), SourceFault> {
         Book::Xlsx => {
             let package = parts.look_at("_rels/.rels", Kind::Small)?;
             let is_usual = |(kind, target): &(String, String)| {
-                !kind.ends_with("/officeDocument") || target.trim_start_matches('/') == "xl/workbook.xml"
+                !kind.ends_with("/officeDocument") || target.strip_prefix('/').unwrap_or(target) == "xl/workbook.xml"
             };
             if !package.iter().all(is_usual) {
                 return Err(damaged());
