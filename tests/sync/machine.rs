@@ -120,6 +120,33 @@ async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() 
     scene.sync("in.csv --match email").run().await.exits(0);
 }
 
+#[tokio::test]
+async fn a_disk_that_fails_is_not_taken_for_a_damaged_file() {
+    if !has_strace() {
+        eprintln!("strace is not here: no disk fails");
+        return;
+    }
+    let scene = Scene::unlimited().await;
+    for name in ["sheet.xlsx", "sheet.ods"] {
+        scene.write(name, fs::read(format!("fixtures/input/{name}")).expect("a fixture"));
+        let mut failed = 0;
+        for nth in 1.. {
+            let inject = format!("-e trace=read -P {name} -e inject=read:error=EIO:when={nth}");
+            let shell = format!("exec strace -f -qq -o strace.log {inject} \"$@\"");
+            let ran = scene.plan(&format!("{name} --match phone")).shell(&shell).run().await;
+            let log = fs::read_to_string(scene.path("strace.log")).expect("it was traced");
+            if !log.contains("INJECTED") {
+                break;
+            }
+            failed += 1;
+            let [line] = ran.said("error:")[..] else { panic!("read {nth} of {name}: {ran:?}") };
+            let is_told = line.contains("Input/output error") && !line.contains("damaged");
+            assert!(is_told, "read {nth} of {name}: {line}");
+        }
+        assert!(failed > 5, "{name}: {failed} reads failed");
+    }
+}
+
 /// A scene whose file is brought, and its journal as one file; then the file has a further field, to be written by
 /// `create` only where the journal knows that the contact is not there.
 async fn brought() -> (Scene, People, Vec<u8>) {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use super::ahead::Ahead;
@@ -32,6 +33,8 @@ pub(super) enum Opened {
 pub(super) struct Steady {
     file: File,
     opened: Option<(SystemTime, u64)>,
+    // What the system said when it could not be read, which whoever reads it may take for a fault of the file.
+    failed: Arc<OnceLock<i32>>,
 }
 
 impl Opened {
@@ -73,19 +76,22 @@ pub(super) fn spooled(mut stream: impl Read) -> io::Result<(Steady, u64)> {
 
 impl Steady {
     fn new(file: File) -> Self {
-        Self { opened: state_of(&file), file }
+        Self { opened: state_of(&file), file, failed: Arc::default() }
     }
 
     /// The same file, to look at and not to read: both share one place in it.
     pub(super) fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self { file: self.file.try_clone()?, opened: self.opened })
+        Ok(Self { file: self.file.try_clone()?, opened: self.opened, failed: Arc::clone(&self.failed) })
     }
 
-    /// Whether it is still what was opened.
+    /// Whether it is still what was opened, and could be read.
     ///
     /// # Errors
-    /// When it was written to since.
+    /// When it was written to since, or the system failed to read it.
     pub(super) fn check(&self) -> io::Result<()> {
+        if let Some(&code) = self.failed.get() {
+            return Err(io::Error::from_raw_os_error(code));
+        }
         if state_of(&self.file) == self.opened {
             return Ok(());
         }
@@ -104,11 +110,18 @@ impl Read for Opened {
 
 impl Read for Steady {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        if count == 0 {
-            self.check()?;
+        let read = self.file.read(buffer);
+        match &read {
+            Ok(0) => self.check()?,
+            Ok(_) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => {
+                if let Some(code) = cause.raw_os_error() {
+                    self.failed.get_or_init(|| code);
+                }
+            }
         }
-        Ok(count)
+        read
     }
 }
 

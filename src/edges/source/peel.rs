@@ -87,7 +87,7 @@ pub(super) fn peel(mut input: Ahead<Opened>) -> Result<(Option<Packing>, Content
         Some(Magic::Zstd) => (Packing::Zstd, boxed(zstd::Decoder::with_buffer(input).map_err(SourceFault::Unpack)?)),
         Some(Magic::Zip) => {
             let mut file = seekable(input).map_err(SourceFault::Unpack)?;
-            let (name, place) = match Archive::read(&mut file)? {
+            let (name, place) = match archive(&mut file)? {
                 Archive::Workbook(book) => return Ok((None, Content::Workbook(book, file))),
                 Archive::Member(name, place) => (name, place),
             };
@@ -104,13 +104,20 @@ pub(super) fn peel(mut input: Ahead<Opened>) -> Result<(Option<Packing>, Content
             if size > MAX_BYTES {
                 return Err(parts::too_large());
             }
-            match Archive::read(&mut file)? {
+            match archive(&mut file)? {
                 Archive::Workbook(book) => Content::Workbook(book, file),
                 Archive::Member(..) => return Err(SourceFault::PackedTwice),
             }
         }
     };
     Ok((Some(packing), content))
+}
+
+// What the disk does not give, or somebody writes meanwhile, looks damaged to who reads it.
+fn archive(file: &mut Steady) -> Result<Archive, SourceFault> {
+    let archive = Archive::read(file);
+    file.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
+    archive
 }
 
 fn boxed(reader: impl Read + Send + 'static) -> Bytes {

@@ -32,6 +32,13 @@ impl Rows {
     /// Reads the sheet that is told, or the first visible one with anything in it.
     pub(super) fn new(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
         let watched = file.try_clone().map_err(SourceFault::Unpack)?;
+        let read = Self::read(book, file, told);
+        // What somebody writes meanwhile, or the disk does not give, looks damaged to who reads it.
+        watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
+        read
+    }
+
+    fn read(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
         parts::look_over(book, &file)?;
         let mut book = caught(|| Opened::new(book, file)).unwrap_or(Err(damaged(None)))?;
         let sheets = book.sheets();
@@ -44,7 +51,6 @@ impl Rows {
                 break;
             }
         }
-        watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
         let Some((Found { columns, rows, faults }, sheet)) = read else { return Err(SourceFault::EmptySheet) };
         let used = vec![true; columns.header().len()];
         let read = rows.into_iter();
