@@ -14,6 +14,7 @@ pub mod health;
 pub mod mapping;
 pub mod model;
 pub mod nfc;
+pub mod page;
 pub mod plan;
 pub mod record;
 pub mod retry;

@@ -381,8 +381,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
         };
         let implied = self.implied(contact, *contact.task.standing() != before, outcome.as_ref());
-        let noted = attempt.without_strangers(call.searched());
-        self.job.journal.answered(Ended { number, attempt: noted, at }, implied).await?;
+        self.job.journal.answered(Ended { number, attempt: attempt.clone(), at }, implied).await?;
         Ok((attempt, outcome))
     }
 
@@ -392,8 +391,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let implied = || self.implied(contact, false, None);
         contact.sent.set(contact.sent.get() + 1);
         let (number, attempt, at) = self.exchange(look, implied(), clearance.passage).await?;
-        let noted = attempt.without_strangers(look.searched());
-        self.job.journal.answered(Ended { number, attempt: noted, at }, implied()).await
+        self.job.journal.answered(Ended { number, attempt, at }, implied()).await
     }
 
     // One call: its intent is written down, it is sent, and its answer heard.
@@ -418,7 +416,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             }
             self.tell_learned(learned, at);
         }
-        Ok((number, answer.attempt, at))
+        Ok((number, answer.attempt.reduced(call.searched()), at))
     }
 
     // Tells what happened, holds the channel back, and asks to stop when calling on makes no sense.
@@ -440,13 +438,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                     job.observer.tell(&Event::Throttled { wait });
                 }
             }
-            Attempt::Page { .. }
+            Attempt::Page(_)
             | Attempt::Contact(_)
             | Attempt::Created(_)
             | Attempt::Done
             | Attempt::Missing { .. }
             | Attempt::Taken { .. }
             | Attempt::Refused { .. } => {}
+            Attempt::WrongPath { message } => job.observer.tell(&Event::Trouble { kind, cause: message }),
         }
         match self.health.borrow_mut().hear(attempt, at) {
             Verdict::Fine => self.pace.recover(),

@@ -13,8 +13,8 @@ impl Task {
     pub(super) fn heard_find(&mut self, attempt: &Attempt) {
         let (Stage::Searching { search, .. } | Stage::Settling { search, .. }) = &mut self.stage else { return };
         match attempt {
-            Attempt::Page { contacts, more } => {
-                let found = search.hear(contacts, *more);
+            Attempt::Page(page) => {
+                let found = search.hear(&page.contacts, page.more);
                 self.found(found);
             }
             // Some hosts say so instead of giving an empty page.
@@ -31,6 +31,7 @@ impl Task {
             | Attempt::Unauthorized { .. }
             | Attempt::Throttled { .. }
             | Attempt::Queued { .. }
+            | Attempt::WrongPath { .. }
             | Attempt::Unsent { .. }
             | Attempt::Lost { .. } => {}
         }
@@ -189,10 +190,13 @@ impl Task {
                 self.standing = self.before_send.clone();
                 self.reject(message.clone());
             }
-            Attempt::Unauthorized { .. } | Attempt::Throttled { .. } | Attempt::Unsent { .. } => {
+            Attempt::Unauthorized { .. }
+            | Attempt::Throttled { .. }
+            | Attempt::WrongPath { .. }
+            | Attempt::Unsent { .. } => {
                 self.standing = self.before_send.clone();
             }
-            Attempt::Page { .. } | Attempt::Contact(_) | Attempt::Done => {}
+            Attempt::Page(_) | Attempt::Contact(_) | Attempt::Done => {}
         }
     }
 
@@ -219,13 +223,16 @@ impl Task {
                     self.reject(message.clone());
                 }
             }
-            Attempt::Unauthorized { .. } | Attempt::Throttled { .. } | Attempt::Unsent { .. } => {
+            Attempt::Unauthorized { .. }
+            | Attempt::Throttled { .. }
+            | Attempt::WrongPath { .. }
+            | Attempt::Unsent { .. } => {
                 self.standing = self.before_send.clone();
             }
             // Still in doubt, as it is since it was sent.
             Attempt::Lost { .. }
             | Attempt::Queued { .. }
-            | Attempt::Page { .. }
+            | Attempt::Page(_)
             | Attempt::Contact(_)
             | Attempt::Created(_) => {}
         }

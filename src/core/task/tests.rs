@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::core::model::{Draft, Field, Value};
+use crate::core::page::Page;
 use crate::core::search::PAGES_PER_FIND;
 
 const SETTLE: Duration = Duration::from_secs(30);
@@ -54,15 +55,15 @@ fn asked(kind: CallKind) -> Option<Asked> {
 }
 
 fn page(contacts: &[Remote]) -> Attempt {
-    Attempt::Page { contacts: contacts.to_vec(), more: false }
+    Attempt::Page(Page::of(contacts.to_vec()))
 }
 
 fn lost() -> Attempt {
-    Attempt::Lost { status: None, cause: "reset".into() }
+    Attempt::lost(None, "reset".into())
 }
 
 fn refused() -> Attempt {
-    Attempt::Refused { status: 403, message: "no".into() }
+    Attempt::refused(403, "no".into())
 }
 
 fn missing() -> Attempt {
@@ -210,7 +211,7 @@ fn create_leaves_others_alone_but_finishes_its_own() {
 
 #[test]
 fn searches_are_walked_and_filtered() {
-    let full = Attempt::Page { contacts: vec![remote("1", &[("phone", "11")], &[])], more: true };
+    let full = Attempt::Page(Page::of(vec![remote("1", &[("phone", "11")], &[])]).followed(true));
     let hit = remote("7", &[("phone", " 1 "), ("f1", "v1")], &[]);
     let new = || task(contact(2, 0), Standing::Unknown, Mode::Upsert);
     check(
@@ -223,7 +224,7 @@ fn searches_are_walked_and_filtered() {
         "the same hit twice is one",
         new(),
         &[
-            ("find phone p1", Attempt::Page { contacts: vec![hit.clone()], more: true }),
+            ("find phone p1", Attempt::Page(Page::of(vec![hit.clone()]).followed(true))),
             ("find phone p2", page(std::slice::from_ref(&hit))),
         ],
         &done(Outcome::Unchanged),
@@ -668,7 +669,7 @@ fn a_tag_to_remove_is_removed_whoever_put_it_there() {
 
 #[test]
 fn a_search_is_recalled_whole_or_not_at_all() {
-    let first = Attempt::Page { contacts: vec![remote("7", &[("phone", "1")], &[])], more: true };
+    let first = Attempt::Page(Page::of(vec![remote("7", &[("phone", "1")], &[])]).followed(true));
     let at = |attempt, minutes| PastCall {
         kind: CallKind::Find,
         asked: asked(CallKind::Find),
@@ -781,7 +782,7 @@ fn what_was_found_before_a_contact_was_gone_is_not_recalled() {
         );
     }
     // Half a search is none: of its pages, the first is too old.
-    let full = Attempt::Page { contacts: vec![remote("7", &[("phone", "1")], &[])], more: true };
+    let full = Attempt::Page(Page::of(vec![remote("7", &[("phone", "1")], &[])]).followed(true));
     let old = PastCall { ended: start().before(FIND_STAYS_GOOD), ..past(CallKind::Find, full) };
     check(
         "all of its pages or none",

@@ -271,6 +271,7 @@ mod tests {
     use crate::core::diff::TagsMode;
     use crate::core::duplicates::Duplicates;
     use crate::core::model::{Draft, Field, Mode};
+    use crate::core::page::Page;
     use crate::edges::journal::{NewPlan, NewRun};
 
     const POLICY: Policy =
@@ -331,7 +332,7 @@ mod tests {
         let journal = planned();
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         let second = Duration::from_secs(1);
-        let lost = |status| Attempt::Lost { status, cause: "reset".into() };
+        let lost = |status| Attempt::lost(status, "reset".into());
         let throttled = |seconds: Option<u64>| Attempt::Throttled { retry_after: seconds.map(Duration::from_secs) };
         let attempts =
             [Attempt::Done, lost(None), lost(Some(504)), lost(Some(502)), throttled(Some(600)), throttled(None)];
@@ -356,7 +357,7 @@ mod tests {
             let ended = journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
             ended.into_iter().map(|end| now.since(end).as_secs()).collect::<Vec<_>>()
         };
-        let page = || Attempt::Page { contacts: Vec::new(), more: false };
+        let page = || Attempt::Page(Page::of(Vec::new()));
 
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         let second = Duration::from_secs(1);

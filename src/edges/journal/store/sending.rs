@@ -344,5 +344,5 @@ impl Store {
 
 // What a call of a killed process comes to.
 fn killed() -> Attempt {
-    Attempt::Lost { status: None, cause: "the process was killed before the answer".into() }
+    Attempt::lost(None, "the process was killed before the answer".into())
 }
