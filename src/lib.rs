@@ -61,6 +61,7 @@ pub use crate::core::guess::{
 pub use crate::core::health::PATIENCE;
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
+pub use crate::core::page::{OtherHit, Page, Shown};
 pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::schedule::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
@@ -70,8 +71,8 @@ pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, Counts, Ended, Implied, Item, Journal, JournalError, ListedRow, Lock, LockError, NO_CHANNEL, NewRun, Rows,
-    RunRow, RunState, SendJournal,
+    Carried, Counts, Ended, Implied, Item, Journal, JournalError, ListedRow, Lock, LockError, NO_CHANNEL, NewRun,
+    Recorded, Rows, RunRow, RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;

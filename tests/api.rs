@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use contactsync::Attempt;
 use contactsync::dialect::{classify, request};
+use contactsync::{Attempt, Page};
 use contactsync::{BaseUrl, ChannelKind, preset};
 use contactsync::{Call, CallKind};
 use contactsync::{ContactId, Field, Remote, Value};
@@ -73,7 +73,7 @@ fn documented_contact(platform: &str) -> Remote {
 
 fn documented_success(kind: CallKind, platform: &str) -> Attempt {
     match kind {
-        CallKind::Find => Attempt::Page { contacts: vec![documented_contact(platform)], more: false },
+        CallKind::Find => Attempt::Page(Page::of(vec![documented_contact(platform)])),
         CallKind::Read => Attempt::Contact(documented_contact(platform)),
         CallKind::Create => Attempt::Created(id("cus_112233344555")),
         CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => Attempt::Done,
@@ -83,8 +83,8 @@ fn documented_success(kind: CallKind, platform: &str) -> Attempt {
 fn documented_error(status: u16) -> Attempt {
     match status {
         401 => Attempt::Unauthorized { message: "API Token is invalid.".to_owned() },
-        403 => Attempt::Refused { status, message: "Message String".to_owned() },
-        405 => Attempt::Refused { status, message: "405 Method Not Allowed.".to_owned() },
+        403 => Attempt::refused(status, "Message String".to_owned()),
+        405 => Attempt::refused(status, "405 Method Not Allowed.".to_owned()),
         429 => Attempt::Throttled { retry_after: None },
         _ => panic!("{status} is not documented"),
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::model::{ContactId, Field, Remote};
+use crate::core::page::Page;
 
 /// What a proxy says that did not wait for the platform any longer.
 const GATEWAY_TIMEOUT: u16 = 504;
@@ -17,12 +18,7 @@ const GATEWAY_TIMEOUT: u16 = 504;
 #[serde(rename_all = "snake_case")]
 pub enum Attempt {
     /// Answer to a find: one page.
-    Page {
-        /// The contacts of the page. Search is loose: they need not have the value asked for (API.md, trap 2).
-        contacts: Vec<Remote>,
-        /// Whether a further page follows.
-        more: bool,
-    },
+    Page(Page),
     /// Answer to a read.
     Contact(Remote),
     /// Answer to a create.
@@ -44,10 +40,14 @@ pub enum Attempt {
     },
     /// Refused for a reason that trying again does not change.
     Refused {
-        /// The HTTP status.
+        /// The HTTP status; 0 when no request could be built from the call.
         status: u16,
         /// The platform's words.
         message: String,
+        /// Whether it is known to be about what the call carries (it names a field, or the request is too large), and not
+        /// about the account or the platform.
+        #[serde(default)]
+        about_row: bool,
     },
     /// Refused: the token is not valid.
     Unauthorized {
@@ -65,8 +65,13 @@ pub enum Attempt {
         message: String,
     },
 
-    /// No answer, and no effect: the platform was never reached (refused connection, unknown host, failed TLS handshake,
-    /// a URL behind which there is no API).
+    /// No effect: the server does not know the path of the call (404 without a word about a contact). Every call gets it
+    /// when the base URL is wrong.
+    WrongPath {
+        /// What the server said.
+        message: String,
+    },
+    /// No answer, and no effect: the platform was never reached (refused connection, unknown host, failed TLS handshake).
     Unsent {
         /// What went wrong.
         cause: String,
@@ -78,20 +83,29 @@ pub enum Attempt {
         status: Option<u16>,
         /// What went wrong.
         cause: String,
+        /// What `Retry-After` asked for (a 503 may have one); `None` when it was absent.
+        #[serde(default)]
+        retry_after: Option<Duration>,
     },
 }
 
 impl Attempt {
-    /// What is to be written down of it: of a search for `field`, only the contacts that have the value. The others are
-    /// strangers, whose data is no business of ours.
+    /// An answer that cannot be trusted, without a `Retry-After`.
+    pub const fn lost(status: Option<u16>, cause: String) -> Self {
+        Self::Lost { status, cause, retry_after: None }
+    }
+
+    /// A refusal that is not known to be about what the call carries.
+    pub const fn refused(status: u16, message: String) -> Self {
+        Self::Refused { status, message, about_row: false }
+    }
+
+    /// The attempt at a search for `field`, with no more of the page than a decision needs ([`Page::reduced`]).
     #[must_use]
-    pub fn without_strangers(&self, field: Option<&Field>) -> Self {
+    pub fn reduced(self, field: Option<&Field>) -> Self {
         match (self, field) {
-            (Self::Page { contacts, more }, Some(field)) => {
-                let contacts = contacts.iter().filter(|contact| contact.has(field)).cloned().collect();
-                Self::Page { contacts, more: *more }
-            }
-            (other, _) => other.clone(),
+            (Self::Page(page), Some(field)) => Self::Page(page.reduced(field)),
+            (other, _) => other,
         }
     }
 
@@ -104,7 +118,7 @@ impl Attempt {
     /// The attempt in one word, for logs and statistics.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Page { .. } => "page",
+            Self::Page(_) => "page",
             Self::Contact(_) => "contact",
             Self::Created(_) => "created",
             Self::Done => "done",
@@ -114,6 +128,7 @@ impl Attempt {
             Self::Unauthorized { .. } => "unauthorized",
             Self::Throttled { .. } => "throttled",
             Self::Queued { .. } => "queued",
+            Self::WrongPath { .. } => "wrong_path",
             Self::Unsent { .. } => "unsent",
             Self::Lost { .. } => "lost",
         }

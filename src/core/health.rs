@@ -90,13 +90,15 @@ impl Health {
     /// Takes in one attempt that ended at `now`.
     pub fn hear(&mut self, attempt: &Attempt, now: Timestamp) -> Verdict {
         match attempt {
-            Attempt::Unsent { cause } | Attempt::Lost { cause, .. } => self.no_answer(cause, now),
+            Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } | Attempt::Lost { cause, .. } => {
+                self.no_answer(cause, now)
+            }
             Attempt::Throttled { .. } => {
                 let since = *self.throttled_since.get_or_insert(now);
                 *self = Self { throttled_since: Some(since), ..self.there() };
                 if now.since(since) >= THROTTLED_PATIENCE { Verdict::Throttled } else { Verdict::Fine }
             }
-            Attempt::Page { .. }
+            Attempt::Page(_)
             | Attempt::Contact(_)
             | Attempt::Created(_)
             | Attempt::Done
@@ -141,7 +143,7 @@ mod tests {
     use super::*;
 
     fn lost() -> Attempt {
-        Attempt::Lost { status: None, cause: "reset".into() }
+        Attempt::lost(None, "reset".into())
     }
 
     fn at(secs: u64) -> Timestamp {
@@ -212,11 +214,11 @@ mod tests {
     fn every_sign_of_an_outage_counts_alike() {
         let signs = [
             Attempt::Unsent { cause: "connection refused".into() },
-            Attempt::Lost { status: None, cause: "reset".into() },
-            Attempt::Lost { status: Some(502), cause: "502 Bad Gateway".into() },
-            Attempt::Lost { status: Some(503), cause: "503".into() },
+            Attempt::lost(None, "reset".into()),
+            Attempt::lost(Some(502), "502 Bad Gateway".into()),
+            Attempt::lost(Some(503), "503".into()),
             // A firewall's page.
-            Attempt::Lost { status: Some(403), cause: "403 Forbidden with a body of type text/html".into() },
+            Attempt::lost(Some(403), "403 Forbidden with a body of type text/html".into()),
         ];
         let mut health = Health::new(PATIENCE);
         let verdicts: Vec<Verdict> = signs.iter().map(|sign| health.hear(sign, at(0))).collect();

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::diff::{TagsMode, diff, first_fields};
+use crate::core::doubt::Doubt;
 use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, Standing, Value};
+use crate::core::page::Page;
 use crate::core::plan::{Decision, decide};
 use crate::core::task::{FIND_STAYS_GOOD, Outcome, PastCall, Policy, Step, Task};
 use crate::core::text::Text;
@@ -200,7 +202,7 @@ impl Server {
         match call {
             Call::Find { field, .. } => {
                 let hits = self.contact.iter().filter(|contact| contact.has(field)).cloned().collect();
-                Attempt::Page { contacts: hits, more: false }
+                Attempt::Page(Page::of(hits))
             }
             Call::Read { .. } => self.contact.clone().map_or_else(missing, Attempt::Contact),
             Call::Create { fields } => {
@@ -241,7 +243,7 @@ proptest! {
         remote.fields.extend(contact.matches().iter().map(|field| (field.name.to_string(), field.value.clone())));
         let (standing, server) = match standing {
             0 => (Standing::Unknown, there.then_some(remote)),
-            1 => (Standing::unsettled(&contact), there.then_some(remote)),
+            1 => (Standing::InDoubt(Doubt::of_create(&contact, None)), there.then_some(remote)),
             _ => {
                 let known = Known { fields: remote.fields.clone(), made_at, ..known };
                 (Standing::Known(known), Some(remote))
@@ -286,8 +288,8 @@ proptest! {
 
 /// What a call comes to, of what can come of it.
 fn any_attempt(call: &Call, roll: u8) -> Attempt {
-    let lost = || Attempt::Lost { status: None, cause: "reset".into() };
-    let refused = || Attempt::Refused { status: 403, message: "no".into() };
+    let lost = || Attempt::lost(None, "reset".into());
+    let refused = || Attempt::refused(403, "no".into());
     let hit = |name: &str, n: u8| {
         let fields = (0..3).map(|n| (format!("match{n}"), Value::Text(format!("key{n}").into()))).collect();
         let tags = if n.is_multiple_of(2) { BTreeSet::new() } else { ["tag1".to_owned()].into() };
@@ -302,10 +304,10 @@ fn any_attempt(call: &Call, roll: u8) -> Attempt {
         (4, Call::Create { .. }) => Attempt::Taken { message: "taken".into(), by: Some(id("5")) },
         (4 | 5, _) => refused(),
         (6, _) if call.kind() != CallKind::Create => missing(),
-        (7, Call::Find { .. }) => Attempt::Page { contacts: vec![stranger(); 2], more: true },
-        (8, Call::Find { .. }) => Attempt::Page { contacts: vec![hit("7", roll), hit("8", roll)], more: false },
-        (9 | 10, Call::Find { .. }) => Attempt::Page { contacts: vec![hit("7", roll)], more: roll > 128 },
-        (_, Call::Find { .. }) => Attempt::Page { contacts: Vec::new(), more: false },
+        (7, Call::Find { .. }) => Attempt::Page(Page::of(vec![stranger(); 2]).followed(true)),
+        (8, Call::Find { .. }) => Attempt::Page(Page::of(vec![hit("7", roll), hit("8", roll)])),
+        (9 | 10, Call::Find { .. }) => Attempt::Page(Page::of(vec![hit("7", roll)]).followed(roll > 128)),
+        (_, Call::Find { .. }) => Attempt::Page(Page::of(Vec::new())),
         (_, Call::Read { .. }) => Attempt::Contact(hit("5", roll / 16)),
         (_, Call::Create { .. }) => Attempt::Created(id("6")),
         (_, Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. }) => Attempt::Done,
@@ -347,7 +349,7 @@ proptest! {
                 // Killed with the create on its way.
                 let is_settled_first = match anew(live.standing()) {
                     Step::Wait(_) => true,
-                    Step::Done(Outcome::Rejected(reason)) => reason.starts_with("unsure"),
+                    Step::Done(Outcome::Rejected(reason)) => reason.starts_with("in doubt"),
                     Step::Call(_) | Step::Done(_) | Step::Leave(_) => false,
                 };
                 prop_assert!(is_settled_first, "{:?}", anew(live.standing()));
@@ -377,7 +379,7 @@ fn check_made_anew(
         (Step::Done(_) | Step::Leave(_), _) => true,
         (step, anew) if step == anew => true,
         // Its settle time begins anew.
-        (_, Step::Wait(_)) => matches!(live.standing(), Standing::Unsettled { .. }),
+        (_, Step::Wait(_)) => matches!(live.standing(), Standing::InDoubt(_)),
         // A search is recalled as long as nothing but it has happened; else it begins anew, before anything is written.
         (_, Step::Call(Call::Find { .. })) if *live.standing() == Standing::Unknown && has_more_than_finds => true,
         // It looks once more before it creates.

@@ -45,8 +45,8 @@ pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration],
         Attempt::Throttled { retry_after } => Retry::Channel(throttled_for(*retry_after)),
         Attempt::Queued { .. } => again(backoff().clamp(QUEUED.0, QUEUED.1)),
         Attempt::Missing { .. } if passing => again(backoff().clamp(QUEUED.0, QUEUED.1)),
-        Attempt::Unsent { .. } | Attempt::Lost { .. } => again(backoff()),
-        Attempt::Page { .. }
+        Attempt::Unsent { .. } | Attempt::WrongPath { .. } | Attempt::Lost { .. } => again(backoff()),
+        Attempt::Page(_)
         | Attempt::Contact(_)
         | Attempt::Created(_)
         | Attempt::Done
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn each_attempt_has_its_decision() {
-        let lost = || Attempt::Lost { status: Some(500), cause: String::new() };
+        let lost = || Attempt::lost(Some(500), String::new());
         check(&Attempt::Done, 1, Retry::Finish);
-        check(&Attempt::Refused { status: 403, message: String::new() }, 1, Retry::Finish);
+        check(&Attempt::refused(403, String::new()), 1, Retry::Finish);
         check(&Attempt::Missing { message: String::new() }, 1, Retry::Finish);
         check(&Attempt::Unauthorized { message: String::new() }, 1, Retry::Stop);
         check(&lost(), 1, Retry::Call(SECOND));
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn chance_spreads_the_delay_by_half() {
-        let lost = Attempt::Lost { status: None, cause: String::new() };
+        let lost = Attempt::lost(None, String::new());
         for (roll, millis) in [(0.0, 500), (0.5, 1_000), (1.0, 1_500), (7.0, 1_500)] {
             let expected = Retry::Call(Duration::from_millis(millis));
             assert_eq!(decide(&lost, false, 1, &[SECOND], roll), expected);

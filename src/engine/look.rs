@@ -53,10 +53,10 @@ impl<T: Transport> Look<'_, T> {
         let number = started.number();
         let (permit, on_its_way) = passage.set_out();
         let answer = self.transport.send(Cleared::new(&call, permit, started)).await;
-        let noted = answer.attempt.without_strangers(call.searched());
-        self.journal.end_look(number, noted, self.clock.now()).await?;
         let _ = on_its_way.end(&answer);
-        Ok(Some(answer.attempt))
+        let attempt = answer.attempt.reduced(call.searched());
+        self.journal.end_look(number, attempt.clone(), self.clock.now()).await?;
+        Ok(Some(attempt))
     }
 }
 
@@ -64,6 +64,7 @@ impl<T: Transport> Look<'_, T> {
 mod tests {
     use super::*;
     use crate::core::answer::Answer;
+    use crate::core::page::Page;
     use crate::core::time::Timestamp;
 
     const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -73,7 +74,7 @@ mod tests {
 
     impl Transport for Empty {
         async fn send(&self, _: Cleared<'_>) -> Answer {
-            Attempt::Page { contacts: Vec::new(), more: false }.into()
+            Attempt::Page(Page::of(Vec::new())).into()
         }
     }
 
@@ -100,8 +101,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_full_minute_is_waited_for_and_a_longer_pause_is_not() {
-        let page = Some(Attempt::Page { contacts: Vec::new(), more: false });
-        let lost = || Some(Attempt::Lost { status: None, cause: "reset".into() });
+        let page = Some(Attempt::Page(Page::of(Vec::new())));
+        let lost = || Some(Attempt::lost(None, "reset".into()));
         let throttled = |seconds| Some(Attempt::Throttled { retry_after: Some(Duration::from_secs(seconds)) });
         let check = async |before: Option<Attempt>, expected: &Option<Attempt>, waited: Duration| {
             let (found, took) = looked_after(before.clone()).await;

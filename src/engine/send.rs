@@ -28,7 +28,7 @@ use crate::core::schedule::{Limits, Outlook, TYPICAL_LATENCY};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, MINUTE};
-use crate::edges::journal::{Counts, Ended, Implied, JournalError, ListedRow, RunState, SendJournal};
+use crate::edges::journal::{Counts, Ended, Implied, JournalError, ListedRow, Recorded, RunState, SendJournal};
 use crate::edges::pace::{Clock, Pace, Passage, delays};
 use crate::edges::report::RunSummary;
 use crate::engine::channels::send_all;
@@ -138,6 +138,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         orphans: Cell::new(0),
         calls_left: Cell::default(),
         latency: Cell::new(latency),
+        distrusts_creates: Cell::new(false),
         pace,
         job,
     };
@@ -197,6 +198,8 @@ struct Sending<'a, J, T, O> {
     orphans: Cell<usize>,
     calls_left: Cell<Range>,
     latency: Cell<Duration>,
+    // Whether an answer named the contact of another row: what a create is answered with is confirmed from then on.
+    distrusts_creates: Cell<bool>,
 }
 
 /// A contact on its way, with its row; a contact that only has to be settled has none.
@@ -293,6 +296,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     async fn bring(&self, mut contact: OnTheWay) -> Result<(), JournalError> {
         let mut tries = Tries::default();
         loop {
+            if self.distrusts_creates.get() {
+                contact.task.distrust();
+            }
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
                     self.job.journal.concluded(self.implied(&contact, true, Some(&outcome))).await?;
@@ -374,16 +380,44 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         contact.sent.set(contact.sent.get() + 1);
         let (number, attempt, at) = self.exchange(call, implied, clearance.passage).await?;
 
-        let before = contact.task.standing().clone();
+        if self.distrusts_creates.get() {
+            contact.task.distrust();
+        }
+        let before = contact.task.clone();
         contact.task.apply(call, &attempt, at);
-        let outcome = match contact.task.step(at) {
+        let outcome = self.outcome(contact, at);
+        let implied = self.implied_by(contact, before.standing(), call, outcome.as_ref());
+        let ended = Ended { number, attempt: attempt.clone(), at };
+        let Recorded::Claimed { by } = self.job.journal.answered(ended.clone(), implied).await? else {
+            return Ok((attempt, outcome));
+        };
+        // The answer named the contact of another key. Whatever else it answers to creates may be wrong, too.
+        self.distrusts_creates.set(true);
+        let named = contact.task.standing().id().cloned();
+        contact.task = before;
+        let before = contact.task.standing().clone();
+        if let Some(named) = named {
+            contact.task.claimed(call, &named, &by, at);
+        }
+        let outcome = self.outcome(contact, at);
+        let implied = self.implied(contact, *contact.task.standing() != before, outcome.as_ref());
+        let _written = self.job.journal.answered(ended, implied).await?;
+        Ok((attempt, outcome))
+    }
+
+    fn outcome(&self, contact: &OnTheWay, at: Timestamp) -> Option<Outcome> {
+        match contact.task.step(at) {
             Step::Done(outcome) => Some(outcome),
             Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
-        };
-        let implied = self.implied(contact, *contact.task.standing() != before, outcome.as_ref());
-        let noted = attempt.without_strangers(call.searched());
-        self.job.journal.answered(Ended { number, attempt: noted, at }, implied).await?;
-        Ok((attempt, outcome))
+        }
+    }
+
+    // What an answer to `call` implies, with the contact id that it named.
+    fn implied_by(&self, contact: &OnTheWay, before: &Standing, call: &Call, outcome: Option<&Outcome>) -> Implied {
+        let standing = contact.task.standing();
+        let is_named = standing.id().is_some_and(|id| before.id() != Some(id));
+        let names_id = is_named.then(|| call.kind());
+        Implied { names_id, ..self.implied(contact, standing != before, outcome) }
     }
 
     // Finds out by a call without effect whether the platform is there. Its answer is nobody's news: the contact's task
@@ -392,8 +426,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let implied = || self.implied(contact, false, None);
         contact.sent.set(contact.sent.get() + 1);
         let (number, attempt, at) = self.exchange(look, implied(), clearance.passage).await?;
-        let noted = attempt.without_strangers(look.searched());
-        self.job.journal.answered(Ended { number, attempt: noted, at }, implied()).await
+        let _written = self.job.journal.answered(Ended { number, attempt, at }, implied()).await?;
+        Ok(())
     }
 
     // One call: its intent is written down, it is sent, and its answer heard.
@@ -418,7 +452,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             }
             self.tell_learned(learned, at);
         }
-        Ok((number, answer.attempt, at))
+        Ok((number, answer.attempt.reduced(call.searched()), at))
     }
 
     // Tells what happened, holds the channel back, and asks to stop when calling on makes no sense.
@@ -440,13 +474,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                     job.observer.tell(&Event::Throttled { wait });
                 }
             }
-            Attempt::Page { .. }
+            Attempt::Page(_)
             | Attempt::Contact(_)
             | Attempt::Created(_)
             | Attempt::Done
             | Attempt::Missing { .. }
             | Attempt::Taken { .. }
             | Attempt::Refused { .. } => {}
+            Attempt::WrongPath { message } => job.observer.tell(&Event::Trouble { kind, cause: message }),
         }
         match self.health.borrow_mut().hear(attempt, at) {
             Verdict::Fine => self.pace.recover(),
@@ -503,6 +538,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             channel: self.job.channel.to_owned(),
             contact: contact.task.contact().clone(),
             standing: with_standing.then(|| contact.task.standing().clone()),
+            names_id: None,
             outcome: contact
                 .place
                 .as_ref()
@@ -534,7 +570,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             reason: outcome.reason().map(str::to_owned),
             contact_id: match contact.task.standing() {
                 Standing::Known(known) => Some(known.id.to_string()),
-                Standing::Unknown | Standing::Unsettled { .. } => None,
+                Standing::Unknown | Standing::InDoubt(_) => None,
             },
             calls: u64::try_from(contact.sent.get()).unwrap_or(u64::MAX),
             cells: place.cells.clone(),
@@ -549,7 +585,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 }
 
 // What to send in place of a create while the platform seems to be gone: a lost create would leave its contact
-// unsettled, and for want of a match field even rejected. Other calls can be lost without harm.
+// in doubt, and for want of a match field even rejected. Other calls can be lost without harm.
 fn probe_for(call: &Call) -> Option<Call> {
     match call {
         Call::Create { fields } => fields.first().map(|field| Call::Find { field: field.clone(), page: 1 }),

@@ -153,7 +153,7 @@ fn check_promise(situation: &Situation, fate: Fate, played: &Played) {
         Fate::EmptyPromise if keyless => assert_eq!((played.outcome, played.contacts), ("rejected", 0), "{row}"),
         // Nothing to search by, so a create that may have happened is not sent again unasked, and said to be unsure.
         _ if keyless && played.outcome == "rejected" => {
-            assert!(played.contacts <= 1 && played.reason.starts_with("unsure: "), "{row}");
+            assert!(played.contacts <= 1 && played.reason.starts_with("in doubt: "), "{row}");
         }
         _ => {
             assert_eq!(played.outcome, situation.ends, "{row}");

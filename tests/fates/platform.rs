@@ -213,7 +213,7 @@ impl Platform {
     // What the client gets to see. Faults below HTTP are named as the transport names them: its own tests hold that.
     fn fated(&self, call: &Call, fate: Fate, applied: bool) -> Attempt {
         let body = if applied { self.answer(call).1 } else { Self::promise(call) }.to_string();
-        let lost = |status, cause: &str| Attempt::Lost { status, cause: cause.to_owned() };
+        let lost = |status, cause: &str| Attempt::lost(status, cause.to_owned());
         let heard = |status, headers, body: &str| {
             dialect::classify(call.kind(), status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
         };

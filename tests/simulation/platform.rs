@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use contactsync::{Answer, Attempt, Call, CallKind, Cleared, ContactId, Field, RateLimit, Remote, Transport, Value};
+use contactsync::{
+    Answer, Attempt, Call, CallKind, Cleared, ContactId, Field, Page, RateLimit, Remote, Transport, Value,
+};
 use fastrand::Rng;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -51,7 +53,7 @@ impl Outage {
     pub const ALL: [Self; 4] = [Self::RefusesConnections, Self::Silent, Self::BadGateway, Self::Firewall];
 
     fn attempt(self) -> Attempt {
-        let lost = |status, cause: &str| Attempt::Lost { status, cause: cause.to_owned() };
+        let lost = |status, cause: &str| Attempt::lost(status, cause.to_owned());
         match self {
             Self::RefusesConnections => Attempt::Unsent { cause: "connection refused".into() },
             Self::Silent => lost(None, "timed out"),
@@ -206,7 +208,7 @@ impl Platform {
                     .filter(|person| person.fields.get(&*field.name).is_some_and(|value| loosely(value, &field.value)))
                     .map(remote)
                     .collect();
-                Attempt::Page { contacts, more: false }
+                Attempt::Page(Page::of(contacts))
             }
             Call::Read { id } => match ledger.people.iter().find(|person| person.id == *id) {
                 Some(person) => Attempt::Contact(remote(person)),
@@ -327,7 +329,7 @@ impl Transport for Platform {
 
 fn change(ledger: &mut Ledger, id: &ContactId, change: impl FnOnce(&mut Person) -> bool) -> Attempt {
     let Some(person) = ledger.people.iter_mut().find(|person| person.id == *id) else { return missing() };
-    if change(person) { Attempt::Done } else { Attempt::Refused { status: 403, message: "no such tag".into() } }
+    if change(person) { Attempt::Done } else { Attempt::refused(403, "no such tag".into()) }
 }
 
 fn next_id(ledger: &Ledger) -> ContactId {
@@ -344,7 +346,7 @@ fn remote(person: &Person) -> Remote {
 }
 
 fn lost() -> Attempt {
-    Attempt::Lost { status: None, cause: "the answer was lost".into() }
+    Attempt::lost(None, "the answer was lost".into())
 }
 
 fn missing() -> Attempt {

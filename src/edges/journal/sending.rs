@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::rows::{Carried, Counts, Item, RunState};
 use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
-use crate::core::call::{Call, Started};
+use crate::core::call::{Call, CallKind, Started};
 use crate::core::channel::WindowId;
 use crate::core::model::{Contact, Standing};
 use crate::core::plan::Forecast;
@@ -75,11 +75,11 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be read.
     fn mean_latency(&self, window: &WindowId) -> impl Future<Output = Result<Option<Duration>, JournalError>>;
 
-    /// The channel's contacts whose create is not settled, with the item of `run` that wants them, if one does.
+    /// The channel's contacts in doubt, with the item of `run` that wants them, if one does.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    fn unsettled(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<Carried>, JournalError>>;
+    fn in_doubt(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<Carried>, JournalError>>;
 
     /// The pending items of a run that come after `row`, in the file's order, at most `limit`.
     ///
@@ -119,11 +119,12 @@ pub trait SendJournal {
     ) -> impl Future<Output = Result<Started, JournalError>>;
 
     /// Writes down what became of a call, together with what that implies: what is known of the contact, and how its
-    /// row ended, if it did.
+    /// row ended, if it did. Nothing is written when the call named the contact id of another key
+    /// ([`Recorded::Claimed`]).
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    fn answered(&self, ended: Ended, settled: Implied) -> impl Future<Output = Result<(), JournalError>>;
+    fn answered(&self, ended: Ended, settled: Implied) -> impl Future<Output = Result<Recorded, JournalError>>;
 
     /// Writes down how a row ended that took no call.
     ///
@@ -146,6 +147,20 @@ pub trait SendJournal {
     ) -> impl Future<Output = Result<(), JournalError>>;
 }
 
+/// Whether an answer was written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Recorded {
+    /// It was.
+    Written,
+    /// It was not: the contact id that it names belongs to another key of the channel. What it implies is to be decided
+    /// anew.
+    Claimed {
+        /// The other key's text.
+        by: String,
+    },
+}
+
 /// A call that ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
@@ -166,6 +181,8 @@ pub struct Implied {
     pub contact: Contact,
     /// What is known of it now; `None` leaves that as it was.
     pub standing: Option<Standing>,
+    /// The kind of the call that named its contact id, when that id is new: no other key of the channel may have it.
+    pub names_id: Option<CallKind>,
     /// The row that ended, and how; `None` as long as it is pending.
     pub outcome: Option<(i64, u64, Outcome)>,
 }
@@ -219,9 +236,9 @@ impl SendJournal for Journal {
         self.ask(move |store| store.mean_latency(&window)).await
     }
 
-    async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
+    async fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
         let channel = channel.to_owned();
-        self.ask(move |store| store.unsettled(run, &channel)).await
+        self.ask(move |store| store.in_doubt(run, &channel)).await
     }
 
     async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
@@ -244,7 +261,7 @@ impl SendJournal for Journal {
         Ok(Started::committed(number))
     }
 
-    async fn answered(&self, ended: Ended, settled: Implied) -> Result<(), JournalError> {
+    async fn answered(&self, ended: Ended, settled: Implied) -> Result<Recorded, JournalError> {
         self.ask(move |store| store.answered(&ended, &settled)).await
     }
 
@@ -271,6 +288,7 @@ mod tests {
     use crate::core::diff::TagsMode;
     use crate::core::duplicates::Duplicates;
     use crate::core::model::{Draft, Field, Mode};
+    use crate::core::page::Page;
     use crate::edges::journal::{NewPlan, NewRun};
 
     const POLICY: Policy =
@@ -319,11 +337,12 @@ mod tests {
     }
 
     async fn call(journal: &Journal, begun: Timestamp, ended: Option<(Timestamp, Attempt)>) {
-        let implied = Implied { channel: "c".into(), contact: contact(), standing: None, outcome: None };
+        let implied =
+            Implied { channel: "c".into(), contact: contact(), standing: None, names_id: None, outcome: None };
         let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
         let number = journal.start(1, &call, implied.clone(), begun).await.unwrap().number();
         let Some((at, attempt)) = ended else { return };
-        journal.answered(Ended { number, attempt, at }, implied).await.unwrap();
+        assert_eq!(journal.answered(Ended { number, attempt, at }, implied).await.unwrap(), Recorded::Written);
     }
 
     #[tokio::test]
@@ -331,7 +350,7 @@ mod tests {
         let journal = planned();
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         let second = Duration::from_secs(1);
-        let lost = |status| Attempt::Lost { status, cause: "reset".into() };
+        let lost = |status| Attempt::lost(status, "reset".into());
         let throttled = |seconds: Option<u64>| Attempt::Throttled { retry_after: seconds.map(Duration::from_secs) };
         let attempts =
             [Attempt::Done, lost(None), lost(Some(504)), lost(Some(502)), throttled(Some(600)), throttled(None)];
@@ -356,7 +375,7 @@ mod tests {
             let ended = journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
             ended.into_iter().map(|end| now.since(end).as_secs()).collect::<Vec<_>>()
         };
-        let page = || Attempt::Page { contacts: Vec::new(), more: false };
+        let page = || Attempt::Page(Page::of(Vec::new()));
 
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         let second = Duration::from_secs(1);

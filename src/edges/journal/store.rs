@@ -28,13 +28,13 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
 
 /// What brings a file of an earlier version to the next one, from version 1 on.
-const UPGRADES: [&str; 1] = [include_str!("upgrade_1.sql")];
+const UPGRADES: [&str; 2] = [include_str!("upgrade_1.sql"), include_str!("upgrade_2.sql")];
 
 /// How long another process may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -201,13 +201,12 @@ impl Store {
     }
 
     fn standing(&self, channel: &str, key: &str) -> Result<Standing> {
-        let mut query =
-            self.db.prepare_cached("SELECT contact, unsettled FROM known WHERE channel = ?1 AND key = ?2")?;
+        let mut query = self.db.prepare_cached("SELECT contact, doubt FROM known WHERE channel = ?1 AND key = ?2")?;
         let known: Option<(Option<String>, Option<String>)> =
             query.query_row([channel, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok(match known {
             None | Some((None, None)) => Standing::Unknown,
-            Some((_, Some(sent))) => Standing::unsettled(&parse("a contact", &sent)?),
+            Some((_, Some(doubt))) => Standing::InDoubt(parse("a contact in doubt", &doubt)?),
             Some((Some(contact), None)) => Standing::Known(parse("a known contact", &contact)?),
         })
     }

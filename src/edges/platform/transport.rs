@@ -174,7 +174,7 @@ impl Http {
                 let rate_limit = dialect::rate_limit(response.headers());
                 let attempt = match self.body(&mut response).await {
                     Ok(body) => dialect::classify(call.kind(), status, response.headers(), &body, received),
-                    Err(cause) => Attempt::Lost { status: Some(status), cause },
+                    Err(cause) => Attempt::lost(Some(status), cause),
                 };
                 // A create to a wrong path counts as never taken, and yet it was sent.
                 Answer { attempt: self.without_token(attempt), rate_limit, left: true }
@@ -198,7 +198,7 @@ impl Http {
         if error.is_connect() || error.is_builder() || was_never_written(error) {
             Attempt::Unsent { cause }
         } else {
-            Attempt::Lost { status: None, cause }
+            Attempt::lost(None, cause)
         }
     }
 
@@ -229,12 +229,15 @@ impl Http {
         match attempt {
             Attempt::Missing { message } => Attempt::Missing { message: clean(message) },
             Attempt::Taken { message, by } => Attempt::Taken { message: clean(message), by },
-            Attempt::Refused { status, message } => Attempt::Refused { status, message: clean(message) },
+            Attempt::Refused { status, message, about_row } => {
+                Attempt::Refused { status, message: clean(message), about_row }
+            }
             Attempt::Unauthorized { message } => Attempt::Unauthorized { message: clean(message) },
             Attempt::Queued { message } => Attempt::Queued { message: clean(message) },
             Attempt::Unsent { cause } => Attempt::Unsent { cause: clean(cause) },
-            Attempt::Lost { status, cause } => Attempt::Lost { status, cause: clean(cause) },
-            silent @ (Attempt::Page { .. }
+            Attempt::WrongPath { message } => Attempt::WrongPath { message: clean(message) },
+            Attempt::Lost { status, cause, retry_after } => Attempt::Lost { status, cause: clean(cause), retry_after },
+            silent @ (Attempt::Page(_)
             | Attempt::Contact(_)
             | Attempt::Created(_)
             | Attempt::Done
@@ -353,7 +356,7 @@ mod tests {
     async fn lost_or_unsent(address: SocketAddr, call: &Call) -> (&'static str, Option<u16>, String) {
         match http(address).send(cleared(call)).await.attempt {
             Attempt::Unsent { cause } => ("unsent", None, cause),
-            Attempt::Lost { status, cause } => ("lost", status, cause),
+            Attempt::Lost { status, cause, .. } => ("lost", status, cause),
             other => panic!("{other:?}"),
         }
     }
@@ -498,7 +501,7 @@ mod tests {
             let _ = stream.read(&mut [0]);
         });
         let http = http_to(&format!("http://{address}/api/v1"), Duration::from_millis(400));
-        let expected = Attempt::Lost { status: None, cause: "timed out after 400ms".into() };
+        let expected = Attempt::lost(None, "timed out after 400ms".into());
         assert_eq!(http.send(cleared(&create())).await.attempt, expected);
     }
 
@@ -510,7 +513,7 @@ mod tests {
             while stream.write_all(&[b' '; 1 << 14]).is_ok() {}
         });
         let attempt = http(address).send(cleared(&create())).await.attempt;
-        assert_eq!(attempt, Attempt::Lost { status: Some(200), cause: "the answer is larger than 8 MiB".into() });
+        assert_eq!(attempt, Attempt::lost(Some(200), "the answer is larger than 8 MiB".into()));
     }
 
     #[tokio::test]
@@ -521,7 +524,7 @@ mod tests {
         });
         let attempt = http(address).send(cleared(&create())).await.attempt;
         let cause = "307 Temporary Redirect to `/elsewhere`, which is not followed: is the URL right?".to_owned();
-        assert_eq!(attempt, Attempt::Lost { status: Some(307), cause });
+        assert_eq!(attempt, Attempt::lost(Some(307), cause));
         assert_eq!(requests.try_iter().count(), 1);
     }
 
@@ -534,7 +537,7 @@ mod tests {
         });
         let http = http(address);
         let attempt = http.send(cleared(&create())).await.attempt;
-        assert_eq!(attempt, Attempt::Refused { status: 200, message: "[token] is not a token".into() });
+        assert_eq!(attempt, Attempt::refused(200, "[token] is not a token".into()));
         assert!(!format!("{http:?} {:?}", http.client).contains(SECRET));
     }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::{Job, OnTheWay, Place};
-use crate::core::model::Contact;
+use crate::core::doubt::Doubt;
 use crate::core::plan::{Range, forecast};
 use crate::core::task::Task;
 use crate::core::time::Timestamp;
@@ -18,7 +18,7 @@ const PAGE_PER_CALL: usize = 2;
 /// What is to be sent, in order: lost creates of contacts that the file no longer has, then those of contacts that it
 /// has, then the file.
 pub struct Queue {
-    orphans: std::vec::IntoIter<Contact>,
+    orphans: std::vec::IntoIter<Doubt>,
     first: std::vec::IntoIter<Item>,
     // Rows that were among the first.
     taken: BTreeSet<u64>,
@@ -35,12 +35,12 @@ impl Queue {
         concurrency: usize,
     ) -> Result<Self, JournalError> {
         let (mut orphans, mut first, mut unsure) = (Vec::new(), Vec::new(), 0);
-        for carried in job.journal.unsettled(job.run, job.channel).await? {
+        for carried in job.journal.in_doubt(job.run, job.channel).await? {
             match carried {
                 Carried::Item(item) => first.push(*item),
                 // Without a match field only a person can find out; it stays unsettled until its file comes back.
-                Carried::Orphan(contact) if contact.matches().is_empty() => unsure += 1,
-                Carried::Orphan(contact) => orphans.push(contact),
+                Carried::Orphan(doubt) if doubt.sent.matches().is_empty() => unsure += 1,
+                Carried::Orphan(doubt) => orphans.push(*doubt),
             }
         }
         if unsure > 0 {
@@ -63,8 +63,8 @@ impl Queue {
         job: &Job<'_, J, T, O>,
     ) -> Result<Option<OnTheWay>, JournalError> {
         let now = job.clock.now();
-        if let Some(contact) = self.orphans.next() {
-            let task = Task::settling(contact, job.policy, now);
+        if let Some(doubt) = self.orphans.next() {
+            let task = Task::settling(doubt.sent.clone(), doubt, job.policy, now);
             return Ok(Some(OnTheWay { place: None, task, calls: Range::default(), sent: Cell::default() }));
         }
         if let Some(item) = self.first.next() {

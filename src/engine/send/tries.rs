@@ -45,7 +45,7 @@ mod tests {
     fn check(calls: &str, made: u32) {
         let (mut health, mut tries) = (Health::new(PATIENCE), Tries::default());
         for call in calls.chars() {
-            let lost = Attempt::Lost { status: Some(500), cause: String::new() };
+            let lost = Attempt::lost(Some(500), String::new());
             health.hear(if call == '+' { &Attempt::Done } else { &lost }, Timestamp::default());
             if call == '!' {
                 tries.count(&health);

@@ -130,13 +130,13 @@ fn ask(
 fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
     let failed = |exit, message: String| Err(Failure { exit, message: format!("{url}: {message}"), hint: None });
     match answer {
-        Some(Attempt::Page { .. }) => Ok("; the token works".into()),
+        Some(Attempt::Page(_)) => Ok("; the token works".into()),
         Some(Attempt::Unauthorized { message }) => {
             failed(Exit::Unauthorized, format!("the platform refused the token: {message}"))
         }
         Some(Attempt::Throttled { .. }) => Ok("; it says 429 (too many requests): the token is used elsewhere".into()),
         None => Ok("; a 429 (too many requests) asked for a pause that is not over, so it is not asked".into()),
-        Some(Attempt::Unsent { cause } | Attempt::Lost { cause, .. }) => {
+        Some(Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } | Attempt::Lost { cause, .. }) => {
             failed(Exit::Stopped, format!("no answer: {cause}"))
         }
         Some(

@@ -93,7 +93,7 @@ impl Answer<'_> {
         } else if self.kind != CallKind::Create && names_no_contact(&words) {
             Attempt::Missing { message }
         } else {
-            Attempt::Refused { status: self.status, message }
+            Attempt::refused(self.status, message)
         }
     }
 
@@ -153,7 +153,7 @@ impl Answer<'_> {
     }
 
     fn lost(&self, cause: &str) -> Attempt {
-        Attempt::Lost { status: Some(self.status), cause: body::one_line(cause) }
+        Attempt::lost(Some(self.status), body::one_line(cause))
     }
 
     // The platform's words, or what came in their place.
@@ -260,6 +260,7 @@ fn names_something_else(words: &str) -> bool {
 mod tests {
     use super::*;
     use crate::core::model::ContactId;
+    use crate::core::page::Page;
     use CallKind::{AddTags, Create, Find, Read, RemoveTags, Update};
     use proptest::prelude::*;
     use reqwest::header::HeaderValue;
@@ -290,7 +291,7 @@ mod tests {
             Attempt::Refused { status, .. } => format!("refused {status}"),
             Attempt::Taken { by, .. } => format!("taken {}", by.as_ref().map_or("?", ContactId::as_str)),
             Attempt::Created(id) => format!("created {id}"),
-            Attempt::Page { contacts, more } => format!("page {} {more}", contacts.len()),
+            Attempt::Page(Page { contacts, more, .. }) => format!("page {} {more}", contacts.len()),
             other => other.name().to_owned(),
         }
     }
@@ -435,7 +436,7 @@ mod tests {
         let check = |kind: CallKind, status: u16, body: &str, expected: Attempt| {
             assert_eq!(read(kind, status, body), expected, "{body}");
         };
-        let refused = |message: &str| Attempt::Refused { status: 403, message: message.into() };
+        let refused = |message: &str| Attempt::refused(403, message.into());
         check(Create, 403, &error(" Message\n\u{1b}String "), refused("Message String"));
         check(Create, 403, &error(""), refused("403 Forbidden with JSON of another shape"));
         check(Create, 403, &error(&"x".repeat(900)), refused(&format!("{}…", "x".repeat(199))));
@@ -446,7 +447,7 @@ mod tests {
     fn a_lost_answer_says_what_came_instead() {
         let check = |status: u16, pairs: &[(&'static str, &str)], body: &str, expected: &str| {
             let attempt = classify(Read, status, &headers(pairs), body.as_bytes(), SystemTime::UNIX_EPOCH);
-            assert_eq!(attempt, Attempt::Lost { status: Some(status), cause: expected.into() });
+            assert_eq!(attempt, Attempt::lost(Some(status), expected.into()));
         };
         let html = [("content-type", "text/html; charset=utf-8")];
         check(200, &html, HTML, "200 with a body of type text/html, not the API's answer");
@@ -556,7 +557,7 @@ mod tests {
     }
 
     fn is_success(attempt: &Attempt) -> bool {
-        matches!(attempt, Attempt::Page { .. } | Attempt::Contact(_) | Attempt::Created(_) | Attempt::Done)
+        matches!(attempt, Attempt::Page(_) | Attempt::Contact(_) | Attempt::Created(_) | Attempt::Done)
     }
 
     proptest! {

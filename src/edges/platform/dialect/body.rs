@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::core::attempt::Attempt;
 use crate::core::call::CONTACTS_PER_PAGE;
 use crate::core::model::{ContactId, Remote, Value};
+use crate::core::page::Page;
 
 /// How many characters of the platform's words are kept.
 pub(super) const LONGEST_MESSAGE: usize = 200;
@@ -24,7 +25,7 @@ pub(super) fn page(json: &Json) -> Option<Attempt> {
     let contacts = json.get("data")?.as_array()?.iter().map(remote).collect::<Option<Vec<_>>>()?;
     // An empty page is the last one, whatever it says: following it could go on for ever.
     let more = !contacts.is_empty() && announces_more(json).unwrap_or(contacts.len() >= CONTACTS_PER_PAGE);
-    Some(Attempt::Page { contacts, more })
+    Some(Attempt::Page(Page::of(contacts).followed(more)))
 }
 
 // The numbers of `meta` before the links, which are only taken as a sign and never followed (API.md, trap 1).
@@ -223,7 +224,7 @@ mod tests {
         let check = |extra: Json, count: u64, expected: bool| {
             let mut json = json!({ "data": (0..count).map(|id| json!({ "id": id })).collect::<Vec<_>>() });
             json.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-            let Some(Attempt::Page { more, contacts }) = page(&json) else { panic!("{json}") };
+            let Some(Attempt::Page(Page { more, contacts, .. })) = page(&json) else { panic!("{json}") };
             assert_eq!((more, contacts.len() as u64), (expected, count), "{json}");
         };
         check(json!({ "meta": { "current_page": 1, "last_page": 2 } }), 10, true);
