@@ -286,10 +286,11 @@ impl SendJournal for Journal {
 mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
+    use crate::core::doubt::Doubt;
     use crate::core::duplicates::Duplicates;
-    use crate::core::model::{Draft, Field, Mode};
+    use crate::core::model::{ContactId, Draft, Field, Mode};
     use crate::core::page::Page;
-    use crate::edges::journal::{NewPlan, NewRun};
+    use crate::edges::journal::{NewPlan, NewRun, Planned};
 
     const POLICY: Policy =
         Policy { mode: Mode::Create, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
@@ -425,5 +426,109 @@ mod tests {
         let (timeout, now) = (Duration::from_secs(30), NOON + HOUR + Duration::from_secs(1));
         journal.begin_look("d", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
         assert_eq!(late().await, [NOON + HOUR + timeout]);
+    }
+
+    /// Plans a run of the channel with these phones as its rows, and begins to send it.
+    async fn sent(journal: &Journal, phones: &[&str]) -> i64 {
+        let new = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy: POLICY,
+            now: NOON,
+        };
+        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: vec!["phone".into()] };
+        let plan = journal.begin_plan(new).unwrap();
+        let rows = phones
+            .iter()
+            .zip(1..)
+            .map(|(phone, row)| (0, Planned::Contact { row, line: row + 1, contact: of_phone(phone), cells: None }));
+        journal.plan_rows(&plan, rows.collect()).unwrap();
+        journal.finish_plan(&plan, None).unwrap();
+        let run = plan.runs[0].run;
+        journal.begin_sending(run, "c", &window(), Duration::from_secs(30), NOON, None).await.unwrap();
+        run
+    }
+
+    fn of_phone(phone: &str) -> Contact {
+        Contact::new(Draft { matches: vec![Field::text("phone", phone)], ..Draft::default() }).unwrap()
+    }
+
+    /// An answer to a call of this kind that names `id` as the contact of `phone`.
+    async fn name(journal: &Journal, run: i64, phone: &str, id: &str, kind: CallKind) -> Recorded {
+        let id = ContactId::new(id).unwrap();
+        let call = match kind {
+            CallKind::Create => Call::Create { fields: of_phone(phone).fields().to_vec() },
+            CallKind::Find | CallKind::Read | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
+                Call::Find { field: Field::text("phone", phone), page: 1 }
+            }
+        };
+        let standing = |standing, names_id| Implied {
+            channel: "c".into(),
+            contact: of_phone(phone),
+            standing,
+            names_id,
+            outcome: None,
+        };
+        let number = journal.start(run, &call, standing(None, None), NOON).await.unwrap().number();
+        let ended = Ended { number, attempt: Attempt::Created(id.clone()), at: NOON };
+        let known = Standing::Known(crate::core::model::Known::only_id(id));
+        journal.answered(ended, standing(Some(known), Some(kind))).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_id_belongs_to_one_key_of_a_channel() {
+        let journal = Journal::in_memory().unwrap();
+        let run = sent(&journal, &["1", "2", "3"]).await;
+        let claimed = |by: &str| Recorded::Claimed { by: by.into() };
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Create).await, Recorded::Written);
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Find).await, Recorded::Written);
+        assert_eq!(name(&journal, run, "2", "a", CallKind::Create).await, claimed("phone=1"));
+        assert_eq!(name(&journal, run, "2", "a", CallKind::Find).await, claimed("phone=1"));
+        // Nothing of it was written.
+        assert_eq!(name(&journal, run, "2", "b", CallKind::Create).await, Recorded::Written);
+        // In a later input without the row of `phone=1`, its contact may have got the phone of another row.
+        let run = sent(&journal, &["2", "3"]).await;
+        assert_eq!(name(&journal, run, "3", "a", CallKind::Create).await, claimed("phone=1"));
+        assert_eq!(name(&journal, run, "3", "b", CallKind::Find).await, claimed("phone=2"));
+        assert_eq!(name(&journal, run, "3", "a", CallKind::Find).await, Recorded::Written);
+        // Then it is no longer the contact of `phone=1`.
+        let run = sent(&journal, &["1", "3"]).await;
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Find).await, claimed("phone=3"));
+        assert_eq!(name(&journal, run, "1", "c", CallKind::Create).await, Recorded::Written);
+    }
+
+    #[tokio::test]
+    async fn the_search_lag_of_a_create_that_a_kill_left_open_begins_when_its_call_ended_at_the_latest() {
+        let journal = Journal::in_memory().unwrap();
+        let run = sent(&journal, &["1"]).await;
+        let contact = of_phone("1");
+        let doubt = Doubt::of_create(&contact, None);
+        let standing = Some(Standing::InDoubt(doubt));
+        let implied =
+            Implied { channel: "c".into(), contact: contact.clone(), standing, names_id: None, outcome: None };
+        let call = Call::Create { fields: contact.fields().to_vec() };
+        let _ = journal.start(run, &call, implied, NOON).await.unwrap();
+        let since = async |journal: &Journal| match &journal.in_doubt(run, "c").await.unwrap()[..] {
+            [Carried::Item(item)] => match &item.standing {
+                Standing::InDoubt(doubt) => doubt.since,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        let timeout = Duration::from_secs(30);
+        for later in [HOUR, 2 * HOUR] {
+            journal
+                .begin_sending(run, "c", &window(), timeout, NOON + later, Some(&set(Duration::ZERO)))
+                .await
+                .unwrap();
+            assert_eq!(since(&journal).await, Some(NOON + timeout), "{later:?}");
+        }
+        // A clock that is set ahead does not make the lag shorter.
+        let now = NOON + 3 * HOUR;
+        journal.begin_sending(run, "c", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
+        assert_eq!(since(&journal).await, Some(NOON + timeout + HOUR));
     }
 }
