@@ -1278,3 +1278,23 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
         &done(Outcome::Created),
     );
 }
+
+#[test]
+fn a_search_without_an_answer_is_made_anew_by_the_next_process() {
+    let past = |attempt| PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt, ended: start() };
+    let contradictory = || Attempt::Page(Page { contradiction: Some("so".into()), ..Page::default() });
+    let resumed = |past: &[PastCall]| Task::new(contact(1, 0), Standing::Unknown, policy(Mode::Upsert), past, start());
+    let one = "find phone p1";
+    for past in [
+        &[past(contradictory()), past(contradictory())][..],
+        &[past(refused())],
+        &[past(Attempt::Missing { message: "Contact not found".into() })],
+    ] {
+        check(
+            "it is searched for again",
+            resumed(past),
+            &[(one, contradictory()), (one, page(&[])), ("create 1", created("7"))],
+            &done(Outcome::Created),
+        );
+    }
+}
