@@ -193,11 +193,10 @@ impl<'a> Heard<'a> {
             return self.wrong_path();
         }
         match not_found(&words, self.carried.id()) {
-            NotFound::Path => self.wrong_path(),
             NotFound::Nothing | NotFound::Contact if self.names_contact() && body::is_documented_error(json) => {
                 Attempt::Missing { message: body::one_line(&self.message()) }
             }
-            NotFound::Nothing => self.wrong_path(),
+            NotFound::Nothing | NotFound::Path => self.wrong_path(),
             NotFound::Contact | NotFound::Other => refusal,
         }
     }

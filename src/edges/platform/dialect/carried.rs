@@ -2,10 +2,8 @@
 
 use super::words::has_name;
 use crate::core::call::Call;
+use crate::core::limits::shown;
 use crate::core::model::{ContactId, Field};
-
-/// How many characters of a name are kept in a message, so that the platform's words stay beside it.
-const SHOWN_CHARACTERS: usize = 60;
 
 /// Names of fields that are ordinary words of any message, and say nothing there about the field.
 const ORDINARY: [&str; 20] = [
@@ -93,13 +91,6 @@ impl<'a> Carried<'a> {
 
 fn field_label(name: &str) -> String {
     format!("field `{}`", shown(name))
-}
-
-fn shown(name: &str) -> String {
-    match name.char_indices().nth(SHOWN_CHARACTERS) {
-        None => name.to_owned(),
-        Some((at, _)) => format!("{}…", &name[..at]),
-    }
 }
 
 #[cfg(test)]
