@@ -9,7 +9,7 @@ use crate::core::model::{ContactId, Field, Value};
 use crate::core::text::Text;
 
 /// Maximum length of a custom field's value, in bytes of UTF-8: what a text column holds in the databases that the
-/// framework behind the platforms is used with (MySQL `TEXT`).
+/// framework behind the platforms is used with (`TEXT` in `MySQL`).
 pub const VALUE_BYTES: usize = 65_535;
 
 /// Maximum length of what a search carries, in bytes: the field's name and its value, percent-encoded.
