@@ -215,7 +215,7 @@ impl Platform {
         let body = if applied { self.answer(call).1 } else { Self::promise(call) }.to_string();
         let lost = |status, cause: &str| Attempt::lost(status, cause.to_owned());
         let heard = |status, headers, body: &str| {
-            dialect::classify(call.kind(), status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
+            dialect::classify(call, status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
         };
         let none = HeaderMap::new;
         match fate {
@@ -244,13 +244,7 @@ impl Transport for Platform {
             self.fated(call, fate, applied)
         } else {
             let (status, body) = self.answer(call);
-            dialect::classify(
-                call.kind(),
-                status,
-                &HeaderMap::new(),
-                body.to_string().as_bytes(),
-                SystemTime::UNIX_EPOCH,
-            )
+            dialect::classify(call, status, &HeaderMap::new(), body.to_string().as_bytes(), SystemTime::UNIX_EPOCH)
         };
         if attempt.name() == "lost" && doomed.is_some_and(|(_, fate, _)| fate == Fate::TimeOut) {
             tokio::time::sleep(Duration::from_secs(30)).await;
