@@ -1167,7 +1167,7 @@ fn an_id_that_is_said_to_be_gone_is_read_before_anything_is_made() {
         "reading is refused",
         new(),
         &[("update 7 2", missing()), ("read 7", refused())],
-        &rejected("no such contact"),
+        &rejected("no such contact (reading contact 7 was refused: no)"),
     );
     check(
         "reading gets no answer",
