@@ -59,6 +59,7 @@ pub use crate::core::guess::{
     Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
 };
 pub use crate::core::health::PATIENCE;
+pub use crate::core::limits::{Bounded, TooLong};
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::page::{OtherHit, Page, Shown};

@@ -13,6 +13,7 @@ pub mod duplicates;
 pub mod guard;
 pub mod guess;
 pub mod health;
+pub mod limits;
 pub mod mapping;
 pub mod model;
 pub mod nfc;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::decimal::Decimal;
 use crate::core::doubt::Doubt;
+use crate::core::limits::{self, TooLong};
 use crate::core::nfc::nfc;
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
@@ -234,6 +235,9 @@ pub enum Flaw {
     /// More match fields than the first call of a create can carry.
     #[error("{0} match fields, and a create carries {limit}", limit = crate::core::call::FIELDS_PER_CALL)]
     MatchFields(usize),
+    /// A part that no request can carry.
+    #[error("{0}")]
+    TooLong(TooLong),
     /// Nothing to write and nothing to find it by.
     #[error("the row has no value")]
     Empty,
@@ -244,7 +248,8 @@ impl Contact {
     /// [`Contact::as_nth`].
     ///
     /// # Errors
-    /// A [`Flaw`] when the parts contradict each other or hold nothing.
+    /// A [`Flaw`] when the parts contradict each other, hold nothing, or are longer than a request can carry
+    /// ([`limits`](crate::core::limits)).
     pub fn new(draft: Draft) -> Result<Self, Flaw> {
         let Draft { id, matches, fields, clear, tags, remove_tags } = draft;
         let count = matches.len();
@@ -278,6 +283,7 @@ impl Contact {
         if let Some(twice) = tags.iter().find(|tag| remove_tags.contains(tag)) {
             return Err(Flaw::TagTwice(twice.to_string()));
         }
+        limits::check(id.as_ref(), &all, matches, &tags, &remove_tags).map_err(Flaw::TooLong)?;
         let key = match (&all[..matches], &id) {
             ([first, ..], _) => Key::of(first),
             ([], Some(id)) => Key::Id(id.clone()),
@@ -564,6 +570,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::limits::Bounded;
 
     fn json(text: &str) -> Value {
         serde_json::from_str(text).unwrap()
@@ -633,6 +640,13 @@ mod tests {
         };
         assert_eq!(Contact::new(both), Err(Flaw::TagTwice("x".into())));
         assert_eq!(Contact::new(Draft::default()), Err(Flaw::Empty));
+        let long = |name: &str| Field::text(name, "1".repeat(7_700));
+        let searched = Draft { matches: vec![long("phone")], ..Draft::default() };
+        assert!(matches!(Contact::new(searched), Err(Flaw::TooLong(TooLong { part: Bounded::Search(_), .. }))));
+        assert!(Contact::new(Draft { fields: vec![long("phone")], ..Draft::default() }).is_ok());
+        let removed =
+            Draft { fields: vec![long("phone")], remove_tags: vec!["x".repeat(256).into()], ..Draft::default() };
+        assert_eq!(Contact::new(removed), Err(Flaw::TooLong(TooLong { part: Bounded::RemovedTag, length: 256 })));
         let emptied = Draft { fields: vec![Field::text("a", "1")], clear: vec!["a".into()], ..Draft::default() };
         assert_eq!(Contact::new(emptied), Err(Flaw::FieldTwice("a".into())));
         assert_eq!(Contact::new(Draft { clear: vec!["a".into()], ..Draft::default() }), Err(Flaw::Empty));

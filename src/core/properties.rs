@@ -378,8 +378,13 @@ fn check_made_anew(
         // A row that ended is not taken up again, and what is left for the next run may be tried by it.
         (Step::Done(_) | Step::Leave(_), _) => true,
         (step, anew) if step == anew => true,
-        // Its settle time begins anew.
+        // A search for a contact in doubt begins anew with its first page and its first match field.
         (_, Step::Wait(_)) => matches!(live.standing(), Standing::InDoubt(_)),
+        (Step::Call(Call::Find { .. }), Step::Call(Call::Find { .. }))
+            if matches!(live.standing(), Standing::InDoubt(_)) =>
+        {
+            true
+        }
         // A search is recalled as long as nothing but it has happened; else it begins anew, before anything is written.
         (_, Step::Call(Call::Find { .. })) if *live.standing() == Standing::Unknown && has_more_than_finds => true,
         // It looks once more before it creates.

@@ -177,8 +177,13 @@ impl Task {
             call.kind == CallKind::Find && call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD
         };
         if past.iter().all(is_good) {
+            let unasked = task.clone();
             for find in past {
                 task.recall_find(find);
+            }
+            // A search that came to nothing is not held against the contact: it is made anew.
+            if matches!(task.stage, Stage::Left(_)) {
+                task = unasked;
             }
         }
         task.conclude();
@@ -392,7 +397,7 @@ impl Task {
     // The searches for a lost create are not recalled page by page: how many there were is in the standing. Nor is a page
     // that was asked for twice.
     fn recall_find(&mut self, past: &PastCall) {
-        if let Stage::Searching { search, .. } = &self.stage
+        if let (Stage::Searching { search, .. }, Attempt::Page(_)) = (&self.stage, &past.attempt)
             && search.call().asked() == past.asked
         {
             self.heard_find(&past.attempt);

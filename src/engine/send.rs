@@ -1,10 +1,12 @@
 //! The loop that sends: takes pending contacts in the file's order and brings each to its end, many at a time.
 
 mod budget;
+mod creates;
 mod queue;
 mod tries;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -14,13 +16,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use self::budget::Budget;
+use self::creates::Creates;
 use self::queue::Queue;
 use self::tries::Tries;
 use crate::core::attempt::Attempt;
-use crate::core::call::{Call, Cleared};
+use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::health::{Health, Verdict};
-use crate::core::model::Standing;
+use crate::core::model::{ContactId, Key, Standing};
 use crate::core::plan::Range;
 use crate::core::record::Cells;
 use crate::core::retry::{Retry, TRIES, decide, throttled_for};
@@ -139,6 +142,8 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         calls_left: Cell::default(),
         latency: Cell::new(latency),
         distrusts_creates: Cell::new(false),
+        creates: Creates::default(),
+        named: RefCell::default(),
         pace,
         job,
     };
@@ -200,6 +205,9 @@ struct Sending<'a, J, T, O> {
     latency: Cell<Duration>,
     // Whether an answer named the contact of another row: what a create is answered with is confirmed from then on.
     distrusts_creates: Cell<bool>,
+    creates: Creates,
+    // The keys by the ids that creates were answered with, until the journal has them.
+    named: RefCell<HashMap<ContactId, String>>,
 }
 
 /// A contact on its way, with its row; a contact that only has to be settled has none.
@@ -378,7 +386,17 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         contact.task.start(call);
         let implied = self.implied(contact, *contact.task.standing() != before, None);
         contact.sent.set(contact.sent.get() + 1);
+        let on_its_way = (call.kind() == CallKind::Create).then(|| self.creates.begin());
         let (number, attempt, at) = self.exchange(call, implied, clearance.passage).await?;
+        if let (Attempt::Created(id), Some(on_its_way)) = (&attempt, on_its_way) {
+            self.look_at(id, contact.task.contact().key()).await?;
+            drop(on_its_way);
+            tokio::select! {
+                biased;
+                () = self.job.stop.asked() => {}
+                () = self.creates.looked_at() => {}
+            }
+        }
 
         if self.distrusts_creates.get() {
             contact.task.distrust();
@@ -388,9 +406,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let outcome = self.outcome(contact, at);
         let implied = self.implied_by(contact, before.standing(), call, outcome.as_ref());
         let ended = Ended { number, attempt: attempt.clone(), at };
-        let Recorded::Claimed { by } = self.job.journal.answered(ended.clone(), implied).await? else {
-            return Ok((attempt, outcome));
-        };
+        let recorded = self.job.journal.answered(ended.clone(), implied).await?;
+        if let Attempt::Created(id) = &attempt {
+            self.named.borrow_mut().remove(id);
+        }
+        let Recorded::Claimed { by } = recorded else { return Ok((attempt, outcome)) };
         // The answer named the contact of another key. Whatever else it answers to creates may be wrong, too.
         self.distrusts_creates.set(true);
         let named = contact.task.standing().id().cloned();
@@ -403,6 +423,19 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let implied = self.implied(contact, *contact.task.standing() != before, outcome.as_ref());
         let _written = self.job.journal.answered(ended, implied).await?;
         Ok((attempt, outcome))
+    }
+
+    // Whether the id that a create was answered with is that of another contact, which makes all such answers doubtful.
+    async fn look_at(&self, id: &ContactId, key: &Key) -> Result<(), JournalError> {
+        let key = key.to_string();
+        let is_named_twice = {
+            let mut named = self.named.borrow_mut();
+            named.insert(id.clone(), key.clone()).is_some_and(|other| other != key)
+        };
+        if is_named_twice || self.job.journal.holder(self.job.channel, id, &key).await?.is_some() {
+            self.distrusts_creates.set(true);
+        }
+        Ok(())
     }
 
     fn outcome(&self, contact: &OnTheWay, at: Timestamp) -> Option<Outcome> {

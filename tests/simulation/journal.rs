@@ -6,8 +6,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use contactsync::{
-    Call, CallKind, Carried, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy, Recorded, RunState,
-    SendJournal, Setting, Started, Timestamp, WindowId,
+    Call, CallKind, Carried, ContactId, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy,
+    Recorded, RunState, SendJournal, Setting, Started, Timestamp, WindowId,
 };
 use tokio::sync::Notify;
 
@@ -137,6 +137,10 @@ impl SendJournal for Gated<'_> {
         };
         self.gate().await;
         Ok(recorded)
+    }
+
+    async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>> {
+        self.inner.holder(channel, id, key).await
     }
 
     async fn concluded(&self, implied: Implied) -> Result<()> {

@@ -306,7 +306,7 @@ pub struct ConnectionArgs {
     /// The API's base URL, such as `https://app.example.com/api/v1`
     #[arg(long, value_name = "URL", conflicts_with = "platform")]
     pub url: Option<String>,
-    /// The platform by name: 1980tic, orade or respondio
+    /// The platform by name: 1980tic, orade, respondio, okeybot or botcity
     #[arg(long, value_name = "PRESET")]
     pub platform: Option<String>,
     /// The environment variable that holds the channel's token [default: CONTACTSYNC_TOKEN]

@@ -151,9 +151,11 @@ impl Task {
                 }
             }
             (
-                Stage::Checking { message, .. },
-                Attempt::Missing { .. } | Attempt::Refused { .. } | Attempt::Taken { .. },
-            ) => self.reject(message.clone()),
+                Stage::Checking { other, message },
+                Attempt::Missing { message: words }
+                | Attempt::Refused { message: words, .. }
+                | Attempt::Taken { message: words, .. },
+            ) => self.reject(format!("{message} (reading contact {other} was refused: {words})")),
             (Stage::Confirming { .. }, Attempt::Contact(remote))
                 if self.contact.matches().iter().any(|field| remote.has(field)) =>
             {
@@ -189,9 +191,10 @@ impl Task {
                 self.was_shown |= is_gone;
             }
             (Stage::Rereading { .. }, Attempt::Missing { .. }) => self.fall_back(now),
-            (Stage::Rereading { message, .. }, Attempt::Refused { .. } | Attempt::Taken { .. }) => {
-                self.reject(message.clone());
-            }
+            (
+                Stage::Rereading { id, message, .. },
+                Attempt::Refused { message: words, .. } | Attempt::Taken { message: words, .. },
+            ) => self.reject(format!("{message} (reading contact {id} was refused: {words})")),
             (_, _) => {}
         }
     }

@@ -1167,7 +1167,7 @@ fn an_id_that_is_said_to_be_gone_is_read_before_anything_is_made() {
         "reading is refused",
         new(),
         &[("update 7 2", missing()), ("read 7", refused())],
-        &rejected("no such contact"),
+        &rejected("no such contact (reading contact 7 was refused: no)"),
     );
     check(
         "reading gets no answer",
@@ -1277,4 +1277,24 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
         ],
         &done(Outcome::Created),
     );
+}
+
+#[test]
+fn a_search_without_an_answer_is_made_anew_by_the_next_process() {
+    let past = |attempt| PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt, ended: start() };
+    let contradictory = || Attempt::Page(Page { contradiction: Some("so".into()), ..Page::default() });
+    let resumed = |past: &[PastCall]| Task::new(contact(1, 0), Standing::Unknown, policy(Mode::Upsert), past, start());
+    let one = "find phone p1";
+    for past in [
+        &[past(contradictory()), past(contradictory())][..],
+        &[past(refused())],
+        &[past(Attempt::Missing { message: "Contact not found".into() })],
+    ] {
+        check(
+            "it is searched for again",
+            resumed(past),
+            &[(one, contradictory()), (one, page(&[])), ("create 1", created("7"))],
+            &done(Outcome::Created),
+        );
+    }
 }

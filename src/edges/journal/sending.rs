@@ -8,7 +8,7 @@ use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
 use crate::core::channel::WindowId;
-use crate::core::model::{Contact, Standing};
+use crate::core::model::{Contact, ContactId, Standing};
 use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
 use crate::core::time::{Setting, Timestamp};
@@ -125,6 +125,17 @@ pub trait SendJournal {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
     fn answered(&self, ended: Ended, settled: Implied) -> impl Future<Output = Result<Recorded, JournalError>>;
+
+    /// Another key of the channel than `key` that has this contact id, if there is one.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn holder(
+        &self,
+        channel: &str,
+        id: &ContactId,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<String>, JournalError>>;
 
     /// Writes down how a row ended that took no call.
     ///
@@ -265,6 +276,11 @@ impl SendJournal for Journal {
         self.ask(move |store| store.answered(&ended, &settled)).await
     }
 
+    async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>, JournalError> {
+        let (channel, id, key) = (channel.to_owned(), id.clone(), key.to_owned());
+        self.ask(move |store| Ok(store.holders(&channel, &id, &key)?.into_iter().next())).await
+    }
+
     async fn concluded(&self, implied: Implied) -> Result<(), JournalError> {
         self.ask(move |store| store.imply(&implied)).await
     }
@@ -288,7 +304,7 @@ mod tests {
     use crate::core::diff::TagsMode;
     use crate::core::doubt::Doubt;
     use crate::core::duplicates::Duplicates;
-    use crate::core::model::{ContactId, Draft, Field, Mode};
+    use crate::core::model::{Draft, Field, Mode};
     use crate::core::page::Page;
     use crate::edges::journal::{NewPlan, NewRun, Planned};
 

@@ -9,7 +9,7 @@ use super::{Result, Store, call_kind, integer, json, millis, natural, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
-use crate::core::model::{Contact, ID_KEY, Standing};
+use crate::core::model::{Contact, ContactId, ID_KEY, Standing};
 use crate::core::record::Cells;
 use crate::core::task::PastCall;
 use crate::core::time::{Setting, Timestamp};
@@ -315,29 +315,32 @@ impl Store {
         Ok(Recorded::Written)
     }
 
+    // The other keys of the channel that have this contact id. A key that is the id itself is the same contact.
+    pub(in crate::edges::journal) fn holders(&self, channel: &str, id: &ContactId, key: &str) -> Result<Vec<String>> {
+        let mut holders = self.db.prepare_cached(
+            "SELECT key FROM known
+             WHERE channel = ?1 AND contact ->> '$.id' = ?2 AND contact IS NOT NULL AND key <> ?3",
+        )?;
+        let keys = holders.query_map([channel, id.as_str(), key], |row| row.get::<_, String>(0))?;
+        let mut keys = keys.collect::<rusqlite::Result<Vec<_>>>()?;
+        keys.retain(|key| !key.starts_with(ID_KEY));
+        Ok(keys)
+    }
+
     // One id is one contact. The other key that has an id which the platform has just named, if its row is in the input
     // as well, or if a create named it; a key that the input no longer has gives a contact up that was found.
     fn claim(&self, call: i64, implied: &Implied) -> Result<Option<String>> {
         let (Some(named_by), Some(Standing::Known(known))) = (implied.names_id, &implied.standing) else {
             return Ok(None);
         };
-        let mut holders = self.db.prepare_cached(
-            "SELECT known.key, EXISTS (SELECT 1 FROM items JOIN calls ON calls.run = items.run
-                                       WHERE calls.number = ?4 AND items.key = known.key AND items.doubles IS NULL)
-             FROM known WHERE channel = ?1 AND contact ->> '$.id' = ?2 AND contact IS NOT NULL AND key <> ?3",
+        let mut is_in_input = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM items JOIN calls ON calls.run = items.run
+                            WHERE calls.number = ?1 AND items.key = ?2 AND items.doubles IS NULL)",
         )?;
         let (channel, key) = (&implied.channel, implied.contact.key().to_string());
-        let rows = holders.query_map(params![channel, known.id.as_str(), key, call], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?))
-        })?;
         let mut given_up = Vec::new();
-        for row in rows {
-            let (holder, is_in_input) = row?;
-            // Known by its id alone, it is the same contact.
-            if holder.starts_with(ID_KEY) {
-                continue;
-            }
-            if is_in_input || named_by == CallKind::Create {
+        for holder in self.holders(channel, &known.id, &key)? {
+            if named_by == CallKind::Create || is_in_input.query_row(params![call, holder], |row| row.get(0))? {
                 return Ok(Some(holder));
             }
             given_up.push(holder);
