@@ -157,6 +157,8 @@ pub struct Task {
     is_unconfirmed: bool,
     // Whether the platform showed the contact after it had said that it is gone.
     was_shown: bool,
+    // The change for whose refusal the contact was read. Refused again, it stays refused, whatever was written between.
+    reread_for: Option<Call>,
     wrote: bool,
     fell_back: bool,
     lost_creates: u32,
@@ -208,6 +210,7 @@ impl Task {
             distrusts: false,
             is_unconfirmed: false,
             was_shown: false,
+            reread_for: None,
             wrote: false,
             fell_back: false,
             lost_creates: 0,

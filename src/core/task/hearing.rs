@@ -185,7 +185,9 @@ impl Task {
                 // gone and is there gets one more chance.
                 self.wrote |= !is_gone;
                 self.stage = Stage::Writing;
-                if self.next_write().as_ref() == Some(&refused) && (!is_gone || self.was_shown) {
+                let next = self.next_write();
+                let is_refused_again = if is_gone { self.was_shown && next.is_some() } else { next == Some(refused) };
+                if is_refused_again {
                     self.reject(message);
                 }
                 self.was_shown |= is_gone;
@@ -262,7 +264,8 @@ impl Task {
                 // A tag that nobody saw there need not be there; one that is refused for that is gone as wanted.
                 let is_blind =
                     matches!(call, Call::RemoveTags { tags, .. } if tags.iter().any(|tag| !known.tags.contains(tag)));
-                if known.doubt || is_blind {
+                if (known.doubt || is_blind) && self.reread_for.as_ref() != Some(call) {
+                    self.reread_for = Some(call.clone());
                     let id = known.id.clone();
                     let (refused, message) = (call.clone(), message.clone());
                     self.stage = Stage::Rereading { id, refused, message, is_gone: false };

@@ -499,6 +499,38 @@ fn a_refusal_after_a_lost_change_is_looked_into() {
     check("nothing was lost", task(removing(), has_tag(), Mode::Upsert), &[("remove 7 1", refused())], &rejected("no"));
 }
 
+/// A platform that keeps a value in another form shows it as one that is yet to be written, however often it is.
+#[test]
+fn a_change_that_is_refused_again_after_a_read_is_not_tried_for_ever() {
+    let shown = || Attempt::Contact(remote("7", &[("phone", "1"), ("f1", "another form")], &[]));
+    let task = || task(contact(2, 1), Standing::Known(known("7")), Mode::Upsert);
+    check(
+        "refused",
+        task(),
+        &[
+            ("update 7 2", Attempt::Done),
+            ("add 7 1", refused()),
+            ("read 7", shown()),
+            ("update 7 1", Attempt::Done),
+            ("add 7 1", refused()),
+        ],
+        &rejected("no"),
+    );
+    check(
+        "said to be gone",
+        task(),
+        &[
+            ("update 7 2", Attempt::Done),
+            ("add 7 1", missing()),
+            ("read 7", shown()),
+            ("update 7 1", Attempt::Done),
+            ("add 7 1", missing()),
+            ("read 7", shown()),
+        ],
+        &rejected("no such contact"),
+    );
+}
+
 #[test]
 fn a_contact_that_is_gone_is_searched_again() {
     check(
