@@ -1,6 +1,6 @@
 //! What the JSON of an answer says, read as leniently as it can be without guessing.
 //!
-//! Each function gives `None` for what it cannot read. None of them knows the status; see [`super::answer`].
+//! Each function gives `None` for what it cannot read. None of them knows the status; see [`mod@super::answer`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
