@@ -43,7 +43,7 @@ pub enum Attempt {
     },
     /// Refused for a reason that trying again does not change.
     Refused {
-        /// The HTTP status; [`NO_REQUEST`] when no request could be built from the call.
+        /// The HTTP status; 0 when no request could be built from the call.
         status: u16,
         /// The platform's words.
         message: String,

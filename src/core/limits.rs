@@ -42,17 +42,17 @@ pub struct TooLong {
 /// A part of a contact whose length is bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bounded {
-    /// The platform's id; at most [`ID_CHARACTERS`].
+    /// The platform's id; at most `ID_CHARACTERS`.
     Id,
-    /// A tag to have; at most [`TAG_CHARACTERS`].
+    /// A tag to have; at most `TAG_CHARACTERS`.
     Tag,
-    /// A tag to remove; at most [`TAG_CHARACTERS`].
+    /// A tag to remove; at most `TAG_CHARACTERS`.
     RemovedTag,
-    /// The name of this field; at most [`FIELD_NAME_CHARACTERS`].
+    /// The name of this field; at most `FIELD_NAME_CHARACTERS`.
     Name(String),
-    /// The value of this field; at most [`VALUE_BYTES`].
+    /// The value of this field; at most `VALUE_BYTES`.
     Value(String),
-    /// The value of this match field, with the field's name; at most [`SEARCH_BYTES`].
+    /// The value of this match field, with the field's name; at most `SEARCH_BYTES`.
     Search(String),
 }
 

@@ -248,8 +248,7 @@ impl Contact {
     /// [`Contact::as_nth`].
     ///
     /// # Errors
-    /// A [`Flaw`] when the parts contradict each other, hold nothing, or are longer than a request can carry
-    /// ([`limits`](crate::core::limits)).
+    /// A [`Flaw`] when the parts contradict each other, hold nothing, or are longer than a request can carry.
     pub fn new(draft: Draft) -> Result<Self, Flaw> {
         let Draft { id, matches, fields, clear, tags, remove_tags } = draft;
         let count = matches.len();

@@ -483,7 +483,13 @@ mod tests {
         // A message beside an empty list may be that of a refusal that lost its status.
         check(Find, 200, r#"{"data":[],"message":"Search is unavailable"}"#, "contradiction");
         check(Find, 200, r#"{"data":[],"message":"OK"}"#, "page 0 false");
-        check(Find, 200, r#"{"data":[],"status":"success","message":"0 contacts"}"#, "page 0 false");
+        check(Find, 200, r#"{"data":[],"status":"success","message":"0 contacts","meta":{"total":0}}"#, "page 0 false");
+        check(
+            Find,
+            200,
+            r#"{"data":[],"status":"success","message":"Contact Tags deleted successfully."}"#,
+            "contradiction",
+        );
         check(Find, 200, r#"{"data":[{"id":1}],"message":"1 contact"}"#, "page 1 false");
         // What is empty is no trouble.
         check(Find, 200, r#"{"data":[],"error":null,"errors":[],"status":"ok","success":true}"#, "page 0 false");

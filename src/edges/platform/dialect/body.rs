@@ -1,6 +1,6 @@
 //! What the JSON of an answer says, read as leniently as it can be without guessing.
 //!
-//! Each function gives `None` for what it cannot read. None of them knows the status; see [`super::answer`].
+//! Each function gives `None` for what it cannot read. None of them knows the status; see [`mod@super::answer`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -118,7 +118,7 @@ pub(super) fn is_envelope(json: &Json) -> bool {
     let is_error = |json: &Json| json.as_str().is_some_and(is_error_word);
     json.get("status").is_some_and(is_error)
         || json.get("success").is_some_and(is_denial)
-        || (json.get("message").is_some() && json.get("data").is_some())
+        || (json.get("message").and_then(any_words).is_some() && json.get("data").is_some())
 }
 
 /// Whether the body has exactly the documented form of an error: `{status: "error", message, data}` (API.md, "Errors").
@@ -412,6 +412,7 @@ mod tests {
         check(json!({ "message": "a", "data": [] }), false, true);
         check(json!({ "success": false, "message": "a" }), false, true);
         check(json!({ "message": "a" }), false, false);
+        check(json!({ "message": 14, "data": null }), false, false);
         check(json!({ "status": 404, "error": "Not Found", "path": "/contact" }), false, false);
         check(json!({ "title": "a", "status": 404, "detail": "b" }), false, false);
         check(json!(["a"]), false, false);

@@ -47,7 +47,7 @@ impl<'a> Carried<'a> {
         let (first, place) = (parts.next()?, parts.next());
         let at = place.and_then(|place| place.parse::<usize>().ok());
         match (first, at) {
-            ("custom_fields", Some(at)) => self.fields.get(at).map(|field| field_label(&field.name)),
+            ("custom_fields", Some(at)) if !self.is_find => self.fields.get(at).map(|field| field_label(&field.name)),
             ("tags", Some(at)) => self.tags.get(at).map(|tag| format!("tag `{}`", shown(tag))),
             ("custom_fields", None) if !self.is_find && !self.fields.is_empty() => Some("the fields".to_owned()),
             ("tags", None) if !self.tags.is_empty() => Some("the tags".to_owned()),
@@ -132,6 +132,7 @@ mod tests {
         check(&find(), "value", Some("field `phone`"));
         check(&find(), "phone", Some("field `phone`"));
         check(&find(), "name", None);
+        check(&find(), "custom_fields.0.value", None);
         check(&find(), "page", None);
         let long = Call::Create { fields: vec![Field::text("é".repeat(61), "1")] };
         check(&long, "custom_fields.0.value", Some(&format!("field `{}…`", "é".repeat(60))));

@@ -23,8 +23,8 @@ pub(super) fn page(json: &Json, asked: u32) -> Option<Page> {
     let count = u64::try_from(contacts.len()).unwrap_or(u64::MAX);
     let numbers = Numbers::of(json);
     let more = count > 0 && numbers.more(asked, count).unwrap_or(contacts.len() >= CONTACTS_PER_PAGE);
-    let contradiction =
-        numbers.contradiction(asked, count).or_else(|| twice(&contacts)).or_else(|| stray_words(json, count));
+    let contradiction = numbers.contradiction(asked, count).or_else(|| twice(&contacts));
+    let contradiction = contradiction.or_else(|| stray_words(json, &numbers).filter(|_| count == 0));
     Some(Page { total: numbers.total(), contradiction, ..Page::of(contacts).followed(more) })
 }
 
@@ -208,9 +208,10 @@ fn twice(contacts: &[Remote]) -> Option<String> {
     (!is_once).then(|| "one contact is shown twice".to_owned())
 }
 
-// The documented answer to a search has no words. Beside an empty list they may be those of a refusal.
-fn stray_words(json: &Json, count: u64) -> Option<String> {
-    if count > 0 || body::says_success(json) {
+// The documented answer to a search has no words. Beside an empty list they may be those of a refusal, or of the answer to
+// another call: that to a change of tags has an empty list too.
+fn stray_words(json: &Json, numbers: &Numbers) -> Option<String> {
+    if body::says_success(json) && numbers.total().is_some() {
         return None;
     }
     let words = body::words(json)?;
@@ -309,6 +310,9 @@ mod tests {
         check(0, json!({ "meta": { "total": 0, "from": 0, "to": 0 } }), 1, false);
         check(0, json!({ "meta": { "total": 14 } }), 3, false);
         check(0, json!({ "links": { "next": "" } }), 1, false);
+        check(0, json!({ "status": "success", "message": "0 contacts", "meta": { "total": 0 } }), 1, false);
+        check(0, json!({ "message": "OK" }), 1, false);
+        check(1, json!({ "message": "1 contact" }), 1, false);
         check(0, json!({ "links": { "next": false } }), 1, false);
         let pagination =
             json!({ "total": 14, "per_page": 10, "current_page": 1, "total_pages": 2, "links": { "next": "x" } });
@@ -374,6 +378,10 @@ mod tests {
         // Words where none belong.
         let words = "no contacts are shown, and a message beside them: Search is down";
         check_not(&body(0, &json!({ "message": "Search is down" })), 1, words);
+        // The documented answer to a change of tags.
+        let tags = json!({ "status": "success", "message": "Contact Tags deleted successfully." });
+        let words = "no contacts are shown, and a message beside them: Contact Tags deleted successfully.";
+        check_not(&body(0, &tags), 1, words);
     }
 
     #[test]

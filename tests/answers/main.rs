@@ -1,0 +1,200 @@
+//! The answer parser against raw answers, each as it is and mutated.
+//!
+//! `fixtures/answers` holds answers as such servers give them: the documented ones, those that clients met, and those of
+//! proxies, firewalls and the framework behind the platform. `table.txt` says what each means for each of the six calls,
+//! to be checked by eye. The property test changes them at random and checks what must hold for every answer there is;
+//! its rules are written here once more, apart from the parser's own.
+//!
+//! `CASES=10000000 cargo test --release --test answers` is the full run. `FIRST=N CASES=1` repeats case N.
+
+mod mutation;
+mod oracle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use std::{env, fs, thread};
+
+use contactsync::{Answer, Attempt, Call, CallKind, ContactId, Field, Token, dialect};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use mutation::Mutator;
+
+/// What each answer means for each call.
+const TABLE: &str = include_str!("table.txt");
+
+/// The token that a mutated answer may repeat.
+const TOKEN: &str = "tok-3cr3t-0123456789abcdef0123456789abcdef";
+
+/// A raw answer.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names, in small letters, and values.
+    pub headers: Vec<(String, String)>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+impl Raw {
+    // The status line, the headers, an empty line, the body.
+    fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(2).position(|window| window == b"\n\n").expect("an empty line ends the headers");
+        let head = str::from_utf8(&bytes[..end]).expect("a head is text");
+        let mut lines = head.lines();
+        let status_line = lines.next().expect("a status line");
+        let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+        let headers = lines.map(|line| header(line).expect("a header")).collect();
+        Self { status, headers, body: bytes[end + 2..].to_vec() }
+    }
+
+    fn header_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in &self.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
+            {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+
+    fn answer(&self, call: &Call) -> Answer {
+        dialect::answer(call, self.status, &self.header_map(), &self.body, SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// A call of this kind; a find asks for this page.
+fn call(kind: CallKind, page: u32) -> Call {
+    let id = ContactId::new("1776025372480910").expect("not blank");
+    let fields = ["phone", "lastName", "token"].map(|name| Field::text(name, "x")).to_vec();
+    let tags = vec!["vip".to_owned(), "Blog Updates".to_owned()];
+    match kind {
+        CallKind::Find => Call::Find { field: Field::text("phone", "x"), page },
+        CallKind::Read => Call::Read { id },
+        CallKind::Create => Call::Create { fields },
+        CallKind::Update => Call::Update { id, fields },
+        CallKind::AddTags => Call::AddTags { id, tags },
+        CallKind::RemoveTags => Call::RemoveTags { id, tags },
+    }
+}
+
+fn corpus() -> BTreeMap<String, Raw> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/answers");
+    let entries = fs::read_dir(&folder).expect("the folder of answers");
+    let files = entries.map(|entry| entry.expect("an entry").path());
+    let is_answer = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "http");
+    files
+        .filter(is_answer)
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            (name, Raw::parse(&fs::read(&path).expect("a file that can be read")))
+        })
+        .collect()
+}
+
+// An attempt in a few words: what a reader of the table wants to check.
+fn short(answer: &Answer) -> String {
+    let limit = if answer.rate_limit.is_some() { " L" } else { "" };
+    let wait = |wait: Option<Duration>| wait.map_or_else(String::new, |wait| format!(" {}s", wait.as_secs()));
+    let text = match &answer.attempt {
+        Attempt::Page(page) => {
+            let more = if page.more { "+" } else { "" };
+            let mark = if page.contradiction.is_some() { " contradicts" } else { "" };
+            format!("page {}{more}{mark}", page.contacts.len())
+        }
+        Attempt::Refused { about_row: true, .. } => "refused row".to_owned(),
+        Attempt::Throttled { retry_after } => format!("throttled{}", wait(*retry_after)),
+        Attempt::Lost { retry_after, .. } => format!("lost{}", wait(*retry_after)),
+        Attempt::Taken { by, .. } => format!("taken{}", if by.is_some() { " by" } else { "" }),
+        other => other.name().to_owned(),
+    };
+    text + limit
+}
+
+#[test]
+fn every_answer_means_what_the_table_says() {
+    let mut found = String::new();
+    for (name, raw) in corpus() {
+        let _ = writeln!(found, "{name}");
+        let mut by_meaning: Vec<(String, Vec<String>)> = Vec::new();
+        let calls = CallKind::ALL.map(|kind| (kind.name().to_owned(), call(kind, 1)));
+        let pages = [2, 3].map(|page| (format!("find page {page}"), call(CallKind::Find, page)));
+        for (label, call) in calls.into_iter().chain(pages) {
+            let meaning = short(&raw.answer(&call));
+            match by_meaning.iter_mut().find(|(other, _)| *other == meaning) {
+                Some((_, labels)) => labels.push(label),
+                None => by_meaning.push((meaning, vec![label])),
+            }
+        }
+        let all = by_meaning.len() == 1;
+        for (meaning, labels) in by_meaning {
+            let labels = if all { "all".to_owned() } else { labels.join(", ") };
+            let _ = writeln!(found, "    {meaning:22} {labels}");
+        }
+    }
+    if TABLE != found {
+        let both = TABLE.lines().zip(found.lines()).find(|(expected, found)| expected != found);
+        panic!("the table differs first in {both:#?}\nall that was found:\n{found}");
+    }
+}
+
+/// How many cases, and the first of them.
+fn cases() -> (u64, u64) {
+    let number = |name: &str, default: u64| {
+        env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
+    };
+    (number("FIRST", 0), number("CASES", 100_000))
+}
+
+#[test]
+fn whatever_comes_no_rule_is_broken() {
+    let corpus: Vec<Raw> = corpus().into_values().collect();
+    let token = Token::new(TOKEN).expect("a token");
+    let (first, count) = cases();
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let seen: BTreeSet<(CallKind, &'static str)> = thread::scope(|scope| {
+        let run = |thread: u64| {
+            let (corpus, token) = (&corpus, &token);
+            scope.spawn(move || {
+                let mut seen = BTreeSet::new();
+                for case in (first..first + count).filter(|case| case % threads == thread) {
+                    let mutant = Mutator::of(case, corpus).mutant();
+                    let answer = mutant.raw.answer(&mutant.call);
+                    if let Err(broken) = oracle::check(&mutant.call, &mutant.raw, &answer, token) {
+                        let body = String::from_utf8_lossy(&mutant.raw.body);
+                        let Raw { status, headers, .. } = &mutant.raw;
+                        panic!("case {case}: {broken}\n{:?}\n{status} {headers:?}\n{body}\n{answer:#?}", mutant.call);
+                    }
+                    seen.insert((mutant.call.kind(), answer.attempt.name()));
+                }
+                seen
+            })
+        };
+        let threads: Vec<_> = (0..threads).map(run).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("no rule is broken")).collect()
+    });
+    if count >= 100_000 {
+        check_reached(&seen);
+    }
+}
+
+/// The mutations come near to every rule: each meaning that a call can have was met.
+fn check_reached(seen: &BTreeSet<(CallKind, &'static str)>) {
+    let always = ["refused", "unauthorized", "throttled", "queued", "wrong_path", "lost"];
+    for kind in CallKind::ALL {
+        let own: &[&str] = match kind {
+            CallKind::Find => &["page"],
+            CallKind::Read => &["contact", "missing"],
+            CallKind::Create => &["created", "taken"],
+            CallKind::Update => &["done", "missing", "taken"],
+            CallKind::AddTags | CallKind::RemoveTags => &["done", "missing"],
+        };
+        let expected: BTreeSet<&str> = always.iter().chain(own).copied().collect();
+        let found: BTreeSet<&str> = seen.iter().filter(|(other, _)| *other == kind).map(|(_, name)| *name).collect();
+        assert_eq!(found, expected, "{}", kind.name());
+    }
+}
