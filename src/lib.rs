@@ -31,8 +31,11 @@
 //! # What always holds
 //!
 //! * **A create is never sent twice on a guess.** Its intent is committed before it is sent. While its answer is unknown
-//!   its contact is *unsettled*, which only a search that finds it, a search after the settle time that finds nobody, or
-//!   a refusal ends.
+//!   its contact is *in doubt*. That ends with a search that finds it, with a complete and consistent search after the
+//!   search lag that does not and shows no new contact that could be it, or with a refusal.
+//! * **Only a consistent search shows that a contact is absent.** A refused search, one that reports trouble and one whose
+//!   pages do not add up say nothing about the contact.
+//! * **One contact id belongs to one key of a channel.** The journal does not take an answer that names the id of another.
 //! * **No unpaced and no unjournaled call.** A transport takes a call only with a permit, which only the window makes,
 //!   and with the journal's word that its intent is committed. Sending consumes both, and neither can be copied.
 //! * **A granted call always ends for the window**, whatever becomes of its future: given back when nothing of it left
