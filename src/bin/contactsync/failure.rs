@@ -16,7 +16,7 @@ pub enum Exit {
     Done = 0,
     /// An unexpected failure: nothing lost.
     Failed = 1,
-    /// Wrong usage or configuration: nothing was sent.
+    /// Wrong usage or configuration, a URL at which every call answers 404 included: nothing was changed.
     Usage = 2,
     /// Done, but some rows were rejected.
     Rejected = 3,
@@ -42,9 +42,16 @@ impl Exit {
         match &ending.stopped {
             Some(StopReason::Unauthorized(_)) => Self::Unauthorized,
             Some(StopReason::Unlisted(_)) => Self::Failed,
-            Some(StopReason::Signal(_) | StopReason::Down(_) | StopReason::Deadline | StopReason::MaxCalls(_)) => {
-                Self::Stopped
-            }
+            Some(StopReason::WrongUrl(_)) => Self::Usage,
+            Some(
+                StopReason::Signal(_)
+                | StopReason::Down(_)
+                | StopReason::KindDown(_)
+                | StopReason::Refusing(_)
+                | StopReason::AskedToWait(_)
+                | StopReason::Deadline
+                | StopReason::MaxCalls(_),
+            ) => Self::Stopped,
             None if ending.summary.pending > 0 => Self::Stopped,
             None if ending.summary.rejected > 0 => Self::Rejected,
             None => Self::Done,

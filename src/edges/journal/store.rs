@@ -4,9 +4,11 @@
 mod history;
 mod kept;
 mod listing;
+mod order;
 mod placing;
 mod planning;
 mod sending;
+mod stated;
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -28,13 +30,13 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
 
 /// What brings a file of an earlier version to the next one, from version 1 on.
-const UPGRADES: [&str; 1] = [include_str!("upgrade_1.sql")];
+const UPGRADES: [&str; 2] = [include_str!("upgrade_1.sql"), include_str!("upgrade_2.sql")];
 
 /// How long another process may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
