@@ -59,6 +59,7 @@ pub use crate::core::guess::{
     Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
 };
 pub use crate::core::health::PATIENCE;
+pub use crate::core::limits::{Bounded, TooLong};
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::page::{OtherHit, Page, Shown};
@@ -72,7 +73,7 @@ pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
     Carried, Counts, Ended, Implied, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, NO_CHANNEL,
-    NewRun, Rows, RunRow, RunState, SendJournal,
+    NewRun, Recorded, Rows, RunRow, RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;

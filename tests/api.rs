@@ -73,7 +73,7 @@ fn documented_contact(platform: &str) -> Remote {
 
 fn documented_success(kind: CallKind, platform: &str) -> Attempt {
     match kind {
-        CallKind::Find => Attempt::Page(Page::of(vec![documented_contact(platform)])),
+        CallKind::Find => Attempt::Page(Page { total: Some(1), ..Page::of(vec![documented_contact(platform)]) }),
         CallKind::Read => Attempt::Contact(documented_contact(platform)),
         CallKind::Create => Attempt::Created(id("cus_112233344555")),
         CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => Attempt::Done,
@@ -90,8 +90,8 @@ fn documented_error(status: u16) -> Attempt {
     }
 }
 
-fn read(kind: CallKind, status: u16, body: &str) -> Attempt {
-    classify(kind, status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH)
+fn read(call: &Call, status: u16, body: &str) -> Attempt {
+    classify(call, status, &HeaderMap::new(), body.as_bytes(), SystemTime::UNIX_EPOCH)
 }
 
 #[test]
@@ -122,11 +122,17 @@ fn every_documented_request_is_what_the_dialect_writes() {
 fn every_documented_answer_is_read_as_what_it_means() {
     for platform in PLATFORMS {
         for kind in CallKind::ALL {
+            let call = documented_call(kind, platform);
             let success = text(platform, &format!("{}.200.json", kind.name()));
-            assert_eq!(read(kind, 200, &success), documented_success(kind, platform), "{platform} {}", kind.name());
+            assert_eq!(read(&call, 200, &success), documented_success(kind, platform), "{platform} {}", kind.name());
             for status in ERRORS {
                 let error = text(platform, &format!("error.{status}.json"));
-                assert_eq!(read(kind, status, &error), documented_error(status), "{platform} {} {status}", kind.name());
+                assert_eq!(
+                    read(&call, status, &error),
+                    documented_error(status),
+                    "{platform} {} {status}",
+                    kind.name()
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What came back of one sent call: the attempt, and what the answer said beside it.
 
-use crate::core::attempt::Attempt;
+use crate::core::attempt::{Attempt, NO_REQUEST};
 
 /// What the platform says of the limit beside an answer (API.md, "The limit").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,11 @@ pub struct Answer {
     pub left: bool,
 }
 
-/// An attempt with nothing beside it. Only one that is [`Attempt::Unsent`] never left.
+/// An attempt with nothing beside it. Only one that is [`Attempt::Unsent`], or from which no request could be built, never
+/// left.
 impl From<Attempt> for Answer {
     fn from(attempt: Attempt) -> Self {
-        let left = !matches!(attempt, Attempt::Unsent { .. });
+        let left = !matches!(attempt, Attempt::Unsent { .. } | Attempt::Refused { status: NO_REQUEST, .. });
         Self { attempt, rate_limit: None, left }
     }
 }

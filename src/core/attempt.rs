@@ -10,6 +10,9 @@ use crate::core::page::Page;
 /// What a proxy says that did not wait for the platform any longer.
 const GATEWAY_TIMEOUT: u16 = 504;
 
+/// The status of a refusal of a call from which no request can be built. Nothing was sent.
+pub const NO_REQUEST: u16 = 0;
+
 /// What one try at a call came to, with what the platform said.
 ///
 /// The three groups matter more than the cases: an *answer* says what is, a *refusal* says that the call had no
@@ -40,7 +43,7 @@ pub enum Attempt {
     },
     /// Refused for a reason that trying again does not change.
     Refused {
-        /// The HTTP status; 0 when no request could be built from the call.
+        /// The HTTP status; [`NO_REQUEST`] when no request could be built from the call.
         status: u16,
         /// The platform's words.
         message: String,

@@ -24,11 +24,12 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::model::{Contact, Mode, Rejection};
+use crate::core::limits::{Bounded, TooLong, shown};
+use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::{nfc, nfc_texts};
 use crate::core::record::{Cells, Record, Texts};
 
-use self::by_name::{Column, ID_COLUMN, SHAPE_KEY, is_shape, reserved};
+use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_shape, reserved};
 use self::close::closest;
 pub use self::error::MappingError;
 use self::error::Quoted;
@@ -334,24 +335,42 @@ impl Mapping {
         if must_find(self.mode) && !parts.can_be_found() {
             return Err(self.nothing_to_find_by());
         }
-        parts.contact().map_err(|flaw| Refusal { column: None, reason: flaw.to_string() })
+        parts.contact().map_err(|flaw| Refusal { column: self.column_at_fault(&flaw), reason: flaw.to_string() })
+    }
+
+    // The column that a flaw is in, where it is in one.
+    fn column_at_fault(&self, flaw: &Flaw) -> Option<String> {
+        let Flaw::TooLong(TooLong { part, .. }) = flaw else { return None };
+        Some(match part {
+            Bounded::Id => self.id.as_ref().map_or(ID_COLUMN, Read::label).to_owned(),
+            Bounded::Tag => self.tags_column(false).unwrap_or(TAGS_COLUMN).to_owned(),
+            Bounded::RemovedTag => self.tags_column(true).unwrap_or(REMOVE_TAGS_COLUMN).to_owned(),
+            Bounded::Name(field) => shown(self.column_of(field)),
+            Bounded::Value(field) | Bounded::Search(field) => self.column_of(field).to_owned(),
+        })
+    }
+
+    // The first column that a rule reads tags from.
+    fn tags_column(&self, remove: bool) -> Option<&str> {
+        self.tags.iter().filter(|tags| tags.remove() == remove).find_map(Tagged::column)
+    }
+
+    // The column that gives a field its value: that of its rule, else the one of its name.
+    fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
+        self.fields.iter().find(|filled| filled.name() == field).map_or(field, Filled::label)
     }
 
     fn nothing_to_find_by(&self) -> Refusal {
-        let column = |field: &str| {
-            let rule = self.fields.iter().find(|filled| filled.name() == field);
-            rule.map_or_else(|| field.to_owned(), |filled| filled.label().to_owned())
-        };
         match self.match_fields.as_slice() {
             [] => {
                 let column = self.id.as_ref().map_or(ID_COLUMN, Read::label);
                 Refusal::of(column, "expected an id, as there is no match field; found none")
             }
-            [field] => Refusal::of(&column(field), "expected a value (match field), found none"),
+            [field] => Refusal::of(self.column_of(field), "expected a value (match field), found none"),
             [first, ..] => {
                 let reason =
                     format!("expected a value in one of the match fields {}, found none", Quoted(&self.match_fields));
-                Refusal { column: Some(column(first)), reason }
+                Refusal { column: Some(self.column_of(first).to_owned()), reason }
             }
         }
     }

@@ -6,6 +6,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::decimal::Decimal;
+use crate::core::doubt::Doubt;
+use crate::core::limits::{self, TooLong};
+use crate::core::nfc::nfc;
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
@@ -38,6 +42,29 @@ impl Value {
     /// (API.md, trap 10).
     pub fn is_blank(&self) -> bool {
         matches!(self, Self::Text(text) if text.trim().is_empty())
+    }
+
+    /// Whether a value that the platform shows is this one, which makes its contact the one that is looked for.
+    ///
+    /// Text is compared after trimming (API.md, trap 2). A JSON number is compared as an exact decimal, a boolean as `true`
+    /// or `false` (API.md, trap 11); text with a leading zero or plus sign is no number.
+    pub fn is_shown_as(&self, shown: &Self) -> bool {
+        match (self, shown) {
+            (Self::Text(text), Self::Text(other)) => text.trim() == other.trim(),
+            (Self::Bool(one), Self::Bool(other)) => one == other,
+            (Self::Text(text), Self::Bool(flag)) | (Self::Bool(flag), Self::Text(text)) => {
+                text.trim().eq_ignore_ascii_case(if *flag { "true" } else { "false" })
+            }
+            (Self::Text(text), Self::Number(number)) | (Self::Number(number), Self::Text(text)) => {
+                let text = Decimal::of_text(text.trim());
+                text.is_some() && text == Decimal::of_number(number)
+            }
+            (Self::Number(one), Self::Number(other)) => {
+                let decimal = Decimal::of_number(one);
+                one == other || (decimal.is_some() && decimal == Decimal::of_number(other))
+            }
+            (Self::Bool(_), Self::Number(_)) | (Self::Number(_), Self::Bool(_)) => false,
+        }
     }
 
     /// Whether writing one over the other would change nothing that a reader can see.
@@ -106,6 +133,9 @@ impl fmt::Display for ContactId {
     }
 }
 
+/// How the text of a key begins that is the platform's id.
+pub const ID_KEY: &str = "contact_id=";
+
 /// What makes two rows the same contact of a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Key {
@@ -155,7 +185,7 @@ impl fmt::Display for Key {
         match self {
             // The sign that parts name and value must not occur in the name, or two contacts could share one key.
             Self::Match { field, value } => write!(f, "{}={value}", field.replace('%', "%25").replace('=', "%3D")),
-            Self::Id(id) => write!(f, "contact_id={id}"),
+            Self::Id(id) => write!(f, "{ID_KEY}{id}"),
             Self::Row { digest, nth } => write!(f, "#{digest}.{nth:08}"),
         }
     }
@@ -205,6 +235,9 @@ pub enum Flaw {
     /// More match fields than the first call of a create can carry.
     #[error("{0} match fields, and a create carries {limit}", limit = crate::core::call::FIELDS_PER_CALL)]
     MatchFields(usize),
+    /// A part that no request can carry.
+    #[error("{0}")]
+    TooLong(TooLong),
     /// Nothing to write and nothing to find it by.
     #[error("the row has no value")]
     Empty,
@@ -215,7 +248,8 @@ impl Contact {
     /// [`Contact::as_nth`].
     ///
     /// # Errors
-    /// A [`Flaw`] when the parts contradict each other or hold nothing.
+    /// A [`Flaw`] when the parts contradict each other, hold nothing, or are longer than a request can carry
+    /// ([`limits`](crate::core::limits)).
     pub fn new(draft: Draft) -> Result<Self, Flaw> {
         let Draft { id, matches, fields, clear, tags, remove_tags } = draft;
         let count = matches.len();
@@ -249,6 +283,7 @@ impl Contact {
         if let Some(twice) = tags.iter().find(|tag| remove_tags.contains(tag)) {
             return Err(Flaw::TagTwice(twice.to_string()));
         }
+        limits::check(id.as_ref(), &all, matches, &tags, &remove_tags).map_err(Flaw::TooLong)?;
         let key = match (&all[..matches], &id) {
             ([first, ..], _) => Key::of(first),
             ([], Some(id)) => Key::Id(id.clone()),
@@ -373,9 +408,10 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Whether the contact has exactly this value in this field, after trimming. Search is looser than that (API.md, trap 2).
+    /// Whether the contact has exactly this value in this field ([`Value::is_shown_as`]). Search is looser than that
+    /// (API.md, trap 2).
     pub fn has(&self, field: &Field) -> bool {
-        self.fields.get(&*field.name).is_some_and(|value| value.text().trim() == field.value.text().trim())
+        self.fields.get(&*field.name).is_some_and(|value| field.value.is_shown_as(value))
     }
 
     /// Whether the contact has a value in this field, and another one.
@@ -383,19 +419,38 @@ impl Remote {
         self.fields.get(&*field.name).is_some_and(|value| !value.is_blank() && !value.same(&field.value))
     }
 
-    /// Whether what it has in this field could be the same value in another form: a phone with and without its `+` or
-    /// country code (API.md, trap 9), other case, other punctuation. A contact that does not show the field could, too.
+    /// Whether what it has in this field could be the same value in another form: a phone with and without its `+`, country
+    /// code (API.md, trap 9) or WhatsApp's `1` after `+52`, other case, other punctuation, another Unicode form, a number,
+    /// or cut short. A contact that does not show the field could, too.
     pub fn resembles(&self, field: &Field) -> bool {
         let bare = |value: &Value| -> String {
-            value.text().chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+            nfc(&value.text()).chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
         };
         let Some(value) = self.fields.get(&*field.name) else { return true };
         let (one, two) = (bare(value), bare(&field.value));
         let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
-        // Seven digits are the shortest phone number that a country code can stand before.
-        let is_phone = short.len() >= 7 && long.bytes().all(|sign| sign.is_ascii_digit());
-        short == long || (is_phone && long.ends_with(&short))
+        let are_digits = short.len() >= SHORTEST_PHONE && [&short, &long].iter().all(|text| text.bytes().all(is_digit));
+        let is_phone = are_digits && (long.ends_with(&short) || long.ends_with(last_digits(&short)));
+        let is_cut = short.chars().count() >= SHORTEST_CUT && long.starts_with(&short);
+        short == long || is_phone || is_cut || value.same(&field.value)
     }
+}
+
+/// The shortest phone number that a country code can stand before, in digits.
+const SHORTEST_PHONE: usize = 7;
+
+/// The digits at the end of a phone number that no country or mobile prefix changes.
+const SUBSCRIBER_DIGITS: usize = 8;
+
+/// The shortest text, in characters, that is taken for a longer one that was cut.
+const SHORTEST_CUT: usize = 15;
+
+const fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit()
+}
+
+fn last_digits(digits: &str) -> &str {
+    &digits[digits.len().saturating_sub(SUBSCRIBER_DIGITS)..]
 }
 
 /// What the journal says the platform has for a contact.
@@ -496,25 +551,26 @@ pub enum Mode {
 pub enum Standing {
     /// Never seen.
     Unknown,
-    /// A create was sent and what became of it is not known.
-    Unsettled {
-        /// What its create carried that a search can go by: its first match field.
-        by: Option<Field>,
-    },
+    /// It may be there: a create was sent and what became of it is not known, or its id is gone.
+    InDoubt(Doubt),
     /// It is there.
     Known(Known),
 }
 
 impl Standing {
-    /// What holds from the moment at which a create of `contact` is sent until it is settled.
-    pub fn unsettled(contact: &Contact) -> Self {
-        Self::Unsettled { by: contact.matches().first().cloned() }
+    /// The platform's id, when it is known.
+    pub const fn id(&self) -> Option<&ContactId> {
+        match self {
+            Self::Known(known) => Some(&known.id),
+            Self::Unknown | Self::InDoubt(_) => None,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::limits::Bounded;
 
     fn json(text: &str) -> Value {
         serde_json::from_str(text).unwrap()
@@ -584,6 +640,13 @@ mod tests {
         };
         assert_eq!(Contact::new(both), Err(Flaw::TagTwice("x".into())));
         assert_eq!(Contact::new(Draft::default()), Err(Flaw::Empty));
+        let long = |name: &str| Field::text(name, "1".repeat(7_700));
+        let searched = Draft { matches: vec![long("phone")], ..Draft::default() };
+        assert!(matches!(Contact::new(searched), Err(Flaw::TooLong(TooLong { part: Bounded::Search(_), .. }))));
+        assert!(Contact::new(Draft { fields: vec![long("phone")], ..Draft::default() }).is_ok());
+        let removed =
+            Draft { fields: vec![long("phone")], remove_tags: vec!["x".repeat(256).into()], ..Draft::default() };
+        assert_eq!(Contact::new(removed), Err(Flaw::TooLong(TooLong { part: Bounded::RemovedTag, length: 256 })));
         let emptied = Draft { fields: vec![Field::text("a", "1")], clear: vec!["a".into()], ..Draft::default() };
         assert_eq!(Contact::new(emptied), Err(Flaw::FieldTwice("a".into())));
         assert_eq!(Contact::new(Draft { clear: vec!["a".into()], ..Draft::default() }), Err(Flaw::Empty));

@@ -93,16 +93,21 @@ pub fn forecast(task: &Task, mode: Mode) -> Forecast {
             let calls = forecast.kinds.iter().map(|range| range.min).sum();
             forecast.total = Range { min: calls, max: calls };
         }
-        Standing::Unknown | Standing::Unsettled { .. } => {
-            let is_unsettled = matches!(task.standing(), Standing::Unsettled { .. });
-            // A lost create is looked for several times, by its first match field.
-            let finds = if is_unsettled { SETTLE_SEARCHES } else { contact.matches().len() };
+        Standing::Unknown | Standing::InDoubt(_) => {
+            // A lost create is looked for several times by its first match field, and at last by the others.
+            let (is_in_doubt, finds) = match task.standing() {
+                Standing::InDoubt(doubt) => {
+                    let early = SETTLE_SEARCHES.saturating_sub(1 + doubt.searches);
+                    (true, early + doubt.sent.matches().len())
+                }
+                Standing::Unknown | Standing::Known(_) => (false, contact.matches().len()),
+            };
             let writes = contact.filled().len().div_ceil(FIELDS_PER_CALL);
             let updates = contact.fields().len().div_ceil(FIELDS_PER_CALL);
             let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
             let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL);
             match mode {
-                Mode::Create if !is_unsettled || contact.matches().is_empty() => {
+                Mode::Create if !is_in_doubt || contact.matches().is_empty() => {
                     forecast.set(CallKind::Create, 1, 1);
                     forecast.set(CallKind::Update, writes - 1, writes - 1);
                     forecast.set(CallKind::AddTags, adds, adds);

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::diff::{TagsMode, diff, first_fields};
+use crate::core::doubt::Doubt;
 use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, Standing, Value};
 use crate::core::page::Page;
 use crate::core::plan::{Decision, decide};
@@ -242,7 +243,7 @@ proptest! {
         remote.fields.extend(contact.matches().iter().map(|field| (field.name.to_string(), field.value.clone())));
         let (standing, server) = match standing {
             0 => (Standing::Unknown, there.then_some(remote)),
-            1 => (Standing::unsettled(&contact), there.then_some(remote)),
+            1 => (Standing::InDoubt(Doubt::of_create(&contact, None)), there.then_some(remote)),
             _ => {
                 let known = Known { fields: remote.fields.clone(), made_at, ..known };
                 (Standing::Known(known), Some(remote))
@@ -348,7 +349,7 @@ proptest! {
                 // Killed with the create on its way.
                 let is_settled_first = match anew(live.standing()) {
                     Step::Wait(_) => true,
-                    Step::Done(Outcome::Rejected(reason)) => reason.starts_with("unsure"),
+                    Step::Done(Outcome::Rejected(reason)) => reason.starts_with("in doubt"),
                     Step::Call(_) | Step::Done(_) | Step::Leave(_) => false,
                 };
                 prop_assert!(is_settled_first, "{:?}", anew(live.standing()));
@@ -377,8 +378,13 @@ fn check_made_anew(
         // A row that ended is not taken up again, and what is left for the next run may be tried by it.
         (Step::Done(_) | Step::Leave(_), _) => true,
         (step, anew) if step == anew => true,
-        // Its settle time begins anew.
-        (_, Step::Wait(_)) => matches!(live.standing(), Standing::Unsettled { .. }),
+        // A search for a contact in doubt begins anew with its first page and its first match field.
+        (_, Step::Wait(_)) => matches!(live.standing(), Standing::InDoubt(_)),
+        (Step::Call(Call::Find { .. }), Step::Call(Call::Find { .. }))
+            if matches!(live.standing(), Standing::InDoubt(_)) =>
+        {
+            true
+        }
         // A search is recalled as long as nothing but it has happened; else it begins anew, before anything is written.
         (_, Step::Call(Call::Find { .. })) if *live.standing() == Standing::Unknown && has_more_than_finds => true,
         // It looks once more before it creates.

@@ -1,46 +1,55 @@
-//! A search for one value: its pages are walked to the end, and its hits held against the value asked for, because the
-//! platform matches loosely (API.md, trap 2).
+//! A search for one value: its pages are walked, and its hits held against the value asked for, because the platform
+//! matches loosely (API.md, trap 2). Only pages that add up show that a contact is absent.
+
+use std::collections::BTreeSet;
 
 use crate::core::call::Call;
 use crate::core::model::{ContactId, Field, Remote};
+use crate::core::page::{OtherHit, Page, digest};
 
-/// The most pages of one search that are walked: a search so loose finds nobody, and the walk must end.
+/// The most pages of one search that are walked. A search that matches more is too loose to decide anything.
 pub const PAGES_PER_FIND: u32 = 50;
+
+/// The most contacts of one search that are counted, in case pages are larger than documented.
+const CONTACTS_PER_FIND: usize = 5_000;
 
 /// A search on its way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     field: Field,
     page: u32,
-    hits: Vec<Remote>,
-    alike: Option<ContactId>,
+    // Whether the walk was begun anew because the pages of the first one contradicted each other.
+    is_repeated: bool,
+    hit: Option<Remote>,
+    others: Vec<OtherHit>,
+    // Digests of the ids of all contacts shown so far.
+    shown: BTreeSet<u64>,
 }
 
 /// What a search has come to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// Nothing yet: a further page follows.
+    /// Nothing yet: a further page follows, or the walk begins anew.
     MorePages,
-    /// No contact has the value; `alike` is one that may have it in another form.
-    Nobody {
-        /// The lookalike.
-        alike: Option<ContactId>,
-    },
+    /// No contact has the value, and the pages add up; these were shown without it.
+    Absent(Vec<OtherHit>),
     /// One contact has it.
-    One(Remote),
-    /// Several have it.
-    Several(Vec<ContactId>),
+    One(Box<Remote>),
+    /// These two have it, and further ones may.
+    Several(ContactId, ContactId),
     /// More pages than are walked.
     Endless,
+    /// The pages contradict each other, also when asked for again: they show nothing.
+    Unreliable(String),
 }
 
 impl Search {
     /// A search that has not begun.
     pub const fn of(field: Field) -> Self {
-        Self { field, page: 1, hits: Vec::new(), alike: None }
+        Self { field, page: 1, is_repeated: false, hit: None, others: Vec::new(), shown: BTreeSet::new() }
     }
 
-    /// The field and value that it searches.
+    /// The field and value that it searches for.
     pub const fn field(&self) -> &Field {
         &self.field
     }
@@ -50,30 +59,55 @@ impl Search {
         Call::Find { field: self.field.clone(), page: self.page }
     }
 
-    /// Whether a page was heard already.
+    /// Whether a page was received already.
     pub const fn is_under_way(&self) -> bool {
-        self.page > 1
+        self.page > 1 || self.is_repeated
     }
 
     /// Takes in one page.
-    pub fn hear(&mut self, contacts: &[Remote], more: bool) -> Found {
+    pub fn take(&mut self, page: &Page) -> Found {
+        let Page { contacts, others, more, total, contradiction } = page.clone().reduced(&self.field);
+        if let Some(contradiction) = contradiction {
+            return self.contradicted(contradiction);
+        }
+        let digests: Vec<u64> =
+            contacts.iter().map(|hit| digest(&hit.id)).chain(others.iter().map(|other| other.digest)).collect();
+        if self.page > 1 && !digests.is_empty() && digests.iter().all(|digest| self.shown.contains(digest)) {
+            return self.contradicted(format!("page {} shows the contacts of an earlier page again", self.page));
+        }
         for contact in contacts {
-            if !contact.has(&self.field) {
-                if contact.resembles(&self.field) {
-                    self.alike.get_or_insert_with(|| contact.id.clone());
-                }
-            } else if !self.hits.iter().any(|hit| hit.id == contact.id) {
-                self.hits.push(contact.clone());
+            match &self.hit {
+                Some(hit) if hit.id != contact.id => return Found::Several(hit.id.clone(), contact.id),
+                Some(_) => {}
+                None => self.hit = Some(contact),
             }
+        }
+        self.others.extend(others.into_iter().filter(|other| !self.shown.contains(&other.digest)));
+        self.shown.extend(digests);
+        if self.shown.len() > CONTACTS_PER_FIND || (more && self.page >= PAGES_PER_FIND) {
+            return Found::Endless;
         }
         if more {
             self.page += 1;
-            return if self.page > PAGES_PER_FIND { Found::Endless } else { Found::MorePages };
+            return Found::MorePages;
         }
-        match self.hits.as_slice() {
-            [] => Found::Nobody { alike: self.alike.clone() },
-            [hit] => Found::One(hit.clone()),
-            [_, _, ..] => Found::Several(self.hits.iter().map(|hit| hit.id.clone()).collect()),
+        let shown = u64::try_from(self.shown.len()).unwrap_or(u64::MAX);
+        if let Some(total) = total.filter(|&total| total != shown) {
+            let contacts = if shown == 1 { "contact" } else { "contacts" };
+            return self.contradicted(format!("its pages show {shown} {contacts} and announce {total}"));
         }
+        match self.hit.take() {
+            Some(hit) => Found::One(Box::new(hit)),
+            None => Found::Absent(std::mem::take(&mut self.others)),
+        }
+    }
+
+    // Contacts may have been added or removed while the pages were walked: once more, then it is no answer.
+    fn contradicted(&mut self, why: String) -> Found {
+        if self.is_repeated {
+            return Found::Unreliable(why);
+        }
+        *self = Self { is_repeated: true, ..Self::of(self.field.clone()) };
+        Found::MorePages
     }
 }

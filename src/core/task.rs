@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields};
+use crate::core::doubt::Doubt;
 use crate::core::model::{Contact, ContactId, Known, Mode, Remote, Standing};
 use crate::core::search::Search;
 use crate::core::text::Text;
@@ -30,8 +31,11 @@ const NOT_THERE: &str = "not on the platform, and `update` makes no contact";
 /// When a lost create is searched for, in tenths of the settle time. Only the last search decides that it is not there.
 const SETTLE_TENTHS: [u32; SETTLE_SEARCHES] = [1, 4, 10];
 
-/// How often a lost create is searched for.
+/// How often a lost create is searched for by its first match field. The last search goes by the others as well.
 pub const SETTLE_SEARCHES: usize = 3;
+
+/// How many searches come before the one that decides.
+const EARLY_SEARCHES: usize = SETTLE_SEARCHES - 1;
 
 /// What a run wants of its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,14 +123,17 @@ enum Stage {
     Searching { nth: usize, search: Search },
     /// It is not there: to be made.
     Creating,
-    /// It may have been made, or be there under another id, since this moment: does the search show it by now?
-    Settling { since: Timestamp, searches: usize, search: Search },
+    /// It may have been made, or be there under another id: does a search show it by now? Searched for by the match field
+    /// of this place.
+    Settling { nth: usize, search: Search },
+    /// Its create was answered with this id, and the platform's answers are not trusted: is it the contact?
+    Confirming { id: ContactId },
     /// Its create was refused because another contact has its identifier: is that the same contact?
     Checking { other: ContactId, message: String },
     /// It is there: to be brought to what the file wants.
     Writing,
-    /// A change was refused after one whose answer was lost: had the lost one worked?
-    Rereading { id: ContactId, refused: Call, message: String },
+    /// A change was refused: had an earlier one worked whose answer was lost, or is the contact really gone?
+    Rereading { id: ContactId, refused: Call, message: String, is_gone: bool },
     /// Nothing more to do.
     Over(Outcome),
     /// Nothing more to do in this run.
@@ -143,8 +150,13 @@ pub struct Task {
     stage: Stage,
     // What was known before the call that was sent last.
     before_send: Standing,
-    // Whether the contact that is settled is of our making.
-    is_ours: bool,
+    // Digests of the contacts that the searches of this task showed without the value; `None` without a search.
+    seen: Option<BTreeSet<u64>>,
+    // Whether the platform's answers to creates are not to be trusted, and whether this contact's was not confirmed yet.
+    distrusts: bool,
+    is_unconfirmed: bool,
+    // Whether the platform showed the contact after it had said that it is gone.
+    was_shown: bool,
     wrote: bool,
     fell_back: bool,
     lost_creates: u32,
@@ -165,18 +177,22 @@ impl Task {
             call.kind == CallKind::Find && call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD
         };
         if past.iter().all(is_good) {
+            let unasked = task.clone();
             for find in past {
                 task.recall_find(find);
+            }
+            // A search that came to nothing is not held against the contact: it is made anew.
+            if matches!(task.stage, Stage::Left(_)) {
+                task = unasked;
             }
         }
         task.conclude();
         task
     }
 
-    /// A task that only finds out whether a create of `contact` that was sent earlier made it; the file no longer has it.
-    pub fn settling(contact: Contact, policy: Policy, now: Timestamp) -> Self {
-        let standing = Standing::unsettled(&contact);
-        Self::begin(contact, standing, policy, Goal::OnlySettle, now)
+    /// A task that only finds out whether a contact that is in doubt is on the platform; the file no longer has it.
+    pub fn settling(contact: Contact, doubt: Doubt, policy: Policy, now: Timestamp) -> Self {
+        Self::begin(contact, Standing::InDoubt(doubt), policy, Goal::OnlySettle, now)
     }
 
     fn begin(contact: Contact, standing: Standing, policy: Policy, goal: Goal, now: Timestamp) -> Self {
@@ -188,7 +204,10 @@ impl Task {
             before_send: standing.clone(),
             standing,
             stage,
-            is_ours: true,
+            seen: None,
+            distrusts: false,
+            is_unconfirmed: false,
+            was_shown: false,
             wrote: false,
             fell_back: false,
             lost_creates: 0,
@@ -198,9 +217,20 @@ impl Task {
     }
 
     fn first_stage(&mut self, now: Timestamp) -> Stage {
+        if let Standing::InDoubt(doubt) = &mut self.standing {
+            // Journals of earlier versions do not have the moment, and a clock may have been set back since.
+            let since = doubt.since.map_or(now, |since| since.min(now));
+            doubt.since = Some(since);
+            if now.since(since) >= self.policy.settle {
+                doubt.searches = EARLY_SEARCHES;
+            }
+            // Another content may be taken for another contact by a platform that gave this one's to an existing one.
+            if doubt.sent.fields() != self.contact.fields() {
+                doubt.conflict = None;
+            }
+            return self.settle();
+        }
         match (&self.standing, self.contact.id()) {
-            // Sent by a process that is gone: when it reached the platform is not known, so the settle time begins now.
-            (Standing::Unsettled { .. }, _) => self.settle(now),
             (Standing::Known(known), given) if given.is_none_or(|id| known.goes_by(id)) => {
                 if self.leaves_alone(known) {
                     Stage::Over(Outcome::Unchanged)
@@ -208,8 +238,8 @@ impl Task {
                     Stage::Writing
                 }
             }
-            (Standing::Known(_) | Standing::Unknown, Some(_)) => self.by_given_id(),
-            (Standing::Known(_) | Standing::Unknown, None) => match self.policy.mode {
+            (Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_), Some(_)) => self.by_given_id(),
+            (Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_), None) => match self.policy.mode {
                 Mode::Create => Stage::Creating,
                 Mode::Upsert | Mode::Update => self.search_or_create(),
             },
@@ -243,7 +273,7 @@ impl Task {
     pub fn change(&self) -> Change {
         match &self.standing {
             Standing::Known(known) => diff(&self.contact, known, self.policy.tags_mode),
-            Standing::Unknown | Standing::Unsettled { .. } => Change::default(),
+            Standing::Unknown | Standing::InDoubt(_) => Change::default(),
         }
     }
 
@@ -252,12 +282,14 @@ impl Task {
         match &self.stage {
             Stage::Searching { search, .. } => Step::Call(search.call()),
             Stage::Creating => Step::Call(Call::Create { fields: first_fields(&self.contact).to_vec() }),
-            Stage::Settling { since, searches, search } => {
-                let due = *since + self.settle_wait(*searches);
-                // Further pages of a search belong to it and do not wait again.
-                if now < due && !search.is_under_way() { Step::Wait(due) } else { Step::Call(search.call()) }
+            Stage::Settling { nth, search } => {
+                let due = self.search_due(now);
+                // Further pages of a search, and searches by further fields, belong to it and do not wait again.
+                let is_begun = *nth > 0 || search.is_under_way();
+                if now < due && !is_begun { Step::Wait(due) } else { Step::Call(search.call()) }
             }
             Stage::Checking { other, .. } => Step::Call(Call::Read { id: other.clone() }),
+            Stage::Confirming { id } => Step::Call(Call::Read { id: id.clone() }),
             Stage::Writing => self.next_write().map_or_else(|| Step::Done(self.written()), Step::Call),
             Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
             Stage::Over(outcome) => Step::Done(outcome.clone()),
@@ -269,19 +301,21 @@ impl Task {
     pub fn is_passing(&self, attempt: &Attempt, now: Timestamp) -> bool {
         let made_at = match &self.standing {
             Standing::Known(known) => known.made_at,
-            Standing::Unknown | Standing::Unsettled { .. } => None,
+            Standing::Unknown | Standing::InDoubt(_) => None,
         };
         matches!(attempt, Attempt::Missing { .. }) && made_at.is_some_and(|made| now.since(made) < self.policy.settle)
     }
 
     /// Takes note that `call` is about to be sent: from now on, its effect may be there.
     ///
-    /// A created contact is unsettled. What a change writes is no longer known, neither as it was nor as it will be, so
+    /// A created contact is in doubt. What a change writes is no longer known, neither as it was nor as it will be, so
     /// that a later file that wants it as it was does not take it for unchanged.
     pub fn start(&mut self, call: &Call) {
         self.before_send = self.standing.clone();
         match (call, &mut self.standing) {
-            (Call::Create { .. }, standing) => *standing = Standing::unsettled(&self.contact),
+            (Call::Create { .. }, standing) => {
+                *standing = Standing::InDoubt(Doubt::of_create(&self.contact, self.seen.clone()));
+            }
             (Call::Update { fields, .. }, Standing::Known(known)) => {
                 known.doubt = true;
                 for field in fields {
@@ -304,7 +338,7 @@ impl Task {
             }
             (
                 Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. },
-                Standing::Unknown | Standing::Unsettled { .. },
+                Standing::Unknown | Standing::InDoubt(_),
             )
             | (Call::Find { .. } | Call::Read { .. }, _) => {}
         }
@@ -325,32 +359,77 @@ impl Task {
         self.conclude();
     }
 
-    // Searches for a lost create are not recalled: its settle time began anew. Nor is a page that was asked for twice.
+    /// Does not trust the platform's answers to creates from now on, because one named the contact of another row: before
+    /// anything is written to a contact that was just created, it is read.
+    pub fn distrust(&mut self) {
+        self.distrusts = true;
+        if self.is_unconfirmed
+            && self.stage == Stage::Writing
+            && let Standing::Known(known) = &self.standing
+        {
+            self.stage = Stage::Confirming { id: known.id.clone() };
+        }
+    }
+
+    /// Takes in that what `call` came to names a contact that the channel knows by another key, `by`. For a create that
+    /// is no answer: a search decides. A contact that was found so belongs to another row.
+    pub fn claimed(&mut self, call: &Call, id: &ContactId, by: &str, now: Timestamp) {
+        match call {
+            Call::Create { .. } => {
+                let conflict = format!("conflict: its create was answered with contact {id}, which is `{by}`");
+                self.create_was_lost(now);
+                match &mut self.standing {
+                    Standing::InDoubt(doubt) if !doubt.sent.matches().is_empty() => doubt.conflict = Some(conflict),
+                    Standing::InDoubt(_) | Standing::Unknown | Standing::Known(_) => self.reject(conflict),
+                }
+            }
+            Call::Find { .. }
+            | Call::Read { .. }
+            | Call::Update { .. }
+            | Call::AddTags { .. }
+            | Call::RemoveTags { .. } => {
+                self.reject(format!("conflict: contact {id}, which has its match value, is `{by}`"));
+            }
+        }
+        self.conclude();
+    }
+
+    // The searches for a lost create are not recalled page by page: how many there were is in the standing. Nor is a page
+    // that was asked for twice.
     fn recall_find(&mut self, past: &PastCall) {
-        if let Stage::Searching { search, .. } = &self.stage
+        if let (Stage::Searching { search, .. }, Attempt::Page(_)) = (&self.stage, &past.attempt)
             && search.call().asked() == past.asked
         {
             self.heard_find(&past.attempt);
         }
     }
 
-    // A contact without a match field cannot be searched: resending may make a second one, so it is not done unasked.
-    fn settle(&self, since: Timestamp) -> Stage {
-        if let Some(search) = self.settle_search() {
-            Stage::Settling { since, searches: 0, search }
+    // A contact without a match field cannot be searched for: sending it again may make a second one, so it is not done
+    // unasked.
+    fn settle(&self) -> Stage {
+        if let Some(search) = self.settle_search(0) {
+            Stage::Settling { nth: 0, search }
         } else if self.policy.resend_unsure && self.policy.mode == Mode::Create && self.lost_creates < LOST_CREATES {
             Stage::Creating
         } else {
-            let reason = "unsure: the answer to its create was lost, and it has no match field to search by";
+            let reason = "in doubt: the answer to its create was lost, and it has no match field to search by";
             Stage::Over(Outcome::Rejected(reason.into()))
         }
     }
 
-    fn settle_search(&self) -> Option<Search> {
+    fn settle_search(&self, nth: usize) -> Option<Search> {
         match &self.standing {
-            Standing::Unsettled { by } => by.clone().map(Search::of),
+            Standing::InDoubt(doubt) => doubt.sent.matches().get(nth).cloned().map(Search::of),
             Standing::Unknown | Standing::Known(_) => None,
         }
+    }
+
+    fn create_was_lost(&mut self, now: Timestamp) {
+        self.lost_creates += 1;
+        if let Standing::InDoubt(doubt) = &mut self.standing {
+            doubt.since = Some(now);
+        }
+        self.stage = self.settle();
     }
 
     fn search_or_create(&self) -> Stage {
@@ -368,9 +447,9 @@ impl Task {
             self.reject("the platform no longer has this contact id".into());
         } else {
             self.fell_back = true;
-            self.is_ours = matches!(&self.standing, Standing::Known(known) if known.made_at.is_some());
-            self.standing = Standing::unsettled(&self.contact);
-            self.stage = self.settle(now);
+            let was_ours = matches!(&self.standing, Standing::Known(known) if known.made_at.is_some());
+            self.standing = Standing::InDoubt(Doubt::of_gone_id(&self.contact, was_ours, now));
+            self.stage = self.settle();
         }
     }
 
@@ -416,13 +495,20 @@ impl Task {
     fn written(&self) -> Outcome {
         match &self.standing {
             Standing::Known(known) if known.made_at.is_some() => Outcome::Created,
-            Standing::Known(_) | Standing::Unknown | Standing::Unsettled { .. } if self.wrote => Outcome::Updated,
-            Standing::Known(_) | Standing::Unknown | Standing::Unsettled { .. } => Outcome::Unchanged,
+            Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_) if self.wrote => Outcome::Updated,
+            Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_) => Outcome::Unchanged,
         }
     }
 
-    fn settle_wait(&self, searches: usize) -> Duration {
-        self.policy.settle * SETTLE_TENTHS[searches.min(SETTLE_TENTHS.len() - 1)] / 10
+    // When the next search for a contact in doubt may begin.
+    fn search_due(&self, now: Timestamp) -> Timestamp {
+        match &self.standing {
+            Standing::InDoubt(doubt) => {
+                let tenths = SETTLE_TENTHS[doubt.searches.min(EARLY_SEARCHES)];
+                doubt.since.unwrap_or(now) + self.policy.settle * tenths / 10
+            }
+            Standing::Unknown | Standing::Known(_) => now,
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! The loop that sends: takes pending contacts in the file's order and brings each to its end, many at a time.
 
 mod budget;
+mod creates;
 mod gates;
 mod held;
 mod queue;
 mod tries;
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use self::budget::Budget;
+use self::creates::Creates;
 use self::gates::{Gates, Turn};
 use self::held::Held;
 use self::queue::{Deferred, Queue};
@@ -24,7 +27,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::health::{Health, RATE_LIMIT_WAIT, Room, Verdict};
-use crate::core::model::{Mode, Standing};
+use crate::core::model::{ContactId, Key, Mode, Standing};
 use crate::core::plan::Range;
 use crate::core::record::Cells;
 use crate::core::refusals::{REFUSALS_IN_A_ROW, Refusal, Refusals};
@@ -33,7 +36,7 @@ use crate::core::schedule::{Limits, Outlook, TYPICAL_LATENCY};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, MINUTE};
-use crate::edges::journal::{Counts, Ended, Implied, JournalError, ListedRow, RunState, SendJournal};
+use crate::edges::journal::{Counts, Ended, Implied, JournalError, ListedRow, Recorded, RunState, SendJournal};
 use crate::edges::pace::{Clock, Pace, Passage, delays};
 use crate::edges::report::RunSummary;
 use crate::engine::channels::send_all;
@@ -152,6 +155,9 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         orphans: Cell::new(0),
         calls_left: Cell::default(),
         latency: Cell::new(latency),
+        distrusts_creates: Cell::new(false),
+        creates: Creates::default(),
+        named: RefCell::default(),
         pace,
         job,
     };
@@ -218,6 +224,11 @@ struct Sending<'a, J, T, O> {
     orphans: Cell<usize>,
     calls_left: Cell<Range>,
     latency: Cell<Duration>,
+    // Whether an answer named the contact of another row: what a create is answered with is confirmed from then on.
+    distrusts_creates: Cell<bool>,
+    creates: Creates,
+    // The keys by the ids that creates were answered with, until the journal has them.
+    named: RefCell<HashMap<ContactId, String>>,
 }
 
 /// A contact on its way, with its row; a contact that only has to be settled has none.
@@ -241,7 +252,7 @@ struct OnTheWay {
 
 impl OnTheWay {
     fn new(place: Option<Place>, task: Task, calls: Range, sent: usize) -> Self {
-        let was_in_doubt = matches!(task.standing(), Standing::Unsettled { .. });
+        let was_in_doubt = matches!(task.standing(), Standing::InDoubt(_));
         Self {
             place,
             task,
@@ -258,7 +269,7 @@ impl OnTheWay {
     // Whether it was tried in vain, so that others go first the next time. One whose create was lost is settled first of all,
     // unless that is so for the second time.
     fn was_tried(&self) -> bool {
-        let is_in_doubt = matches!(self.task.standing(), Standing::Unsettled { .. });
+        let is_in_doubt = matches!(self.task.standing(), Standing::InDoubt(_));
         self.refused.is_some() || self.failures.count() > u32::from(is_in_doubt && !self.was_in_doubt)
     }
 }
@@ -426,6 +437,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     async fn bring_to_an_end(&self, contact: &mut OnTheWay) -> Result<End, JournalError> {
         let mut tries = Tries::default();
         loop {
+            if self.distrusts_creates.get() {
+                contact.task.distrust();
+            }
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
                     if let Some(kind) = self.holds(contact, &outcome) {
@@ -608,19 +622,74 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let implied = self.implied(contact, *contact.task.standing() != before, None);
         contact.sent.set(contact.sent.get() + 1);
         let is_own = contact.failures.is_own(kind, &self.gates.health());
+        let on_its_way = (kind == CallKind::Create).then(|| self.creates.begin());
         let (number, attempt, at) = self.exchange(call, implied, clearance.passage, is_own).await?;
         self.hear(contact, kind, &attempt);
+        if let (Attempt::Created(id), Some(on_its_way)) = (&attempt, on_its_way) {
+            self.look_at(id, contact.task.contact().key()).await?;
+            drop(on_its_way);
+            tokio::select! {
+                biased;
+                () = self.job.stop.asked() => {}
+                () = self.creates.looked_at() => {}
+            }
+        }
 
-        let before = contact.task.standing().clone();
+        if self.distrusts_creates.get() {
+            contact.task.distrust();
+        }
+        let before = contact.task.clone();
         contact.task.apply(call, &attempt, at);
-        let outcome = match contact.task.step(at) {
-            Step::Done(outcome) => Some(outcome),
-            Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
-        };
+        let outcome = self.outcome(contact, at);
+        let written = outcome.as_ref().filter(|outcome| self.holds(contact, outcome).is_none());
+        let implied = self.implied_by(contact, before.standing(), call, written);
+        let ended = Ended { number, attempt: attempt.clone(), at };
+        let recorded = self.job.journal.answered(ended.clone(), implied).await?;
+        if let Attempt::Created(id) = &attempt {
+            self.named.borrow_mut().remove(id);
+        }
+        let Recorded::Claimed { by } = recorded else { return Ok((attempt, outcome)) };
+        // The answer named the contact of another key. Whatever else it answers to creates may be wrong, too.
+        self.distrusts_creates.set(true);
+        let named = contact.task.standing().id().cloned();
+        contact.task = before;
+        let before = contact.task.standing().clone();
+        if let Some(named) = named {
+            contact.task.claimed(call, &named, &by, at);
+        }
+        let outcome = self.outcome(contact, at);
         let written = outcome.as_ref().filter(|outcome| self.holds(contact, outcome).is_none());
         let implied = self.implied(contact, *contact.task.standing() != before, written);
-        self.job.journal.answered(Ended { number, attempt: attempt.clone(), at }, implied).await?;
+        let _written = self.job.journal.answered(ended, implied).await?;
         Ok((attempt, outcome))
+    }
+
+    // Whether the id that a create was answered with is that of another contact, which makes all such answers doubtful.
+    async fn look_at(&self, id: &ContactId, key: &Key) -> Result<(), JournalError> {
+        let key = key.to_string();
+        let is_named_twice = {
+            let mut named = self.named.borrow_mut();
+            named.insert(id.clone(), key.clone()).is_some_and(|other| other != key)
+        };
+        if is_named_twice || self.job.journal.holder(self.job.channel, id, &key).await?.is_some() {
+            self.distrusts_creates.set(true);
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, contact: &OnTheWay, at: Timestamp) -> Option<Outcome> {
+        match contact.task.step(at) {
+            Step::Done(outcome) => Some(outcome),
+            Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
+        }
+    }
+
+    // What an answer to `call` implies, with the contact id that it named.
+    fn implied_by(&self, contact: &OnTheWay, before: &Standing, call: &Call, outcome: Option<&Outcome>) -> Implied {
+        let standing = contact.task.standing();
+        let is_named = standing.id().is_some_and(|id| before.id() != Some(id));
+        let names_id = is_named.then(|| call.kind());
+        Implied { names_id, ..self.implied(contact, standing != before, outcome) }
     }
 
     // What an attempt means for its contact beside the next step, and for the refusals before it.
@@ -657,7 +726,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let implied = || self.implied(contact, false, None);
         contact.sent.set(contact.sent.get() + 1);
         let (number, attempt, at) = self.exchange(look, implied(), clearance.passage, false).await?;
-        self.job.journal.answered(Ended { number, attempt, at }, implied()).await
+        let _written = self.job.journal.answered(Ended { number, attempt, at }, implied()).await?;
+        Ok(())
     }
 
     // One call: its intent is written down, it is sent, and its answer heard.
@@ -795,6 +865,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             channel: self.job.channel.to_owned(),
             contact: contact.task.contact().clone(),
             standing: with_standing.then(|| contact.task.standing().clone()),
+            names_id: None,
             outcome: contact
                 .place
                 .as_ref()
@@ -826,7 +897,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             reason: outcome.reason().map(str::to_owned),
             contact_id: match contact.task.standing() {
                 Standing::Known(known) => Some(known.id.to_string()),
-                Standing::Unknown | Standing::Unsettled { .. } => None,
+                Standing::Unknown | Standing::InDoubt(_) => None,
             },
             calls: u64::try_from(contact.sent.get()).unwrap_or(u64::MAX),
             cells: place.cells.clone(),

@@ -25,10 +25,26 @@ pub enum Fate {
     NoContent,
     /// The documented success, and nothing happened.
     EmptyPromise,
+    /// 503 with `Retry-After`.
+    Unavailable,
+    UnknownError,
+    PageNotFound,
+    BadRequest,
+    Unprocessable,
+    Firewall,
+    ErrorWith200,
+    OwnerNotFound,
+    TooLarge,
+    QuotaExceeded,
+    TokenExpired,
+    /// No contacts, and `meta.total` is 1.
+    EmptyWithTotal,
+    /// No contacts beside an error.
+    EmptyWithError,
 }
 
 impl Fate {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 25] = [
         Self::RefusedConnection,
         Self::ResetBeforeHeaders,
         Self::ResetInTheBody,
@@ -41,6 +57,19 @@ impl Fate {
         Self::OtherJson,
         Self::NoContent,
         Self::EmptyPromise,
+        Self::Unavailable,
+        Self::UnknownError,
+        Self::PageNotFound,
+        Self::BadRequest,
+        Self::Unprocessable,
+        Self::Firewall,
+        Self::ErrorWith200,
+        Self::OwnerNotFound,
+        Self::TooLarge,
+        Self::QuotaExceeded,
+        Self::TokenExpired,
+        Self::EmptyWithTotal,
+        Self::EmptyWithError,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -57,13 +86,88 @@ impl Fate {
             Self::OtherJson => "200, other JSON",
             Self::NoContent => "204, no body",
             Self::EmptyPromise => "2xx, nothing done",
+            Self::Unavailable => "503, Retry-After: 5",
+            Self::UnknownError => "403, unknown error",
+            Self::PageNotFound => "404, page not found",
+            Self::BadRequest => "400, bad request",
+            Self::Unprocessable => "422, validation",
+            Self::Firewall => "403, HTML",
+            Self::ErrorWith200 => "200, status: error",
+            Self::OwnerNotFound => "403, no such owner",
+            Self::TooLarge => "413, HTML",
+            Self::QuotaExceeded => "403, quota exceeded",
+            Self::TokenExpired => "403, token expired",
+            Self::EmptyWithTotal => "200, total: 1",
+            Self::EmptyWithError => "200, error: …",
         }
     }
 
-    /// Whether the call may have had its effect all the same. A connection that was refused carried nothing; a 429 is
-    /// the platform's word that it did not take the call, and that word is believed.
+    /// Whether the call may have had its effect all the same. A connection that was refused carried nothing; a 429 and a
+    /// refusal are the platform's word that it did not take the call, and that word is believed.
     pub const fn may_be_applied(self) -> bool {
-        !matches!(self, Self::RefusedConnection | Self::Throttled | Self::ThrottledFor | Self::EmptyPromise)
+        match self {
+            Self::ResetBeforeHeaders
+            | Self::ResetInTheBody
+            | Self::TimeOut
+            | Self::ServerError
+            | Self::BadGateway
+            | Self::CutJson
+            | Self::OtherJson
+            | Self::NoContent
+            | Self::Unavailable
+            | Self::Firewall => true,
+            Self::RefusedConnection
+            | Self::Throttled
+            | Self::ThrottledFor
+            | Self::EmptyPromise
+            | Self::UnknownError
+            | Self::PageNotFound
+            | Self::BadRequest
+            | Self::Unprocessable
+            | Self::ErrorWith200
+            | Self::OwnerNotFound
+            | Self::TooLarge
+            | Self::QuotaExceeded
+            | Self::TokenExpired
+            | Self::EmptyWithTotal
+            | Self::EmptyWithError => false,
+        }
+    }
+
+    /// Whether the platform refuses the row: it is rejected, and nothing else happens.
+    pub const fn refuses(self, kind: CallKind) -> bool {
+        match self {
+            Self::UnknownError
+            | Self::BadRequest
+            | Self::Unprocessable
+            | Self::ErrorWith200
+            | Self::OwnerNotFound
+            | Self::TooLarge => true,
+            Self::EmptyWithError => matches!(kind, CallKind::Find),
+            Self::RefusedConnection
+            | Self::ResetBeforeHeaders
+            | Self::ResetInTheBody
+            | Self::TimeOut
+            | Self::Throttled
+            | Self::ThrottledFor
+            | Self::ServerError
+            | Self::BadGateway
+            | Self::CutJson
+            | Self::OtherJson
+            | Self::NoContent
+            | Self::EmptyPromise
+            | Self::Unavailable
+            | Self::PageNotFound
+            | Self::Firewall
+            | Self::QuotaExceeded
+            | Self::TokenExpired
+            | Self::EmptyWithTotal => false,
+        }
+    }
+
+    /// Whether it may become the answer to a call of this kind.
+    pub const fn befalls(self, kind: CallKind) -> bool {
+        !matches!(self, Self::EmptyWithTotal | Self::EmptyWithError) || matches!(kind, CallKind::Find)
     }
 }
 
@@ -215,7 +319,7 @@ impl Platform {
         let body = if applied { self.answer(call).1 } else { Self::promise(call) }.to_string();
         let lost = |status, cause: &str| Attempt::lost(status, cause.to_owned());
         let heard = |status, headers, body: &str| {
-            dialect::classify(call.kind(), status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
+            dialect::classify(call, status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
         };
         let none = HeaderMap::new;
         match fate {
@@ -231,8 +335,36 @@ impl Platform {
             Fate::OtherJson => heard(200, none(), r#"{"ok":true}"#),
             Fate::NoContent => heard(204, none(), ""),
             Fate::EmptyPromise => heard(200, none(), &body),
+            Fate::Unavailable => {
+                let retry_after = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("5"))]);
+                heard(503, retry_after, "<html><title>503 Service Unavailable</title></html>")
+            }
+            Fate::UnknownError => heard(403, none(), &error("An unknown error occurred. Please contact support.")),
+            Fate::PageNotFound => {
+                heard(404, none(), &error("Page Not Found. If error persists, contact info@example.com"))
+            }
+            Fate::BadRequest => heard(400, none(), &error("Bad Request")),
+            Fate::Unprocessable => {
+                let errors =
+                    json!({ "message": "It is invalid.", "errors": { "custom_fields.0.value": ["Too long."] } });
+                heard(422, none(), &errors.to_string())
+            }
+            Fate::Firewall => heard(403, none(), "<html><title>403 Forbidden</title></html>"),
+            Fate::ErrorWith200 => heard(200, none(), &error("It did not work.")),
+            Fate::OwnerNotFound => heard(403, none(), &error("Contact owner not found.")),
+            Fate::TooLarge => heard(413, none(), "<html><title>413 Request Entity Too Large</title></html>"),
+            Fate::QuotaExceeded => heard(403, none(), &error("Quota exceeded for this workspace.")),
+            Fate::TokenExpired => heard(403, none(), &error("API Token has expired.")),
+            Fate::EmptyWithTotal => {
+                heard(200, none(), r#"{"data":[],"meta":{"current_page":1,"last_page":1,"total":1}}"#)
+            }
+            Fate::EmptyWithError => heard(200, none(), r#"{"data":[],"error":"index is not available"}"#),
         }
     }
+}
+
+fn error(message: &str) -> String {
+    json!({ "status": "error", "message": message, "data": [] }).to_string()
 }
 
 impl Transport for Platform {
@@ -244,13 +376,7 @@ impl Transport for Platform {
             self.fated(call, fate, applied)
         } else {
             let (status, body) = self.answer(call);
-            dialect::classify(
-                call.kind(),
-                status,
-                &HeaderMap::new(),
-                body.to_string().as_bytes(),
-                SystemTime::UNIX_EPOCH,
-            )
+            dialect::classify(call, status, &HeaderMap::new(), body.to_string().as_bytes(), SystemTime::UNIX_EPOCH)
         };
         if attempt.name() == "lost" && doomed.is_some_and(|(_, fate, _)| fate == Fate::TimeOut) {
             tokio::time::sleep(Duration::from_secs(30)).await;

@@ -4,6 +4,7 @@ mod documented;
 mod doors;
 mod faults;
 mod limit;
+mod misbehaviour;
 mod traps;
 
 use contactsync::sandbox::{Config, Fault, Sandbox};

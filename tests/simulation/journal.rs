@@ -6,8 +6,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use contactsync::{
-    Call, CallKind, Carried, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, LearntLimit, Policy,
-    RunState, SendJournal, Setting, Started, Timestamp, WindowId,
+    Call, CallKind, Carried, ContactId, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, LearntLimit,
+    Policy, Recorded, RunState, SendJournal, Setting, Started, Timestamp, WindowId,
 };
 use tokio::sync::Notify;
 
@@ -107,8 +107,8 @@ impl SendJournal for Gated<'_> {
         self.inner.mean_latency(window).await
     }
 
-    async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
-        self.inner.unsettled(run, channel).await
+    async fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
+        self.inner.in_doubt(run, channel).await
     }
 
     async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>> {
@@ -136,24 +136,29 @@ impl SendJournal for Gated<'_> {
         Ok(started)
     }
 
-    async fn answered(&self, mut ended: Ended, mut implied: Implied) -> Result<()> {
+    async fn answered(&self, mut ended: Ended, mut implied: Implied) -> Result<Recorded> {
         self.gate().await;
         let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
         let late = self.late.borrow_mut().remove(&contact_of);
         if let Some((run, call, sent, at)) = late {
             ended.number = self.inner.start(run, &call, sent, at).await?.number();
         }
-        if self.bug == Some(Bug::AnswerWithoutKnown) {
+        let recorded = if self.bug == Some(Bug::AnswerWithoutKnown) {
             let known = Implied { outcome: None, ..implied.clone() };
             implied.standing = None;
-            self.inner.answered(ended, implied).await?;
+            let recorded = self.inner.answered(ended, implied).await?;
             self.gate().await;
             self.inner.concluded(known).await?;
+            recorded
         } else {
-            self.inner.answered(ended, implied).await?;
-        }
+            self.inner.answered(ended, implied).await?
+        };
         self.gate().await;
-        Ok(())
+        Ok(recorded)
+    }
+
+    async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>> {
+        self.inner.holder(channel, id, key).await
     }
 
     async fn concluded(&self, implied: Implied) -> Result<()> {

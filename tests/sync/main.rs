@@ -2,6 +2,7 @@
 //!
 //! The platform's ledger is the judge, never the journal.
 
+mod answers;
 mod bad_input;
 mod calls;
 mod channels;

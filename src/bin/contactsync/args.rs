@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use contactsync::MaxChanges;
 use contactsync::rules::Country;
+use contactsync::sandbox::{Fault, Rule, StoredForm};
 
 use crate::settings::{Shard, TimeOfDay};
 
@@ -305,7 +306,7 @@ pub struct ConnectionArgs {
     /// The API's base URL, such as `https://app.example.com/api/v1`
     #[arg(long, value_name = "URL", conflicts_with = "platform")]
     pub url: Option<String>,
-    /// The platform by name: 1980tic, orade or respondio
+    /// The platform by name: 1980tic, orade, respondio, okeybot or botcity
     #[arg(long, value_name = "PRESET")]
     pub platform: Option<String>,
     /// The environment variable that holds the channel's token [default: CONTACTSYNC_TOKEN]
@@ -401,6 +402,7 @@ pub enum WindowArg {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = fault_names())]
 pub struct SandboxArgs {
     /// The port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 8100)]
@@ -428,6 +430,15 @@ pub struct FaultArgs {
     /// What the chance begins from; the same seed gives the same faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+    /// Strike calls with this fault (repeatable). RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`
+    #[arg(long, value_name = "RULE")]
+    pub fault: Vec<Rule>,
+    /// Keep and show a field's values in another form (repeatable), such as `phone=mexican-mobile`
+    #[arg(long, value_name = "FIELD=FORM", value_parser = stored_form)]
+    pub stored_form: Vec<(String, StoredForm)>,
+    /// Size of each contact of the fault `endless-hits`, in bytes
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub hit_bytes: usize,
     /// No answer, and no effect
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub lose_before: f64,
@@ -481,6 +492,11 @@ pub struct FaultArgs {
     pub strip_limit: bool,
 }
 
+fn fault_names() -> String {
+    let names: Vec<String> = Fault::ALL.iter().map(|fault| fault.name().replace('_', "-")).collect();
+    format!("Faults for --fault: {}", names.join(", "))
+}
+
 /// `300ms`, `30s`, `5m`, `2h`, or a plain number of seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a time such as 300ms, 30s, 5m or 2h, found `{text}`");
@@ -495,6 +511,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         _ => None,
     };
     millis.map(Duration::from_millis).ok_or_else(expected)
+}
+
+fn stored_form(text: &str) -> Result<(String, StoredForm), String> {
+    let (field, form) = text.split_once('=').ok_or_else(|| format!("expected FIELD=FORM, found `{text}`"))?;
+    Ok((field.to_owned(), form.parse()?))
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -513,6 +534,20 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_sandbox_takes_rules_and_forms() {
+        let command =
+            ["contactsync", "sandbox", "--fault", "token-expired,from=20", "--stored-form", "phone=with-plus"];
+        let Ok(Cli { command: Command::Sandbox(args), .. }) = Cli::try_parse_from(command) else {
+            panic!("expected the arguments of the sandbox");
+        };
+        assert_eq!(args.faults.fault, [Rule::always(Fault::TokenExpired).from_call(20)]);
+        assert_eq!(args.faults.stored_form, [("phone".to_owned(), StoredForm::WithPlus)]);
+        for wrong in [["--fault", "nonsense"], ["--stored-form", "phone"], ["--stored-form", "phone=larger"]] {
+            assert!(Cli::try_parse_from(["contactsync", "sandbox"].into_iter().chain(wrong)).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

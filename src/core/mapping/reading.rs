@@ -357,6 +357,14 @@ impl Tagged {
         }
     }
 
+    /// The column that it reads its tags from; `None` when its tags are its own.
+    pub(super) fn column(&self) -> Option<&str> {
+        match &self.from {
+            TagsFrom::Column { place, .. } => Some(&place.name),
+            TagsFrom::When { .. } | TagsFrom::Constant(_) => None,
+        }
+    }
+
     /// Its column, or that there is none, and what it gives, in words.
     pub(super) fn origin(&self) -> (String, String) {
         match &self.from {

@@ -73,6 +73,38 @@ fn a_column_means_what_its_name_says() {
 }
 
 #[test]
+fn a_cell_that_no_request_can_carry_is_refused_with_its_column() {
+    let long = "é".repeat(256);
+    let check = |cells: &[(&str, &str)], expected: &str| {
+        assert_eq!(csv(cells, &["phone"], Mode::Upsert), expected);
+    };
+    let searched = "match field `phone` is too long to be searched: 7705 bytes in a URL; the maximum is 7700";
+    check(&[("phone", &"1".repeat(7_700))], &format!("[phone] {searched}"));
+    let value = "the value of field `notes` has 70000 bytes; the maximum is 65535";
+    check(&[("phone", "1"), ("notes", &"x".repeat(70_000))], &format!("[notes] {value}"));
+    let id = "the contact id has 256 characters; the maximum is 255";
+    check(&[("phone", "1"), ("contact_id", &long)], &format!("[contact_id] {id}"));
+    let tag = "a tag has 256 characters; the maximum is 255";
+    check(&[("phone", "1"), ("tags", &format!("a;{long}"))], &format!("[tags] {tag}"));
+    check(&[("phone", "1"), ("remove_tags", &long)], &format!("[remove_tags] {tag}"));
+    let name = "é".repeat(60);
+    let named = format!("the name of field `{name}…` has 256 characters; the maximum is 255");
+    check(&[("phone", "1"), (&long, "x")], &format!("[{name}…] {named}"));
+    let object = format!(r#"{{"custom_fields":{{"phone":"1","notes":"{}"}}}}"#, "x".repeat(70_000));
+    assert_eq!(jsonl(&object, &["phone"], Mode::Upsert), format!("[notes] {value}"));
+
+    // The column is the rule's.
+    let rules = Rules { matches: names(&["phone"]), ..only(vec![field("phone", "Tel"), field("notes", "Notas")]) };
+    let mapping = Mapping::by(&rules, Some(&header(&["Tel", "Notas"])), Mode::Upsert).unwrap();
+    let reason = |phone: &str, notes: &str| {
+        let cells = Cells::Texts([phone, notes].into_iter().collect());
+        show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    };
+    assert_eq!(reason(&"1".repeat(7_700), "x"), format!("[Tel] {searched}"));
+    assert_eq!(reason("1", &"x".repeat(70_000)), format!("[Notas] {value}"));
+}
+
+#[test]
 fn a_json_value_keeps_its_type() {
     let check = |object: &str, expected: &str| {
         assert_eq!(jsonl(object, &["phone"], Mode::Upsert), expected, "{object}");

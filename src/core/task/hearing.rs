@@ -1,9 +1,11 @@
 //! What a task makes of each answer.
 
-use super::{Goal, NOT_THERE, SETTLE_TENTHS, Stage, Task};
+use super::{EARLY_SEARCHES, Goal, NOT_THERE, Stage, Task};
 use crate::core::attempt::Attempt;
 use crate::core::call::Call;
-use crate::core::model::{ContactId, Field, Known, Mode, Standing};
+use crate::core::doubt::{Doubt, Origin};
+use crate::core::model::{Field, Known, Mode, Remote, Standing};
+use crate::core::page::OtherHit;
 use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::task::{LOST_CREATES, Outcome};
 use crate::core::text::Text;
@@ -14,15 +16,11 @@ impl Task {
         let (Stage::Searching { search, .. } | Stage::Settling { search, .. }) = &mut self.stage else { return };
         match attempt {
             Attempt::Page(page) => {
-                let found = search.hear(&page.contacts, page.more);
+                let found = search.take(page);
                 self.found(found);
             }
-            // Some hosts say so instead of giving an empty page.
-            Attempt::Missing { .. } => {
-                let found = search.hear(&[], false);
-                self.found(found);
-            }
-            Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
+            // A refused search says nothing about the contact.
+            Attempt::Refused { message, .. } | Attempt::Taken { message, .. } | Attempt::Missing { message } => {
                 self.reject(format!("search refused: {message}"));
             }
             Attempt::Contact(_)
@@ -38,50 +36,33 @@ impl Task {
     }
 
     fn found(&mut self, found: Found) {
-        let (search, settling) = match &self.stage {
-            Stage::Searching { nth, search } => (search, Err(*nth)),
-            Stage::Settling { since, searches, search } => (search, Ok((*since, *searches))),
+        let (nth, field, is_settling) = match &self.stage {
+            Stage::Searching { nth, search } => (*nth, search.field().clone(), false),
+            Stage::Settling { nth, search } => (*nth, search.field().clone(), true),
             Stage::Creating
+            | Stage::Confirming { .. }
             | Stage::Checking { .. }
             | Stage::Writing
             | Stage::Rereading { .. }
             | Stage::Over(_)
             | Stage::Left(_) => return,
         };
-        let name = search.field().name.clone();
-        match (found, settling) {
-            (Found::MorePages, _) => {}
-            (Found::One(hit), settling) => {
-                // One of our making is yet to be finished.
-                let nth = settling.err().unwrap_or(0);
-                let differs = self.contact.matches()[..nth].iter().find(|field| hit.has_another(field));
-                if let Some(differs) = differs {
-                    let (id, other) = (&hit.id, &differs.name);
-                    self.reject(format!("conflict: contact {id} has its `{name}`, but another `{other}`"));
-                    return;
-                }
-                let ours = settling.ok().filter(|_| self.is_ours);
-                self.adopt(hit, ours.map(|(since, _)| since));
+        let name = &field.name;
+        match found {
+            Found::MorePages => {}
+            Found::One(hit) => self.found_one(*hit, nth, name),
+            Found::Several(one, other) => {
+                self.reject(format!("conflict: several contacts have its `{name}`: {one}, {other}"));
             }
-            (Found::Several(ids), _) => {
-                let list: Vec<&str> = ids.iter().map(ContactId::as_str).collect();
-                self.reject(format!("conflict: {} contacts have its `{name}`: {}", ids.len(), list.join(", ")));
-            }
-            (Found::Endless, _) => {
+            Found::Endless => {
                 self.reject(format!("the search for its `{name}` has more than {PAGES_PER_FIND} pages"));
             }
-            (Found::Nobody { alike }, Ok((since, searches))) => {
-                let searches = searches + 1;
-                self.stage = match (self.settle_search(), alike) {
-                    (Some(search), _) if searches < SETTLE_TENTHS.len() => Stage::Settling { since, searches, search },
-                    // It may be the one that was made, in the form in which the platform stores it.
-                    (_, Some(alike)) => Stage::Over(Outcome::Rejected(format!(
-                        "unsure: the answer to its create was lost, and contact {alike} looks like it by its `{name}`"
-                    ))),
-                    (_, None) => self.not_made(),
-                };
+            Found::Unreliable(why) => {
+                self.stage = Stage::Left(format!("the search for its `{name}` contradicts itself: {why}"));
             }
-            (Found::Nobody { .. }, Err(nth)) => {
+            Found::Absent(others) if is_settling => self.not_found_yet(nth, &field, &others),
+            Found::Absent(others) => {
+                self.seen.get_or_insert_default().extend(others.iter().map(|other| other.digest));
                 self.stage = match (self.contact.matches().get(nth + 1), self.policy.mode) {
                     (Some(next), _) => Stage::Searching { nth: nth + 1, search: Search::of(next.clone()) },
                     (None, Mode::Upsert | Mode::Create) => Stage::Creating,
@@ -91,8 +72,55 @@ impl Task {
         }
     }
 
-    // The settle time is over and nobody is there: the create did not happen.
+    fn found_one(&mut self, hit: Remote, nth: usize, name: &str) {
+        let matches = match &self.standing {
+            Standing::InDoubt(doubt) => doubt.sent.matches(),
+            Standing::Unknown | Standing::Known(_) => self.contact.matches(),
+        };
+        if let Some(differs) = matches[..nth].iter().find(|field| hit.has_another(field)) {
+            let (id, other) = (&hit.id, &differs.name);
+            self.reject(format!("conflict: contact {id} has its `{name}`, but another `{other}`"));
+            return;
+        }
+        // One that a create of ours made is yet to be finished.
+        let made_at = match &self.standing {
+            Standing::InDoubt(doubt) if doubt.is_ours() => doubt.since,
+            Standing::InDoubt(_) | Standing::Unknown | Standing::Known(_) => None,
+        };
+        self.adopt(hit, made_at);
+    }
+
+    // A contact in doubt was not found by its match field in this place.
+    fn not_found_yet(&mut self, nth: usize, field: &Field, others: &[OtherHit]) {
+        let Standing::InDoubt(doubt) = &mut self.standing else { return };
+        doubt.notice(others, field);
+        if doubt.searches < EARLY_SEARCHES {
+            doubt.searches += 1;
+            self.stage = self.settle();
+            return;
+        }
+        // Before it is taken for absent, it is searched for by each match field.
+        if let Some(search) = self.settle_search(nth + 1) {
+            self.stage = Stage::Settling { nth: nth + 1, search };
+            return;
+        }
+        let Standing::InDoubt(doubt) = &mut self.standing else { return };
+        let cause = doubt.cause();
+        if let Some(conflict) = doubt.conflict.clone() {
+            self.reject(conflict);
+        } else if let Some(lookalike) = doubt.lookalike.take() {
+            // It may be corrected by the next run, which looks again.
+            self.reject(format!("{cause}, and {lookalike}"));
+        } else {
+            self.stage = self.not_made();
+        }
+    }
+
+    // The search lag is over and it is not there: the create did not happen.
     fn not_made(&mut self) -> Stage {
+        if let Standing::InDoubt(Doubt { origin: Origin::Create { seen }, .. }) = &mut self.standing {
+            self.seen = seen.take();
+        }
         self.standing = Standing::Unknown;
         match self.goal {
             Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
@@ -101,11 +129,7 @@ impl Task {
             Goal::Bring if self.lost_creates >= LOST_CREATES => {
                 Stage::Left(format!("its create was lost {} times", self.lost_creates))
             }
-            // Its id is gone, and it was searched by its key alone.
             Goal::Bring => match self.policy.mode {
-                Mode::Upsert if self.fell_back && self.lost_creates == 0 && self.contact.matches().len() > 1 => {
-                    self.search_or_create()
-                }
                 Mode::Upsert | Mode::Create => Stage::Creating,
                 Mode::Update => Stage::Over(Outcome::Rejected(NOT_THERE.into())),
             },
@@ -127,11 +151,26 @@ impl Task {
                 }
             }
             (
-                Stage::Checking { message, .. },
-                Attempt::Missing { .. } | Attempt::Refused { .. } | Attempt::Taken { .. },
-            ) => self.reject(message.clone()),
-            (Stage::Rereading { refused, message, .. }, Attempt::Contact(remote)) => {
-                let (refused, message) = (refused.clone(), message.clone());
+                Stage::Checking { other, message },
+                Attempt::Missing { message: words }
+                | Attempt::Refused { message: words, .. }
+                | Attempt::Taken { message: words, .. },
+            ) => self.reject(format!("{message} (reading contact {other} was refused: {words})")),
+            (Stage::Confirming { .. }, Attempt::Contact(remote))
+                if self.contact.matches().iter().any(|field| remote.has(field)) =>
+            {
+                self.is_unconfirmed = false;
+                self.adopt(remote.clone(), Some(now));
+            }
+            (
+                Stage::Confirming { .. },
+                Attempt::Contact(_) | Attempt::Missing { .. } | Attempt::Refused { .. } | Attempt::Taken { .. },
+            ) => {
+                self.standing = Standing::InDoubt(Doubt::of_create(&self.contact, self.seen.clone()));
+                self.create_was_lost(now);
+            }
+            (Stage::Rereading { refused, message, is_gone, .. }, Attempt::Contact(remote)) => {
+                let (refused, message, is_gone) = (refused.clone(), message.clone(), *is_gone);
                 let absent_tags = self.absent_from(remote);
                 if let Standing::Known(known) = &mut self.standing {
                     *known = Known {
@@ -142,17 +181,20 @@ impl Task {
                         ..Known::seen(remote.clone(), &known.own_tags).blank_in(self.contact.clear())
                     };
                 }
-                // What was refused may be done; if it is not, it would only be refused again.
-                self.wrote = true;
+                // What was refused may be done; if it is not, it would only be refused again. A contact that is said to be
+                // gone and is there gets one more chance.
+                self.wrote |= !is_gone;
                 self.stage = Stage::Writing;
-                if self.next_write().as_ref() == Some(&refused) {
+                if self.next_write().as_ref() == Some(&refused) && (!is_gone || self.was_shown) {
                     self.reject(message);
                 }
+                self.was_shown |= is_gone;
             }
             (Stage::Rereading { .. }, Attempt::Missing { .. }) => self.fall_back(now),
-            (Stage::Rereading { message, .. }, Attempt::Refused { .. } | Attempt::Taken { .. }) => {
-                self.reject(message.clone());
-            }
+            (
+                Stage::Rereading { id, message, .. },
+                Attempt::Refused { message: words, .. } | Attempt::Taken { message: words, .. },
+            ) => self.reject(format!("{message} (reading contact {id} was refused: {words})")),
             (_, _) => {}
         }
     }
@@ -160,6 +202,11 @@ impl Task {
     pub(super) fn heard_create(&mut self, fields: &[Field], attempt: &Attempt, now: Timestamp) {
         match attempt {
             Attempt::Created(id) => {
+                self.is_unconfirmed = !self.contact.matches().is_empty();
+                if self.distrusts && self.is_unconfirmed {
+                    self.stage = Stage::Confirming { id: id.clone() };
+                    return;
+                }
                 let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
                 let known = Known {
                     fields,
@@ -171,11 +218,7 @@ impl Task {
                 self.standing = Standing::Known(known.blank_in(self.contact.clear()));
                 self.stage = Stage::Writing;
             }
-            Attempt::Lost { .. } | Attempt::Queued { .. } => {
-                self.lost_creates += 1;
-                self.is_ours = true;
-                self.stage = self.settle(now);
-            }
+            Attempt::Lost { .. } | Attempt::Queued { .. } => self.create_was_lost(now),
             Attempt::Taken { message, by } => {
                 self.standing = self.before_send.clone();
                 match by {
@@ -203,11 +246,14 @@ impl Task {
     pub(super) fn heard_write(&mut self, call: &Call, attempt: &Attempt, now: Timestamp) {
         match attempt {
             Attempt::Done => self.written_down(call),
-            Attempt::Missing { .. } => {
+            Attempt::Missing { message } => {
                 let passes = self.is_passing(attempt, now);
                 self.standing = self.before_send.clone();
+                let Standing::Known(known) = &self.standing else { return };
+                // Before another contact is made in its place, the id is read.
                 if !passes {
-                    self.fall_back(now);
+                    let (id, refused, message) = (known.id.clone(), call.clone(), message.clone());
+                    self.stage = Stage::Rereading { id, refused, message, is_gone: true };
                 }
             }
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
@@ -218,7 +264,8 @@ impl Task {
                     matches!(call, Call::RemoveTags { tags, .. } if tags.iter().any(|tag| !known.tags.contains(tag)));
                 if known.doubt || is_blind {
                     let id = known.id.clone();
-                    self.stage = Stage::Rereading { id, refused: call.clone(), message: message.clone() };
+                    let (refused, message) = (call.clone(), message.clone());
+                    self.stage = Stage::Rereading { id, refused, message, is_gone: false };
                 } else {
                     self.reject(message.clone());
                 }

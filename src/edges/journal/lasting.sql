@@ -16,11 +16,13 @@ CREATE TABLE channels (
 CREATE TABLE known (
     channel   TEXT NOT NULL,
     key       TEXT NOT NULL,
-    contact   TEXT,             -- JSON of what is known; NULL while a create is not settled
-    unsettled TEXT,             -- JSON of the contact whose create was sent and is not settled
+    contact   TEXT,             -- JSON of what is known; NULL while the contact is in doubt
+    doubt     TEXT,             -- JSON of what is in doubt, with the contact as it was sent
     PRIMARY KEY (channel, key)
 ) WITHOUT ROWID;
-CREATE INDEX known_unsettled ON known (channel) WHERE unsettled IS NOT NULL;
+CREATE INDEX known_in_doubt ON known (channel) WHERE doubt IS NOT NULL;
+-- Which key has a contact id: one id is one contact.
+CREATE INDEX known_by_id ON known (channel, contact ->> '$.id') WHERE contact IS NOT NULL;
 
 -- Further match values of contacts that have several: a row with one of them is the contact of that key.
 CREATE TABLE aliases (

@@ -23,7 +23,7 @@ pub use self::rows::{
     Carried, Counts, Extent, Item, LearntLimit, ListedRow, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows, RunRow,
     RunState, Settled,
 };
-pub use self::sending::{Ended, Implied, SendJournal};
+pub use self::sending::{Ended, Implied, Recorded, SendJournal};
 use self::store::Store;
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};

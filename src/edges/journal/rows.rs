@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::core::call::CallKind;
+use crate::core::doubt::Doubt;
 use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Rejection, Standing};
 use crate::core::record::Cells;
@@ -247,13 +248,13 @@ pub struct Item {
     pub past: Vec<PastCall>,
 }
 
-/// A contact whose create is not settled.
+/// A contact in doubt.
 #[derive(Clone, Debug)]
 pub enum Carried {
     /// The run has a pending item for it.
     Item(Box<Item>),
-    /// The run's input no longer has it; this is the contact as it was sent.
-    Orphan(Contact),
+    /// The run's input no longer has it.
+    Orphan(Box<Doubt>),
 }
 
 /// A row as a list has it.

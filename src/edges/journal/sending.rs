@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::rows::{Carried, Counts, Item, LearntLimit, RunState};
 use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
-use crate::core::call::{Call, Started};
+use crate::core::call::{Call, CallKind, Started};
 use crate::core::channel::WindowId;
-use crate::core::model::{Contact, Standing};
+use crate::core::model::{Contact, ContactId, Standing};
 use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
 use crate::core::time::{Setting, Timestamp};
@@ -81,11 +81,11 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be read.
     fn mean_latency(&self, window: &WindowId) -> impl Future<Output = Result<Option<Duration>, JournalError>>;
 
-    /// The channel's contacts whose create is not settled, with the item of `run` that wants them, if one does.
+    /// The channel's contacts in doubt, with the item of `run` that wants them, if one does.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    fn unsettled(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<Carried>, JournalError>>;
+    fn in_doubt(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<Carried>, JournalError>>;
 
     /// The pending items of a run that come after `row`, in the file's order, at most `limit`.
     ///
@@ -150,11 +150,23 @@ pub trait SendJournal {
     ) -> impl Future<Output = Result<Started, JournalError>>;
 
     /// Writes down what became of a call, together with what that implies: what is known of the contact, and how its
-    /// row ended, if it did.
+    /// row ended, if it did. Nothing is written when the call named the contact id of another key
+    /// ([`Recorded::Claimed`]).
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    fn answered(&self, ended: Ended, settled: Implied) -> impl Future<Output = Result<(), JournalError>>;
+    fn answered(&self, ended: Ended, settled: Implied) -> impl Future<Output = Result<Recorded, JournalError>>;
+
+    /// Another key of the channel than `key` that has this contact id, if there is one.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn holder(
+        &self,
+        channel: &str,
+        id: &ContactId,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<String>, JournalError>>;
 
     /// Writes down how a row ended that took no call.
     ///
@@ -177,6 +189,20 @@ pub trait SendJournal {
     ) -> impl Future<Output = Result<(), JournalError>>;
 }
 
+/// Whether an answer was written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Recorded {
+    /// It was.
+    Written,
+    /// It was not: the contact id that it names belongs to another key of the channel. What it implies is to be decided
+    /// anew.
+    Claimed {
+        /// The other key's text.
+        by: String,
+    },
+}
+
 /// A call that ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
@@ -197,6 +223,8 @@ pub struct Implied {
     pub contact: Contact,
     /// What is known of it now; `None` leaves that as it was.
     pub standing: Option<Standing>,
+    /// The kind of the call that named its contact id, when that id is new: no other key of the channel may have it.
+    pub names_id: Option<CallKind>,
     /// The row that ended, and how; `None` as long as it is pending.
     pub outcome: Option<(i64, u64, Outcome)>,
 }
@@ -250,9 +278,9 @@ impl SendJournal for Journal {
         self.ask(move |store| store.mean_latency(&window)).await
     }
 
-    async fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
+    async fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
         let channel = channel.to_owned();
-        self.ask(move |store| store.unsettled(run, &channel)).await
+        self.ask(move |store| store.in_doubt(run, &channel)).await
     }
 
     async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
@@ -295,8 +323,13 @@ impl SendJournal for Journal {
         Ok(Started::committed(number))
     }
 
-    async fn answered(&self, ended: Ended, settled: Implied) -> Result<(), JournalError> {
+    async fn answered(&self, ended: Ended, settled: Implied) -> Result<Recorded, JournalError> {
         self.ask(move |store| store.answered(&ended, &settled)).await
+    }
+
+    async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>, JournalError> {
+        let (channel, id, key) = (channel.to_owned(), id.clone(), key.to_owned());
+        self.ask(move |store| Ok(store.holders(&channel, &id, &key)?.into_iter().next())).await
     }
 
     async fn concluded(&self, implied: Implied) -> Result<(), JournalError> {
@@ -320,10 +353,11 @@ impl SendJournal for Journal {
 mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
+    use crate::core::doubt::Doubt;
     use crate::core::duplicates::Duplicates;
     use crate::core::model::{Draft, Field, Mode};
     use crate::core::page::Page;
-    use crate::edges::journal::{NewPlan, NewRun};
+    use crate::edges::journal::{NewPlan, NewRun, Planned};
 
     const POLICY: Policy =
         Policy { mode: Mode::Create, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
@@ -371,11 +405,12 @@ mod tests {
     }
 
     async fn call(journal: &Journal, begun: Timestamp, ended: Option<(Timestamp, Attempt)>) {
-        let implied = Implied { channel: "c".into(), contact: contact(), standing: None, outcome: None };
+        let implied =
+            Implied { channel: "c".into(), contact: contact(), standing: None, names_id: None, outcome: None };
         let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
         let number = journal.start(1, &call, implied.clone(), begun).await.unwrap().number();
         let Some((at, attempt)) = ended else { return };
-        journal.answered(Ended { number, attempt, at }, implied).await.unwrap();
+        assert_eq!(journal.answered(Ended { number, attempt, at }, implied).await.unwrap(), Recorded::Written);
     }
 
     #[tokio::test]
@@ -461,5 +496,109 @@ mod tests {
         let (timeout, now) = (Duration::from_secs(30), NOON + HOUR + Duration::from_secs(1));
         journal.begin_look("d", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
         assert_eq!(late().await, [NOON + HOUR + timeout]);
+    }
+
+    /// Plans a run of the channel with these phones as its rows, and begins to send it.
+    async fn sent(journal: &Journal, phones: &[&str]) -> i64 {
+        let new = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy: POLICY,
+            now: NOON,
+        };
+        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: vec!["phone".into()] };
+        let plan = journal.begin_plan(new).unwrap();
+        let rows = phones
+            .iter()
+            .zip(1..)
+            .map(|(phone, row)| (0, Planned::Contact { row, line: row + 1, contact: of_phone(phone), cells: None }));
+        journal.plan_rows(&plan, rows.collect()).unwrap();
+        journal.finish_plan(&plan, None).unwrap();
+        let run = plan.runs[0].run;
+        journal.begin_sending(run, "c", &window(), Duration::from_secs(30), NOON, None).await.unwrap();
+        run
+    }
+
+    fn of_phone(phone: &str) -> Contact {
+        Contact::new(Draft { matches: vec![Field::text("phone", phone)], ..Draft::default() }).unwrap()
+    }
+
+    /// An answer to a call of this kind that names `id` as the contact of `phone`.
+    async fn name(journal: &Journal, run: i64, phone: &str, id: &str, kind: CallKind) -> Recorded {
+        let id = ContactId::new(id).unwrap();
+        let call = match kind {
+            CallKind::Create => Call::Create { fields: of_phone(phone).fields().to_vec() },
+            CallKind::Find | CallKind::Read | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
+                Call::Find { field: Field::text("phone", phone), page: 1 }
+            }
+        };
+        let standing = |standing, names_id| Implied {
+            channel: "c".into(),
+            contact: of_phone(phone),
+            standing,
+            names_id,
+            outcome: None,
+        };
+        let number = journal.start(run, &call, standing(None, None), NOON).await.unwrap().number();
+        let ended = Ended { number, attempt: Attempt::Created(id.clone()), at: NOON };
+        let known = Standing::Known(crate::core::model::Known::only_id(id));
+        journal.answered(ended, standing(Some(known), Some(kind))).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_id_belongs_to_one_key_of_a_channel() {
+        let journal = Journal::in_memory().unwrap();
+        let run = sent(&journal, &["1", "2", "3"]).await;
+        let claimed = |by: &str| Recorded::Claimed { by: by.into() };
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Create).await, Recorded::Written);
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Find).await, Recorded::Written);
+        assert_eq!(name(&journal, run, "2", "a", CallKind::Create).await, claimed("phone=1"));
+        assert_eq!(name(&journal, run, "2", "a", CallKind::Find).await, claimed("phone=1"));
+        // Nothing of it was written.
+        assert_eq!(name(&journal, run, "2", "b", CallKind::Create).await, Recorded::Written);
+        // In a later input without the row of `phone=1`, its contact may have got the phone of another row.
+        let run = sent(&journal, &["2", "3"]).await;
+        assert_eq!(name(&journal, run, "3", "a", CallKind::Create).await, claimed("phone=1"));
+        assert_eq!(name(&journal, run, "3", "b", CallKind::Find).await, claimed("phone=2"));
+        assert_eq!(name(&journal, run, "3", "a", CallKind::Find).await, Recorded::Written);
+        // Then it is no longer the contact of `phone=1`.
+        let run = sent(&journal, &["1", "3"]).await;
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Find).await, claimed("phone=3"));
+        assert_eq!(name(&journal, run, "1", "c", CallKind::Create).await, Recorded::Written);
+    }
+
+    #[tokio::test]
+    async fn the_search_lag_of_a_create_that_a_kill_left_open_begins_when_its_call_ended_at_the_latest() {
+        let journal = Journal::in_memory().unwrap();
+        let run = sent(&journal, &["1"]).await;
+        let contact = of_phone("1");
+        let doubt = Doubt::of_create(&contact, None);
+        let standing = Some(Standing::InDoubt(doubt));
+        let implied =
+            Implied { channel: "c".into(), contact: contact.clone(), standing, names_id: None, outcome: None };
+        let call = Call::Create { fields: contact.fields().to_vec() };
+        let _ = journal.start(run, &call, implied, NOON).await.unwrap();
+        let since = async |journal: &Journal| match &journal.in_doubt(run, "c").await.unwrap()[..] {
+            [Carried::Item(item)] => match &item.standing {
+                Standing::InDoubt(doubt) => doubt.since,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        let timeout = Duration::from_secs(30);
+        for later in [HOUR, 2 * HOUR] {
+            journal
+                .begin_sending(run, "c", &window(), timeout, NOON + later, Some(&set(Duration::ZERO)))
+                .await
+                .unwrap();
+            assert_eq!(since(&journal).await, Some(NOON + timeout), "{later:?}");
+        }
+        // A clock that is set ahead does not make the lag shorter.
+        let now = NOON + 3 * HOUR;
+        journal.begin_sending(run, "c", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
+        assert_eq!(since(&journal).await, Some(NOON + timeout + HOUR));
     }
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tempfile::TempPath;
 
 use super::JournalError;
 use super::lock::LOCK_ENDING;
@@ -54,6 +55,8 @@ pub(super) struct Store {
     db: Connection,
     // What is planned is forgotten, and what lasts may not be written.
     dry: bool,
+    // The file that a dry run of a journal of an earlier version works on.
+    _copy: Option<TempPath>,
 }
 
 impl Store {
@@ -64,7 +67,7 @@ impl Store {
         let file = path.canonicalize().map_err(|source| JournalError::open(path, source))?;
         let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(|source| JournalError::open(path, source))?;
-        let store = Self { db, dry: false };
+        let store = Self { db, dry: false, _copy: None };
         let is_new = store.check(path)?;
         if is_new && was_there {
             refuse_emptied(path)?;
@@ -82,7 +85,7 @@ impl Store {
     }
 
     pub(super) fn in_memory() -> Result<Self> {
-        let store = Self { db: Connection::open_in_memory()?, dry: false };
+        let store = Self { db: Connection::open_in_memory()?, dry: false, _copy: None };
         store.configure()?;
         store.create()?;
         Ok(store)
@@ -90,7 +93,7 @@ impl Store {
 
     // SQLite keeps it in a file of its own making when it grows, and deletes that at the end.
     pub(super) fn dry_and_empty() -> Result<Self> {
-        let store = Self { db: Connection::open("")?, dry: true };
+        let store = Self { db: Connection::open("")?, dry: true, _copy: None };
         store.db.pragma_update(None, "cache_size", CACHE_KIB)?;
         store.create()?;
         Ok(store)
@@ -99,10 +102,13 @@ impl Store {
     pub(super) fn dry(path: &Path) -> Result<Self> {
         let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .map_err(|source| JournalError::open(path, source))?;
-        let store = Self { db, dry: true };
+        let mut store = Self { db, dry: true, _copy: None };
         if store.check(path)? {
             refuse_emptied(path)?;
             return Self::dry_and_empty();
+        }
+        if store.version()? < SCHEMA_VERSION {
+            store = store.upgraded_copy(path)?;
         }
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         store.db.pragma_update(Some("temp"), "cache_size", CACHE_KIB)?;
@@ -173,6 +179,16 @@ impl Store {
         Ok(())
     }
 
+    // Of a journal of an earlier version that may not be written.
+    fn upgraded_copy(&self, path: &Path) -> Result<Self> {
+        let failed = |source| JournalError::open(path, source);
+        let copy = tempfile::NamedTempFile::new().map_err(|source| JournalError::open(path, source))?.into_temp_path();
+        self.db.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(failed)?;
+        let store = Self { db: Connection::open(&copy).map_err(failed)?, dry: true, _copy: Some(copy) };
+        store.upgrade()?;
+        Ok(store)
+    }
+
     pub(super) fn begin(&self) -> Result<()> {
         if !self.db.is_autocommit() {
             self.roll_back();
@@ -203,13 +219,12 @@ impl Store {
     }
 
     fn standing(&self, channel: &str, key: &str) -> Result<Standing> {
-        let mut query =
-            self.db.prepare_cached("SELECT contact, unsettled FROM known WHERE channel = ?1 AND key = ?2")?;
+        let mut query = self.db.prepare_cached("SELECT contact, doubt FROM known WHERE channel = ?1 AND key = ?2")?;
         let known: Option<(Option<String>, Option<String>)> =
             query.query_row([channel, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok(match known {
             None | Some((None, None)) => Standing::Unknown,
-            Some((_, Some(sent))) => Standing::unsettled(&parse("a contact", &sent)?),
+            Some((_, Some(doubt))) => Standing::InDoubt(parse("a contact in doubt", &doubt)?),
             Some((Some(contact), None)) => Standing::Known(parse("a known contact", &contact)?),
         })
     }

@@ -12,10 +12,14 @@ pub struct Preset {
 }
 
 /// The known platforms (API.md, "Platforms").
-pub const PRESETS: [Preset; 3] = [
+///
+/// The documentation of `botcity` names `app.botcity.com`; its public clients call `app.botcity.com.do`.
+pub const PRESETS: [Preset; 5] = [
     Preset { name: "1980tic", base_url: "https://app.1980tic.us/api/v1", calls_per_minute: 100 },
     Preset { name: "orade", base_url: "https://chatcentral.orade.com/api/v1", calls_per_minute: 100 },
     Preset { name: "respondio", base_url: "https://app.respond.io/api/v1", calls_per_minute: 100 },
+    Preset { name: "okeybot", base_url: "https://app.okeybot.com/api/v1", calls_per_minute: 100 },
+    Preset { name: "botcity", base_url: "https://app.botcity.com.do/api/v1", calls_per_minute: 100 },
 ];
 
 /// No platform goes by this name.
@@ -48,10 +52,19 @@ mod tests {
 
     #[test]
     fn a_name_gives_its_platform_and_a_wrong_one_the_list() {
-        assert_eq!(preset(" Orade ").unwrap().base_url, "https://chatcentral.orade.com/api/v1");
+        for (name, base_url) in [
+            ("1980tic", "https://app.1980tic.us/api/v1"),
+            (" Orade ", "https://chatcentral.orade.com/api/v1"),
+            ("respondio", "https://app.respond.io/api/v1"),
+            ("okeybot", "https://app.okeybot.com/api/v1"),
+            ("BotCity", "https://app.botcity.com.do/api/v1"),
+        ] {
+            let preset = preset(name).unwrap();
+            assert_eq!((preset.base_url, preset.calls_per_minute), (base_url, 100), "{name}");
+        }
         assert_eq!(
             preset("acme").unwrap_err().to_string(),
-            "expected a platform out of `1980tic`, `orade`, `respondio`, found `acme`; any other one is given by its URL"
+            "expected a platform out of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; any other one is given by its URL"
         );
     }
 

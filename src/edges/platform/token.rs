@@ -5,7 +5,9 @@ use std::fmt;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::core::attempt::Attempt;
 use crate::core::channel::WindowId;
+use crate::core::page::Page;
 
 /// What stands for the token where an answer repeats it.
 const HIDDEN: &str = "[token]";
@@ -65,8 +67,28 @@ impl Token {
         value
     }
 
+    /// The attempt without the token in its words, should a platform repeat it there.
+    #[must_use]
+    pub fn redacted(&self, attempt: Attempt) -> Attempt {
+        let clean = |text: String| self.redact(&text);
+        match attempt {
+            Attempt::Page(page) => Attempt::Page(Page { contradiction: page.contradiction.map(clean), ..page }),
+            Attempt::Missing { message } => Attempt::Missing { message: clean(message) },
+            Attempt::Taken { message, by } => Attempt::Taken { message: clean(message), by },
+            Attempt::Refused { status, message, about_row } => {
+                Attempt::Refused { status, message: clean(message), about_row }
+            }
+            Attempt::Unauthorized { message } => Attempt::Unauthorized { message: clean(message) },
+            Attempt::Queued { message } => Attempt::Queued { message: clean(message) },
+            Attempt::Unsent { cause } => Attempt::Unsent { cause: clean(cause) },
+            Attempt::WrongPath { message } => Attempt::WrongPath { message: clean(message) },
+            Attempt::Lost { status, cause, retry_after } => Attempt::Lost { status, cause: clean(cause), retry_after },
+            silent @ (Attempt::Contact(_) | Attempt::Created(_) | Attempt::Done | Attempt::Throttled { .. }) => silent,
+        }
+    }
+
     /// The text without the token, should it hold it: whole, or its beginning where the text was cut short.
-    pub(super) fn redact(&self, text: &str) -> String {
+    fn redact(&self, text: &str) -> String {
         let secret = self.0.expose_secret();
         // So short a token is a word of any text, and one for trying things out.
         if secret.len() < TELLING {

@@ -14,7 +14,7 @@ use super::dialect;
 use super::endpoint::{BaseUrl, ChannelKind};
 use super::token::Token;
 use crate::core::answer::Answer;
-use crate::core::attempt::Attempt;
+use crate::core::attempt::{Attempt, NO_REQUEST};
 use crate::core::call::Cleared;
 use crate::core::channel::WindowId;
 
@@ -156,8 +156,9 @@ impl Http {
 
     /// Sends the call, exactly once, and waits for what comes of it.
     ///
-    /// A failure before anything was written is [`Attempt::Unsent`], any later one is [`Attempt::Lost`]. No message
-    /// holds the token, or the query of a URL.
+    /// A call from which no request can be built is [`Attempt::Refused`] with status 0. A failure before anything was
+    /// written is [`Attempt::Unsent`], any later one is [`Attempt::Lost`]. No message holds the token, or the query of a
+    /// URL.
     pub async fn send(&self, cleared: Cleared<'_>) -> Answer {
         let call = cleared.call();
         let dialect::Request { method, path, body } = dialect::request(call, self.kind);
@@ -167,17 +168,15 @@ impl Http {
             request = request.body(body.to_string());
         }
         match request.send().await {
-            Err(error) => self.without_token(self.unanswered(&error)).into(),
+            Err(error) => self.token.redacted(self.unanswered(&error)).into(),
             Ok(mut response) => {
                 let received = SystemTime::now();
                 let status = response.status().as_u16();
-                let rate_limit = dialect::rate_limit(response.headers());
-                let attempt = match self.body(&mut response).await {
-                    Ok(body) => dialect::classify(call.kind(), status, response.headers(), &body, received),
-                    Err(cause) => Attempt::lost(Some(status), cause),
+                let answer = match self.body(&mut response).await {
+                    Ok(body) => dialect::answer(call, status, response.headers(), &body, received),
+                    Err(cause) => dialect::cut_off(status, response.headers(), &cause, received).into(),
                 };
-                // A create to a wrong path counts as never taken, and yet it was sent.
-                Answer { attempt: self.without_token(attempt), rate_limit, left: true }
+                Answer { attempt: self.token.redacted(answer.attempt), ..answer }
             }
         }
     }
@@ -195,7 +194,12 @@ impl Http {
 
     fn unanswered(&self, error: &reqwest::Error) -> Attempt {
         let cause = self.cause(error);
-        if error.is_connect() || error.is_builder() || was_never_written(error) {
+        if error.is_builder() {
+            // The call would fail in the same way in every run.
+            let message = format!("no request can be built from it: {cause}");
+            return Attempt::Refused { status: NO_REQUEST, message, about_row: true };
+        }
+        if error.is_connect() || was_never_written(error) {
             Attempt::Unsent { cause }
         } else {
             Attempt::lost(None, cause)
@@ -222,27 +226,6 @@ impl Http {
             let stage = if error.is_connect() && self.base.is_encrypted() { "no encrypted connection: " } else { "" };
             format!("{stage}{}", deepest(error))
         })
-    }
-
-    fn without_token(&self, attempt: Attempt) -> Attempt {
-        let clean = |text: String| self.token.redact(&text);
-        match attempt {
-            Attempt::Missing { message } => Attempt::Missing { message: clean(message) },
-            Attempt::Taken { message, by } => Attempt::Taken { message: clean(message), by },
-            Attempt::Refused { status, message, about_row } => {
-                Attempt::Refused { status, message: clean(message), about_row }
-            }
-            Attempt::Unauthorized { message } => Attempt::Unauthorized { message: clean(message) },
-            Attempt::Queued { message } => Attempt::Queued { message: clean(message) },
-            Attempt::Unsent { cause } => Attempt::Unsent { cause: clean(cause) },
-            Attempt::WrongPath { message } => Attempt::WrongPath { message: clean(message) },
-            Attempt::Lost { status, cause, retry_after } => Attempt::Lost { status, cause: clean(cause), retry_after },
-            silent @ (Attempt::Page(_)
-            | Attempt::Contact(_)
-            | Attempt::Created(_)
-            | Attempt::Done
-            | Attempt::Throttled { .. }) => silent,
-        }
     }
 }
 
@@ -415,28 +398,61 @@ mod tests {
         assert_eq!(attempt, Attempt::Created(ContactId::new("cus_1").unwrap()));
     }
 
-    /// Each: what the server says, and what of the limit is heard, whatever becomes of the call.
+    /// Each: what the server answers, and whether what it says of the limit is believed.
     #[tokio::test]
-    async fn what_is_said_of_the_limit_is_heard_beside_every_answer() {
-        let said = "X-RateLimit-Limit: 100\r\nX-RateLimit-Remaining: 58\r\n";
-        let heard = Some(RateLimit { limit: 100, remaining: Some(58) });
-        for (status, headers, length, expected) in [
-            ("200 OK", said, 0, heard),
-            ("429 Too Many Requests", said, 0, heard),
-            ("500 Oops", said, 0, heard),
-            // The body never comes.
-            ("200 OK", said, 9, heard),
-            ("200 OK", "", 0, None),
-            ("200 OK", "X-RateLimit-Limit: many\r\nX-RateLimit-Remaining: 58\r\n", 0, None),
+    async fn the_limit_is_learnt_from_whole_answers_of_the_platform() {
+        let limit = "X-RateLimit-Limit: 100\r\nX-RateLimit-Remaining: 58\r\n";
+        let learnt = Some(RateLimit { limit: 100, remaining: Some(58) });
+        let throttled = r#"{"status":"error","message":"Too many requests","data":[]}"#;
+        for (status, headers, body, missing, expected) in [
+            ("200 OK", limit, CREATED, 0, learnt),
+            ("429 Too Many Requests", limit, throttled, 0, learnt),
+            ("429 Too Many Requests", limit, "", 0, None),
+            ("500 Oops", limit, throttled, 0, None),
+            ("502 Bad Gateway", limit, "<html>", 0, None),
+            // The end of the body never comes.
+            ("200 OK", limit, CREATED, 1, None),
+            ("200 OK", "", CREATED, 0, None),
+            ("200 OK", "X-RateLimit-Limit: many\r\nX-RateLimit-Remaining: 58\r\n", CREATED, 0, None),
         ] {
-            let answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n");
+            let length = body.len() + missing;
+            let answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
             let (address, _requests) = serve(move |_, stream, _| {
                 take(stream);
                 stream.write_all(answer.as_bytes()).unwrap();
                 let _ = stream.shutdown(std::net::Shutdown::Both);
             });
             let answer = http(address).send(cleared(&create())).await;
-            assert_eq!((answer.rate_limit, answer.left), (expected, true), "{status} {headers} {length}");
+            assert_eq!((answer.rate_limit, answer.left), (expected, true), "{status} {headers} {body} {missing}");
+        }
+    }
+
+    #[tokio::test]
+    async fn retry_after_is_heard_with_a_body_that_is_cut() {
+        let (address, _requests) = serve(|_, stream, _| {
+            take(stream);
+            stream.write_all(b"HTTP/1.1 503 S\r\nRetry-After: 7200\r\nContent-Length: 9\r\n\r\n<").unwrap();
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        });
+        let cause = "the connection was closed before the answer was whole".to_owned();
+        let retry_after = Some(Duration::from_hours(2));
+        let attempt = http(address).send(cleared(&create())).await.attempt;
+        assert_eq!(attempt, Attempt::Lost { status: Some(503), cause, retry_after });
+    }
+
+    #[tokio::test]
+    async fn a_call_from_which_no_request_can_be_built_is_refused() {
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        for call in [
+            Call::Find { field: Field::text("email", "a".repeat(70_000)), page: 1 },
+            Call::Read { id: ContactId::new("7".repeat(70_000)).unwrap() },
+        ] {
+            let answer = http(nobody).send(cleared(&call)).await;
+            let Attempt::Refused { status: NO_REQUEST, message, about_row: true } = &answer.attempt else {
+                panic!("{answer:?}")
+            };
+            assert!(message.starts_with("no request can be built from it: ") && message.len() < 200, "{message}");
+            assert!(!answer.left);
         }
     }
 
@@ -445,13 +461,13 @@ mod tests {
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let answer = http(nobody).send(cleared(&create())).await;
         assert_eq!((answer.attempt.name(), answer.left), ("unsent", false));
-        // A create to a wrong path was not taken by anybody, but it was sent.
+        // A create to a wrong path had no effect, but it was sent.
         let (address, _requests) = serve(|_, stream, _| {
             take(stream);
             stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").unwrap();
         });
         let answer = http(address).send(cleared(&create())).await;
-        assert_eq!((answer.attempt.name(), answer.left), ("unsent", true));
+        assert_eq!((answer.attempt.name(), answer.left), ("wrong_path", true));
     }
 
     #[tokio::test]

@@ -8,8 +8,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
+use super::fault::Fault;
 use super::limit::Verdict;
 use crate::core::call::{CONTACTS_PER_PAGE, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{ContactId, Value};
@@ -17,9 +18,23 @@ use crate::core::model::{ContactId, Value};
 /// The path of a find, in front of the query.
 pub const FIND_PATH: &str = "/api/v1/contact/by_custom_field";
 
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+/// What the limit is.
+pub const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
+/// How many pages [`Fault::EndlessHits`] has: more than any client should walk.
+const ENDLESS_PAGES: usize = 1_000;
+
+/// The least total of [`Fault::TotalBeyondPages`]: what does not fit on one page.
+const TOTAL_BEYOND_PAGES: usize = CONTACTS_PER_PAGE + 4;
+
+/// What some faults put beside an empty list.
+const BESIDE_NO_CONTACTS: [(Fault, &str, &str); 3] = [
+    (Fault::EmptyWithError, "error", "The search is temporarily unavailable."),
+    (Fault::EmptyWithStatusFail, "status", "fail"),
+    (Fault::EmptyWithSuccessFalse, "success", "false"),
+];
 
 /// Why the platform does not do what a call asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +114,7 @@ impl Refusal {
             | Self::WrongMethod
             | Self::WrongPath => json!([]),
         };
-        Answer::json(self.status(), &json!({ "status": "error", "message": self.message(), "data": data }))
+        Answer::envelope(self.status(), &self.message(), &data)
     }
 }
 
@@ -121,6 +136,17 @@ impl Answer {
     pub fn json(status: u16, content: &impl Serialize) -> Self {
         let body = serde_json::to_vec(content).expect("text, numbers, booleans and null are always JSON");
         Self { status, content_type: "application/json", headers: Vec::new(), body }
+    }
+
+    /// A refusal with these words, in the documented envelope.
+    pub fn refusal(status: u16, message: &str) -> Self {
+        Self::envelope(status, message, &json!([]))
+    }
+
+    /// A refusal as RFC 9457 has it.
+    pub fn problem(status: u16, title: &str, detail: &str) -> Self {
+        let content = json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
+        Self { content_type: "application/problem+json", ..Self::json(status, &content) }
     }
 
     /// A web page with this heading.
@@ -203,8 +229,14 @@ impl Answer {
         response
     }
 
-    fn with(mut self, name: HeaderName, value: &impl ToString) -> Self {
-        let value = HeaderValue::try_from(value.to_string()).expect("numbers and our own URL are visible ASCII");
+    fn envelope(status: u16, message: &str, data: &Json) -> Self {
+        Self::json(status, &json!({ "status": "error", "message": message, "data": data }))
+    }
+
+    /// The same answer with this header.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: &impl ToString) -> Self {
+        let value = HeaderValue::try_from(value.to_string()).expect("numbers, dates and our own URL are visible ASCII");
         self.headers.push((name, value));
         self
     }
@@ -249,27 +281,82 @@ struct Meta {
     total: usize,
 }
 
-/// The body of a find: page `number` (from 1) of `matching` contacts, each shown by `show`. `origin` is the
-/// platform's address, `http://` and a host.
+/// The body of a find: page `number` (from 1) of `matching` contacts, each shown by `show`, as `fault` makes it. `origin`
+/// is the platform's address, `http://` and a host.
 ///
 /// The links carry the page alone, without name and value (API.md, trap 1).
-pub fn page<'a>(origin: &str, number: usize, matching: &[usize], show: impl Fn(usize) -> Shown<'a>) -> Answer {
-    let total = matching.len();
-    let last_page = total.div_ceil(CONTACTS_PER_PAGE).max(1);
+pub fn page<'a>(
+    origin: &str,
+    number: usize,
+    matching: &[usize],
+    show: impl Fn(usize) -> Shown<'a>,
+    fault: Option<Fault>,
+) -> Answer {
+    let number = if fault == Some(Fault::PageIgnored) { 1 } else { number };
     let skipped = number.saturating_sub(1).saturating_mul(CONTACTS_PER_PAGE);
-    let data: Vec<_> = matching.iter().skip(skipped).take(CONTACTS_PER_PAGE).map(|&contact| show(contact)).collect();
-    let path = format!("{origin}{FIND_PATH}");
-    let link = |page: usize| format!("{path}?page={page}");
-    let links = Links {
-        first: link(1),
-        last: link(last_page),
-        prev: (number > 1).then(|| link(number - 1)),
-        next: (number < last_page).then(|| link(number + 1)),
-    };
-    let from = (!data.is_empty()).then_some(skipped + 1);
-    let to = (!data.is_empty()).then_some(skipped + data.len());
-    let meta = Meta { current_page: number, from, last_page, path, per_page: CONTACTS_PER_PAGE, to, total };
-    Answer::json(200, &Page { data, links, meta })
+    let data = matching.iter().skip(skipped).take(CONTACTS_PER_PAGE).map(|&contact| show(contact)).collect();
+    let page = Page::new(origin, number, matching.len(), data);
+    match fault {
+        Some(fault) => distorted(origin, page, fault),
+        None => Answer::json(200, &page),
+    }
+}
+
+/// A page of [`Fault::EndlessHits`]: every contact has `value` in the field `name`, and `bytes` more in another field.
+pub fn endless_page(origin: &str, number: usize, name: &str, value: &str, bytes: usize) -> Answer {
+    let total = ENDLESS_PAGES * CONTACTS_PER_PAGE;
+    let first = number.saturating_sub(1).saturating_mul(CONTACTS_PER_PAGE);
+    let ids: Vec<ContactId> = (first..total.min(first.saturating_add(CONTACTS_PER_PAGE)))
+        .map(|place| ContactId::new(format!("endless-{place}")).expect("it has letters"))
+        .collect();
+    let text = |text: &str| Some(Value::Text(text.into()));
+    let custom_fields =
+        BTreeMap::from([(name.to_owned(), text(value)), ("notes".to_owned(), text(&"x".repeat(bytes)))]);
+    let show = |id| Shown { id, custom_fields: &custom_fields, tags: &[], created_at: 0 };
+    Answer::json(200, &Page::new(origin, number, total, ids.iter().map(show).collect()))
+}
+
+impl<'a> Page<'a> {
+    fn new(origin: &str, number: usize, total: usize, data: Vec<Shown<'a>>) -> Self {
+        let last_page = total.div_ceil(CONTACTS_PER_PAGE).max(1);
+        let skipped = number.saturating_sub(1).saturating_mul(CONTACTS_PER_PAGE);
+        let links = Links {
+            first: link(origin, 1),
+            last: link(origin, last_page),
+            prev: (number > 1).then(|| link(origin, number - 1)),
+            next: (number < last_page).then(|| link(origin, number + 1)),
+        };
+        let from = (!data.is_empty()).then_some(skipped + 1);
+        let to = (!data.is_empty()).then_some(skipped + data.len());
+        let path = format!("{origin}{FIND_PATH}");
+        let meta = Meta { current_page: number, from, last_page, path, per_page: CONTACTS_PER_PAGE, to, total };
+        Self { data, links, meta }
+    }
+}
+
+fn link(origin: &str, page: usize) -> String {
+    format!("{origin}{FIND_PATH}?page={page}")
+}
+
+// The page as a fault of the search makes it. Other faults leave it as it is.
+fn distorted(origin: &str, mut page: Page<'_>, fault: Fault) -> Answer {
+    if let Some((_, key, word)) = BESIDE_NO_CONTACTS.into_iter().find(|(named, ..)| *named == fault) {
+        let mut body = serde_json::to_value(Page::new(origin, 1, 0, Vec::new())).expect("a page is JSON");
+        body[key] = word.into();
+        return Answer::json(200, &body);
+    }
+    if fault == Fault::EmptyWithTotal {
+        page = Page::new(origin, 1, 0, Vec::new());
+        page.meta.total = 1;
+    } else if fault == Fault::TotalBeyondPages {
+        page.meta.total = page.meta.total.max(TOTAL_BEYOND_PAGES);
+        page.meta.last_page = 1;
+        page.links.last = link(origin, 1);
+        page.links.next = None;
+    } else if fault == Fault::NextOnLastPage {
+        page.links.next = Some(link(origin, page.meta.current_page + 1));
+    }
+    Answer::json(200, &page)
 }
 
 /// The body of a read.

@@ -9,11 +9,16 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::answer::{self, Answer, Refusal, Shown};
 use super::body::Fields;
+use super::fault::Fault;
 use super::faults::Lag;
 use super::search::Search;
-use crate::core::call::CallKind;
+use super::stored_form::StoredForm;
+use crate::core::call::{CONTACTS_PER_PAGE, CallKind};
 use crate::core::model::{ContactId, Value};
 use crate::core::time::Timestamp;
+
+/// The field by which [`Fault::UpsertByEmail`] recognises a contact.
+const EMAIL: &str = "email";
 
 /// What a call asks, read but not yet carried out. A body that cannot be taken travels along as its refusal: only a
 /// call that the limiter counted is told so.
@@ -69,6 +74,8 @@ pub struct Done {
     pub answer: Result<Answer, Refusal>,
     /// The contact it was about, when there is one.
     pub contact: Option<ContactId>,
+    /// Whether the fault of the moment found nothing to change.
+    pub spared: bool,
 }
 
 /// Under which circumstances a call is carried out.
@@ -82,6 +89,12 @@ pub struct Moment<'a> {
     pub origin: &'a str,
     /// The number that the next contact gets; no two contacts of any channel share one.
     pub serial: &'a AtomicU64,
+    /// The fault of a search or a create that strikes the call.
+    pub fault: Option<Fault>,
+    /// [`Faults::stored_forms`](super::Faults::stored_forms).
+    pub stored_forms: &'a [(String, StoredForm)],
+    /// [`Faults::hit_bytes`](super::Faults::hit_bytes).
+    pub hit_bytes: usize,
 }
 
 /// A contact as tests see it.
@@ -107,6 +120,8 @@ pub struct Contacts {
     search: Search,
     // Whose the values are that only one contact may have.
     owners: HashMap<(String, String), usize>,
+    // Fields that have, or had, a value in another form than the one sent.
+    reformed: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -123,21 +138,19 @@ impl Contacts {
     /// id in a path is Base64.
     pub fn new(viber: bool, unique: Arc<[String]>) -> Self {
         let (list, by_id, owners) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { viber, unique, list, by_id, search: Search::default(), owners }
+        Self { viber, unique, list, by_id, search: Search::default(), owners, reformed: BTreeSet::new() }
     }
 
     /// Carries a call out, or refuses it and changes nothing.
     pub fn carry_out(&mut self, asked: Asked, moment: Moment<'_>) -> Done {
         match asked {
-            Asked::Find { name, value, page } => {
-                Done { answer: self.find(name.as_deref(), value.as_deref(), page, moment), contact: None }
-            }
+            Asked::Find { name, value, page } => self.find(name.as_deref(), value.as_deref(), page, moment),
             Asked::Read(id) => self
                 .about(&id, moment, Ok(()), |contacts, number, ()| Ok(answer::contact(&contacts.list[number].shown()))),
             Asked::Create(fields) => self.create(fields, moment),
             Asked::Update(id, fields) => self.about(&id, moment, fields, |contacts, number, fields| {
-                contacts.free_for(&fields, Some(number))?;
-                contacts.set(number, fields, moment.now + moment.lag.search, moment.now);
+                contacts.free_for(&fields, Some(number), moment.stored_forms)?;
+                contacts.set(number, fields, moment);
                 // Not the contact's id: that is how the platform documents it (API.md, trap 3).
                 Ok(answer::id(&format!("cus_{}", 112_233_344_555 + number)))
             }),
@@ -157,11 +170,29 @@ impl Contacts {
     }
 
     /// Puts a contact there past the API: it is findable at once and clashes with nobody.
-    pub fn insert(&mut self, fields: Fields, tags: Vec<String>, serial: &AtomicU64, now: Timestamp) -> ContactId {
-        let number = self.add(serial, now, true);
-        self.set(number, fields, now, now);
+    pub fn insert(&mut self, fields: Fields, tags: Vec<String>, moment: Moment<'_>) -> ContactId {
+        let number = self.add(moment.serial, moment.now, true);
+        self.set(number, fields, moment);
         self.list[number].add_tags(tags);
         self.list[number].id.clone()
+    }
+
+    /// Whether a call carries this value, or is about a contact that has it.
+    pub fn is_about(&self, asked: &Asked, value: &str) -> bool {
+        let holds = |found: Option<&Value>| found.is_some_and(|found| found.text() == value);
+        let carries = |fields: &Result<Fields, Refusal>| {
+            fields.as_ref().is_ok_and(|fields| fields.iter().any(|(_, found)| holds(found.as_ref())))
+        };
+        let has = |path_id: &str| {
+            let contact = self.number(path_id).map(|number| &self.list[number]);
+            contact.is_some_and(|contact| contact.fields.values().any(|found| holds(found.as_ref())))
+        };
+        match asked {
+            Asked::Find { value: searched, .. } => searched.as_deref() == Some(value),
+            Asked::Create(fields) => carries(fields),
+            Asked::Update(id, fields) => carries(fields) || has(id),
+            Asked::Read(id) | Asked::AddTags(id, _) | Asked::RemoveTags(id, _) => has(id),
+        }
     }
 
     /// All contacts, in the order of their creation, in the API's shape.
@@ -174,31 +205,61 @@ impl Contacts {
         self.list.iter().map(Contact::stored).collect()
     }
 
-    fn find(
-        &mut self,
-        name: Option<&str>,
-        value: Option<&str>,
-        page: usize,
-        at: Moment<'_>,
-    ) -> Result<Answer, Refusal> {
-        let required = |field: &str| Refusal::Malformed(format!("The {field} field is required."));
-        let name = name.ok_or_else(|| required("name"))?;
-        let value = value.ok_or_else(|| required("value"))?;
-        let matching = self.search.find(name, value, at.now);
-        Ok(answer::page(at.origin, page, &matching, |number| self.list[number].shown()))
+    fn find(&mut self, name: Option<&str>, value: Option<&str>, page: usize, at: Moment<'_>) -> Done {
+        let (Some(name), Some(value)) = (name, value) else {
+            let missing = if name.is_none() { "name" } else { "value" };
+            let refusal = Refusal::Malformed(format!("The {missing} field is required."));
+            return Done { answer: Err(refusal), contact: None, spared: true };
+        };
+        if at.fault == Some(Fault::EndlessHits) {
+            let answer = Ok(answer::endless_page(at.origin, page, name, value, at.hit_bytes));
+            return Done { answer, contact: None, spared: false };
+        }
+        let mut matching = self.search.find(name, value, at.now);
+        if self.reformed.contains(name) {
+            let mut all = matching.into_owned();
+            all.extend(self.search.find(&shown_name(name), value, at.now).iter());
+            all.sort_unstable();
+            all.dedup();
+            matching = all.into();
+        }
+        let is_last = page.saturating_mul(CONTACTS_PER_PAGE) >= matching.len();
+        let answer = answer::page(at.origin, page, &matching, |number| self.list[number].shown(), at.fault);
+        Done { answer: Ok(answer), contact: None, spared: at.fault == Some(Fault::NextOnLastPage) && !is_last }
     }
 
     fn create(&mut self, fields: Result<Fields, Refusal>, at: Moment<'_>) -> Done {
-        let free = fields.and_then(|fields| self.free_for(&fields, None).map(|()| fields));
-        match free {
-            Err(refusal) => Done { answer: Err(refusal), contact: None },
-            Ok(fields) => {
-                let number = self.add(at.serial, at.now, false);
-                self.set(number, fields, at.now + at.lag.search, at.now);
-                let id = self.list[number].id.clone();
-                Done { answer: Ok(answer::id(id.as_str())), contact: Some(id) }
-            }
+        let free = fields.and_then(|fields| self.free_for(&fields, None, at.stored_forms).map(|()| fields));
+        let fields = match free {
+            Err(refusal) => return Done { answer: Err(refusal), contact: None, spared: true },
+            Ok(fields) => fields,
+        };
+        let made = |answered: &ContactId, id: ContactId, spared| Done {
+            answer: Ok(answer::id(answered.as_str())),
+            contact: Some(id),
+            spared,
+        };
+        if at.fault == Some(Fault::UpsertByEmail)
+            && let Some(number) = self.with_email_of(&fields)
+        {
+            self.set(number, fields, at);
+            let id = self.list[number].id.clone();
+            return made(&id.clone(), id, false);
         }
+        let previous = self.list.iter().rev().find(|contact| !contact.seeded).map(|contact| contact.id.clone());
+        let number = self.add(at.serial, at.now, false);
+        self.set(number, fields, at);
+        let id = self.list[number].id.clone();
+        match previous.filter(|_| at.fault == Some(Fault::PreviousId)) {
+            Some(previous) => made(&previous, id, false),
+            None => made(&id.clone(), id, true),
+        }
+    }
+
+    fn with_email_of(&self, fields: &Fields) -> Option<usize> {
+        let value = |(name, value): &(String, Option<Value>)| value.clone().filter(|_| name == EMAIL);
+        let email = fields.iter().find_map(value)?;
+        self.list.iter().position(|contact| contact.fields.get(EMAIL).is_some_and(|has| has.as_ref() == Some(&email)))
     }
 
     // What the calls on one contact have in common: a body that can be taken, a contact that is there, and for long enough.
@@ -219,7 +280,7 @@ impl Contacts {
             }
             act(self, number, body)
         });
-        Done { answer, contact }
+        Done { answer, contact, spared: true }
     }
 
     fn number(&self, path_id: &str) -> Option<usize> {
@@ -242,10 +303,19 @@ impl Contacts {
         number
     }
 
-    fn set(&mut self, number: usize, fields: Fields, findable: Timestamp, now: Timestamp) {
+    // What `insert` put there is findable at once.
+    fn set(&mut self, number: usize, fields: Fields, at: Moment<'_>) {
         for (name, value) in fields {
-            let text = value.as_ref().map(Value::text);
-            self.search.write(number, &name, text.as_deref(), findable, now);
+            let kept = value.clone().map(|value| kept(at.stored_forms, &name, value));
+            let (sent, shown) = (value.as_ref().map(Value::text), kept.as_ref().map(Value::text));
+            let findable = at.now + at.lag.search;
+            self.search.write(number, &name, sent.as_deref(), findable, at.now);
+            if sent != shown {
+                self.reformed.insert(name.clone());
+            }
+            if self.reformed.contains(&name) {
+                self.search.write(number, &shown_name(&name), shown.as_deref(), findable, at.now);
+            }
             if self.unique.contains(&name) {
                 if let Some(Some(old)) = self.list[number].fields.get(&name) {
                     let key = (name.clone(), old.text().into_owned());
@@ -253,24 +323,45 @@ impl Contacts {
                         self.owners.remove(&key);
                     }
                 }
-                if let Some(text) = &text {
-                    self.owners.entry((name.clone(), text.clone().into_owned())).or_insert(number);
+                if let Some(shown) = &shown {
+                    self.owners.entry((name.clone(), shown.clone().into_owned())).or_insert(number);
                 }
             }
-            self.list[number].fields.insert(name, value);
+            self.list[number].fields.insert(name, kept);
         }
     }
 
-    fn free_for(&self, fields: &Fields, own: Option<usize>) -> Result<(), Refusal> {
+    fn free_for(
+        &self,
+        fields: &Fields,
+        own: Option<usize>,
+        stored_forms: &[(String, StoredForm)],
+    ) -> Result<(), Refusal> {
         for (name, value) in fields {
             let Some(value) = value.as_ref().filter(|_| self.unique.contains(name)) else { continue };
-            let owner = self.owners.get(&(name.clone(), value.text().into_owned())).copied();
+            let kept = kept(stored_forms, name, value.clone());
+            let owner = self.owners.get(&(name.clone(), kept.text().into_owned())).copied();
             if let Some(owner) = owner.filter(|&owner| Some(owner) != own) {
                 return Err(Refusal::Taken { field: name.clone(), by: self.list[owner].id.clone() });
             }
         }
         Ok(())
     }
+}
+
+// A value as the platform keeps it.
+fn kept(stored_forms: &[(String, StoredForm)], name: &str, value: Value) -> Value {
+    let form = stored_forms.iter().find(|(field, _)| field == name);
+    match form {
+        Some((_, form)) => form.keep(value),
+        None => value,
+    }
+}
+
+// Under which name the search knows the values of a field as they are shown, where that is not as they were sent. No
+// field can be asked for by it: names are trimmed.
+fn shown_name(name: &str) -> String {
+    format!("{name} ")
 }
 
 impl Contact {

@@ -1,24 +1,36 @@
-//! Faults on demand: what may go wrong with a call, and the seeded chance that says with which.
+//! Faults on demand: how often which fault strikes which calls, and the seeded chance that decides it call by call.
 
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use super::contacts::Asked;
+use super::fault::Fault;
+use super::stored_form::StoredForm;
+use crate::core::call::CallKind;
 
 /// What goes wrong, and how often: probabilities are between 0 and 1, each for one call.
 ///
-/// At most one of the failures befalls a call: the first that its chance hits, in the order of the fields here. The
-/// same seed and the same order of calls give the same failures. The default is a platform without faults.
+/// At most one fault strikes a call: the first that its chance hits, of the rules in their order and then of the fields
+/// in theirs. The same seed and the same order of calls give the same faults. The default is a platform without faults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faults {
     /// Where the chance starts.
     pub seed: u64,
+    /// Further faults, each with the calls that it strikes.
+    pub rules: Vec<Rule>,
+    /// Fields whose values the platform keeps and shows in another form. A search finds them by the form that was sent
+    /// as well.
+    pub stored_forms: Vec<(String, StoredForm)>,
+    /// The size of the further field that each contact of [`Fault::EndlessHits`] has, in bytes. The default is 100,000.
+    pub hit_bytes: usize,
     /// The connection closes without an answer, the call has no effect and is not counted.
     pub lose_before: f64,
     /// A proxy's 502 page; the call has no effect and is not counted.
     pub bad_gateway: f64,
     /// A 429 with its headers although the limit is not reached; no effect, not counted.
     pub throttle: f64,
-    /// What the `Retry-After` of such a 429 says, in seconds. The default is 1.
+    /// What the `Retry-After` of such a 429, of its date and of a 503 says, in seconds. The default is 1.
     pub throttle_seconds: u64,
     /// The same 429 without any of the headers.
     pub throttle_bare: f64,
@@ -53,6 +65,9 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             seed: 0,
+            rules: Vec::new(),
+            stored_forms: Vec::new(),
+            hit_bytes: 100_000,
             lose_before: 0.0,
             bad_gateway: 0.0,
             throttle: 0.0,
@@ -74,34 +89,165 @@ impl Default for Faults {
     }
 }
 
-/// The failure that befell a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// [`Faults::lose_before`].
-    LoseBefore,
-    /// [`Faults::bad_gateway`].
-    BadGateway,
-    /// [`Faults::throttle`].
-    Throttle,
-    /// [`Faults::throttle_bare`].
-    ThrottleBare,
-    /// [`Faults::error_500`].
-    #[serde(rename = "error_500")]
-    Error,
-    /// [`Faults::lose_after`].
-    LoseAfter,
-    /// [`Faults::error_500_after`].
-    #[serde(rename = "error_500_after")]
-    ErrorAfter,
-    /// [`Faults::bad_gateway_after`].
-    BadGatewayAfter,
-    /// [`Faults::cut_body`].
-    CutBody,
+/// One fault and the calls that it strikes: those that meet every condition, each with this probability.
+///
+/// ```
+/// use contactsync::CallKind;
+/// use contactsync::sandbox::{Fault, Rule};
+///
+/// let rule = Rule::always(Fault::TokenExpired).from_call(20);
+/// assert_eq!("token-expired,from=20".parse(), Ok(rule));
+/// let rule = Rule::always(Fault::UnknownError).share(0.1).on(CallKind::Find).on(CallKind::Read);
+/// assert_eq!("unknown-error,share=0.1,on=find,on=read".parse(), Ok(rule));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// What goes wrong. A fault that cannot change a call spares it: an empty page is the answer to a search only.
+    pub fault: Fault,
+    /// How likely, between 0 and 1.
+    pub probability: f64,
+    /// The kinds of call; all of them when there is none.
+    pub kinds: Vec<CallKind>,
+    /// The first call, counted from 1 since the faults were set.
+    pub from_call: u64,
+    /// The last call; `None` is no end.
+    pub until_call: Option<u64>,
+    /// Calls over this size: of the body for [`Fault::BodyTooLarge`], of the path and query for [`Fault::UrlTooLong`],
+    /// of these and the headers otherwise.
+    pub over_bytes: usize,
+    /// Calls that carry this value in a field, or that are about a contact which has it.
+    pub value: Option<String>,
+}
+
+impl Rule {
+    /// A rule for every call.
+    pub const fn always(fault: Fault) -> Self {
+        Self { fault, probability: 1.0, kinds: Vec::new(), from_call: 1, until_call: None, over_bytes: 0, value: None }
+    }
+
+    /// Strikes this share of the calls, from 0 to 1.
+    #[must_use]
+    pub fn share(self, probability: f64) -> Self {
+        Self { probability, ..self }
+    }
+
+    /// Strikes calls of this kind, beside those that were named before.
+    #[must_use]
+    pub fn on(mut self, kind: CallKind) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Strikes from this call on, counted from 1 since the faults were set.
+    #[must_use]
+    pub fn from_call(self, from_call: u64) -> Self {
+        Self { from_call, ..self }
+    }
+
+    /// Strikes up to this call.
+    #[must_use]
+    pub fn until_call(self, call: u64) -> Self {
+        Self { until_call: Some(call), ..self }
+    }
+
+    /// Strikes calls over this size.
+    #[must_use]
+    pub fn over_bytes(self, over_bytes: usize) -> Self {
+        Self { over_bytes, ..self }
+    }
+
+    /// Strikes calls about this value.
+    #[must_use]
+    pub fn with_value(self, value: impl Into<String>) -> Self {
+        Self { value: Some(value.into()), ..self }
+    }
+
+    fn meets(&self, number: u64, call: &Subject<'_>) -> bool {
+        let Size { url, head, body } = call.size;
+        let measured = [(Fault::BodyTooLarge, body), (Fault::UrlTooLong, url)];
+        let size = measured.into_iter().find(|(fault, _)| *fault == self.fault).map_or(head, |(_, size)| size);
+        let is_kind = self.kinds.is_empty() || call.asked.is_some_and(|asked| self.kinds.contains(&asked.kind()));
+        number >= self.from_call
+            && self.until_call.is_none_or(|last| number <= last)
+            && is_kind
+            && self.fault.can_strike(call.asked)
+            && (self.over_bytes == 0 || size > self.over_bytes)
+            && self.value.as_ref().is_none_or(|value| (call.is_about)(value))
+    }
+}
+
+/// `FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT]`; a `value` is the last part and may
+/// hold commas.
+impl FromStr for Rule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (fault, mut conditions) = text.split_once(',').unwrap_or((text, ""));
+        let mut rule = Self::always(fault.parse()?);
+        while !conditions.is_empty() {
+            if let Some(value) = conditions.strip_prefix("value=") {
+                return Ok(rule.with_value(value));
+            }
+            let (condition, rest) = conditions.split_once(',').unwrap_or((conditions, ""));
+            rule = rule.with(condition)?;
+            conditions = rest;
+        }
+        Ok(rule)
+    }
+}
+
+impl Rule {
+    fn with(self, condition: &str) -> Result<Self, String> {
+        let unknown =
+            || format!("unknown condition `{condition}`; expected share=, on=, from=, until=, over= or value=");
+        let (name, text) = condition.split_once('=').ok_or_else(unknown)?;
+        match name {
+            "share" => match text.parse::<f64>() {
+                Ok(share) if (0.0..=1.0).contains(&share) => Ok(self.share(share)),
+                Ok(_) | Err(_) => Err(format!("expected a number from 0 to 1, found `{text}`")),
+            },
+            "on" => match CallKind::ALL.into_iter().find(|kind| kind.name() == text.replace('-', "_")) {
+                Some(kind) => Ok(self.on(kind)),
+                None => Err(format!(
+                    "unknown kind of call `{text}`; expected {}",
+                    CallKind::ALL.map(CallKind::name).join(", ")
+                )),
+            },
+            "from" => number(text).map(|call| self.from_call(call)),
+            "until" => number(text).map(|call| self.until_call(call)),
+            "over" => number(text).map(|bytes| self.over_bytes(bytes)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+fn number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("expected a whole number, found `{text}`"))
+}
+
+/// A call as the rules see it.
+pub struct Subject<'a> {
+    /// The call; `None` when it is none of the six.
+    pub asked: Option<&'a Asked>,
+    /// How large it is.
+    pub size: Size,
+    /// Whether it carries a value, or is about a contact that has it.
+    pub is_about: &'a dyn Fn(&str) -> bool,
+}
+
+/// How large a request is, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// The path and the query.
+    pub url: usize,
+    /// These and the headers.
+    pub head: usize,
+    /// The body, as `Content-Length` says.
+    pub body: usize,
 }
 
 /// What chance has in store for one call.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fate {
     /// The failure, if one hits.
     pub fault: Option<Fault>,
@@ -117,6 +263,10 @@ pub struct Fate {
     pub others: u32,
     /// [`Faults::strip_limit`].
     pub strip_limit: bool,
+    /// [`Faults::stored_forms`].
+    pub stored_forms: Arc<[(String, StoredForm)]>,
+    /// [`Faults::hit_bytes`].
+    pub hit_bytes: usize,
 }
 
 /// How far parts of the platform lag behind a write.
@@ -132,17 +282,48 @@ pub struct Lag {
 #[derive(Debug)]
 pub struct Chance {
     faults: Faults,
+    stored_forms: Arc<[(String, StoredForm)]>,
     rng: fastrand::Rng,
+    calls: u64,
 }
 
 impl Chance {
     /// Starts the chance at the seed that the faults name.
     pub fn new(faults: Faults) -> Self {
-        Self { rng: fastrand::Rng::with_seed(faults.seed), faults }
+        let stored_forms = faults.stored_forms.iter().cloned().collect();
+        Self { rng: fastrand::Rng::with_seed(faults.seed), stored_forms, faults, calls: 0 }
+    }
+
+    /// [`Faults::stored_forms`].
+    pub fn stored_forms(&self) -> Arc<[(String, StoredForm)]> {
+        Arc::clone(&self.stored_forms)
     }
 
     /// What the next call meets.
-    pub fn fate(&mut self) -> Fate {
+    pub fn fate(&mut self, call: &Subject<'_>) -> Fate {
+        self.calls += 1;
+        let fault = self.by_rule(call).or_else(|| self.by_field());
+        let slow = if self.hits(self.faults.slow) { self.faults.slow_for } else { Duration::ZERO };
+        Fate {
+            fault,
+            as_page: matches!(fault, Some(Fault::Error | Fault::ErrorAfter)) && self.rng.bool(),
+            wait: self.faults.latency + slow,
+            throttle_seconds: self.faults.throttle_seconds,
+            lag: Lag { queued: self.faults.queued, search: self.faults.late_search },
+            others: self.faults.others,
+            strip_limit: self.faults.strip_limit,
+            stored_forms: self.stored_forms(),
+            hit_bytes: self.faults.hit_bytes,
+        }
+    }
+
+    fn by_rule(&mut self, call: &Subject<'_>) -> Option<Fault> {
+        let Self { faults, rng, calls, .. } = self;
+        let mut rules = faults.rules.iter().filter(|rule| rule.meets(*calls, call));
+        rules.find(|rule| rng.f64() < rule.probability).map(|rule| rule.fault)
+    }
+
+    fn by_field(&mut self) -> Option<Fault> {
         let failures = [
             (self.faults.lose_before, Fault::LoseBefore),
             (self.faults.bad_gateway, Fault::BadGateway),
@@ -154,17 +335,7 @@ impl Chance {
             (self.faults.bad_gateway_after, Fault::BadGatewayAfter),
             (self.faults.cut_body, Fault::CutBody),
         ];
-        let fault = failures.into_iter().find(|&(probability, _)| self.hits(probability)).map(|(_, fault)| fault);
-        let slow = if self.hits(self.faults.slow) { self.faults.slow_for } else { Duration::ZERO };
-        Fate {
-            fault,
-            as_page: matches!(fault, Some(Fault::Error | Fault::ErrorAfter)) && self.rng.bool(),
-            wait: self.faults.latency + slow,
-            throttle_seconds: self.faults.throttle_seconds,
-            lag: Lag { queued: self.faults.queued, search: self.faults.late_search },
-            others: self.faults.others,
-            strip_limit: self.faults.strip_limit,
-        }
+        failures.into_iter().find(|&(probability, _)| self.hits(probability)).map(|(_, fault)| fault)
     }
 
     fn hits(&mut self, probability: f64) -> bool {
@@ -178,7 +349,11 @@ mod tests {
 
     fn fates(faults: &Faults, count: usize) -> Vec<Fate> {
         let mut chance = Chance::new(faults.clone());
-        (0..count).map(|_| chance.fate()).collect()
+        (0..count).map(|_| chance.fate(&subject(Some(&Asked::Read(String::new()))))).collect()
+    }
+
+    fn subject(asked: Option<&Asked>) -> Subject<'_> {
+        Subject { asked, size: Size { url: 10, head: 100, body: 1_000 }, is_about: &|value| value == "mine" }
     }
 
     #[test]
@@ -203,5 +378,60 @@ mod tests {
         for fate in fates(&Faults::default(), 100) {
             assert_eq!((fate.fault, fate.wait, fate.lag), (None, Duration::ZERO, Lag::default()));
         }
+    }
+
+    #[test]
+    fn a_rule_strikes_the_calls_that_meet_it() {
+        let (read, create) = (Asked::Read(String::new()), Asked::Create(Ok(Vec::new())));
+        // Which of five calls are struck.
+        let check = |rule: &str, asked: Option<&Asked>, expected: [u8; 5]| {
+            let faults = Faults { rules: vec![rule.parse().unwrap()], ..Faults::default() };
+            let mut chance = Chance::new(faults);
+            let struck = [(); 5].map(|()| u8::from(chance.fate(&subject(asked)).fault.is_some()));
+            assert_eq!(struck, expected, "{rule} {asked:?}");
+        };
+        check("unknown-error", Some(&read), [1; 5]);
+        check("unknown-error", None, [0; 5]);
+        check("not-found-page", None, [1; 5]);
+        check("not-found-page,on=read", None, [0; 5]);
+        check("unknown-error,share=0", Some(&read), [0; 5]);
+        check("unknown-error,on=create", Some(&read), [0; 5]);
+        check("unknown-error,on=create,on=read", Some(&read), [1; 5]);
+        check("unknown-error,from=3", Some(&read), [0, 0, 1, 1, 1]);
+        check("unknown-error,from=2,until=4", Some(&read), [0, 1, 1, 1, 0]);
+        check("unknown-error,value=mine", Some(&read), [1; 5]);
+        check("unknown-error,value=mine, not", Some(&read), [0; 5]);
+        check("body-too-large,over=999", Some(&create), [1; 5]);
+        check("body-too-large,over=1000", Some(&create), [0; 5]);
+        check("url-too-long,over=9", Some(&read), [1; 5]);
+        check("url-too-long,over=10", Some(&read), [0; 5]);
+        check("head-too-large,over=99", Some(&read), [1; 5]);
+        check("head-too-large,over=100", Some(&read), [0; 5]);
+        check("empty-with-total", Some(&read), [0; 5]);
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_is_explained() {
+        let check = |rule: &str, expected: &str| {
+            let error = rule.parse::<Rule>().unwrap_err();
+            assert!(error.contains(expected), "{rule}: {error}");
+        };
+        check("", "unknown fault ``");
+        check("nonsense", "unknown fault `nonsense`");
+        check("unknown-error,often", "unknown condition `often`");
+        check("unknown-error,often=1", "unknown condition `often=1`");
+        check("unknown-error,share=2", "expected a number from 0 to 1, found `2`");
+        check("unknown-error,share=NaN", "expected a number from 0 to 1, found `NaN`");
+        check("unknown-error,on=delete", "unknown kind of call `delete`");
+        check("unknown-error,from=x", "expected a whole number, found `x`");
+    }
+
+    #[test]
+    fn rules_come_before_the_fields_and_in_their_order() {
+        let rules =
+            vec![Rule::always(Fault::BadRequest).until_call(1), Rule::always(Fault::UnknownError).until_call(2)];
+        let faults = Faults { rules, lose_after: 1.0, ..Faults::default() };
+        let struck: Vec<_> = fates(&faults, 3).into_iter().filter_map(|fate| fate.fault).collect();
+        assert_eq!(struck, [Fault::BadRequest, Fault::UnknownError, Fault::LoseAfter]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::faults::Fault;
+use super::fault::Fault;
 use super::lock;
 use crate::core::call::CallKind;
 use crate::core::model::ContactId;
@@ -75,9 +75,23 @@ impl Ledger {
         counts
     }
 
+    /// How often each fault struck each kind of call with this token.
+    pub fn by_fault(&self, token: &str) -> BTreeMap<(Fault, CallKind), usize> {
+        let mut counts = BTreeMap::new();
+        for call in lock(&self.calls).iter().filter(|call| &*call.token == token) {
+            if let (Some(fault), Some(kind)) = (call.fault, call.kind) {
+                *counts.entry((fault, kind)).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     /// How many contacts the creates with this token made.
     pub fn creates(&self, token: &str) -> usize {
-        self.count(|call| call.applied && call.kind == Some(CallKind::Create) && &*call.token == token)
+        self.count(|call| {
+            let made = call.applied && call.fault != Some(Fault::UpsertByEmail);
+            made && call.kind == Some(CallKind::Create) && &*call.token == token
+        })
     }
 
     /// How many calls were answered with 429, on demand or by the limiter.

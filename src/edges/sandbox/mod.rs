@@ -24,6 +24,8 @@ mod answer;
 mod body;
 mod contacts;
 mod doors;
+mod fault;
+mod fault_answers;
 mod faults;
 mod ledger;
 mod limit;
@@ -31,6 +33,7 @@ mod platform;
 mod routes;
 mod search;
 mod server;
+mod stored_form;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,9 +41,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
 
 pub use contacts::StoredContact;
-pub use faults::{Fault, Faults};
+pub use fault::Fault;
+pub use faults::{Faults, Rule};
 pub use ledger::{CallRecord, Ledger};
 pub use limit::WindowKind;
+pub use stored_form::StoredForm;
 
 use crate::core::model::{ContactId, Field};
 use platform::Platform;

@@ -10,7 +10,9 @@ use axum::response::Response;
 use super::answer::{Answer, Refusal};
 use super::body::Fields;
 use super::contacts::{Asked, Contacts, Done, Moment};
-use super::faults::{Chance, Fate, Fault, Faults};
+use super::fault::{Fault, Stage};
+use super::fault_answers::{Circumstances, answer_instead};
+use super::faults::{Chance, Fate, Faults, Lag, Size, Subject};
 use super::ledger::{CallRecord, Ledger};
 use super::limit::{Limiter, Others, Verdict};
 use super::{Config, lock};
@@ -28,6 +30,8 @@ pub struct Caller {
     pub token: Arc<str>,
     /// Whether it asks for JSON. Without that the framework redirects instead of naming an error.
     pub wants_json: bool,
+    /// How large the request is.
+    pub size: Size,
 }
 
 /// All that the platform knows.
@@ -89,25 +93,35 @@ impl Platform {
     /// Takes one of the six calls and answers it.
     pub async fn take(&self, caller: Caller, asked: Asked) -> Response {
         let kind = asked.kind();
-        let fate = lock(&self.chance).fate();
+        let fate = self.fate(&caller, Some(&asked));
         let course = self.run(&caller, asked, &fate);
         self.answer(caller, Some(kind), course, fate.wait).await
     }
 
     /// Answers a call that is none of the six. The framework never gets as far as the token or the limiter.
     pub async fn take_other(&self, caller: Caller, refusal: Refusal) -> Response {
-        let fate = lock(&self.chance).fate();
+        let fate = self.fate(&caller, None);
         let now = self.clock.now();
-        let course =
-            lost_on_the_way(&fate, now).unwrap_or_else(|| Course::refused(now, self.refuse(&caller, &refusal)));
+        let course = self
+            .struck(&fate, Stage::Network, None, now)
+            .unwrap_or_else(|| Course::refused(now, self.refuse(&caller, &refusal)));
         self.answer(caller, None, course, fate.wait).await
     }
 
     /// Puts a contact there past the API.
     pub fn insert(&self, token: &str, fields: Fields, tags: Vec<String>) -> ContactId {
+        let stored_forms = lock(&self.chance).stored_forms();
+        let moment = Moment {
+            now: self.clock.now(),
+            lag: Lag::default(),
+            origin: &self.origin,
+            serial: &self.serial,
+            fault: None,
+            stored_forms: &stored_forms,
+            hit_bytes: 0,
+        };
         let channel = self.channel(token);
-        let mut channel = lock(&channel);
-        channel.contacts.insert(fields, tags, &self.serial, self.clock.now())
+        lock(&channel).contacts.insert(fields, tags, moment)
     }
 
     /// What `look` sees of a token's contacts.
@@ -135,9 +149,17 @@ impl Platform {
         &self.ledger
     }
 
+    fn fate(&self, caller: &Caller, asked: Option<&Asked>) -> Fate {
+        let is_about = |value: &str| {
+            let channel = self.channel(&caller.token);
+            asked.is_some_and(|asked| lock(&channel).contacts.is_about(asked, value))
+        };
+        lock(&self.chance).fate(&Subject { asked, size: caller.size, is_about: &is_about })
+    }
+
     // Everything that has an effect happens here, without a wait: a caller that leaves cannot stop it half way.
     fn run(&self, caller: &Caller, asked: Asked, fate: &Fate) -> Course {
-        if let Some(course) = lost_on_the_way(fate, self.clock.now()) {
+        if let Some(course) = self.struck(fate, Stage::Network, Some(&asked), self.clock.now()) {
             return course;
         }
         if !self.knows(&caller.token) {
@@ -147,12 +169,8 @@ impl Platform {
         let mut channel = lock(&channel);
         let now = self.clock.now();
         let rate = self.config.rate;
-        if fate.fault == Some(Fault::Throttle) {
-            let answer = Answer::throttled(rate, fate.throttle_seconds, now.as_millis() / 1_000);
-            return Course { fault: fate.fault, ..Course::refused(now, answer) };
-        }
-        if fate.fault == Some(Fault::ThrottleBare) {
-            return Course { fault: fate.fault, ..Course::refused(now, Refusal::TooManyCalls.answer()) };
+        if let Some(course) = self.struck(fate, Stage::Gate, Some(&asked), now) {
+            return course;
         }
         let Channel { limiter, others, .. } = &mut *channel;
         others.call(fate.others, limiter, now);
@@ -161,18 +179,37 @@ impl Platform {
             let answer = self.refuse(caller, &Refusal::TooManyCalls).limited(rate, verdict);
             return Course::refused(now, answer);
         }
-        if fate.fault == Some(Fault::Error) {
-            let answer = Answer::server_error(fate.as_page).limited(rate, verdict);
-            return Course { counted: true, fault: fate.fault, ..Course::refused(now, answer) };
+        if let Some(course) = self.struck(fate, Stage::Refusal, Some(&asked), now) {
+            let answer = course.answer.map(|answer| answer.limited(rate, verdict));
+            return Course { answer, counted: true, ..course };
         }
         let writes = asked.writes();
-        let moment = Moment { now, lag: fate.lag, origin: &self.origin, serial: &self.serial };
-        let Done { answer, contact } = channel.contacts.carry_out(asked, moment);
+        let is_of_the_call = |fault: &Fault| matches!(fault.stage(), Stage::Search | Stage::Create);
+        let moment = Moment {
+            now,
+            lag: fate.lag,
+            origin: &self.origin,
+            serial: &self.serial,
+            fault: fate.fault.filter(is_of_the_call),
+            stored_forms: &fate.stored_forms,
+            hit_bytes: fate.hit_bytes,
+        };
+        let Done { answer, contact, spared } = channel.contacts.carry_out(asked, moment);
         drop(channel);
+        let fault = fate.fault.filter(|fault| !(spared && is_of_the_call(fault)));
         let applied = writes && answer.is_ok();
         let answer = answer.unwrap_or_else(|refusal| self.refuse(caller, &refusal)).limited(rate, verdict);
         let (answer, cut) = garble(answer, fate, rate, verdict);
-        Course { at: now, answer, cut, counted: true, applied, contact, fault: fate.fault }
+        Course { at: now, answer, cut, counted: true, applied, contact, fault }
+    }
+
+    // The call whose fault strikes at this stage, before it has an effect. It is not counted yet.
+    fn struck(&self, fate: &Fate, stage: Stage, asked: Option<&Asked>, now: Timestamp) -> Option<Course> {
+        let fault = fate.fault.filter(|fault| fault.stage() == stage)?;
+        let Fate { throttle_seconds, as_page, .. } = *fate;
+        let at = Circumstances { asked, rate: self.config.rate, throttle_seconds, as_page, now };
+        let answer = answer_instead(fault, at);
+        Some(Course { at: now, answer, cut: false, counted: false, applied: false, contact: None, fault: Some(fault) })
     }
 
     async fn answer(&self, caller: Caller, kind: Option<CallKind>, course: Course, wait: Duration) -> Response {
@@ -249,31 +286,15 @@ impl Course {
     }
 }
 
-// What befalls a call before it reaches the framework.
-fn lost_on_the_way(fate: &Fate, at: Timestamp) -> Option<Course> {
-    let answer = match fate.fault? {
-        Fault::LoseBefore => None,
-        Fault::BadGateway => Some(Answer::bad_gateway()),
-        Fault::Throttle
-        | Fault::ThrottleBare
-        | Fault::Error
-        | Fault::LoseAfter
-        | Fault::ErrorAfter
-        | Fault::BadGatewayAfter
-        | Fault::CutBody => return None,
-    };
-    Some(Course { at, answer, cut: false, counted: false, applied: false, contact: None, fault: fate.fault })
-}
-
-// What befalls the answer to a call that was carried out, and whether it is cut short.
+// What becomes of the answer to a call that was carried out, and whether it is cut short.
 fn garble(answer: Answer, fate: &Fate, rate: u32, verdict: Verdict) -> (Option<Answer>, bool) {
-    match fate.fault {
-        Some(Fault::LoseAfter) => (None, false),
-        Some(Fault::ErrorAfter) => (Some(Answer::server_error(fate.as_page).limited(rate, verdict)), false),
-        Some(Fault::BadGatewayAfter) => (Some(Answer::bad_gateway()), false),
-        Some(Fault::CutBody) => (Some(answer), true),
-        Some(Fault::LoseBefore | Fault::BadGateway | Fault::Throttle | Fault::ThrottleBare | Fault::Error) | None => {
-            (Some(answer), false)
-        }
+    if fate.fault == Some(Fault::LoseAfter) {
+        (None, false)
+    } else if fate.fault == Some(Fault::ErrorAfter) {
+        (Some(Answer::server_error(fate.as_page).limited(rate, verdict)), false)
+    } else if fate.fault == Some(Fault::BadGatewayAfter) {
+        (Some(Answer::bad_gateway()), false)
+    } else {
+        (Some(answer), fate.fault == Some(Fault::CutBody))
     }
 }

@@ -16,6 +16,7 @@ use super::answer::{FIND_PATH, Refusal};
 use super::body::{self, trimmed};
 use super::contacts::Asked;
 use super::doors;
+use super::faults::Size;
 use super::platform::{Caller, LOGIN_PATH, Platform};
 
 type Shared = State<Arc<Platform>>;
@@ -107,8 +108,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        Ok(Self { token: token.trim().into(), wants_json: has(&parts.headers, &header::ACCEPT, "application/json") })
+        let wants_json = has(&parts.headers, &header::ACCEPT, "application/json");
+        Ok(Self { token: token.trim().into(), wants_json, size: size(parts) })
     }
+}
+
+fn size(parts: &Parts) -> Size {
+    let url = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    Size { url, head: url + headers, body: length.and_then(|length| length.parse().ok()).unwrap_or(0) }
 }
 
 fn has(headers: &HeaderMap, name: &header::HeaderName, wanted: &str) -> bool {

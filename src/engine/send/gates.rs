@@ -82,6 +82,7 @@ impl Gates {
         let paused = || CallKind::ALL.map(|kind| self.health().is_paused(kind));
         let before = paused();
         let verdict = self.health.borrow_mut().hear(kind, attempt, is_own, now);
+        self.gate(kind).changed.notify_waiters();
         for ((gate, before), now) in self.kinds.iter().zip(before).zip(paused()) {
             if before && !now {
                 gate.scouted.set(0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::gates::Gates;
 use super::{Job, OnTheWay, Place};
 use crate::core::call::CallKind;
-use crate::core::model::Contact;
+use crate::core::doubt::Doubt;
 use crate::core::plan::{Range, forecast};
 use crate::core::task::Task;
 use crate::core::time::Timestamp;
@@ -23,7 +23,7 @@ const PAGE_PER_CALL: usize = 2;
 /// 2. the file, from the first row that the last run did not come to, to its end, and then from its beginning,
 /// 3. contacts that were tried before and left, those that were tried longest ago first.
 pub struct Queue {
-    orphans: std::vec::IntoIter<Contact>,
+    orphans: std::vec::IntoIter<Doubt>,
     first: std::vec::IntoIter<Item>,
     file: File,
     left: std::vec::IntoIter<u64>,
@@ -56,13 +56,13 @@ impl Queue {
         let left = job.journal.left(job.run, job.channel).await?;
         let mut taken: BTreeSet<u64> = left.iter().copied().collect();
         let (mut orphans, mut first, mut unsure) = (Vec::new(), Vec::new(), 0);
-        for carried in job.journal.unsettled(job.run, job.channel).await? {
+        for carried in job.journal.in_doubt(job.run, job.channel).await? {
             match carried {
                 Carried::Item(item) if taken.contains(&item.row) => {}
                 Carried::Item(item) => first.push(*item),
                 // Without a match field only a person can find out; it stays unsettled until its file comes back.
-                Carried::Orphan(contact) if contact.matches().is_empty() => unsure += 1,
-                Carried::Orphan(contact) => orphans.push(contact),
+                Carried::Orphan(doubt) if doubt.sent.matches().is_empty() => unsure += 1,
+                Carried::Orphan(doubt) => orphans.push(*doubt),
             }
         }
         if unsure > 0 {
@@ -93,8 +93,8 @@ impl Queue {
         job: &Job<'_, J, T, O>,
     ) -> Result<Option<OnTheWay>, JournalError> {
         let now = job.clock.now();
-        if let Some(contact) = self.orphans.next() {
-            let task = Task::settling(contact, job.policy, now);
+        if let Some(doubt) = self.orphans.next() {
+            let task = Task::settling(doubt.sent.clone(), doubt, job.policy, now);
             return Ok(Some(OnTheWay::new(None, task, Range::default(), 0)));
         }
         let item = match self.first.next() {

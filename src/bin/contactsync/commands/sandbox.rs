@@ -47,6 +47,9 @@ pub fn run(args: &SandboxArgs, voice: &Voice) -> Result<Exit, Failure> {
 fn faults(args: &FaultArgs) -> Faults {
     Faults {
         seed: args.seed,
+        rules: args.fault.clone(),
+        stored_forms: args.stored_form.clone(),
+        hit_bytes: args.hit_bytes,
         lose_before: args.lose_before,
         bad_gateway: args.bad_gateway,
         throttle: args.throttle,

@@ -89,7 +89,7 @@ fn a_mistake_is_told_in_one_line() {
     );
     check(
         "platform = \"acme\"",
-        "c.toml:1: key `platform`: expected a platform out of `1980tic`, `orade`, `respondio`, found `acme`; any other one is given by its URL",
+        "c.toml:1: key `platform`: expected a platform out of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; any other one is given by its URL",
     );
     check("until = \"6am\"", "c.toml:1: key `until`: expected a time of day from 00:00 to 23:59, found `6am`");
     check("until = 06:00:30", "c.toml:1: key `until`: expected a time of day from 00:00 to 23:59, found `06:00:30`");

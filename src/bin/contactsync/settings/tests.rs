@@ -138,7 +138,7 @@ fn what_cannot_be_meant_is_refused() {
     check(
         "--platform acme",
         "",
-        "--platform: expected a platform out of `1980tic`, `orade`, `respondio`, found `acme`; any other one is given by its URL",
+        "--platform: expected a platform out of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; any other one is given by its URL",
     );
     let plain = "expected `https://`, found plain `http://` to `a.example`, which would show the token to everybody on \
                  the way; use `https://`, or --allow-http where that is meant";

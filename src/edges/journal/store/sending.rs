@@ -9,13 +9,13 @@ use super::{Result, Store, call_kind, integer, json, millis, natural, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
-use crate::core::model::{Contact, Standing};
+use crate::core::model::{Contact, ContactId, ID_KEY, Standing};
 use crate::core::record::Cells;
 use crate::core::task::PastCall;
 use crate::core::time::{Setting, Timestamp};
 use crate::core::window::LINGER;
 use crate::edges::journal::rows::{Carried, Item, RunState};
-use crate::edges::journal::{Ended, Implied};
+use crate::edges::journal::{Ended, Implied, Recorded};
 
 /// Of how old a call somebody may still ask when it was: the window, of a minute; a task, whether its search is still
 /// good; with room for calls that took long.
@@ -75,6 +75,11 @@ impl Store {
                  WHERE channel = ?1 AND contact ->> '$.made_at' IS NOT NULL",
                 params![channel, by],
             )?;
+            self.db.execute(
+                "UPDATE known SET doubt = json_set(doubt, '$.since', doubt ->> '$.since' + ?2)
+                 WHERE channel = ?1 AND doubt IS NOT NULL AND doubt ->> '$.since' IS NOT NULL",
+                params![channel, by],
+            )?;
         }
         self.db.execute(
             "INSERT OR REPLACE INTO clocks (channel, window, boot, zero) VALUES (?1, ?2, ?3, ?4)",
@@ -113,6 +118,21 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let killed = killed();
+        // The search lag of a create that it left open begins when its call ended at the latest.
+        self.db.execute(
+            "UPDATE known SET doubt = json_set(doubt, '$.since', open.ended_at)
+             FROM (SELECT channel, key, max(min(:latest, started_at + :timeout)) AS ended_at FROM calls
+                   WHERE (channel = :channel OR window = :window) AND ended_at IS NULL AND kind = 'create'
+                   GROUP BY channel, key) AS open
+             WHERE known.channel = open.channel AND known.key = open.key
+               AND known.doubt IS NOT NULL AND known.doubt ->> '$.since' IS NULL",
+            named_params! {
+                ":latest": millis(now + LINGER),
+                ":timeout": millis(Timestamp::default() + call_timeout),
+                ":channel": channel,
+                ":window": window.as_str(),
+            },
+        )?;
         self.db.execute(
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
              WHERE (channel = :channel OR window = :window) AND ended_at IS NULL",
@@ -153,18 +173,18 @@ impl Store {
         Ok(ends)
     }
 
-    pub(in crate::edges::journal) fn unsettled(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
+    pub(in crate::edges::journal) fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         let mut query = self.db.prepare_cached(
-            "SELECT known.unsettled, items.row, items.line, items.contact, items.cells
+            "SELECT known.doubt, items.row, items.line, items.contact, items.cells
              FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
-             WHERE known.channel = ?2 AND known.unsettled IS NOT NULL ORDER BY items.row",
+             WHERE known.channel = ?2 AND known.doubt IS NOT NULL ORDER BY items.row",
         )?;
         let mut rows = query.query(params![run, channel])?;
         let mut carried = Vec::new();
         while let Some(row) = rows.next()? {
             carried.push(match row.get::<_, Option<i64>>(1)? {
                 Some(_) => Carried::Item(Box::new(self.item(run, channel, pending_row(row, 1)?)?)),
-                None => Carried::Orphan(parse("a contact", &row.get::<_, String>(0)?)?),
+                None => Carried::Orphan(Box::new(parse("a contact in doubt", &row.get::<_, String>(0)?)?)),
             });
         }
         Ok(carried)
@@ -253,11 +273,52 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::edges::journal) fn answered(&self, ended: &Ended, implied: &Implied) -> Result<()> {
+    pub(in crate::edges::journal) fn answered(&self, ended: &Ended, implied: &Implied) -> Result<Recorded> {
+        if let Some(claimed) = self.claim(ended.number, implied)? {
+            return Ok(Recorded::Claimed { by: claimed });
+        }
         let mut update =
             self.db.prepare_cached("UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1")?;
         update.execute(params![ended.number, millis(ended.at), ended.attempt.name(), json(&ended.attempt)])?;
-        self.imply(implied)
+        self.imply(implied)?;
+        Ok(Recorded::Written)
+    }
+
+    // The other keys of the channel that have this contact id. A key that is the id itself is the same contact.
+    pub(in crate::edges::journal) fn holders(&self, channel: &str, id: &ContactId, key: &str) -> Result<Vec<String>> {
+        let mut holders = self.db.prepare_cached(
+            "SELECT key FROM known
+             WHERE channel = ?1 AND contact ->> '$.id' = ?2 AND contact IS NOT NULL AND key <> ?3",
+        )?;
+        let keys = holders.query_map([channel, id.as_str(), key], |row| row.get::<_, String>(0))?;
+        let mut keys = keys.collect::<rusqlite::Result<Vec<_>>>()?;
+        keys.retain(|key| !key.starts_with(ID_KEY));
+        Ok(keys)
+    }
+
+    // One id is one contact. The other key that has an id which the platform has just named, if its row is in the input
+    // as well, or if a create named it; a key that the input no longer has gives a contact up that was found.
+    fn claim(&self, call: i64, implied: &Implied) -> Result<Option<String>> {
+        let (Some(named_by), Some(Standing::Known(known))) = (implied.names_id, &implied.standing) else {
+            return Ok(None);
+        };
+        let mut is_in_input = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM items JOIN calls ON calls.run = items.run
+                            WHERE calls.number = ?1 AND items.key = ?2 AND items.doubles IS NULL)",
+        )?;
+        let (channel, key) = (&implied.channel, implied.contact.key().to_string());
+        let mut given_up = Vec::new();
+        for holder in self.holders(channel, &known.id, &key)? {
+            if named_by == CallKind::Create || is_in_input.query_row(params![call, holder], |row| row.get(0))? {
+                return Ok(Some(holder));
+            }
+            given_up.push(holder);
+        }
+        let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
+        for holder in given_up {
+            forget.execute([channel, &holder])?;
+        }
+        Ok(None)
     }
 
     pub(in crate::edges::journal) fn imply(&self, implied: &Implied) -> Result<()> {
@@ -268,17 +329,17 @@ impl Store {
                 let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
                 forget.execute(params![channel, key])?;
             }
-            Some(Standing::Unsettled { .. }) => {
+            Some(Standing::InDoubt(doubt)) => {
                 let mut mark = self.db.prepare_cached(
-                    "INSERT INTO known (channel, key, unsettled) VALUES (?1, ?2, ?3)
-                     ON CONFLICT DO UPDATE SET contact = NULL, unsettled = excluded.unsettled",
+                    "INSERT INTO known (channel, key, doubt) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO UPDATE SET contact = NULL, doubt = excluded.doubt",
                 )?;
-                mark.execute(params![channel, key, json(&implied.contact)])?;
+                mark.execute(params![channel, key, json(doubt)])?;
             }
             Some(Standing::Known(known)) => {
                 let mut learn = self.db.prepare_cached(
                     "INSERT INTO known (channel, key, contact) VALUES (?1, ?2, ?3)
-                     ON CONFLICT DO UPDATE SET contact = excluded.contact, unsettled = NULL",
+                     ON CONFLICT DO UPDATE SET contact = excluded.contact, doubt = NULL",
                 )?;
                 learn.execute(params![channel, key, json(known)])?;
             }

@@ -6,10 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use crate::core::attempt::Attempt;
-use crate::core::call::CONTACTS_PER_PAGE;
 use crate::core::model::{ContactId, Remote, Value};
-use crate::core::page::Page;
 
 /// How many characters of the platform's words are kept.
 pub(super) const LONGEST_MESSAGE: usize = 200;
@@ -17,28 +14,6 @@ pub(super) const LONGEST_MESSAGE: usize = 200;
 /// Parses a body. Some hosts put a byte order mark in front.
 pub(super) fn parse(body: &[u8]) -> Option<Json> {
     serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
-}
-
-/// One page of contacts. A contact without an id makes the whole page unreadable: leaving it out could end in a second
-/// contact for the same person.
-pub(super) fn page(json: &Json) -> Option<Attempt> {
-    let contacts = json.get("data")?.as_array()?.iter().map(remote).collect::<Option<Vec<_>>>()?;
-    // An empty page is the last one, whatever it says: following it could go on for ever.
-    let more = !contacts.is_empty() && announces_more(json).unwrap_or(contacts.len() >= CONTACTS_PER_PAGE);
-    Some(Attempt::Page(Page::of(contacts).followed(more)))
-}
-
-// The numbers of `meta` before the links, which are only taken as a sign and never followed (API.md, trap 1).
-fn announces_more(json: &Json) -> Option<bool> {
-    let number = |name: &str| match json.get("meta")?.get(name)? {
-        Json::Number(number) => number.as_u64(),
-        Json::String(text) => text.trim().parse().ok(),
-        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
-    };
-    match (number("current_page"), number("last_page")) {
-        (Some(current), Some(last)) => Some(current < last),
-        (Some(_), None) | (None, Some(_) | None) => json.get("links")?.get("next").map(|next| !next.is_null()),
-    }
 }
 
 /// The contact in `data`.
@@ -64,38 +39,138 @@ pub(super) fn owner(json: &Json) -> Option<ContactId> {
         .find_map(id)
 }
 
-/// Whether the body says that the call failed, whatever the status (API.md, trap 6).
-pub(super) fn says_error(json: &Json) -> bool {
-    says_status(json, "error") || json.get("success") == Some(&Json::Bool(false))
+/// Whether the body reports trouble, whatever the status and whatever else it holds (API.md, trap 6).
+///
+/// That is `status` with anything but success, `success` (or `ok`) denied, an error code of 400 or more, or an `error`,
+/// `errors` or `exception` that is not empty.
+pub(super) fn has_trouble(json: &Json) -> bool {
+    let Some(map) = json.as_object() else { return false };
+    let any = |names: &[&str], is_bad: fn(&Json) -> bool| names.iter().filter_map(|name| map.get(*name)).any(is_bad);
+    any(&["status"], is_bad_status)
+        || any(&["code", "statusCode", "status_code"], is_bad_code)
+        || any(&["success", "ok"], is_denial)
+        || any(&["error", "errors", "exception"], is_something)
 }
 
-/// Whether the body says that the call succeeded, as the answers to tags do.
+/// Whether the body reports success in words, as the answers to tags do.
 pub(super) fn says_success(json: &Json) -> bool {
-    says_status(json, "success") || json.get("success") == Some(&Json::Bool(true))
+    let is_good = |json: &Json| json.as_str().is_some_and(|text| is_success_word(&text.trim().to_lowercase()));
+    let is_granted = |json: &Json| match json {
+        Json::Bool(flag) => *flag,
+        Json::Number(number) => number.as_u64() == Some(1),
+        Json::String(text) => matches!(text.trim().to_lowercase().as_str(), "true" | "1"),
+        Json::Null | Json::Array(_) | Json::Object(_) => false,
+    };
+    json.get("status").is_some_and(is_good) || json.get("success").is_some_and(is_granted)
 }
 
-fn says_status(json: &Json, status: &str) -> bool {
-    json.get("status").and_then(Json::as_str).is_some_and(|found| found.trim().eq_ignore_ascii_case(status))
+fn is_success_word(text: &str) -> bool {
+    matches!(text, "success" | "ok")
 }
 
-/// Whether the body has the form in which the platform reports errors (API.md, "Errors"): then the platform itself has
-/// spoken, and not something in front of it.
+fn is_bad_status(json: &Json) -> bool {
+    match json {
+        Json::Null => false,
+        Json::Bool(flag) => !flag,
+        Json::Number(_) => is_bad_code(json),
+        Json::String(text) => {
+            let text = text.trim().to_lowercase();
+            // A status of HTTP written as text.
+            let is_fine = text.parse::<u64>().map_or_else(|_| is_success_word(&text), |code| code < 400);
+            !text.is_empty() && !is_fine
+        }
+        Json::Array(items) => !items.is_empty(),
+        Json::Object(map) => !map.is_empty(),
+    }
+}
+
+fn is_bad_code(json: &Json) -> bool {
+    match json {
+        Json::Number(number) => number.as_f64().is_some_and(|code| code >= 400.0),
+        Json::String(text) => text.trim().parse::<u64>().is_ok_and(|code| code >= 400),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => false,
+    }
+}
+
+fn is_denial(json: &Json) -> bool {
+    match json {
+        Json::Bool(flag) => !flag,
+        Json::Number(number) => number.as_f64() == Some(0.0),
+        Json::String(text) => matches!(text.trim().to_lowercase().as_str(), "false" | "0" | "no"),
+        Json::Null | Json::Array(_) | Json::Object(_) => false,
+    }
+}
+
+fn is_something(json: &Json) -> bool {
+    match json {
+        Json::Null => false,
+        Json::Bool(flag) => *flag,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::String(text) => !matches!(text.trim().to_lowercase().as_str(), "" | "false" | "0" | "null" | "none"),
+        Json::Array(items) => items.iter().any(is_something),
+        Json::Object(map) => map.values().any(is_something),
+    }
+}
+
+/// Whether the body has the form in which the platform reports errors (API.md, "Errors"), or one close to it: then the
+/// platform itself has spoken, and not something in front of it.
 pub(super) fn is_envelope(json: &Json) -> bool {
-    says_error(json) || (json.get("message").is_some() && json.get("data").is_some())
+    let is_error = |json: &Json| json.as_str().is_some_and(is_error_word);
+    json.get("status").is_some_and(is_error)
+        || json.get("success").is_some_and(is_denial)
+        || (json.get("message").is_some() && json.get("data").is_some())
 }
 
-/// The platform's words, on one line.
-pub(super) fn message(json: &Json) -> Option<String> {
-    ["message", "error", "errors"].iter().find_map(|name| words(json.get(name)?)).map(|text| one_line(&text))
+/// Whether the body has exactly the documented form of an error: `{status: "error", message, data}` (API.md, "Errors").
+pub(super) fn is_documented_error(json: &Json) -> bool {
+    let status = json.get("status").and_then(Json::as_str);
+    status.is_some_and(is_error_word) && json.get("message").is_some_and(Json::is_string) && json.get("data").is_some()
+}
+
+fn is_error_word(text: &str) -> bool {
+    matches!(text.trim().to_lowercase().as_str(), "error" | "fail" | "failed" | "failure")
+}
+
+/// Whether the body has the form in which the framework behind the platform reports errors by itself.
+pub(super) fn is_framework_error(json: &Json) -> bool {
+    json.get("message").is_some_and(|message| message.as_str().is_some_and(|text| !text.trim().is_empty()))
+}
+
+/// All words of a refusal, wherever they are: the platform's `message`, `error` and `errors`, the `title` and `detail` of
+/// problem details (RFC 9457), or a list of texts.
+pub(super) fn words(json: &Json) -> Option<String> {
+    let text = |name: &str| json.get(name).and_then(any_words);
+    match json {
+        Json::Array(_) => any_words(json),
+        Json::Object(_) => text("message")
+            .or_else(|| match (text("title"), text("detail")) {
+                (Some(title), Some(detail)) => Some(format!("{title}: {detail}")),
+                (title, detail) => detail.or(title),
+            })
+            .or_else(|| text("error_description"))
+            .or_else(|| text("error"))
+            .or_else(|| text("errors")),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
+    }
+}
+
+/// The texts by field that the framework's validation gives, in its order.
+pub(super) fn errors_by_field(json: &Json) -> Vec<(&str, String)> {
+    let Some(Json::Object(errors)) = json.get("errors") else { return Vec::new() };
+    errors.iter().filter_map(|(key, texts)| Some((key.as_str(), any_words(texts)?))).collect()
 }
 
 // The message is text as documented; some refusals have an object with the text and an id in its place, and the
 // framework's validation has lists of texts by field.
-fn words(json: &Json) -> Option<String> {
+fn any_words(json: &Json) -> Option<String> {
+    let join = |texts: Vec<String>| (!texts.is_empty()).then(|| texts.join("; "));
     match json {
         Json::String(text) => (!text.trim().is_empty()).then(|| text.clone()),
-        Json::Array(items) => items.iter().find_map(words),
-        Json::Object(map) => map.get("message").and_then(words).or_else(|| map.values().find_map(words)),
+        Json::Array(items) => join(items.iter().filter_map(any_words).collect()),
+        Json::Object(map) => ["message", "detail", "title"]
+            .iter()
+            .find_map(|name| map.get(*name).and_then(any_words))
+            .or_else(|| join(map.values().filter_map(any_words).collect())),
         Json::Null | Json::Bool(_) | Json::Number(_) => None,
     }
 }
@@ -115,7 +190,7 @@ const fn steers(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-fn remote(json: &Json) -> Option<Remote> {
+pub(super) fn remote(json: &Json) -> Option<Remote> {
     let fields = match json.get("custom_fields") {
         None | Some(Json::Null) => BTreeMap::new(),
         Some(Json::Object(map)) => map.iter().filter_map(|(name, value)| field(name, value)).collect(),
@@ -220,27 +295,6 @@ mod tests {
     }
 
     #[test]
-    fn a_further_page_is_announced_by_numbers_then_links_then_a_full_page() {
-        let check = |extra: Json, count: u64, expected: bool| {
-            let mut json = json!({ "data": (0..count).map(|id| json!({ "id": id })).collect::<Vec<_>>() });
-            json.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-            let Some(Attempt::Page(Page { more, contacts, .. })) = page(&json) else { panic!("{json}") };
-            assert_eq!((more, contacts.len() as u64), (expected, count), "{json}");
-        };
-        check(json!({ "meta": { "current_page": 1, "last_page": 2 } }), 10, true);
-        check(json!({ "meta": { "current_page": 2, "last_page": 2 } }), 10, false);
-        check(json!({ "meta": { "current_page": "1", "last_page": "2" } }), 1, true);
-        check(json!({ "meta": { "current_page": 1, "last_page": 2 } }), 0, false);
-        check(json!({ "meta": { "current_page": 1, "last_page": 1 }, "links": { "next": "http://x" } }), 10, false);
-        check(json!({ "links": { "next": "http://x?page=2" } }), 3, true);
-        check(json!({ "links": { "next": null }, "meta": { "current_page": 1 } }), 10, false);
-        check(json!({ "links": [], "meta": [] }), 10, true);
-        check(json!({}), 10, true);
-        check(json!({}), 9, false);
-        check(json!({}), 0, false);
-    }
-
-    #[test]
     fn the_other_contact_is_found_wherever_it_is_named() {
         let check = |json: Json, expected: Option<&str>| {
             assert_eq!(owner(&json).as_ref().map(ContactId::as_str), expected, "{json}");
@@ -266,14 +320,101 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_text_or_holds_text() {
-        let check = |json: Json, expected: Option<&str>| assert_eq!(message(&json).as_deref(), expected, "{json}");
+    fn words_are_found_in_every_form_that_was_seen() {
+        let check = |json: Json, expected: Option<&str>| assert_eq!(words(&json).as_deref(), expected, "{json}");
         check(json!({ "message": "a" }), Some("a"));
         check(json!({ "message": { "contactId": 5, "message": "a" } }), Some("a"));
-        check(json!({ "message": ["a", "b"] }), Some("a"));
+        check(json!({ "message": ["a", "b"] }), Some("a; b"));
         check(json!({ "message": "", "errors": { "tags": ["too many"] } }), Some("too many"));
         check(json!({ "error": "a" }), Some("a"));
+        check(json!({ "error": { "code": 7, "message": "a" } }), Some("a"));
+        check(json!({ "error": "invalid_token", "error_description": "The token expired" }), Some("The token expired"));
+        check(json!({ "errors": [{ "title": "a" }, { "detail": "b", "title": "c" }] }), Some("a; b"));
+        check(json!({ "type": "about:blank", "title": "a", "status": 400, "detail": "b" }), Some("a: b"));
+        check(json!({ "title": "a", "status": 400 }), Some("a"));
+        check(json!(["a", 5, "b"]), Some("a; b"));
+        check(json!([]), None);
+        check(json!([5]), None);
         check(json!({ "message": null }), None);
         check(json!("a"), None);
+    }
+
+    #[test]
+    fn trouble_is_seen_beside_whatever_else_there_is() {
+        let check = |extra: Json, expected: bool| {
+            let mut json = json!({ "data": [] });
+            json.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            assert_eq!(has_trouble(&json), expected, "{json}");
+        };
+        for trouble in [
+            json!({ "status": "error" }),
+            json!({ "status": "ERROR " }),
+            json!({ "status": "fail" }),
+            json!({ "status": "queued" }),
+            json!({ "status": 400 }),
+            json!({ "status": "503" }),
+            json!({ "status": 500.0 }),
+            json!({ "status": false }),
+            json!({ "code": 500 }),
+            json!({ "statusCode": "403" }),
+            json!({ "success": false }),
+            json!({ "success": "false" }),
+            json!({ "success": "False" }),
+            json!({ "success": 0 }),
+            json!({ "success": "0" }),
+            json!({ "ok": false }),
+            json!({ "error": "search is unavailable" }),
+            json!({ "error": true }),
+            json!({ "error": { "code": 7 } }),
+            json!({ "errors": ["a"] }),
+            json!({ "errors": { "name": ["a"] } }),
+            json!({ "exception": "RuntimeException" }),
+            json!({ "status": "success", "error": "a" }),
+        ] {
+            check(trouble, true);
+        }
+        for fine in [
+            json!({}),
+            json!({ "status": "success" }),
+            json!({ "status": " OK " }),
+            json!({ "status": null }),
+            json!({ "status": "" }),
+            json!({ "status": 200 }),
+            json!({ "status": "200" }),
+            json!({ "status": true }),
+            json!({ "code": 0 }),
+            json!({ "code": "abc" }),
+            json!({ "success": true }),
+            json!({ "success": 1 }),
+            json!({ "success": "true" }),
+            json!({ "success": null }),
+            json!({ "error": null, "errors": [] }),
+            json!({ "error": false, "errors": {} }),
+            json!({ "error": "", "errors": { "name": [] } }),
+            json!({ "error": 0 }),
+            json!({ "error": "none" }),
+            json!({ "message": "error" }),
+        ] {
+            check(fine, false);
+        }
+        assert!(!has_trouble(&json!([{ "status": "error" }])));
+    }
+
+    #[test]
+    fn the_documented_error_is_told_from_others() {
+        let check = |json: Json, documented: bool, envelope: bool| {
+            assert_eq!((is_documented_error(&json), is_envelope(&json)), (documented, envelope), "{json}");
+        };
+        check(json!({ "status": "error", "message": "a", "data": [] }), true, true);
+        check(json!({ "status": "Error", "message": "", "data": null }), true, true);
+        check(json!({ "status": "error", "message": "a" }), false, true);
+        check(json!({ "status": "error" }), false, true);
+        check(json!({ "message": "a", "data": [] }), false, true);
+        check(json!({ "success": false, "message": "a" }), false, true);
+        check(json!({ "message": "a" }), false, false);
+        check(json!({ "status": 404, "error": "Not Found", "path": "/contact" }), false, false);
+        check(json!({ "title": "a", "status": 404, "detail": "b" }), false, false);
+        check(json!(["a"]), false, false);
+        check(json!("error"), false, false);
     }
 }

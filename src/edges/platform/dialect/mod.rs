@@ -4,10 +4,15 @@
 
 mod answer;
 mod body;
+mod carried;
+mod page;
 mod rate_limit;
 mod request;
+mod retry_after;
+mod words;
 
-pub use answer::{LONGEST_RETRY_AFTER, classify};
+pub(super) use answer::cut_off;
+pub use answer::{answer, classify};
 pub(super) use body::one_line;
-pub use rate_limit::rate_limit;
 pub use request::{Request, request};
+pub use retry_after::LONGEST_RETRY_AFTER;

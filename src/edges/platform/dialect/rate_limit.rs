@@ -11,7 +11,7 @@ const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 ///
 /// `None` when the limit is absent, is no whole number, is zero, or comes in several versions: then it is not known of
 /// what it speaks. Of what remains, the same is `None` in its place, and so is more than the limit.
-pub fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
+pub(super) fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
     let limit = only_number(headers, &LIMIT).filter(|&limit| limit > 0)?;
     let remaining = only_number(headers, &REMAINING).filter(|&remaining| remaining <= limit);
     Some(RateLimit { limit, remaining })

@@ -78,6 +78,7 @@ fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::limits::{SEARCH_BYTES, encoded_length};
     use crate::core::model::Value;
     use proptest::prelude::*;
     use reqwest::Url;
@@ -130,6 +131,20 @@ mod tests {
     }
 
     proptest! {
+        // What is planned is bounded by the length that is sent ([`limits`](crate::core::limits)).
+        #[test]
+        fn a_text_is_as_long_in_a_url_as_its_limit_counts(text: String) {
+            prop_assert_eq!(encoded(&text).len(), encoded_length(&text));
+        }
+
+        #[test]
+        fn the_request_line_of_the_longest_search_fits(name in "[a-z]{1,255}", sign in prop::sample::select(vec!['a', '+', 'ñ', '🦀'])) {
+            let length = encoded_length(&sign.to_string());
+            let value = sign.to_string().repeat((SEARCH_BYTES - name.len()) / length);
+            let path = request(&find(&name, &value, 50), ChannelKind::Standard).path;
+            prop_assert!("GET ".len() + "/api/v1".len() + path.len() + " HTTP/1.1\r\n".len() <= 8_000);
+        }
+
         // What is written must be what is sent: the transport hands the URL to a parser that normalises.
         #[test]
         fn a_url_parser_finds_nothing_to_change(text in ".+", value in ".*", viber: bool) {
