@@ -423,10 +423,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 self.leave(&contact).await?;
             }
             End::Stopped => {
+                let is_kind_down = matches!(self.job.stop.reason(), Some(StopReason::KindDown(_)));
+                if is_kind_down && contact.failures.count() > 0 {
+                    self.left(&contact, &contact.cause);
+                }
                 if contact.was_tried() {
-                    if let Some(StopReason::KindDown(_)) = self.job.stop.reason() {
-                        self.left(&contact, &contact.cause);
-                    }
                     self.leave(&contact).await?;
                 }
             }
@@ -955,3 +956,6 @@ fn in_words(span: Duration) -> String {
         (minutes, _) => format!("{minutes} minutes"),
     }
 }
+
+#[cfg(test)]
+mod tests;
