@@ -9,6 +9,9 @@ use contactsync::{Ending, JournalError, ListingError, LockError, PlanError, Stop
 /// What to do when a file that lists rows could not be written.
 pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
 
+/// What to do when a server does not know the path of any call.
+pub const CHECK_URL: &str = "check --url: it is the API's base URL as the platform's documentation has it, such as https://app.example.com/api/v1";
+
 /// How a command ends, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::commands::beside::Beside;
 use crate::commands::place::Ready;
-use crate::failure::{Exit, Failure, REWRITE};
+use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
 use crate::output;
 use crate::progress::Progress;
 use crate::voice::{Level, Voice};
@@ -239,7 +239,7 @@ fn say_how_to_go_on(exit: Exit, again: &Again<'_>, voice: &Voice) {
     if exit == Exit::Unauthorized {
         voice.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
     } else if exit == Exit::Usage {
-        voice.say(Level::Hint, "check --url: it is the base URL that the platform's documentation gives, such as https://app.example.com/api/v1; then run `sync` again");
+        voice.say(Level::Hint, CHECK_URL);
     } else {
         voice.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
     }
