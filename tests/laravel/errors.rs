@@ -21,7 +21,10 @@ fn reasons(scene: &Scene) -> Vec<(u64, String)> {
     let place = |name: &str| names.iter().position(|found| found == name).expect("its own columns");
     let (line, reason) = (place("_line"), place("_reason"));
     let rows = rejects.records().map(|row| row.expect("a row"));
-    rows.map(|row| (row[line].parse().expect("a number"), row[reason].to_owned())).collect()
+    let mut reasons: Vec<(u64, String)> =
+        rows.map(|row| (row[line].parse().expect("a number"), row[reason].to_owned())).collect();
+    reasons.sort();
+    reasons
 }
 
 #[track_caller]

@@ -103,14 +103,14 @@ impl Platform {
         let mut keeper = serve(settings, storage.path()).spawn().expect("a shell");
         let begun = Instant::now();
         loop {
-            let said = fs::read_to_string(storage.path().join("server.log")).expect("text");
-            if said.matches(") started\n").count() == 1 + WORKERS {
-                let port = said.split(['(', ')']).find_map(|part| part.strip_prefix("http://127.0.0.1:"));
+            let printed = fs::read_to_string(storage.path().join("server.log")).expect("text");
+            if printed.matches(") started\n").count() == 1 + WORKERS {
+                let port = printed.split(['(', ')']).find_map(|part| part.strip_prefix("http://127.0.0.1:"));
                 let port = port.and_then(|port| port.parse().ok()).expect("the server names its port");
                 return Some(Self { keeper, storage, port });
             }
             let ended = keeper.try_wait().expect("a child of ours").is_some();
-            assert!(!ended && begun.elapsed() < PATIENCE, "the server did not start: {said}");
+            assert!(!ended && begun.elapsed() < PATIENCE, "the server did not start: {printed}");
             thread::sleep(GLANCE);
         }
     }
@@ -298,8 +298,8 @@ pub fn framework() -> Result<&'static str, &'static str> {
     static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
         let output = Command::new("php").args(["-r", PROBE]).output().map_err(|error| format!("php: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        if output.status.success() && said.starts_with("Laravel ") { Ok(said) } else { Err(said) }
+        let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if output.status.success() && printed.starts_with("Laravel ") { Ok(printed) } else { Err(printed) }
     });
     found.as_deref().map_err(String::as_str)
 }
