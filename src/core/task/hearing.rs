@@ -3,6 +3,7 @@
 use super::{EARLY_SEARCHES, Goal, NOT_THERE, Stage, Task};
 use crate::core::attempt::Attempt;
 use crate::core::call::Call;
+use crate::core::diff::first_fields;
 use crate::core::doubt::{Doubt, Origin};
 use crate::core::model::{Field, Known, Mode, Remote, Standing};
 use crate::core::page::OtherHit;
@@ -156,9 +157,7 @@ impl Task {
                 | Attempt::Refused { message: words, .. }
                 | Attempt::Taken { message: words, .. },
             ) => self.reject(format!("{message} (reading contact {other} was refused: {words})")),
-            (Stage::Confirming { .. }, Attempt::Contact(remote))
-                if self.contact.matches().iter().any(|field| remote.has(field)) =>
-            {
+            (Stage::Confirming { .. }, Attempt::Contact(remote)) if self.is_shown_by(remote) => {
                 self.is_unconfirmed = false;
                 self.adopt(remote.clone(), Some(now));
             }
@@ -201,11 +200,19 @@ impl Task {
         }
     }
 
+    // Whether a contact is the one that was created: by a match field, or for want of one by all that was sent.
+    fn is_shown_by(&self, remote: &Remote) -> bool {
+        match self.contact.matches() {
+            [] => first_fields(&self.contact).iter().all(|field| remote.has(field)),
+            matches => matches.iter().any(|field| remote.has(field)),
+        }
+    }
+
     pub(super) fn heard_create(&mut self, fields: &[Field], attempt: &Attempt, now: Timestamp) {
         match attempt {
             Attempt::Created(id) => {
-                self.is_unconfirmed = !self.contact.matches().is_empty();
-                if self.distrusts && self.is_unconfirmed {
+                self.is_unconfirmed = true;
+                if self.distrusts {
                     self.stage = Stage::Confirming { id: id.clone() };
                     return;
                 }

@@ -1312,6 +1312,32 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
 }
 
 #[test]
+fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
+    let distrusting = || {
+        let fields = vec![Field::text("a", "1"), Field::text("b", "2")];
+        let contact = Contact::new(Draft { fields, tags: vec!["t".into()], ..Draft::default() }).unwrap();
+        let mut task = task(contact, Standing::Unknown, Mode::Create);
+        task.distrust();
+        task
+    };
+    let read = |fields: &[(&str, &str)]| Attempt::Contact(remote("7", fields, &[]));
+    check(
+        "it is the contact",
+        distrusting(),
+        &[("create 2", created("7")), ("read 7", read(&[("a", "1"), ("b", "2")])), ("add 7 1", Attempt::Done)],
+        &done(Outcome::Created),
+    );
+    for other in [read(&[("a", "1"), ("b", "3")]), read(&[("a", "1")]), missing()] {
+        check(
+            "it is another one",
+            distrusting(),
+            &[("create 2", created("7")), ("read 7", other)],
+            &rejected("in doubt: the answer to its create was lost, and it has no match field to search by"),
+        );
+    }
+}
+
+#[test]
 fn a_search_without_an_answer_is_made_anew_by_the_next_process() {
     let past = |attempt| PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt, ended: start() };
     let contradictory = || Attempt::Page(Page { contradiction: Some("so".into()), ..Page::default() });
