@@ -189,16 +189,17 @@ impl Health {
 
     /// Whether one more call of this kind may start when so many of them are on their way.
     ///
-    /// As long as no call of a kind was answered, only a few are sent at once: when all of them fail, there are no more of
-    /// them than it takes to notice.
+    /// As long as no create was answered, only a few are sent at once: each one that is lost takes further calls to settle,
+    /// and when all of them fail, there are no more of them than it takes to notice.
     pub fn room(&self, kind: CallKind, on_their_way: u32, now: Timestamp) -> Room {
         let Kind { answers, streak, probe_at, .. } = self.kind(kind);
+        let is_unproven = kind == CallKind::Create && *answers == 0;
         match probe_at {
             // The channel as a whole sends one call at a time.
             _ if self.paused_until.is_some() => Room::Free,
             Some(at) if now < *at => Room::At(*at),
             Some(_) if on_their_way > 0 => Room::Occupied,
-            None if *answers == 0 && on_their_way >= FAILURES_IN_A_ROW.saturating_sub(streak.failures).max(1) => {
+            None if is_unproven && on_their_way >= FAILURES_IN_A_ROW.saturating_sub(streak.failures).max(1) => {
                 Room::Occupied
             }
             Some(_) | None => Room::Free,
@@ -594,7 +595,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_calls_of_a_kind_find_out_whether_it_works() {
+    fn a_few_creates_find_out_whether_creates_work() {
         let mut health = Health::new(PATIENCE);
         let room = |health: &Health, on_their_way| health.room(Create, on_their_way, at(0));
         assert_eq!((room(&health, 4), room(&health, 5)), (Room::Free, Room::Occupied));
@@ -602,6 +603,7 @@ mod tests {
         assert_eq!((room(&health, 3), room(&health, 4)), (Room::Free, Room::Occupied));
         health.hear(Create, &Attempt::refused(403, String::new()), false, at(0));
         assert_eq!(room(&health, 63), Room::Free);
+        assert_eq!(health.room(AddTags, 63, at(0)), Room::Free);
         // Also when some fail later.
         health.hear(Create, &lost(), false, at(0));
         assert_eq!(room(&health, 63), Room::Free);

@@ -1,10 +1,11 @@
 //! Refusals in a row: whether they are about the rows, or about the account that every row meets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::core::attempt::Attempt;
 use crate::core::call::CallKind;
 use crate::core::model::Contact;
+use crate::core::time::Timestamp;
 
 /// How often the same refusal of one kind of call comes, without a success of that kind in between, until it counts as one
 /// of the account and not of the rows.
@@ -35,15 +36,28 @@ pub enum Refusal {
 /// The refusals of a run, since the last success of each kind of call.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    kinds: [BTreeMap<String, usize>; CallKind::ALL.len()],
+    // When they came, by their words.
+    kinds: [BTreeMap<String, VecDeque<Timestamp>>; CallKind::ALL.len()],
 }
 
 impl Refusals {
-    /// Takes in what a call of this kind for `contact` came to.
-    pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, contact: &Contact) -> Refusal {
+    /// Takes in what a call of this kind for `contact` came to, which began and ended then.
+    ///
+    /// A success says something of the refusals that came before it began. The account may be refused since: calls that were
+    /// on their way together are answered in any order.
+    pub fn hear(
+        &mut self,
+        kind: CallKind,
+        attempt: &Attempt,
+        contact: &Contact,
+        (begun, ended): (Timestamp, Timestamp),
+    ) -> Refusal {
         let words = &mut self.kinds[kind as usize];
         if attempt.is_success() {
-            words.clear();
+            words.retain(|_, times| {
+                times.retain(|&time| time > begun);
+                !times.is_empty()
+            });
             return Refusal::Broken;
         }
         let Attempt::Refused { status, message, about_row } = attempt else { return Refusal::None };
@@ -51,8 +65,8 @@ impl Refusals {
             return Refusal::None;
         }
         let times = words.entry(format!("{status} {}", without_values(message, contact))).or_default();
-        *times += 1;
-        if *times >= REFUSALS_IN_A_ROW { Refusal::TooMany } else { Refusal::Open }
+        times.push_back(ended);
+        if times.len() >= REFUSALS_IN_A_ROW { Refusal::TooMany } else { Refusal::Open }
     }
 }
 
@@ -137,10 +151,12 @@ mod tests {
         Attempt::refused(403, message.into())
     }
 
+    const NOW: (Timestamp, Timestamp) = (Timestamp::from_millis(1), Timestamp::from_millis(1));
+
     /// The refusal that so many calls, whose messages are made from their rows' numbers, come to at last.
     fn last(calls: usize, message: impl Fn(usize) -> String) -> Refusal {
         let mut refusals = Refusals::default();
-        (0..calls).map(|n| refusals.hear(Create, &refused(&message(n)), &contact(n))).last().unwrap()
+        (0..calls).map(|n| refusals.hear(Create, &refused(&message(n)), &contact(n), NOW)).last().unwrap()
     }
 
     #[test]
@@ -181,7 +197,7 @@ mod tests {
         let check = |attempt: &Attempt| {
             let mut refusals = Refusals::default();
             for n in 0..40 {
-                assert_eq!(refusals.hear(Create, attempt, &contact(n)), Refusal::None, "{attempt:?}");
+                assert_eq!(refusals.hear(Create, attempt, &contact(n), NOW), Refusal::None, "{attempt:?}");
             }
         };
         for status in ABOUT_THE_REQUEST {
@@ -197,7 +213,7 @@ mod tests {
     #[test]
     fn a_success_of_the_same_kind_ends_it_and_nothing_else_does() {
         let mut refusals = Refusals::default();
-        let mut hear = |kind, attempt: &Attempt| refusals.hear(kind, attempt, &contact(0));
+        let mut hear = |kind, attempt: &Attempt| refusals.hear(kind, attempt, &contact(0), NOW);
         for _ in 0..19 {
             assert_eq!(hear(Create, &refused("no")), Refusal::Open);
             assert_eq!(hear(Find, &Attempt::Done), Refusal::Broken);
@@ -209,5 +225,26 @@ mod tests {
         assert_eq!(hear(Update, &refused("no")), Refusal::TooMany);
         // Another status is another refusal.
         assert_eq!(hear(Update, &Attempt::refused(422, "no".into())), Refusal::Open);
+    }
+
+    #[test]
+    fn a_success_that_began_before_a_refusal_came_does_not_excuse_the_account() {
+        // The refusals come at 10, 11, … The successes began then and come after the tenth of them; what the twentieth is.
+        let check = |began: u64, expected: Refusal| {
+            let mut refusals = Refusals::default();
+            let moments = |begun, ended| (Timestamp::from_millis(begun), Timestamp::from_millis(ended));
+            let mut refused = |n: u64| refusals.hear(Create, &refused("no"), &contact(0), moments(5, 10 + n));
+            for n in 0..10 {
+                assert_eq!(refused(n), Refusal::Open);
+            }
+            let success = Attempt::Created(crate::core::model::ContactId::new("1").unwrap());
+            refusals.hear(Create, &success, &contact(0), moments(began, 20));
+            let mut refused = |n: u64| refusals.hear(Create, &self::refused("no"), &contact(0), moments(20, 20 + n));
+            assert_eq!((0..10).map(&mut refused).last(), Some(expected), "{began}");
+        };
+        check(5, Refusal::TooMany);
+        check(9, Refusal::TooMany);
+        check(10, Refusal::Open);
+        check(19, Refusal::Open);
     }
 }

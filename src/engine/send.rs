@@ -148,6 +148,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         refusals: RefCell::default(),
         held: Held::default(),
         limit_stated: Cell::new(None),
+        first_missed: RefCell::default(),
         budget: Budget::new(job.limits, job.call_timeout),
         others_told: Cell::new(None),
         asleep: Cell::new(0),
@@ -215,6 +216,8 @@ struct Sending<'a, J, T, O> {
     held: Held,
     // When it was last written down which limit the platform states.
     limit_stated: Cell<Option<Timestamp>>,
+    // Of the contacts that did not come to their end, the one that was taken first: its turn, key and row.
+    first_missed: RefCell<Option<(u64, String, u64)>>,
     budget: Budget,
     others_told: Cell<Option<Timestamp>>,
     // Contacts that wait for a delay or a settle time. Others go on in their place.
@@ -242,12 +245,14 @@ struct OnTheWay {
     failures: Failures,
     // Why the last of them did.
     cause: String,
-    // The last call of it that was refused in words which may be about the account.
-    refused: Option<CallKind>,
+    // The last call of it that was refused in words which may be about the account, and when the answer came.
+    refused: Option<(CallKind, Timestamp)>,
     // The kind of call that it is to find out about.
     scout: Option<CallKind>,
     // Whether an earlier run had left its create in doubt.
     was_in_doubt: bool,
+    // Which one it is of those that were taken in the order of the file.
+    turn: Option<u64>,
 }
 
 impl OnTheWay {
@@ -263,6 +268,7 @@ impl OnTheWay {
             refused: None,
             scout: None,
             was_in_doubt,
+            turn: None,
         }
     }
 
@@ -363,8 +369,23 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             }
         }
         // Where the next run begins.
-        let next = queue.next_in_file(self.job, &deferred).await?;
+        for contact in deferred.iter() {
+            self.missed(contact);
+        }
+        let next = match self.first_missed.take() {
+            Some((_, key, row)) => Some((key, row)),
+            None => queue.next_in_file(self.job).await?,
+        };
         self.job.journal.set_turn(self.job.channel, next).await
+    }
+
+    // Takes in that a contact was taken in the order of the file and did not come to its end, for want of time or calls.
+    fn missed(&self, contact: &OnTheWay) {
+        let Some((turn, place)) = contact.turn.zip(contact.place.as_ref()) else { return };
+        let mut first = self.first_missed.borrow_mut();
+        if first.as_ref().is_none_or(|(first, _, _)| turn < *first) {
+            *first = Some((turn, contact.task.contact().key().to_string(), place.row));
+        }
     }
 
     // The next contact that can begin. Those that need a call which is paused are put aside, but for one at a time that finds
@@ -412,9 +433,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         }
         match end? {
             End::Done(outcome) => self.done(&contact, &outcome),
-            End::Held(kind, outcome) => {
+            End::Held((kind, at), outcome) => {
                 // Too many of them are not kept: the first one has waited for long.
-                if let Some((first, outcome)) = self.held.put(kind, contact, outcome) {
+                if let Some((first, outcome)) = self.held.put(kind, at, contact, outcome) {
                     self.reject_held(&first, &outcome).await?;
                 }
             }
@@ -429,6 +450,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 }
                 if contact.was_tried() {
                     self.leave(&contact).await?;
+                } else {
+                    self.missed(&contact);
                 }
             }
         }
@@ -443,8 +466,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             }
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
-                    if let Some(kind) = self.holds(contact, &outcome) {
-                        return Ok(End::Held(kind, outcome));
+                    if let Some(refused) = self.holds(contact, &outcome) {
+                        return Ok(End::Held(refused, outcome));
                     }
                     self.job.journal.concluded(self.implied(contact, true, Some(&outcome))).await?;
                     return Ok(End::Done(outcome));
@@ -464,13 +487,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                         self.probe(contact, &look, clearance).await?;
                         continue;
                     }
+                    let begun = self.job.clock.now();
                     let (attempt, outcome) = self.send(contact, &call, clearance).await?;
                     if attempt.is_success() {
-                        self.reject_all_held(kind).await?;
+                        self.reject_held_until(kind, begun).await?;
                     }
                     if let Some(outcome) = outcome {
                         return Ok(match self.holds(contact, &outcome) {
-                            Some(kind) => End::Held(kind, outcome),
+                            Some(refused) => End::Held(refused, outcome),
                             None => End::Done(outcome),
                         });
                     }
@@ -496,15 +520,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         }
     }
 
-    // The kind of call whose refusals decide whether this outcome is the row's: as long as that is open, it is not written
-    // down.
-    fn holds(&self, contact: &OnTheWay, outcome: &Outcome) -> Option<CallKind> {
+    // The refusal that decides whether this outcome is the row's: as long as that is open, it is not written down.
+    fn holds(&self, contact: &OnTheWay, outcome: &Outcome) -> Option<(CallKind, Timestamp)> {
         contact.refused.filter(|_| matches!(outcome, Outcome::Rejected(_)) && contact.place.is_some())
     }
 
-    // A success of the same kind of call: the rows themselves were refused.
-    async fn reject_all_held(&self, kind: CallKind) -> Result<(), JournalError> {
-        while let Some((contact, outcome)) = self.held.take(kind) {
+    // A success of the same kind of call, which began then: the rows that were refused before it were refused themselves.
+    async fn reject_held_until(&self, kind: CallKind, begun: Timestamp) -> Result<(), JournalError> {
+        while let Some((contact, outcome)) = self.held.take_until(kind, begun) {
             self.reject_held(&contact, &outcome).await?;
         }
         Ok(())
@@ -525,9 +548,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let is_whole = self.job.stop.reason().is_none() && self.budget.reason().is_none();
         for kind in CallKind::ALL {
             if !is_refusing && (nothing_else || is_whole) {
-                self.reject_all_held(kind).await?;
+                self.reject_held_until(kind, self.job.clock.now()).await?;
             }
-            while let Some((contact, _)) = self.held.take(kind) {
+            while let Some((contact, _)) = self.held.take_until(kind, self.job.clock.now()) {
                 self.leave(&contact).await?;
             }
         }
@@ -624,8 +647,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         contact.sent.set(contact.sent.get() + 1);
         let is_own = contact.failures.is_own(kind, &self.gates.health());
         let on_its_way = (kind == CallKind::Create).then(|| self.creates.begin());
+        let begun = self.job.clock.now();
         let (number, attempt, at) = self.exchange(call, implied, clearance.passage, is_own).await?;
-        self.hear(contact, kind, &attempt);
+        self.hear(contact, kind, &attempt, (begun, at));
         if let (Attempt::Created(id), Some(on_its_way)) = (&attempt, on_its_way) {
             self.look_at(id, contact.task.contact().key()).await?;
             drop(on_its_way);
@@ -694,7 +718,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     }
 
     // What an attempt means for its contact beside the next step, and for the refusals before it.
-    fn hear(&self, contact: &mut OnTheWay, kind: CallKind, attempt: &Attempt) {
+    fn hear(&self, contact: &mut OnTheWay, kind: CallKind, attempt: &Attempt, (begun, at): (Timestamp, Timestamp)) {
         contact.failures.hear(kind, attempt, &self.gates.health());
         if contact.scout == Some(kind) {
             contact.scout = None;
@@ -704,14 +728,15 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         {
             contact.cause.clone_from(cause);
         }
-        match self.refusals.borrow_mut().hear(kind, attempt, contact.task.contact()) {
+        match self.refusals.borrow_mut().hear(kind, attempt, contact.task.contact(), (begun, at)) {
             Refusal::None => {}
             // What was refused is only looked into by a read.
-            Refusal::Broken if kind == CallKind::Read && contact.refused != Some(kind) => {}
+            Refusal::Broken
+                if kind == CallKind::Read && contact.refused.is_some_and(|(refused, _)| refused != kind) => {}
             Refusal::Broken => contact.refused = None,
-            Refusal::Open => contact.refused = Some(kind),
+            Refusal::Open => contact.refused = Some((kind, at)),
             Refusal::TooMany => {
-                contact.refused = Some(kind);
+                contact.refused = Some((kind, at));
                 if let Attempt::Refused { message, .. } = attempt {
                     let calls = plural(kind);
                     let text = format!("the platform refused {REFUSALS_IN_A_ROW} {calls} in a row: {message}");
@@ -915,8 +940,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 /// How a contact's way ended in this process.
 enum End {
     Done(Outcome),
-    /// It ended, and the refusals of this kind decide whether it is written down.
-    Held(CallKind, Outcome),
+    /// It ended, and what follows this refusal decides whether it is written down.
+    Held((CallKind, Timestamp), Outcome),
     /// Its calls kept failing.
     Left(String),
     /// It did not get further.

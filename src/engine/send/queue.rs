@@ -39,6 +39,8 @@ struct File {
     begin: u64,
     is_past_end: bool,
     exhausted: bool,
+    // How many were taken.
+    count: u64,
 }
 
 /// Contacts that were taken from the queue and are put aside, with the kind of call that they need and that is paused.
@@ -78,6 +80,7 @@ impl Queue {
             begin,
             is_past_end: false,
             exhausted: false,
+            count: 0,
         };
         Ok(Self { orphans: orphans.into_iter(), first: first.into_iter(), file, left: left.into_iter() })
     }
@@ -97,12 +100,12 @@ impl Queue {
             let task = Task::settling(doubt.sent.clone(), doubt, job.policy, now);
             return Ok(Some(OnTheWay::new(None, task, Range::default(), 0)));
         }
-        let item = match self.first.next() {
-            Some(item) => Some(item),
-            None => self.file.next(job).await?,
-        };
-        if let Some(item) = item {
+        if let Some(item) = self.first.next() {
             return Ok(Some(on_the_way(job, item, now)));
+        }
+        if let Some(item) = self.file.next(job).await? {
+            self.file.count += 1;
+            return Ok(Some(OnTheWay { turn: Some(self.file.count), ..on_the_way(job, item, now) }));
         }
         for row in self.left.by_ref() {
             // It may have ended since, as another row's contact.
@@ -114,17 +117,11 @@ impl Queue {
         Ok(None)
     }
 
-    /// The key and the row of the next contact in the file that did not begin; `None` when it is through.
+    /// The key and the row of the next contact in the file; `None` when it is through.
     pub async fn next_in_file<J: SendJournal, T, O>(
         &mut self,
         job: &Job<'_, J, T, O>,
-        deferred: &Deferred,
     ) -> Result<Option<(String, u64)>, JournalError> {
-        for (_, contact) in &deferred.contacts {
-            if let Some(place) = contact.place.as_ref().filter(|place| !self.file.taken.contains(&place.row)) {
-                return Ok(Some((contact.task.contact().key().to_string(), place.row)));
-            }
-        }
         let item = self.file.next(job).await?;
         Ok(item.map(|item| (item.contact.key().to_string(), item.row)))
     }
@@ -166,6 +163,11 @@ impl Deferred {
     /// Puts a contact aside that needs a call of this kind.
     pub fn put(&mut self, kind: CallKind, contact: OnTheWay) {
         self.contacts.push_back((kind, contact));
+    }
+
+    /// The contacts.
+    pub fn iter(&self) -> impl Iterator<Item = &OnTheWay> {
+        self.contacts.iter().map(|(_, contact)| contact)
     }
 
     /// Takes out one that may begin.

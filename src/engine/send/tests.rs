@@ -525,7 +525,8 @@ async fn a_url_at_which_every_call_finds_no_path_is_wrong() {
         assert_eq!(ending.stopped, Some(StopReason::WrongUrl("404 Not Found".into())));
         assert_eq!(reason(&ending), "every call was answered 404: 404 Not Found");
         assert_eq!((ending.summary.pending, ending.summary.rejected), (u64::try_from(rows).unwrap(), 0));
-        assert_eq!(stage.platform.calls(), 5);
+        // Those that were on their way meanwhile are among them.
+        assert!((5..5 + 8).contains(&stage.platform.calls()), "{} calls", stage.platform.calls());
         // It can be gone on with.
         stage.platform.follows(|_, _, _| None);
         let run = stage.journal.resumable("c").unwrap().expect("the run");
