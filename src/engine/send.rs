@@ -272,6 +272,18 @@ impl OnTheWay {
         }
     }
 
+    fn outcome(&self, at: Timestamp) -> Option<Outcome> {
+        match self.task.step(at) {
+            Step::Done(outcome) => Some(outcome),
+            Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
+        }
+    }
+
+    // The refusal that decides whether this outcome is the row's: as long as that is open, it is not written down.
+    fn held_by(&self, outcome: &Outcome) -> Option<(CallKind, Timestamp)> {
+        self.refused.filter(|_| matches!(outcome, Outcome::Rejected(_)) && self.place.is_some())
+    }
+
     // Whether it was tried in vain, so that others go first the next time. One whose create was lost is settled first of all,
     // unless that is so for the second time.
     fn was_tried(&self) -> bool {
@@ -466,7 +478,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             }
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
-                    if let Some(refused) = self.holds(contact, &outcome) {
+                    if let Some(refused) = contact.held_by(&outcome) {
                         return Ok(End::Held(refused, outcome));
                     }
                     self.job.journal.concluded(self.implied(contact, true, Some(&outcome))).await?;
@@ -493,7 +505,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                         self.reject_held_until(kind, begun).await?;
                     }
                     if let Some(outcome) = outcome {
-                        return Ok(match self.holds(contact, &outcome) {
+                        return Ok(match contact.held_by(&outcome) {
                             Some(refused) => End::Held(refused, outcome),
                             None => End::Done(outcome),
                         });
@@ -518,11 +530,6 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 }
             }
         }
-    }
-
-    // The refusal that decides whether this outcome is the row's: as long as that is open, it is not written down.
-    fn holds(&self, contact: &OnTheWay, outcome: &Outcome) -> Option<(CallKind, Timestamp)> {
-        contact.refused.filter(|_| matches!(outcome, Outcome::Rejected(_)) && contact.place.is_some())
     }
 
     // A success of the same kind of call, which began then: the rows that were refused before it were refused themselves.
@@ -665,8 +672,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         }
         let before = contact.task.clone();
         contact.task.apply(call, &attempt, at);
-        let outcome = self.outcome(contact, at);
-        let written = outcome.as_ref().filter(|outcome| self.holds(contact, outcome).is_none());
+        let outcome = contact.outcome(at);
+        let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
         let implied = self.implied_by(contact, before.standing(), call, written);
         let ended = Ended { number, attempt: attempt.clone(), at };
         let recorded = self.job.journal.answered(ended.clone(), implied).await?;
@@ -682,8 +689,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         if let Some(named) = named {
             contact.task.claimed(call, &named, &by, at);
         }
-        let outcome = self.outcome(contact, at);
-        let written = outcome.as_ref().filter(|outcome| self.holds(contact, outcome).is_none());
+        let outcome = contact.outcome(at);
+        let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
         let implied = self.implied(contact, *contact.task.standing() != before, written);
         let _written = self.job.journal.answered(ended, implied).await?;
         Ok((attempt, outcome))
@@ -700,13 +707,6 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             self.distrusts_creates.set(true);
         }
         Ok(())
-    }
-
-    fn outcome(&self, contact: &OnTheWay, at: Timestamp) -> Option<Outcome> {
-        match contact.task.step(at) {
-            Step::Done(outcome) => Some(outcome),
-            Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
-        }
     }
 
     // What an answer to `call` implies, with the contact id that it named.

@@ -34,6 +34,12 @@ const LATENCY: Duration = Duration::from_millis(100);
 /// What a call is answered instead of being carried out. It is told the call, the row that it is about, from 0, and when.
 type Rule = Box<dyn Fn(&Call, usize, Duration) -> Option<Answer>>;
 
+/// Which rows something is true of.
+type Rows = fn(usize) -> bool;
+
+/// What a call comes to.
+type Failing = fn() -> Answer;
+
 /// A platform of a few lines that fails as it is told.
 struct Platform {
     clock: Clock,
@@ -62,7 +68,7 @@ impl Platform {
         *self.rule.borrow_mut() = Box::new(rule);
     }
 
-    fn row(&self, call: &Call) -> usize {
+    fn row(call: &Call) -> usize {
         let of_id = |id: &ContactId| row_of(id.as_str().trim_start_matches("id"));
         match call {
             Call::Find { field, .. } => row_of(&field.value.text()),
@@ -114,7 +120,7 @@ impl Platform {
 impl Transport for Platform {
     async fn send(&self, call: Cleared<'_>) -> Answer {
         let call = call.call();
-        let (row, at) = (self.row(call), self.clock.now().since(NOON));
+        let (row, at) = (Self::row(call), self.clock.now().since(NOON));
         self.sent.borrow_mut().push((at, call.kind(), row));
         let ruled = (self.rule.borrow())(call, row, at);
         let answer = ruled.unwrap_or_else(|| self.carry_out(call, row).into());
@@ -176,8 +182,10 @@ impl Stage {
 
     /// Plans the file, whose rows all have this value.
     fn plan(&self, value: &str) -> i64 {
-        let rows: String = (0..self.rows).map(|n| format!("p{n},{value},t\n")).collect();
-        let csv = format!("phone,name,tags\n{rows}");
+        let mut csv = String::from("phone,name,tags\n");
+        for n in 0..self.rows {
+            csv.push_str(&format!("p{n},{value},t\n"));
+        }
         let source = Source::from_reader("file.csv", Box::new(std::io::Cursor::new(csv)), Format::Csv).unwrap();
         let mapping = Mapping::new(source.header(), vec!["phone".into()], self.mode).unwrap();
         let new = NewRun {
@@ -302,7 +310,7 @@ async fn when_one_kind_fails_contacts_that_do_not_need_it_go_on() {
 #[tokio::test(start_paused = true)]
 async fn a_few_rows_that_always_fail_are_left_and_the_others_finish() {
     // Where they lie: one here and there, all at the beginning, all at the end.
-    let cases: [(&str, fn(usize) -> bool); 3] = [
+    let cases: [(&str, Rows); 3] = [
         ("here and there", |row| row % 20 == 7),
         ("at the beginning", |row| row < 10),
         ("at the end", |row| row >= 190),
@@ -390,7 +398,7 @@ async fn refusals_of_rows_are_told_when_a_success_or_the_end_of_the_run_shows_th
 
 #[tokio::test(start_paused = true)]
 async fn rows_that_fail_at_the_top_of_the_file_do_not_keep_the_others_from_their_turn() {
-    let cases: [(&str, Limits, fn() -> Answer); 3] = [
+    let cases: [(&str, Limits, Failing); 3] = [
         ("refused", Limits { max_calls: Some(40), until: None }, || refused("Your account is suspended.")),
         ("failing", Limits { max_calls: Some(40), until: None }, error_500),
         ("failing, all night", Limits::default(), error_500),
@@ -433,16 +441,12 @@ async fn the_end_of_a_file_whose_beginning_changes_every_night_has_its_turn() {
     }
 }
 
-fn retry_after(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds))
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_is_longer_than_the_outage_timeout_stops_at_once() {
-    let throttled = |seconds: u64| Answer::from(Attempt::Throttled { retry_after: retry_after(seconds) });
+    let throttled = |seconds: u64| Answer::from(Attempt::Throttled { retry_after: Some(Duration::from_secs(seconds)) });
     let maintenance = |seconds: u64| {
         let cause = "503 Service Unavailable".to_owned();
-        Answer::from(Attempt::Lost { status: Some(503), cause, retry_after: retry_after(seconds) })
+        Answer::from(Attempt::Lost { status: Some(503), cause, retry_after: Some(Duration::from_secs(seconds)) })
     };
     let bare = Answer::from(Attempt::Throttled { retry_after: None });
     // What the first calls are answered, the outage timeout and the time that the run has in seconds, and whether it stops.
@@ -488,7 +492,7 @@ async fn a_wait_that_is_longer_than_the_outage_timeout_stops_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pause_that_a_503_asked_for_survives_a_restart() {
-    let asked = Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: retry_after(120) };
+    let asked = Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: Some(Duration::from_mins(2)) };
     let told = asked.clone();
     let stage = Stage::of(2, move |_, _, at| (at.as_secs() < 1).then(|| told.clone().into()));
     let run = stage.plan("a");
