@@ -331,7 +331,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         tempo.outlook(self.calls_left.get(), &self.budget.left(), self.job.call_timeout)
     }
 
-    // What an earlier process was asked for holds for this one.
+    // What an earlier process was asked for holds for this one, and so does what another channel of the token was asked for.
     fn stop_if_asked_to_wait(&self) {
         if let Some(until) = self.pace.paused_until() {
             self.stop_if_it_waits_longer(until, RATE_LIMIT_WAIT);
@@ -371,6 +371,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 },
                 () = self.fell_asleep.notified() => {}
                 _ = tick.tick() => {
+                    // Another channel of the same token may have been asked.
+                    self.stop_if_asked_to_wait();
                     self.job.observer.tell(&Event::Tick {
                         used: self.pace.used(),
                         limit: self.pace.limit(),
@@ -403,7 +405,12 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // The next contact that can begin. Those that need a call which is paused are put aside, but for one at a time that finds
     // out whether such calls work again.
     async fn next(&self, queue: &mut Queue, deferred: &mut Deferred) -> Result<Option<OnTheWay>, JournalError> {
-        if let Some(next) = deferred.take(&self.gates) {
+        // Whoever could send its call only when the time is over, is not to begin.
+        let is_in_time = |kind| match self.gates.room(kind, &Failures::default(), true, self.job.clock.now()) {
+            Room::At(until) => self.budget.waits_for(until),
+            Room::Free | Room::Occupied => true,
+        };
+        if let Some(next) = deferred.take(&self.gates, is_in_time) {
             return Ok(Some(next));
         }
         for _ in 0..DEFERRED_AT_ONCE {
@@ -413,7 +420,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 Some(_) | None => return Ok(Some(next)),
             }
         }
-        Ok(deferred.take(&self.gates))
+        Ok(deferred.take(&self.gates, is_in_time))
     }
 
     // The kind of call that a contact comes to first, as far as it changes anything: whoever is searched for and may not be
@@ -581,9 +588,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 let slot = self.slots.acquire().await.expect("the semaphore is never closed");
                 let asked = self.job.clock.now();
                 let passage = self.pace.permit(self.budget.latest()).await.map_err(|_too_late| StopReason::Deadline)?;
-                self.gates.held_back(kind, asked, self.job.clock.now());
+                // What holds a scout up holds up the call that it is on its way to.
+                for held in [Some(kind), contact.scout.filter(|scout| *scout != kind)].into_iter().flatten() {
+                    self.gates.held_back(held, asked, self.job.clock.now());
+                }
                 // Calls of its kind may be paused by now; then the permit is given back.
-                let Some(turn) = self.gates.enter(kind, &contact.failures, self.job.clock.now()) else {
+                let Some(turn) =
+                    self.gates.enter(kind, &contact.failures, contact.scout == Some(kind), self.job.clock.now())
+                else {
                     return Ok(None);
                 };
                 // Nobody else can have taken the last call since: without a wait, this goes on alone.
@@ -612,12 +624,13 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // stop meanwhile.
     async fn gate(&self, contact: &OnTheWay, kind: CallKind) -> bool {
         loop {
-            let until = match self.gates.room(kind, &contact.failures, self.job.clock.now()) {
-                Room::Free => return true,
-                Room::At(until) if !self.budget.waits_for(until) => return false,
-                Room::At(until) => Some(until),
-                Room::Occupied => None,
-            };
+            let until =
+                match self.gates.room(kind, &contact.failures, contact.scout == Some(kind), self.job.clock.now()) {
+                    Room::Free => return true,
+                    Room::At(until) if !self.budget.waits_for(until) => return false,
+                    Room::At(until) => Some(until),
+                    Room::Occupied => None,
+                };
             // Those that only wait for the first answers to their kind are still in the way of others: so the order stays.
             let is_asleep = self.gates.health().is_paused(kind);
             if is_asleep {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Ending, Job, send};
+use super::{Ending, Job, send, send_all};
 use crate::core::answer::{Answer, RateLimit};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
@@ -147,7 +147,17 @@ impl Observer for Listener {
             Event::Done { line, outcome: Outcome::Rejected(_), .. } => self.rejected.borrow_mut().push(*line),
             Event::Paused { .. } => self.paused.set(self.paused.get() + 1),
             Event::KindPaused { .. } => self.kind_paused.set(self.kind_paused.get() + 1),
-            _ => {}
+            Event::Done { .. }
+            | Event::Read { .. }
+            | Event::Sending { .. }
+            | Event::Called { .. }
+            | Event::Trouble { .. }
+            | Event::Throttled { .. }
+            | Event::AskedToWait { .. }
+            | Event::Limited { .. }
+            | Event::Others { .. }
+            | Event::Unsure { .. }
+            | Event::Tick { .. } => {}
         }
     }
 }
@@ -182,6 +192,10 @@ impl Stage {
 
     /// Plans the file, whose rows all have this value.
     fn plan(&self, value: &str) -> i64 {
+        self.plan_for("c", value)
+    }
+
+    fn plan_for(&self, channel: &str, value: &str) -> i64 {
         let mut csv = String::from("phone,name,tags\n");
         for n in 0..self.rows {
             csv.push_str(&format!("p{n},{value},t\n"));
@@ -189,7 +203,7 @@ impl Stage {
         let source = Source::from_reader("file.csv", Box::new(std::io::Cursor::new(csv)), Format::Csv).unwrap();
         let mapping = Mapping::new(source.header(), vec!["phone".into()], self.mode).unwrap();
         let new = NewRun {
-            channel: "c".into(),
+            channel: channel.into(),
             url: "https://example.com".into(),
             kind: "standard".into(),
             rate: 100,
@@ -207,25 +221,35 @@ impl Stage {
     }
 
     async fn send_within(&self, run: i64, limits: Limits) -> Ending {
-        let job = Job {
+        let (window, stop) = (WindowId::of("token", b""), Stop::default());
+        send(Job { limits, ..self.job("c", run, &window, &stop) }).await.unwrap()
+    }
+
+    fn job<'a>(
+        &'a self,
+        channel: &'a str,
+        run: i64,
+        window: &'a WindowId,
+        stop: &'a Stop,
+    ) -> Job<'a, Journal, Platform, Listener> {
+        Job {
             journal: &self.journal,
             run,
-            channel: "c",
-            window: &WindowId::of("token", b""),
+            channel,
+            window,
             policy: self.policy(),
             transport: &self.platform,
             call_timeout: Duration::from_secs(30),
             rate: NonZeroU32::new(100).unwrap(),
             burst: None,
             concurrency: None,
-            limits,
+            limits: self.limits,
             patience: self.patience,
             clock: &self.platform.clock,
             seed: 1,
             observer: &self.listener,
-            stop: &Stop::default(),
-        };
-        send(job).await.unwrap()
+            stop,
+        }
     }
 
     /// Brings the file in one process.
@@ -488,6 +512,29 @@ async fn a_wait_that_is_longer_than_the_outage_timeout_stops_at_once() {
             assert_eq!((ending.stopped.clone(), ending.summary.created), (None, 3), "{case}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn channels_of_one_token_stop_together_when_it_is_asked_to_wait() {
+    let asked = || Attempt::Throttled { retry_after: Some(Duration::from_hours(2)) }.into();
+    let stage = Stage::of(150, move |_, row, at| (row == 20 && at.as_secs() < 9).then(asked));
+    let runs = [stage.plan_for("c", "a"), stage.plan_for("d", "a")];
+    let (window, stops) = (WindowId::of("token", b""), [Stop::default(), Stop::default()]);
+    let jobs = [stage.job("c", runs[0], &window, &stops[0]), stage.job("d", runs[1], &window, &stops[1])];
+    for ending in send_all(&jobs).await {
+        assert!(matches!(ending.unwrap().stopped, Some(StopReason::AskedToWait(_))));
+    }
+    let took = stage.platform.clock.now().since(NOON);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_time_is_over_before_the_next_probe_nothing_more_is_searched() {
+    let limits = Limits { max_calls: None, until: Some(NOON + Duration::from_secs(80)) };
+    let stage = Stage { limits, ..Stage::of(100, fails(CallKind::Create)) };
+    let ending = stage.bring("a").await;
+    assert_eq!((ending.stopped, ending.summary.pending), (Some(StopReason::Deadline), 100));
+    assert!(stage.platform.calls() <= 50, "{} calls", stage.platform.calls());
 }
 
 #[tokio::test(start_paused = true)]
