@@ -254,7 +254,6 @@ async fn a_run_whose_creates_all_fail_takes_few_calls_and_stops_after_the_outage
         let stage = Stage { mode, ..Stage::of(100, fails(CallKind::Create)) };
         let ending = stage.bring("a").await;
         let calls = stage.platform.calls();
-        println!("{mode:?}: {calls} calls, {:?}", reason(&ending));
         assert_eq!(
             ending.stopped,
             Some(StopReason::KindDown("creates have failed for 5 minutes: 500 Server Error".into()))
@@ -407,7 +406,6 @@ async fn rows_that_fail_at_the_top_of_the_file_do_not_keep_the_others_from_their
             stage.bring("a").await;
             stage.a_day_later().await;
         }
-        println!("{name}: {nights} nights");
         // Nobody is there twice.
         let ids: BTreeSet<String> = stage.platform.people.borrow().iter().map(|one| one.id.to_string()).collect();
         assert_eq!(ids.len(), 20, "{name}");
