@@ -80,7 +80,7 @@ async fn a_row_with_an_id_is_not_looked_for() {
     assert_eq!((text(&scene, 1, "name"), tags(&scene, 1)), ("Bo".into(), vec!["old".into()]));
     assert_eq!(scene.sandbox.contacts(TOKEN).len(), 3);
     // The one that is not there is tried again, the others are known.
-    check(&scene, &sync().await, "2 unchanged, 1 rejected", "1 update");
+    check(&scene, &sync().await, "2 unchanged, 1 rejected", "1 read, 1 update");
 }
 
 #[tokio::test]
