@@ -676,7 +676,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             tokio::select! {
                 biased;
                 () = self.job.stop.asked() => {}
-                () = self.creates.looked_at() => {}
+                () = self.creates.looked_at(self.job.clock) => {}
             }
         }
 

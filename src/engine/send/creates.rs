@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::edges::pace::Clock;
+
 /// The longest that an answer waits for those to other creates: one that takes longer is most likely lost.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
@@ -44,7 +46,7 @@ impl Creates {
 
     /// Waits until the answers to all creates that are on their way now were looked at, for 5 seconds at most. Once the
     /// first answers were, it does not wait any more.
-    pub async fn looked_at(&self) {
+    pub async fn looked_at(&self, clock: &Clock) {
         if self.has_begun_well.get() {
             return;
         }
@@ -60,7 +62,10 @@ impl Creates {
                 ended.await;
             }
         };
-        let _in_time = tokio::time::timeout(LONGEST_WAIT, all).await;
+        tokio::select! {
+            () = all => {}
+            () = clock.sleep_until(clock.now() + LONGEST_WAIT) => {}
+        }
         self.has_begun_well.set(self.answered.get() >= FIRST_ANSWERS);
     }
 }
@@ -75,7 +80,12 @@ impl Drop for OpenCreate<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::time::Timestamp;
     use tokio::time::{Instant, sleep};
+
+    fn clock() -> Clock {
+        Clock::starting_at(Timestamp::default())
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_waits_for_those_that_are_on_their_way_and_for_no_later_one() {
@@ -83,7 +93,7 @@ mod tests {
         let (first, second) = (creates.begin(), creates.begin());
         drop(second);
         let wait = async {
-            creates.looked_at().await;
+            creates.looked_at(&clock()).await;
             begun.elapsed()
         };
         let others = async {
@@ -103,7 +113,7 @@ mod tests {
         let (creates, begun) = (Creates::default(), Instant::now());
         for waits in [5, 10, 10, 10] {
             let _hangs = creates.begin();
-            creates.looked_at().await;
+            creates.looked_at(&clock()).await;
             assert_eq!(begun.elapsed(), Duration::from_secs(waits));
         }
     }
@@ -112,10 +122,10 @@ mod tests {
     async fn an_answer_waits_for_a_bounded_time() {
         let (creates, begun) = (Creates::default(), Instant::now());
         let _hangs = creates.begin();
-        creates.looked_at().await;
+        creates.looked_at(&clock()).await;
         assert_eq!(begun.elapsed(), LONGEST_WAIT);
         let none = Creates::default();
-        none.looked_at().await;
+        none.looked_at(&clock()).await;
         assert_eq!(begun.elapsed(), LONGEST_WAIT);
     }
 }
