@@ -84,16 +84,14 @@ impl Doubt {
         };
         let Some(other) = others.iter().find(is_suspect) else { return };
         let (name, wanted) = (&field.name, field.value.text());
-        let shown = match &other.shown {
-            None => format!("another contact is found by its `{name}`"),
-            Some(Shown { id, value: None, .. }) => {
-                format!("contact {id} is found by its `{name}`, which it does not show")
-            }
+        let found = match &other.shown {
+            None => "another contact".to_owned(),
+            Some(Shown { id, value: None, .. }) => format!("contact {id}, which shows no `{name}`"),
             Some(Shown { id, value: Some(value), .. }) => {
-                format!("contact {id} shows its `{name}` as `{value}`; the input has `{wanted}`")
+                format!("contact {id}, which has `{value}` instead of `{wanted}`")
             }
         };
-        self.lookalike.get_or_insert(shown);
+        self.lookalike.get_or_insert(format!("the search for its `{name}` found {found}"));
     }
 
     /// Why the contact is in doubt, as the beginning of a reason.

@@ -68,7 +68,7 @@ impl Search {
         let digests: Vec<u64> =
             contacts.iter().map(|hit| digest(&hit.id)).chain(others.iter().map(|other| other.digest)).collect();
         if !digests.is_empty() && digests.iter().all(|digest| self.shown.contains(digest)) {
-            return self.contradicted(format!("page {} shows the contacts of an earlier page again", self.page));
+            return self.contradicted(format!("page {} repeats the contacts of an earlier page", self.page));
         }
         for contact in contacts {
             match &self.hit {
@@ -89,7 +89,7 @@ impl Search {
         let shown = u64::try_from(self.shown.len()).unwrap_or(u64::MAX);
         if let Some(total) = total.filter(|&total| total != shown) {
             let contacts = if shown == 1 { "contact" } else { "contacts" };
-            return self.contradicted(format!("its pages show {shown} {contacts} and announce {total}"));
+            return self.contradicted(format!("its pages list {shown} {contacts}, but `total` is {total}"));
         }
         match self.hit.take() {
             Some(hit) => Found::One(Box::new(hit)),

@@ -377,7 +377,7 @@ impl Task {
     pub fn claimed(&mut self, call: &Call, id: &ContactId, by: &str, now: Timestamp) {
         match call {
             Call::Create { .. } => {
-                let conflict = format!("conflict: its create was answered with contact {id}, which is `{by}`");
+                let conflict = format!("conflict: its create was answered with contact {id}, which belongs to `{by}`");
                 self.create_was_lost(now);
                 match &mut self.standing {
                     Standing::InDoubt(doubt) if !doubt.sent.matches().is_empty() => doubt.conflict = Some(conflict),
@@ -389,7 +389,7 @@ impl Task {
             | Call::Update { .. }
             | Call::AddTags { .. }
             | Call::RemoveTags { .. } => {
-                self.reject(format!("conflict: contact {id}, which has its match value, is `{by}`"));
+                self.reject(format!("conflict: contact {id} has its match value, but belongs to `{by}`"));
             }
         }
         self.conclude();

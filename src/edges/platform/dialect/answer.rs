@@ -128,7 +128,7 @@ impl<'a> Heard<'a> {
             let contradicts = self.kind == CallKind::Create && body::data_id(json).is_some() && !self.is_taken();
             return match body::words(json) {
                 Some(words) if contradicts => {
-                    self.lost(&format!("{} with an id and an error, not the API's answer: {words}", self.status))
+                    self.lost(&format!("{} with both an id and an error, not the API's answer: {words}", self.status))
                 }
                 Some(_) => self.refusal(),
                 None => unexpected(),
