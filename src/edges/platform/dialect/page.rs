@@ -1,8 +1,8 @@
-//! One page of a search, held against itself and against the request.
+//! Parses one page of a search and checks that it is consistent with itself and with the request.
 //!
-//! A search is the only witness of which contacts exist, so that a page which does not add up must not be believed. The
-//! numbers are those of the framework's paginator: `meta` with `current_page`, `from`, `last_page`, `per_page`, `to` and
-//! `total`, and `links.next` (API.md, "The six calls"). Each may be absent; a number may be written as text.
+//! Only a search shows which contacts exist, so an inconsistent page must not count. The numbers are those of the
+//! framework's paginator: `meta` with `current_page`, `from`, `last_page`, `per_page`, `to` and `total`, and
+//! `links.next` (API.md, "The six calls"). Each may be absent; a number may be written as text.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(super) fn page(json: &Json, asked: u32) -> Option<Page> {
     Some(Page { total: numbers.total(), contradiction, ..Page::of(contacts).followed(more) })
 }
 
-/// What a page says about itself in numbers.
+/// The paginator's numbers of a page.
 struct Numbers {
     current: Number,
     last: Number,
