@@ -419,7 +419,7 @@ impl Remote {
     }
 
     /// Whether what it has in this field could be the same value in another form: a phone with and without its `+`, country
-    /// code (API.md, trap 9) or WhatsApp's `1` after `+52`, other case, other punctuation, another Unicode form, a number,
+    /// code (API.md, trap 9) or the `1` of mobiles after `+52`, other case, other punctuation, another Unicode form, a number,
     /// or cut short. A contact that does not show the field could, too.
     pub fn resembles(&self, field: &Field) -> bool {
         let bare = |value: &Value| -> String {

@@ -142,6 +142,7 @@ enum Stage {
 
 /// The state of one contact on its way.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each tells of one thing that happened on the way")]
 pub struct Task {
     contact: Contact,
     policy: Policy,
@@ -290,9 +291,8 @@ impl Task {
                 if now < due { Step::Wait(due) } else { Step::Call(search.call()) }
             }
             Stage::Checking { other, .. } => Step::Call(Call::Read { id: other.clone() }),
-            Stage::Confirming { id } => Step::Call(Call::Read { id: id.clone() }),
             Stage::Writing => self.next_write().map_or_else(|| Step::Done(self.written()), Step::Call),
-            Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
+            Stage::Confirming { id } | Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
             Stage::Over(outcome) => Step::Done(outcome.clone()),
             Stage::Left(reason) => Step::Leave(reason.clone()),
         }

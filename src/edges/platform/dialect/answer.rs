@@ -741,7 +741,7 @@ mod tests {
     // In debug mode, the framework's message is the SQL with the values of a contact.
     #[test]
     fn a_failed_query_is_named_without_its_values() {
-        let sql = r#"SQLSTATE[HY000]: disk full (SQL: insert into contacts values (ana@example.com))"#;
+        let sql = "SQLSTATE[HY000]: disk full (SQL: insert into contacts values (ana@example.com))";
         for (body, expected) in [
             (
                 json!({ "message": sql, "exception": "Illuminate\\Database\\QueryException" }),
