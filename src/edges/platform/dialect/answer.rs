@@ -126,10 +126,12 @@ impl<'a> Heard<'a> {
             // Trouble without a word says nothing. A create that failed and yet has an id contradicts itself; a search
             // settles it.
             let contradicts = self.kind == CallKind::Create && body::data_id(json).is_some() && !self.is_taken();
+            let is_open = self.writes() && !body::is_refused(json);
             return match body::words(json) {
                 Some(words) if contradicts => {
                     self.lost(&format!("{} with an id and an error, not the API's answer: {words}", self.status))
                 }
+                Some(words) if is_open => self.lost(&format!("{} with an unknown status: {words}", self.status)),
                 Some(_) => self.refusal(),
                 None => unexpected(),
             };
@@ -222,6 +224,13 @@ impl<'a> Heard<'a> {
 
     fn is_envelope(&self) -> bool {
         self.json.as_ref().is_some_and(body::is_envelope)
+    }
+
+    fn writes(&self) -> bool {
+        match self.kind {
+            CallKind::Create | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => true,
+            CallKind::Find | CallKind::Read => false,
+        }
     }
 
     fn names_contact(&self) -> bool {
@@ -468,8 +477,11 @@ mod tests {
             let body = format!(r#"{{"data":[],"meta":{{"total":0}},{trouble}}}"#);
             let about_row = if trouble.contains("value") { "!" } else { "" };
             check(Find, 200, &body, &format!("refused 200{about_row}"));
-            for kind in [Read, Create, Update, AddTags, RemoveTags] {
-                check(kind, 200, &body, "refused 200");
+            check(Read, 200, &body, "refused 200");
+            // Whether a change was made is open when the status is a word that is not known.
+            let changed = if trouble.contains("queued") { "lost" } else { "refused 200" };
+            for kind in [Create, Update, AddTags, RemoveTags] {
+                check(kind, 200, &body, changed);
             }
         }
         // Trouble without a word is no answer at all.

@@ -52,6 +52,19 @@ pub(super) fn has_trouble(json: &Json) -> bool {
         || any(&["error", "errors", "exception"], is_something)
 }
 
+/// Whether the trouble that a body reports is a refusal beyond doubt. A status of another word (`queued`, `pending`) leaves
+/// open whether a change was made.
+pub(super) fn is_refused(json: &Json) -> bool {
+    let status = json.get("status").and_then(Json::as_str).map(|text| text.trim().to_lowercase());
+    let is_unknown = |text: &str| !is_error_word(text) && text.parse::<u64>().is_err();
+    if !status.is_some_and(|text| is_unknown(&text)) {
+        return has_trouble(json);
+    }
+    let mut rest = json.clone();
+    rest.as_object_mut().and_then(|map| map.remove("status"));
+    has_trouble(&rest)
+}
+
 /// Whether the body reports success in words, as the answers to tags do.
 pub(super) fn says_success(json: &Json) -> bool {
     let is_good = |json: &Json| json.as_str().is_some_and(|text| is_success_word(&text.trim().to_lowercase()));
@@ -398,6 +411,23 @@ mod tests {
             check(fine, false);
         }
         assert!(!has_trouble(&json!([{ "status": "error" }])));
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_status_that_is_not_known() {
+        let check = |json: Json, expected: bool| assert_eq!(is_refused(&json), expected, "{json}");
+        check(json!({ "status": "error" }), true);
+        check(json!({ "status": "Failed" }), true);
+        check(json!({ "status": "422" }), true);
+        check(json!({ "status": 422 }), true);
+        check(json!({ "success": false }), true);
+        check(json!({ "error": "a" }), true);
+        check(json!({ "status": "queued", "error": "a" }), true);
+        check(json!({ "status": "success", "errors": ["a"] }), true);
+        check(json!({ "status": "queued" }), false);
+        check(json!({ "status": "pending", "error": null }), false);
+        check(json!({ "status": "success" }), false);
+        check(json!({}), false);
     }
 
     #[test]
