@@ -11,6 +11,12 @@ use crate::core::model::{ContactId, Remote, Value};
 /// How many characters of the platform's words are kept.
 pub(super) const LONGEST_MESSAGE: usize = 200;
 
+/// How many bytes of the platform's words are looked at, so that a body of megabytes takes no longer than others.
+const WORDS_READ: usize = 4_096;
+
+/// How many fields of the framework's `errors` are looked at. No call carries more.
+const ERRORS_READ: usize = 64;
+
 /// Parses a body. Some hosts put a byte order mark in front.
 pub(super) fn parse(body: &[u8]) -> Option<Json> {
     serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
@@ -153,7 +159,7 @@ pub(super) fn is_framework_error(json: &Json) -> bool {
 /// problem details (RFC 9457), or a list of texts.
 pub(super) fn words(json: &Json) -> Option<String> {
     let text = |name: &str| json.get(name).and_then(any_words);
-    match json {
+    let words = match json {
         Json::Array(_) => any_words(json),
         Json::Object(_) => text("message")
             .or_else(|| match (text("title"), text("detail")) {
@@ -164,13 +170,20 @@ pub(super) fn words(json: &Json) -> Option<String> {
             .or_else(|| text("error"))
             .or_else(|| text("errors")),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
-    }
+    };
+    words.map(beginning)
 }
 
 /// The texts by field that the framework's validation gives, in its order.
 pub(super) fn errors_by_field(json: &Json) -> Vec<(&str, String)> {
     let Some(Json::Object(errors)) = json.get("errors") else { return Vec::new() };
-    errors.iter().filter_map(|(key, texts)| Some((key.as_str(), any_words(texts)?))).collect()
+    let read = errors.iter().filter_map(|(key, texts)| Some((key.as_str(), beginning(any_words(texts)?))));
+    read.take(ERRORS_READ).collect()
+}
+
+fn beginning(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(WORDS_READ));
+    words
 }
 
 // The message is text as documented; some refusals have an object with the text and an id in its place, and the
@@ -350,6 +363,12 @@ mod tests {
         check(json!([5]), None);
         check(json!({ "message": null }), None);
         check(json!("a"), None);
+        let long = "é".repeat(4_000);
+        assert_eq!(words(&json!({ "message": long })), Some("é".repeat(2_048)));
+        let many: serde_json::Map<String, Json> = (0..99).map(|place| (place.to_string(), json!(long))).collect();
+        let many = json!({ "errors": many });
+        let read = errors_by_field(&many);
+        assert!(read.len() == 64 && read.iter().all(|(_, text)| text.len() == 4_096));
     }
 
     #[test]
