@@ -444,7 +444,10 @@ mod tests {
         check(Update, 200, r#"{"status":"success","data":[]}"#, "done");
         check(AddTags, 200, r#"{"status":"success","message":"…","data":[]}"#, "done");
         check(AddTags, 200, r#"{"status":"OK","message":"…","data":[]}"#, "done");
-        check(RemoveTags, 200, r#"{"success":true}"#, "done");
+        for granted in ["true", "1", r#""true""#, r#""1""#] {
+            check(RemoveTags, 200, &format!(r#"{{"success":{granted}}}"#), "done");
+        }
+        check(RemoveTags, 200, r#"{"success":2}"#, "lost");
     }
 
     // API.md, trap 6.
