@@ -980,8 +980,8 @@ const fn plural(kind: CallKind) -> &'static str {
         CallKind::Read => "reads",
         CallKind::Create => "creates",
         CallKind::Update => "updates",
-        CallKind::AddTags => "additions of tags",
-        CallKind::RemoveTags => "removals of tags",
+        CallKind::AddTags => "tag additions",
+        CallKind::RemoveTags => "tag removals",
     }
 }
 

@@ -129,7 +129,7 @@ impl<'a> Heard<'a> {
             let is_open = self.writes() && !body::is_refused(json);
             return match body::words(json) {
                 Some(words) if contradicts => {
-                    self.lost(&format!("{} with an id and an error, not the API's answer: {words}", self.status))
+                    self.lost(&format!("{} with both an id and an error, not the API's answer: {words}", self.status))
                 }
                 Some(words) if is_open => self.lost(&format!("{} with an unknown status: {words}", self.status)),
                 Some(_) => self.refusal(),
