@@ -75,8 +75,8 @@ pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, Counts, Ended, Implied, Item, Journal, JournalError, ListedRow, Lock, LockError, NO_CHANNEL, NewRun,
-    Recorded, Rows, RunRow, RunState, SendJournal,
+    Carried, Counts, Ended, Implied, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, NO_CHANNEL,
+    NewRun, Recorded, Rows, RunRow, RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;

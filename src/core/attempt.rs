@@ -112,6 +112,16 @@ impl Attempt {
         }
     }
 
+    /// Whether the platform gave no answer: then the call says something of the platform, or of the way to it.
+    pub const fn is_no_answer(&self) -> bool {
+        matches!(self, Self::WrongPath { .. } | Self::Unsent { .. } | Self::Lost { .. })
+    }
+
+    /// Whether the call was answered and had its effect.
+    pub const fn is_success(&self) -> bool {
+        matches!(self, Self::Page(_) | Self::Contact(_) | Self::Created(_) | Self::Done)
+    }
+
     /// Whether the call may still be on its way: nobody answered it, or a proxy did because the platform did not. Then
     /// the platform may count it later than it ended here.
     pub const fn may_linger(&self) -> bool {

@@ -1,17 +1,21 @@
-//! Whether a platform is there: when to leave it alone for a while, and when to give it up.
+//! A circuit breaker: whether the platform answers, as a whole and for each kind of call.
 //!
 //! A single call without an answer concerns that call. Several in a row concern the platform: the channel pauses, then
-//! one call at a time probes whether it is back.
+//! one call at a time probes whether it is back. When calls of one kind fail while others are answered, only that kind
+//! pauses: a search that is answered proves nothing about creates.
 
 use std::time::Duration;
 
 use crate::core::attempt::Attempt;
+use crate::core::call::CallKind;
+use crate::core::retry::throttled_for;
 use crate::core::time::Timestamp;
 
-/// How many calls in a row get no answer before the channel pauses.
+/// How many calls in a row get no answer before the channel, or calls of their kind, pause.
 pub const FAILURES_IN_A_ROW: u32 = 5;
 
-/// How long a platform that answered before may give no answer at all, over several calls, unless told otherwise.
+/// How long a platform that answered before may give no answer at all, over several calls, unless told otherwise. The
+/// same holds for one kind of call.
 ///
 /// Enough for a restart or a deployment. A run that has the whole night may wait for longer: nothing is sent meanwhile
 /// but a probe every half minute.
@@ -20,10 +24,17 @@ pub const PATIENCE: Duration = Duration::from_mins(5);
 /// The most of it for a platform that has not answered once in this run: more likely a wrong URL than an outage.
 pub const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a platform may answer nothing but 429.
+/// How long a platform may answer nothing but 429, unless it may be silent for longer.
 pub const THROTTLED_PATIENCE: Duration = Duration::from_mins(15);
 
-/// The pauses before the probes. The last one repeats.
+/// The longest wait for the rate limit that does not count as time without an answer: a full minute and the second that
+/// is added to it (API.md, "The limit").
+pub const RATE_LIMIT_WAIT: Duration = Duration::from_secs(61);
+
+/// How many calls, the first of a run, come to [`Attempt::WrongPath`] until the URL counts as wrong.
+pub const WRONG_PATHS: u32 = 5;
+
+/// The pauses before the probes of a platform that seems to be gone. The last one repeats.
 const PAUSES: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -33,70 +44,206 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(30),
 ];
 
-/// What an attempt says of the platform.
+/// The pauses before the probes of one kind of call, in sixtieths of the outage timeout; the last one repeats. Each probe is
+/// a real call, and a lost create takes further calls to settle: there are six in an outage timeout.
+const KIND_PAUSES: [u32; 4] = [2, 6, 16, 18];
+
+/// The shortest and the longest of them.
+const KIND_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(90));
+
+/// What an attempt means for the calls that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is there.
+    /// The platform is there.
     Fine,
     /// Too early to say.
     Open,
-    /// It seems to be gone: no call for this long, then one at a time until one is answered.
+    /// The platform seems to be gone: no call for this long, then one at a time until one is answered.
     Pause(Duration),
-    /// It gives no answer for too long; the last cause.
+    /// Calls of this kind fail, others do not: none of them for this long, then one at a time until one is answered.
+    PauseKind(Duration),
+    /// The platform gives no answer for too long; the last cause.
     Silent(String),
-    /// It answers nothing but 429 for too long.
+    /// Calls of this kind fail for too long, while others were answered.
+    KindSilent {
+        /// For how long.
+        span: Duration,
+        /// The last cause.
+        cause: String,
+    },
+    /// The platform answers nothing but 429 for too long.
     Throttled,
+    /// Each of the first calls was answered with 404 by a server that does not know their path; its words.
+    WrongUrl(String),
+}
+
+/// Whether one more call of a kind may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It may.
+    Free,
+    /// Not before this moment.
+    At(Timestamp),
+    /// Not before one that is on its way has ended.
+    Occupied,
+}
+
+/// Failures in a row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Streak {
+    failures: u32,
+    // Since when, the waits for the rate limit taken out.
+    since: Option<Timestamp>,
+}
+
+/// The answers to one kind of call.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kind {
+    answers: u64,
+    streak: Streak,
+    // When the next probe may start; `None` as long as calls of this kind are not paused.
+    probe_at: Option<Timestamp>,
+    pauses: usize,
+    outages: u32,
+    // Until when a call of this kind last waited for the rate limit.
+    held_until: Timestamp,
 }
 
 /// The answers of a channel, as far as they tell whether the platform is there.
 #[derive(Debug)]
 pub struct Health {
     patience: Duration,
-    // How often it seemed to be gone.
-    outages: u32,
-    answered: bool,
-    failures: u32,
-    silent_since: Option<Timestamp>,
+    kinds: [Kind; CallKind::ALL.len()],
+    // Of all kinds together.
+    streak: Streak,
     paused_until: Option<Timestamp>,
     pauses: usize,
+    outages: u32,
+    answered: bool,
     throttled_since: Option<Timestamp>,
+    // Until when a 503 asked to wait, and until when a call last waited for the rate limit.
+    asked_until: Timestamp,
+    held_until: Timestamp,
+    // How many calls found no path, and whether no call came to anything else.
+    wrong_paths: u32,
+    only_wrong_paths: bool,
+}
+
+impl Streak {
+    fn count(&mut self, now: Timestamp) {
+        self.failures += 1;
+        self.since.get_or_insert(now);
+    }
+
+    fn span(&self, now: Timestamp) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| now.since(since))
+    }
+
+    // Takes the time from `from` to `until` out, as far as it is within the streak.
+    fn take_out(&mut self, from: Timestamp, until: Timestamp) {
+        if let Some(since) = &mut self.since {
+            *since = *since + until.since(from.max(*since)).min(RATE_LIMIT_WAIT);
+        }
+    }
 }
 
 impl Health {
     /// A platform that has not been called yet, and that may give no answer for as long as `patience`.
-    pub const fn new(patience: Duration) -> Self {
+    pub fn new(patience: Duration) -> Self {
         Self {
             patience,
-            outages: 0,
-            answered: false,
-            failures: 0,
-            silent_since: None,
+            kinds: Default::default(),
+            streak: Streak::default(),
             paused_until: None,
             pauses: 0,
+            outages: 0,
+            answered: false,
             throttled_since: None,
+            asked_until: Timestamp::default(),
+            held_until: Timestamp::default(),
+            wrong_paths: 0,
+            only_wrong_paths: true,
         }
     }
 
-    /// How often the platform seemed to be gone so far. A call that failed before or while it did was not at fault.
-    pub const fn outages(&self) -> u32 {
-        self.outages
+    /// How often the platform seemed to be gone for calls of this kind. A call that failed before or while it did was not at
+    /// fault.
+    pub const fn outages(&self, kind: CallKind) -> u32 {
+        self.outages + self.kind(kind).outages
     }
 
-    /// Whether it seems to be gone.
-    pub const fn is_out(&self) -> bool {
-        self.paused_until.is_some()
+    /// Whether it seems to be gone for calls of this kind.
+    pub const fn is_out(&self, kind: CallKind) -> bool {
+        self.paused_until.is_some() || self.is_paused(kind)
     }
 
-    /// Takes in one attempt that ended at `now`.
-    pub fn hear(&mut self, attempt: &Attempt, now: Timestamp) -> Verdict {
-        match attempt {
-            Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } | Attempt::Lost { cause, .. } => {
-                self.no_answer(cause, now)
+    /// Whether calls of this kind fail while the platform as a whole is there.
+    pub const fn is_paused(&self, kind: CallKind) -> bool {
+        self.paused_until.is_none() && self.kind(kind).probe_at.is_some()
+    }
+
+    /// How many calls of this kind were answered, refusals included.
+    pub const fn answers(&self, kind: CallKind) -> u64 {
+        self.kind(kind).answers
+    }
+
+    /// Whether one more call of this kind may start when so many of them are on their way.
+    ///
+    /// As long as no create was answered, only a few are sent at once: each one that is lost takes further calls to settle,
+    /// and when all of them fail, there are no more of them than it takes to notice.
+    pub fn room(&self, kind: CallKind, on_their_way: u32, now: Timestamp) -> Room {
+        let Kind { answers, streak, probe_at, .. } = self.kind(kind);
+        let is_unproven = kind == CallKind::Create && *answers == 0;
+        match probe_at {
+            // The channel as a whole sends one call at a time.
+            _ if self.paused_until.is_some() => Room::Free,
+            Some(at) if now < *at => Room::At(*at),
+            Some(_) if on_their_way > 0 => Room::Occupied,
+            None if is_unproven && on_their_way >= FAILURES_IN_A_ROW.saturating_sub(streak.failures).max(1) => {
+                Room::Occupied
             }
+            Some(_) | None => Room::Free,
+        }
+    }
+
+    /// Takes in that a call of this kind waited for the rate limit: that is no time without an answer, up to
+    /// [`RATE_LIMIT_WAIT`] each time. The pauses of an outage are taken out of it.
+    pub fn held_back(&mut self, kind: CallKind, from: Timestamp, until: Timestamp) {
+        let from = from.max(self.paused_until.unwrap_or_default()).max(self.asked_until);
+        self.streak.take_out(from.max(self.held_until), until);
+        self.held_until = self.held_until.max(until);
+        let kind = self.kind_mut(kind);
+        kind.streak.take_out(from.max(kind.held_until), until);
+        kind.held_until = kind.held_until.max(until);
+    }
+
+    /// Takes in one attempt at a call of this kind that ended at `now`.
+    ///
+    /// `is_own` says that the failure is the contact's own: it failed before, and calls of the same kind for other contacts
+    /// were answered since. It says nothing of the platform, unless calls are paused already.
+    pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, is_own: bool, now: Timestamp) -> Verdict {
+        let is_wrong_path = matches!(attempt, Attempt::WrongPath { .. });
+        self.only_wrong_paths &= is_wrong_path;
+        self.wrong_paths += u32::from(is_wrong_path);
+        match attempt {
+            Attempt::WrongPath { message } if self.only_wrong_paths && self.wrong_paths >= WRONG_PATHS => {
+                Verdict::WrongUrl(message.clone())
+            }
+            Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } => {
+                self.no_answer(kind, cause, is_own, now)
+            }
+            Attempt::Lost { cause, retry_after, .. } => {
+                if let Some(asked) = retry_after {
+                    self.asked_until = self.asked_until.max(now + throttled_for(Some(*asked)));
+                }
+                self.no_answer(kind, cause, is_own, now)
+            }
+            // It is there. Whether calls of this kind work, it does not say.
             Attempt::Throttled { .. } => {
                 let since = *self.throttled_since.get_or_insert(now);
-                *self = Self { throttled_since: Some(since), ..self.there() };
-                if now.since(since) >= THROTTLED_PATIENCE { Verdict::Throttled } else { Verdict::Fine }
+                self.there();
+                let patience = self.patience.max(THROTTLED_PATIENCE);
+                if now.since(since) >= patience { Verdict::Throttled } else { Verdict::Fine }
             }
             Attempt::Page(_)
             | Attempt::Contact(_)
@@ -107,40 +254,101 @@ impl Health {
             | Attempt::Refused { .. }
             | Attempt::Unauthorized { .. }
             | Attempt::Queued { .. } => {
-                *self = self.there();
+                let kind = self.kind_mut(kind);
+                *kind = Kind {
+                    answers: kind.answers + 1,
+                    outages: kind.outages,
+                    held_until: kind.held_until,
+                    ..Kind::default()
+                };
+                self.there();
+                self.throttled_since = None;
                 Verdict::Fine
             }
         }
     }
 
-    // As it is after an answer.
-    const fn there(&self) -> Self {
-        Self { answered: true, outages: self.outages, ..Self::new(self.patience) }
+    // The platform as a whole is there. Of the kinds that had failed until then, one call each finds out.
+    fn there(&mut self) {
+        self.answered = true;
+        self.streak = Streak::default();
+        self.pauses = 0;
+        if self.paused_until.take().is_some() {
+            for kind in self.kinds.iter_mut().filter(|kind| kind.streak.failures >= FAILURES_IN_A_ROW) {
+                kind.outages += u32::from(kind.probe_at.is_none());
+                kind.probe_at = Some(Timestamp::default());
+            }
+        }
     }
 
-    fn no_answer(&mut self, cause: &str, now: Timestamp) -> Verdict {
-        self.failures += 1;
-        let since = *self.silent_since.get_or_insert(now);
+    fn no_answer(&mut self, kind: CallKind, cause: &str, is_own: bool, now: Timestamp) -> Verdict {
+        if is_own && !self.is_out(kind) {
+            return Verdict::Open;
+        }
+        let was_paused = self.is_paused(kind);
+        self.kind_mut(kind).streak.count(now);
+        // One more failure of a kind that is known to fail says nothing of the others.
+        if !was_paused {
+            let verdict = self.no_answer_at_all(cause, now);
+            if self.paused_until.is_some() || verdict != Verdict::Open {
+                return verdict;
+            }
+        }
+        self.no_answer_of_kind(kind, cause, now)
+    }
+
+    fn no_answer_at_all(&mut self, cause: &str, now: Timestamp) -> Verdict {
+        self.streak.count(now);
         let patience = if self.answered { self.patience } else { self.patience.min(FIRST_PATIENCE) };
-        if self.failures >= FAILURES_IN_A_ROW && now.since(since) >= patience {
+        if self.streak.failures >= FAILURES_IN_A_ROW && self.streak.span(now) >= patience {
             return Verdict::Silent(cause.to_owned());
         }
         // Calls that were on their way when the channel paused say nothing new.
         let is_news = self.paused_until.is_none_or(|until| now >= until);
-        if self.failures < FAILURES_IN_A_ROW || !is_news {
+        if self.streak.failures < FAILURES_IN_A_ROW || !is_news {
             return Verdict::Open;
         }
-        self.outages += u32::from(!self.is_out());
+        self.outages += u32::from(self.paused_until.is_none());
         let pause = PAUSES[self.pauses.min(PAUSES.len() - 1)];
         self.pauses += 1;
         self.paused_until = Some(now + pause);
         Verdict::Pause(pause)
+    }
+
+    fn no_answer_of_kind(&mut self, kind: CallKind, cause: &str, now: Timestamp) -> Verdict {
+        let patience = self.patience;
+        let kind = self.kind_mut(kind);
+        let span = kind.streak.span(now);
+        if kind.streak.failures >= FAILURES_IN_A_ROW && span >= patience {
+            return Verdict::KindSilent { span, cause: cause.to_owned() };
+        }
+        let is_news = kind.probe_at.is_none_or(|at| now >= at);
+        if kind.streak.failures < FAILURES_IN_A_ROW || !is_news {
+            return Verdict::Open;
+        }
+        kind.outages += u32::from(kind.probe_at.is_none());
+        let part = patience * KIND_PAUSES[kind.pauses.min(KIND_PAUSES.len() - 1)] / 60;
+        // The last probe is at the end of the outage timeout.
+        let left = patience.saturating_sub(span).max(KIND_PAUSE.0);
+        let pause = part.clamp(KIND_PAUSE.0, KIND_PAUSE.1).min(left);
+        kind.pauses += 1;
+        kind.probe_at = Some(now + pause);
+        Verdict::PauseKind(pause)
+    }
+
+    const fn kind(&self, kind: CallKind) -> &Kind {
+        &self.kinds[kind as usize]
+    }
+
+    const fn kind_mut(&mut self, kind: CallKind) -> &mut Kind {
+        &mut self.kinds[kind as usize]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use CallKind::{AddTags, Create, Find};
 
     fn lost() -> Attempt {
         Attempt::lost(None, "reset".into())
@@ -155,12 +363,32 @@ mod tests {
         let mut health = Health::new(PATIENCE);
         for (n, (second, answered, verdict)) in steps.iter().enumerate() {
             let attempt = if *answered { Attempt::Done } else { lost() };
-            assert_eq!(health.hear(&attempt, at(*second)), *verdict, "step {n}");
+            assert_eq!(health.hear(Find, &attempt, false, at(*second)), *verdict, "step {n}");
         }
     }
 
     fn pause(secs: u64) -> Verdict {
         Verdict::Pause(Duration::from_secs(secs))
+    }
+
+    fn kind_pause(secs: u64) -> Verdict {
+        Verdict::PauseKind(Duration::from_secs(secs))
+    }
+
+    /// A platform that answers searches at once, and of whose creates five have failed. The search is the probe of the
+    /// platform as a whole.
+    fn creates_fail(patience: Duration) -> Health {
+        let mut health = Health::new(patience);
+        for n in 1..=FAILURES_IN_A_ROW {
+            assert_eq!(health.room(Create, n - 1, at(0)), Room::Free);
+        }
+        assert_eq!(health.room(Create, FAILURES_IN_A_ROW, at(0)), Room::Occupied);
+        for _ in 1..FAILURES_IN_A_ROW {
+            assert_eq!(health.hear(Create, &lost(), false, at(0)), Verdict::Open);
+        }
+        assert_eq!(health.hear(Create, &lost(), false, at(0)), pause(1));
+        assert_eq!(health.hear(Find, &Attempt::Done, false, at(1)), Verdict::Fine);
+        health
     }
 
     #[test]
@@ -203,11 +431,20 @@ mod tests {
     fn nothing_but_429_ends_too() {
         let throttled = Attempt::Throttled { retry_after: None };
         let mut health = Health::new(PATIENCE);
-        assert_eq!(health.hear(&throttled, at(0)), Verdict::Fine);
-        assert_eq!(health.hear(&throttled, at(899)), Verdict::Fine);
-        assert_eq!(health.hear(&throttled, at(900)), Verdict::Throttled);
-        assert_eq!(health.hear(&Attempt::Done, at(901)), Verdict::Fine);
-        assert_eq!(health.hear(&throttled, at(902)), Verdict::Fine);
+        let mut hear = |attempt: &Attempt, second| health.hear(Find, attempt, false, at(second));
+        assert_eq!(hear(&throttled, 0), Verdict::Fine);
+        assert_eq!(hear(&throttled, 899), Verdict::Fine);
+        assert_eq!(hear(&throttled, 900), Verdict::Throttled);
+        assert_eq!(hear(&Attempt::Done, 901), Verdict::Fine);
+        assert_eq!(hear(&throttled, 902), Verdict::Fine);
+        // A longer outage timeout holds for it, a shorter one does not.
+        let mut health = Health::new(Duration::from_hours(1));
+        assert_eq!(health.hear(Find, &throttled, false, at(0)), Verdict::Fine);
+        assert_eq!(health.hear(Find, &throttled, false, at(900)), Verdict::Fine);
+        assert_eq!(health.hear(Find, &throttled, false, at(3_600)), Verdict::Throttled);
+        let mut health = Health::new(Duration::ZERO);
+        assert_eq!(health.hear(Find, &throttled, false, at(0)), Verdict::Fine);
+        assert_eq!(health.hear(Find, &throttled, false, at(61)), Verdict::Fine);
     }
 
     #[test]
@@ -216,12 +453,12 @@ mod tests {
             Attempt::Unsent { cause: "connection refused".into() },
             Attempt::lost(None, "reset".into()),
             Attempt::lost(Some(502), "502 Bad Gateway".into()),
-            Attempt::lost(Some(503), "503".into()),
+            Attempt::WrongPath { message: "404".into() },
             // A firewall's page.
             Attempt::lost(Some(403), "403 Forbidden with a body of type text/html".into()),
         ];
         let mut health = Health::new(PATIENCE);
-        let verdicts: Vec<Verdict> = signs.iter().map(|sign| health.hear(sign, at(0))).collect();
+        let verdicts: Vec<Verdict> = signs.iter().map(|sign| health.hear(Find, sign, false, at(0))).collect();
         assert_eq!(verdicts[4], pause(1));
         assert!(verdicts[..4].iter().all(|verdict| *verdict == Verdict::Open));
     }
@@ -233,14 +470,14 @@ mod tests {
         let check = |patience: u64, answers_first: bool, given_up: u64| {
             let mut health = Health::new(Duration::from_secs(patience));
             if answers_first {
-                health.hear(&Attempt::Done, at(0));
+                health.hear(Find, &Attempt::Done, false, at(0));
             }
             let mut now = 0;
             let verdict = loop {
-                match health.hear(&lost(), at(now)) {
+                match health.hear(Find, &lost(), false, at(now)) {
                     Verdict::Open => {}
                     Verdict::Pause(wait) => now += wait.as_secs(),
-                    verdict @ (Verdict::Fine | Verdict::Silent(_) | Verdict::Throttled) => break verdict,
+                    verdict => break verdict,
                 }
             };
             assert_eq!((verdict, now), (Verdict::Silent("reset".into()), given_up), "{patience} {answers_first}");
@@ -257,8 +494,8 @@ mod tests {
     fn an_outage_is_one_however_often_it_is_probed() {
         let mut health = Health::new(PATIENCE);
         let mut hear = |attempt: &Attempt, second| {
-            health.hear(attempt, at(second));
-            (health.outages(), health.is_out())
+            health.hear(Find, attempt, false, at(second));
+            (health.outages(Find), health.is_out(Find))
         };
         for _ in 0..4 {
             assert_eq!(hear(&lost(), 0), (0, false));
@@ -270,7 +507,175 @@ mod tests {
         for _ in 0..5 {
             hear(&lost(), 8);
         }
-        // A refusal, of whatever kind, is a sign of life.
-        assert_eq!(hear(&Attempt::Throttled { retry_after: None }, 9), (2, false));
+        // A refusal is a sign of life.
+        assert_eq!(hear(&Attempt::refused(403, String::new()), 9), (2, false));
+    }
+
+    #[test]
+    fn an_answered_search_does_not_reset_the_failures_of_creates() {
+        let mut health = creates_fail(PATIENCE);
+        assert!(health.is_paused(Create) && !health.is_out(Find));
+        // One real create at a time is the probe, and everything else goes on.
+        assert_eq!((health.room(Create, 0, at(1)), health.room(Create, 1, at(1))), (Room::Free, Room::Occupied));
+        assert_eq!(health.room(Find, 63, at(1)), Room::Free);
+        assert_eq!(health.hear(Create, &lost(), false, at(1)), kind_pause(10));
+        assert_eq!(health.hear(Find, &Attempt::Done, false, at(2)), Verdict::Fine);
+        assert_eq!((health.room(Create, 0, at(10)), health.room(Create, 0, at(11))), (Room::At(at(11)), Room::Free));
+        // One that was on its way meanwhile is no news.
+        assert_eq!(health.hear(Create, &lost(), false, at(10)), Verdict::Open);
+        assert_eq!(health.hear(Create, &Attempt::Done, false, at(11)), Verdict::Fine);
+        assert_eq!((health.is_out(Create), health.room(Create, 63, at(11))), (false, Room::Free));
+        // It begins anew.
+        assert_eq!(health.hear(Create, &lost(), false, at(12)), Verdict::Open);
+    }
+
+    #[test]
+    fn a_kind_that_fails_for_the_outage_timeout_ends_the_run_after_six_probes() {
+        let check = |patience: u64, probes: u32, given_up: u64| {
+            let mut health = creates_fail(Duration::from_secs(patience));
+            let (mut now, mut made) = (1, 0);
+            let verdict = loop {
+                health.hear(Find, &Attempt::Done, false, at(now));
+                made += 1;
+                match health.hear(Create, &lost(), false, at(now)) {
+                    Verdict::PauseKind(wait) => now += wait.as_secs(),
+                    verdict => break verdict,
+                }
+            };
+            let span = Duration::from_secs(now);
+            assert_eq!(verdict, Verdict::KindSilent { span, cause: "reset".into() }, "{patience}");
+            assert_eq!((made, now), (probes, given_up), "{patience}");
+        };
+        check(300, 6, 300);
+        check(60, 6, 60);
+        check(1, 1, 1);
+        // A probe every minute and a half at least.
+        check(3_600, 41, 3_600);
+    }
+
+    #[test]
+    fn everything_that_fails_is_one_outage_and_not_one_of_a_kind() {
+        let mut health = Health::new(PATIENCE);
+        health.hear(Find, &Attempt::Done, false, at(0));
+        let verdicts: Vec<Verdict> =
+            [Find, Create, AddTags, Create, Find].map(|kind| health.hear(kind, &lost(), false, at(0))).into();
+        assert_eq!(verdicts[4], pause(1));
+        // Whatever is sent probes the whole, and creates are not held back by a pause of their own.
+        assert_eq!(health.room(Create, 9, at(1)), Room::Free);
+        for second in [1, 3, 7, 15, 31] {
+            assert!(matches!(health.hear(Find, &lost(), false, at(second)), Verdict::Pause(_)), "{second}");
+        }
+        assert_eq!(health.hear(Find, &lost(), false, at(300)), Verdict::Silent("reset".into()));
+    }
+
+    #[test]
+    fn a_kind_that_fails_does_not_make_the_platform_look_gone() {
+        let mut health = creates_fail(PATIENCE);
+        for second in 1..60 {
+            assert!(!matches!(health.hear(Create, &lost(), false, at(second)), Verdict::Pause(_)), "{second}");
+        }
+        // Until others fail as well.
+        for _ in 1..FAILURES_IN_A_ROW {
+            assert_eq!(health.hear(Find, &lost(), false, at(60)), Verdict::Open);
+        }
+        assert_eq!(health.hear(Find, &lost(), false, at(60)), pause(1));
+    }
+
+    #[test]
+    fn a_contacts_own_failure_says_nothing_of_the_platform() {
+        let mut health = Health::new(PATIENCE);
+        health.hear(Create, &Attempt::Done, false, at(0));
+        for second in 1..400 {
+            assert_eq!(health.hear(Create, &lost(), true, at(second)), Verdict::Open, "{second}");
+        }
+        assert_eq!((health.is_out(Create), health.outages(Create)), (false, 0));
+        // During an outage, a failure is a failure.
+        let mut health = creates_fail(PATIENCE);
+        assert_eq!(health.hear(Create, &lost(), true, at(1)), kind_pause(10));
+    }
+
+    #[test]
+    fn a_few_creates_find_out_whether_creates_work() {
+        let mut health = Health::new(PATIENCE);
+        let room = |health: &Health, on_their_way| health.room(Create, on_their_way, at(0));
+        assert_eq!((room(&health, 4), room(&health, 5)), (Room::Free, Room::Occupied));
+        health.hear(Create, &lost(), false, at(0));
+        assert_eq!((room(&health, 3), room(&health, 4)), (Room::Free, Room::Occupied));
+        health.hear(Create, &Attempt::refused(403, String::new()), false, at(0));
+        assert_eq!(room(&health, 63), Room::Free);
+        assert_eq!(health.room(AddTags, 63, at(0)), Room::Free);
+        // Also when some fail later.
+        health.hear(Create, &lost(), false, at(0));
+        assert_eq!(room(&health, 63), Room::Free);
+    }
+
+    #[test]
+    fn waits_for_the_rate_limit_are_no_time_without_an_answer() {
+        // The waits of one minute each; the verdict on a failure after the last of them.
+        let check = |waits: &[(u64, u64)], second: u64, expected: Verdict| {
+            let mut health = creates_fail(Duration::from_secs(30));
+            assert_eq!(health.hear(Create, &lost(), false, at(1)), kind_pause(1));
+            for &(from, until) in waits {
+                health.held_back(Create, at(from), at(until));
+            }
+            assert_eq!(health.hear(Create, &lost(), false, at(second)), expected, "{waits:?}");
+        };
+        let silent = |secs| Verdict::KindSilent { span: Duration::from_secs(secs), cause: "reset".into() };
+        check(&[], 62, silent(62));
+        check(&[(2, 62)], 62, kind_pause(3));
+        // Several calls that wait at the same time wait once.
+        check(&[(2, 62), (2, 62), (10, 62)], 92, silent(32));
+        check(&[(2, 62), (62, 122)], 122, kind_pause(3));
+        // A longer wait counts beyond 61 s.
+        check(&[(2, 102)], 102, silent(41));
+        // Waits of before the first failure do not matter.
+        let mut health = Health::new(Duration::from_secs(30));
+        health.hear(Find, &Attempt::Done, false, at(0));
+        for _ in 0..4 {
+            health.hear(Find, &lost(), false, at(100));
+        }
+        health.held_back(Find, at(60), at(120));
+        assert_eq!(health.hear(Find, &lost(), false, at(140)), pause(1));
+    }
+
+    #[test]
+    fn the_wait_that_a_503_asked_for_is_time_without_an_answer() {
+        let mut health = Health::new(Duration::from_secs(100));
+        health.hear(Find, &Attempt::Done, false, at(0));
+        let asked =
+            Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: Some(Duration::from_secs(99)) };
+        for _ in 0..5 {
+            health.hear(Find, &asked, false, at(0));
+        }
+        health.held_back(Find, at(0), at(100));
+        assert_eq!(health.hear(Find, &lost(), false, at(100)), Verdict::Silent("reset".into()));
+    }
+
+    #[test]
+    fn a_url_at_which_the_first_calls_find_no_path_is_wrong() {
+        let wrong = || Attempt::WrongPath { message: "404 Not Found".into() };
+        let check = |others: &[Attempt], calls: usize, expected: bool| {
+            let mut health = Health::new(PATIENCE);
+            for other in others {
+                health.hear(Find, other, false, at(0));
+            }
+            let verdicts: Vec<Verdict> = (0..calls).map(|_| health.hear(Find, &wrong(), false, at(0))).collect();
+            let is_wrong = verdicts.contains(&Verdict::WrongUrl("404 Not Found".into()));
+            assert_eq!(is_wrong, expected, "{others:?} {calls}");
+        };
+        check(&[], 4, false);
+        check(&[], 5, true);
+        check(&[wrong()], 4, true);
+        // Anything else, before it, is the platform's or a proxy's answer: then it is trouble like any other.
+        for other in [
+            Attempt::Done,
+            lost(),
+            Attempt::Throttled { retry_after: None },
+            Attempt::Unsent { cause: String::new() },
+            Attempt::Unauthorized { message: String::new() },
+        ] {
+            check(&[other], 9, false);
+        }
+        check(&[wrong(), wrong(), Attempt::Done, wrong()], 9, false);
     }
 }

@@ -20,6 +20,7 @@ pub mod nfc;
 pub mod page;
 pub mod plan;
 pub mod record;
+pub mod refusals;
 pub mod retry;
 pub mod schedule;
 pub mod search;

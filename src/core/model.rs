@@ -10,7 +10,7 @@ use crate::core::decimal::Decimal;
 use crate::core::doubt::Doubt;
 use crate::core::limits::{self, TooLong};
 use crate::core::nfc::nfc;
-use crate::core::text::Text;
+use crate::core::text::{Text, trimmed};
 use crate::core::time::Timestamp;
 
 /// A custom field's value, in the type in which it is written.
@@ -41,7 +41,7 @@ impl Value {
     /// Whether the platform takes it for no value: the framework behind it trims text and turns `""` into null
     /// (API.md, trap 10).
     pub fn is_blank(&self) -> bool {
-        matches!(self, Self::Text(text) if text.trim().is_empty())
+        matches!(self, Self::Text(text) if trimmed(text).is_empty())
     }
 
     /// Whether a value that the platform shows is this one, which makes its contact the one that is looked for.
@@ -50,13 +50,13 @@ impl Value {
     /// or `false` (API.md, trap 11); text with a leading zero or plus sign is no number.
     pub fn is_shown_as(&self, shown: &Self) -> bool {
         match (self, shown) {
-            (Self::Text(text), Self::Text(other)) => text.trim() == other.trim(),
+            (Self::Text(text), Self::Text(other)) => trimmed(text) == trimmed(other),
             (Self::Bool(one), Self::Bool(other)) => one == other,
             (Self::Text(text), Self::Bool(flag)) | (Self::Bool(flag), Self::Text(text)) => {
-                text.trim().eq_ignore_ascii_case(if *flag { "true" } else { "false" })
+                trimmed(text).eq_ignore_ascii_case(if *flag { "true" } else { "false" })
             }
             (Self::Text(text), Self::Number(number)) | (Self::Number(number), Self::Text(text)) => {
-                let text = Decimal::of_text(text.trim());
+                let text = Decimal::of_text(trimmed(text));
                 text.is_some() && text == Decimal::of_number(number)
             }
             (Self::Number(one), Self::Number(other)) => {
@@ -71,7 +71,7 @@ impl Value {
     ///
     /// The platform gives numbers and booleans back for what was written as text (API.md, trap 11), and trims.
     pub fn same(&self, other: &Self) -> bool {
-        if self.text().trim() == other.text().trim() {
+        if trimmed(&self.text()) == trimmed(&other.text()) {
             return true;
         }
         match (self, other) {
@@ -87,7 +87,7 @@ impl Value {
 // Past 2^53 neighbouring whole numbers share one f64, so only text can tell them apart.
 fn same_number(text: &str, number: &serde_json::Number) -> bool {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    match (text.trim().parse::<f64>(), number.as_f64()) {
+    match (trimmed(text).parse::<f64>(), number.as_f64()) {
         (Ok(one), Some(two)) => one.total_cmp(&two).is_eq() && one.abs() < EXACT,
         (Ok(_), None) | (Err(_), _) => false,
     }
@@ -161,7 +161,7 @@ impl Key {
     /// Whether it names another value of this field.
     pub fn is_another(&self, field: &Field) -> bool {
         match self {
-            Self::Match { field: name, value } => field.name == *name && *value != *field.value.text().trim(),
+            Self::Match { field: name, value } => field.name == *name && *value != *trimmed(&field.value.text()),
             Self::Id(_) | Self::Row { .. } => false,
         }
     }
@@ -175,7 +175,7 @@ impl Key {
 
     /// The key that a match field and its value give.
     pub fn of(field: &Field) -> Self {
-        Self::Match { field: field.name.clone(), value: field.value.text().trim().into() }
+        Self::Match { field: field.name.clone(), value: trimmed(&field.value.text()).into() }
     }
 }
 

@@ -91,3 +91,55 @@ pub fn digest(id: &ContactId) -> u64 {
     let digest = Sha256::digest(id.as_str().as_bytes());
     u64::from_be_bytes(*digest.first_chunk::<8>().expect("SHA-256 has 32 bytes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::Value;
+
+    fn contact(id: &str, phone: Option<&str>) -> Remote {
+        let fields = phone.map(|phone| ("phone".to_owned(), Value::Text(phone.into()))).into_iter().collect();
+        Remote { id: ContactId::new(id).unwrap(), fields, tags: std::collections::BTreeSet::new() }
+    }
+
+    #[test]
+    fn a_page_is_reduced_to_two_hits_and_digests_of_the_others() {
+        let check = |contacts: &[Remote], hits: &[&str], others: &[(&str, Option<&str>, bool)]| {
+            let field = Field::text("phone", "+5215512345678");
+            let reduced = Page::of(contacts.to_vec()).reduced(&field);
+            let kept: Vec<&str> = reduced.contacts.iter().map(|hit| hit.id.as_str()).collect();
+            assert_eq!(kept, hits);
+            let shown: Vec<_> = reduced.others.iter().map(|other| other.shown.clone().unwrap()).collect();
+            let shown: Vec<_> =
+                shown.iter().map(|shown| (shown.id.as_str(), shown.value.as_deref(), shown.resembles)).collect();
+            assert_eq!(shown, others);
+            // Reducing it again changes nothing.
+            assert_eq!(reduced.clone().reduced(&field), reduced);
+            // The journal keeps no more of the others than what tells them apart.
+            let journaled = serde_json::to_string(&reduced.others).unwrap();
+            let back: Vec<OtherHit> = serde_json::from_str(&journaled).unwrap();
+            assert!(back.iter().all(|other| other.shown.is_none()) && !journaled.contains("phone"), "{journaled}");
+            let digests = |others: &[OtherHit]| others.iter().map(|other| other.digest).collect::<Vec<_>>();
+            assert_eq!(digests(&back), digests(&reduced.others));
+        };
+        let phone = Some("+5215512345678");
+        check(&[], &[], &[]);
+        check(&[contact("1", phone)], &["1"], &[]);
+        check(&[contact("1", phone), contact("2", phone), contact("3", phone)], &["1", "2"], &[]);
+        check(&[contact("1", phone), contact("1", phone), contact("2", phone)], &["1", "2"], &[]);
+        check(
+            &[contact("1", Some("+525512345678")), contact("2", phone), contact("3", None), contact("4", Some("5"))],
+            &["2"],
+            &[("1", Some("+525512345678"), true), ("3", None, true), ("4", Some("5"), false)],
+        );
+        let long = "5".repeat(200);
+        check(&[contact("1", Some(&long))], &[], &[("1", Some(&long[..SHOWN_CHARACTERS]), false)]);
+    }
+
+    #[test]
+    fn digests_tell_ids_apart() {
+        let id = |text: &str| ContactId::new(text).unwrap();
+        assert_eq!(digest(&id("1776")), digest(&id("1776")));
+        assert_ne!(digest(&id("1776")), digest(&id("1777")));
+    }
+}

@@ -56,6 +56,27 @@ pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration],
     }
 }
 
+/// How long the whole channel waits when an attempt asks for it: after a 429, and after an answer with `Retry-After`, such as a
+/// 503.
+pub fn asked_wait(attempt: &Attempt) -> Option<Duration> {
+    match attempt {
+        Attempt::Throttled { retry_after } => Some(throttled_for(*retry_after)),
+        Attempt::Lost { retry_after: Some(asked), .. } => Some(throttled_for(Some(*asked))),
+        Attempt::Lost { retry_after: None, .. }
+        | Attempt::Page(_)
+        | Attempt::Contact(_)
+        | Attempt::Created(_)
+        | Attempt::Done
+        | Attempt::Missing { .. }
+        | Attempt::Taken { .. }
+        | Attempt::Refused { .. }
+        | Attempt::Unauthorized { .. }
+        | Attempt::Queued { .. }
+        | Attempt::WrongPath { .. }
+        | Attempt::Unsent { .. } => None,
+    }
+}
+
 /// How long the whole channel waits after a 429 with this `Retry-After`, or without one.
 pub fn throttled_for(retry_after: Option<Duration>) -> Duration {
     retry_after.map_or(THROTTLED_DEFAULT, |asked| asked + RETRY_AFTER_MARGIN)

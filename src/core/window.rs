@@ -23,12 +23,15 @@ pub const MARGIN: Duration = Duration::from_millis(250);
 /// way, or in the server's queue, long after the process is gone; so may a call that nobody answered.
 pub const LINGER: Duration = Duration::from_secs(30);
 
+/// How long a limit of the platform holds that it does not state again.
+pub const LEARNT_LIMIT_HOLDS: Duration = Duration::from_hours(24);
+
 /// The calls of the past minute.
 #[derive(Debug)]
 pub struct Window {
     limit: usize,
-    // The platform's own limit, once it has said it.
-    platform_limit: Option<usize>,
+    // The platform's own limit, once it has stated it, and when it did last.
+    platform_limit: Option<(usize, Timestamp)>,
     unfinished: usize,
     // When each call ended, oldest first. Kept for longer than it counts: an answer that took long tells of a minute that
     // began before ours.
@@ -133,11 +136,10 @@ impl Window {
     pub fn hear(&mut self, said: RateLimit, begun: Timestamp, now: Timestamp) -> Vec<Learned> {
         self.forget(now);
         let mut learned = Vec::new();
-        let before = self.limit();
-        let platform_limit = size(said.limit).max(1);
-        self.platform_limit = Some(platform_limit);
-        if self.limit() != before {
-            learned.push(Learned::Limit(self.limit()));
+        let before = self.limit(now);
+        let platform_limit = self.state_limit(said.limit, now);
+        if self.limit(now) != before {
+            learned.push(Learned::Limit(self.limit(now)));
         }
         // Of a call that took longer than ends are kept, nobody can say what the platform had counted before it.
         if let Some(remaining) = said.remaining
@@ -156,9 +158,22 @@ impl Window {
         learned
     }
 
-    /// The most calls a minute: what it was made for, or what the platform says when that is less.
-    pub fn limit(&self) -> usize {
-        self.platform_limit.map_or(self.limit, |platform| platform.min(self.limit))
+    /// Takes in that the platform stated at `at` that it allows so many calls a minute; at least 1 is allowed.
+    pub fn state_limit(&mut self, limit: u32, at: Timestamp) -> usize {
+        let limit = size(limit).max(1);
+        self.platform_limit = Some((limit, at));
+        limit
+    }
+
+    /// The most calls a minute: what it was made for, or what the platform stated in the past [`LEARNT_LIMIT_HOLDS`] when
+    /// that is less.
+    pub fn limit(&self, now: Timestamp) -> usize {
+        self.platform_limit(now).map_or(self.limit, |platform| platform.min(self.limit))
+    }
+
+    fn platform_limit(&self, now: Timestamp) -> Option<usize> {
+        let (limit, stated) = self.platform_limit?;
+        (now.since(stated) < LEARNT_LIMIT_HOLDS).then_some(limit)
     }
 
     /// How many calls count at `now`.
@@ -178,7 +193,7 @@ impl Window {
         let ours = self.finished.range(self.older_than(now)..).copied();
         let others = self.others.range(counted_until(&self.others, now)..);
         // What the platform allows beyond our own limit is theirs to use.
-        let beyond = self.platform_limit.map_or(0, |platform| platform.saturating_sub(self.limit));
+        let beyond = self.platform_limit(now).map_or(0, |platform| platform.saturating_sub(self.limit));
         let others = others.copied().skip(beyond);
         ours.chain(others).chain(std::iter::repeat_n(now, self.unfinished)).collect()
     }
@@ -208,7 +223,7 @@ impl Window {
             let leaving = used - self.limit;
             self.finished.get(ends + leaving).map_or(Wait::ForAnEnd, |&end| leaves(end))
         });
-        let shared = self.platform_limit.and_then(|limit| {
+        let shared = self.platform_limit(now).and_then(|limit| {
             let others = self.others.range(counted_until(&self.others, now)..);
             let leaving = (used + others.len()).checked_sub(limit)?;
             let mut all: Vec<Timestamp> = self.finished.range(ends..).chain(others).copied().collect();
@@ -311,6 +326,22 @@ mod tests {
         assert!(granted(&mut window, 0) && !granted(&mut window, 0));
         // Somebody who allows nothing at all is not taken at his word: then nobody would ever hear of a change.
         assert_eq!(hear(&mut window, 0), [Learned::Limit(1)]);
+    }
+
+    #[test]
+    fn a_limit_that_is_not_stated_again_is_forgotten_after_a_day() {
+        let mut window = Window::new(3);
+        let day = 24 * 3_600_000;
+        window.state_limit(2, at(0));
+        assert_eq!((window.limit(at(day - 1)), window.limit(at(day))), (2, 3));
+        assert!((0..3).all(|_| granted(&mut window, day)) && !granted(&mut window, day));
+        // Stated again, it holds for another day.
+        let mut window = Window::new(3);
+        window.state_limit(2, at(0));
+        let again = RateLimit { limit: 2, remaining: None };
+        assert_eq!(window.hear(again, at(day - 1), at(day - 1)), []);
+        assert_eq!((window.limit(at(2 * day - 2)), window.limit(at(2 * day - 1))), (2, 3));
+        assert_eq!(window.hear(again, at(2 * day), at(2 * day)), [Learned::Limit(2)]);
     }
 
     /// Each step: when a call ends that took 100 ms, how many the platform says are left of 10, and how many calls it is

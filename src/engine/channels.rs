@@ -77,14 +77,14 @@ pub(super) async fn restored<J: SendJournal>(
     let now = clock.now();
     let ended = journal.ended_since(window, now.before(MINUTE + MARGIN)).await?;
     let pace = Pace::new(rate, burst, ended, clock.clone());
-    let pace = match journal.platform_limit(window).await? {
-        Some(limit) => pace.held_to(limit),
+    let pace = match journal.learnt_limit(window).await? {
+        Some(limit) => pace.held_to(limit.calls, limit.stated),
         None => pace,
     };
     let longest_pause = throttled_for(Some(LONGEST_RETRY_AFTER));
     // What the platform asked for, it asked of the token, whichever process heard it.
-    for (at, retry_after) in journal.throttled_since(window, now.before(longest_pause)).await? {
-        pace.pause_until(at.min(now) + throttled_for(retry_after));
+    for (at, wait) in journal.waits_since(window, now.before(longest_pause)).await? {
+        pace.pause_until(at.min(now) + wait);
     }
     Ok(pace)
 }

@@ -55,6 +55,19 @@ pub enum Event<'a> {
         /// For how long it waits.
         wait: Duration,
     },
+    /// Several calls of one kind in a row got no answer, although others did: calls of this kind wait, then one at a time
+    /// probes.
+    KindPaused {
+        /// Which of the six.
+        kind: CallKind,
+        /// For how long they wait.
+        wait: Duration,
+    },
+    /// An answer asked to wait (a 503 may): the channel waits.
+    AskedToWait {
+        /// For how long.
+        wait: Duration,
+    },
     /// The platform allows another number of calls a minute than before; never more than were asked for.
     Limited {
         /// So many.

@@ -2,6 +2,8 @@
 
 mod budget;
 mod creates;
+mod gates;
+mod held;
 mod queue;
 mod tries;
 
@@ -17,16 +19,19 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use self::budget::Budget;
 use self::creates::Creates;
-use self::queue::Queue;
-use self::tries::Tries;
+use self::gates::{Gates, Turn};
+use self::held::Held;
+use self::queue::{Deferred, Queue};
+use self::tries::{Failures, Tries};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
-use crate::core::health::{Health, Verdict};
-use crate::core::model::{ContactId, Key, Standing};
+use crate::core::health::{Health, RATE_LIMIT_WAIT, Room, Verdict};
+use crate::core::model::{ContactId, Key, Mode, Standing};
 use crate::core::plan::Range;
 use crate::core::record::Cells;
-use crate::core::retry::{Retry, TRIES, decide, throttled_for};
+use crate::core::refusals::{REFUSALS_IN_A_ROW, Refusal, Refusals};
+use crate::core::retry::{Retry, TRIES, asked_wait, decide};
 use crate::core::schedule::{Limits, Outlook, TYPICAL_LATENCY};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
@@ -42,6 +47,12 @@ use crate::engine::transport::Transport;
 
 /// The most contacts on their way at once, those that wait for a delay or a settle time included: it bounds memory.
 const ON_THE_WAY: usize = 5_000;
+
+/// How often it is written down that the platform still states the same limit.
+const STATED_EVERY: Duration = Duration::from_hours(1);
+
+/// How many contacts at a time are put aside while calls that they need are paused.
+const DEFERRED_AT_ONCE: usize = 64;
 
 /// A planned run, and all that sending it takes.
 #[derive(Debug)]
@@ -133,7 +144,11 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         concurrency,
         delays: delays(usize::try_from(TRIES).unwrap_or(usize::MAX)),
         chance: RefCell::new(fastrand::Rng::with_seed(job.seed)),
-        health: RefCell::new(Health::new(job.patience)),
+        gates: Gates::new(Health::new(job.patience)),
+        refusals: RefCell::default(),
+        held: Held::default(),
+        limit_stated: Cell::new(None),
+        first_missed: RefCell::default(),
         budget: Budget::new(job.limits, job.call_timeout),
         others_told: Cell::new(None),
         asleep: Cell::new(0),
@@ -148,7 +163,9 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         job,
     };
     sending.announce().await?;
+    sending.stop_if_asked_to_wait();
     sending.run().await?;
+    sending.conclude_held().await?;
 
     let counts = job.journal.counts(job.run).await?;
     if let (true, Some(reason)) = (counts.pending > 0, sending.budget.reason()) {
@@ -193,7 +210,14 @@ struct Sending<'a, J, T, O> {
     concurrency: usize,
     delays: Vec<Duration>,
     chance: RefCell<fastrand::Rng>,
-    health: RefCell<Health>,
+    gates: Gates,
+    refusals: RefCell<Refusals>,
+    // Rejected rows that are not written down as such yet.
+    held: Held,
+    // When it was last written down which limit the platform states.
+    limit_stated: Cell<Option<Timestamp>>,
+    // Of the contacts that did not come to their end, the one that was taken first: its turn, key and row.
+    first_missed: RefCell<Option<(u64, String, u64)>>,
     budget: Budget,
     others_told: Cell<Option<Timestamp>>,
     // Contacts that wait for a delay or a settle time. Others go on in their place.
@@ -217,6 +241,43 @@ struct OnTheWay {
     calls: Range,
     // The calls that were sent for it in this run.
     sent: Cell<usize>,
+    // Its calls of this process that failed.
+    failures: Failures,
+    // Why the last of them did.
+    cause: String,
+    // The last call of it that was refused in words which may be about the account, and when the answer came.
+    refused: Option<(CallKind, Timestamp)>,
+    // The kind of call that it is to find out about.
+    scout: Option<CallKind>,
+    // Whether an earlier run had left its create in doubt.
+    was_in_doubt: bool,
+    // Which one it is of those that were taken in the order of the file.
+    turn: Option<u64>,
+}
+
+impl OnTheWay {
+    fn new(place: Option<Place>, task: Task, calls: Range, sent: usize) -> Self {
+        let was_in_doubt = matches!(task.standing(), Standing::InDoubt(_));
+        Self {
+            place,
+            task,
+            calls,
+            sent: Cell::new(sent),
+            failures: Failures::default(),
+            cause: String::new(),
+            refused: None,
+            scout: None,
+            was_in_doubt,
+            turn: None,
+        }
+    }
+
+    // Whether it was tried in vain, so that others go first the next time. One whose create was lost is settled first of all,
+    // unless that is so for the second time.
+    fn was_tried(&self) -> bool {
+        let is_in_doubt = matches!(self.task.standing(), Standing::InDoubt(_));
+        self.refused.is_some() || self.failures.count() > u32::from(is_in_doubt && !self.was_in_doubt)
+    }
 }
 
 /// Where a contact stands in the input, and the row itself when rejected ones are listed.
@@ -230,6 +291,7 @@ struct Place {
 struct Clearance<'a> {
     passage: Passage<'a>,
     _slot: SemaphorePermit<'a>,
+    _turn: Turn<'a>,
 }
 
 impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
@@ -257,26 +319,43 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         tempo.outlook(self.calls_left.get(), &self.budget.left(), self.job.call_timeout)
     }
 
+    // What an earlier process was asked for holds for this one.
+    fn stop_if_asked_to_wait(&self) {
+        if let Some(until) = self.pace.paused_until() {
+            self.stop_if_it_waits_longer(until, RATE_LIMIT_WAIT);
+        }
+    }
+
+    // Rather than sleep for hours: stops when the platform is to be left alone until a moment that is further away than the
+    // outage timeout, or `shortest` when that is longer, or that is too late for another call.
+    fn stop_if_it_waits_longer(&self, until: Timestamp, shortest: Duration) {
+        let wait = until.since(self.job.clock.now());
+        if wait > self.job.patience.max(shortest) || self.budget.latest().is_some_and(|latest| until > latest) {
+            self.job.stop.ask(StopReason::AskedToWait(self.job.clock.shown(until)));
+        }
+    }
+
     async fn run(&self) -> Result<(), JournalError> {
         let mut active: FuturesUnordered<LocalBoxFuture<'_, Result<(), JournalError>>> = FuturesUnordered::new();
         let mut queue = Queue::open(self.job, self.concurrency).await?;
+        let mut deferred = Deferred::default();
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             while self.job.stop.reason().is_none()
-                && active.len() < ON_THE_WAY
+                && active.len() + deferred.len() < ON_THE_WAY
                 && active.len() - self.asleep.get() < self.concurrency
             {
                 // The file may have them by now under another key: what is there is to be seen before it is searched.
                 if self.orphans.get() > 0 && !queue.has_orphans() {
                     break;
                 }
-                let Some(next) = queue.next(self.job).await? else { break };
+                let Some(next) = self.next(&mut queue, &mut deferred).await? else { break };
                 active.push(Box::pin(self.bring_or_settle(next)));
             }
             tokio::select! {
                 ended = active.next() => match ended {
                     Some(ended) => ended?,
-                    None => return Ok(()),
+                    None => break,
                 },
                 () = self.fell_asleep.notified() => {}
                 _ = tick.tick() => {
@@ -288,6 +367,52 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                     });
                 }
             }
+        }
+        // Where the next run begins.
+        for contact in deferred.iter() {
+            self.missed(contact);
+        }
+        let next = match self.first_missed.take() {
+            Some((_, key, row)) => Some((key, row)),
+            None => queue.next_in_file(self.job).await?,
+        };
+        self.job.journal.set_turn(self.job.channel, next).await
+    }
+
+    // Takes in that a contact was taken in the order of the file and did not come to its end, for want of time or calls.
+    fn missed(&self, contact: &OnTheWay) {
+        let Some((turn, place)) = contact.turn.zip(contact.place.as_ref()) else { return };
+        let mut first = self.first_missed.borrow_mut();
+        if first.as_ref().is_none_or(|(first, _, _)| turn < *first) {
+            *first = Some((turn, contact.task.contact().key().to_string(), place.row));
+        }
+    }
+
+    // The next contact that can begin. Those that need a call which is paused are put aside, but for one at a time that finds
+    // out whether such calls work again.
+    async fn next(&self, queue: &mut Queue, deferred: &mut Deferred) -> Result<Option<OnTheWay>, JournalError> {
+        if let Some(next) = deferred.take(&self.gates) {
+            return Ok(Some(next));
+        }
+        for _ in 0..DEFERRED_AT_ONCE {
+            let Some(next) = queue.next(self.job).await? else { break };
+            match self.needs(&next) {
+                Some(kind) if self.gates.health().is_paused(kind) => deferred.put(kind, next),
+                Some(_) | None => return Ok(Some(next)),
+            }
+        }
+        Ok(deferred.take(&self.gates))
+    }
+
+    // The kind of call that a contact comes to first, as far as it changes anything: whoever is searched for and may not be
+    // there, to a create.
+    fn needs(&self, contact: &OnTheWay) -> Option<CallKind> {
+        match (contact.task.step(self.job.clock.now()), contact.task.standing(), &contact.place) {
+            (Step::Call(Call::Find { .. }), Standing::Unknown, Some(_)) if self.job.policy.mode != Mode::Update => {
+                Some(CallKind::Create)
+            }
+            (Step::Call(call), Standing::Unknown | Standing::Known(_), Some(_)) => Some(call.kind()),
+            (Step::Call(_) | Step::Wait(_) | Step::Done(_) | Step::Leave(_), _, _) => None,
         }
     }
 
@@ -302,6 +427,38 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     }
 
     async fn bring(&self, mut contact: OnTheWay) -> Result<(), JournalError> {
+        let end = self.bring_to_an_end(&mut contact).await;
+        if let Some(kind) = contact.scout.take() {
+            self.gates.scout_ends(kind);
+        }
+        match end? {
+            End::Done(outcome) => self.done(&contact, &outcome),
+            End::Held((kind, at), outcome) => {
+                // Too many of them are not kept: the first one has waited for long.
+                if let Some((first, outcome)) = self.held.put(kind, at, contact, outcome) {
+                    self.reject_held(&first, &outcome).await?;
+                }
+            }
+            End::Left(reason) => {
+                self.left(&contact, &reason);
+                self.leave(&contact).await?;
+            }
+            End::Stopped => {
+                let is_kind_down = matches!(self.job.stop.reason(), Some(StopReason::KindDown(_)));
+                if is_kind_down && contact.failures.count() > 0 {
+                    self.left(&contact, &contact.cause);
+                }
+                if contact.was_tried() {
+                    self.leave(&contact).await?;
+                } else {
+                    self.missed(&contact);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn bring_to_an_end(&self, contact: &mut OnTheWay) -> Result<End, JournalError> {
         let mut tries = Tries::default();
         loop {
             if self.distrusts_creates.get() {
@@ -309,71 +466,172 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             }
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
-                    self.job.journal.concluded(self.implied(&contact, true, Some(&outcome))).await?;
-                    self.done(&contact, &outcome);
-                    return Ok(());
+                    if let Some(refused) = self.holds(contact, &outcome) {
+                        return Ok(End::Held(refused, outcome));
+                    }
+                    self.job.journal.concluded(self.implied(contact, true, Some(&outcome))).await?;
+                    return Ok(End::Done(outcome));
                 }
-                Step::Leave(reason) => {
-                    self.left(&contact, &reason);
-                    return Ok(());
-                }
+                Step::Leave(reason) => return Ok(End::Left(reason)),
                 Step::Wait(until) => {
                     if !self.sleep_until(until).await {
-                        return Ok(());
+                        return Ok(End::Stopped);
                     }
                 }
                 Step::Call(call) => {
-                    let Some(clearance) = self.clearance().await else { return Ok(()) };
+                    let kind = call.kind();
+                    let Some(clearance) = self.clearance(contact, kind).await else { return Ok(End::Stopped) };
                     if clearance.passage.is_probe()
                         && let Some(look) = probe_for(&call)
                     {
-                        self.probe(&contact, &look, clearance).await?;
+                        self.probe(contact, &look, clearance).await?;
                         continue;
                     }
-                    let (attempt, outcome) = self.send(&mut contact, &call, clearance).await?;
-                    if let Some(outcome) = outcome {
-                        self.done(&contact, &outcome);
-                        return Ok(());
+                    let begun = self.job.clock.now();
+                    let (attempt, outcome) = self.send(contact, &call, clearance).await?;
+                    if attempt.is_success() {
+                        self.reject_held_until(kind, begun).await?;
                     }
-                    tries.count(&self.health.borrow());
+                    if let Some(outcome) = outcome {
+                        return Ok(match self.holds(contact, &outcome) {
+                            Some(refused) => End::Held(refused, outcome),
+                            None => End::Done(outcome),
+                        });
+                    }
+                    tries.count(kind, &self.gates.health());
                     match self.decide(&contact.task, &attempt, tries.made()) {
                         Retry::Finish => tries = Tries::default(),
                         Retry::Call(wait) => {
                             if !self.sleep_until(self.job.clock.now() + wait).await {
-                                return Ok(());
+                                return Ok(End::Stopped);
                             }
                         }
                         // The channel waits since the answer came. The call was not at fault.
                         Retry::Channel(_) => tries.forgive(),
                         Retry::GiveUp => {
-                            self.left(&contact, &format!("its {} failed {} times", call.kind().name(), tries.made()));
-                            return Ok(());
+                            let (kind, made, cause) = (kind.name(), tries.made(), &contact.cause);
+                            let cause = if cause.is_empty() { String::new() } else { format!(": {cause}") };
+                            return Ok(End::Left(format!("its {kind} failed {made} times{cause}")));
                         }
-                        Retry::Stop => return Ok(()),
+                        Retry::Stop => return Ok(End::Stopped),
                     }
                 }
             }
         }
     }
 
+    // The refusal that decides whether this outcome is the row's: as long as that is open, it is not written down.
+    fn holds(&self, contact: &OnTheWay, outcome: &Outcome) -> Option<(CallKind, Timestamp)> {
+        contact.refused.filter(|_| matches!(outcome, Outcome::Rejected(_)) && contact.place.is_some())
+    }
+
+    // A success of the same kind of call, which began then: the rows that were refused before it were refused themselves.
+    async fn reject_held_until(&self, kind: CallKind, begun: Timestamp) -> Result<(), JournalError> {
+        while let Some((contact, outcome)) = self.held.take_until(kind, begun) {
+            self.reject_held(&contact, &outcome).await?;
+        }
+        Ok(())
+    }
+
+    async fn reject_held(&self, contact: &OnTheWay, outcome: &Outcome) -> Result<(), JournalError> {
+        self.job.journal.concluded(self.implied(contact, true, Some(outcome))).await?;
+        self.done(contact, outcome);
+        Ok(())
+    }
+
+    // At the end of the run. Fewer refusals than it takes to blame the account are the rows'; in a run that stops before its
+    // end, that is not known.
+    async fn conclude_held(&self) -> Result<(), JournalError> {
+        let pending = self.job.journal.counts(self.job.run).await?.pending;
+        let nothing_else = u64::try_from(self.held.len()).is_ok_and(|held| held >= pending);
+        let is_refusing = matches!(self.job.stop.reason(), Some(StopReason::Refusing(_)));
+        let is_whole = self.job.stop.reason().is_none() && self.budget.reason().is_none();
+        for kind in CallKind::ALL {
+            if !is_refusing && (nothing_else || is_whole) {
+                self.reject_held_until(kind, self.job.clock.now()).await?;
+            }
+            while let Some((contact, _)) = self.held.take_until(kind, self.job.clock.now()) {
+                self.leave(&contact).await?;
+            }
+        }
+        Ok(())
+    }
+
+    // Others go first the next time.
+    async fn leave(&self, contact: &OnTheWay) -> Result<(), JournalError> {
+        let key = contact.task.contact().key().to_string();
+        self.job.journal.leave(self.job.channel, key, self.job.clock.now()).await
+    }
+
     // The permit is taken before the intent is journaled: a kill while waiting must leave the call unsent, or resuming
     // would have to treat it as possibly done.
-    async fn clearance(&self) -> Option<Clearance<'_>> {
-        let both = async {
-            let slot = self.slots.acquire().await.expect("the semaphore is never closed");
-            let passage = self.pace.permit(self.budget.latest()).await.map_err(|_too_late| StopReason::Deadline)?;
-            // Nobody else can have taken the last call since: without a wait, this goes on alone.
-            self.budget.take()?;
-            Ok(Clearance { passage, _slot: slot })
-        };
-        let cleared = tokio::select! {
-            biased;
-            () = self.job.stop.asked() => return None,
-            cleared = both => cleared,
-            // Rather than wait for a permit that would be of no use.
-            reason = self.budget.all_taken() => Err(reason),
-        };
-        cleared.map_err(|reason| self.job.stop.ask(reason)).ok()
+    async fn clearance(&self, contact: &OnTheWay, kind: CallKind) -> Option<Clearance<'_>> {
+        loop {
+            if !self.gate(contact, kind).await {
+                return None;
+            }
+            let both = async {
+                let slot = self.slots.acquire().await.expect("the semaphore is never closed");
+                let asked = self.job.clock.now();
+                let passage = self.pace.permit(self.budget.latest()).await.map_err(|_too_late| StopReason::Deadline)?;
+                self.gates.held_back(kind, asked, self.job.clock.now());
+                // Calls of its kind may be paused by now; then the permit is given back.
+                let Some(turn) = self.gates.enter(kind, &contact.failures, self.job.clock.now()) else {
+                    return Ok(None);
+                };
+                // Nobody else can have taken the last call since: without a wait, this goes on alone.
+                self.budget.take()?;
+                Ok(Some(Clearance { passage, _slot: slot, _turn: turn }))
+            };
+            let cleared = tokio::select! {
+                biased;
+                () = self.job.stop.asked() => return None,
+                cleared = both => cleared,
+                // Rather than wait for a permit that would be of no use.
+                reason = self.budget.all_taken() => Err(reason),
+            };
+            match cleared {
+                Ok(Some(clearance)) => return Some(clearance),
+                Ok(None) => {}
+                Err(reason) => {
+                    self.job.stop.ask(reason);
+                    return None;
+                }
+            }
+        }
+    }
+
+    // Waits, out of the way of others, until calls of this kind may be sent. False when it is of no use, or somebody asked to
+    // stop meanwhile.
+    async fn gate(&self, contact: &OnTheWay, kind: CallKind) -> bool {
+        loop {
+            let until = match self.gates.room(kind, &contact.failures, self.job.clock.now()) {
+                Room::Free => return true,
+                Room::At(until) if !self.budget.waits_for(until) => return false,
+                Room::At(until) => Some(until),
+                Room::Occupied => None,
+            };
+            // Those that only wait for the first answers to their kind are still in the way of others: so the order stays.
+            let is_asleep = self.gates.health().is_paused(kind);
+            if is_asleep {
+                self.asleep.set(self.asleep.get() + 1);
+                self.fell_asleep.notify_one();
+            }
+            let waiting = self.gates.waits(kind, &contact.failures);
+            let goes_on = tokio::select! {
+                biased;
+                () = self.job.stop.asked() => false,
+                _reason = self.budget.all_taken() => false,
+                () = waiting.change() => true,
+                () = self.job.clock.sleep_until(until.unwrap_or_default()), if until.is_some() => true,
+            };
+            if is_asleep {
+                self.asleep.set(self.asleep.get() - 1);
+            }
+            if !goes_on {
+                return false;
+            }
+        }
     }
 
     async fn send(
@@ -382,12 +640,16 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         call: &Call,
         clearance: Clearance<'_>,
     ) -> Result<(Attempt, Option<Outcome>), JournalError> {
+        let kind = call.kind();
         let before = contact.task.standing().clone();
         contact.task.start(call);
         let implied = self.implied(contact, *contact.task.standing() != before, None);
         contact.sent.set(contact.sent.get() + 1);
-        let on_its_way = (call.kind() == CallKind::Create).then(|| self.creates.begin());
-        let (number, attempt, at) = self.exchange(call, implied, clearance.passage).await?;
+        let is_own = contact.failures.is_own(kind, &self.gates.health());
+        let on_its_way = (kind == CallKind::Create).then(|| self.creates.begin());
+        let begun = self.job.clock.now();
+        let (number, attempt, at) = self.exchange(call, implied, clearance.passage, is_own).await?;
+        self.hear(contact, kind, &attempt, (begun, at));
         if let (Attempt::Created(id), Some(on_its_way)) = (&attempt, on_its_way) {
             self.look_at(id, contact.task.contact().key()).await?;
             drop(on_its_way);
@@ -404,7 +666,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let before = contact.task.clone();
         contact.task.apply(call, &attempt, at);
         let outcome = self.outcome(contact, at);
-        let implied = self.implied_by(contact, before.standing(), call, outcome.as_ref());
+        let written = outcome.as_ref().filter(|outcome| self.holds(contact, outcome).is_none());
+        let implied = self.implied_by(contact, before.standing(), call, written);
         let ended = Ended { number, attempt: attempt.clone(), at };
         let recorded = self.job.journal.answered(ended.clone(), implied).await?;
         if let Attempt::Created(id) = &attempt {
@@ -420,7 +683,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             contact.task.claimed(call, &named, &by, at);
         }
         let outcome = self.outcome(contact, at);
-        let implied = self.implied(contact, *contact.task.standing() != before, outcome.as_ref());
+        let written = outcome.as_ref().filter(|outcome| self.holds(contact, outcome).is_none());
+        let implied = self.implied(contact, *contact.task.standing() != before, written);
         let _written = self.job.journal.answered(ended, implied).await?;
         Ok((attempt, outcome))
     }
@@ -453,12 +717,41 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         Implied { names_id, ..self.implied(contact, standing != before, outcome) }
     }
 
+    // What an attempt means for its contact beside the next step, and for the refusals before it.
+    fn hear(&self, contact: &mut OnTheWay, kind: CallKind, attempt: &Attempt, (begun, at): (Timestamp, Timestamp)) {
+        contact.failures.hear(kind, attempt, &self.gates.health());
+        if contact.scout == Some(kind) {
+            contact.scout = None;
+            self.gates.scout_ends(kind);
+        }
+        if let Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } | Attempt::Lost { cause, .. } = attempt
+        {
+            contact.cause.clone_from(cause);
+        }
+        match self.refusals.borrow_mut().hear(kind, attempt, contact.task.contact(), (begun, at)) {
+            Refusal::None => {}
+            // What was refused is only looked into by a read.
+            Refusal::Broken
+                if kind == CallKind::Read && contact.refused.is_some_and(|(refused, _)| refused != kind) => {}
+            Refusal::Broken => contact.refused = None,
+            Refusal::Open => contact.refused = Some((kind, at)),
+            Refusal::TooMany => {
+                contact.refused = Some((kind, at));
+                if let Attempt::Refused { message, .. } = attempt {
+                    let calls = plural(kind);
+                    let text = format!("the platform refused {REFUSALS_IN_A_ROW} {calls} in a row: {message}");
+                    self.job.stop.ask(StopReason::Refusing(text));
+                }
+            }
+        }
+    }
+
     // Finds out by a call without effect whether the platform is there. Its answer is nobody's news: the contact's task
     // goes on as if it had not been asked.
     async fn probe(&self, contact: &OnTheWay, look: &Call, clearance: Clearance<'_>) -> Result<(), JournalError> {
         let implied = || self.implied(contact, false, None);
         contact.sent.set(contact.sent.get() + 1);
-        let (number, attempt, at) = self.exchange(look, implied(), clearance.passage).await?;
+        let (number, attempt, at) = self.exchange(look, implied(), clearance.passage, false).await?;
         let _written = self.job.journal.answered(Ended { number, attempt, at }, implied()).await?;
         Ok(())
     }
@@ -469,6 +762,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         call: &Call,
         implied: Implied,
         passage: Passage<'_>,
+        is_own: bool,
     ) -> Result<(i64, Attempt, Timestamp), JournalError> {
         let job = self.job;
         let begun = job.clock.now();
@@ -478,58 +772,84 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let answer = job.transport.send(Cleared::new(call, permit, started)).await;
         let at = job.clock.now();
         // Before the call's place is free: whoever waits for it is to find the channel as it is after the answer.
-        self.notice(call, &answer.attempt, begun, at);
-        for learned in on_its_way.end(&answer) {
-            if let Learned::Limit(limit) = learned {
-                job.journal.limited(job.window, u32::try_from(limit).unwrap_or(u32::MAX)).await?;
-            }
+        self.notice(call.kind(), &answer.attempt, is_own, begun, at);
+        let learned = on_its_way.end(&answer);
+        if answer.rate_limit.is_some() {
+            let is_new = learned.iter().any(|learned| matches!(learned, Learned::Limit(_)));
+            self.note_limit(is_new, at).await?;
+        }
+        for learned in learned {
             self.tell_learned(learned, at);
         }
         Ok((number, answer.attempt.reduced(call.searched()), at))
     }
 
-    // Tells what happened, holds the channel back, and asks to stop when calling on makes no sense.
-    fn notice(&self, call: &Call, attempt: &Attempt, begun: Timestamp, at: Timestamp) {
-        let (job, kind) = (self.job, call.kind());
+    // Writes down which limit the platform stated, when it is new, and now and then that it still states it.
+    async fn note_limit(&self, is_new: bool, at: Timestamp) -> Result<(), JournalError> {
+        let limit = u32::try_from(self.pace.limit()).unwrap_or(u32::MAX);
+        let lower = (limit < self.job.rate.get()).then_some(limit);
+        let is_due = self.limit_stated.get().is_none_or(|stated| at.since(stated) >= STATED_EVERY);
+        if is_new || lower.is_some() && is_due {
+            self.limit_stated.set(Some(at));
+            self.job.journal.set_learnt_limit(self.job.window, lower, at).await?;
+        }
+        Ok(())
+    }
+
+    fn notice(&self, kind: CallKind, attempt: &Attempt, is_own: bool, begun: Timestamp, at: Timestamp) {
+        let job = self.job;
         let took = at.since(begun);
         job.observer.tell(&Event::Called { kind, result: attempt.name(), took });
         // Mostly as the last calls were: a platform is slower at noon than at night.
         self.latency.set((self.latency.get() * 15 + took) / 16);
         match attempt {
-            Attempt::Unsent { cause } | Attempt::Lost { cause, .. } | Attempt::Queued { message: cause } => {
-                job.observer.tell(&Event::Trouble { kind, cause });
-            }
+            Attempt::Unsent { cause }
+            | Attempt::WrongPath { message: cause }
+            | Attempt::Lost { cause, .. }
+            | Attempt::Queued { message: cause } => job.observer.tell(&Event::Trouble { kind, cause }),
             Attempt::Unauthorized { message } => job.stop.ask(StopReason::Unauthorized(message.clone())),
-            Attempt::Throttled { retry_after } => {
-                let wait = throttled_for(*retry_after);
-                // Calls that were on their way together are refused together, which is one event.
-                if self.pace.pause(wait) {
-                    job.observer.tell(&Event::Throttled { wait });
-                }
-            }
-            Attempt::Page(_)
+            Attempt::Throttled { .. }
+            | Attempt::Page(_)
             | Attempt::Contact(_)
             | Attempt::Created(_)
             | Attempt::Done
             | Attempt::Missing { .. }
             | Attempt::Taken { .. }
             | Attempt::Refused { .. } => {}
-            Attempt::WrongPath { message } => job.observer.tell(&Event::Trouble { kind, cause: message }),
         }
-        match self.health.borrow_mut().hear(attempt, at) {
+        self.wait_as_asked(attempt, at);
+        match self.gates.hear(kind, attempt, is_own, at) {
             Verdict::Fine => self.pace.recover(),
             Verdict::Open => {}
             Verdict::Pause(wait) => {
                 self.pace.pause_and_probe(wait);
                 job.observer.tell(&Event::Paused { wait });
             }
+            Verdict::PauseKind(wait) => job.observer.tell(&Event::KindPaused { kind, wait }),
             Verdict::Silent(cause) => {
                 job.stop.ask(StopReason::Down(format!("the platform gives no answer: {cause}")));
+            }
+            Verdict::KindSilent { span, cause } => {
+                let (calls, span) = (plural(kind), in_words(span));
+                job.stop.ask(StopReason::KindDown(format!("{calls} have failed for {span}: {cause}")));
             }
             Verdict::Throttled => {
                 job.stop.ask(StopReason::Down("the platform answers nothing but 429 (too many requests)".into()));
             }
+            Verdict::WrongUrl(words) => job.stop.ask(StopReason::WrongUrl(words)),
         }
+    }
+
+    // A 429 asks the whole channel to wait, and a 503 may.
+    fn wait_as_asked(&self, attempt: &Attempt, at: Timestamp) {
+        let Some(wait) = asked_wait(attempt) else { return };
+        let is_limit = matches!(attempt, Attempt::Throttled { .. });
+        // Calls that were on their way together are refused together, which is one event.
+        if self.pace.pause(wait) {
+            let event = if is_limit { Event::Throttled { wait } } else { Event::AskedToWait { wait } };
+            self.job.observer.tell(&event);
+        }
+        self.stop_if_it_waits_longer(at + wait, if is_limit { RATE_LIMIT_WAIT } else { Duration::ZERO });
     }
 
     fn tell_learned(&self, learned: Learned, at: Timestamp) {
@@ -617,15 +937,50 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     }
 }
 
-// What to send in place of a create while the platform seems to be gone: a lost create would leave its contact
-// in doubt, and for want of a match field even rejected. Other calls can be lost without harm.
+/// How a contact's way ended in this process.
+enum End {
+    Done(Outcome),
+    /// It ended, and what follows this refusal decides whether it is written down.
+    Held((CallKind, Timestamp), Outcome),
+    /// Its calls kept failing.
+    Left(String),
+    /// It did not get further.
+    Stopped,
+}
+
+// What to send in place of a call that changes something while the platform seems to be gone. A lost create would leave its
+// contact unsettled, and for want of a match field even rejected; and that a read is answered says that the platform is there,
+// even when it fails on every change.
 fn probe_for(call: &Call) -> Option<Call> {
     match call {
         Call::Create { fields } => fields.first().map(|field| Call::Find { field: field.clone(), page: 1 }),
-        Call::Find { .. }
-        | Call::Read { .. }
-        | Call::Update { .. }
-        | Call::AddTags { .. }
-        | Call::RemoveTags { .. } => None,
+        Call::Update { id, .. } | Call::AddTags { id, .. } | Call::RemoveTags { id, .. } => {
+            Some(Call::Read { id: id.clone() })
+        }
+        Call::Find { .. } | Call::Read { .. } => None,
     }
 }
+
+const fn plural(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Find => "searches",
+        CallKind::Read => "reads",
+        CallKind::Create => "creates",
+        CallKind::Update => "updates",
+        CallKind::AddTags => "additions of tags",
+        CallKind::RemoveTags => "removals of tags",
+    }
+}
+
+// In whole minutes, or in seconds below a minute.
+fn in_words(span: Duration) -> String {
+    match (span.as_secs() / 60, span.as_secs()) {
+        (0, 1) => "1 second".into(),
+        (0, seconds) => format!("{seconds} seconds"),
+        (1, _) => "1 minute".into(),
+        (minutes, _) => format!("{minutes} minutes"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

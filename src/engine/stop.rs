@@ -13,6 +13,15 @@ pub enum StopReason {
     Unauthorized(String),
     /// The platform gives no useful answer.
     Down(String),
+    /// Calls of one kind get no useful answer, although others do.
+    KindDown(String),
+    /// The platform refuses call after call with the same words, which are about none of the rows.
+    Refusing(String),
+    /// The platform asked to wait for longer than the run waits; until when.
+    AskedToWait(String),
+    /// Each of the first calls was answered with 404 by a server that does not know their path: the URL is wrong. The
+    /// server's words.
+    WrongUrl(String),
     /// No further call could end before the time is up.
     Deadline,
     /// It has made as many calls as it may.
@@ -27,7 +36,9 @@ impl StopReason {
         match self {
             Self::Signal(name) => format!("stopped by {name}"),
             Self::Unauthorized(message) => format!("the platform refused the token: {message}"),
-            Self::Down(cause) | Self::Unlisted(cause) => cause.clone(),
+            Self::Down(cause) | Self::KindDown(cause) | Self::Refusing(cause) | Self::Unlisted(cause) => cause.clone(),
+            Self::AskedToWait(until) => format!("the platform asked to wait until {until}"),
+            Self::WrongUrl(words) => format!("every call was answered 404: {words}"),
             Self::Deadline => "the time is up: no further call could end in it".to_owned(),
             Self::MaxCalls(1) => "it made the one call that it may make".to_owned(),
             Self::MaxCalls(calls) => format!("it made the {calls} calls that it may make"),

@@ -39,16 +39,20 @@ pub struct Raw {
 }
 
 impl Raw {
-    // The status line, the headers, an empty line, the body.
+    // The status line, the headers, an empty line, the body. Lines of a head that was recorded end in CRLF.
     fn parse(bytes: &[u8]) -> Self {
-        let end = bytes.windows(2).position(|window| window == b"\n\n").expect("an empty line ends the headers");
+        let ends = [&b"\r\n\r\n"[..], b"\n\n"].map(|empty| {
+            let at = bytes.windows(empty.len()).position(|window| window == empty)?;
+            Some((at, at + empty.len()))
+        });
+        let (end, body) = ends.into_iter().flatten().min().expect("an empty line ends the headers");
         let head = str::from_utf8(&bytes[..end]).expect("a head is text");
         let mut lines = head.lines();
         let status_line = lines.next().expect("a status line");
         let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
         let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
         let headers = lines.map(|line| header(line).expect("a header")).collect();
-        Self { status, headers, body: bytes[end + 2..].to_vec() }
+        Self { status, headers, body: bytes[body..].to_vec() }
     }
 
     fn header_map(&self) -> HeaderMap {
@@ -83,15 +87,17 @@ fn call(kind: CallKind, page: u32) -> Call {
 }
 
 fn corpus() -> BTreeMap<String, Raw> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/answers");
-    let entries = fs::read_dir(&folder).expect("the folder of answers");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/answers");
+    // Those of the framework were recorded by `tests/laravel`.
+    let folders = [root.clone(), root.join("laravel")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder of answers"));
     let files = entries.map(|entry| entry.expect("an entry").path());
     let is_answer = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "http");
     files
         .filter(is_answer)
         .map(|path| {
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-            (name, Raw::parse(&fs::read(&path).expect("a file that can be read")))
+            let name = path.strip_prefix(&root).expect("a file below it").with_extension("");
+            (name.to_string_lossy().into_owned(), Raw::parse(&fs::read(&path).expect("a file that can be read")))
         })
         .collect()
 }

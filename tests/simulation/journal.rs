@@ -6,8 +6,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use contactsync::{
-    Attempt, Call, CallKind, Carried, ContactId, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, Policy,
-    Recorded, RunState, SendJournal, Setting, Started, Timestamp, WindowId,
+    Attempt, Call, CallKind, Carried, ContactId, Counts, Ended, Forecast, Implied, Item, Journal, JournalError,
+    LearntLimit, Policy, Recorded, RunState, SendJournal, Setting, Started, Timestamp, WindowId,
 };
 use tokio::sync::Notify;
 
@@ -72,17 +72,35 @@ impl SendJournal for Gated<'_> {
         }
     }
 
-    async fn throttled_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<(Timestamp, Option<Duration>)>> {
-        self.inner.throttled_since(window, since).await
+    async fn waits_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<(Timestamp, Duration)>> {
+        self.inner.waits_since(window, since).await
     }
 
-    async fn platform_limit(&self, window: &WindowId) -> Result<Option<u32>> {
-        self.inner.platform_limit(window).await
+    async fn learnt_limit(&self, window: &WindowId) -> Result<Option<LearntLimit>> {
+        self.inner.learnt_limit(window).await
     }
 
-    async fn limited(&self, window: &WindowId, limit: u32) -> Result<()> {
+    async fn set_learnt_limit(&self, window: &WindowId, limit: Option<u32>, at: Timestamp) -> Result<()> {
         self.gate().await;
-        self.inner.limited(window, limit).await
+        self.inner.set_learnt_limit(window, limit, at).await
+    }
+
+    async fn left(&self, run: i64, channel: &str) -> Result<Vec<u64>> {
+        self.inner.left(run, channel).await
+    }
+
+    async fn leave(&self, channel: &str, key: String, at: Timestamp) -> Result<()> {
+        self.gate().await;
+        self.inner.leave(channel, key, at).await
+    }
+
+    async fn turn(&self, run: i64, channel: &str) -> Result<u64> {
+        self.inner.turn(run, channel).await
+    }
+
+    async fn set_turn(&self, channel: &str, next: Option<(String, u64)>) -> Result<()> {
+        self.gate().await;
+        self.inner.set_turn(channel, next).await
     }
 
     async fn mean_latency(&self, window: &WindowId) -> Result<Option<Duration>> {

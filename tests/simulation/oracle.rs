@@ -191,6 +191,10 @@ pub fn check_limits(
             StopReason::Signal(_)
             | StopReason::Unauthorized(_)
             | StopReason::Down(_)
+            | StopReason::KindDown(_)
+            | StopReason::Refusing(_)
+            | StopReason::AskedToWait(_)
+            | StopReason::WrongUrl(_)
             | StopReason::Unlisted(_)
             | StopReason::Deadline
             | StopReason::MaxCalls(_),

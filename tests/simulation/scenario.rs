@@ -130,6 +130,8 @@ pub struct Watcher {
     pub throttled: Cell<u32>,
     /// How often the platform seemed to be gone.
     pub paused: Cell<u32>,
+    /// How often calls of one kind failed while others did not.
+    pub kind_paused: Cell<u32>,
     /// Contacts that were left for the next run because their calls kept failing.
     pub left: Cell<u32>,
     /// What was to be expected at the beginning of the last run.
@@ -163,7 +165,9 @@ impl Observer for Watcher {
             Event::Paused { .. } => self.paused.set(self.paused.get() + 1),
             Event::Left { .. } => self.left.set(self.left.get() + 1),
             Event::Sending { outlook, .. } => self.outlook.set(*outlook),
+            Event::KindPaused { .. } => self.kind_paused.set(self.kind_paused.get() + 1),
             Event::Done { .. }
+            | Event::AskedToWait { .. }
             | Event::Read { .. }
             | Event::Called { .. }
             | Event::Trouble { .. }

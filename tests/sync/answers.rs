@@ -60,8 +60,6 @@ async fn a_refused_search_is_never_taken_for_an_absent_contact() {
         (Fault::ListNotFound, "Contact list does not exist"),
         (Fault::UnknownPlan, "Unknown value for contact.plan"),
         (Fault::EmptyWithError, ""),
-        (Fault::EmptyWithStatusFail, ""),
-        (Fault::EmptyWithSuccessFalse, ""),
     ] {
         let scene = with_three(Rule::always(fault).on(CallKind::Find)).await;
         let ran = scene.sync("in.csv --match phone --patience 1s --results results.csv").run().await;
@@ -89,6 +87,9 @@ async fn a_refused_search_is_never_taken_for_an_absent_contact() {
 async fn a_search_without_a_trustworthy_answer_leaves_the_row_pending() {
     for (fault, words) in [
         (Fault::FirewallPage, "firewall"),
+        // Trouble without a word about it.
+        (Fault::EmptyWithStatusFail, "not the API's answer"),
+        (Fault::EmptyWithSuccessFalse, "not the API's answer"),
         (Fault::EmptyWithTotal, "contradicts itself: "),
         (Fault::TotalBeyondPages, "contradicts itself: "),
         (Fault::NextOnLastPage, "contradicts itself: "),

@@ -21,3 +21,4 @@ mod rows;
 mod scene;
 mod secrets;
 mod signals;
+mod trouble;

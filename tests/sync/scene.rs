@@ -337,7 +337,7 @@ impl Summary {
 /// Contacts as a file wants them: what the platform is to have, by the value of `email`.
 #[derive(Clone)]
 pub struct People {
-    people: Vec<Person>,
+    pub people: Vec<Person>,
 }
 
 #[derive(Clone)]

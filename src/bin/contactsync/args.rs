@@ -335,6 +335,9 @@ pub struct ConnectionArgs {
     /// The platform has moved to this URL: the channel's known contacts are the same there
     #[arg(long)]
     pub moved: bool,
+    /// Forget the lower limit that the platform stated in an earlier run
+    #[arg(long)]
+    pub forget_limit: bool,
 }
 
 /// When to stop before the end. The next run goes on.

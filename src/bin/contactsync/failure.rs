@@ -9,6 +9,9 @@ use contactsync::{Ending, JournalError, ListingError, LockError, PlanError, Stop
 /// What to do when a file that lists rows could not be written.
 pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
 
+/// What to do when a server does not know the path of any call.
+pub const CHECK_URL: &str = "check --url: it is the API's base URL as the platform's documentation has it, such as https://app.example.com/api/v1";
+
 /// How a command ends, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -16,7 +19,7 @@ pub enum Exit {
     Done = 0,
     /// An unexpected failure: nothing lost.
     Failed = 1,
-    /// Wrong usage or configuration: nothing was sent.
+    /// Wrong usage or configuration, a URL at which every call answers 404 included: nothing was changed.
     Usage = 2,
     /// Done, but some rows were rejected.
     Rejected = 3,
@@ -42,9 +45,16 @@ impl Exit {
         match &ending.stopped {
             Some(StopReason::Unauthorized(_)) => Self::Unauthorized,
             Some(StopReason::Unlisted(_)) => Self::Failed,
-            Some(StopReason::Signal(_) | StopReason::Down(_) | StopReason::Deadline | StopReason::MaxCalls(_)) => {
-                Self::Stopped
-            }
+            Some(StopReason::WrongUrl(_)) => Self::Usage,
+            Some(
+                StopReason::Signal(_)
+                | StopReason::Down(_)
+                | StopReason::KindDown(_)
+                | StopReason::Refusing(_)
+                | StopReason::AskedToWait(_)
+                | StopReason::Deadline
+                | StopReason::MaxCalls(_),
+            ) => Self::Stopped,
             None if ending.summary.pending > 0 => Self::Stopped,
             None if ending.summary.rejected > 0 => Self::Rejected,
             None => Self::Done,

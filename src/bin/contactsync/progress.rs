@@ -162,6 +162,8 @@ impl Observer for Progress<'_> {
             | Event::Trouble { .. }
             | Event::Throttled { .. }
             | Event::Paused { .. }
+            | Event::KindPaused { .. }
+            | Event::AskedToWait { .. }
             | Event::Limited { .. }
             | Event::Others { .. }
             | Event::Left { .. }
@@ -210,6 +212,13 @@ impl Observer for ChannelProgress<'_> {
             Event::Paused { wait } => {
                 let text = format!("the platform gives no answer: trying again in {} s", wait.as_secs());
                 self.say(Level::Warning, &text);
+            }
+            Event::KindPaused { kind, wait } => {
+                let (kind, wait) = (kind.name(), wait.as_secs());
+                self.say(Level::Warning, &format!("every {kind} fails, other calls do not: trying again in {wait} s"));
+            }
+            Event::AskedToWait { wait } => {
+                self.say(Level::Warning, &format!("the platform asks to wait: waiting {} s", wait.as_secs()));
             }
             Event::Limited { limit } => {
                 state.channels[self.place].limit = *limit;

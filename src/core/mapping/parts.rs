@@ -9,7 +9,7 @@ use crate::core::mapping::steps::Unfit;
 use crate::core::mapping::words::TAG_SEPARATORS;
 use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
-use crate::core::text::Text;
+use crate::core::text::{Text, trimmed};
 
 /// Why a row is no contact; its place is added later.
 pub(super) struct Refusal {
@@ -193,7 +193,7 @@ pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal>
         Json::Null => return Ok(None),
         Json::Bool(flag) => Value::Bool(*flag),
         Json::Number(number) => Value::Number(number.clone()),
-        Json::String(text) => Value::Text((*nfc(text.trim())).into()),
+        Json::String(text) => Value::Text((*nfc(trimmed(text))).into()),
         Json::Array(_) | Json::Object(_) => {
             return Err(Refusal::kind(column, "text, a number or a boolean", json));
         }
@@ -236,7 +236,7 @@ fn id(column: &str, json: &Json) -> Result<Option<ContactId>, Refusal> {
 
 // The platform trims text (API.md, trap 10); so what is sent is what will be read back.
 fn clean(text: &str) -> String {
-    nfc(text.trim()).into_owned()
+    nfc(trimmed(text)).into_owned()
 }
 
 fn split(text: &str) -> impl Iterator<Item = Text> {

@@ -19,7 +19,7 @@ use crate::core::mapping::words::Words;
 use crate::core::model::{ContactId, Value};
 use crate::core::nfc::nfc;
 use crate::core::record::Texts;
-use crate::core::text::Text;
+use crate::core::text::{Text, trimmed};
 
 /// The columns of an input, in NFC; of an input without a header, nothing is known.
 pub(super) struct Header(Option<Vec<String>>);
@@ -58,7 +58,7 @@ impl Fixed {
 
     /// Whether a word that stands for nothing is all that there is.
     pub(super) fn is_null(&self, json: &Json) -> bool {
-        !self.nulls.is_empty() && json.as_str().is_some_and(|text| self.nulls.have(&nfc(text.trim())))
+        !self.nulls.is_empty() && json.as_str().is_some_and(|text| self.nulls.have(&nfc(trimmed(text))))
     }
 }
 
@@ -67,7 +67,7 @@ fn trim(text: &str) -> &str {
     match text.as_bytes() {
         [only] if only.is_ascii_graphic() => text,
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
-        _ => text.trim(),
+        _ => trimmed(text),
     }
 }
 
@@ -210,7 +210,7 @@ impl Filled {
         let said = format!("field `{name}`");
         let from = match &rule.origin {
             Origin::Column(column) => From::Column(Place::new(&said, column, header)?),
-            Origin::Constant(Value::Text(text)) => From::Constant(Value::Text((*nfc(text.trim())).into())),
+            Origin::Constant(Value::Text(text)) => From::Constant(Value::Text((*nfc(trimmed(text))).into())),
             Origin::Constant(value) => From::Constant(value.clone()),
             Origin::Template(template) => {
                 let column = |name: &str| ColumnName { name: name.to_owned(), line: rule.line };
@@ -308,11 +308,11 @@ impl Filled {
             From::Template(template, places) => {
                 let values: Vec<_> = places.iter().map(|place| place.text(row, fixed)).collect::<Result<_, _>>()?;
                 let filled = template.fill(values.into_iter());
-                Cow::Owned(nfc(filled.trim()).into_owned())
+                Cow::Owned(nfc(trimmed(&filled)).into_owned())
             }
         };
         let text = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
-        let text = text.trim();
+        let text = trimmed(&text);
         // A step may take a sign apart that was one.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
     }

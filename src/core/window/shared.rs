@@ -123,7 +123,7 @@ impl Played {
         let mut held_back = 0;
         loop {
             let next_end = self.on_their_way.iter().map(|call| call.over).min();
-            let rule_allows = self.used() < self.limit.min(self.window.limit());
+            let rule_allows = self.used() < self.limit.min(self.window.limit(self.now));
             let until = match self.window.admit(self.now) {
                 Admission::Granted(_) => {
                     prop_assert!(rule_allows, "granted while the rule forbids it");

@@ -49,6 +49,7 @@ CREATE TABLE calls (
 CREATE INDEX calls_of_contact ON calls (run, key);
 CREATE INDEX calls_by_start ON calls (window, started_at);
 CREATE INDEX calls_throttled ON calls (window, ended_at) WHERE result = 'throttled';
+CREATE INDEX calls_lost ON calls (window, ended_at) WHERE result = 'lost';
 CREATE INDEX calls_open ON calls (channel) WHERE ended_at IS NULL;
 
 -- How the wall clock was set when a run of the channel last began: moments are compared with later ones by it.
@@ -59,8 +60,25 @@ CREATE TABLE clocks (
     zero    INTEGER NOT NULL    -- the wall clock's time of that start
 ) WITHOUT ROWID;
 
--- What the platform last said that each window allows, where it said anything else than what was configured.
+-- The limit that the platform stated for each window, where it is lower than what was configured.
 CREATE TABLE limits (
     window TEXT NOT NULL PRIMARY KEY,
-    calls  INTEGER NOT NULL     -- a minute
+    calls  INTEGER NOT NULL,    -- a minute
+    since  INTEGER NOT NULL,    -- when it was first stated
+    stated INTEGER NOT NULL     -- when it was last stated; it lapses after a day
+) WITHOUT ROWID;
+
+-- Contacts that were tried and are still pending, until their row ends. A run takes them last.
+CREATE TABLE left_rows (
+    channel  TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    tried_at INTEGER NOT NULL,
+    PRIMARY KEY (channel, key)
+) WITHOUT ROWID;
+
+-- Where in the input each channel's next run begins: at the first row that the last one did not come to.
+CREATE TABLE turns (
+    channel TEXT NOT NULL PRIMARY KEY,
+    key     TEXT NOT NULL,
+    row     INTEGER NOT NULL    -- its place in that run's input, when the key is not pending any more
 ) WITHOUT ROWID;

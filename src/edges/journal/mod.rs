@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 pub use self::error::JournalError;
 pub use self::lock::{Lock, LockError};
 pub use self::rows::{
-    Carried, Counts, Extent, Item, ListedRow, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows, RunRow, RunState,
-    Settled,
+    Carried, Counts, Extent, Item, LearntLimit, ListedRow, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows, RunRow,
+    RunState, Settled,
 };
 pub use self::sending::{Ended, Implied, Recorded, SendJournal};
 use self::store::Store;
@@ -147,6 +147,24 @@ impl Journal {
     pub fn mean_latency_of(&self, channel: &str) -> Result<Option<Duration>, JournalError> {
         let channel = channel.to_owned();
         self.ask_blocking(move |store| store.mean_latency_of(&channel))
+    }
+
+    /// The limit that the platform stated for the window of a channel's last run, if it still holds at `now`.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn learnt_limit_of(&self, channel: &str, now: Timestamp) -> Result<Option<LearntLimit>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask_blocking(move |store| store.learnt_limit_of(&channel, now))
+    }
+
+    /// Forgets the limit that the platform stated for a window. It is learnt again from the next answer that states it.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn forget_limit(&self, window: &WindowId) -> Result<(), JournalError> {
+        let window = window.clone();
+        self.ask_blocking(move |store| store.set_learnt_limit(&window, None, Timestamp::default()))
     }
 
     /// A key of the channel's known contacts that none of these match fields gives, if there is one.

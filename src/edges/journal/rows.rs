@@ -220,6 +220,17 @@ pub struct Counts {
     pub worked_ms: u64,
 }
 
+/// The limit that the platform stated for a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LearntLimit {
+    /// Calls a minute.
+    pub calls: u32,
+    /// When it was first stated.
+    pub since: Timestamp,
+    /// When it was last stated. It lapses when it is not stated again for 24 hours.
+    pub stated: Timestamp,
+}
+
 /// A pending item, with all that its task begins from.
 #[derive(Clone, Debug)]
 pub struct Item {

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::rows::{Carried, Counts, Item, RunState};
+use super::rows::{Carried, Counts, Item, LearntLimit, RunState};
 use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
@@ -46,27 +46,33 @@ pub trait SendJournal {
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<Timestamp>, JournalError>>;
 
-    /// The answers with 429 that came after `since` to calls of a window: when, and what `Retry-After` asked for.
+    /// The waits that answers to calls of a window asked for after `since`: when each came, and for how long no call may
+    /// start from then on. A 429 asks for one, and a 503 may.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    fn throttled_since(
+    fn waits_since(
         &self,
         window: &WindowId,
         since: Timestamp,
-    ) -> impl Future<Output = Result<Vec<(Timestamp, Option<Duration>)>, JournalError>>;
+    ) -> impl Future<Output = Result<Vec<(Timestamp, Duration)>, JournalError>>;
 
-    /// The most calls a minute that the platform last said a window allows, as far as it said something new.
+    /// The limit that the platform stated for a window, lower than what was configured then.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    fn platform_limit(&self, window: &WindowId) -> impl Future<Output = Result<Option<u32>, JournalError>>;
+    fn learnt_limit(&self, window: &WindowId) -> impl Future<Output = Result<Option<LearntLimit>, JournalError>>;
 
-    /// Writes down that the platform allows a window so many calls a minute.
+    /// Writes down which limit the platform stated for a window at `at`; `None` when it is not lower than what is configured.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    fn limited(&self, window: &WindowId, limit: u32) -> impl Future<Output = Result<(), JournalError>>;
+    fn set_learnt_limit(
+        &self,
+        window: &WindowId,
+        limit: Option<u32>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), JournalError>>;
 
     /// How long the latest calls of a window took, on the average; `None` without any. Those that were lost or never sent
     /// are left out, and so are answers with 429, which come at once.
@@ -92,6 +98,31 @@ pub trait SendJournal {
         row: u64,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Item>, JournalError>>;
+
+    /// The pending rows of a run whose contacts were tried before and left, those that were tried least recently first.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn left(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<u64>, JournalError>>;
+
+    /// Writes down that a contact was tried at `at` and is still pending, until its row ends.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn leave(&self, channel: &str, key: String, at: Timestamp) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// The row with which the channel's next run begins, since the last one did not come to it; 0 for the first.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn turn(&self, run: i64, channel: &str) -> impl Future<Output = Result<u64, JournalError>>;
+
+    /// Writes down with which contact's row the channel's next run begins: its key and its place in this run's input. `None`
+    /// is the first.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn set_turn(&self, channel: &str, next: Option<(String, u64)>) -> impl Future<Output = Result<(), JournalError>>;
 
     /// How many rows a run has in each state, and how many calls of each kind it made.
     ///
@@ -223,23 +254,23 @@ impl SendJournal for Journal {
         self.ask(move |store| store.ended_since(&window, since)).await
     }
 
-    async fn throttled_since(
+    async fn waits_since(
         &self,
         window: &WindowId,
         since: Timestamp,
-    ) -> Result<Vec<(Timestamp, Option<Duration>)>, JournalError> {
+    ) -> Result<Vec<(Timestamp, Duration)>, JournalError> {
         let window = window.clone();
-        self.ask(move |store| store.throttled_since(&window, since)).await
+        self.ask(move |store| store.waits_since(&window, since)).await
     }
 
-    async fn platform_limit(&self, window: &WindowId) -> Result<Option<u32>, JournalError> {
+    async fn learnt_limit(&self, window: &WindowId) -> Result<Option<LearntLimit>, JournalError> {
         let window = window.clone();
-        self.ask(move |store| store.platform_limit(&window)).await
+        self.ask(move |store| store.learnt_limit(&window)).await
     }
 
-    async fn limited(&self, window: &WindowId, limit: u32) -> Result<(), JournalError> {
+    async fn set_learnt_limit(&self, window: &WindowId, limit: Option<u32>, at: Timestamp) -> Result<(), JournalError> {
         let window = window.clone();
-        self.ask(move |store| store.limited(&window, limit)).await
+        self.ask(move |store| store.set_learnt_limit(&window, limit, at)).await
     }
 
     async fn mean_latency(&self, window: &WindowId) -> Result<Option<Duration>, JournalError> {
@@ -255,6 +286,26 @@ impl SendJournal for Journal {
     async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
         let channel = channel.to_owned();
         self.ask(move |store| store.pending(run, &channel, row, limit)).await
+    }
+
+    async fn left(&self, run: i64, channel: &str) -> Result<Vec<u64>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.left(run, &channel)).await
+    }
+
+    async fn leave(&self, channel: &str, key: String, at: Timestamp) -> Result<(), JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.leave(&channel, &key, at)).await
+    }
+
+    async fn turn(&self, run: i64, channel: &str) -> Result<u64, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.turn(run, &channel)).await
+    }
+
+    async fn set_turn(&self, channel: &str, next: Option<(String, u64)>) -> Result<(), JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.set_turn(&channel, next.as_ref().map(|(key, row)| (key.as_str(), *row)))).await
     }
 
     async fn counts(&self, run: i64) -> Result<Counts, JournalError> {
@@ -368,9 +419,10 @@ mod tests {
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         let second = Duration::from_secs(1);
         let lost = |status| Attempt::lost(status, "reset".into());
+        let asked =
+            Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: Some(Duration::from_secs(30)) };
         let throttled = |seconds: Option<u64>| Attempt::Throttled { retry_after: seconds.map(Duration::from_secs) };
-        let attempts =
-            [Attempt::Done, lost(None), lost(Some(504)), lost(Some(502)), throttled(Some(600)), throttled(None)];
+        let attempts = [Attempt::Done, lost(None), lost(Some(504)), asked, throttled(Some(600)), throttled(None)];
         for (n, attempt) in (0..).zip(attempts) {
             call(&journal, NOON, Some((NOON + n * second, attempt))).await;
         }
@@ -379,10 +431,12 @@ mod tests {
         let seconds: Vec<u64> = ends.iter().map(|end| end.since(NOON).as_secs()).collect();
         assert_eq!(seconds, [0, 3, 4, 5, 31, 32]);
         assert_eq!(journal.ended_since(&window(), NOON + 31 * second).await.unwrap(), [NOON + 32 * second]);
-        let throttled = journal.throttled_since(&window(), NOON).await.unwrap();
-        assert_eq!(throttled, [(NOON + 4 * second, Some(600 * second)), (NOON + 5 * second, None)]);
-        assert_eq!(journal.throttled_since(&window(), NOON + 5 * second).await.unwrap(), []);
-        assert_eq!(journal.throttled_since(&WindowId::of("other", b"salt"), NOON).await.unwrap(), []);
+        let waits = journal.waits_since(&window(), NOON).await.unwrap();
+        // That of the 503 among them.
+        let expected = [(3, 31), (4, 601), (5, 61)].map(|(at, wait)| (NOON + at * second, wait * second));
+        assert_eq!(waits, expected);
+        assert_eq!(journal.waits_since(&window(), NOON + 5 * second).await.unwrap(), []);
+        assert_eq!(journal.waits_since(&WindowId::of("other", b"salt"), NOON).await.unwrap(), []);
     }
 
     #[tokio::test]

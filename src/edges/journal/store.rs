@@ -4,9 +4,11 @@
 mod history;
 mod kept;
 mod listing;
+mod order;
 mod placing;
 mod planning;
 mod sending;
+mod stated;
 
 use std::fs::OpenOptions;
 use std::path::Path;

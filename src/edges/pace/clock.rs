@@ -62,6 +62,15 @@ impl Clock {
         tokio::time::sleep(moment.since(self.now())).await;
     }
 
+    /// A moment as this machine's wall clock shows it, with its offset from UTC: `2026-11-26 03:12:45 +01:00`.
+    pub fn shown(&self, moment: Timestamp) -> String {
+        let millis = i64::try_from(moment.as_millis()).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_millisecond(millis).map_or_else(
+            |_| "?".into(),
+            |moment| moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
+        )
+    }
+
     pub(super) fn elapsed(&self) -> Nanos {
         self.elapsed_duration().into()
     }

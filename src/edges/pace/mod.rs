@@ -89,12 +89,18 @@ impl Pace {
         Self { gate: Some(gate), ..self }
     }
 
-    /// The same pace, held to what the platform said in an earlier process: so many calls a minute at the most.
+    /// The same pace, held to what the platform last stated at `at` to an earlier process: so many calls a minute at the most.
     #[must_use]
-    pub fn held_to(self, limit: u32) -> Self {
+    pub fn held_to(self, limit: u32, at: Timestamp) -> Self {
         let now = self.clock.now();
-        self.state().window.hear(RateLimit { limit, remaining: None }, now, now);
+        self.state().window.state_limit(limit, at.min(now));
         self
+    }
+
+    /// Until when no call starts; `None` without a pause.
+    pub fn paused_until(&self) -> Option<Timestamp> {
+        let now = self.clock.now();
+        self.state().paused_until.filter(|&until| until > now)
     }
 
     /// Waits until one more call may start, in the order in which it is asked. Who stops waiting leaves nothing behind.
@@ -163,7 +169,8 @@ impl Pace {
 
     /// The most calls a minute, as far as the platform has said that it allows them.
     pub fn limit(&self) -> usize {
-        self.state().window.limit()
+        let now = self.clock.now();
+        self.state().window.limit(now)
     }
 
     /// What decides when the next calls can start, when `concurrency` of them may be on their way and each takes
@@ -172,7 +179,7 @@ impl Pace {
         let now = self.clock.now();
         let state = self.state();
         Tempo {
-            limit: state.window.limit(),
+            limit: state.window.limit(now),
             burst: self.burst,
             concurrency,
             latency,

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::commands::beside::Beside;
 use crate::commands::place::Ready;
-use crate::failure::{Exit, Failure, REWRITE};
+use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
 use crate::output;
 use crate::progress::Progress;
 use crate::voice::{Level, Voice};
@@ -49,7 +49,7 @@ pub struct Sending<'a> {
 
 /// What became of runs that were sent.
 pub struct Sent<'a> {
-    endings: Vec<(&'a str, Result<Ending, JournalError>)>,
+    endings: Vec<(&'a Ready, Result<Ending, JournalError>)>,
     pub summary: RunSummary,
 }
 
@@ -85,14 +85,14 @@ impl<'a> Sending<'a> {
             .collect();
         let endings = self.runtime.block_on(send_all(&jobs));
         progress.end();
-        let endings = self.runs.iter().map(|run| run.to.name.as_str()).zip(endings).collect();
+        let endings: Vec<_> = self.runs.iter().map(|run| run.to).zip(endings).collect();
         let summary = self.summary(&endings)?;
         Ok(Sent { endings, summary })
     }
 
-    fn summary(&self, endings: &Vec<(&str, Result<Ending, JournalError>)>) -> Result<RunSummary, JournalError> {
+    fn summary(&self, endings: &[(&Ready, Result<Ending, JournalError>)]) -> Result<RunSummary, JournalError> {
         let mut channels = BTreeMap::new();
-        for (run, (name, ending)) in self.runs.iter().zip(endings) {
+        for (run, (to, ending)) in self.runs.iter().zip(endings) {
             let summary = match ending {
                 Ok(ending) => ending.summary.clone(),
                 Err(error) => {
@@ -104,7 +104,7 @@ impl<'a> Sending<'a> {
             if !self.by_channel {
                 return Ok(summary);
             }
-            channels.insert((*name).to_owned(), summary);
+            channels.insert(to.name.clone(), summary);
         }
         channels.extend(self.beside.summaries(self.journal)?);
         Ok(Summary::of_channels(channels))
@@ -146,12 +146,12 @@ impl Sent<'_> {
             _ => Exit::Done,
         }];
         let several = self.summary.channels.len() > 1;
-        for (name, ending) in &self.endings {
-            let prefix = if several { format!("channel `{name}`: ") } else { String::new() };
+        for (to, ending) in &self.endings {
+            let prefix = if several { format!("channel `{}`: ", to.name) } else { String::new() };
             match ending {
                 Ok(ending) => {
                     exits.push(Exit::of(ending));
-                    say_why_it_stopped(ending, &prefix, voice);
+                    say_why_it_stopped(ending, to, &prefix, voice);
                 }
                 Err(error) => {
                     exits.push(Exit::Failed);
@@ -161,7 +161,7 @@ impl Sent<'_> {
                 }
             }
         }
-        let is_sent = |name: &str| self.endings.iter().any(|(sent, _)| *sent == name);
+        let is_sent = |name: &str| self.endings.iter().any(|(sent, _)| sent.name == name);
         let pending = self.summary.channels.iter().filter(|(name, summary)| summary.pending > 0 && !is_sent(name));
         let missing: Vec<&str> = pending
             .map(|(name, summary)| {
@@ -182,6 +182,10 @@ impl Sent<'_> {
             StopReason::Signal(_)
             | StopReason::Unauthorized(_)
             | StopReason::Down(_)
+            | StopReason::KindDown(_)
+            | StopReason::Refusing(_)
+            | StopReason::AskedToWait(_)
+            | StopReason::WrongUrl(_)
             | StopReason::Deadline
             | StopReason::MaxCalls(_) => None,
         });
@@ -198,11 +202,26 @@ impl Sent<'_> {
     }
 }
 
-fn say_why_it_stopped(ending: &Ending, prefix: &str, voice: &Voice) {
-    if let Some(StopReason::Unauthorized(message)) = &ending.stopped {
-        voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
-    } else {
-        say_what_is_pending(&ending.summary, prefix, voice);
+fn say_why_it_stopped(ending: &Ending, to: &Ready, prefix: &str, voice: &Voice) {
+    match &ending.stopped {
+        Some(StopReason::Unauthorized(message)) => {
+            voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
+        }
+        Some(StopReason::WrongUrl(words)) => {
+            let url = &to.connection.url;
+            voice.say(Level::Error, &format!("{prefix}every call to {url} was answered 404: {words}"));
+        }
+        Some(
+            StopReason::Signal(_)
+            | StopReason::Down(_)
+            | StopReason::KindDown(_)
+            | StopReason::Refusing(_)
+            | StopReason::AskedToWait(_)
+            | StopReason::Deadline
+            | StopReason::MaxCalls(_)
+            | StopReason::Unlisted(_),
+        )
+        | None => say_what_is_pending(&ending.summary, prefix, voice),
     }
 }
 
@@ -219,6 +238,8 @@ fn say_how_to_go_on(exit: Exit, again: &Again<'_>, voice: &Voice) {
     let resume = again.resume_line();
     if exit == Exit::Unauthorized {
         voice.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
+    } else if exit == Exit::Usage {
+        voice.say(Level::Hint, CHECK_URL);
     } else {
         voice.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
     }

@@ -17,7 +17,7 @@ use crate::args::{CheckArgs, ListArgs};
 use crate::commands::place::{Place, Ready};
 use crate::commands::runtime;
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::output::{counted_calls, counted_rows, grouped, print};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
@@ -136,8 +136,12 @@ fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
         }
         Some(Attempt::Throttled { .. }) => Ok("; it says 429 (too many requests): the token is used elsewhere".into()),
         None => Ok("; a 429 (too many requests) asked for a pause that is not over, so it is not asked".into()),
-        Some(Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } | Attempt::Lost { cause, .. }) => {
+        Some(Attempt::Unsent { cause } | Attempt::Lost { cause, .. }) => {
             failed(Exit::Stopped, format!("no answer: {cause}"))
+        }
+        Some(Attempt::WrongPath { message }) => {
+            let message = format!("{url}: the search was answered 404: {message}");
+            Err(Failure { exit: Exit::Usage, message, hint: Some(CHECK_URL.into()) })
         }
         Some(
             Attempt::Refused { message, .. }

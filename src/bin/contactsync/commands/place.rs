@@ -56,6 +56,14 @@ impl Place {
         Ok(ready)
     }
 
+    /// Forgets the lower limits that the platform stated for these channels.
+    pub fn forget_limits(&self, channels: &[Ready]) -> Result<(), Failure> {
+        for channel in channels {
+            self.journal.forget_limit(&channel.window)?;
+        }
+        Ok(())
+    }
+
     /// Holds a channel to the platform that its known contacts are on.
     pub fn hold_to_url(&self, channel: &str, url: &BaseUrl, moved: bool) -> Result<(), Failure> {
         hold_to_url(&self.journal, &self.path, channel, url, moved)

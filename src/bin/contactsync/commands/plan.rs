@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Forecast, Intake, Journal, NO_CHANNEL, NewRun, Outlook, PlanSummary, Range, SendJournal, Stop, Summary,
-    TYPICAL_LATENCY, Tempo, Timestamp, plan, plan_summary,
+    Clock, Forecast, Intake, Journal, LearntLimit, NO_CHANNEL, NewRun, Outlook, PlanSummary, Range, SendJournal, Stop,
+    Summary, TYPICAL_LATENCY, Tempo, Timestamp, plan, plan_summary,
 };
 
 use crate::args::PlanArgs;
@@ -63,13 +63,20 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let now = clock.now();
     // The tokens are not read: where they are says which channels share a window.
     let mut windows: BTreeMap<_, (Vec<_>, Vec<_>)> = BTreeMap::new();
+    let mut limits = Vec::new();
     for (run, channel) in planned.runs.iter().zip(channels.here()) {
         let (counts, forecast) = runtime.block_on(async {
             Ok::<_, Failure>((journal.counts(*run).await?, journal.forecast(*run, &channel.name, policy).await?))
         })?;
         let ended = journal.ended_lately(&channel.name, now)?;
         let latency = journal.mean_latency_of(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
-        let tempo = Tempo { ended, latency, spread: Some(channels.spread()), ..channel.tempo(now) };
+        let mut tempo = Tempo { ended, latency, spread: Some(channels.spread()), ..channel.tempo(now) };
+        // Unless it is to be forgotten, as a sync with the same options would.
+        let learnt = journal.learnt_limit_of(&channel.name, now)?.filter(|_| !args.connection.forget_limit);
+        if let Some(learnt) = learnt.filter(|learnt| learnt.calls < channel.rate().get()) {
+            tempo.limit = usize::try_from(learnt.calls).unwrap_or(usize::MAX);
+            limits.push((channel.name.as_str(), learnt));
+        }
         let token = channel.token_place();
         let (members, loads) = windows.entry((token, token.is_none().then_some(&channel.name))).or_default();
         members.push((channel, counts, forecast));
@@ -92,7 +99,12 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
     let when = has_room.then(|| when(&summary, bounds, clock.now()));
-    print(&if args.json { summary.to_json() } else { text(&summary, channels.here(), when.as_deref()) })?;
+    print(&if args.json {
+        summary.to_json()
+    } else {
+        text(&summary, channels.here(), when.as_deref(), &limits)
+            + &stated(&limits, channels.column().is_some(), &clock)
+    })?;
     if let Some(guard) = input.max_changes {
         guard.check(summary.pending, summary.rows)?;
     }
@@ -116,7 +128,21 @@ fn when(summary: &PlanSummary, bounds: Bounds, now: Timestamp) -> String {
     }
 }
 
-fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>) -> String {
+// The limits that the platform stated, with their time, and how to forget them.
+fn stated(limits: &[(&str, LearntLimit)], by_channel: bool, clock: &Clock) -> String {
+    let mut text = String::new();
+    for (channel, LearntLimit { calls, since, stated }) in limits {
+        let prefix = if by_channel { format!("channel `{channel}`: ") } else { String::new() };
+        let (calls, since, last) = (counted_calls(u64::from(*calls)), clock.shown(*since), clock.shown(*stated));
+        text.push_str(&format!("\n{prefix}the platform stated a limit of {calls} a minute on {since}, last on {last}"));
+    }
+    if !text.is_empty() {
+        text.push_str("\n`sync --forget-limit` forgets it; otherwise it lapses 24 hours after it was last stated");
+    }
+    text
+}
+
+fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>, limits: &[(&str, LearntLimit)]) -> String {
     let calls = &summary.calls;
     let kinds = [
         (calls.find, "find"),
@@ -151,7 +177,10 @@ fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>) -> Stri
         };
         text.push_str(&format!("\n{when} at "));
         match channels {
-            [only] => text.push_str(&format!("{} a minute", counted_calls(only.rate().get().into()))),
+            [only] => {
+                let rate = limits.first().map_or(only.rate().get(), |(_, learnt)| learnt.calls);
+                text.push_str(&format!("{} a minute", counted_calls(rate.into())));
+            }
             several => text.push_str(&format!("the limits of {} channels, side by side", several.len())),
         }
     }

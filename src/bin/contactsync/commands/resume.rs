@@ -89,6 +89,9 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         return Ok(Exit::Done);
     }
     let ready = place.fill_windows(connections)?;
+    if args.connection.forget_limit {
+        place.forget_limits(&ready)?;
+    }
     for (run, to) in runs.iter().zip(&ready) {
         let url = &to.connection.url;
         place.hold_to_url(&to.name, url, args.connection.moved)?;

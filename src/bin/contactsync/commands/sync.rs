@@ -46,6 +46,9 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold(&channel.name)?;
     }
     let ready = place.fill_windows(connections)?;
+    if args.connection.forget_limit {
+        place.forget_limits(&ready)?;
+    }
     for channel in &ready {
         place.hold_to_url(&channel.name, &channel.connection.url, args.connection.moved)?;
         place.hold_to_keys(&channel.name, &input.rules.matches, policy)?;

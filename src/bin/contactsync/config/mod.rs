@@ -133,7 +133,7 @@ impl Config {
 }
 
 /// Options that say something of one run only.
-const ONE_RUN: [&str; 7] = ["config", "input", "json", "moved", "no_progress", "quiet", "verbose"];
+const ONE_RUN: [&str; 8] = ["config", "forget_limit", "input", "json", "moved", "no_progress", "quiet", "verbose"];
 
 /// Keys under which somebody may write the token itself.
 const SECRETS: [&str; 8] =

@@ -51,7 +51,7 @@ impl Store {
     }
 
     // A plan has runs of its own: `main` has those that were sent.
-    fn last_window(&self, channel: &str) -> Result<Option<WindowId>> {
+    pub(super) fn last_window(&self, channel: &str) -> Result<Option<WindowId>> {
         let mut query = self.db.prepare_cached(
             "SELECT window FROM main.runs WHERE channel = ?1 AND window <> '' ORDER BY id DESC LIMIT 1",
         )?;

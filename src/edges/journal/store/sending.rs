@@ -173,37 +173,6 @@ impl Store {
         Ok(ends)
     }
 
-    pub(in crate::edges::journal) fn throttled_since(
-        &self,
-        window: &WindowId,
-        since: Timestamp,
-    ) -> Result<Vec<(Timestamp, Option<Duration>)>> {
-        let mut query = self.db.prepare_cached(
-            "SELECT ended_at, attempt FROM calls
-             WHERE window = ?1 AND ended_at > ?2 AND result = 'throttled'",
-        )?;
-        let mut rows = query.query(params![window.as_str(), millis(since)])?;
-        let mut throttled = Vec::new();
-        while let Some(row) = rows.next()? {
-            let (ended, attempt): (i64, String) = (row.get(0)?, row.get(1)?);
-            if let Attempt::Throttled { retry_after } = parse("an attempt", &attempt)? {
-                throttled.push((Timestamp::from_millis(natural(ended)), retry_after));
-            }
-        }
-        Ok(throttled)
-    }
-
-    pub(in crate::edges::journal) fn platform_limit(&self, window: &WindowId) -> Result<Option<u32>> {
-        let mut query = self.db.prepare_cached("SELECT calls FROM limits WHERE window = ?1")?;
-        Ok(query.query_row([window.as_str()], |row| row.get(0)).optional()?)
-    }
-
-    pub(in crate::edges::journal) fn limited(&self, window: &WindowId, limit: u32) -> Result<()> {
-        let mut set = self.db.prepare_cached("INSERT OR REPLACE INTO limits (window, calls) VALUES (?1, ?2)")?;
-        set.execute(params![window.as_str(), limit])?;
-        Ok(())
-    }
-
     pub(in crate::edges::journal) fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         let mut query = self.db.prepare_cached(
             "SELECT known.doubt, items.row, items.line, items.contact, items.cells
@@ -382,6 +351,7 @@ impl Store {
                  WHERE run = ?1 AND row = ?2",
             )?;
             end.execute(params![run, integer(*row), state, reason])?;
+            self.no_longer_left(channel, &key)?;
         }
         Ok(())
     }

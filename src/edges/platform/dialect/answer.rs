@@ -101,7 +101,7 @@ impl<'a> Heard<'a> {
             300..=399 => self.lost(&self.redirection()),
             401 => self.unauthorized(),
             404 => self.not_found(),
-            405 if !self.is_envelope() => self.wrong_url(),
+            405 if !self.is_envelope() && !self.lacks_a_write() => self.wrong_url(),
             408 => self.lost(&self.message()),
             429 => Attempt::Throttled { retry_after: self.retry_after() },
             status if TOO_LARGE.contains(&status) => self.too_large(),
@@ -224,6 +224,15 @@ impl<'a> Heard<'a> {
         self.json.as_ref().is_some_and(body::is_envelope)
     }
 
+    // Whether the framework says that a platform does not have a write on a contact, such as the removal of tags. A search or
+    // a create without its method has a wrong URL.
+    fn lacks_a_write(&self) -> bool {
+        match self.kind {
+            CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => self.is_refusal(),
+            CallKind::Find | CallKind::Read | CallKind::Create => false,
+        }
+    }
+
     fn names_contact(&self) -> bool {
         match self.kind {
             CallKind::Read | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => true,
@@ -297,6 +306,9 @@ impl<'a> Heard<'a> {
     // the field's own name stands before them.
     fn message(&self) -> String {
         let Some(words) = self.words() else { return format!("{} with {}", self.status_line(), self.found()) };
+        if let Some(exception) = self.failed_query(&words) {
+            return format!("{} with debug output of {exception}", self.status_line());
+        }
         let errors = self.errors();
         if errors.is_empty() {
             return match self.carried.label_in(&words) {
@@ -317,6 +329,15 @@ impl<'a> Heard<'a> {
         } else {
             format!("{words} {details}")
         }
+    }
+
+    // The exception behind a server error whose message is SQL: that has the values of a contact in it, which belong in no
+    // log.
+    fn failed_query(&self, words: &str) -> Option<String> {
+        let is_sql = words.contains("SQL:") || words.contains("SQLSTATE");
+        let exception = self.json.as_ref().and_then(|json| json.get("exception")).and_then(Json::as_str);
+        let exception = exception.and_then(|name| name.rsplit('\\').next()).unwrap_or("a database query");
+        (self.status >= 500 && is_sql).then(|| exception.to_owned())
     }
 
     fn status_line(&self) -> String {
@@ -699,11 +720,39 @@ mod tests {
             check(kind, 403, r#"{"error":"Access denied."}"#, "lost");
             check(kind, 403, "[]", "lost");
             check(kind, 405, HTML, "lost");
-            check(kind, 405, r#"{"message":"The GET method is not supported for this route."}"#, "lost");
             check(kind, 400, HTML, "lost");
             check(kind, 422, "", "lost");
             check(kind, 418, "{}", "lost");
             check(kind, 403, r#"{"status":403,"error":"Forbidden","path":"/contact"}"#, "lost");
+        }
+    }
+
+    // A platform may lack a call on a contact; a search or a create without its method has a wrong URL.
+    #[test]
+    fn a_method_that_is_missing_is_a_refusal_of_a_write_on_a_contact() {
+        let unsupported = r#"{"message":"The GET method is not supported for this route."}"#;
+        for kind in CallKind::ALL {
+            let is_write = matches!(kind, Update | AddTags | RemoveTags);
+            check(kind, 405, unsupported, if is_write { "refused 405" } else { "lost" });
+            check(kind, 405, r#"{"message":""}"#, "lost");
+        }
+    }
+
+    // In debug mode, the framework's message is the SQL with the values of a contact.
+    #[test]
+    fn a_failed_query_is_named_without_its_values() {
+        let sql = r#"SQLSTATE[HY000]: disk full (SQL: insert into contacts values (ana@example.com))"#;
+        for (body, expected) in [
+            (
+                json!({ "message": sql, "exception": "Illuminate\\Database\\QueryException" }),
+                "500 Internal Server Error with debug output of QueryException",
+            ),
+            (json!({ "message": sql }), "500 Internal Server Error with debug output of a database query"),
+            (json!({ "message": "Server Error" }), "Server Error"),
+        ] {
+            for kind in CallKind::ALL {
+                assert_eq!(read(kind, 500, &body.to_string()), Attempt::lost(Some(500), expected.into()));
+            }
         }
     }
 

@@ -1,0 +1,250 @@
+//! Refusals in a row: whether they are about the rows, or about the account that every row meets.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::core::attempt::Attempt;
+use crate::core::call::CallKind;
+use crate::core::model::Contact;
+use crate::core::time::Timestamp;
+
+/// How often the same refusal of one kind of call comes, without a success of that kind in between, until it counts as one
+/// of the account and not of the rows.
+pub const REFUSALS_IN_A_ROW: usize = 20;
+
+/// Statuses that are about what the call carries: a request that is too large, or (0) one that cannot be built.
+const ABOUT_THE_REQUEST: [u16; 4] = [0, 413, 414, 431];
+
+/// The shortest value of a row that is told apart from the words around it.
+const SHORTEST_VALUE: usize = 3;
+
+/// What a refused value or its field is called by, in the platforms' languages.
+const FIELD_WORDS: [&str; 6] = ["field", "fields", "attribute", "column", "campo", "atributo"];
+
+/// What an attempt means for the refusals before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing.
+    None,
+    /// A success: refusals of its kind before it were about their rows.
+    Broken,
+    /// One that may be about the account: whether the row is to blame is not known yet.
+    Open,
+    /// One too many of the same: the account is refused.
+    TooMany,
+}
+
+/// The refusals of a run, since the last success of each kind of call.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    // When they came, by their words.
+    kinds: [BTreeMap<String, VecDeque<Timestamp>>; CallKind::ALL.len()],
+}
+
+impl Refusals {
+    /// Takes in what a call of this kind for `contact` came to, which began and ended then.
+    ///
+    /// A success says something of the refusals that came before it began. The account may be refused since: calls that were
+    /// on their way together are answered in any order.
+    pub fn hear(
+        &mut self,
+        kind: CallKind,
+        attempt: &Attempt,
+        contact: &Contact,
+        (begun, ended): (Timestamp, Timestamp),
+    ) -> Refusal {
+        let words = &mut self.kinds[kind as usize];
+        if attempt.is_success() {
+            words.retain(|_, times| {
+                times.retain(|&time| time > begun);
+                !times.is_empty()
+            });
+            return Refusal::Broken;
+        }
+        let Attempt::Refused { status, message, about_row } = attempt else { return Refusal::None };
+        if *about_row || ABOUT_THE_REQUEST.contains(status) || names_a_field(message, contact) {
+            return Refusal::None;
+        }
+        let times = words.entry(format!("{status} {}", without_values(message, contact))).or_default();
+        times.push_back(ended);
+        if times.len() >= REFUSALS_IN_A_ROW { Refusal::TooMany } else { Refusal::Open }
+    }
+}
+
+// Whether the words name one of the row's fields as a field: quoted, as a part of a path, or beside the word for one. A
+// name alone may be a word like any other: `Your plan has expired.`
+fn names_a_field(message: &str, contact: &Contact) -> bool {
+    let words = message.to_lowercase();
+    contact.fields().iter().any(|field| {
+        let name = field.name.to_lowercase();
+        !name.is_empty() && places(&words, &name).any(|(before, after)| is_named(before, after))
+    })
+}
+
+fn is_named(before: &str, after: &str) -> bool {
+    let quote = |sign: char| "\"'`´‘’“”«»".contains(sign);
+    let quoted = before.ends_with(quote) && after.starts_with(quote);
+    // A point that ends a sentence is followed by a blank.
+    let in_a_path = before.ends_with(['.', '[']) || after.starts_with(']') || {
+        let mut after = after.chars();
+        after.next() == Some('.') && after.next().is_some_and(char::is_alphanumeric)
+    };
+    let word = |word: Option<&str>| {
+        word.is_some_and(|word| FIELD_WORDS.contains(&word.trim_matches(|sign: char| !sign.is_alphanumeric())))
+    };
+    quoted || in_a_path || word(before.split_whitespace().next_back()) || word(after.split_whitespace().next())
+}
+
+// What stands before and after each place at which `name` is a whole word.
+fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    words.match_indices(name).filter_map(move |(at, _)| {
+        let (before, after) = (words.get(..at)?, words.get(at + name.len()..)?);
+        let is_word = |sign: Option<char>| sign.is_none_or(|sign| !sign.is_alphanumeric() && sign != '_');
+        (is_word(before.chars().next_back()) && is_word(after.chars().next())).then_some((before, after))
+    })
+}
+
+// The words as they would be for any other row: without its values and without numbers.
+fn without_values(message: &str, contact: &Contact) -> String {
+    let mut words = message.to_lowercase();
+    let values = contact.fields().iter().map(|field| field.value.text().trim().to_lowercase());
+    let tags = contact.tags().iter().chain(contact.remove_tags()).map(|tag| tag.trim().to_lowercase());
+    let id = contact.id().map(|id| id.as_str().to_lowercase());
+    let mut values: Vec<String> = values.chain(tags).chain(id).collect();
+    values.retain(|value| value.chars().count() >= SHORTEST_VALUE);
+    // The longest first: one may be a part of another.
+    values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
+    for value in values {
+        words = words.replace(&value, "*");
+    }
+    let mut plain = String::with_capacity(words.len());
+    for sign in words.chars() {
+        match sign {
+            sign if sign.is_numeric() => {
+                if !plain.ends_with('#') {
+                    plain.push('#');
+                }
+            }
+            sign if sign.is_whitespace() => {
+                if !plain.ends_with(' ') {
+                    plain.push(' ');
+                }
+            }
+            sign => plain.push(sign),
+        }
+    }
+    plain.trim().trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::model::{Draft, Field};
+    use CallKind::{Create, Find, Update};
+
+    fn contact(n: usize) -> Contact {
+        let matches = vec![Field::text("phone", format!("+52155{n:06}"))];
+        let fields = vec![Field::text("plan", "gold"), Field::text("name", format!("Ann {n}"))];
+        Contact::new(Draft { matches, fields, ..Draft::default() }).unwrap()
+    }
+
+    fn refused(message: &str) -> Attempt {
+        Attempt::refused(403, message.into())
+    }
+
+    const NOW: (Timestamp, Timestamp) = (Timestamp::from_millis(1), Timestamp::from_millis(1));
+
+    /// The refusal that so many calls, whose messages are made from their rows' numbers, come to at last.
+    fn last(calls: usize, message: impl Fn(usize) -> String) -> Refusal {
+        let mut refusals = Refusals::default();
+        (0..calls).map(|n| refusals.hear(Create, &refused(&message(n)), &contact(n), NOW)).last().unwrap()
+    }
+
+    #[test]
+    fn the_same_refusal_for_twenty_rows_is_about_none_of_them() {
+        let check = |message: &dyn Fn(usize) -> String| {
+            assert_eq!(last(19, message), Refusal::Open, "{}", message(1));
+            assert_eq!(last(20, message), Refusal::TooMany, "{}", message(1));
+        };
+        check(&|_| "Quota exceeded".into());
+        check(&|n| format!("Request {n}: your account is suspended"));
+        check(&|n| format!("Contact +52155{n:06} cannot be stored:  quota exceeded."));
+        check(&|n| format!("Ann {n} is one contact too many"));
+        // Words that are a field's name and no field.
+        check(&|_| "Your plan has expired.".into());
+        check(&|_| "No name server answers".into());
+    }
+
+    #[test]
+    fn refusals_of_several_words_count_each_for_itself() {
+        let message = |n: usize| if n % 2 == 0 { "Quota exceeded" } else { "Account suspended" }.to_owned();
+        assert_eq!((last(38, message), last(39, message)), (Refusal::Open, Refusal::TooMany));
+        let words = ["first", "second", "third"];
+        assert_eq!(last(57, |n| words[n % 3].to_owned()), Refusal::Open);
+    }
+
+    #[test]
+    fn one_that_is_about_its_row_is_no_part_of_it() {
+        for message in [
+            "Unknown value for contact.plan",
+            "The field plan is unknown",
+            "The `Plan` is unknown",
+            "Campo \"plan\" no existe",
+            "custom_fields[plan] is too long",
+            "plan field is too long",
+        ] {
+            assert_eq!(last(40, |_| message.to_owned()), Refusal::None, "{message}");
+        }
+        let check = |attempt: &Attempt| {
+            let mut refusals = Refusals::default();
+            for n in 0..40 {
+                assert_eq!(refusals.hear(Create, attempt, &contact(n), NOW), Refusal::None, "{attempt:?}");
+            }
+        };
+        for status in ABOUT_THE_REQUEST {
+            check(&Attempt::refused(status, "too large".into()));
+        }
+        check(&Attempt::Refused { status: 422, message: "The value is wrong.".into(), about_row: true });
+        check(&Attempt::Missing { message: "Contact not found".into() });
+        check(&Attempt::Taken { message: "Already connected to a contact".into(), by: None });
+        check(&Attempt::lost(Some(500), "500".into()));
+        check(&Attempt::Throttled { retry_after: None });
+    }
+
+    #[test]
+    fn a_success_of_the_same_kind_ends_it_and_nothing_else_does() {
+        let mut refusals = Refusals::default();
+        let mut hear = |kind, attempt: &Attempt| refusals.hear(kind, attempt, &contact(0), NOW);
+        for _ in 0..19 {
+            assert_eq!(hear(Create, &refused("no")), Refusal::Open);
+            assert_eq!(hear(Find, &Attempt::Done), Refusal::Broken);
+            assert_eq!(hear(Create, &Attempt::Queued { message: String::new() }), Refusal::None);
+            assert_eq!(hear(Update, &refused("no")), Refusal::Open);
+        }
+        assert_eq!(hear(Create, &Attempt::Done), Refusal::Broken);
+        assert_eq!(hear(Create, &refused("no")), Refusal::Open);
+        assert_eq!(hear(Update, &refused("no")), Refusal::TooMany);
+        // Another status is another refusal.
+        assert_eq!(hear(Update, &Attempt::refused(422, "no".into())), Refusal::Open);
+    }
+
+    #[test]
+    fn a_success_that_began_before_a_refusal_came_does_not_excuse_the_account() {
+        // The refusals come at 10, 11, … The successes began then and come after the tenth of them; what the twentieth is.
+        let check = |began: u64, expected: Refusal| {
+            let mut refusals = Refusals::default();
+            let moments = |begun, ended| (Timestamp::from_millis(begun), Timestamp::from_millis(ended));
+            let mut refused = |n: u64| refusals.hear(Create, &refused("no"), &contact(0), moments(5, 10 + n));
+            for n in 0..10 {
+                assert_eq!(refused(n), Refusal::Open);
+            }
+            let success = Attempt::Created(crate::core::model::ContactId::new("1").unwrap());
+            refusals.hear(Create, &success, &contact(0), moments(began, 20));
+            let mut refused = |n: u64| refusals.hear(Create, &self::refused("no"), &contact(0), moments(20, 20 + n));
+            assert_eq!((0..10).map(&mut refused).last(), Some(expected), "{began}");
+        };
+        check(5, Refusal::TooMany);
+        check(9, Refusal::TooMany);
+        check(10, Refusal::Open);
+        check(19, Refusal::Open);
+    }
+}

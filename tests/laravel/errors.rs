@@ -1,0 +1,279 @@
+//! Every kind of error that the framework answers: what the run makes of it, and that it neither loses nor doubles a contact.
+
+use std::time::{Duration, Instant};
+
+use crate::platform::{Errors, Platform, Settings};
+use crate::scene::{JOURNAL, People, Scene};
+
+const DOCUMENTED: Settings = Settings::DOCUMENTED;
+
+/// Errors are pages for a browser.
+const HTML: Settings = Settings { errors: Errors::Html, ..DOCUMENTED };
+
+/// The four forms of a 500.
+const ERRORS: [Settings; 4] =
+    [DOCUMENTED, Settings { debug: true, ..DOCUMENTED }, HTML, Settings { debug: true, ..HTML }];
+
+/// The reasons in the file of the rejected rows, by line.
+fn reasons(scene: &Scene) -> Vec<(u64, String)> {
+    let mut rejects = csv::Reader::from_path(scene.path("bad.csv")).expect("a file of the rejected rows");
+    let names = rejects.headers().expect("a header").clone();
+    let place = |name: &str| names.iter().position(|found| found == name).expect("its own columns");
+    let (line, reason) = (place("_line"), place("_reason"));
+    let rows = rejects.records().map(|row| row.expect("a row"));
+    let mut reasons: Vec<(u64, String)> =
+        rows.map(|row| (row[line].parse().expect("a number"), row[reason].to_owned())).collect();
+    reasons.sort();
+    reasons
+}
+
+#[track_caller]
+fn check_rejected(scene: &Scene, expected: &[(u64, &[&str])]) {
+    let reasons = reasons(scene);
+    assert_eq!(reasons.len(), expected.len(), "{reasons:?}");
+    for ((line, reason), (expected_line, words)) in reasons.iter().zip(expected) {
+        assert_eq!(line, expected_line, "{reason}");
+        for word in *words {
+            assert!(reason.contains(word), "line {line}: expected `{word}` in `{reason}`");
+        }
+    }
+}
+
+/// Runs it again, without trouble on the platform, until nothing is left, and checks that no contact is lost or doubled.
+async fn finishes(scene: &Scene, platform: &Platform, people: &People) {
+    scene.program(&format!("resume --json --journal {JOURNAL}")).run().await.exits(0);
+    let ran = platform.sync(scene, "in.csv --match email --settle 1s").run().await.exits(0);
+    assert_eq!(ran.summary().calls(), "none", "{ran:?}");
+    platform.has_exactly(people);
+}
+
+#[tokio::test]
+async fn the_words_of_the_validator_and_the_field_are_the_reason() {
+    let Some(platform) = Platform::start(DOCUMENTED) else { return };
+    platform.execute("INSERT INTO rules VALUES ('birthday', 'date_format:Y-m-d'), ('plan', 'in:free,pro')");
+    let scene = Scene::unlimited().await;
+    let long = "x".repeat(256);
+    let rows = [
+        "email,plan,birthday,note",
+        "a@example.com,free,1990-02-28,",
+        "b@example.com,free,28/02/1990,",
+        "c@example.com,gold,1990-02-28,",
+        &format!("d@example.com,free,1990-02-28,{long}"),
+        "e@example.com,pro,1990-02-28,",
+    ];
+    scene.write("in.csv", rows.join("\n"));
+    let ran = platform.sync(&scene, "in.csv --match email --rejects bad.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "2 created, 3 rejected");
+    check_rejected(
+        &scene,
+        &[
+            (3, &["does not match the format Y-m-d", "birthday"]),
+            (4, &["is invalid", "plan"]),
+            (5, &["must not be greater than 255 characters", "note"]),
+        ],
+    );
+    assert_eq!(platform.count(), 2);
+
+    // A refused change leaves what was there.
+    let rows = ["email,plan,birthday,note", "a@example.com,gold,1990-02-28,", "e@example.com,free,1990-02-28,"];
+    scene.write("in.csv", rows.join("\n"));
+    let ran = platform.sync(&scene, "in.csv --match email --rejects bad.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "1 updated, 1 rejected");
+    check_rejected(&scene, &[(2, &["is invalid", "plan"])]);
+    let plans: Vec<String> = platform.contacts().into_iter().map(|(fields, _)| fields["plan"].clone()).collect();
+    assert_eq!(plans, ["free", "free"]);
+}
+
+#[tokio::test]
+async fn maintenance_mode_stops_the_run_and_resume_finishes_it() {
+    let Some(platform) = Platform::start(DOCUMENTED) else { return };
+    let scene = Scene::unlimited().await;
+    let people = People::new(20, 2, 1);
+    scene.write("in.csv", people.csv());
+    let mut running = platform.sync(&scene, "in.csv --match email --patience 2s --settle 1s --concurrency 2").start();
+    assert!(running.until(|| platform.count() >= 3).await, "it ended by itself");
+    platform.goes_down(1);
+    let ran = running.end().await.exits(4);
+    let there = platform.count();
+    assert!((3..20).contains(&there), "{there}");
+    assert_eq!(ran.summary().count("pending") + ran.summary().count("created"), 20, "{ran:?}");
+    assert!(ran.stderr.contains("Service Unavailable"), "{ran:?}");
+
+    // While it lasts, the next run leaves all as it is.
+    let ran = platform.sync(&scene, "in.csv --match email --patience 2s --settle 1s").run().await.exits(4);
+    assert_eq!((platform.count(), ran.summary().text("state")), (there, "stopped"));
+    platform.comes_up();
+    finishes(&scene, &platform, &people).await;
+}
+
+/// `artisan down --retry=3600`: a wait that is longer than the outage timeout is not begun.
+#[tokio::test]
+async fn a_maintenance_longer_than_the_outage_timeout_stops_the_run_at_once() {
+    let Some(platform) = Platform::start(DOCUMENTED) else { return };
+    let scene = Scene::unlimited().await;
+    let people = People::new(3, 2, 0);
+    scene.write("in.csv", people.csv());
+    platform.goes_down(3600);
+    let begun = Instant::now();
+    let ran = platform.sync(&scene, "in.csv --match email --patience 1m").run().await.exits(4);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {ran:?}", begun.elapsed());
+    assert!(ran.summary().text("reason").contains("until"), "{ran:?}");
+    platform.comes_up();
+    finishes(&scene, &platform, &people).await;
+}
+
+#[tokio::test]
+async fn a_wrong_base_url_is_a_configuration_error() {
+    for settings in [DOCUMENTED, Settings { debug: true, ..DOCUMENTED }, HTML] {
+        let Some(platform) = Platform::start(settings) else { return };
+        let scene = Scene::unlimited().await;
+        let people = People::new(5, 2, 1);
+        scene.write("in.csv", people.csv());
+        for path in ["/api/v2", "/v1", "/api/v1/contact"] {
+            let url = format!("http://127.0.0.1:{}{path}", platform.port());
+            let ran = scene.program(&format!("sync in.csv --match email --json --url {url}")).run().await.exits(2);
+            assert!(ran.stderr.contains("404") && ran.stderr.contains(path), "{ran:?}");
+        }
+        assert_eq!(platform.count(), 0);
+        assert!(platform.calls().iter().all(|call| call.status == 404), "{:?}", platform.calls());
+        // Nothing was changed, in the journal either: the right URL needs no further option.
+        scene.program(&format!("sync in.csv --match email --json --url {}", platform.url())).run().await.exits(0);
+        platform.has_exactly(&people);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_ends_the_run() {
+    for (errors, words) in [(Errors::Documented, "API Token is invalid."), (Errors::Plain, "Unauthenticated.")] {
+        let Some(platform) = Platform::start(Settings { errors, ..DOCUMENTED }) else { return };
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", People::new(5, 2, 1).csv());
+        let ran = platform.sync(&scene, "in.csv --match email").token(Some("wrong")).run().await.exits(5);
+        assert!(ran.stderr.contains(words), "{ran:?}");
+        assert_eq!(platform.count(), 0);
+    }
+}
+
+/// A method that the platform does not have refuses the rows that need it, and no other.
+#[tokio::test]
+async fn a_method_that_is_not_allowed_rejects_the_rows_that_need_it() {
+    for (errors, words) in
+        [(Errors::Documented, "405 Method Not Allowed."), (Errors::Plain, "The DELETE method is not supported")]
+    {
+        let settings = Settings { errors, without_delete: true, ..DOCUMENTED };
+        let Some(platform) = Platform::start(settings) else { return };
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", "email,tags\na@example.com,x;y\nb@example.com,x\n");
+        let arguments = "in.csv --match email --tags-mode mirror --rejects bad.csv";
+        platform.sync(&scene, arguments).run().await.exits(0);
+        scene.write("in.csv", "email,tags\na@example.com,x\nb@example.com,x;z\n");
+        let ran = platform.sync(&scene, arguments).run().await.exits(3);
+        assert_eq!(ran.summary().rows(), "1 updated, 1 rejected", "{ran:?}");
+        check_rejected(&scene, &[(2, &[words])]);
+        assert_eq!(
+            platform.calls().iter().filter(|call| call.method == "DELETE" && call.path.ends_with("/tags")).count(),
+            1
+        );
+        assert_eq!(platform.count(), 2);
+    }
+}
+
+/// PHP's `post_max_size`: a row that is too large is rejected, and the rows after it are sent.
+#[tokio::test]
+async fn a_request_that_is_too_large_rejects_its_row() {
+    for settings in [DOCUMENTED, Settings { debug: true, ..DOCUMENTED }, HTML] {
+        let settings = Settings { post_max_size: "4K", ..settings };
+        let Some(platform) = Platform::start(settings) else { return };
+        let scene = Scene::unlimited().await;
+        let mut people = People::new(4, 30, 0);
+        let large = people.person(0);
+        for (_, value) in &mut large.fields[..29] {
+            *value = "x".repeat(200);
+        }
+        scene.write("in.csv", people.csv());
+        let ran = platform.sync(&scene, "in.csv --match email --rejects bad.csv").run().await.exits(3);
+        assert_eq!(ran.summary().rows(), "3 created, 1 rejected");
+        check_rejected(&scene, &[(2, &["413"])]);
+        people.people.remove(0);
+        platform.has_exactly(&people);
+    }
+}
+
+/// The contact is stored, and then an error is answered: only a search tells that it is there.
+#[tokio::test]
+async fn a_500_after_the_contact_was_stored_creates_no_duplicate() {
+    for settings in ERRORS {
+        let Some(platform) = Platform::start(settings) else { return };
+        platform.execute(
+            "CREATE TRIGGER fails BEFORE INSERT ON automations WHEN (SELECT count(*) FROM contacts) IN (2, 3, 5)
+             BEGIN SELECT RAISE(ABORT, 'the mail server is down'); END",
+        );
+        let scene = Scene::unlimited().await;
+        let people = People::new(6, 31, 1);
+        scene.write("in.csv", people.csv());
+        let ran = platform.sync(&scene, "in.csv --match email --settle 1s").run().await.exits(0);
+        assert_eq!(ran.summary().rows(), "6 created", "{ran:?}");
+        platform.has_exactly(&people);
+        let failed = platform.calls().iter().filter(|call| call.status == 500).count();
+        assert!((1..=3).contains(&failed), "{failed}");
+        finishes(&scene, &platform, &people).await;
+    }
+}
+
+/// A few rows always get 500: all others are finished, and their lines are named.
+#[tokio::test]
+async fn rows_that_always_get_500_do_not_stop_the_others() {
+    for settings in ERRORS {
+        let Some(platform) = Platform::start(settings) else { return };
+        platform.execute(
+            "CREATE TRIGGER fails BEFORE INSERT ON contacts WHEN NEW.custom_fields LIKE '%person.1@%'
+             BEGIN SELECT RAISE(ABORT, 'full'); END",
+        );
+        let scene = Scene::unlimited().await;
+        let people = People::new(20, 2, 0);
+        scene.write("in.csv", people.csv());
+        let ran = platform.sync(&scene, "in.csv --match email --settle 1s --rejects bad.csv").run().await;
+        let summary = ran.summary();
+        assert_eq!(summary.count("created"), 19, "{ran:?}");
+        assert!(matches!(ran.code, Some(3 | 4)), "{ran:?}");
+        assert_eq!(summary.count("rejected") + summary.count("pending"), 1, "{ran:?}");
+        assert!(ran.stderr.contains("in.csv:3"), "{ran:?}");
+
+        // It works again.
+        platform.execute("DROP TRIGGER fails");
+        let ran = platform.sync(&scene, "in.csv --match email --settle 1s").run().await.exits(0);
+        assert_eq!(ran.summary().count("created"), 1, "{ran:?}");
+        platform.has_exactly(&people);
+    }
+}
+
+/// The database is gone for all calls.
+#[tokio::test]
+async fn a_platform_that_always_answers_500_stops_the_run_and_resume_finishes_it() {
+    for settings in ERRORS {
+        let Some(platform) = Platform::start(settings) else { return };
+        let scene = Scene::unlimited().await;
+        let people = People::new(8, 2, 1);
+        scene.write("in.csv", people.csv());
+        platform.execute("ALTER TABLE contacts RENAME TO away");
+        let ran = platform.sync(&scene, "in.csv --match email --settle 1s --patience 2s").run().await.exits(4);
+        assert_eq!(ran.summary().rows(), "8 pending", "{ran:?}");
+        platform.execute("ALTER TABLE away RENAME TO contacts");
+        finishes(&scene, &platform, &people).await;
+    }
+}
+
+/// In debug mode the framework's message is the SQL with the contact's values, which belong in no log.
+#[tokio::test]
+async fn the_values_in_the_sql_of_a_debug_answer_are_not_printed() {
+    let Some(platform) = Platform::start(Settings { debug: true, ..DOCUMENTED }) else { return };
+    platform.execute(
+        "CREATE TRIGGER fails BEFORE INSERT ON contacts WHEN NEW.custom_fields LIKE '%person.1@%'
+         BEGIN SELECT RAISE(ABORT, 'full'); END",
+    );
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", People::new(2, 1, 0).csv());
+    let ran = platform.sync(&scene, "in.csv --match email --settle 1s").run().await;
+    assert!(matches!(ran.code, Some(3 | 4)), "{ran:?}");
+    assert!(!ran.stderr.contains("person.1@") && !ran.stdout.contains("person.1@"), "{ran:?}");
+}
