@@ -1311,6 +1311,29 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
     );
 }
 
+/// Processes that are shorter than the search lag: what one found out about a given id, the next does not ask again.
+#[test]
+fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
+    let row = |given: &str| {
+        let matches = vec![Field::text("phone", "1")];
+        Contact::new(Draft { id: Some(id(given)), matches, ..Draft::default() }).unwrap()
+    };
+    let begun = task(row("5"), Standing::Unknown, Mode::Upsert);
+    let first = check(
+        "the first process",
+        begun,
+        &[("update 5 1", missing()), ("read 5", missing())],
+        &Step::Wait(start() + Duration::from_secs(3)),
+    );
+    let next = |given: &str| {
+        let now = start() + Duration::from_hours(1);
+        Task::new(row(given), first.standing().clone(), policy(Mode::Upsert), &[], now)
+    };
+    let none = || ("find phone p1", page(&[]));
+    check("the next", next("5"), &[none(), ("create 1", created("7"))], &done(Outcome::Created));
+    check("another id by now", next("6"), &[none(), ("update 6 1", Attempt::Done)], &done(Outcome::Updated));
+}
+
 #[test]
 fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
     let distrusting = || {
