@@ -1335,6 +1335,26 @@ fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
 }
 
 #[test]
+fn what_the_searches_for_a_gone_id_showed_was_there_before_the_create() {
+    let matches = vec![Field::text("phone", "1")];
+    let row = Contact::new(Draft { id: Some(id("5")), matches, ..Draft::default() }).unwrap();
+    let others = || ("find phone p1", page(&[remote("8", &[("phone", "11")], &[])]));
+    let script = [
+        ("update 5 1", missing()),
+        ("read 5", missing()),
+        others(),
+        others(),
+        others(),
+        ("create 1", lost()),
+        others(),
+        others(),
+        others(),
+        ("create 1", created("7")),
+    ];
+    check("another create", task(row, Standing::Unknown, Mode::Upsert), &script, &done(Outcome::Created));
+}
+
+#[test]
 fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
     let distrusting = || {
         let fields = vec![Field::text("a", "1"), Field::text("b", "2")];
