@@ -352,12 +352,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 let Some(next) = self.next(&mut queue, &mut deferred).await? else { break };
                 active.push(Box::pin(self.bring_or_settle(next)));
             }
+            // In a fixed order, so that a simulated run can be repeated. A tick keeps nothing else waiting.
             tokio::select! {
-                ended = active.next() => match ended {
-                    Some(ended) => ended?,
-                    None => break,
-                },
-                () = self.fell_asleep.notified() => {}
+                biased;
                 _ = tick.tick() => {
                     self.job.observer.tell(&Event::Tick {
                         used: self.pace.used(),
@@ -366,6 +363,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                         outlook: self.outlook(),
                     });
                 }
+                ended = active.next() => match ended {
+                    Some(ended) => ended?,
+                    None => break,
+                },
+                () = self.fell_asleep.notified() => {}
             }
         }
         // Where the next run begins.
