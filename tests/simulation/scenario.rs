@@ -278,6 +278,17 @@ impl Scenario {
         !self.kills.is_empty()
     }
 
+    // The calls a minute that it can know of as left to it by the platform, and by others with the token.
+    fn learnt_limit(&self) -> u64 {
+        let Faults { limit, others, .. } = self.faults;
+        u64::from(limit.map_or(self.limit, |limit| limit.min(self.limit)).saturating_sub(others).max(1))
+    }
+
+    // Whether its last processes are shorter than the search lag. They have the calls for a search of each row.
+    fn ends_in_short_runs(&self) -> bool {
+        self.short > 0.0 && !self.strangers && self.learnt_limit() >= 10
+    }
+
     /// So many new contacts with a tag each, two calls a contact, at 100 calls a minute; `keyed` if they have a match
     /// field.
     pub fn plain(contacts: usize, keyed: bool, faults: Faults) -> Self {
@@ -333,6 +344,29 @@ impl Scenario {
     /// Plays it on a runtime of its own whose time is virtual: each channel in processes of its own.
     pub fn run(&self) -> Result<Seen, String> {
         self.stage(async |channels, _| Self::side_by_side(channels).await)
+    }
+
+    pub fn describe(&self) -> String {
+        let t: Vec<String> = self
+            .faults
+            .troubles
+            .iter()
+            .map(|t| format!("{} {:?} {:.2} from {} row {:?}", t.fault, t.kind, t.share, t.from_call, t.row))
+            .collect();
+        format!(
+            "{:?} keyed {} second {} form {:?} strangers {} families {} kills {:?} short {:.1} jumps {:.1} rounds {} troubles {}",
+            self.mode,
+            self.keyed,
+            self.second,
+            self.form,
+            self.strangers,
+            self.families,
+            self.kills,
+            self.short,
+            self.clock_jumps,
+            self.rounds_with_faults,
+            t.join("; ")
+        )
     }
 
     /// The same; gives every call, answer and event in words.
@@ -391,6 +425,7 @@ impl Scenario {
                     elsewhere: &elsewhere,
                     begun,
                     wall: RefCell::new(Setting { boot: "first".into(), zero: EPOCH }),
+                    set_back: Cell::default(),
                     tonight: RefCell::default(),
                 }
             });
@@ -612,6 +647,8 @@ pub struct Channel<'a> {
     begun: Instant,
     // How the wall clock is set.
     wall: RefCell<Setting>,
+    // By how much it was set back at most, all in all.
+    set_back: Cell<Duration>,
     tonight: RefCell<Tonight>,
 }
 
@@ -673,7 +710,7 @@ impl Channel<'_> {
     // Brings a run to its end on a platform on which nothing goes wrong any more, within bounds.
     async fn finish(&self, run: i64, seen: &mut Seen) -> Result<RunSummary, String> {
         let begun = self.platform.ledger.borrow().calls;
-        let is_short = self.scenario.short > 0.0;
+        let is_short = self.scenario.ends_in_short_runs();
         let most = if is_short { SHORT_ROUNDS_AFTER_FAULTS } else { ROUNDS_AFTER_FAULTS };
         let mut worked = Duration::ZERO;
         for round in 1..=most {
@@ -693,15 +730,15 @@ impl Channel<'_> {
                 seen.worked = seen.worked.max(worked);
                 return Ok(ending.summary);
             }
-            // A pause that the platform asked for is over by then.
-            sleep(LONGEST_WAIT).await;
+            // A pause that the platform asked for is over by then, also by a clock that was set back.
+            sleep(LONGEST_WAIT + self.set_back.get()).await;
         }
         Err(format!("{}: it does not end in {most} rounds without faults", self.name))
     }
 
     // So many calls at the limit, a search lag, and a pause that was asked for while there were faults.
     fn time_for(&self, calls: u64) -> Duration {
-        let windows = calls / u64::from(self.scenario.limit) + 2;
+        let windows = calls / self.scenario.learnt_limit() + 2;
         let is_long = |trouble: &Trouble| trouble.fault == Fault::ThrottleHours;
         let pause = if self.scenario.faults.troubles.iter().any(is_long) { LONGEST_WAIT } else { Duration::ZERO };
         Duration::from_mins(2 * windows + 5) + pause
@@ -739,6 +776,7 @@ impl Channel<'_> {
         let Setting { boot, zero } = self.setting();
         let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
         let step = Duration::from_millis(chance.u64(0..120_000));
+        self.set_back.set(self.set_back.get() + hour);
         let wall = match chance.u8(0..6) {
             0 => Setting { boot, zero: zero + hour },
             1 => Setting { boot, zero: zero + day },
