@@ -117,9 +117,15 @@ const RULES: &[Rule] = &[
         allowed: &[],
     },
     Rule {
+        why: "local time is the binary's, and the clock's for the reason of a stop",
+        files: Where::OutOf(&["src/bin/", "src/edges/pace/clock.rs"]),
+        forbidden: &["jiff"],
+        allowed: &[],
+    },
+    Rule {
         why: "only the binary talks to a person",
         files: Where::OutOf(&["src/bin/"]),
-        forbidden: &["clap", "indicatif", "jiff", "print!", "println!", "eprint!", "eprintln!", "dbg!"],
+        forbidden: &["clap", "indicatif", "print!", "println!", "eprint!", "eprintln!", "dbg!"],
         allowed: &[],
     },
 ];

@@ -16,7 +16,8 @@ pub struct RateLimit {
 pub struct Answer {
     /// What the call came to.
     pub attempt: Attempt,
-    /// What the platform said of the limit; `None` when it said nothing, or nothing that can be read.
+    /// What the platform said of the limit; `None` when it said nothing, nothing that can be read, or when something else
+    /// than the platform answered.
     pub rate_limit: Option<RateLimit>,
     /// Whether anything of the call left this machine. What did not is in nobody's window.
     pub left: bool,

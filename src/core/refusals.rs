@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn refusals_of_several_words_count_each_for_itself() {
-        let message = |n: usize| if n % 2 == 0 { "Quota exceeded" } else { "Account suspended" }.to_owned();
+        let message = |n: usize| if n.is_multiple_of(2) { "Quota exceeded" } else { "Account suspended" }.to_owned();
         assert_eq!((last(38, message), last(39, message)), (Refusal::Open, Refusal::TooMany));
         let words = ["first", "second", "third"];
         assert_eq!(last(57, |n| words[n % 3].to_owned()), Refusal::Open);

@@ -59,11 +59,6 @@ impl Search {
         Call::Find { field: self.field.clone(), page: self.page }
     }
 
-    /// Whether a page was received already.
-    pub const fn is_under_way(&self) -> bool {
-        self.page > 1 || self.is_repeated
-    }
-
     /// Takes in one page.
     pub fn take(&mut self, page: &Page) -> Found {
         let Page { contacts, others, more, total, contradiction } = page.clone().reduced(&self.field);
@@ -72,7 +67,7 @@ impl Search {
         }
         let digests: Vec<u64> =
             contacts.iter().map(|hit| digest(&hit.id)).chain(others.iter().map(|other| other.digest)).collect();
-        if self.page > 1 && !digests.is_empty() && digests.iter().all(|digest| self.shown.contains(digest)) {
+        if !digests.is_empty() && digests.iter().all(|digest| self.shown.contains(digest)) {
             return self.contradicted(format!("page {} shows the contacts of an earlier page again", self.page));
         }
         for contact in contacts {
@@ -109,5 +104,51 @@ impl Search {
         }
         *self = Self { is_repeated: true, ..Self::of(self.field.clone()) };
         Found::MorePages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn contact(id: usize) -> Remote {
+        Remote { id: ContactId::new(id.to_string()).unwrap(), fields: BTreeMap::new(), tags: BTreeSet::new() }
+    }
+
+    fn search() -> Search {
+        Search::of(Field::text("phone", "1"))
+    }
+
+    #[test]
+    fn a_search_is_too_loose_beyond_so_many_contacts_and_pages() {
+        let check = |count: usize, expected: Option<usize>| {
+            let found = search().take(&Page::of((0..count).map(contact).collect()));
+            let others = match &found {
+                Found::Absent(others) => Some(others.len()),
+                Found::Endless => None,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(others, expected, "{count}");
+        };
+        check(0, Some(0));
+        check(CONTACTS_PER_FIND, Some(CONTACTS_PER_FIND));
+        check(CONTACTS_PER_FIND + 1, None);
+        let mut walked = search();
+        for page in 1..PAGES_PER_FIND {
+            let shown = Page::of(vec![contact(page as usize)]).followed(true);
+            assert_eq!(walked.take(&shown), Found::MorePages);
+        }
+        let mut ended = walked.clone();
+        assert!(matches!(ended.take(&Page::of(vec![contact(99)])), Found::Absent(others) if others.len() == 50));
+        assert_eq!(walked.take(&Page::of(vec![contact(99)]).followed(true)), Found::Endless);
+    }
+
+    #[test]
+    fn a_contact_that_moves_to_the_next_page_is_counted_once() {
+        let mut walked = search();
+        assert_eq!(walked.take(&Page::of(vec![contact(1), contact(2)]).followed(true)), Found::MorePages);
+        let last = Page { total: Some(3), ..Page::of(vec![contact(2), contact(3)]) };
+        assert!(matches!(walked.take(&last), Found::Absent(others) if others.len() == 3));
     }
 }

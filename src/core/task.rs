@@ -289,11 +289,9 @@ impl Task {
         match &self.stage {
             Stage::Searching { search, .. } => Step::Call(search.call()),
             Stage::Creating => Step::Call(Call::Create { fields: first_fields(&self.contact).to_vec() }),
-            Stage::Settling { nth, search } => {
+            Stage::Settling { search, .. } => {
                 let due = self.search_due(now);
-                // Further pages of a search, and searches by further fields, belong to it and do not wait again.
-                let is_begun = *nth > 0 || search.is_under_way();
-                if now < due && !is_begun { Step::Wait(due) } else { Step::Call(search.call()) }
+                if now < due { Step::Wait(due) } else { Step::Call(search.call()) }
             }
             Stage::Checking { other, .. } => Step::Call(Call::Read { id: other.clone() }),
             Stage::Confirming { id } => Step::Call(Call::Read { id: id.clone() }),

@@ -272,6 +272,18 @@ impl OnTheWay {
         }
     }
 
+    fn outcome(&self, at: Timestamp) -> Option<Outcome> {
+        match self.task.step(at) {
+            Step::Done(outcome) => Some(outcome),
+            Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
+        }
+    }
+
+    // The refusal that decides whether this outcome is the row's: as long as that is open, it is not written down.
+    fn held_by(&self, outcome: &Outcome) -> Option<(CallKind, Timestamp)> {
+        self.refused.filter(|_| matches!(outcome, Outcome::Rejected(_)) && self.place.is_some())
+    }
+
     // Whether it was tried in vain, so that others go first the next time. One whose create was lost is settled first of all,
     // unless that is so for the second time.
     fn was_tried(&self) -> bool {
@@ -319,7 +331,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         tempo.outlook(self.calls_left.get(), &self.budget.left(), self.job.call_timeout)
     }
 
-    // What an earlier process was asked for holds for this one.
+    // What an earlier process was asked for holds for this one, and so does what another channel of the token was asked for.
     fn stop_if_asked_to_wait(&self) {
         if let Some(until) = self.pace.paused_until() {
             self.stop_if_it_waits_longer(until, RATE_LIMIT_WAIT);
@@ -356,6 +368,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             tokio::select! {
                 biased;
                 _ = tick.tick() => {
+                    // Another channel of the same token may have been asked.
+                    self.stop_if_asked_to_wait();
                     self.job.observer.tell(&Event::Tick {
                         used: self.pace.used(),
                         limit: self.pace.limit(),
@@ -393,7 +407,12 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // The next contact that can begin. Those that need a call which is paused are put aside, but for one at a time that finds
     // out whether such calls work again.
     async fn next(&self, queue: &mut Queue, deferred: &mut Deferred) -> Result<Option<OnTheWay>, JournalError> {
-        if let Some(next) = deferred.take(&self.gates) {
+        // Whoever could send its call only when the time is over, is not to begin.
+        let is_in_time = |kind| match self.gates.room(kind, &Failures::default(), true, self.job.clock.now()) {
+            Room::At(until) => self.budget.waits_for(until),
+            Room::Free | Room::Occupied => true,
+        };
+        if let Some(next) = deferred.take(&self.gates, is_in_time) {
             return Ok(Some(next));
         }
         for _ in 0..DEFERRED_AT_ONCE {
@@ -403,7 +422,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 Some(_) | None => return Ok(Some(next)),
             }
         }
-        Ok(deferred.take(&self.gates))
+        Ok(deferred.take(&self.gates, is_in_time))
     }
 
     // The kind of call that a contact comes to first, as far as it changes anything: whoever is searched for and may not be
@@ -468,7 +487,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             }
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
-                    if let Some(refused) = self.holds(contact, &outcome) {
+                    if let Some(refused) = contact.held_by(&outcome) {
                         return Ok(End::Held(refused, outcome));
                     }
                     self.job.journal.concluded(self.implied(contact, true, Some(&outcome))).await?;
@@ -495,7 +514,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                         self.reject_held_until(kind, begun).await?;
                     }
                     if let Some(outcome) = outcome {
-                        return Ok(match self.holds(contact, &outcome) {
+                        return Ok(match contact.held_by(&outcome) {
                             Some(refused) => End::Held(refused, outcome),
                             None => End::Done(outcome),
                         });
@@ -520,11 +539,6 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 }
             }
         }
-    }
-
-    // The refusal that decides whether this outcome is the row's: as long as that is open, it is not written down.
-    fn holds(&self, contact: &OnTheWay, outcome: &Outcome) -> Option<(CallKind, Timestamp)> {
-        contact.refused.filter(|_| matches!(outcome, Outcome::Rejected(_)) && contact.place.is_some())
     }
 
     // A success of the same kind of call, which began then: the rows that were refused before it were refused themselves.
@@ -576,9 +590,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 let slot = self.slots.acquire().await.expect("the semaphore is never closed");
                 let asked = self.job.clock.now();
                 let passage = self.pace.permit(self.budget.latest()).await.map_err(|_too_late| StopReason::Deadline)?;
-                self.gates.held_back(kind, asked, self.job.clock.now());
+                // What holds a scout up holds up the call that it is on its way to.
+                for held in [Some(kind), contact.scout.filter(|scout| *scout != kind)].into_iter().flatten() {
+                    self.gates.held_back(held, asked, self.job.clock.now());
+                }
                 // Calls of its kind may be paused by now; then the permit is given back.
-                let Some(turn) = self.gates.enter(kind, &contact.failures, self.job.clock.now()) else {
+                let Some(turn) =
+                    self.gates.enter(kind, &contact.failures, contact.scout == Some(kind), self.job.clock.now())
+                else {
                     return Ok(None);
                 };
                 // Nobody else can have taken the last call since: without a wait, this goes on alone.
@@ -607,12 +626,13 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // stop meanwhile.
     async fn gate(&self, contact: &OnTheWay, kind: CallKind) -> bool {
         loop {
-            let until = match self.gates.room(kind, &contact.failures, self.job.clock.now()) {
-                Room::Free => return true,
-                Room::At(until) if !self.budget.waits_for(until) => return false,
-                Room::At(until) => Some(until),
-                Room::Occupied => None,
-            };
+            let until =
+                match self.gates.room(kind, &contact.failures, contact.scout == Some(kind), self.job.clock.now()) {
+                    Room::Free => return true,
+                    Room::At(until) if !self.budget.waits_for(until) => return false,
+                    Room::At(until) => Some(until),
+                    Room::Occupied => None,
+                };
             // Those that only wait for the first answers to their kind are still in the way of others: so the order stays.
             let is_asleep = self.gates.health().is_paused(kind);
             if is_asleep {
@@ -667,8 +687,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         }
         let before = contact.task.clone();
         contact.task.apply(call, &attempt, at);
-        let outcome = self.outcome(contact, at);
-        let written = outcome.as_ref().filter(|outcome| self.holds(contact, outcome).is_none());
+        let outcome = contact.outcome(at);
+        let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
         let implied = self.implied_by(contact, before.standing(), call, written);
         let ended = Ended { number, attempt: attempt.clone(), at };
         let recorded = self.job.journal.answered(ended.clone(), implied).await?;
@@ -684,8 +704,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         if let Some(named) = named {
             contact.task.claimed(call, &named, &by, at);
         }
-        let outcome = self.outcome(contact, at);
-        let written = outcome.as_ref().filter(|outcome| self.holds(contact, outcome).is_none());
+        let outcome = contact.outcome(at);
+        let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
         let implied = self.implied(contact, *contact.task.standing() != before, written);
         let _written = self.job.journal.answered(ended, implied).await?;
         Ok((attempt, outcome))
@@ -702,13 +722,6 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             self.distrusts_creates.set(true);
         }
         Ok(())
-    }
-
-    fn outcome(&self, contact: &OnTheWay, at: Timestamp) -> Option<Outcome> {
-        match contact.task.step(at) {
-            Step::Done(outcome) => Some(outcome),
-            Step::Call(_) | Step::Wait(_) | Step::Leave(_) => None,
-        }
     }
 
     // What an answer to `call` implies, with the contact id that it named.

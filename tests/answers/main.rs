@@ -3,88 +3,27 @@
 //! `fixtures/answers` holds answers as such servers give them: the documented ones, those that clients met, and those of
 //! proxies, firewalls and the framework behind the platform. `table.txt` says what each means for each of the six calls,
 //! to be checked by eye. The property test changes them at random and checks what must hold for every answer there is;
-//! its rules are written here once more, apart from the parser's own.
+//! its rules are written here once more, apart from the parser's own. The fuzz target in `fuzz` checks the same rules.
 //!
 //! `CASES=10000000 cargo test --release --test answers` is the full run. `FIRST=N CASES=1` repeats case N.
 
 mod mutation;
 mod oracle;
+mod raw;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use std::{env, fs, thread};
 
-use contactsync::{Answer, Attempt, Call, CallKind, ContactId, Field, Token, dialect};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use contactsync::{Answer, Attempt, CallKind, Token};
 
 use mutation::Mutator;
+use raw::{Raw, TOKEN, call};
 
 /// What each answer means for each call.
 const TABLE: &str = include_str!("table.txt");
-
-/// The token that a mutated answer may repeat.
-const TOKEN: &str = "tok-3cr3t-0123456789abcdef0123456789abcdef";
-
-/// A raw answer.
-#[derive(Clone, Debug)]
-pub struct Raw {
-    /// The HTTP status.
-    pub status: u16,
-    /// Names, in small letters, and values.
-    pub headers: Vec<(String, String)>,
-    /// The body as it came.
-    pub body: Vec<u8>,
-}
-
-impl Raw {
-    // The status line, the headers, an empty line, the body. Lines of a head that was recorded end in CRLF.
-    fn parse(bytes: &[u8]) -> Self {
-        let ends = [&b"\r\n\r\n"[..], b"\n\n"].map(|empty| {
-            let at = bytes.windows(empty.len()).position(|window| window == empty)?;
-            Some((at, at + empty.len()))
-        });
-        let (end, body) = ends.into_iter().flatten().min().expect("an empty line ends the headers");
-        let head = str::from_utf8(&bytes[..end]).expect("a head is text");
-        let mut lines = head.lines();
-        let status_line = lines.next().expect("a status line");
-        let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        let headers = lines.map(|line| header(line).expect("a header")).collect();
-        Self { status, headers, body: bytes[body..].to_vec() }
-    }
-
-    fn header_map(&self) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in &self.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
-            {
-                map.append(name, value);
-            }
-        }
-        map
-    }
-
-    fn answer(&self, call: &Call) -> Answer {
-        dialect::answer(call, self.status, &self.header_map(), &self.body, SystemTime::UNIX_EPOCH)
-    }
-}
-
-/// A call of this kind; a find asks for this page.
-fn call(kind: CallKind, page: u32) -> Call {
-    let id = ContactId::new("1776025372480910").expect("not blank");
-    let fields = ["phone", "lastName", "token"].map(|name| Field::text(name, "x")).to_vec();
-    let tags = vec!["vip".to_owned(), "Blog Updates".to_owned()];
-    match kind {
-        CallKind::Find => Call::Find { field: Field::text("phone", "x"), page },
-        CallKind::Read => Call::Read { id },
-        CallKind::Create => Call::Create { fields },
-        CallKind::Update => Call::Update { id, fields },
-        CallKind::AddTags => Call::AddTags { id, tags },
-        CallKind::RemoveTags => Call::RemoveTags { id, tags },
-    }
-}
 
 fn corpus() -> BTreeMap<String, Raw> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/answers");
@@ -97,7 +36,8 @@ fn corpus() -> BTreeMap<String, Raw> {
         .filter(is_answer)
         .map(|path| {
             let name = path.strip_prefix(&root).expect("a file below it").with_extension("");
-            (name.to_string_lossy().into_owned(), Raw::parse(&fs::read(&path).expect("a file that can be read")))
+            let raw = Raw::parse(&fs::read(&path).expect("a file that can be read"));
+            (name.to_string_lossy().into_owned(), raw.expect("an answer with a status"))
         })
         .collect()
 }

@@ -119,6 +119,11 @@ async fn a_maintenance_longer_than_the_outage_timeout_stops_the_run_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {ran:?}", begun.elapsed());
     assert!(ran.summary().text("reason").contains("until"), "{ran:?}");
     platform.comes_up();
+    // The platform is taken at its word, also by the next run, unless it is told otherwise.
+    let calls = platform.calls().len();
+    scene.program(&format!("resume --json --journal {JOURNAL}")).run().await.exits(4);
+    assert_eq!(platform.calls().len(), calls);
+    scene.program(&format!("resume --json --forget-limit --journal {JOURNAL}")).run().await.exits(0);
     finishes(&scene, &platform, &people).await;
 }
 

@@ -251,9 +251,10 @@ async fn check_wrong_path(options: &str) {
     scene.write("in.csv", people.csv());
     let wrong = scene.sandbox.url().replace("/api/v1", "/api/v2");
     let sync = format!("sync in.csv {options} --json --journal {JOURNAL} --settle 1s --rate 10000 --url");
-    let ran = scene.program(&format!("{sync} {wrong}")).run().await.exits(4);
+    let ran = scene.program(&format!("{sync} {wrong}")).run().await.exits(2);
     let summary = ran.summary();
     assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"), "{options}: {ran:?}");
+    assert_eq!(ran.said(&format!("error: every call to {wrong} was answered 404: ")).len(), 1, "{options}: {ran:?}");
     assert!(summary.text("reason").contains("is the URL right?"), "{options}: {ran:?}");
     assert!(ran.stderr.contains("is the URL right?"), "{options}: {ran:?}");
     assert!(scene.sandbox.contacts(TOKEN).is_empty());

@@ -81,7 +81,7 @@ async fn a_lost_create_without_a_match_field_is_not_sent_again_unasked() {
     let scene = Scene::faulty(lose()).await;
     scene.write("in.csv", "name\nAnn\n");
     let ran = scene.sync("in.csv --mode create").run().await.exits(3);
-    let [warning] = ran.said("warning: in.csv:2: row 1 rejected: unsure")[..] else { panic!("{ran:?}") };
+    let [warning] = ran.said("warning: in.csv:2: row 1 rejected: in doubt")[..] else { panic!("{ran:?}") };
     assert!(warning.contains("no match field"), "{warning}");
     scene.sandbox.set_faults(Faults::default());
     scene.sync("in.csv --mode create").run().await.exits(3);

@@ -288,7 +288,7 @@ async fn every_row_of_the_input_has_its_result() {
     };
     assert_eq!((&rows[4][3], &rows[2][3]), (&id("new@example.com"), &id("same@example.com")));
     assert_eq!(rows[0][5], "line 6 stands for this contact");
-    assert!(rows[3][5].starts_with("conflict: 2 contacts"), "{rows:?}");
+    assert!(rows[3][5].starts_with("conflict: several contacts"), "{rows:?}");
     // What was refused when it was sent is listed as it was read.
     let (_, rejected) = texts(&scene.path("bad.csv"));
     assert_eq!(rejected.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["", "two@example.com"]);

@@ -335,7 +335,7 @@ pub struct ConnectionArgs {
     /// The platform has moved to this URL: the channel's known contacts are the same there
     #[arg(long)]
     pub moved: bool,
-    /// Forget the lower limit that the platform stated in an earlier run
+    /// Forget the lower limit that the platform stated in an earlier run, and until when it asked to wait
     #[arg(long)]
     pub forget_limit: bool,
 }

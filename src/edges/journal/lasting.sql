@@ -68,6 +68,12 @@ CREATE TABLE limits (
     stated INTEGER NOT NULL     -- when it was last stated; it lapses after a day
 ) WITHOUT ROWID;
 
+-- The last call of each window whose wait, asked for with a 429 or a 503, is no longer kept to.
+CREATE TABLE forgotten_waits (
+    window TEXT NOT NULL PRIMARY KEY,
+    call   INTEGER NOT NULL     -- its number
+) WITHOUT ROWID;
+
 -- Contacts that were tried and are still pending, until their row ends. A run takes them last.
 CREATE TABLE left_rows (
     channel  TEXT NOT NULL,

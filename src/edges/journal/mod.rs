@@ -158,13 +158,17 @@ impl Journal {
         self.ask_blocking(move |store| store.learnt_limit_of(&channel, now))
     }
 
-    /// Forgets the limit that the platform stated for a window. It is learnt again from the next answer that states it.
+    /// Forgets the limit that the platform stated for a window, and until when it asked to wait. Both are learnt again from
+    /// the next answer that states them.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
     pub fn forget_limit(&self, window: &WindowId) -> Result<(), JournalError> {
         let window = window.clone();
-        self.ask_blocking(move |store| store.set_learnt_limit(&window, None, Timestamp::default()))
+        self.ask_blocking(move |store| {
+            store.forget_waits(&window)?;
+            store.set_learnt_limit(&window, None, Timestamp::default())
+        })
     }
 
     /// A key of the channel's known contacts that none of these match fields gives, if there is one.

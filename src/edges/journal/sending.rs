@@ -436,6 +436,8 @@ mod tests {
         let expected = [(3, 31), (4, 601), (5, 61)].map(|(at, wait)| (NOON + at * second, wait * second));
         assert_eq!(waits, expected);
         assert_eq!(journal.waits_since(&window(), NOON + 5 * second).await.unwrap(), []);
+        journal.forget_limit(&window()).unwrap();
+        assert_eq!(journal.waits_since(&window(), NOON).await.unwrap(), []);
         assert_eq!(journal.waits_since(&WindowId::of("other", b"salt"), NOON).await.unwrap(), []);
     }
 

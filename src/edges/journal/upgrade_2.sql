@@ -19,6 +19,10 @@ CREATE TABLE turns (
     key     TEXT NOT NULL,
     row     INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE forgotten_waits (
+    window TEXT NOT NULL PRIMARY KEY,
+    call   INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE INDEX calls_lost ON calls (window, ended_at) WHERE result = 'lost';
 -- End of: order of the rows, and learnt limits.
 

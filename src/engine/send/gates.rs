@@ -99,13 +99,14 @@ impl Gates {
         self.health.borrow_mut().held_back(kind, from, until);
     }
 
-    /// Whether a contact with these failures may send one more call of this kind.
+    /// Whether a contact with these failures, a scout or not, may send one more call of this kind.
     ///
-    /// While calls of a kind are paused, a contact whose call has not failed goes first: that it fails again could be its own
-    /// fault.
-    pub fn room(&self, kind: CallKind, failures: &Failures, now: Timestamp) -> Room {
+    /// While calls of a kind are paused, a scout goes first, and then a contact whose call has not failed: that it fails again
+    /// could be its own fault.
+    pub fn room(&self, kind: CallKind, failures: &Failures, is_scout: bool, now: Timestamp) -> Room {
         let (gate, health) = (self.gate(kind), self.health());
-        let yields = health.is_paused(kind) && failures.has(kind) && gate.fresh.get() + gate.scouts.get() > 0;
+        let is_behind = gate.scouts.get() > 0 || failures.has(kind) && gate.fresh.get() > 0;
+        let yields = health.is_paused(kind) && !is_scout && is_behind;
         match health.room(kind, gate.on_their_way.get(), now) {
             Room::Free if yields => Room::Occupied,
             room => room,
@@ -113,8 +114,8 @@ impl Gates {
     }
 
     /// Takes a place among the calls on their way, if there is room.
-    pub fn enter(&self, kind: CallKind, failures: &Failures, now: Timestamp) -> Option<Turn<'_>> {
-        (self.room(kind, failures, now) == Room::Free).then(|| {
+    pub fn enter(&self, kind: CallKind, failures: &Failures, is_scout: bool, now: Timestamp) -> Option<Turn<'_>> {
+        (self.room(kind, failures, is_scout, now) == Room::Free).then(|| {
             let gate = self.gate(kind);
             add(&gate.on_their_way, 1);
             Turn { gate }

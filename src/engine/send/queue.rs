@@ -170,9 +170,10 @@ impl Deferred {
         self.contacts.iter().map(|(_, contact)| contact)
     }
 
-    /// Takes out one that may begin.
-    pub fn take(&mut self, gates: &Gates) -> Option<OnTheWay> {
-        let kind = self.contacts.iter().map(|(kind, _)| *kind).find(|kind| !gates.holds_back(*kind))?;
+    /// Takes out one that may begin, of a kind that `is_in_time`.
+    pub fn take(&mut self, gates: &Gates, is_in_time: impl Fn(CallKind) -> bool) -> Option<OnTheWay> {
+        let may_begin = |kind: &CallKind| !gates.holds_back(*kind) && is_in_time(*kind);
+        let kind = self.contacts.iter().map(|(kind, _)| *kind).find(may_begin)?;
         let of_kind = self.contacts.iter().enumerate().filter(|(_, (other, _))| *other == kind).map(|(at, _)| at);
         let at = of_kind.take(gates.ahead(kind) + 1).last()?;
         let (_, mut contact) = self.contacts.remove(at)?;

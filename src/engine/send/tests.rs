@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Ending, Job, send};
+use super::{Ending, Job, send, send_all};
 use crate::core::answer::{Answer, RateLimit};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
@@ -33,6 +33,12 @@ const LATENCY: Duration = Duration::from_millis(100);
 
 /// What a call is answered instead of being carried out. It is told the call, the row that it is about, from 0, and when.
 type Rule = Box<dyn Fn(&Call, usize, Duration) -> Option<Answer>>;
+
+/// Which rows something is true of.
+type Rows = fn(usize) -> bool;
+
+/// What a call comes to.
+type Failing = fn() -> Answer;
 
 /// A platform of a few lines that fails as it is told.
 struct Platform {
@@ -62,7 +68,7 @@ impl Platform {
         *self.rule.borrow_mut() = Box::new(rule);
     }
 
-    fn row(&self, call: &Call) -> usize {
+    fn row(call: &Call) -> usize {
         let of_id = |id: &ContactId| row_of(id.as_str().trim_start_matches("id"));
         match call {
             Call::Find { field, .. } => row_of(&field.value.text()),
@@ -114,7 +120,7 @@ impl Platform {
 impl Transport for Platform {
     async fn send(&self, call: Cleared<'_>) -> Answer {
         let call = call.call();
-        let (row, at) = (self.row(call), self.clock.now().since(NOON));
+        let (row, at) = (Self::row(call), self.clock.now().since(NOON));
         self.sent.borrow_mut().push((at, call.kind(), row));
         let ruled = (self.rule.borrow())(call, row, at);
         let answer = ruled.unwrap_or_else(|| self.carry_out(call, row).into());
@@ -141,7 +147,17 @@ impl Observer for Listener {
             Event::Done { line, outcome: Outcome::Rejected(_), .. } => self.rejected.borrow_mut().push(*line),
             Event::Paused { .. } => self.paused.set(self.paused.get() + 1),
             Event::KindPaused { .. } => self.kind_paused.set(self.kind_paused.get() + 1),
-            _ => {}
+            Event::Done { .. }
+            | Event::Read { .. }
+            | Event::Sending { .. }
+            | Event::Called { .. }
+            | Event::Trouble { .. }
+            | Event::Throttled { .. }
+            | Event::AskedToWait { .. }
+            | Event::Limited { .. }
+            | Event::Others { .. }
+            | Event::Unsure { .. }
+            | Event::Tick { .. } => {}
         }
     }
 }
@@ -176,12 +192,18 @@ impl Stage {
 
     /// Plans the file, whose rows all have this value.
     fn plan(&self, value: &str) -> i64 {
-        let rows: String = (0..self.rows).map(|n| format!("p{n},{value},t\n")).collect();
-        let csv = format!("phone,name,tags\n{rows}");
+        self.plan_for("c", value)
+    }
+
+    fn plan_for(&self, channel: &str, value: &str) -> i64 {
+        let mut csv = String::from("phone,name,tags\n");
+        for n in 0..self.rows {
+            csv.push_str(&format!("p{n},{value},t\n"));
+        }
         let source = Source::from_reader("file.csv", Box::new(std::io::Cursor::new(csv)), Format::Csv).unwrap();
         let mapping = Mapping::new(source.header(), vec!["phone".into()], self.mode).unwrap();
         let new = NewRun {
-            channel: "c".into(),
+            channel: channel.into(),
             url: "https://example.com".into(),
             kind: "standard".into(),
             rate: 100,
@@ -199,25 +221,35 @@ impl Stage {
     }
 
     async fn send_within(&self, run: i64, limits: Limits) -> Ending {
-        let job = Job {
+        let (window, stop) = (WindowId::of("token", b""), Stop::default());
+        send(Job { limits, ..self.job("c", run, &window, &stop) }).await.unwrap()
+    }
+
+    fn job<'a>(
+        &'a self,
+        channel: &'a str,
+        run: i64,
+        window: &'a WindowId,
+        stop: &'a Stop,
+    ) -> Job<'a, Journal, Platform, Listener> {
+        Job {
             journal: &self.journal,
             run,
-            channel: "c",
-            window: &WindowId::of("token", b""),
+            channel,
+            window,
             policy: self.policy(),
             transport: &self.platform,
             call_timeout: Duration::from_secs(30),
             rate: NonZeroU32::new(100).unwrap(),
             burst: None,
             concurrency: None,
-            limits,
+            limits: self.limits,
             patience: self.patience,
             clock: &self.platform.clock,
             seed: 1,
             observer: &self.listener,
-            stop: &Stop::default(),
-        };
-        send(job).await.unwrap()
+            stop,
+        }
     }
 
     /// Brings the file in one process.
@@ -254,7 +286,6 @@ async fn a_run_whose_creates_all_fail_takes_few_calls_and_stops_after_the_outage
         let stage = Stage { mode, ..Stage::of(100, fails(CallKind::Create)) };
         let ending = stage.bring("a").await;
         let calls = stage.platform.calls();
-        println!("{mode:?}: {calls} calls, {:?}", reason(&ending));
         assert_eq!(
             ending.stopped,
             Some(StopReason::KindDown("creates have failed for 5 minutes: 500 Server Error".into()))
@@ -303,7 +334,7 @@ async fn when_one_kind_fails_contacts_that_do_not_need_it_go_on() {
 #[tokio::test(start_paused = true)]
 async fn a_few_rows_that_always_fail_are_left_and_the_others_finish() {
     // Where they lie: one here and there, all at the beginning, all at the end.
-    let cases: [(&str, fn(usize) -> bool); 3] = [
+    let cases: [(&str, Rows); 3] = [
         ("here and there", |row| row % 20 == 7),
         ("at the beginning", |row| row < 10),
         ("at the end", |row| row >= 190),
@@ -391,7 +422,7 @@ async fn refusals_of_rows_are_told_when_a_success_or_the_end_of_the_run_shows_th
 
 #[tokio::test(start_paused = true)]
 async fn rows_that_fail_at_the_top_of_the_file_do_not_keep_the_others_from_their_turn() {
-    let cases: [(&str, Limits, fn() -> Answer); 3] = [
+    let cases: [(&str, Limits, Failing); 3] = [
         ("refused", Limits { max_calls: Some(40), until: None }, || refused("Your account is suspended.")),
         ("failing", Limits { max_calls: Some(40), until: None }, error_500),
         ("failing, all night", Limits::default(), error_500),
@@ -407,7 +438,6 @@ async fn rows_that_fail_at_the_top_of_the_file_do_not_keep_the_others_from_their
             stage.bring("a").await;
             stage.a_day_later().await;
         }
-        println!("{name}: {nights} nights");
         // Nobody is there twice.
         let ids: BTreeSet<String> = stage.platform.people.borrow().iter().map(|one| one.id.to_string()).collect();
         assert_eq!(ids.len(), 20, "{name}");
@@ -435,16 +465,12 @@ async fn the_end_of_a_file_whose_beginning_changes_every_night_has_its_turn() {
     }
 }
 
-fn retry_after(seconds: u64) -> Option<Duration> {
-    Some(Duration::from_secs(seconds))
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_is_longer_than_the_outage_timeout_stops_at_once() {
-    let throttled = |seconds: u64| Answer::from(Attempt::Throttled { retry_after: retry_after(seconds) });
+    let throttled = |seconds: u64| Answer::from(Attempt::Throttled { retry_after: Some(Duration::from_secs(seconds)) });
     let maintenance = |seconds: u64| {
         let cause = "503 Service Unavailable".to_owned();
-        Answer::from(Attempt::Lost { status: Some(503), cause, retry_after: retry_after(seconds) })
+        Answer::from(Attempt::Lost { status: Some(503), cause, retry_after: Some(Duration::from_secs(seconds)) })
     };
     let bare = Answer::from(Attempt::Throttled { retry_after: None });
     // What the first calls are answered, the outage timeout and the time that the run has in seconds, and whether it stops.
@@ -489,8 +515,31 @@ async fn a_wait_that_is_longer_than_the_outage_timeout_stops_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn channels_of_one_token_stop_together_when_it_is_asked_to_wait() {
+    let asked = || Attempt::Throttled { retry_after: Some(Duration::from_hours(2)) }.into();
+    let stage = Stage::of(150, move |_, row, at| (row == 20 && at.as_secs() < 9).then(asked));
+    let runs = [stage.plan_for("c", "a"), stage.plan_for("d", "a")];
+    let (window, stops) = (WindowId::of("token", b""), [Stop::default(), Stop::default()]);
+    let jobs = [stage.job("c", runs[0], &window, &stops[0]), stage.job("d", runs[1], &window, &stops[1])];
+    for ending in send_all(&jobs).await {
+        assert!(matches!(ending.unwrap().stopped, Some(StopReason::AskedToWait(_))));
+    }
+    let took = stage.platform.clock.now().since(NOON);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_time_is_over_before_the_next_probe_nothing_more_is_searched() {
+    let limits = Limits { max_calls: None, until: Some(NOON + Duration::from_secs(80)) };
+    let stage = Stage { limits, ..Stage::of(100, fails(CallKind::Create)) };
+    let ending = stage.bring("a").await;
+    assert_eq!((ending.stopped, ending.summary.pending), (Some(StopReason::Deadline), 100));
+    assert!(stage.platform.calls() <= 50, "{} calls", stage.platform.calls());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_pause_that_a_503_asked_for_survives_a_restart() {
-    let asked = Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: retry_after(120) };
+    let asked = Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: Some(Duration::from_mins(2)) };
     let told = asked.clone();
     let stage = Stage::of(2, move |_, _, at| (at.as_secs() < 1).then(|| told.clone().into()));
     let run = stage.plan("a");

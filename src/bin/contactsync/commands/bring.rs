@@ -173,6 +173,9 @@ impl Sent<'_> {
         let is_pending = |ending: &Result<Ending, _>| ending.as_ref().is_ok_and(|ending| ending.summary.pending > 0);
         if exit != Exit::Failed && self.endings.iter().any(|(_, ending)| is_pending(ending)) {
             say_how_to_go_on(exit, again, voice);
+            if self.endings.iter().any(|(_, ending)| was_asked_to_wait(ending)) {
+                voice.say(Level::Hint, "add `--forget-limit` when the platform is back earlier than it said");
+            }
         }
         if !missing.is_empty() {
             say_what_to_put_back(&missing, again, voice);
@@ -232,6 +235,10 @@ fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
         let are = if summary.pending == 1 { "is" } else { "are" };
         voice.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
     }
+}
+
+fn was_asked_to_wait(ending: &Result<Ending, JournalError>) -> bool {
+    ending.as_ref().is_ok_and(|ending| matches!(ending.stopped, Some(StopReason::AskedToWait(_))))
 }
 
 fn say_how_to_go_on(exit: Exit, again: &Again<'_>, voice: &Voice) {

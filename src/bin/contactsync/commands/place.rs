@@ -56,7 +56,7 @@ impl Place {
         Ok(ready)
     }
 
-    /// Forgets the lower limits that the platform stated for these channels.
+    /// Forgets the lower limits that the platform stated for these channels, and until when it asked to wait.
     pub fn forget_limits(&self, channels: &[Ready]) -> Result<(), Failure> {
         for channel in channels {
             self.journal.forget_limit(&channel.window)?;

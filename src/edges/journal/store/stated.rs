@@ -19,10 +19,12 @@ impl Store {
         since: Timestamp,
     ) -> Result<Vec<(Timestamp, Duration)>> {
         let mut query = self.db.prepare_cached(
-            "SELECT ended_at, attempt FROM calls WHERE window = ?1 AND ended_at > ?2 AND result = 'throttled'
-             UNION ALL
-             SELECT ended_at, attempt FROM calls WHERE window = ?1 AND ended_at > ?2 AND result = 'lost'
-                 AND attempt ->> '$.lost.retry_after' IS NOT NULL ORDER BY ended_at",
+            "SELECT ended_at, attempt FROM (
+                 SELECT number, ended_at, attempt FROM calls WHERE window = ?1 AND ended_at > ?2 AND result = 'throttled'
+                 UNION ALL
+                 SELECT number, ended_at, attempt FROM calls WHERE window = ?1 AND ended_at > ?2 AND result = 'lost'
+                     AND attempt ->> '$.lost.retry_after' IS NOT NULL)
+             WHERE number > coalesce((SELECT call FROM forgotten_waits WHERE window = ?1), 0) ORDER BY ended_at",
         )?;
         let mut rows = query.query(params![window.as_str(), millis(since)])?;
         let mut waits = Vec::new();
@@ -32,6 +34,14 @@ impl Store {
             waits.extend(asked_wait(&attempt).map(|wait| (Timestamp::from_millis(natural(ended)), wait)));
         }
         Ok(waits)
+    }
+
+    pub(in crate::edges::journal) fn forget_waits(&self, window: &WindowId) -> Result<()> {
+        self.db.execute(
+            "INSERT OR REPLACE INTO forgotten_waits (window, call) SELECT ?1, coalesce(max(number), 0) FROM calls",
+            [window.as_str()],
+        )?;
+        Ok(())
     }
 
     pub(in crate::edges::journal) fn learnt_limit(&self, window: &WindowId) -> Result<Option<LearntLimit>> {

@@ -1,0 +1,69 @@
+//! A raw answer, and the calls that it may be the answer to. The fuzz target takes this file too.
+
+use std::time::SystemTime;
+
+use contactsync::{Answer, Call, CallKind, ContactId, Field, dialect};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+/// The token that a mutated answer may repeat.
+pub const TOKEN: &str = "tok-3cr3t-0123456789abcdef0123456789abcdef";
+
+/// A raw answer.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names, in small letters, and values.
+    pub headers: Vec<(String, String)>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+impl Raw {
+    /// Reads the status line, the headers, an empty line and the body; lines of a head that was recorded end in CRLF. `None`
+    /// when there is no status.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let ends = [&b"\r\n\r\n"[..], b"\n\n"].map(|empty| {
+            let at = bytes.windows(empty.len()).position(|window| window == empty)?;
+            Some((at, at + empty.len()))
+        });
+        let (end, body) = ends.into_iter().flatten().min().unwrap_or((bytes.len(), bytes.len()));
+        let head = String::from_utf8_lossy(&bytes[..end]);
+        let mut lines = head.lines();
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
+        let headers = lines.filter_map(header).collect();
+        Some(Self { status, headers, body: bytes[body..].to_vec() })
+    }
+
+    fn header_map(&self) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in &self.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
+            {
+                map.append(name, value);
+            }
+        }
+        map
+    }
+
+    /// What it means as the answer to this call.
+    pub fn answer(&self, call: &Call) -> Answer {
+        dialect::answer(call, self.status, &self.header_map(), &self.body, SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// A call of this kind; a find asks for this page.
+pub fn call(kind: CallKind, page: u32) -> Call {
+    let id = ContactId::new("1776025372480910").expect("not blank");
+    let fields = ["phone", "lastName", "token"].map(|name| Field::text(name, "x")).to_vec();
+    let tags = vec!["vip".to_owned(), "Blog Updates".to_owned()];
+    match kind {
+        CallKind::Find => Call::Find { field: Field::text("phone", "x"), page },
+        CallKind::Read => Call::Read { id },
+        CallKind::Create => Call::Create { fields },
+        CallKind::Update => Call::Update { id, fields },
+        CallKind::AddTags => Call::AddTags { id, tags },
+        CallKind::RemoveTags => Call::RemoveTags { id, tags },
+    }
+}
