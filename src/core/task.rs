@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields};
-use crate::core::doubt::Doubt;
+use crate::core::doubt::{Doubt, Origin};
 use crate::core::model::{Contact, ContactId, Known, Mode, Remote, Standing};
 use crate::core::search::Search;
 use crate::core::text::Text;
@@ -227,6 +227,10 @@ impl Task {
             doubt.since = Some(since);
             if now.since(since) >= self.policy.settle {
                 doubt.searches = EARLY_SEARCHES;
+            }
+            // An earlier process found out that the given id is gone: it is not asked for again.
+            if matches!(doubt.origin, Origin::GoneId { .. }) && doubt.sent.id() == self.contact.id() {
+                self.fell_back = true;
             }
             // Another content may be taken for another contact by a platform that gave this one's to an existing one.
             if doubt.sent.fields() != self.contact.fields() {
