@@ -419,7 +419,7 @@ impl Remote {
     }
 
     /// Whether the contact's value in this field could be the same one in another form: a phone with or without its
-    /// `+`, country code (API.md, trap 9) or WhatsApp's `1` after `+52`; other case, punctuation or Unicode form; a
+    /// `+`, country code (API.md, trap 9) or the `1` of mobiles after `+52`; other case, punctuation or Unicode form; a
     /// number; or cut short. True for a contact without the field.
     pub fn resembles(&self, field: &Field) -> bool {
         let bare = |value: &Value| -> String {

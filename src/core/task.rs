@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields};
-use crate::core::doubt::Doubt;
+use crate::core::doubt::{Doubt, Origin};
 use crate::core::model::{Contact, ContactId, Known, Mode, Remote, Standing};
 use crate::core::search::Search;
 use crate::core::text::Text;
@@ -142,6 +142,7 @@ enum Stage {
 
 /// The state of one contact on its way.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each tells of one thing that happened on the way")]
 pub struct Task {
     contact: Contact,
     policy: Policy,
@@ -227,6 +228,10 @@ impl Task {
             if now.since(since) >= self.policy.settle {
                 doubt.searches = EARLY_SEARCHES;
             }
+            // An earlier process found out that the given id is gone: it is not asked for again.
+            if matches!(doubt.origin, Origin::GoneId { .. }) && doubt.sent.id() == self.contact.id() {
+                self.fell_back = true;
+            }
             // Another content may be taken for another contact by a platform that gave this one's to an existing one.
             if doubt.sent.fields() != self.contact.fields() {
                 doubt.conflict = None;
@@ -290,9 +295,8 @@ impl Task {
                 if now < due { Step::Wait(due) } else { Step::Call(search.call()) }
             }
             Stage::Checking { other, .. } => Step::Call(Call::Read { id: other.clone() }),
-            Stage::Confirming { id } => Step::Call(Call::Read { id: id.clone() }),
             Stage::Writing => self.next_write().map_or_else(|| Step::Done(self.written()), Step::Call),
-            Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
+            Stage::Confirming { id } | Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
             Stage::Over(outcome) => Step::Done(outcome.clone()),
             Stage::Left(reason) => Step::Leave(reason.clone()),
         }

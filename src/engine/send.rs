@@ -365,12 +365,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 let Some(next) = self.next(&mut queue, &mut deferred).await? else { break };
                 active.push(Box::pin(self.bring_or_settle(next)));
             }
+            // In a fixed order, so that a simulated run can be repeated. A tick keeps nothing else waiting.
             tokio::select! {
-                ended = active.next() => match ended {
-                    Some(ended) => ended?,
-                    None => break,
-                },
-                () = self.fell_asleep.notified() => {}
+                biased;
                 _ = tick.tick() => {
                     // Another channel of the same token may have been asked.
                     self.stop_if_asked_to_wait();
@@ -381,6 +378,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                         outlook: self.outlook(),
                     });
                 }
+                ended = active.next() => match ended {
+                    Some(ended) => ended?,
+                    None => break,
+                },
+                () = self.fell_asleep.notified() => {}
             }
         }
         // Where the next run begins.

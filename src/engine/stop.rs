@@ -90,6 +90,7 @@ impl Stop {
         match &self.above {
             None => own.await,
             Some(above) => tokio::select! {
+                biased;
                 () = own => {}
                 () = Box::pin(above.asked()) => {}
             },

@@ -98,6 +98,10 @@ impl Task {
     fn not_found_yet(&mut self, nth: usize, field: &Field, others: &[OtherHit]) {
         let Standing::InDoubt(doubt) = &mut self.standing else { return };
         doubt.notice(others, field);
+        // No create was sent yet: whatever is shown now was there before it.
+        if matches!(doubt.origin, Origin::GoneId { .. }) {
+            self.seen.get_or_insert_default().extend(others.iter().map(|other| other.digest));
+        }
         if doubt.searches < EARLY_SEARCHES {
             doubt.searches += 1;
             self.stage = self.settle();

@@ -1313,6 +1313,49 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
     );
 }
 
+/// Processes that are shorter than the search lag: what one found out about a given id, the next does not ask again.
+#[test]
+fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
+    let row = |given: &str| {
+        let matches = vec![Field::text("phone", "1")];
+        Contact::new(Draft { id: Some(id(given)), matches, ..Draft::default() }).unwrap()
+    };
+    let begun = task(row("5"), Standing::Unknown, Mode::Upsert);
+    let first = check(
+        "the first process",
+        begun,
+        &[("update 5 1", missing()), ("read 5", missing())],
+        &Step::Wait(start() + Duration::from_secs(3)),
+    );
+    let next = |given: &str| {
+        let now = start() + Duration::from_hours(1);
+        Task::new(row(given), first.standing().clone(), policy(Mode::Upsert), &[], now)
+    };
+    let none = || ("find phone p1", page(&[]));
+    check("the next", next("5"), &[none(), ("create 1", created("7"))], &done(Outcome::Created));
+    check("another id by now", next("6"), &[none(), ("update 6 1", Attempt::Done)], &done(Outcome::Updated));
+}
+
+#[test]
+fn what_the_searches_for_a_gone_id_showed_was_there_before_the_create() {
+    let matches = vec![Field::text("phone", "1")];
+    let row = Contact::new(Draft { id: Some(id("5")), matches, ..Draft::default() }).unwrap();
+    let others = || ("find phone p1", page(&[remote("8", &[("phone", "11")], &[])]));
+    let script = [
+        ("update 5 1", missing()),
+        ("read 5", missing()),
+        others(),
+        others(),
+        others(),
+        ("create 1", lost()),
+        others(),
+        others(),
+        others(),
+        ("create 1", created("7")),
+    ];
+    check("another create", task(row, Standing::Unknown, Mode::Upsert), &script, &done(Outcome::Created));
+}
+
 #[test]
 fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
     let distrusting = || {

@@ -121,6 +121,7 @@ impl Pace {
                 Next::Permit { permit, is_probe } => return Ok(Passage::new(self, permit, now, is_probe)),
                 Next::At(moment) if is_late(moment) => return Err(TooLate),
                 Next::At(moment) => tokio::select! {
+                    biased;
                     () = self.clock.sleep_until(moment) => {}
                     () = self.changed.notified() => {}
                 },

@@ -136,7 +136,7 @@ pub(super) fn is_about_token(message: &str, names_carried: impl Fn(&str) -> bool
             || INVALID_PHRASES.iter().any(|phrase| has_phrase(&words, phrase));
         let is_field = words.iter().any(|word| FIELD_WORDS.contains(word));
         let is_api = API_TOKEN_PHRASES.iter().any(|phrase| has_phrase(&words, phrase));
-        is_bad && !is_field && (is_api || (has_plain_token(&words) && !names_carried(sentence)))
+        is_bad && !is_field && (is_api || (has_plain_token(sentence) && !names_carried(sentence)))
     })
 }
 
@@ -254,11 +254,16 @@ const INVALID_PHRASES: [&str; 12] = [
 ];
 
 // `token` as a word of its own, with nothing before it that makes it another token.
-fn has_plain_token(words: &[&str]) -> bool {
-    words.iter().enumerate().any(|(at, word)| {
-        let before = at.checked_sub(1).map(|at| words[at]);
-        *word == "token"
-            && before.is_none_or(|before| TOKEN_ARTICLES.contains(&before) || INVALID_WORDS.contains(&before))
+fn has_plain_token(sentence: &str) -> bool {
+    let is_part = |sign: char| sign.is_alphanumeric() || sign == '_';
+    sentence.match_indices("token").any(|(at, found)| {
+        let (before, after) = (&sentence[..at], &sentence[at + found.len()..]);
+        if before.ends_with(is_part) || after.starts_with(is_part) {
+            return false;
+        }
+        // A sign between the two parts them: `access denied: token expired`.
+        let word = words_of(before.trim_end()).last().filter(|_| before.trim_end().ends_with(is_part));
+        word.is_none_or(|word| TOKEN_ARTICLES.contains(&word) || INVALID_WORDS.contains(&word))
     })
 }
 
@@ -275,7 +280,8 @@ pub(super) fn is_about_limit(message: &str, names_carried: impl Fn(&str) -> bool
     })
 }
 
-const TOO_MANY: [&str; 11] = [
+const TOO_MANY: [&str; 12] = [
+    "throttled",
     "too many requests",
     "too many attempts",
     "too many calls",
@@ -289,7 +295,12 @@ const TOO_MANY: [&str; 11] = [
     "demasiadas consultas",
 ];
 
-const LIMIT_PHRASES: [&str; 21] = [
+const LIMIT_PHRASES: [&str; 26] = [
+    "requests per minute",
+    "calls per minute",
+    "solicitudes por minuto",
+    "peticiones por minuto",
+    "llamadas por minuto",
     "rate limit",
     "rate_limit",
     "ratelimit",
@@ -449,6 +460,8 @@ mod tests {
             "The access token has expired",
             "This token is no longer valid",
             "Error: token expired",
+            "Access denied: token expired",
+            "Forbidden (invalid token)",
             "Unauthenticated.",
             "unauthorized",
             "No autorizado",
@@ -469,6 +482,8 @@ mod tests {
             "The reset token has expired",
             "CSRF token mismatch.",
             "The device_token is invalid",
+            "The tokens are invalid",
+            "The device  token is invalid",
             "Token accepted",
             "The value is invalid",
             "The token is invalid for this phone",
@@ -498,6 +513,9 @@ mod tests {
             "Quota exceeded for this account.",
             "Monthly quota has been exhausted",
             "You are being rate limited",
+            "Request was throttled. Expected available in 37 seconds.",
+            "You exceeded the limit of 100 requests per minute",
+            "Ha superado el máximo de 100 llamadas por minuto",
             "Demasiadas solicitudes",
             "Demasiados intentos.",
             "Cuota excedida",
