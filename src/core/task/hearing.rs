@@ -13,7 +13,8 @@ use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
 // What to do about a contact that may be the one in doubt, in another form.
-const CORRECT_IT: &str = "if it is the same contact, correct the value in the input or on the platform";
+const CORRECT_IT: &str =
+    "if it is the same contact, correct the value in the input or on the platform; if not, create the contact there";
 
 impl Task {
     pub(super) fn heard_find(&mut self, attempt: &Attempt) {
