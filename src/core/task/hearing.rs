@@ -235,6 +235,9 @@ impl Task {
                 self.stage = Stage::Writing;
             }
             Attempt::Lost { .. } | Attempt::Queued { .. } => self.create_was_lost(now),
+            // The platform may have created the contact and failed to find something else: only a refusal in its own form
+            // means that there was no effect. Without a match field no search can tell, and a wrong URL would reject the row.
+            Attempt::WrongPath { .. } if !self.contact.matches().is_empty() => self.create_was_lost(now),
             Attempt::Taken { message, by } => {
                 self.standing = self.before_send.clone();
                 match by {
