@@ -6,8 +6,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use contactsync::{
-    Call, CallKind, Carried, ContactId, Counts, Ended, Forecast, Implied, Item, Journal, JournalError, LearntLimit,
-    Policy, Recorded, RunState, SendJournal, Setting, Started, Timestamp, WindowId,
+    Attempt, Call, CallKind, Carried, ContactId, Counts, Ended, Forecast, Implied, Item, Journal, JournalError,
+    LearntLimit, Policy, Recorded, RunState, SendJournal, Setting, Started, Timestamp, WindowId,
 };
 use tokio::sync::Notify;
 
@@ -138,6 +138,18 @@ impl SendJournal for Gated<'_> {
 
     async fn answered(&self, mut ended: Ended, mut implied: Implied) -> Result<Recorded> {
         self.gate().await;
+        if self.bug == Some(Bug::ClaimedIdBelieved) {
+            implied.names_id = None;
+        }
+        // What a lost create and the searches for it imply. A process that finds no moment takes its own beginning.
+        let is_of_doubt = match &ended.attempt {
+            Attempt::Lost { .. } => true,
+            Attempt::Page(page) => page.contacts.is_empty(),
+            _ => false,
+        };
+        if self.bug == Some(Bug::SearchesBegunAnew) && is_of_doubt {
+            implied.standing = None;
+        }
         let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
         let late = self.late.borrow_mut().remove(&contact_of);
         if let Some((run, call, sent, at)) = late {
@@ -158,6 +170,9 @@ impl SendJournal for Gated<'_> {
     }
 
     async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>> {
+        if self.bug == Some(Bug::ClaimedIdBelieved) {
+            return Ok(None);
+        }
         self.inner.holder(channel, id, key).await
     }
 

@@ -1,60 +1,149 @@
 //! What must be true at the end of a scenario, by the platform's own ledger.
 
-use contactsync::{Ending, Field, Limits, Mode, RunSummary, StopReason};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use crate::platform::Person;
+use contactsync::{Ending, Field, Limits, ListedRow, Mode, Rows, RunSummary, StopReason};
+
+use crate::platform::{Ledger, Person};
 use crate::scenario::{Channel, Row, TIMEOUT};
 
 /// The span over which the platform counts, in milliseconds.
 pub const MINUTE: u64 = 60_000;
 
+/// What a night is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Night {
+    /// Something went wrong: rows may be rejected with the platform's words.
+    Faulty,
+    /// Nothing goes wrong any more: only rows that cannot be decided may be rejected.
+    Clean,
+}
+
 /// Holds the channel's platform against its file and the run's summary.
-pub fn check(channel: &Channel<'_>, summary: &RunSummary) -> Result<(), String> {
+pub fn check(channel: &Channel<'_>, summary: &RunSummary, night: Night) -> Result<(), String> {
     let broken = |what: String| Err(format!("{}: {what}", channel.name));
     let ledger = channel.platform.ledger.borrow();
-    let (mut wrong, mut missing) = (0, 0);
-    for (n, row) in channel.rows.iter().enumerate() {
-        let found: Vec<&Person> = ledger.people.iter().filter(|person| is(person, row)).collect();
-        match found.as_slice() {
-            [] => missing += 1,
-            // What `create` made is left alone on later nights, whatever the file wants then.
-            [person] if channel.scenario.mode == Mode::Create && channel.scenario.keyed => {
-                wrong += u64::from(!has_tags(person, row));
-            }
-            [person] => {
-                let wanted = channel.wanted(n);
-                let has = |field: &Field| person.fields.get(&*field.name).is_some_and(|value| value.same(&field.value));
-                wrong += u64::from(!wanted.iter().all(has) || !has_tags(person, row));
-            }
-            [_, _, ..] => return broken(format!("{} is there {} times: twice", row.key, found.len())),
+    let rejected = rejected(channel);
+    if rejected.len() as u64 != summary.rejected {
+        return broken(format!("{} rejected in the summary, {} in the journal", summary.rejected, rejected.len()));
+    }
+    for (&n, reason) in &rejected {
+        if !may_be_rejected(channel, &ledger, n, reason, night) {
+            return broken(format!("row {n} is rejected in a {night:?} night: {reason}"));
         }
     }
-    let strangers = ledger.people.iter().filter(|person| !channel.rows.iter().any(|row| is(person, row))).count();
-    if strangers > 0 {
-        return broken(format!("{strangers} contacts that nobody wanted"));
+    for (n, row) in channel.rows.iter().enumerate() {
+        let found: Vec<&Person> =
+            ledger.people.iter().filter(|person| person.row == Some(n) && !person.overwritten).collect();
+        if found.len() > 1 {
+            return broken(format!("{} is there {} times: twice", row.key, found.len()));
+        }
+        // A contact that the platform made of another one is neither here nor there.
+        if rejected.contains_key(&n) || ledger.overwritten.contains(&n) {
+            continue;
+        }
+        let Some(person) = found.first() else { return broken(format!("{} is missing", row.key)) };
+        if !is_right(channel, n, row, person) {
+            return broken(format!("{} differs from the file: {person:?}", row.key));
+        }
     }
-    let absent = channel.rows.iter().filter(|row| row.there.is_none()).count() as u64;
-    let rejected = match (channel.scenario.mode, channel.scenario.keyed) {
-        (Mode::Update, _) => absent..=absent,
-        (Mode::Upsert | Mode::Create, true) => 0..=0,
-        // Without a match field, a create whose answer was lost is set aside as unsure: it may be there or not.
-        (Mode::Upsert | Mode::Create, false) => wrong + missing..=channel.rows.len() as u64,
-    };
-    if !rejected.contains(&summary.rejected) {
-        return broken(format!("{} rejected, expected {rejected:?}", summary.rejected));
-    }
-    if channel.scenario.keyed && wrong > 0 {
-        return broken(format!("{wrong} contacts differ from the file"));
-    }
-    if missing > summary.rejected {
-        return broken(format!("{missing} contacts are missing, and {} rows were rejected", summary.rejected));
-    }
+    check_people(channel, &ledger)?;
     let s = summary;
     if s.rows != channel.rows.len() as u64
         || s.rows != s.created + s.updated + s.unchanged + s.rejected + s.merged + s.pending
     {
         return broken(format!("the rows do not add up: {s:?}"));
     }
+    check_limit(channel)
+}
+
+// Nothing of one row is on the contact of another, and what counted as created was not there before.
+fn check_people(channel: &Channel<'_>, ledger: &Ledger) -> Result<(), String> {
+    let broken = |what: String| Err(format!("{}: {what}", channel.name));
+    for person in &ledger.people {
+        let Some(row) = person.row else {
+            let is_stranger = channel.scenario.strangers && person.made.is_none() && person.tags.is_empty();
+            if !is_stranger {
+                return broken(format!("a contact that no row wanted, or the tags of one: {person:?}"));
+            }
+            continue;
+        };
+        // What the platform made of one row's contact may have the tags that it had before.
+        let is_overwritten = person.overwritten || ledger.overwritten.contains(&row);
+        let is_owner = |owner: &str| {
+            let of = owner.strip_prefix("row").and_then(|of| of.parse::<usize>().ok());
+            of.is_some_and(|of| of == row || (is_overwritten && of / 2 == row / 2))
+        };
+        let mut owners = person.tags.iter().filter_map(|tag| tag.split_once(" tag")).map(|tag| tag.0);
+        if !owners.all(is_owner) {
+            return broken(format!("the contact of row {row} has another one's tags: {:?}", person.tags));
+        }
+        let foreign = person.fields.values().find(|value| {
+            let text = value.text().into_owned();
+            text.strip_prefix("value ")
+                .and_then(|rest| rest.split(' ').next()?.parse().ok())
+                .is_some_and(|of: usize| of != row)
+        });
+        if let Some(foreign) = foreign.filter(|_| !is_overwritten) {
+            return broken(format!("the contact of row {row} has another one's value: {foreign:?}"));
+        }
+        if person.made.is_some() && channel.rows[row].there.is_some() {
+            return broken(format!("row {row} was there and is created again: twice"));
+        }
+    }
+    for line in &*channel.watcher.created.borrow() {
+        let row = usize::try_from(line - 2).expect("lines are few");
+        if channel.rows[row].there.is_some() {
+            return broken(format!("row {row} counts as created, and it was there before"));
+        }
+    }
+    Ok(())
+}
+
+fn may_be_rejected(channel: &Channel<'_>, ledger: &Ledger, n: usize, reason: &str, night: Night) -> bool {
+    let scenario = channel.scenario;
+    if reason.starts_with("not on the platform") {
+        return scenario.mode == Mode::Update && channel.rows[n].there.is_none();
+    }
+    // A process that was killed between the intent and the call leaves a doubt as well.
+    let was_tried = ledger.tried.contains(&n) || scenario.is_killed() || channel.rows[n].stale_id;
+    let other_contact = ledger.overwritten.contains(&n) || (ledger.misnamed && !scenario.keyed);
+    let undecided = if reason.starts_with("in doubt") {
+        // Its create was sent, and no search can tell what became of it: without a match field, in another form, or
+        // among others of which it is not known whether they were there before.
+        let unsearched = scenario.strangers && scenario.mode == Mode::Create;
+        was_tried && (!scenario.keyed || scenario.form.is_some() || unsearched || other_contact)
+    } else {
+        reason.starts_with("conflict") && other_contact
+    };
+    undecided || (night == Night::Faulty && ledger.refused.contains(&n))
+}
+
+// The rows of the channel's newest run that are rejected, with the reasons.
+fn rejected(channel: &Channel<'_>) -> BTreeMap<usize, String> {
+    let run = channel.journal.newest(&channel.name).expect("the journal works").expect("there is a run");
+    let note = |rejected: &mut BTreeMap<usize, String>, row: ListedRow| {
+        let number = usize::try_from(row.line - 2).expect("lines are few");
+        rejected.insert(number, row.reason.unwrap_or_default());
+        ControlFlow::Continue(())
+    };
+    channel.journal.each_row(run.sync, Rows::Rejected, BTreeMap::new(), note).expect("the journal works")
+}
+
+fn is_right(channel: &Channel<'_>, n: usize, row: &Row, person: &Person) -> bool {
+    // What `create` made is left alone on later nights, whatever the file wants then.
+    if channel.scenario.mode == Mode::Create && channel.scenario.keyed {
+        return has_tags(person, row);
+    }
+    let wanted = channel.wanted(n);
+    // The key is there, in whatever form.
+    let has = |field: &Field| person.fields.get(&*field.name).is_some_and(|value| value.same(&field.value));
+    wanted.iter().skip(1).all(has) && has_tags(person, row)
+}
+
+fn check_limit(channel: &Channel<'_>) -> Result<(), String> {
+    let broken = |what: String| Err(format!("{}: {what}", channel.name));
     let token = channel.platform.token.borrow();
     if token.refused > 0 && channel.scenario.has_the_token_alone() {
         return broken(format!("{} calls were refused", token.refused));
@@ -117,13 +206,12 @@ pub fn check_limits(
     }
 }
 
-fn is(person: &Person, row: &Row) -> bool {
-    row.fields.first().is_some_and(|key| person.fields.get(&*key.name).is_some_and(|value| value.same(&key.value)))
-}
-
 fn has_tags(person: &Person, row: &Row) -> bool {
     let tags = row.tags.iter().all(|tag| person.tags.contains(tag)) && !person.tags.contains("old");
     // What others put there stays.
-    let theirs = row.there.as_ref().is_none_or(|(_, tags)| !tags.contains(&"theirs") || person.tags.contains("theirs"));
+    let theirs = row
+        .there
+        .as_ref()
+        .is_none_or(|(_, tags)| !tags.iter().any(|tag| tag == "theirs") || person.tags.contains("theirs"));
     tags && theirs
 }

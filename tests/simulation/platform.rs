@@ -1,20 +1,29 @@
-//! The model of the platform: contacts, the limiter, faults, and the ledger of what really happened.
+//! The model of the platform: contacts, the limiter, faults, and the ledger of what really happened. Its answers are HTTP
+//! as it comes over the wire, read by the client's own parser.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use contactsync::{
-    Answer, Attempt, Call, CallKind, Cleared, ContactId, Field, Page, RateLimit, Remote, Transport, Value,
-};
+use contactsync::sandbox::{Fault, StoredForm};
+use contactsync::{Answer, Attempt, Call, CallKind, Cleared, ContactId, Field, Page, RateLimit, Transport, Value};
 use fastrand::Rng;
+use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use crate::oracle::MINUTE;
-use crate::scenario::Bug;
+use crate::scenario::{Bug, EPOCH};
+use crate::trouble::{self, Raw, Trouble, answer_instead, distorted, is_uncounted, throttled};
+
+/// How many contacts a page of a search has.
+const PAGE: usize = 10;
+
+/// How many pages [`Fault::EndlessHits`] has.
+const ENDLESS_PAGES: usize = 200;
 
 /// How often each thing goes wrong, as a share of the calls.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +47,16 @@ pub struct Faults {
     pub others: u32,
     /// Whether answers say what is left of the limit.
     pub tells: bool,
+    /// The misbehaviour of real servers.
+    pub troubles: Vec<Trouble>,
+}
+
+impl Faults {
+    /// Without what loses or delays answers by itself.
+    pub fn only_troubles(self) -> Self {
+        let Self { latency, limit, troubles, tells, .. } = self;
+        Self { latency, limit, troubles, tells, ..Self::default() }
+    }
 }
 
 /// How a platform is not there.
@@ -52,24 +71,37 @@ pub enum Outage {
 impl Outage {
     pub const ALL: [Self; 4] = [Self::RefusesConnections, Self::Silent, Self::BadGateway, Self::Firewall];
 
-    fn attempt(self) -> Attempt {
-        let lost = |status, cause: &str| Attempt::lost(status, cause.to_owned());
+    fn answer(self) -> Came {
         match self {
-            Self::RefusesConnections => Attempt::Unsent { cause: "connection refused".into() },
-            Self::Silent => lost(None, "timed out"),
-            Self::BadGateway => lost(Some(502), "502 Bad Gateway"),
-            Self::Firewall => lost(Some(403), "403, not the API's answer: probably a firewall or proxy"),
+            Self::RefusesConnections => Came::Not(Attempt::Unsent { cause: "connection refused".into() }),
+            Self::Silent => Came::Not(Attempt::lost(None, "timed out".into())),
+            Self::BadGateway => Came::Whole(Raw::page(502, "502 Bad Gateway")),
+            Self::Firewall => Came::Whole(Raw::page(403, "403 Forbidden")),
         }
     }
+}
+
+/// What comes back over the wire.
+enum Came {
+    Whole(Raw),
+    /// Nothing that can be read.
+    Not(Attempt),
 }
 
 #[derive(Clone, Debug)]
 pub struct Person {
     pub id: ContactId,
+    /// The row of the file that it was made for, or stood for from the beginning; `None` for a stranger.
+    pub row: Option<usize>,
+    /// As they are shown.
     pub fields: BTreeMap<String, Value>,
     pub tags: BTreeSet<String>,
+    /// Whether the platform made another row's contact of it.
+    pub overwritten: bool,
+    // As they were sent, which a search finds as well.
+    sent: BTreeMap<String, Value>,
     /// When it was made here; `None` for one that was always there.
-    made: Option<Instant>,
+    pub made: Option<Instant>,
 }
 
 /// What happened at one channel.
@@ -84,6 +116,18 @@ pub struct Ledger {
     pub kinds: Vec<CallKind>,
     /// The first values of the creates, in the order in which they were sent.
     pub created: Vec<String>,
+    /// Which fault struck which kind of call.
+    pub struck: BTreeSet<(Fault, CallKind)>,
+    /// Rows that may be rejected with the platform's words while faults last.
+    pub refused: BTreeSet<usize>,
+    /// Rows whose create was sent.
+    pub tried: BTreeSet<usize>,
+    /// Rows whose contact the platform made of another one, or the other way round.
+    pub overwritten: BTreeSet<usize>,
+    /// Whether a create was answered with the id of another contact.
+    pub misnamed: bool,
+    /// Every call and what it came to, when that is kept.
+    pub log: Option<String>,
     /// Values whose create was applied but never answered.
     in_doubt: BTreeSet<String>,
 }
@@ -106,6 +150,9 @@ pub struct Platform {
     /// Its token, which may be another channel's as well.
     pub token: Rc<RefCell<Token>>,
     pub faults: Rc<RefCell<Faults>>,
+    /// The form in which it keeps the values of a field.
+    pub form: Rc<Cell<Option<StoredForm>>>,
+    rows: Rc<HashMap<String, usize>>,
     chance: Rc<RefCell<Rng>>,
     begun: Instant,
     bug: Option<Bug>,
@@ -119,14 +166,18 @@ enum Fate {
     LostAfter,
     Throttled,
     Queued,
+    Struck(Fault),
 }
 
 impl Platform {
-    pub fn new(seed: u64, faults: Faults, bug: Option<Bug>) -> Self {
+    /// A platform for a file whose rows have these keys, in its order.
+    pub fn new<'a>(seed: u64, faults: Faults, keys: impl Iterator<Item = &'a str>, bug: Option<Bug>) -> Self {
         Self {
             ledger: Rc::default(),
             token: Rc::default(),
             faults: Rc::new(RefCell::new(faults)),
+            form: Rc::default(),
+            rows: Rc::new(keys.enumerate().map(|(row, key)| (key.to_owned(), row)).collect()),
             chance: Rc::new(RefCell::new(Rng::with_seed(seed))),
             begun: Instant::now(),
             bug,
@@ -134,16 +185,58 @@ impl Platform {
     }
 
     /// Puts a contact there that is not of our making.
-    pub fn insert(&self, fields: &[Field], tags: &[&str]) {
-        let mut ledger = self.ledger.borrow_mut();
-        let id = next_id(&ledger);
+    pub fn insert(&self, fields: &[Field], tags: &[String]) {
         let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
-        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        ledger.people.push(Person { id, fields, tags, made: None });
+        let ledger = &mut *self.ledger.borrow_mut();
+        let person = self.person(ledger, fields, tags.iter().cloned().collect(), None);
+        ledger.people.push(person);
     }
 
-    fn fate(&self) -> Fate {
+    fn person(
+        &self,
+        ledger: &Ledger,
+        sent: BTreeMap<String, Value>,
+        tags: BTreeSet<String>,
+        made: Option<Instant>,
+    ) -> Person {
+        let row = sent.values().find_map(|value| self.rows.get(&*value.text()).copied());
+        Person { id: next_id(ledger), row, fields: self.kept(&sent), overwritten: false, sent, tags, made }
+    }
+
+    // The first field of every row is its key. Only that is kept in another form.
+    fn kept(&self, sent: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+        let keep = |(name, value): (&String, &Value)| match self.form.get() {
+            Some(form) if self.rows.contains_key(&*value.text()) => (name.clone(), form.keep(value.clone())),
+            Some(_) | None => (name.clone(), value.clone()),
+        };
+        sent.iter().map(keep).collect()
+    }
+
+    /// The row that a call is about.
+    fn row(&self, call: &Call) -> Option<usize> {
+        match call {
+            Call::Find { field, .. } => {
+                let text = field.value.text();
+                // The address of an e-mail that is a match field has the row's number.
+                let number = text.trim_matches(|c: char| !c.is_ascii_digit());
+                self.rows.get(&*text).copied().or_else(|| number.parse().ok())
+            }
+            Call::Create { fields } => fields.iter().find_map(|field| self.rows.get(&*field.value.text()).copied()),
+            Call::Read { id } | Call::Update { id, .. } | Call::AddTags { id, .. } | Call::RemoveTags { id, .. } => {
+                let ledger = self.ledger.borrow();
+                let person = ledger.people.iter().find(|person| person.id == *id);
+                person.map_or_else(|| id.as_str().strip_prefix("gone")?.parse().ok(), |person| person.row)
+            }
+        }
+    }
+
+    fn fate(&self, call: &Call, number: u64) -> Fate {
+        let row = self.row(call);
         let faults = self.faults.borrow();
+        let strikes = |trouble: &&Trouble| trouble.strikes(call.kind(), row, number, &mut self.chance.borrow_mut());
+        if let Some(trouble) = faults.troubles.iter().find(strikes) {
+            return Fate::Struck(trouble.fault);
+        }
         let mut roll = self.chance.borrow_mut().f64();
         for (share, fate) in [
             (faults.unsent, Fate::Unsent),
@@ -174,8 +267,8 @@ impl Platform {
         faults.outages.iter().find(|(when, _)| when.contains(&now)).map(|(_, outage)| *outage)
     }
 
-    /// Counts one of our calls; what is left then. `None` when it is refused.
-    fn count(&self) -> Option<RateLimit> {
+    /// Counts one of our calls; what is left then of which limit. `None` when it is refused.
+    fn count(&self) -> Option<(u32, u32)> {
         let (now, faults) = (self.now(), self.faults.borrow());
         let token = &mut *self.token.borrow_mut();
         let in_the_minute = |moments: &[u64]| moments.iter().rev().take_while(|&&moment| now - moment < MINUTE).count();
@@ -191,45 +284,53 @@ impl Platform {
         }
         token.counted.push(now);
         self.ledger.borrow_mut().calls += 1;
-        let remaining = u32::try_from(limit - used - 1).ok();
-        Some(RateLimit { limit: faults.limit.unwrap_or(u32::MAX), remaining })
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Some((number(limit), number(limit - used - 1)))
     }
 
-    fn apply(&self, call: &Call) -> Attempt {
+    fn find(&self, field: &Field, number: usize, fault: Option<Fault>) -> Raw {
         let late = self.faults.borrow().late_search;
+        let ledger = self.ledger.borrow();
+        let blind = self.bug == Some(Bug::NoSettleSearch) && ledger.in_doubt.contains(&*field.value.text());
+        if fault == Some(Fault::EndlessHits) {
+            return endless(field, number);
+        }
+        let has = |fields: &BTreeMap<String, Value>| {
+            fields.get(&*field.name).is_some_and(|value| loosely(value, &field.value))
+        };
+        let found: Vec<&Person> = ledger
+            .people
+            .iter()
+            .filter(|person| !blind && person.made.is_none_or(|made| made.elapsed() >= late))
+            .filter(|person| has(&person.fields) || has(&person.sent))
+            .collect();
+        let number = if fault == Some(Fault::PageIgnored) { 1 } else { number };
+        let data: Vec<Json> = found.iter().skip((number - 1) * PAGE).take(PAGE).map(|person| shown(person)).collect();
+        Raw::json(200, &distorted(fault, page(data, number, found.len())))
+    }
+
+    fn apply(&self, call: &Call, fault: Option<Fault>) -> Raw {
+        if let Call::Find { field, page } = call {
+            return self.find(field, usize::try_from(*page).expect("pages are few"), fault);
+        }
         let mut ledger = self.ledger.borrow_mut();
         match call {
-            Call::Find { field, page: _ } => {
-                let blind = self.bug == Some(Bug::NoSettleSearch) && ledger.in_doubt.contains(&*field.value.text());
-                let contacts = ledger
-                    .people
-                    .iter()
-                    .filter(|person| !blind && person.made.is_none_or(|made| made.elapsed() >= late))
-                    .filter(|person| person.fields.get(&*field.name).is_some_and(|value| loosely(value, &field.value)))
-                    .map(remote)
-                    .collect();
-                Attempt::Page(Page::of(contacts))
-            }
+            Call::Find { .. } => unreachable!("it is answered above"),
             Call::Read { id } => match ledger.people.iter().find(|person| person.id == *id) {
-                Some(person) => Attempt::Contact(remote(person)),
+                Some(person) => Raw::json(200, &json!({ "data": shown(person) })),
                 None => missing(),
             },
             Call::Create { fields } => {
                 assert!(fields.len() <= 30, "a create with {} fields", fields.len());
-                let id = next_id(&ledger);
-                let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
-                ledger.people.push(Person {
-                    id: id.clone(),
-                    fields,
-                    tags: BTreeSet::new(),
-                    made: Some(Instant::now()),
-                });
-                Attempt::Created(id)
+                self.create(&mut ledger, fields, fault)
             }
             Call::Update { id, fields } => {
                 assert!(fields.len() <= 30, "an update with {} fields", fields.len());
+                let sent: BTreeMap<String, Value> =
+                    fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
                 change(&mut ledger, id, |person| {
-                    person.fields.extend(fields.iter().map(|field| (field.name.to_string(), field.value.clone())));
+                    person.fields.extend(self.kept(&sent));
+                    person.sent.extend(sent);
                     true
                 })
             }
@@ -251,60 +352,149 @@ impl Platform {
         }
     }
 
+    fn create(&self, ledger: &mut Ledger, fields: &[Field], fault: Option<Fault>) -> Raw {
+        let sent: BTreeMap<String, Value> =
+            fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
+        let answer = |id: &ContactId| Raw::json(200, &json!({ "data": { "id": id } }));
+        let previous = ledger.people.iter().rev().find(|person| person.made.is_some()).map(|person| person.id.clone());
+        let person = self.person(ledger, sent, BTreeSet::new(), Some(Instant::now()));
+        if fault == Some(Fault::UpsertByEmail)
+            && let Some(email) = person.fields.get("email")
+            && let Some(other) = ledger.people.iter_mut().find(|other| other.fields.get("email") == Some(email))
+        {
+            ledger.overwritten.extend(other.row.into_iter().chain(person.row));
+            other.overwritten = true;
+            other.fields.extend(person.fields);
+            other.sent.extend(person.sent);
+            return answer(&other.id);
+        }
+        let id = person.id.clone();
+        ledger.people.push(person);
+        match previous.filter(|_| fault == Some(Fault::PreviousId)) {
+            Some(previous) => {
+                ledger.misnamed = true;
+                answer(&previous)
+            }
+            None => answer(&id),
+        }
+    }
+
     // What arrives happens, whether or not the client is still there to hear of it.
     async fn arrive(self, call: Call, fate: Fate, answer: oneshot::Sender<Answer>) {
         let way = self.way();
         sleep(way).await;
-        let came = match (self.outage(), fate) {
-            (Some(outage), _) => outage.attempt().into(),
-            (None, Fate::Unsent) => Attempt::Unsent { cause: "connection refused".into() }.into(),
-            (None, Fate::LostBefore) => lost().into(),
-            (None, Fate::Throttled) => match self.faults.borrow().throttled_for {
-                Some(seconds) => Attempt::Throttled { retry_after: Some(Duration::from_secs(seconds)) }.into(),
-                None => self.throttled(1),
-            },
-            (None, Fate::Answered | Fate::LostAfter | Fate::Queued) => match self.count() {
-                None => self.throttled(60),
-                Some(left) => {
-                    let attempt = self.carry_out(&call, fate, &answer);
-                    let is_lost = matches!(attempt, Attempt::Lost { .. });
-                    let rate_limit = (self.faults.borrow().tells && !is_lost).then_some(left);
-                    Answer { rate_limit, ..attempt.into() }
-                }
-            },
+        let came = match self.outage() {
+            Some(outage) => outage.answer(),
+            None => self.treat(&call, fate, &answer),
+        };
+        let came = match came {
+            Came::Whole(raw) => self.heard(&call, &raw),
+            Came::Not(attempt) => attempt.into(),
         };
         let way = self.way();
         sleep(way).await;
+        if let Some(log) = &mut self.ledger.borrow_mut().log {
+            writeln!(log, "{} ms: {call:?}: {came:?}", self.now()).expect("a string can always grow");
+        }
         let _ = answer.send(came);
     }
 
-    // A host may strip the headers.
-    fn throttled(&self, seconds: u64) -> Answer {
-        let bare = self.chance.borrow_mut().bool();
-        Attempt::Throttled { retry_after: (!bare).then_some(Duration::from_secs(seconds)) }.into()
+    fn heard(&self, call: &Call, raw: &Raw) -> Answer {
+        let answer = raw.heard(call, self.time());
+        match self.bug {
+            Some(bug) => misheard(bug, call, raw, answer),
+            None => answer,
+        }
     }
 
-    fn carry_out(&self, call: &Call, fate: Fate, answer: &oneshot::Sender<Answer>) -> Attempt {
-        let queued = || Attempt::Queued { message: "in the queue".into() };
+    /// The wall clock, as far as dates in headers go.
+    fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(EPOCH.as_millis() + self.now())
+    }
+
+    fn treat(&self, call: &Call, fate: Fate, answer: &oneshot::Sender<Answer>) -> Came {
+        let uncounted = match fate {
+            Fate::Unsent => Some(Came::Not(Attempt::Unsent { cause: "connection refused".into() })),
+            Fate::LostBefore => Some(lost()),
+            Fate::Throttled => Some(Came::Whole(match self.faults.borrow().throttled_for {
+                Some(seconds) => throttled(Some(&seconds.to_string())),
+                None => self.throttled(1),
+            })),
+            Fate::Struck(fault) if is_uncounted(fault) => {
+                self.strike(fault, call);
+                Some(answer_instead(fault, call.kind(), self.time()).map_or_else(lost, Came::Whole))
+            }
+            Fate::Answered | Fate::LostAfter | Fate::Queued | Fate::Struck(_) => None,
+        };
+        if let Some(came) = uncounted {
+            return came;
+        }
+        let Some((limit, remaining)) = self.count() else { return Came::Whole(self.throttled(60)) };
+        match self.carry_out(call, fate, answer) {
+            Came::Whole(raw) if self.faults.borrow().tells => Came::Whole(raw.limited(limit, remaining)),
+            came => came,
+        }
+    }
+
+    // A host may strip the headers.
+    fn throttled(&self, seconds: u64) -> Raw {
+        let bare = self.chance.borrow_mut().bool();
+        throttled((!bare).then(|| seconds.to_string()).as_deref())
+    }
+
+    fn carry_out(&self, call: &Call, fate: Fate, answer: &oneshot::Sender<Answer>) -> Came {
+        let queued = || Came::Whole(Raw::refusal(449, "The contact is in the queue, try again later."));
         if fate == Fate::Queued && call.kind() != CallKind::Create {
             return queued();
         }
-        let attempt = self.apply(call);
-        self.mark(call, fate == Fate::Answered && !answer.is_closed());
-        match fate {
-            Fate::LostAfter => lost(),
-            Fate::Queued => queued(),
-            _ => attempt,
+        let fault = match fate {
+            Fate::Struck(fault) => Some(fault),
+            Fate::Answered | Fate::Unsent | Fate::LostBefore | Fate::LostAfter | Fate::Throttled | Fate::Queued => None,
+        };
+        if let Some(fault) = fault {
+            self.strike(fault, call);
+            if let Some(raw) = answer_instead(fault, call.kind(), self.time()) {
+                return Came::Whole(raw);
+            }
+        }
+        let raw = self.apply(call, fault);
+        let is_lost = fate != Fate::Answered || answer.is_closed();
+        self.mark(call, !is_lost);
+        if fate == Fate::Queued {
+            queued()
+        } else if fate == Fate::LostAfter || fault == Some(Fault::LoseAfter) {
+            lost()
+        } else if fault == Some(Fault::ErrorAfter) {
+            Came::Whole(Raw::json(500, &json!({ "message": "Server Error" })))
+        } else if fault == Some(Fault::BadGatewayAfter) {
+            Came::Whole(Raw::page(502, "502 Bad Gateway"))
+        } else if fault == Some(Fault::CutBody) {
+            Came::Not(Attempt::lost(Some(200), "the connection was reset".into()))
+        } else {
+            Came::Whole(raw)
         }
     }
 
-    fn note_sent(&self, call: &Call) {
+    fn strike(&self, fault: Fault, call: &Call) {
+        let row = self.row(call);
+        let ledger = &mut *self.ledger.borrow_mut();
+        ledger.struck.insert((fault, call.kind()));
+        if trouble::may_reject(fault) {
+            ledger.refused.extend(row);
+        }
+    }
+
+    // Its number, from 0.
+    fn note_sent(&self, call: &Call) -> u64 {
+        let row = self.row(call);
         let ledger = &mut *self.ledger.borrow_mut();
         ledger.sent.push(self.now());
         ledger.kinds.push(call.kind());
         if let Call::Create { fields } = call {
             ledger.created.extend(fields.first().map(|field| field.value.text().into_owned()));
+            ledger.tried.extend(row);
         }
+        u64::try_from(ledger.sent.len()).expect("calls are few") - 1
     }
 
     fn mark(&self, call: &Call, answered: bool) {
@@ -321,15 +511,45 @@ impl Transport for Platform {
     async fn send(&self, call: Cleared<'_>) -> Answer {
         let (sender, answer) = oneshot::channel();
         let call = call.call().clone();
-        self.note_sent(&call);
-        tokio::task::spawn_local(self.clone().arrive(call, self.fate(), sender));
-        answer.await.unwrap_or_else(|_| lost().into())
+        let number = self.note_sent(&call);
+        let fate = self.fate(&call, number);
+        tokio::task::spawn_local(self.clone().arrive(call, fate, sender));
+        answer.await.unwrap_or_else(|_| Attempt::lost(None, "the answer was lost".into()).into())
     }
 }
 
-fn change(ledger: &mut Ledger, id: &ContactId, change: impl FnOnce(&mut Person) -> bool) -> Attempt {
+// What a client with a bug makes of an answer.
+fn misheard(bug: Bug, call: &Call, raw: &Raw, answer: Answer) -> Answer {
+    let is_refused = matches!(answer.attempt, Attempt::Refused { .. } | Attempt::Missing { .. });
+    if bug == Bug::RefusedSearchIsAbsent && is_refused && call.kind() == CallKind::Find {
+        return Answer { attempt: Attempt::Page(Page::default()), ..answer };
+    }
+    let limit = raw.headers.get("x-ratelimit-limit").and_then(|limit| limit.to_str().ok()?.parse().ok());
+    if bug == Bug::ProxyLimitLearnt
+        && let Some(limit) = limit
+    {
+        return Answer { rate_limit: Some(RateLimit { limit, remaining: None }), ..answer };
+    }
+    let Answer { attempt: Attempt::Page(page), .. } = answer else { return answer };
+    let page = if bug == Bug::ContradictionsIgnored {
+        Page { contradiction: None, total: None, ..page }
+    } else if bug == Bug::SimilarHitsIgnored {
+        let field = call.searched().expect("a page answers a search");
+        let contacts = page.contacts.into_iter().filter(|contact| contact.has(field)).collect();
+        Page { contacts, total: None, ..page }
+    } else {
+        page
+    };
+    Answer { attempt: Attempt::Page(page), ..answer }
+}
+
+fn change(ledger: &mut Ledger, id: &ContactId, change: impl FnOnce(&mut Person) -> bool) -> Raw {
     let Some(person) = ledger.people.iter_mut().find(|person| person.id == *id) else { return missing() };
-    if change(person) { Attempt::Done } else { Attempt::refused(403, "no such tag".into()) }
+    if change(person) {
+        Raw::json(200, &json!({ "status": "success", "message": "ok", "data": [] }))
+    } else {
+        Raw::refusal(403, "Contact does not have the tag.")
+    }
 }
 
 fn next_id(ledger: &Ledger) -> ContactId {
@@ -341,14 +561,32 @@ fn loosely(value: &Value, asked: &Value) -> bool {
     value.contains(asked.trim()) || asked.contains(value.trim())
 }
 
-fn remote(person: &Person) -> Remote {
-    Remote { id: person.id.clone(), fields: person.fields.clone(), tags: person.tags.clone() }
+fn shown(person: &Person) -> Json {
+    let tags: Vec<&String> = person.tags.iter().collect();
+    json!({ "id": person.id, "custom_fields": person.fields, "tags": tags, "created_at": 1_700_000_000 })
 }
 
-fn lost() -> Attempt {
-    Attempt::lost(None, "the answer was lost".into())
+fn page(data: Vec<Json>, number: usize, total: usize) -> Json {
+    let last = total.div_ceil(PAGE).max(1);
+    let next =
+        (number < last).then(|| format!("http://example.com/api/v1/contact/by_custom_field?page={}", number + 1));
+    let meta = json!({ "current_page": number, "last_page": last, "per_page": PAGE, "total": total });
+    json!({ "data": data, "links": { "next": next }, "meta": meta })
 }
 
-fn missing() -> Attempt {
-    Attempt::Missing { message: "no such contact".into() }
+fn endless(field: &Field, number: usize) -> Raw {
+    let total = ENDLESS_PAGES * PAGE;
+    let first = (number - 1) * PAGE;
+    let contact =
+        |n: usize| json!({ "id": format!("endless-{n}"), "custom_fields": { &*field.name: field.value }, "tags": [] });
+    let data = (first..total.min(first + PAGE)).map(contact).collect();
+    Raw::json(200, &page(data, number, total))
+}
+
+fn lost() -> Came {
+    Came::Not(Attempt::lost(None, "the answer was lost".into()))
+}
+
+fn missing() -> Raw {
+    Raw::refusal(403, "No such contact.")
 }

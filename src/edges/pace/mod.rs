@@ -89,7 +89,7 @@ impl Pace {
         Self { gate: Some(gate), ..self }
     }
 
-    /// The same pace, held to what the platform last stated at `at` to an earlier process: so many calls a minute at the most.
+    /// The same pace with the limit in calls a minute that the platform stated at `at`, to an earlier process.
     #[must_use]
     pub fn held_to(self, limit: u32, at: Timestamp) -> Self {
         let now = self.clock.now();
@@ -121,6 +121,7 @@ impl Pace {
                 Next::Permit { permit, is_probe } => return Ok(Passage::new(self, permit, now, is_probe)),
                 Next::At(moment) if is_late(moment) => return Err(TooLate),
                 Next::At(moment) => tokio::select! {
+                    biased;
                     () = self.clock.sleep_until(moment) => {}
                     () = self.changed.notified() => {}
                 },

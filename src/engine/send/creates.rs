@@ -1,8 +1,8 @@
-//! Creates that are on their way, for what their answers say of each other.
+//! Compares the answers to creates that are in flight at the same time.
 //!
-//! A platform whose answers have slipped, so that each create is answered with the id of the one before, gives itself away
-//! only by its first wrong answer: that one names a contact which is known already. So the first answers of a process
-//! count only when those to all creates that were on their way at the same time were looked at.
+//! A platform may answer each create with the id of the create before it. Only the first wrong answer shows that,
+//! because it names a contact that is already known. So the first answers of a process count only after the answers to
+//! all creates that were in flight at the same time were checked.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 
 use crate::edges::pace::Clock;
 
-/// The longest that an answer waits for those to other creates: one that takes longer is most likely lost.
+/// Longest time that an answer waits for the answers to other creates. One that takes longer is most likely lost.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How many answers must have been looked at before further ones count at once: two can contradict each other.
+/// How many answers must have been checked before further ones count at once. Two answers can contradict each other.
 const FIRST_ANSWERS: u64 = 2;
 
-/// The creates of a run whose answers were not looked at yet.
+/// The creates of a run whose answers were not checked yet.
 #[derive(Debug, Default)]
 pub struct Creates {
     begun: Cell<u64>,
@@ -28,7 +28,7 @@ pub struct Creates {
     ended: Notify,
 }
 
-/// One of them. Dropping it says that its answer was looked at, or that there is none.
+/// One of them. Dropping it means that its answer was checked, or that there is none.
 #[derive(Debug)]
 pub struct OpenCreate<'a> {
     creates: &'a Creates,
@@ -36,7 +36,7 @@ pub struct OpenCreate<'a> {
 }
 
 impl Creates {
-    /// Takes note of a create that is about to be sent.
+    /// Records a create that is about to be sent.
     pub fn begin(&self) -> OpenCreate<'_> {
         let number = self.begun.get() + 1;
         self.begun.set(number);
@@ -44,8 +44,8 @@ impl Creates {
         OpenCreate { creates: self, number }
     }
 
-    /// Waits until the answers to all creates that are on their way now were looked at, for 5 seconds at most. Once the
-    /// first answers were, it does not wait any more.
+    /// Waits until the answers to all creates that are now in flight were checked, at most 5 seconds. Once the first
+    /// answers were checked, it no longer waits.
     pub async fn looked_at(&self, clock: &Clock) {
         if self.has_begun_well.get() {
             return;
