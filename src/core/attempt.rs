@@ -68,8 +68,8 @@ pub enum Attempt {
         message: String,
     },
 
-    /// No effect: the server does not know the path of the call (a 404 that does not mention a contact). Every call
-    /// gets it when the base URL is wrong.
+    /// The server does not know the path of the call (a 404 that does not mention a contact). Every call gets it when the
+    /// base URL is wrong, and then it has no effect; after a create, a search makes sure of that.
     WrongPath {
         /// The server's message.
         message: String,

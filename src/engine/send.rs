@@ -355,14 +355,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             while self.job.stop.reason().is_none()
-                && active.len() + deferred.len() < ON_THE_WAY
+                && active.len() < ON_THE_WAY
                 && active.len() - self.asleep.get() < self.concurrency
             {
                 // The file may have them by now under another key: what is there is to be seen before it is searched.
                 if self.orphans.get() > 0 && !queue.has_orphans() {
                     break;
                 }
-                let Some(next) = self.next(&mut queue, &mut deferred).await? else { break };
+                let Some(next) = self.next(&mut queue, &mut deferred, active.len()).await? else { break };
                 active.push(Box::pin(self.bring_or_settle(next)));
             }
             // In a fixed order, so that a simulated run can be repeated. A tick keeps nothing else waiting.
@@ -407,7 +407,12 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 
     // The next contact that can begin. Those that need a call which is paused are put aside, but for one at a time that finds
     // out whether such calls work again.
-    async fn next(&self, queue: &mut Queue, deferred: &mut Deferred) -> Result<Option<OnTheWay>, JournalError> {
+    async fn next(
+        &self,
+        queue: &mut Queue,
+        deferred: &mut Deferred,
+        on_their_way: usize,
+    ) -> Result<Option<OnTheWay>, JournalError> {
         // A contact whose call could start only after the time is up does not begin.
         let is_in_time = |kind| match self.gates.room(kind, &Failures::default(), true, self.job.clock.now()) {
             Room::At(until) => self.budget.waits_for(until),
@@ -416,7 +421,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         if let Some(next) = deferred.take(&self.gates, is_in_time) {
             return Ok(Some(next));
         }
-        for _ in 0..DEFERRED_AT_ONCE {
+        // Those that are put aside count, too. However many there are, they are taken out again when their calls work.
+        let room = ON_THE_WAY.saturating_sub(on_their_way + deferred.len());
+        for _ in 0..room.min(DEFERRED_AT_ONCE) {
             let Some(next) = queue.next(self.job).await? else { break };
             match self.needs(&next) {
                 Some(kind) if self.gates.health().is_paused(kind) => deferred.put(kind, next),

@@ -127,8 +127,12 @@ impl Task {
 
     // The search lag is over and it is not there: the create did not happen.
     fn not_made(&mut self) -> Stage {
-        if let Standing::InDoubt(Doubt { origin: Origin::Create { seen }, .. }) = &mut self.standing {
-            self.seen = seen.take();
+        let mut is_searched = true;
+        if let Standing::InDoubt(doubt) = &mut self.standing {
+            if let Origin::Create { seen } = &mut doubt.origin {
+                self.seen = seen.take();
+            }
+            is_searched = self.contact.matches().iter().all(|field| doubt.sent.matches().contains(field));
         }
         self.standing = Standing::Unknown;
         match self.goal {
@@ -139,7 +143,10 @@ impl Task {
                 Stage::Left(format!("its create was lost {} times", self.lost_creates))
             }
             Goal::Bring => match self.policy.mode {
-                Mode::Upsert | Mode::Create => Stage::Creating,
+                Mode::Create => Stage::Creating,
+                // The create that was lost had other match fields, and only those were searched for.
+                Mode::Upsert | Mode::Update if !is_searched => self.search_or_create(),
+                Mode::Upsert => Stage::Creating,
                 Mode::Update => Stage::Over(Outcome::Rejected(NOT_THERE.into())),
             },
         }
@@ -236,6 +243,9 @@ impl Task {
                 self.stage = Stage::Writing;
             }
             Attempt::Lost { .. } | Attempt::Queued { .. } => self.create_was_lost(now),
+            // The platform may have created the contact and failed to find something else: only a refusal in its own form
+            // means that there was no effect. Without a match field no search can tell, and a wrong URL would reject the row.
+            Attempt::WrongPath { .. } if !self.contact.matches().is_empty() => self.create_was_lost(now),
             Attempt::Taken { message, by } => {
                 self.standing = self.before_send.clone();
                 match by {

@@ -1089,6 +1089,58 @@ fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
 }
 
 #[test]
+fn after_a_lost_create_new_match_fields_are_searched_before_another_is_sent() {
+    let row = |email: &str| {
+        let matches = vec![Field::text("phone", "1"), Field::text("email", email)];
+        Contact::new(Draft { matches, ..Draft::default() }).unwrap()
+    };
+    let none = |field| (field, page(&[]));
+    let searches = [none("find phone p1"), none("find phone p1"), none("find phone p1"), none("find email p1")];
+    let b = remote("7", &[("email", "b@example.com")], &[]);
+    let again = |then: &[(&'static str, Attempt)]| [&searches[..], then].concat();
+    for mode in [Mode::Upsert, Mode::Update] {
+        check(
+            "the file has another e-mail by now, which a contact has",
+            task(row("b@example.com"), in_doubt(&row("a@example.com")), mode),
+            &again(&[none("find phone p1"), ("find email p1", page(&[b.clone()])), ("update 7 1", Attempt::Done)]),
+            &done(Outcome::Updated),
+        );
+    }
+    check(
+        "the same e-mail is not searched for again",
+        task(row("a@example.com"), in_doubt(&row("a@example.com")), Mode::Upsert),
+        &again(&[("create 2", created("7"))]),
+        &done(Outcome::Created),
+    );
+}
+
+#[test]
+fn a_create_that_found_no_path_may_have_happened() {
+    let no_path = || Attempt::WrongPath { message: "404 Not Found".into() };
+    let new = || task(contact(1, 0), Standing::Unknown, Mode::Create);
+    check(
+        "a search finds it",
+        new(),
+        &[("create 1", no_path()), ("find phone p1", page(&[remote("7", &[("phone", "1")], &[])]))],
+        &done(Outcome::Created),
+    );
+    let none = || ("find phone p1", page(&[]));
+    check(
+        "no search finds it",
+        new(),
+        &[("create 1", no_path()), none(), none(), none(), ("create 1", created("7"))],
+        &done(Outcome::Created),
+    );
+    // Without a match field no search can tell, and a wrong URL would reject the row.
+    check(
+        "it cannot be searched for",
+        task(keyless(None), Standing::Unknown, Mode::Create),
+        &[("create 1", no_path()), ("create 1", created("7"))],
+        &done(Outcome::Created),
+    );
+}
+
+#[test]
 fn a_lost_create_is_searched_for_by_every_match_field_before_it_is_sent_again() {
     let row = || {
         let matches = vec![Field::text("email", "a@example.com"), Field::text("phone", "1")];

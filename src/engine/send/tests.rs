@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Ending, Job, send, send_all};
+use super::{Ending, Job, ON_THE_WAY, send, send_all};
 use crate::core::answer::{Answer, RateLimit};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
@@ -316,6 +316,22 @@ async fn an_outage_of_one_kind_ends_as_soon_as_a_call_of_it_is_answered() {
         let in_vain = stage.platform.sent.borrow().iter().filter(|(at, sent, _)| *sent == kind && *at < over).count();
         assert!(in_vain <= 12, "{kind:?}: {in_vain}");
         assert!(stage.listener.kind_paused.get() >= 1, "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_creates_ends_also_with_more_rows_than_are_kept_in_memory() {
+    let over = Duration::from_secs(150);
+    let limits = Limits { max_calls: Some(100), until: None };
+    for concurrency in [1, 3] {
+        let stage = Stage::of(ON_THE_WAY + 500, move |call, row, at| {
+            (call.kind() == CallKind::Create && row >= 10 && at < over).then(error_500)
+        });
+        let stage = Stage { mode: Mode::Create, ..stage };
+        let (run, window, stop) = (stage.plan("a"), WindowId::of("token", b""), Stop::default());
+        let job = Job { limits, concurrency: Some(concurrency), ..stage.job("c", run, &window, &stop) };
+        let ending = send(job).await.unwrap();
+        assert_eq!(ending.stopped, Some(StopReason::MaxCalls(100)), "{concurrency}: {}", reason(&ending));
     }
 }
 

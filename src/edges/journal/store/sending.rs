@@ -21,6 +21,11 @@ use crate::edges::journal::{Ended, Implied, Recorded};
 /// good; with room for calls that took long.
 const ASKED_FOR: Duration = Duration::from_hours(1);
 
+/// The other keys that have a contact id. SQLite takes the primary key when it is not told the index, and reads every known
+/// contact of the channel for each one that is found or created.
+const HOLDERS: &str = "SELECT key FROM known INDEXED BY known_by_id
+     WHERE channel = ?1 AND contact ->> '$.id' = ?2 AND contact IS NOT NULL AND key <> ?3";
+
 /// A pending row as the table of items has it.
 struct PendingRow {
     row: u64,
@@ -286,10 +291,7 @@ impl Store {
 
     // The other keys of the channel that have this contact id. A key that is the id itself is the same contact.
     pub(in crate::edges::journal) fn holders(&self, channel: &str, id: &ContactId, key: &str) -> Result<Vec<String>> {
-        let mut holders = self.db.prepare_cached(
-            "SELECT key FROM known
-             WHERE channel = ?1 AND contact ->> '$.id' = ?2 AND contact IS NOT NULL AND key <> ?3",
-        )?;
+        let mut holders = self.db.prepare_cached(HOLDERS)?;
         let keys = holders.query_map([channel, id.as_str(), key], |row| row.get::<_, String>(0))?;
         let mut keys = keys.collect::<rusqlite::Result<Vec<_>>>()?;
         keys.retain(|key| !key.starts_with(ID_KEY));
@@ -376,4 +378,17 @@ impl Store {
 // What a call of a killed process comes to.
 fn killed() -> Attempt {
     Attempt::lost(None, "the process was killed before the answer".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_contact_id_is_looked_up_in_the_index() {
+        let store = Store::in_memory().unwrap();
+        let mut plan = store.db.prepare(&format!("EXPLAIN QUERY PLAN {HOLDERS}")).unwrap();
+        let plan: String = plan.query_row(["c", "7", "k"], |row| row.get(3)).unwrap();
+        assert_eq!(plan, "SEARCH known USING INDEX known_by_id (channel=? AND <expr>=?)");
+    }
 }
