@@ -741,7 +741,7 @@ fn a_contact_that_looks_like_a_lost_create_is_not_made_again() {
         &rejected(
             "in doubt: the answer to its create was lost, and the search for its `phone` found contact 7, which has \
              `+5215550001` instead of `5215550001`; if it is the same contact, correct the value in the input or on \
-             the platform",
+             the platform; if not, create the contact there",
         ),
     );
     assert!(matches!(unsure.standing(), Standing::InDoubt(_)));
@@ -1006,7 +1006,8 @@ fn after_a_lost_create_a_new_similar_hit_forbids_another() {
         let hit = || page(&[shown_as(shown.clone())]);
         let end = rejected(&format!(
             "in doubt: the answer to its create was lost, and the search for its `phone` found contact 7, which has \
-             `{form}` instead of `{wanted}`; if it is the same contact, correct the value in the input or on the platform; if not, create the contact there"
+             `{form}` instead of `{wanted}`; if it is the same contact, correct the value in the input or on \
+             the platform; if not, create the contact there"
         ));
         let searches = [("find phone p1", hit()), ("find phone p1", hit()), ("find phone p1", hit())];
         let mut script = vec![("find phone p1", page(&[])), ("create 1", lost())];
@@ -1082,7 +1083,8 @@ fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
         &script,
         &rejected(
             "in doubt: the answer to its create was lost, and the search for its `phone` found contact s0, which has \
-             `11` instead of `1`; if it is the same contact, correct the value in the input or on the platform; if not, create the contact there",
+             `11` instead of `1`; if it is the same contact, correct the value in the input or on \
+             the platform; if not, create the contact there",
         ),
     );
     assert!(matches!(forbidden.standing(), Standing::InDoubt(_)));
