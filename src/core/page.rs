@@ -71,9 +71,13 @@ impl Page {
                 contacts.push(contact);
             }
         }
+        // Something of a contact made the search find it; listed without its fields, it may have the value.
+        let bare = others.iter().find(|contact| contact.fields.is_empty());
+        let bare = bare.map(|contact| format!("contact {} is listed without its fields", contact.id));
+        let contradiction = self.contradiction.or(bare);
         let others =
             self.others.into_iter().chain(others.iter().map(|contact| OtherHit::new(contact, field))).collect();
-        Self { contacts, others, ..self }
+        Self { contacts, others, contradiction, more: self.more, total: self.total }
     }
 }
 
@@ -98,7 +102,9 @@ mod tests {
     use crate::core::model::Value;
 
     fn contact(id: &str, phone: Option<&str>) -> Remote {
-        let fields = phone.map(|phone| ("phone".to_owned(), Value::Text(phone.into()))).into_iter().collect();
+        let text = |text: &str| Value::Text(text.into());
+        let name = ("name".to_owned(), text("Ann"));
+        let fields = phone.map(|phone| ("phone".to_owned(), text(phone))).into_iter().chain([name]).collect();
         Remote { id: ContactId::new(id).unwrap(), fields, tags: std::collections::BTreeSet::new() }
     }
 
@@ -134,6 +140,15 @@ mod tests {
         );
         let long = "5".repeat(200);
         check(&[contact("1", Some(&long))], &[], &[("1", Some(&long[..SHOWN_CHARACTERS]), false)]);
+    }
+
+    #[test]
+    fn a_contact_that_is_listed_without_its_fields_may_be_the_one() {
+        let bare = Remote { fields: std::collections::BTreeMap::new(), ..contact("7", None) };
+        let field = Field::text("phone", "1");
+        let why = |contacts: &[Remote]| Page::of(contacts.to_vec()).reduced(&field).contradiction;
+        assert_eq!(why(&[contact("6", None), bare]).as_deref(), Some("contact 7 is listed without its fields"));
+        assert_eq!(why(&[contact("6", None)]), None);
     }
 
     #[test]

@@ -113,7 +113,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn contact(id: usize) -> Remote {
-        Remote { id: ContactId::new(id.to_string()).unwrap(), fields: BTreeMap::new(), tags: BTreeSet::new() }
+        let fields = BTreeMap::from([("name".to_owned(), crate::core::model::Value::Text("Ann".into()))]);
+        Remote { id: ContactId::new(id.to_string()).unwrap(), fields, tags: BTreeSet::new() }
     }
 
     fn search() -> Search {

@@ -158,6 +158,8 @@ pub struct Task {
     is_unconfirmed: bool,
     // Whether the platform showed the contact after it had said that it is gone.
     was_shown: bool,
+    // Whether an earlier create of ours may have made the contact.
+    may_have_made: bool,
     // The change for whose refusal the contact was read. Refused again, it stays refused, whatever was written between.
     reread_for: Option<Call>,
     wrote: bool,
@@ -211,6 +213,7 @@ impl Task {
             distrusts: false,
             is_unconfirmed: false,
             was_shown: false,
+            may_have_made: false,
             reread_for: None,
             wrote: false,
             fell_back: false,
@@ -222,6 +225,7 @@ impl Task {
 
     fn first_stage(&mut self, now: Timestamp) -> Stage {
         if let Standing::InDoubt(doubt) = &mut self.standing {
+            self.may_have_made = doubt.is_ours();
             // Journals of earlier versions do not have the moment, and a clock may have been set back since.
             let since = doubt.since.map_or(now, |since| since.min(now));
             doubt.since = Some(since);
@@ -431,6 +435,7 @@ impl Task {
 
     fn create_was_lost(&mut self, now: Timestamp) {
         self.lost_creates += 1;
+        self.may_have_made = true;
         if let Standing::InDoubt(doubt) = &mut self.standing {
             doubt.since = Some(now);
         }

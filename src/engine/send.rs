@@ -489,6 +489,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 
     async fn bring_to_an_end(&self, contact: &mut OnTheWay) -> Result<End, JournalError> {
         let mut tries = Tries::default();
+        // How often its call was refused for the limit, and how many calls of the kind had been answered at the first time.
+        let mut throttled: Option<(u32, u64)> = None;
         loop {
             if self.distrusts_creates.get() {
                 contact.task.distrust();
@@ -529,14 +531,25 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                     }
                     tries.count(kind, &self.gates.health());
                     match self.decide(&contact.task, &attempt, tries.made()) {
-                        Retry::Finish => tries = Tries::default(),
+                        Retry::Finish => (tries, throttled) = (Tries::default(), None),
                         Retry::Call(wait) => {
                             if !self.sleep_until(self.job.clock.now() + wait).await {
                                 return Ok(End::Stopped);
                             }
                         }
-                        // The channel waits since the answer came. The call was not at fault.
-                        Retry::Channel(_) => tries.forgive(),
+                        // The channel waits since the answer came. The call was not at fault, unless the same one is
+                        // refused for the limit over and over while others of its kind are answered.
+                        Retry::Channel(_) => {
+                            tries.forgive();
+                            let answers = self.gates.health().answers(kind);
+                            throttled.get_or_insert((0, answers)).0 += 1;
+                            if throttled.is_some_and(|(times, then)| times >= TRIES && answers > then) {
+                                let kind = kind.name();
+                                return Ok(End::Left(format!(
+                                    "its {kind} was refused for the rate limit {TRIES} times while others were answered"
+                                )));
+                            }
+                        }
                         Retry::GiveUp => {
                             let (kind, made, cause) = (kind.name(), tries.made(), &contact.cause);
                             let cause = if cause.is_empty() { String::new() } else { format!(": {cause}") };

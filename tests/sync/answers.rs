@@ -209,8 +209,15 @@ async fn a_create_that_the_platform_turns_into_an_update_of_another_row_is_a_con
     let reasons = reasons(&scene);
     assert!(reasons[2].starts_with("conflict: ") && reasons[2].contains("phone=+521"), "{reasons:?}");
     assert_eq!(contacts(&scene.sandbox), 2);
+    // What the create of the third row overwrote is written again.
     let again = scene.sync("in.csv --match phone --settle 1s").run().await.exits(3).summary();
-    assert_eq!((again.rows().as_str(), contacts(&scene.sandbox)), ("2 unchanged, 1 rejected", 2));
+    assert_eq!((again.rows().as_str(), contacts(&scene.sandbox)), ("1 updated, 1 unchanged, 1 rejected", 2));
+    let names = |scene: &Scene| -> Vec<String> {
+        scene.sandbox.contacts(TOKEN).iter().map(|contact| contact.fields["name"].text().into_owned()).collect()
+    };
+    assert_eq!(names(&scene), ["Ana", "Bea"]);
+    let again = scene.sync("in.csv --match phone --settle 1s").run().await.exits(3).summary();
+    assert_eq!((again.rows().as_str(), names(&scene).len()), ("2 unchanged, 1 rejected", 2));
 }
 
 #[tokio::test]

@@ -160,10 +160,12 @@ impl Task {
             (Stage::Checking { other, message }, Attempt::Contact(remote)) => {
                 if self.contact.matches().iter().any(|field| remote.has(field)) {
                     // After a create that was lost, it is ours; the file is yet to be finished.
-                    let made_at = (self.lost_creates > 0).then_some(now);
+                    let made_at = self.may_have_made.then_some(now);
                     self.adopt(remote.clone(), made_at);
                 } else {
-                    self.reject(format!("{message} (contact {other})"));
+                    let reason = format!("{message} (contact {other})");
+                    self.standing = Standing::Unknown;
+                    self.reject(reason);
                 }
             }
             (
@@ -171,7 +173,11 @@ impl Task {
                 Attempt::Missing { message: words }
                 | Attempt::Refused { message: words, .. }
                 | Attempt::Taken { message: words, .. },
-            ) => self.reject(format!("{message} (reading contact {other} was refused: {words})")),
+            ) => {
+                let reason = format!("{message} (reading contact {other} was refused: {words})");
+                self.standing = Standing::Unknown;
+                self.reject(reason);
+            }
             (Stage::Confirming { .. }, Attempt::Contact(remote)) if self.is_shown_by(remote) => {
                 self.is_unconfirmed = false;
                 self.adopt(remote.clone(), Some(now));
@@ -247,9 +253,13 @@ impl Task {
             // means that there was no effect. Without a match field no search can tell, and a wrong URL would reject the row.
             Attempt::WrongPath { .. } if !self.contact.matches().is_empty() => self.create_was_lost(now),
             Attempt::Taken { message, by } => {
-                self.standing = self.before_send.clone();
+                let in_doubt = std::mem::replace(&mut self.standing, self.before_send.clone());
                 match by {
                     Some(other) if !self.contact.matches().is_empty() => {
+                        // After a lost create, the other contact may be the one that it made: that is to outlast a kill.
+                        if self.may_have_made {
+                            self.standing = in_doubt;
+                        }
                         self.stage = Stage::Checking { other: other.clone(), message: message.clone() };
                     }
                     Some(other) => self.reject(format!("{message} (contact {other})")),

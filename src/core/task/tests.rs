@@ -239,7 +239,7 @@ fn searches_are_walked_and_filtered() {
         "only loose hits",
         new(),
         &[
-            ("find phone p1", page(&[remote("8", &[("phone", "+1")], &[]), remote("9", &[], &[])])),
+            ("find phone p1", page(&[remote("8", &[("phone", "+1")], &[]), remote("9", &[("f1", "v1")], &[])])),
             ("create 2", created("7")),
         ],
         &done(Outcome::Created),
@@ -1049,7 +1049,7 @@ fn after_a_lost_create_a_new_similar_hit_forbids_another() {
 
 #[test]
 fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
-    let before = page(&[remote("8", &[("phone", "11")], &[]), remote("9", &[], &[])]);
+    let before = page(&[remote("8", &[("phone", "11")], &[]), remote("9", &[("f1", "v1")], &[])]);
     let again = || [("find phone p1", before.clone()), ("find phone p1", before.clone())];
     let mut script = vec![("find phone p1", before.clone()), ("create 1", lost())];
     script.extend(again());
@@ -1454,4 +1454,28 @@ fn a_search_without_an_answer_is_made_anew_by_the_next_process() {
             &done(Outcome::Created),
         );
     }
+}
+
+#[test]
+fn a_contact_that_an_earlier_create_made_is_ours_also_after_a_kill() {
+    let taken = || Attempt::Taken { message: "already connected".into(), by: Some(id("7")) };
+    let doubt = {
+        let mut doubt = Doubt::of_create(&contact(2, 0), None);
+        doubt.since = Some(start().before(SETTLE));
+        doubt
+    };
+    let mut live = Task::new(contact(2, 0), Standing::InDoubt(doubt), policy(Mode::Upsert), &[], start());
+    for (expected, attempt) in [("find phone p1", page(&[])), ("create 2", taken())] {
+        let Step::Call(call) = live.step(start()) else { panic!("{live:?}") };
+        assert_eq!(short(&call), expected);
+        live.start(&call);
+        live.apply(&call, &attempt, start());
+    }
+    let shown = || remote("7", &[("phone", "1"), ("f1", "v1")], &[]);
+    let resumed = Task::new(contact(2, 0), live.standing().clone(), policy(Mode::Upsert), &[], start() + SETTLE);
+    check("resumed", resumed, &[("find phone p1", page(&[shown()]))], &done(Outcome::Created));
+    check("read", live.clone(), &[("read 7", Attempt::Contact(shown()))], &done(Outcome::Created));
+    let another = Attempt::Contact(remote("7", &[("phone", "2")], &[]));
+    let refused = check("another one", live, &[("read 7", another)], &rejected("already connected (contact 7)"));
+    assert_eq!(refused.standing(), &Standing::Unknown);
 }

@@ -198,7 +198,7 @@ pub enum Recorded {
     /// It was.
     Written,
     /// It was not, because the contact id that it names belongs to another key of the channel. The caller decides again
-    /// what it means.
+    /// what it means. When a create named it, the fields of the other key count as unknown from then on.
     Claimed {
         /// The other key's text.
         by: String,

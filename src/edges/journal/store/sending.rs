@@ -311,7 +311,16 @@ impl Store {
         let (channel, key) = (&implied.channel, implied.contact.key().to_string());
         let mut given_up = Vec::new();
         for holder in self.holders(channel, &known.id, &key)? {
-            if named_by == CallKind::Create || is_in_input.query_row(params![call, holder], |row| row.get(0))? {
+            if named_by == CallKind::Create {
+                // The create may have overwritten the holder's fields: they are written again when its row is next sent.
+                let mut unlearn = self.db.prepare_cached(
+                    "UPDATE known SET contact = json_set(contact, '$.doubt', json('true'), '$.fields', json('{}'))
+                     WHERE channel = ?1 AND key = ?2",
+                )?;
+                unlearn.execute([channel, &holder])?;
+                return Ok(Some(holder));
+            }
+            if is_in_input.query_row(params![call, holder], |row| row.get(0))? {
                 return Ok(Some(holder));
             }
             given_up.push(holder);
