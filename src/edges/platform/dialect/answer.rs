@@ -709,6 +709,25 @@ mod tests {
     }
 
     #[test]
+    fn a_404_may_name_the_contact_of_the_call_and_no_other() {
+        let id = || ContactId::new("cus_9").unwrap();
+        let calls = [
+            Call::Read { id: id() },
+            Call::Update { id: id(), fields: vec![Field::text("city", "Lima")] },
+            Call::AddTags { id: id(), tags: vec!["vip".into()] },
+            Call::RemoveTags { id: id(), tags: vec!["vip".into()] },
+        ];
+        for call in calls {
+            let read = |message: &str| {
+                let body = error(message);
+                classify(&call, 404, &headers(&[]), body.as_bytes(), SystemTime::UNIX_EPOCH).name()
+            };
+            assert_eq!(read("Contact cus_9 not found."), "missing", "{call:?}");
+            assert_eq!(read("Contact cus_8 not found."), "refused", "{call:?}");
+        }
+    }
+
+    #[test]
     fn a_refused_search_is_never_a_missing_contact() {
         check(Find, 403, &error("An unknown error occurred. Please contact support."), "refused 403");
         check(Find, 404, &error("Page Not Found. If error persists, contact info@example.com"), "wrong_path");

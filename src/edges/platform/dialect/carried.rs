@@ -133,6 +133,9 @@ mod tests {
         check(&find(), "phone", Some("field `phone`"));
         check(&find(), "name", None);
         check(&find(), "custom_fields.0.value", None);
+        check(&find(), "custom_fields", None);
+        check(&tags(), "custom_fields", None);
+        check(&create(), "tags", None);
         check(&find(), "page", None);
         let long = Call::Create { fields: vec![Field::text("é".repeat(61), "1")] };
         check(&long, "custom_fields.0.value", Some(&format!("field `{}…`", "é".repeat(60))));
