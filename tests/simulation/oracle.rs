@@ -106,14 +106,17 @@ fn may_be_rejected(channel: &Channel<'_>, ledger: &Ledger, n: usize, reason: &st
     if reason.starts_with("not on the platform") {
         return scenario.mode == Mode::Update && channel.rows[n].there.is_none();
     }
-    // A process that was killed between the intent and the call leaves a doubt as well.
-    let was_tried = ledger.tried.contains(&n) || scenario.is_killed() || channel.rows[n].stale_id;
-    let other_contact = ledger.overwritten.contains(&n) || (ledger.misnamed && !scenario.keyed);
+    let was_lost = channel.doubtful.borrow().contains(&channel.rows[n].key) || channel.rows[n].stale_id;
+    // Once an answer named another contact, no answer to a create is believed any more. Without a match field, or when the
+    // platform shows it in another form, neither a read nor a search settles it.
+    let is_distrusted = ledger.misnamed || !ledger.overwritten.is_empty();
+    let other_contact =
+        ledger.overwritten.contains(&n) || (is_distrusted && (!scenario.keyed || scenario.form.is_some()));
     let undecided = if reason.starts_with("in doubt") {
-        // Its create was sent, and no search can tell what became of it: without a match field, in another form, or
+        // The answer to its create was lost, and no search can tell what became of it: without a match field, in another form, or
         // among others of which it is not known whether they were there before.
         let unsearched = scenario.strangers && scenario.mode == Mode::Create;
-        was_tried && (!scenario.keyed || scenario.form.is_some() || unsearched || other_contact)
+        other_contact || (was_lost && (!scenario.keyed || scenario.form.is_some() || unsearched))
     } else {
         reason.starts_with("conflict") && other_contact
     };

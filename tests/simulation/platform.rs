@@ -120,8 +120,6 @@ pub struct Ledger {
     pub struck: BTreeSet<(Fault, CallKind)>,
     /// Rows that may be rejected with the platform's words while faults last.
     pub refused: BTreeSet<usize>,
-    /// Rows whose create was sent.
-    pub tried: BTreeSet<usize>,
     /// Rows whose contact the platform made of another one, or the other way round.
     pub overwritten: BTreeSet<usize>,
     /// Whether a create was answered with the id of another contact.
@@ -486,13 +484,11 @@ impl Platform {
 
     // Its number, from 0.
     fn note_sent(&self, call: &Call) -> u64 {
-        let row = self.row(call);
         let ledger = &mut *self.ledger.borrow_mut();
         ledger.sent.push(self.now());
         ledger.kinds.push(call.kind());
         if let Call::Create { fields } = call {
             ledger.created.extend(fields.first().map(|field| field.value.text().into_owned()));
-            ledger.tried.extend(row);
         }
         u64::try_from(ledger.sent.len()).expect("calls are few") - 1
     }

@@ -30,7 +30,7 @@ const MOST_ROUNDS_WITH_FAULTS: usize = 60;
 pub const ROUNDS_AFTER_FAULTS: usize = 3;
 
 /// The same for processes that have only [`SHORT`].
-const SHORT_ROUNDS_AFTER_FAULTS: usize = 40;
+const SHORT_ROUNDS_AFTER_FAULTS: usize = 20;
 
 /// For how long a short process can begin calls: less than the search lag.
 const SHORT: Duration = Duration::from_secs(15);
@@ -201,10 +201,7 @@ impl Scenario {
             families: false,
             first: First::ByChance,
         };
-        // Two of three scenarios meet the misbehaviour of real servers: each fault with each kind of call in turn.
-        let all = trouble::combinations();
-        let place = usize::try_from(seed - seed.div_ceil(3)).expect("seeds are small") % all.len();
-        let directed = (seed % 3 > 0).then(|| all[place]);
+        let directed = directed(seed);
         let shape = match directed {
             Some((fault, kind)) => shape.with_form(&mut chance).meeting(fault, kind),
             None => shape,
@@ -261,6 +258,11 @@ impl Scenario {
         }
     }
 
+    /// The fault that the scenario of this seed is made for, if any.
+    pub fn fault(seed: u64) -> Option<Fault> {
+        directed(seed).map(|(fault, _)| fault)
+    }
+
     /// The scenario of this seed for three channels that have one token.
     pub fn sharing(seed: u64) -> Self {
         let one = Self::from_seed(seed, None);
@@ -271,11 +273,6 @@ impl Scenario {
     /// Whether nobody else uses the token, and its limit is ours: then no call is ever refused.
     pub fn has_the_token_alone(&self) -> bool {
         self.faults.others == 0 && self.faults.limit.is_none_or(|limit| limit >= self.limit)
-    }
-
-    /// Whether processes are killed.
-    pub fn is_killed(&self) -> bool {
-        !self.kills.is_empty()
     }
 
     // The calls a minute that it can know of as left to it by the platform, and by others with the token.
@@ -346,29 +343,6 @@ impl Scenario {
         self.stage(async |channels, _| Self::side_by_side(channels).await)
     }
 
-    pub fn describe(&self) -> String {
-        let t: Vec<String> = self
-            .faults
-            .troubles
-            .iter()
-            .map(|t| format!("{} {:?} {:.2} from {} row {:?}", t.fault, t.kind, t.share, t.from_call, t.row))
-            .collect();
-        format!(
-            "{:?} keyed {} second {} form {:?} strangers {} families {} kills {:?} short {:.1} jumps {:.1} rounds {} troubles {}",
-            self.mode,
-            self.keyed,
-            self.second,
-            self.form,
-            self.strangers,
-            self.families,
-            self.kills,
-            self.short,
-            self.clock_jumps,
-            self.rounds_with_faults,
-            t.join("; ")
-        )
-    }
-
     /// The same; gives every call, answer and event in words.
     pub fn run_logged(&self) -> String {
         self.stage(async |channels, _| {
@@ -426,6 +400,7 @@ impl Scenario {
                     begun,
                     wall: RefCell::new(Setting { boot: "first".into(), zero: EPOCH }),
                     set_back: Cell::default(),
+                    doubtful: RefCell::default(),
                     tonight: RefCell::default(),
                 }
             });
@@ -614,6 +589,13 @@ impl Shape {
 /// How many contacts of others every search finds: three pages.
 const STRANGERS: usize = 25;
 
+// Two of three scenarios meet the misbehaviour of real servers: each fault with each kind of call in turn.
+fn directed(seed: u64) -> Option<(Fault, CallKind)> {
+    let all = trouble::combinations();
+    let place = usize::try_from(seed - seed.div_ceil(3)).expect("seeds are small") % all.len();
+    (seed % 3 > 0).then(|| all[place])
+}
+
 // The fault whose turn it is, and now and then another one beside it.
 fn troubles(directed: Option<(Fault, CallKind)>, rows: usize, chance: &mut Rng) -> Vec<Trouble> {
     let Some((fault, kind)) = directed else { return Vec::new() };
@@ -649,6 +631,8 @@ pub struct Channel<'a> {
     wall: RefCell<Setting>,
     // By how much it was set back at most, all in all.
     set_back: Cell<Duration>,
+    /// What the creates carried whose answer was not committed, or was lost.
+    pub doubtful: RefCell<BTreeSet<String>>,
     tonight: RefCell<Tonight>,
 }
 
@@ -864,7 +848,7 @@ impl Channel<'_> {
         let token = if self.scenario.share_token { "shared" } else { &self.name };
         Process {
             channel: self,
-            journal: Gated::new(self.journal, self.elsewhere, self.scenario.bug, gates),
+            journal: Gated::new(self.journal, self.elsewhere, &self.doubtful, self.scenario.bug, gates),
             window: WindowId::of(token, b""),
             clock: Clock::starting_at(self.now()).with_setting(self.setting()),
             stop: Stop::default(),
