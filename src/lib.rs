@@ -30,12 +30,12 @@
 //!
 //! # What always holds
 //!
-//! * **A create is never sent twice on a guess.** Its intent is committed before it is sent. While its answer is unknown
-//!   its contact is *in doubt*. That ends with a search that finds it, with a complete and consistent search after the
-//!   search lag that does not and shows no new contact that could be it, or with a refusal.
-//! * **Only a consistent search shows that a contact is absent.** A refused search, one that reports trouble and one whose
-//!   pages do not add up say nothing about the contact.
-//! * **One contact id belongs to one key of a channel.** The journal does not take an answer that names the id of another.
+//! * **A create is never sent twice on a guess.** Its intent is committed before it is sent. While its answer is unknown,
+//!   its contact is *in doubt*. A refusal resolves the doubt, and so does a search that finds the contact. So does a
+//!   complete and consistent search after the search lag that finds neither it nor a new contact that could be it.
+//! * **Only a consistent search shows that a contact is absent.** A search that is refused, reports an error or
+//!   contradicts itself proves nothing about the contact.
+//! * **One contact id belongs to one key of a channel.** The journal refuses an answer that names the id of another key.
 //! * **No unpaced and no unjournaled call.** A transport takes a call only with a permit, which only the window makes,
 //!   and with the journal's word that its intent is committed. Sending consumes both, and neither can be copied.
 //! * **A granted call always ends for the window**, whatever becomes of its future: given back when nothing of it left

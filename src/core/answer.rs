@@ -16,15 +16,15 @@ pub struct RateLimit {
 pub struct Answer {
     /// What the call came to.
     pub attempt: Attempt,
-    /// What the platform said of the limit; `None` when it said nothing, nothing that can be read, or when something else
-    /// than the platform answered.
+    /// The rate limit that the answer states; `None` when it states none or an unreadable one, or when the answer did
+    /// not come from the platform.
     pub rate_limit: Option<RateLimit>,
     /// Whether anything of the call left this machine. What did not is in nobody's window.
     pub left: bool,
 }
 
-/// An attempt with nothing beside it. Only one that is [`Attempt::Unsent`], or from which no request could be built, never
-/// left.
+/// An attempt whose answer states no rate limit. An [`Attempt::Unsent`], or a call from which no request could be
+/// built, was not sent.
 impl From<Attempt> for Answer {
     fn from(attempt: Attempt) -> Self {
         let left = !matches!(attempt, Attempt::Unsent { .. } | Attempt::Refused { status: NO_REQUEST, .. });

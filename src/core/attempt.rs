@@ -10,7 +10,7 @@ use crate::core::page::Page;
 /// What a proxy says that did not wait for the platform any longer.
 const GATEWAY_TIMEOUT: u16 = 504;
 
-/// The status of a refusal of a call from which no request can be built. Nothing was sent.
+/// The status of a refusal when no request can be built from the call. Nothing was sent.
 pub const NO_REQUEST: u16 = 0;
 
 /// What one try at a call came to, with what the platform said.
@@ -47,8 +47,8 @@ pub enum Attempt {
         status: u16,
         /// The platform's words.
         message: String,
-        /// Whether it is known to be about what the call carries (it names a field, or the request is too large), and not
-        /// about the account or the platform.
+        /// Whether the refusal is known to concern the data of this call (it names a field, or the request is too
+        /// large), and not the account or the platform.
         #[serde(default)]
         about_row: bool,
     },
@@ -68,10 +68,10 @@ pub enum Attempt {
         message: String,
     },
 
-    /// No effect: the server does not know the path of the call (404 without a word about a contact). Every call gets it
-    /// when the base URL is wrong.
+    /// No effect: the server does not know the path of the call (a 404 that does not mention a contact). Every call
+    /// gets it when the base URL is wrong.
     WrongPath {
-        /// What the server said.
+        /// The server's message.
         message: String,
     },
     /// No answer, and no effect: the platform was never reached (refused connection, unknown host, failed TLS handshake).
@@ -86,7 +86,7 @@ pub enum Attempt {
         status: Option<u16>,
         /// What went wrong.
         cause: String,
-        /// What `Retry-After` asked for (a 503 may have one); `None` when it was absent.
+        /// The wait in `Retry-After` (a 503 may have one); `None` when it was absent.
         #[serde(default)]
         retry_after: Option<Duration>,
     },
@@ -98,12 +98,12 @@ impl Attempt {
         Self::Lost { status, cause, retry_after: None }
     }
 
-    /// A refusal that is not known to be about what the call carries.
+    /// A refusal that is not known to concern the data of the call.
     pub const fn refused(status: u16, message: String) -> Self {
         Self::Refused { status, message, about_row: false }
     }
 
-    /// The attempt at a search for `field`, with no more of the page than a decision needs ([`Page::reduced`]).
+    /// The attempt at a search for `field`, reduced to what a decision needs ([`Page::reduced`]).
     #[must_use]
     pub fn reduced(self, field: Option<&Field>) -> Self {
         match (self, field) {
@@ -112,7 +112,7 @@ impl Attempt {
         }
     }
 
-    /// Whether the platform gave no answer: then the call says something of the platform, or of the way to it.
+    /// Whether the platform gave no answer. Such a failure concerns the platform or the network, not the contact.
     pub const fn is_no_answer(&self) -> bool {
         matches!(self, Self::WrongPath { .. } | Self::Unsent { .. } | Self::Lost { .. })
     }

@@ -1,6 +1,7 @@
-//! Plain decimal numbers, compared digit by digit: a float would make neighbours equal.
+//! Plain decimal numbers, compared digit by digit. As floats, different large numbers could compare as equal.
 
-/// A decimal number in its one form: sign, digits without zeros at either end, and the power of ten of the last digit.
+/// A decimal number in canonical form: the sign, the digits without leading or trailing zeros, and the power of ten of
+/// the last digit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Decimal {
     is_negative: bool,
@@ -8,12 +9,13 @@ pub struct Decimal {
     exponent: i64,
 }
 
-/// The most digits that a JSON number with a fraction or an exponent is trusted with: more are lost when it is read.
+/// Maximum number of digits of a JSON number with a fraction or an exponent. Further digits may be lost when it is
+/// parsed.
 const EXACT_DIGITS: usize = 15;
 
 impl Decimal {
-    /// Reads text that a person or a CRM wrote. `None` unless it is the plain form of a number: no plus sign, no leading
-    /// zero, no exponent. `0012` and `+12` are not numbers but text that looks like one.
+    /// Parses text from the input. `None` unless it is a number in plain form: no plus sign, no leading zero, no
+    /// exponent. `0012` and `+12` are text.
     pub fn of_text(text: &str) -> Option<Self> {
         let (whole, _) = text.split_once('.').unwrap_or((text, ""));
         let whole = whole.strip_prefix('-').unwrap_or(whole);
@@ -21,7 +23,7 @@ impl Decimal {
         if text.contains(['e', 'E']) || !is_plain { None } else { Self::parse(text) }
     }
 
-    /// Reads a JSON number. `None` when it may have lost digits.
+    /// Parses a JSON number. `None` when it may have lost digits.
     pub fn of_number(number: &serde_json::Number) -> Option<Self> {
         let decimal = Self::parse(&number.to_string())?;
         (!number.is_f64() || decimal.digits.len() <= EXACT_DIGITS).then_some(decimal)

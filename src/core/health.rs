@@ -14,8 +14,8 @@ use crate::core::time::Timestamp;
 /// How many calls in a row get no answer before the channel, or calls of their kind, pause.
 pub const FAILURES_IN_A_ROW: u32 = 5;
 
-/// How long a platform that answered before may give no answer at all, over several calls, unless told otherwise. The
-/// same holds for one kind of call.
+/// Default outage timeout: how long a platform that answered before may give no answer, over several calls. It also
+/// holds for one kind of call.
 ///
 /// Enough for a restart or a deployment. A run that has the whole night may wait for longer: nothing is sent meanwhile
 /// but a probe every half minute.
@@ -24,14 +24,15 @@ pub const PATIENCE: Duration = Duration::from_mins(5);
 /// The most of it for a platform that has not answered once in this run: more likely a wrong URL than an outage.
 pub const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a platform may answer nothing but 429, unless it may be silent for longer.
+/// How long a platform may answer only 429; the outage timeout, when that is longer.
 pub const THROTTLED_PATIENCE: Duration = Duration::from_mins(15);
 
-/// The longest wait for the rate limit that does not count as time without an answer: a full minute and the second that
-/// is added to it (API.md, "The limit").
+/// Longest wait for the rate limit that does not count as time without an answer: a full minute and one second (API.md,
+/// "The limit").
 pub const RATE_LIMIT_WAIT: Duration = Duration::from_secs(61);
 
-/// How many calls, the first of a run, come to [`Attempt::WrongPath`] until the URL counts as wrong.
+/// How many of a run's first calls, without another result between them, must end as [`Attempt::WrongPath`] before the
+/// URL counts as wrong.
 pub const WRONG_PATHS: u32 = 5;
 
 /// The pauses before the probes of a platform that seems to be gone. The last one repeats.
@@ -58,22 +59,23 @@ pub enum Verdict {
     Fine,
     /// Too early to say.
     Open,
-    /// The platform seems to be gone: no call for this long, then one at a time until one is answered.
+    /// The platform seems to be down: no call for this long, then one at a time until one is answered.
     Pause(Duration),
-    /// Calls of this kind fail, others do not: none of them for this long, then one at a time until one is answered.
+    /// Calls of this kind fail, others do not: no call of this kind for this long, then one at a time until one is
+    /// answered.
     PauseKind(Duration),
-    /// The platform gives no answer for too long; the last cause.
+    /// The platform gave no answer for longer than the outage timeout. Holds the last cause.
     Silent(String),
-    /// Calls of this kind fail for too long, while others were answered.
+    /// Calls of this kind failed for longer than the outage timeout, while others were answered.
     KindSilent {
         /// For how long.
         span: Duration,
         /// The last cause.
         cause: String,
     },
-    /// The platform answers nothing but 429 for too long.
+    /// The platform answered only 429 for too long.
     Throttled,
-    /// Each of the first calls was answered with 404 by a server that does not know their path; its words.
+    /// The server answered each of the first calls with a 404 that does not mention a contact. Holds its message.
     WrongUrl(String),
 }
 
@@ -101,7 +103,7 @@ struct Streak {
 struct Kind {
     answers: u64,
     streak: Streak,
-    // When the next probe may start; `None` as long as calls of this kind are not paused.
+    // When the next probe may start; `None` while calls of this kind are not paused.
     probe_at: Option<Timestamp>,
     pauses: usize,
     outages: u32,
@@ -166,18 +168,18 @@ impl Health {
         }
     }
 
-    /// How often the platform seemed to be gone for calls of this kind. A call that failed before or while it did was not at
-    /// fault.
+    /// How many outages there were for calls of this kind. A failure just before or during an outage does not count
+    /// against the contact.
     pub const fn outages(&self, kind: CallKind) -> u32 {
         self.outages + self.kind(kind).outages
     }
 
-    /// Whether it seems to be gone for calls of this kind.
+    /// Whether there is an outage for calls of this kind.
     pub const fn is_out(&self, kind: CallKind) -> bool {
         self.paused_until.is_some() || self.is_paused(kind)
     }
 
-    /// Whether calls of this kind fail while the platform as a whole is there.
+    /// Whether only calls of this kind are paused while the platform answers others.
     pub const fn is_paused(&self, kind: CallKind) -> bool {
         self.paused_until.is_none() && self.kind(kind).probe_at.is_some()
     }
@@ -187,10 +189,10 @@ impl Health {
         self.kind(kind).answers
     }
 
-    /// Whether one more call of this kind may start when so many of them are on their way.
+    /// Whether one more call of this kind may start while `on_their_way` of them are in flight.
     ///
-    /// As long as no create was answered, only a few are sent at once: each one that is lost takes further calls to settle,
-    /// and when all of them fail, there are no more of them than it takes to notice.
+    /// Until the first create is answered, only a few creates are in flight at once, because every lost create takes
+    /// further calls to resolve. If all of them fail, that is just enough to detect it.
     pub fn room(&self, kind: CallKind, on_their_way: u32, now: Timestamp) -> Room {
         let Kind { answers, streak, probe_at, .. } = self.kind(kind);
         let is_unproven = kind == CallKind::Create && *answers == 0;
@@ -206,8 +208,8 @@ impl Health {
         }
     }
 
-    /// Takes in that a call of this kind waited for the rate limit: that is no time without an answer, up to
-    /// [`RATE_LIMIT_WAIT`] each time. The pauses of an outage are taken out of it.
+    /// Records that a call of this kind waited for the rate limit. Such a wait, up to [`RATE_LIMIT_WAIT`] each time and
+    /// without the pauses of an outage, does not count as time without an answer.
     pub fn held_back(&mut self, kind: CallKind, from: Timestamp, until: Timestamp) {
         let from = from.max(self.paused_until.unwrap_or_default()).max(self.asked_until);
         self.streak.take_out(from.max(self.held_until), until);
@@ -219,8 +221,8 @@ impl Health {
 
     /// Takes in one attempt at a call of this kind that ended at `now`.
     ///
-    /// `is_own` says that the failure is the contact's own: it failed before, and calls of the same kind for other contacts
-    /// were answered since. It says nothing of the platform, unless calls are paused already.
+    /// `is_own` means that the failure concerns only this contact: its call failed before, and calls of the same kind
+    /// for other contacts were answered since. Such a failure is ignored, unless calls are paused already.
     pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, is_own: bool, now: Timestamp) -> Verdict {
         let is_wrong_path = matches!(attempt, Attempt::WrongPath { .. });
         self.only_wrong_paths &= is_wrong_path;
@@ -238,7 +240,7 @@ impl Health {
                 }
                 self.no_answer(kind, cause, is_own, now)
             }
-            // It is there. Whether calls of this kind work, it does not say.
+            // The platform answers, but that does not show whether calls of this kind work.
             Attempt::Throttled { .. } => {
                 let since = *self.throttled_since.get_or_insert(now);
                 self.there();
@@ -268,7 +270,7 @@ impl Health {
         }
     }
 
-    // The platform as a whole is there. Of the kinds that had failed until then, one call each finds out.
+    // The platform answers again. Each kind that had failed is probed with one call.
     fn there(&mut self) {
         self.answered = true;
         self.streak = Streak::default();

@@ -74,7 +74,7 @@ impl fmt::Display for TooLong {
             Bounded::Search(name) => {
                 write!(
                     f,
-                    "match field `{name}` is too long to be searched: {length} bytes in a URL; the maximum is {SEARCH_BYTES}"
+                    "match field `{name}` is too long to search for: {length} bytes in a URL; the maximum is {SEARCH_BYTES}"
                 )
             }
         }
@@ -191,7 +191,7 @@ mod tests {
         check("", &[("phone", "1"), ("notes", &value)], "", too_long);
         check("", &[("notes", &value)], "", too_long);
         let searched = |length| {
-            format!("match field `phone` is too long to be searched: {length} bytes in a URL; the maximum is 7700")
+            format!("match field `phone` is too long to search for: {length} bytes in a URL; the maximum is 7700")
         };
         check("", &[("phone", &"x".repeat(7_696))], "", &searched(7_701));
         check("", &[("phone", &"+".repeat(2_566))], "", &searched(7_703));

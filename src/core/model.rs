@@ -44,7 +44,7 @@ impl Value {
         matches!(self, Self::Text(text) if trimmed(text).is_empty())
     }
 
-    /// Whether a value that the platform shows is this one, which makes its contact the one that is looked for.
+    /// Whether the platform's value equals this one, so that its contact is an exact hit.
     ///
     /// Text is compared after trimming (API.md, trap 2). A JSON number is compared as an exact decimal, a boolean as `true`
     /// or `false` (API.md, trap 11); text with a leading zero or plus sign is no number.
@@ -133,7 +133,7 @@ impl fmt::Display for ContactId {
     }
 }
 
-/// How the text of a key begins that is the platform's id.
+/// Prefix of the text of a key that holds the platform's id.
 pub const ID_KEY: &str = "contact_id=";
 
 /// What makes two rows the same contact of a channel.
@@ -235,7 +235,7 @@ pub enum Flaw {
     /// More match fields than the first call of a create can carry.
     #[error("{0} match fields, and a create carries {limit}", limit = crate::core::call::FIELDS_PER_CALL)]
     MatchFields(usize),
-    /// A part that no request can carry.
+    /// A part is longer than a request can carry.
     #[error("{0}")]
     TooLong(TooLong),
     /// Nothing to write and nothing to find it by.
@@ -418,9 +418,9 @@ impl Remote {
         self.fields.get(&*field.name).is_some_and(|value| !value.is_blank() && !value.same(&field.value))
     }
 
-    /// Whether what it has in this field could be the same value in another form: a phone with and without its `+`, country
-    /// code (API.md, trap 9) or WhatsApp's `1` after `+52`, other case, other punctuation, another Unicode form, a number,
-    /// or cut short. A contact that does not show the field could, too.
+    /// Whether the contact's value in this field could be the same one in another form: a phone with or without its
+    /// `+`, country code (API.md, trap 9) or the `1` of mobiles after `+52`; other case, punctuation or Unicode form; a
+    /// number; or cut short. True for a contact without the field.
     pub fn resembles(&self, field: &Field) -> bool {
         let bare = |value: &Value| -> String {
             nfc(&value.text()).chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -435,13 +435,13 @@ impl Remote {
     }
 }
 
-/// The shortest phone number that a country code can stand before, in digits.
+/// Minimum length, in digits, of a phone number that may lack its country code.
 const SHORTEST_PHONE: usize = 7;
 
-/// The digits at the end of a phone number that no country or mobile prefix changes.
+/// Number of digits at the end of a phone number that no country or mobile prefix changes.
 const SUBSCRIBER_DIGITS: usize = 8;
 
-/// The shortest text, in characters, that is taken for a longer one that was cut.
+/// Minimum length, in characters, of a text that may be a longer one cut short.
 const SHORTEST_CUT: usize = 15;
 
 const fn is_digit(byte: u8) -> bool {
@@ -550,7 +550,7 @@ pub enum Mode {
 pub enum Standing {
     /// Never seen.
     Unknown,
-    /// It may be there: a create was sent and what became of it is not known, or its id is gone.
+    /// The contact may be on the platform: the answer to its create was lost, or its id is gone.
     InDoubt(Doubt),
     /// It is there.
     Known(Known),

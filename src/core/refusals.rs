@@ -1,4 +1,4 @@
-//! Refusals in a row: whether they are about the rows, or about the account that every row meets.
+//! Refusals in a row: whether they concern single rows or the whole account.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,17 +7,17 @@ use crate::core::call::CallKind;
 use crate::core::model::Contact;
 use crate::core::time::Timestamp;
 
-/// How often the same refusal of one kind of call comes, without a success of that kind in between, until it counts as one
-/// of the account and not of the rows.
+/// How many refusals with the same message, of one kind of call and without a success of that kind between them, count
+/// as a refusal of the account instead of the rows.
 pub const REFUSALS_IN_A_ROW: usize = 20;
 
-/// Statuses that are about what the call carries: a request that is too large, or (0) one that cannot be built.
+/// Statuses that concern the data of the call: the request is too large, or (0) cannot be built.
 const ABOUT_THE_REQUEST: [u16; 4] = [0, 413, 414, 431];
 
-/// The shortest value of a row that is told apart from the words around it.
+/// Minimum length, in characters, of a row's value that is masked in a message before messages are compared.
 const SHORTEST_VALUE: usize = 3;
 
-/// What a refused value or its field is called by, in the platforms' languages.
+/// Words for a field, in the platforms' languages.
 const FIELD_WORDS: [&str; 6] = ["field", "fields", "attribute", "column", "campo", "atributo"];
 
 /// What an attempt means for the refusals before it.
@@ -25,26 +25,26 @@ const FIELD_WORDS: [&str; 6] = ["field", "fields", "attribute", "column", "campo
 pub enum Refusal {
     /// Nothing.
     None,
-    /// A success: refusals of its kind before it were about their rows.
+    /// A success: earlier refusals of its kind concerned their rows.
     Broken,
-    /// One that may be about the account: whether the row is to blame is not known yet.
+    /// A refusal that may concern the account: it is not known yet whether the row is the cause.
     Open,
-    /// One too many of the same: the account is refused.
+    /// Too many refusals with the same message: the account is refused.
     TooMany,
 }
 
 /// The refusals of a run, since the last success of each kind of call.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    // When they came, by their words.
+    // The times of the refusals, by message.
     kinds: [BTreeMap<String, VecDeque<Timestamp>>; CallKind::ALL.len()],
 }
 
 impl Refusals {
-    /// Takes in what a call of this kind for `contact` came to, which began and ended then.
+    /// Records the result of a call of this kind for `contact`, with the times when it began and ended.
     ///
-    /// A success says something of the refusals that came before it began. The account may be refused since: calls that were
-    /// on their way together are answered in any order.
+    /// A success only clears refusals that came before it began, because calls that are in flight together are answered
+    /// in any order.
     pub fn hear(
         &mut self,
         kind: CallKind,
@@ -70,8 +70,8 @@ impl Refusals {
     }
 }
 
-// Whether the words name one of the row's fields as a field: quoted, as a part of a path, or beside the word for one. A
-// name alone may be a word like any other: `Your plan has expired.`
+// Whether the message names one of the row's fields as a field: quoted, in a path, or next to a word such as `field`. A
+// name alone may be an ordinary word: `Your plan has expired.`
 fn names_a_field(message: &str, contact: &Contact) -> bool {
     let words = message.to_lowercase();
     contact.fields().iter().any(|field| {
@@ -94,7 +94,7 @@ fn is_named(before: &str, after: &str) -> bool {
     quoted || in_a_path || word(before.split_whitespace().next_back()) || word(after.split_whitespace().next())
 }
 
-// What stands before and after each place at which `name` is a whole word.
+// The text before and after each occurrence of `name` as a whole word.
 fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
     words.match_indices(name).filter_map(move |(at, _)| {
         let (before, after) = (words.get(..at)?, words.get(at + name.len()..)?);
@@ -103,7 +103,7 @@ fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &
     })
 }
 
-// The words as they would be for any other row: without its values and without numbers.
+// The message without this row's values and without numbers, so that it equals that of other rows.
 fn without_values(message: &str, contact: &Contact) -> String {
     let mut words = message.to_lowercase();
     let values = contact.fields().iter().map(|field| field.value.text().trim().to_lowercase());

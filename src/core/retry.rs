@@ -56,8 +56,7 @@ pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration],
     }
 }
 
-/// How long the whole channel waits when an attempt asks for it: after a 429, and after an answer with `Retry-After`, such as a
-/// 503.
+/// How long an attempt makes the whole channel wait: after a 429, or after an answer with `Retry-After`, such as a 503.
 pub fn asked_wait(attempt: &Attempt) -> Option<Duration> {
     match attempt {
         Attempt::Throttled { retry_after } => Some(throttled_for(*retry_after)),

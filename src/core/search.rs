@@ -1,5 +1,5 @@
-//! A search for one value: its pages are walked, and its hits held against the value asked for, because the platform
-//! matches loosely (API.md, trap 2). Only pages that add up show that a contact is absent.
+//! A search for one value. It reads all pages and compares each hit with the requested value, because the platform
+//! matches loosely (API.md, trap 2). Only consistent pages show that a contact is absent.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use crate::core::call::Call;
 use crate::core::model::{ContactId, Field, Remote};
 use crate::core::page::{OtherHit, Page, digest};
 
-/// The most pages of one search that are walked. A search that matches more is too loose to decide anything.
+/// Maximum number of pages that one search reads. A search with more pages matches too loosely to decide anything.
 pub const PAGES_PER_FIND: u32 = 50;
 
-/// The most contacts of one search that are counted, in case pages are larger than documented.
+/// Maximum number of contacts that one search reads, in case pages are larger than documented.
 const CONTACTS_PER_FIND: usize = 5_000;
 
 /// A search on its way.
@@ -18,7 +18,7 @@ const CONTACTS_PER_FIND: usize = 5_000;
 pub struct Search {
     field: Field,
     page: u32,
-    // Whether the walk was begun anew because the pages of the first one contradicted each other.
+    // Whether this is the second attempt, because the pages of the first one contradicted each other.
     is_repeated: bool,
     hit: Option<Remote>,
     others: Vec<OtherHit>,
@@ -29,17 +29,17 @@ pub struct Search {
 /// What a search has come to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// Nothing yet: a further page follows, or the walk begins anew.
+    /// Nothing yet: the next page follows, or the search starts again.
     MorePages,
-    /// No contact has the value, and the pages add up; these were shown without it.
+    /// No contact has the value, and the pages are consistent. Holds the inexact hits.
     Absent(Vec<OtherHit>),
     /// One contact has it.
     One(Box<Remote>),
-    /// These two have it, and further ones may.
+    /// These two contacts have it; there may be more.
     Several(ContactId, ContactId),
     /// More pages than are walked.
     Endless,
-    /// The pages contradict each other, also when asked for again: they show nothing.
+    /// The pages contradict each other, also when requested again: the search proves nothing.
     Unreliable(String),
 }
 
@@ -68,7 +68,7 @@ impl Search {
         let digests: Vec<u64> =
             contacts.iter().map(|hit| digest(&hit.id)).chain(others.iter().map(|other| other.digest)).collect();
         if !digests.is_empty() && digests.iter().all(|digest| self.shown.contains(digest)) {
-            return self.contradicted(format!("page {} shows the contacts of an earlier page again", self.page));
+            return self.contradicted(format!("page {} repeats the contacts of an earlier page", self.page));
         }
         for contact in contacts {
             match &self.hit {
@@ -89,7 +89,7 @@ impl Search {
         let shown = u64::try_from(self.shown.len()).unwrap_or(u64::MAX);
         if let Some(total) = total.filter(|&total| total != shown) {
             let contacts = if shown == 1 { "contact" } else { "contacts" };
-            return self.contradicted(format!("its pages show {shown} {contacts} and announce {total}"));
+            return self.contradicted(format!("its pages list {shown} {contacts}, but `total` is {total}"));
         }
         match self.hit.take() {
             Some(hit) => Found::One(Box::new(hit)),
@@ -97,7 +97,7 @@ impl Search {
         }
     }
 
-    // Contacts may have been added or removed while the pages were walked: once more, then it is no answer.
+    // Contacts may have been added or removed between two pages. So the search is repeated once before it is given up.
     fn contradicted(&mut self, why: String) -> Found {
         if self.is_repeated {
             return Found::Unreliable(why);

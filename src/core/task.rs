@@ -31,10 +31,10 @@ const NOT_THERE: &str = "not on the platform, and `update` makes no contact";
 /// When a lost create is searched for, in tenths of the settle time. Only the last search decides that it is not there.
 const SETTLE_TENTHS: [u32; SETTLE_SEARCHES] = [1, 4, 10];
 
-/// How often a lost create is searched for by its first match field. The last search goes by the others as well.
+/// How often a lost create is searched for by its first match field. The last search also uses the others.
 pub const SETTLE_SEARCHES: usize = 3;
 
-/// How many searches come before the one that decides.
+/// How many searches come before the decisive one.
 const EARLY_SEARCHES: usize = SETTLE_SEARCHES - 1;
 
 /// What a run wants of its tasks.
@@ -126,13 +126,13 @@ enum Stage {
     /// It may have been made, or be there under another id: does a search show it by now? Searched for by the match field
     /// of this place.
     Settling { nth: usize, search: Search },
-    /// Its create was answered with this id, and the platform's answers are not trusted: is it the contact?
+    /// Its create was answered with this id, but answers to creates are not trusted: is it the contact?
     Confirming { id: ContactId },
     /// Its create was refused because another contact has its identifier: is that the same contact?
     Checking { other: ContactId, message: String },
     /// It is there: to be brought to what the file wants.
     Writing,
-    /// A change was refused: had an earlier one worked whose answer was lost, or is the contact really gone?
+    /// A change was refused: did an earlier change with a lost answer work, or is the contact really gone?
     Rereading { id: ContactId, refused: Call, message: String, is_gone: bool },
     /// Nothing more to do.
     Over(Outcome),
@@ -142,6 +142,7 @@ enum Stage {
 
 /// The state of one contact on its way.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each tells of one thing that happened on the way")]
 pub struct Task {
     contact: Contact,
     policy: Policy,
@@ -183,7 +184,7 @@ impl Task {
             for find in past {
                 task.recall_find(find);
             }
-            // A search that came to nothing is not held against the contact: it is made anew.
+            // A search without a usable result is repeated.
             if matches!(task.stage, Stage::Left(_)) {
                 task = unasked;
             }
@@ -192,7 +193,7 @@ impl Task {
         task
     }
 
-    /// A task that only finds out whether a contact that is in doubt is on the platform; the file no longer has it.
+    /// A task that only resolves a contact in doubt that the input no longer has.
     pub fn settling(contact: Contact, doubt: Doubt, policy: Policy, now: Timestamp) -> Self {
         Self::begin(contact, Standing::InDoubt(doubt), policy, Goal::OnlySettle, now)
     }
@@ -294,9 +295,8 @@ impl Task {
                 if now < due { Step::Wait(due) } else { Step::Call(search.call()) }
             }
             Stage::Checking { other, .. } => Step::Call(Call::Read { id: other.clone() }),
-            Stage::Confirming { id } => Step::Call(Call::Read { id: id.clone() }),
             Stage::Writing => self.next_write().map_or_else(|| Step::Done(self.written()), Step::Call),
-            Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
+            Stage::Confirming { id } | Stage::Rereading { id, .. } => Step::Call(Call::Read { id: id.clone() }),
             Stage::Over(outcome) => Step::Done(outcome.clone()),
             Stage::Left(reason) => Step::Leave(reason.clone()),
         }
@@ -364,8 +364,8 @@ impl Task {
         self.conclude();
     }
 
-    /// Does not trust the platform's answers to creates from now on, because one named the contact of another row: before
-    /// anything is written to a contact that was just created, it is read.
+    /// Stops trusting answers to creates, because one named the contact of another row. From now on, a created contact
+    /// is read before anything else is written to it.
     pub fn distrust(&mut self) {
         self.distrusts = true;
         if self.is_unconfirmed
@@ -376,12 +376,12 @@ impl Task {
         }
     }
 
-    /// Takes in that what `call` came to names a contact that the channel knows by another key, `by`. For a create that
-    /// is no answer: a search decides. A contact that was found so belongs to another row.
+    /// Records that the answer to `call` names a contact that belongs to another key of the channel, `by`. After a
+    /// create, a search decides. After a search, the row is rejected as a conflict.
     pub fn claimed(&mut self, call: &Call, id: &ContactId, by: &str, now: Timestamp) {
         match call {
             Call::Create { .. } => {
-                let conflict = format!("conflict: its create was answered with contact {id}, which is `{by}`");
+                let conflict = format!("conflict: its create was answered with contact {id}, which belongs to `{by}`");
                 self.create_was_lost(now);
                 match &mut self.standing {
                     Standing::InDoubt(doubt) if !doubt.sent.matches().is_empty() => doubt.conflict = Some(conflict),
@@ -393,7 +393,7 @@ impl Task {
             | Call::Update { .. }
             | Call::AddTags { .. }
             | Call::RemoveTags { .. } => {
-                self.reject(format!("conflict: contact {id}, which has its match value, is `{by}`"));
+                self.reject(format!("conflict: contact {id} has its match value, but belongs to `{by}`"));
             }
         }
         self.conclude();
@@ -409,8 +409,8 @@ impl Task {
         }
     }
 
-    // A contact without a match field cannot be searched for: sending it again may make a second one, so it is not done
-    // unasked.
+    // A contact without a match field cannot be searched for. Sending its create again may create a duplicate, so that
+    // takes an option.
     fn settle(&self) -> Stage {
         if let Some(search) = self.settle_search(0) {
             Stage::Settling { nth: 0, search }

@@ -7,8 +7,8 @@ use std::ops::Deref;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-/// Text without what the framework behind the platforms strips at both ends of a value (API.md, trap 10): white space, NUL,
-/// and invisible marks.
+/// Trims what the platforms' framework strips at both ends of a value (API.md, trap 10): white space, NUL and invisible
+/// marks.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\0' | '\u{feff}' | '\u{200b}' | '\u{200e}'))
 }

@@ -23,7 +23,7 @@ pub const MARGIN: Duration = Duration::from_millis(250);
 /// way, or in the server's queue, long after the process is gone; so may a call that nobody answered.
 pub const LINGER: Duration = Duration::from_secs(30);
 
-/// How long a limit of the platform holds that it does not state again.
+/// How long a limit that the platform stated holds unless it is stated again.
 pub const LEARNT_LIMIT_HOLDS: Duration = Duration::from_hours(24);
 
 /// The calls of the past minute.
@@ -158,15 +158,15 @@ impl Window {
         learned
     }
 
-    /// Takes in that the platform stated at `at` that it allows so many calls a minute; at least 1 is allowed.
+    /// Records that the platform stated at `at` a limit of so many calls a minute; less than 1 counts as 1.
     pub fn state_limit(&mut self, limit: u32, at: Timestamp) -> usize {
         let limit = size(limit).max(1);
         self.platform_limit = Some((limit, at));
         limit
     }
 
-    /// The most calls a minute: what it was made for, or what the platform stated in the past [`LEARNT_LIMIT_HOLDS`] when
-    /// that is less.
+    /// Maximum calls a minute: the configured limit, or the one that the platform stated within [`LEARNT_LIMIT_HOLDS`]
+    /// when that is lower.
     pub fn limit(&self, now: Timestamp) -> usize {
         self.platform_limit(now).map_or(self.limit, |platform| platform.min(self.limit))
     }

@@ -55,15 +55,15 @@ pub enum Event<'a> {
         /// For how long it waits.
         wait: Duration,
     },
-    /// Several calls of one kind in a row got no answer, although others did: calls of this kind wait, then one at a time
-    /// probes.
+    /// Several calls of one kind in a row got no answer, although others did: calls of this kind pause, then are probed
+    /// one at a time.
     KindPaused {
-        /// Which of the six.
+        /// The kind of call.
         kind: CallKind,
-        /// For how long they wait.
+        /// How long they pause.
         wait: Duration,
     },
-    /// An answer asked to wait (a 503 may): the channel waits.
+    /// An answer other than a 429 had a `Retry-After` (a 503 may): the channel waits.
     AskedToWait {
         /// For how long.
         wait: Duration,

@@ -227,7 +227,7 @@ struct Sending<'a, J, T, O> {
     orphans: Cell<usize>,
     calls_left: Cell<Range>,
     latency: Cell<Duration>,
-    // Whether an answer named the contact of another row: what a create is answered with is confirmed from then on.
+    // Whether an answer named the contact of another row. From then on, answers to creates are confirmed.
     distrusts_creates: Cell<bool>,
     creates: Creates,
     // The keys by the ids that creates were answered with, until the journal has them.
@@ -245,9 +245,9 @@ struct OnTheWay {
     failures: Failures,
     // Why the last of them did.
     cause: String,
-    // The last call of it that was refused in words which may be about the account, and when the answer came.
+    // Its last call whose refusal may concern the account, and when the answer came.
     refused: Option<(CallKind, Timestamp)>,
-    // The kind of call that it is to find out about.
+    // The kind of call that it probes.
     scout: Option<CallKind>,
     // Whether an earlier run had left its create in doubt.
     was_in_doubt: bool,
@@ -279,13 +279,14 @@ impl OnTheWay {
         }
     }
 
-    // The refusal that decides whether this outcome is the row's: as long as that is open, it is not written down.
+    // The refusal that may concern the account instead of this row. Until that is known, the outcome is not written to
+    // the journal.
     fn held_by(&self, outcome: &Outcome) -> Option<(CallKind, Timestamp)> {
         self.refused.filter(|_| matches!(outcome, Outcome::Rejected(_)) && self.place.is_some())
     }
 
-    // Whether it was tried in vain, so that others go first the next time. One whose create was lost is settled first of all,
-    // unless that is so for the second time.
+    // Whether it was tried without success, so that others go first in the next run. A contact in doubt goes first
+    // once, and then waits like the others.
     fn was_tried(&self) -> bool {
         let is_in_doubt = matches!(self.task.standing(), Standing::InDoubt(_));
         self.refused.is_some() || self.failures.count() > u32::from(is_in_doubt && !self.was_in_doubt)
@@ -331,15 +332,15 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         tempo.outlook(self.calls_left.get(), &self.budget.left(), self.job.call_timeout)
     }
 
-    // What an earlier process was asked for holds for this one, and so does what another channel of the token was asked for.
+    // A wait that the platform asked an earlier process for, or another channel of the token, holds for this one too.
     fn stop_if_asked_to_wait(&self) {
         if let Some(until) = self.pace.paused_until() {
             self.stop_if_it_waits_longer(until, RATE_LIMIT_WAIT);
         }
     }
 
-    // Rather than sleep for hours: stops when the platform is to be left alone until a moment that is further away than the
-    // outage timeout, or `shortest` when that is longer, or that is too late for another call.
+    // Stops instead of sleeping for hours: when the wait is longer than both the outage timeout and `shortest`, or ends
+    // too late for another call.
     fn stop_if_it_waits_longer(&self, until: Timestamp, shortest: Duration) {
         let wait = until.since(self.job.clock.now());
         if wait > self.job.patience.max(shortest) || self.budget.latest().is_some_and(|latest| until > latest) {
@@ -407,7 +408,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // The next contact that can begin. Those that need a call which is paused are put aside, but for one at a time that finds
     // out whether such calls work again.
     async fn next(&self, queue: &mut Queue, deferred: &mut Deferred) -> Result<Option<OnTheWay>, JournalError> {
-        // Whoever could send its call only when the time is over, is not to begin.
+        // A contact whose call could start only after the time is up does not begin.
         let is_in_time = |kind| match self.gates.room(kind, &Failures::default(), true, self.job.clock.now()) {
             Room::At(until) => self.budget.waits_for(until),
             Room::Free | Room::Occupied => true,
@@ -541,7 +542,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         }
     }
 
-    // A success of the same kind of call, which began then: the rows that were refused before it were refused themselves.
+    // After a success of the same kind of call that began then: the refusals before it concerned their rows.
     async fn reject_held_until(&self, kind: CallKind, begun: Timestamp) -> Result<(), JournalError> {
         while let Some((contact, outcome)) = self.held.take_until(kind, begun) {
             self.reject_held(&contact, &outcome).await?;
@@ -555,8 +556,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         Ok(())
     }
 
-    // At the end of the run. Fewer refusals than it takes to blame the account are the rows'; in a run that stops before its
-    // end, that is not known.
+    // At the end of the run. Refusals that are too few to blame the account concern their rows. In a run that stops
+    // early, that is not known.
     async fn conclude_held(&self) -> Result<(), JournalError> {
         let pending = self.job.journal.counts(self.job.run).await?.pending;
         let nothing_else = u64::try_from(self.held.len()).is_ok_and(|held| held >= pending);
@@ -573,7 +574,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         Ok(())
     }
 
-    // Others go first the next time.
+    // Others go first in the next run.
     async fn leave(&self, contact: &OnTheWay) -> Result<(), JournalError> {
         let key = contact.task.contact().key().to_string();
         self.job.journal.leave(self.job.channel, key, self.job.clock.now()).await
@@ -678,7 +679,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             tokio::select! {
                 biased;
                 () = self.job.stop.asked() => {}
-                () = self.creates.looked_at() => {}
+                () = self.creates.looked_at(self.job.clock) => {}
             }
         }
 
@@ -955,7 +956,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 /// How a contact's way ended in this process.
 enum End {
     Done(Outcome),
-    /// It ended, and what follows this refusal decides whether it is written down.
+    /// It ended with this refusal, which may concern the account, so that it is not yet written to the journal.
     Held((CallKind, Timestamp), Outcome),
     /// Its calls kept failing.
     Left(String),
@@ -963,9 +964,9 @@ enum End {
     Stopped,
 }
 
-// What to send in place of a call that changes something while the platform seems to be gone. A lost create would leave its
-// contact unsettled, and for want of a match field even rejected; and that a read is answered says that the platform is there,
-// even when it fails on every change.
+// What to send instead of a change while the platform seems to be down. A lost create would leave its contact in doubt,
+// and reject it when it has no match field. An answered read shows that the platform is back, even when every change
+// still fails.
 fn probe_for(call: &Call) -> Option<Call> {
     match call {
         Call::Create { fields } => fields.first().map(|field| Call::Find { field: field.clone(), page: 1 }),
@@ -982,8 +983,8 @@ const fn plural(kind: CallKind) -> &'static str {
         CallKind::Read => "reads",
         CallKind::Create => "creates",
         CallKind::Update => "updates",
-        CallKind::AddTags => "additions of tags",
-        CallKind::RemoveTags => "removals of tags",
+        CallKind::AddTags => "tag additions",
+        CallKind::RemoveTags => "tag removals",
     }
 }
 

@@ -15,12 +15,12 @@ pub enum StopReason {
     Down(String),
     /// Calls of one kind get no useful answer, although others do.
     KindDown(String),
-    /// The platform refuses call after call with the same words, which are about none of the rows.
+    /// The platform refused many calls in a row with the same message, so the account is the cause, not the rows.
     Refusing(String),
-    /// The platform asked to wait for longer than the run waits; until when.
+    /// The platform asked for a longer wait than the run makes. Holds the time at which it ends.
     AskedToWait(String),
-    /// Each of the first calls was answered with 404 by a server that does not know their path: the URL is wrong. The
-    /// server's words.
+    /// The server answered each of the first calls with a 404 that does not mention a contact: the URL is wrong. Holds
+    /// its message.
     WrongUrl(String),
     /// No further call could end before the time is up.
     Deadline,

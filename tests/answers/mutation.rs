@@ -224,7 +224,7 @@ impl<'a> Mutator<'a> {
             _ => {
                 let mut donor = donor.clone();
                 let size = size(&donor);
-                nth(&mut donor, &mut self.chance.usize(..size)).map_or(Json::Null, |place| place.take())
+                nth(&mut donor, &mut self.chance.usize(..size)).map_or(Json::Null, Json::take)
             }
         }
     }

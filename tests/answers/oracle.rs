@@ -206,12 +206,11 @@ fn has_trouble(json: &Json) -> bool {
         || json["success"].as_f64() == Some(0.0)
         || lower("success").is_some_and(|text| text == "false" || text == "0");
     let is_told = |name: &str| match &json[name] {
-        Json::Null | Json::Bool(false) => false,
         Json::Bool(true) => true,
         Json::Number(number) => number.as_f64() != Some(0.0),
         Json::String(text) => !["", "0", "false", "null", "none"].contains(&text.trim().to_lowercase().as_str()),
-        // What is in them may be empty.
-        Json::Array(_) | Json::Object(_) => false,
+        // What is in a list may be empty.
+        Json::Null | Json::Bool(false) | Json::Array(_) | Json::Object(_) => false,
     };
     is_bad_status || json["status"].as_f64().is_some_and(|code| code >= 400.0) || is_denied || is_told("error")
 }

@@ -185,7 +185,8 @@ async fn a_number_of_the_platform_is_compared_as_a_decimal() {
 async fn answers_that_are_off_by_one_give_no_contact_the_tags_of_another() {
     for mode in ["upsert", "create"] {
         let scene = Scene::faulty(faults(Rule::always(Fault::PreviousId))).await;
-        let rows: String = (100..130).map(|n| format!("+52{n},name {n},tag {n}\n")).collect();
+        let rows: Vec<String> = (100..130).map(|n| format!("+52{n},name {n},tag {n}")).collect();
+        let rows = rows.join("\n");
         scene.write("in.csv", format!("phone,name,tags\n{rows}"));
         let ran = scene.sync(&format!("in.csv --match phone --mode {mode} --settle 1s")).run().await;
         let stored = scene.sandbox.contacts(TOKEN);

@@ -335,7 +335,7 @@ pub struct ConnectionArgs {
     /// The platform has moved to this URL: the channel's known contacts are the same there
     #[arg(long)]
     pub moved: bool,
-    /// Forget the lower limit that the platform stated in an earlier run, and until when it asked to wait
+    /// Forget the lower rate limit that the platform stated in an earlier run, and how long it asked to wait
     #[arg(long)]
     pub forget_limit: bool,
 }
@@ -433,13 +433,13 @@ pub struct FaultArgs {
     /// What the chance begins from; the same seed gives the same faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Strike calls with this fault (repeatable). RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`
+    /// Inject this fault into calls (repeatable). RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`
     #[arg(long, value_name = "RULE")]
     pub fault: Vec<Rule>,
-    /// Keep and show a field's values in another form (repeatable), such as `phone=mexican-mobile`
+    /// Store and return a field's values in another form (repeatable), such as `phone=mexican-mobile`
     #[arg(long, value_name = "FIELD=FORM", value_parser = stored_form)]
     pub stored_form: Vec<(String, StoredForm)>,
-    /// Size of each contact of the fault `endless-hits`, in bytes
+    /// Size of each contact that the fault `endless-hits` returns, in bytes
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub hit_bytes: usize,
     /// No answer, and no effect

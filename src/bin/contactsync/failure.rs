@@ -9,8 +9,9 @@ use contactsync::{Ending, JournalError, ListingError, LockError, PlanError, Stop
 /// What to do when a file that lists rows could not be written.
 pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
 
-/// What to do when a server does not know the path of any call.
-pub const CHECK_URL: &str = "check --url: it is the API's base URL as the platform's documentation has it, such as https://app.example.com/api/v1";
+/// What to do when a server answers 404 to every call.
+pub const CHECK_URL: &str =
+    "check --url: use the API's base URL from the platform's documentation, such as https://app.example.com/api/v1";
 
 /// How a command ends, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Exit {
     Done = 0,
     /// An unexpected failure: nothing lost.
     Failed = 1,
-    /// Wrong usage or configuration, a URL at which every call answers 404 included: nothing was changed.
+    /// Wrong usage or configuration, including a URL that answers 404 to every call: nothing was changed.
     Usage = 2,
     /// Done, but some rows were rejected.
     Rejected = 3,

@@ -215,10 +215,16 @@ impl Observer for ChannelProgress<'_> {
             }
             Event::KindPaused { kind, wait } => {
                 let (kind, wait) = (kind.name(), wait.as_secs());
-                self.say(Level::Warning, &format!("every {kind} fails, other calls do not: trying again in {wait} s"));
+                self.say(
+                    Level::Warning,
+                    &format!("every {kind} call fails, other calls succeed: trying again in {wait} s"),
+                );
             }
             Event::AskedToWait { wait } => {
-                self.say(Level::Warning, &format!("the platform asks to wait: waiting {} s", wait.as_secs()));
+                self.say(
+                    Level::Warning,
+                    &format!("the platform asked to wait (`Retry-After`): waiting {} s", wait.as_secs()),
+                );
             }
             Event::Limited { limit } => {
                 state.channels[self.place].limit = *limit;

@@ -448,7 +448,7 @@ mod tests {
         for length in 0..6 {
             for _ in 0..2_000 {
                 let text: String = (0..length).map(|_| *chance.choice(&signs).unwrap()).collect();
-                assert_eq!(trim(&text), text.trim(), "{text:?}");
+                assert_eq!(trim(&text), trimmed(&text), "{text:?}");
             }
         }
     }

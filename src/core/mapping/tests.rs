@@ -78,7 +78,7 @@ fn a_cell_that_no_request_can_carry_is_refused_with_its_column() {
     let check = |cells: &[(&str, &str)], expected: &str| {
         assert_eq!(csv(cells, &["phone"], Mode::Upsert), expected);
     };
-    let searched = "match field `phone` is too long to be searched: 7705 bytes in a URL; the maximum is 7700";
+    let searched = "match field `phone` is too long to search for: 7705 bytes in a URL; the maximum is 7700";
     check(&[("phone", &"1".repeat(7_700))], &format!("[phone] {searched}"));
     let value = "the value of field `notes` has 70000 bytes; the maximum is 65535";
     check(&[("phone", "1"), ("notes", &"x".repeat(70_000))], &format!("[notes] {value}"));

@@ -12,6 +12,9 @@ use crate::core::task::{LOST_CREATES, Outcome};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
+// What to do about a contact that may be the one in doubt, in another form.
+const CORRECT_IT: &str = "if it is the same contact, correct the value in the input or on the platform";
+
 impl Task {
     pub(super) fn heard_find(&mut self, attempt: &Attempt) {
         let (Stage::Searching { search, .. } | Stage::Settling { search, .. }) = &mut self.stage else { return };
@@ -114,8 +117,8 @@ impl Task {
         if let Some(conflict) = doubt.conflict.clone() {
             self.reject(conflict);
         } else if let Some(lookalike) = doubt.lookalike.take() {
-            // It may be corrected by the next run, which looks again.
-            self.reject(format!("{cause}, and {lookalike}"));
+            // The next run searches again.
+            self.reject(format!("{cause}, and {lookalike}; {CORRECT_IT}"));
         } else {
             self.stage = self.not_made();
         }

@@ -739,8 +739,9 @@ fn a_contact_that_looks_like_a_lost_create_is_not_made_again() {
             ("find phone p1", stored),
         ],
         &rejected(
-            "in doubt: the answer to its create was lost, and contact 7 shows its `phone` as `+5215550001`; the input \
-             has `5215550001`",
+            "in doubt: the answer to its create was lost, and the search for its `phone` found contact 7, which has \
+             `+5215550001` instead of `5215550001`; if it is the same contact, correct the value in the input or on \
+             the platform",
         ),
     );
     assert!(matches!(unsure.standing(), Standing::InDoubt(_)));
@@ -921,13 +922,13 @@ fn a_search_that_contradicts_itself_is_repeated_and_then_left() {
         "empty, and it announces one",
         new(),
         &[(one, says(&[], 1, false)), (one, says(&[], 1, false))],
-        &left("its pages show 0 contacts and announce 1"),
+        &left("its pages list 0 contacts, but `total` is 1"),
     );
     check(
         "fewer than announced",
         new(),
         &[(one, says(&[stranger(1)], 14, false)), (one, says(&[stranger(1)], 14, false))],
-        &left("its pages show 1 contact and announce 14"),
+        &left("its pages list 1 contact, but `total` is 14"),
     );
     check(
         "the page number is ignored",
@@ -938,7 +939,7 @@ fn a_search_that_contradicts_itself_is_repeated_and_then_left() {
             (one, says(&[stranger(1)], 2, true)),
             ("find phone p2", says(&[stranger(1)], 2, true)),
         ],
-        &left("page 2 shows the contacts of an earlier page again"),
+        &left("page 2 repeats the contacts of an earlier page"),
     );
     check(
         "what the page says of itself",
@@ -964,7 +965,7 @@ fn a_search_that_contradicts_itself_is_repeated_and_then_left() {
         "an exact hit on pages that do not add up",
         new(),
         &[(one, says(std::slice::from_ref(&hit), 2, false)), (one, says(std::slice::from_ref(&hit), 2, false))],
-        &left("its pages show 1 contact and announce 2"),
+        &left("its pages list 1 contact, but `total` is 2"),
     );
     let doubtful = check(
         "after a lost create it stays in doubt",
@@ -1004,8 +1005,8 @@ fn after_a_lost_create_a_new_similar_hit_forbids_another() {
         let form = shown.text().into_owned();
         let hit = || page(&[shown_as(shown.clone())]);
         let end = rejected(&format!(
-            "in doubt: the answer to its create was lost, and contact 7 shows its `phone` as `{form}`; the input has \
-             `{wanted}`"
+            "in doubt: the answer to its create was lost, and the search for its `phone` found contact 7, which has \
+             `{form}` instead of `{wanted}`; if it is the same contact, correct the value in the input or on the platform"
         ));
         let searches = [("find phone p1", hit()), ("find phone p1", hit()), ("find phone p1", hit())];
         let mut script = vec![("find phone p1", page(&[])), ("create 1", lost())];
@@ -1080,7 +1081,8 @@ fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
         task(contact(1, 0), Standing::Unknown, Mode::Upsert),
         &script,
         &rejected(
-            "in doubt: the answer to its create was lost, and contact s0 shows its `phone` as `11`; the input has `1`",
+            "in doubt: the answer to its create was lost, and the search for its `phone` found contact s0, which has \
+             `11` instead of `1`; if it is the same contact, correct the value in the input or on the platform",
         ),
     );
     assert!(matches!(forbidden.standing(), Standing::InDoubt(_)));
@@ -1226,7 +1228,7 @@ fn an_id_of_another_row_is_no_answer() {
     };
     let none = || ("find phone p1", page(&[]));
     let new = |mode| task(contact(2, 1), Standing::Unknown, mode);
-    let conflict = "conflict: its create was answered with contact 5, which is `phone=2`";
+    let conflict = "conflict: its create was answered with contact 5, which belongs to `phone=2`";
     check(
         "a search finds the contact",
         claim(new(Mode::Upsert), &[none(), ("create 2", created("5"))], "5"),
@@ -1243,7 +1245,7 @@ fn an_id_of_another_row_is_no_answer() {
         "what was found belongs to another row",
         claim(new(Mode::Upsert), &[("find phone p1", page(&[remote("5", &[("phone", "1")], &[])]))], "5"),
         &[],
-        &rejected("conflict: contact 5, which has its match value, is `phone=2`"),
+        &rejected("conflict: contact 5 has its match value, but belongs to `phone=2`"),
     );
     let keyless = task(keyless(None), Standing::Unknown, Mode::Create);
     check("without a match field", claim(keyless, &[("create 1", created("5"))], "5"), &[], &rejected(conflict));

@@ -158,8 +158,8 @@ impl Journal {
         self.ask_blocking(move |store| store.learnt_limit_of(&channel, now))
     }
 
-    /// Forgets the limit that the platform stated for a window, and until when it asked to wait. Both are learnt again from
-    /// the next answer that states them.
+    /// Forgets the rate limit that the platform stated for a window, and how long it asked to wait. The next answer
+    /// that states them sets them again.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.

@@ -227,7 +227,7 @@ pub struct LearntLimit {
     pub calls: u32,
     /// When it was first stated.
     pub since: Timestamp,
-    /// When it was last stated. It lapses when it is not stated again for 24 hours.
+    /// When it was last stated. It expires 24 hours later.
     pub stated: Timestamp,
 }
 

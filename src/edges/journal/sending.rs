@@ -46,8 +46,8 @@ pub trait SendJournal {
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<Timestamp>, JournalError>>;
 
-    /// The waits that answers to calls of a window asked for after `since`: when each came, and for how long no call may
-    /// start from then on. A 429 asks for one, and a 503 may.
+    /// The waits that answers to calls of a window asked for after `since`: when each answer came, and how long no call
+    /// may start. A 429 asks for a wait, and a 503 may.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -63,7 +63,8 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be read.
     fn learnt_limit(&self, window: &WindowId) -> impl Future<Output = Result<Option<LearntLimit>, JournalError>>;
 
-    /// Writes down which limit the platform stated for a window at `at`; `None` when it is not lower than what is configured.
+    /// Records the limit that the platform stated for a window at `at`; `None` when it is not lower than the configured
+    /// one.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -99,26 +100,27 @@ pub trait SendJournal {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Item>, JournalError>>;
 
-    /// The pending rows of a run whose contacts were tried before and left, those that were tried least recently first.
+    /// The pending rows of a run whose contacts were tried before and left for the next run, least recently tried
+    /// first.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     fn left(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<u64>, JournalError>>;
 
-    /// Writes down that a contact was tried at `at` and is still pending, until its row ends.
+    /// Records that a contact was tried at `at` and left for the next run.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
     fn leave(&self, channel: &str, key: String, at: Timestamp) -> impl Future<Output = Result<(), JournalError>>;
 
-    /// The row with which the channel's next run begins, since the last one did not come to it; 0 for the first.
+    /// The row with which the channel's next run begins, because the last run did not reach it; 0 for the first.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     fn turn(&self, run: i64, channel: &str) -> impl Future<Output = Result<u64, JournalError>>;
 
-    /// Writes down with which contact's row the channel's next run begins: its key and its place in this run's input. `None`
-    /// is the first.
+    /// Records with which row the channel's next run begins: the contact's key and its place in this run's input.
+    /// `None` is the first row.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -189,14 +191,14 @@ pub trait SendJournal {
     ) -> impl Future<Output = Result<(), JournalError>>;
 }
 
-/// Whether an answer was written down.
+/// Whether an answer was written to the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Recorded {
     /// It was.
     Written,
-    /// It was not: the contact id that it names belongs to another key of the channel. What it implies is to be decided
-    /// anew.
+    /// It was not, because the contact id that it names belongs to another key of the channel. The caller decides again
+    /// what it means.
     Claimed {
         /// The other key's text.
         by: String,

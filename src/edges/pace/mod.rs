@@ -89,7 +89,7 @@ impl Pace {
         Self { gate: Some(gate), ..self }
     }
 
-    /// The same pace, held to what the platform last stated at `at` to an earlier process: so many calls a minute at the most.
+    /// The same pace with the limit in calls a minute that the platform stated at `at`, to an earlier process.
     #[must_use]
     pub fn held_to(self, limit: u32, at: Timestamp) -> Self {
         let now = self.clock.now();

@@ -196,7 +196,7 @@ impl Http {
         let cause = self.cause(error);
         if error.is_builder() {
             // The call would fail in the same way in every run.
-            let message = format!("no request can be built from it: {cause}");
+            let message = format!("no request can be built from this row: {cause}");
             return Attempt::Refused { status: NO_REQUEST, message, about_row: true };
         }
         if error.is_connect() || was_never_written(error) {
@@ -451,7 +451,7 @@ mod tests {
             let Attempt::Refused { status: NO_REQUEST, message, about_row: true } = &answer.attempt else {
                 panic!("{answer:?}")
             };
-            assert!(message.starts_with("no request can be built from it: ") && message.len() < 200, "{message}");
+            assert!(message.starts_with("no request can be built from this row: ") && message.len() < 200, "{message}");
             assert!(!answer.left);
         }
     }

@@ -1,4 +1,4 @@
-//! The faults by name, and the place in a call's course where each one strikes.
+//! The faults by name, and the stage of a call at which each one occurs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,16 +7,16 @@ use serde::{Serialize, Serializer};
 
 use super::contacts::Asked;
 
-/// Where in the course of a call a fault strikes. What comes before it has happened, what comes after it has not.
+/// The stage of a call at which a fault occurs. Earlier stages have happened, later ones have not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// In front of the framework: no token is looked at, nothing is counted, nothing has an effect.
+    /// In front of the framework: the token is not checked, the call is not counted and has no effect.
     Network,
-    /// After the token was accepted, in front of the limiter: not counted, no effect.
+    /// After the token was accepted, before the rate limiter: not counted, no effect.
     Gate,
     /// The framework or the application refuses the call: counted, no effect.
     Refusal,
-    /// The page that a search answers is not the true one. Counted.
+    /// A search answers with a wrong page. Counted.
     Search,
     /// A create has another effect, or names another contact. Counted.
     Create,

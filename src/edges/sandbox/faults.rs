@@ -19,8 +19,8 @@ pub struct Faults {
     pub seed: u64,
     /// Further faults, each with the calls that it strikes.
     pub rules: Vec<Rule>,
-    /// Fields whose values the platform keeps and shows in another form. A search finds them by the form that was sent
-    /// as well.
+    /// Fields whose values the platform stores and returns in another form. A search also finds them by the form that
+    /// was sent.
     pub stored_forms: Vec<(String, StoredForm)>,
     /// The size of the further field that each contact of [`Fault::EndlessHits`] has, in bytes. The default is 100,000.
     pub hit_bytes: usize,
@@ -102,7 +102,8 @@ impl Default for Faults {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// What goes wrong. A fault that cannot change a call spares it: an empty page is the answer to a search only.
+    /// The fault. A fault that cannot change a call has no effect on it: only a search can be answered with an empty
+    /// page.
     pub fault: Fault,
     /// How likely, between 0 and 1.
     pub probability: f64,

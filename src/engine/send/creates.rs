@@ -1,8 +1,8 @@
-//! Creates that are on their way, for what their answers say of each other.
+//! Compares the answers to creates that are in flight at the same time.
 //!
-//! A platform whose answers have slipped, so that each create is answered with the id of the one before, gives itself away
-//! only by its first wrong answer: that one names a contact which is known already. So the first answers of a process
-//! count only when those to all creates that were on their way at the same time were looked at.
+//! A platform may answer each create with the id of the create before it. Only the first wrong answer shows that,
+//! because it names a contact that is already known. So the first answers of a process count only after the answers to
+//! all creates that were in flight at the same time were checked.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// The longest that an answer waits for those to other creates: one that takes longer is most likely lost.
+use crate::edges::pace::Clock;
+
+/// Longest time that an answer waits for the answers to other creates. One that takes longer is most likely lost.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How many answers must have been looked at before further ones count at once: two can contradict each other.
+/// How many answers must have been checked before further ones count at once. Two answers can contradict each other.
 const FIRST_ANSWERS: u64 = 2;
 
-/// The creates of a run whose answers were not looked at yet.
+/// The creates of a run whose answers were not checked yet.
 #[derive(Debug, Default)]
 pub struct Creates {
     begun: Cell<u64>,
@@ -26,7 +28,7 @@ pub struct Creates {
     ended: Notify,
 }
 
-/// One of them. Dropping it says that its answer was looked at, or that there is none.
+/// One of them. Dropping it means that its answer was checked, or that there is none.
 #[derive(Debug)]
 pub struct OpenCreate<'a> {
     creates: &'a Creates,
@@ -34,7 +36,7 @@ pub struct OpenCreate<'a> {
 }
 
 impl Creates {
-    /// Takes note of a create that is about to be sent.
+    /// Records a create that is about to be sent.
     pub fn begin(&self) -> OpenCreate<'_> {
         let number = self.begun.get() + 1;
         self.begun.set(number);
@@ -42,9 +44,9 @@ impl Creates {
         OpenCreate { creates: self, number }
     }
 
-    /// Waits until the answers to all creates that are on their way now were looked at, for 5 seconds at most. Once the
-    /// first answers were, it does not wait any more.
-    pub async fn looked_at(&self) {
+    /// Waits until the answers to all creates that are now in flight were checked, at most 5 seconds. Once the first
+    /// answers were checked, it no longer waits.
+    pub async fn looked_at(&self, clock: &Clock) {
         if self.has_begun_well.get() {
             return;
         }
@@ -60,7 +62,10 @@ impl Creates {
                 ended.await;
             }
         };
-        let _in_time = tokio::time::timeout(LONGEST_WAIT, all).await;
+        tokio::select! {
+            () = all => {}
+            () = clock.sleep_until(clock.now() + LONGEST_WAIT) => {}
+        }
         self.has_begun_well.set(self.answered.get() >= FIRST_ANSWERS);
     }
 }
@@ -75,7 +80,12 @@ impl Drop for OpenCreate<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::time::Timestamp;
     use tokio::time::{Instant, sleep};
+
+    fn clock() -> Clock {
+        Clock::starting_at(Timestamp::default())
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_waits_for_those_that_are_on_their_way_and_for_no_later_one() {
@@ -83,7 +93,7 @@ mod tests {
         let (first, second) = (creates.begin(), creates.begin());
         drop(second);
         let wait = async {
-            creates.looked_at().await;
+            creates.looked_at(&clock()).await;
             begun.elapsed()
         };
         let others = async {
@@ -103,7 +113,7 @@ mod tests {
         let (creates, begun) = (Creates::default(), Instant::now());
         for waits in [5, 10, 10, 10] {
             let _hangs = creates.begin();
-            creates.looked_at().await;
+            creates.looked_at(&clock()).await;
             assert_eq!(begun.elapsed(), Duration::from_secs(waits));
         }
     }
@@ -112,10 +122,10 @@ mod tests {
     async fn an_answer_waits_for_a_bounded_time() {
         let (creates, begun) = (Creates::default(), Instant::now());
         let _hangs = creates.begin();
-        creates.looked_at().await;
+        creates.looked_at(&clock()).await;
         assert_eq!(begun.elapsed(), LONGEST_WAIT);
         let none = Creates::default();
-        none.looked_at().await;
+        none.looked_at(&clock()).await;
         assert_eq!(begun.elapsed(), LONGEST_WAIT);
     }
 }

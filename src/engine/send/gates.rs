@@ -1,4 +1,5 @@
-//! A gate for each kind of call: how many may be on their way, by the health of their kind, and which contact goes first.
+//! A gate for each kind of call: how many calls may be in flight, by the health of their kind, and which contact goes
+//! first.
 
 use std::cell::{Cell, Ref, RefCell};
 
@@ -10,8 +11,8 @@ use crate::core::call::CallKind;
 use crate::core::health::{Health, Room, Verdict};
 use crate::core::time::Timestamp;
 
-/// How much further ahead each scout comes from than the one before it, as a factor: contacts that the platform fails on may
-/// lie beside each other in the input.
+/// The factor by which each scout is taken from further ahead than the one before it. Contacts on which the platform
+/// fails may be next to each other in the input.
 const STRIDE: usize = 4;
 
 /// The gates of a channel.
@@ -32,7 +33,7 @@ struct Gate {
     changed: Notify,
 }
 
-/// A call's place among those on their way, which it gives back when it is dropped.
+/// A call's place among those in flight. Dropping it frees the place.
 #[derive(Debug)]
 #[must_use]
 pub struct Turn<'a> {
@@ -77,7 +78,7 @@ impl Gates {
         self.health.borrow()
     }
 
-    /// Takes in an attempt, as [`Health::hear`] has it.
+    /// Passes an attempt to [`Health::hear`].
     pub fn hear(&self, kind: CallKind, attempt: &Attempt, is_own: bool, now: Timestamp) -> Verdict {
         let paused = || CallKind::ALL.map(|kind| self.health().is_paused(kind));
         let before = paused();
@@ -94,15 +95,15 @@ impl Gates {
         verdict
     }
 
-    /// Takes in a wait for the rate limit, as [`Health::held_back`] has it.
+    /// Passes a wait for the rate limit to [`Health::held_back`].
     pub fn held_back(&self, kind: CallKind, from: Timestamp, until: Timestamp) {
         self.health.borrow_mut().held_back(kind, from, until);
     }
 
     /// Whether a contact with these failures, a scout or not, may send one more call of this kind.
     ///
-    /// While calls of a kind are paused, a scout goes first, and then a contact whose call has not failed: that it fails again
-    /// could be its own fault.
+    /// While calls of a kind are paused, a scout goes first, and then a contact whose call has not failed. A contact
+    /// whose call failed before could itself be the cause of the next failure.
     pub fn room(&self, kind: CallKind, failures: &Failures, is_scout: bool, now: Timestamp) -> Room {
         let (gate, health) = (self.gate(kind), self.health());
         let is_behind = gate.scouts.get() > 0 || failures.has(kind) && gate.fresh.get() > 0;
@@ -113,7 +114,7 @@ impl Gates {
         }
     }
 
-    /// Takes a place among the calls on their way, if there is room.
+    /// Takes a place among the calls in flight, if there is room.
     pub fn enter(&self, kind: CallKind, failures: &Failures, is_scout: bool, now: Timestamp) -> Option<Turn<'_>> {
         (self.room(kind, failures, is_scout, now) == Room::Free).then(|| {
             let gate = self.gate(kind);
@@ -122,7 +123,7 @@ impl Gates {
         })
     }
 
-    /// Has a contact wait before the gate.
+    /// Makes a contact wait at the gate.
     pub fn waits(&self, kind: CallKind, failures: &Failures) -> Waiting<'_> {
         let gate = self.gate(kind);
         let number = i32::from(!failures.has(kind));
@@ -130,18 +131,17 @@ impl Gates {
         Waiting { gate, number }
     }
 
-    /// Whether contacts that need a call of this kind are not to begin now: they would only wait before its gate, where a
-    /// scout waits for them.
+    /// Whether contacts that need a call of this kind should not begin now, because a scout already waits at its gate.
     pub fn holds_back(&self, kind: CallKind) -> bool {
         self.health().is_paused(kind) && self.gate(kind).scouts.get() > 0
     }
 
-    /// How many contacts that need a call of this kind the next one that begins is to leave out.
+    /// How many contacts that need a call of this kind to skip before the next one begins.
     pub fn ahead(&self, kind: CallKind) -> usize {
         if self.health().is_paused(kind) { STRIDE.saturating_pow(self.gate(kind).scouted.get()) - 1 } else { 0 }
     }
 
-    /// Has a contact that needs a call of this kind begin; says whether it is a scout.
+    /// Begins a contact that needs a call of this kind. Returns whether it is a scout.
     pub fn begins(&self, kind: CallKind) -> bool {
         let (gate, is_scout) = (self.gate(kind), self.health().is_paused(kind));
         if is_scout {
@@ -151,7 +151,7 @@ impl Gates {
         is_scout
     }
 
-    /// Takes in that a scout came to its call, or does not come to it.
+    /// Records that a scout made its call, or will not make it.
     pub fn scout_ends(&self, kind: CallKind) {
         add(&self.gate(kind).scouts, -1);
         self.gate(kind).changed.notify_waiters();

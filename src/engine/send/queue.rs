@@ -16,12 +16,12 @@ use crate::engine::event::{Event, Observer};
 /// may be a thousand channels at work.
 const PAGE_PER_CALL: usize = 2;
 
-/// What is to be sent, those that were tried least recently first:
+/// What is to be sent, least recently tried first:
 ///
 /// 1. lost creates of contacts that the file no longer has, then those of contacts that it has, since a search can settle
 ///    them,
 /// 2. the file, from the first row that the last run did not come to, to its end, and then from its beginning,
-/// 3. contacts that were tried before and left, those that were tried longest ago first.
+/// 3. contacts that were left for the next run, least recently tried first.
 pub struct Queue {
     orphans: std::vec::IntoIter<Doubt>,
     first: std::vec::IntoIter<Item>,
@@ -43,14 +43,14 @@ struct File {
     count: u64,
 }
 
-/// Contacts that were taken from the queue and are put aside, with the kind of call that they need and that is paused.
+/// Contacts that were taken from the queue and deferred, because the kind of call that they need is paused.
 #[derive(Default)]
 pub struct Deferred {
     contacts: VecDeque<(CallKind, OnTheWay)>,
 }
 
 impl Queue {
-    /// Looks up what is in doubt, what was left, and where the last run ended.
+    /// Loads the contacts in doubt, those left for the next run, and where the last run ended.
     pub async fn open<J: SendJournal, T, O: Observer>(
         job: &Job<'_, J, T, O>,
         concurrency: usize,
@@ -62,7 +62,7 @@ impl Queue {
             match carried {
                 Carried::Item(item) if taken.contains(&item.row) => {}
                 Carried::Item(item) => first.push(*item),
-                // Without a match field only a person can find out; it stays unsettled until its file comes back.
+                // A contact without a match field cannot be searched for. It stays in doubt until a file has it again.
                 Carried::Orphan(doubt) if doubt.sent.matches().is_empty() => unsure += 1,
                 Carried::Orphan(doubt) => orphans.push(*doubt),
             }
@@ -85,7 +85,7 @@ impl Queue {
         Ok(Self { orphans: orphans.into_iter(), first: first.into_iter(), file, left: left.into_iter() })
     }
 
-    /// Whether lost creates of contacts that the file no longer has are still to be taken.
+    /// Whether contacts in doubt that the file no longer has are still in the queue.
     pub fn has_orphans(&self) -> bool {
         !self.orphans.as_slice().is_empty()
     }
@@ -160,7 +160,7 @@ impl Deferred {
         self.contacts.len()
     }
 
-    /// Puts a contact aside that needs a call of this kind.
+    /// Defers a contact that needs a call of this kind.
     pub fn put(&mut self, kind: CallKind, contact: OnTheWay) {
         self.contacts.push_back((kind, contact));
     }

@@ -1,10 +1,10 @@
-//! How often a contact's calls were tried, and what became of them, as far as the contact can be blamed.
+//! How often a contact's calls were tried and failed, not counting failures that the platform caused.
 
 use crate::core::attempt::Attempt;
 use crate::core::call::CallKind;
 use crate::core::health::Health;
 
-/// The tries at one call. Those that the platform was not there for do not count: an outage costs no contact its chance.
+/// The tries of one call. Tries during an outage do not count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tries {
     made: u32,
@@ -13,7 +13,7 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// Counts a try at a call of this kind that has just ended, and that the platform's health has heard of.
+    /// Counts a try of a call of this kind that has just ended. The platform's health must have its result already.
     pub fn count(&mut self, kind: CallKind, health: &Health) {
         if health.outages(kind) > self.outages {
             self.outages = health.outages(kind);
@@ -45,7 +45,8 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// Whether one more failure of this kind is the contact's own: it failed before, and others were answered since.
+    /// Whether one more failure of this kind concerns only this contact: its call failed before, and others were
+    /// answered since.
     pub fn is_own(&self, kind: CallKind, health: &Health) -> bool {
         self.answers[kind as usize].is_some_and(|answers| health.answers(kind) > answers)
     }
@@ -60,7 +61,7 @@ impl Failures {
         self.count
     }
 
-    /// Takes in what a call came to, of which the platform's health has heard.
+    /// Records the result of a call. The platform's health must have it already.
     pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, health: &Health) {
         if attempt.is_no_answer() {
             self.count += 1;

@@ -173,8 +173,11 @@ impl Sent<'_> {
         let is_pending = |ending: &Result<Ending, _>| ending.as_ref().is_ok_and(|ending| ending.summary.pending > 0);
         if exit != Exit::Failed && self.endings.iter().any(|(_, ending)| is_pending(ending)) {
             say_how_to_go_on(exit, again, voice);
+            if self.endings.iter().any(|(_, ending)| was_refused(ending)) {
+                voice.say(Level::Hint, "these refusals are not about single rows; check the account on the platform");
+            }
             if self.endings.iter().any(|(_, ending)| was_asked_to_wait(ending)) {
-                voice.say(Level::Hint, "add `--forget-limit` when the platform is back earlier than it said");
+                voice.say(Level::Hint, "if the platform is available earlier, add `--forget-limit`");
             }
         }
         if !missing.is_empty() {
@@ -235,6 +238,10 @@ fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
         let are = if summary.pending == 1 { "is" } else { "are" };
         voice.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
     }
+}
+
+fn was_refused(ending: &Result<Ending, JournalError>) -> bool {
+    ending.as_ref().is_ok_and(|ending| matches!(ending.stopped, Some(StopReason::Refusing(_))))
 }
 
 fn was_asked_to_wait(ending: &Result<Ending, JournalError>) -> bool {

@@ -137,7 +137,9 @@ fn stated(limits: &[(&str, LearntLimit)], by_channel: bool, clock: &Clock) -> St
         text.push_str(&format!("\n{prefix}the platform stated a limit of {calls} a minute on {since}, last on {last}"));
     }
     if !text.is_empty() {
-        text.push_str("\n`sync --forget-limit` forgets it; otherwise it lapses 24 hours after it was last stated");
+        text.push_str(
+            "\n`sync --forget-limit` forgets it; otherwise it expires 24 hours after the platform last stated it",
+        );
     }
     text
 }

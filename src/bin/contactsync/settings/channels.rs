@@ -282,7 +282,7 @@ impl Channel {
     fn without_platform(&self) -> Failure {
         match &self.place {
             None => Failure::usage_text("expected a platform, found none")
-                .hint("say --url URL, or --platform 1980tic, orade, respondio, okeybot or botcity"),
+                .hint("use --url URL, or --platform with 1980tic, orade, respondio, okeybot or botcity"),
             Some(place) => Failure::usage(&place.wrong("expected a platform, found neither `url` nor `platform`")),
         }
     }

@@ -126,10 +126,12 @@ impl<'a> Heard<'a> {
             // Trouble without a word says nothing. A create that failed and yet has an id contradicts itself; a search
             // settles it.
             let contradicts = self.kind == CallKind::Create && body::data_id(json).is_some() && !self.is_taken();
+            let is_open = self.writes() && !body::is_refused(json);
             return match body::words(json) {
                 Some(words) if contradicts => {
-                    self.lost(&format!("{} with an id and an error, not the API's answer: {words}", self.status))
+                    self.lost(&format!("{} with both an id and an error, not the API's answer: {words}", self.status))
                 }
+                Some(words) if is_open => self.lost(&format!("{} with an unknown status: {words}", self.status)),
                 Some(_) => self.refusal(),
                 None => unexpected(),
             };
@@ -230,6 +232,13 @@ impl<'a> Heard<'a> {
         match self.kind {
             CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => self.is_refusal(),
             CallKind::Find | CallKind::Read | CallKind::Create => false,
+        }
+    }
+
+    fn writes(&self) -> bool {
+        match self.kind {
+            CallKind::Create | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => true,
+            CallKind::Find | CallKind::Read => false,
         }
     }
 
@@ -456,7 +465,10 @@ mod tests {
         check(Update, 200, r#"{"status":"success","data":[]}"#, "done");
         check(AddTags, 200, r#"{"status":"success","message":"…","data":[]}"#, "done");
         check(AddTags, 200, r#"{"status":"OK","message":"…","data":[]}"#, "done");
-        check(RemoveTags, 200, r#"{"success":true}"#, "done");
+        for granted in ["true", "1", r#""true""#, r#""1""#] {
+            check(RemoveTags, 200, &format!(r#"{{"success":{granted}}}"#), "done");
+        }
+        check(RemoveTags, 200, r#"{"success":2}"#, "lost");
     }
 
     // API.md, trap 6.
@@ -489,8 +501,11 @@ mod tests {
             let body = format!(r#"{{"data":[],"meta":{{"total":0}},{trouble}}}"#);
             let about_row = if trouble.contains("value") { "!" } else { "" };
             check(Find, 200, &body, &format!("refused 200{about_row}"));
-            for kind in [Read, Create, Update, AddTags, RemoveTags] {
-                check(kind, 200, &body, "refused 200");
+            check(Read, 200, &body, "refused 200");
+            // Whether a change was made is open when the status is a word that is not known.
+            let changed = if trouble.contains("queued") { "lost" } else { "refused 200" };
+            for kind in [Create, Update, AddTags, RemoveTags] {
+                check(kind, 200, &body, changed);
             }
         }
         // Trouble without a word is no answer at all.
@@ -741,7 +756,7 @@ mod tests {
     // In debug mode, the framework's message is the SQL with the values of a contact.
     #[test]
     fn a_failed_query_is_named_without_its_values() {
-        let sql = r#"SQLSTATE[HY000]: disk full (SQL: insert into contacts values (ana@example.com))"#;
+        let sql = "SQLSTATE[HY000]: disk full (SQL: insert into contacts values (ana@example.com))";
         for (body, expected) in [
             (
                 json!({ "message": sql, "exception": "Illuminate\\Database\\QueryException" }),

@@ -11,6 +11,12 @@ use crate::core::model::{ContactId, Remote, Value};
 /// How many characters of the platform's words are kept.
 pub(super) const LONGEST_MESSAGE: usize = 200;
 
+/// How many bytes of the platform's words are looked at, so that a body of megabytes takes no longer than others.
+const WORDS_READ: usize = 4_096;
+
+/// How many fields of the framework's `errors` are looked at. No call carries more.
+const ERRORS_READ: usize = 64;
+
 /// Parses a body. Some hosts put a byte order mark in front.
 pub(super) fn parse(body: &[u8]) -> Option<Json> {
     serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
@@ -50,6 +56,19 @@ pub(super) fn has_trouble(json: &Json) -> bool {
         || any(&["code", "statusCode", "status_code"], is_bad_code)
         || any(&["success", "ok"], is_denial)
         || any(&["error", "errors", "exception"], is_something)
+}
+
+/// Whether the trouble that a body reports is a refusal beyond doubt. A status of another word (`queued`, `pending`) leaves
+/// open whether a change was made.
+pub(super) fn is_refused(json: &Json) -> bool {
+    let status = json.get("status").and_then(Json::as_str).map(|text| text.trim().to_lowercase());
+    let is_unknown = |text: &str| !is_error_word(text) && text.parse::<u64>().is_err();
+    if !status.is_some_and(|text| is_unknown(&text)) {
+        return has_trouble(json);
+    }
+    let mut rest = json.clone();
+    rest.as_object_mut().and_then(|map| map.remove("status"));
+    has_trouble(&rest)
 }
 
 /// Whether the body reports success in words, as the answers to tags do.
@@ -140,7 +159,7 @@ pub(super) fn is_framework_error(json: &Json) -> bool {
 /// problem details (RFC 9457), or a list of texts.
 pub(super) fn words(json: &Json) -> Option<String> {
     let text = |name: &str| json.get(name).and_then(any_words);
-    match json {
+    let words = match json {
         Json::Array(_) => any_words(json),
         Json::Object(_) => text("message")
             .or_else(|| match (text("title"), text("detail")) {
@@ -151,13 +170,20 @@ pub(super) fn words(json: &Json) -> Option<String> {
             .or_else(|| text("error"))
             .or_else(|| text("errors")),
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
-    }
+    };
+    words.map(beginning)
 }
 
 /// The texts by field that the framework's validation gives, in its order.
 pub(super) fn errors_by_field(json: &Json) -> Vec<(&str, String)> {
     let Some(Json::Object(errors)) = json.get("errors") else { return Vec::new() };
-    errors.iter().filter_map(|(key, texts)| Some((key.as_str(), any_words(texts)?))).collect()
+    let read = errors.iter().filter_map(|(key, texts)| Some((key.as_str(), beginning(any_words(texts)?))));
+    read.take(ERRORS_READ).collect()
+}
+
+fn beginning(mut words: String) -> String {
+    words.truncate(words.floor_char_boundary(WORDS_READ));
+    words
 }
 
 // The message is text as documented; some refusals have an object with the text and an id in its place, and the
@@ -337,6 +363,12 @@ mod tests {
         check(json!([5]), None);
         check(json!({ "message": null }), None);
         check(json!("a"), None);
+        let long = "é".repeat(4_000);
+        assert_eq!(words(&json!({ "message": long })), Some("é".repeat(2_048)));
+        let many: serde_json::Map<String, Json> = (0..99).map(|place| (place.to_string(), json!(long))).collect();
+        let many = json!({ "errors": many });
+        let read = errors_by_field(&many);
+        assert!(read.len() == 64 && read.iter().all(|(_, text)| text.len() == 4_096));
     }
 
     #[test]
@@ -398,6 +430,23 @@ mod tests {
             check(fine, false);
         }
         assert!(!has_trouble(&json!([{ "status": "error" }])));
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_status_that_is_not_known() {
+        let check = |json: Json, expected: bool| assert_eq!(is_refused(&json), expected, "{json}");
+        check(json!({ "status": "error" }), true);
+        check(json!({ "status": "Failed" }), true);
+        check(json!({ "status": "422" }), true);
+        check(json!({ "status": 422 }), true);
+        check(json!({ "success": false }), true);
+        check(json!({ "error": "a" }), true);
+        check(json!({ "status": "queued", "error": "a" }), true);
+        check(json!({ "status": "success", "errors": ["a"] }), true);
+        check(json!({ "status": "queued" }), false);
+        check(json!({ "status": "pending", "error": null }), false);
+        check(json!({ "status": "success" }), false);
+        check(json!({}), false);
     }
 
     #[test]

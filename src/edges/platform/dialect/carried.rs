@@ -1,17 +1,17 @@
-//! What a refusal names of the call: a field or a tag, by its place or by its name.
+//! Finds the field or tag of a call that a refusal names, by its index or by its name.
 
 use super::words::has_name;
 use crate::core::call::Call;
 use crate::core::limits::shown;
 use crate::core::model::{ContactId, Field};
 
-/// Names of fields that are ordinary words of any message, and say nothing there about the field.
+/// Field names that are ordinary words in a message, and there do not refer to the field.
 const ORDINARY: [&str; 20] = [
     "access", "account", "api", "call", "calls", "channel", "contact", "data", "error", "id", "key", "limit",
     "message", "plan", "quota", "rate", "request", "status", "token", "user",
 ];
 
-/// What a call carries that a refusal may name.
+/// The parts of a call that a refusal may name.
 pub(super) struct Carried<'a> {
     fields: &'a [Field],
     tags: &'a [String],
@@ -38,9 +38,9 @@ impl<'a> Carried<'a> {
         self.id
     }
 
-    /// What a key of the framework's `errors` stands for: `custom_fields.3.value` for the field of that place (from 0),
-    /// `tags.0` for a tag, a field's own name, and in a search `value` for the value searched. `None` when it is nothing
-    /// that the call carries.
+    /// The part of the call that a key of the framework's `errors` refers to: `custom_fields.3.value` is the field with
+    /// that index (from 0), `tags.0` a tag, a field's own name that field, and in a search `value` the requested value.
+    /// `None` when the call has no such part.
     pub(super) fn label(&self, key: &str) -> Option<String> {
         let key = key.replace(['[', ']', '/'], ".");
         let mut parts = key.split('.').filter(|part| !part.is_empty()).skip_while(|part| *part == "data");
@@ -59,7 +59,7 @@ impl<'a> Carried<'a> {
         }
     }
 
-    /// What the place of a field or a tag inside a text stands for, as in `The custom_fields.3.value must be a string.`
+    /// The part of the call that an index in a text refers to, as in `The custom_fields.3.value must be a string.`
     pub(super) fn label_in(&self, text: &str) -> Option<String> {
         let is_part = |sign: char| sign.is_alphanumeric() || matches!(sign, '_' | '.' | '[' | ']');
         text.split(|sign| !is_part(sign))
@@ -68,7 +68,7 @@ impl<'a> Carried<'a> {
             .find_map(|word| self.label(word))
     }
 
-    /// Whether a text names a field or a tag that the call carries, as whole words.
+    /// Whether a text names a field or a tag of the call, as whole words.
     pub(super) fn is_named_in(&self, text: &str) -> bool {
         let is_telling = |name: &str| name.chars().nth(1).is_some() && !ORDINARY.contains(&&*name.to_lowercase());
         let is_quoted = |name: &str| ['`', '\'', '"'].iter().any(|mark| text.contains(&format!("{mark}{name}{mark}")));

@@ -1,8 +1,8 @@
-//! One page of a search, held against itself and against the request.
+//! Parses one page of a search and checks that it is consistent with itself and with the request.
 //!
-//! A search is the only witness of which contacts exist, so that a page which does not add up must not be believed. The
-//! numbers are those of the framework's paginator: `meta` with `current_page`, `from`, `last_page`, `per_page`, `to` and
-//! `total`, and `links.next` (API.md, "The six calls"). Each may be absent; a number may be written as text.
+//! Only a search shows which contacts exist, so an inconsistent page must not count. The numbers are those of the
+//! framework's paginator: `meta` with `current_page`, `from`, `last_page`, `per_page`, `to` and `total`, and
+//! `links.next` (API.md, "The six calls"). Each may be absent; a number may be written as text.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub(super) fn page(json: &Json, asked: u32) -> Option<Page> {
     Some(Page { total: numbers.total(), contradiction, ..Page::of(contacts).followed(more) })
 }
 
-/// What a page says about itself in numbers.
+/// The paginator's numbers of a page.
 struct Numbers {
     current: Number,
     last: Number,
@@ -137,32 +137,27 @@ impl Numbers {
         // An empty page has null here; some write 0 in its place.
         let (from, to) = (self.from.value().filter(|&from| from > 0), self.to.value().filter(|&to| to > 0));
         if count == 0 {
-            if let Some(place) = from.or(to) {
-                return Some(format!("no contacts are shown, but contact {place} is announced"));
-            }
-            return match self.total() {
-                Some(total) if asked == 1 && total > 0 => {
-                    Some(format!("no contacts are shown, but the total is {total}"))
-                }
-                Some(_) | None => None,
-            };
+            let place = from.map(|from| ("from", from)).or(to.map(|to| ("to", to)));
+            let total = self.total().filter(|&total| asked == 1 && total > 0).map(|total| ("total", total));
+            let (name, number) = place.or(total)?;
+            return Some(format!("the page is empty, but `{name}` is {number}"));
         }
         if let (Some(from), Some(to)) = (from, to)
             && to.checked_sub(from).and_then(|length| length.checked_add(1)) != Some(count)
         {
-            return Some(format!("{count} contacts are shown, but {from} to {to} are announced"));
+            return Some(format!("the page has {}, but `from` is {from} and `to` is {to}", counted(count)));
         }
         if let (Some(from), Some(size)) = (from, self.per_page())
             && size.checked_mul(asked - 1).and_then(|before| before.checked_add(1)) != Some(from)
         {
-            return Some(format!("page {asked} of {size} contacts each begins with contact {from}"));
+            return Some(format!("page {asked} begins with contact {from}, but `per_page` is {size}"));
         }
         if let Some(size) = self.per_page().filter(|&size| count > size) {
-            return Some(format!("{count} contacts are shown, but a page has {size}"));
+            return Some(format!("the page has {}, but `per_page` is {size}", counted(count)));
         }
         let shown = to.max(self.seen(asked, count)).unwrap_or(count);
         let total = self.total().filter(|&total| total < shown)?;
-        Some(format!("{shown} contacts are shown, but the total is {total}"))
+        Some(format!("the pages have {} so far, but `total` is {total}", counted(shown)))
     }
 
     fn disagreement(&self, asked: u64, count: u64) -> Option<String> {
@@ -171,7 +166,7 @@ impl Numbers {
         if count == 0 {
             // Beyond the last page the paginator shows an empty one, with the last page's number and the total.
             if let Some(name) = sign(true) {
-                return Some(format!("no contacts are shown, but `{name}` announces a further page"));
+                return Some(format!("the page is empty, but `{name}` indicates a further page"));
             }
             return match self.last.value() {
                 Some(last) if asked > 1 && last >= asked => Some(format!("page {asked} of {last} is empty")),
@@ -179,8 +174,12 @@ impl Numbers {
             };
         }
         let (yes, no) = sign(true).zip(sign(false))?;
-        Some(format!("`{yes}` announces a further page and `{no}` announces none"))
+        Some(format!("`{yes}` indicates a further page, but `{no}` indicates none"))
     }
+}
+
+fn counted(contacts: u64) -> String {
+    if contacts == 1 { "1 contact".to_owned() } else { format!("{contacts} contacts") }
 }
 
 fn read(json: &Json) -> Number {
@@ -205,7 +204,7 @@ fn is_link(json: &Json) -> bool {
 fn twice(contacts: &[Remote]) -> Option<String> {
     let mut ids = BTreeSet::new();
     let is_once = contacts.iter().all(|contact| ids.insert(&contact.id));
-    (!is_once).then(|| "one contact is shown twice".to_owned())
+    (!is_once).then(|| "the page lists one contact twice".to_owned())
 }
 
 // The documented answer to a search has no words. Beside an empty list they may be those of a refusal, or of the answer to
@@ -216,7 +215,7 @@ fn stray_words(json: &Json, numbers: &Numbers) -> Option<String> {
     }
     let words = body::words(json)?;
     let is_praise = ["ok", "success"].contains(&words.trim().trim_end_matches(['.', '!']).to_lowercase().as_str());
-    (!is_praise).then(|| body::one_line(&format!("no contacts are shown, and a message beside them: {words}")))
+    (!is_praise).then(|| body::one_line(&format!("the page is empty, but has a message: {words}")))
 }
 
 #[cfg(test)]
@@ -322,17 +321,17 @@ mod tests {
     #[test]
     fn a_page_that_contradicts_itself_says_how() {
         // No contacts, and yet there are some.
-        check_not(&body(0, &json!({ "meta": { "total": 1 } })), 1, "no contacts are shown, but the total is 1");
-        check_not(&body(0, &json!({ "meta": { "total": "3" } })), 1, "no contacts are shown, but the total is 3");
-        check_not(&body(0, &json!({ "total": 3 })), 1, "no contacts are shown, but the total is 3");
-        check_not(&body(0, &json!({ "meta": { "from": 1 } })), 1, "no contacts are shown, but contact 1 is announced");
-        check_not(&body(0, &json!({ "meta": { "to": 3 } })), 2, "no contacts are shown, but contact 3 is announced");
-        let announced = "no contacts are shown, but `last_page` announces a further page";
+        check_not(&body(0, &json!({ "meta": { "total": 1 } })), 1, "the page is empty, but `total` is 1");
+        check_not(&body(0, &json!({ "meta": { "total": "3" } })), 1, "the page is empty, but `total` is 3");
+        check_not(&body(0, &json!({ "total": 3 })), 1, "the page is empty, but `total` is 3");
+        check_not(&body(0, &json!({ "meta": { "from": 1 } })), 1, "the page is empty, but `from` is 1");
+        check_not(&body(0, &json!({ "meta": { "to": 3 } })), 2, "the page is empty, but `to` is 3");
+        let announced = "the page is empty, but `last_page` indicates a further page";
         check_not(&body(0, &json!({ "meta": { "current_page": 1, "last_page": 2 } })), 1, announced);
-        let announced = "no contacts are shown, but `links.next` announces a further page";
+        let announced = "the page is empty, but `links.next` indicates a further page";
         check_not(&body(0, &json!({ "links": { "next": "http://x" } })), 1, announced);
         check_not(&body(0, &json!({ "links": { "next": "http://x" } })), 2, announced);
-        let announced = "no contacts are shown, but `total` announces a further page";
+        let announced = "the page is empty, but `total` indicates a further page";
         check_not(&body(0, &json!({ "meta": { "total": 14, "per_page": 10 } })), 2, announced);
         check_not(&body(0, &json!({ "meta": { "current_page": 2, "last_page": 2 } })), 2, "page 2 of 2 is empty");
         // Another page than the one asked for.
@@ -341,10 +340,10 @@ mod tests {
         check_not(&body(0, &json!({ "meta": { "current_page": "1" } })), 2, other);
         check_not(&paginated(1, 14), 2, other);
         check_not(&paginated(2, 14), 1, "page 1 was requested, page 2 was returned");
-        let begins = "page 2 of 10 contacts each begins with contact 1";
+        let begins = "page 2 begins with contact 1, but `per_page` is 10";
         check_not(&body(10, &json!({ "meta": { "from": 1, "to": 10, "per_page": 10 } })), 2, begins);
         // Signs that disagree whether a further page follows.
-        let yes_no = |yes: &str, no: &str| format!("`{yes}` announces a further page and `{no}` announces none");
+        let yes_no = |yes: &str, no: &str| format!("`{yes}` indicates a further page, but `{no}` indicates none");
         check_not(&body(10, &json!({ "meta": { "last_page": 1, "total": 14 } })), 1, &yes_no("total", "last_page"));
         check_not(&body(3, &json!({ "meta": { "last_page": 1, "total": 14 } })), 1, &yes_no("total", "last_page"));
         let linked = json!({ "meta": { "current_page": 1, "last_page": 1 }, "links": { "next": "http://x" } });
@@ -354,33 +353,45 @@ mod tests {
         let unlinked = json!({ "meta": { "total": 14 }, "links": { "next": null } });
         check_not(&body(10, &unlinked), 1, &yes_no("total", "links.next"));
         // Counts that do not fit what is shown.
-        let shown = "3 contacts are shown, but 1 to 2 are announced";
+        let shown = "the page has 3 contacts, but `from` is 1 and `to` is 2";
         check_not(&body(3, &json!({ "meta": { "from": 1, "to": 2 } })), 1, shown);
         check_not(
             &body(1, &json!({ "meta": { "from": 3, "to": 1 } })),
             1,
-            "1 contacts are shown, but 3 to 1 are announced",
+            "the page has 1 contact, but `from` is 3 and `to` is 1",
         );
-        check_not(&body(3, &json!({ "meta": { "total": 2 } })), 1, "3 contacts are shown, but the total is 2");
-        check_not(&body(3, &json!({ "meta": { "total": 0 } })), 1, "3 contacts are shown, but the total is 0");
+        check_not(
+            &body(3, &json!({ "meta": { "total": 2 } })),
+            1,
+            "the pages have 3 contacts so far, but `total` is 2",
+        );
+        check_not(
+            &body(3, &json!({ "meta": { "total": 0 } })),
+            1,
+            "the pages have 3 contacts so far, but `total` is 0",
+        );
         check_not(
             &body(3, &json!({ "meta": { "total": 12, "per_page": 10 } })),
             2,
-            "13 contacts are shown, but the total is 12",
+            "the pages have 13 contacts so far, but `total` is 12",
         );
-        check_not(&body(3, &json!({ "meta": { "per_page": 2 } })), 1, "3 contacts are shown, but a page has 2");
+        check_not(&body(3, &json!({ "meta": { "per_page": 2 } })), 1, "the page has 3 contacts, but `per_page` is 2");
         // Numbers that are none.
         check_not(&body(0, &json!({ "meta": { "total": "many" } })), 1, "`total` is not a number");
         check_not(&body(0, &json!({ "meta": { "total": -1 } })), 1, "`total` is not a number");
         check_not(&body(0, &json!({ "meta": { "current_page": [1] } })), 1, "`current_page` is not a number");
         // One contact twice.
-        check_not(&json!({ "data": [{ "id": 1 }, { "id": "2" }, { "id": "1" }] }), 1, "one contact is shown twice");
+        check_not(
+            &json!({ "data": [{ "id": 1 }, { "id": "2" }, { "id": "1" }] }),
+            1,
+            "the page lists one contact twice",
+        );
         // Words where none belong.
-        let words = "no contacts are shown, and a message beside them: Search is down";
+        let words = "the page is empty, but has a message: Search is down";
         check_not(&body(0, &json!({ "message": "Search is down" })), 1, words);
         // The documented answer to a change of tags.
         let tags = json!({ "status": "success", "message": "Contact Tags deleted successfully." });
-        let words = "no contacts are shown, and a message beside them: Contact Tags deleted successfully.";
+        let words = "the page is empty, but has a message: Contact Tags deleted successfully.";
         check_not(&body(0, &tags), 1, words);
     }
 

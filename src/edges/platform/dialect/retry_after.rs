@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// The longest wait that a `Retry-After` is believed to ask for; a longer one counts as this.
+/// Longest wait that a `Retry-After` can ask for; a longer one counts as this.
 ///
-/// A wait of hours is honoured as it is. The cap is there because a mistake in a unit or in a date must not stop a
-/// nightly job for ever: the next night asks again.
+/// A wait of hours is honoured. The cap exists because a wrong unit or date must not stop a nightly job for ever: the
+/// next night's run asks again.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// Reads `Retry-After`: in seconds, with or without a fraction (rounded up), or as an HTTP date. `None` when it is absent

@@ -1,7 +1,7 @@
-//! What the words of a refusal mean: no such contact, the token, the limit, or something else.
+//! Classifies the message of a refusal: no such contact, the token, the rate limit, or something else.
 //!
-//! 403 stands for any business error (API.md, "Errors"), so that only the words tell what it is. Each rule here accepts
-//! what is beyond doubt; all other words are a plain refusal.
+//! 403 stands for any business error (API.md, "Errors"), so only the message shows which one it is. Each rule here
+//! accepts only clear messages; all others are a plain refusal.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -20,7 +20,7 @@ pub(super) fn is_no_such_contact(message: &str) -> bool {
     NO_SUCH_CONTACT.contains(&sentence.as_str())
 }
 
-/// What the words of a 404 are about.
+/// What the message of a 404 concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotFound {
     /// Nothing in particular: `404 Not Found.`
@@ -33,7 +33,7 @@ pub(super) enum NotFound {
     Other,
 }
 
-/// Tells what the words of a 404 are about. `id` is the contact that the call names.
+/// Classifies the message of a 404. `id` is the contact that the call names.
 pub(super) fn not_found(message: &str, id: Option<&ContactId>) -> NotFound {
     let text = match id {
         Some(id) => folded(message).replace(&folded(id.as_str()), " "),
@@ -60,7 +60,7 @@ pub(super) fn not_found(message: &str, id: Option<&ContactId>) -> NotFound {
 const PATH_WORDS: [&str; 11] =
     ["route", "url", "uri", "endpoint", "page", "path", "ruta", "pagina", "direccion", "extremo", "resource_path"];
 
-/// Words that a sentence about a thing that is not there may have without naming the thing.
+/// Words that a "not found" message may have without naming a thing.
 const NOT_FOUND_WORDS: [&str; 53] = [
     "error",
     "http",
@@ -123,8 +123,8 @@ const FIELD_WORDS: [&str; 7] = ["field", "fields", "campo", "campos", "attribute
 /// Words for a tag of the contact.
 const TAG_WORDS: [&str; 4] = ["tag", "tags", "etiqueta", "etiquetas"];
 
-/// Whether the words say that the token is not valid, or no longer. `names_carried` tells whether a text names a field or
-/// a tag of the call: then `token` may be one of these.
+/// Whether the message means that the token is not, or no longer, valid. `names_carried` returns whether a text names a
+/// field or a tag of the call; `token` may then be one of these.
 pub(super) fn is_about_token(message: &str, names_carried: impl Fn(&str) -> bool) -> bool {
     let whole = folded(message);
     if WHOLE_TOKEN_MESSAGES.contains(&whole.trim().trim_end_matches(['.', '!']).trim_end()) {
@@ -136,7 +136,7 @@ pub(super) fn is_about_token(message: &str, names_carried: impl Fn(&str) -> bool
             || INVALID_PHRASES.iter().any(|phrase| has_phrase(&words, phrase));
         let is_field = words.iter().any(|word| FIELD_WORDS.contains(word));
         let is_api = API_TOKEN_PHRASES.iter().any(|phrase| has_phrase(&words, phrase));
-        is_bad && !is_field && (is_api || (has_plain_token(&words) && !names_carried(sentence)))
+        is_bad && !is_field && (is_api || (has_plain_token(sentence) && !names_carried(sentence)))
     })
 }
 
@@ -170,7 +170,7 @@ const API_TOKEN_PHRASES: [&str; 15] = [
     "clave de la api",
 ];
 
-/// Words before `token` with which it is the call's own: not a device token, a reset token, a CSRF token.
+/// Words before `token` with which it is the API token, not a device token, a reset token or a CSRF token.
 const TOKEN_ARTICLES: [&str; 20] = [
     "the",
     "your",
@@ -254,16 +254,21 @@ const INVALID_PHRASES: [&str; 12] = [
 ];
 
 // `token` as a word of its own, with nothing before it that makes it another token.
-fn has_plain_token(words: &[&str]) -> bool {
-    words.iter().enumerate().any(|(at, word)| {
-        let before = at.checked_sub(1).map(|at| words[at]);
-        *word == "token"
-            && before.is_none_or(|before| TOKEN_ARTICLES.contains(&before) || INVALID_WORDS.contains(&before))
+fn has_plain_token(sentence: &str) -> bool {
+    let is_part = |sign: char| sign.is_alphanumeric() || sign == '_';
+    sentence.match_indices("token").any(|(at, found)| {
+        let (before, after) = (&sentence[..at], &sentence[at + found.len()..]);
+        if before.ends_with(is_part) || after.starts_with(is_part) {
+            return false;
+        }
+        // A sign between the two parts them: `access denied: token expired`.
+        let word = words_of(before.trim_end()).last().filter(|_| before.trim_end().ends_with(is_part));
+        word.is_none_or(|word| TOKEN_ARTICLES.contains(&word) || INVALID_WORDS.contains(&word))
     })
 }
 
-/// Whether the words say that the account has made too many calls. `names_carried` tells whether a text names a field or
-/// a tag of the call: then the limit is one of the row.
+/// Whether the message means that the account made too many calls. `names_carried` returns whether a text names a field
+/// or a tag of the call; the limit then concerns the row.
 pub(super) fn is_about_limit(message: &str, names_carried: impl Fn(&str) -> bool) -> bool {
     let whole = folded(message);
     sentences(&whole).any(|sentence| {
@@ -275,7 +280,8 @@ pub(super) fn is_about_limit(message: &str, names_carried: impl Fn(&str) -> bool
     })
 }
 
-const TOO_MANY: [&str; 11] = [
+const TOO_MANY: [&str; 12] = [
+    "throttled",
     "too many requests",
     "too many attempts",
     "too many calls",
@@ -289,7 +295,12 @@ const TOO_MANY: [&str; 11] = [
     "demasiadas consultas",
 ];
 
-const LIMIT_PHRASES: [&str; 21] = [
+const LIMIT_PHRASES: [&str; 26] = [
+    "requests per minute",
+    "calls per minute",
+    "solicitudes por minuto",
+    "peticiones por minuto",
+    "llamadas por minuto",
     "rate limit",
     "rate_limit",
     "ratelimit",
@@ -333,7 +344,7 @@ const EXCEEDED_WORDS: [&str; 17] = [
     "agotada",
 ];
 
-/// Whether a text is only what HTTP itself calls the status, as a gateway gives it that knows no more.
+/// Whether a text is only the name of the HTTP status, as a gateway sends it.
 pub(super) fn is_only_a_status(message: &str) -> bool {
     let text = folded(message);
     let is_plain = |word: &str| {
@@ -343,7 +354,7 @@ pub(super) fn is_only_a_status(message: &str) -> bool {
     words_of(&text).all(is_plain)
 }
 
-/// Whether the name stands in the text as whole words, whatever the case and the accents.
+/// Whether the text contains the name as whole words, ignoring case and accents.
 pub(super) fn has_name(text: &str, name: &str) -> bool {
     let (text, name) = (folded(text), folded(name));
     let name = name.trim();
@@ -449,6 +460,8 @@ mod tests {
             "The access token has expired",
             "This token is no longer valid",
             "Error: token expired",
+            "Access denied: token expired",
+            "Forbidden (invalid token)",
             "Unauthenticated.",
             "unauthorized",
             "No autorizado",
@@ -469,6 +482,8 @@ mod tests {
             "The reset token has expired",
             "CSRF token mismatch.",
             "The device_token is invalid",
+            "The tokens are invalid",
+            "The device  token is invalid",
             "Token accepted",
             "The value is invalid",
             "The token is invalid for this phone",
@@ -498,6 +513,9 @@ mod tests {
             "Quota exceeded for this account.",
             "Monthly quota has been exhausted",
             "You are being rate limited",
+            "Request was throttled. Expected available in 37 seconds.",
+            "You exceeded the limit of 100 requests per minute",
+            "Ha superado el máximo de 100 llamadas por minuto",
             "Demasiadas solicitudes",
             "Demasiados intentos.",
             "Cuota excedida",
