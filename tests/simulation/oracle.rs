@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use contactsync::{Ending, Field, Limits, ListedRow, Mode, Rows, RunSummary, StopReason};
 
 use crate::platform::{Ledger, Person};
-use crate::scenario::{Channel, Row, TIMEOUT};
+use crate::scenario::{Channel, Others, Row, TIMEOUT};
 
 /// The span over which the platform counts, in milliseconds.
 pub const MINUTE: u64 = 60_000;
@@ -63,7 +63,8 @@ fn check_people(channel: &Channel<'_>, ledger: &Ledger) -> Result<(), String> {
     let broken = |what: String| Err(format!("{}: {what}", channel.name));
     for person in &ledger.people {
         let Some(row) = person.row else {
-            let is_stranger = channel.scenario.strangers && person.made.is_none() && person.tags.is_empty();
+            let is_stranger =
+                channel.scenario.others == Others::Strangers && person.made.is_none() && person.tags.is_empty();
             if !is_stranger {
                 return broken(format!("a contact that no row wanted, or the tags of one: {person:?}"));
             }
@@ -115,7 +116,7 @@ fn may_be_rejected(channel: &Channel<'_>, ledger: &Ledger, n: usize, reason: &st
     let undecided = if reason.starts_with("in doubt") {
         // The answer to its create was lost, and no search can tell what became of it: without a match field, in another form, or
         // among others of which it is not known whether they were there before.
-        let unsearched = scenario.strangers && scenario.mode == Mode::Create;
+        let unsearched = scenario.others == Others::Strangers && scenario.mode == Mode::Create;
         other_contact || (was_lost && (!scenario.keyed || scenario.form.is_some() || unsearched))
     } else {
         reason.starts_with("conflict") && other_contact

@@ -54,8 +54,8 @@ pub struct Faults {
 impl Faults {
     /// Without what loses or delays answers by itself.
     pub fn only_troubles(self) -> Self {
-        let Self { latency, limit, troubles, tells, .. } = self;
-        Self { latency, limit, troubles, tells, ..Self::default() }
+        let Self { latency, limit, tells, troubles, .. } = self;
+        Self { latency, limit, tells, troubles, ..Self::default() }
     }
 }
 
@@ -304,7 +304,7 @@ impl Platform {
             .collect();
         let number = if fault == Some(Fault::PageIgnored) { 1 } else { number };
         let data: Vec<Json> = found.iter().skip((number - 1) * PAGE).take(PAGE).map(|person| shown(person)).collect();
-        Raw::json(200, &distorted(fault, page(data, number, found.len())))
+        Raw::json(200, &distorted(fault, page(&data, number, found.len())))
     }
 
     fn apply(&self, call: &Call, fault: Option<Fault>) -> Raw {
@@ -562,7 +562,7 @@ fn shown(person: &Person) -> Json {
     json!({ "id": person.id, "custom_fields": person.fields, "tags": tags, "created_at": 1_700_000_000 })
 }
 
-fn page(data: Vec<Json>, number: usize, total: usize) -> Json {
+fn page(data: &[Json], number: usize, total: usize) -> Json {
     let last = total.div_ceil(PAGE).max(1);
     let next =
         (number < last).then(|| format!("http://example.com/api/v1/contact/by_custom_field?page={}", number + 1));
@@ -575,8 +575,8 @@ fn endless(field: &Field, number: usize) -> Raw {
     let first = (number - 1) * PAGE;
     let contact =
         |n: usize| json!({ "id": format!("endless-{n}"), "custom_fields": { &*field.name: field.value }, "tags": [] });
-    let data = (first..total.min(first + PAGE)).map(contact).collect();
-    Raw::json(200, &page(data, number, total))
+    let data: Vec<Json> = (first..total.min(first + PAGE)).map(contact).collect();
+    Raw::json(200, &page(&data, number, total))
 }
 
 fn lost() -> Came {

@@ -101,13 +101,21 @@ pub struct Scenario {
     share_token: bool,
     /// The form in which the platform keeps the rows' keys.
     pub form: Option<StoredForm>,
-    /// Whether contacts of others are found by every search, on several pages.
-    pub strangers: bool,
-    /// Whether each two rows have one e-mail address, which is no match field.
-    families: bool,
+    /// Whom a row's contact may be confused with.
+    pub others: Others,
     /// After so many rounds nothing goes wrong any more.
     rounds_with_faults: usize,
     bug: Option<Bug>,
+}
+
+/// Whom a row's contact may be confused with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    None,
+    /// Every search finds contacts that no row stands for, on several pages.
+    Strangers,
+    /// Each two rows have one e-mail address, which is no match field.
+    Families,
 }
 
 /// What was seen in a scenario.
@@ -198,7 +206,7 @@ impl Scenario {
             second: keyed && chance.u8(0..3) == 0,
             stale_ids: mode == Mode::Upsert && chance.u8(0..4) == 0,
             form: None,
-            families: false,
+            others: Others::None,
             first: First::ByChance,
         };
         let directed = directed(seed);
@@ -206,11 +214,11 @@ impl Scenario {
             Some((fault, kind)) => shape.with_form(&mut chance).meeting(fault, kind),
             None => shape,
         };
-        let Shape { mode, keyed, second, families, form, .. } = shape;
+        let Shape { mode, keyed, second, form, .. } = shape;
         let rows = shape.rows(&mut chance);
-        let mut share = || if chance.bool() { 0.0 } else { chance.f64() * 0.12 };
-        let (unsent, lost_before, lost_after) = (share(), share(), share());
-        let (throttled, queued) = (share() / 3.0, share() / 3.0);
+        let mut probability = || if chance.bool() { 0.0 } else { chance.f64() * 0.12 };
+        let (unsent, lost_before, lost_after) = (probability(), probability(), probability());
+        let (throttled, queued) = (probability() / 3.0, probability() / 3.0);
         let faults = Faults {
             unsent,
             lost_before,
@@ -231,8 +239,9 @@ impl Scenario {
         let is_misnaming = directed.is_some_and(|(fault, _)| fault == Fault::PreviousId);
         let (faults, kills, short) =
             if is_misnaming { (faults.only_troubles(), Vec::new(), 0.0) } else { (faults, kills, short) };
-        let strangers =
+        let has_strangers =
             keyed && directed.is_some_and(|(fault, _)| trouble::is_of_search(fault) || chance.u8(0..6) == 0);
+        let others = if has_strangers && shape.others == Others::None { Others::Strangers } else { shape.others };
         // What strikes every call lets nothing happen, however often it is tried.
         let is_hopeless = faults.troubles.iter().any(|trouble| trouble.share >= 1.0);
         let long = chance.bool() && !is_hopeless;
@@ -251,8 +260,7 @@ impl Scenario {
             short,
             share_token: false,
             form,
-            strangers,
-            families,
+            others,
             rounds_with_faults,
             bug,
         }
@@ -283,7 +291,7 @@ impl Scenario {
 
     // Whether its last processes are shorter than the search lag. They have the calls for a search of each row.
     fn ends_in_short_runs(&self) -> bool {
-        self.short > 0.0 && !self.strangers && self.learnt_limit() >= 10
+        self.short > 0.0 && self.others != Others::Strangers && self.learnt_limit() >= 10
     }
 
     /// So many new contacts with a tag each, two calls a contact, at 100 calls a minute; `keyed` if they have a match
@@ -299,7 +307,7 @@ impl Scenario {
             second: false,
             stale_ids: false,
             form: None,
-            families: false,
+            others: Others::None,
             first: First::ByChance,
         };
         let rows = (0..contacts).map(|n| shape.row(n, &mut chance)).collect();
@@ -317,8 +325,7 @@ impl Scenario {
             short: 0.0,
             share_token: false,
             form: None,
-            strangers: false,
-            families: false,
+            others: Others::None,
             rounds_with_faults: MOST_ROUNDS_WITH_FAULTS,
             bug: None,
         }
@@ -384,7 +391,7 @@ impl Scenario {
                         platform.insert(fields, tags);
                     }
                 }
-                for _ in 0..if self.strangers { STRANGERS } else { 0 } {
+                for _ in 0..if self.others == Others::Strangers { STRANGERS } else { 0 } {
                     let beginning: String = rows[0].key.chars().take(5).collect();
                     platform.insert(&[Field::text("phone", beginning)], &[]);
                 }
@@ -494,7 +501,7 @@ struct Shape {
     second: bool,
     stale_ids: bool,
     form: Option<StoredForm>,
-    families: bool,
+    others: Others,
     first: First,
 }
 
@@ -533,13 +540,12 @@ impl Shape {
             CallKind::AddTags => Self { first: First::Absent, tags: self.tags.max(1), ..searches },
             CallKind::RemoveTags => Self { first: First::There, ..searches },
         };
-        let families = fault == Fault::UpsertByEmail;
-        Self { families, second: shape.second && !families, ..shape }
+        if fault == Fault::UpsertByEmail { Self { others: Others::Families, second: false, ..shape } } else { shape }
     }
 
     fn rows(&self, chance: &mut Rng) -> Vec<Vec<Row>> {
         let channel = |_| {
-            let count = chance.usize(1..9).max(if self.families { 2 } else { 1 });
+            let count = chance.usize(1..9).max(if self.others == Others::Families { 2 } else { 1 });
             let mut row = |n| Row { stale_id: self.stale_ids && n % 2 == 0, ..self.row(n, chance) };
             (0..count).map(&mut row).collect()
         };
@@ -559,7 +565,7 @@ impl Shape {
         let is_there = match self.first {
             First::There if n == 0 => true,
             First::Absent if n == 0 => false,
-            First::ByChance | First::There | First::Absent => is_there && !self.families,
+            First::ByChance | First::There | First::Absent => is_there && self.others != Others::Families,
         };
         let there = is_there.then(|| {
             let mut some: Vec<Field> = all.clone();
@@ -593,7 +599,7 @@ const STRANGERS: usize = 25;
 fn directed(seed: u64) -> Option<(Fault, CallKind)> {
     let all = trouble::combinations();
     let place = usize::try_from(seed - seed.div_ceil(3)).expect("seeds are small") % all.len();
-    (seed % 3 > 0).then(|| all[place])
+    (!seed.is_multiple_of(3)).then(|| all[place])
 }
 
 // The fault whose turn it is, and now and then another one beside it.
@@ -749,7 +755,7 @@ impl Channel<'_> {
         if self.scenario.second && tonight.with_email[n] {
             wanted.push(Field::text("email", format!("contact{n}@example.com")));
         }
-        if self.scenario.families {
+        if self.scenario.others == Others::Families {
             wanted.push(Field::text("email", format!("family{}@example.com", n / 2)));
         }
         wanted
