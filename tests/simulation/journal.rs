@@ -1,7 +1,7 @@
 //! A journal in memory, behind a gate that ends the process before or after any of its writes, with room for a bug.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
 use std::time::Duration;
 
@@ -26,13 +26,40 @@ pub struct Gated<'a> {
     /// How many gates are left to pass; `None` is no end.
     pub gates: Cell<Option<u32>>,
     pub killed: Notify,
+    /// What the creates carried whose answer is not committed, or was lost: only their rows may be in doubt.
+    pub doubtful: &'a RefCell<BTreeSet<String>>,
+    // What the creates of this process carried, by the number of the call.
+    carried: RefCell<HashMap<i64, Vec<String>>>,
     // Creates that the real journal does not know yet, by channel and key.
     late: RefCell<HashMap<(String, String), Late>>,
 }
 
 impl<'a> Gated<'a> {
-    pub fn new(inner: &'a Journal, elsewhere: &'a Journal, bug: Option<Bug>, gates: Option<u32>) -> Self {
-        Self { inner, elsewhere, bug, gates: Cell::new(gates), killed: Notify::new(), late: RefCell::default() }
+    pub fn new(
+        inner: &'a Journal,
+        elsewhere: &'a Journal,
+        doubtful: &'a RefCell<BTreeSet<String>>,
+        bug: Option<Bug>,
+        gates: Option<u32>,
+    ) -> Self {
+        Self {
+            inner,
+            elsewhere,
+            bug,
+            gates: Cell::new(gates),
+            killed: Notify::new(),
+            doubtful,
+            carried: RefCell::default(),
+            late: RefCell::default(),
+        }
+    }
+
+    // A create whose answer was committed, and says what became of it, leaves no doubt.
+    fn settle(&self, ended: &Ended) {
+        let is_lost = matches!(ended.attempt, Attempt::Lost { .. } | Attempt::Queued { .. });
+        for value in self.carried.borrow_mut().remove(&ended.number).into_iter().flatten().filter(|_| !is_lost) {
+            self.doubtful.borrow_mut().remove(&value);
+        }
     }
 
     /// Lets through, or ends the process: then it never returns.
@@ -125,6 +152,15 @@ impl SendJournal for Gated<'_> {
 
     async fn start(&self, run: i64, call: &Call, implied: Implied, now: Timestamp) -> Result<Started> {
         self.gate().await;
+        let carried: Vec<String> = match call {
+            Call::Create { fields } => fields.iter().map(|field| field.value.text().into_owned()).collect(),
+            Call::Find { .. }
+            | Call::Read { .. }
+            | Call::Update { .. }
+            | Call::AddTags { .. }
+            | Call::RemoveTags { .. } => Vec::new(),
+        };
+        self.doubtful.borrow_mut().extend(carried.iter().cloned());
         let started = if self.bug == Some(Bug::IntentNotCommitted) && call.kind() == CallKind::Create {
             let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
             self.late.borrow_mut().insert(contact_of, (run, call.clone(), implied.clone(), now));
@@ -132,6 +168,7 @@ impl SendJournal for Gated<'_> {
         } else {
             self.inner.start(run, call, implied, now).await?
         };
+        self.carried.borrow_mut().insert(started.number(), carried);
         self.gate().await;
         Ok(started)
     }
@@ -155,6 +192,7 @@ impl SendJournal for Gated<'_> {
         if let Some((run, call, sent, at)) = late {
             ended.number = self.inner.start(run, &call, sent, at).await?.number();
         }
+        self.settle(&ended);
         let recorded = if self.bug == Some(Bug::AnswerWithoutKnown) {
             let known = Implied { outcome: None, ..implied.clone() };
             implied.standing = None;

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use contactsync::{Ending, Field, Limits, ListedRow, Mode, Rows, RunSummary, StopReason};
 
 use crate::platform::{Ledger, Person};
-use crate::scenario::{Channel, Row, TIMEOUT};
+use crate::scenario::{Channel, Others, Row, TIMEOUT};
 
 /// The span over which the platform counts, in milliseconds.
 pub const MINUTE: u64 = 60_000;
@@ -63,7 +63,8 @@ fn check_people(channel: &Channel<'_>, ledger: &Ledger) -> Result<(), String> {
     let broken = |what: String| Err(format!("{}: {what}", channel.name));
     for person in &ledger.people {
         let Some(row) = person.row else {
-            let is_stranger = channel.scenario.strangers && person.made.is_none() && person.tags.is_empty();
+            let is_stranger =
+                channel.scenario.others == Others::Strangers && person.made.is_none() && person.tags.is_empty();
             if !is_stranger {
                 return broken(format!("a contact that no row wanted, or the tags of one: {person:?}"));
             }
@@ -106,14 +107,17 @@ fn may_be_rejected(channel: &Channel<'_>, ledger: &Ledger, n: usize, reason: &st
     if reason.starts_with("not on the platform") {
         return scenario.mode == Mode::Update && channel.rows[n].there.is_none();
     }
-    // A process that was killed between the intent and the call leaves a doubt as well.
-    let was_tried = ledger.tried.contains(&n) || scenario.is_killed() || channel.rows[n].stale_id;
-    let other_contact = ledger.overwritten.contains(&n) || (ledger.misnamed && !scenario.keyed);
+    let was_lost = channel.doubtful.borrow().contains(&channel.rows[n].key) || channel.rows[n].stale_id;
+    // Once an answer named another contact, no answer to a create is believed any more. Without a match field, or when the
+    // platform shows it in another form, neither a read nor a search settles it.
+    let is_distrusted = ledger.misnamed || !ledger.overwritten.is_empty();
+    let other_contact =
+        ledger.overwritten.contains(&n) || (is_distrusted && (!scenario.keyed || scenario.form.is_some()));
     let undecided = if reason.starts_with("in doubt") {
-        // Its create was sent, and no search can tell what became of it: without a match field, in another form, or
+        // The answer to its create was lost, and no search can tell what became of it: without a match field, in another form, or
         // among others of which it is not known whether they were there before.
-        let unsearched = scenario.strangers && scenario.mode == Mode::Create;
-        was_tried && (!scenario.keyed || scenario.form.is_some() || unsearched || other_contact)
+        let unsearched = scenario.others == Others::Strangers && scenario.mode == Mode::Create;
+        other_contact || (was_lost && (!scenario.keyed || scenario.form.is_some() || unsearched))
     } else {
         reason.starts_with("conflict") && other_contact
     };

@@ -54,8 +54,8 @@ pub struct Faults {
 impl Faults {
     /// Without what loses or delays answers by itself.
     pub fn only_troubles(self) -> Self {
-        let Self { latency, limit, troubles, tells, .. } = self;
-        Self { latency, limit, troubles, tells, ..Self::default() }
+        let Self { latency, limit, tells, troubles, .. } = self;
+        Self { latency, limit, tells, troubles, ..Self::default() }
     }
 }
 
@@ -120,8 +120,6 @@ pub struct Ledger {
     pub struck: BTreeSet<(Fault, CallKind)>,
     /// Rows that may be rejected with the platform's words while faults last.
     pub refused: BTreeSet<usize>,
-    /// Rows whose create was sent.
-    pub tried: BTreeSet<usize>,
     /// Rows whose contact the platform made of another one, or the other way round.
     pub overwritten: BTreeSet<usize>,
     /// Whether a create was answered with the id of another contact.
@@ -306,7 +304,7 @@ impl Platform {
             .collect();
         let number = if fault == Some(Fault::PageIgnored) { 1 } else { number };
         let data: Vec<Json> = found.iter().skip((number - 1) * PAGE).take(PAGE).map(|person| shown(person)).collect();
-        Raw::json(200, &distorted(fault, page(data, number, found.len())))
+        Raw::json(200, &distorted(fault, page(&data, number, found.len())))
     }
 
     fn apply(&self, call: &Call, fault: Option<Fault>) -> Raw {
@@ -486,13 +484,11 @@ impl Platform {
 
     // Its number, from 0.
     fn note_sent(&self, call: &Call) -> u64 {
-        let row = self.row(call);
         let ledger = &mut *self.ledger.borrow_mut();
         ledger.sent.push(self.now());
         ledger.kinds.push(call.kind());
         if let Call::Create { fields } = call {
             ledger.created.extend(fields.first().map(|field| field.value.text().into_owned()));
-            ledger.tried.extend(row);
         }
         u64::try_from(ledger.sent.len()).expect("calls are few") - 1
     }
@@ -566,7 +562,7 @@ fn shown(person: &Person) -> Json {
     json!({ "id": person.id, "custom_fields": person.fields, "tags": tags, "created_at": 1_700_000_000 })
 }
 
-fn page(data: Vec<Json>, number: usize, total: usize) -> Json {
+fn page(data: &[Json], number: usize, total: usize) -> Json {
     let last = total.div_ceil(PAGE).max(1);
     let next =
         (number < last).then(|| format!("http://example.com/api/v1/contact/by_custom_field?page={}", number + 1));
@@ -579,8 +575,8 @@ fn endless(field: &Field, number: usize) -> Raw {
     let first = (number - 1) * PAGE;
     let contact =
         |n: usize| json!({ "id": format!("endless-{n}"), "custom_fields": { &*field.name: field.value }, "tags": [] });
-    let data = (first..total.min(first + PAGE)).map(contact).collect();
-    Raw::json(200, &page(data, number, total))
+    let data: Vec<Json> = (first..total.min(first + PAGE)).map(contact).collect();
+    Raw::json(200, &page(&data, number, total))
 }
 
 fn lost() -> Came {

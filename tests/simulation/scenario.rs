@@ -30,7 +30,7 @@ const MOST_ROUNDS_WITH_FAULTS: usize = 60;
 pub const ROUNDS_AFTER_FAULTS: usize = 3;
 
 /// The same for processes that have only [`SHORT`].
-const SHORT_ROUNDS_AFTER_FAULTS: usize = 40;
+const SHORT_ROUNDS_AFTER_FAULTS: usize = 20;
 
 /// For how long a short process can begin calls: less than the search lag.
 const SHORT: Duration = Duration::from_secs(15);
@@ -101,13 +101,21 @@ pub struct Scenario {
     share_token: bool,
     /// The form in which the platform keeps the rows' keys.
     pub form: Option<StoredForm>,
-    /// Whether contacts of others are found by every search, on several pages.
-    pub strangers: bool,
-    /// Whether each two rows have one e-mail address, which is no match field.
-    families: bool,
+    /// Whom a row's contact may be confused with.
+    pub others: Others,
     /// After so many rounds nothing goes wrong any more.
     rounds_with_faults: usize,
     bug: Option<Bug>,
+}
+
+/// Whom a row's contact may be confused with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    None,
+    /// Every search finds contacts that no row stands for, on several pages.
+    Strangers,
+    /// Each two rows have one e-mail address, which is no match field.
+    Families,
 }
 
 /// What was seen in a scenario.
@@ -198,22 +206,19 @@ impl Scenario {
             second: keyed && chance.u8(0..3) == 0,
             stale_ids: mode == Mode::Upsert && chance.u8(0..4) == 0,
             form: None,
-            families: false,
+            others: Others::None,
             first: First::ByChance,
         };
-        // Two of three scenarios meet the misbehaviour of real servers: each fault with each kind of call in turn.
-        let all = trouble::combinations();
-        let place = usize::try_from(seed - seed.div_ceil(3)).expect("seeds are small") % all.len();
-        let directed = (seed % 3 > 0).then(|| all[place]);
+        let directed = directed(seed);
         let shape = match directed {
             Some((fault, kind)) => shape.with_form(&mut chance).meeting(fault, kind),
             None => shape,
         };
-        let Shape { mode, keyed, second, families, form, .. } = shape;
+        let Shape { mode, keyed, second, form, .. } = shape;
         let rows = shape.rows(&mut chance);
-        let mut share = || if chance.bool() { 0.0 } else { chance.f64() * 0.12 };
-        let (unsent, lost_before, lost_after) = (share(), share(), share());
-        let (throttled, queued) = (share() / 3.0, share() / 3.0);
+        let mut probability = || if chance.bool() { 0.0 } else { chance.f64() * 0.12 };
+        let (unsent, lost_before, lost_after) = (probability(), probability(), probability());
+        let (throttled, queued) = (probability() / 3.0, probability() / 3.0);
         let faults = Faults {
             unsent,
             lost_before,
@@ -234,8 +239,9 @@ impl Scenario {
         let is_misnaming = directed.is_some_and(|(fault, _)| fault == Fault::PreviousId);
         let (faults, kills, short) =
             if is_misnaming { (faults.only_troubles(), Vec::new(), 0.0) } else { (faults, kills, short) };
-        let strangers =
+        let has_strangers =
             keyed && directed.is_some_and(|(fault, _)| trouble::is_of_search(fault) || chance.u8(0..6) == 0);
+        let others = if has_strangers && shape.others == Others::None { Others::Strangers } else { shape.others };
         // What strikes every call lets nothing happen, however often it is tried.
         let is_hopeless = faults.troubles.iter().any(|trouble| trouble.share >= 1.0);
         let long = chance.bool() && !is_hopeless;
@@ -254,11 +260,15 @@ impl Scenario {
             short,
             share_token: false,
             form,
-            strangers,
-            families,
+            others,
             rounds_with_faults,
             bug,
         }
+    }
+
+    /// The fault that the scenario of this seed is made for, if any.
+    pub fn fault(seed: u64) -> Option<Fault> {
+        directed(seed).map(|(fault, _)| fault)
     }
 
     /// The scenario of this seed for three channels that have one token.
@@ -273,11 +283,6 @@ impl Scenario {
         self.faults.others == 0 && self.faults.limit.is_none_or(|limit| limit >= self.limit)
     }
 
-    /// Whether processes are killed.
-    pub fn is_killed(&self) -> bool {
-        !self.kills.is_empty()
-    }
-
     // The calls a minute that it can know of as left to it by the platform, and by others with the token.
     fn learnt_limit(&self) -> u64 {
         let Faults { limit, others, .. } = self.faults;
@@ -286,7 +291,7 @@ impl Scenario {
 
     // Whether its last processes are shorter than the search lag. They have the calls for a search of each row.
     fn ends_in_short_runs(&self) -> bool {
-        self.short > 0.0 && !self.strangers && self.learnt_limit() >= 10
+        self.short > 0.0 && self.others != Others::Strangers && self.learnt_limit() >= 10
     }
 
     /// So many new contacts with a tag each, two calls a contact, at 100 calls a minute; `keyed` if they have a match
@@ -302,7 +307,7 @@ impl Scenario {
             second: false,
             stale_ids: false,
             form: None,
-            families: false,
+            others: Others::None,
             first: First::ByChance,
         };
         let rows = (0..contacts).map(|n| shape.row(n, &mut chance)).collect();
@@ -320,8 +325,7 @@ impl Scenario {
             short: 0.0,
             share_token: false,
             form: None,
-            strangers: false,
-            families: false,
+            others: Others::None,
             rounds_with_faults: MOST_ROUNDS_WITH_FAULTS,
             bug: None,
         }
@@ -344,29 +348,6 @@ impl Scenario {
     /// Plays it on a runtime of its own whose time is virtual: each channel in processes of its own.
     pub fn run(&self) -> Result<Seen, String> {
         self.stage(async |channels, _| Self::side_by_side(channels).await)
-    }
-
-    pub fn describe(&self) -> String {
-        let t: Vec<String> = self
-            .faults
-            .troubles
-            .iter()
-            .map(|t| format!("{} {:?} {:.2} from {} row {:?}", t.fault, t.kind, t.share, t.from_call, t.row))
-            .collect();
-        format!(
-            "{:?} keyed {} second {} form {:?} strangers {} families {} kills {:?} short {:.1} jumps {:.1} rounds {} troubles {}",
-            self.mode,
-            self.keyed,
-            self.second,
-            self.form,
-            self.strangers,
-            self.families,
-            self.kills,
-            self.short,
-            self.clock_jumps,
-            self.rounds_with_faults,
-            t.join("; ")
-        )
     }
 
     /// The same; gives every call, answer and event in words.
@@ -410,7 +391,7 @@ impl Scenario {
                         platform.insert(fields, tags);
                     }
                 }
-                for _ in 0..if self.strangers { STRANGERS } else { 0 } {
+                for _ in 0..if self.others == Others::Strangers { STRANGERS } else { 0 } {
                     let beginning: String = rows[0].key.chars().take(5).collect();
                     platform.insert(&[Field::text("phone", beginning)], &[]);
                 }
@@ -426,6 +407,7 @@ impl Scenario {
                     begun,
                     wall: RefCell::new(Setting { boot: "first".into(), zero: EPOCH }),
                     set_back: Cell::default(),
+                    doubtful: RefCell::default(),
                     tonight: RefCell::default(),
                 }
             });
@@ -519,7 +501,7 @@ struct Shape {
     second: bool,
     stale_ids: bool,
     form: Option<StoredForm>,
-    families: bool,
+    others: Others,
     first: First,
 }
 
@@ -558,13 +540,12 @@ impl Shape {
             CallKind::AddTags => Self { first: First::Absent, tags: self.tags.max(1), ..searches },
             CallKind::RemoveTags => Self { first: First::There, ..searches },
         };
-        let families = fault == Fault::UpsertByEmail;
-        Self { families, second: shape.second && !families, ..shape }
+        if fault == Fault::UpsertByEmail { Self { others: Others::Families, second: false, ..shape } } else { shape }
     }
 
     fn rows(&self, chance: &mut Rng) -> Vec<Vec<Row>> {
         let channel = |_| {
-            let count = chance.usize(1..9).max(if self.families { 2 } else { 1 });
+            let count = chance.usize(1..9).max(if self.others == Others::Families { 2 } else { 1 });
             let mut row = |n| Row { stale_id: self.stale_ids && n % 2 == 0, ..self.row(n, chance) };
             (0..count).map(&mut row).collect()
         };
@@ -584,7 +565,7 @@ impl Shape {
         let is_there = match self.first {
             First::There if n == 0 => true,
             First::Absent if n == 0 => false,
-            First::ByChance | First::There | First::Absent => is_there && !self.families,
+            First::ByChance | First::There | First::Absent => is_there && self.others != Others::Families,
         };
         let there = is_there.then(|| {
             let mut some: Vec<Field> = all.clone();
@@ -613,6 +594,13 @@ impl Shape {
 
 /// How many contacts of others every search finds: three pages.
 const STRANGERS: usize = 25;
+
+// Two of three scenarios meet the misbehaviour of real servers: each fault with each kind of call in turn.
+fn directed(seed: u64) -> Option<(Fault, CallKind)> {
+    let all = trouble::combinations();
+    let place = usize::try_from(seed - seed.div_ceil(3)).expect("seeds are small") % all.len();
+    (!seed.is_multiple_of(3)).then(|| all[place])
+}
 
 // The fault whose turn it is, and now and then another one beside it.
 fn troubles(directed: Option<(Fault, CallKind)>, rows: usize, chance: &mut Rng) -> Vec<Trouble> {
@@ -649,6 +637,8 @@ pub struct Channel<'a> {
     wall: RefCell<Setting>,
     // By how much it was set back at most, all in all.
     set_back: Cell<Duration>,
+    /// What the creates carried whose answer was not committed, or was lost.
+    pub doubtful: RefCell<BTreeSet<String>>,
     tonight: RefCell<Tonight>,
 }
 
@@ -765,7 +755,7 @@ impl Channel<'_> {
         if self.scenario.second && tonight.with_email[n] {
             wanted.push(Field::text("email", format!("contact{n}@example.com")));
         }
-        if self.scenario.families {
+        if self.scenario.others == Others::Families {
             wanted.push(Field::text("email", format!("family{}@example.com", n / 2)));
         }
         wanted
@@ -864,7 +854,7 @@ impl Channel<'_> {
         let token = if self.scenario.share_token { "shared" } else { &self.name };
         Process {
             channel: self,
-            journal: Gated::new(self.journal, self.elsewhere, self.scenario.bug, gates),
+            journal: Gated::new(self.journal, self.elsewhere, &self.doubtful, self.scenario.bug, gates),
             window: WindowId::of(token, b""),
             clock: Clock::starting_at(self.now()).with_setting(self.setting()),
             stop: Stop::default(),

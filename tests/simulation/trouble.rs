@@ -132,7 +132,7 @@ impl Raw {
     }
 
     #[must_use]
-    pub fn with(mut self, name: HeaderName, value: impl ToString) -> Self {
+    pub fn with(mut self, name: HeaderName, value: &impl ToString) -> Self {
         let value = HeaderValue::try_from(value.to_string()).expect("numbers and dates are visible ASCII");
         self.headers.insert(name, value);
         self
@@ -142,7 +142,7 @@ impl Raw {
     #[must_use]
     pub fn limited(self, limit: u32, remaining: u32) -> Self {
         let name = HeaderName::from_static;
-        self.with(name("x-ratelimit-limit"), limit).with(name("x-ratelimit-remaining"), remaining)
+        self.with(name("x-ratelimit-limit"), &limit).with(name("x-ratelimit-remaining"), &remaining)
     }
 
     /// What the client makes of it, through its own parser.
@@ -155,7 +155,7 @@ impl Raw {
 pub fn throttled(retry_after: Option<&str>) -> Raw {
     let raw = Raw::refusal(429, "Too many requests");
     match retry_after {
-        Some(retry_after) => raw.with(RETRY_AFTER, retry_after),
+        Some(retry_after) => raw.with(RETRY_AFTER, &retry_after),
         None => raw,
     }
 }
@@ -166,7 +166,7 @@ pub fn answer_instead(fault: Fault, kind: CallKind, now: SystemTime) -> Option<R
     let raw = match fault {
         Fault::BadGateway => Raw::page(502, "502 Bad Gateway"),
         Fault::BadGatewayLimit => {
-            Raw::page(502, "502 Bad Gateway").with(HeaderName::from_static("x-ratelimit-limit"), 2)
+            Raw::page(502, "502 Bad Gateway").with(HeaderName::from_static("x-ratelimit-limit"), &2)
         }
         Fault::FirewallPage => Raw::page(403, "403 Forbidden"),
         Fault::NotFoundPage => Raw::page(404, "404 Not Found"),
@@ -175,7 +175,7 @@ pub fn answer_instead(fault: Fault, kind: CallKind, now: SystemTime) -> Option<R
         Fault::UrlTooLong => Raw::page(414, "414 Request-URI Too Large"),
         Fault::HeadTooLarge => Raw::page(431, "431 Request Header Fields Too Large"),
         Fault::Unavailable => {
-            Raw::page(503, "503 Service Temporarily Unavailable").with(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            Raw::page(503, "503 Service Temporarily Unavailable").with(RETRY_AFTER, &RETRY_AFTER_SECONDS)
         }
         Fault::Throttle => throttled(Some("1")),
         Fault::ThrottleBare => throttled(None),

@@ -63,6 +63,7 @@ impl Creates {
             }
         };
         tokio::select! {
+            biased;
             () = all => {}
             () = clock.sleep_until(clock.now() + LONGEST_WAIT) => {}
         }
