@@ -378,6 +378,21 @@ async fn a_few_rows_that_always_fail_are_left_and_the_others_finish() {
     }
 }
 
+/// A refusal of one row in the words of the limit: it must not hold the channel back for ever.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_alone_is_refused_for_the_limit_is_left() {
+    let stage = Stage::of(900, |call, row, _| {
+        let is_refused = call.kind() == CallKind::Create && row == 3;
+        is_refused.then(|| Attempt::Throttled { retry_after: None }.into())
+    });
+    let ending = stage.bring("a").await;
+    assert_eq!((ending.summary.created, ending.summary.pending, ending.summary.rejected), (899, 1, 0));
+    assert!(ending.summary.throttled <= 8, "{:?}", ending.summary);
+    let left = stage.listener.left.borrow();
+    let reason = left.values().next().expect("it is named");
+    assert!(reason.contains("refused for the rate limit 6 times"), "{reason}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_same_refusal_twenty_times_in_a_row_stops_and_blames_no_row() {
     let all_refused = |call: &Call, _: usize, _: Duration| {
