@@ -143,10 +143,9 @@ impl Task {
                 Stage::Left(format!("its create was lost {} times", self.lost_creates))
             }
             Goal::Bring => match self.policy.mode {
-                Mode::Create => Stage::Creating,
                 // The create that was lost had other match fields, and only those were searched for.
                 Mode::Upsert | Mode::Update if !is_searched => self.search_or_create(),
-                Mode::Upsert => Stage::Creating,
+                Mode::Upsert | Mode::Create => Stage::Creating,
                 Mode::Update => Stage::Over(Outcome::Rejected(NOT_THERE.into())),
             },
         }

@@ -1104,7 +1104,11 @@ fn after_a_lost_create_new_match_fields_are_searched_before_another_is_sent() {
         check(
             "the file has another e-mail by now, which a contact has",
             task(row("b@example.com"), in_doubt(&row("a@example.com")), mode),
-            &again(&[none("find phone p1"), ("find email p1", page(&[b.clone()])), ("update 7 1", Attempt::Done)]),
+            &again(&[
+                none("find phone p1"),
+                ("find email p1", page(std::slice::from_ref(&b))),
+                ("update 7 1", Attempt::Done),
+            ]),
             &done(Outcome::Updated),
         );
     }
