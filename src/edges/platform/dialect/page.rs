@@ -260,6 +260,7 @@ mod tests {
     fn check_not(json: &Json, asked: u32, contradiction: &str) {
         let page = page(json, asked).unwrap();
         assert_eq!(page.contradiction.as_deref(), Some(contradiction), "{json}");
+        assert!(!page.more || !page.contacts.is_empty(), "{json}");
     }
 
     #[test]
