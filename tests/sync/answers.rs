@@ -98,6 +98,9 @@ async fn a_search_without_a_trustworthy_answer_leaves_the_row_pending() {
         let ran = scene.sync("in.csv --match phone --patience 1s").run().await.exits(4);
         created_nothing(fault, &ran, &scene);
         assert!(ran.stderr.contains(words), "{fault}: {}", ran.stderr);
+        let check = scene.program(&format!("check --match phone --journal c.db --url {}", scene.sandbox.url()));
+        let check = check.run().await;
+        assert!(check.stdout.contains("not ready") && check.code != Some(0), "{fault}: {check:?}");
         scene.sandbox.set_faults(Faults::default());
         let again = scene.resume().run().await.exits(0).summary();
         assert_eq!((again.rows().as_str(), contacts(&scene.sandbox)), ("3 updated", 3), "{fault}");

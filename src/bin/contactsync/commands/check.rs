@@ -130,7 +130,10 @@ fn ask(
 fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
     let failed = |exit, message: String| Err(Failure { exit, message: format!("{url}: {message}"), hint: None });
     match answer {
-        Some(Attempt::Page(_)) => Ok("; the token works".into()),
+        Some(Attempt::Page(page)) => match page.contradiction {
+            None => Ok("; the token works".into()),
+            Some(why) => failed(Exit::Usage, format!("the answer to a search contradicts itself: {why}")),
+        },
         Some(Attempt::Unauthorized { message }) => {
             failed(Exit::Unauthorized, format!("the platform refused the token: {message}"))
         }

@@ -17,9 +17,9 @@ use crate::core::window::LINGER;
 use crate::edges::journal::rows::{Carried, Item, RunState};
 use crate::edges::journal::{Ended, Implied, Recorded};
 
-/// Of how old a call somebody may still ask when it was: the window, of a minute; a task, whether its search is still
-/// good; with room for calls that took long.
-const ASKED_FOR: Duration = Duration::from_hours(1);
+/// How far back the time of a call may matter: a minute for the window, ten for a task's search, and a day for a wait that
+/// the platform asked for; with room for calls that took long.
+const ASKED_FOR: Duration = Duration::from_hours(25);
 
 /// The other keys that have a contact id. SQLite takes the primary key when it is not told the index, and reads every known
 /// contact of the channel for each one that is found or created.
