@@ -1,8 +1,8 @@
 //! The wish to stop, and why.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Why a run stops before its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,16 +47,36 @@ impl StopReason {
 }
 
 /// A wish to stop that can be uttered from anywhere and is heard everywhere. The first reason stays. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Stop {
-    reason: watch::Sender<Option<StopReason>>,
+    own: Arc<Own>,
     // Whose wish is this one's as well.
     above: Option<Arc<Self>>,
 }
 
-impl Default for Stop {
-    fn default() -> Self {
-        Self { reason: watch::Sender::new(None), above: None }
+// Waiters are woken in the order in which they began to wait, so that a simulated run can be repeated. A `watch` channel
+// wakes them in a random order.
+#[derive(Debug, Default)]
+struct Own {
+    reason: Mutex<Option<StopReason>>,
+    asked: Notify,
+}
+
+impl Own {
+    // A reason is only ever set, so a panic elsewhere leaves it whole.
+    fn reason(&self) -> MutexGuard<'_, Option<StopReason>> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn asked(&self) {
+        loop {
+            // Before the look: what is asked after it wakes this.
+            let asked = self.asked.notified();
+            if self.reason().is_some() {
+                return;
+            }
+            asked.await;
+        }
     }
 }
 
@@ -69,29 +89,22 @@ impl Stop {
 
     /// Asks to stop.
     pub fn ask(&self, why: StopReason) {
-        self.reason.send_if_modified(|reason| {
-            let first = reason.is_none();
-            reason.get_or_insert(why);
-            first
-        });
+        self.own.reason().get_or_insert(why);
+        self.own.asked.notify_waiters();
     }
 
     /// The reason, once somebody asked.
     pub fn reason(&self) -> Option<StopReason> {
-        self.reason.borrow().clone().or_else(|| self.above.as_ref().and_then(|above| above.reason()))
+        self.own.reason().clone().or_else(|| self.above.as_ref().and_then(|above| above.reason()))
     }
 
     /// Waits until somebody asks.
     pub async fn asked(&self) {
-        let own = async {
-            // It cannot fail: `self` holds the sender that would have to be gone.
-            let _ = self.reason.subscribe().wait_for(Option::is_some).await;
-        };
         match &self.above {
-            None => own.await,
+            None => self.own.asked().await,
             Some(above) => tokio::select! {
                 biased;
-                () = own => {}
+                () = self.own.asked() => {}
                 () = Box::pin(above.asked()) => {}
             },
         }
