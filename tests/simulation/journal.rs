@@ -6,7 +6,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use contactsync::{
-    Attempt, Call, CallKind, Carried, ContactId, Counts, Ended, Forecast, Implied, Item, Journal, JournalError,
+    Attempt, Call, CallKind, Carried, ContactId, Counts, Ended, Field, Forecast, Implied, Item, Journal, JournalError,
     LearntLimit, Policy, Recorded, RunState, SendJournal, Setting, Started, Timestamp, WindowId,
 };
 use tokio::sync::Notify;
@@ -179,11 +179,13 @@ impl SendJournal for Gated<'_> {
             implied.names_id = None;
         }
         // What a lost create and the searches for it imply. A process that finds no moment takes its own beginning.
-        let is_of_doubt = match &ended.attempt {
+        let shows_nothing = match &ended.attempt {
             Attempt::Lost { .. } => true,
             Attempt::Page(page) => page.contacts.is_empty(),
             _ => false,
         };
+        let is_in_doubt = |field: &Field| self.doubtful.borrow().contains(&*field.value.text());
+        let is_of_doubt = shows_nothing && implied.contact.matches().iter().any(is_in_doubt);
         if self.bug == Some(Bug::SearchesBegunAnew) && is_of_doubt {
             implied.standing = None;
         }
