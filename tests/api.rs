@@ -85,7 +85,7 @@ fn documented_error(status: u16) -> Attempt {
         401 => Attempt::Unauthorized { message: "API Token is invalid.".to_owned() },
         403 => Attempt::refused(status, "Message String".to_owned()),
         405 => Attempt::refused(status, "405 Method Not Allowed.".to_owned()),
-        429 => Attempt::Throttled { retry_after: None },
+        429 => Attempt::throttled(None),
         _ => panic!("{status} is not documented"),
     }
 }

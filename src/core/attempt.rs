@@ -61,6 +61,9 @@ pub enum Attempt {
     Throttled {
         /// What `Retry-After` asked for; `None` when it was absent.
         retry_after: Option<Duration>,
+        /// The platform's words, where they and not the status tell that it is the limit.
+        #[serde(default)]
+        message: Option<String>,
     },
     /// Put off: the contact is still being made (API.md, trap 7).
     Queued {
@@ -96,6 +99,11 @@ impl Attempt {
     /// An answer that cannot be trusted, without a `Retry-After`.
     pub const fn lost(status: Option<u16>, cause: String) -> Self {
         Self::Lost { status, cause, retry_after: None }
+    }
+
+    /// An answer with 429.
+    pub const fn throttled(retry_after: Option<Duration>) -> Self {
+        Self::Throttled { retry_after, message: None }
     }
 
     /// A refusal that is not known to concern the data of the call.

@@ -109,6 +109,8 @@ struct Kind {
     outages: u32,
     // Until when a call of this kind last waited for the rate limit.
     held_until: Timestamp,
+    // Since when calls of this kind are answered with nothing but 429.
+    throttled_since: Option<Timestamp>,
 }
 
 /// The answers of a channel, as far as they tell whether the platform is there.
@@ -122,7 +124,6 @@ pub struct Health {
     pauses: usize,
     outages: u32,
     answered: bool,
-    throttled_since: Option<Timestamp>,
     // Until when a 503 asked to wait, and until when a call last waited for the rate limit.
     asked_until: Timestamp,
     held_until: Timestamp,
@@ -160,7 +161,6 @@ impl Health {
             pauses: 0,
             outages: 0,
             answered: false,
-            throttled_since: None,
             asked_until: Timestamp::default(),
             held_until: Timestamp::default(),
             wrong_paths: 0,
@@ -242,7 +242,7 @@ impl Health {
             }
             // The platform answers, but that does not show whether calls of this kind work.
             Attempt::Throttled { .. } => {
-                let since = *self.throttled_since.get_or_insert(now);
+                let since = *self.kind_mut(kind).throttled_since.get_or_insert(now);
                 self.there();
                 let patience = self.patience.max(THROTTLED_PATIENCE);
                 if now.since(since) >= patience { Verdict::Throttled } else { Verdict::Fine }
@@ -264,7 +264,6 @@ impl Health {
                     ..Kind::default()
                 };
                 self.there();
-                self.throttled_since = None;
                 Verdict::Fine
             }
         }
@@ -431,7 +430,7 @@ mod tests {
 
     #[test]
     fn nothing_but_429_ends_too() {
-        let throttled = Attempt::Throttled { retry_after: None };
+        let throttled = Attempt::throttled(None);
         let mut health = Health::new(PATIENCE);
         let mut hear = |attempt: &Attempt, second| health.hear(Find, attempt, false, at(second));
         assert_eq!(hear(&throttled, 0), Verdict::Fine);
@@ -672,7 +671,7 @@ mod tests {
         for other in [
             Attempt::Done,
             lost(),
-            Attempt::Throttled { retry_after: None },
+            Attempt::throttled(None),
             Attempt::Unsent { cause: String::new() },
             Attempt::Unauthorized { message: String::new() },
         ] {

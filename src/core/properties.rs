@@ -298,7 +298,7 @@ fn any_attempt(call: &Call, roll: u8) -> Attempt {
     let stranger = || Remote { id: id("9"), fields: BTreeMap::new(), tags: BTreeSet::new() };
     match (roll % 16, call) {
         (0, _) => lost(),
-        (1, _) => Attempt::Throttled { retry_after: None },
+        (1, _) => Attempt::throttled(None),
         (2, _) => Attempt::Unsent { cause: "refused".into() },
         (3, _) => Attempt::Queued { message: "in the queue".into() },
         (4, Call::Create { .. }) => Attempt::Taken { message: "taken".into(), by: Some(id("5")) },

@@ -207,7 +207,7 @@ mod tests {
         check(&Attempt::Missing { message: "Contact not found".into() });
         check(&Attempt::Taken { message: "Already connected to a contact".into(), by: None });
         check(&Attempt::lost(Some(500), "500".into()));
-        check(&Attempt::Throttled { retry_after: None });
+        check(&Attempt::throttled(None));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration],
     let backoff = || jittered(delay(delays, tries), roll);
     match attempt {
         Attempt::Unauthorized { .. } => Retry::Stop,
-        Attempt::Throttled { retry_after } => Retry::Channel(throttled_for(*retry_after)),
+        Attempt::Throttled { retry_after, .. } => Retry::Channel(throttled_for(*retry_after)),
         Attempt::Queued { .. } => again(backoff().clamp(QUEUED.0, QUEUED.1)),
         Attempt::Missing { .. } if passing => again(backoff().clamp(QUEUED.0, QUEUED.1)),
         Attempt::Unsent { .. } | Attempt::WrongPath { .. } | Attempt::Lost { .. } => again(backoff()),
@@ -59,7 +59,7 @@ pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration],
 /// How long an attempt makes the whole channel wait: after a 429, or after an answer with `Retry-After`, such as a 503.
 pub fn asked_wait(attempt: &Attempt) -> Option<Duration> {
     match attempt {
-        Attempt::Throttled { retry_after } => Some(throttled_for(*retry_after)),
+        Attempt::Throttled { retry_after, .. } => Some(throttled_for(*retry_after)),
         Attempt::Lost { retry_after: Some(asked), .. } => Some(throttled_for(Some(*asked))),
         Attempt::Lost { retry_after: None, .. }
         | Attempt::Page(_)
@@ -115,9 +115,9 @@ mod tests {
         check(&lost(), TRIES, Retry::GiveUp);
         check(&Attempt::Unsent { cause: String::new() }, 1, Retry::Call(SECOND));
         check(&Attempt::Queued { message: String::new() }, 1, Retry::Call(2 * SECOND));
-        check(&Attempt::Throttled { retry_after: None }, 1, Retry::Channel(61 * SECOND));
-        check(&Attempt::Throttled { retry_after: Some(Duration::ZERO) }, 1, Retry::Channel(SECOND));
-        check(&Attempt::Throttled { retry_after: Some(9 * SECOND) }, 99, Retry::Channel(10 * SECOND));
+        check(&Attempt::throttled(None), 1, Retry::Channel(61 * SECOND));
+        check(&Attempt::throttled(Some(Duration::ZERO)), 1, Retry::Channel(SECOND));
+        check(&Attempt::throttled(Some(9 * SECOND)), 99, Retry::Channel(10 * SECOND));
     }
 
     #[test]

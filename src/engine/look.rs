@@ -103,7 +103,7 @@ mod tests {
     async fn a_full_minute_is_waited_for_and_a_longer_pause_is_not() {
         let page = Some(Attempt::Page(Page::of(Vec::new())));
         let lost = || Some(Attempt::lost(None, "reset".into()));
-        let throttled = |seconds| Some(Attempt::Throttled { retry_after: Some(Duration::from_secs(seconds)) });
+        let throttled = |seconds| Some(Attempt::throttled(Some(Duration::from_secs(seconds))));
         let check = async |before: Option<Attempt>, expected: &Option<Attempt>, waited: Duration| {
             let (found, took) = looked_after(before.clone()).await;
             assert_eq!(&found, expected, "after {before:?}");

@@ -53,7 +53,7 @@ fn short(answer: &Answer) -> String {
             format!("page {}{more}{mark}", page.contacts.len())
         }
         Attempt::Refused { about_row: true, .. } => "refused row".to_owned(),
-        Attempt::Throttled { retry_after } => format!("throttled{}", wait(*retry_after)),
+        Attempt::Throttled { retry_after, .. } => format!("throttled{}", wait(*retry_after)),
         Attempt::Lost { retry_after, .. } => format!("lost{}", wait(*retry_after)),
         Attempt::Taken { by, .. } => format!("taken{}", if by.is_some() { " by" } else { "" }),
         other => other.name().to_owned(),

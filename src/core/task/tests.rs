@@ -351,7 +351,7 @@ fn a_lost_create_is_settled_by_search() {
 fn a_create_that_was_not_sent_is_just_sent_again() {
     for attempt in [
         Attempt::Unsent { cause: "refused".into() },
-        Attempt::Throttled { retry_after: None },
+        Attempt::throttled(None),
         Attempt::Unauthorized { message: String::new() },
     ] {
         let task = check(
@@ -766,7 +766,7 @@ fn a_lost_create_is_searched_by_what_it_carried() {
 fn a_resent_unsure_create_that_is_put_off_stays_unsure() {
     let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
     let asked = Task::new(keyless(None), in_doubt(&keyless(None)), asked, &[], start());
-    let throttled = Attempt::Throttled { retry_after: None };
+    let throttled = Attempt::throttled(None);
     let create = Step::Call(Call::Create { fields: keyless(None).fields().to_vec() });
     let task = check("put off", asked, &[("create 1", throttled)], &create);
     assert!(matches!(task.standing(), Standing::InDoubt(_)));
@@ -897,7 +897,7 @@ fn a_refused_search_says_nothing_about_the_contact() {
         lost(),
         Attempt::WrongPath { message: "404 Not Found".into() },
         Attempt::Queued { message: "queue".into() },
-        Attempt::Throttled { retry_after: None },
+        Attempt::throttled(None),
     ] {
         check(
             "no answer",

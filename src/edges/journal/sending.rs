@@ -423,7 +423,7 @@ mod tests {
         let lost = |status| Attempt::lost(status, "reset".into());
         let asked =
             Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: Some(Duration::from_secs(30)) };
-        let throttled = |seconds: Option<u64>| Attempt::Throttled { retry_after: seconds.map(Duration::from_secs) };
+        let throttled = |seconds: Option<u64>| Attempt::throttled(seconds.map(Duration::from_secs));
         let attempts = [Attempt::Done, lost(None), lost(Some(504)), asked, throttled(Some(600)), throttled(None)];
         for (n, attempt) in (0..).zip(attempts) {
             call(&journal, NOON, Some((NOON + n * second, attempt))).await;

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, redirect, retry};
 
 use super::dialect;
@@ -103,7 +103,12 @@ impl Clients {
 fn build((is_encrypted, is_loopback): Reach, timeouts: Timeouts) -> Result<Client, HttpError> {
     let json = HeaderValue::from_static("application/json");
     let mut client = Client::builder()
-        .default_headers(HeaderMap::from_iter([(ACCEPT, json.clone()), (CONTENT_TYPE, json)]))
+        // A search that a cache answers does not show what a lost create made.
+        .default_headers(HeaderMap::from_iter([
+            (ACCEPT, json.clone()),
+            (CONTENT_TYPE, json),
+            (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        ]))
         .user_agent(concat!("contactsync/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(timeouts.connect)
         .timeout(timeouts.total)
@@ -363,6 +368,7 @@ mod tests {
                 "accept-encoding: gzip",
                 "accept: application/json",
                 "authorization: Bearer tok-3cr3t",
+                "cache-control: no-cache",
                 "content-length: 19",
                 "content-type: application/json",
                 &format!("host: {address}"),

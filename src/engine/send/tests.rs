@@ -383,7 +383,7 @@ async fn a_few_rows_that_always_fail_are_left_and_the_others_finish() {
 async fn a_row_that_alone_is_refused_for_the_limit_is_left() {
     let stage = Stage::of(900, |call, row, _| {
         let is_refused = call.kind() == CallKind::Create && row == 3;
-        is_refused.then(|| Attempt::Throttled { retry_after: None }.into())
+        is_refused.then(|| Attempt::throttled(None).into())
     });
     let ending = stage.bring("a").await;
     assert_eq!((ending.summary.created, ending.summary.pending, ending.summary.rejected), (899, 1, 0));
@@ -498,12 +498,12 @@ async fn the_end_of_a_file_whose_beginning_changes_every_night_has_its_turn() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_is_longer_than_the_outage_timeout_stops_at_once() {
-    let throttled = |seconds: u64| Answer::from(Attempt::Throttled { retry_after: Some(Duration::from_secs(seconds)) });
+    let throttled = |seconds: u64| Answer::from(Attempt::throttled(Some(Duration::from_secs(seconds))));
     let maintenance = |seconds: u64| {
         let cause = "503 Service Unavailable".to_owned();
         Answer::from(Attempt::Lost { status: Some(503), cause, retry_after: Some(Duration::from_secs(seconds)) })
     };
-    let bare = Answer::from(Attempt::Throttled { retry_after: None });
+    let bare = Answer::from(Attempt::throttled(None));
     // What the first calls are answered, the outage timeout and the time that the run has in seconds, and whether it stops.
     let cases: [(Answer, u64, Option<u64>, bool); 9] = [
         (throttled(7_200), 300, None, true),
@@ -547,7 +547,7 @@ async fn a_wait_that_is_longer_than_the_outage_timeout_stops_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn channels_of_one_token_stop_together_when_it_is_asked_to_wait() {
-    let asked = || Attempt::Throttled { retry_after: Some(Duration::from_hours(2)) }.into();
+    let asked = || Attempt::throttled(Some(Duration::from_hours(2))).into();
     let stage = Stage::of(150, move |_, row, at| (row == 20 && at.as_secs() < 9).then(asked));
     let runs = [stage.plan_for("c", "a"), stage.plan_for("d", "a")];
     let (window, stops) = (WindowId::of("token", b""), [Stop::default(), Stop::default()]);

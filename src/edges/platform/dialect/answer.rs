@@ -103,7 +103,7 @@ impl<'a> Heard<'a> {
             404 => self.not_found(),
             405 if !self.is_envelope() && !self.lacks_a_write() => self.wrong_url(),
             408 => self.lost(&self.message()),
-            429 => Attempt::Throttled { retry_after: self.retry_after() },
+            429 => Attempt::throttled(self.retry_after()),
             status if TOO_LARGE.contains(&status) => self.too_large(),
             STILL_QUEUED => Attempt::Queued { message: body::one_line(&self.message()) },
             // The account is not paid for. There is no other reading of it, whoever says it.
@@ -114,7 +114,7 @@ impl<'a> Heard<'a> {
                 let message = message.trim_end_matches('.');
                 self.lost(&format!("{message}, not the API's answer: probably a firewall or proxy"))
             }
-            500..=599 => self.lost(&self.message()),
+            500..=599 => self.lost(&self.with_status()),
             _ => self.lost(&format!("HTTP has no status {}", self.status)),
         }
     }
@@ -152,7 +152,7 @@ impl<'a> Heard<'a> {
     // sending them again, thousands of times, can only lock the account.
     fn unauthorized(&self) -> Attempt {
         if self.is_about_limit() && !self.is_about_token() {
-            return Attempt::Throttled { retry_after: self.retry_after() };
+            return self.throttled();
         }
         Attempt::Unauthorized { message: body::one_line(&self.message()) }
     }
@@ -163,7 +163,7 @@ impl<'a> Heard<'a> {
         if self.is_about_token() {
             Attempt::Unauthorized { message }
         } else if self.is_about_limit() {
-            Attempt::Throttled { retry_after: self.retry_after() }
+            self.throttled()
         } else if self.is_taken() {
             Attempt::Taken { by: self.json.as_ref().and_then(body::owner), message }
         } else if self.is_no_such_contact() {
@@ -171,6 +171,11 @@ impl<'a> Heard<'a> {
         } else {
             Attempt::Refused { status: self.status, message, about_row: self.is_about_row() }
         }
+    }
+
+    // The limit in words, with another status than 429.
+    fn throttled(&self) -> Attempt {
+        Attempt::Throttled { retry_after: self.retry_after(), message: Some(body::one_line(&self.message())) }
     }
 
     fn too_large(&self) -> Attempt {
@@ -338,6 +343,13 @@ impl<'a> Heard<'a> {
         } else {
             format!("{words} {details}")
         }
+    }
+
+    // A server error in JSON may have no more than a word.
+    fn with_status(&self) -> String {
+        let message = self.carried.masked(&self.message());
+        let status = self.status.to_string();
+        if message.contains(&status) { message } else { format!("{status} {message}") }
     }
 
     // The exception behind a server error whose message is SQL: that has the values of a contact in it, which belong in no
@@ -782,7 +794,7 @@ mod tests {
                 "500 Internal Server Error with debug output of QueryException",
             ),
             (json!({ "message": sql }), "500 Internal Server Error with debug output of a database query"),
-            (json!({ "message": "Server Error" }), "Server Error"),
+            (json!({ "message": "Server Error" }), "500 Server Error"),
         ] {
             for kind in CallKind::ALL {
                 assert_eq!(read(kind, 500, &body.to_string()), Attempt::lost(Some(500), expected.into()));
@@ -925,7 +937,7 @@ mod tests {
         check(200, &[("content-type", "application/json")], "{", "200 with broken JSON, not the API's answer");
         check(200, &[], "{}", "200 with JSON of another shape, not the API's answer");
         check(502, &html, HTML, "502 Bad Gateway with a body of type text/html");
-        check(500, &[], &error("Server Error"), "Server Error");
+        check(500, &[], &error("Server Error"), "500 Server Error");
         check(
             403,
             &html,
@@ -961,12 +973,20 @@ mod tests {
         };
         let retry_after = Some(Duration::from_hours(2));
         let lost = |status, cause: &str| Attempt::Lost { status: Some(status), cause: cause.into(), retry_after };
-        check(429, "", &Attempt::Throttled { retry_after });
-        check(403, &error("Quota exceeded"), &Attempt::Throttled { retry_after });
-        check(200, &error("Rate limit exceeded"), &Attempt::Throttled { retry_after });
+        check(429, "", &Attempt::throttled(retry_after));
+        check(
+            403,
+            &error("Quota exceeded"),
+            &Attempt::Throttled { retry_after, message: Some("Quota exceeded".into()) },
+        );
+        check(
+            200,
+            &error("Rate limit exceeded"),
+            &Attempt::Throttled { retry_after, message: Some("Rate limit exceeded".into()) },
+        );
         check(503, "", &lost(503, "503 Service Unavailable with an empty body"));
-        check(503, r#"{"message":"Down for maintenance"}"#, &lost(503, "Down for maintenance"));
-        check(500, &error("Server Error"), &lost(500, "Server Error"));
+        check(503, r#"{"message":"Down for maintenance"}"#, &lost(503, "503 Down for maintenance"));
+        check(500, &error("Server Error"), &lost(500, "500 Server Error"));
         check(408, "", &lost(408, "408 Request Timeout with an empty body"));
         check(200, "", &lost(200, "200 with an empty body, not the API's answer"));
         let cut = cut_off(503, &headers(&[("retry-after", "7200")]), "a", SystemTime::UNIX_EPOCH);

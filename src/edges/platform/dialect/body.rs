@@ -120,7 +120,7 @@ fn is_denial(json: &Json) -> bool {
     }
 }
 
-fn is_something(json: &Json) -> bool {
+pub(super) fn is_something(json: &Json) -> bool {
     match json {
         Json::Null => false,
         Json::Bool(flag) => *flag,

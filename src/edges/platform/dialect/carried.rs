@@ -11,6 +11,9 @@ const ORDINARY: [&str; 20] = [
     "message", "plan", "quota", "rate", "request", "status", "token", "user",
 ];
 
+/// The shortest value that is masked, in characters: shorter ones are words and numbers of any message.
+const SHORTEST_MASKED: usize = 5;
+
 /// The parts of a call that a refusal may name.
 pub(super) struct Carried<'a> {
     fields: &'a [Field],
@@ -68,6 +71,13 @@ impl<'a> Carried<'a> {
             .find_map(|word| self.label(word))
     }
 
+    /// The text without the values that the call carries: a server error may repeat them, and it goes into logs.
+    pub(super) fn masked(&self, text: &str) -> String {
+        let values = self.fields.iter().map(|field| field.value.text());
+        let long = values.filter(|value| value.chars().count() >= SHORTEST_MASKED);
+        long.fold(text.to_owned(), |text, value| text.replace(value.trim(), "[value]"))
+    }
+
     /// Whether a text names a field or a tag of the call, as whole words.
     pub(super) fn is_named_in(&self, text: &str) -> bool {
         let is_telling = |name: &str| name.chars().nth(1).is_some() && !ORDINARY.contains(&&*name.to_lowercase());
@@ -104,6 +114,13 @@ mod tests {
 
     fn tags() -> Call {
         Call::AddTags { id: ContactId::new("7").unwrap(), tags: vec!["VIP".into(), "Blog Updates".into()] }
+    }
+
+    #[test]
+    fn values_of_the_call_are_masked_in_what_goes_into_logs() {
+        let call = Call::Create { fields: vec![Field::text("email", "ana@example.com"), Field::text("n", "key")] };
+        let masked = Carried::of(&call).masked("Duplicate entry 'ana@example.com' for key 'email'");
+        assert_eq!(masked, "Duplicate entry '[value]' for key 'email'");
     }
 
     fn find() -> Call {

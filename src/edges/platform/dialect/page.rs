@@ -25,6 +25,7 @@ pub(super) fn page(json: &Json, asked: u32) -> Option<Page> {
     let more = count > 0 && numbers.more(asked, count).unwrap_or(contacts.len() >= CONTACTS_PER_PAGE);
     let contradiction = numbers.contradiction(asked, count).or_else(|| twice(&contacts));
     let contradiction = contradiction.or_else(|| stray_words(json, &numbers).filter(|_| count == 0));
+    let contradiction = contradiction.or_else(|| stray_key(json).filter(|_| count == 0));
     Some(Page { total: numbers.total(), contradiction, ..Page::of(contacts).followed(more) })
 }
 
@@ -218,10 +219,74 @@ fn stray_words(json: &Json, numbers: &Numbers) -> Option<String> {
     (!is_praise).then(|| body::one_line(&format!("the page is empty, but has a message: {words}")))
 }
 
+/// The keys of a page as the framework's paginators write it.
+const PAGE_KEYS: [&str; 16] = [
+    "current_page",
+    "data",
+    "first_page_url",
+    "from",
+    "last_page",
+    "last_page_url",
+    "links",
+    "meta",
+    "next_page_url",
+    "pagination",
+    "path",
+    "per_page",
+    "prev_page_url",
+    "to",
+    "total",
+    "total_pages",
+];
+
+/// Further keys of the envelope, which [`body::has_trouble`] and [`stray_words`] have looked at.
+const ENVELOPE_KEYS: [&str; 3] = ["message", "status", "success"];
+
+// An empty page is the only witness that a contact is absent, so it counts only with keys that are known to be harmless. Any
+// other key with something in it may tell of trouble, of a partial result, or of a further page.
+fn stray_key(json: &Json) -> Option<String> {
+    let stray = |place: Option<&Json>, more: &[&str]| {
+        let map = place?.as_object()?;
+        let is_known = |key: &str| PAGE_KEYS.contains(&key) || more.contains(&key);
+        map.iter().find(|(key, value)| !is_known(key) && body::is_something(value)).map(|(key, _)| key.clone())
+    };
+    let key = stray(Some(json), &ENVELOPE_KEYS)
+        .or_else(|| stray(json.get("meta"), &[]))
+        .or_else(|| stray(json.pointer("/meta/pagination"), &[]))?;
+    Some(body::one_line(&format!("the page is empty, but has a key that is not a paginator's: {key}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_empty_page_is_believed_only_with_the_keys_of_a_paginator() {
+        let check = |extra: Json, believed: bool| {
+            let mut json = json!({ "data": [] });
+            json.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            let page = page(&json, 1).unwrap();
+            assert_eq!(page.contradiction.is_none(), believed, "{json}: {:?}", page.contradiction);
+        };
+        check(json!({}), true);
+        check(json!({ "links": { "next": null }, "meta": { "current_page": 1, "total": 0, "path": "/x" } }), true);
+        check(json!({ "meta": { "pagination": { "total": 0, "count": 0, "per_page": 10 } } }), true);
+        check(json!({ "error": null, "warnings": [], "partial": false, "took": 0 }), true);
+        check(json!({ "code": "SEARCH_FAILED" }), false);
+        check(json!({ "code": -1 }), false);
+        check(json!({ "result": "error" }), false);
+        check(json!({ "msg": "index is being rebuilt" }), false);
+        check(json!({ "warning": "partial" }), false);
+        check(json!({ "timed_out": true }), false);
+        check(json!({ "has_more": true }), false);
+        check(json!({ "next_cursor": "abc" }), false);
+        check(json!({ "count": 1 }), false);
+        check(json!({ "total_count": 1 }), false);
+        check(json!({ "meta": { "count": 1 } }), false);
+        check(json!({ "meta": { "error": "no index" } }), false);
+        check(json!({ "meta": { "status": "error" } }), false);
+    }
 
     // A page with this many contacts and what the paginator says of it.
     fn body(count: u64, extra: &Json) -> Json {
