@@ -56,7 +56,8 @@ impl<'a> Gated<'a> {
 
     // A create whose answer was committed, and says what became of it, leaves no doubt.
     fn settle(&self, ended: &Ended) {
-        let is_lost = matches!(ended.attempt, Attempt::Lost { .. } | Attempt::Queued { .. });
+        let is_lost =
+            matches!(ended.attempt, Attempt::Lost { .. } | Attempt::Queued { .. } | Attempt::WrongPath { .. });
         for value in self.carried.borrow_mut().remove(&ended.number).into_iter().flatten().filter(|_| !is_lost) {
             self.doubtful.borrow_mut().remove(&value);
         }

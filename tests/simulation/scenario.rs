@@ -445,9 +445,9 @@ impl Scenario {
             channel.write_file(&mut chance);
         }
         let runs: Vec<i64> = channels.iter().map(Channel::plan).collect();
-        let rounds = MOST_ROUNDS_WITH_FAULTS + ROUNDS_AFTER_FAULTS;
+        let rounds = self.rounds_with_faults + ROUNDS_AFTER_FAULTS;
         for round in 0..rounds {
-            if round == MOST_ROUNDS_WITH_FAULTS {
+            if round == self.rounds_with_faults {
                 for channel in channels {
                     *channel.platform.faults.borrow_mut() = Faults::default();
                 }
@@ -458,7 +458,7 @@ impl Scenario {
             let killed_after = Duration::from_millis(chance.u64(0..100_000));
             let endings = tokio::select! {
                 endings = send_all(&jobs) => endings,
-                () = sleep(killed_after), if round < MOST_ROUNDS_WITH_FAULTS => {
+                () = sleep(killed_after), if round < self.rounds_with_faults => {
                     sleep(Duration::from_millis(chance.u64(0..20_000))).await;
                     continue;
                 }
@@ -471,7 +471,9 @@ impl Scenario {
                     .zip(&summaries)
                     .try_for_each(|(channel, summary)| oracle::check(channel, summary, Night::Faulty));
             }
-            sleep(Duration::from_millis(chance.u64(0..20_000))).await;
+            // Once nothing goes wrong any more, a pause that the platform asked for may still last.
+            let is_over = round >= self.rounds_with_faults;
+            sleep(if is_over { LONGEST_WAIT } else { Duration::from_millis(chance.u64(0..20_000)) }).await;
         }
         Err(format!("it does not end in {rounds} rounds"))
     }
