@@ -397,7 +397,12 @@ impl Task {
             | Call::Update { .. }
             | Call::AddTags { .. }
             | Call::RemoveTags { .. } => {
-                self.reject(format!("conflict: contact {id} has its match value, but belongs to `{by}`"));
+                let conflict = format!("conflict: contact {id} has its match value, but belongs to `{by}`");
+                // It forbids another create, by the next run as well.
+                if let Standing::InDoubt(doubt) = &mut self.standing {
+                    doubt.conflict = Some(conflict.clone());
+                }
+                self.reject(conflict);
             }
         }
         self.conclude();

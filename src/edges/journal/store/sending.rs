@@ -311,7 +311,8 @@ impl Store {
         let (channel, key) = (&implied.channel, implied.contact.key().to_string());
         let mut given_up = Vec::new();
         for holder in self.holders(channel, &known.id, &key)? {
-            if named_by == CallKind::Create {
+            // A read confirms what a create was answered with.
+            if matches!(named_by, CallKind::Create | CallKind::Read) {
                 // The create may have overwritten the holder's fields: they are written again when its row is next sent.
                 let mut unlearn = self.db.prepare_cached(
                     "UPDATE known SET contact = json_set(contact, '$.doubt', json('true'), '$.fields', json('{}'))
