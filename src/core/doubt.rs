@@ -81,7 +81,7 @@ impl Doubt {
             Origin::Create { seen } => !seen.as_ref().is_some_and(|seen| seen.contains(&other.digest)),
             Origin::GoneId { .. } => other.shown.as_ref().is_none_or(|shown| shown.resembles),
         };
-        let Some(other) = others.iter().find(is_suspect) else { return };
+        let Some(other) = others.iter().filter(|other| !other.is_known).find(is_suspect) else { return };
         let (name, wanted) = (&field.name, field.value.text());
         let found = match &other.shown {
             None => "another contact".to_owned(),

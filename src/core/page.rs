@@ -35,6 +35,9 @@ pub struct OtherHit {
     /// The id and the value that it shows, for a reason that a person reads; `None` once it was journaled.
     #[serde(skip)]
     pub shown: Option<Shown>,
+    /// Whether the channel knows it by another key.
+    #[serde(skip)]
+    pub is_known: bool,
 }
 
 /// What a page shows of another contact.
@@ -46,6 +49,9 @@ pub struct Shown {
     pub value: Option<String>,
     /// Whether the value could be the one asked for in another form ([`Remote::resembles`]).
     pub resembles: bool,
+    /// Whether any of its fields has something in common with the value asked for: a word, or one within the other. A search
+    /// that lists only contacts without that has lost its filter.
+    pub is_related: bool,
 }
 
 impl Page {
@@ -84,9 +90,24 @@ impl Page {
 impl OtherHit {
     fn new(contact: &Remote, field: &Field) -> Self {
         let value = contact.fields.get(&*field.name).map(|value| value.text().chars().take(SHOWN_CHARACTERS).collect());
-        let shown = Shown { id: contact.id.clone(), value, resembles: contact.resembles(field) };
-        Self { digest: digest(&contact.id), shown: Some(shown) }
+        let resembles = contact.resembles(field);
+        let is_related =
+            resembles || contact.fields.values().any(|value| are_related(&value.text(), &field.value.text()));
+        let shown = Shown { id: contact.id.clone(), value, resembles, is_related };
+        Self { digest: digest(&contact.id), shown: Some(shown), is_known: false }
     }
+}
+
+// Whether two texts share a word, or one is within the other, punctuation and case aside.
+fn are_related(one: &str, other: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let (one, other) = (words(one), words(other));
+    let (whole, part) = (one.concat(), other.concat());
+    let is_within = !whole.is_empty() && !part.is_empty() && (whole.contains(&part) || part.contains(&whole));
+    is_within || one.iter().any(|word| other.contains(word))
 }
 
 /// The first 8 bytes of the SHA-256 of an id.
@@ -140,6 +161,21 @@ mod tests {
         );
         let long = "5".repeat(200);
         check(&[contact("1", Some(&long))], &[], &[("1", Some(&long[..SHOWN_CHARACTERS]), false)]);
+    }
+
+    #[test]
+    fn related_values_have_a_word_or_a_part_in_common() {
+        let check = |one: &str, other: &str, related: bool| {
+            assert_eq!((are_related(one, other), are_related(other, one)), (related, related), "{one} {other}");
+        };
+        check("Muhammad Mahin", "mahin", true);
+        check("ann@example.com", "Ann Smith", true);
+        check("+52 155", "52155", true);
+        check("+52155", "155", true);
+        check("+525550000001", "+525550000002", false);
+        check("Ann", "Bea", false);
+        check("", "Ann", false);
+        check("—", "Ann", false);
     }
 
     #[test]

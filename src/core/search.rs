@@ -18,6 +18,8 @@ const CONTACTS_PER_FIND: usize = 5_000;
 pub struct Search {
     field: Field,
     page: u32,
+    // Whether it comes before a create: then what it lists must have to do with the value.
+    is_first: bool,
     // Whether this is the second attempt, because the pages of the first one contradicted each other.
     is_repeated: bool,
     hit: Option<Remote>,
@@ -44,9 +46,22 @@ pub enum Found {
 }
 
 impl Search {
-    /// A search that has not begun.
-    pub const fn of(field: Field) -> Self {
-        Self { field, page: 1, is_repeated: false, hit: None, others: Vec::new(), shown: BTreeSet::new() }
+    /// A search that has not begun, for a contact that may be absent.
+    pub fn of(field: Field) -> Self {
+        Self { is_first: true, ..Self::for_doubt(field) }
+    }
+
+    /// A search that has not begun, for a contact in doubt: what it lists may be the contact in any form.
+    pub const fn for_doubt(field: Field) -> Self {
+        Self {
+            field,
+            page: 1,
+            is_first: false,
+            is_repeated: false,
+            hit: None,
+            others: Vec::new(),
+            shown: BTreeSet::new(),
+        }
     }
 
     /// The field and value that it searches for.
@@ -91,6 +106,10 @@ impl Search {
             let contacts = if shown == 1 { "contact" } else { "contacts" };
             return self.contradicted(format!("its pages list {shown} {contacts}, but `total` is {total}"));
         }
+        let is_unrelated = |other: &OtherHit| other.shown.as_ref().is_some_and(|shown| !shown.is_related);
+        if self.is_first && self.hit.is_none() && !self.others.is_empty() && self.others.iter().all(is_unrelated) {
+            return self.contradicted("it lists only contacts that have nothing of the value".to_owned());
+        }
         match self.hit.take() {
             Some(hit) => Found::One(Box::new(hit)),
             None => Found::Absent(std::mem::take(&mut self.others)),
@@ -102,7 +121,7 @@ impl Search {
         if self.is_repeated {
             return Found::Unreliable(why);
         }
-        *self = Self { is_repeated: true, ..Self::of(self.field.clone()) };
+        *self = Self { is_first: self.is_first, is_repeated: true, ..Self::for_doubt(self.field.clone()) };
         Found::MorePages
     }
 }
@@ -118,7 +137,25 @@ mod tests {
     }
 
     fn search() -> Search {
-        Search::of(Field::text("phone", "1"))
+        Search::for_doubt(Field::text("phone", "1"))
+    }
+
+    #[test]
+    fn a_search_that_lists_only_strangers_is_no_answer_before_a_create() {
+        let with_phone = |id: usize| {
+            let phone = crate::core::model::Value::Text(format!("+52999999999{id}").into());
+            let mut contact = contact(id);
+            contact.fields.insert("phone".to_owned(), phone);
+            contact
+        };
+        let page = || Page::of(vec![with_phone(7), with_phone(8)]);
+        let mut first = Search::of(Field::text("phone", "+525550000001"));
+        assert_eq!(first.take(&page()), Found::MorePages);
+        assert!(matches!(first.take(&page()), Found::Unreliable(_)));
+        let mut in_doubt = Search::for_doubt(Field::text("phone", "+525550000001"));
+        assert!(matches!(in_doubt.take(&page()), Found::Absent(others) if others.len() == 2));
+        let mut related = Search::of(Field::text("name", "Ann Smith"));
+        assert!(matches!(related.take(&page()), Found::Absent(others) if others.len() == 2));
     }
 
     #[test]

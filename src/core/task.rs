@@ -428,7 +428,7 @@ impl Task {
 
     fn settle_search(&self, nth: usize) -> Option<Search> {
         match &self.standing {
-            Standing::InDoubt(doubt) => doubt.sent.matches().get(nth).cloned().map(Search::of),
+            Standing::InDoubt(doubt) => doubt.sent.matches().get(nth).cloned().map(Search::for_doubt),
             Standing::Unknown | Standing::Known(_) => None,
         }
     }

@@ -28,6 +28,7 @@ use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::health::{Health, RATE_LIMIT_WAIT, Room, Verdict};
 use crate::core::model::{ContactId, Key, Mode, Standing};
+use crate::core::page::Page;
 use crate::core::plan::Range;
 use crate::core::record::Cells;
 use crate::core::refusals::{REFUSALS_IN_A_ROW, Refusal, Refusals};
@@ -691,7 +692,10 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let is_own = contact.failures.is_own(kind, &self.gates.health());
         let on_its_way = (kind == CallKind::Create).then(|| self.creates.begin());
         let begun = self.job.clock.now();
-        let (number, attempt, at) = self.exchange(call, implied, clearance.passage, is_own).await?;
+        let (number, mut attempt, at) = self.exchange(call, implied, clearance.passage, is_own).await?;
+        if let (Attempt::Page(page), Standing::InDoubt(_)) = (&mut attempt, contact.task.standing()) {
+            self.leave_out_contacts_of_others(page, contact.task.contact().key()).await?;
+        }
         self.hear(contact, kind, &attempt, (begun, at));
         if let (Attempt::Created(id), Some(on_its_way)) = (&attempt, on_its_way) {
             self.look_at(id, contact.task.contact().key()).await?;
@@ -730,6 +734,18 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let implied = self.implied(contact, *contact.task.standing() != before, written);
         let _written = self.job.journal.answered(ended, implied).await?;
         Ok((attempt, outcome))
+    }
+
+    // A contact that is known by another key is not the one that a lost create made, however alike it is.
+    async fn leave_out_contacts_of_others(&self, page: &mut Page, key: &Key) -> Result<(), JournalError> {
+        let key = key.to_string();
+        for other in &mut page.others {
+            let Some(shown) = &other.shown else { continue };
+            if self.job.journal.holder(self.job.channel, &shown.id, &key).await?.is_some() {
+                other.is_known = true;
+            }
+        }
+        Ok(())
     }
 
     // Whether the id that a create was answered with is that of another contact, which makes all such answers doubtful.
@@ -844,7 +860,10 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             | Attempt::Lost { cause, .. }
             | Attempt::Queued { message: cause } => job.observer.tell(&Event::Trouble { kind, cause }),
             Attempt::Unauthorized { message } => job.stop.ask(StopReason::Unauthorized(message.clone())),
-            Attempt::Throttled { .. }
+            Attempt::Throttled { message: Some(message), .. } => {
+                job.observer.tell(&Event::Trouble { kind, cause: message });
+            }
+            Attempt::Throttled { message: None, .. }
             | Attempt::Page(_)
             | Attempt::Contact(_)
             | Attempt::Created(_)
@@ -870,7 +889,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 job.stop.ask(StopReason::KindDown(format!("{calls} have failed for {span}: {cause}")));
             }
             Verdict::Throttled => {
-                job.stop.ask(StopReason::Down("the platform answers nothing but 429 (too many requests)".into()));
+                let words = if let Attempt::Throttled { message: Some(words), .. } = attempt {
+                    format!(": {words}")
+                } else {
+                    String::new()
+                };
+                let calls = plural(kind);
+                let text = format!("the platform refuses all {calls} for its limit (429, too many requests){words}");
+                job.stop.ask(StopReason::Down(text));
             }
             Verdict::WrongUrl(words) => job.stop.ask(StopReason::WrongUrl(words)),
         }

@@ -259,3 +259,16 @@ async fn business_refusals_of_a_write_are_refusals_of_the_row() {
         }
     }
 }
+
+/// A contact of another row is not taken for one that a lost create made, however alike the search finds them.
+#[tokio::test]
+async fn a_contact_of_another_row_does_not_forbid_a_lost_create() {
+    let rule = Rule { value: Some("Ana".into()), ..Rule::always(Fault::LoseBefore) }.on(CallKind::Create);
+    let scene = Scene::faulty(faults(rule)).await;
+    scene.write("in.csv", "name,city\nAna,Lima\nAna Lopez,Quito\n");
+    scene.sync("in.csv --match name --settle 1s").run().await.exits(4);
+    assert_eq!(contacts(&scene.sandbox), 1);
+    scene.sandbox.set_faults(Faults::default());
+    let again = scene.sync("in.csv --match name --settle 1s").run().await.exits(0).summary();
+    assert_eq!((again.rows().as_str(), contacts(&scene.sandbox)), ("1 created, 1 unchanged", 2));
+}

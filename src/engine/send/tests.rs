@@ -378,6 +378,20 @@ async fn a_few_rows_that_always_fail_are_left_and_the_others_finish() {
     }
 }
 
+/// Searches that are answered do not hide that every create is refused in the words of the limit.
+#[tokio::test(start_paused = true)]
+async fn a_quota_that_refuses_every_create_stops_the_run_with_its_words() {
+    let stage = Stage::of(50, |call, _, _| {
+        let message = Some("Quota exceeded for this workspace.".to_owned());
+        (call.kind() == CallKind::Create).then(|| Attempt::Throttled { retry_after: None, message }.into())
+    });
+    let ending = stage.bring("a").await;
+    assert_eq!((ending.summary.created, ending.summary.pending), (0, 50));
+    let why = reason(&ending);
+    assert!(why.contains("refuses all creates") && why.contains("Quota exceeded for this workspace."), "{why}");
+    assert!(stage.platform.calls() <= 200, "{} calls", stage.platform.calls());
+}
+
 /// A refusal of one row in the words of the limit: it must not hold the channel back for ever.
 #[tokio::test(start_paused = true)]
 async fn a_row_that_alone_is_refused_for_the_limit_is_left() {
