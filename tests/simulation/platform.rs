@@ -479,6 +479,10 @@ impl Platform {
         ledger.struck.insert((fault, call.kind()));
         if trouble::may_reject(fault) {
             ledger.refused.extend(row);
+            // Which of two rows a call is about is not known of a contact that was one's and is the other's.
+            if row.is_some_and(|row| ledger.overwritten.contains(&row)) {
+                ledger.refused.extend(ledger.overwritten.iter().copied());
+            }
         }
     }
 
