@@ -434,7 +434,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         Ok(deferred.take(&self.gates, is_in_time))
     }
 
-    // The kind of call that a contact comes to first, as far as it changes anything: whoever is searched for and may not be
+    // The kind of call that a contact comes to first, as far as it changes anything: one that is searched for and may not be
     // there, to a create.
     fn needs(&self, contact: &OnTheWay) -> Option<CallKind> {
         match (contact.task.step(self.job.clock.now()), contact.task.standing(), &contact.place) {
@@ -622,7 +622,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 else {
                     return Ok(None);
                 };
-                // Nobody else can have taken the last call since: without a wait, this goes on alone.
+                // No other contact can have taken the last call since: there is no await in between.
                 self.budget.take()?;
                 Ok(Some(Clearance { passage, _slot: slot, _turn: turn }))
             };
@@ -644,7 +644,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         }
     }
 
-    // Waits, out of the way of others, until calls of this kind may be sent. False when it is of no use, or somebody asked to
+    // Waits, out of the way of others, until calls of this kind may be sent. False when it is of no use, or when the run was asked to
     // stop meanwhile.
     async fn gate(&self, contact: &OnTheWay, kind: CallKind) -> bool {
         loop {

@@ -200,8 +200,8 @@ impl Task {
                         ..Known::seen(remote.clone(), &known.own_tags).blank_in(self.contact.clear())
                     };
                 }
-                // What was refused may be done; if it is not, it would only be refused again. A contact that is said to be
-                // gone and is there gets one more chance.
+                // The refused change may have been made before; if not, it would only be refused again. A contact that the
+                // platform reported as gone, and that is there, gets one more try.
                 self.wrote |= !is_gone;
                 self.stage = Stage::Writing;
                 let next = self.next_write();

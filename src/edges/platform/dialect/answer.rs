@@ -106,7 +106,7 @@ impl<'a> Heard<'a> {
             429 => Attempt::throttled(self.retry_after()),
             status if TOO_LARGE.contains(&status) => self.too_large(),
             STILL_QUEUED => Attempt::Queued { message: body::one_line(&self.message()) },
-            // The account is not paid for. There is no other reading of it, whoever says it.
+            // The account is not paid for. The status has no other meaning.
             402 => self.refusal(),
             400..=499 if self.is_refusal() => self.refusal(),
             400..=499 => {
