@@ -156,6 +156,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         fell_asleep: Notify::new(),
         orphans: Cell::new(0),
         calls_left: Cell::default(),
+        reserved: Cell::default(),
         latency: Cell::new(latency),
         distrusts_creates: Cell::new(false),
         creates: Creates::default(),
@@ -227,6 +228,8 @@ struct Sending<'a, J, T, O> {
     // Lost creates of contacts that the file no longer has, as long as they are not settled.
     orphans: Cell<usize>,
     calls_left: Cell<Range>,
+    // The calls that are kept free for the contacts on their way.
+    reserved: Cell<u64>,
     latency: Cell<Duration>,
     // Whether an answer named the contact of another row. From then on, answers to creates are confirmed.
     distrusts_creates: Cell<bool>,
@@ -254,6 +257,8 @@ struct OnTheWay {
     was_in_doubt: bool,
     // Which one it is of those that were taken in the order of the file.
     turn: Option<u64>,
+    // The calls that are kept free for it in a run that ends early.
+    reserved: Cell<u64>,
 }
 
 impl OnTheWay {
@@ -270,6 +275,7 @@ impl OnTheWay {
             scout: None,
             was_in_doubt,
             turn: None,
+            reserved: Cell::new(calls.max),
         }
     }
 
@@ -358,12 +364,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             while self.job.stop.reason().is_none()
                 && active.len() < ON_THE_WAY
                 && active.len() - self.asleep.get() < self.concurrency
+                && (active.is_empty() || self.reserved.get() < self.affordable())
             {
                 // The file may have them by now under another key: what is there is to be seen before it is searched.
                 if self.orphans.get() > 0 && !queue.has_orphans() {
                     break;
                 }
                 let Some(next) = self.next(&mut queue, &mut deferred, active.len()).await? else { break };
+                self.reserved.set(self.reserved.get() + next.reserved.get());
                 active.push(Box::pin(self.bring_or_settle(next)));
             }
             // In a fixed order, so that a simulated run can be repeated. A tick keeps nothing else waiting.
@@ -395,6 +403,25 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             None => queue.next_in_file(self.job).await?,
         };
         self.job.journal.set_turn(self.job.channel, next).await
+    }
+
+    // How many calls can still start in this process. A contact is not begun without calls for it: in runs that end early,
+    // searches for all rows would leave none for what the searches are for.
+    fn affordable(&self) -> u64 {
+        let by_count = self.budget.left().max_calls.unwrap_or(u64::MAX);
+        let Some(latest) = self.budget.latest() else { return by_count };
+        let limit = self.pace.limit();
+        let room = limit.saturating_sub(self.pace.used());
+        let minutes = latest.since(self.job.clock.now()).as_secs() / MINUTE.as_secs();
+        let by_time = u64::try_from(limit).unwrap_or(u64::MAX).saturating_mul(minutes);
+        by_count.min(by_time.saturating_add(u64::try_from(room).unwrap_or(u64::MAX)))
+    }
+
+    // Gives back a call that was reserved for the contact, or all of them when it has ended.
+    fn release(&self, contact: &OnTheWay, calls: u64) {
+        let released = calls.min(contact.reserved.get());
+        contact.reserved.set(contact.reserved.get() - released);
+        self.reserved.set(self.reserved.get() - released);
     }
 
     // Takes in that a contact was taken in the order of the file and did not come to its end, for want of time or calls.
@@ -458,6 +485,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 
     async fn bring(&self, mut contact: OnTheWay) -> Result<(), JournalError> {
         let end = self.bring_to_an_end(&mut contact).await;
+        self.release(&contact, u64::MAX);
         if let Some(kind) = contact.scout.take() {
             self.gates.scout_ends(kind);
         }
@@ -689,6 +717,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         contact.task.start(call);
         let implied = self.implied(contact, *contact.task.standing() != before, None);
         contact.sent.set(contact.sent.get() + 1);
+        self.release(contact, 1);
         let is_own = contact.failures.is_own(kind, &self.gates.health());
         let on_its_way = (kind == CallKind::Create).then(|| self.creates.begin());
         let begun = self.job.clock.now();

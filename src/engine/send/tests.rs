@@ -378,6 +378,27 @@ async fn a_few_rows_that_always_fail_are_left_and_the_others_finish() {
     }
 }
 
+/// Runs that end after a few calls finish the rows that they begin.
+#[tokio::test(start_paused = true)]
+async fn runs_of_few_calls_make_progress() {
+    let short = |max_calls, seconds: Option<u64>| async move {
+        let stage = Stage::of(12, |_, _, _| None);
+        for _ in 0..20 {
+            let until = seconds.map(|seconds| stage.platform.clock.now() + Duration::from_secs(30 + seconds));
+            let run = stage.plan("a");
+            let ending = stage.send_within(run, Limits { max_calls, until }).await;
+            if ending.summary.pending == 0 {
+                return;
+            }
+            stage.a_day_later().await;
+        }
+        panic!("no progress with {max_calls:?} calls or {seconds:?} s a night");
+    };
+    short(Some(4), None).await;
+    short(Some(8), None).await;
+    short(None, Some(1)).await;
+}
+
 /// Searches that are answered do not hide that every create is refused in the words of the limit.
 #[tokio::test(start_paused = true)]
 async fn a_quota_that_refuses_every_create_stops_the_run_with_its_words() {
