@@ -259,7 +259,7 @@ fn lost_creates_of_an_earlier_process_do_not_wait_for_the_file() {
     plain(30, faults).stage(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
-        channel.send(run, None, Limits { max_calls: Some(3), until: None }).await.expect("nobody kills it");
+        channel.send(run, None, Limits { max_calls: Some(5), until: None }).await.expect("nobody kills it");
         *channel.platform.faults.borrow_mut() = Faults::default();
         sleep(Duration::from_mins(5)).await;
         let (before, begun) = (channel.platform.ledger.borrow().sent.len(), channel.platform.now());
