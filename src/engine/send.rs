@@ -145,7 +145,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         concurrency,
         delays: delays(usize::try_from(TRIES).unwrap_or(usize::MAX)),
         chance: RefCell::new(fastrand::Rng::with_seed(job.seed)),
-        gates: Gates::new(Health::new(job.patience)),
+        gates: Gates::new(Health::new(job.patience), job.policy.mode != Mode::Create),
         refusals: RefCell::default(),
         held: Held::default(),
         limit_stated: Cell::new(None),

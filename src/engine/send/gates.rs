@@ -20,6 +20,9 @@ const STRIDE: usize = 4;
 pub struct Gates {
     health: RefCell<Health>,
     kinds: [Gate; CallKind::ALL.len()],
+    // Whether the first creates are held back until one is answered. A run that only creates has nothing else to send
+    // meanwhile, and would lose the calls.
+    begins_slowly: bool,
 }
 
 #[derive(Debug, Default)]
@@ -70,8 +73,8 @@ impl Drop for Waiting<'_> {
 }
 
 impl Gates {
-    pub fn new(health: Health) -> Self {
-        Self { health: RefCell::new(health), kinds: Default::default() }
+    pub fn new(health: Health, begins_slowly: bool) -> Self {
+        Self { health: RefCell::new(health), kinds: Default::default(), begins_slowly }
     }
 
     pub fn health(&self) -> Ref<'_, Health> {
@@ -108,7 +111,8 @@ impl Gates {
         let (gate, health) = (self.gate(kind), self.health());
         let is_behind = gate.scouts.get() > 0 || failures.has(kind) && gate.fresh.get() > 0;
         let yields = health.is_paused(kind) && !is_scout && is_behind;
-        match health.room(kind, gate.on_their_way.get(), now) {
+        let counts = self.begins_slowly || health.is_paused(kind);
+        match health.room(kind, if counts { gate.on_their_way.get() } else { 0 }, now) {
             Room::Free if yields => Room::Occupied,
             room => room,
         }
