@@ -135,7 +135,7 @@ impl Seen<'_> {
         rule(is_beyond_doubt, "only a whole sentence or a documented 404 means a missing contact")
     }
 
-    // A lost call may have had its effect; one that is said to have had none is not looked for again.
+    // A lost call may have had its effect; a call without one is not searched for again.
     fn no_effect_is_beyond_doubt(&self) -> Checked {
         let status = self.raw.status;
         match self.attempt {

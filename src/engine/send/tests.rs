@@ -504,7 +504,7 @@ async fn rows_that_fail_at_the_top_of_the_file_do_not_keep_the_others_from_their
             stage.bring("a").await;
             stage.a_day_later().await;
         }
-        // Nobody is there twice.
+        // No contact exists twice.
         let ids: BTreeSet<String> = stage.platform.people.borrow().iter().map(|one| one.id.to_string()).collect();
         assert_eq!(ids.len(), 20, "{name}");
     }
