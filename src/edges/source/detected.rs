@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::encoding::Found;
+use super::notice::{Notice, Notices};
 use super::{Charset, Delimiter, Format, Packing};
 use crate::core::shape::Shape;
 
@@ -19,6 +20,7 @@ pub struct Detected {
     pub(super) sheet: Option<SheetRead>,
     pub(super) unnamed: Vec<usize>,
     pub(super) header: bool,
+    pub(super) notices: Notices,
 }
 
 /// The sheet that is read.
@@ -77,6 +79,11 @@ impl Detected {
     /// Whether the first row names the columns.
     pub const fn has_header(&self) -> bool {
         self.header
+    }
+
+    /// What was noticed in the rows that were read so far.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.notices.all()
     }
 
     /// How an input with this header, or with none, is written: of the encoding as much as was read of it so far. Rows of

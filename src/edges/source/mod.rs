@@ -23,6 +23,7 @@ mod format;
 mod json;
 mod jsonl;
 mod lines;
+mod notice;
 mod object;
 mod open;
 mod options;
@@ -40,6 +41,7 @@ use serde_json::Value as Json;
 
 use self::ahead::Ahead;
 use self::encoding::{Found, Text, Wanted};
+use self::notice::Notices;
 use self::open::Opened;
 use self::peel::{Book, Content, peel};
 use crate::core::model::Rejection;
@@ -49,6 +51,7 @@ pub use self::detected::{Detected, SheetRead};
 pub use self::encoding::{Charset, UnknownCharset};
 pub use self::error::{SourceError, SourceFault};
 pub use self::format::{Format, UnknownFormat};
+pub use self::notice::{Notice, NoticeKind};
 pub use self::open::Input;
 pub use self::options::{Delimiter, SourceOptions, UnknownDelimiter};
 pub use self::peel::Packing;
@@ -213,12 +216,14 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 sheet,
                 unnamed,
                 header,
+                notices: Notices::default(),
             };
             return Ok((Rows::Sheet(rows), detected));
         }
     };
     let mark = Charset::of_mark(raw.look(4).bytes).is_some_and(|(_, length)| length > 0);
     let found = Found::default();
+    let notices = Notices::default();
     let (format, text) = text_layer(raw, named, told, &found)?;
     check_meaning(told, format)?;
     let detected = |format, delimiter, unnamed: &[usize], header| Detected {
@@ -231,6 +236,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         sheet: None,
         unnamed: unnamed.to_vec(),
         header,
+        notices: notices.clone(),
     };
     match format {
         Format::Jsonl => Ok((Rows::Jsonl(jsonl::Rows::new(text)), detected(format, None, &[], false))),

@@ -22,6 +22,9 @@ impl Remark {
     /// Says what is known when the input was read, if that is more.
     pub fn in_the_end(mut self, voice: &Voice) {
         self.say(voice);
+        for notice in self.detected.notices() {
+            voice.say(Level::Info, &format!("{}: {notice}", self.name));
+        }
     }
 
     fn say(&mut self, voice: &Voice) {

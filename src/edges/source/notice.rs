@@ -1,0 +1,71 @@
+//! What a person should know of an input that was read: what was skipped, completed, or may be wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One kind of thing that was noticed while reading, each reported once per input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// A row that repeats the header was skipped.
+    RepeatedHeader,
+}
+
+/// Where a thing was noticed, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What was noticed.
+    pub kind: NoticeKind,
+    /// The first line where it was noticed, from 1.
+    pub line: u64,
+    /// How many rows it was noticed in.
+    pub rows: u64,
+}
+
+/// The notices of one input. Clones share their content, because rows are read by several threads.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notices(Arc<Mutex<BTreeMap<NoticeKind, (u64, u64)>>>);
+
+impl Notices {
+    /// Records that a thing was noticed in the row at `line`.
+    pub(super) fn add(&self, kind: NoticeKind, line: u64) {
+        let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (first, rows) = notices.entry(kind).or_insert((line, 0));
+        *first = line.min(*first);
+        *rows += 1;
+    }
+
+    /// All notices so far, one of each kind.
+    pub(super) fn all(&self) -> Vec<Notice> {
+        let notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.iter().map(|(&kind, &(line, rows))| Notice { kind, line, rows }).collect()
+    }
+}
+
+/// A sentence that follows the input's name: `contacts.csv: line 7 repeats the header and is skipped`.
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, line, rows } = self;
+        match (kind, rows) {
+            (NoticeKind::RepeatedHeader, 1) => write!(f, "line {line} repeats the header and is skipped"),
+            (NoticeKind::RepeatedHeader, _) => {
+                write!(f, "{rows} lines repeat the header and are skipped (the first is line {line})")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_and_the_number_of_rows_are_kept() {
+        let notices = Notices::default();
+        for line in [9, 4, 7] {
+            notices.clone().add(NoticeKind::RepeatedHeader, line);
+        }
+        assert_eq!(notices.all(), [Notice { kind: NoticeKind::RepeatedHeader, line: 4, rows: 3 }]);
+    }
+}
