@@ -103,7 +103,7 @@ fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &
     })
 }
 
-// The message without this row's values and without numbers, so that it equals that of other rows.
+// The message without this row's values, numbers and request ids, so that it equals that of other rows.
 fn without_values(message: &str, contact: &Contact) -> String {
     let mut words = message.to_lowercase();
     let values = contact.fields().iter().map(|field| field.value.text().trim().to_lowercase());
@@ -117,20 +117,19 @@ fn without_values(message: &str, contact: &Contact) -> String {
         words = words.replace(&value, "*");
     }
     let mut plain = String::with_capacity(words.len());
-    for sign in words.chars() {
-        match sign {
-            sign if sign.is_numeric() => {
-                if !plain.ends_with('#') {
-                    plain.push('#');
-                }
-            }
-            sign if sign.is_whitespace() => {
-                if !plain.ends_with(' ') {
-                    plain.push(' ');
-                }
-            }
-            sign => plain.push(sign),
+    for word in words.split_whitespace() {
+        // Whatever has a digit in it, such as a request id, with the punctuation around it.
+        let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        let mut rest = word;
+        while let Some(start) = rest.find(is_part) {
+            let (before, from) = rest.split_at(start);
+            let (part, after) = from.split_at(from.find(|c| !is_part(c)).unwrap_or(from.len()));
+            plain.push_str(before);
+            plain.push_str(if part.contains(char::is_numeric) { "#" } else { part });
+            rest = after;
         }
+        plain.push_str(rest);
+        plain.push(' ');
     }
     plain.trim().trim_end_matches('.').to_owned()
 }
@@ -167,6 +166,9 @@ mod tests {
         };
         check(&|_| "Quota exceeded".into());
         check(&|n| format!("Request {n}: your account is suspended"));
+        check(&|n| format!("Your account is suspended (request 7f{n:02x}c1b2-0a4e-4f7d-9b1c-{:012x}).", n * 7919));
+        check(&|n| format!("Quota exceeded, ref=\"req_{:016X}\"", n * 104_729));
+        check(&|_| "Your phone channel is disconnected. Please scan the code again.".to_owned());
         check(&|n| format!("Contact +52155{n:06} cannot be stored:  quota exceeded."));
         check(&|n| format!("Ann {n} is one contact too many"));
         // Words that are a field's name and no field.

@@ -380,6 +380,11 @@ impl Task {
         }
     }
 
+    /// Whether the answer to its create is about to be confirmed by a read.
+    pub const fn is_confirming(&self) -> bool {
+        matches!(self.stage, Stage::Confirming { .. })
+    }
+
     /// Records that the answer to `call` names a contact that belongs to another key of the channel, `by`. After a
     /// create, a search decides. After a search, the row is rejected as a conflict.
     pub fn claimed(&mut self, call: &Call, id: &ContactId, by: &str, now: Timestamp) {

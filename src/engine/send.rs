@@ -6,9 +6,9 @@ mod gates;
 mod held;
 mod queue;
 mod tries;
+mod trust;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use self::gates::{Gates, Turn};
 use self::held::Held;
 use self::queue::{Deferred, Queue};
 use self::tries::{Failures, Tries};
+use self::trust::CreateTrust;
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
@@ -158,9 +159,8 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         calls_left: Cell::default(),
         reserved: Cell::default(),
         latency: Cell::new(latency),
-        distrusts_creates: Cell::new(false),
+        trust: CreateTrust::default(),
         creates: Creates::default(),
-        named: RefCell::default(),
         pace,
         job,
     };
@@ -231,11 +231,8 @@ struct Sending<'a, J, T, O> {
     // The calls that are kept free for the contacts on their way.
     reserved: Cell<u64>,
     latency: Cell<Duration>,
-    // Whether an answer named the contact of another row. From then on, answers to creates are confirmed.
-    distrusts_creates: Cell<bool>,
+    trust: CreateTrust,
     creates: Creates,
-    // The keys by the ids that creates were answered with, until the journal has them.
-    named: RefCell<HashMap<ContactId, String>>,
 }
 
 /// A contact on its way, with its row; a contact that only has to be settled has none.
@@ -521,7 +518,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         // How often its call was refused for the limit, and how many calls of the kind had been answered at the first time.
         let mut throttled: Option<(u32, u64)> = None;
         loop {
-            if self.distrusts_creates.get() {
+            if self.trust.must_confirm(&contact.task.contact().key().to_string()) {
                 contact.task.distrust();
             }
             match contact.task.step(self.job.clock.now()) {
@@ -736,22 +733,19 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             }
         }
 
-        if self.distrusts_creates.get() {
-            contact.task.distrust();
-        }
         let before = contact.task.clone();
-        contact.task.apply(call, &attempt, at);
+        self.apply(contact, call, &attempt, at);
         let outcome = contact.outcome(at);
         let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
         let implied = self.implied_by(contact, before.standing(), call, written);
         let ended = Ended { number, attempt: attempt.clone(), at };
         let recorded = self.job.journal.answered(ended.clone(), implied).await?;
         if let Attempt::Created(id) = &attempt {
-            self.named.borrow_mut().remove(id);
+            self.trust.written(id);
         }
         let Recorded::Claimed { by } = recorded else { return Ok((attempt, outcome)) };
         // The answer named the contact of another key. Whatever else it answers to creates may be wrong, too.
-        self.distrusts_creates.set(true);
+        self.trust.broken();
         let named = contact.task.standing().id().cloned();
         contact.task = before;
         let before = contact.task.standing().clone();
@@ -763,6 +757,26 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let implied = self.implied(contact, *contact.task.standing() != before, written);
         let _written = self.job.journal.answered(ended, implied).await?;
         Ok((attempt, outcome))
+    }
+
+    // Takes an answer in, and draws from it how far answers to creates are trusted.
+    fn apply(&self, contact: &mut OnTheWay, call: &Call, attempt: &Attempt, at: Timestamp) {
+        let key = contact.task.contact().key().to_string();
+        if self.trust.must_confirm(&key) {
+            contact.task.distrust();
+        }
+        let was_confirming = contact.task.is_confirming();
+        contact.task.apply(call, attempt, at);
+        match contact.task.standing() {
+            Standing::InDoubt(_) if matches!((call, attempt), (Call::Create { .. }, Attempt::Lost { .. })) => {
+                self.trust.unanswered(key);
+            }
+            // The answer named another contact.
+            Standing::InDoubt(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.broken(),
+            Standing::InDoubt(_) => {}
+            Standing::Known(_) if was_confirming => self.trust.confirmed(),
+            Standing::Unknown | Standing::Known(_) => self.trust.settled(&key),
+        }
     }
 
     // A contact that is known by another key is not the one that a lost create made, however alike it is.
@@ -780,12 +794,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // Whether the id that a create was answered with is that of another contact, which makes all such answers doubtful.
     async fn look_at(&self, id: &ContactId, key: &Key) -> Result<(), JournalError> {
         let key = key.to_string();
-        let is_named_twice = {
-            let mut named = self.named.borrow_mut();
-            named.insert(id.clone(), key.clone()).is_some_and(|other| other != key)
-        };
-        if is_named_twice || self.job.journal.holder(self.job.channel, id, &key).await?.is_some() {
-            self.distrusts_creates.set(true);
+        if self.trust.is_named_twice(id, &key) || self.job.journal.holder(self.job.channel, id, &key).await?.is_some() {
+            self.trust.broken();
         }
         Ok(())
     }

@@ -203,6 +203,30 @@ async fn answers_that_are_off_by_one_give_no_contact_the_tags_of_another() {
     }
 }
 
+// The answer to the first create gets lost, and each later create is answered with the id of the one before it: none of
+// these ids is known under another key.
+#[tokio::test]
+async fn answers_that_shift_after_a_lost_one_give_no_contact_the_tags_of_another() {
+    for (mode, concurrency) in [("upsert", 1), ("upsert", 8), ("create", 1), ("create", 8)] {
+        let lost = Rule { value: Some("name 100".into()), ..Rule::always(Fault::LoseAfter) }.on(CallKind::Create);
+        let rules = vec![lost, Rule::always(Fault::PreviousId)];
+        let scene = Scene::faulty(Faults { rules, ..Faults::default() }).await;
+        let rows: Vec<String> = (100..120).map(|n| format!("+52{n},name {n},tag {n}")).collect();
+        let rows = rows.join("\n");
+        scene.write("in.csv", format!("phone,name,tags\n{rows}"));
+        let options = format!("in.csv --match phone --mode {mode} --concurrency {concurrency} --settle 1s");
+        let ran = scene.sync(&options).run().await;
+        let stored = scene.sandbox.contacts(TOKEN);
+        assert_eq!(stored.len(), 20, "{options}: {ran:?}");
+        for contact in &stored {
+            let phone = contact.fields["phone"].text().replace("+52", "");
+            let foreign: Vec<&String> = contact.tags.iter().filter(|tag| **tag != format!("tag {phone}")).collect();
+            assert!(foreign.is_empty(), "{options}: {phone} has {foreign:?}: {ran:?}");
+        }
+        assert_eq!(ran.summary().rows(), "20 created", "{options}: {ran:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_create_that_the_platform_turns_into_an_update_of_another_row_is_a_conflict() {
     let scene = Scene::faulty(faults(Rule::always(Fault::UpsertByEmail))).await;

@@ -179,7 +179,14 @@ impl Task {
             }
             (Stage::Confirming { .. }, Attempt::Contact(remote)) if self.is_shown_by(remote) => {
                 self.is_unconfirmed = false;
-                self.adopt(remote.clone(), Some(now));
+                // A value in the platform's own form is the one that was sent, as after any other create.
+                let mut created = remote.clone();
+                for field in first_fields(&self.contact).iter().filter(|field| remote.resembles(field)) {
+                    if let Some(value) = created.fields.get_mut(&*field.name) {
+                        value.clone_from(&field.value);
+                    }
+                }
+                self.adopt(created, Some(now));
             }
             (
                 Stage::Confirming { .. },
@@ -220,11 +227,17 @@ impl Task {
         }
     }
 
-    // Whether a contact is the one that was created: by a match field, or for want of one by all that was sent.
+    // Whether a contact is the one that was created: by a match field, by all that was sent in the form in which the platform
+    // shows it, or for want of a match field by all that was sent.
     fn is_shown_by(&self, remote: &Remote) -> bool {
+        let sent = first_fields(&self.contact);
         match self.contact.matches() {
-            [] => first_fields(&self.contact).iter().all(|field| remote.has(field)),
-            matches => matches.iter().any(|field| remote.has(field)),
+            [] => sent.iter().all(|field| remote.has(field)),
+            matches => {
+                let shows = |field: &Field| remote.fields.contains_key(&*field.name);
+                matches.iter().any(|field| remote.has(field))
+                    || (sent.iter().any(shows) && sent.iter().all(|field| remote.resembles(field)))
+            }
         }
     }
 

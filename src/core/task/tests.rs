@@ -1336,6 +1336,30 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
         &[("create 2", created("7")), ("read 7", read("7", "1")), ("add 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
+    for (name, fields) in [
+        ("its phone in another form", &[("phone", "+1"), ("f1", "V1")][..]),
+        ("its phone is not shown", &[("f1", "v1")]),
+    ] {
+        let mut task = distrusting();
+        task.apply(&Call::Create { fields: first_fields(task.contact()).to_vec() }, &created("7"), start());
+        task.apply(&Call::Read { id: id("7") }, &Attempt::Contact(remote("7", fields, &[])), start());
+        let Step::Call(next) = task.step(start()) else { panic!("{name}: {task:?}") };
+        let expected = if fields.len() == 2 { "add 7 1" } else { "update 7 1" };
+        assert_eq!(short(&next), expected, "{name}");
+    }
+    for (name, fields) in [
+        ("without its phone, and with another name", &[("f1", "v2")][..]),
+        ("without any field", &[]),
+        ("another phone and the same name", &[("phone", "2"), ("f1", "v1")]),
+    ] {
+        let shown = Attempt::Contact(remote("7", fields, &[]));
+        check(
+            name,
+            distrusting(),
+            &[("create 2", created("7")), ("read 7", shown), ("find phone p1", lost())],
+            &Step::Call(Call::Find { field: Field::text("phone", "1"), page: 1 }),
+        );
+    }
     check(
         "it is another one",
         distrusting(),

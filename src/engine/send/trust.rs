@@ -1,0 +1,89 @@
+//! Whether the platform's answers to creates are trusted.
+//!
+//! A platform, or a proxy before it, may answer a create with the id of another create: with the id of the one before it
+//! when an answer got lost on the way. An id that two keys were given proves it, and answers are confirmed from then on. An
+//! answer that got lost only hints at it: other creates are confirmed until one proves right, or until the lost one is
+//! settled.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+
+use crate::core::model::ContactId;
+
+/// What is known about the answers to creates in this process.
+#[derive(Debug, Default)]
+pub struct CreateTrust {
+    is_broken: Cell<bool>,
+    // The keys of contacts whose create was not answered, as long as nothing shows what came of it.
+    unanswered: RefCell<BTreeSet<String>>,
+    // The keys by the ids that creates were answered with, until the journal has them.
+    named: RefCell<HashMap<ContactId, String>>,
+}
+
+impl CreateTrust {
+    /// Whether the create of the contact with this key has to be confirmed by a read.
+    pub fn must_confirm(&self, key: &str) -> bool {
+        self.is_broken.get() || self.unanswered.borrow().iter().any(|other| other != key)
+    }
+
+    /// Stops trusting answers to creates for the rest of the process.
+    pub fn broken(&self) {
+        self.is_broken.set(true);
+    }
+
+    /// Records that the create of this contact was not answered.
+    pub fn unanswered(&self, key: String) {
+        self.unanswered.borrow_mut().insert(key);
+    }
+
+    /// Records that it is known whether this contact exists.
+    pub fn settled(&self, key: &str) {
+        self.unanswered.borrow_mut().remove(key);
+    }
+
+    /// Records that a read confirmed the answer to a create: the answers did not shift.
+    pub fn confirmed(&self) {
+        self.unanswered.borrow_mut().clear();
+    }
+
+    /// Records the id that a create was answered with, and returns whether another contact was given the same one.
+    pub fn is_named_twice(&self, id: &ContactId, key: &str) -> bool {
+        self.named.borrow_mut().insert(id.clone(), key.to_owned()).is_some_and(|other| other != key)
+    }
+
+    /// Forgets an id that is in the journal by now.
+    pub fn written(&self, id: &ContactId) {
+        self.named.borrow_mut().remove(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_an_unanswered_create_others_are_confirmed_until_one_is_right_or_it_is_settled() {
+        let trust = CreateTrust::default();
+        assert!(!trust.must_confirm("a"));
+        trust.unanswered("a".into());
+        assert!(trust.must_confirm("b") && !trust.must_confirm("a"));
+        trust.unanswered("b".into());
+        trust.settled("a");
+        assert!(trust.must_confirm("a") && !trust.must_confirm("b"));
+        trust.confirmed();
+        assert!(!trust.must_confirm("a"));
+    }
+
+    #[test]
+    fn an_id_that_two_contacts_were_given_breaks_the_trust_for_good() {
+        let trust = CreateTrust::default();
+        let id = ContactId::new("1").unwrap();
+        assert!(!trust.is_named_twice(&id, "a") && !trust.is_named_twice(&id, "a"));
+        assert!(trust.is_named_twice(&id, "b"));
+        trust.written(&id);
+        assert!(!trust.is_named_twice(&id, "a"));
+        trust.broken();
+        trust.confirmed();
+        assert!(trust.must_confirm("a"));
+    }
+}
