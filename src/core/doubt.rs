@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{Contact, Field};
+use crate::core::model::{Contact, ContactId, Field};
 use crate::core::page::{OtherHit, Shown};
 use crate::core::time::Timestamp;
 
@@ -30,6 +30,9 @@ pub struct Doubt {
     /// Describes the conflict when a create was answered with another row's contact. It prevents another create.
     #[serde(default)]
     pub conflict: Option<String>,
+    /// The id that its create was answered with, as long as no read confirmed it.
+    #[serde(default)]
+    pub named: Option<ContactId>,
 }
 
 /// What is in doubt.
@@ -62,7 +65,7 @@ impl Doubt {
     }
 
     fn new(contact: &Contact, since: Option<Timestamp>, origin: Origin) -> Self {
-        Self { sent: contact.clone(), since, searches: 0, origin, lookalike: None, conflict: None }
+        Self { sent: contact.clone(), since, searches: 0, origin, lookalike: None, conflict: None, named: None }
     }
 
     /// Whether a contact that a search finds now was created by us.

@@ -420,7 +420,7 @@ impl Remote {
 
     /// Whether the contact's value in this field could be the same one in another form: a phone with or without its
     /// `+`, country code (API.md, trap 9) or the `1` of mobiles after `+52`; other case, punctuation or Unicode form; a
-    /// number; or cut short. True for a contact without the field.
+    /// number with or without `.0`; or cut short. True for a contact without the field.
     pub fn resembles(&self, field: &Field) -> bool {
         let bare = |value: &Value| -> String {
             nfc(&value.text()).chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -431,7 +431,9 @@ impl Remote {
         let are_digits = short.len() >= SHORTEST_PHONE && [&short, &long].iter().all(|text| text.bytes().all(is_digit));
         let is_phone = are_digits && (long.ends_with(&short) || long.ends_with(last_digits(&short)));
         let is_cut = short.chars().count() >= SHORTEST_CUT && long.starts_with(&short);
-        short == long || is_phone || is_cut || value.same(&field.value)
+        let decimal = |value: &Value| Decimal::of_text(trimmed(&value.text()));
+        let is_decimal = decimal(value).is_some_and(|one| decimal(&field.value).is_some_and(|two| one == two));
+        short == long || is_phone || is_cut || is_decimal || value.same(&field.value)
     }
 }
 

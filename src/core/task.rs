@@ -240,7 +240,10 @@ impl Task {
             if doubt.sent.fields() != self.contact.fields() {
                 doubt.conflict = None;
             }
-            return self.settle();
+            return match doubt.named.clone() {
+                Some(id) => Stage::Confirming { id },
+                None => self.settle(),
+            };
         }
         match (&self.standing, self.contact.id()) {
             (Standing::Known(known), given) if given.is_none_or(|id| known.goes_by(id)) => {
@@ -310,6 +313,7 @@ impl Task {
     pub fn is_passing(&self, attempt: &Attempt, now: Timestamp) -> bool {
         let made_at = match &self.standing {
             Standing::Known(known) => known.made_at,
+            Standing::InDoubt(doubt) if self.is_confirming() => doubt.since,
             Standing::Unknown | Standing::InDoubt(_) => None,
         };
         matches!(attempt, Attempt::Missing { .. }) && made_at.is_some_and(|made| now.since(made) < self.policy.settle)

@@ -5,7 +5,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::Call;
 use crate::core::diff::first_fields;
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::model::{Field, Known, Mode, Remote, Standing};
+use crate::core::model::{Contact, Field, Known, Mode, Remote, Standing};
 use crate::core::page::OtherHit;
 use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::task::{LOST_CREATES, Outcome};
@@ -181,7 +181,7 @@ impl Task {
                 self.is_unconfirmed = false;
                 // A value in the platform's own form is the one that was sent, as after any other create.
                 let mut created = remote.clone();
-                for field in first_fields(&self.contact).iter().filter(|field| remote.resembles(field)) {
+                for field in first_fields(self.sent()).iter().filter(|field| remote.resembles(field)) {
                     if let Some(value) = created.fields.get_mut(&*field.name) {
                         value.clone_from(&field.value);
                     }
@@ -192,8 +192,7 @@ impl Task {
                 Stage::Confirming { .. },
                 Attempt::Contact(_) | Attempt::Missing { .. } | Attempt::Refused { .. } | Attempt::Taken { .. },
             ) => {
-                self.standing = Standing::InDoubt(Doubt::of_create(&self.contact, self.seen.clone()));
-                self.create_was_lost(now);
+                self.is_not_the_one(now);
             }
             (Stage::Rereading { refused, message, is_gone, .. }, Attempt::Contact(remote)) => {
                 let (refused, message, is_gone) = (refused.clone(), message.clone(), *is_gone);
@@ -227,14 +226,33 @@ impl Task {
         }
     }
 
-    // Whether a contact is the one that was created: by a match field, by all that was sent in the form in which the platform
-    // shows it, or for want of a match field by all that was sent.
+    // The id that its create was answered with is not that of the contact: only a search can tell.
+    fn is_not_the_one(&mut self, now: Timestamp) {
+        match &mut self.standing {
+            Standing::InDoubt(doubt) => doubt.named = None,
+            standing @ (Standing::Unknown | Standing::Known(_)) => {
+                *standing = Standing::InDoubt(Doubt::of_create(&self.contact, self.seen.clone()));
+            }
+        }
+        self.create_was_lost(now);
+    }
+
+    // The contact as its create was sent.
+    const fn sent(&self) -> &Contact {
+        match &self.standing {
+            Standing::InDoubt(doubt) => &doubt.sent,
+            Standing::Unknown | Standing::Known(_) => &self.contact,
+        }
+    }
+
+    // Whether a contact is the one that was created: by a match field, or by all that was sent in the form in which the
+    // platform shows it. Without a match field, all of it has to be there.
     fn is_shown_by(&self, remote: &Remote) -> bool {
-        let sent = first_fields(&self.contact);
-        match self.contact.matches() {
-            [] => sent.iter().all(|field| remote.has(field)),
+        let sent = first_fields(self.sent());
+        let shows = |field: &Field| remote.fields.contains_key(&*field.name);
+        match self.sent().matches() {
+            [] => sent.iter().all(|field| shows(field) && remote.resembles(field)),
             matches => {
-                let shows = |field: &Field| remote.fields.contains_key(&*field.name);
                 matches.iter().any(|field| remote.has(field))
                     || (sent.iter().any(shows) && sent.iter().all(|field| remote.resembles(field)))
             }
@@ -245,7 +263,11 @@ impl Task {
         match attempt {
             Attempt::Created(id) => {
                 self.is_unconfirmed = true;
-                if self.distrusts {
+                if self.distrusts
+                    && let Standing::InDoubt(doubt) = &mut self.standing
+                {
+                    doubt.since = Some(now);
+                    doubt.named = Some(id.clone());
                     self.stage = Stage::Confirming { id: id.clone() };
                     return;
                 }
