@@ -248,10 +248,14 @@ impl Mapping {
     ) -> Result<Option<&'c T>, Rejection> {
         let Some(column) = self.channel_column() else { return Ok(None) };
         let found = match self.channel(record) {
-            None => "none",
+            None => "none".to_owned(),
             Some(name) => match channels.get(name) {
                 Some(channel) => return Ok(Some(channel)),
-                None => "one that is not in the configuration",
+                None => {
+                    let close = closest(name, channels.keys().map(String::as_str));
+                    let meant = close.map(|close| format!("; did you mean `{close}`?")).unwrap_or_default();
+                    format!("`{}`, which is not in the configuration{meant}", shown(name))
+                }
             },
         };
         let reason = format!("expected the name of a channel, found {found}");

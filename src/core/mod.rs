@@ -22,6 +22,7 @@ pub mod plan;
 pub mod record;
 pub mod refusals;
 pub mod retry;
+pub mod sample;
 pub mod schedule;
 pub mod search;
 pub mod shape;

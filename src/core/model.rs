@@ -82,6 +82,22 @@ impl Value {
             (Self::Text(_), Self::Text(_)) | (Self::Bool(_), _) | (_, Self::Bool(_)) => false,
         }
     }
+
+    /// Whether two values could be one in two forms: a phone with or without its `+`, country code (API.md, trap 9) or the
+    /// `1` of mobiles after `+52`; other case, punctuation or Unicode form; a number with or without `.0`; or cut short.
+    pub fn resembles(&self, other: &Self) -> bool {
+        let bare = |value: &Self| -> String {
+            nfc(&value.text()).chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+        };
+        let (one, two) = (bare(self), bare(other));
+        let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
+        let are_digits = short.len() >= SHORTEST_PHONE && [&short, &long].iter().all(|text| text.bytes().all(is_digit));
+        let is_phone = are_digits && (long.ends_with(&short) || long.ends_with(last_digits(&short)));
+        let is_cut = short.chars().count() >= SHORTEST_CUT && long.starts_with(&short);
+        let decimal = |value: &Self| Decimal::of_text(trimmed(&value.text()));
+        let is_decimal = decimal(self).is_some_and(|one| decimal(other).is_some_and(|two| one == two));
+        short == long || is_phone || is_cut || is_decimal || self.same(other)
+    }
 }
 
 // Past 2^53 neighbouring whole numbers share one f64, so only text can tell them apart.
@@ -418,22 +434,10 @@ impl Remote {
         self.fields.get(&*field.name).is_some_and(|value| !value.is_blank() && !value.same(&field.value))
     }
 
-    /// Whether the contact's value in this field could be the same one in another form: a phone with or without its
-    /// `+`, country code (API.md, trap 9) or the `1` of mobiles after `+52`; other case, punctuation or Unicode form; a
-    /// number with or without `.0`; or cut short. True for a contact without the field.
+    /// Whether the contact's value in this field could be the same one in another form ([`Value::resembles`]). True for a
+    /// contact without the field.
     pub fn resembles(&self, field: &Field) -> bool {
-        let bare = |value: &Value| -> String {
-            nfc(&value.text()).chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-        };
-        let Some(value) = self.fields.get(&*field.name) else { return true };
-        let (one, two) = (bare(value), bare(&field.value));
-        let (short, long) = if one.len() <= two.len() { (one, two) } else { (two, one) };
-        let are_digits = short.len() >= SHORTEST_PHONE && [&short, &long].iter().all(|text| text.bytes().all(is_digit));
-        let is_phone = are_digits && (long.ends_with(&short) || long.ends_with(last_digits(&short)));
-        let is_cut = short.chars().count() >= SHORTEST_CUT && long.starts_with(&short);
-        let decimal = |value: &Value| Decimal::of_text(trimmed(&value.text()));
-        let is_decimal = decimal(value).is_some_and(|one| decimal(&field.value).is_some_and(|two| one == two));
-        short == long || is_phone || is_cut || is_decimal || value.same(&field.value)
+        self.fields.get(&*field.name).is_none_or(|value| value.resembles(&field.value))
     }
 }
 

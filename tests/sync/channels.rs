@@ -377,11 +377,12 @@ async fn rows_of_no_channel_are_rejected_with_their_place() {
                  e@example.com,NORTE\n,norte\n";
     scene.write("in.csv", input);
     let reason = |found: &str| format!("column `office`: expected the name of a channel, found {found}");
-    let (none, unknown) = (reason("none"), reason("one that is not in the configuration"));
+    let none = reason("none");
+    let unknown = |name| reason(&format!("`{name}`, which is not in the configuration"));
     let expected = [
         format!("warning: in.csv:3: row 2 rejected: {none}"),
-        format!("warning: in.csv:4: row 3 rejected: {unknown}"),
-        format!("warning: in.csv:6: row 5 rejected: {unknown}"),
+        format!("warning: in.csv:4: row 3 rejected: {}", unknown("oeste")),
+        format!("warning: in.csv:6: row 5 rejected: {}; did you mean `norte`?", unknown("NORTE")),
         "warning: in.csv:7: row 6 rejected: the row has no value".to_owned(),
     ];
     let check = |ran: &Ran, ends: &str| {

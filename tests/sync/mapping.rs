@@ -185,8 +185,9 @@ async fn a_check_tells_all_before_anything_is_sent() {
     let ana = "line 2: phone=\"+525512345678\" first_name=\"Ana\" full_name=\"Ana\" email=\"ana@example.com\" \
                since=\"2024-03-05\" source=\"crm\" tags: vip";
     assert!(ran.stdout.contains(ana), "{}", ran.stdout);
-    // The one call is written down, because it counts; it finds nobody, and is nobody's.
-    assert_eq!(scene.calls(), "1 find");
+    // One search shows that the token works, and two that the one contact is not there in either form.
+    assert!(ran.stdout.contains("the first contacts on the platform\n  line 2: no contact has its `phone`"), "{ran:?}");
+    assert_eq!(scene.calls(), "3 find");
     let plan = scene.program("plan clientes.csv").run().await.exits(3);
     assert!(plan.stdout.contains("1 to send"), "{plan:?}");
 
@@ -209,7 +210,8 @@ async fn a_check_counts_rows_as_a_sync_does() {
     let url = scene.sandbox.url();
     let told = async |options: &str, code: i32| {
         let ran = scene.program(&format!("check in.csv --match phone --url {url} {options}")).run().await.exits(code);
-        ran.stdout.lines().map(str::trim).skip_while(|line| !line.contains(" rows")).collect::<Vec<_>>().join("; ")
+        let lines = ran.stdout.lines().map(str::trim).skip_while(|line| !line.contains(" rows"));
+        lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
     };
     // A column without a name that holds something, and a contact that has two rows.
     scene.write("in.csv", "phone,,name\n+1,x,Ann\n+2,,Bo\n+1,,Ann B\n");
@@ -231,7 +233,7 @@ async fn a_check_counts_rows_as_a_sync_does() {
     scene.write("in.csv", "phone,office\n+1,norte\n+1,sur\n+2,este\n+3,\n");
     let channel = "column `office`: expected the name of a channel, found";
     let expected = format!(
-        "4 rows; 2 to be sent; 2 rejected; 1: {channel} one that is not in the configuration (the first in line 4); \
+        "4 rows; 2 to be sent; 2 rejected; 1: {channel} `este`, which is not in the configuration (the first in line 4); \
          1: {channel} none (the first in line 5)"
     );
     assert_eq!(told("", 3).await, expected);
@@ -275,7 +277,8 @@ async fn a_check_shows_the_contacts_that_a_sync_sends() {
         scene.write("in.csv", "phone,name,city,tags\n+1,Ann,Lima,x\n+2,Cy,,\n+1,Bob,,y\n");
         let options = format!("in.csv --match phone --duplicates {way}");
         let ran = scene.program(&format!("check {options} --url {}", scene.sandbox.url())).run().await.exits(code);
-        let shown: Vec<&str> = ran.stdout.lines().map(str::trim).filter(|told| told.starts_with("line ")).collect();
+        let lines = ran.stdout.lines().map(str::trim).skip_while(|told| !told.starts_with("line "));
+        let shown: Vec<&str> = lines.take_while(|told| !told.is_empty()).collect();
         assert_eq!(shown, [line, "line 3: phone=\"+2\" name=\"Cy\""], "{way}");
         scene.sync(&options).run().await.exits(code);
         assert_eq!(there(&scene), [sent, "name=Cy phone=+2"], "{way}");
@@ -286,4 +289,42 @@ async fn a_check_shows_the_contacts_that_a_sync_sends() {
     check("merge", 0, both, "city=Lima name=Bob phone=+1 +x +y").await;
     check("first", 0, ann, "city=Lima name=Ann phone=+1 +x").await;
     check("reject", 3, ann, "city=Lima name=Ann phone=+1 +x").await;
+}
+
+#[tokio::test]
+async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
+    let scene = Scene::unlimited().await;
+    let no_tags: [&str; 0] = [];
+    scene.sandbox.insert(TOKEN, [Field::text("phone", "+525512345678")], no_tags);
+    let other = scene.sandbox.insert(TOKEN, [Field::text("phone", "5215511112222")], no_tags);
+    let check = async |rows: &str, calls: &str, told: &[String], warned: usize| {
+        scene.write("in.csv", format!("phone,name\n{rows}"));
+        let ran =
+            scene.program(&format!("check in.csv --match phone --url {}", scene.sandbox.url())).run().await.exits(0);
+        let shown = ran.stdout.lines().skip_while(|line| *line != "the first contacts on the platform").skip(1);
+        assert_eq!(shown.map(str::trim).collect::<Vec<_>>(), told, "{ran:?}");
+        assert_eq!(ran.said("warning:").len(), warned, "{ran:?}");
+        assert_eq!(scene.calls(), calls, "{rows}");
+        ran
+    };
+    let absent = |line: u64| format!("line {line}: no contact has its `phone`");
+    let ran = check(
+        "+525577778888,Di\n+525512345678,Bo\n+525511112222,Ann\n+525533334444,Cy\n",
+        "6 find",
+        &[
+            absent(2),
+            format!("line 3: contact {} has its `phone`", scene.sandbox.contacts(TOKEN)[0].id),
+            format!("line 4: contact {other} has its `phone` in another form: \"5215511112222\""),
+        ],
+        1,
+    )
+    .await;
+    let expected = format!(
+        "warning: line 4: `phone` is \"+525511112222\", and contact {other} has \"5215511112222\": a sync would create it again"
+    );
+    assert_eq!(ran.said("warning:"), [expected], "{ran:?}");
+    assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+    let many: String = (0..9).map(|n| format!("+52556666000{n},x\n")).collect();
+    check(&many, "7 find", &[absent(2), absent(3), absent(4)], 0).await;
+    check("+1,Ann\n", "2 find", &[absent(2)], 0).await;
 }

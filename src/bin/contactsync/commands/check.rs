@@ -1,5 +1,6 @@
-//! `check [INPUT]`: what a person would want to know before trusting a sync. It changes nothing on the platform: it asks
-//! one question, to see that the token works, and writes down that it did, because the call counts.
+//! `check [INPUT]`: whether everything is ready for a sync. It changes nothing on the platform: it makes at most seven
+//! searches for each token, one to see that the token works and two for each of three contacts of the input. They are
+//! journaled, because calls count.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    OutlineLine, Rejection, Row, Source, SourceError, Timeouts, Value, merged,
+    OutlineLine, Rejection, Row, Sample, Source, SourceError, Timeouts, Value, merged,
 };
 
 use tokio::runtime::Runtime;
@@ -48,21 +49,35 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let clients = Clients::new(Timeouts::default());
-    for channel in channels.here() {
-        let asked = match channel.connect(&clients, None) {
-            Ok(connection) => ask(&runtime, &journal, channel, connection, &input.rules.matches),
-            Err(failure) => Err(failure),
-        };
-        exit = Exit::gravest([exit, platform(channel, asked, &mut report, voice)]);
-    }
-    report.line("journal", readable(&journal)?);
+    let mut read = Report::default();
+    let mut samples = Vec::new();
     if let Some(name) = &args.input {
         let reading = Reading::open(name, &input, channels.column())?;
         for warning in &reading.warnings {
             voice.say(Level::Warning, &format!("{}: {warning}", reading.source.name()));
         }
-        exit = Exit::gravest([exit, rows(reading, &channels, input.duplicates, &mut report)?]);
+        let detected = reading.source.detected().clone();
+        let (ended, first) = rows(reading, &channels, input.duplicates, &mut read)?;
+        for notice in detected.notices() {
+            voice.say(Level::Info, &format!("{name}: {notice}"));
+        }
+        exit = ended;
+        samples = first;
     }
+    let mut found = Vec::new();
+    for channel in channels.here() {
+        let asked = match channel.connect(&clients, None) {
+            Ok(connection) => {
+                let wanted: Vec<&Shown> = samples.iter().filter(|shown| shown.is_of(&channel.name)).collect();
+                ask(&runtime, &journal, channel, connection, &input.rules.matches, &wanted)
+            }
+            Err(failure) => Err(failure),
+        };
+        exit = Exit::gravest([exit, platform(channel, asked, &mut report, &mut found, voice)]);
+    }
+    report.line("journal", readable(&journal)?);
+    report.text.push_str(&read.text);
+    on_the_platform(&mut found, &mut report, voice);
     print(report.text.trim_end())?;
     Ok(exit)
 }
@@ -89,14 +104,22 @@ impl Report {
     }
 }
 
-// What a channel says to one search, in words.
+/// What the platform has of a contact of the input.
+struct Looked {
+    line: u64,
+    field: Field,
+    sample: Sample,
+}
+
+// What a channel answers to the searches, in words.
 fn ask(
     runtime: &Runtime,
     journal: &Path,
     channel: &Channel,
     connection: Connection<Http>,
     matches: &[String],
-) -> Result<String, Failure> {
+    wanted: &[&Shown],
+) -> Result<(String, Vec<Looked>), Failure> {
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
     let mut place = Place::open(journal)?;
     let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
@@ -104,13 +127,14 @@ fn ask(
         Ok(ready) => ready,
         // It is at work with the token just now.
         Err(failure) if failure.exit == Exit::Held => {
-            return Ok(format!("{at}; {}, so it is not asked", failure.message));
+            return Ok((format!("{at}; {}, so it is not asked", failure.message), Vec::new()));
         }
         Err(failure) => return Err(failure),
     };
     let clock = Clock::system();
     let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
     let mut said = at;
+    let mut found = Vec::new();
     for Ready { name, connection, window } in &ready {
         let look = Look {
             journal: &place.journal,
@@ -122,9 +146,52 @@ fn ask(
             clock: &clock,
         };
         let answer = runtime.block_on(look.find(field.clone()))?;
+        let is_ready = matches!(answer, Some(Attempt::Page(_)));
         said.push_str(&heard(answer, &connection.url)?);
+        for (nth, shown) in wanted.iter().enumerate().filter(|_| is_ready) {
+            let Some(field) = shown.contact.matches().first() else { continue };
+            let sample = runtime.block_on(look.sample(field, nth))?;
+            found.push(Looked { line: shown.line, field: field.clone(), sample });
+        }
     }
-    Ok(said)
+    Ok((said, found))
+}
+
+// Where the contacts of the input are on the platform. One that is there in another form would be created a second time.
+fn on_the_platform(found: &mut [Looked], report: &mut Report, voice: &Voice) {
+    if found.is_empty() {
+        return;
+    }
+    found.sort_by_key(|looked| looked.line);
+    report.heading("the first contacts on the platform");
+    for Looked { line, field, sample } in found.iter() {
+        let name = &field.name;
+        let said = match sample {
+            Sample::Found(id) => format!("contact {id} has its `{name}`"),
+            Sample::Several(one, other) => format!("contacts {one} and {other} both have its `{name}`: a conflict"),
+            Sample::Absent => format!("no contact has its `{name}`"),
+            Sample::OtherForm { id, value } => format!("contact {id} has its `{name}` in another form: {value:?}"),
+            Sample::Unknown(why) => format!("not known: {why}"),
+        };
+        report.item(&format!("line {line}: {said}"));
+    }
+    let other_form = found.iter().find_map(|looked| match &looked.sample {
+        Sample::OtherForm { id, value } => Some((looked, id, value)),
+        Sample::Found(_) | Sample::Several(..) | Sample::Absent | Sample::Unknown(_) => None,
+    });
+    if let Some((Looked { line, field, .. }, id, value)) = other_form {
+        let (name, wanted) = (&field.name, field.value.text());
+        voice.say(
+            Level::Warning,
+            &format!(
+                "line {line}: `{name}` is {wanted:?}, and contact {id} has {value:?}: a sync would create it again"
+            ),
+        );
+        let hint = format!(
+            "write `{name}` in the form of the platform, for example with the steps `e164`, `prefix` or `digits`"
+        );
+        voice.say(Level::Hint, &hint);
+    }
 }
 
 fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
@@ -159,9 +226,16 @@ fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
     }
 }
 
-fn platform(channel: &Channel, asked: Result<String, Failure>, report: &mut Report, voice: &Voice) -> Exit {
+fn platform(
+    channel: &Channel,
+    asked: Result<(String, Vec<Looked>), Failure>,
+    report: &mut Report,
+    found: &mut Vec<Looked>,
+    voice: &Voice,
+) -> Exit {
     match asked {
-        Ok(said) => {
+        Ok((said, looked)) => {
+            found.extend(looked);
             report.line("platform", format!("{}: {said}", channel.name));
             Exit::Done
         }
@@ -190,7 +264,7 @@ enum Seen {
     // Another shard's to tell.
     Elsewhere,
     // With a digest of who it is, where rows may be of one contact.
-    Contact(u64, Box<Contact>, Option<u64>),
+    Contact(u64, Box<Contact>, Option<u64>, Option<String>),
     Rejected(Rejection),
 }
 
@@ -199,9 +273,15 @@ struct Shown {
     line: u64,
     contact: Box<Contact>,
     who: Option<u64>,
+    // The channel that its row names; `None` where there is only one.
+    channel: Option<String>,
 }
 
 impl Shown {
+    fn is_of(&self, channel: &str) -> bool {
+        self.channel.as_deref().is_none_or(|own| own == channel)
+    }
+
     // As planning does, what is together no contact leaves the earlier row as it is.
     fn meet(&mut self, line: u64, later: Box<Contact>, duplicates: Duplicates, match_fields: &[String]) {
         let stands = match duplicates {
@@ -221,7 +301,12 @@ struct Reason {
     line: u64,
 }
 
-fn rows(reading: Reading, channels: &Channels, duplicates: Duplicates, report: &mut Report) -> Result<Exit, Failure> {
+fn rows(
+    reading: Reading,
+    channels: &Channels,
+    duplicates: Duplicates,
+    report: &mut Report,
+) -> Result<(Exit, Vec<Shown>), Failure> {
     let Reading { mut source, mapping, .. } = reading;
     let here = channels.by_name();
     let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Elsewhere };
@@ -234,7 +319,8 @@ fn rows(reading: Reading, channels: &Channels, duplicates: Duplicates, report: &
             Ok(Some(true) | None) => match mapping.contact(&record) {
                 Ok(contact) => {
                     let who = digest(&contact, mapping.channel(&record));
-                    Seen::Contact(record.line, Box::new(contact), who)
+                    let channel = mapping.channel(&record).map(str::to_owned);
+                    Seen::Contact(record.line, Box::new(contact), who, channel)
                 }
                 Err(rejection) => Seen::Rejected(rejection),
             },
@@ -250,7 +336,7 @@ fn rows(reading: Reading, channels: &Channels, duplicates: Duplicates, report: &
             match seen {
                 Seen::LeftOut => left_out += 1,
                 Seen::Elsewhere => {}
-                Seen::Contact(line, contact, Some(who)) if !known.insert(who) => {
+                Seen::Contact(line, contact, Some(who), _) if !known.insert(who) => {
                     if let Some(earlier) = first.iter_mut().find(|shown| shown.who == Some(who)) {
                         earlier.meet(line, contact, duplicates, mapping.match_fields());
                     }
@@ -263,10 +349,10 @@ fn rows(reading: Reading, channels: &Channels, duplicates: Duplicates, report: &
                         }
                     }
                 }
-                Seen::Contact(line, contact, who) => {
+                Seen::Contact(line, contact, who, channel) => {
                     contacts += 1;
                     if first.len() < CONTACTS_SHOWN {
-                        first.push(Shown { line, contact, who });
+                        first.push(Shown { line, contact, who, channel });
                     }
                 }
                 Seen::Rejected(rejection) => {
@@ -313,7 +399,7 @@ fn rows(reading: Reading, channels: &Channels, duplicates: Duplicates, report: &
         let more = reasons.len() - REASONS_SHOWN;
         report.item(&format!("  and {more} other reason{}", if more == 1 { "" } else { "s" }));
     }
-    Ok(if rejected > 0 { Exit::Rejected } else { Exit::Done })
+    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
 }
 
 // Of who a contact is: rows with the same are one contact. Rows that are only equal are several.
