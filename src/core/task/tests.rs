@@ -46,6 +46,12 @@ fn remote(text: &str, fields: &[(&str, &str)], tags: &[&str]) -> Remote {
     }
 }
 
+/// Contact 7 as the platform shows it when it has all fields of `contact`.
+fn shown(contact: &Contact) -> Remote {
+    let fields = contact.fields().iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
+    Remote { fields, ..remote("7", &[], &[]) }
+}
+
 fn known(text: &str) -> Known {
     Known::only_id(id(text))
 }
@@ -126,6 +132,19 @@ fn rejected(reason: &str) -> Step {
 
 fn task(contact: Contact, standing: Standing, mode: Mode) -> Task {
     Task::new(contact, standing, policy(mode), &[], start())
+}
+
+/// The journal, the summary and `--results` name an outcome by its word.
+#[test]
+fn an_outcome_has_a_word_and_only_a_rejection_has_a_reason() {
+    for (outcome, word, reason) in [
+        (Outcome::Created, "created", None),
+        (Outcome::Updated, "updated", None),
+        (Outcome::Unchanged, "unchanged", None),
+        (Outcome::Rejected("no".into()), "rejected", Some("no")),
+    ] {
+        assert_eq!((outcome.name(), outcome.reason()), (word, reason), "{outcome:?}");
+    }
 }
 
 #[test]
@@ -378,6 +397,10 @@ fn without_a_match_field_a_lost_create_is_unsure() {
     let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
     let asked = Task::new(keyless(None), in_doubt(&keyless(None)), asked, &[], start());
     check("resent when asked", asked, &[("create 1", created("7"))], &done(Outcome::Created));
+    let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
+    let asked = Task::new(keyless(None), Standing::Unknown, asked, &[], start());
+    let creates = vec![("create 1", lost()); LOST_CREATES as usize];
+    check("lost again and again: not sent a fourth time", asked, &creates, &rejected(unsure));
     let update = Policy { resend_unsure: true, ..policy(Mode::Update) };
     check(
         "`update` makes none",
@@ -460,6 +483,12 @@ fn an_identifier_that_is_taken_may_be_the_same_contact() {
         &[("find phone p1", page(&[])), ("create 2", taken(None))],
         &rejected("already connected"),
     );
+    check(
+        "without a match field, nothing can tell",
+        task(keyless(None), Standing::Unknown, Mode::Create),
+        &[("create 1", taken(Some("7")))],
+        &rejected("already connected (contact 7)"),
+    );
 }
 
 #[test]
@@ -497,6 +526,43 @@ fn a_refusal_after_a_lost_change_is_looked_into() {
         &rejected("no"),
     );
     check("nothing was lost", task(removing(), has_tag(), Mode::Upsert), &[("remove 7 1", refused())], &rejected("no"));
+}
+
+/// A read after a refusal shows what the platform has, and changes nothing that the platform does not know.
+#[test]
+fn a_read_after_a_refusal_keeps_what_is_known_of_the_contact() {
+    let all = [("phone", "1"), ("f1", "v1")];
+    let read = |shown: &str, fields: &[(&str, &str)]| Attempt::Contact(remote(shown, fields, &[]));
+    check(
+        "its id, whatever the answer calls it (API.md, trap 3)",
+        task(contact(2, 1), Standing::Known(known("7")), Mode::Upsert),
+        &[("update 7 2", missing()), ("read 7", read("cus_7", &all)), ("add 7 1", Attempt::Done)],
+        &done(Outcome::Updated),
+    );
+    check(
+        "that a create of ours made it",
+        task(contact(31, 0), Standing::Unknown, Mode::Create),
+        &[
+            ("create 30", created("7")),
+            ("update 7 1", lost()),
+            ("update 7 1", refused()),
+            ("read 7", Attempt::Contact(shown(&contact(31, 0)))),
+        ],
+        &done(Outcome::Created),
+    );
+    // The id that the row gives is gone, and the contact is there under another one.
+    let row = || {
+        let (matches, fields) = (vec![Field::text("phone", "1")], vec![Field::text("f1", "v1")]);
+        Contact::new(Draft { id: Some(id("9")), matches, fields, ..Draft::default() }).unwrap()
+    };
+    let moved = Known { replaces: Some(id("9")), ..known("7") };
+    let read = check(
+        "that it replaces the id in the row",
+        task(row(), Standing::Known(moved), Mode::Upsert),
+        &[("update 7 2", missing()), ("read 7", read("7", &all))],
+        &done(Outcome::Unchanged),
+    );
+    check("in the next run", task(row(), read.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
 }
 
 /// A platform that keeps a value in another form shows it as one that is yet to be written, however often it is.
@@ -583,6 +649,24 @@ fn a_contact_that_is_gone_is_searched_again() {
             ("read 7", missing()),
         ],
         &Step::Call(Call::Read { id: id("7") }),
+    );
+}
+
+#[test]
+fn a_contact_that_a_lost_create_made_is_searched_again_when_it_is_gone() {
+    let mut doubt = Doubt::of_create(&contact(2, 0), None);
+    doubt.since = Some(start().before(SETTLE));
+    check(
+        "found under another id",
+        task(contact(2, 0), Standing::InDoubt(doubt), Mode::Upsert),
+        &[
+            ("find phone p1", page(&[remote("7", &[("phone", "1")], &[])])),
+            ("update 7 1", missing()),
+            ("read 7", missing()),
+            ("find phone p1", page(&[remote("8", &[("phone", "1")], &[])])),
+            ("update 8 1", Attempt::Done),
+        ],
+        &done(Outcome::Created),
     );
 }
 
@@ -699,6 +783,18 @@ fn a_tag_to_remove_is_removed_whoever_put_it_there() {
         &done(Outcome::Updated),
     );
     check("once", task(removing(), missing.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    let created = check(
+        "a new contact has no tag",
+        task(removing(), Standing::Unknown, Mode::Create),
+        &[("create 1", created("7"))],
+        &done(Outcome::Created),
+    );
+    check(
+        "nor in the next run",
+        task(removing(), created.standing().clone(), Mode::Upsert),
+        &[],
+        &done(Outcome::Unchanged),
+    );
     check(
         "seen not to be there",
         task(removing(), Standing::Unknown, Mode::Upsert),
