@@ -232,10 +232,13 @@ impl Task {
             if now.since(since) >= self.policy.settle {
                 doubt.searches = EARLY_SEARCHES;
             }
-            // An earlier process found out that the given id is gone: it is not asked for again.
-            if matches!(doubt.origin, Origin::GoneId { .. }) && doubt.sent.id() == self.contact.id() {
-                self.fell_back = true;
-            }
+            // An earlier process found out that the given id is gone: it is not asked for again. A contact with a given id
+            // is created only after that.
+            let was_gone = match doubt.origin {
+                Origin::GoneId { .. } => true,
+                Origin::Create { .. } => doubt.sent.id().is_some(),
+            };
+            self.fell_back = was_gone && doubt.sent.id() == self.contact.id();
             // Another content may be taken for another contact by a platform that gave this one's to an existing one.
             if doubt.sent.fields() != self.contact.fields() {
                 doubt.conflict = None;

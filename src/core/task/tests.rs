@@ -1511,6 +1511,21 @@ fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
     let none = || ("find phone p1", page(&[]));
     check("the next", next("5"), &[none(), ("create 1", created("7"))], &done(Outcome::Created));
     check("another id by now", next("6"), &[none(), ("update 6 1", Attempt::Done)], &done(Outcome::Updated));
+    // The create that followed was lost: it was sent only because the id is gone.
+    let mut lost_create = next("5");
+    let now = start() + Duration::from_hours(1);
+    for (expected, attempt) in [none(), ("create 1", lost())] {
+        let Step::Call(call) = lost_create.step(now) else { panic!("{lost_create:?}") };
+        assert_eq!(short(&call), expected);
+        lost_create.start(&call);
+        lost_create.apply(&call, &attempt, now);
+    }
+    let after = |given: &str| {
+        let now = start() + Duration::from_hours(2);
+        Task::new(row(given), lost_create.standing().clone(), policy(Mode::Upsert), &[], now)
+    };
+    check("after a lost create", after("5"), &[none(), ("create 1", created("7"))], &done(Outcome::Created));
+    check("another id after it", after("6"), &[none(), ("update 6 1", Attempt::Done)], &done(Outcome::Updated));
 }
 
 #[test]
