@@ -375,6 +375,7 @@ mod tests {
         check(0, json!({ "meta": { "total": 0, "from": 0, "to": 0 } }), 1, false);
         check(0, json!({ "meta": { "total": 14 } }), 3, false);
         check(0, json!({ "links": { "next": "" } }), 1, false);
+        check(3, json!({ "meta": { "per_page": 0 } }), 1, false);
         check(0, json!({ "status": "success", "message": "0 contacts", "meta": { "total": 0 } }), 1, false);
         check(0, json!({ "message": "OK" }), 1, false);
         check(1, json!({ "message": "1 contact" }), 1, false);
