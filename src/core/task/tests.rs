@@ -1477,8 +1477,10 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
     let Step::Call(call) = before.step(start()) else { panic!("{before:?}") };
     before.start(&call);
     before.apply(&call, &created("7"), start());
+    assert!(!before.is_confirming());
     before.distrust();
-    check(
+    assert!(before.is_confirming());
+    let confirmed = check(
         "created before",
         before,
         &[
@@ -1488,6 +1490,7 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
         ],
         &done(Outcome::Created),
     );
+    assert!(!confirmed.is_confirming());
 }
 
 /// Processes that are shorter than the search lag: what one found out about a given id, the next does not ask again.
