@@ -988,6 +988,7 @@ fn a_refused_search_says_nothing_about_the_contact() {
             &end,
         );
         assert!(matches!(after.standing(), Standing::InDoubt(_)), "{words}");
+        assert!(!after.is_passing(&attempt, start()), "{words}");
     }
     for no_answer in [
         lost(),
