@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use super::lines::Lines;
 use super::nesting::Beside;
 use super::object::Object;
-use super::{Bytes, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, sniff, too_long};
+use super::{Bytes, MARK, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, sniff, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
@@ -140,6 +140,13 @@ impl Rows {
     }
 
     fn top(&mut self, next: Option<u8>) -> Result<Option<Row>, SourceFault> {
+        if next == MARK.first().copied() && self.bytes.look(MARK.len()).bytes.starts_with(MARK) {
+            // That of a further file.
+            for _ in MARK {
+                self.take()?;
+            }
+            return Ok(None);
+        }
         match (self.begun, next) {
             (Begun::Nothing, None) => Err(SourceFault::EmptyJson),
             (Begun::Nothing | Begun::Arrays, Some(b'[')) => {
@@ -580,6 +587,8 @@ mod tests {
 
     #[test]
     fn objects_may_follow_each_other() {
+        check("{\"a\":1}\n\u{feff}{\"a\":2}\u{feff}", &["1 a=1", "2 a=2"]);
+        check("[{\"a\":1}]\n\u{feff}[{\"a\":2}]\n", &["1 a=1", "2 a=2"]);
         check("{\n\"a\":1\n}\n{\n\"a\":2,\"data\":[1]\n}", &["1 a=1", "4 a=2 data=[1]"]);
         check("{\"a\":1} x", &["1 a=1", "in.json:1: expected another object at byte 9, found `x`"]);
     }

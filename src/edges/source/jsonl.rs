@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read};
 
 use super::object::Object;
-use super::{Bytes, MAX_ROW, Row, SourceFault, nesting, raw_row, too_long};
+use super::{Bytes, MARK, MAX_ROW, Row, SourceFault, nesting, raw_row, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
@@ -32,7 +32,9 @@ impl Rows {
             self.line += 1;
             let (line, row) = (self.line, self.row + 1);
             let Some(whole) = self.read().map_err(|cause| SourceFault::Read { line, cause })? else { return Ok(None) };
-            if whole && self.text.trim_ascii().is_empty() {
+            // A mark in between is that of a further file.
+            let text = self.text.strip_prefix(MARK).unwrap_or(&self.text).trim_ascii_end();
+            if whole && text.trim_ascii().is_empty() {
                 continue;
             }
             self.row = row;
@@ -40,9 +42,9 @@ impl Rows {
                 self.text.clear();
                 return Ok(Some(Row::Rejected(too_long(row, line))));
             }
-            return Ok(Some(match self.object.read(self.text.trim_ascii_end()) {
+            return Ok(Some(match self.object.read(text) {
                 Ok(object) => {
-                    let checked = self.before.check(&object, &self.text, false);
+                    let checked = self.before.check(&object, text, false);
                     checked.map_err(|fault| SourceFault::Rows { line, fault })?;
                     Row::Record(Record { row, line, cells: Cells::Object(object) })
                 }
@@ -94,6 +96,7 @@ mod tests {
         check("{\"b\": \" x \", \"a\": null}\n", &["1 b=\" x \" a=null"]);
         check("{\"a\": [1, {\"b\": true}]}", &["1 a=[1,{\"b\":true}]"]);
         check("\u{feff}{\"a\":1}\r\n\r\n  \n{\"a\":2}\n{\"b\":1,\"a\":3}", &["1 a=1", "4 a=2", "5 b=1 a=3"]);
+        check("{\"a\":1}\n\u{feff}{\"a\":2}\n\u{feff}\n", &["1 a=1", "2 a=2"]);
         check("{}\n", &["1 "]);
         check("", &[]);
         check("\n\n", &[]);

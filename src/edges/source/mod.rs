@@ -61,6 +61,9 @@ pub use self::peel::Packing;
 /// quote that is never closed, makes one row of the whole file, and that must not fill the memory.
 pub const MAX_ROW: usize = 16 * 1024 * 1024;
 
+/// The byte order mark of UTF-8. Where JSON files were put together, it stands between them too.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// One data row of the input. Blank lines are no rows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
