@@ -90,8 +90,8 @@ pub use crate::edges::report::{
 };
 pub use crate::edges::sandbox;
 pub use crate::edges::source::{
-    Charset, Delimiter, Detected, Format, Input, Notice, NoticeKind, Packing, Row, SheetRead, Source, SourceError,
-    SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
+    Charset, Delimiter, Detected, Format, Input, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead, Source,
+    SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
 };
 pub use crate::engine::{
     Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Routes, Stop,

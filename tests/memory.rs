@@ -47,18 +47,16 @@ fn memory_does_not_grow_with_the_input() {
     let before = peak_memory_kib();
     let endless = |row: &'static [u8], rows: u64| Endless { row, at: 0, left: rows * row.len() as u64 };
     let csv = move || header.as_slice().chain(endless(cells, ROWS));
-    let inputs: [(&str, Box<dyn Read + Send>); 6] = [
+    let elements = move || endless(element, ROWS - 1).chain(&element[..element.len() - 2]);
+    let inputs: [(&str, Box<dyn Read + Send>); 7] = [
         ("csv", Box::new(csv())),
         ("csv", Box::new(other_header.as_slice().chain(endless(latin, ROWS)))),
         ("csv", Box::new(GzEncoder::new(csv(), Compression::fast()))),
         ("csv", Box::new(zstd::stream::read::Encoder::new(csv(), 1).unwrap())),
         ("jsonl", Box::new(endless(object, ROWS))),
-        (
-            "json",
-            Box::new(
-                b"[".chain(endless(element, ROWS - 1)).chain(&element[..element.len() - 2]).chain(b"]".as_slice()),
-            ),
-        ),
+        ("json", Box::new(b"[".chain(elements()).chain(b"]".as_slice()))),
+        // One page, far longer than a row may be.
+        ("json", Box::new(b"{\"data\":[".chain(elements()).chain(b"],\"success\":true}".as_slice()))),
     ];
     for (format, input) in inputs {
         let source = Source::from_reader("in", input, None).unwrap();
@@ -67,5 +65,5 @@ fn memory_does_not_grow_with_the_input() {
         assert_eq!(records as u64, ROWS);
     }
     let grown = peak_memory_kib() - before;
-    assert!(grown < 12 * 1024, "reading 180 MB took {grown} KiB more memory");
+    assert!(grown < 12 * 1024, "reading 210 MB took {grown} KiB more memory");
 }

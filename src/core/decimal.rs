@@ -13,7 +13,63 @@ pub struct Decimal {
 /// parsed.
 const EXACT_DIGITS: usize = 15;
 
+/// Maximum number of digits of a number that is written in plain form. Every float has fewer, except some that no program
+/// writes.
+pub const PLAIN_DIGITS: usize = 400;
+
 impl Decimal {
+    /// Parses a number as JSON writes it, with all its digits.
+    pub fn of_json(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    /// Parses text that is to be sent as a JSON number: a sign or none, digits, and a fraction or none. Leading zeros do
+    /// not count; `.5` is 0.5. `None` for anything else, such as an exponent or separators of thousands.
+    pub fn of_words(text: &str) -> Option<Self> {
+        if text.contains(['e', 'E']) {
+            return None;
+        }
+        let unsigned = text.strip_prefix('+').filter(|rest| !rest.starts_with('-')).unwrap_or(text);
+        match unsigned.strip_prefix('-').map_or(("", unsigned), |rest| ("-", rest)) {
+            (sign, rest) if rest.starts_with('.') => Self::parse(&format!("{sign}0{rest}")),
+            _ => Self::parse(unsigned),
+        }
+    }
+
+    /// The number in plain form: a sign when it is negative, digits, and a fraction without trailing zeros. No exponent.
+    /// `None` when that takes more than [`PLAIN_DIGITS`] digits.
+    pub fn plain(&self) -> Option<String> {
+        let digits = i64::try_from(self.digits.len()).ok()?;
+        let most = i64::try_from(PLAIN_DIGITS).ok()?;
+        // How many digits stand before the point.
+        let whole = digits.checked_add(self.exponent)?;
+        if whole > most || digits.max(digits - whole) > most {
+            return None;
+        }
+        let sign = if self.is_negative { "-" } else { "" };
+        let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
+        Some(match usize::try_from(whole) {
+            _ if self.digits.is_empty() => "0".to_owned(),
+            Ok(whole) if whole >= self.digits.len() => format!("{sign}{}{}", self.digits, zeros(self.exponent)),
+            Ok(whole) if whole > 0 => format!("{sign}{}.{}", &self.digits[..whole], &self.digits[whole..]),
+            Ok(_) | Err(_) => format!("{sign}0.{}{}", zeros(-whole), self.digits),
+        })
+    }
+
+    /// The number as JSON keeps it: a whole one of 64 bits, else a float that has exactly these digits. `None` when
+    /// neither has.
+    pub fn number(&self) -> Option<serde_json::Number> {
+        let plain = self.plain()?;
+        if let Ok(whole) = plain.parse::<i64>() {
+            return Some(whole.into());
+        }
+        if let Ok(whole) = plain.parse::<u64>() {
+            return Some(whole.into());
+        }
+        let number = serde_json::Number::from_f64(plain.parse().ok()?)?;
+        (Self::parse(&number.to_string()).as_ref() == Some(self)).then_some(number)
+    }
+
     /// Parses text from the input. `None` unless it is a number in plain form: no plus sign, no leading zero, no
     /// exponent. `0012` and `+12` are text.
     pub fn of_text(text: &str) -> Option<Self> {
@@ -57,6 +113,60 @@ impl Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_in_plain_form_has_no_exponent_and_no_trailing_zeros() {
+        let check = |json: &str, expected: &str| {
+            assert_eq!(Decimal::of_json(json).and_then(|decimal| decimal.plain()).as_deref(), Some(expected), "{json}");
+        };
+        check("0", "0");
+        check("-0", "0");
+        check("-0.0e5", "0");
+        check("7", "7");
+        check("-7", "-7");
+        check("1.50", "1.5");
+        check("1.0", "1");
+        check("100", "100");
+        check("1e3", "1000");
+        check("1E+3", "1000");
+        check("1.25e1", "12.5");
+        check("12e-1", "1.2");
+        check("-12e-4", "-0.0012");
+        check("0.05", "0.05");
+        check("5.2155E+12", "5215500000000");
+        check("12345678901234567890", "12345678901234567890");
+        check("123456789012345678901234.5", "123456789012345678901234.5");
+        check("1e399", &format!("1{}", "0".repeat(399)));
+        for json in ["1e400", "1e-401", "1e99999999999999999999", "1e9223372036854775807", "10e9223372036854775807"] {
+            assert_eq!(Decimal::of_json(json).and_then(|decimal| decimal.plain()), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_a_json_number_with_all_its_digits_or_none() {
+        let check = |text: &str, expected: Option<&str>| {
+            let number = Decimal::of_words(text).and_then(|decimal| decimal.number());
+            assert_eq!(number.map(|number| number.to_string()).as_deref(), expected, "{text}");
+        };
+        check("5", Some("5"));
+        check("-5", Some("-5"));
+        check("+5", Some("5"));
+        check("007", Some("7"));
+        check("5.0", Some("5"));
+        check("1.50", Some("1.5"));
+        check(".5", Some("0.5"));
+        check("-.5", Some("-0.5"));
+        check("-0", Some("0"));
+        check("18446744073709551615", Some("18446744073709551615"));
+        check("0.30000000000000004", Some("0.30000000000000004"));
+        check("100000000000000000000", Some("1e+20"));
+        for text in ["", "+", "-", ".", "5.", "--5", "+-5", "1e3", "1,5", "1 000", "0x10", "five", "\u{661}", "NaN"] {
+            check(text, None);
+        }
+        for text in ["123456789012345678901", "0.12345678901234567890", "9007199254740993.1"] {
+            check(text, None);
+        }
+    }
 
     #[test]
     fn text_equals_a_json_number_by_its_exact_decimal() {

@@ -18,6 +18,39 @@ use crate::core::mapping::rules::Country;
 pub use self::exports::Export;
 pub use self::words::Language;
 
+/// What the key of a value says of the object that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeySense {
+    /// The value is a phone number or an e-mail address.
+    Address,
+    /// The value is the given or the family name of a person.
+    PersonName,
+    /// The value is a name, of a person or of anything.
+    Name,
+}
+
+/// What the key of a value says.
+pub(crate) fn key_sense(key: &str) -> Option<KeySense> {
+    match Heading::of(key).sense()?.0 {
+        Sense::Phone | Sense::Mobile | Sense::Email => Some(KeySense::Address),
+        Sense::FirstName | Sense::LastName | Sense::FullName => Some(KeySense::PersonName),
+        Sense::Name => Some(KeySense::Name),
+        Sense::Tags
+        | Sense::Birthday
+        | Sense::City
+        | Sense::Country
+        | Sense::Company
+        | Sense::Language
+        | Sense::Flag
+        | Sense::Id => None,
+    }
+}
+
+/// Whether a text is an e-mail address, or a phone number with its country code.
+pub(crate) fn is_address(text: &str) -> bool {
+    kinds::is_email(text) || (text.starts_with('+') && kinds::is_phone_like(text))
+}
+
 /// A column of a file: its name, and its cells in the rows that were looked at, one for each of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sampled {

@@ -15,8 +15,8 @@ use crate::core::time::Timestamp;
 
 /// A custom field's value, in the type in which it is written.
 ///
-/// A CSV cell is always text. JSON input keeps its numbers and booleans, because some typed fields refuse
-/// a wrong type (API.md, trap 11).
+/// Values are sent as text, as in every documented request, unless a rule gives the field another type, because some
+/// typed fields refuse a wrong one (API.md, trap 11). What the platform shows may have any type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -29,12 +29,25 @@ pub enum Value {
 }
 
 impl Value {
-    /// The value as text, the way a search takes it.
+    /// The value as text, the way a search takes it: of a number its exact decimal, without an exponent or trailing zeros.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
-            Self::Number(number) => Cow::Owned(number.to_string()),
+            Self::Number(number) => {
+                let written = number.to_string();
+                let plain = Decimal::of_json(&written).and_then(|decimal| decimal.plain());
+                Cow::Owned(plain.unwrap_or(written))
+            }
             Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
+    /// The value as it is sent where no rule gives the field a type: as text.
+    #[must_use]
+    pub fn into_text(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(text),
+            typed @ (Self::Bool(_) | Self::Number(_)) => Self::Text((*typed.text()).into()),
         }
     }
 
@@ -79,6 +92,8 @@ impl Value {
                 same_number(text, number)
             }
             (Self::Number(one), Self::Number(two)) => same_number(&one.to_string(), two),
+            // Some platforms write TRUE (API.md, trap 9).
+            (Self::Text(_), Self::Bool(_)) | (Self::Bool(_), Self::Text(_)) => self.is_shown_as(other),
             (Self::Text(_), Self::Text(_)) | (Self::Bool(_), _) | (_, Self::Bool(_)) => false,
         }
     }
@@ -270,13 +285,15 @@ impl Contact {
         let count = matches.len();
         let mut all = matches;
         all.extend(fields);
-        Self::of(id, all, count, clear, tags, remove_tags)
+        Self::of(id, all, &[], count, clear, tags, remove_tags)
     }
 
-    /// [`Contact::new`] where the fields stand in one list, the first `matches` of them the match fields.
+    /// [`Contact::new`] where the fields stand in one list, the first `matches` of them the match fields. `read` are those
+    /// whose values the input has in another type than the one that is sent.
     pub(in crate::core) fn of(
         id: Option<ContactId>,
         fields: Vec<Field>,
+        read: &[Field],
         matches: usize,
         clear: Vec<Text>,
         tags: Vec<Text>,
@@ -302,7 +319,7 @@ impl Contact {
         let key = match (&all[..matches], &id) {
             ([first, ..], _) => Key::of(first),
             ([], Some(id)) => Key::Id(id.clone()),
-            ([], None) => Key::Row { digest: digest(&all[..filled], &tags), nth: 1 },
+            ([], None) => Key::Row { digest: digest(&all[..filled], read, &tags), nth: 1 },
         };
         Ok(Self { key, id, matches, fields: all, tags, remove_tags })
     }
@@ -400,10 +417,11 @@ fn mark(name: &str) -> u64 {
 }
 
 // SHA-256, because two rows that share a digest by somebody's design would be one contact. Fields are taken by name,
-// so that a reordered export is still the same rows.
-fn digest(fields: &[Field], tags: &[Text]) -> String {
+// so that a reordered export is still the same rows; values in the type that the input has, so that a journal of a version
+// which sent that type knows the rows again.
+fn digest(fields: &[Field], read: &[Field], tags: &[Text]) -> String {
     use sha2::{Digest, Sha256};
-    let by_name: BTreeMap<&str, &Value> = fields.iter().map(|field| (&*field.name, &field.value)).collect();
+    let by_name: BTreeMap<&str, &Value> = fields.iter().chain(read).map(|field| (&*field.name, &field.value)).collect();
     let tags: BTreeSet<&Text> = tags.iter().collect();
     let content = serde_json::to_vec(&(by_name, tags)).expect("text, numbers and booleans are always JSON");
     let digest = Sha256::digest(&content);
@@ -595,7 +613,15 @@ mod tests {
         check(r#""007""#, "7", true);
         check(r#""007""#, r#""7""#, false);
         check(r#""true""#, "true", true);
+        check(r#""TRUE""#, "true", true);
+        check(r#""false""#, "true", false);
         check("1", "true", false);
+        check(r#""1000""#, "1e3", true);
+        check(r#""1000""#, "1000.0", true);
+        check(r#""1.5""#, "1.50", true);
+        check(r#""0""#, "-0.0", true);
+        check(r#""12345678901234567890""#, "12345678901234567890", true);
+        check(r#""5.00""#, "5", true);
         check("9007199254740993", "9007199254740992", false);
         check(r#""9007199254740993""#, "9007199254740992", false);
     }

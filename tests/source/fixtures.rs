@@ -140,28 +140,34 @@ fn json_in_every_shape() {
         let [first, second, third] = lines;
         [format!("{first} {JOSE} · visits=3"), format!("{second} {BEGONA} · #lead · #vip"), format!("{third} {INIGO}")]
     };
-    let check_objects = |file: &str, detected: &str, lines: [u64; 3]| {
+    let check_objects = |file: &str, detected: &str, remark: &str, lines: [u64; 3]| {
         let rows = rows(lines);
-        let expected: Vec<_> = [detected, ""].into_iter().chain(rows.iter().map(String::as_str)).collect();
+        let expected: Vec<_> = [detected, remark].into_iter().chain(rows.iter().map(String::as_str)).collect();
         check(file, SourceOptions::default(), "phone", &expected);
     };
-    check_objects("lines.jsonl", "jsonl, UTF-8", [1, 2, 3]);
-    check_objects("packed.jsonl.gz", "jsonl in gzip, UTF-8", [1, 2, 3]);
-    check_objects("array.json", "json, UTF-8", [2, 9, 18]);
+    check_objects("lines.jsonl", "jsonl, UTF-8", "", [1, 2, 3]);
+    check_objects("packed.jsonl.gz", "jsonl in gzip, UTF-8", "", [1, 2, 3]);
+    check_objects("array.json", "json, UTF-8", "", [2, 9, 18]);
+    let (under, remark) = ("json, UTF-8, rows under `response.contacts`", "rows read from `response.contacts`");
+    check_objects("under-a-key.json", under, remark, [6, 13, 22]);
+    check_objects("pages.jsonl", "json, UTF-8, rows under `results`", "rows read from `results`", [1, 1, 2]);
+    let several = "expected one array of objects, found several that may be the rows: `contacts`, `companies`";
+    check("several-arrays.json", SourceOptions::default(), "phone", &[&format!("several-arrays.json:1: {several}")]);
     let jose = "id=cus_1 · phone=+34600111222 · city=Málaga · first_name=José · notes=first line⏎second line · #lead";
     check(
         "pages.json",
         SourceOptions::default(),
         "phone",
         &[
-            "json, UTF-8",
-            "",
+            "json, UTF-8, rows under `data`",
+            "rows read from `data`",
             &format!("1 {jose}"),
             "1 id=cus_2 · phone=+34600333444 · city=Cádiz · first_name=Begoña · #lead",
             "2 id=cus_3 · phone=+5215550001 · city=Ciudad de México, CDMX · first_name=Íñigo · notes=said \"hola\" · #lead",
         ],
     );
-    check("contact.json", SourceOptions::default(), "phone", &["json, UTF-8", "", &format!("2 {jose}")]);
+    let answer = ["json, UTF-8, rows under `data`", "rows read from `data`", &format!("2 {jose}")];
+    check("contact.json", SourceOptions::default(), "phone", &answer);
 }
 
 #[test]

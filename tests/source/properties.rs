@@ -221,10 +221,10 @@ const FILES: [&str; 11] = [
 ];
 
 // Gives at most so many bytes at once.
-struct Pieces {
-    bytes: Vec<u8>,
-    at: usize,
-    size: usize,
+pub struct Pieces {
+    pub bytes: Vec<u8>,
+    pub at: usize,
+    pub size: usize,
 }
 
 impl Read for Pieces {

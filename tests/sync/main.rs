@@ -15,6 +15,7 @@ mod kill;
 mod machine;
 mod mapping;
 mod pace;
+mod pages;
 mod plans;
 mod rejects;
 mod rows;

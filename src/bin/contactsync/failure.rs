@@ -4,7 +4,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use contactsync::{Ending, JournalError, ListingError, LockError, PlanError, StopReason, TooManyChanges};
+use contactsync::{
+    Ending, JournalError, ListingError, LockError, PlanError, RowsFault, SourceError, SourceFault, StopReason,
+    TooManyChanges,
+};
 
 /// What to do when a file that lists rows could not be written.
 pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
@@ -89,8 +92,9 @@ pub struct Failure {
 
 impl Failure {
     /// Wrong usage or configuration.
-    pub fn usage(error: &dyn Error) -> Self {
-        Self { exit: Exit::Usage, message: with_causes(error), hint: None }
+    pub fn usage(error: &(dyn Error + 'static)) -> Self {
+        let hint = error.downcast_ref::<SourceError>().and_then(of_input);
+        Self { exit: Exit::Usage, message: with_causes(error), hint }
     }
 
     /// Wrong usage or configuration, in the caller's words.
@@ -99,7 +103,7 @@ impl Failure {
     }
 
     /// An unexpected failure.
-    pub fn unexpected(error: &dyn Error) -> Self {
+    pub fn unexpected(error: &(dyn Error + 'static)) -> Self {
         Self { exit: Exit::Failed, message: with_causes(error), hint: None }
     }
 
@@ -166,6 +170,42 @@ impl From<PlanError> for Failure {
             PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
         }
     }
+}
+
+/// What to do about an input that is refused.
+fn of_input(error: &SourceError) -> Option<String> {
+    let SourceFault::Rows { fault, .. } = error.fault() else { return None };
+    let saved = |keys: &str| {
+        let name = |name: &str| if is_plain(name) { format!(".{name}") } else { format!(".{name:?}") };
+        let path: String = keys.split('.').filter(|key| !key.is_empty()).map(name).collect();
+        format!("jq -c '{}[]'", if path.is_empty() { "." } else { &path })
+    };
+    match fault {
+        RowsFault::Several { arrays } => {
+            let first = arrays.first().map(String::as_str).unwrap_or_default();
+            Some(format!("save the one that is meant as a file of its own, such as with {}", saved(first)))
+        }
+        RowsFault::Unclear { array } => Some(format!(
+            "save the objects under `{array}` with {}, or leave that key out if each object is a contact",
+            saved(array)
+        )),
+        RowsFault::Keyed { key } => {
+            Some(format!("save its members as a file of their own, such as with {}", saved(key)))
+        }
+        RowsFault::Mixed { array } => {
+            Some(format!("save the contacts in files of one form, such as with {}", saved(array)))
+        }
+        RowsFault::NotObjects { .. } => Some("save the rows as objects, or as CSV".to_owned()),
+        RowsFault::Missing { .. } | RowsFault::Failed => Some(
+            "the input may be incomplete: export it again, or remove that object if it stands for no contacts"
+                .to_owned(),
+        ),
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    let is_word = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
+    name.chars().all(is_word) && !name.starts_with(|sign: char| sign.is_ascii_digit())
 }
 
 /// The error and its causes on one line.

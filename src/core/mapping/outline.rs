@@ -4,7 +4,7 @@ use crate::core::mapping::Mapping;
 use crate::core::mapping::by_name::Column;
 use crate::core::mapping::phone::Country;
 use crate::core::mapping::reading::{Filled, Header, Tagged};
-use crate::core::mapping::rules::{Accept, Blank, Step, TakeWhen};
+use crate::core::mapping::rules::{Accept, Blank, Step, TakeWhen, ValueType};
 use crate::core::mapping::words::Words;
 
 /// One line of a mapping in words.
@@ -71,7 +71,12 @@ fn filled(field: &Filled, country: Option<Country>) -> OutlineLine {
         Accept::Values(values) => format!("one of {}", values.join(", ")),
         Accept::Pattern(pattern) => format!("as `{pattern}`"),
     });
-    how.extend([is_match, required, clears, accept].into_iter().flatten());
+    let value_type = match field.value_type() {
+        ValueType::Text => None,
+        ValueType::Number => Some("sent as a number".to_owned()),
+        ValueType::Boolean => Some("sent as a boolean".to_owned()),
+    };
+    how.extend([value_type, is_match, required, clears, accept].into_iter().flatten());
     OutlineLine::new(field.origin(), format!("field `{}`", field.name()), how)
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Parts<'a> {
     match_fields: &'a [String],
     // First one for each of the match fields, in their order, without a name as long as it has no value; then the others.
     fields: Vec<Field>,
+    // The fields that are sent as text and that the row has in another type.
+    read: Vec<Field>,
     // How many of the match fields have a value.
     matches: usize,
     id: Option<ContactId>,
@@ -49,7 +51,7 @@ impl<'a> Parts<'a> {
         let mut fields = Vec::with_capacity(match_fields.len() + cells);
         fields.resize_with(match_fields.len(), || Field::text("", ""));
         let (clear, tags, remove_tags) = (Vec::new(), Vec::new(), Vec::new());
-        Self { match_fields, fields, matches: 0, id: None, clear, tags, remove_tags }
+        Self { match_fields, fields, read: Vec::new(), matches: 0, id: None, clear, tags, remove_tags }
     }
 
     /// The cell of a column that means what its name says. The text has no blanks around it and is in NFC.
@@ -119,9 +121,21 @@ impl<'a> Parts<'a> {
         if let Some(value) = value(&name, json)?
             && !name.trim().is_empty()
         {
+            let value = self.as_text(&name, value);
             self.field(&name, value);
         }
         Ok(())
+    }
+
+    /// The value of a field as it is sent where no rule gives it a type.
+    pub(super) fn as_text(&mut self, name: &str, value: Value) -> Value {
+        match value {
+            Value::Text(text) => Value::Text(text),
+            typed @ (Value::Bool(_) | Value::Number(_)) => {
+                self.read.push(Field { name: name.into(), value: typed.clone() });
+                typed.into_text()
+            }
+        }
     }
 
     fn field(&mut self, name: &str, value: Value) {
@@ -179,15 +193,15 @@ impl<'a> Parts<'a> {
 
     /// The contact that they are the parts of.
     pub(super) fn contact(self) -> Result<Contact, Flaw> {
-        let Self { id, mut fields, matches, clear, tags, remove_tags, .. } = self;
+        let Self { id, mut fields, read, matches, clear, tags, remove_tags, .. } = self;
         if matches < self.match_fields.len() {
             fields.retain(|field| !field.name.is_empty());
         }
-        Contact::of(id, fields, matches, clear, tags, remove_tags)
+        Contact::of(id, fields, &read, matches, clear, tags, remove_tags)
     }
 }
 
-/// The value that JSON holds for a field; `None` when it is blank.
+/// The value that JSON holds for a field, in its own type; `None` when it is blank.
 pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal> {
     let value = match json {
         Json::Null => return Ok(None),

@@ -11,9 +11,9 @@ use crate::core::mapping::parts::{Parts, Refusal, parted, tags, value};
 use crate::core::mapping::path::Path;
 use crate::core::mapping::phone::Country;
 use crate::core::mapping::rules::{
-    Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen,
+    Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen, ValueType,
 };
-use crate::core::mapping::steps::{Unfit, apply, check};
+use crate::core::mapping::steps::{Unfit, apply, check, typed};
 use crate::core::mapping::template::Template;
 use crate::core::mapping::words::Words;
 use crate::core::model::{ContactId, Value};
@@ -189,6 +189,7 @@ pub(super) struct Filled {
     matched: Option<usize>,
     from: From,
     steps: Vec<Step>,
+    value_type: ValueType,
     blank: Blank,
     required: bool,
     accept: Option<Accept>,
@@ -219,8 +220,8 @@ impl Filled {
             }
         };
         let matched = match_fields.iter().position(|field| name == *field);
-        let FieldRule { steps, blank, required, accept, .. } = rule.clone();
-        Ok(Self { name, matched, from, steps, blank, required, accept })
+        let FieldRule { steps, value_type, blank, required, accept, .. } = rule.clone();
+        Ok(Self { name, matched, from, steps, value_type, blank, required, accept })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -243,6 +244,10 @@ impl Filled {
 
     pub(super) fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    pub(super) const fn value_type(&self) -> ValueType {
+        self.value_type
     }
 
     pub(super) const fn is_match(&self) -> bool {
@@ -286,6 +291,10 @@ impl Filled {
                 if let Some(accept) = &self.accept {
                     check(accept, &value.text()).map_err(unfit)?;
                 }
+                let value = match self.value_type {
+                    ValueType::Text => parts.as_text(&self.name, value),
+                    ValueType::Number | ValueType::Boolean => typed(&value, self.value_type).map_err(unfit)?,
+                };
                 match self.matched {
                     Some(place) => parts.matched(place, value),
                     None => parts.other(&self.name, value),

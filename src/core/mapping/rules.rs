@@ -4,7 +4,7 @@ pub use crate::core::mapping::date::{BadDateForm, DateForm};
 pub use crate::core::mapping::pattern::{BadPattern, Pattern};
 pub use crate::core::mapping::phone::{Country, UnknownCountry};
 pub use crate::core::mapping::template::{BadTemplate, Template};
-pub use crate::core::mapping::words::{TAG_SEPARATORS, Table, WordTwice, Words, YES};
+pub use crate::core::mapping::words::{FALSE, TAG_SEPARATORS, TRUE, Table, WordTwice, Words, YES};
 
 use crate::core::model::Value;
 
@@ -52,8 +52,10 @@ pub struct FieldRule {
     pub name: String,
     /// Where the value comes from.
     pub origin: Origin,
-    /// What is made of it, in this order. A value from JSON keeps its type when nothing is.
+    /// What is made of it, in this order.
     pub steps: Vec<Step>,
+    /// The JSON type in which it is sent.
+    pub value_type: ValueType,
     /// What a blank value means.
     pub blank: Blank,
     /// Whether a row without a value is set aside.
@@ -71,6 +73,7 @@ impl FieldRule {
             name: name.into(),
             origin: Origin::Column(column.into()),
             steps: Vec::new(),
+            value_type: ValueType::Text,
             blank: Blank::Keep,
             required: false,
             accept: None,
@@ -116,6 +119,19 @@ pub enum Step {
     Default(String),
     /// Nothing, where one of these words stands.
     Null(Words),
+}
+
+/// The JSON type in which a value is sent (API.md, trap 11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValueType {
+    /// A string, as in every documented request. A number of JSON input is its exact decimal then, without an exponent or
+    /// trailing zeros; a boolean is `true` or `false`.
+    #[default]
+    Text,
+    /// A number. A text that is none, or that has more digits than a JSON number keeps, rejects the row.
+    Number,
+    /// `true` or `false`. A text that is none of [`TRUE`] and [`FALSE`] rejects the row.
+    Boolean,
 }
 
 /// What a blank value means.

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::core::decimal::Decimal;
 use crate::core::mapping::date::{DateForm, NoDate};
 use crate::core::mapping::phone::{Country, e164};
-use crate::core::mapping::rules::{Accept, Step};
+use crate::core::mapping::rules::{Accept, FALSE, Step, TRUE, ValueType, Words};
+use crate::core::model::Value;
 
 /// What a text should have been, and what it was instead. It does not repeat the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,35 @@ pub(super) fn check(accept: &Accept, text: &str) -> Result<(), Unfit> {
         Accept::Pattern(pattern) if pattern.describes(text) => Ok(()),
         Accept::Pattern(pattern) => {
             Err(Unfit { expected: format!("a value of the pattern `{pattern}`"), found: "another" })
+        }
+    }
+}
+
+/// A value in the type in which its field is sent.
+pub(super) fn typed(value: &Value, value_type: ValueType) -> Result<Value, Unfit> {
+    let text = value.text();
+    match value_type {
+        ValueType::Text => Ok(value.clone().into_text()),
+        ValueType::Number => {
+            let unfit = |found| Unfit { expected: "a number".to_owned(), found };
+            let decimal = match value {
+                Value::Bool(_) => return Err(unfit("a boolean")),
+                Value::Text(_) | Value::Number(_) => Decimal::of_words(&text),
+            };
+            let is_scientific = Decimal::of_json(&text).is_some();
+            let none = if is_scientific { "one in scientific notation, which may be rounded" } else { "other text" };
+            let number = decimal.ok_or_else(|| unfit(none))?.number();
+            number.map(Value::Number).ok_or_else(|| unfit("one with more digits than a JSON number keeps"))
+        }
+        ValueType::Boolean => {
+            let is = |words: &[&str]| Words::new(words).have(&text);
+            match (is(&TRUE), is(&FALSE)) {
+                (true, _) => Ok(Value::Bool(true)),
+                (false, true) => Ok(Value::Bool(false)),
+                (false, false) => {
+                    Err(Unfit { expected: "true or false (or yes, no, 1, 0)".to_owned(), found: "another value" })
+                }
+            }
         }
     }
 }
@@ -201,6 +232,49 @@ mod tests {
             "31/02/2024",
             "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a day or a time that there is not",
         );
+    }
+
+    #[test]
+    fn a_value_is_sent_in_the_type_of_its_field() {
+        use ValueType::{Boolean, Number, Text};
+        let check = |json: &str, value_type: ValueType, expected: &str| {
+            let value: Value = serde_json::from_str(json).unwrap();
+            let found = match typed(&value, value_type) {
+                Ok(value) => serde_json::to_string(&value).unwrap(),
+                Err(Unfit { expected, found }) => format!("expected {expected}, found {found}"),
+            };
+            assert_eq!(found, expected, "{json} {value_type:?}");
+        };
+        for (json, text) in [("1e3", "1000"), ("-0", "0"), ("1.50", "1.5"), ("5.0", "5"), ("true", "true")] {
+            check(json, Text, &format!("{text:?}"));
+        }
+        check("12345678901234567890", Text, r#""12345678901234567890""#);
+        check(r#""1e3""#, Text, r#""1e3""#);
+        check(r#""1.50""#, Text, r#""1.50""#);
+        for (json, number) in
+            [(r#""5""#, "5"), ("5", "5"), ("5.0", "5"), (r#""007""#, "7"), (r#""1.50""#, "1.5"), ("1e3", "1000")]
+        {
+            check(json, Number, number);
+        }
+        let number = "expected a number, found";
+        check(r#""five""#, Number, &format!("{number} other text"));
+        check(r#""1,5""#, Number, &format!("{number} other text"));
+        check("true", Number, &format!("{number} a boolean"));
+        check(r#""1e3""#, Number, &format!("{number} one in scientific notation, which may be rounded"));
+        let digits = format!("{number} one with more digits than a JSON number keeps");
+        check(r#""123456789012345678901""#, Number, &digits);
+        for word in ["true", "TRUE", "yes", "Y", "1", "S\u{ed}", "si", "s", "sim", "verdadero", "verdadeiro"] {
+            check(&format!("{word:?}"), Boolean, "true");
+        }
+        for word in ["false", "False", "no", "N", "0", "n\u{e3}o", "nao", "falso"] {
+            check(&format!("{word:?}"), Boolean, "false");
+        }
+        for (json, flag) in [("true", "true"), ("false", "false"), ("1", "true"), ("0", "false")] {
+            check(json, Boolean, flag);
+        }
+        for json in ["2", r#""perhaps""#, r#""x""#, "0.5"] {
+            check(json, Boolean, "expected true or false (or yes, no, 1, 0), found another value");
+        }
     }
 
     #[test]

@@ -8,6 +8,12 @@ pub const TAG_SEPARATORS: [char; 3] = [';', '|', ','];
 /// What people write for yes in English, Spanish and Portuguese.
 pub const YES: [&str; 11] = ["yes", "y", "true", "1", "x", "s\u{ed}", "si", "s", "sim", "verdadero", "verdadeiro"];
 
+/// The texts that are true in a field of booleans: English, Spanish and Portuguese.
+pub const TRUE: [&str; 10] = ["true", "yes", "y", "1", "s\u{ed}", "si", "s", "sim", "verdadero", "verdadeiro"];
+
+/// The texts that are false in a field of booleans.
+pub const FALSE: [&str; 7] = ["false", "no", "n", "0", "n\u{e3}o", "nao", "falso"];
+
 /// Words that a cell is compared with, whatever their capitals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(Vec<String>);

@@ -20,6 +20,7 @@ pub struct Detected {
     pub(super) sheet: Option<SheetRead>,
     pub(super) unnamed: Vec<usize>,
     pub(super) header: bool,
+    pub(super) rows_path: Vec<String>,
     pub(super) notices: Notices,
 }
 
@@ -81,6 +82,12 @@ impl Detected {
         self.header
     }
 
+    /// The keys that lead from an object of the input to the array of its rows, joined by dots; `None` where its objects
+    /// are the rows.
+    pub fn rows_under(&self) -> Option<String> {
+        (!self.rows_path.is_empty()).then(|| self.rows_path.join("."))
+    }
+
     /// What was noticed in the rows that were read so far.
     pub fn notices(&self) -> Vec<Notice> {
         self.notices.all()
@@ -101,7 +108,7 @@ impl Detected {
     }
 
     /// What is to be said because a person could not know it from the name, or because it may be a wrong guess; `None` for
-    /// UTF-8 with commas, JSON, and a single sheet. Each part follows a name: `contacts.csv: read as …`.
+    /// UTF-8 with commas, JSON whose objects are the rows, and a single sheet. Each part follows a name: `contacts.csv: read as …`.
     pub fn remark(&self) -> Option<String> {
         let mut parts = Vec::new();
         if let Some(Packing::Zip(name)) = &self.packing {
@@ -119,6 +126,9 @@ impl Detected {
         }
         if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
             parts.push(format!("read from sheet `{}`, one of {}", sheet.name, sheet.of));
+        }
+        if let Some(keys) = self.rows_under() {
+            parts.push(format!("rows read from `{}`", keys.escape_debug()));
         }
         parts.extend(self.ignored());
         (!parts.is_empty()).then(|| parts.join("; "))
@@ -143,6 +153,9 @@ impl fmt::Display for Detected {
         }
         if let Some(sheet) = &self.sheet {
             write!(f, ", sheet `{}` of {}", sheet.name, sheet.of)?;
+        }
+        if let Some(keys) = self.rows_under() {
+            write!(f, ", rows under `{}`", keys.escape_debug())?;
         }
         if !self.header && self.format.has_header() {
             f.write_str(", no header")?;

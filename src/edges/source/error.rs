@@ -120,6 +120,14 @@ pub enum SourceFault {
         /// What stands there.
         found: String,
     },
+    /// Where the rows of JSON are cannot be told, or not all of them could be.
+    #[error("{fault}")]
+    Rows {
+        /// The line of the object.
+        line: u64,
+        /// What is wrong with it.
+        fault: RowsFault,
+    },
     /// The header names no column.
     #[error("expected names of columns, found a header of blanks")]
     Nameless {
@@ -162,6 +170,71 @@ pub enum SourceFault {
     },
 }
 
+/// Why the objects of a JSON input cannot be read as rows, nor as objects that hold rows under a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowsFault {
+    /// An object holds several arrays that may be the rows.
+    #[error("expected one array of objects, found several that may be the rows: {}", Quoted(arrays))]
+    Several {
+        /// The keys that lead to them, joined by dots.
+        arrays: Vec<String>,
+    },
+    /// An object may be a contact with an array in it, or hold contacts in the array.
+    #[error(
+        "expected a contact or an object that holds contacts, found one that may be either, with objects under `{array}`"
+    )]
+    Unclear {
+        /// The keys that lead to the array, joined by dots.
+        array: String,
+    },
+    /// The rows are no objects.
+    #[error("expected an array of objects under `{array}`, found an array of {found}")]
+    NotObjects {
+        /// The keys that lead to the array, joined by dots.
+        array: String,
+        /// What is in it.
+        found: &'static str,
+    },
+    /// The rows are the members of an object.
+    #[error("expected an array of objects{}, found an object with a key for each of them", Under(key))]
+    Keyed {
+        /// The keys that lead to the object, joined by dots; empty for the object itself.
+        key: String,
+    },
+    /// An object that holds rows stands where a row should be.
+    #[error("expected a row, found an object that holds rows under `{array}`")]
+    Mixed {
+        /// The keys that lead to its rows, joined by dots.
+        array: String,
+    },
+    /// An object has no rows where those before it have them.
+    #[error("expected rows under `{array}`, as in the object that the input begins with, found an object without them")]
+    Missing {
+        /// The keys that lead to the rows, joined by dots.
+        array: String,
+    },
+    /// The object is the answer to a request that failed.
+    #[error("expected rows, found the answer to a request that failed: the input may lack the rows of that request")]
+    Failed,
+}
+
+struct Under<'a>(&'a str);
+
+impl fmt::Display for Under<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, " under `{}`", self.0) }
+    }
+}
+
+struct Quoted<'a>(&'a [String]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.0.iter().map(|name| format!("`{name}`")).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
 impl SourceError {
     pub(super) fn new(name: &str, fault: SourceFault) -> Self {
         Self { name: name.to_owned(), fault }
@@ -189,6 +262,7 @@ impl SourceFault {
         match self {
             Self::Read { line, .. }
             | Self::Json { line, .. }
+            | Self::Rows { line, .. }
             | Self::Nameless { line }
             | Self::ColumnTwice { line, .. }
             | Self::Encoding { line, .. }

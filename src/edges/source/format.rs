@@ -13,7 +13,8 @@ pub enum Format {
     Tsv,
     /// One JSON object a line.
     Jsonl,
-    /// A JSON array of objects, or the platform's own answer: an object whose `data` is such an array, or one such object.
+    /// A JSON array of objects, objects one after the other, or objects that hold such an array under a key, as the pages of
+    /// an API's answers do.
     Json,
     /// A spreadsheet of Excel.
     Xlsx,

@@ -1,40 +1,88 @@
-//! Rows of a JSON text: the objects of an array, or those of the platform's own answers, one after the other.
+//! Rows of a JSON text: objects in an array, objects that follow each other, or objects in an array under a key, as in the
+//! pages of an API's answers (`nesting` tells which).
 //!
-//! The text is parted into its elements as it comes, and each is parsed by itself. A row that is JSON and no contact is
-//! set aside; what is no JSON ends the reading, because nobody can tell where in it the next row begins.
+//! The text is parted into its elements as it comes, and each is parsed by itself, so that memory is bounded by a row and
+//! not by an array. A row that is JSON and no contact is rejected; a fault of JSON ends the reading, because where the
+//! next row begins cannot be known.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::BufRead;
 
 use serde::de::IgnoredAny;
 
 use super::lines::Lines;
+use super::nesting::Beside;
 use super::object::Object;
-use super::{Bytes, MAX_ROW, Row, SourceFault, raw_row, sniff, too_long};
+use super::{Bytes, MARK, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, sniff, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
+
+/// How many values beside the rows of an object are remembered. An answer has a few; more are those of a contact.
+const VALUES_BESIDE: usize = 32;
 
 /// The rows of a JSON text.
 pub(super) struct Rows {
     bytes: Bytes,
     place: Place,
-    level: Level,
+    // The keys that lead from an object to the array of its rows; none when the objects are the rows.
+    path: Vec<String>,
+    begun: Begun,
+    // What is open around the next element, outermost first.
+    open: Vec<Open>,
     object: Object,
+    before: nesting::Rows,
+    // Values beside the rows: how far down the path, their keys and digests.
+    beside: Vec<(usize, String, u64)>,
     // The element that is looked at.
     text: Vec<u8>,
     row: u64,
 }
 
-/// What is open around the next element.
+/// What the text holds, as far as it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    Nothing,
+    /// Objects, which follow each other.
+    Objects,
+    /// Arrays, which follow each other.
+    Arrays,
+}
+
+/// An array or an object of which not all elements were read.
 #[derive(Clone, Copy, Debug)]
-enum Level {
-    /// Nothing. Objects may follow each other, as the pages of an answer that were saved one after the other do.
-    Top { begun: bool },
-    /// An array: the whole text, or the contacts of an answer.
-    Array { first: bool, answer: bool },
-    /// An answer whose contacts were read.
-    AfterAnswer,
-    /// The array that is the whole text is closed.
-    End,
+enum Open {
+    /// An array. Its elements are rows, or objects that hold rows, or arrays of rows.
+    Array { is_first: bool, of: Elements },
+    /// An object on the way to the rows.
+    Object(Around),
+}
+
+/// An object on the way to the rows.
+#[derive(Clone, Copy, Debug)]
+struct Around {
+    /// How many keys down the path.
+    depth: usize,
+    /// The line on which it begins.
+    line: u64,
+    /// Whether none of its keys was read.
+    is_first: bool,
+    /// Whether the next key of the path was.
+    is_found: bool,
+    /// Whether it has values that a contact may have.
+    is_unclear: bool,
+}
+
+/// What the elements of an array are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Elements {
+    /// Not known before the first.
+    Unknown,
+    /// Rows, or objects that hold rows when there is a path.
+    Objects,
+    /// Arrays of such.
+    Arrays,
+    /// Rows, at the end of the path.
+    Rows,
 }
 
 /// Where in the text the next byte is.
@@ -56,12 +104,16 @@ struct Part {
 }
 
 impl Rows {
-    pub(super) fn new(bytes: Bytes) -> Self {
+    pub(super) fn new(bytes: Bytes, path: Vec<String>) -> Self {
         Self {
             bytes,
             place: Place::default(),
-            level: Level::Top { begun: false },
+            path,
+            begun: Begun::Nothing,
+            open: Vec::new(),
             object: Object::default(),
+            before: nesting::Rows::default(),
+            beside: Vec::new(),
             text: Vec::new(),
             row: 0,
         }
@@ -75,93 +127,196 @@ impl Rows {
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, SourceFault> {
         loop {
             let next = self.skip_blanks()?;
-            match (self.level, next) {
-                (Level::Top { begun: true } | Level::End, None) => return Ok(None),
-                (Level::Top { begun: false }, None) => return Err(SourceFault::EmptyJson),
-                (Level::Top { begun: false }, Some(b'[')) => self.enter(Level::Array { first: true, answer: false })?,
-                (Level::Top { .. }, Some(b'{')) => {
-                    if let Some(row) = self.top_object()? {
-                        return Ok(Some(row));
-                    }
-                }
-                (Level::Top { begun }, Some(_)) => {
-                    return Err(self.expected(if begun { "another object" } else { "an array or an object" }, next));
-                }
-                (Level::Array { answer, .. }, Some(b']')) => {
-                    self.enter(if answer { Level::AfterAnswer } else { Level::End })?;
-                }
-                (Level::Array { first: true, answer }, Some(_)) => {
-                    self.level = Level::Array { first: false, answer };
-                    return self.element().map(Some);
-                }
-                (Level::Array { first: false, .. }, Some(b',')) => {
-                    self.take()?;
-                    self.skip_blanks()?;
-                    return self.element().map(Some);
-                }
-                (Level::Array { first: true, .. }, None) => return Err(self.expected("a value or `]`", next)),
-                (Level::Array { .. }, None | Some(_)) => return Err(self.expected("`,` or `]`", next)),
-                (Level::AfterAnswer, Some(b'}')) => self.enter(Level::Top { begun: true })?,
-                (Level::AfterAnswer, Some(b',')) => {
-                    self.take()?;
-                    if self.key()? {
-                        return Err(self.expected("the key `data` once in an answer", Some(b'"')));
-                    }
-                    self.pass_over()?;
-                }
-                (Level::AfterAnswer, None | Some(_)) => return Err(self.expected("`,` or `}`", next)),
-                (Level::End, Some(_)) => return Err(self.expected("nothing after the array", next)),
+            let row = match self.open.last().copied() {
+                None if next.is_none() && self.begun != Begun::Nothing => return Ok(None),
+                None => self.top(next)?,
+                Some(Open::Array { is_first, of }) => self.in_array(next, is_first, of)?,
+                Some(Open::Object(around)) => self.in_object(next, around)?,
+            };
+            if row.is_some() {
+                return Ok(row);
             }
         }
     }
 
-    // A contact of its own is its row; the rows of an answer come after its first keys.
-    fn top_object(&mut self) -> Result<Option<Row>, SourceFault> {
-        self.level = Level::Top { begun: true };
-        if !sniff::is_answer(self.bytes.look(sniff::SAMPLE).bytes) {
-            return self.element().map(Some);
-        }
-        self.take()?;
-        while !self.key()? {
-            self.pass_over()?;
-            match self.skip_blanks()? {
-                Some(b',') => self.take()?,
-                next => return Err(self.expected("`,`", next)),
+    fn top(&mut self, next: Option<u8>) -> Result<Option<Row>, SourceFault> {
+        if next == MARK.first().copied() && self.bytes.look(MARK.len()).bytes.starts_with(MARK) {
+            // That of a further file.
+            for _ in MARK {
+                self.take()?;
             }
-        }
-        if self.skip_blanks()? == Some(b'[') {
-            self.enter(Level::Array { first: true, answer: true })?;
             return Ok(None);
         }
-        self.level = Level::AfterAnswer;
-        self.element().map(Some)
+        match (self.begun, next) {
+            (Begun::Nothing, None) => Err(SourceFault::EmptyJson),
+            (Begun::Nothing | Begun::Arrays, Some(b'[')) => {
+                self.begun = Begun::Arrays;
+                self.enter(Open::Array { is_first: true, of: Elements::Unknown })
+            }
+            (Begun::Nothing | Begun::Objects, Some(b'{')) => {
+                self.begun = Begun::Objects;
+                self.object(false)
+            }
+            (Begun::Nothing, Some(_)) => Err(self.expected("an array or an object", next)),
+            (Begun::Objects, None | Some(_)) => Err(self.expected("another object", next)),
+            (Begun::Arrays, None | Some(_)) => Err(self.expected("nothing after the array", next)),
+        }
     }
 
-    // A key and its colon; whether it is the key of an answer's contacts.
-    fn key(&mut self) -> Result<bool, SourceFault> {
+    fn in_array(&mut self, next: Option<u8>, is_first: bool, of: Elements) -> Result<Option<Row>, SourceFault> {
+        let first = match next {
+            Some(b']') => {
+                self.open.pop();
+                return self.take().map(|()| None);
+            }
+            Some(b',') if !is_first => {
+                self.take()?;
+                self.skip_blanks()?
+            }
+            Some(_) if is_first => next,
+            None | Some(_) => {
+                return Err(self.expected(if is_first { "a value or `]`" } else { "`,` or `]`" }, next));
+            }
+        };
+        let of = if of == Elements::Unknown { self.elements() } else { of };
+        if let Some(array) = self.open.last_mut() {
+            *array = Open::Array { is_first: false, of };
+        }
+        match (of, first) {
+            (Elements::Arrays, Some(b'[')) => self.enter(Open::Array { is_first: true, of: Elements::Objects }),
+            (Elements::Objects | Elements::Arrays, Some(b'{')) => self.object(true),
+            (Elements::Unknown | Elements::Objects | Elements::Arrays | Elements::Rows, None | Some(_)) => {
+                self.element(true).map(Some)
+            }
+        }
+    }
+
+    // What the elements of the array that was just begun are, by the first.
+    fn elements(&mut self) -> Elements {
+        let start = self.bytes.look(sniff::SAMPLE).bytes;
+        let is_array_of_objects =
+            start.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"));
+        if is_array_of_objects { Elements::Arrays } else { Elements::Objects }
+    }
+
+    // An object that is a row, or that holds some.
+    fn object(&mut self, in_array: bool) -> Result<Option<Row>, SourceFault> {
+        if self.path.is_empty() {
+            return self.element(in_array).map(Some);
+        }
+        self.enter_object(0)
+    }
+
+    fn enter_object(&mut self, depth: usize) -> Result<Option<Row>, SourceFault> {
+        let line = self.place.lines.number();
+        self.enter(Open::Object(Around { depth, line, is_first: true, is_found: false, is_unclear: false }))
+    }
+
+    fn in_object(&mut self, next: Option<u8>, around: Around) -> Result<Option<Row>, SourceFault> {
+        let Around { depth, line, is_first, is_found, .. } = around;
+        match next {
+            Some(b'}') => {
+                let array = self.path.join(".");
+                if !is_found {
+                    return Err(SourceFault::Rows { line, fault: RowsFault::Missing { array } });
+                }
+                if around.is_unclear {
+                    return Err(SourceFault::Rows { line, fault: RowsFault::Unclear { array } });
+                }
+                self.open.pop();
+                return self.take().map(|()| None);
+            }
+            Some(b',') if !is_first => self.take()?,
+            Some(_) if is_first => {}
+            None | Some(_) => return Err(self.expected("`,` or `}`", next)),
+        }
+        let key = self.key()?;
+        let is_on_path = self.path.get(depth) == Some(&key);
+        if is_on_path && is_found {
+            return Err(self.expected("the key of the rows once in an object", Some(b':')));
+        }
+        self.colon()?;
+        let next = self.skip_blanks()?;
+        let is_last = depth + 1 == self.path.len();
+        let is_opened = is_on_path && matches!(next, Some(b'{' | b'['));
+        let is_unclear = !is_opened && self.beside(depth, &key, is_on_path)?;
+        if let Some(Open::Object(object)) = self.open.last_mut() {
+            object.is_first = false;
+            object.is_found |= is_on_path;
+            object.is_unclear |= is_unclear;
+        }
+        match next {
+            Some(b'[') if is_opened && is_last => self.enter(Open::Array { is_first: true, of: Elements::Rows }),
+            // One row, which some programs write without an array around it.
+            Some(b'{') if is_opened && is_last => {
+                let row = self.element(false)?;
+                if let Row::Record(Record { line, .. }) = row {
+                    nesting::check_single(&self.text).map_err(|fault| SourceFault::Rows { line, fault })?;
+                }
+                Ok(Some(row))
+            }
+            Some(b'{') if is_opened => self.enter_object(depth + 1),
+            Some(b'[') if is_opened => {
+                let fault = RowsFault::Missing { array: self.path.join(".") };
+                Err(SourceFault::Rows { line: self.place.lines.number(), fault })
+            }
+            None | Some(_) => Ok(None),
+        }
+    }
+
+    // A value that is no row: one that describes the answer, or null in place of the rows. True when it may be a value of a
+    // contact.
+    fn beside(&mut self, depth: usize, key: &str, is_on_path: bool) -> Result<bool, SourceFault> {
+        let part = self.part()?;
+        self.check(&part)?;
+        let line = part.line;
+        if is_on_path {
+            let fault = RowsFault::Missing { array: self.path.join(".") };
+            return if self.text == b"null" { Ok(false) } else { Err(SourceFault::Rows { line, fault }) };
+        }
+        let beside = nesting::check_beside(&self.path, depth, key, &self.text);
+        Ok(match beside.map_err(|fault| SourceFault::Rows { line, fault })? {
+            Beside::Description => false,
+            Beside::Value => self.is_another(depth, key),
+            Beside::OfContact => true,
+        })
+    }
+
+    // Whether an object before has another value under this key.
+    fn is_another(&mut self, depth: usize, key: &str) -> bool {
+        let mut value = DefaultHasher::new();
+        self.text.hash(&mut value);
+        let value = value.finish();
+        match self.beside.iter().find(|(at, name, _)| *at == depth && name == key) {
+            Some((_, _, known)) => *known != value,
+            None if self.beside.len() < VALUES_BESIDE => {
+                self.beside.push((depth, key.to_owned(), value));
+                false
+            }
+            None => true,
+        }
+    }
+
+    fn key(&mut self) -> Result<String, SourceFault> {
         match self.skip_blanks()? {
             Some(b'"') => {}
             next => return Err(self.expected("a key", next)),
         }
         let part = self.part()?;
         self.check(&part)?;
-        let is_answer = self.text.strip_prefix(b"\"").and_then(|key| key.strip_suffix(b"\""));
-        let is_answer = is_answer.is_some_and(|key| key == sniff::ANSWER.as_bytes());
+        // A key that is no UTF-8 is not on the path.
+        Ok(serde_json::from_slice(&self.text).unwrap_or_default())
+    }
+
+    fn colon(&mut self) -> Result<(), SourceFault> {
         match self.skip_blanks()? {
-            Some(b':') => self.take()?,
-            next => return Err(self.expected("`:`", next)),
+            Some(b':') => self.take(),
+            next => Err(self.expected("`:`", next)),
         }
-        Ok(is_answer)
     }
 
-    // A value that is nobody's.
-    fn pass_over(&mut self) -> Result<(), SourceFault> {
-        self.skip_blanks()?;
-        let part = self.part()?;
-        self.check(&part)
-    }
-
-    fn element(&mut self) -> Result<Row, SourceFault> {
+    // A row. As an element of an array it is one for sure, unless it plainly holds rows.
+    fn element(&mut self, in_array: bool) -> Result<Row, SourceFault> {
         self.row += 1;
         let part = self.part()?;
         let (row, line) = (self.row, part.line);
@@ -170,7 +325,11 @@ impl Rows {
             return Ok(Row::Rejected(too_long(row, line)));
         }
         match self.object.read(&self.text) {
-            Ok(object) => Ok(Row::Record(Record { row, line, cells: Cells::Object(object) })),
+            Ok(object) => {
+                let checked = self.before.check(&object, &self.text, in_array);
+                checked.map_err(|fault| SourceFault::Rows { line, fault })?;
+                Ok(Row::Record(Record { row, line, cells: Cells::Object(object) }))
+            }
             Err(flaw) => {
                 self.check(&part)?;
                 Ok(Row::Rejected(Rejection { row, line, column: flaw.column, reason: flaw.reason }))
@@ -249,9 +408,10 @@ impl Rows {
         Ok(())
     }
 
-    fn enter(&mut self, level: Level) -> Result<(), SourceFault> {
-        self.level = level;
-        self.take()
+    // The bracket that was looked at.
+    fn enter(&mut self, open: Open) -> Result<Option<Row>, SourceFault> {
+        self.open.push(open);
+        self.take().map(|()| None)
     }
 
     fn expected(&self, expected: &'static str, found: Option<u8>) -> SourceFault {
@@ -417,7 +577,7 @@ mod tests {
         check("{\"data\":[{\"id\":1}]}\n{\"data\":[]}{\"data\":[{\"id\":2}]}\n", &["1 id=1", "2 id=2"]);
         check(
             "{\"data\":[],\"data\":[]}",
-            &["in.json:1: expected the key `data` once in an answer at byte 19, found `\"`"],
+            &["in.json:1: expected the key of the rows once in an object at byte 18, found `:`"],
         );
         check("{\"data\":[]", &["in.json:1: expected `,` or `}` at byte 11, found the end of the file"]);
         check("{\"data\":[], 1}", &["in.json:1: expected a key at byte 13, found `1`"]);
@@ -427,6 +587,8 @@ mod tests {
 
     #[test]
     fn objects_may_follow_each_other() {
+        check("{\"a\":1}\n\u{feff}{\"a\":2}\u{feff}", &["1 a=1", "2 a=2"]);
+        check("[{\"a\":1}]\n\u{feff}[{\"a\":2}]\n", &["1 a=1", "2 a=2"]);
         check("{\n\"a\":1\n}\n{\n\"a\":2,\"data\":[1]\n}", &["1 a=1", "4 a=2 data=[1]"]);
         check("{\"a\":1} x", &["1 a=1", "in.json:1: expected another object at byte 9, found `x`"]);
     }

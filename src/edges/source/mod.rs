@@ -23,6 +23,7 @@ mod format;
 mod json;
 mod jsonl;
 mod lines;
+mod nesting;
 mod notice;
 mod object;
 mod open;
@@ -49,7 +50,7 @@ use crate::core::record::{Cells, Record};
 
 pub use self::detected::{Detected, SheetRead};
 pub use self::encoding::{Charset, UnknownCharset};
-pub use self::error::{SourceError, SourceFault};
+pub use self::error::{RowsFault, SourceError, SourceFault};
 pub use self::format::{Format, UnknownFormat};
 pub use self::notice::{Notice, NoticeKind};
 pub use self::open::Input;
@@ -59,6 +60,9 @@ pub use self::peel::Packing;
 /// The longest row that is read, in bytes. A contact is thousands of times smaller; but a file without line breaks, or a
 /// quote that is never closed, makes one row of the whole file, and that must not fill the memory.
 pub const MAX_ROW: usize = 16 * 1024 * 1024;
+
+/// The byte order mark of UTF-8. Where JSON files were put together, it stands between them too.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// One data row of the input. Blank lines are no rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -216,6 +220,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 sheet,
                 unnamed,
                 header,
+                rows_path: Vec::new(),
                 notices: Notices::default(),
             };
             return Ok((Rows::Sheet(rows), detected));
@@ -224,8 +229,9 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
     let mark = Charset::of_mark(raw.look(4).bytes).is_some_and(|(_, length)| length > 0);
     let found = Found::default();
     let notices = Notices::default();
-    let (format, text) = text_layer(raw, named, told, &found)?;
+    let (format, mut text) = text_layer(raw, named, told, &found)?;
     check_meaning(told, format)?;
+    let rows_path = if format.has_header() { Vec::new() } else { nesting::rows_path(&mut text)? };
     let detected = |format, delimiter, unnamed: &[usize], header| Detected {
         format,
         packing,
@@ -236,11 +242,18 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         sheet: None,
         unnamed: unnamed.to_vec(),
         header,
+        rows_path: rows_path.clone(),
         notices: notices.clone(),
     };
     match format {
-        Format::Jsonl => Ok((Rows::Jsonl(jsonl::Rows::new(text)), detected(format, None, &[], false))),
-        Format::Json => Ok((Rows::Json(json::Rows::new(text)), detected(format, None, &[], false))),
+        // Objects that hold rows are longer than a row may be.
+        Format::Jsonl if rows_path.is_empty() => {
+            Ok((Rows::Jsonl(jsonl::Rows::new(text)), detected(format, None, &[], false)))
+        }
+        Format::Jsonl | Format::Json => {
+            let detected = detected(format, None, &[], false);
+            Ok((Rows::Json(json::Rows::new(text, rows_path)), detected))
+        }
         Format::Xlsx | Format::Ods => Err(SourceFault::NotAsTold { expected: format, found: Format::Csv }),
         Format::Csv | Format::Tsv => {
             let rows = Box::new(csv::Rows::new(text, found.clone(), told)?);

@@ -1,8 +1,8 @@
 //! One JSON object into cells, refusing what `serde_json` would change without a word: of two equal keys it keeps the
 //! last, and a number that does not fit becomes its nearest neighbour.
 //!
-//! Digits are checked here instead of kept with `serde_json`'s `arbitrary_precision`: that feature holds for the whole
-//! program, and turns every number inside a tagged or untagged enum (the core's `Value` is one) into a map.
+//! A number with more digits than a float keeps becomes text, which is how values are sent. `serde_json`'s
+//! `arbitrary_precision` would keep them too, but that feature holds for the whole program, and turns every number inside a tagged or untagged enum (the core's `Value` is one) into a map.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,15 +12,13 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::error::Category;
 use serde_json::{Map, Number, Value};
 
-/// As many significant digits as the shortest writing of a float ever has. One with more was not written by a program
-/// that computes in floats, and would lose digits.
-const FLOAT_DIGITS: usize = 17;
+use crate::core::decimal::{Decimal, PLAIN_DIGITS};
 
 /// How many keys may be missing, compared with the row before, for the key after them still to be found there.
 const LOOKAHEAD: usize = 8;
 
 /// The keys of a row with their values, in the file's order.
-type Cells = Vec<(Arc<str>, Value)>;
+pub(super) type Cells = Vec<(Arc<str>, Value)>;
 
 /// A reader of objects. It remembers the keys of the last one, because rows mostly have the same.
 #[derive(Debug, Default)]
@@ -36,8 +34,18 @@ pub(super) struct Flaw {
 }
 
 impl Object {
-    /// Reads one object that fills `text`, but for white space around it.
+    /// Reads one object that fills `text`, except for white space around it. A number that a float would not keep exactly is
+    /// read as text.
     pub(super) fn read(&mut self, text: &[u8]) -> Result<Cells, Flaw> {
+        let (cells, has_float) = self.parse(text)?;
+        if has_float && let Some(exact) = exact_numbers(text)? {
+            return Ok(self.parse(&exact)?.0);
+        }
+        Ok(cells)
+    }
+
+    // The cells, and whether some number in them is a float.
+    fn parse(&mut self, text: &[u8]) -> Result<(Cells, bool), Flaw> {
         let mut found = Findings::default();
         let mut parser = serde_json::Deserializer::from_slice(text);
         let top = Top { keys: &self.keys, found: &mut found };
@@ -46,9 +54,6 @@ impl Object {
             Some(key) => twice(key),
             None => flaw(text, &error),
         })?;
-        if found.float {
-            check_digits(text)?;
-        }
         if found.new_keys {
             let mut keys = HashSet::with_capacity(cells.len());
             if let Some((key, _)) = cells.iter().find(|(key, _)| !keys.insert(key)) {
@@ -56,7 +61,7 @@ impl Object {
             }
             self.keys = cells.iter().map(|(key, _)| Arc::clone(key)).collect();
         }
-        Ok(cells)
+        Ok((cells, found.float))
     }
 }
 
@@ -234,33 +239,52 @@ fn kind(text: &[u8]) -> &'static str {
     }
 }
 
-// Looks at each number of a line that is JSON: whole ones must fit 64 bits, others must not have more digits than a float keeps.
-fn check_digits(text: &[u8]) -> Result<(), Flaw> {
-    let mut at = 0;
+// The same text with numbers in quotes that a float would not keep exactly; `None` when there is none.
+fn exact_numbers(text: &[u8]) -> Result<Option<Vec<u8>>, Flaw> {
+    let (mut at, mut copied) = (0, 0);
+    let mut exact = Vec::new();
     while let Some(&byte) = text.get(at) {
         match byte {
             b'"' => at = after_string(text, at),
             b'-' | b'0'..=b'9' => {
-                let length = text[at..].iter().take_while(|byte| is_number_byte(**byte)).count();
-                let number = &text[at..at + length];
-                if loses_digits(number) {
-                    let found = mantissa(number).filter(u8::is_ascii_digit).count();
-                    let reason = format!(
-                        "expected a number of at most {FLOAT_DIGITS} digits, found {found} digits at byte {}: write it as text",
-                        at + 1
-                    );
-                    return Err(Flaw { column: None, reason });
+                let end = at + text[at..].iter().take_while(|byte| is_number_byte(**byte)).count();
+                let number = std::str::from_utf8(&text[at..end]).unwrap_or_default();
+                if !is_kept(number) {
+                    let plain = Decimal::of_json(number).and_then(|decimal| decimal.plain()).ok_or_else(|| Flaw {
+                        column: None,
+                        reason: format!(
+                            "expected a number of at most {PLAIN_DIGITS} digits, found a longer one at byte {}",
+                            at + 1
+                        ),
+                    })?;
+                    exact.extend_from_slice(&text[copied..at]);
+                    exact.extend_from_slice(format!("\"{plain}\"").as_bytes());
+                    copied = end;
                 }
-                at += length;
+                at = end;
             }
             _ => at += 1,
         }
     }
-    Ok(())
+    if copied == 0 {
+        return Ok(None);
+    }
+    exact.extend_from_slice(&text[copied..]);
+    Ok(Some(exact))
+}
+
+// Whether a number is kept with all its digits.
+fn is_kept(number: &str) -> bool {
+    if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+        return true;
+    }
+    let float = number.parse::<f64>().ok().and_then(Number::from_f64);
+    let kept = float.and_then(|float| Decimal::of_json(&float.to_string()));
+    kept.is_some() && kept == Decimal::of_json(number)
 }
 
 /// The place after the string that begins at `start`; past the text when it does not end.
-pub(super) fn after_string(text: &[u8], start: usize) -> usize {
+fn after_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(&byte) = text.get(at) {
         match byte {
@@ -274,17 +298,4 @@ pub(super) fn after_string(text: &[u8], start: usize) -> usize {
 
 const fn is_number_byte(byte: u8) -> bool {
     matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')
-}
-
-fn loses_digits(number: &[u8]) -> bool {
-    if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
-        let significant = mantissa(number).filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
-        return significant.count() > FLOAT_DIGITS;
-    }
-    let text = std::str::from_utf8(number).unwrap_or_default();
-    text.parse::<i64>().is_err() && text.parse::<u64>().is_err()
-}
-
-fn mantissa(number: &[u8]) -> impl Iterator<Item = u8> {
-    number.iter().copied().take_while(|byte| !matches!(byte, b'e' | b'E'))
 }

@@ -2,18 +2,14 @@
 
 use serde::de::IgnoredAny;
 
-use super::object::after_string;
+use super::nesting::{self, Kind};
 use super::{Format, SourceFault};
 
 /// How much of a text is looked at.
 pub(super) const SAMPLE: usize = 64 * 1024;
 
-/// The key of an answer's contacts.
+/// The key of the contacts in an answer of the platform (API.md, "The six calls").
 pub(super) const ANSWER: &str = "data";
-
-/// The keys that stand beside it in an answer of the platform (API.md, "The six calls"). An object with another key before
-/// `data` is a contact of its own.
-pub(super) const BESIDE_ANSWER: [&str; 4] = ["links", "meta", "status", "message"];
 
 /// The format of a text that begins with `start`, after its mark. `named` is what the file's name says, for where the text
 /// leaves a choice.
@@ -32,7 +28,7 @@ pub(super) fn format(start: &[u8], named: Option<Format>) -> Result<Format, Sour
 }
 
 fn of_object(text: &[u8], named: Option<Format>) -> Format {
-    if is_answer(text) {
+    if nesting::kind(text) != Kind::Row {
         return Format::Json;
     }
     let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
@@ -40,37 +36,6 @@ fn of_object(text: &[u8], named: Option<Format>) -> Format {
     let is_whole = serde_json::from_slice::<IgnoredAny>(first).is_ok();
     let another = lines.next().is_some_and(|line| line.starts_with(b"{"));
     if is_whole || another || named == Some(Format::Jsonl) { Format::Jsonl } else { Format::Json }
-}
-
-/// Whether the object's key `data` holds contacts, as far as the text goes.
-pub(super) fn is_answer(text: &[u8]) -> bool {
-    let (mut at, mut depth) = (0_usize, 0_usize);
-    let mut key: Option<&[u8]> = None;
-    while let Some(&byte) = text.get(at) {
-        match byte {
-            b'"' => {
-                let end = after_string(text, at);
-                if depth == 1 && key.is_none() {
-                    key = text.get(at + 1..end - 1);
-                }
-                at = end;
-                continue;
-            }
-            b'{' | b'[' if depth == 1 && key.is_some_and(|key| key == ANSWER.as_bytes()) => return true,
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b',' if depth == 1 => key = None,
-            b':' if depth == 1 => {
-                let beside = |key: &[u8]| BESIDE_ANSWER.iter().any(|name| name.as_bytes() == key);
-                if !key.is_some_and(|key| key == ANSWER.as_bytes() || beside(key)) {
-                    return false;
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    false
 }
 
 fn is_markup(text: &[u8]) -> bool {

@@ -428,6 +428,9 @@ fn in_words(detected: &Detected) -> String {
     if let Some(sheet) = detected.sheet() {
         text.push_str(&format!(", sheet `{}`", sheet.name));
     }
+    if let Some(keys) = detected.rows_under() {
+        text.push_str(&format!(", rows under `{}`", keys.escape_debug()));
+    }
     if !detected.has_header() && detected.format().has_header() {
         text.push_str(", no header");
     }

@@ -15,6 +15,7 @@
 //! plan = { column = "Plan", transform = [{ table = { B = "basic" } }, { default = "none" }], accept = ["basic", "none"] }
 //! zip = { column = "CP", transform = [{ null = "?" }, { first = ";" }], pattern = "[0-9]{5}" }
 //! source = { constant = "crm" }
+//! points = { column = "Puntos", type = "number" }   # sent as a JSON number; or "boolean". Without it: as a string
 //!
 //! [[tags]]
 //! column = "Etiquetas"             # with separators = [";", ","], except = ["old"]
@@ -33,7 +34,7 @@
 use contactsync::rules::{
     Accept, BadDateForm, BadPattern, BadTemplate, Blank, ColumnName, Country, DateForm, FieldRule, IdRule, Origin,
     Pattern, Rules, Step, TAG_SEPARATORS, Table as WordTable, TagOrigin, TagRule, TakeRule, TakeWhen, Template,
-    UnknownCountry, Unmapped, Words, YES,
+    UnknownCountry, Unmapped, ValueType, Words, YES,
 };
 
 use super::item::{Item, Short};
@@ -54,6 +55,10 @@ const NAMED_STEPS: [(&str, Step); 6] = [
 
 /// Steps that say more, in braces.
 const TABLE_STEPS: [&str; 5] = ["date", "table", "default", "null", "first"];
+
+/// The JSON types in which a field can be sent.
+const VALUE_TYPES: [(&str, ValueType); 3] =
+    [("text", ValueType::Text), ("number", ValueType::Number), ("boolean", ValueType::Boolean)];
 
 /// What a field's rule is.
 const FIELD: &str = "the name of a column in quotes, or a table such as { column = \"Name\", transform = [\"upper\"] }";
@@ -134,6 +139,7 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
         Short::Table(mut table) => {
             let origin = origin(&mut table)?;
             let steps = steps(table.item("transform"))?;
+            let value_type = table.parsed("type", |text| one_of(text, &VALUE_TYPES))?.map(value).unwrap_or_default();
             let blank = table
                 .parsed("blank", |text| one_of(text, &[("keep", Blank::Keep), ("clear", Blank::Clear)]))?
                 .map(value)
@@ -151,7 +157,7 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
             let origin = origin.map_err(|found| {
                 place.wrong(format!("expected one of `column`, `template` and `constant`, found {found}"))
             })?;
-            Ok(FieldRule { name, origin, steps, blank, required, accept, line })
+            Ok(FieldRule { name, origin, steps, value_type, blank, required, accept, line })
         }
     }
 }

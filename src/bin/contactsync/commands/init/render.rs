@@ -129,7 +129,10 @@ fn sign(delimiter: Delimiter) -> String {
 }
 
 fn fields(guess: &Guess) -> String {
-    let mut text = String::from("\n# The platform's field = the column that it comes from.\n[fields]\n");
+    let mut text = String::from(
+        "\n# The platform's field = the column that it comes from. Values are sent as text; { column = \"…\", type = \"number\" }\n\
+         # sends a number, and type = \"boolean\" a boolean.\n[fields]\n",
+    );
     for column in &guess.columns {
         let Meaning::Field { name, made } = &column.meaning else { continue };
         let _ = writeln!(text, "# {}\n{}", reason(column), field(name, &column.name, made));

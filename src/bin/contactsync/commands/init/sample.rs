@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contactsync::{Cells, Row, Sampled, Source};
+use contactsync::{Cells, Row, Sampled, Source, Value};
 use serde_json::Value as Json;
 
 use crate::failure::Failure;
@@ -62,7 +62,7 @@ fn put(columns: &mut Vec<Sampled>, row: usize, path: &str, json: &Json, depth: u
     let text = match json {
         Json::Null => String::new(),
         Json::Bool(is_true) => is_true.to_string(),
-        Json::Number(number) => number.to_string(),
+        Json::Number(number) => Value::Number(number.clone()).text().into_owned(),
         Json::String(text) => text.trim().to_owned(),
         Json::Array(items) if depth == 0 && items.iter().all(Json::is_string) && is_list_of_tags(path) => {
             items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(";")

@@ -36,6 +36,9 @@ fn every_rule_of_a_field_can_be_said() {
         vip = { constant = true }
         level = { constant = 3 }
         source = { constant = "crm" }
+        points = { column = "Puntos", type = "number" }
+        active = { constant = 1, type = "boolean" }
+        note = { column = "Nota", type = "text" }
         "#,
     )
     .unwrap();
@@ -74,6 +77,13 @@ fn every_rule_of_a_field_can_be_said() {
             FieldRule { origin: constant(Value::Bool(true)), ..field("vip", 14) },
             FieldRule { origin: constant(Value::Number(3.into())), ..field("level", 15) },
             FieldRule { origin: constant(Value::Text("crm".into())), ..field("source", 16) },
+            FieldRule { value_type: ValueType::Number, ..of("points", "Puntos", 17) },
+            FieldRule {
+                origin: constant(Value::Number(1.into())),
+                value_type: ValueType::Boolean,
+                ..field("active", 18)
+            },
+            of("note", "Nota", 19),
         ],
         unmapped: Unmapped::Refuse,
         nulls: Words::new(["N/A", "-"]),

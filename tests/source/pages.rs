@@ -1,0 +1,262 @@
+//! JSON whose rows are in an array under a key, as in the pages of an API's answers: what is read, with its lines, what is
+//! still a row although it holds arrays, and what is refused because it may be either.
+
+use std::io::Write as _;
+
+use contactsync::{Cells, Format, Row, Source, SourceError, SourceOptions};
+use flate2::write::GzEncoder;
+
+use crate::read;
+
+/// Where the rows are, and each row as its line and its object, or what was said instead.
+fn outcome(bytes: Vec<u8>, options: impl Into<SourceOptions>) -> (String, Vec<String>) {
+    let source = match Source::from_reader("in", Box::new(std::io::Cursor::new(bytes)), options) {
+        Ok(source) => source,
+        Err(error) => return (String::new(), vec![error.to_string()]),
+    };
+    let under = source.detected().rows_under().unwrap_or_default();
+    let show = |row: Result<Row, SourceError>| match row {
+        Ok(Row::Record(record)) => match record.cells {
+            Cells::Object(object) => {
+                let cells: Vec<_> = object.iter().map(|(key, json)| format!("{key}={json}")).collect();
+                format!("{} {}", record.line, cells.join(" "))
+            }
+            Cells::Texts(_) => panic!("texts from JSON"),
+        },
+        Ok(Row::Rejected(rejection)) => format!("{} [] {}", rejection.line, rejection.reason),
+        Err(error) => error.to_string(),
+    };
+    (under, source.map(show).collect())
+}
+
+#[track_caller]
+fn check(text: &str, under: &str, expected: &[&str]) {
+    let expected = (under.to_owned(), expected.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    assert_eq!(outcome(packed.finish().unwrap(), None), expected, "gz: {text}");
+    for options in [None, Some(Format::Json)] {
+        assert_eq!(outcome(text.as_bytes().to_vec(), options), expected, "{options:?} {text}");
+    }
+    // UTF-16, as some programs of Windows write it.
+    let wide: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    assert_eq!(outcome(wide, None), expected, "UTF-16: {text}");
+}
+
+#[track_caller]
+fn refused(text: &str, expected: &str) {
+    for options in [None, Some(Format::Json), Some(Format::Jsonl)] {
+        let (_, said) = outcome(text.as_bytes().to_vec(), options);
+        assert_eq!(said.last().map(String::as_str), Some(expected), "{options:?} {text}: {said:?}");
+        assert!(said.iter().all(|line| !line.contains(" [] ")), "{options:?} {text}: {said:?}");
+    }
+}
+
+#[test]
+fn rows_under_a_key_are_read() {
+    let rows = ["1 phone=\"+1\"", "1 phone=\"+2\"", "1 phone=\"+3\""];
+    let three = r#"[{"phone":"+1"},{"phone":"+2"},{"phone":"+3"}]"#;
+    for (text, under) in [
+        (r#"{"contacts":ROWS}"#, "contacts"),
+        (r#"{"success":true,"data":ROWS}"#, "data"),
+        (r#"{"data":ROWS,"success":true,"message":"ok","total":3}"#, "data"),
+        (r#"{"status":"success","code":200,"results":ROWS,"count":3,"next":null,"previous":null}"#, "results"),
+        (r#"{"contacts":ROWS,"has-more":false,"vid-offset":17}"#, "contacts"),
+        (r#"{"totalSize":3,"done":true,"records":ROWS}"#, "records"),
+        (r#"{"@odata.context":"x","value":ROWS,"@odata.nextLink":"y"}"#, "value"),
+        (r#"{"clientes":ROWS}"#, "clientes"),
+        (r#"{"anything":ROWS}"#, "anything"),
+        (r#"{"export":"crm","account_id":7,"contacts":ROWS}"#, "contacts"),
+        (r#"{"response":{"contacts":ROWS}}"#, "response.contacts"),
+        (r#"{"result":{"data":{"items":ROWS,"total":3}},"id":null}"#, "result.data.items"),
+        (r#"{"_embedded":{"contacts":ROWS},"_links":{"self":{"href":"x"}},"page":{"size":20}}"#, "_embedded.contacts"),
+        (r#"{"meta":{"email":"me@example.com"},"contacts":ROWS}"#, "contacts"),
+        (r#"{"contacts":ROWS,"tags":[{"id":1,"name":"vip"}],"errors":[],"links":[{"rel":"self"}]}"#, "contacts"),
+        (r#"{"c\u006fntacts":ROWS}"#, "contacts"),
+    ] {
+        check(&text.replace("ROWS", three), under, &rows);
+    }
+}
+
+#[test]
+fn pages_follow_each_other_with_the_lines_of_their_rows() {
+    let page = |numbers: &[usize]| {
+        let rows: Vec<String> = numbers.iter().map(|number| format!("{{\"phone\":\"+{number}\"}}")).collect();
+        format!("{{\"contacts\":[{}],\"page\":{}}}", rows.join(","), numbers.len())
+    };
+    let (one, two, none) = (page(&[1, 2]), page(&[3]), page(&[]));
+    check(&format!("{one}\n{two}\n"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "2 phone=\"+3\""]);
+    check(&format!("{one}{two}"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "1 phone=\"+3\""]);
+    check(&format!("[{one},\n{two}]"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "2 phone=\"+3\""]);
+    // Pages without rows are no rows.
+    check(&format!("{none}\n{one}\n{none}\n"), "contacts", &["2 phone=\"+1\"", "2 phone=\"+2\""]);
+    check(&none, "contacts", &[]);
+    check("{\"contacts\":null,\"total\":0}\n{\"contacts\":[{\"phone\":\"+1\"}]}", "contacts", &["2 phone=\"+1\""]);
+}
+
+#[test]
+fn pages_may_be_laid_out_in_any_way() {
+    check(
+        "{\n  \"success\": true,\n  \"data\": [\n    {\n      \"phone\": \"+1\",\n      \"addresses\": [{\"city\": \"Lima\"}]\n    },\r\n    {\"phone\": \"+2\"}\n  ]\n}\n{\n \"data\": [{\"phone\": \"+3\"}]}\n",
+        "data",
+        &["4 phone=\"+1\" addresses=[{\"city\":\"Lima\"}]", "8 phone=\"+2\"", "12 phone=\"+3\""],
+    );
+    check("\n\n[\n[{\"phone\":\"+1\"}],\n[{\"phone\":\"+2\"}], [] ]", "", &["4 phone=\"+1\"", "5 phone=\"+2\""]);
+    check("[{\"phone\":\"+1\"}]\n[{\"phone\":\"+2\"}]\n", "", &["1 phone=\"+1\"", "2 phone=\"+2\""]);
+    // A single row without an array around it, as programs write that come from XML.
+    check(
+        "{\"contacts\":[{\"phone\":\"+1\"}]}\n{\"contacts\":{\"phone\":\"+2\"}}",
+        "contacts",
+        &["1 phone=\"+1\"", "2 phone=\"+2\""],
+    );
+}
+
+#[test]
+fn a_long_page_on_one_line_is_read_in_pieces() {
+    const ROWS: usize = 50_000;
+    let note = "x".repeat(400);
+    let rows: Vec<String> = (0..ROWS).map(|row| format!("{{\"phone\":\"+{row}\",\"note\":\"{note}\"}}")).collect();
+    let text = format!("{{\"total\":{ROWS},\"contacts\":[{}],\"success\":true}}\n", rows.join(","));
+    assert!(text.len() > 16 * 1024 * 1024, "longer than a row may be");
+    for options in [None, Some(Format::Json), Some(Format::Jsonl)] {
+        let source = read(text.clone().into_bytes(), options).unwrap();
+        assert_eq!(source.detected().rows_under().as_deref(), Some("contacts"));
+        let count = source.filter(|row| matches!(row, Ok(Row::Record(record)) if record.line == 1)).count();
+        assert_eq!(count, ROWS, "{options:?}");
+    }
+}
+
+#[test]
+fn a_contact_with_arrays_in_it_is_a_row() {
+    for row in [
+        r#"{"phone":"+1","addresses":[{"city":"Lima"},{"city":"Quito"}]}"#,
+        r#"{"id":"c1","custom_fields":{"phone":"+1"},"tags":["a","b"]}"#,
+        r#"{"custom_fields":[{"name":"phone","value":"+1"}],"tags":["a"],"created_at":1700000000}"#,
+        r#"{"custom_fields":[{"name":"phone","value":"+1"}]}"#,
+        r#"{"id":7,"name":"Ann","phones":[{"type":"home","number":"+1"}],"emails":[{"email":"a@example.com"}]}"#,
+        r#"{"resourceName":"people/c1","names":[{"givenName":"Ann"}],"phoneNumbers":[{"value":"+52 155"}]}"#,
+        r#"{"email":"a@example.com","orders":[{"id":1,"email":"a@example.com"}],"items":[{"sku":1}]}"#,
+        r#"{"phone":"+1","company":{"name":"X","employees":[{"email":"b@example.com"}]}}"#,
+        r#"{"contact":{"phone":"+1","addresses":[{"city":"Lima"}]}}"#,
+        r#"{"kundennr":"17","vorname":"Ann","bestellungen":[{"nr":1}]}"#,
+        r#"{"phone":null,"name":"Ann","addresses":[{"city":"Lima"}]}"#,
+        r#"{"phone":"+1","coordinates":[[1,2],[3,4]]}"#,
+        r#"{"phone":"+1","tags":["a","b"],"contacts":[]}"#,
+        r#"{"phone":"+1","billing":{"email":"a@example.com"},"shipping":{"email":"a@example.com"}}"#,
+        r#"{"tags":["a"],"phone_numbers":["+1","+2"]}"#,
+        r#"{"contacts":[{"phone":"+1"}],"email":"a@example.com","_line":7,"_reason":"x"}"#,
+        r#"{"data":"x","phone":"+1"}"#,
+        r#"{"id":7,"data":{"phone":"+1"}}"#,
+        "{}",
+    ] {
+        for options in [None, Some(Format::Json), Some(Format::Jsonl)] {
+            for text in [format!("{row}\n"), format!("{row}\n{row}\n{row}")] {
+                let (under, rows) = outcome(text.clone().into_bytes(), options);
+                assert_eq!(under, "", "{text}");
+                assert_eq!(rows.len(), text.matches(row).count(), "{options:?} {text}: {rows:?}");
+                assert!(
+                    rows.iter()
+                        .enumerate()
+                        .all(|(at, line)| line.starts_with(&format!("{} ", at + 1)) && !line.contains(" [] ")),
+                    "{rows:?}"
+                );
+            }
+        }
+        let (under, rows) = outcome(format!("[{row},{row}]").into_bytes(), None);
+        assert_eq!((under.as_str(), rows.len()), ("", 2), "{row}: {rows:?}");
+    }
+}
+
+#[test]
+fn what_may_be_a_page_or_a_contact_is_refused() {
+    let several =
+        |arrays: &str| format!("in:1: expected one array of objects, found several that may be the rows: {arrays}");
+    refused(r#"{"contacts":[{"phone":"+1"}],"companies":[{"phone":"+2"}]}"#, &several("`contacts`, `companies`"));
+    refused(r#"{"data":{"leads":[{"phone":"+1"}],"users":[{"phone":"+2"}]}}"#, &several("`data.leads`, `data.users`"));
+    refused(r#"{"contacts":[],"users":[{"phone":"+2"}]}"#, &several("`contacts`, `users`"));
+    refused(r#"{"a":[{"x":1}],"b":[{"x":1}]}"#, &several("`a`, `b`"));
+    let unclear = |array: &str| {
+        format!(
+            "in:1: expected a contact or an object that holds contacts, found one that may be either, with objects under `{array}`"
+        )
+    };
+    refused(
+        r#"{"name":"ACME","email":"info@example.com","contacts":[{"phone":"+1"},{"phone":"+2"}]}"#,
+        &unclear("contacts"),
+    );
+    refused(r#"{"id":7,"numbers":[{"v":"+5215550001"}]}"#, &unclear("numbers"));
+    refused(r#"{"name":"my list","data":[{"wa":"5215550001"}]}"#, &unclear("data"));
+    refused(r#"{"custom_fields":[{"name":"city"}],"contacts":[{"phone":"+1"}]}"#, &unclear("contacts"));
+    refused(r#"{"emails":[{"email":"a@example.com"},{"email":"b@example.com"}]}"#, &unclear("emails"));
+    refused(
+        r#"{"columns":["phone"],"rows":[["+1"],["+2"]]}"#,
+        "in:1: expected an array of objects under `rows`, found an array of arrays",
+    );
+    refused(
+        r#"{"contacts":["+5215550001","+5215550002"]}"#,
+        "in:1: expected an array of objects under `contacts`, found an array of texts or numbers",
+    );
+    refused(
+        r#"{"contacts":{"17":{"phone":"+1"},"18":{"phone":"+2"}}}"#,
+        "in:1: expected an array of objects under `contacts`, found an object with a key for each of them",
+    );
+    refused(
+        r#"{"17":{"phone":"+1","name":"Ann"},"18":{"phone":"+2","name":"Bo"}}"#,
+        "in:1: expected an array of objects, found an object with a key for each of them",
+    );
+}
+
+#[test]
+fn an_input_that_changes_its_form_is_refused() {
+    let page = r#"{"contacts":[{"phone":"+1"}]}"#;
+    let mixed = "expected a row, found an object that holds rows under `contacts`";
+    refused(&format!("{{\"phone\":\"+2\"}}\n{page}\n"), &format!("in:2: {mixed}"));
+    refused(
+        "{\"phone\":\"+2\",\"name\":\"x\"}\n\n{\"name\":\"page\",\"x\":1,\"contacts\":[{\"phone\":\"+1\"}]}\n",
+        "in:3: expected a contact or an object that holds contacts, found one that may be either, with objects under `contacts`",
+    );
+    let missing =
+        "expected rows under `contacts`, as in the object that the input begins with, found an object without them";
+    refused(&format!("{page}\n{{\"phone\":\"+2\"}}\n"), &format!("in:2: {missing}"));
+    refused(
+        &format!("{page}\n{{\"data\":[{{\"phone\":\"+2\"}}]}}\n"),
+        "in:2: expected one array of objects, found several that may be the rows: `contacts`, `data`",
+    );
+    refused(&format!("{page}\n{{\"contacts\":5}}\n"), &format!("in:2: {missing}"));
+    refused(
+        &format!("{page}\n{{\"contacts\":{{\"a\":{{\"phone\":\"+1\"}},\"b\":{{\"phone\":\"+2\"}}}}}}\n"),
+        "in:2: expected an array of objects, found an object with a key for each of them",
+    );
+    // Parts of one export have the same values of it; contacts have their own.
+    let part = |crm_id: u32| format!("{{\"crm_id\":{crm_id},\"leads\":[{{\"email\":\"{crm_id}@example.com\"}}]}}\n");
+    check(&(part(7) + &part(7)), "leads", &["1 email=\"7@example.com\"", "2 email=\"7@example.com\""]);
+    let unclear = "found one that may be either, with objects under `leads`";
+    refused(&(part(7) + &part(8)), &format!("in:2: expected a contact or an object that holds contacts, {unclear}"));
+    // In an array, too.
+    let check = |text: &str, expected: &str| {
+        let (_, said) = outcome(text.as_bytes().to_vec(), None);
+        assert_eq!(said.last().map(String::as_str), Some(expected), "{text}");
+    };
+    check(&format!("[{{\"phone\":\"+2\"}},{page}]"), &format!("in:1: {mixed}"));
+    check(&format!("{{\"pages\":[{page},{page}]}}"), &format!("in:1: {mixed}"));
+    let several = "expected one array of objects, found several that may be the rows: `contacts`, `users`";
+    let two = r#"{"contacts":[{"phone":"+1"}],"users":[{"phone":"+2"}]}"#;
+    check(&format!("[{two}]"), &format!("in:1: {several}"));
+    check(&format!("[{{\"phone\":\"+2\"}},\n{two}]"), &format!("in:2: {several}"));
+}
+
+#[test]
+fn the_answer_to_a_request_that_failed_is_refused() {
+    let failed =
+        "expected rows, found the answer to a request that failed: the input may lack the rows of that request";
+    for page in [
+        r#"{"status":"error","message":"Too many requests","data":[]}"#,
+        r#"{"data":[],"success":false}"#,
+        r#"{"error":"timeout","data":[{"phone":"+2"}]}"#,
+        r#"{"errors":[{"message":"x"}],"data":[]}"#,
+        r#"{"status":429,"data":[]}"#,
+        r#"{"data":null,"success":false}"#,
+    ] {
+        refused(&format!("{{\"data\":[{{\"phone\":\"+1\"}}]}}\n{page}\n"), &format!("in:2: {failed}"));
+    }
+}

@@ -1,0 +1,186 @@
+//! JSON whose rows are in an array under a key, with the real program: `init`, `check`, `plan` and `sync` read it alike, its
+//! rejected rows are an input, and what may lose contacts is refused before anything is sent. And the JSON types of values.
+
+use std::fs;
+
+use contactsync::{Field, Value};
+
+use crate::scene::{Ran, Scene, TOKEN};
+
+const PAGES: &str = "{\"success\":true,\"data\":[\n\
+    {\"phone\":\"+525550000001\",\"name\":\"Ann\",\"addresses\":[{\"city\":\"Lima\"}]},\n\
+    {\"phone\":\"+525550000002\",\"name\":\"Bo\"},\n\
+    {\"name\":\"Cy\",\"addresses\":[{\"city\":\"Quito\"}]}],\"total\":3}\n\
+    {\"success\":true,\"data\":[],\"total\":0}\n\
+    {\"success\":true,\"data\":[{\"phone\":\"+525550000003\",\"name\":\"Di\"}],\"total\":1}\n";
+
+#[tokio::test]
+async fn pages_of_rows_are_read_alike_by_every_command() {
+    let scene = Scene::unlimited().await;
+    scene.write("pages.json", PAGES);
+    let init = scene.program("init pages.json").run().await.exits(0);
+    let said = "pages.json: rows read from `data`";
+    assert!(init.stderr.contains(said), "{init:?}");
+    let written = fs::read_to_string(scene.path("contactsync.toml")).unwrap();
+    assert!(written.contains("match = \"phone\"") && written.contains("4 rows"), "{written}");
+    assert!(!written.contains("data."), "{written}");
+
+    let check = scene.program("check pages.json").run().await;
+    assert!(check.stdout.contains("rows under `data`") && check.stdout.contains("3 to be sent"), "{check:?}");
+    let plan = scene.plan("pages.json").run().await;
+    assert!(plan.stderr.contains(said), "{plan:?}");
+    assert_eq!(plan.planned().rows(), "1 rejected, 3 pending");
+    let ran = scene.sync("pages.json --rejects bad.jsonl").run().await.exits(3);
+    assert!(ran.stderr.contains(said), "{ran:?}");
+    assert_eq!(ran.summary().rows(), "3 created, 1 rejected");
+    assert_eq!(scene.sandbox.contacts(TOKEN).len(), 3);
+
+    // The rejected row, with its arrays, is an input: rejected again as it is, a contact once it is corrected.
+    let rejected = fs::read_to_string(scene.path("bad.jsonl")).unwrap();
+    assert!(rejected.contains("\"_line\":4") && rejected.contains("Quito"), "{rejected}");
+    let again = scene.sync("bad.jsonl").run().await.exits(3);
+    assert_eq!(again.summary().rows(), "1 rejected");
+    scene.write("corrected.jsonl", rejected.replacen('{', "{\"phone\":\"+525550000004\",", 1));
+    assert_eq!(scene.sync("corrected.jsonl").run().await.exits(0).summary().rows(), "1 created");
+
+    scene.calls();
+    let second = scene.sync("-").stdin("pages.json").run().await.exits(3);
+    assert_eq!((second.summary().rows(), scene.calls()), ("3 unchanged, 1 rejected".into(), "none".into()));
+}
+
+#[tokio::test]
+async fn what_may_lose_contacts_is_refused_by_every_command() {
+    let scene = Scene::unlimited().await;
+    let check = async |text: &str, error: &str, hint: &str| {
+        scene.write("in.json", text);
+        let says = |ran: &Ran| {
+            let is_said = |beginning: &str, text: &str| ran.said(beginning).iter().any(|line| line.contains(text));
+            is_said("error:", error) && is_said("hint:", hint)
+        };
+        for command in ["init in.json", "check in.json --match phone"] {
+            let ran = scene.program(command).run().await.exits(2);
+            assert!(says(&ran), "{command}: {ran:?}");
+        }
+        for ran in [scene.plan("in.json --match phone"), scene.sync("in.json --match phone")] {
+            let ran = ran.run().await.exits(2);
+            assert!(says(&ran), "{ran:?}");
+        }
+        assert_eq!(scene.calls(), "none", "{text}");
+        assert!(!scene.path("contactsync.toml").exists());
+    };
+    check(
+        r#"{"response":{"contacts":[{"phone":"+525550000001"}],"leads":[{"phone":"+525550000002"}]}}"#,
+        "in.json:1: expected one array of objects, found several that may be the rows: `response.contacts`, `response.leads`",
+        "jq -c '.response.contacts[]'",
+    )
+    .await;
+    check(
+        r#"{"email":"info@example.com","contacts":[{"phone":"+525550000001"},{"phone":"+525550000002"}]}"#,
+        "found one that may be either, with objects under `contacts`",
+        "jq -c '.contacts[]'",
+    )
+    .await;
+    check(
+        "{\"phone\":\"+525550000001\"}\n{\"data\":[{\"phone\":\"+525550000002\"}]}\n",
+        "in.json:2: ",
+        "jq -c '.data[]'",
+    )
+    .await;
+    check(
+        r#"{"17":{"phone":"+525550000001"},"18":{"phone":"+525550000002"}}"#,
+        "in.json:1: expected an array of objects, found an object with a key for each of them",
+        "jq -c '.[]'",
+    )
+    .await;
+    check(
+        r#"{"contact-list":{"contacts":{"a b":{"phone":"+525550000001"},"18":{"phone":"+525550000002"}}}}"#,
+        "in.json:1: expected an array of objects under `contact-list.contacts`",
+        "jq -c '.\"contact-list\".contacts[]'",
+    )
+    .await;
+    check(
+        "{\"data\":[{\"phone\":\"+525550000001\"}]}\n{\"status\":\"error\",\"message\":\"Too many requests\",\"data\":[]}\n",
+        "in.json:2: expected rows, found the answer to a request that failed",
+        "incomplete",
+    )
+    .await;
+}
+
+/// A value of the only contact on the platform.
+fn value(scene: &Scene, field: &str) -> Value {
+    scene.sandbox.contacts(TOKEN)[0].fields[field].clone()
+}
+
+#[tokio::test]
+async fn numbers_and_booleans_are_sent_in_the_type_of_their_field() {
+    let scene = Scene::unlimited().await;
+    let rules =
+        |fields: &str| format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n{fields}");
+    scene.write(
+        "in.jsonl",
+        r#"{"phone":"+525550000001","n":1e3,"b":true,"big":12345678901234567890123,"x":"7","y":"no"}"#,
+    );
+    let plain = ["n", "b", "big", "x", "y"].map(|field| format!("{field} = \"{field}\"\n")).concat();
+    scene.write("contactsync.toml", rules(&plain));
+    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created");
+    for (field, text) in [("n", "1000"), ("b", "true"), ("big", "12345678901234567890123"), ("x", "7"), ("y", "no")] {
+        assert_eq!(value(&scene, field), Field::text(field, text).value);
+    }
+    // The same as a journal in which an earlier version wrote numbers and booleans: nothing is sent again.
+    let typed = "n = { column = \"n\", type = \"number\" }\nb = { column = \"b\", type = \"boolean\" }\n";
+    scene.write("contactsync.toml", rules(typed));
+    scene.calls();
+    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged");
+    assert_eq!(scene.calls(), "none");
+    // From text as from JSON.
+    let typed = "x = { column = \"x\", type = \"number\" }\nz = { column = \"y\", type = \"boolean\" }\n\
+                 m = { column = \"n\", type = \"number\" }\n";
+    scene.write("contactsync.toml", rules(typed));
+    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 updated");
+    assert_eq!(value(&scene, "m"), Value::Number(1000.into()));
+    assert_eq!(value(&scene, "z"), Value::Bool(false));
+    scene.write("contactsync.toml", rules(&(plain + "m = \"n\"\nz = { constant = \"false\" }\n")));
+    scene.calls();
+    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged");
+    assert_eq!(scene.calls(), "none");
+    // What is no number rejects its row.
+    scene.write("in.csv", "phone,n\n+525550000001,many\n");
+    scene.write("contactsync.toml", rules("n = { column = \"n\", type = \"number\" }\n"));
+    let ran = scene.sync("in.csv --rejects bad.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "1 rejected");
+    let rejected = fs::read_to_string(scene.path("bad.csv")).unwrap();
+    assert!(rejected.contains("column `n`: expected a number, found other text"), "{rejected}");
+    assert!(scene.program("check in.csv").run().await.stdout.contains("sent as a number"));
+}
+
+#[tokio::test]
+async fn a_typed_value_that_the_platform_shows_in_any_form_is_unchanged() {
+    let field = |name: &str, value: Value| Field { name: name.into(), value };
+    let stored = || {
+        [
+            Field::text("phone", "+525550000001"),
+            field("a", Value::Number(5.into())),
+            Field::text("b", "5.0"),
+            field("c", Value::Bool(true)),
+            Field::text("d", "TRUE"),
+            field("e", Value::Number(1000.into())),
+        ]
+    };
+    let typed = "[fields]\nphone = \"phone\"\na = { column = \"a\", type = \"number\" }\nb = { column = \"b\", type = \"number\" }\n\
+                 c = { column = \"c\", type = \"boolean\" }\nd = { column = \"d\", type = \"boolean\" }\ne = { column = \"e\", type = \"number\" }\n";
+    for (rules, row) in [
+        (typed, r#"{"phone":"+525550000001","a":"5","b":5,"c":"yes","d":true,"e":1e3}"#),
+        ("", r#"{"phone":"+525550000001","a":5,"c":true,"e":1e3}"#),
+        ("", r#"{"phone":"+525550000001","a":"5","c":"true","e":"1000"}"#),
+    ] {
+        let scene = Scene::unlimited().await;
+        scene.sandbox.insert(TOKEN, stored(), ["x"; 0]);
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        scene.write("in.jsonl", row);
+        // The first night finds it, the second knows it.
+        for calls in ["1 find", "none"] {
+            assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged", "{row}");
+            assert_eq!(scene.calls(), calls, "{row}");
+        }
+    }
+}
