@@ -17,9 +17,11 @@ mod columns;
 mod csv;
 mod delimiter;
 mod detected;
+mod doubt;
 mod encoding;
 mod error;
 mod format;
+mod guard;
 mod json;
 mod jsonl;
 mod lines;
@@ -146,6 +148,19 @@ impl Source {
         SourceError::new(&self.name, fault)
     }
 
+    // Takes note of text that was encoded twice. The rows of CSV are watched where they are decoded.
+    fn watch(&self, record: &Record) {
+        let notices = &self.detected.notices;
+        let is_twice = match &record.cells {
+            Cells::Texts(_) if matches!(self.rows, Rows::Csv(_)) => false,
+            Cells::Texts(texts) => texts.iter().any(doubt::is_double_encoded),
+            Cells::Object(object) => object.iter().any(|(_, json)| doubt::is_double_encoded_json(json)),
+        };
+        if is_twice {
+            notices.add(NoticeKind::DoubleEncoded, record.line);
+        }
+    }
+
     /// What errors call the input: the path, or `standard input`.
     pub fn name(&self) -> &str {
         &self.name
@@ -222,8 +237,8 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         }
     };
     let mark = Charset::of_mark(raw.look(4).bytes).is_some_and(|(_, length)| length > 0);
-    let found = Found::default();
     let notices = Notices::default();
+    let found = Found::reporting_to(notices.clone());
     let (format, text) = text_layer(raw, named, told, &found)?;
     check_meaning(told, format)?;
     let detected = |format, delimiter, unnamed: &[usize], header| Detected {
@@ -310,6 +325,9 @@ impl Iterator for Source {
             Rows::Json(rows) => rows.next_row(),
             Rows::Sheet(rows) => Ok(rows.next_row()),
         };
+        if let Ok(Some(Row::Record(record))) = &row {
+            self.watch(record);
+        }
         row.map_err(|fault| self.broken_by(fault)).transpose()
     }
 }
