@@ -30,6 +30,8 @@ pub struct SheetRead {
     pub name: String,
     /// How many sheets the file has.
     pub of: usize,
+    /// The sheet before it that is not read, because it holds instructions.
+    pub passed_over: Option<String>,
 }
 
 impl Detected {
@@ -118,7 +120,10 @@ impl Detected {
             }
         }
         if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
-            parts.push(format!("read from sheet `{}`, one of {}", sheet.name, sheet.of));
+            let instead = sheet.passed_over.as_ref().map_or_else(String::new, |other| {
+                format!(", as `{other}` holds instructions (`--sheet` takes another one)")
+            });
+            parts.push(format!("read from sheet `{}`, one of {}{instead}", sheet.name, sheet.of));
         }
         parts.extend(self.ignored());
         (!parts.is_empty()).then(|| parts.join("; "))

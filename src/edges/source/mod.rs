@@ -26,13 +26,16 @@ mod json;
 mod jsonl;
 mod lines;
 mod notice;
+mod number_format;
 mod object;
 mod open;
 mod options;
+mod package;
 mod parts;
 mod peel;
 mod sheet;
 mod sniff;
+mod styles;
 
 use std::fmt;
 use std::io::Read;
@@ -218,7 +221,8 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
             };
             check_meaning(told, format)?;
             let rows = sheet::Rows::new(book, file, told)?;
-            let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets() });
+            let passed_over = rows.passed_over().map(str::to_owned);
+            let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets(), passed_over });
             let unnamed = rows.columns().unnamed().to_vec();
             let header = !told.no_header;
             let detected = Detected {

@@ -285,6 +285,9 @@ fn rows(reading: Reading, channels: &Channels, duplicates: Duplicates, report: &
     source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
+    for notice in source.detected().notices() {
+        report.line("", notice.to_string());
+    }
     outline(&source, &mapping, report);
     if !first.is_empty() {
         report.heading("the first contacts, as they would be sent");
@@ -341,6 +344,9 @@ fn in_words(detected: &Detected) -> String {
     }
     if let Some(sheet) = detected.sheet() {
         text.push_str(&format!(", sheet `{}`", sheet.name));
+        if let Some(other) = &sheet.passed_over {
+            text.push_str(&format!(" (`{other}` holds instructions: `--sheet` takes another one)"));
+        }
     }
     if !detected.has_header() && detected.format().has_header() {
         text.push_str(", no header");
