@@ -54,7 +54,7 @@ impl Styles {
             }
             ("number:text", Some(_)) => self.text = TextPlace::BesideDigits,
             ("number:embedded-text", Some(_)) => {
-                self.text = TextPlace::BeforeLast(count("number:position")?.unwrap_or(0))
+                self.text = TextPlace::BeforeLast(count("number:position")?.unwrap_or(0));
             }
             ("number:number", Some((_, format))) => {
                 let is_fraction = count("number:decimal-places")?.is_some_and(|places| places > 0);
