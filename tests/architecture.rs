@@ -137,9 +137,18 @@ const RULES: &[Rule] = &[
 ];
 
 /// The crates that the core may use: values, their serialization, their errors, a digest, and what a value is held
-/// against: patterns, the numbers of each country, and one form for what looks the same.
-const CRATES_OF_THE_CORE: [&str; 8] =
-    ["compact_str", "regex", "rlibphonenumber", "serde", "serde_json", "sha2", "thiserror", "unicode_normalization"];
+/// against: patterns, the numbers of each country, one form for what looks the same, and the code pages of DOS.
+const CRATES_OF_THE_CORE: [&str; 9] = [
+    "compact_str",
+    "regex",
+    "rlibphonenumber",
+    "serde",
+    "serde_json",
+    "sha2",
+    "thiserror",
+    "unicode_normalization",
+    "yore",
+];
 
 /// Names that say nothing of what a module holds.
 const EMPTY_NAMES: [&str; 10] =

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod attempt;
 pub mod call;
 pub mod channel;
+pub mod code_page;
 pub mod decimal;
 pub mod diff;
 pub mod doubt;

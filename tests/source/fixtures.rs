@@ -89,7 +89,58 @@ fn text_in_every_encoding_and_with_every_delimiter() {
 }
 
 #[test]
+fn text_whose_encoding_is_no_good_guess() {
+    let rows = [
+        "2 phone=+34600111222 · first_name=José · city=Málaga",
+        "3 phone=+34600333444 · first_name=Begoña · city=Cádiz",
+        "4 phone=+5215550001 · first_name=Íñigo · city=León",
+    ];
+    let check_notice = |file: &str, told: Option<&str>, detected: &str, notice: Option<&str>, rows: &[&str]| {
+        let encoding = told.map(|name| name.parse().unwrap());
+        let options = SourceOptions { encoding, ..SourceOptions::default() };
+        let found = read(file, options.clone(), "phone");
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!((found[0], &found[2..]), (detected, rows), "{file}");
+        let mut source = Source::open(&path(file), options).unwrap();
+        assert!(source.by_ref().all(|row| row.is_ok()));
+        let notices: Vec<String> = source.detected().notices().iter().map(ToString::to_string).collect();
+        assert_eq!(notices, notice.into_iter().collect::<Vec<_>>(), "{file}");
+    };
+    let garbled = |file: &str| read(file, SourceOptions::default(), "phone").split_off(2);
+    let doubt = |name: &str, lines: &str| {
+        format!(
+            "{lines} wrong in the encoding that was guessed (the first is line 2): try `--encoding {name}`, or save the \
+             file as UTF-8"
+        )
+    };
+    let western = "csv, Windows-1252, columns parted by `,`";
+    for (file, name, lines) in [("macintosh.csv", "macintosh", "2 lines look"), ("dos.csv", "cp850", "3 lines look")] {
+        let garbled = garbled(file);
+        let garbled: Vec<&str> = garbled.iter().map(String::as_str).collect();
+        check_notice(file, None, western, Some(&doubt(name, lines)), &garbled);
+        check_notice(file, Some(name), &format!("csv, {name}, columns parted by `,`"), None, &rows);
+    }
+    let garbled = garbled("encoded-twice.csv");
+    let garbled: Vec<&str> = garbled.iter().map(String::as_str).collect();
+    let twice = "3 lines hold text that was encoded twice, such as `JosÃ©` for `José` (the first is line 2): export it \
+                 again as UTF-8";
+    check_notice("encoded-twice.csv", None, "csv, UTF-8, columns parted by `,`", Some(twice), &garbled);
+}
+
+#[test]
 fn archives_of_one_file() {
+    check(
+        "padded.csv.gz",
+        SourceOptions::default(),
+        "phone",
+        &[
+            "csv in gzip, UTF-8, columns parted by `,`",
+            "",
+            "2 phone=+34600111222 · first_name=José · city=Málaga",
+            "3 phone=+34600333444 · first_name=Begoña · city=Cádiz",
+            "4 phone=+5215550001 · first_name=Íñigo · city=León",
+        ],
+    );
     check_text("packed.csv.gz", "csv in gzip, UTF-8, columns parted by `,`", "");
     check_text("packed.csv.zst", "csv in Zstandard, UTF-8, columns parted by `,`", "");
     let found = "csv in zip, `export/contacts.csv` in it, UTF-8, columns parted by `,`";
@@ -202,6 +253,50 @@ fn spreadsheets() {
     let expected = read("sheet.ods", skipped, "column 1");
     assert_eq!(expected[0], "ods, sheet `Contacts` of 2, no header");
     assert!(expected[2].starts_with("4 column 1=34600111222 · column 2=José"), "{expected:?}");
+}
+
+#[test]
+fn spreadsheets_as_they_are_shown() {
+    check(
+        "shown.xlsx",
+        SourceOptions::default(),
+        "phone",
+        &[
+            "xlsx, sheet `Contacts` of 2",
+            "read from sheet `Contacts`, one of 2, as `Instructions` holds instructions (`--sheet` takes another one)",
+            "2 phone=+34600111222 · first_name=José · zip=02138 · birthday=1980-02-29 · seen_at=2024-02-29T14:30:00 · \
+             guarded=007",
+            "3 phone=+5215550001 · first_name=Íñigo · zip=12345 · guarded=+525550001",
+        ],
+    );
+    check(
+        "shown.ods",
+        SourceOptions::default(),
+        "phone",
+        &[
+            "ods, sheet `Contacts` of 1",
+            "",
+            "2 phone=+34600111222 · first_name=José · zip=02138 · birthday=1980-02-29 · seen_at=2024-02-29T14:30:00",
+            "3 phone=+5215550001 · first_name=Íñigo · zip=12345",
+        ],
+    );
+}
+
+#[test]
+fn what_holds_no_rows_is_named() {
+    let check_named = |file: &str, found: &str| {
+        let expected = format!("{file}: expected CSV, JSON or a spreadsheet, found {found}");
+        check(file, SourceOptions::default(), "phone", &[&expected]);
+    };
+    check_named("old.xls", "an Excel file of the old kind (.xls): open it in a spreadsheet and save it as .xlsx");
+    check_named(
+        "page.xls",
+        "a table of a web page (HTML), which some programs call .xls: open it in a spreadsheet and save it as .xlsx",
+    );
+    check_named(
+        "contacts.vcf",
+        "contacts as vCard (.vcf): import them into an address book such as Google Contacts, and export them as CSV",
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for tests")]
 
+mod books;
 mod fixtures;
 mod json;
 mod pages;

@@ -53,6 +53,29 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
         check(book, Some(&whole[..whole.len() / 2]), email, &[book, "expected an archive", "found a damaged one"])
             .await;
     }
+    for (name, found) in [
+        ("old.xls", "an Excel file of the old kind (.xls)"),
+        ("page.xls", "a table of a web page (HTML)"),
+        ("contacts.vcf", "contacts as vCard (.vcf)"),
+    ] {
+        let content = fs::read(format!("fixtures/input/{name}")).expect("a fixture");
+        check(name, Some(&content), email, &[&format!("{name}: "), found]).await;
+    }
+    check("people.ldif", Some(b"dn: cn=Ann\ncn: Ann\n"), email, &["people.ldif: ", "LDIF", "export it as CSV"]).await;
+    check(
+        "page.mht",
+        Some(b"MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=x\r\n\r\n--x\r\n"),
+        email,
+        &["page.mht: ", "MHTML"],
+    )
+    .await;
+    check(
+        "book.xml",
+        Some(b"<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\"/>"),
+        email,
+        &["book.xml: ", "a spreadsheet of Excel 2003 (XML)"],
+    )
+    .await;
     check("in.csv", Some(b"email\na@example.com\n"), "--match mail", &["in.csv: ", "`mail`", "`email` is one"]).await;
     check("in.csv", None, "", &["in.csv: ", "--match", "email"]).await;
     check("in.csv", None, "--match email --match email", &["in.csv: ", "`email`", "twice"]).await;

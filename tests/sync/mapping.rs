@@ -328,3 +328,50 @@ async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
     check(&many, "7 find", &[absent(2), absent(3), absent(4)], 0).await;
     check("+1,Ann\n", "2 find", &[absent(2)], 0).await;
 }
+
+#[tokio::test]
+async fn a_sheet_arrives_as_it_is_shown() {
+    let rules = r#"
+match = ["phone"]
+unmapped = "ignore"
+
+[fields]
+phone = "phone"
+name = "first_name"
+zip = "zip"
+birthday = { column = "birthday", transform = [{ date = "DD/MM/YYYY" }] }
+seen = { column = "seen_at", transform = [{ date = ["D/M/YYYY", "M/D/YYYY h:mm A"] }] }
+"#;
+    for book in ["shown.xlsx", "shown.ods"] {
+        let scene = Scene::unlimited().await;
+        scene.write("contactsync.toml", rules);
+        scene.write(book, std::fs::read(format!("fixtures/input/{book}")).expect("a fixture"));
+        let ran = scene.sync(book).run().await.exits(0);
+        assert_eq!(ran.summary().rows(), "2 created", "{book}");
+        let jose = "birthday=1980-02-29 name=José phone=+34600111222 seen=2024-02-29T14:30:00 zip=02138";
+        assert_eq!(there(&scene), [jose, "name=Íñigo phone=+5215550001 zip=12345"], "{book}");
+        let noticed = ran.stderr.contains("`Instructions` holds instructions (`--sheet` takes another one)");
+        assert_eq!(noticed, book.ends_with("xlsx"), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_doubtful_encoding_is_named_by_every_command() {
+    let check = async |file: &str, found: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write(file, std::fs::read(format!("fixtures/input/{file}")).expect("a fixture"));
+        let url = scene.sandbox.url();
+        let programs = [
+            scene.plan(&format!("{file} --match phone")),
+            scene.program(&format!("check {file} --match phone --url {url}")),
+            scene.sync(&format!("{file} --match phone")),
+        ];
+        for program in programs {
+            let ran = program.run().await.exits(0);
+            assert_eq!(ran.stderr.matches(found).count() + ran.stdout.matches(found).count(), 1, "{ran:?}");
+        }
+    };
+    check("macintosh.csv", "try `--encoding macintosh`").await;
+    check("dos.csv", "try `--encoding cp850`").await;
+    check("encoded-twice.csv", "text that was encoded twice").await;
+}

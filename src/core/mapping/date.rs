@@ -100,6 +100,25 @@ impl DateForm {
     }
 }
 
+/// A date or a moment that is ISO 8601 already, as sheets give the cells of dates: without a fraction of a second.
+pub(in crate::core) fn iso(text: &str) -> Option<&str> {
+    let (day, time) = text.split_once('T').map_or((text, None), |(day, time)| (day, Some(time)));
+    let time = time.map(|time| time.split_once('.').map_or(time, |(time, _)| time));
+    let is_of = |text: &str, form: &[u8]| {
+        let fits = |(byte, sign): (u8, &u8)| if *sign == b'0' { byte.is_ascii_digit() } else { byte == *sign };
+        text.len() == form.len() && text.bytes().zip(form).all(fits)
+    };
+    if !is_of(day, b"0000-00-00") || !time.is_none_or(|time| is_of(time, b"00:00:00")) {
+        return None;
+    }
+    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
+    let (year, month, date) = (number(&day[..4]), number(&day[5..7]), number(&day[8..]));
+    let is_day = year > 0 && (1..=12).contains(&month) && (1..=days_of(year, month)).contains(&date);
+    let is_time = |time: &str| number(&time[..2]) < 24 && number(&time[3..5]) < 60 && number(&time[6..]) < 60;
+    let length = day.len() + time.map_or(0, |time| time.len() + 1);
+    (is_day && time.is_none_or(is_time)).then(|| &text[..length])
+}
+
 impl Moment {
     fn take<'a>(&mut self, piece: Piece, text: &'a str) -> Option<&'a str> {
         match piece {
@@ -288,6 +307,25 @@ mod tests {
         check("DD/MM/YYYY", "05/03/2024 10:00", Err(NoDate::OtherForm));
         check("DD/MM/YYYY", "05-03-2024", Err(NoDate::OtherForm));
         check("DD/MM/YYYY", "\u{666}5/03/2024", Err(NoDate::OtherForm));
+    }
+
+    #[test]
+    fn what_is_iso_already_stays() {
+        let check = |text: &str, expected: Option<&str>| assert_eq!(iso(text), expected, "{text}");
+        check("2024-03-05", Some("2024-03-05"));
+        check("2024-02-29", Some("2024-02-29"));
+        check("2024-03-05T14:30:00", Some("2024-03-05T14:30:00"));
+        check("2024-03-05T14:30:00.250", Some("2024-03-05T14:30:00"));
+        check("2023-02-29", None);
+        check("0000-00-00", None);
+        check("2024-13-01", None);
+        check("2024-03-05T24:00:00", None);
+        check("2024-03-05T14:30", None);
+        check("2024-3-5", None);
+        check("20240305", None);
+        check("05-03-2024", None);
+        check("2024-03-0\u{e9}", None);
+        check("", None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::core::decimal::Decimal;
-use crate::core::mapping::date::{DateForm, NoDate};
+use crate::core::mapping::date::{DateForm, NoDate, iso};
 use crate::core::mapping::phone::{Country, e164};
 use crate::core::mapping::rules::{Accept, FALSE, Step, TRUE, ValueType, Words};
 use crate::core::model::Value;
@@ -127,6 +127,9 @@ fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
             Err(NoDate::NotInCalendar) => found = "a day or a time that there is not",
         }
     }
+    if let Some(date) = iso(text) {
+        return Ok(date.to_owned());
+    }
     let forms: Vec<String> = forms.iter().map(|form| format!("`{form}`")).collect();
     Err(Unfit { expected: format!("a date written {}", forms.join(" or ")), found })
 }
@@ -192,6 +195,9 @@ mod tests {
         check(&[Step::E164("ES".parse().ok())], "612345678", "+34612345678");
         check(&[forms(&["DD/MM/YYYY"])], "05/03/2024", "2024-03-05");
         check(&[forms(&["DD/MM/YYYY", "YYYY-MM-DD"])], "2024-03-05", "2024-03-05");
+        // A cell of a sheet that is a date is ISO 8601 when it is read.
+        check(&[forms(&["DD/MM/YYYY"])], "2024-03-05", "2024-03-05");
+        check(&[forms(&["D/M/YYYY HH:mm"])], "2024-03-05T14:30:00", "2024-03-05T14:30:00");
         check(&[table(&[("S", "yes"), ("N", "")])], "s", "yes");
         check(&[table(&[("S", "yes"), ("N", "")])], "n", "");
         check(&[table(&[("S", "yes")])], "other", "other");

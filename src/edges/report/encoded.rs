@@ -6,6 +6,8 @@ use std::str::from_utf8;
 
 use encoding_rs::{Encoder, EncoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
+use crate::core::code_page::CodePage;
+
 /// What stands for a sign that the encoding does not have. The input's own signs all have one.
 const UNKNOWN: &[u8] = b"?";
 
@@ -22,6 +24,7 @@ pub(super) struct Encoded<W> {
 enum Way {
     Utf8,
     Utf16 { big: bool },
+    Dos(CodePage),
     Other(Box<Encoder>),
 }
 
@@ -29,8 +32,11 @@ impl<W: Write> Encoded<W> {
     /// Writes in the encoding of this name, after a byte order mark if there is to be one. A name that nobody knows is
     /// UTF-8.
     pub(super) fn new(mut inner: W, encoding: &str, mark: bool) -> io::Result<Self> {
+        let page = CodePage::named(encoding);
         let encoding = Encoding::for_label(encoding.as_bytes()).unwrap_or(UTF_8);
-        let (way, bytes): (Way, &[u8]) = if encoding == UTF_16LE {
+        let (way, bytes): (Way, &[u8]) = if let Some(page) = page {
+            (Way::Dos(page), b"")
+        } else if encoding == UTF_16LE {
             (Way::Utf16 { big: false }, b"\xFF\xFE")
         } else if encoding == UTF_16BE {
             (Way::Utf16 { big: true }, b"\xFE\xFF")
@@ -51,6 +57,14 @@ impl<W: Write> Encoded<W> {
             Way::Utf16 { big } => {
                 for unit in text.encode_utf16() {
                     self.out.extend(if *big { unit.to_be_bytes() } else { unit.to_le_bytes() });
+                }
+            }
+            Way::Dos(page) => {
+                for sign in text.chars() {
+                    match page.encode(sign) {
+                        Some(byte) => self.out.push(byte),
+                        None => self.out.extend_from_slice(UNKNOWN),
+                    }
                 }
             }
             Way::Other(encoder) => {
@@ -125,6 +139,8 @@ mod tests {
         check("UTF-16BE", true, b"\xFE\xFF\0a\0\xF1\x20\xAC\0\n");
         check("windows-1252", false, b"a\xF1\x80\n");
         check("iso-8859-2", false, b"a??\n");
+        check("cp850", false, b"a\xA4?\n");
+        check("macintosh", false, b"a\x96\xDB\n");
         check("Shift_JIS", false, b"a??\n");
         check("nonsense", false, "añ€\n".as_bytes());
     }

@@ -2,25 +2,42 @@
 
 use calamine::{DataType, ExcelDateTime};
 
+use super::guard;
+use super::number_format::Digits;
+
 /// The largest whole number whose digits a sheet keeps: it computes in floats.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// What cells of a formula say that came to nothing, beside `Err:` and a number.
 const ERRORS: [&str; 8] = ["#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#DATA!"];
 
+/// What is known of a cell beside its value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Around<'a> {
+    /// Its formula, when that is known; empty when there is one and no more is known of it.
+    pub(super) formula: Option<&'a str>,
+    /// How it shows whole numbers.
+    pub(super) digits: Option<&'a Digits>,
+}
+
 /// The text of a cell; empty for an empty one.
 ///
 /// # Errors
 /// Why its row is to be set aside.
-pub(super) fn text(value: &impl DataType, has_formula: bool) -> Result<String, String> {
+pub(super) fn text(value: &impl DataType, around: Around<'_>) -> Result<String, String> {
+    let has_formula = around.formula.is_some();
     if let Some(text) = value.get_string() {
-        return if has_formula && is_error(text) { Err(failed(text)) } else { Ok(text.to_owned()) };
+        return if has_formula && is_error(text) { Err(failed(text)) } else { Ok(guard::taken_off(text).to_owned()) };
     }
+    let shown = |number: String| match around.digits {
+        Some(digits) if number.bytes().all(|byte| byte.is_ascii_digit()) => digits.show(&number),
+        Some(_) | None => number,
+    };
     if let Some(whole) = value.get_int() {
-        return Ok(whole.to_string());
+        return Ok(shown(whole.to_string()));
     }
     if let Some(float) = value.get_float() {
-        return number(float);
+        return number(float).map(shown);
     }
     if let Some(flag) = value.get_bool() {
         return Ok(flag.to_string());
@@ -38,6 +55,10 @@ pub(super) fn text(value: &impl DataType, has_formula: bool) -> Result<String, S
     }
     if let Some(error) = value.get_error() {
         return Err(failed(&error.to_string()));
+    }
+    if let Some(text) = around.formula.and_then(guard::text_of_formula) {
+        // Programs that compute nothing write the guard `="02138"` as a formula without its result.
+        return Ok(text.to_owned());
     }
     if has_formula {
         return Err(
@@ -118,9 +139,45 @@ mod tests {
 
     use super::*;
 
+    fn computed(formula: &str) -> Around<'_> {
+        Around { formula: Some(formula), digits: None }
+    }
+
+    #[test]
+    fn numbers_are_as_they_are_shown() {
+        let check = |value: Data, code: &str, expected: &str| {
+            let digits = Digits::of(code).unwrap();
+            let around = Around { formula: None, digits: Some(&digits) };
+            assert_eq!(text(&value, around).as_deref(), Ok(expected), "{value:?} {code}");
+        };
+        check(Data::Float(2138.0), "00000", "02138");
+        check(Data::Int(2138), "00000", "02138");
+        check(Data::Float(0.0), "000", "000");
+        check(Data::Float(5_215_550_001.0), "\"+\"0", "+5215550001");
+        check(Data::Float(-5.0), "000", "-5");
+        check(Data::Float(2.5), "000", "2.5");
+        check(Data::String("2138".to_owned()), "00000", "2138");
+        check(Data::Bool(true), "00000", "true");
+    }
+
+    #[test]
+    fn guards_of_spreadsheets_are_no_text() {
+        let check = |value: &str, expected: &str| {
+            assert_eq!(text(&Data::String(value.to_owned()), Around::default()).as_deref(), Ok(expected), "{value}");
+        };
+        check("=\"02138\"", "02138");
+        check("'+525550001", "+525550001");
+        check("'s-Hertogenbosch", "'s-Hertogenbosch");
+        assert_eq!(text(&Data::Empty, computed("\"02138\"")).as_deref(), Ok("02138"));
+        assert!(text(&Data::Empty, computed("\"a\"&B1&\"b\"")).is_err());
+        assert!(text(&Data::Empty, computed("")).is_err());
+    }
+
     #[test]
     fn cells_say_what_a_person_sees() {
-        let check = |value: Data, expected: &str| assert_eq!(text(&value, false).as_deref(), Ok(expected), "{value:?}");
+        let check = |value: Data, expected: &str| {
+            assert_eq!(text(&value, Around::default()).as_deref(), Ok(expected), "{value:?}");
+        };
         check(Data::Empty, "");
         check(Data::String("007".to_owned()), "007");
         check(Data::String("#N/A".to_owned()), "#N/A");
@@ -147,7 +204,7 @@ mod tests {
     fn moments_are_in_iso_8601() {
         let check = |serial: f64, kind: ExcelDateTimeType, expected: &str| {
             let value = Data::DateTime(ExcelDateTime::new(serial, kind, false));
-            assert_eq!(text(&value, false).as_deref(), Ok(expected), "{serial}");
+            assert_eq!(text(&value, Around::default()).as_deref(), Ok(expected), "{serial}");
         };
         check(45_351.0, ExcelDateTimeType::DateTime, "2024-02-29");
         check(45_351.604_166_666_664, ExcelDateTimeType::DateTime, "2024-02-29T14:30:00");
@@ -160,7 +217,7 @@ mod tests {
     #[test]
     fn what_came_to_nothing_sets_its_row_aside() {
         let check = |value: Data, expected: &str| {
-            let reason = text(&value, true).unwrap_err();
+            let reason = text(&value, computed("1/0")).unwrap_err();
             assert!(reason.contains(expected), "{value:?}: {reason}");
         };
         check(Data::Error(CellErrorType::NA), "the error #N/A");
@@ -174,6 +231,6 @@ mod tests {
         check(moment(1e300, ExcelDateTimeType::TimeDelta), "found a number that is none");
         check(Data::Float(1e16), "at most 15 digits");
         check(Data::Float(f64::INFINITY), "at most 15 digits");
-        assert_eq!(text(&Data::String(String::new()), true).as_deref(), Ok(""));
+        assert_eq!(text(&Data::String(String::new()), computed("A1")).as_deref(), Ok(""));
     }
 }

@@ -31,6 +31,8 @@ pub struct SheetRead {
     pub name: String,
     /// How many sheets the file has.
     pub of: usize,
+    /// The sheet before it that is not read, because it holds instructions.
+    pub passed_over: Option<String>,
 }
 
 impl Detected {
@@ -125,7 +127,10 @@ impl Detected {
             }
         }
         if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
-            parts.push(format!("read from sheet `{}`, one of {}", sheet.name, sheet.of));
+            let instead = sheet.passed_over.as_ref().map_or_else(String::new, |other| {
+                format!(", as `{other}` holds instructions (`--sheet` takes another one)")
+            });
+            parts.push(format!("read from sheet `{}`, one of {}{instead}", sheet.name, sheet.of));
         }
         if let Some(keys) = self.rows_under() {
             parts.push(format!("rows read from `{}`", keys.escape_debug()));

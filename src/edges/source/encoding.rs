@@ -10,9 +10,12 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::Bytes;
+use super::doubt::{self, Doubt};
+use super::notice::{NoticeKind, Notices};
+use crate::core::code_page::CodePage;
 
 /// How much is looked at to tell an encoding, from the first byte on that is not ASCII.
 const SAMPLE: usize = 1024 * 1024;
@@ -32,13 +35,19 @@ const ENOUGH: usize = 32;
 /// What the guess goes by as long as there are fewer: the language, by a country that speaks it.
 const WESTERN: &[u8] = b"es";
 
-/// An encoding of text, by one of the names that browsers know it by.
+/// An encoding of text: one of the Encoding Standard, by any of the names that browsers know it by, or a code page of DOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charset(&'static Encoding);
+pub struct Charset(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Standard(&'static Encoding),
+    Dos(CodePage),
+}
 
 /// A name that no encoding has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected an encoding such as utf-8, utf-16le, windows-1252 or iso-8859-2, found `{0}`")]
+#[error("expected an encoding such as utf-8, utf-16le, windows-1252, iso-8859-2, macintosh or cp850, found `{0}`")]
 pub struct UnknownCharset(String);
 
 /// Whether an encoding may be guessed, and what came of it.
@@ -52,9 +61,14 @@ pub(super) enum Wanted {
     Utf8,
 }
 
-/// What a text was found to be written in; not known as long as it is plain ASCII.
+/// What a text was found to be written in; not known as long as it is plain ASCII. And what of it looks as if that were
+/// wrong.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found(Arc<OnceLock<Charset>>);
+pub(super) struct Found {
+    charset: Arc<OnceLock<Charset>>,
+    doubt: Arc<OnceLock<Doubt>>,
+    notices: Notices,
+}
 
 /// The bytes of a text as UTF-8, after its mark. Bytes that are none stay in it, for who parts it into rows.
 pub(super) struct Text {
@@ -72,43 +86,56 @@ enum State {
 }
 
 struct Decoding {
-    decoder: Decoder,
+    decoder: AnyDecoder,
     // What was decoded and not yet read.
     out: Vec<u8>,
     at: usize,
     ended: bool,
 }
 
+enum AnyDecoder {
+    Standard(Decoder),
+    // What each byte from 128 on stands for.
+    Dos(Box<[Option<char>; 128]>),
+}
+
 impl Charset {
     /// The plain case.
-    pub const UTF_8: Self = Self(UTF_8);
+    pub const UTF_8: Self = Self::of(UTF_8);
+
+    const fn of(encoding: &'static Encoding) -> Self {
+        Self(Kind::Standard(encoding))
+    }
 
     /// The encoding that a byte order mark says, and how long the mark is. Without a mark, two letters of ASCII in four
     /// bytes are UTF-16 as well.
     pub(super) fn of_mark(start: &[u8]) -> Option<(Self, usize)> {
         match start {
-            [0xEF, 0xBB, 0xBF, ..] => Some((Self(UTF_8), 3)),
-            [0xFF, 0xFE, ..] => Some((Self(UTF_16LE), 2)),
-            [0xFE, 0xFF, ..] => Some((Self(UTF_16BE), 2)),
-            [1..=0x7F, 0, 1..=0x7F, 0, ..] => Some((Self(UTF_16LE), 0)),
-            [0, 1..=0x7F, 0, 1..=0x7F, ..] => Some((Self(UTF_16BE), 0)),
+            [0xEF, 0xBB, 0xBF, ..] => Some((Self::of(UTF_8), 3)),
+            [0xFF, 0xFE, ..] => Some((Self::of(UTF_16LE), 2)),
+            [0xFE, 0xFF, ..] => Some((Self::of(UTF_16BE), 2)),
+            [1..=0x7F, 0, 1..=0x7F, 0, ..] => Some((Self::of(UTF_16LE), 0)),
+            [0, 1..=0x7F, 0, 1..=0x7F, ..] => Some((Self::of(UTF_16BE), 0)),
             _ => None,
         }
     }
 
-    /// Its name in the Encoding Standard.
+    /// Its name in the Encoding Standard, or that of the code page.
     pub(super) fn name(self) -> &'static str {
-        self.0.name()
+        match self.0 {
+            Kind::Standard(encoding) => encoding.name(),
+            Kind::Dos(page) => page.name(),
+        }
     }
 
     /// Whether it is UTF-8.
     pub fn is_utf8(self) -> bool {
-        self.0 == UTF_8
+        self == Self::of(UTF_8)
     }
 
     /// Whether it is UTF-16 of either order.
     pub(super) fn is_utf16(self) -> bool {
-        self.0 == UTF_16LE || self.0 == UTF_16BE
+        self == Self::of(UTF_16LE) || self == Self::of(UTF_16BE)
     }
 }
 
@@ -128,7 +155,7 @@ impl Text {
                 raw.consume(mark);
                 (Some(charset), State::of(charset))
             }
-            (Wanted::Utf8, None) => (Some(Charset(UTF_8)), State::Utf8),
+            (Wanted::Utf8, None) => (Some(Charset::UTF_8), State::Utf8),
             (Wanted::Guessed, None) => (None, State::Ascii),
         };
         if let Some(charset) = charset {
@@ -150,6 +177,11 @@ impl Text {
         let sample = self.raw.look(SAMPLE);
         let charset = told_by(sample.bytes, sample.whole);
         self.found.set(charset);
+        if !charset.is_utf8()
+            && let Some(doubt) = Doubt::of(sample.bytes, charset.0 == Kind::Standard(WINDOWS_1252))
+        {
+            self.found.set_doubt(doubt);
+        }
         self.state = State::of(charset);
         self.read(buffer)
     }
@@ -160,7 +192,13 @@ impl State {
         if charset.is_utf8() {
             return Self::Utf8;
         }
-        let decoder = charset.0.new_decoder_without_bom_handling();
+        let decoder = match charset.0 {
+            Kind::Standard(encoding) => AnyDecoder::Standard(encoding.new_decoder_without_bom_handling()),
+            Kind::Dos(page) => {
+                let sign = |at| page.decode(u8::try_from(at + 128).expect("an array of 128 goes up to 255"));
+                AnyDecoder::Dos(Box::new(std::array::from_fn(sign)))
+            }
+        };
         Self::Decoded(Box::new(Decoding { decoder, out: Vec::new(), at: 0, ended: false }))
     }
 }
@@ -192,9 +230,19 @@ impl Decoding {
         while self.out.is_empty() && !self.ended {
             let chunk = raw.fill_buf()?;
             let last = chunk.is_empty();
+            let decoder = match &mut self.decoder {
+                AnyDecoder::Standard(decoder) => decoder,
+                AnyDecoder::Dos(signs) => {
+                    decode_each(chunk, signs, &mut self.out);
+                    let read = chunk.len();
+                    raw.consume(read);
+                    self.ended = last;
+                    continue;
+                }
+            };
             // The most that a byte of any encoding becomes, and more than the decoder asks for at least.
             self.out.resize(chunk.len() * 3 + 16, 0);
-            let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(chunk, &mut self.out, last);
+            let (result, read, written) = decoder.decode_to_utf8_without_replacement(chunk, &mut self.out, last);
             self.out.truncate(written);
             raw.consume(read);
             match result {
@@ -204,6 +252,16 @@ impl Decoding {
             }
         }
         Ok(())
+    }
+}
+
+fn decode_each(bytes: &[u8], signs: &[Option<char>; 128], out: &mut Vec<u8>) {
+    for &byte in bytes {
+        match byte.checked_sub(128).map(|at| signs[usize::from(at)]) {
+            None => out.push(byte),
+            Some(None) => out.push(UNDECODED),
+            Some(Some(sign)) => out.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
     }
 }
 
@@ -222,22 +280,47 @@ fn told_by(sample: &[u8], whole: bool) -> Charset {
     let cut = std::str::from_utf8(sample).is_err_and(|error| error.error_len().is_none()) && !whole;
     foreign = foreign.saturating_sub(usize::from(cut));
     if foreign <= sound * FOREIGN_EACH {
-        return Charset(UTF_8);
+        return Charset::UTF_8;
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(sample, whole);
     let is_short = sample.iter().filter(|byte| !byte.is_ascii()).count() < ENOUGH;
-    Charset(detector.guess(is_short.then_some(WESTERN), Utf8Detection::Deny))
+    Charset::of(detector.guess(is_short.then_some(WESTERN), Utf8Detection::Deny))
 }
 
 impl Found {
+    /// Nothing is known yet. What looks wrong later is added to `notices`.
+    pub(super) fn reporting_to(notices: Notices) -> Self {
+        Self { notices, ..Self::default() }
+    }
+
+    // Each text decides once.
     fn set(&self, charset: Charset) {
-        // Each text decides once.
-        let _ = self.0.set(charset);
+        let _ = self.charset.set(charset);
+    }
+
+    fn set_doubt(&self, doubt: Doubt) {
+        let _ = self.doubt.set(doubt);
     }
 
     pub(super) fn get(&self) -> Option<Charset> {
-        self.0.get().copied()
+        self.charset.get().copied()
+    }
+
+    /// Takes note of a row's text, which is UTF-8 by now, when it looks as if it was decoded in the wrong way.
+    pub(super) fn watch(&self, text: &[u8], line: u64) {
+        if text.is_ascii() {
+            return;
+        }
+        let text = String::from_utf8_lossy(text);
+        if let Some(doubt) = self.doubt.get()
+            && doubt.is_in(&text)
+        {
+            self.notices.add(NoticeKind::DoubtfulEncoding(doubt.name()), line);
+        }
+        if doubt::is_double_encoded(&text) {
+            self.notices.add(NoticeKind::DoubleEncoded, line);
+        }
     }
 }
 
@@ -245,10 +328,14 @@ impl FromStr for Charset {
     type Err = UnknownCharset;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        // Two of their names stand for no text at all.
-        Encoding::for_label_no_replacement(name.trim().as_bytes())
+        // People write `mac-roman` and `MacRoman`.
+        let plain = name.trim().to_ascii_lowercase().replace(['-', '_', ' '], "");
+        let label = if plain == "macroman" { "macintosh" } else { name.trim() };
+        // Two of the standard's names stand for no text at all.
+        Encoding::for_label_no_replacement(label.as_bytes())
             .filter(|encoding| *encoding != encoding_rs::X_USER_DEFINED)
-            .map(Self)
+            .map(Self::of)
+            .or_else(|| CodePage::named(name).map(|page| Self(Kind::Dos(page))))
             .ok_or_else(|| UnknownCharset(name.to_owned()))
     }
 }
@@ -256,9 +343,9 @@ impl FromStr for Charset {
 /// As people write it: `UTF-8`, `Windows-1252`.
 impl fmt::Display for Charset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.name().strip_prefix("windows") {
+        match self.name().strip_prefix("windows") {
             Some(number) => write!(f, "Windows{number}"),
-            None => f.write_str(self.0.name()),
+            None => f.write_str(self.name()),
         }
     }
 }
@@ -341,6 +428,13 @@ mod tests {
         check(b"\xFE\xFF\0a", "utf-16", b"a");
         check(b"a\0\x0D\xD8b\0", "utf-16le", b"a\xFFb");
         check(b"a\0b", "utf-16le", b"a\xFF");
+        check(b"Jos\x8E Mu\x96oz", "macintosh", "José Muñoz".as_bytes());
+        check(b"Jos\x82 Mu\xA4oz \xB5vila", "cp850", "José Muñoz Ávila".as_bytes());
+        check(b"Jos\x82 Mu\xA4oz", "cp437", "José Muñoz".as_bytes());
+        check(b"Dvo\xFD\xA0k", "cp852", "Dvořák".as_bytes());
+        check(b"\x8D\xA0", "cp866", "На".as_bytes());
+        check(b"a\x8Db", "cp857", "aıb".as_bytes());
+        check(b"a\xE7b", "cp857", b"a\xFFb");
         assert_eq!(text(b"a\xE9", &Wanted::Utf8), (b"a\xE9".to_vec(), Some("UTF-8".to_owned())));
     }
 
@@ -377,6 +471,10 @@ mod tests {
         check("CP1252", Some("Windows-1252"));
         check("ISO-8859-2", Some("ISO-8859-2"));
         check("macintosh", Some("macintosh"));
+        check("Mac-Roman", Some("macintosh"));
+        check("cp866", Some("IBM866"));
+        check("CP850", Some("cp850"));
+        check("ibm437", Some("cp437"));
         check("klingon", None);
         check("x-user-defined", None);
         check("iso-2022-kr", None);

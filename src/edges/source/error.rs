@@ -90,6 +90,16 @@ pub enum SourceFault {
         /// The sheets that are there.
         sheets: String,
     },
+    /// A sheet of instructions before several others.
+    #[error(
+        "expected contacts on the first sheet, found instructions on `{cover}`: choose {sheets} or another sheet with `--sheet`"
+    )]
+    SeveralSheets {
+        /// The sheet of instructions.
+        cover: String,
+        /// The sheets after it.
+        sheets: String,
+    },
     /// A sheet, or all of them, without any cell.
     #[error("expected a sheet with a header, found an empty one")]
     EmptySheet,
@@ -281,6 +291,7 @@ impl SourceFault {
             | Self::Members { .. }
             | Self::LargeSheet { .. }
             | Self::NoSheet { .. }
+            | Self::SeveralSheets { .. }
             | Self::EmptySheet
             | Self::Empty
             | Self::EmptyJson => None,

@@ -17,21 +17,26 @@ mod columns;
 mod csv;
 mod delimiter;
 mod detected;
+mod doubt;
 mod encoding;
 mod error;
 mod format;
+mod guard;
 mod json;
 mod jsonl;
 mod lines;
 mod nesting;
 mod notice;
+mod number_format;
 mod object;
 mod open;
 mod options;
+mod package;
 mod parts;
 mod peel;
 mod sheet;
 mod sniff;
+mod styles;
 
 use std::fmt;
 use std::io::Read;
@@ -150,6 +155,19 @@ impl Source {
         SourceError::new(&self.name, fault)
     }
 
+    // Takes note of text that was encoded twice. The rows of CSV are watched where they are decoded.
+    fn watch(&self, record: &Record) {
+        let notices = &self.detected.notices;
+        let is_twice = match &record.cells {
+            Cells::Texts(_) if matches!(self.rows, Rows::Csv(_)) => false,
+            Cells::Texts(texts) => texts.iter().any(doubt::is_double_encoded),
+            Cells::Object(object) => object.iter().any(|(_, json)| doubt::is_double_encoded_json(json)),
+        };
+        if is_twice {
+            notices.add(NoticeKind::DoubleEncoded, record.line);
+        }
+    }
+
     /// What errors call the input: the path, or `standard input`.
     pub fn name(&self) -> &str {
         &self.name
@@ -207,7 +225,8 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
             };
             check_meaning(told, format)?;
             let rows = sheet::Rows::new(book, file, told)?;
-            let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets() });
+            let passed_over = rows.passed_over().map(str::to_owned);
+            let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets(), passed_over });
             let unnamed = rows.columns().unnamed().to_vec();
             let header = !told.no_header;
             let detected = Detected {
@@ -227,8 +246,8 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         }
     };
     let mark = Charset::of_mark(raw.look(4).bytes).is_some_and(|(_, length)| length > 0);
-    let found = Found::default();
     let notices = Notices::default();
+    let found = Found::reporting_to(notices.clone());
     let (format, mut text) = text_layer(raw, named, told, &found)?;
     check_meaning(told, format)?;
     let rows_path = if format.has_header() { Vec::new() } else { nesting::rows_path(&mut text)? };
@@ -323,6 +342,9 @@ impl Iterator for Source {
             Rows::Json(rows) => rows.next_row(),
             Rows::Sheet(rows) => Ok(rows.next_row()),
         };
+        if let Ok(Some(Row::Record(record))) = &row {
+            self.watch(record);
+        }
         row.map_err(|fault| self.broken_by(fault)).transpose()
     }
 }

@@ -10,6 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum NoticeKind {
     /// A row that repeats the header was skipped.
     RepeatedHeader,
+    /// A row that looks wrong in the encoding that was guessed, and right in the one that is named here.
+    DoubtfulEncoding(&'static str),
+    /// A row with text that was encoded twice, such as `JosÃ©` for `José`.
+    DoubleEncoded,
 }
 
 /// Where a thing was noticed, and how often.
@@ -52,8 +56,28 @@ impl fmt::Display for Notice {
             (NoticeKind::RepeatedHeader, _) => {
                 write!(f, "{rows} lines repeat the header and are skipped (the first is line {line})")
             }
+            (NoticeKind::DoubtfulEncoding(name), _) => {
+                let rows = counted(*rows, "line looks", "lines look");
+                write!(
+                    f,
+                    "{rows} wrong in the encoding that was guessed (the first is line {line}): \
+                     try `--encoding {name}`, or save the file as UTF-8"
+                )
+            }
+            (NoticeKind::DoubleEncoded, _) => {
+                let rows = counted(*rows, "line holds", "lines hold");
+                write!(
+                    f,
+                    "{rows} text that was encoded twice, such as `JosÃ©` for `José` (the first is line {line}): \
+                     export it again as UTF-8"
+                )
+            }
         }
     }
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub(super) fn spooled(mut stream: impl Read) -> io::Result<(Steady, u64)> {
 }
 
 impl Steady {
-    fn new(file: File) -> Self {
+    pub(super) fn new(file: File) -> Self {
         Self { opened: state_of(&file), file, failed: Arc::default() }
     }
 

@@ -8,13 +8,19 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::rc::Rc;
 
+use compact_str::CompactString;
 use quick_xml::Reader;
+use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
+use super::number_format::shows_more;
 use super::open::Steady;
+use super::package::{Package, Relationship};
 use super::peel::{Book, Place, places};
+use super::styles::{MAX_STYLES, Styles};
 use super::{MAX_ROW, SourceFault};
 
 /// The most that the parts of a spreadsheet may come to when they are unpacked, in bytes; and the most text of its cells.
@@ -35,76 +41,95 @@ const MAX_SMALL: u64 = 16 * 1024 * 1024;
 /// The most bytes that such a part may come to when its longest text is copied to each of its elements.
 const MAX_COPIES: u64 = 256 * 1024 * 1024;
 
+/// The longest text that a cell of a number is looked at for, in bytes.
+const MAX_SHOWN: usize = 64;
+
 /// What a part is read for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Small,
     Texts,
     Sheet,
     Document,
 }
 
+/// What was found of a spreadsheet before it is read.
+#[derive(Default)]
+pub(super) struct Found {
+    /// A copy whose parts have the names that the library looks for; only where the file's own are others.
+    pub(super) renamed: Option<Steady>,
+    /// The cells of ODS that show more than their number, by the name of their table.
+    pub(super) shown: BTreeMap<String, Vec<Shown>>,
+}
+
+/// Cells of ODS that show their number otherwise than as that number, such as `02138`.
+pub(super) struct Shown {
+    rows: Range<u64>,
+    columns: Range<u64>,
+    text: CompactString,
+}
+
+/// The text of the cell at a place, among those of its table in their order.
+pub(super) fn shown_at(cells: &[Shown], (row, column): (u32, u32)) -> Option<&str> {
+    let (row, column) = (u64::from(row), u64::from(column));
+    let is_before = |cell: &Shown| cell.rows.end <= row || (cell.rows.start <= row && cell.columns.end <= column);
+    let cell = cells.get(cells.partition_point(is_before))?;
+    (cell.rows.contains(&row) && cell.columns.contains(&column)).then_some(cell.text.as_str())
+}
+
 /// Holds the parts that are going to be read against what they may be.
 ///
 /// # Errors
 /// When one of them is damaged, or all of them are too much.
-pub(super) fn look_over(book: Book, file: &Steady) -> Result<(), SourceFault> {
+pub(super) fn look_over(book: Book, file: &Steady) -> Result<Found, SourceFault> {
     let left = Rc::new(Cell::new(MAX_BYTES));
-    let mut parts = Parts { places: by_name(file)?, looked_at: BTreeSet::new(), file, left };
+    let (places, is_rooted) = by_name(file)?;
+    let mut parts = Parts { places, is_rooted, looked_at: BTreeSet::new(), file, left };
     match book {
         Book::Ods => {
             parts.look_at("meta-inf/manifest.xml", Kind::Small)?;
-            parts.look_at("content.xml", Kind::Document)?;
+            let shown = parts.look_at("content.xml", Kind::Document)?.shown;
+            Ok(Found { renamed: None, shown })
         }
         Book::Xlsx => {
-            let package = parts.look_at("_rels/.rels", Kind::Small)?;
-            let is_usual = |(kind, target): &(String, String)| {
-                !kind.ends_with("/officeDocument") || target.strip_prefix('/').unwrap_or(target) == "xl/workbook.xml"
-            };
-            if !package.iter().all(is_usual) {
-                return Err(damaged());
-            }
-            for name in ["xl/workbook.xml", "xl/styles.xml", "xl/theme/theme1.xml"] {
-                parts.look_at(name, Kind::Small)?;
-            }
-            parts.look_at("xl/sharedstrings.xml", Kind::Texts)?;
-            let sheets = parts.look_at("xl/_rels/workbook.xml.rels", Kind::Small)?;
-            let sheets = sheets.iter().filter(|(kind, _)| kind.rsplit('/').next() == Some("worksheet"));
-            let name = |target: &str| target.strip_prefix('/').map_or_else(|| format!("xl/{target}"), str::to_owned);
-            let names: BTreeSet<_> = sheets.map(|(_, target)| plain(&name(target))).collect();
-            for name in names {
-                parts.look_at(&name, Kind::Sheet)?;
-            }
+            let package = Package::of(&mut parts)?;
+            let renamed = if package.is_usual() { None } else { Some(package.renamed(file)?) };
+            Ok(Found { renamed, shown: BTreeMap::new() })
         }
     }
-    Ok(())
 }
 
 pub(super) const fn too_large() -> SourceFault {
     SourceFault::LargeSheet { cells: MAX_CELLS, mib: MAX_BYTES / (1024 * 1024) }
 }
 
-const fn damaged() -> SourceFault {
+pub(super) const fn damaged() -> SourceFault {
     SourceFault::Sheet { line: None, found: "a damaged or a rare one" }
 }
 
 // Names are compared without capitals, and with `/` between folders: so they are looked for.
-fn by_name(file: &Steady) -> Result<BTreeMap<String, Place>, SourceFault> {
-    let mut by_name = BTreeMap::new();
+// And whether any begins with one, which is not looked for.
+fn by_name(file: &Steady) -> Result<(BTreeMap<String, Place>, bool), SourceFault> {
+    let (mut by_name, mut is_rooted) = (BTreeMap::new(), false);
     for (name, place) in places(file)? {
+        is_rooted |= name.starts_with(['/', '\\']);
         if by_name.insert(plain(&name), place).is_some() {
             return Err(damaged());
         }
     }
-    Ok(by_name)
+    Ok((by_name, is_rooted))
 }
 
-fn plain(name: &str) -> String {
-    name.replace('\\', "/").to_ascii_lowercase()
+/// A name as names of parts are compared: without capitals, and with `/` between folders, whichever program wrote it.
+pub(super) fn plain(name: &str) -> String {
+    name.replace('\\', "/").trim_start_matches('/').to_ascii_lowercase()
 }
 
-struct Parts<'f> {
+/// The parts of a spreadsheet, by their names as they are compared.
+pub(super) struct Parts<'f> {
     places: BTreeMap<String, Place>,
+    // Whether the name of any begins with a `/`.
+    is_rooted: bool,
     looked_at: BTreeSet<String>,
     file: &'f Steady,
     // How many bytes of all parts may still come.
@@ -112,13 +137,22 @@ struct Parts<'f> {
 }
 
 impl Parts<'_> {
-    // The types and the targets of the relationships in it. A part that is not there is missed by who reads it.
-    fn look_at(&mut self, name: &str, kind: Kind) -> Result<Vec<(String, String)>, SourceFault> {
+    /// Whether there is one of this name that was not looked at.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    pub(super) const fn is_rooted(&self) -> bool {
+        self.is_rooted
+    }
+
+    /// What is found in it. A part that is not there is missed by who reads it.
+    pub(super) fn look_at(&mut self, name: &str, kind: Kind) -> Result<Look, SourceFault> {
         // What is looked at as one kind is not to be read as another.
         if !self.looked_at.insert(name.to_owned()) {
             return Err(damaged());
         }
-        let Some(place) = self.places.remove(name) else { return Ok(Vec::new()) };
+        let Some(place) = self.places.remove(name) else { return Ok(Look::new(kind)) };
         let part = place.open(self.file.try_clone().map_err(SourceFault::Unpack)?).map_err(SourceFault::Unpack)?;
         let event = Rc::new(Cell::new(0));
         let bounded = Bounded { part, left: Rc::clone(&self.left), event: Rc::clone(&event) };
@@ -138,11 +172,11 @@ impl Parts<'_> {
                     depth = depth.saturating_sub(1);
                     look.end(element.name().as_ref());
                 }
-                Ok(Event::Text(text)) => look.text(text.len()),
-                Ok(Event::CData(text)) => look.text(text.len()),
-                Ok(Event::Eof) if depth == 0 => return Ok(look.relationships),
-                // One character, of at most so many bytes.
-                Ok(Event::GeneralRef(_)) => look.text(4),
+                Ok(Event::Text(text)) => look.text(text.len(), &text),
+                Ok(Event::CData(text)) => look.text(text.len(), &text),
+                Ok(Event::Eof) if depth == 0 => return Ok(look),
+                // One character, of at most so many bytes. None of those that are written so is shown of a number.
+                Ok(Event::GeneralRef(_)) => look.text(4, "&"),
                 // An empty element comes as its start and its end, as told above.
                 Ok(Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_)) => {}
                 Err(_) if self.left.get() == 0 || event.get() == 0 => return Err(too_large()),
@@ -176,18 +210,20 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 /// What a part was found to come to so far.
-struct Look {
+pub(super) struct Look {
     kind: Kind,
     elements: u64,
     longest: u64,
     // The cells that room is made for, in ODS those of all tables that have ended, and the bytes of text in them.
     cells: u64,
     text: u64,
-    relationships: Vec<(String, String)>,
+    pub(super) relationships: Vec<Relationship>,
+    shown: BTreeMap<String, Vec<Shown>>,
     // Of XLSX: whether it is among the cells. Of ODS: how deep in them, and the table.
     in_cells: bool,
     in_cell: u64,
     table: Table,
+    styles: Styles,
 }
 
 /// A table of ODS, in which rows and cells are repeated.
@@ -208,6 +244,41 @@ struct Table {
     is_open: bool,
     // How often the cell that is being read comes in the table.
     copies: u64,
+    name: String,
+    // The number of the cell that is being read, its columns, and what it shows of it, as long as that is short.
+    number: Option<f64>,
+    columns: Range<u64>,
+    text: CompactString,
+    in_remark: u64,
+    style: Option<String>,
+    // Up to which column there is which style, unless a cell has one of its own.
+    styles: Vec<(u64, String)>,
+    // Those that show more than their number.
+    shown: Vec<Shown>,
+}
+
+impl Table {
+    // The style of the cell that is being read.
+    fn style(&self) -> Option<&str> {
+        let of_column = || {
+            let at = self.styles.partition_point(|(end, _)| *end <= self.columns.start);
+            self.styles.get(at).map(|(_, style)| style.as_str())
+        };
+        self.style.as_deref().or_else(of_column)
+    }
+
+    // A text that is so long is none of a number.
+    fn add(&mut self, text: &str) {
+        if self.in_remark > 0 {
+            return;
+        }
+        if self.text.len() + text.len() > MAX_SHOWN {
+            self.number = None;
+        }
+        if self.number.is_some() {
+            self.text.push_str(text);
+        }
+    }
 }
 
 impl Look {
@@ -219,9 +290,11 @@ impl Look {
             cells: 0,
             text: 0,
             relationships: Vec::new(),
+            shown: BTreeMap::new(),
             in_cells: false,
             in_cell: 0,
             table: Table::default(),
+            styles: Styles::default(),
         }
     }
 
@@ -242,7 +315,7 @@ impl Look {
     }
 
     fn small(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
-        let (mut kind, mut target) = (String::new(), String::new());
+        let mut relationship = Relationship::default();
         let is_relationship = element.local_name().as_ref() == "Relationship";
         if element.name().as_ref() == "manifest:encryption-data" {
             return Err(SourceFault::Sheet { line: None, found: "one with a password" });
@@ -251,13 +324,14 @@ impl Look {
             let attribute = attribute.map_err(|_| damaged())?;
             self.longest = self.longest.max(attribute.value.len() as u64);
             match attribute.key.as_ref() {
-                "Type" if is_relationship => kind = attribute.value.into_owned(),
-                "Target" if is_relationship => target = attribute.value.into_owned(),
+                "Id" if is_relationship => relationship.id = attribute.value.into_owned(),
+                "Type" if is_relationship => relationship.kind = attribute.value.into_owned(),
+                "Target" if is_relationship => relationship.target = attribute.value.into_owned(),
                 _ => {}
             }
         }
         if is_relationship {
-            self.relationships.push((kind, target));
+            self.relationships.push(relationship);
         }
         Ok(())
     }
@@ -299,7 +373,15 @@ impl Look {
                 if table.is_open {
                     return Err(damaged());
                 }
-                *table = Table { is_open: true, ..Table::default() };
+                let name = attribute(element, "table:name")?.unwrap_or_default();
+                let name = unescape(&name).map_err(|_| damaged())?.into_owned();
+                *table = Table { is_open: true, name, ..Table::default() };
+            }
+            "table:table-column" if table.styles.len() < MAX_STYLES => {
+                let style = attribute(element, "table:default-cell-style-name")?.unwrap_or_default();
+                let before = table.styles.last().map_or(0, |(end, _)| *end);
+                let end = before.saturating_add(repeats(element, "table:number-columns-repeated")?);
+                table.styles.push((end, style));
             }
             "table:table-row" if self.in_cell == 0 => {
                 table.repeats = repeats(element, "table:number-rows-repeated")?;
@@ -309,10 +391,19 @@ impl Look {
                 self.in_cell += 1;
                 let repeats = repeats(element, "table:number-columns-repeated")?;
                 let mut holds = false;
+                if self.in_cell == 1 {
+                    table.number = None;
+                    table.style = attribute(element, "table:style-name")?;
+                    table.columns = table.at..table.at.saturating_add(repeats);
+                    table.text.clear();
+                }
                 table.copies = repeats.saturating_mul(table.repeats);
                 for attribute in element.attributes().with_checks(false) {
                     let attribute = attribute.map_err(|_| damaged())?;
                     let key = attribute.key.as_ref();
+                    if key == "office:value" && self.in_cell == 1 {
+                        table.number = attribute.value.parse().ok();
+                    }
                     if key.starts_with("office:") || key.starts_with("calcext:") || key == "table:formula" {
                         holds = true;
                         let copied = table.copies.saturating_mul(attribute.value.len() as u64);
@@ -331,21 +422,27 @@ impl Look {
                 }
             }
             // A sign for each, though the first paragraph needs none.
-            "text:p" | "text:tab" | "text:line-break" => self.text(1),
+            "text:p" => self.text(1, ""),
+            "text:tab" | "text:line-break" => self.text(1, " "),
+            "office:annotation" => table.in_remark += 1,
             "text:s" if self.in_cell > 0 => {
                 let spaces = attribute(element, "text:c")?.map_or(Ok(1), |count| count.parse::<u64>());
                 let spaces = spaces.map_err(|_| damaged())?;
                 self.text = self.text.saturating_add(table.copies.saturating_mul(spaces));
+                table.add(" ");
             }
+            _ if self.in_cell == 0 => self.styles.start(element)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn text(&mut self, bytes: usize) {
-        if self.in_cell > 0 {
-            self.text = self.text.saturating_add(self.table.copies.saturating_mul(bytes as u64));
+    fn text(&mut self, bytes: usize, text: &str) {
+        if self.in_cell == 0 {
+            return self.styles.text(text);
         }
+        self.text = self.text.saturating_add(self.table.copies.saturating_mul(bytes as u64));
+        self.table.add(text);
     }
 
     fn end(&mut self, name: &str) {
@@ -354,7 +451,24 @@ impl Look {
         }
         let table = &mut self.table;
         match name {
-            "table:table-cell" | "table:covered-table-cell" => self.in_cell = self.in_cell.saturating_sub(1),
+            "table:table-cell" | "table:covered-table-cell" => {
+                self.in_cell = self.in_cell.saturating_sub(1);
+                let number = if self.in_cell == 0 { table.number.take() } else { None };
+                let text = number.and_then(|number| {
+                    if shows_more(&table.text, number) {
+                        return Some(CompactString::new(table.text.trim()));
+                    }
+                    // Programs that compute nothing show nothing, or the number as it is.
+                    let is_whole = number >= 0.0 && number.fract() == 0.0 && number < 1e15;
+                    let digits = self.styles.of_cell(table.style()?).filter(|_| is_whole)?;
+                    Some(CompactString::new(digits.show(&format!("{number:.0}"))))
+                });
+                if let Some(text) = text {
+                    let rows = table.rows..table.rows.saturating_add(table.repeats);
+                    table.shown.push(Shown { rows, columns: table.columns.clone(), text });
+                }
+            }
+            "office:annotation" => table.in_remark = table.in_remark.saturating_sub(1),
             "table:table-row" if self.in_cell == 0 => {
                 table.rows = table.rows.saturating_add(table.repeats);
                 if table.row_width > 0 {
@@ -365,14 +479,21 @@ impl Look {
             }
             "table:table" if self.in_cell == 0 => {
                 self.cells = self.cells.saturating_add(table.used.saturating_mul(table.width));
-                *table = Table::default();
+                let Table { name, shown, .. } = std::mem::take(table);
+                // Of two tables of one name, the last one is read.
+                self.shown.remove(&name);
+                if !shown.is_empty() {
+                    self.shown.insert(name, shown);
+                }
             }
+            _ if self.in_cell == 0 => self.styles.end(name),
             _ => {}
         }
     }
 }
 
-fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, SourceFault> {
+/// The value of an attribute, if there is one.
+pub(super) fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, SourceFault> {
     let found = element.try_get_attribute(name).map_err(|_| damaged())?;
     Ok(found.map(|attribute| attribute.value.into_owned()))
 }

@@ -1,15 +1,19 @@
 //! Rows of a spreadsheet, XLSX or ODS. It is read as a whole when it is opened, so this is the one input
 //! that takes as much memory as it holds; `parts` says how much that may be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::BufReader;
 
-use calamine::{Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Xlsx, XlsxError};
+use calamine::{
+    Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Style, Xlsx, XlsxError, XlsxFormulaMetadata,
+};
 
 use super::caught::caught;
+use super::cell::Around;
 use super::columns::Columns;
+use super::number_format::Digits;
 use super::open::Steady;
-use super::parts::{self, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS};
+use super::parts::{self, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Shown};
 use super::peel::Book;
 use super::{Row, SourceFault, SourceOptions, cell};
 use crate::core::model::Rejection;
@@ -26,10 +30,12 @@ pub(super) struct Rows {
     remains: Option<Texts>,
     sheet: String,
     sheets: usize,
+    passed_over: Option<String>,
 }
 
 impl Rows {
-    /// Reads the sheet that is told, or the first visible one with anything in it.
+    /// Reads the sheet that is told; or the first visible one with anything in it, unless that is a page of instructions
+    /// before the one sheet of contacts.
     pub(super) fn new(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
         let watched = file.try_clone().map_err(SourceFault::Unpack)?;
         let read = Self::read(book, file, told);
@@ -39,22 +45,39 @@ impl Rows {
     }
 
     fn read(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
-        parts::look_over(book, &file)?;
-        let mut book = caught(|| Opened::new(book, file)).unwrap_or(Err(damaged(None)))?;
+        let parts = parts::look_over(book, &file)?;
+        let file = parts.renamed.unwrap_or(file);
+        let mut book = caught(|| Opened::new(book, file, parts.shown)).unwrap_or(Err(damaged(None)))?;
         let sheets = book.sheets();
-        let mut read = None;
-        for name in chosen(&sheets, told.sheet.as_deref())? {
-            let mut table = Table::new(told);
-            book.read(&name, &mut table)?;
-            if let Some(found) = table.end()? {
-                read = Some((found, name));
-                break;
+        let mut names = chosen(&sheets, told.sheet.as_deref())?.into_iter();
+        let mut next = |book: &mut Opened| -> Result<Option<(Found, String)>, SourceFault> {
+            for name in names.by_ref() {
+                let mut table = Table::new(told);
+                book.read(&name, &mut table)?;
+                if let Some(found) = table.end()? {
+                    return Ok(Some((found, name)));
+                }
             }
+            Ok(None)
+        };
+        let Some((mut found, mut sheet)) = next(&mut book)? else { return Err(SourceFault::EmptySheet) };
+        let mut passed_over = None;
+        if told.sheet.is_none()
+            && found.is_cover(&sheet)
+            && let Some((second, name)) = next(&mut book)?
+        {
+            if let Some((_, third)) = next(&mut book)? {
+                let sheets = [&name, &third].map(|name| format!("`{name}`")).join(", ");
+                return Err(SourceFault::SeveralSheets { cover: sheet, sheets });
+            }
+            passed_over = Some(std::mem::replace(&mut sheet, name));
+            found = second;
         }
-        let Some((Found { columns, rows, faults }, sheet)) = read else { return Err(SourceFault::EmptySheet) };
+        let Found { columns, rows, faults, .. } = found;
         let used = vec![true; columns.header().len()];
         let read = rows.into_iter();
-        Ok(Self { columns, read, faults, used, remains: None, sheet, sheets: sheets.len() })
+        let sheets = sheets.len();
+        Ok(Self { columns, read, faults, used, remains: None, sheet, sheets, passed_over })
     }
 
     /// For a cell that came to nothing in a column that nobody reads, no row is set aside.
@@ -73,6 +96,11 @@ impl Rows {
     /// How many sheets of cells the file has.
     pub(super) const fn sheets(&self) -> usize {
         self.sheets
+    }
+
+    /// The sheet before it that holds instructions, if there is one.
+    pub(super) fn passed_over(&self) -> Option<&str> {
+        self.passed_over.as_deref()
     }
 
     pub(super) fn next_row(&mut self) -> Option<Row> {
@@ -99,15 +127,16 @@ impl Rows {
 enum Opened {
     // Boxed for its tables.
     Xlsx(Box<Xlsx<BufReader<Steady>>>),
-    Ods(Ods<BufReader<Steady>>),
+    // And its cells that show more than their number.
+    Ods(Ods<BufReader<Steady>>, BTreeMap<String, Vec<Shown>>),
 }
 
 impl Opened {
-    fn new(book: Book, file: Steady) -> Result<Self, SourceFault> {
+    fn new(book: Book, file: Steady, shown: BTreeMap<String, Vec<Shown>>) -> Result<Self, SourceFault> {
         let file = BufReader::new(file);
         match book {
             Book::Xlsx => Xlsx::new(file).map(Box::new).map(Self::Xlsx).map_err(|error| xlsx_fault(&error, None)),
-            Book::Ods => Ods::new(file).map(Self::Ods).map_err(|error| ods_fault(&error)),
+            Book::Ods => Ods::new(file).map(|book| Self::Ods(book, shown)).map_err(|error| ods_fault(&error)),
         }
     }
 
@@ -115,52 +144,119 @@ impl Opened {
     fn sheets(&self) -> Vec<Sheet> {
         let sheets = match self {
             Self::Xlsx(book) => book.sheets_metadata(),
-            Self::Ods(book) => book.sheets_metadata(),
+            Self::Ods(book, _) => book.sheets_metadata(),
         };
         sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet).cloned().collect()
     }
 
     fn read(&mut self, sheet: &str, table: &mut Table<'_>) -> Result<(), SourceFault> {
         match self {
-            Self::Xlsx(book) => {
-                let cells = caught(|| book.worksheet_cells_reader(sheet).map_err(|error| xlsx_fault(&error, None)));
-                let mut cells = cells.unwrap_or(Err(damaged(None)))?;
-                let mut line = None;
-                loop {
-                    let next = caught(|| {
-                        let next = cells.next_cell_with_formula_metadata();
-                        let found = next.map_err(|error| xlsx_fault(&error, line))?;
-                        Ok(found.map(|found| (found.pos, cell::text(&found.value, found.formula.is_some()))))
-                    });
-                    let Some((place, cell)) = next.unwrap_or(Err(damaged(line)))? else { return Ok(()) };
-                    line = Some(u64::from(place.0) + 1);
-                    table.add(place, cell)?;
-                }
-            }
-            Self::Ods(book) => {
-                let read = caught(|| {
-                    let cells = book.worksheet_range(sheet).map_err(|error| ods_fault(&error))?;
-                    Ok((cells, book.worksheet_formula(sheet).map_err(|error| ods_fault(&error))?))
-                });
-                let (cells, formulas) = read.unwrap_or(Err(damaged(None)))?;
-                let Some(start) = cells.start() else { return Ok(()) };
-                let mut used = cells.used_cells();
-                let mut next = || {
-                    used.next().map(|(row, column, value)| {
-                        // A sheet has no more of either than fit.
-                        let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
-                        let place = (place(row, start.0), place(column, start.1));
-                        let has_formula = formulas.get_value(place).is_some_and(|formula| !formula.is_empty());
-                        (place, cell::text(value, has_formula))
-                    })
-                };
-                while let Some((place, cell)) = caught(&mut next).ok_or_else(|| damaged(None))? {
-                    table.add(place, cell)?;
-                }
-                Ok(())
+            Self::Xlsx(book) => read_xlsx(book, sheet, table),
+            Self::Ods(book, shown) => {
+                let shown = shown.get(sheet).map_or(&[][..], Vec::as_slice);
+                read_ods(book, shown, sheet, table)
             }
         }
     }
+}
+
+fn read_xlsx(book: &mut Xlsx<BufReader<Steady>>, sheet: &str, table: &mut Table<'_>) -> Result<(), SourceFault> {
+    let (formats, places) =
+        caught(|| digits_of(book, sheet).map_err(|error| xlsx_fault(&error, None))).unwrap_or(Err(damaged(None)))?;
+    if places.len() as u64 > MAX_CELLS {
+        return Err(parts::too_large());
+    }
+    let mut places = places.into_iter().peekable();
+    let cells = caught(|| book.worksheet_cells_reader(sheet).map_err(|error| xlsx_fault(&error, None)));
+    let mut cells = cells.unwrap_or(Err(damaged(None)))?;
+    let mut line = None;
+    loop {
+        let next = caught(|| {
+            let next = cells.next_cell_with_formula_metadata();
+            let found = next.map_err(|error| xlsx_fault(&error, line))?;
+            Ok(found.map(|found| {
+                // Both readings give the cells in one order.
+                let format = places.next_if(|(place, _)| *place == found.pos).map(|(_, style)| style);
+                let around = Around {
+                    formula: found.formula.as_ref().map(formula_text),
+                    digits: format.and_then(|style| formats.get(&style)),
+                };
+                (found.pos, cell::text(&found.value, around))
+            }))
+        });
+        let Some((place, cell)) = next.unwrap_or(Err(damaged(line)))? else { return Ok(()) };
+        line = Some(u64::from(place.0) + 1);
+        table.add(place, cell)?;
+    }
+}
+
+/// Formats that show more than a number, by their styles.
+type Formats = HashMap<usize, Digits>;
+
+/// A cell, and its style.
+type Styled = ((u32, u32), usize);
+
+// The formats of a sheet that show more than a number, and the cells that have them, in their order. Most sheets have no such
+// format, and are read once.
+fn digits_of(book: &mut Xlsx<BufReader<Steady>>, sheet: &str) -> Result<(Formats, Vec<Styled>), XlsxError> {
+    let mut cells = book.worksheet_cells_reader(sheet)?;
+    let code = |style: &Style| Digits::of(&style.number_format.as_ref()?.format_code);
+    let formats = cells.styles().iter().enumerate();
+    let formats: Formats = formats.filter_map(|(at, style)| Some((at, code(style)?))).collect();
+    let mut places = Vec::new();
+    if formats.is_empty() {
+        return Ok((formats, places));
+    }
+    while let Some((row, column, style)) = cells.next_style_id()? {
+        if formats.contains_key(&style) {
+            places.push(((row, column), style));
+            if places.len() as u64 > MAX_CELLS {
+                break;
+            }
+        }
+    }
+    Ok((formats, places))
+}
+
+fn formula_text(formula: &XlsxFormulaMetadata) -> &str {
+    // Their enum grows with what they can read.
+    match formula {
+        XlsxFormulaMetadata::Normal { formula } | XlsxFormulaMetadata::Shared { formula, .. } => formula,
+        _ => "",
+    }
+}
+
+fn read_ods(
+    book: &mut Ods<BufReader<Steady>>,
+    shown: &[Shown],
+    sheet: &str,
+    table: &mut Table<'_>,
+) -> Result<(), SourceFault> {
+    let read = caught(|| {
+        let cells = book.worksheet_range(sheet).map_err(|error| ods_fault(&error))?;
+        Ok((cells, book.worksheet_formula(sheet).map_err(|error| ods_fault(&error))?))
+    });
+    let (cells, formulas) = read.unwrap_or(Err(damaged(None)))?;
+    let Some(start) = cells.start() else { return Ok(()) };
+    let mut used = cells.used_cells();
+    let mut next = || {
+        used.next().map(|(row, column, value)| {
+            // A sheet has no more of either than fit.
+            let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
+            let place = (place(row, start.0), place(column, start.1));
+            let formula = formulas.get_value(place).filter(|formula| !formula.is_empty());
+            let around = Around { formula: formula.map(String::as_str), digits: None };
+            let text = match parts::shown_at(shown, place) {
+                Some(shown) => Ok(shown.to_owned()),
+                None => cell::text(value, around),
+            };
+            (place, text)
+        })
+    };
+    while let Some((place, cell)) = caught(&mut next).ok_or_else(|| damaged(None))? {
+        table.add(place, cell)?;
+    }
+    Ok(())
 }
 
 // The names of the sheets to try.
@@ -183,6 +279,59 @@ struct Found {
     columns: Columns,
     rows: Vec<Record>,
     faults: Faults,
+    // How many cells its widest row has, that of the header included.
+    width: usize,
+}
+
+/// How a sheet is called that tells how to fill in the next one, in the languages of its users, without accents.
+const COVERS: [&str; 14] = [
+    "instruc",
+    "instrucoes",
+    "instrukt",
+    "istruzioni",
+    "anleitung",
+    "read me",
+    "readme",
+    "read-me",
+    "read_me",
+    "leeme",
+    "lea me",
+    "leia-me",
+    "leia me",
+    "leiame",
+];
+
+/// A text of so many words is a sentence, and names no column.
+const SENTENCE: usize = 5;
+
+impl Found {
+    /// Whether it holds no contacts but what people are to know of them: by its name, or when it has one column, of
+    /// sentences.
+    fn is_cover(&self, name: &str) -> bool {
+        let name = plain(name);
+        let is_sentence = |text: &str| text.split_whitespace().count() >= SENTENCE;
+        let has_sentence = |row: &Record| match &row.cells {
+            Cells::Texts(texts) => texts.iter().any(is_sentence),
+            Cells::Object(_) => false,
+        };
+        let is_prose = self.width == 1
+            && (self.columns.header().iter().any(|name| is_sentence(name)) || self.rows.iter().any(has_sentence));
+        COVERS.iter().any(|cover| name.starts_with(cover)) || is_prose
+    }
+}
+
+// Small letters without the accents that the names of these languages have.
+fn plain(name: &str) -> String {
+    let without = |sign: char| match sign {
+        'á' | 'à' | 'ã' | 'â' => 'a',
+        'é' | 'è' | 'ê' => 'e',
+        'í' => 'i',
+        'ó' | 'õ' | 'ô' => 'o',
+        'ú' => 'u',
+        'ç' => 'c',
+        _ => sign,
+    };
+    name.trim().chars().flat_map(char::to_lowercase).map(without).collect()
 }
 
 /// Cells that came to nothing, by the place of their row: their places in the header, and why.
@@ -198,6 +347,7 @@ struct Table<'t> {
     line: u64,
     cells: Vec<(usize, Result<String, String>)>,
     row: u64,
+    width: usize,
     // The cells of all rows, and the bytes of their text.
     held: u64,
     text: u64,
@@ -215,6 +365,7 @@ impl<'t> Table<'t> {
             line: 0,
             cells: Vec::new(),
             row: 0,
+            width: 0,
             held: 0,
             text: 0,
             unnamed: BTreeSet::new(),
@@ -251,6 +402,7 @@ impl<'t> Table<'t> {
             return Ok(());
         }
         let width = cells.last().map_or(0, |(last, _)| last + 1);
+        self.width = self.width.max(cells.len());
         self.held += self.columns.as_ref().map_or(width, |columns| columns.header().len()) as u64;
         if self.held > MAX_CELLS {
             return Err(parts::too_large());
@@ -283,7 +435,7 @@ impl<'t> Table<'t> {
         self.end_row()?;
         Ok(self.columns.map(|mut columns| {
             columns.set_unnamed(self.unnamed.into_iter().collect());
-            Found { columns, rows: self.rows, faults: self.faults }
+            Found { columns, rows: self.rows, faults: self.faults, width: self.width }
         }))
     }
 }

@@ -56,11 +56,7 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         for warning in &reading.warnings {
             voice.say(Level::Warning, &format!("{}: {warning}", reading.source.name()));
         }
-        let detected = reading.source.detected().clone();
         let (ended, first) = rows(reading, &channels, input.duplicates, &mut read)?;
-        for notice in detected.notices() {
-            voice.say(Level::Info, &format!("{name}: {notice}"));
-        }
         exit = ended;
         samples = first;
     }
@@ -371,6 +367,9 @@ fn rows(
     source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
+    for notice in source.detected().notices() {
+        report.line("", notice.to_string());
+    }
     outline(&source, &mapping, report);
     if !first.is_empty() {
         report.heading("the first contacts, as they would be sent");
@@ -427,6 +426,9 @@ fn in_words(detected: &Detected) -> String {
     }
     if let Some(sheet) = detected.sheet() {
         text.push_str(&format!(", sheet `{}`", sheet.name));
+        if let Some(other) = &sheet.passed_over {
+            text.push_str(&format!(" (`{other}` holds instructions: `--sheet` takes another one)"));
+        }
     }
     if let Some(keys) = detected.rows_under() {
         text.push_str(&format!(", rows under `{}`", keys.escape_debug()));

@@ -4,7 +4,7 @@ use std::str::from_utf8;
 
 use super::super::columns::Columns;
 use super::super::encoding::Found as FoundCharset;
-use super::super::{Row, too_long};
+use super::super::{Row, guard, too_long};
 use super::block::{Block, End, RawRow};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
@@ -53,7 +53,10 @@ impl Decoder {
             return rejected(format!("expected {expected} cell{plural}, found {}", found.cells));
         }
         match self.cells(raw) {
-            Ok(cells) => Row::Record(Record { row, line, cells: Cells::Texts(cells) }),
+            Ok(cells) => {
+                self.charset.watch(raw.first(self.columns.needed()).0, line);
+                Row::Record(Record { row, line, cells: Cells::Texts(cells) })
+            }
             Err((column, byte)) => {
                 let place = format!("at byte {byte} of the cell");
                 let reason = match self.charset.get() {
@@ -98,6 +101,7 @@ impl Decoder {
         let (text, ends) = raw.first(self.columns.needed());
         // The whole row at once is what it nearly always comes to.
         if self.columns.have_names()
+            && !guard::may_be_in(text)
             && let Ok(text) = from_utf8(text)
             && let Some(texts) = Texts::from_ends(text.to_owned(), ends.to_vec())
         {
@@ -105,7 +109,8 @@ impl Decoder {
         }
         let mut texts = Texts::with_capacity(self.columns.header().len(), text.len());
         for at in self.columns.places() {
-            texts.push(from_utf8(raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?);
+            let cell = from_utf8(raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?;
+            texts.push(guard::taken_off(cell));
         }
         Ok(texts)
     }

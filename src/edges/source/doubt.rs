@@ -1,0 +1,413 @@
+//! Signs that a text was decoded in the wrong way: a guess at Windows-1252 for what a Mac or DOS wrote, and UTF-8 that was
+//! once read as Windows-1252 and written as UTF-8 again.
+
+use encoding_rs::{DecoderResult, Encoding, MACINTOSH, WINDOWS_1252};
+use serde_json::Value as Json;
+
+use crate::core::code_page::CodePage;
+
+/// Letters of the languages of Western Europe: the frequent ones, and the others.
+const FREQUENT: &str = "áéíóúñüçãõâêôàèäößÁÉÍÓÚÑÜÇÃÕÂÊÔÀÈÄÖ";
+const OTHERS: &str = "ìòùëïîûåæøÿÌÒÙËÏÎÛÅÆØ";
+
+/// What follows a cedilla.
+const BEFORE_SOFT: &str = "aouãâáàóõôúAOUÃÂÁÀÓÕÔÚ";
+
+/// What another encoding must explain, in parts of what it does not, before the guess is in doubt.
+const FITTING_EACH: u32 = 20;
+
+/// Of so many characters beside letters that are no ASCII, one at least must be odd in Windows-1252.
+const ODD_OF: u32 = 4;
+
+/// Symbols of Windows-1252 that no text has between two letters, and which stand for letters in other encodings.
+const ODD_INSIDE: &str = "‚ƒ„†‡ˆ‰‹›•˜¤¢£¥¦§¨©¬±¶¡¿¯¸";
+
+/// Those that no text has after a letter either.
+const ODD_AFTER: &str = "‚ƒ„‡ˆ‰‹";
+
+/// What may stand behind a word in capitals, such as `IRMÃ”` before a quotation ends.
+const CLOSING: &str = "’”»…–—›™®\u{a0}";
+
+/// That what was guessed is probably another encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    name: &'static str,
+    // Whether it was taken for Windows-1252, in which odd places show.
+    is_western: bool,
+}
+
+/// The characters that bytes stand for.
+type Signs = [char; 256];
+
+/// How well an encoding explains a text.
+#[derive(Default)]
+struct Fit {
+    weight: u32,
+    fitting: u32,
+    others: u32,
+}
+
+impl Doubt {
+    /// The doubt about a guess at the encoding of `sample`, if there is one; `is_western` when it was Windows-1252.
+    pub(super) fn of(sample: &[u8], is_western: bool) -> Option<Self> {
+        let western = standard(WINDOWS_1252);
+        let (mut odd, mut all) = (0_u32, 0_u32);
+        for (before, sign, after) in neighbours(sample, &western) {
+            odd += u32::from(is_odd(before, sign, after));
+            all += u32::from(before.is_alphabetic() || after.is_alphabetic());
+        }
+        if odd == 0 || odd.saturating_mul(ODD_OF) < all {
+            return None;
+        }
+        let candidates = [("macintosh", standard(MACINTOSH)), (CodePage::WESTERN.name(), dos(CodePage::WESTERN))];
+        let fits = candidates.map(|(name, signs)| (name, Fit::of(sample, &signs)));
+        let sound = fits.into_iter().filter(|(_, fit)| fit.fitting > 0 && fit.others * FITTING_EACH <= fit.fitting);
+        let (name, _) = sound.max_by_key(|(_, fit)| fit.weight)?;
+        Some(Self { name, is_western })
+    }
+
+    /// The encoding that explains the text better.
+    pub(super) const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Whether a text shows it.
+    pub(super) fn is_in(self, text: &str) -> bool {
+        if !self.is_western {
+            return !text.is_ascii();
+        }
+        let mut before = ' ';
+        let mut signs = text.chars().peekable();
+        while let Some(sign) = signs.next() {
+            let after = signs.peek().copied().unwrap_or(' ');
+            if !sign.is_ascii() && is_odd(before, sign, after) {
+                return true;
+            }
+            before = sign;
+        }
+        false
+    }
+}
+
+impl Fit {
+    fn of(sample: &[u8], signs: &Signs) -> Self {
+        let mut fit = Self::default();
+        for (before, sign, after) in neighbours(sample, signs) {
+            if !before.is_alphabetic() && !after.is_alphabetic() {
+                continue;
+            }
+            let weight = if FREQUENT.contains(sign) { 2 } else { u32::from(OTHERS.contains(sign)) };
+            let is_torn =
+                (before.is_lowercase() && sign.is_uppercase()) || (sign.is_lowercase() && after.is_uppercase());
+            let is_hard = matches!(sign, 'ç' | 'Ç') && !BEFORE_SOFT.contains(after);
+            if weight > 0 && !is_torn && !is_hard {
+                fit.weight += weight;
+                fit.fitting += 1;
+            } else {
+                fit.others += 1;
+            }
+        }
+        fit
+    }
+}
+
+/// Whether a character of Windows-1252 stands where it belongs in no text.
+fn is_odd(before: char, sign: char, after: char) -> bool {
+    let (follows, precedes) = (before.is_alphabetic(), after.is_alphabetic());
+    let is_vowel = |sign: char| "aeiouAEIOU".contains(sign);
+    match sign {
+        '\u{80}'..='\u{9f}' => follows || precedes,
+        // `Mu–oz`: between other letters it joins two words.
+        '–' => is_vowel(before) && is_vowel(after) && before.is_lowercase() == after.is_lowercase(),
+        // `JosŽ` and `MŸller`.
+        _ if sign.is_uppercase() => before.is_lowercase() || (follows && after.is_lowercase()),
+        _ if ODD_AFTER.contains(sign) => follows,
+        _ => follows && precedes && ODD_INSIDE.contains(sign) && !(before.is_lowercase() && after.is_uppercase()),
+    }
+}
+
+// The characters that are no ASCII, each with its neighbours.
+fn neighbours<'a>(sample: &'a [u8], signs: &'a Signs) -> impl Iterator<Item = (char, char, char)> + 'a {
+    let at = |place: Option<usize>| {
+        let byte = place.and_then(|place| sample.get(place)).copied().unwrap_or(b' ');
+        signs[usize::from(byte)]
+    };
+    let foreign = sample.iter().enumerate().filter(|(_, byte)| !byte.is_ascii());
+    foreign.map(move |(place, byte)| (at(place.checked_sub(1)), signs[usize::from(*byte)], at(Some(place + 1))))
+}
+
+fn standard(encoding: &'static Encoding) -> Signs {
+    each_byte(|byte| {
+        let mut text = [0; 8];
+        let mut decoder = encoding.new_decoder_without_bom_handling();
+        match decoder.decode_to_utf8_without_replacement(&[byte], &mut text, true) {
+            (DecoderResult::InputEmpty, _, length) => std::str::from_utf8(&text[..length]).ok()?.chars().next(),
+            (DecoderResult::OutputFull | DecoderResult::Malformed(..), ..) => None,
+        }
+    })
+}
+
+fn dos(page: CodePage) -> Signs {
+    each_byte(|byte| page.decode(byte))
+}
+
+fn each_byte(decode: impl Fn(u8) -> Option<char>) -> Signs {
+    std::array::from_fn(|at| {
+        let byte = u8::try_from(at).expect("an array of 256 goes up to 255");
+        if byte.is_ascii() { char::from(byte) } else { decode(byte).unwrap_or(char::REPLACEMENT_CHARACTER) }
+    })
+}
+
+/// Whether a text holds UTF-8 that was read as Windows-1252, such as `JosÃ©` for `José`.
+pub(super) fn is_double_encoded(text: &str) -> bool {
+    let mut rest = text;
+    let mut before = ' ';
+    while let Some(start) = rest.find(|sign: char| !sign.is_ascii()) {
+        before = rest[..start].chars().next_back().unwrap_or(before);
+        rest = &rest[start..];
+        let end = rest.find(|sign: char| sign.is_ascii()).unwrap_or(rest.len());
+        let (run, following) = rest.split_at(end);
+        if is_encoded_again(run, before, following.chars().next().unwrap_or(' ')) {
+            return true;
+        }
+        before = run.chars().next_back().unwrap_or(before);
+        rest = following;
+    }
+    false
+}
+
+/// Whether a value holds such a text.
+pub(super) fn is_double_encoded_json(value: &Json) -> bool {
+    match value {
+        Json::String(text) => is_double_encoded(text),
+        Json::Array(list) => list.iter().any(is_double_encoded_json),
+        Json::Object(object) => object.values().any(is_double_encoded_json),
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
+    }
+}
+
+// Whether characters that are no ASCII are those of the bytes of others, which a text may have.
+fn is_encoded_again(run: &str, before: char, after: char) -> bool {
+    let signs: Option<Vec<u8>> = run.chars().map(byte_of).collect();
+    let Some(text) = signs.and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
+    let mut pair = run.chars();
+    let (first, second, third) = (pair.next(), pair.next(), pair.next());
+    // The end of a word in capitals, and what closes it: `“IRMÃ”`, or a blank that breaks no line.
+    let is_closed = first.is_some_and(char::is_uppercase)
+        && second.is_some_and(|sign| CLOSING.contains(sign))
+        && third.is_none()
+        && !before.is_lowercase()
+        && (!after.is_alphabetic() || second == Some('\u{a0}'));
+    !is_closed && text.chars().all(is_usual)
+}
+
+// What double encoding is told by: the accented letters of Latin, Greek and Cyrillic, punctuation, CJK, and emoji.
+fn is_usual(sign: char) -> bool {
+    matches!(
+        sign,
+        '\u{80}'..='\u{17f}'
+            | '\u{386}'..='\u{3ce}'
+            | '\u{401}'..='\u{45f}'
+            | '\u{2010}'..='\u{203a}'
+            | '€'
+            | '™'
+            | '\u{3040}'..='\u{30ff}'
+            | '\u{4e00}'..='\u{9fff}'
+            | '\u{ac00}'..='\u{d7a3}'
+            | '\u{feff}'
+            | '\u{1f300}'..='\u{1faff}'
+    )
+}
+
+// Windows-1252, in which the five bytes without a sign stand for control characters.
+fn byte_of(sign: char) -> Option<u8> {
+    if let '\u{80}'..='\u{ff}' = sign {
+        return u8::try_from(u32::from(sign)).ok();
+    }
+    let mut text = [0; 4];
+    let (bytes, _, has_unknown) = WINDOWS_1252.encode(sign.encode_utf8(&mut text));
+    if has_unknown { None } else { bytes.first().copied() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_in(encoding: &str, text: &str) -> Vec<u8> {
+        if let Some(page) = CodePage::named(encoding) {
+            return text
+                .chars()
+                .map(|sign| if sign.is_ascii() { sign as u8 } else { page.encode(sign).expect(encoding) })
+                .collect();
+        }
+        let encoding = Encoding::for_label(encoding.as_bytes()).unwrap();
+        let (bytes, _, has_unknown) = encoding.encode(text);
+        assert!(!has_unknown, "{text}");
+        bytes.into_owned()
+    }
+
+    fn doubt(encoding: &str, text: &str) -> Option<&'static str> {
+        Doubt::of(&bytes_in(encoding, text), true).map(Doubt::name)
+    }
+
+    const NAMES: [&str; 12] = [
+        "José;León\n",
+        "Begoña Núñez;Cádiz\n",
+        "Íñigo;Ávila\n",
+        "Joaquín;Málaga\n",
+        "Muñoz",
+        "JOSÉ PEÑA;CÓRDOBA\n",
+        "João Gonçalves;São Paulo\n",
+        "Conceição;Avó\n",
+        "François;Besançon\n",
+        "Agüero",
+        "Jürgen Müller;Köln\n",
+        "Zoë;Curaçao\n",
+    ];
+
+    #[test]
+    fn what_a_mac_or_dos_wrote_is_doubted() {
+        for text in ["José", "Muñoz", "Málaga", "Agüero", "João", "Müller", "Begoña;Cádiz;Álvaro", "Ramón Peña;Jesús"]
+        {
+            assert_eq!(doubt("macintosh", text), Some("macintosh"), "{text}");
+        }
+        for text in ["José", "Muñoz", "León", "María", "Jesús", "Agüero", "JOSÉ", "Begoña;Cádiz;Ávila"] {
+            assert_eq!(doubt("cp850", text), Some("cp850"), "{text}");
+        }
+        let all = NAMES.concat();
+        assert_eq!(doubt("macintosh", &all), Some("macintosh"));
+        assert_eq!(doubt("cp850", &all), Some("cp850"));
+        assert_eq!(doubt("cp437", "José;Muñoz;León"), Some("cp850"));
+    }
+
+    #[test]
+    fn what_is_windows_1252_is_not_doubted() {
+        for text in NAMES {
+            assert_eq!(doubt("windows-1252", text), None, "{text}");
+        }
+        for text in [
+            "O’Brien",
+            "don’t",
+            "D´Angelo",
+            "Jean–Paul",
+            "Madrid–Barcelona",
+            "word—that",
+            "“Ana”",
+            "„Ana“",
+            "«Ana»",
+            "¿Qué? ¡Hola!",
+            "5 €",
+            "5€",
+            "£5",
+            "N.º 5",
+            "Mª José",
+            "D.ª Ana",
+            "n° 3",
+            "Acme®",
+            "Acme™",
+            "Ana…",
+            "cœur",
+            "Œuvre",
+            "Žižek",
+            "Šimon",
+            "Paral·lel",
+            "Ana\u{a0}García",
+            "µg",
+            "10–12",
+            "Señor – Señora",
+            "Straße",
+            "naïve",
+            "Ångström",
+            "Þórður",
+            "MÉxico",
+            "© 2024 Acme",
+            "§ 5",
+        ] {
+            assert_eq!(doubt("windows-1252", text), None, "{text}");
+        }
+        // One slip among sound names.
+        assert_eq!(doubt("windows-1252", &format!("{}Jos‚", NAMES.concat())), None);
+    }
+
+    #[test]
+    fn the_rows_that_show_it_are_told() {
+        let doubt = Doubt { name: "macintosh", is_western: true };
+        for (text, expected) in [("JosŽ", true), ("Mu–oz", true), ("Jos‚", true), ("Mu¤oz", true), ("Ana", false)]
+        {
+            assert_eq!(doubt.is_in(text), expected, "{text}");
+        }
+        assert!(Doubt { is_western: false, ..doubt }.is_in("é"));
+    }
+
+    #[test]
+    fn double_encoding_is_told() {
+        let again = |text: &str| -> String {
+            text.bytes()
+                .map(|byte| WINDOWS_1252.decode_without_bom_handling(&[byte]).0.chars().next().unwrap())
+                .collect()
+        };
+        for text in NAMES {
+            assert!(is_double_encoded(&again(text)), "{text}: {}", again(text));
+            assert!(is_double_encoded(&again(&again(text))), "{text}");
+        }
+        for text in
+            ["PEÑA", "MARÍA", "JOSÉ", "voilà", "N.º 5", "O’Brien", "5 €", "Łódź", "Иван", "Γιώργος", "山田", "😀"]
+        {
+            assert!(is_double_encoded(&again(text)), "{text}: {}", again(text));
+        }
+        for text in ["JosÃ©", "JosÃƒÂ©", "Ã±", "NÃºÃ±ez", "ConceiÃ§Ã£o", "Oâ€™Brien"] {
+            assert!(is_double_encoded(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn true_names_are_not_taken_for_double_encoded() {
+        for text in NAMES {
+            assert!(!is_double_encoded(text), "{text}");
+        }
+        for text in [
+            "",
+            "Ana",
+            "JOÃO",
+            "SÃO PAULO",
+            "IRMÃ",
+            "“IRMÃ”",
+            "AMANHÃ…",
+            "IRMÃ\u{a0}LÚCIA",
+            "Ângela",
+            "ÂNGELA",
+            "Ã",
+            "Â",
+            "DÑª MARÍA",
+            "D.ª María",
+            "ESPAÑA",
+            "MALMÖ–LUND",
+            "Åsa",
+            "ÅÄÖ",
+            "Ærø",
+            "Źdźbło",
+            "Đặng Văn Ân",
+            "Nguyễn Thị Ánh",
+            "Þórður",
+            "Ćwikła",
+            "Иван",
+            "Γιώργος",
+            "山田太郎",
+            "김철수",
+            "محمد",
+            "😀",
+            "Ñandú",
+            "«É»",
+            "“Él”",
+            "¿Él?",
+            "¡Ánimo!",
+            "5 €",
+            "Î–Ï",
+            "Élodie",
+            "ÇELİK",
+            "Öğüş",
+        ] {
+            assert!(!is_double_encoded(text), "{text}");
+        }
+    }
+}

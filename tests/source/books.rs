@@ -1,0 +1,498 @@
+//! Spreadsheets as programs and people leave them: parts under any name, numbers that show more than their digits, dates,
+//! guards, and sheets that hold no contacts. Each is built here, part by part.
+
+use std::io::{Cursor, Write as _};
+
+use contactsync::{Cells, Row, Source, SourceOptions};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+
+/// The parts of a book, by their names.
+type Parts = Vec<(String, String)>;
+
+/// What becomes of a name or of a part.
+type Change<'a> = &'a dyn Fn(&str) -> String;
+
+/// The name of a sheet, and its two rows.
+type Sheet<'a> = (&'a str, [&'a [&'a str]; 2]);
+
+/// What every package of Office has.
+const PACKAGE: [&str; 2] = ["[Content_Types].xml", "_rels/.rels"];
+
+fn zipped(parts: &[(String, String)]) -> Vec<u8> {
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in parts {
+        archive.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
+        archive.write_all(text.as_bytes()).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn open(bytes: &[u8], told: SourceOptions) -> Result<Source, String> {
+    Source::from_reader("in", Box::new(Cursor::new(bytes.to_vec())), told).map_err(|error| error.to_string())
+}
+
+/// The header and the rows of an input, with their cells, or the one line that refuses it.
+fn table(bytes: &[u8], told: SourceOptions) -> Vec<String> {
+    let source = match open(bytes, told) {
+        Ok(source) => source,
+        Err(error) => return vec![error],
+    };
+    let header: Vec<_> = source.header().unwrap().iter().map(ToString::to_string).collect();
+    let rows = source.map(|row| match row.unwrap() {
+        Row::Record(record) => match record.cells {
+            Cells::Texts(texts) => texts.iter().collect::<Vec<_>>().join("|"),
+            Cells::Object(_) => panic!("JSON from a sheet"),
+        },
+        Row::Rejected(rejection) => format!("[{}] {}", rejection.column.unwrap_or_default(), rejection.reason),
+    });
+    std::iter::once(header.join("|")).chain(rows).collect()
+}
+
+/// Pieces of XML, one after the other.
+fn joined(pieces: impl Iterator<Item = String>) -> String {
+    pieces.collect::<Vec<_>>().concat()
+}
+
+fn relationships(all: &[(&str, &str)]) -> String {
+    let each = all.iter().enumerate().map(|(at, (kind, target))| {
+        format!(r#"<Relationship Id="rId{}" Type="{OFFICE}/{kind}" Target="{target}"/>"#, at + 1)
+    });
+    format!("<Relationships>{}</Relationships>", joined(each))
+}
+
+/// A book of one sheet for each list of rows, in which the cells are written as XML.
+fn book(sheets: &[(&str, &[&str])], styles: &str, is_1904: bool) -> Parts {
+    let entries = sheets
+        .iter()
+        .enumerate()
+        .map(|(at, (name, _))| format!(r#"<sheet name="{name}" sheetId="{0}" r:id="rId{0}"/>"#, at + 1));
+    let entries = joined(entries);
+    let date = if is_1904 { r#"<workbookPr date1904="1"/>"# } else { "" };
+    let targets: Vec<String> = (1..=sheets.len()).map(|at| format!("worksheets/sheet{at}.xml")).collect();
+    let mut all: Vec<(&str, &str)> = targets.iter().map(|target| ("worksheet", target.as_str())).collect();
+    all.extend([("styles", "styles.xml"), ("sharedStrings", "sharedStrings.xml")]);
+    let mut parts = vec![
+        ("[Content_Types].xml".to_owned(), "<Types/>".to_owned()),
+        ("_rels/.rels".to_owned(), relationships(&[("officeDocument", "xl/workbook.xml")])),
+        ("xl/workbook.xml".to_owned(), format!("<workbook xmlns:r=\"r\">{date}<sheets>{entries}</sheets></workbook>")),
+        ("xl/_rels/workbook.xml.rels".to_owned(), relationships(&all)),
+        ("xl/styles.xml".to_owned(), format!("<styleSheet>{styles}</styleSheet>")),
+        (
+            "xl/sharedStrings.xml".to_owned(),
+            "<sst><si><t>shared</t></si><si><r><t xml:space=\"preserve\">rich </t></r><r><t>text</t></r></si></sst>"
+                .to_owned(),
+        ),
+    ];
+    for (at, (_, rows)) in sheets.iter().enumerate() {
+        let rows = joined(rows.iter().map(|cells| format!("<row>{cells}</row>")));
+        let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
+        parts.push((format!("xl/worksheets/sheet{}.xml", at + 1), sheet));
+    }
+    parts
+}
+
+/// A text in a cell.
+fn text(text: &str) -> String {
+    format!(r#"<c t="inlineStr"><is><t>{text}</t></is></c>"#)
+}
+
+fn texts(all: &[&str]) -> String {
+    joined(all.iter().map(|cell| text(cell)))
+}
+
+/// Styles of cells, each with the code of its number format; the first of all is the usual one.
+fn styles(codes: &[&str]) -> String {
+    let formats = codes.iter().enumerate().map(|(at, code)| {
+        let code = code.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+        format!(r#"<numFmt numFmtId="{}" formatCode="{code}"/>"#, at + 164)
+    });
+    let cells = (0..codes.len()).map(|at| format!(r#"<xf numFmtId="{}"/>"#, at + 164));
+    format!(r#"<numFmts>{}</numFmts><cellXfs><xf numFmtId="0"/>{}</cellXfs>"#, joined(formats), joined(cells))
+}
+
+/// A book of one sheet whose only column has these cells.
+fn column(cells: &[&str], styles: &str, is_1904: bool) -> Vec<u8> {
+    let header = text("value");
+    let rows: Vec<&str> = std::iter::once(header.as_str()).chain(cells.iter().copied()).collect();
+    zipped(&book(&[("Contacts", &rows)], styles, is_1904))
+}
+
+#[test]
+fn parts_are_found_by_their_relationships() {
+    let cells = [
+        texts(&["phone", "zip", "name"]),
+        r#"<c><v>5215550001</v></c><c s="1"><v>2138</v></c><c t="s"><v>1</v></c>"#.to_owned(),
+    ];
+    let rows: Vec<&str> = cells.iter().map(String::as_str).collect();
+    let usual = book(&[("Contacts", &rows)], &styles(&["00000"]), false);
+    let expected = ["phone|zip|name", "5215550001|02138|rich text"];
+    let changed =
+        |name: Change, body: Change| -> Parts { usual.iter().map(|(part, text)| (name(part), body(text))).collect() };
+    let check = |what: &str, parts: Parts| {
+        assert_eq!(table(&zipped(&parts), SourceOptions::default()), expected, "{what}");
+    };
+    let same = |text: &str| text.to_owned();
+    let to = |from: &'static str, to: &'static str| move |text: &str| text.replace(from, to);
+    check("usual", usual.clone());
+    check("backslashes", changed(&to("/", "\\"), &same));
+    check("backslashes in targets", changed(&to("/", "\\"), &to("Target=\"worksheets/", "Target=\"worksheets\\")));
+    check("workbook22", changed(&to("workbook.xml", "workbook22.xml"), &to("workbook.xml", "workbook22.xml")));
+    check(
+        "capitals",
+        changed(&to("sharedStrings.xml", "SharedStrings.xml"), &to("worksheets/sheet", "Worksheets/Sheet")),
+    );
+    check(
+        "absolute",
+        changed(&same, &|text| {
+            text.replace("Target=\"xl/", "Target=\"/xl/")
+                .replace("Target=\"worksheets", "Target=\"/xl/worksheets")
+                .replace("Target=\"s", "Target=\"/xl/s")
+        }),
+    );
+    check("from the folder above", changed(&same, &to("Target=\"worksheets", "Target=\"../xl/worksheets")));
+    check("from here", changed(&same, &to("Target=\"", "Target=\"./")));
+    check("escaped", changed(&to("sheet1.xml", "sheet 1.xml"), &to("sheet1.xml", "sheet%201.xml")));
+    check("another folder", changed(&to("xl/", "Book/"), &to("Target=\"xl/", "Target=\"Book/")));
+    check("no folder", changed(&to("xl/", ""), &to("Target=\"xl/", "Target=\"")));
+    check("rooted names", changed(&|name| format!("/{name}"), &same));
+    check(
+        "texts elsewhere",
+        changed(&to("sharedStrings.xml", "texts/all.xml"), &to("sharedStrings.xml", "texts/all.xml")),
+    );
+    check("styles elsewhere", changed(&to("styles.xml", "looks.xml"), &to("styles.xml", "looks.xml")));
+    check("strict", changed(&same, &to(OFFICE, "http://purl.oclc.org/ooxml/officeDocument/relationships")));
+    check("no relationships of the package", usual.iter().filter(|(name, _)| name != "_rels/.rels").cloned().collect());
+    let mut more = usual.clone();
+    more.extend([
+        ("docProps/app.xml".to_owned(), "<p/>".to_owned()),
+        ("xl/theme/theme1.xml".to_owned(), "<t/>".to_owned()),
+    ]);
+    check("other parts", more);
+}
+
+#[test]
+fn a_package_that_leads_nowhere_is_refused() {
+    let rows = [texts(&["phone"]), texts(&["1"])];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let usual = book(&[("Contacts", &rows)], "", false);
+    let check = |from: &str, to: &str| {
+        let parts: Parts = usual.iter().map(|(name, text)| (name.clone(), text.replace(from, to))).collect();
+        let found = table(&zipped(&parts), SourceOptions::default());
+        assert!(found.len() == 1 && found[0].contains("found a damaged or a rare one"), "{to}: {found:?}");
+    };
+    check("Target=\"xl/workbook.xml", "Target=\"xl/none.xml");
+    check("Target=\"xl/workbook.xml", "Target=\"xl/worksheets/sheet1.xml");
+    check("Target=\"worksheets/sheet1.xml", "Target=\"../none.xml");
+    check("Target=\"worksheets/sheet1.xml", "Target=\"../xl/styles.xml");
+    check("Target=\"worksheets/sheet1.xml", "Target=\"workbook.xml");
+}
+
+#[test]
+fn numbers_arrive_as_they_are_shown() {
+    let codes = [
+        "00000",
+        "000-000",
+        "\"+\"0",
+        "0000\"-\"0000",
+        "\\+00 00 0000 0000",
+        "[$-409]00000;@",
+        "0.00",
+        "0%",
+        "\"$\"#,##0.00",
+        "#,##0",
+        "[$€-407]00",
+        "General",
+    ];
+    let check = |style: usize, value: &str, expected: &str| {
+        let cell = format!(r#"<c s="{}"><v>{value}</v></c>"#, style + 1);
+        let found = table(&column(&[&cell], &styles(&codes), false), SourceOptions::default());
+        assert_eq!(found, ["value", expected], "{}", codes[style]);
+    };
+    check(0, "2138", "02138");
+    check(0, "2138.0", "02138");
+    check(0, "0", "00000");
+    check(0, "123456", "123456");
+    check(0, "-5", "-5");
+    check(0, "2138.5", "2138.5");
+    check(1, "12345", "012-345");
+    check(2, "5215550001", "+5215550001");
+    check(2, "5.215550001E9", "+5215550001");
+    check(3, "12345678", "1234-5678");
+    check(4, "525512345678", "+52 55 1234 5678");
+    check(5, "2138", "02138");
+    check(6, "2.5", "2.5");
+    check(7, "0.25", "0.25");
+    check(8, "1234.5", "1234.5");
+    check(9, "1234", "1234");
+    check(10, "5", "5");
+    check(11, "2138", "2138");
+    // A row in which only some cells have such a format, blank ones among them.
+    let row =
+        r#"<c r="A2" s="1"/><c r="B2" s="1"><v>7</v></c><c r="C2"><v>7</v></c><c r="D2" s="1"><f>A1</f><v>8</v></c>"#;
+    let rows = [texts(&["a", "b", "c", "d"]), row.to_owned()];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let parts = book(&[("Contacts", &rows)], &styles(&["000"]), false);
+    assert_eq!(table(&zipped(&parts), SourceOptions::default()), ["a|b|c|d", "|007|7|008"]);
+}
+
+#[test]
+fn every_kind_of_cell_arrives() {
+    let codes = ["yyyy-mm-dd", "dd/mm/yyyy hh:mm", "[h]:mm", "h:mm AM/PM"];
+    let check = |is_1904: bool, cell: &str, expected: &str| {
+        let found = table(&column(&[cell], &styles(&codes), is_1904), SourceOptions::default());
+        assert_eq!(found, ["value", expected], "{cell}");
+    };
+    check(false, r#"<c s="1"><v>45352</v></c>"#, "2024-03-01");
+    check(false, r#"<c s="2"><v>45352.604166666664</v></c>"#, "2024-03-01T14:30:00");
+    check(false, r#"<c s="2"><v>45352</v></c>"#, "2024-03-01");
+    check(false, r#"<c s="3"><v>1.5</v></c>"#, "36:00:00");
+    check(false, r#"<c s="4"><v>0.5</v></c>"#, "12:00:00");
+    check(false, r#"<c s="1"><v>59</v></c>"#, "1900-02-28");
+    check(true, r#"<c s="1"><v>43890</v></c>"#, "2024-03-01");
+    check(true, r#"<c s="2"><v>43890.25</v></c>"#, "2024-03-01T06:00:00");
+    check(false, r#"<c t="d"><v>2024-03-01</v></c>"#, "2024-03-01");
+    check(false, r#"<c t="d"><v>2024-03-01T00:00:00</v></c>"#, "2024-03-01");
+    check(false, r#"<c t="s"><v>0</v></c>"#, "shared");
+    check(false, r#"<c t="s"><v>1</v></c>"#, "rich text");
+    check(false, r#"<c t="str"><f>A1&amp;"x"</f><v>computed</v></c>"#, "computed");
+    check(false, r#"<c t="inlineStr"><is><r><t>in</t></r><r><t>line</t></r></is></c>"#, "inline");
+    check(false, r#"<c t="b"><v>1</v></c>"#, "true");
+    check(false, r#"<c t="b"><v>0</v></c>"#, "false");
+    check(false, r"<c><f>1+1</f><v>2</v></c>", "2");
+    check(false, r#"<c t="e"><v>#N/A</v></c>"#, "[value] expected a value, found the error #N/A");
+    // Guards of spreadsheets.
+    check(false, r#"<c t="str"><f>"02138"</f><v>02138</v></c>"#, "02138");
+    check(false, r#"<c><f>"02138"</f><v></v></c>"#, "02138");
+    check(false, &text("=\"02138\""), "02138");
+    check(false, &text("'+525550001"), "+525550001");
+    check(false, &text("'02138"), "02138");
+    check(false, &text("'s-Hertogenbosch"), "'s-Hertogenbosch");
+    check(false, &text("'t Hart"), "'t Hart");
+}
+
+fn ods(rows: &[&str]) -> Vec<u8> {
+    styled_ods("", "", rows)
+}
+
+/// A table of ODS under a header of its own, with these styles and these columns.
+fn styled_ods(styles: &str, columns: &str, rows: &[&str]) -> Vec<u8> {
+    let rows = joined(rows.iter().map(|cells| format!("<table:table-row>{cells}</table:table-row>")));
+    let header = r#"<table:table-row><table:table-cell office:value-type="string"><text:p>value</text:p></table:table-cell></table:table-row>"#;
+    zipped(&[
+        ("mimetype".to_owned(), "application/vnd.oasis.opendocument.spreadsheet".to_owned()),
+        ("META-INF/manifest.xml".to_owned(), "<manifest:manifest/>".to_owned()),
+        (
+            "content.xml".to_owned(),
+            format!(
+                "<office:document-content><office:automatic-styles>{styles}</office:automatic-styles><office:body>\
+                 <office:spreadsheet><table:table table:name=\"A &amp; B\">{columns}{header}{rows}</table:table></office:spreadsheet></office:body></office:document-content>"
+            ),
+        ),
+    ])
+}
+
+#[test]
+fn cells_of_ods_arrive_as_they_are_shown() {
+    let check_cell = |cell: &str, expected: &str| {
+        assert_eq!(table(&ods(&[cell]), SourceOptions::default()), ["value", expected], "{cell}");
+    };
+    let check = |value: &str, shown: &str, expected: &str| {
+        check_cell(
+            &format!(
+                r#"<table:table-cell office:value-type="float" office:value="{value}">{shown}</table:table-cell>"#
+            ),
+            expected,
+        );
+    };
+    check("2138", "<text:p>02138</text:p>", "02138");
+    check("2138", "<text:p>2138</text:p>", "2138");
+    check("2138", "", "2138");
+    check("12345", "<text:p>012-345</text:p>", "012-345");
+    check("5215550001", "<text:p>+5215550001</text:p>", "+5215550001");
+    check("5215550001", "<text:p>+52 155<text:s/>50001</text:p>", "+52 155 50001");
+    check("2138", "<office:annotation><text:p>00</text:p></office:annotation><text:p>2138</text:p>", "2138");
+    check("2138", "<office:annotation><text:p>see</text:p></office:annotation><text:p>02138</text:p>", "02138");
+    check("2138", "<text:p><text:span>02</text:span>138</text:p>", "02138");
+    check("1234.5", "<text:p>1,234.50</text:p>", "1234.5");
+    check("1234", "<text:p>1,234.00</text:p>", "1234");
+    check("0", "<text:p>0.00</text:p>", "0");
+    check("0", "<text:p>000</text:p>", "000");
+    check("1234567", "<text:p>1.23E+06</text:p>", "1234567");
+    check("2138", "<text:p>###</text:p>", "2138");
+    let cell = |kind: &str, shown: &str| {
+        format!(r"<table:table-cell office:value-type={kind}><text:p>{shown}</text:p></table:table-cell>")
+    };
+    check_cell(&cell(r#""percentage" office:value="5""#, "0500%"), "5");
+    check_cell(&cell(r#""currency" office:value="5""#, "$05"), "5");
+    check_cell(&cell(r#""date" office:date-value="2024-03-01""#, "01/03/24"), "2024-03-01");
+    check_cell(&cell(r#""date" office:date-value="2024-03-01T14:30:00""#, "x"), "2024-03-01T14:30:00");
+    check_cell(&cell(r#""boolean" office:boolean-value="true""#, "TRUE"), "true");
+    check_cell(&cell(r#""string""#, "'+525550001"), "+525550001");
+    check_cell(&cell(r#""string""#, "02138"), "02138");
+    // Cells and rows that are repeated.
+    let zero = r#"<table:table-cell office:value-type="float" office:value="7" table:number-columns-repeated="2"><text:p>007</text:p></table:table-cell>"#;
+    let header = r#"<table:table-cell office:value-type="string"><text:p>other</text:p></table:table-cell>"#;
+    let bytes = ods(&[
+        &format!("{header}{header}{header}").replacen("other", "a", 1).replacen("other", "b", 1),
+        &format!(
+            r#"{zero}<table:table-cell office:value-type="float" office:value="7"><text:p>7</text:p></table:table-cell>"#
+        ),
+    ]);
+    let told = SourceOptions { skip_lines: 1, ..SourceOptions::default() };
+    assert_eq!(table(&bytes, told.clone()), ["a|b|other", "007|007|7"]);
+    let text = String::from_utf8(unpacked(&bytes)).unwrap();
+    let repeated = text.replacen(
+        "<table:table-row><table:table-cell office:value-type=\"float\" office:value=\"7\"",
+        "<table:table-row table:number-rows-repeated=\"2\"><table:table-cell office:value-type=\"float\" office:value=\"7\"",
+        1,
+    );
+    assert_ne!(text, repeated);
+    let bytes = zipped(&[
+        ("mimetype".to_owned(), "application/vnd.oasis.opendocument.spreadsheet".to_owned()),
+        ("META-INF/manifest.xml".to_owned(), "<manifest:manifest/>".to_owned()),
+        ("content.xml".to_owned(), repeated),
+    ]);
+    assert_eq!(table(&bytes, told), ["a|b|other", "007|007|7", "007|007|7"]);
+}
+
+fn unpacked(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Read as _;
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes.to_vec())).unwrap();
+    let mut content = Vec::new();
+    archive.by_name("content.xml").unwrap().read_to_end(&mut content).unwrap();
+    content
+}
+
+#[test]
+fn cells_of_ods_that_show_nothing_arrive_as_their_style_says() {
+    const STYLES: &str = r#"
+        <number:number-style style:name="N1"><number:number number:decimal-places="0" number:min-integer-digits="5"/></number:number-style>
+        <number:number-style style:name="N2"><number:text>+</number:text><number:number number:min-integer-digits="1"/></number:number-style>
+        <number:number-style style:name="N3"><number:number number:min-integer-digits="6"><number:embedded-text number:position="3">-</number:embedded-text></number:number></number:number-style>
+        <number:number-style style:name="N4"><number:number number:decimal-places="2" number:min-integer-digits="2"/></number:number-style>
+        <number:number-style style:name="N5"><number:number number:min-integer-digits="1" number:grouping="true"/></number:number-style>
+        <style:style style:name="zip" style:family="table-cell" style:data-style-name="N1"/>
+        <style:style style:name="phone" style:family="table-cell" style:data-style-name="N2"/>
+        <style:style style:name="code" style:family="table-cell" style:data-style-name="N3"/>
+        <style:style style:name="money" style:family="table-cell" style:data-style-name="N4"/>
+        <style:style style:name="many" style:family="table-cell" style:data-style-name="N5"/>
+        <style:style style:name="plain" style:family="table-cell"/>"#;
+    let check = |column: &str, style: &str, value: &str, shown: &str, expected: &str| {
+        let columns = format!(r#"<table:table-column table:default-cell-style-name="{column}"/>"#);
+        let style = if style.is_empty() { String::new() } else { format!(r#" table:style-name="{style}""#) };
+        let cell = format!(
+            r#"<table:table-cell{style} office:value-type="float" office:value="{value}">{shown}</table:table-cell>"#
+        );
+        let found = table(&styled_ods(STYLES, &columns, &[&cell]), SourceOptions::default());
+        assert_eq!(found, ["value", expected], "{column} {style} {value}");
+    };
+    check("", "zip", "2138", "", "02138");
+    check("", "zip", "2138", "<text:p>2138</text:p>", "02138");
+    check("zip", "", "2138", "<text:p>2138</text:p>", "02138");
+    check("zip", "plain", "2138", "<text:p>2138</text:p>", "2138");
+    check("", "phone", "5215550001", "", "+5215550001");
+    check("", "code", "12345", "", "012-345");
+    check("", "money", "5", "<text:p>05.00</text:p>", "5");
+    check("", "many", "1234", "<text:p>1,234</text:p>", "1234");
+    check("", "none", "2138", "", "2138");
+    check("", "zip", "2138.5", "", "2138.5");
+    check("", "zip", "-5", "", "-5");
+}
+
+#[test]
+fn a_sheet_of_instructions_is_passed_over_or_refused() {
+    const PEOPLE: [&[&str]; 2] = [&["phone", "name"], &["+1", "Ann"]];
+    const LEADS: [&[&str]; 2] = [&["phone", "city"], &["+2", "Lima"]];
+    const GUIDE: [&[&str]; 2] = [&["Column", "Meaning"], &["phone", "with its country code"]];
+    const PROSE: [&[&str]; 2] = [&["Please fill in the next sheet."], &["Do not change the header."]];
+    const LIST: [&[&str]; 2] = [&["phone"], &["+3"]];
+    let opened = |sheets: &[Sheet]| {
+        let cells: Vec<[String; 2]> = sheets.iter().map(|(_, rows)| rows.map(texts)).collect();
+        let cells: Vec<[&str; 2]> = cells.iter().map(|rows| [rows[0].as_str(), rows[1].as_str()]).collect();
+        let sheets: Vec<(&str, &[&str])> =
+            sheets.iter().zip(&cells).map(|((name, _), rows)| (*name, rows.as_slice())).collect();
+        let source = open(&zipped(&book(&sheets, "", false)), SourceOptions::default())?;
+        let sheet = source.detected().sheet().unwrap().name.clone();
+        Ok::<_, String>((sheet, source.detected().remark().unwrap_or_default(), source.count()))
+    };
+    let check = |sheets: &[Sheet], expected: &str, remark: &str| {
+        let (sheet, found, rows) = opened(sheets).unwrap();
+        assert_eq!((sheet.as_str(), found.as_str(), rows), (expected, remark, 1));
+    };
+    for name in ["Instructions", "instrucciones", "INSTRUÇÕES", "Read me", "README", "Léeme", "Leia-me", "Anleitung"]
+    {
+        let remark =
+            format!("read from sheet `People`, one of 2, as `{name}` holds instructions (`--sheet` takes another one)");
+        check(&[(name, GUIDE), ("People", PEOPLE)], "People", &remark);
+    }
+    let notes: [&[&str]; 2] = [&["ACME"], &["One person a row, with a phone."]];
+    let remark = "read from sheet `People`, one of 2, as `Notes` holds instructions (`--sheet` takes another one)";
+    check(&[("Notes", notes), ("People", PEOPLE)], "People", remark);
+    let remark = "read from sheet `People`, one of 2, as `Sheet1` holds instructions (`--sheet` takes another one)";
+    check(&[("Sheet1", PROSE), ("People", PEOPLE)], "People", remark);
+    // A sheet of contacts comes first, whatever follows; and a lone one is read, whatever it is called.
+    check(&[("People", PEOPLE), ("Leads", LEADS)], "People", "read from sheet `People`, one of 2");
+    check(&[("People", PEOPLE), ("Instructions", GUIDE)], "People", "read from sheet `People`, one of 2");
+    check(&[("Phones", LIST), ("Leads", LEADS)], "Phones", "read from sheet `Phones`, one of 2");
+    check(&[("Instructions", PEOPLE)], "Instructions", "");
+    for first in [("Instructions", GUIDE), ("Sheet1", PROSE)] {
+        let refused = opened(&[first, ("People", PEOPLE), ("Leads", LEADS)]).unwrap_err();
+        let found = format!("found instructions on `{}`: choose `People`, `Leads`", first.0);
+        assert!(refused.contains(&found) && refused.contains("`--sheet`"), "{refused}");
+    }
+}
+
+#[test]
+fn what_is_no_spreadsheet_of_ours_is_named() {
+    let check = |names: &[&str], expected: &str| {
+        let parts: Parts = names.iter().map(|name| ((*name).to_owned(), "<x/>".to_owned())).collect();
+        let found = table(&zipped(&parts), SourceOptions::default());
+        assert!(found.len() == 1 && found[0].contains(expected), "{names:?}: {found:?}");
+    };
+    let package = |names: &[&'static str]| [&PACKAGE, names].concat();
+    check(&package(&["xl/workbook.bin", "xl/worksheets/sheet1.bin"]), ".xlsb");
+    check(&package(&["word/document.xml"]), "a text document of Word");
+    check(&package(&["word\\document22.xml"]), "a text document of Word");
+    check(&package(&["ppt/presentation.xml"]), "a presentation");
+    check(&["Index/Document.iwa", "Metadata/Properties.plist"], "a document of Numbers");
+    check(&["Index.zip", "preview.jpg"], "a document of Numbers");
+    check(&["a.csv", "b.csv"], "holds one file, found 2");
+    let kind = |kind: &str| {
+        let parts = [("mimetype".to_owned(), kind.to_owned()), ("content.xml".to_owned(), "<x/>".to_owned())];
+        table(&zipped(&parts), SourceOptions::default()).concat()
+    };
+    assert!(kind("application/vnd.oasis.opendocument.text").contains("a text document (.odt)"));
+    assert!(kind("application/vnd.oasis.opendocument.presentation").contains("a presentation or a drawing"));
+}
+
+#[test]
+fn a_gzip_file_may_be_padded_and_in_several_pieces() {
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    let member = |text: &str| {
+        let mut member = GzEncoder::new(Vec::new(), Compression::default());
+        member.write_all(text.as_bytes()).unwrap();
+        member.finish().unwrap()
+    };
+    let rows = |bytes: Vec<u8>| -> Result<usize, String> {
+        open(&bytes, SourceOptions::default())?
+            .try_fold(0, |count, row| row.map(|_| count + 1).map_err(|error| error.to_string()))
+    };
+    let (first, second) = (member("phone\n+1\n"), member("+2\n+3\n"));
+    let zeros = |count: usize| vec![0; count];
+    for count in [1, 7, 511, 70_000] {
+        assert_eq!(rows([first.clone(), zeros(count)].concat()), Ok(1), "{count}");
+        assert_eq!(rows([first.clone(), second.clone(), zeros(count)].concat()), Ok(3), "{count}");
+        assert_eq!(rows([first.clone(), zeros(count), second.clone(), zeros(count)].concat()), Ok(3), "{count}");
+    }
+    assert_eq!(rows([first.clone(), second.clone()].concat()), Ok(3));
+    for rest in
+        [b"x".to_vec(), b"\0\0x".to_vec(), b"\x1F".to_vec(), b"\n".to_vec(), second[..second.len() - 1].to_vec()]
+    {
+        let refused = rows([first.clone(), rest.clone()].concat()).unwrap_err();
+        assert!(refused.contains("expected more of the input"), "{rest:?}: {refused}");
+    }
+}
