@@ -20,6 +20,7 @@ pub struct Detected {
     pub(super) sheet: Option<SheetRead>,
     pub(super) unnamed: Vec<usize>,
     pub(super) header: bool,
+    pub(super) likely_header: Option<u64>,
     pub(super) notices: Notices,
 }
 
@@ -79,6 +80,12 @@ impl Detected {
     /// Whether the first row names the columns.
     pub const fn has_header(&self) -> bool {
         self.header
+    }
+
+    /// The line, from 1, of a row that looks more like the header than the one that was taken for it: rows of titles stand
+    /// above it.
+    pub const fn likely_header(&self) -> Option<u64> {
+        self.likely_header
     }
 
     /// What was noticed in the rows that were read so far.

@@ -27,10 +27,12 @@ mod notice;
 mod object;
 mod open;
 mod options;
+mod padding;
 mod parts;
 mod peel;
 mod sheet;
 mod sniff;
+mod titles;
 
 use std::fmt;
 use std::io::Read;
@@ -43,6 +45,7 @@ use self::ahead::Ahead;
 use self::encoding::{Found, Text, Wanted};
 use self::notice::Notices;
 use self::open::Opened;
+use self::padding::Unpadded;
 use self::peel::{Book, Content, peel};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
@@ -216,6 +219,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 sheet,
                 unnamed,
                 header,
+                likely_header: None,
                 notices: Notices::default(),
             };
             return Ok((Rows::Sheet(rows), detected));
@@ -236,6 +240,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         sheet: None,
         unnamed: unnamed.to_vec(),
         header,
+        likely_header: None,
         notices: notices.clone(),
     };
     match format {
@@ -243,10 +248,11 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         Format::Json => Ok((Rows::Json(json::Rows::new(text)), detected(format, None, &[], false))),
         Format::Xlsx | Format::Ods => Err(SourceFault::NotAsTold { expected: format, found: Format::Csv }),
         Format::Csv | Format::Tsv => {
-            let rows = Box::new(csv::Rows::new(text, found.clone(), told)?);
+            let rows = Box::new(csv::Rows::new(text, found.clone(), notices.clone(), told)?);
             let delimiter = rows.delimiter();
             let format = if delimiter == Delimiter::TAB { Format::Tsv } else { Format::Csv };
             let detected = detected(format, Some(delimiter), rows.columns().unnamed(), rows.has_header());
+            let detected = Detected { likely_header: rows.likely_header(), ..detected };
             Ok((Rows::Csv(rows), detected))
         }
     }
@@ -259,7 +265,8 @@ fn text_layer(
     told: &SourceOptions,
     found: &Found,
 ) -> Result<(Format, Bytes), SourceFault> {
-    let decoded = |raw, wanted: &Wanted| -> Bytes { Ahead::new(Box::new(Text::new(raw, wanted, found.clone()))) };
+    let decoded =
+        |raw, wanted: &Wanted| -> Bytes { Ahead::new(Box::new(Unpadded::new(Text::new(raw, wanted, found.clone())))) };
     let format = |start: &[u8]| told.format.map_or_else(|| sniff::format(start, named), Ok);
     let marked = Charset::of_mark(raw.look(4).bytes);
     if let Some(charset) = told.encoding.or(marked.map(|(charset, _)| charset)).filter(|charset| charset.is_utf16()) {

@@ -10,6 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum NoticeKind {
     /// A row that repeats the header was skipped.
     RepeatedHeader,
+    /// A row without its last cells was read as if they were blank.
+    PaddedRow,
+    /// Each line is quoted as a whole, and was read without those quotes.
+    QuotedLines,
 }
 
 /// Where a thing was noticed, and how often.
@@ -52,6 +56,14 @@ impl fmt::Display for Notice {
             (NoticeKind::RepeatedHeader, _) => {
                 write!(f, "{rows} lines repeat the header and are skipped (the first is line {line})")
             }
+            (NoticeKind::PaddedRow, 1) => {
+                write!(f, "the row on line {line} ends before the last column; its missing cells are read as blank")
+            }
+            (NoticeKind::PaddedRow, _) => write!(
+                f,
+                "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
+            ),
+            (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),
         }
     }
 }
