@@ -135,7 +135,7 @@ async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
     check(
         "in.csv",
         "note,Email\n\u{1}\u{2}x\u{7f},ann@example.com\n\"a\nb\nc\",bob@example.com\n",
-        "1 pending, 1 rejected",
+        "1 rejected, 1 pending",
     )
     .await;
     check("in.csv", &format!("a=b,[tags],'x',e-mail\n{row}"), "1 pending").await;
