@@ -6,6 +6,7 @@
 
 mod by_name;
 mod close;
+mod control;
 mod date;
 mod error;
 mod outline;
@@ -50,6 +51,8 @@ pub struct Mapping {
     columns: Vec<Column>,
     // Whether there is such a column that is not ignored.
     names_count: bool,
+    // The name of each column of the header that is read for a contact.
+    read: Vec<Option<String>>,
     channel: Option<Route>,
     unmapped: Unmapped,
     // What the rules name, for the keys of an input without a header.
@@ -105,6 +108,7 @@ impl Mapping {
         let mut mapping = Self {
             columns: Vec::new(),
             names_count: false,
+            read: Vec::new(),
             channel: None,
             unmapped: rules.unmapped,
             fixed: Fixed { nulls: rules.nulls.clone(), country: rules.country },
@@ -158,6 +162,11 @@ impl Mapping {
             return Err(MappingError::NoMatch { columns: header.names() });
         }
         self.names_count = columns.iter().any(|column| *column != Column::Ignored);
+        let is_read = |(name, column): (&String, &Column)| {
+            let is_read = *column != Column::Ignored || is_named(name);
+            is_read.then(|| name.clone())
+        };
+        self.read = header.columns().zip(&columns).map(is_read).collect();
         self.columns = columns;
         Ok(())
     }
@@ -280,16 +289,41 @@ impl Mapping {
     /// A [`Rejection`] with the record's line when a cell holds the wrong kind of thing, when nothing says which contact
     /// it is, or when its parts contradict each other.
     pub fn contact(&self, record: &Record) -> Result<Contact, Rejection> {
-        let parts = match &record.cells {
+        let parts = self.no_control_characters(record).and_then(|()| match &record.cells {
             Cells::Texts(texts) => self.of_texts(&nfc_texts(texts)),
             Cells::Object(object) => self.of_object(object),
-        };
+        });
         parts.and_then(|parts| self.checked(parts)).map_err(|Refusal { column, reason }| Rejection {
             row: record.row,
             line: record.line,
             column,
             reason,
         })
+    }
+
+    // Of all cells that are read.
+    fn no_control_characters(&self, record: &Record) -> Result<(), Refusal> {
+        let refused = |column: &str, sign| Err(Refusal::of(column, control::reason(sign)));
+        match &record.cells {
+            Cells::Texts(texts) => {
+                match control::in_texts(texts, |at| self.read.get(at).is_some_and(Option::is_some)) {
+                    Some((at, sign)) => refused(self.read[at].as_deref().unwrap_or_default(), sign),
+                    None => Ok(()),
+                }
+            }
+            Cells::Object(object) => {
+                for (key, json) in object {
+                    let is_sent = self.unmapped == Unmapped::Send && !by_name::is_ignored(key);
+                    let is_named = || self.named.iter().any(|path| path.goes_by(key));
+                    if let Some(sign) = control::control_character(key).or_else(|| control::in_json(json))
+                        && (is_sent || is_named())
+                    {
+                        return refused(&shown(&key.escape_debug().to_string()), sign);
+                    }
+                }
+                Ok(())
+            }
+        }
     }
 
     fn of_texts(&self, texts: &Texts) -> Result<Parts<'_>, Refusal> {

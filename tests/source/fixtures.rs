@@ -186,6 +186,55 @@ fn text_as_people_leave_it() {
 }
 
 #[test]
+fn text_as_other_programs_write_it() {
+    let check = |file: &str, options: SourceOptions, phone: &str, expected: &[&str]| {
+        let read = read(file, options, phone);
+        assert_eq!(read[2..], *expected, "{file}");
+    };
+    let plain = SourceOptions::default;
+    check(
+        "outlook-short.csv",
+        plain(),
+        "E-mail Address",
+        &[
+            "2 E-mail Address=jose@example.es · First Name=José · Last Name=Núñez · Mobile Phone=+34600111222",
+            "3 E-mail Address=begona@example.es · First Name=Begoña · Last Name=García · Mobile Phone=+34600333444 · \
+             Company=Invented SL · Notes=calls on Mondays",
+            "4 E-mail Address=inigo@example.es · First Name=Íñigo · Last Name=López",
+        ],
+    );
+    let jose = "2 phone=+34600111222 · name=José";
+    let begona = "3 phone=+34600333444 · name=Begoña";
+    check(
+        "spaced-quotes.csv",
+        plain(),
+        "phone",
+        &[&format!("{jose} · note=first, second"), &format!("{begona} · note=said \"hola\"")],
+    );
+    check("backslashes.csv", plain(), "phone", &[&format!("{jose} · note=said \"hola\", twice"), begona]);
+    check("single-quotes.csv", plain(), "phone", &["2 phone=+34600111222 · name=O'Brien, José"]);
+    check("lines-in-quotes.csv", plain(), "phone", &["2 phone=+34600111222 · name=Núñez, José", begona]);
+    check("appended.csv", plain(), "phone", &[jose, &begona.replace("3 ", "4 ")]);
+    let skipped = SourceOptions { skip_lines: 3, ..plain() };
+    check(
+        "titles.csv",
+        skipped,
+        "phone",
+        &[
+            &format!("{} · city=Málaga", jose.replacen("2 ", "5 ", 1)),
+            &format!("{} · city=Cádiz", begona.replacen("3 ", "6 ", 1)),
+        ],
+    );
+    assert_eq!(Source::open(&path("titles.csv"), plain()).unwrap().detected().likely_header(), Some(4));
+    let unclosed = Source::open(&path("unclosed.csv"), plain()).unwrap().next().unwrap().unwrap_err().to_string();
+    assert!(
+        unclosed.ends_with(
+            "unclosed.csv:2: a quoted cell begins in the row on this line, and its closing quote is missing"
+        )
+    );
+}
+
+#[test]
 fn json_in_every_shape() {
     let rows = |lines: [u64; 3]| {
         let [first, second, third] = lines;

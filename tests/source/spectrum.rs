@@ -65,8 +65,11 @@ fn escaped_quotes() {
     check("a,b\n1,\"\"\"\"\n2,\"\"\"x\"\n", "a|b", &["2 1|\"", "3 2|\"x"]);
     // A quote that does not begin a cell is a letter.
     check("a,b\n5' 11\",x\nAn\"n,y\n", "a|b", &["2 5' 11\"|x", "3 An\"n|y"]);
-    // What follows a closed quote belongs to its cell.
-    check("a,b\n\"x\"y,z\n", "a|b", &["2 xy|z"]);
+    // What follows a closed quote shows that a quote is out of place.
+    let reason =
+        "expected a delimiter after the closing quote of a cell, found text: quotes inside a cell must be doubled";
+    check("a,b\n\"x\"y,z\n", "a|b", &[&format!("2 [] {reason}")]);
+    check("a,b\n\"x\" ,z\n", "a|b", &["2 x |z"]);
 }
 
 #[test]

@@ -122,7 +122,29 @@ async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
         &[(4, "found 1"), (5, "`x`"), (7, "column `name`: expected UTF-8")],
     )
     .await;
-    check("open.csv", b"email,name\na@example.com,Ann\nb@example.com,\"Bo\n", 1, &[(3, "closing quote")]).await;
+    check("after.csv", &good("x@example.com,\"X \"Y\" Z\""), 2, &[(3, "expected a delimiter after the closing quote")])
+        .await;
+    check(
+        "cut.csv",
+        b"email,name,city\na@example.com,Ann,Lima\nb@example.com,Bo",
+        1,
+        &[(3, "the last line does not end")],
+    )
+    .await;
+    check(
+        "control.csv",
+        &good("x@example.com,a\0b"),
+        2,
+        &[(3, "column `name`: expected text, found the control character U+0000")],
+    )
+    .await;
+    check(
+        "control.jsonl",
+        b"{\"email\":\"a@example.com\"}\n{\"email\":\"b@example.com\",\"name\":\"a\\u0001b\"}\n",
+        1,
+        &[(2, "column `name`: expected text, found the control character U+0001")],
+    )
+    .await;
     check(
         "in.jsonl",
         b"{\"email\":\"a@example.com\"}\n[1]\n{\"email\":\n17\nnull\n\n{\"name\":\"Nobody\"}\n{\"email\":{\"x\":1}}\n\xFF\n{\"email\":\"b@example.com\"}\n",
@@ -150,6 +172,46 @@ async fn an_input_that_breaks_off_sends_nothing() {
     };
     check("in.json", b"[{\"phone\": 1},\n{,}]", "in.json:2: expected JSON at byte 2, found a fault").await;
     check("cut.csv.gz", &packed[..packed.len() - 9], "expected more of the input").await;
+}
+
+#[tokio::test]
+async fn a_quote_that_is_never_closed_sends_nothing_also_late_in_a_large_file() {
+    let scene = Scene::unlimited().await;
+    let rows = |from: usize, to: usize| {
+        (from..to).fold(String::new(), |rows, nth| rows + &format!("p{nth}@example.com,Person\n"))
+    };
+    let missing = "a quoted cell begins in the row on this line, and its closing quote is missing";
+    let late = format!("email,name\n{}x@example.com,\"X\n{}", rows(0, 20_000), rows(20_000, 40_000));
+    let swallowed =
+        format!("email,name\n{}x@example.com,\"X\n\"y@example.com\",Y\n{}", rows(0, 5_000), rows(5_000, 6_000));
+    for (name, content, line) in [("late.csv", late, 20_002), ("swallowed.csv", swallowed, 5_002)] {
+        scene.write(name, content);
+        for ran in [scene.sync(&format!("{name} --match email")), scene.plan(&format!("{name} --match email"))] {
+            check_refused(&scene, ran.run().await, 2, &[&format!("{name}:{line}: {missing}")]);
+        }
+        // Nothing of it is left to be sent.
+        let ran = scene.resume().run().await.exits(0);
+        assert_eq!(ran.summary().count("rows"), 0, "{ran:?}");
+        assert_eq!(scene.calls(), "none", "{ran:?}");
+    }
+    assert!(scene.sandbox.contacts(TOKEN).is_empty());
+}
+
+#[tokio::test]
+async fn titles_above_the_header_are_pointed_out_by_every_command() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "Contacts of today\n\nemail;name\na@example.com;Ann\n");
+    let hint = "line 3 looks like the header: use `--skip-lines 2`";
+    for ran in [
+        scene.sync("in.csv --match email"),
+        scene.plan("in.csv --match email"),
+        scene.program("check in.csv --match email"),
+        scene.program("init in.csv --config out.toml"),
+    ] {
+        let ran = ran.run().await;
+        assert!(ran.stderr.contains(hint) || ran.stdout.contains(hint), "{ran:?}");
+    }
+    scene.sync("in.csv --match email --skip-lines 2").run().await.exits(0);
 }
 
 #[tokio::test]

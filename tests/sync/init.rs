@@ -126,12 +126,18 @@ async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
         scene.write(name, text);
         scene.program(&format!("init {name}")).run().await.exits(0);
         let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
-        let plan = scene.plan(name).run().await.exits(0).planned();
+        let exit = if rows.contains("rejected") { 3 } else { 0 };
+        let plan = scene.plan(name).run().await.exits(exit).planned();
         assert_eq!(plan.rows(), rows, "{name}:\n{written}");
     };
     let row = "a,b,c,ann@example.com\n";
     check("in.csv", &format!("\"a \"\"b\"\" # c\",\"two\nlines\",back\\slash.x,Email\n{row}"), "1 pending").await;
-    check("in.csv", "note,Email\n\u{1}\u{2}x\u{7f},ann@example.com\n\"a\nb\nc\",bob@example.com\n", "2 pending").await;
+    check(
+        "in.csv",
+        "note,Email\n\u{1}\u{2}x\u{7f},ann@example.com\n\"a\nb\nc\",bob@example.com\n",
+        "1 rejected, 1 pending",
+    )
+    .await;
     check("in.csv", &format!("a=b,[tags],'x',e-mail\n{row}"), "1 pending").await;
     let nested = r#"{"name":"Ann","contact":{"email":"ann@example.com","phones":["+34612345601","+34612345602"]},"tags":["a","b"],"n":null}"#;
     check("in.jsonl", nested, "1 pending").await;

@@ -49,13 +49,13 @@ async fn rejected_rows_are_a_file_like_the_input_that_can_be_mended_and_sent() {
     let reason = "column `email`: expected a value (match field), found none";
     assert_eq!(
         read(&scene, "bad.csv"),
-        format!("name;_note;email;tags;_line;_reason\nBo;n2;;y,z;3;{reason}\n\"Cy \"\"C\"\" D\";n3;;;4;{reason}\n")
+        format!("_line;_reason;name;_note;email;tags\n3;{reason};Bo;n2;;y,z\n4;{reason};\"Cy \"\"C\"\" D\";n3;;\n")
     );
 
     // Sent as it is, it is rejected as it was; the line is that of the file that was sent.
     let ran = scene.sync("bad.csv --match email --rejects again.csv").run().await.exits(3);
     assert_eq!(ran.summary().rows(), "2 rejected");
-    assert_eq!(read(&scene, "again.csv"), read(&scene, "bad.csv").replace(";3;", ";2;").replace(";4;", ";3;"));
+    assert_eq!(read(&scene, "again.csv"), read(&scene, "bad.csv").replace("\n3;", "\n2;").replace("\n4;", "\n3;"));
 
     // Mended, it is an input.
     scene.write(
@@ -69,7 +69,7 @@ async fn rejected_rows_are_a_file_like_the_input_that_can_be_mended_and_sent() {
     names.sort();
     assert_eq!(names, ["Ann", "Bo", "Cy \"C\" D", "Di"]);
     // Nobody takes the rejected rows of yesterday for those of today.
-    assert_eq!(read(&scene, "bad.csv"), "name;_note;email;tags;_line;_reason\n");
+    assert_eq!(read(&scene, "bad.csv"), "_line;_reason;name;_note;email;tags\n");
 }
 
 #[tokio::test]
@@ -85,41 +85,104 @@ async fn rows_that_cannot_be_read_are_listed_so_that_nobody_takes_them_for_rows(
         assert_eq!(again.summary().count("rows"), rejected, "{expected}");
         // Listed once more, it has the same cells.
         let cells = |list: &str| {
-            list.lines().map(|row| row.split(',').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+            list.lines().map(|row| row.rsplit_once("\",").map(|(_, cells)| cells.to_owned())).collect::<Vec<_>>()
         };
         assert_eq!(cells(&read(&scene, "again.csv")), cells(expected), "{expected}");
     };
     check(
         b"email,name\nshort@example.com\nlong@example.com,Bo,Cy\n",
-        "email,name,_line,_reason\nshort@example.com,2,\"expected 2 cells, found 1\"\n\
-         long@example.com,Bo,Cy,3,\"expected 2 cells, found 3\"\n",
-    )
-    .await;
-    check(
-        b"email,name\nquote@example.com,\"Bo\nc@example.com,Cy\n",
-        "email,name,_line,_reason\n\
-         quote@example.com,2,\"expected a closing quote, found none up to line 4, the end of the file\"\n",
+        "_line,_reason,email,name\n2,\"expected 2 cells, found 1; 1 of 2 cells listed\",short@example.com\n\
+         3,\"expected 2 cells, found 3\",long@example.com,Bo,Cy\n",
     )
     .await;
     let accents: String = "é".repeat(200);
     check(
         &[b"email,name,city\na@example.com,Jos\xE9,", accents.as_bytes(), b"\n"].concat(),
-        "email,name,city,_line,_reason\n\
-         a@example.com,2,\"column `name`: expected UTF-8, found another encoding at byte 4 of the cell\"\n",
+        "_line,_reason,email,name,city\n2,\"column `name`: expected UTF-8, found another encoding at byte 4 of the cell; 1 of \
+         3 cells listed\",a@example.com\n",
     )
     .await;
 
     scene.write("in.jsonl", "{\"email\": \"a@example.com\", }\n{\"z\": 1.0, \"email\": \"\", \"a\": [\"x\"]}\n17\n");
     scene.sync("in.jsonl --match email --rejects bad.jsonl").run().await.exits(3);
-    let list = "{\"_row\":\"{\\\"email\\\": \\\"a@example.com\\\", }\",\"_line\":1,\"_reason\":\"expected a JSON object, found a \
-                fault at byte 28: trailing comma\"}\n\
-                {\"z\":1.0,\"email\":\"\",\"a\":[\"x\"],\"_line\":2,\"_reason\":\"column `a`: expected text, a number or a \
-                boolean, found an array\"}\n\
-                {\"_row\":\"17\",\"_line\":3,\"_reason\":\"expected a JSON object, found a number\"}\n";
+    let list = "{\"_line\":1,\"_reason\":\"expected a JSON object, found a fault at byte 28: trailing comma\",\
+                \"_row\":\"{\\\"email\\\": \\\"a@example.com\\\", }\"}\n\
+                {\"_line\":2,\"_reason\":\"column `a`: expected text, a number or a boolean, found an array\",\
+                \"z\":1.0,\"email\":\"\",\"a\":[\"x\"]}\n\
+                {\"_line\":3,\"_reason\":\"expected a JSON object, found a number\",\"_row\":\"17\"}\n";
     assert_eq!(read(&scene, "bad.jsonl"), list);
     let again = scene.sync("bad.jsonl --match email --rejects again.jsonl").run().await.exits(3);
     assert_eq!(again.summary().rows(), "3 rejected");
     assert_eq!(read(&scene, "again.jsonl").matches("_row").count(), 2);
+}
+
+#[tokio::test]
+async fn a_list_that_a_spreadsheet_filled_up_is_rejected_again() {
+    let scene = Scene::unlimited().await;
+    // As a spreadsheet writes it: each row as long as the header.
+    let check = async |list: &str, created: usize, reasons: &[&str], again: &str| {
+        scene.write("bad.csv", list);
+        let ran = scene.sync("bad.csv --match phone --rejects again.csv").run().await;
+        let summary = ran.summary();
+        assert_eq!((summary.count("created"), summary.count("rejected")), (created, reasons.len()), "{ran:?}");
+        for (warning, reason) in ran.said("warning:").iter().zip(reasons) {
+            assert!(warning.contains(reason), "{warning}");
+        }
+        let cells: Vec<String> = texts_of(&read(&scene, "again.csv"));
+        assert_eq!(cells.join(" / "), again, "{list}");
+        assert!(
+            scene.sandbox.contacts(TOKEN).iter().all(|contact| !contact.fields["phone"].text().starts_with("expected"))
+        );
+    };
+    let (moved, blank) =
+        ("the cells of this row have moved", "found blank ones: complete the row, or clear its `_reason`");
+    // The form of earlier versions, whose last two columns moved under others.
+    check(
+        "phone,name,city,_line,_reason\n+1,3,\"expected 3 cells, found 1\",,\n+2,Bo,4,\"expected 3 cells, found 2\",\n+3,Cy,Lima,5,\"expected 3 cells, found 1\"\n",
+        1,
+        &[moved, moved],
+        "+1 / +2,Bo",
+    )
+    .await;
+    // The form of today, not completed, completed, and marked as right.
+    let short = "\"expected 3 cells, found 1; 1 of 3 cells listed\"";
+    check(&format!("_line,_reason,phone,name,city\n2,{short},+4,,\n3,{short},+5,Di,\n4,,+6,,\n"), 2, &[blank], "+4")
+        .await;
+    // The same from a spreadsheet, and without a header of its own.
+    scene.write("contactsync.toml", "no_header = true\nmatch = \"column 1\"\n");
+    scene.write("in.csv", "+7,Ann,Lima\n+8\n");
+    scene.sync("in.csv --rejects bad.csv").run().await.exits(3);
+    let list = read(&scene, "bad.csv");
+    assert!(list.starts_with("_line,_reason,column 1,column 2,column 3\n2,"), "{list}");
+    scene.write("bad.csv", list.replace("+8\"", "+8\",,"));
+    let ran = scene.sync("bad.csv --rejects again.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "1 rejected", "{ran:?}");
+}
+
+/// The cells of a list of rejected rows but for its first two, without the guards of formulas.
+fn texts_of(list: &str) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(list.as_bytes());
+    let own = |row: csv::StringRecord| row.iter().skip(2).map(str::trim).collect::<Vec<_>>().join(",");
+    reader.records().map(|row| own(row.expect("a row"))).collect()
+}
+
+#[tokio::test]
+async fn short_rows_of_a_file_that_leaves_out_blank_cells_are_completed() {
+    let scene = Scene::unlimited().await;
+    scene.write(
+        "in.csv",
+        "name,email,phone,city,plan\nAnn,a@example.com,+5215550001,Lima,pro\nBo,b@example.com\nCy,c@example.com,+5215550003\n",
+    );
+    let ran = scene.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!(ran.summary().rows(), "3 created");
+    let notice =
+        "in.csv: 2 rows end before the last column (the first is on line 3); their missing cells are read as blank";
+    assert_eq!(ran.said("in.csv: "), [notice], "{ran:?}");
+    let joined = "email,name\na@example.com,Ann\n\u{feff}email,name\nd@example.com,Di\n\x1A";
+    scene.write("in.csv", joined);
+    let ran = scene.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!(ran.said("in.csv: "), ["in.csv: line 3 repeats the header and is skipped"], "{ran:?}");
+    assert_eq!(ran.summary().count("rows"), 2);
 }
 
 #[tokio::test]
@@ -135,14 +198,23 @@ async fn the_list_is_written_in_the_inputs_own_encoding() {
         scene.write(name, &input);
         scene.sync(&format!("{name} --match correo --rejects bad")).run().await.exits(3);
         let list = fs::read(scene.path("bad")).expect("a list");
-        // Its first two bytes, and how it stands for the accent, are those of the input.
-        assert_eq!(list[..2], input[..2], "{name}");
+        // Its byte order mark, and how it stands for the accent, are those of the input.
+        let mark = |bytes: &[u8]| (!bytes[0].is_ascii() || bytes[1] == 0).then(|| [bytes[0], bytes[1]]);
+        assert_eq!(mark(&list), mark(&input), "{name}");
         let accent = |bytes: &[u8]| bytes.windows(4).position(|four| four == &input[input.len() / 3..][..4]).is_some();
         assert!(!accent(&list) || accent(&input), "{name}");
         let (header, rows) = texts(&scene.path("bad"));
-        assert_eq!(header, ["correo", "nombre", "teléfono", "_line", "_reason"], "{name}");
-        assert_eq!(rows[0][..4], ["", "Muñoz, José", "+5255", "2"], "{name}");
-        assert_eq!(rows[1][..4], ["", "Ñandú", "=1+1", "3"], "{name}");
+        assert_eq!(header, ["_line", "_reason", "correo", "nombre", "teléfono"], "{name}");
+        assert_eq!(
+            (rows[0][0].as_str(), &rows[0][2..]),
+            ("2", &["", "Muñoz, José", "+5255"].map(str::to_owned)[..]),
+            "{name}"
+        );
+        assert_eq!(
+            (rows[1][0].as_str(), &rows[1][2..]),
+            ("3", &["", "Ñandú", "=1+1"].map(str::to_owned)[..]),
+            "{name}"
+        );
         assert_eq!(rows.len(), 2, "{name}");
     };
     check("utf8.csv", text.into()).await;
@@ -173,7 +245,7 @@ async fn a_list_is_read_by_the_settings_of_its_input() {
     check(
         "Export of today\n\nemail,name\na@example.com,Ann\n,Bo\n",
         "--match email  --skip-lines 2",
-        &format!("\n\nemail,name,_line,_reason\n,Bo,5,\"{reason}\"\n"),
+        &format!("\n\n_line,_reason,email,name\n5,\"{reason}\",,Bo\n"),
     )
     .await;
     // What is called by places is called so in the list.
@@ -181,7 +253,7 @@ async fn a_list_is_read_by_the_settings_of_its_input() {
     scene.write("in.csv", "a@example.com,Ann\n,Bo\n");
     scene.sync("in.csv --rejects bad.csv").run().await.exits(3);
     let list = read(&scene, "bad.csv");
-    assert!(list.starts_with("column 1,column 2,_line,_reason\n,Bo,2,"), "{list}");
+    assert!(list.starts_with("_line,_reason,column 1,column 2\n2,") && list.ends_with(",,Bo\n"), "{list}");
     let ran = scene.sync("bad.csv --rejects again.csv").run().await.exits(3);
     assert_eq!((ran.summary().rows().as_str(), read(&scene, "again.csv")), ("1 rejected", list));
 }
@@ -197,12 +269,11 @@ async fn the_list_of_a_spreadsheet_is_csv_and_that_of_any_json_one_object_a_line
     let ran = scene.sync("sheet.xlsx --mode create --rejects bad.csv").run().await.exits(3);
     assert_eq!(ran.summary().rows(), "2 created, 2 rejected");
     let list = read(&scene, "bad.csv");
-    assert!(list.starts_with("\u{feff}phone,first_name,code,birthday,"), "{list}");
+    assert!(list.starts_with("\u{feff}_line,_reason,phone,first_name,code,birthday,"), "{list}");
+    let row = list.lines().nth(1).expect("a row");
     assert!(
-        list.lines()
-            .nth(1)
-            .expect("a row")
-            .ends_with("7,\"column `total`: expected a value, found the error #DIV/0!\"")
+        row.starts_with("7,\"column `total`: expected a value, found the error #DIV/0!; 8 of 9 cells listed\""),
+        "{row}"
     );
     let ran = scene.sync("bad.csv --mode create --rejects again.csv").run().await.exits(3);
     assert_eq!(ran.summary().rows(), "2 rejected");
@@ -238,9 +309,9 @@ async fn what_a_spreadsheet_would_calculate_is_harmless_and_reads_back_the_same(
             assert_eq!(list.as_bytes()[at - 1], b'"', "{list}");
         }
         let (names, rows) = texts(&scene.path("bad.csv"));
-        assert_eq!(names[1..=cells.len()], (0..cells.len()).map(|nth| format!("=f{nth}")).collect::<Vec<_>>());
+        assert_eq!(names[3..], (0..cells.len()).map(|nth| format!("=f{nth}")).collect::<Vec<_>>());
         let trimmed: Vec<&str> = cells.iter().map(|cell| cell.trim()).collect();
-        assert_eq!(rows[0][1..=cells.len()], trimmed);
+        assert_eq!(rows[0][3..], trimmed);
     }
 
     // To the platform as well: what comes of the list is what would have come of the input.
@@ -291,8 +362,8 @@ async fn every_row_of_the_input_has_its_result() {
     assert!(rows[3][5].starts_with("conflict: several contacts"), "{rows:?}");
     // What was refused when it was sent is listed as it was read.
     let (_, rejected) = texts(&scene.path("bad.csv"));
-    assert_eq!(rejected.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["", "two@example.com"]);
-    assert_eq!(rejected[1][2], "5");
+    assert_eq!(rejected.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["", "two@example.com"]);
+    assert_eq!(rejected[1][0], "5");
 }
 
 #[tokio::test]
@@ -324,11 +395,11 @@ async fn a_kill_and_a_resume_leave_whole_lists() {
     let ran = scene.resume().run().await.exits(3);
     assert_eq!(ran.summary().count("rejected"), 12 + 16);
     let (_, rejected) = texts(&scene.path("bad.csv"));
-    let lines: Vec<u64> = rejected.iter().map(|row| row[2].parse().expect("a line")).collect();
+    let lines: Vec<u64> = rejected.iter().map(|row| row[0].parse().expect("a line")).collect();
     let expected: Vec<u64> = (0..60).filter(|nth| nth % 3 == 0 || nth % 5 == 4).map(|nth| nth + 2).collect();
     assert_eq!(lines, expected, "in the input's order, each once");
     for (row, line) in rejected.iter().zip(expected) {
-        assert_eq!(row[1], format!("Person {}", line - 2));
+        assert_eq!(row[3], format!("Person {}", line - 2));
     }
     let rows = results(&scene, "results.csv");
     assert_eq!(rows.len(), 60);
@@ -408,6 +479,6 @@ async fn several_channels_share_one_list() {
     let short: Vec<String> = rows.iter().map(|row| format!("{} {} {}", row[0], row[2], row[6])).collect();
     assert_eq!(short, ["2 created a", "3 created b", "4 rejected ", "5 rejected b", "6 created a"]);
     let (header, rejected) = texts(&scene.path("bad.csv"));
-    assert_eq!(header, ["office", "email", "_line", "_reason"]);
-    assert_eq!(rejected.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["4", "5"]);
+    assert_eq!(header, ["_line", "_reason", "office", "email"]);
+    assert_eq!(rejected.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["4", "5"]);
 }

@@ -122,6 +122,12 @@ fn misplaced(error: &MappingError) -> Option<&'static str> {
     keys.into_iter().chain(["journal", "rejects", "results"]).find(|key| *rule == format!("field `{key}`"))
 }
 
+/// What to do about titles above the header.
+pub fn skip_titles(source: &Source) -> Option<String> {
+    let line = source.detected().likely_header()?;
+    Some(format!("line {line} looks like the header: use `--skip-lines {}`", line - 1))
+}
+
 /// Columns whose name has a meaning of its own but for its capitals: they are fields.
 fn misspelt(mapping: &Mapping) -> Vec<String> {
     let meant = |column: &str| {
@@ -147,9 +153,10 @@ impl Reading {
                     (Some(line), Some(config)) => Failure::usage_text(format!("{}:{line}: {error}", config.display())),
                     (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
                 };
-                match misplaced(&error) {
-                    Some(key) => failure.hint(format!("`{key}` for the whole file stands above all tables")),
-                    None => failure,
+                match (misplaced(&error), skip_titles(&source)) {
+                    (Some(key), _) => failure.hint(format!("`{key}` for the whole file stands above all tables")),
+                    (None, Some(hint)) => failure.hint(hint),
+                    (None, None) => failure,
                 }
             })?;
         if let Some(read) = source.header().map(|header| mapping.reads(header)) {
@@ -158,7 +165,9 @@ impl Reading {
         let overruled = overruled.iter().map(|column| {
             format!("--channel: every row goes to that channel, also where the column `{column}` names another one")
         });
-        let warnings = misspelt(&mapping).into_iter().chain(fields_in_name_only(rules)).chain(overruled).collect();
+        let titles = skip_titles(&source);
+        let warnings =
+            titles.into_iter().chain(misspelt(&mapping)).chain(fields_in_name_only(rules)).chain(overruled).collect();
         Ok(Self { source, mapping, policy: *policy, warnings })
     }
 }

@@ -10,7 +10,7 @@ use super::cell::{QUOTED, harmless};
 use super::encoded::Encoded;
 use super::file::{ListError, ListFile};
 use crate::core::record::Cells;
-use crate::core::shape::{LINE_COLUMN, REASON_COLUMN, Shape};
+use crate::core::shape::{LINE_COLUMN, REASON_COLUMN, Shape, listed_part};
 
 /// How many bytes are written at once.
 const CHUNK: usize = 64 * 1024;
@@ -92,7 +92,7 @@ impl Rejects {
                 Table::new(file, *delimiter, encoding, *mark, *skipped).and_then(|mut table| {
                     let layout = Layout::of(header);
                     let names = layout.own(header.iter().map(String::as_str).collect());
-                    table.row(names.into_iter().chain([LINE_COLUMN, REASON_COLUMN]))?;
+                    table.row([LINE_COLUMN, REASON_COLUMN].into_iter().chain(names))?;
                     Ok(Out::Table(Box::new(table), layout))
                 })
             }
@@ -115,7 +115,13 @@ impl Rejects {
                     Some(Cells::Object(_)) | None => Vec::new(),
                 };
                 let line = line.to_string();
-                table.row(texts.into_iter().chain([line.as_str(), reason]))
+                // Where a spreadsheet fills the row up, the reason still says that it is not whole.
+                let reason = if texts.len() < layout.own_cells() {
+                    format!("{reason}{}", listed_part(texts.len(), layout.own_cells()))
+                } else {
+                    reason.to_owned()
+                };
+                table.row([line.as_str(), reason.as_str()].into_iter().chain(texts))
             }
         };
         written.map_err(|error| self.file.failed(error))
@@ -215,6 +221,11 @@ impl Layout {
         Self { cells: header.len(), replaced }
     }
 
+    // How many of a row's cells are its own.
+    const fn own_cells(&self) -> usize {
+        self.cells - self.replaced.len()
+    }
+
     // The row's cells without an earlier line and reason.
     fn own<'a>(&self, mut cells: Vec<&'a str>) -> Vec<&'a str> {
         if cells.len() == self.cells {
@@ -223,15 +234,27 @@ impl Layout {
                 at += 1;
                 !self.replaced.contains(&(at - 1))
             });
+        } else if let [line, _, ..] = cells[..]
+            && self.replaced == [0, 1]
+            && is_line(line)
+        {
+            // Of a row that never had the right number of cells, they are the first two.
+            cells.drain(..2);
         } else if let [.., line, _] = cells[..]
             && self.replaced == [self.cells - 2, self.cells - 1]
-            && line.parse::<u64>().is_ok()
+            && is_line(line)
         {
-            // Of a row that never had the right number of cells, they are the last two.
+            // In lists of earlier versions, the last two.
             cells.truncate(cells.len() - 2);
         }
         cells
     }
+}
+
+// A phone number with its `+` is none.
+fn is_line(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Table {
@@ -262,15 +285,15 @@ impl fmt::Debug for Table {
     }
 }
 
-// One line, with the row's own keys first.
+// One line, with the line and the reason first.
 fn object(line: u64, reason: &str, cells: Option<&Cells>) -> String {
     let text = |text: &str| Json::from(text).to_string();
-    let mut object = String::from("{");
+    let mut object = format!("{{{}:{line},{}:{}", text(LINE_COLUMN), text(REASON_COLUMN), text(reason));
     if let Some(Cells::Object(pairs)) = cells {
         for (key, json) in pairs.iter().filter(|(key, _)| !matches!(&**key, LINE_COLUMN | REASON_COLUMN)) {
-            object.push_str(&format!("{}:{json},", text(key)));
+            object.push_str(&format!(",{}:{json}", text(key)));
         }
     }
-    object.push_str(&format!("{}:{line},{}:{}}}\n", text(LINE_COLUMN), text(REASON_COLUMN), text(reason)));
+    object.push_str("}\n");
     object
 }

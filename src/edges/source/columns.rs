@@ -1,10 +1,13 @@
 //! The columns of an input with a header: their names, and the places of the cells that have one.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::from_utf8;
 use std::sync::Arc;
 
 use super::SourceFault;
+use crate::core::record::Texts;
+use crate::core::shape::{self, LINE_COLUMN, REASON_COLUMN};
 
 /// The columns of an input, in its order.
 #[derive(Debug)]
@@ -15,6 +18,15 @@ pub(super) struct Columns {
     // How many cells a row must have: up to the last column with a name.
     needed: usize,
     unnamed: Vec<usize>,
+    // The places of the line and of the reason in the header of a list of rejected rows.
+    listed: Option<(usize, usize)>,
+}
+
+/// Why a row of a list of rejected rows is rejected again, and how many of its cells are its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unmended {
+    pub(super) reason: &'static str,
+    pub(super) own: usize,
 }
 
 impl Columns {
@@ -30,7 +42,7 @@ impl Columns {
             if text.chars().any(|sign| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t')) {
                 return Err(SourceFault::Binary { line });
             }
-            let name: Arc<str> = Arc::from(text.trim());
+            let name: Arc<str> = Arc::from(visible(text).trim());
             if name.is_empty() {
                 names.push(None);
                 continue;
@@ -53,7 +65,9 @@ impl Columns {
         let header = names.iter().flatten().cloned().collect();
         let needed = names.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let unnamed = names.iter().zip(1..).filter(|(name, _)| name.is_none()).map(|(_, place)| place).collect();
-        Self { names, header, needed, unnamed }
+        let place = |name: &str| names.iter().flatten().position(|column| **column == *name);
+        let listed = place(LINE_COLUMN).zip(place(REASON_COLUMN));
+        Self { names, header, needed, unnamed, listed }
     }
 
     /// Those without a name that hold something. A delimiter at the end of each line makes one that does not, and that is
@@ -97,8 +111,149 @@ impl Columns {
         self.names.get(at).is_some_and(Option::is_some)
     }
 
+    /// Whether these are the columns of a list of rejected rows.
+    pub(super) const fn are_of_rejects(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// Whether a row repeats the header, as it does where files were appended to each other.
+    pub(super) fn are_repeated_by<'a>(&self, mut cells: impl Iterator<Item = &'a [u8]>) -> bool {
+        let is_same = |name: Option<&str>, cell: &[u8]| {
+            let name = name.unwrap_or_default();
+            let cell = cell.trim_ascii();
+            cell.eq_ignore_ascii_case(name.as_bytes())
+                || (!cell.is_ascii()
+                    && from_utf8(cell).is_ok_and(|cell| visible(cell).trim().to_lowercase() == name.to_lowercase()))
+        };
+        let names = self.names.iter().map(Option::as_deref);
+        // Unnamed columns may be missing, and blank cells may follow.
+        names.into_iter().all(|name| is_same(name, cells.next().unwrap_or_default()))
+            && cells.all(|cell| cell.trim_ascii().is_empty())
+    }
+
+    /// Of a list of rejected rows: why a row must be rejected again, though it has as many cells as the header. A
+    /// spreadsheet fills short rows up with blank cells; in lists whose last columns were the line and the reason, these
+    /// two then stand under other columns.
+    pub(super) fn unmended(&self, texts: &Texts) -> Option<Unmended> {
+        let (line, reason) = self.listed?;
+        let cell = |at: usize| texts.get(at).unwrap_or_default().trim();
+        let is_line = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let count = texts.len();
+        if !cell(line).is_empty() && !is_line(cell(line)) || (cell(line).is_empty() && !cell(reason).is_empty()) {
+            let own = (0..count).rev().find(|at| is_line(cell(*at)) && shape::is_reason(cell(*at + 1)));
+            return Some(Unmended { reason: MOVED, own: own.unwrap_or(count - 1) });
+        }
+        if cell(line).is_empty() {
+            // A row that was added by hand has neither; one that was filled up has both under other columns.
+            let moved = (0..count.saturating_sub(1))
+                .rev()
+                .find(|at| is_line(cell(*at)) && shape::is_reason(cell(*at + 1)) && *at + 1 != reason);
+            return moved.map(|own| Unmended { reason: MOVED, own });
+        }
+        let own = shape::cells_listed(cell(reason))?;
+        // The two columns stand before or after the row's own cells.
+        let own = if line == 0 { own + 2 } else { own };
+        let last = if line == 0 { count } else { line.min(reason) };
+        let is_filled_up = (own..last).all(|at| cell(at).is_empty());
+        is_filled_up.then_some(Unmended { reason: INCOMPLETE, own: own.min(count) })
+    }
+
     /// What the column at a place is called, or its position.
     pub(super) fn name(&self, at: usize) -> String {
         self.names.get(at).cloned().flatten().map_or_else(|| (at + 1).to_string(), |name| name.to_string())
+    }
+}
+
+const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \
+                     this row have moved";
+
+const INCOMPLETE: &str = "expected the cells that this row lacked, found blank ones: complete the row, or clear its \
+                          `_reason` when it is right";
+
+/// A name without characters that nobody sees, which change what it is equal to: zero-width spaces, soft hyphens, byte
+/// order marks and marks of direction.
+fn visible(name: &str) -> Cow<'_, str> {
+    const fn is_invisible(sign: char) -> bool {
+        matches!(
+            sign,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+    }
+    if name.is_ascii() || !name.contains(is_invisible) {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(name.chars().filter(|sign| !is_invisible(*sign)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(names: &[&str]) -> Columns {
+        Columns::named(1, names.iter().map(|name| name.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn names_have_no_characters_that_nobody_sees() {
+        let check = |name: &str, expected: &str| {
+            assert_eq!(&*columns(&[name]).header()[0], expected, "{}", name.escape_unicode());
+        };
+        check("phone", "phone");
+        check("\u{feff}phone", "phone");
+        check("pho\u{ad}ne \u{200b}", "phone");
+        check("\u{2060}\u{202a}tel\u{e9}fono\u{202c}\u{61c}", "tel\u{e9}fono");
+        // Joiners belong to some scripts, and to emoji.
+        check("\u{1f468}\u{200d}\u{1f469}", "\u{1f468}\u{200d}\u{1f469}");
+        let twice = Columns::named(1, [b"phone".as_slice(), "phone\u{200b}".as_bytes()].into_iter());
+        assert!(matches!(twice, Err(SourceFault::ColumnTwice { .. })));
+    }
+
+    #[test]
+    fn a_repeated_header_is_known_by_all_its_names() {
+        let check = |row: &[&str], expected: bool| {
+            let header = columns(&["phone", "Name", "", "Tel\u{e9}fono"]);
+            assert_eq!(header.are_repeated_by(row.iter().map(|cell| cell.as_bytes())), expected, "{row:?}");
+        };
+        check(&["phone", "Name", "", "Tel\u{e9}fono"], true);
+        check(&[" PHONE", "name ", " ", "TEL\u{c9}FONO", ""], true);
+        check(&["\u{feff}phone", "Name", "", "Tel\u{e9}fono"], true);
+        check(&["phone", "Name", "x", "Tel\u{e9}fono"], false);
+        check(&["phone", "Name", "", "Tel\u{e9}fono", "x"], false);
+        check(&["phone", "Name"], false);
+        check(&["phone", "Ann", "", "Tel\u{e9}fono"], false);
+        check(&["", "", "", ""], false);
+    }
+
+    #[test]
+    fn rows_of_a_list_that_were_filled_up_are_seen() {
+        let old = &["phone", "name", "city", "_line", "_reason"];
+        let new = &["_line", "_reason", "phone", "name", "city"];
+        let short = "expected 3 cells, found 1";
+        let listed = "expected UTF-8, found another encoding at byte 4 of the cell; 1 of 3 cells listed";
+        let check = |header: &[&str; 5], row: [&str; 5], expected: Option<(&'static str, usize)>| {
+            let found = columns(header).unmended(&row.into_iter().collect());
+            assert_eq!(found, expected.map(|(reason, own)| Unmended { reason, own }), "{row:?}");
+        };
+        check(old, ["1", "Ann", "Lima", "3", "why"], None);
+        check(old, ["1", "Ann", "Lima", "", ""], None);
+        check(old, ["1", "Ann", "Lima", "3", ""], None);
+        check(old, ["1", "3", short, "", ""], Some((MOVED, 1)));
+        check(old, ["1", "Ann", "3", short, ""], Some((MOVED, 2)));
+        check(old, ["3", short, "", "", ""], Some((MOVED, 0)));
+        check(old, ["", "1", "Ann", "Lima", "3"], Some((MOVED, 4)));
+        check(old, ["1", "", "", "3", short], Some((INCOMPLETE, 1)));
+        check(old, ["1", "Ann", "", "3", short], None);
+        check(new, ["3", short, "1", "Ann", "Lima"], None);
+        check(new, ["3", short, "1", "", ""], Some((INCOMPLETE, 3)));
+        check(new, ["3", listed, "1", "", ""], Some((INCOMPLETE, 3)));
+        check(new, ["3", listed, "1", "", "Lima"], None);
+        check(new, ["3", "", "1", "", ""], None);
+        check(new, ["", "", "1", "", ""], None);
+        check(new, ["3", "column `phone`: expected a phone number, found letters", "x", "", ""], None);
+        check(new, ["x", short, "1", "", ""], Some((MOVED, 4)));
+        check(new, ["", short, "1", "", ""], Some((MOVED, 4)));
+        check(new, [short, "1", "Ann", "Lima", ""], Some((MOVED, 4)));
+        check(&["a", "b", "c", "d", "e"], ["", "3", short, "", ""], None);
     }
 }

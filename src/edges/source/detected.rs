@@ -21,6 +21,7 @@ pub struct Detected {
     pub(super) unnamed: Vec<usize>,
     pub(super) header: bool,
     pub(super) rows_path: Vec<String>,
+    pub(super) likely_header: Option<u64>,
     pub(super) notices: Notices,
 }
 
@@ -88,6 +89,12 @@ impl Detected {
     /// are the rows.
     pub fn rows_under(&self) -> Option<String> {
         (!self.rows_path.is_empty()).then(|| self.rows_path.join("."))
+    }
+
+    /// The line, from 1, of a row that looks more like the header than the one that was taken for it: rows of titles stand
+    /// above it.
+    pub const fn likely_header(&self) -> Option<u64> {
+        self.likely_header
     }
 
     /// What was noticed in the rows that were read so far.

@@ -172,6 +172,18 @@ pub enum SourceFault {
         /// The header's line.
         line: u64,
     },
+    /// A quoted cell takes in the rows that follow it.
+    #[error("a quoted cell begins in the row on this line, and its closing quote is missing")]
+    Unclosed {
+        /// The line on which it opens; of a cell that holds rows, the line on which its row begins.
+        line: u64,
+    },
+    /// The quotes of the header are out of place.
+    #[error("expected names of columns, found quotes that are out of place: is the file CSV?")]
+    Quotes {
+        /// The header's line.
+        line: u64,
+    },
     /// The header does not end.
     #[error("expected a header, found no end of it: is a quote not closed?")]
     Endless {
@@ -277,6 +289,8 @@ impl SourceFault {
             | Self::ColumnTwice { line, .. }
             | Self::Encoding { line, .. }
             | Self::Binary { line }
+            | Self::Unclosed { line }
+            | Self::Quotes { line }
             | Self::Endless { line } => Some(*line),
             Self::Sheet { line, .. } => *line,
             Self::Missing(_)

@@ -32,11 +32,13 @@ mod object;
 mod open;
 mod options;
 mod package;
+mod padding;
 mod parts;
 mod peel;
 mod sheet;
 mod sniff;
 mod styles;
+mod titles;
 
 use std::fmt;
 use std::io::Read;
@@ -49,6 +51,7 @@ use self::ahead::Ahead;
 use self::encoding::{Found, Text, Wanted};
 use self::notice::Notices;
 use self::open::Opened;
+use self::padding::Unpadded;
 use self::peel::{Book, Content, peel};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
@@ -240,6 +243,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 unnamed,
                 header,
                 rows_path: Vec::new(),
+                likely_header: None,
                 notices: Notices::default(),
             };
             return Ok((Rows::Sheet(rows), detected));
@@ -262,6 +266,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         unnamed: unnamed.to_vec(),
         header,
         rows_path: rows_path.clone(),
+        likely_header: None,
         notices: notices.clone(),
     };
     match format {
@@ -275,10 +280,11 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         }
         Format::Xlsx | Format::Ods => Err(SourceFault::NotAsTold { expected: format, found: Format::Csv }),
         Format::Csv | Format::Tsv => {
-            let rows = Box::new(csv::Rows::new(text, found.clone(), told)?);
+            let rows = Box::new(csv::Rows::new(text, found.clone(), notices.clone(), told)?);
             let delimiter = rows.delimiter();
             let format = if delimiter == Delimiter::TAB { Format::Tsv } else { Format::Csv };
             let detected = detected(format, Some(delimiter), rows.columns().unnamed(), rows.has_header());
+            let detected = Detected { likely_header: rows.likely_header(), ..detected };
             Ok((Rows::Csv(rows), detected))
         }
     }
@@ -291,7 +297,8 @@ fn text_layer(
     told: &SourceOptions,
     found: &Found,
 ) -> Result<(Format, Bytes), SourceFault> {
-    let decoded = |raw, wanted: &Wanted| -> Bytes { Ahead::new(Box::new(Text::new(raw, wanted, found.clone()))) };
+    let decoded =
+        |raw, wanted: &Wanted| -> Bytes { Ahead::new(Box::new(Unpadded::new(Text::new(raw, wanted, found.clone())))) };
     let format = |start: &[u8]| told.format.map_or_else(|| sniff::format(start, named), Ok);
     let marked = Charset::of_mark(raw.look(4).bytes);
     if let Some(charset) = told.encoding.or(marked.map(|(charset, _)| charset)).filter(|charset| charset.is_utf16()) {

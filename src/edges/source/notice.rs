@@ -14,6 +14,10 @@ pub enum NoticeKind {
     DoubtfulEncoding(&'static str),
     /// A row with text that was encoded twice, such as `JosÃ©` for `José`.
     DoubleEncoded,
+    /// A row without its last cells was read as if they were blank.
+    PaddedRow,
+    /// Each line is quoted as a whole, and was read without those quotes.
+    QuotedLines,
 }
 
 /// Where a thing was noticed, and how often.
@@ -72,6 +76,14 @@ impl fmt::Display for Notice {
                      export it again as UTF-8"
                 )
             }
+            (NoticeKind::PaddedRow, 1) => {
+                write!(f, "the row on line {line} ends before the last column; its missing cells are read as blank")
+            }
+            (NoticeKind::PaddedRow, _) => write!(
+                f,
+                "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
+            ),
+            (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::config::DEFAULT_CONFIG;
 use crate::failure::{Exit, Failure};
 use crate::output::print;
 use crate::settings::layer::SourceLayer;
+use crate::settings::skip_titles;
 use crate::voice::{Level, Voice};
 
 use render::render;
@@ -31,6 +32,9 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     let input = if args.input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(&args.input)) };
     let mut source = Source::open(&input, options.clone()).map_err(|error| Failure::usage(&error))?;
     let remark = Remark::at_once(&source, voice);
+    if let Some(hint) = skip_titles(&source) {
+        voice.say(Level::Hint, &format!("{}: {hint}", source.name()));
+    }
     let columns = sample(&mut source)?;
     remark.in_the_end(voice);
     let guess = guess(&columns, args.country);

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use super::quotes::Quoting;
+use super::short::Short;
+
 /// Rows that were parsed and are not decoded yet.
 #[derive(Debug, Default)]
 pub(in super::super) struct Block {
@@ -34,6 +37,13 @@ pub(super) struct Found {
     /// Whether they are stored.
     pub(super) kept: bool,
     pub(super) end: End,
+    /// Whether a line break ends it, and not the file.
+    pub(super) terminated: bool,
+    pub(super) quoting: Quoting,
+    /// How many line breaks the cell with the most of them has.
+    pub(super) breaks: u64,
+    /// What becomes of it when it has too few cells.
+    pub(super) short: Short,
 }
 
 /// How a row ended.
@@ -43,8 +53,8 @@ pub(super) enum End {
     Whole,
     /// Past the bound. Its bytes were passed over.
     TooLong,
-    /// With the file, whose last line this is, inside a quoted cell.
-    Unclosed { last_line: u64 },
+    /// Not where it should: a quote that opens on this line is not closed.
+    Unclosed { line: u64 },
 }
 
 /// How much room rows take in a block.
@@ -120,6 +130,25 @@ impl Block {
         let ends = self.stored..self.stored + ends;
         (self.length, self.stored) = (text.end, ends.end);
         self.rows.push(Place { found, text, ends });
+    }
+
+    /// Adds the row of another block.
+    pub(super) fn push_row(&mut self, row: RawRow<'_>) {
+        let (text, ends) = (row.text.len(), row.ends.len());
+        while self.text.len() - self.length < text {
+            self.more_text();
+        }
+        while self.ends.len() - self.stored < ends {
+            self.more_ends();
+        }
+        self.text[self.length..self.length + text].copy_from_slice(row.text);
+        self.ends[self.stored..self.stored + ends].copy_from_slice(row.ends);
+        self.push(row.found, text);
+    }
+
+    /// What was found of the last row.
+    pub(super) fn last_found(&mut self) -> Option<&mut Found> {
+        self.rows.last_mut().map(|place| &mut place.found)
     }
 
     /// Takes the last row away.

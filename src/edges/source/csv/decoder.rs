@@ -4,8 +4,11 @@ use std::str::from_utf8;
 
 use super::super::columns::Columns;
 use super::super::encoding::Found as FoundCharset;
+use super::super::notice::{NoticeKind, Notices};
 use super::super::{Row, guard, too_long};
 use super::block::{Block, End, RawRow};
+use super::quotes::Quoting;
+use super::short::Short;
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
 
@@ -14,11 +17,16 @@ use crate::core::record::{Cells, Record, Texts};
 pub(in super::super) struct Decoder {
     columns: Columns,
     charset: FoundCharset,
+    notices: Notices,
 }
 
 impl Decoder {
-    pub(super) const fn new(columns: Columns, charset: FoundCharset) -> Self {
-        Self { columns, charset }
+    pub(super) const fn new(columns: Columns, charset: FoundCharset, notices: Notices) -> Self {
+        Self { columns, charset, notices }
+    }
+
+    pub(super) const fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     pub(super) const fn columns(&self) -> &Columns {
@@ -41,22 +49,41 @@ impl Decoder {
         match found.end {
             End::Whole => {}
             End::TooLong => return Row::Rejected(too_long(row, line)),
-            End::Unclosed { last_line } => {
-                return rejected(format!(
-                    "expected a closing quote, found none up to line {last_line}, the end of the file"
-                ));
+            // Reading has ended before.
+            End::Unclosed { .. } => return rejected("expected a closing quote, found none".to_owned()),
+        }
+        match found.quoting {
+            Quoting::Sound | Quoting::Unclosed(_) => {}
+            Quoting::TextAfter => {
+                let expected = "expected a delimiter after the closing quote of a cell, found text";
+                return rejected(format!("{expected}: quotes inside a cell must be doubled"));
+            }
+            Quoting::SpaceBefore => {
+                return rejected("expected no space between a delimiter and a quote, found one".to_owned());
             }
         }
-        if !self.fits(raw) {
+        let is_completed = found.short == Short::Completed;
+        if !is_completed && !self.fits(raw) {
             let expected = self.columns.len();
             let plural = if expected == 1 { "" } else { "s" };
-            return rejected(format!("expected {expected} cell{plural}, found {}", found.cells));
+            let why = match found.short {
+                Short::Completed | Short::Rejected => "",
+                Short::Split => ": it looks like a part of a row that a line break without quotes split",
+                Short::Cut => ": the last line does not end, so the file may be cut off",
+            };
+            return rejected(format!("expected {expected} cell{plural}, found {}{why}", found.cells));
+        }
+        if is_completed {
+            self.notices.add(NoticeKind::PaddedRow, line);
         }
         match self.cells(raw) {
-            Ok(cells) => {
-                self.charset.watch(raw.first(self.columns.needed()).0, line);
-                Row::Record(Record { row, line, cells: Cells::Texts(cells) })
-            }
+            Ok(cells) => match self.columns.unmended(&cells) {
+                Some(unmended) => rejected(unmended.reason.to_owned()),
+                None => {
+                    self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
+                    Row::Record(Record { row, line, cells: Cells::Texts(cells) })
+                }
+            },
             Err((column, byte)) => {
                 let place = format!("at byte {byte} of the cell");
                 let reason = match self.charset.get() {
@@ -84,6 +111,10 @@ impl Decoder {
         }
         if cells.len() == self.columns.header().len() {
             cells.pop();
+            let texts = self.cells(raw).ok();
+            if let Some(unmended) = texts.and_then(|texts| self.columns.unmended(&texts)) {
+                cells.truncate(unmended.own);
+            }
         }
         (!cells.is_empty()).then(|| Cells::Texts(cells.into_iter().collect()))
     }
@@ -98,10 +129,11 @@ impl Decoder {
 
     // On bytes that are not UTF-8: which column, from 0, and which byte of the cell, from 1.
     fn cells(&self, raw: RawRow<'_>) -> Result<Texts, (usize, usize)> {
-        let (text, ends) = raw.first(self.columns.needed());
+        let (text, ends) = raw.first(self.columns.needed().min(raw.found.cells));
         // The whole row at once is what it nearly always comes to.
         if self.columns.have_names()
             && !guard::may_be_in(text)
+            && ends.len() == self.columns.needed()
             && let Ok(text) = from_utf8(text)
             && let Some(texts) = Texts::from_ends(text.to_owned(), ends.to_vec())
         {
@@ -109,7 +141,9 @@ impl Decoder {
         }
         let mut texts = Texts::with_capacity(self.columns.header().len(), text.len());
         for at in self.columns.places() {
-            let cell = from_utf8(raw.cell(at)).map_err(|error| (at, error.valid_up_to() + 1))?;
+            // A row without its last cells is completed.
+            let cell = if at < raw.found.cells { raw.cell(at) } else { b"" };
+            let cell = from_utf8(cell).map_err(|error| (at, error.valid_up_to() + 1))?;
             texts.push(guard::taken_off(cell));
         }
         Ok(texts)

@@ -11,18 +11,24 @@ use super::super::ahead::View;
 use super::super::lines::Lines;
 use super::super::{Bytes, Delimiter, SourceFault};
 use super::block::{Block, End, Found};
+use super::quotes::{Quotes, Quoting};
+use super::short::Short;
+
+/// The byte order mark in UTF-8.
+const MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The parser, and what it parses.
 pub(super) struct Parser {
     bytes: Bytes,
     reader: Reader,
     lines: Lines,
+    quotes: Quotes,
 }
 
 impl Parser {
     pub(super) fn new(bytes: Bytes, delimiter: Delimiter, lines: Lines) -> Self {
         let reader = ReaderBuilder::new().delimiter(delimiter.byte()).build();
-        Self { bytes, reader, lines }
+        Self { bytes, reader, lines, quotes: Quotes::new(delimiter.byte()) }
     }
 
     /// Reads one row, which is the `row`th, after those that `block` has, and says whether there was one. Past `limit`
@@ -37,9 +43,10 @@ impl Parser {
         if !self.skip_empty_lines()? {
             return Ok(false);
         }
+        self.quotes.begin();
         let line = self.lines.number();
         let (mut size, mut written, mut stored, mut cells) = (0_usize, 0, 0, 0);
-        let (mut end, mut kept) = (End::Whole, true);
+        let (mut end, mut kept, mut terminated) = (End::Whole, true, true);
         loop {
             let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
             let at_end = chunk.is_empty();
@@ -49,6 +56,7 @@ impl Parser {
             let (text, ends) = block.room(written, stored);
             let (result, read, more, ended) = self.reader.read_record(input, text, ends);
             if !at_end {
+                self.quotes.pass(&chunk[..read]);
                 self.lines.pass(&chunk[..read]);
                 self.bytes.consume(read);
             }
@@ -56,10 +64,18 @@ impl Parser {
             if size > limit {
                 end = End::TooLong;
             }
+            // A quoted cell with line breaks in a row that long has taken in the rows after it.
+            if size > limit && self.quotes.most_breaks() > 0 {
+                end = End::Unclosed { line: line + self.quotes.open().unwrap_or(0) };
+                break;
+            }
             match result {
-                ReadRecordResult::Record | ReadRecordResult::End => break,
+                ReadRecordResult::Record | ReadRecordResult::End => {
+                    terminated = !at_end;
+                    break;
+                }
                 ReadRecordResult::InputEmpty if at_end => {
-                    end = End::Unclosed { last_line: self.lines.number() };
+                    end = End::Unclosed { line: line + self.quotes.open().unwrap_or(0) };
                     break;
                 }
                 ReadRecordResult::InputEmpty => {}
@@ -76,7 +92,13 @@ impl Parser {
         }
         // How much room there was is chance; whether a row is kept is not.
         let kept = kept && size <= limit && cells <= columns;
-        block.push(Found { row, line, cells, kept, end }, written);
+        let quoting = self.quotes.found();
+        if let Quoting::Unclosed(breaks) = quoting {
+            end = End::Unclosed { line: line + breaks };
+        }
+        let breaks = self.quotes.most_breaks();
+        let short = Short::Rejected;
+        block.push(Found { row, line, cells, kept, end, terminated, quoting, breaks, short }, written);
         Ok(true)
     }
 
@@ -85,7 +107,8 @@ impl Parser {
         self.bytes.look(count)
     }
 
-    // The parser would skip them too, but only this way the row's own line is known. False at the end of the input.
+    // The parser would skip them too, but only this way the row's own line is known. False at the end of the input. A byte
+    // order mark at the beginning of a line is that of a file which was appended to another.
     fn skip_empty_lines(&mut self) -> Result<bool, SourceFault> {
         loop {
             let line = self.lines.number();
@@ -93,8 +116,13 @@ impl Parser {
             let breaks = chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let at_row = breaks < chunk.len();
             let at_end = chunk.is_empty();
+            let may_be_mark = chunk.get(breaks) == Some(&MARK[0]);
             self.lines.pass(&chunk[..breaks]);
             self.bytes.consume(breaks);
+            if may_be_mark && self.bytes.look(MARK.len()).bytes.starts_with(MARK) {
+                self.bytes.consume(MARK.len());
+                continue;
+            }
             if at_row || at_end {
                 return Ok(at_row);
             }
