@@ -140,6 +140,18 @@ enum Stage {
     Left(String),
 }
 
+/// How far the platform's answers to creates are distrusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// They are believed.
+    None,
+    /// The answer to another create was lost, so that they may have shifted. Without a contact that contradicts it, an
+    /// answer is believed.
+    Suspected,
+    /// One named the contact of another row.
+    Proven,
+}
+
 /// The state of one contact on its way.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each tells of one thing that happened on the way")]
@@ -154,7 +166,7 @@ pub struct Task {
     // Digests of the contacts that the searches of this task showed without the value; `None` without a search.
     seen: Option<BTreeSet<u64>>,
     // Whether the platform's answers to creates are not to be trusted, and whether this contact's was not confirmed yet.
-    distrusts: bool,
+    distrust: Distrust,
     is_unconfirmed: bool,
     // Whether the platform showed the contact after it had said that it is gone.
     was_shown: bool,
@@ -210,7 +222,7 @@ impl Task {
             standing,
             stage,
             seen: None,
-            distrusts: false,
+            distrust: Distrust::None,
             is_unconfirmed: false,
             was_shown: false,
             may_have_made: false,
@@ -365,9 +377,7 @@ impl Task {
         match call {
             Call::Find { .. } => self.heard_find(attempt),
             Call::Read { .. } => self.heard_read(attempt, now),
-            Call::Create { fields } => {
-                self.heard_create(fields, attempt, now);
-            }
+            Call::Create { .. } => self.heard_create(attempt, now),
             Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. } => {
                 self.heard_write(call, attempt, now);
             }
@@ -375,10 +385,12 @@ impl Task {
         self.conclude();
     }
 
-    /// Stops trusting answers to creates, because one named the contact of another row. From now on, a created contact
-    /// is read before anything else is written to it.
-    pub fn distrust(&mut self) {
-        self.distrusts = true;
+    /// Stops trusting answers to creates. From now on, a created contact is read before anything else is written to it.
+    pub fn distrust(&mut self, distrust: Distrust) {
+        self.distrust = distrust;
+        if distrust == Distrust::None {
+            return;
+        }
         if self.is_unconfirmed
             && self.stage == Stage::Writing
             && let Standing::Known(known) = &self.standing

@@ -518,9 +518,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         // How often its call was refused for the limit, and how many calls of the kind had been answered at the first time.
         let mut throttled: Option<(u32, u64)> = None;
         loop {
-            if self.trust.must_confirm(&contact.task.contact().key().to_string()) {
-                contact.task.distrust();
-            }
+            contact.task.distrust(self.trust.distrust(&contact.task.contact().key().to_string()));
             match contact.task.step(self.job.clock.now()) {
                 Step::Done(outcome) => {
                     if let Some(refused) = contact.held_by(&outcome) {
@@ -762,9 +760,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // Takes an answer in, and draws from it how far answers to creates are trusted.
     fn apply(&self, contact: &mut OnTheWay, call: &Call, attempt: &Attempt, at: Timestamp) {
         let key = contact.task.contact().key().to_string();
-        if self.trust.must_confirm(&key) {
-            contact.task.distrust();
-        }
+        contact.task.distrust(self.trust.distrust(&key));
         let was_confirming = contact.task.is_confirming();
         contact.task.apply(call, attempt, at);
         match contact.task.standing() {

@@ -1,11 +1,11 @@
 //! What a task makes of each answer.
 
-use super::{EARLY_SEARCHES, Goal, NOT_THERE, Stage, Task};
+use super::{Distrust, EARLY_SEARCHES, Goal, NOT_THERE, Stage, Task};
 use crate::core::attempt::Attempt;
 use crate::core::call::Call;
 use crate::core::diff::first_fields;
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::model::{Contact, Field, Known, Mode, Remote, Standing};
+use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, Standing};
 use crate::core::page::OtherHit;
 use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::task::{LOST_CREATES, Outcome};
@@ -188,6 +188,12 @@ impl Task {
                 }
                 self.adopt(created, Some(now));
             }
+            // No search can tell, and nothing contradicts the answer to its create.
+            (Stage::Confirming { id }, Attempt::Missing { .. } | Attempt::Refused { .. } | Attempt::Taken { .. })
+                if self.sent().matches().is_empty() && self.distrust != Distrust::Proven =>
+            {
+                self.created(id.clone(), now);
+            }
             (
                 Stage::Confirming { .. },
                 Attempt::Contact(_) | Attempt::Missing { .. } | Attempt::Refused { .. } | Attempt::Taken { .. },
@@ -259,11 +265,26 @@ impl Task {
         }
     }
 
-    pub(super) fn heard_create(&mut self, fields: &[Field], attempt: &Attempt, now: Timestamp) {
+    // The contact has this id and what its create carried.
+    fn created(&mut self, id: ContactId, now: Timestamp) {
+        let fields =
+            first_fields(self.sent()).iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
+        let known = Known {
+            fields,
+            absent_tags: self.contact.remove_tags().iter().map(Text::to_string).collect(),
+            made_at: Some(now),
+            replaces: self.contact.id().filter(|given| **given != id).cloned(),
+            ..Known::only_id(id)
+        };
+        self.standing = Standing::Known(known.blank_in(self.contact.clear()));
+        self.stage = Stage::Writing;
+    }
+
+    pub(super) fn heard_create(&mut self, attempt: &Attempt, now: Timestamp) {
         match attempt {
             Attempt::Created(id) => {
                 self.is_unconfirmed = true;
-                if self.distrusts
+                if self.distrust != Distrust::None
                     && let Standing::InDoubt(doubt) = &mut self.standing
                 {
                     doubt.since = Some(now);
@@ -271,16 +292,7 @@ impl Task {
                     self.stage = Stage::Confirming { id: id.clone() };
                     return;
                 }
-                let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
-                let known = Known {
-                    fields,
-                    absent_tags: self.contact.remove_tags().iter().map(Text::to_string).collect(),
-                    made_at: Some(now),
-                    replaces: self.contact.id().filter(|given| *given != id).cloned(),
-                    ..Known::only_id(id.clone())
-                };
-                self.standing = Standing::Known(known.blank_in(self.contact.clear()));
-                self.stage = Stage::Writing;
+                self.created(id.clone(), now);
             }
             Attempt::Lost { .. } | Attempt::Queued { .. } => self.create_was_lost(now),
             // The platform may have created the contact and failed to find something else: only a refusal in its own form

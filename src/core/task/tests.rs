@@ -1423,7 +1423,7 @@ fn an_id_of_another_row_is_no_answer() {
 fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
     let distrusting = || {
         let mut task = task(contact(2, 1), Standing::Unknown, Mode::Create);
-        task.distrust();
+        task.distrust(Distrust::Proven);
         task
     };
     let read = |id: &str, phone: &str| Attempt::Contact(remote(id, &[("phone", phone), ("f1", "v1")], &[]));
@@ -1479,7 +1479,7 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
     before.start(&call);
     before.apply(&call, &created("7"), start());
     assert!(!before.is_confirming());
-    before.distrust();
+    before.distrust(Distrust::Proven);
     assert!(before.is_confirming());
     let confirmed = check(
         "created before",
@@ -1558,7 +1558,7 @@ fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
         let fields = vec![Field::text("a", "1"), Field::text("b", "2")];
         let contact = Contact::new(Draft { fields, tags: vec!["t".into()], ..Draft::default() }).unwrap();
         let mut task = task(contact, Standing::Unknown, Mode::Create);
-        task.distrust();
+        task.distrust(Distrust::Proven);
         task
     };
     let read = |fields: &[(&str, &str)]| Attempt::Contact(remote("7", fields, &[]));
@@ -1580,9 +1580,26 @@ fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
 }
 
 #[test]
+fn an_answer_that_is_only_suspected_is_believed_where_no_search_can_tell() {
+    let suspecting = |distrust| {
+        let fields = vec![Field::text("a", "1")];
+        let contact = Contact::new(Draft { fields, tags: vec!["t".into()], ..Draft::default() }).unwrap();
+        let mut task = task(contact, Standing::Unknown, Mode::Create);
+        task.distrust(distrust);
+        task
+    };
+    let script = || [("create 1", created("7")), ("read 7", refused()), ("add 7 1", Attempt::Done)];
+    check("refused", suspecting(Distrust::Suspected), &script(), &done(Outcome::Created));
+    let lost = rejected("in doubt: the answer to its create was lost, and it has no match field to search by");
+    check("refused after a proof", suspecting(Distrust::Proven), &script()[..2], &lost);
+    let another = ("read 7", Attempt::Contact(remote("7", &[("a", "2")], &[])));
+    check("another contact", suspecting(Distrust::Suspected), &[("create 1", created("7")), another], &lost);
+}
+
+#[test]
 fn the_id_that_a_create_was_answered_with_is_confirmed_by_the_next_process_too() {
     let mut killed = task(contact(2, 1), Standing::Unknown, Mode::Upsert);
-    killed.distrust();
+    killed.distrust(Distrust::Suspected);
     for (expected, attempt) in [("find phone p1", page(&[])), ("create 2", created("7"))] {
         let Step::Call(call) = killed.step(start()) else { panic!("{killed:?}") };
         assert_eq!(short(&call), expected);

@@ -9,6 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
 use crate::core::model::ContactId;
+use crate::core::task::Distrust;
 
 /// What is known about the answers to creates in this process.
 #[derive(Debug, Default)]
@@ -21,9 +22,14 @@ pub struct CreateTrust {
 }
 
 impl CreateTrust {
-    /// Whether the create of the contact with this key has to be confirmed by a read.
-    pub fn must_confirm(&self, key: &str) -> bool {
-        self.is_broken.get() || self.unanswered.borrow().iter().any(|other| other != key)
+    /// How far the answer to the create of the contact with this key is distrusted.
+    pub fn distrust(&self, key: &str) -> Distrust {
+        let may_have_shifted = || self.unanswered.borrow().iter().any(|other| other != key);
+        match self.is_broken.get() {
+            true => Distrust::Proven,
+            false if may_have_shifted() => Distrust::Suspected,
+            false => Distrust::None,
+        }
     }
 
     /// Stops trusting answers to creates for the rest of the process.
@@ -60,18 +66,20 @@ impl CreateTrust {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Distrust::{None, Proven, Suspected};
 
     #[test]
     fn after_an_unanswered_create_others_are_confirmed_until_one_is_right_or_it_is_settled() {
         let trust = CreateTrust::default();
-        assert!(!trust.must_confirm("a"));
+        let check = |expected: [Distrust; 2]| assert_eq!(["a", "b"].map(|key| trust.distrust(key)), expected);
+        check([None, None]);
         trust.unanswered("a".into());
-        assert!(trust.must_confirm("b") && !trust.must_confirm("a"));
+        check([None, Suspected]);
         trust.unanswered("b".into());
         trust.settled("a");
-        assert!(trust.must_confirm("a") && !trust.must_confirm("b"));
+        check([Suspected, None]);
         trust.confirmed();
-        assert!(!trust.must_confirm("a"));
+        check([None, None]);
     }
 
     #[test]
@@ -84,6 +92,6 @@ mod tests {
         assert!(!trust.is_named_twice(&id, "a"));
         trust.broken();
         trust.confirmed();
-        assert!(trust.must_confirm("a"));
+        assert_eq!(trust.distrust("a"), Proven);
     }
 }
