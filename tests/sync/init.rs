@@ -136,3 +136,44 @@ async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
     let nested = r#"{"name":"Ann","contact":{"email":"ann@example.com","phones":["+34612345601","+34612345602"]},"tags":["a","b"],"n":null}"#;
     check("in.jsonl", nested, "1 pending").await;
 }
+
+#[tokio::test]
+async fn what_init_writes_says_why_and_what_it_costs() {
+    let check = async |text: &str, said: &str, lines: &[&str]| {
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", text);
+        scene.program(&format!("init in.csv {said}")).run().await.exits(0);
+        let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+        for line in lines {
+            assert!(written.lines().any(|found| found == *line), "{line}\n{written}");
+        }
+        scene.plan("in.csv").run().await.exits(0);
+    };
+    check(
+        "ID,Phone,Email,Birthday\n1,612345601,A@example.com,1/2/1990\n2,+525512345678,b@example.com,2/1/1991\n",
+        "--country ES",
+        &[
+            "match = [\"crm_id\", \"phone\"]",
+            "# one call more for each field after the first; a known contact takes none. A contact that one field finds, but that has",
+            "unmapped = \"ignore\"",
+            "# \"Phone\": a phone, by its name (English); 1 of 2 are phone numbers of ES, 1 of other countries",
+            "phone = { column = \"Phone\", transform = [\"e164\"] }",
+            "email = { column = \"Email\", transform = [\"lower\"] }",
+            "birthday = { column = \"Birthday\", transform = [{ date = \"D/M/YYYY\" }] }",
+            "# birthday = { column = \"Birthday\", transform = [{ date = \"M/D/YYYY\" }] }",
+        ],
+    )
+    .await;
+    check(
+        "Phone,Birthday\n+447400123456,31/12/1990\n+447400123457,1990-12-31\n+447400123458,0000-00-00\n",
+        "--country GB",
+        &["birthday = { column = \"Birthday\", transform = [{ date = [\"YYYY-MM-DD\", \"D/M/YYYY\"] }] }"],
+    )
+    .await;
+    check(
+        "Phone,Birthday\n+14155552671,1/2/1990\n",
+        "--country US",
+        &["birthday = { column = \"Birthday\", transform = [{ date = \"M/D/YYYY\" }] }"],
+    )
+    .await;
+}

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::str::from_utf8;
 use std::sync::Arc;
 
+use crate::core::text::visible;
+
 use super::SourceFault;
 
 /// The columns of an input, in its order.
@@ -30,7 +32,7 @@ impl Columns {
             if text.chars().any(|sign| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t')) {
                 return Err(SourceFault::Binary { line });
             }
-            let name: Arc<str> = Arc::from(text.trim());
+            let name: Arc<str> = Arc::from(visible(text).trim());
             if name.is_empty() {
                 names.push(None);
                 continue;

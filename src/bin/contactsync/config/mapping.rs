@@ -13,6 +13,7 @@
 //! full_name = { template = "{Nombre} {Apellidos}", transform = ["collapse_spaces"] }
 //! born = { column = "Nacimiento", transform = [{ date = "DD/MM/YYYY" }], blank = "clear" }
 //! plan = { column = "Plan", transform = [{ table = { B = "basic" } }, { default = "none" }], accept = ["basic", "none"] }
+//! sum = { column = "Saldo", transform = [{ decimal = "," }, { prefix = "EUR " }] }
 //! zip = { column = "CP", transform = [{ null = "?" }, { first = ";" }], pattern = "[0-9]{5}" }
 //! source = { constant = "crm" }
 //!
@@ -31,8 +32,8 @@
 //! ```
 
 use contactsync::rules::{
-    Accept, BadDateForm, BadPattern, BadTemplate, Blank, ColumnName, Country, DateForm, FieldRule, IdRule, Origin,
-    Pattern, Rules, Step, TAG_SEPARATORS, Table as WordTable, TagOrigin, TagRule, TakeRule, TakeWhen, Template,
+    Accept, BadDateForm, BadPattern, BadTemplate, Blank, ColumnName, Country, DateForm, DecimalMark, FieldRule, IdRule,
+    Origin, Pattern, Rules, Step, TAG_SEPARATORS, Table as WordTable, TagOrigin, TagRule, TakeRule, TakeWhen, Template,
     UnknownCountry, Unmapped, Words, YES,
 };
 
@@ -43,17 +44,18 @@ use super::table::Table;
 use super::value;
 
 /// Steps that are said by their name alone.
-const NAMED_STEPS: [(&str, Step); 6] = [
+const NAMED_STEPS: [(&str, Step); 7] = [
     ("trim", Step::Trim),
     ("lower", Step::Lower),
     ("upper", Step::Upper),
     ("collapse_spaces", Step::CollapseSpaces),
     ("digits", Step::Digits),
     ("e164", Step::E164(None)),
+    ("decimal", Step::Decimal(None)),
 ];
 
 /// Steps that say more, in braces.
-const TABLE_STEPS: [&str; 5] = ["date", "table", "default", "null", "first"];
+const TABLE_STEPS: [&str; 6] = ["date", "table", "default", "null", "first", "prefix"];
 
 /// What a field's rule is.
 const FIELD: &str = "the name of a column in quotes, or a table such as { column = \"Name\", transform = [\"upper\"] }";
@@ -196,6 +198,8 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
                 table.text("default")?.map(|said| Step::Default(said.value)),
                 table.item("null").map(words).transpose()?.map(Step::Null),
                 table.text("first")?.map(|said| Step::First(said.value)),
+                table.parsed("decimal", decimal_mark)?.map(|said| Step::Decimal(Some(said.value))),
+                table.text("prefix")?.map(prefix).transpose()?,
             ];
             table.finish()?;
             let mut steps = steps.into_iter().flatten();
@@ -212,6 +216,21 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
 
 fn country(text: &str) -> Result<Country, String> {
     text.parse().map_err(in_words::<UnknownCountry>)
+}
+
+fn decimal_mark(text: &str) -> Result<DecimalMark, String> {
+    match text {
+        "." => Ok(DecimalMark::Point),
+        "," => Ok(DecimalMark::Comma),
+        _ => Err("expected \",\" or \".\", found another text".to_owned()),
+    }
+}
+
+fn prefix(said: Spot<String>) -> Result<Step, ConfigError> {
+    if said.value.is_empty() {
+        return Err(said.place.wrong("expected what comes before the value, found an empty text"));
+    }
+    Ok(Step::Prefix(said.value))
 }
 
 fn dates(item: Item<'_>) -> Result<Step, ConfigError> {

@@ -36,6 +36,7 @@ fn every_rule_of_a_field_can_be_said() {
         vip = { constant = true }
         level = { constant = 3 }
         source = { constant = "crm" }
+        sum = { column = "S", transform = ["decimal", { decimal = "," }, { decimal = "." }, { prefix = "EUR " }] }
         "#,
     )
     .unwrap();
@@ -74,6 +75,15 @@ fn every_rule_of_a_field_can_be_said() {
             FieldRule { origin: constant(Value::Bool(true)), ..field("vip", 14) },
             FieldRule { origin: constant(Value::Number(3.into())), ..field("level", 15) },
             FieldRule { origin: constant(Value::Text("crm".into())), ..field("source", 16) },
+            FieldRule {
+                steps: vec![
+                    Step::Decimal(None),
+                    Step::Decimal(Some(DecimalMark::Comma)),
+                    Step::Decimal(Some(DecimalMark::Point)),
+                    Step::Prefix("EUR ".into()),
+                ],
+                ..of("sum", "S", 17)
+            },
         ],
         unmapped: Unmapped::Refuse,
         nulls: Words::new(["N/A", "-"]),
@@ -227,7 +237,7 @@ fn a_mistake_in_a_step_is_told_in_one_line() {
         let text = format!("[fields]\nphone = {{ column = \"a\", transform = [{step}] }}\n");
         check(&text, &format!("2: key {expected}"));
     };
-    let named = "expected one of trim, lower, upper, collapse_spaces, digits, e164, found another text";
+    let named = "expected one of trim, lower, upper, collapse_spaces, digits, e164, decimal, found another text";
     step("\"uper\"", &format!("`transform`: {named}; did you mean `upper`?"));
     step("5", "`transform`: expected a step such as \"lower\" or { e164 = \"MX\" }, found a whole number");
     step("{}", "`transform`: expected a step such as { e164 = \"MX\" }, found empty braces");
@@ -242,6 +252,8 @@ fn a_mistake_in_a_step_is_told_in_one_line() {
         "{ table = { s = \"1\", S = \"2\" } }",
         "`table`: expected each word once, found `S` twice (capitals do not count)",
     );
+    step("{ decimal = \";\" }", "`decimal`: expected \",\" or \".\", found another text");
+    step("{ prefix = \"\" }", "`prefix`: expected what comes before the value, found an empty text");
     step("{ tabel = { s = \"1\" } }", "`tabel`: expected a key that contactsync knows; did you mean `table`?");
     // Of a list over several lines, the place is that of the step.
     check(
