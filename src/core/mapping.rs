@@ -412,6 +412,4 @@ fn match_fields(rules: &Rules) -> Result<Vec<String>, MappingError> {
 }
 
 #[cfg(test)]
-mod properties;
-#[cfg(test)]
 mod tests;

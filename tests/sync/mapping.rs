@@ -347,3 +347,35 @@ async fn decimals_and_prefixes_arrive_as_their_steps_say() {
         ["limit=1234 phone=5215512345678 sum=0.50", "limit=5 phone=5215512345670", "phone=5215512345679 sum=1234.56"];
     assert_eq!(there(&scene), first);
 }
+
+#[tokio::test]
+async fn new_columns_since_the_last_run_are_named_once() {
+    let check = async |config: &str, first: &str, then: &str, expected: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
+        scene.write("in.csv", first);
+        let none = |ran: &crate::scene::Ran| assert!(!ran.stderr.contains("since the last run"), "{ran:?}");
+        none(&scene.plan("in.csv").run().await.exits(0));
+        none(&scene.sync("in.csv").run().await.exits(0));
+        none(&scene.sync("in.csv").run().await.exits(0));
+        // The name of the file says nothing: exports carry dates in their names.
+        scene.write("in2.csv", then);
+        for _ in 0..2 {
+            let ran = scene.plan("in2.csv").run().await.exits(0);
+            assert_eq!(ran.said("in2.csv: new"), [format!("in2.csv: new {expected}")], "{ran:?}");
+        }
+        let ran = scene.sync("in2.csv").run().await.exits(0);
+        assert_eq!(ran.said("in2.csv: new"), [format!("in2.csv: new {expected}")], "{ran:?}");
+        none(&scene.sync("in2.csv").run().await.exits(0));
+        none(&scene.sync("in.csv").run().await.exits(0));
+        none(&scene.plan("in2.csv").run().await.exits(0));
+    };
+    check("", "phone,a\n+1,x\n", "phone,a,b,_c\n+1,x,y,z\n", "column since the last run: `b` (sent)").await;
+    check(
+        "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\na = \"a\"\n",
+        "phone,a\n+1,x\n",
+        "d,phone,a,b\nw,+1,x,y\n",
+        "columns since the last run: `d` (left out), `b` (left out)",
+    )
+    .await;
+}

@@ -21,6 +21,9 @@ const BETWEEN_NUMBERS: [char; 7] = ['/', ',', ';', '|', '&', '\n', '\r'];
 /// The fewest digits of a text that is a number of its own beside another one.
 const DIGITS_OF_A_NUMBER: usize = 6;
 
+/// The longest number with its `+`: 15 digits (E.164). Some countries' rules allow more.
+const LONGEST: usize = 16;
+
 /// A country, by its two letters (ISO 3166).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Country(Region);
@@ -103,7 +106,8 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
         return Err(NoPhone::Extension);
     }
     if number.is_valid() {
-        return Ok(written(&number));
+        let number = written(&number);
+        return if number.len() > LONGEST { Err(NoPhone::NotOfItsCountry) } else { Ok(number) };
     }
     let is_national = number.country_code_source() == CountryCodeSource::FromDefaultCountry;
     as_dialed_in_mexico(&number, is_national).ok_or_else(|| {
@@ -238,6 +242,7 @@ mod tests {
         check("MX", "55 1234 56789", Err(NoPhone::NotOfItsCountry));
         check("MX", "+52 52 55 1234 5678", Err(NoPhone::NotOfItsCountry));
         check("ES", "112", Err(NoPhone::NotOfItsCountry));
+        check("DE", "201000000000001", Err(NoPhone::NotOfItsCountry));
     }
 
     #[test]

@@ -199,7 +199,7 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
                 table.item("null").map(words).transpose()?.map(Step::Null),
                 table.text("first")?.map(|said| Step::First(said.value)),
                 table.parsed("decimal", decimal_mark)?.map(|said| Step::Decimal(Some(said.value))),
-                table.text("prefix")?.map(prefix).transpose()?,
+                table.text("prefix")?.map(|said| Step::Prefix(said.value)),
             ];
             table.finish()?;
             let mut steps = steps.into_iter().flatten();
@@ -224,13 +224,6 @@ fn decimal_mark(text: &str) -> Result<DecimalMark, String> {
         "," => Ok(DecimalMark::Comma),
         _ => Err("expected \",\" or \".\", found another text".to_owned()),
     }
-}
-
-fn prefix(said: Spot<String>) -> Result<Step, ConfigError> {
-    if said.value.is_empty() {
-        return Err(said.place.wrong("expected what comes before the value, found an empty text"));
-    }
-    Ok(Step::Prefix(said.value))
 }
 
 fn dates(item: Item<'_>) -> Result<Step, ConfigError> {

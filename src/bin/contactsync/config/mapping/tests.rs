@@ -253,7 +253,7 @@ fn a_mistake_in_a_step_is_told_in_one_line() {
         "`table`: expected each word once, found `S` twice (capitals do not count)",
     );
     step("{ decimal = \";\" }", "`decimal`: expected \",\" or \".\", found another text");
-    step("{ prefix = \"\" }", "`prefix`: expected what comes before the value, found an empty text");
+    step("{ prefix = \"\" }", "`prefix`: expected a text, found an empty one");
     step("{ tabel = { s = \"1\" } }", "`tabel`: expected a key that contactsync knows; did you mean `table`?");
     // Of a list over several lines, the place is that of the step.
     check(
