@@ -2,6 +2,8 @@
 //!
 //! `CASES=10000000 cargo test --release --test mapping` is the full run.
 
+#![expect(clippy::unwrap_used, reason = "a helper that panics fails the test it is called by")]
+
 use std::sync::Arc;
 
 use contactsync::rules::{Country, DecimalMark, FieldRule, Origin, Rules, Step, TagOrigin, TagRule, Words};

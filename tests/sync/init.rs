@@ -13,11 +13,12 @@ const OWN_GROUP: &str = "* myContacts";
 const EXPORTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/exports");
 
 /// What makes the fixture a whole file: the exports, what is said to `init`, the rows to send, and how `plan` ends.
-const CASES: [(&str, &str, &str, i32); 8] = [
+const CASES: [(&str, &str, &str, i32); 9] = [
     ("google.csv", "", "4 pending", 0),
     ("google-old.csv", "", "3 pending", 0),
     ("outlook.csv", "", "3 pending", 0),
     ("hubspot.csv", "", "3 pending", 0),
+    ("mailchimp.csv", "", "3 pending", 0),
     ("salesforce.csv", "", "3 pending", 0),
     ("platform.csv", "", "3 pending", 0),
     ("spanish-excel.csv", "--country ES", "4 pending", 0),
@@ -90,6 +91,21 @@ async fn a_spanish_spreadsheet_arrives_without_an_edit() {
     let tagged = |tag: &str| scene.sandbox.contacts(TOKEN).iter().filter(|contact| contact.tags.contains(tag)).count();
     assert_eq!((tagged("mayorista"), tagged("minorista"), tagged("prioritario")), (2, 1, 2));
     assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "4 unchanged");
+}
+
+#[tokio::test]
+async fn tags_with_commas_in_quotes_arrive_without_an_edit() {
+    let (scene, ..) = begun("mailchimp.csv", "").await;
+    assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
+    let tags = |name: &str| -> Vec<String> {
+        let has_name = |value: &contactsync::Value| value.text() == name;
+        let contacts = scene.sandbox.contacts(TOKEN).into_iter();
+        let found = contacts.filter(|contact| contact.fields.values().any(has_name));
+        found.flat_map(|contact| contact.tags).collect()
+    };
+    assert_eq!(tags("Luc\u{ed}a"), ["Big, spender", "VIP"]);
+    assert_eq!(tags("Bruno"), ["Prospecto"]);
+    assert_eq!(tags("Elena"), [] as [&str; 0]);
 }
 
 #[tokio::test]

@@ -126,7 +126,7 @@ pub(in crate::core) fn is_zero_date(text: &str) -> bool {
         is_zeros(year, 4) && year.len().is_multiple_of(2) && is_zeros(second, 2) && is_zeros(rest, 2)
     });
     // Midnight is 12 on a clock of half a day.
-    let time = time.trim_end_matches(|sign: char| matches!(sign, 'Z' | 'A' | 'M' | 'a' | 'm' | '.' | ' '));
+    let time = time.trim_end_matches(['Z', 'A', 'M', 'a', 'm', '.', ' ']);
     let time = time.split(['+', '.']).next().unwrap_or_default();
     let mut clock = time.split(':');
     let is_midnight = clock.next().is_some_and(|hour| is_zeros(hour, 2) || hour == "12" || time.is_empty())

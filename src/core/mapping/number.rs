@@ -163,16 +163,16 @@ fn without_currency(text: &str) -> &str {
 }
 
 // Whether digits stand in groups with one of these between all of them: up to three first, three last, and in the middle
-// three, or as few as `least`, as in India.
-fn grouped(text: &str, between: &[char], least: usize) -> bool {
+// three, or as few as `fewest`, as in India.
+fn grouped(text: &str, between: &[char], fewest: usize) -> bool {
     let Some(sign) = text.chars().find(|sign| between.contains(sign)) else { return false };
     let groups: Vec<&str> = text.split(sign).collect();
-    let [first, middle @ .., last] = groups.as_slice() else { return false };
+    let [first, inner @ .., last] = groups.as_slice() else { return false };
     is_digits(first)
         && first.len() <= 3
         && is_digits(last)
         && last.len() == 3
-        && middle.iter().all(|group| is_digits(group) && (least..=3).contains(&group.len()))
+        && inner.iter().all(|group| is_digits(group) && (fewest..=3).contains(&group.len()))
 }
 
 fn is_digits(text: &str) -> bool {

@@ -153,7 +153,12 @@ fn without_scheme(text: &str) -> &str {
 fn no_single_number(text: &str, region: Option<Region>) -> Option<NoPhone> {
     let digits = |text: &str| text.chars().filter(|sign| sign.is_numeric()).count();
     let is_number = |text: &&str| digits(text) >= DIGITS_OF_A_NUMBER;
-    if text.split(BETWEEN_NUMBERS).filter(is_number).count() > 1 || text.matches('+').count() > 1 {
+    // `040 123456/7` are two numbers as well.
+    let has_other_end = text
+        .rsplit_once('/')
+        .is_some_and(|(number, end)| is_number(&number) && (1..=2).contains(&digits(end)) && !number.contains('/'));
+    let is_several = text.split(BETWEEN_NUMBERS).filter(is_number).count() > 1 || text.matches('+').count() > 1;
+    if is_several || has_other_end {
         return Some(NoPhone::Several);
     }
     if !text.chars().any(char::is_alphabetic) {
@@ -183,8 +188,8 @@ fn as_dialed_in_mexico(number: &PhoneNumber, is_national: bool) -> Option<String
     }
     let zeros = if number.italian_leading_zero() { number.number_of_leading_zeros().max(1) } else { 0 };
     let digits = format!("{}{}", "0".repeat(usize::try_from(zeros).ok()?), number.national_number);
-    let prefixes = ["044", "045", "01", "1"].into_iter().filter(|prefix| !(is_national && *prefix == "1"));
-    let bare = prefixes.filter_map(|prefix| digits.strip_prefix(prefix)).next()?;
+    let mut prefixes = ["044", "045", "01", "1"].into_iter().filter(|prefix| !(is_national && *prefix == "1"));
+    let bare = prefixes.find_map(|prefix| digits.strip_prefix(prefix))?;
     let number = PHONE_NUMBER_UTIL.parse(bare, Some(Region::MX)).ok()?;
     (bare.len() == 10 && number.is_valid()).then(|| written(&number))
 }
@@ -395,6 +400,9 @@ mod tests {
         check("MX", "5512345678\n5587654321", Err(NoPhone::Several));
         check("", "+525512345678 +525587654321", Err(NoPhone::Several));
         check("MX", "5512345678 5587654321", Err(NoPhone::Other));
+        check("DE", "040 1234567/8", Err(NoPhone::Several));
+        check("DE", "+49 (0)2151/123456", Ok("+492151123456"));
+        check("FR", "06/12/34/56/78", Ok("+33612345678"));
     }
 
     #[test]

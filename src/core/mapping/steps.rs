@@ -120,9 +120,10 @@ fn no_decimal(no: NoDecimal, mark: Option<DecimalMark>) -> Unfit {
 fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
     let mut found = "another form";
     // Some programs put marks of direction between the parts of a date.
-    let text: Cow<'_, str> = match text.contains(is_invisible) {
-        true => Cow::Owned(text.chars().filter(|sign| !is_invisible(*sign)).collect()),
-        false => Cow::Borrowed(text),
+    let text: Cow<'_, str> = if text.contains(is_invisible) {
+        Cow::Owned(text.chars().filter(|sign| !is_invisible(*sign)).collect())
+    } else {
+        Cow::Borrowed(text)
     };
     for form in forms {
         match form.read(text.trim()) {
