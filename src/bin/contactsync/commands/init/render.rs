@@ -97,7 +97,8 @@ fn country(guess: &Guess) -> String {
 const SEVERAL_MATCHES: &str = "\
 # A contact that the journal does not know is searched for by each field in turn until one finds it, so a new contact takes\n\
 # one call more for each field after the first; a known contact takes none. A contact that one field finds, but that has\n\
-# another value in a field before it, is a conflict: its row is rejected. Each field must exist on the platform.\n";
+# another value in a field before it, is a conflict: its row is rejected, as is the second of two rows that differ in the\n\
+# first field and share another. Each field must exist on the platform.\n";
 
 /// A column that a later export has besides these is named by `plan` and by `sync`, and sent only once it is mapped.
 const UNMAPPED: &str = "\n# Columns that are not named below are left out. \"send\" makes each a field of its own name.\n\
