@@ -15,11 +15,14 @@ const MEXICO: i32 = 52;
 /// What may stand before a number: the scheme of RFC 3966, and those of messages.
 const SCHEMES: [&str; 4] = ["tel:", "whatsapp:", "sms:", "callto:"];
 
-/// What people put between two numbers in one cell.
-const BETWEEN_NUMBERS: [char; 7] = ['/', ',', ';', '|', '&', '\n', '\r'];
+/// What people put between two numbers in one cell. A `/` also stands between an area and the number in it.
+const BETWEEN_NUMBERS: [char; 6] = [',', ';', '|', '&', '\n', '\r'];
 
 /// The fewest digits of a text that is a number of its own beside another one.
 const DIGITS_OF_A_NUMBER: usize = 6;
+
+/// The most digits of an area before a `/`, with and without a country code: `+49 (0)2151/123456`.
+const DIGITS_OF_AN_AREA: (usize, usize) = (8, 6);
 
 /// The longest number with its `+`: 15 digits (E.164). Some countries' rules allow more.
 const LONGEST: usize = 16;
@@ -153,12 +156,15 @@ fn without_scheme(text: &str) -> &str {
 fn no_single_number(text: &str, region: Option<Region>) -> Option<NoPhone> {
     let digits = |text: &str| text.chars().filter(|sign| sign.is_numeric()).count();
     let is_number = |text: &&str| digits(text) >= DIGITS_OF_A_NUMBER;
-    // `040 123456/7` are two numbers as well.
-    let has_other_end = text
-        .rsplit_once('/')
-        .is_some_and(|(number, end)| is_number(&number) && (1..=2).contains(&digits(end)) && !number.contains('/'));
+    let slashed = text.rsplit_once('/').is_some_and(|(first, second)| {
+        let (with_code, without) = DIGITS_OF_AN_AREA;
+        let is_area = digits(first) <= if first.trim_start().starts_with(['+', '0']) { with_code } else { without };
+        let is_list = !first.contains('/');
+        // `040 123456/7` are two numbers as well.
+        is_list && ((!is_area && is_number(&second)) || (is_number(&first) && (1..=2).contains(&digits(second))))
+    });
     let is_several = text.split(BETWEEN_NUMBERS).filter(is_number).count() > 1 || text.matches('+').count() > 1;
-    if is_several || has_other_end {
+    if is_several || slashed {
         return Some(NoPhone::Several);
     }
     if !text.chars().any(char::is_alphabetic) {
@@ -400,7 +406,9 @@ mod tests {
         check("MX", "5512345678\n5587654321", Err(NoPhone::Several));
         check("", "+525512345678 +525587654321", Err(NoPhone::Several));
         check("MX", "5512345678 5587654321", Err(NoPhone::Other));
+        check("ES", "612345678/600112233", Err(NoPhone::Several));
         check("DE", "040 1234567/8", Err(NoPhone::Several));
+        check("DE", "02151/123456", Ok("+492151123456"));
         check("DE", "+49 (0)2151/123456", Ok("+492151123456"));
         check("FR", "06/12/34/56/78", Ok("+33612345678"));
     }
