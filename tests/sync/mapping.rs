@@ -369,6 +369,10 @@ async fn new_columns_since_the_last_run_are_named_once() {
         none(&scene.sync("in2.csv").run().await.exits(0));
         none(&scene.sync("in.csv").run().await.exits(0));
         none(&scene.plan("in2.csv").run().await.exits(0));
+        // A file of another kind has nothing that is new in it.
+        scene.write("contactsync.toml", "match = \"tel\"\n");
+        scene.write("other.csv", "tel,e\n+1,x\n");
+        none(&scene.plan("other.csv").run().await.exits(0));
     };
     check("", "phone,a\n+1,x\n", "phone,a,b,_c\n+1,x,y,z\n", "column since the last run: `b` (sent)").await;
     check(

@@ -37,7 +37,9 @@ impl NewColumns {
         let is_new = |name: &str| !name.starts_with('_') && !known.contains(name);
         let new: Vec<(&Arc<str>, bool)> =
             header.iter().zip(mapping.reads(header)).filter(|(name, _)| is_new(name)).collect();
-        if !known.is_empty() && !new.is_empty() {
+        // An input that shares no column with the earlier ones is of another kind.
+        let is_of_their_kind = header.iter().any(|name| known.contains(&**name));
+        if is_of_their_kind && !new.is_empty() {
             let what = |(name, is_read): &(&Arc<str>, bool)| {
                 format!("`{name}` ({})", if *is_read { "sent" } else { "left out" })
             };
