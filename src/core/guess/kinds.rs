@@ -182,7 +182,7 @@ pub fn is_yes_or_no(values: &[&str]) -> bool {
     values.iter().all(|value| yes.have(value) || no.have(value)) && values.iter().any(|value| yes.have(value))
 }
 
-/// What parts the tags of `values`, when something does. What stands in quotes parts nothing.
+/// The separator of the tags of `values`, if there is one. Quoted text is not looked at.
 pub fn separator(values: &[&str]) -> Option<&'static str> {
     let outside = |value: &&str| value.split('"').step_by(2).collect::<String>();
     let values: Vec<String> = values.iter().filter(|value| !value.starts_with(['[', '{'])).map(outside).collect();

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::core::text::is_invisible;
 
-/// What parts whole numbers from decimals.
+/// The character between a whole number and its decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecimalMark {
     /// `0.50`, as in English.
@@ -15,7 +15,7 @@ pub enum DecimalMark {
 
 impl DecimalMark {
     /// The character.
-    pub const fn sign(self) -> char {
+    pub const fn character(self) -> char {
         match self {
             Self::Point => '.',
             Self::Comma => ',',
@@ -37,14 +37,14 @@ pub enum NoDecimal {
     Other,
     /// It is in scientific notation.
     Rounded,
-    /// Its one point or comma may part thousands as well as decimals.
+    /// Its one point or comma may separate thousands as well as decimals.
     Ambiguous,
 }
 
 /// The decimals of a whole number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fraction<'a> {
-    /// There are none, or zeros alone: the text without them, and without what parts its thousands.
+    /// There are none, or zeros alone: the text without them, and without thousands separators.
     None(Cow<'a, str>),
     /// It has decimals.
     Some,
@@ -78,7 +78,7 @@ pub(super) fn without_fraction(text: &str) -> Fraction<'_> {
     let Some((whole, decimals)) = text.rsplit_once(['.', ',']) else { return Fraction::None(Cow::Borrowed(text)) };
     let mark = if text.as_bytes()[whole.len()] == b'.' { DecimalMark::Point } else { DecimalMark::Comma };
     let unsigned = whole.strip_prefix('+').unwrap_or(whole);
-    let is_grouped = grouped(unsigned, &[mark.other().sign()], 3);
+    let is_grouped = grouped(unsigned, &[mark.other().character()], 3);
     let is_number = is_digits(unsigned) || is_grouped;
     if !is_number || !is_digits(decimals) || decimals.len() > 2 {
         // `1,711,234,567`
@@ -86,7 +86,8 @@ pub(super) fn without_fraction(text: &str) -> Fraction<'_> {
         return Fraction::None(if is_grouped { Cow::Owned(text.replace(',', "")) } else { Cow::Borrowed(text) });
     }
     if decimals.bytes().all(|digit| digit == b'0') {
-        let whole = if is_grouped { Cow::Owned(whole.replace(mark.other().sign(), "")) } else { Cow::Borrowed(whole) };
+        let whole =
+            if is_grouped { Cow::Owned(whole.replace(mark.other().character(), "")) } else { Cow::Borrowed(whole) };
         return Fraction::None(whole);
     }
     let digits = unsigned.bytes().filter(u8::is_ascii_digit).count();
@@ -96,8 +97,8 @@ pub(super) fn without_fraction(text: &str) -> Fraction<'_> {
 /// The number that `text` is, with a point before its decimals and nothing between its thousands. Its decimals stay as
 /// they are, so `0,50` is `0.50`.
 ///
-/// Where `mark` says what parts decimals, the other sign can part thousands only. Where it does not, a text says it by
-/// itself, or it is ambiguous: `1.234` may be both.
+/// With a `mark`, the other character can separate thousands only. Without one, the text itself decides, or it is ambiguous:
+/// `1.234` may be both.
 pub(super) fn decimal(text: &str, mark: Option<DecimalMark>) -> Result<String, NoDecimal> {
     let text: String = text.chars().filter(|sign| !is_invisible(*sign)).collect();
     let text = without_currency(text.trim());
@@ -112,12 +113,12 @@ pub(super) fn decimal(text: &str, mark: Option<DecimalMark>) -> Result<String, N
         Some(mark) => mark,
         None => mark_of(unsigned)?,
     };
-    let (whole, decimals) = match unsigned.split_once(mark.sign()) {
+    let (whole, decimals) = match unsigned.split_once(mark.character()) {
         Some((_, "")) => return Err(NoDecimal::Other),
         Some((whole, decimals)) => (whole, Some(decimals)),
         None => (unsigned, None),
     };
-    let between: [char; 8] = [mark.other().sign(), ' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}', '_'];
+    let between: [char; 8] = [mark.other().character(), ' ', '\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}', '_'];
     let is_whole = is_digits(whole) || (whole.is_empty() && decimals.is_some()) || grouped(whole, &between, 2);
     if !is_whole || !decimals.is_none_or(is_digits) {
         return Err(NoDecimal::Other);
@@ -134,7 +135,7 @@ pub(super) fn decimal(text: &str, mark: Option<DecimalMark>) -> Result<String, N
     Ok(number)
 }
 
-// What parts the decimals of a text, by the text alone.
+// The decimal mark of a text, by the text alone.
 fn mark_of(text: &str) -> Result<DecimalMark, NoDecimal> {
     use DecimalMark::{Comma, Point};
     let (points, commas) = (text.matches('.').count(), text.matches(',').count());
@@ -148,18 +149,18 @@ fn mark_of(text: &str) -> Result<DecimalMark, NoDecimal> {
     if count > 1 {
         return Ok(mark.other());
     }
-    let (whole, rest) = text.split_once(mark.sign()).expect("it is there once");
+    let (whole, rest) = text.split_once(mark.character()).expect("it is there once");
     let may_be_thousands = rest.len() == 3 && (1..=3).contains(&whole.len()) && !whole.starts_with('0');
     if may_be_thousands { Err(NoDecimal::Ambiguous) } else { Ok(mark) }
 }
 
-// A sign of a currency at either end.
+// The text without a currency symbol at either end.
 fn without_currency(text: &str) -> &str {
-    const SIGNS: [&str; 12] =
+    const SYMBOLS: [&str; 12] =
         ["R$", "US$", "MX$", "S/", "$", "\u{20ac}", "\u{a3}", "\u{a5}", "\u{20b2}", "\u{20a1}", "\u{20b9}", "Bs"];
-    let before = SIGNS.into_iter().find_map(|sign| text.strip_prefix(sign));
+    let before = SYMBOLS.into_iter().find_map(|symbol| text.strip_prefix(symbol));
     let text = before.unwrap_or(text);
-    SIGNS.into_iter().find_map(|sign| text.strip_suffix(sign)).unwrap_or(text).trim()
+    SYMBOLS.into_iter().find_map(|symbol| text.strip_suffix(symbol)).unwrap_or(text).trim()
 }
 
 // Whether digits stand in groups with one of these between all of them: up to three first, three last, and in the middle
@@ -274,7 +275,7 @@ mod tests {
             check(mark, "1'234.56", Ok("1234.56"));
             check(mark, "$1,234.56", Ok("1234.56"));
         }
-        // One sign with three digits after it may be both.
+        // One mark with three digits after it may be either.
         check(none, "1.234", Err(NoDecimal::Ambiguous));
         check(none, "12,345", Err(NoDecimal::Ambiguous));
         check(none, "123.456", Err(NoDecimal::Ambiguous));
@@ -288,7 +289,7 @@ mod tests {
         check(none, "1234,567", Ok("1234.567"));
         check(none, "1.23", Ok("1.23"));
         check(none, "1,2345", Ok("1.2345"));
-        // What was said holds.
+        // The configured mark decides.
         check(comma, "0.50", Err(NoDecimal::Other));
         check(comma, "1,234.56", Err(NoDecimal::Other));
         check(point, "1.234,56", Err(NoDecimal::Other));

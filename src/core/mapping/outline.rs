@@ -103,7 +103,7 @@ fn in_words(step: &Step, country: Option<Country>) -> String {
             format!("date from {}", forms.join(" or "))
         }
         Step::Decimal(None) => "decimal number".to_owned(),
-        Step::Decimal(Some(mark)) => format!("decimal number with `{}`", mark.sign()),
+        Step::Decimal(Some(mark)) => format!("decimal number with `{}`", mark.character()),
         Step::Prefix(prefix) => format!("`{prefix}` before it"),
         Step::Table(_) => "by a table".to_owned(),
         Step::Default(value) => format!("`{value}` when blank"),

@@ -12,7 +12,7 @@ use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
 use crate::core::text::{Text, bare, visible};
 
-/// What parts tags in a column that no rule names: [`TAG_SEPARATORS`](crate::core::mapping::words::TAG_SEPARATORS).
+/// The separators of tags in a column that no rule names: [`TAG_SEPARATORS`](crate::core::mapping::words::TAG_SEPARATORS).
 const SEPARATORS: [&str; 3] = [";", "|", ","];
 
 /// Why a row is no contact; its place is added later.

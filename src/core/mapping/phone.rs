@@ -129,7 +129,7 @@ pub(super) fn digits_of(text: &str) -> String {
     PHONE_NUMBER_UTIL.normalize_digits_only(text)
 }
 
-// The dashes, blanks and dots of other keyboards as those of ASCII, without what nobody can see.
+// The dashes, blanks and dots of other keyboards as those of ASCII, without invisible characters.
 fn plain(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);

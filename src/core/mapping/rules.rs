@@ -112,8 +112,8 @@ pub enum Step {
     /// A date in one of these forms, as ISO 8601. What is no date sets the row aside, and what programs write where they
     /// have none (`0000-00-00`, `1900-01-00`) is no value.
     Date(Vec<DateForm>),
-    /// A decimal number, with a point before its decimals and nothing between its thousands. `None`: what parts the decimals
-    /// is told by each text, and one that does not tell sets the row aside.
+    /// A decimal number, with a point before its decimals and nothing between its thousands. `None`: each
+    /// text shows its own decimal mark, and an ambiguous text sets the row aside.
     Decimal(Option<DecimalMark>),
     /// This text before it, also where it begins with it already.
     Prefix(String),

@@ -103,14 +103,14 @@ fn digits_expected(text: Cow<'_, str>) -> Result<Cow<'_, str>, Unfit> {
 
 fn no_decimal(no: NoDecimal, mark: Option<DecimalMark>) -> Unfit {
     let expected = match mark {
-        Some(mark) => format!("a number with `{}` before its decimals", mark.sign()),
+        Some(mark) => format!("a number with `{}` before its decimals", mark.character()),
         None => "a number".to_owned(),
     };
     let found = match no {
         NoDecimal::Other => "something else",
         NoDecimal::Rounded => ROUNDED,
         NoDecimal::Ambiguous => {
-            "one whose `.` or `,` may part thousands or decimals (say which: { decimal = \",\" } or { decimal = \".\" })"
+            "one whose `.` or `,` may separate thousands or decimals (write { decimal = \",\" } or { decimal = \".\" })"
         }
     };
     Unfit { expected, found }
@@ -119,7 +119,7 @@ fn no_decimal(no: NoDecimal, mark: Option<DecimalMark>) -> Unfit {
 // Of several forms, one that has the day but not in the calendar says more than those that are written otherwise.
 fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
     let mut found = "another form";
-    // Some programs put marks of direction between the parts of a date.
+    // Some programs put direction marks between the numbers of a date.
     let text: Cow<'_, str> = if text.contains(is_invisible) {
         Cow::Owned(text.chars().filter(|sign| !is_invisible(*sign)).collect())
     } else {
@@ -272,7 +272,7 @@ mod tests {
         check(
             &[Step::Decimal(None)],
             "1.234",
-            "expected a number, found one whose `.` or `,` may part thousands or decimals (say which: { decimal = \",\" } \
+            "expected a number, found one whose `.` or `,` may separate thousands or decimals (write { decimal = \",\" } \
              or { decimal = \".\" })",
         );
         check(&[forms(&["DD/MM/YYYY"])], "5/3/24", "expected a date written `DD/MM/YYYY`, found another form");

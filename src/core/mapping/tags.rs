@@ -150,7 +150,7 @@ mod tests {
     use crate::core::mapping::words::TAG_SEPARATORS;
 
     #[test]
-    fn a_text_is_parted_by_any_separator() {
+    fn a_text_is_split_at_any_separator() {
         let check = |text: &str, separators: &[&str], expected: &[&str]| {
             assert_eq!(parted(text, separators).collect::<Vec<_>>(), expected, "{text} {separators:?}");
         };

@@ -305,7 +305,7 @@ fn a_rounded_number_tells_no_contact_from_another() {
         let rules = only(vec![FieldRule { steps, ..field("phone", "Tel") }]);
         assert_eq!(texts(&rules, &[("Tel", "5.2155E+12")]), of_match("Tel"), "{rules:?}");
     }
-    // An id of a CRM, and a field that nobody is found by.
+    // An id of a CRM, and a field that is no match field.
     assert_eq!(
         csv(&[("crm", "12E5"), ("sum", "5.2E+12")], &["crm"], Mode::Upsert),
         r#"crm=12E5; crm="12E5" sum="5.2E+12""#
