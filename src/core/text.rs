@@ -204,7 +204,7 @@ mod tests {
         check("\u{645}\u{200c}\u{200b}\u{645}", "\u{645}\u{645}");
         check("a\u{200c}\u{645}", "a\u{645}");
         check("\u{2764}\u{fe0f}", "\u{2764}\u{fe0f}");
-        // What was parted by one comes together.
+        // Without the invisible character, the accent belongs to its letter.
         check("Jose\u{200b}\u{301}", "Jos\u{e9}");
         check("Jose\u{301}", "Jos\u{e9}");
         assert!(matches!(visible("Ana"), Cow::Borrowed(_)));

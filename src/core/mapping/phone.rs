@@ -363,7 +363,7 @@ mod tests {
             Ok("+201012345678"),
         );
         check("", "\u{6f9}\u{6f8}", Err(NoPhone::NoCountry));
-        // No digit to anybody who dials.
+        // Numbers that are no decimal digits.
         check("MX", "55 1234 567\u{b2}", Err(NoPhone::Other));
         check("MX", "55 1234 567\u{2466}", Err(NoPhone::Other));
     }
