@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use rlibphonenumber::{CountryCodeSource, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
@@ -24,8 +25,9 @@ const DIGITS_OF_A_NUMBER: usize = 6;
 /// The most digits of an area before a `/`, with and without a country code: `+49 (0)2151/123456`.
 const DIGITS_OF_AN_AREA: (usize, usize) = (8, 6);
 
-/// The longest number with its `+`: 15 digits (E.164). Some countries' rules allow more.
-const LONGEST: usize = 16;
+/// The lengths of a number with its `+`: at most 15 digits (E.164), and at least the 7 of the smallest islands. The rules of
+/// some countries allow more, and fewer for numbers of services.
+const LENGTHS: RangeInclusive<usize> = 8..=16;
 
 /// A country, by its two letters (ISO 3166).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +112,7 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
     }
     if number.is_valid() {
         let number = written(&number);
-        return if number.len() > LONGEST { Err(NoPhone::NotOfItsCountry) } else { Ok(number) };
+        return if LENGTHS.contains(&number.len()) { Ok(number) } else { Err(NoPhone::NotOfItsCountry) };
     }
     let is_national = number.country_code_source() == CountryCodeSource::FromDefaultCountry;
     as_dialed_in_mexico(&number, is_national).ok_or_else(|| {
@@ -254,6 +256,7 @@ mod tests {
         check("MX", "+52 52 55 1234 5678", Err(NoPhone::NotOfItsCountry));
         check("ES", "112", Err(NoPhone::NotOfItsCountry));
         check("DE", "201000000000001", Err(NoPhone::NotOfItsCountry));
+        check("DE", "1640", Err(NoPhone::NotOfItsCountry));
     }
 
     #[test]
