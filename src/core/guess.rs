@@ -11,9 +11,11 @@ mod words;
 use std::collections::BTreeSet;
 
 use crate::core::guess::exports::own_field;
-use crate::core::guess::kinds::Dates;
+use crate::core::guess::kinds::{Dates, DayOrder};
 use crate::core::guess::words::{Heading, Sense};
 use crate::core::mapping::rules::Country;
+use crate::core::mapping::{is_rounded, is_scientific};
+use crate::core::text::bare;
 
 pub use self::exports::Export;
 pub use self::words::Language;
@@ -116,6 +118,10 @@ pub struct ColumnGuess {
     pub why: String,
     /// Up to two of its values, masked.
     pub samples: Vec<String>,
+    /// How many of its values are numbers that a spreadsheet has rounded, where they should tell contacts apart.
+    pub rounded: usize,
+    /// How many values it has.
+    pub filled: usize,
 }
 
 /// What a column is taken for.
@@ -157,8 +163,10 @@ pub enum Made {
     First(&'static str),
     /// A phone number with its country code.
     E164,
-    /// A date as ISO 8601, from this form.
-    Date(String),
+    /// Small letters.
+    Lower,
+    /// A date as ISO 8601, from one of these forms.
+    Date(Vec<String>),
 }
 
 // A column on its way to a guess.
@@ -221,7 +229,7 @@ impl ColumnGuess {
 impl<'a> Seen<'a> {
     fn of(column: &'a Sampled, several: Option<&str>) -> Self {
         let heading = Heading::of(&column.name);
-        let values: Vec<&str> = column.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+        let values: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(|cell| !cell.is_empty()).collect();
         let said = heading.sense().map(|(sense, _)| sense);
         let firsts = || values.iter().map(|cell| first(cell, several)).collect::<Vec<_>>();
         let most = |is: &dyn Fn(&str) -> bool| {
@@ -229,7 +237,7 @@ impl<'a> Seen<'a> {
             !firsts.is_empty() && firsts.iter().filter(|value| is(value)).count() * 10 >= firsts.len() * 8
         };
         let is_own = own_field(&column.name).is_some();
-        let is_phone = |value: &str| kinds::phones(&[value], None) == 1;
+        let is_phone = |value: &str| kinds::phones(&[value], None).numbers == 1;
         let (sense, by_value) = match said {
             _ if is_own => (None, false),
             // What a name says, most of the values have to bear out.
@@ -258,9 +266,11 @@ impl<'a> Seen<'a> {
     }
 
     // Numbers that a country was said for are expected to be of it; without one, nearly all must have their code. A
-    // number that is none sets its row aside, so of a phone that is one of several all must be.
+    // number that is none sets its row aside, so of a phone that is one of several all must be. One that a spreadsheet has
+    // rounded was a number.
     fn is_e164(&self, country: Option<Country>, is_main: bool) -> bool {
-        let (numbers, all) = (kinds::phones(&self.values, country), self.values.len());
+        let (phones, all) = (kinds::phones(&self.values, country), self.values.len());
+        let numbers = phones.numbers + phones.rounded;
         match country {
             _ if !is_main => numbers == all,
             Some(_) => numbers * 2 >= all,
@@ -270,8 +280,20 @@ impl<'a> Seen<'a> {
 
     // Whether more than one in ten numbers is written as inside its country.
     fn lacks_codes(&self) -> bool {
-        let without = self.values.iter().filter(|value| !value.starts_with(['+', '\u{ff0b}'])).count();
-        self.is_phone() && without * 10 > self.values.len()
+        let has_none = |value: &&&str| !value.starts_with(['+', '\u{ff0b}']) && !is_scientific(value);
+        self.is_phone() && self.values.iter().filter(has_none).count() * 10 > self.values.len()
+    }
+
+    // How many of its values are rounded, where that makes several contacts one.
+    fn rounded(&self) -> usize {
+        match self.sense {
+            Some(Sense::Phone | Sense::Mobile) => self.values.iter().filter(|value| is_scientific(value)).count(),
+            Some(Sense::Id) => self.values.iter().filter(|value| is_rounded(value)).count(),
+            Some(_) | None if self.column.name == "contact_id" => {
+                self.values.iter().filter(|value| is_rounded(value)).count()
+            }
+            Some(_) | None => 0,
+        }
     }
 
     fn distinct(&self) -> usize {
@@ -284,7 +306,7 @@ impl<'a> Seen<'a> {
 }
 
 fn first<'a>(cell: &'a str, several: Option<&str>) -> &'a str {
-    let parts = several.map(|separator| cell.split(separator).map(str::trim).find(|part| !part.is_empty()));
+    let parts = several.map(|separator| cell.split(separator).map(bare).find(|part| !part.is_empty()));
     parts.flatten().unwrap_or(cell)
 }
 
@@ -352,6 +374,11 @@ fn matches(
         let plural = if rows == 1 { "" } else { "s" };
         format!("filled in {filled} of {rows} row{plural}, {distinct} different")
     };
+    // An id of the program that the file comes from, in nearly every row and in no two.
+    let tells_apart = |(at, _): &(usize, String)| {
+        let (filled, rows) = (seen[*at].values.len(), seen[*at].column.cells.len());
+        seen[*at].distinct() == filled && filled * 10 >= rows * 9 && seen[*at].rounded() == 0
+    };
     // A number that is written in its own way in each program finds nobody.
     let worth = |at: usize, is_sure: bool| seen[at].distinct() * if is_sure { 2 } else { 1 };
     let (first, second) = match (phone, email) {
@@ -359,8 +386,7 @@ fn matches(
         (Some(phone), Some(email)) => (email, Some(phone)),
         (Some(only), None) | (None, Some(only)) => (only, None),
         (None, None) => {
-            let whole = |(at, _): &(usize, String)| seen[*at].distinct() == seen[*at].column.cells.len();
-            let last = id.filter(whole).map(|(at, field)| Chosen {
+            let last = id.filter(tells_apart).map(|(at, field)| Chosen {
                 why: format!("{}; there is neither a phone nor an e-mail address", of(at)),
                 field,
             });
@@ -371,11 +397,21 @@ fn matches(
     let helps = |(at, _): &(usize, String)| {
         rows.clone().any(|row| seen[first.0].is_blank_at(row) && !seen[*at].is_blank_at(row))
     };
-    let chosen = Chosen { why: of(first.0), field: first.1 };
+    let id = id.filter(tells_apart);
+    let has_id = id.is_some();
+    let id = id.map(|(at, field)| Chosen {
+        why: format!("{}; a contact is still found by it when its `{}` changes", of(at), first.1),
+        field,
+    });
+    let why = of(first.0);
+    let chosen = Chosen {
+        why: if has_id { format!("{why}; for contacts that have no id on the platform yet") } else { why },
+        field: first.1,
+    };
     let also = second
         .filter(helps)
         .map(|(at, field)| Chosen { why: format!("{}; for rows without `{}`", of(at), chosen.field), field });
-    [Some(chosen), also].into_iter().flatten().collect()
+    [id, Some(chosen), also].into_iter().flatten().collect()
 }
 
 // What the guesses of all columns share.
@@ -446,7 +482,15 @@ impl Drafts {
                 samples.push(masked);
             }
         }
-        ColumnGuess { name: seen.column.name.clone(), meaning, instead, why, samples }
+        ColumnGuess {
+            name: seen.column.name.clone(),
+            meaning,
+            instead,
+            why,
+            samples,
+            rounded: seen.rounded(),
+            filled: seen.values.len(),
+        }
     }
 
     fn meaning(&mut self, seen: &Seen<'_>, field: Option<String>) -> (Meaning, Option<Meaning>, String) {
@@ -477,7 +521,7 @@ impl Drafts {
                 return (Meaning::Flag { tag }, None, format!("yes or no, {by_name} and by its values"));
             }
             Some(Sense::Phone | Sense::Mobile) => self.phone(seen, field.as_deref() == Some("phone")),
-            Some(Sense::Email) => made(self.several.map(Made::First).into_iter().collect()),
+            Some(Sense::Email) => made(self.several.map(Made::First).into_iter().chain([Made::Lower]).collect()),
             Some(Sense::Birthday) | None => self.plain(seen),
             Some(
                 Sense::FirstName
@@ -515,43 +559,68 @@ impl Drafts {
 
     fn phone(&self, seen: &Seen<'_>, is_main: bool) -> (Vec<Made>, Option<Other>, String) {
         let first = self.several.map(Made::First);
-        let (numbers, all) = (kinds::phones(&seen.values, self.country), seen.values.len());
+        let (phones, all) = (kinds::phones(&seen.values, self.country), seen.values.len());
+        let numbers = phones.numbers;
         let with = |e164: bool| first.clone().into_iter().chain(e164.then_some(Made::E164)).collect::<Vec<_>>();
-        let of = self.country.map(|country| format!(", those without a country code taken for {country}"));
-        let of = of.unwrap_or_default();
+        let rounded = match phones.rounded {
+            0 => String::new(),
+            rounded => {
+                format!("; {rounded} of {all} are numbers that a spreadsheet has rounded: export the column as text")
+            }
+        };
         if seen.is_e164(self.country, is_main) {
-            return (with(true), None, format!("; {numbers} of {all} are phone numbers{of}"));
+            let why = match self.country {
+                Some(country) => {
+                    let others = match numbers - phones.of_country {
+                        0 => String::new(),
+                        others => format!(", {others} of other countries"),
+                    };
+                    format!("; {} of {all} are phone numbers of {country}{others}", phones.of_country)
+                }
+                None => format!("; {numbers} of {all} are phone numbers with a country code"),
+            };
+            return (with(true), None, why + &rounded);
         }
         let why = match self.country {
-            Some(country) => format!("; only {numbers} of {all} are phone numbers of {country}, so it stays as it is"),
+            Some(country) => {
+                let of_country = phones.of_country;
+                format!("; only {of_country} of {all} are phone numbers of {country}, so it stays as it is")
+            }
             None if seen.lacks_codes() => format!(
                 "; only {numbers} of {all} are phone numbers with a country code, so it stays as it is: say `country` and \
                  take the second line"
             ),
             None => format!("; only {numbers} of {all} are phone numbers, so it stays as it is"),
         };
-        (with(false), Some(Other::Made(with(true))), why)
+        (with(false), Some(Other::Made(with(true))), why + &rounded)
     }
 
     fn plain(&self, seen: &Seen<'_>) -> (Vec<Made>, Option<Other>, String) {
         if kinds::is_yes_or_no(&seen.values) && seen.sense.is_none() {
             return (Vec::new(), Some(Other::Flag), "; it says yes or no, so it could be a tag instead".into());
         }
-        match kinds::dates(&seen.values, self.language) {
+        let by_country = self.country.and_then(|country| Some((country, DayOrder::of_country(country)?)));
+        let order = by_country.map_or_else(|| DayOrder::of_language(self.language), |(_, order)| order);
+        match kinds::dates(&seen.values, order) {
             Some(Dates::Iso) => (Vec::new(), None, "; dates in ISO 8601 already".into()),
-            Some(Dates::Form(form)) => {
-                let why = format!("; all values are dates as {form}");
-                (vec![Made::Date(form)], None, why)
+            Some(Dates::Forms(forms)) => {
+                let why = format!("; all values are dates as {}", forms.join(" or "));
+                (vec![Made::Date(forms)], None, why)
             }
-            Some(Dates::Either(form, other)) => {
-                let language = self.language.map_or("no language", Language::name);
+            Some(Dates::Either(forms, others)) => {
+                let decides = match by_country {
+                    Some((country, _)) => format!("the country ({country})"),
+                    None => format!("the headings' language ({})", self.language.map_or("no language", Language::name)),
+                };
                 let why = format!(
-                    "; all values are dates as {form} and as {other}, and the headings' language ({language}) decides"
+                    "; all values are dates as {} and as {}, and {decides} decides",
+                    forms.join(" or "),
+                    others.join(" or ")
                 );
-                (vec![Made::Date(form)], Some(Other::Made(vec![Made::Date(other)])), why)
+                (vec![Made::Date(forms)], Some(Other::Made(vec![Made::Date(others)])), why)
             }
             None if seen.is(Sense::Birthday) => {
-                (Vec::new(), None, "; no one form fits all dates, so they stay as they are".into())
+                (Vec::new(), None, "; no forms fit all dates, so they stay as they are".into())
             }
             None => (Vec::new(), None, String::new()),
         }

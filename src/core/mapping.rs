@@ -9,6 +9,7 @@ mod close;
 mod control;
 mod date;
 mod error;
+mod number;
 mod outline;
 mod parts;
 mod path;
@@ -17,6 +18,7 @@ mod phone;
 mod reading;
 pub mod rules;
 mod steps;
+mod tags;
 mod template;
 mod words;
 
@@ -27,18 +29,21 @@ use serde_json::Value as Json;
 
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
-use crate::core::nfc::{nfc, nfc_texts};
+use crate::core::nfc::nfc_texts;
 use crate::core::record::{Cells, Record, Texts};
+use crate::core::text::visible;
 
 use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_shape, reserved};
 use self::close::closest;
+pub(in crate::core) use self::date::{NoDate, is_zero_date};
 pub use self::error::MappingError;
 use self::error::Quoted;
+pub(in crate::core) use self::number::{is_rounded, is_scientific};
 pub use self::outline::OutlineLine;
 use self::parts::{Parts, Refusal};
 use self::path::Path;
-pub(in crate::core) use self::phone::e164;
-use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken};
+pub(in crate::core) use self::phone::{e164, is_of};
+use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken, rounded_match};
 use self::rules::{Rules, Unmapped};
 
 /// The rules by which the records of one input become contacts, held against its header.
@@ -143,7 +148,11 @@ impl Mapping {
         let columns: Vec<Column> = header.columns().map(column).collect();
         for (name, column) in header.columns().zip(&columns) {
             if matches!(column, Column::Match(_) | Column::Field(_)) && names.contains(name) {
-                let line = rules.fields.iter().find(|rule| nfc(rule.name.trim()) == **name).and_then(|rule| rule.line);
+                let line = rules
+                    .fields
+                    .iter()
+                    .find(|rule| visible(rule.name.trim()).trim() == *name)
+                    .and_then(|rule| rule.line);
                 return Err(MappingError::Doubled { field: name.clone(), line });
             }
         }
@@ -190,7 +199,7 @@ impl Mapping {
     /// When the input has no such column, or it is a match field.
     pub fn routed_by(mut self, header: Option<&[Arc<str>]>, column: &str) -> Result<Self, MappingError> {
         let header = Header::new(header);
-        let column = nfc(column.trim()).into_owned();
+        let column = visible(column.trim()).trim().to_owned();
         if self.match_fields.contains(&column) {
             return Err(MappingError::ChannelMatches(column));
         }
@@ -241,7 +250,7 @@ impl Mapping {
         let Route { column, place } = self.channel.as_ref()?;
         let text = match &record.cells {
             Cells::Texts(texts) => texts.get((*place)?)?,
-            Cells::Object(object) => object.iter().find(|(name, _)| nfc(name) == *column)?.1.as_str()?,
+            Cells::Object(object) => object.iter().find(|(name, _)| visible(name) == *column)?.1.as_str()?,
         };
         Some(text.trim()).filter(|text| !text.is_empty())
     }
@@ -342,7 +351,7 @@ impl Mapping {
         self.by_rules(Row::Object(object), &mut parts)?;
         let shaped = object.iter().any(|(key, json)| **key == *SHAPE_KEY && is_shape(json));
         for (key, json) in object {
-            let key = nfc(key);
+            let key = visible(key);
             if Some(&*key) == self.channel_column() || self.named.iter().any(|path| path.goes_by(&key)) {
                 continue;
             }
@@ -370,6 +379,9 @@ impl Mapping {
     }
 
     fn checked(&self, parts: Parts<'_>) -> Result<Contact, Refusal> {
+        if let Some(field) = parts.rounded() {
+            return Err(Refusal::unfit(self.column_of(field), &rounded_match()));
+        }
         if must_find(self.mode) && !parts.can_be_found() {
             return Err(self.nothing_to_find_by());
         }
@@ -424,8 +436,8 @@ const fn must_find(mode: Mode) -> bool {
 fn match_fields(rules: &Rules) -> Result<Vec<String>, MappingError> {
     let mut fields: Vec<String> = Vec::with_capacity(rules.matches.len());
     for field in &rules.matches {
-        let field = nfc(field).into_owned();
-        let has_rule = rules.fields.iter().any(|rule| nfc(rule.name.trim()) == field);
+        let field = visible(field).into_owned();
+        let has_rule = rules.fields.iter().any(|rule| visible(rule.name.trim()).trim() == field);
         if field.trim().is_empty() || (reserved(&field).is_some() && !has_rule) {
             return Err(MappingError::Reserved(field));
         }

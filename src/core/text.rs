@@ -1,16 +1,67 @@
 //! Text that is mostly short.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::ops::Deref;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::core::nfc::nfc;
+
 /// Trims what the platforms' framework strips at both ends of a value (API.md, trap 10): white space, NUL and invisible
 /// marks.
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\0' | '\u{feff}' | '\u{200b}' | '\u{200e}'))
+}
+
+/// Whether a character shows nothing and takes no room: zero-width spaces and joiners, soft hyphens, byte order marks, and
+/// the controls of direction (Unicode, general category Cf). Text that was copied from a web page, a chat or a document is
+/// full of them. Variation selectors are not among them, because emoji look different without them.
+pub const fn is_invisible(sign: char) -> bool {
+    matches!(
+        sign,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+    )
+}
+
+/// The text of a cell without what a person cannot see at its ends: white space, NUL, invisible characters, and the three
+/// characters that are drawn as a blank but are no white space.
+pub fn bare(text: &str) -> &str {
+    const DRAWN_BLANK: [char; 3] = ['\u{2800}', '\u{3164}', '\u{ffa0}'];
+    text.trim_matches(|sign: char| {
+        sign.is_whitespace() || sign == '\0' || is_invisible(sign) || DRAWN_BLANK.contains(&sign)
+    })
+}
+
+/// A text that tells one thing from another (a match value, an id, a tag, a name of a column) without invisible characters
+/// anywhere, in Unicode NFC. Two such texts that look the same are the same.
+///
+/// The two joiners (U+200C and U+200D) stay between two characters that are not ASCII: in Persian and in the scripts of
+/// India they change a word, and they hold emoji together.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || !text.contains(is_invisible) {
+        return nfc(text);
+    }
+    let mut seen = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(sign) = rest.next() {
+        let is_joiner = matches!(sign, '\u{200c}' | '\u{200d}');
+        let joins = |sign: char| !sign.is_ascii() && !is_invisible(sign);
+        let is_joining = is_joiner && seen.ends_with(joins) && rest.peek().is_some_and(|next| joins(*next));
+        if !is_invisible(sign) || is_joining {
+            seen.push(sign);
+        }
+    }
+    Cow::Owned(nfc(&seen).into_owned())
 }
 
 /// Text that needs no memory of its own up to 24 bytes. Names and values of fields mostly have fewer, and a contact has
@@ -111,5 +162,53 @@ impl PartialEq<Text> for String {
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every character of the kind; the first and the last of each range.
+    const INVISIBLE: [char; 21] = [
+        '\u{ad}', '\u{34f}', '\u{61c}', '\u{180e}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}',
+        '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2069}', '\u{206f}',
+        '\u{feff}', '\u{fff9}', '\u{fffb}',
+    ];
+
+    #[test]
+    fn what_cannot_be_seen_makes_no_other_text() {
+        for sign in INVISIBLE {
+            for text in ["+52155", "ana@example.com", "Jos\u{e9}"] {
+                assert_eq!(bare(&format!("{sign} {text}\u{a0}{sign}")), text, "{sign:?}");
+                let (first, second) = text.split_at(2);
+                assert_eq!(visible(&format!("{sign}{first}{sign}{sign}{second}{sign}")), text, "{sign:?}");
+            }
+            assert_eq!(bare(&sign.to_string()), "");
+        }
+        for blank in ['\u{2800}', '\u{3164}', '\u{ffa0}', '\0', '\u{3000}'] {
+            assert_eq!(bare(&format!("{blank}a{blank}b{blank}")), format!("a{blank}b"));
+        }
+    }
+
+    #[test]
+    fn what_can_be_seen_stays() {
+        let check = |text: &str, expected: &str| assert_eq!(visible(text), expected, "{}", text.escape_unicode());
+        // Joiners where they change a word, and where they hold an emoji together.
+        check("\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}", "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}");
+        check("\u{915}\u{94d}\u{200d}\u{937}", "\u{915}\u{94d}\u{200d}\u{937}");
+        check("\u{1f468}\u{200d}\u{1f469}", "\u{1f468}\u{200d}\u{1f469}");
+        // And where they do neither.
+        check("\u{645}\u{200c}", "\u{645}");
+        check("\u{200c}\u{645}", "\u{645}");
+        check("\u{645}\u{200c}\u{200b}\u{645}", "\u{645}\u{645}");
+        check("a\u{200c}\u{645}", "a\u{645}");
+        check("\u{2764}\u{fe0f}", "\u{2764}\u{fe0f}");
+        // Without the invisible character, the accent belongs to its letter.
+        check("Jose\u{200b}\u{301}", "Jos\u{e9}");
+        check("Jose\u{301}", "Jos\u{e9}");
+        assert!(matches!(visible("Ana"), Cow::Borrowed(_)));
+        assert!(matches!(visible("Jos\u{e9}"), Cow::Borrowed(_)));
+        assert_eq!(bare("\u{feff} \u{2764}\u{fe0f} \u{200b}"), "\u{2764}\u{fe0f}");
     }
 }

@@ -13,11 +13,12 @@ const OWN_GROUP: &str = "* myContacts";
 const EXPORTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/exports");
 
 /// What makes the fixture a whole file: the exports, what is said to `init`, the rows to send, and how `plan` ends.
-const CASES: [(&str, &str, &str, i32); 8] = [
+const CASES: [(&str, &str, &str, i32); 9] = [
     ("google.csv", "", "4 pending", 0),
     ("google-old.csv", "", "3 pending", 0),
     ("outlook.csv", "", "3 pending", 0),
     ("hubspot.csv", "", "3 pending", 0),
+    ("mailchimp.csv", "", "3 pending", 0),
     ("salesforce.csv", "", "3 pending", 0),
     ("platform.csv", "", "3 pending", 0),
     ("spanish-excel.csv", "--country ES", "4 pending", 0),
@@ -93,6 +94,21 @@ async fn a_spanish_spreadsheet_arrives_without_an_edit() {
 }
 
 #[tokio::test]
+async fn tags_with_commas_in_quotes_arrive_without_an_edit() {
+    let (scene, ..) = begun("mailchimp.csv", "").await;
+    assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
+    let tags = |name: &str| -> Vec<String> {
+        let has_name = |value: &contactsync::Value| value.text() == name;
+        let contacts = scene.sandbox.contacts(TOKEN).into_iter();
+        let found = contacts.filter(|contact| contact.fields.values().any(has_name));
+        found.flat_map(|contact| contact.tags).collect()
+    };
+    assert_eq!(tags("Luc\u{ed}a"), ["Big, spender", "VIP"]);
+    assert_eq!(tags("Bruno"), ["Prospecto"]);
+    assert_eq!(tags("Elena"), [] as [&str; 0]);
+}
+
+#[tokio::test]
 async fn a_configuration_is_not_written_over_unless_told() {
     let (scene, _, written) = begun("spanish-excel.csv", "--country ES").await;
     let ran = scene.program("init in.csv").run().await.exits(2);
@@ -141,4 +157,45 @@ async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
     check("in.csv", &format!("a=b,[tags],'x',e-mail\n{row}"), "1 pending").await;
     let nested = r#"{"name":"Ann","contact":{"email":"ann@example.com","phones":["+34612345601","+34612345602"]},"tags":["a","b"],"n":null}"#;
     check("in.jsonl", nested, "1 pending").await;
+}
+
+#[tokio::test]
+async fn what_init_writes_says_why_and_what_it_costs() {
+    let check = async |text: &str, said: &str, lines: &[&str]| {
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", text);
+        scene.program(&format!("init in.csv {said}")).run().await.exits(0);
+        let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+        for line in lines {
+            assert!(written.lines().any(|found| found == *line), "{line}\n{written}");
+        }
+        scene.plan("in.csv").run().await.exits(0);
+    };
+    check(
+        "ID,Phone,Email,Birthday\n1,612345601,A@example.com,1/2/1990\n2,+525512345678,b@example.com,2/1/1991\n",
+        "--country ES",
+        &[
+            "match = [\"crm_id\", \"phone\"]",
+            "# one call more for each field after the first; a known contact takes none. A contact that one field finds, but that has",
+            "unmapped = \"ignore\"",
+            "# \"Phone\": a phone, by its name (English); 1 of 2 are phone numbers of ES, 1 of other countries",
+            "phone = { column = \"Phone\", transform = [\"e164\"] }",
+            "email = { column = \"Email\", transform = [\"lower\"] }",
+            "birthday = { column = \"Birthday\", transform = [{ date = \"D/M/YYYY\" }] }",
+            "# birthday = { column = \"Birthday\", transform = [{ date = \"M/D/YYYY\" }] }",
+        ],
+    )
+    .await;
+    check(
+        "Phone,Birthday\n+447400123456,31/12/1990\n+447400123457,1990-12-31\n+447400123458,0000-00-00\n",
+        "--country GB",
+        &["birthday = { column = \"Birthday\", transform = [{ date = [\"YYYY-MM-DD\", \"D/M/YYYY\"] }] }"],
+    )
+    .await;
+    check(
+        "Phone,Birthday\n+14155552671,1/2/1990\n",
+        "--country US",
+        &["birthday = { column = \"Birthday\", transform = [{ date = \"M/D/YYYY\" }] }"],
+    )
+    .await;
 }

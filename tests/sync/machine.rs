@@ -165,7 +165,8 @@ async fn brought() -> (Scene, People, Vec<u8>) {
 async fn a_journal_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_knows() {
     let (scene, ..) = brought().await;
     let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
-    let second = "DROP TABLE forgotten_waits; DROP TABLE left_rows; DROP TABLE turns; DROP INDEX calls_lost;
+    let second =
+        "DROP TABLE columns; DROP TABLE forgotten_waits; DROP TABLE left_rows; DROP TABLE turns; DROP INDEX calls_lost;
                   DROP TABLE limits;
                   CREATE TABLE limits (window TEXT NOT NULL PRIMARY KEY, calls INTEGER NOT NULL) WITHOUT ROWID;
                   DROP INDEX known_in_doubt; DROP INDEX known_by_id; ALTER TABLE known RENAME COLUMN doubt TO unsettled;

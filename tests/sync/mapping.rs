@@ -375,3 +375,99 @@ async fn a_doubtful_encoding_is_named_by_every_command() {
     check("dos.csv", "try `--encoding cp850`").await;
     check("encoded-twice.csv", "text that was encoded twice").await;
 }
+
+#[tokio::test]
+async fn rounded_numbers_are_named_by_init_check_and_plan_and_never_sent() {
+    let scene = Scene::unlimited().await;
+    let url = scene.sandbox.url();
+    let rounded = |n: u32| format!("5.2{n:03}E+12,Ann {n}\n");
+    let rows: String = (0..27).map(rounded).chain((0..3).map(|n| format!("+52551234567{n},Bob {n}\n"))).collect();
+    scene.write("in.csv", format!("phone,name\n{rows}"));
+
+    // Without any mapping, in every mode, and whether the step is there or not.
+    let found = "found a number that a spreadsheet has rounded, such as 5.2E+11 (export the column as text)";
+    for mode in ["upsert", "create", "update"] {
+        let ran = scene.program(&format!("check in.csv --match phone --mode {mode} --url {url}")).run().await.exits(3);
+        let told = format!("27: column `phone`: expected a value (match field), {found} (the first in line 2)");
+        assert!(ran.stdout.contains(&told), "{mode}: {ran:?}");
+        let plan = scene.plan(&format!("in.csv --match phone --mode {mode}")).run().await.exits(3).planned();
+        assert_eq!(plan.rows(), "27 rejected, 3 pending", "{mode}");
+    }
+    let ran = scene.program("init in.csv --country MX").run().await.exits(0);
+    let told = "27 of 30 values of `phone` are rounded numbers, such as 5.2E+11: export the column as text";
+    assert_eq!(ran.said("warning:"), [format!("warning: {told}")], "{ran:?}");
+    let written = std::fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+    assert!(written.contains("phone = { column = \"phone\", transform = [\"e164\"] }"), "{written}");
+    assert_eq!(scene.plan("in.csv").run().await.exits(3).planned().rows(), "27 rejected, 3 pending");
+    scene.sync("in.csv").run().await.exits(3);
+    assert_eq!(there(&scene).len(), 3);
+}
+
+#[tokio::test]
+async fn what_people_cannot_see_and_what_programs_write_for_nothing_makes_no_other_contact() {
+    let scene = Scene::unlimited().await;
+    scene.write("contactsync.toml", "match = \"phone\"\n");
+    scene.write("in.csv", "phone,name,born,tags\n+525512345670,Ann,1990-12-31,\"\"\"VIP\"\",\"\"Big, spender\"\"\"\n+525512345671,Bob,0000-00-00,[]\n");
+    scene.sync("in.csv").run().await.exits(0);
+    let ann = "born=1990-12-31 name=Ann phone=+525512345670 +Big, spender +VIP";
+    assert_eq!(there(&scene), [ann, "name=Bob phone=+525512345671"]);
+    scene.calls();
+    // The same people, as another program copies them.
+    let text = "\u{200b}phone,na\u{ad}me,born\u{feff},tags\n\u{202a}+5255\u{2060}12345670\u{202c},Ann\u{200b},1990-12-31,\
+                \"['VIP', 'Big, spender']\"\n\u{61c}+525512345671,\u{feff}Bob,0/0/00,{}\n";
+    scene.write("in.csv", text);
+    assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "2 unchanged");
+    assert_eq!(scene.calls(), "none");
+}
+
+#[tokio::test]
+async fn decimals_and_prefixes_arrive_as_their_steps_say() {
+    let scene = Scene::unlimited().await;
+    let config = "match = \"phone\"\ncountry = \"MX\"\nunmapped = \"ignore\"\n[fields]\n\
+                  phone = { column = \"Tel\", transform = [\"e164\", { first = \"+52\" }, { prefix = \"521\" }], pattern = \"521[0-9]{10}\" }\n\
+                  sum = { column = \"Saldo\", transform = [\"decimal\"] }\n\
+                  limit = { column = \"Limite\", transform = [{ decimal = \",\" }] }\n";
+    scene.write("contactsync.toml", config);
+    scene.write("in.csv", "Tel;Saldo;Limite\n55 1234 5678;0,50;1.234\n044 55 1234 5679;1.234,56;\n5215512345670;;5\n55 1234 5671;1.234;5\n+34612345601;1;1\n");
+    let ran = scene.sync("in.csv").run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "3 created, 2 rejected");
+    let first =
+        ["limit=1234 phone=5215512345678 sum=0.50", "limit=5 phone=5215512345670", "phone=5215512345679 sum=1234.56"];
+    assert_eq!(there(&scene), first);
+}
+
+#[tokio::test]
+async fn new_columns_since_the_last_run_are_named_once() {
+    let check = async |config: &str, first: &str, then: &str, expected: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
+        scene.write("in.csv", first);
+        let none = |ran: &crate::scene::Ran| assert!(!ran.stderr.contains("since the last run"), "{ran:?}");
+        none(&scene.plan("in.csv").run().await.exits(0));
+        none(&scene.sync("in.csv").run().await.exits(0));
+        none(&scene.sync("in.csv").run().await.exits(0));
+        // The name of the file says nothing: exports carry dates in their names.
+        scene.write("in2.csv", then);
+        for _ in 0..2 {
+            let ran = scene.plan("in2.csv").run().await.exits(0);
+            assert_eq!(ran.said("in2.csv: new"), [format!("in2.csv: new {expected}")], "{ran:?}");
+        }
+        let ran = scene.sync("in2.csv").run().await.exits(0);
+        assert_eq!(ran.said("in2.csv: new"), [format!("in2.csv: new {expected}")], "{ran:?}");
+        none(&scene.sync("in2.csv").run().await.exits(0));
+        none(&scene.sync("in.csv").run().await.exits(0));
+        none(&scene.plan("in2.csv").run().await.exits(0));
+        // A file of another kind has nothing that is new in it.
+        scene.write("contactsync.toml", "match = \"tel\"\n");
+        scene.write("other.csv", "tel,e\n+1,x\n");
+        none(&scene.plan("other.csv").run().await.exits(0));
+    };
+    check("", "phone,a\n+1,x\n", "phone,a,b,_c\n+1,x,y,z\n", "column since the last run: `b` (sent)").await;
+    check(
+        "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\na = \"a\"\n",
+        "phone,a\n+1,x\n",
+        "d,phone,a,b\nw,+1,x,y\n",
+        "columns since the last run: `d` (left out), `b` (left out)",
+    )
+    .await;
+}

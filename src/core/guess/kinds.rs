@@ -1,8 +1,8 @@
 //! What the values of a column say: phones, e-mail addresses, dates, yes and no.
 
 use crate::core::guess::words::Language;
-use crate::core::mapping::e164;
 use crate::core::mapping::rules::{Country, DateForm, Words, YES};
+use crate::core::mapping::{NoDate, e164, is_of, is_scientific, is_zero_date};
 
 /// What people write for no in English, Spanish and Portuguese.
 const NO: [&str; 9] = ["no", "n", "false", "0", "-", "n\u{e3}o", "nao", "falso", "f"];
@@ -21,26 +21,85 @@ const MONTH_FIRST: [&str; 3] = ["M/D/YYYY", "M-D-YYYY", "M.D.YYYY"];
 /// The times of day that are tried after a day.
 const TIMES: [&str; 6] = ["", " H:mm", " H:mm:ss", " h:mm A", " h:mm:ss A", "THH:mm:ss"];
 
+/// Countries that write the month before the day (CLDR 47, short date formats). All others that decide write the day first.
+const MONTH_FIRST_IN: [&str; 9] = ["US", "PR", "GU", "AS", "VI", "MP", "UM", "MH", "PH"];
+
+/// Countries that decide nothing: both orders are in use, or the year comes first and the month after it.
+const UNDECIDED_IN: [&str; 11] = ["CA", "PA", "FM", "PW", "CN", "JP", "KR", "KP", "TW", "MN", "BT"];
+
+/// The most forms that one column may have.
+const FORMS: usize = 4;
+
+/// Whether the day or the month comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DayOrder {
+    /// `31/12/1999`.
+    DayFirst,
+    /// `12/31/1999`.
+    MonthFirst,
+}
+
+impl DayOrder {
+    /// That of a country, where it has one.
+    pub fn of_country(country: Country) -> Option<Self> {
+        let is_among = |countries: &[&str]| countries.contains(&country.to_string().as_str());
+        match (is_among(&MONTH_FIRST_IN), is_among(&UNDECIDED_IN)) {
+            (true, _) => Some(Self::MonthFirst),
+            (false, true) => None,
+            (false, false) => Some(Self::DayFirst),
+        }
+    }
+
+    /// That of a language.
+    pub const fn of_language(language: Option<Language>) -> Self {
+        match language {
+            Some(Language::English) => Self::MonthFirst,
+            Some(Language::Spanish | Language::Portuguese) | None => Self::DayFirst,
+        }
+    }
+}
+
 /// How the dates of a column are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dates {
     /// As ISO 8601 already.
     Iso,
-    /// In one form, and no other that was tried.
-    Form(String),
-    /// With the day or the month first: all values are dates both ways. The first form is that of the language.
-    Either(String, String),
+    /// In these forms, and no others that were tried.
+    Forms(Vec<String>),
+    /// With the day or the month first: all values are dates both ways. The first forms are those of the order that was
+    /// asked for.
+    Either(Vec<String>, Vec<String>),
+}
+
+/// How many of some values are phone numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phones {
+    /// Those that are.
+    pub numbers: usize,
+    /// Those of them that are of the country that was asked for.
+    pub of_country: usize,
+    /// Those that a spreadsheet has rounded.
+    pub rounded: usize,
 }
 
 /// How many of `values` are phone numbers, each by itself or as one of `country`.
-pub fn phones(values: &[&str], country: Option<Country>) -> usize {
-    values.iter().filter(|value| e164(value, country).is_ok()).count()
+pub fn phones(values: &[&str], country: Option<Country>) -> Phones {
+    let mut phones = Phones::default();
+    for value in values {
+        if let Ok(number) = e164(value, country) {
+            phones.numbers += 1;
+            phones.of_country += usize::from(country.is_some_and(|country| is_of(&number, country)));
+        } else if is_scientific(value) {
+            phones.rounded += 1;
+        }
+    }
+    phones
 }
 
 /// The country of which most of `values` are phone numbers, and how many are. It is for a person to judge.
 pub fn likely_country(values: &[&str]) -> Option<(Country, usize)> {
     let countries = COUNTRIES.iter().filter_map(|letters| letters.parse::<Country>().ok());
-    let counted = countries.map(|country| (country, phones(values, Some(country))));
+    let counted = countries.map(|country| (country, phones(values, Some(country)).of_country));
     counted.filter(|(_, count)| *count > 0).fold(None, |best: Option<(Country, usize)>, next| match best {
         Some(best) if best.1 >= next.1 => Some(best),
         Some(_) | None => Some(next),
@@ -58,36 +117,63 @@ pub fn is_email(text: &str) -> bool {
 pub fn is_phone_like(text: &str) -> bool {
     let digits = text.chars().filter(|sign| sign.is_numeric()).count();
     let letters = text.chars().filter(|sign| sign.is_alphabetic()).count();
-    digits >= 6 && letters <= 3
+    (digits >= 6 && letters <= 3) || is_scientific(text)
 }
 
-/// How `values` are written when all of them are dates.
-pub fn dates(values: &[&str], language: Option<Language>) -> Option<Dates> {
-    let fitting = |days: &[&str]| {
-        let forms = days.iter().flat_map(|day| TIMES.iter().map(move |time| format!("{day}{time}")));
-        forms.into_iter().find(|said| {
-            let form = said.parse::<DateForm>().expect("each part stands once, an hour of half a day with its half");
-            values.iter().all(|value| form.read(value).is_ok())
-        })
-    };
+/// How `values` are written when all of them are dates, or what programs write where they have none.
+pub fn dates(values: &[&str], order: DayOrder) -> Option<Dates> {
+    let values: Vec<&str> = values.iter().copied().filter(|value| !is_zero_date(value)).collect();
     if values.is_empty() {
         return None;
     }
-    if let Some(form) = fitting(&ISO) {
-        return Some(if form.starts_with("YYYY-MM-DD") && !form.contains(' ') {
-            Dates::Iso
-        } else {
-            Dates::Form(form)
-        });
-    }
-    match (fitting(&DAY_FIRST), fitting(&MONTH_FIRST)) {
-        (Some(day), Some(month)) => Some(match language {
-            Some(Language::English) => Dates::Either(month, day),
-            Some(Language::Spanish | Language::Portuguese) | None => Dates::Either(day, month),
+    let fitting = |days: &[&'static str]| fitting(&values, &[ISO.as_slice(), days].concat());
+    let is_iso = |form: &String| form.starts_with("YYYY-MM-DD") && !form.contains(' ');
+    let (day, month) = (fitting(&DAY_FIRST), fitting(&MONTH_FIRST));
+    match (day, month) {
+        (Some(Fitting { forms, has_zeros: false }), _) if forms.iter().all(is_iso) => Some(Dates::Iso),
+        (Some(day), Some(month)) if day.forms == month.forms => Some(Dates::Forms(day.forms)),
+        (Some(day), Some(month)) => Some(match order {
+            DayOrder::MonthFirst => Dates::Either(month.forms, day.forms),
+            DayOrder::DayFirst => Dates::Either(day.forms, month.forms),
         }),
-        (Some(form), None) | (None, Some(form)) => Some(Dates::Form(form)),
+        (Some(only), None) | (None, Some(only)) => Some(Dates::Forms(only.forms)),
         (None, None) => None,
     }
+}
+
+// The forms of some values, each of which is a date in one of them.
+struct Fitting {
+    forms: Vec<String>,
+    // Whether one of them is no date but a zero of its program.
+    has_zeros: bool,
+}
+
+fn fitting(values: &[&str], days: &[&str]) -> Option<Fitting> {
+    let said: Vec<String> = days.iter().flat_map(|day| TIMES.iter().map(move |time| format!("{day}{time}"))).collect();
+    let parsed = |said: &String| -> DateForm {
+        said.parse().expect("each part stands once, an hour of half a day with its half")
+    };
+    let forms: Vec<DateForm> = said.iter().map(parsed).collect();
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut has_zeros = false;
+    for value in values {
+        // Those that were chosen come first.
+        let mut tried = chosen.iter().copied().chain(0..forms.len());
+        let (found, is_zero) = tried.find_map(|at| match forms[at].read(value) {
+            Ok(_) => Some((at, false)),
+            Err(NoDate::NoValue) => Some((at, true)),
+            Err(NoDate::OtherForm | NoDate::NotInCalendar) => None,
+        })?;
+        has_zeros |= is_zero;
+        if !chosen.contains(&found) {
+            chosen.push(found);
+        }
+        if chosen.len() > FORMS {
+            return None;
+        }
+    }
+    chosen.sort_unstable();
+    Some(Fitting { forms: chosen.into_iter().map(|at| said[at].clone()).collect(), has_zeros })
 }
 
 /// Whether all of `values` say yes or no, and one of them yes.
@@ -96,8 +182,10 @@ pub fn is_yes_or_no(values: &[&str]) -> bool {
     values.iter().all(|value| yes.have(value) || no.have(value)) && values.iter().any(|value| yes.have(value))
 }
 
-/// What parts the tags of `values`, when something does.
+/// The separator of the tags of `values`, if there is one. Quoted text is not looked at.
 pub fn separator(values: &[&str]) -> Option<&'static str> {
+    let outside = |value: &&str| value.split('"').step_by(2).collect::<String>();
+    let values: Vec<String> = values.iter().filter(|value| !value.starts_with(['[', '{'])).map(outside).collect();
     [":::", ";", "|", ","].into_iter().find(|separator| values.iter().any(|value| value.contains(separator)))
 }
 
@@ -107,25 +195,65 @@ mod tests {
 
     #[test]
     fn dates_are_told_by_all_values() {
-        let check = |values: &[&str], language: Option<Language>, expected: Option<Dates>| {
-            assert_eq!(dates(values, language), expected, "{values:?}");
+        use DayOrder::{DayFirst, MonthFirst};
+        let check = |values: &[&str], order: DayOrder, expected: Option<Dates>| {
+            assert_eq!(dates(values, order), expected, "{values:?}");
         };
-        let form = |form: &str| Some(Dates::Form(form.into()));
-        let either = |first: &str, second: &str| Some(Dates::Either(first.into(), second.into()));
-        check(&["25/12/1980", "01/02/1990"], Some(Language::English), form("D/M/YYYY"));
-        check(&["12/25/1980", "01/02/1990"], Some(Language::Spanish), form("M/D/YYYY"));
-        check(&["1/2/1990"], Some(Language::Spanish), either("D/M/YYYY", "M/D/YYYY"));
-        check(&["1/2/1990"], Some(Language::English), either("M/D/YYYY", "D/M/YYYY"));
-        check(&["1/2/1990"], None, either("D/M/YYYY", "M/D/YYYY"));
-        check(&["25.12.1980 14:30"], None, form("D.M.YYYY H:mm"));
-        check(&["12/25/1980 2:30 PM"], None, form("M/D/YYYY h:mm A"));
-        check(&["1980-12-25"], None, Some(Dates::Iso));
-        check(&["1980-12-25T10:00:00"], None, Some(Dates::Iso));
-        check(&["1980-12-25 10:00"], None, form("YYYY-MM-DD H:mm"));
-        check(&["25/12/80"], None, None);
-        check(&["25/12/1980", "12/25/1980"], None, None);
-        check(&["x"], None, None);
-        check(&[], None, None);
+        let owned = |forms: &[&str]| forms.iter().map(|&form| form.to_owned()).collect::<Vec<String>>();
+        let forms = |forms: &[&str]| Some(Dates::Forms(owned(forms)));
+        let either = |first: &[&str], second: &[&str]| Some(Dates::Either(owned(first), owned(second)));
+        check(&["25/12/1980", "01/02/1990"], MonthFirst, forms(&["D/M/YYYY"]));
+        check(&["12/25/1980", "01/02/1990"], DayFirst, forms(&["M/D/YYYY"]));
+        check(&["1/2/1990"], DayFirst, either(&["D/M/YYYY"], &["M/D/YYYY"]));
+        check(&["1/2/1990"], MonthFirst, either(&["M/D/YYYY"], &["D/M/YYYY"]));
+        check(&["25.12.1980 14:30"], DayFirst, forms(&["D.M.YYYY H:mm"]));
+        check(&["12/25/1980 2:30 PM"], DayFirst, forms(&["M/D/YYYY h:mm A"]));
+        check(&["1980-12-25"], DayFirst, Some(Dates::Iso));
+        check(&["1980-12-25T10:00:00"], DayFirst, Some(Dates::Iso));
+        check(&["1980-12-25", "1980-12-25T10:00:00"], DayFirst, Some(Dates::Iso));
+        check(&["1980-12-25 10:00"], DayFirst, forms(&["YYYY-MM-DD H:mm"]));
+        // Several forms that contradict each other nowhere.
+        check(&["25/12/1980", "1980-12-25"], DayFirst, forms(&["YYYY-MM-DD", "D/M/YYYY"]));
+        check(
+            &["1980-12-25", "12-25-1980", "12/25/1980 10:00"],
+            DayFirst,
+            forms(&["YYYY-MM-DD", "M/D/YYYY H:mm", "M-D-YYYY"]),
+        );
+        check(&["1/2/1990", "1990-02-01"], DayFirst, either(&["YYYY-MM-DD", "D/M/YYYY"], &["YYYY-MM-DD", "M/D/YYYY"]));
+        // A date of zeros is none.
+        check(&["0000-00-00", "1980-12-25"], DayFirst, Some(Dates::Iso));
+        check(&["0/0/00", "25/12/1980"], DayFirst, forms(&["D/M/YYYY"]));
+        check(&["1900-01-00", "1980-12-25"], DayFirst, forms(&["YYYY-MM-DD"]));
+        check(&["0000-00-00"], DayFirst, None);
+        check(&["25/12/80"], DayFirst, None);
+        check(&["25/12/1980", "12/25/1980"], DayFirst, None);
+        check(&["x"], DayFirst, None);
+        check(&[], DayFirst, None);
+    }
+
+    #[test]
+    fn a_country_and_a_language_have_an_order_of_day_and_month() {
+        let check = |country: &str, expected: Option<DayOrder>| {
+            assert_eq!(DayOrder::of_country(country.parse().unwrap()), expected, "{country}");
+        };
+        for country in ["GB", "MX", "ES", "BR", "AR", "CO", "AU", "IE", "IN", "NZ", "ZA", "DE", "FR", "SE"] {
+            check(country, Some(DayOrder::DayFirst));
+        }
+        for country in ["US", "PR", "PH", "GU"] {
+            check(country, Some(DayOrder::MonthFirst));
+        }
+        for country in ["CA", "PA", "JP", "CN", "KR"] {
+            check(country, None);
+        }
+        // Each of the tables is a country, and in one of them.
+        for country in
+            MONTH_FIRST_IN.iter().chain(&UNDECIDED_IN).filter(|country| !["UM", "PW", "KP"].contains(country))
+        {
+            assert!(country.parse::<Country>().is_ok(), "{country}");
+        }
+        assert!(!MONTH_FIRST_IN.iter().any(|country| UNDECIDED_IN.contains(country)));
+        assert_eq!(DayOrder::of_language(Some(Language::English)), DayOrder::MonthFirst);
+        assert_eq!(DayOrder::of_language(None), DayOrder::DayFirst);
     }
 
     #[test]
@@ -137,7 +265,26 @@ mod tests {
         check(&["612 345 678", "600 11 22 33", "x"], Some(("ES", 2)));
         check(&["55 1234 5678"], Some(("MX", 1)));
         check(&["(11) 91234-5678"], Some(("BR", 1)));
+        // One of another country is not counted for it.
+        check(&["55 1234 5678", "+34 612 345 678", "5.2E+11"], Some(("MX", 1)));
         check(&["x"], None);
+    }
+
+    #[test]
+    fn phones_are_counted_by_their_country() {
+        let values = ["55 1234 5678", "+52 33 1234 5678", "+34 612 345 678", "5.2155E+12", "5E12", "x"];
+        let counted = phones(&values, "MX".parse().ok());
+        assert_eq!(counted, Phones { numbers: 3, of_country: 2, rounded: 2 });
+        assert_eq!(phones(&values, None), Phones { numbers: 2, of_country: 0, rounded: 2 });
+    }
+
+    #[test]
+    fn a_separator_in_quotes_parts_nothing() {
+        let check = |values: &[&str], expected: Option<&str>| assert_eq!(separator(values), expected, "{values:?}");
+        check(&["a;b"], Some(";"));
+        check(&["a"], None);
+        check(&[r#""VIP","Big; spender""#], Some(","));
+        check(&[r#"["a;b","c"]"#, "{a,b}"], None);
     }
 
     #[test]

@@ -15,7 +15,8 @@ fn said(meaning: &Meaning) -> String {
             let made = made.iter().map(|made| match made {
                 Made::First(separator) => format!(" first {separator}"),
                 Made::E164 => " e164".to_owned(),
-                Made::Date(form) => format!(" date {form}"),
+                Made::Lower => " lower".to_owned(),
+                Made::Date(forms) => format!(" date {}", forms.join("|")),
             });
             format!("{name}{}", made.collect::<String>())
         }
@@ -55,7 +56,7 @@ fn known_exports_are_understood() {
             "out",
             "+tags ::: 3",
             "out",
-            "email first :::",
+            "email first ::: lower",
             "out",
             "phone first ::: e164",
             "phone_2 first ::: e164",
@@ -78,7 +79,15 @@ fn known_exports_are_understood() {
             "Bob,Lee,b@example.com,,+34612345602,,4/5/1981",
         ],
         "phone",
-        &["firstName", "lastName", "email", "Home Phone e164", "phone e164", "+tags ; 0", "birthday date M/D/YYYY"],
+        &[
+            "firstName",
+            "lastName",
+            "email lower",
+            "Home Phone e164",
+            "phone e164",
+            "+tags ; 0",
+            "birthday date M/D/YYYY",
+        ],
     );
     check(
         "",
@@ -87,14 +96,14 @@ fn known_exports_are_understood() {
             "101,Ann,Lee,a@example.com,+34612345601,Lead",
             "102,Bob,Lee,b@example.com,,Lead",
         ],
-        "email",
-        &["crm_id", "firstName", "lastName", "email", "phone e164", "Lifecycle Stage"],
+        "crm_id,email",
+        &["crm_id", "firstName", "lastName", "email lower", "phone e164", "Lifecycle Stage"],
     );
     check(
         "",
         &["Id,FirstName,LastName,Email,MobilePhone", "A1,Ann,Lee,,+34612345601", "A2,Bob,Lee,b@example.com,"],
-        "phone,email",
-        &["crm_id", "firstName", "lastName", "email", "phone e164"],
+        "crm_id,phone,email",
+        &["crm_id", "firstName", "lastName", "email lower", "phone e164"],
     );
     check(
         "",
@@ -103,7 +112,7 @@ fn known_exports_are_understood() {
             "Ann,+34612345601,a@example.com,one;two,rosa@example.com,gold,x@example.com",
         ],
         "phone",
-        &["firstName", "phone e164", "email", "+tags ; 0", "out", "Plan", "Email"],
+        &["firstName", "phone e164", "email lower", "+tags ; 0", "out", "Plan", "Email"],
     );
 }
 
@@ -113,12 +122,12 @@ fn headings_in_spanish_and_portuguese_are_understood() {
         "ES",
         &["Nombre,Apellidos,Tel\u{e9}fono,Correo,Etiquetas", "Ana,Paz,612 345 601,a@example.com,uno|dos"],
         "phone",
-        &["firstName", "lastName", "phone e164", "email", "+tags | 0"],
+        &["firstName", "lastName", "phone e164", "email lower", "+tags | 0"],
     );
     check(
         "",
         &["C\u{f3}digo do cliente,Nome,Celular,Data de nascimento,VIP,Obs", "7,Ana,+5511912345601,03/04/1990,sim,"],
-        "phone",
+        "crm_id,phone",
         &["crm_id", "firstName", "phone e164", "birthday date D/M/YYYY", "+vip?", "blank"],
     );
 }
@@ -127,14 +136,14 @@ fn headings_in_spanish_and_portuguese_are_understood() {
 fn what_is_not_sure_stays_as_it_is() {
     // Numbers without a country code, and no country: the addresses are what is the same everywhere.
     let lines = ["Tel\u{e9}fono,Correo", "612 345 601,a@example.com", "612 345 602,b@example.com"];
-    check("", &lines, "email", &["phone", "email"]);
+    check("", &lines, "email", &["phone", "email lower"]);
     let found = guess(&columns(&lines), None);
     assert_eq!(found.country, CountryGuess::Missing { likely: "ES".parse().ok().map(|country| (country, 2)), of: 2 });
-    check("ES", &lines, "phone", &["phone e164", "email"]);
+    check("ES", &lines, "phone", &["phone e164", "email lower"]);
     // Names that the values do not bear out.
     check("", &["Phone,Email,VIP", "yes,no,gold"], "", &["Phone", "Email", "VIP"]);
     // Values that say more than their names.
-    check("", &["A,B", "+34612345601,a@example.com"], "phone", &["phone e164", "email"]);
+    check("", &["A,B", "+34612345601,a@example.com"], "phone", &["phone e164", "email lower"]);
     // No contact has two fields of one name, and none has a name that means something else.
     check(
         "",
@@ -146,6 +155,72 @@ fn what_is_not_sure_stays_as_it_is() {
     // The last resort.
     check("", &["Customer ID,Name", "1,Ann", "2,Bob"], "crm_id", &["crm_id", "firstName"]);
     check("", &["Customer ID,Name", "1,Ann", "1,Bob"], "", &["crm_id", "firstName"]);
+}
+
+#[test]
+fn an_id_of_the_crm_goes_before_the_phone() {
+    check("ES", &["ID,Tel", "1,612345601", "2,612345602"], "crm_id,phone", &["crm_id", "phone e164"]);
+    check("", &["ID,Email", "1,a@x.com", "2,b@x.com"], "crm_id,email", &["crm_id", "email lower"]);
+    // Not one that several rows have, that many lack, or that a spreadsheet has rounded.
+    check("ES", &["ID,Tel", "1,612345601", "1,612345602"], "phone", &["crm_id", "phone e164"]);
+    check("ES", &["ID,Tel", "1,612345601", ",612345602"], "phone", &["crm_id", "phone e164"]);
+    check("ES", &["ID,Tel", "1.7E+15,612345601", "1.8E+15,612345602"], "phone", &["crm_id", "phone e164"]);
+    let found = guess(&columns(&["ID,Tel", "1,612345601", "2,612345602"]), "ES".parse().ok());
+    let why: Vec<&str> = found.matches.iter().map(|chosen| chosen.why.as_str()).collect();
+    assert_eq!(
+        why,
+        [
+            "filled in 2 of 2 rows, 2 different; a contact is still found by it when its `phone` changes",
+            "filled in 2 of 2 rows, 2 different; for contacts that have no id on the platform yet"
+        ]
+    );
+}
+
+#[test]
+fn rounded_numbers_are_phones_and_are_counted() {
+    let reason = |country: &str, lines: &[&str]| {
+        let guess = guess(&columns(lines), country.parse().ok());
+        (said(&guess.columns[0].meaning), guess.columns[0].why.clone(), guess.columns[0].rounded)
+    };
+    let (meaning, why, rounded) = reason("MX", &["Phone", "5.2155E+12", "5.2E+12", "5E12"]);
+    assert_eq!((meaning.as_str(), rounded), ("phone e164", 3));
+    assert!(why.ends_with("; 3 of 3 are numbers that a spreadsheet has rounded: export the column as text"), "{why}");
+    let (meaning, why, rounded) = reason("MX", &["Phone", "5512345678", "5.2155E+12", "+34612345601"]);
+    assert_eq!((meaning.as_str(), rounded), ("phone e164", 1));
+    assert!(why.contains("; 1 of 3 are phone numbers of MX, 1 of other countries; 1 of 3 are numbers"), "{why}");
+    assert_eq!(reason("", &["Tel\u{e9}fono", "5.2155E+12", "5.3E12"]).0, "phone e164");
+    assert_eq!(reason("", &["Customer ID", "1.7E+15", "12E5"]).2, 1);
+    assert_eq!(reason("", &["contact_id", "1.7E+15"]).2, 1);
+    assert_eq!(reason("", &["Sum", "1.7E+15"]).2, 0);
+}
+
+#[test]
+fn numbers_are_counted_for_the_country_that_they_are_of() {
+    let mx = (0..9).map(|n| format!("551234567{n}"));
+    let rows: Vec<String> = mx.chain(["+34612345601".to_owned()]).collect();
+    let lines: Vec<&str> = ["Phone"].into_iter().chain(rows.iter().map(String::as_str)).collect();
+    let found = guess(&columns(&lines), None);
+    assert_eq!(found.country, CountryGuess::Missing { likely: "MX".parse().ok().map(|country| (country, 9)), of: 10 });
+    let found = guess(&columns(&lines), "MX".parse().ok());
+    assert!(found.columns[0].why.ends_with("; 9 of 10 are phone numbers of MX, 1 of other countries"), "{found:?}");
+}
+
+#[test]
+fn dates_are_guessed_by_country_then_by_language() {
+    let date = |country: &str, lines: &[&str]| said(&guess(&columns(lines), country.parse().ok()).columns[0].meaning);
+    let english = ["Birthday,First Name", "1/2/1990,Ann"];
+    assert_eq!(date("", &english), "birthday date M/D/YYYY");
+    assert_eq!(date("GB", &english), "birthday date D/M/YYYY");
+    assert_eq!(date("US", &english), "birthday date M/D/YYYY");
+    assert_eq!(date("CA", &english), "birthday date M/D/YYYY");
+    let spanish = ["Cumplea\u{f1}os,Nombre", "1/2/1990,Ana"];
+    assert_eq!(date("", &spanish), "birthday date D/M/YYYY");
+    assert_eq!(date("US", &spanish), "birthday date M/D/YYYY");
+    // What the values say wins.
+    assert_eq!(date("GB", &["Birthday", "12/31/1990", "1/2/1990"]), "birthday date M/D/YYYY");
+    assert_eq!(date("US", &["Birthday", "31/12/1990", "1/2/1990"]), "birthday date D/M/YYYY");
+    assert_eq!(date("GB", &["Birthday", "1990-12-31", "31/12/1990"]), "birthday date YYYY-MM-DD|D/M/YYYY");
+    assert_eq!(date("GB", &["Birthday", "0000-00-00", "31/12/1990"]), "birthday date D/M/YYYY");
 }
 
 #[test]

@@ -35,7 +35,13 @@ pub enum NoDate {
     OtherForm,
     /// It names a day or an hour that there is not.
     NotInCalendar,
+    /// It is what a program writes where it has no date.
+    NoValue,
 }
+
+/// Days that programs write where they have none: the zero of Excel, that of Access and of OLE, the one before it, and
+/// the first day of .NET.
+const ZEROS: [(u32, u32, u32); 4] = [(1900, 1, 0), (1899, 12, 30), (1899, 12, 31), (1, 1, 1)];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece {
@@ -80,6 +86,11 @@ impl DateForm {
         }
         let Moment { year, month, day, minute, second, .. } = moment;
         let hour = moment.hour().ok_or(NoDate::NotInCalendar)?;
+        let has_time = (hour, minute, second) != (0, 0, 0);
+        let is_zero = (year, month, day) == (0, 0, 0) || ZEROS.contains(&(year, month, day));
+        if is_zero && !has_time {
+            return Err(NoDate::NoValue);
+        }
         let is_day = (1..=12).contains(&month) && (1..=days_of(year, month)).contains(&day) && year > 0;
         if !is_day || hour > 23 || minute > 59 || second > 59 {
             return Err(NoDate::NotInCalendar);
@@ -117,6 +128,29 @@ pub(in crate::core) fn iso(text: &str) -> Option<&str> {
     let is_time = |time: &str| number(&time[..2]) < 24 && number(&time[3..5]) < 60 && number(&time[6..]) < 60;
     let length = day.len() + time.map_or(0, |time| time.len() + 1);
     (is_day && time.is_none_or(is_time)).then(|| &text[..length])
+}
+
+/// Whether `text` is a date of zeros, such as `0000-00-00` or `0/0/00 0:00:00`, which programs write where they have no
+/// date. A version (`0.0.0`) and a score are none: there are two zeros for the year, or four.
+pub(in crate::core) fn is_zero_date(text: &str) -> bool {
+    if !text.starts_with('0') || text.len() < 6 {
+        return false;
+    }
+    let (day, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
+    let is_zeros = |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|sign| sign == b'0');
+    let is_day = ['-', '/', '.'].into_iter().any(|sign| {
+        let groups: Vec<&str> = day.split(sign).collect();
+        let [first, second, third] = groups.as_slice() else { return false };
+        let (year, rest) = if first.len() == 4 { (first, third) } else { (third, first) };
+        is_zeros(year, 4) && year.len().is_multiple_of(2) && is_zeros(second, 2) && is_zeros(rest, 2)
+    });
+    // Midnight is 12 on a clock of half a day.
+    let time = time.trim_end_matches(['Z', 'A', 'M', 'a', 'm', '.', ' ']);
+    let time = time.split(['+', '.']).next().unwrap_or_default();
+    let mut clock = time.split(':');
+    let is_midnight = clock.next().is_some_and(|hour| is_zeros(hour, 2) || hour == "12" || time.is_empty())
+        && clock.all(|part| is_zeros(part, 2));
+    is_day && is_midnight
 }
 
 impl Moment {
@@ -300,6 +334,7 @@ mod tests {
         check("DD/MM/YYYY", "03/25/2024", Err(NoDate::NotInCalendar));
         check("DD/MM/YYYY", "00/12/2024", Err(NoDate::NotInCalendar));
         check("DD/MM/YYYY", "01/01/0000", Err(NoDate::NotInCalendar));
+        check("DD/MM/YYYY", "00/01/2024", Err(NoDate::NotInCalendar));
         check("DD/MM/YYYY HH:mm", "01/01/2024 24:00", Err(NoDate::NotInCalendar));
         check("M/D/YYYY h:mm A", "3/5/2024 13:05 PM", Err(NoDate::NotInCalendar));
         check("DD/MM/YYYY", "5/3/2024", Err(NoDate::OtherForm));
@@ -326,6 +361,74 @@ mod tests {
         check("05-03-2024", None);
         check("2024-03-0\u{e9}", None);
         check("", None);
+    }
+
+    #[test]
+    fn what_stands_for_no_date_is_none() {
+        let check = |form: &str, text: &str, expected: NoDate| {
+            assert_eq!(form.parse::<DateForm>().unwrap().read(text), Err(expected), "{form} {text}");
+        };
+        check("YYYY-MM-DD", "0000-00-00", NoDate::NoValue);
+        check("DD/MM/YYYY", "00/00/0000", NoDate::NoValue);
+        check("D/M/YYYY", "0/0/0000", NoDate::NoValue);
+        check("YYYY-MM-DD HH:mm:ss", "0000-00-00 00:00:00", NoDate::NoValue);
+        check("YYYY-MM-DD", "1900-01-00", NoDate::NoValue);
+        check("M/D/YYYY", "1/0/1900", NoDate::NoValue);
+        check("D/M/YYYY", "0/1/1900", NoDate::NoValue);
+        check("M/D/YYYY h:mm A", "1/0/1900 12:00 AM", NoDate::NoValue);
+        check("YYYY-MM-DD", "1899-12-30", NoDate::NoValue);
+        check("DD/MM/YYYY", "31/12/1899", NoDate::NoValue);
+        check("YYYY-MM-DDTHH:mm:ss", "0001-01-01T00:00:00", NoDate::NoValue);
+        // With a time it is a time that lost its day.
+        check("M/D/YYYY H:mm", "1/0/1900 14:30", NoDate::NotInCalendar);
+        check("YYYY-MM-DD", "0000-00-01", NoDate::NotInCalendar);
+        check("YYYY-MM-DD", "1900-00-00", NoDate::NotInCalendar);
+    }
+
+    #[test]
+    fn a_date_of_zeros_is_told_in_any_form() {
+        let check = |text: &str, expected: bool| assert_eq!(is_zero_date(text), expected, "{text}");
+        for text in [
+            "0000-00-00",
+            "0/0/00",
+            "0/0/0000",
+            "00/00/00",
+            "00/00/0000",
+            "00-00-0000",
+            "00.00.0000",
+            "0000/00/00",
+            "0000-00-00 00:00:00",
+            "0000-00-00 00:00",
+            "0000-00-00T00:00:00",
+            "0000-00-00T00:00:00Z",
+            "0000-00-00 00:00:00.000",
+            "0000-00-00T00:00:00+00:00",
+            "00/00/0000 0:00",
+            "0/0/0000 12:00:00 AM",
+            "00/00/0000 12:00 a. m.",
+        ] {
+            check(text, true);
+        }
+        for text in [
+            "",
+            "0",
+            "0000",
+            "0.0.0",
+            "0-0-0",
+            "0/0/0",
+            "0.0.0.0",
+            "0000-00",
+            "0000-00-01",
+            "2000-00-00",
+            "0000-00-00 10:00",
+            "0000-00-00 x",
+            "00:00:00",
+            "000000",
+            "00-0000-00",
+            "0000000000",
+        ] {
+            check(text, false);
+        }
     }
 
     #[test]

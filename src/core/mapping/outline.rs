@@ -107,6 +107,9 @@ fn in_words(step: &Step, country: Option<Country>) -> String {
             let forms: Vec<String> = forms.iter().map(ToString::to_string).collect();
             format!("date from {}", forms.join(" or "))
         }
+        Step::Decimal(None) => "decimal number".to_owned(),
+        Step::Decimal(Some(mark)) => format!("decimal number with `{}`", mark.character()),
+        Step::Prefix(prefix) => format!("`{prefix}` before it"),
         Step::Table(_) => "by a table".to_owned(),
         Step::Default(value) => format!("`{value}` when blank"),
         Step::Null(words) => format!("nothing when it is {}", listed(words)),

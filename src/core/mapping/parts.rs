@@ -1,15 +1,19 @@
 //! The parts of a contact while its cells are read.
 
-use std::cmp::Reverse;
-
 use serde_json::Value as Json;
 
 use crate::core::mapping::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_ignored};
+use crate::core::mapping::date::is_zero_date;
+use crate::core::mapping::number::is_rounded;
+use crate::core::mapping::phone::ROUNDED;
 use crate::core::mapping::steps::Unfit;
-use crate::core::mapping::words::TAG_SEPARATORS;
+use crate::core::mapping::tags::{BadList, tags_of};
 use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
-use crate::core::text::{Text, trimmed};
+use crate::core::text::{Text, bare, visible};
+
+/// The separators of tags in a column that no rule names: [`TAG_SEPARATORS`](crate::core::mapping::words::TAG_SEPARATORS).
+const SEPARATORS: [&str; 3] = [";", "|", ","];
 
 /// Why a row is no contact; its place is added later.
 pub(super) struct Refusal {
@@ -62,9 +66,9 @@ impl<'a> Parts<'a> {
         let value = || Value::Text(text.into());
         match column {
             Column::Ignored => {}
-            Column::Id => self.id(ContactId::new(text))?,
-            Column::Tags => self.tags.extend(split(text)),
-            Column::RemoveTags => self.remove_tags.extend(split(text)),
+            Column::Id => self.id(id_of(ID_COLUMN, text)?)?,
+            Column::Tags => self.tags.extend(split(TAGS_COLUMN, text)?),
+            Column::RemoveTags => self.remove_tags.extend(split(REMOVE_TAGS_COLUMN, text)?),
             Column::Match(place) => self.matched(*place, value()),
             Column::Field(name) => self.other(name, value()),
         }
@@ -117,7 +121,7 @@ impl<'a> Parts<'a> {
     }
 
     fn json_field(&mut self, name: &str, json: &Json) -> Result<(), Refusal> {
-        let name = nfc(name);
+        let name = visible(name);
         if let Some(value) = value(&name, json)?
             && !name.trim().is_empty()
         {
@@ -147,6 +151,10 @@ impl<'a> Parts<'a> {
 
     /// The value of the match field at this place.
     pub(super) fn matched(&mut self, place: usize, value: Value) {
+        let value = match value {
+            Value::Text(text) if !text.is_ascii() => Value::Text((*visible(&text)).into()),
+            value @ (Value::Text(_) | Value::Bool(_) | Value::Number(_)) => value,
+        };
         let field = Field { name: self.match_fields[place].as_str().into(), value };
         let empty = &mut self.fields[place];
         if empty.name.is_empty() {
@@ -191,6 +199,12 @@ impl<'a> Parts<'a> {
         self.id.is_some() || self.matches > 0
     }
 
+    /// The match field whose value a spreadsheet has rounded: several contacts may have the same one.
+    pub(super) fn rounded(&self) -> Option<&str> {
+        let is_rounded = |field: &&Field| matches!(&field.value, Value::Text(text) if is_rounded(text));
+        self.fields.iter().take(self.match_fields.len()).find(is_rounded).map(|field| field.name.as_str())
+    }
+
     /// The contact that they are the parts of.
     pub(super) fn contact(self) -> Result<Contact, Flaw> {
         let Self { id, mut fields, read, matches, clear, tags, remove_tags, .. } = self;
@@ -207,7 +221,8 @@ pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal>
         Json::Null => return Ok(None),
         Json::Bool(flag) => Value::Bool(*flag),
         Json::Number(number) => Value::Number(number.clone()),
-        Json::String(text) => Value::Text((*nfc(trimmed(text))).into()),
+        Json::String(text) if is_zero_date(bare(text)) => return Ok(None),
+        Json::String(text) => Value::Text((*nfc(bare(text))).into()),
         Json::Array(_) | Json::Object(_) => {
             return Err(Refusal::kind(column, "text, a number or a boolean", json));
         }
@@ -220,13 +235,13 @@ pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<Text>, Refusal> {
     const EXPECTED: &str = "an array of text";
     match json {
         Json::Null => Ok(Vec::new()),
-        Json::String(text) => Ok(split(&clean(text)).collect()),
+        Json::String(text) => split(column, bare(text)),
         Json::Array(tags) => {
             let mut texts = Vec::with_capacity(tags.len());
             for tag in tags {
                 match tag {
                     Json::Null => {}
-                    Json::String(text) => texts.push(Text::from(clean(text))),
+                    Json::String(text) => texts.push(Text::from(&*visible(bare(text)))),
                     other => {
                         return Err(Refusal::of(column, format!("expected {EXPECTED}, found {} in it", kind(other))));
                     }
@@ -242,42 +257,28 @@ pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<Text>, Refusal> {
 fn id(column: &str, json: &Json) -> Result<Option<ContactId>, Refusal> {
     match json {
         Json::Null => Ok(None),
-        Json::String(text) => Ok(ContactId::new(clean(text))),
+        Json::String(text) => id_of(column, bare(text)),
         Json::Number(number) if !number.is_f64() => Ok(ContactId::new(number.to_string())),
         other => Err(Refusal::kind(column, "an id (text or a whole number)", other)),
     }
 }
 
-// The platform trims text (API.md, trap 10); so what is sent is what will be read back.
-fn clean(text: &str) -> String {
-    nfc(trimmed(text)).into_owned()
+/// The id that a text without blanks around it is.
+pub(super) fn id_of(column: &str, text: &str) -> Result<Option<ContactId>, Refusal> {
+    if is_rounded(text) {
+        return Err(Refusal::of(column, format!("expected an id, found {ROUNDED}")));
+    }
+    Ok(ContactId::new(visible(text)))
 }
 
-fn split(text: &str) -> impl Iterator<Item = Text> {
-    // By bytes, as the separators are ASCII.
-    let parts = |byte: u8| TAG_SEPARATORS.contains(&char::from(byte));
-    let mut rest = Some(text);
-    let tags = std::iter::from_fn(move || {
-        let text = rest?;
-        let at = text.bytes().position(parts);
-        rest = at.map(|at| &text[at + 1..]);
-        Some(&text[..at.unwrap_or(text.len())])
-    });
-    tags.map(str::trim).filter(|tag| !tag.is_empty()).map(Text::from)
+fn split(column: &str, text: &str) -> Result<Vec<Text>, Refusal> {
+    let tags = tags_of(text, &SEPARATORS).map_err(|BadList| bad_list(column))?;
+    Ok(tags.iter().map(|tag| Text::from(&**tag)).collect())
 }
 
-/// The parts of a text between any of these separators, without blanks around them.
-pub(super) fn parted<'a, T: AsRef<str>>(text: &'a str, separators: &'a [T]) -> impl Iterator<Item = &'a str> {
-    let mut rest = Some(text);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let signs = separators.iter().map(AsRef::as_ref).filter(|sign| !sign.is_empty());
-        // Of two that begin at one place, the longer is meant.
-        let cut = signs.filter_map(|sign| Some((text.find(sign)?, Reverse(sign.len())))).min();
-        rest = cut.map(|(at, Reverse(length))| &text[at + length..]);
-        Some(cut.map_or(text, |(at, _)| &text[..at]).trim())
-    })
-    .filter(|part| !part.is_empty())
+/// The refusal of a row whose tags cannot be read.
+pub(super) fn bad_list(column: &str) -> Refusal {
+    Refusal::of(column, format!("expected tags, found {}", BadList::FOUND))
 }
 
 fn kind(json: &Json) -> &'static str {
@@ -288,36 +289,5 @@ fn kind(json: &Json) -> &'static str {
         Json::String(_) => "text",
         Json::Array(_) => "an array",
         Json::Object(_) => "an object",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_are_parted_as_by_characters() {
-        let mut chance = fastrand::Rng::with_seed(1);
-        for _ in 0..10_000 {
-            let sign = |_| *chance.choice(&[';', '|', ',', ' ', 'a', '\u{e9}', '\u{a0}', '\u{ec}']).unwrap();
-            let text: String = (0..8).map(sign).collect();
-            let slow: Vec<&str> = text.split(TAG_SEPARATORS).map(str::trim).filter(|tag| !tag.is_empty()).collect();
-            assert_eq!(split(&text).collect::<Vec<_>>(), slow, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_text_is_parted_by_any_separator() {
-        let check = |text: &str, separators: &[&str], expected: &[&str]| {
-            assert_eq!(parted(text, separators).collect::<Vec<_>>(), expected, "{text} {separators:?}");
-        };
-        check("a;b,c", &[";", ","], &["a", "b", "c"]);
-        check("a;b,c", &[";"], &["a", "b,c"]);
-        check("* a ::: b", &[":::"], &["* a", "b"]);
-        check(" ; ", &[";"], &[]);
-        check("a b", &[], &["a b"]);
-        check("a b", &[""], &["a b"]);
-        check("a:::b:c", &[":", ":::"], &["a", "b", "c"]);
-        check("a\u{1f600}b\u{e9}", &["\u{1f600}"], &["a", "b\u{e9}"]);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::nfc::nfc;
+use crate::core::text::visible;
 
 /// A key, or keys and places of a list with dots between them: `address.city`, `phones.0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,21 +15,21 @@ pub(super) struct Path {
 
 impl Path {
     pub(super) fn new(name: &str) -> Self {
-        let whole = nfc(name.trim()).into_owned();
+        let whole = visible(name.trim()).trim().to_owned();
         let steps = whole.split('.').map(|step| step.trim().to_owned()).collect();
         Self { whole, steps }
     }
 
     /// What stands there. A key that has the dots in its name comes first.
     pub(super) fn find<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
-        let of = |name: &str| object.iter().find(|(key, _)| nfc(key) == name).map(|(_, json)| json);
+        let of = |name: &str| object.iter().find(|(key, _)| visible(key) == name).map(|(_, json)| json);
         if let Some(json) = of(&self.whole) {
             return Some(json);
         }
         let (first, rest) = self.steps.split_first()?;
         let start = (!rest.is_empty()).then(|| of(first)).flatten()?;
         rest.iter().try_fold(start, |json, step| match json {
-            Json::Object(map) => map.iter().find(|(key, _)| nfc(key) == *step).map(|(_, json)| json),
+            Json::Object(map) => map.iter().find(|(key, _)| visible(key) == *step).map(|(_, json)| json),
             Json::Array(list) => list.get(step.parse::<usize>().ok()?),
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
         })

@@ -1,12 +1,33 @@
 //! Phone numbers into E.164, by the rules of each country.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
+use rlibphonenumber::{CountryCodeSource, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
+
+use crate::core::mapping::number::{Fraction, is_scientific, without_fraction};
+use crate::core::text::is_invisible;
 
 /// The country calling code of Mexico.
 const MEXICO: i32 = 52;
+
+/// What may stand before a number: the scheme of RFC 3966, and those of messages.
+const SCHEMES: [&str; 4] = ["tel:", "whatsapp:", "sms:", "callto:"];
+
+/// What people put between two numbers in one cell. A `/` also stands between an area and the number in it.
+const BETWEEN_NUMBERS: [char; 6] = [',', ';', '|', '&', '\n', '\r'];
+
+/// The fewest digits of a text that is a number of its own beside another one.
+const DIGITS_OF_A_NUMBER: usize = 6;
+
+/// The most digits of an area before a `/`, with and without a country code: `+49 (0)2151/123456`.
+const DIGITS_OF_AN_AREA: (usize, usize) = (8, 6);
+
+/// The lengths of a number with its `+`: at most 15 digits (E.164), and at least the 7 of the smallest islands. The rules of
+/// some countries allow more, and fewer for numbers of services.
+const LENGTHS: RangeInclusive<usize> = 8..=16;
 
 /// A country, by its two letters (ISO 3166).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,14 +43,22 @@ pub struct UnknownCountry(String);
 pub enum NoPhone {
     /// It is something else.
     Other,
+    /// It has letters, which a keypad would turn into digits of another number.
+    Letters,
     /// It has no country code, and no country is known.
     NoCountry,
     /// A spreadsheet has put a power of ten in place of its last digits.
     Rounded,
+    /// It has decimals.
+    Decimals,
     /// It names a line inside a house, which the platform cannot.
     Extension,
+    /// There are several.
+    Several,
     /// It is shorter or longer than its country's numbers, or begins as none of them does.
     NotOfItsCountry,
+    /// It is no number of the country, but with a `+` before it, it would be one of another.
+    OfAnotherCountry,
 }
 
 impl NoPhone {
@@ -37,59 +66,144 @@ impl NoPhone {
     pub(super) const fn found(self) -> &'static str {
         match self {
             Self::Other => "something else",
+            Self::Letters => "one with letters",
             Self::NoCountry => "one without a country code (say `country`, or the country in `e164`)",
-            Self::Rounded => "a number that a spreadsheet has rounded, such as 5.2E+11",
+            Self::Rounded => ROUNDED,
+            Self::Decimals => "a number with decimals",
             Self::Extension => "one with an extension",
+            Self::Several => "several (the step `first` takes one of them)",
             Self::NotOfItsCountry => "one that its country does not have",
+            Self::OfAnotherCountry => "what looks like a number of another country without its `+`",
         }
     }
 }
 
+/// What was found in place of a number that a spreadsheet has rounded, and what helps.
+pub(super) const ROUNDED: &str = "a number that a spreadsheet has rounded, such as 5.2E+11 (export the column as text)";
+
 /// The phone number that `text` is, as `+` and digits.
+///
+/// Only what its country puts before its own numbers is taken away: a national prefix, an international prefix, a code of
+/// a carrier. No letter becomes a digit, and no digit is dropped elsewhere.
 pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<String, NoPhone> {
-    if is_rounded(text) {
+    let text = plain(text);
+    let text = without_scheme(text.trim());
+    if is_scientific(text) {
         return Err(NoPhone::Rounded);
     }
+    let text = match without_fraction(text) {
+        Fraction::None(text) => text,
+        Fraction::Some => return Err(NoPhone::Decimals),
+    };
     let region = country.map(|Country(region)| region);
-    let number = PHONE_NUMBER_UTIL.parse(text, region).map_err(|_| {
-        let has_code = text.trim_start().starts_with(['+', '\u{ff0b}']);
-        if region.is_none() && !has_code && text.bytes().any(|sign| sign.is_ascii_digit()) {
+    if let Some(found) = no_single_number(&text, region) {
+        return Err(found);
+    }
+    let has_code = text.contains('+');
+    let number = PHONE_NUMBER_UTIL.parse_and_keep_raw_input(&*text, region).map_err(|_| {
+        if region.is_none() && !has_code && text.contains(char::is_numeric) {
             NoPhone::NoCountry
         } else {
             NoPhone::Other
         }
     })?;
-    if number.extension.as_ref().is_some_and(|extension| !extension.is_empty()) {
+    if has_extension(&number) {
         return Err(NoPhone::Extension);
     }
     if number.is_valid() {
-        return Ok(written(&number));
+        let number = written(&number);
+        return if LENGTHS.contains(&number.len()) { Ok(number) } else { Err(NoPhone::NotOfItsCountry) };
     }
-    as_dialed_in_mexico(&number).ok_or(NoPhone::NotOfItsCountry)
+    let is_national = number.country_code_source() == CountryCodeSource::FromDefaultCountry;
+    as_dialed_in_mexico(&number, is_national).ok_or_else(|| {
+        if is_national && is_foreign(&text) { NoPhone::OfAnotherCountry } else { NoPhone::NotOfItsCountry }
+    })
+}
+
+/// Whether `number`, as `+` and digits, is one of `country`.
+pub(in crate::core) fn is_of(number: &str, country: Country) -> bool {
+    let number = PHONE_NUMBER_UTIL.parse(number, None).ok();
+    number.is_some_and(|number| number.is_valid_for_region(country.0))
+}
+
+/// The digits of a text, those of other scripts as those of ASCII.
+pub(super) fn digits_of(text: &str) -> String {
+    PHONE_NUMBER_UTIL.normalize_digits_only(text)
+}
+
+// The dashes, blanks and dots of other keyboards as those of ASCII, without invisible characters.
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let signs = text.chars().filter(|sign| !is_invisible(*sign)).map(|sign| match sign {
+        '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{207b}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
+        '\u{b7}' | '\u{2022}' | '\u{2024}' | '\u{2027}' | '\u{2219}' | '\u{22c5}' | '\u{ff0e}' => '.',
+        '\u{207a}' | '\u{fe62}' | '\u{ff0b}' => '+',
+        sign if sign.is_whitespace() && !sign.is_control() => ' ',
+        sign => sign,
+    });
+    Cow::Owned(signs.collect())
+}
+
+fn without_scheme(text: &str) -> &str {
+    let rest = SCHEMES.into_iter().find_map(|scheme| {
+        let start = text.get(..scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then(|| text[scheme.len()..].trim_start())
+    });
+    rest.unwrap_or(text)
+}
+
+// What a text is that cannot be one number alone.
+fn no_single_number(text: &str, region: Option<Region>) -> Option<NoPhone> {
+    let digits = |text: &str| text.chars().filter(|sign| sign.is_numeric()).count();
+    let is_number = |text: &&str| digits(text) >= DIGITS_OF_A_NUMBER;
+    let slashed = text.rsplit_once('/').is_some_and(|(first, second)| {
+        let (with_code, without) = DIGITS_OF_AN_AREA;
+        let is_area = digits(first) <= if first.trim_start().starts_with(['+', '0']) { with_code } else { without };
+        let is_list = !first.contains('/');
+        // `040 123456/7` are two numbers as well.
+        is_list && ((!is_area && is_number(&second)) || (is_number(&first) && (1..=2).contains(&digits(second))))
+    });
+    let is_several = text.split(BETWEEN_NUMBERS).filter(is_number).count() > 1 || text.matches('+').count() > 1;
+    if is_several || slashed {
+        return Some(NoPhone::Several);
+    }
+    if !text.chars().any(char::is_alphabetic) {
+        return None;
+    }
+    let number = PHONE_NUMBER_UTIL.parse(text, region).ok();
+    Some(match number {
+        Some(number) if has_extension(&number) => NoPhone::Extension,
+        Some(_) | None if digits(text) >= 3 => NoPhone::Letters,
+        Some(_) | None => NoPhone::Other,
+    })
+}
+
+fn has_extension(number: &PhoneNumber) -> bool {
+    number.extension.as_ref().is_some_and(|extension| !extension.is_empty())
+}
+
+fn is_foreign(text: &str) -> bool {
+    e164(&format!("+{text}"), None).is_ok()
 }
 
 // Until 2019 a mobile was called with 044, 045 or, from abroad, 1 before its ten digits, and a land line with 01. Address
-// books are full of them.
-fn as_dialed_in_mexico(number: &PhoneNumber) -> Option<String> {
+// books are full of them. Without a country code, a 1 begins a number of North America.
+fn as_dialed_in_mexico(number: &PhoneNumber, is_national: bool) -> Option<String> {
     if number.country_code != MEXICO {
         return None;
     }
-    let zeros = if number.italian_leading_zero() { "0" } else { "" };
-    let digits = format!("{zeros}{}", number.national_number);
-    let bare = ["044", "045", "01", "1"].into_iter().find_map(|prefix| digits.strip_prefix(prefix))?;
+    let zeros = if number.italian_leading_zero() { number.number_of_leading_zeros().max(1) } else { 0 };
+    let digits = format!("{}{}", "0".repeat(usize::try_from(zeros).ok()?), number.national_number);
+    let mut prefixes = ["044", "045", "01", "1"].into_iter().filter(|prefix| !(is_national && *prefix == "1"));
+    let bare = prefixes.find_map(|prefix| digits.strip_prefix(prefix))?;
     let number = PHONE_NUMBER_UTIL.parse(bare, Some(Region::MX)).ok()?;
     (bare.len() == 10 && number.is_valid()).then(|| written(&number))
 }
 
 fn written(number: &PhoneNumber) -> String {
     number.format_as(PhoneNumberFormat::E164).into_owned()
-}
-
-// `5.51235E+11`, with the decimal comma of other countries, too.
-fn is_rounded(text: &str) -> bool {
-    let Some((digits, power)) = text.split_once(['E', 'e']) else { return false };
-    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|sign| sign.is_ascii_digit());
-    is_digits(&digits.replacen(['.', ','], "", 1)) && power.strip_prefix('+').is_some_and(is_digits)
 }
 
 impl FromStr for Country {
@@ -113,40 +227,205 @@ impl fmt::Display for Country {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn check(country: &str, text: &str, expected: Result<&str, NoPhone>) {
+        let country = (!country.is_empty()).then(|| country.parse().unwrap());
+        assert_eq!(e164(text, country).as_deref(), expected.as_ref().copied(), "{country:?} {}", text.escape_debug());
+    }
+
     #[test]
     fn numbers_become_e164() {
-        let check = |country: &str, text: &str, expected: Result<&str, NoPhone>| {
-            let country = (!country.is_empty()).then(|| country.parse().unwrap());
-            assert_eq!(e164(text, country).as_deref(), expected.as_ref().copied(), "{country:?} {text}");
-        };
         check("MX", "55 1234 5678", Ok("+525512345678"));
         check("mx", "(55) 1234-5678", Ok("+525512345678"));
         check("MX", "+52 55 1234 5678", Ok("+525512345678"));
+        check("MX", "+52 (55) 1234-5678", Ok("+525512345678"));
+        check("MX", "(+52) 55 1234 5678", Ok("+525512345678"));
         check("MX", "52 55 1234 5678", Ok("+525512345678"));
         check("MX", "+34 612 34 56 78", Ok("+34612345678"));
         check("ES", "612 345 678", Ok("+34612345678"));
-        check("ES", "0034 612 345 678", Ok("+34612345678"));
         check("BR", "(11) 91234-5678", Ok("+5511912345678"));
         check("AR", "11 15 2345 6789", Ok("+5491123456789"));
         check("", "+525512345678", Ok("+525512345678"));
-        check("", "\u{ff0b}\u{ff15}\u{ff12}5512345678", Ok("+525512345678"));
+
+        check("", "55 1234 5678", Err(NoPhone::NoCountry));
+        check("", "525512345678", Err(NoPhone::NoCountry));
+        check("MX", "ann@example.com", Err(NoPhone::Other));
+        check("MX", "-", Err(NoPhone::Other));
+        check("MX", "55 1234 567", Err(NoPhone::NotOfItsCountry));
+        check("MX", "55 1234 56789", Err(NoPhone::NotOfItsCountry));
+        check("MX", "+52 52 55 1234 5678", Err(NoPhone::NotOfItsCountry));
+        check("ES", "112", Err(NoPhone::NotOfItsCountry));
+        check("DE", "201000000000001", Err(NoPhone::NotOfItsCountry));
+        check("DE", "1640", Err(NoPhone::NotOfItsCountry));
+    }
+
+    #[test]
+    fn only_the_prefixes_of_its_own_country_are_dropped() {
         // As Mexico dialed until 2019.
-        check("MX", "+52 1 55 1234 5678", Ok("+525512345678"));
         check("MX", "044 55 1234 5678", Ok("+525512345678"));
         check("MX", "045 55 1234 5678", Ok("+525512345678"));
         check("MX", "01 55 1234 5678", Ok("+525512345678"));
+        check("MX", "+52 1 55 1234 5678", Ok("+525512345678"));
+        check("MX", "52 1 55 1234 5678", Ok("+525512345678"));
+        check("MX", "5215512345678", Ok("+525512345678"));
+        check("MX", "00 52 1 55 1234 5678", Ok("+525512345678"));
+        check("MX", "+52 044 55 1234 5678", Ok("+525512345678"));
         check("ES", "+521 55 1234 5678", Ok("+525512345678"));
+        check("MX", "+52 0044 55 1234 5678", Err(NoPhone::NotOfItsCountry));
+        check("MX", "046 55 1234 5678", Err(NoPhone::NotOfItsCountry));
+        check("MX", "0 55 1234 5678", Err(NoPhone::NotOfItsCountry));
+        // Without a country code, a 1 is not Mexico's.
+        check("MX", "14155552671", Err(NoPhone::OfAnotherCountry));
+        check("MX", "1 415 555 2671", Err(NoPhone::OfAnotherCountry));
+        check("MX", "1 55 1234 5678", Err(NoPhone::OfAnotherCountry));
+        check("MX", "1 11 1234 5678", Err(NoPhone::NotOfItsCountry));
+        check("ES", "5215512345678", Err(NoPhone::OfAnotherCountry));
+        check("ES", "525512345678", Err(NoPhone::OfAnotherCountry));
+        check("MX", "34612345678", Err(NoPhone::OfAnotherCountry));
+        check("MX", "00 1 415 555 2671", Ok("+14155552671"));
 
-        check("", "55 1234 5678", Err(NoPhone::NoCountry));
+        check("US", "14155552671", Ok("+14155552671"));
+        check("US", "415 555 2671", Ok("+14155552671"));
+        check("US", "011 52 55 1234 5678", Ok("+525512345678"));
+        check("US", "0 415 555 2671", Err(NoPhone::NotOfItsCountry));
+        check("US", "555 2671", Err(NoPhone::NotOfItsCountry));
+        check("DO", "809 555 1234", Ok("+18095551234"));
+        check("DO", "415 555 2671", Ok("+14155552671"));
+
+        check("GB", "07400 123456", Ok("+447400123456"));
+        check("GB", "447400123456", Ok("+447400123456"));
+        check("GB", "+44 (0) 7400 123456", Ok("+447400123456"));
+        check("GB", "0044 7400 123456", Ok("+447400123456"));
+        check("GB", "14155552671", Err(NoPhone::OfAnotherCountry));
+
+        check("ES", "0034 612 345 678", Ok("+34612345678"));
+        check("ES", "34 612 345 678", Ok("+34612345678"));
+        check("ES", "0 612 345 678", Err(NoPhone::NotOfItsCountry));
+
+        // The zero belongs to the number.
+        check("IT", "06 6982 1234", Ok("+390669821234"));
+        check("IT", "+39 06 6982 1234", Ok("+390669821234"));
+        check("IT", "347 123 4567", Ok("+393471234567"));
+
+        // A carrier stands before the area.
+        check("BR", "0 15 11 91234-5678", Ok("+5511912345678"));
+        check("BR", "011 91234-5678", Ok("+5511912345678"));
+        check("BR", "5511912345678", Ok("+5511912345678"));
+
+        // 15 is for calls inside the country, 9 for those from abroad.
+        check("AR", "011 15 2345-6789", Ok("+5491123456789"));
+        check("AR", "11 2345-6789", Ok("+541123456789"));
+        check("AR", "+54 9 11 2345-6789", Ok("+5491123456789"));
+
+        check("CO", "300 123 4567", Ok("+573001234567"));
+        check("CL", "9 6123 4567", Ok("+56961234567"));
+        check("PE", "912 345 678", Ok("+51912345678"));
+        check("DE", "030/123456", Ok("+4930123456"));
+        check("DE", "0151 23456789", Ok("+4915123456789"));
+        check("FR", "06 12 34 56 78", Ok("+33612345678"));
+        check("FR", "06.12.34.56.78", Ok("+33612345678"));
+    }
+
+    #[test]
+    fn letters_are_no_digits() {
+        check("MX", "555 1234 cel", Err(NoPhone::Letters));
+        check("MX", "cel 55 1234 5678", Err(NoPhone::Letters));
+        check("MX", "55 1234 5678 (casa)", Err(NoPhone::Letters));
+        check("MX", "55 1234 567O", Err(NoPhone::Letters));
+        check("MX", "55 1234 56xx", Err(NoPhone::Letters));
+        check("US", "1-800-FLOWERS", Err(NoPhone::Letters));
+        check("US", "+1 800 FLOWERS", Err(NoPhone::Letters));
+        check("MX", "\u{442}\u{435}\u{43b} 55 1234 5678", Err(NoPhone::Letters));
+        check("MX", "55 1234 5678 y 55 8765 4321", Err(NoPhone::Letters));
         check("MX", "none", Err(NoPhone::Other));
         check("", "none", Err(NoPhone::Other));
-        check("MX", "ann@example.com", Err(NoPhone::Other));
-        check("MX", "5.51235E+11", Err(NoPhone::Rounded));
-        check("MX", "5,51E+11", Err(NoPhone::Rounded));
-        check("MX", "55 1234 567", Err(NoPhone::NotOfItsCountry));
-        check("MX", "55 1234 56789", Err(NoPhone::NotOfItsCountry));
-        check("ES", "112", Err(NoPhone::NotOfItsCountry));
+        check("MX", "5215512345678@c.us", Err(NoPhone::Letters));
+
         check("ES", "+34 612 345 678 ext. 5", Err(NoPhone::Extension));
+        check("ES", "+34 612 345 678 x12", Err(NoPhone::Extension));
+        check("ES", "612 345 678 extension 12", Err(NoPhone::Extension));
+        check("ES", "612 345 678 #12", Err(NoPhone::Extension));
+        check("ES", "tel:+34-612-345-678;ext=12", Err(NoPhone::Extension));
+
+        check("", "tel:+52-55-1234-5678", Ok("+525512345678"));
+        check("MX", "TEL: 55 1234 5678", Ok("+525512345678"));
+        check("", "whatsapp:+5215512345678", Ok("+525512345678"));
+    }
+
+    #[test]
+    fn other_keyboards_have_other_digits_dashes_and_blanks() {
+        check("", "\u{ff0b}\u{ff15}\u{ff12}5512345678", Ok("+525512345678"));
+        check("", "\u{ff0b}52\u{2010}55\u{2013}1234\u{2212}5678", Ok("+525512345678"));
+        check("MX", "55\u{a0}1234\u{202f}56\u{2009}78", Ok("+525512345678"));
+        check("MX", "55\u{b7}1234\u{b7}5678", Ok("+525512345678"));
+        check("MX", "\u{202a}+52 55 1234 5678\u{202c}", Ok("+525512345678"));
+        check("MX", "55\u{ad}1234\u{200b}56\u{2060}78\u{feff}", Ok("+525512345678"));
+        check(
+            "EG",
+            "\u{660}\u{661}\u{660}\u{661}\u{662}\u{663}\u{664}\u{665}\u{666}\u{667}\u{668}",
+            Ok("+201012345678"),
+        );
+        check("", "\u{6f9}\u{6f8}", Err(NoPhone::NoCountry));
+        // Numbers that are no decimal digits.
+        check("MX", "55 1234 567\u{b2}", Err(NoPhone::Other));
+        check("MX", "55 1234 567\u{2466}", Err(NoPhone::Other));
+    }
+
+    #[test]
+    fn numbers_of_spreadsheets_are_whole_or_refused() {
+        for rounded in [
+            "5.51235E+11",
+            "5,51E+11",
+            "5.2155E12",
+            "5,2155e12",
+            "5E+12",
+            "5E12",
+            "5.2155E+012",
+            " 5.2E+11 ",
+            "+5.2E+11",
+        ] {
+            check("MX", rounded, Err(NoPhone::Rounded));
+            check("", rounded, Err(NoPhone::Rounded));
+        }
+        check("MX", "5512345678.0", Ok("+525512345678"));
+        check("MX", "5512345678,00", Ok("+525512345678"));
+        check("", "+525512345678.0", Ok("+525512345678"));
+        check("US", "4155552671.0", Ok("+14155552671"));
+        check("MX", "5,512,345,678", Ok("+525512345678"));
+        check("MX", "5.512.345.678", Ok("+525512345678"));
+        check("MX", "5,512,345,678.00", Ok("+525512345678"));
+        check("MX", "5.512.345.678,00", Ok("+525512345678"));
+        check("MX", "551234567.8", Err(NoPhone::Decimals));
+        check("MX", "5512345678.25", Err(NoPhone::Decimals));
+        check("MX", "55.1234.5678", Ok("+525512345678"));
+        check("ES", "61234567.8", Err(NoPhone::Decimals));
+    }
+
+    #[test]
+    fn one_cell_is_one_number() {
+        check("MX", "55 1234 5678 / 55 8765 4321", Err(NoPhone::Several));
+        check("MX", "5512345678;5587654321", Err(NoPhone::Several));
+        check("MX", "5512345678,5587654321", Err(NoPhone::Several));
+        check("MX", "5512345678\n5587654321", Err(NoPhone::Several));
+        check("", "+525512345678 +525587654321", Err(NoPhone::Several));
+        check("MX", "5512345678 5587654321", Err(NoPhone::Other));
+        check("ES", "612345678/600112233", Err(NoPhone::Several));
+        check("DE", "040 1234567/8", Err(NoPhone::Several));
+        check("DE", "02151/123456", Ok("+492151123456"));
+        check("DE", "+49 (0)2151/123456", Ok("+492151123456"));
+        check("FR", "06/12/34/56/78", Ok("+33612345678"));
+    }
+
+    #[test]
+    fn a_number_is_of_one_country() {
+        let check = |number: &str, country: &str, expected: bool| {
+            assert_eq!(is_of(number, country.parse().unwrap()), expected, "{number} {country}");
+        };
+        check("+525512345678", "MX", true);
+        check("+34612345678", "MX", false);
+        check("+14155552671", "US", true);
+        check("+14155552671", "CA", false);
+        check("+1", "US", false);
     }
 
     #[test]

@@ -6,27 +6,30 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::core::mapping::close::closest;
+use crate::core::mapping::date::is_zero_date;
 use crate::core::mapping::error::MappingError;
-use crate::core::mapping::parts::{Parts, Refusal, parted, tags, value};
+use crate::core::mapping::number::is_rounded;
+use crate::core::mapping::parts::{Parts, Refusal, bad_list, id_of, tags, value};
 use crate::core::mapping::path::Path;
-use crate::core::mapping::phone::Country;
+use crate::core::mapping::phone::{Country, ROUNDED};
 use crate::core::mapping::rules::{
     Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen, ValueType,
 };
 use crate::core::mapping::steps::{Unfit, apply, check, typed};
+use crate::core::mapping::tags::{BadList, tags_of};
 use crate::core::mapping::template::Template;
 use crate::core::mapping::words::Words;
 use crate::core::model::{ContactId, Value};
 use crate::core::nfc::nfc;
 use crate::core::record::Texts;
-use crate::core::text::{Text, trimmed};
+use crate::core::text::{Text, bare, visible};
 
 /// The columns of an input, in NFC; of an input without a header, nothing is known.
 pub(super) struct Header(Option<Vec<String>>);
 
 impl Header {
     pub(super) fn new(header: Option<&[Arc<str>]>) -> Self {
-        Self(header.map(|columns| columns.iter().map(|name| nfc(name).into_owned()).collect()))
+        Self(header.map(|columns| columns.iter().map(|name| visible(name).trim().to_owned()).collect()))
     }
 
     pub(super) const fn is_known(&self) -> bool {
@@ -50,15 +53,15 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    /// A cell's text without blanks around it, and nothing where a word stands for nothing.
+    /// A cell's text without blanks around it, and nothing where a word or a date of zeros stands for nothing.
     pub(super) fn clean<'a>(&self, text: &'a str) -> &'a str {
         let text = trim(text);
-        if self.nulls.have(text) { "" } else { text }
+        if self.nulls.have(text) || is_zero_date(text) { "" } else { text }
     }
 
     /// Whether a word that stands for nothing is all that there is.
     pub(super) fn is_null(&self, json: &Json) -> bool {
-        !self.nulls.is_empty() && json.as_str().is_some_and(|text| self.nulls.have(&nfc(trimmed(text))))
+        !self.nulls.is_empty() && json.as_str().is_some_and(|text| self.nulls.have(&nfc(bare(text))))
     }
 }
 
@@ -67,7 +70,7 @@ fn trim(text: &str) -> &str {
     match text.as_bytes() {
         [only] if only.is_ascii_graphic() => text,
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
-        _ => trimmed(text),
+        _ => bare(text),
     }
 }
 
@@ -88,7 +91,7 @@ struct Place {
 
 impl Place {
     fn new(rule: &str, column: &ColumnName, header: &Header) -> Result<Self, MappingError> {
-        let name = nfc(column.name.trim()).into_owned();
+        let name = visible(column.name.trim()).trim().to_owned();
         let at = header.columns().position(|known| *known == name);
         if header.is_known() && at.is_none() {
             return Err(MappingError::Missing {
@@ -177,7 +180,7 @@ impl Read {
         }
         let text = self.place.text(row, fixed)?;
         let id = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(&self.place.name, &unfit))?;
-        Ok(ContactId::new(id))
+        id_of(&self.place.name, bare(&id))
     }
 }
 
@@ -204,14 +207,14 @@ enum From {
 
 impl Filled {
     pub(super) fn new(rule: &FieldRule, header: &Header, match_fields: &[String]) -> Result<Self, MappingError> {
-        let name = Text::from(&*nfc(rule.name.trim()));
+        let name = Text::from(visible(rule.name.trim()).trim());
         if name.is_empty() {
             return Err(MappingError::Nameless { line: rule.line });
         }
         let said = format!("field `{name}`");
         let from = match &rule.origin {
             Origin::Column(column) => From::Column(Place::new(&said, column, header)?),
-            Origin::Constant(Value::Text(text)) => From::Constant(Value::Text((*nfc(trimmed(text))).into())),
+            Origin::Constant(Value::Text(text)) => From::Constant(Value::Text((*nfc(bare(text))).into())),
             Origin::Constant(value) => From::Constant(value.clone()),
             Origin::Template(template) => {
                 let column = |name: &str| ColumnName { name: name.to_owned(), line: rule.line };
@@ -317,14 +320,22 @@ impl Filled {
             From::Template(template, places) => {
                 let values: Vec<_> = places.iter().map(|place| place.text(row, fixed)).collect::<Result<_, _>>()?;
                 let filled = template.fill(values.into_iter());
-                Cow::Owned(nfc(trimmed(&filled)).into_owned())
+                Cow::Owned(nfc(bare(&filled)).into_owned())
             }
         };
+        if self.matched.is_some() && is_rounded(&text) {
+            return Err(Refusal::unfit(self.label(), &rounded_match()));
+        }
         let text = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
-        let text = trimmed(&text);
+        let text = bare(&text);
         // A step may take a sign apart that was one.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
     }
+}
+
+/// Why a match value that a spreadsheet has rounded is none.
+pub(super) fn rounded_match() -> Unfit {
+    Unfit { expected: "a value (match field)".to_owned(), found: ROUNDED }
 }
 
 /// Tags that a rule gives.
@@ -344,7 +355,7 @@ enum TagsFrom {
 
 impl Tagged {
     pub(super) fn new(rule: &TagRule, header: &Header) -> Result<Self, MappingError> {
-        let clean = |text: &String| nfc(text.trim()).into_owned();
+        let clean = |text: &String| visible(bare(text)).into_owned();
         let from = match &rule.origin {
             TagOrigin::Column { column, separators, except } => TagsFrom::Column {
                 place: Place::new("tags", column, header)?,
@@ -397,7 +408,8 @@ impl Tagged {
             TagsFrom::Column { place, separators, except } => match place.cell(row) {
                 Cell::Text(text) => {
                     let text = fixed.text(text);
-                    parted(&text, separators).filter(|tag| !except.have(tag)).for_each(put);
+                    let tags = tags_of(&text, separators).map_err(|BadList| bad_list(&place.name))?;
+                    tags.iter().filter(|tag| !except.have(tag)).for_each(|tag| put(tag));
                 }
                 Cell::Json(json) => {
                     tags(&place.name, json)?.iter().filter(|tag| !except.have(tag)).for_each(|tag| put(tag));
@@ -457,7 +469,7 @@ mod tests {
         for length in 0..6 {
             for _ in 0..2_000 {
                 let text: String = (0..length).map(|_| *chance.choice(&signs).unwrap()).collect();
-                assert_eq!(trim(&text), trimmed(&text), "{text:?}");
+                assert_eq!(trim(&text), bare(&text), "{text:?}");
             }
         }
     }

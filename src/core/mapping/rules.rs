@@ -1,6 +1,7 @@
 //! What a mapping says, as plain values: a configuration file is one way to write it down.
 
 pub use crate::core::mapping::date::{BadDateForm, DateForm};
+pub use crate::core::mapping::number::DecimalMark;
 pub use crate::core::mapping::pattern::{BadPattern, Pattern};
 pub use crate::core::mapping::phone::{Country, UnknownCountry};
 pub use crate::core::mapping::template::{BadTemplate, Template};
@@ -104,15 +105,21 @@ pub enum Step {
     Upper,
     /// One space in place of each run of blanks.
     CollapseSpaces,
-    /// Digits alone.
+    /// Digits alone. Decimals of zeros are none, and a number in scientific notation sets the row aside.
     Digits,
     /// What stands before the first of these separators.
     First(String),
     /// A phone number as `+` and digits (E.164). A number without a country code is taken for one of this country, or of
-    /// the rules' own; a number that cannot exist sets the row aside.
+    /// the rules' own; a number that cannot exist, or has letters, sets the row aside.
     E164(Option<Country>),
-    /// A date in one of these forms, as ISO 8601. What is no date sets the row aside.
+    /// A date in one of these forms, as ISO 8601. What is no date sets the row aside, and what programs write where they
+    /// have none (`0000-00-00`, `1900-01-00`) is no value.
     Date(Vec<DateForm>),
+    /// A decimal number, with a point before its decimals and nothing between its thousands. `None`: each
+    /// text shows its own decimal mark, and an ambiguous text sets the row aside.
+    Decimal(Option<DecimalMark>),
+    /// This text before it, also where it begins with it already.
+    Prefix(String),
     /// Another value for each word of a table. What is not in it stays as it is.
     Table(Table),
     /// This text where there is none.

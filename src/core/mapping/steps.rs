@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 
 use crate::core::decimal::Decimal;
 use crate::core::mapping::date::{DateForm, NoDate, iso};
-use crate::core::mapping::phone::{Country, e164};
+use crate::core::mapping::number::{DecimalMark, Fraction, NoDecimal, decimal, is_scientific, without_fraction};
+use crate::core::mapping::phone::{Country, ROUNDED, digits_of, e164};
 use crate::core::mapping::rules::{Accept, FALSE, Step, TRUE, ValueType, Words};
 use crate::core::model::Value;
+use crate::core::text::is_invisible;
 
 /// What a text should have been, and what it was instead. It does not repeat the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ fn one<'a>(step: &Step, country: Option<Country>, text: Cow<'a, str>) -> Result<
             | Step::First(_)
             | Step::E164(_)
             | Step::Date(_)
+            | Step::Decimal(_)
+            | Step::Prefix(_)
             | Step::Table(_)
             | Step::Null(_) => text,
         });
@@ -42,9 +46,7 @@ fn one<'a>(step: &Step, country: Option<Country>, text: Cow<'a, str>) -> Result<
         Step::Lower => changed(text, |sign| !sign.is_lowercase(), str::to_lowercase),
         Step::Upper => changed(text, |sign| !sign.is_uppercase(), str::to_uppercase),
         Step::CollapseSpaces => collapsed(text),
-        Step::Digits => {
-            changed(text, |sign| !sign.is_ascii_digit(), |text| text.chars().filter(char::is_ascii_digit).collect())
-        }
+        Step::Digits => changed(digits_expected(text)?, |sign| !sign.is_ascii_digit(), digits_of),
         Step::First(separator) => {
             let first = text.split(separator.as_str()).map(str::trim).find(|part| !part.is_empty());
             first.map_or(Cow::Borrowed(""), |first| Cow::Owned(first.to_owned()))
@@ -54,6 +56,8 @@ fn one<'a>(step: &Step, country: Option<Country>, text: Cow<'a, str>) -> Result<
             Cow::Owned(e164(&text, country).map_err(|no| Unfit { expected: phone_of(country), found: no.found() })?)
         }
         Step::Date(forms) => Cow::Owned(date(forms, &text)?),
+        Step::Decimal(mark) => Cow::Owned(decimal(&text, *mark).map_err(|no| no_decimal(no, *mark))?),
+        Step::Prefix(prefix) => Cow::Owned([prefix.as_str(), &text].concat()),
         Step::Table(table) => match table.value(&text) {
             Some(value) => Cow::Owned(value.to_owned()),
             None => text,
@@ -117,17 +121,50 @@ fn phone_of(country: Option<Country>) -> String {
     }
 }
 
+// The text without decimals, which are no digits of a phone or of an id.
+fn digits_expected(text: Cow<'_, str>) -> Result<Cow<'_, str>, Unfit> {
+    if is_scientific(text.trim()) {
+        return Err(Unfit { expected: "digits".to_owned(), found: ROUNDED });
+    }
+    Ok(match without_fraction(&text) {
+        Fraction::None(whole) if whole.len() < text.len() => Cow::Owned(whole.into_owned()),
+        Fraction::None(_) | Fraction::Some => text,
+    })
+}
+
+fn no_decimal(no: NoDecimal, mark: Option<DecimalMark>) -> Unfit {
+    let expected = match mark {
+        Some(mark) => format!("a number with `{}` before its decimals", mark.character()),
+        None => "a number".to_owned(),
+    };
+    let found = match no {
+        NoDecimal::Other => "something else",
+        NoDecimal::Rounded => ROUNDED,
+        NoDecimal::Ambiguous => {
+            "one whose `.` or `,` may separate thousands or decimals (write { decimal = \",\" } or { decimal = \".\" })"
+        }
+    };
+    Unfit { expected, found }
+}
+
 // Of several forms, one that has the day but not in the calendar says more than those that are written otherwise.
 fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
     let mut found = "another form";
+    // Some programs put direction marks between the numbers of a date.
+    let text: Cow<'_, str> = if text.contains(is_invisible) {
+        Cow::Owned(text.chars().filter(|sign| !is_invisible(*sign)).collect())
+    } else {
+        Cow::Borrowed(text)
+    };
     for form in forms {
-        match form.read(text) {
+        match form.read(text.trim()) {
             Ok(date) => return Ok(date),
+            Err(NoDate::NoValue) => return Ok(String::new()),
             Err(NoDate::OtherForm) => {}
             Err(NoDate::NotInCalendar) => found = "a day or a time that there is not",
         }
     }
-    if let Some(date) = iso(text) {
+    if let Some(date) = iso(text.trim()) {
         return Ok(date.to_owned());
     }
     let forms: Vec<String> = forms.iter().map(|form| format!("`{form}`")).collect();
@@ -188,6 +225,10 @@ mod tests {
         check(&[Step::CollapseSpaces], "a \t b\u{a0}c", "a b c");
         check(&[Step::CollapseSpaces], "a b c", "a b c");
         check(&[Step::Digits], "+52 (55) a1", "52551");
+        check(&[Step::Digits], "1711234567.0", "1711234567");
+        check(&[Step::Digits], "1,711,234,567.00", "1711234567");
+        check(&[Step::Digits], "\u{ff15}\u{ff15} \u{661}\u{662}", "5512");
+        check(&[Step::Digits], "52", "52");
         check(&[Step::First(":::".into())], "a b ::: c", "a b");
         check(&[Step::First(":::".into())], " ::: c", "c");
         check(&[Step::First(";".into())], ";;", "");
@@ -198,6 +239,18 @@ mod tests {
         // A cell of a sheet that is a date is ISO 8601 when it is read.
         check(&[forms(&["DD/MM/YYYY"])], "2024-03-05", "2024-03-05");
         check(&[forms(&["D/M/YYYY HH:mm"])], "2024-03-05T14:30:00", "2024-03-05T14:30:00");
+        check(&[forms(&["DD/MM/YYYY"])], "\u{200e}05\u{200e}/\u{200e}03\u{200e}/\u{200e}2024", "2024-03-05");
+        check(&[forms(&["DD/MM/YYYY"])], "00/00/0000", "");
+        check(&[forms(&["DD/MM/YYYY", "YYYY-MM-DD"]), Step::Default("x".into())], "1900-01-00", "x");
+        check(&[Step::Decimal(None)], "0,50", "0.50");
+        check(&[Step::Decimal(Some(DecimalMark::Comma))], "1.234", "1234");
+        check(&[Step::Prefix("521".into())], "5512345678", "5215512345678");
+        check(&[Step::Prefix("crm: ".into())], "a", "crm: a");
+        check(
+            &[Step::E164(None), Step::First("+52".into()), Step::Prefix("521".into())],
+            "044 55 1234 5678",
+            "5215512345678",
+        );
         check(&[table(&[("S", "yes"), ("N", "")])], "s", "yes");
         check(&[table(&[("S", "yes"), ("N", "")])], "n", "");
         check(&[table(&[("S", "yes")])], "other", "other");
@@ -218,9 +271,15 @@ mod tests {
 
     #[test]
     fn a_blank_stays_blank() {
-        for step in
-            [Step::E164(None), forms(&["DD/MM/YYYY"]), table(&[("a", "b")]), Step::Digits, Step::First("a".into())]
-        {
+        for step in [
+            Step::E164(None),
+            forms(&["DD/MM/YYYY"]),
+            table(&[("a", "b")]),
+            Step::Digits,
+            Step::First("a".into()),
+            Step::Decimal(None),
+            Step::Prefix("a".into()),
+        ] {
             check(&[step], "", "");
         }
     }
@@ -231,6 +290,27 @@ mod tests {
             &[Step::E164(None)],
             "55",
             "expected a phone number of MX, or one with its country code, found one that its country does not have",
+        );
+        let rounded = "found a number that a spreadsheet has rounded, such as 5.2E+11 (export the column as text)";
+        for text in ["5.2155E+12", "5,2155E+12", "5.2E12", "5E12"] {
+            check(&[Step::Digits], text, &format!("expected digits, {rounded}"));
+            check(
+                &[Step::E164(None)],
+                text,
+                &format!("expected a phone number of MX, or one with its country code, {rounded}"),
+            );
+            check(&[Step::Decimal(None)], text, &format!("expected a number, {rounded}"));
+        }
+        check(
+            &[Step::Decimal(Some(DecimalMark::Comma))],
+            "x",
+            "expected a number with `,` before its decimals, found something else",
+        );
+        check(
+            &[Step::Decimal(None)],
+            "1.234",
+            "expected a number, found one whose `.` or `,` may separate thousands or decimals (write { decimal = \",\" } \
+             or { decimal = \".\" })",
         );
         check(&[forms(&["DD/MM/YYYY"])], "5/3/24", "expected a date written `DD/MM/YYYY`, found another form");
         check(

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::rules::*;
 use super::*;
 use crate::core::model::{Key, Value};
+use crate::core::nfc::nfc;
 
 fn header(columns: &[&str]) -> Vec<Arc<str>> {
     columns.iter().map(|column| Arc::from(*column)).collect()
@@ -286,6 +287,128 @@ fn text_is_in_one_form_with_and_without_rules() {
     assert_eq!(jsonl(row, &["phone"], Mode::Upsert), "phone=1; phone=\"1\" \u{e9}=\"\u{e9}\" +\u{e9}");
     let rules = only(vec![field("phone", "phone"), field("e\u{301}", "\u{e9}")]);
     assert_eq!(object(&rules, r#"{"phone":"1","e\u0301":"e\u0301"}"#), "phone=1; phone=\"1\" \u{e9}=\"\u{e9}\"");
+}
+
+#[test]
+fn a_rounded_number_tells_no_contact_from_another() {
+    let found = "found a number that a spreadsheet has rounded, such as 5.2E+11 (export the column as text)";
+    let of_match = |column: &str| format!("[{column}] expected a value (match field), {found}");
+    for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
+        for text in ["5.2155E+12", "5,2155E+12", " 5.2155e+12", "5.2E12", "5E+12"] {
+            assert_eq!(csv(&[("phone", text), ("a", "x")], &["phone"], mode), of_match("phone"), "{text} {mode:?}");
+            assert_eq!(
+                csv(&[("email", "a@x"), ("phone", text)], &["email", "phone"], mode),
+                of_match("phone"),
+                "{text}"
+            );
+            let object = format!(r#"{{"phone":"{text}","a":"x"}}"#);
+            assert_eq!(jsonl(&object, &["phone"], mode), of_match("phone"), "{text} {mode:?}");
+            let id = format!("[contact_id] expected an id, {found}");
+            assert_eq!(csv(&[("contact_id", text), ("a", "x")], &[], mode), id, "{text} {mode:?}");
+        }
+    }
+    // By a rule, whatever its steps make of it.
+    for steps in [vec![], vec![Step::Lower], vec![Step::Prefix("x".into())], vec![Step::First("E".into())]] {
+        let rules = only(vec![FieldRule { steps, ..field("phone", "Tel") }]);
+        assert_eq!(texts(&rules, &[("Tel", "5.2155E+12")]), of_match("Tel"), "{rules:?}");
+    }
+    // An id of a CRM, and a field that is no match field.
+    assert_eq!(
+        csv(&[("crm", "12E5"), ("sum", "5.2E+12")], &["crm"], Mode::Upsert),
+        r#"crm=12E5; crm="12E5" sum="5.2E+12""#
+    );
+    assert_eq!(csv(&[("crm", "1E5"), ("phone", "")], &["crm"], Mode::Upsert), r#"crm=1E5; crm="1E5""#);
+}
+
+#[test]
+fn invisible_characters_make_no_other_contact() {
+    for sign in
+        ["\u{200b}", "\u{2060}", "\u{feff}", "\u{ad}", "\u{202a}", "\u{202e}", "\u{2066}", "\u{61c}", "\u{200d}"]
+    {
+        let around = |text: &str| format!("{sign}{text} {sign}");
+        let inside = |text: &str| around(&format!("{}{sign}{}", &text[..2], &text[2..]));
+        let (phone, name, tag, id) = (inside("+521"), around("Ann"), inside("vip"), inside("789"));
+        let cells = [("phone", phone.as_str()), ("name", &name), ("tags", &tag), ("contact_id", &id)];
+        assert_eq!(
+            csv(&cells, &["phone"], Mode::Upsert),
+            r#"phone=+521; id:789 phone="+521" name="Ann" +vip"#,
+            "{sign:?}"
+        );
+        let object = format!(
+            r#"{{"{}":"{phone}","name":"{name}","tags":["{tag}"],"contact_id":"{id}"}}"#,
+            inside("phone").replace(' ', "")
+        );
+        assert_eq!(
+            jsonl(&object, &["phone"], Mode::Upsert),
+            r#"phone=+521; id:789 phone="+521" name="Ann" +vip"#,
+            "{sign:?}"
+        );
+        // In names of columns, in those of the rules, and in match fields.
+        let columns = [inside("Tel"), around("Tags")];
+        let cells = [(columns[0].as_str(), phone.as_str()), (&columns[1], &tag)];
+        let phone = FieldRule { steps: vec![Step::Lower], ..field(&around("phone"), "Tel") };
+        let tags = TagOrigin::Column { column: "Tags".into(), separators: names(&[";"]), except: Words::default() };
+        let tags = vec![TagRule { origin: tags, prefix: String::new(), remove: false }];
+        let rules = Rules { matches: names(&["phone"]), tags, ..only(vec![phone]) };
+        assert_eq!(texts(&rules, &cells), r#"phone=+521; phone="+521" +vip"#, "{sign:?}");
+        assert_eq!(csv(&cells[..1], &["Tel"], Mode::Upsert), r#"Tel=+521; Tel="+521""#, "{sign:?}");
+        // Nothing else is nothing.
+        let cells = [("phone", "1"), ("a", sign), ("tags", sign), ("contact_id", sign)];
+        assert_eq!(csv(&cells, &["phone"], Mode::Upsert), r#"phone=1; phone="1""#, "{sign:?}");
+    }
+    // Inside other values they may mean something.
+    let cells = [("phone", "1"), ("name", "\u{645}\u{6cc}\u{200c}\u{62e}")];
+    assert_eq!(csv(&cells, &["phone"], Mode::Upsert), "phone=1; phone=\"1\" name=\"\u{645}\u{6cc}\u{200c}\u{62e}\"");
+}
+
+#[test]
+fn a_date_of_zeros_is_no_value() {
+    let cells = |date| [("phone", "1"), ("born", date)];
+    for date in ["0000-00-00", "0/0/00", "00/00/0000", "0000-00-00 00:00:00"] {
+        assert_eq!(csv(&cells(date), &["phone"], Mode::Upsert), r#"phone=1; phone="1""#, "{date}");
+        let object = format!(r#"{{"phone":"1","born":"{date}"}}"#);
+        assert_eq!(jsonl(&object, &["phone"], Mode::Upsert), r#"phone=1; phone="1""#, "{date}");
+    }
+    let born = |steps, blank| only(vec![field("phone", "phone"), FieldRule { steps, blank, ..field("born", "born") }]);
+    let forms = || vec![Step::Date(vec!["YYYY-MM-DD".parse().unwrap(), "M/D/YYYY".parse().unwrap()])];
+    for date in ["0000-00-00", "0/0/00", "1900-01-00", "1/0/1900", "0001-01-01", "12/30/1899"] {
+        assert_eq!(texts(&born(forms(), Blank::Keep), &cells(date)), r#"phone=1; phone="1""#, "{date}");
+        assert_eq!(texts(&born(forms(), Blank::Clear), &cells(date)), r#"phone=1; phone="1" born="""#, "{date}");
+    }
+    assert_eq!(
+        csv(&[("phone", "1"), ("version", "0.0.0")], &["phone"], Mode::Upsert),
+        r#"phone=1; phone="1" version="0.0.0""#
+    );
+}
+
+#[test]
+fn tags_that_cannot_be_read_set_the_row_aside() {
+    let bad = "expected tags, found a list with quotes, brackets or braces that cannot be read";
+    let check = |tags: &str, expected: &str| {
+        let expected = match expected {
+            "bad" => bad.to_owned(),
+            tags => format!("phone=1; phone=\"1\"{tags}"),
+        };
+        let at = |column: &str| if expected == bad { format!("[{column}] {bad}") } else { expected.clone() };
+        assert_eq!(csv(&[("phone", "1"), ("tags", tags)], &["phone"], Mode::Upsert), at("tags"), "{tags}");
+        let removed = csv(&[("phone", "1"), ("remove_tags", tags)], &["phone"], Mode::Upsert);
+        assert_eq!(removed.replace(" -", " +"), at("remove_tags"), "{tags}");
+        let object = serde_json::json!({ "phone": "1", "tags": tags }).to_string();
+        assert_eq!(jsonl(&object, &["phone"], Mode::Upsert), at("tags"), "{tags}");
+        let origin =
+            TagOrigin::Column { column: "E".into(), separators: names(&[",", ";"]), except: Words::new(["x"]) };
+        let rule = TagRule { origin, prefix: String::new(), remove: false };
+        let rules = Rules { tags: vec![rule], ..only(vec![field("phone", "phone")]) };
+        assert_eq!(texts(&rules, &[("phone", "1"), ("E", tags)]), at("E"), "{tags}");
+    };
+    check(r#""VIP","Big, spender""#, " +VIP +Big, spender");
+    check(r#"["VIP"]"#, " +VIP");
+    check("[]", "");
+    check("['VIP', 'Lead']", " +VIP +Lead");
+    check(r#"{VIP,"Big spender"}"#, " +VIP +Big spender");
+    check(r#"["VIP""#, "bad");
+    check(r#"[["VIP"]]"#, "bad");
+    check(r#""VIP"#, "bad");
 }
 
 #[test]
@@ -646,6 +769,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         Step::E164("MX".parse().ok()),
         Step::E164("AR".parse().ok()),
         Step::Date(vec!["D/M/YYYY".parse().unwrap(), "YYYY-MM-DD h:mm A".parse().unwrap()]),
+        Step::Decimal(None),
+        Step::Decimal(Some(DecimalMark::Comma)),
+        Step::Prefix("521".into()),
         Step::Default("x".into()),
         Step::Null(Words::new(["-", "N/A"])),
     ])

@@ -88,3 +88,10 @@ CREATE TABLE turns (
     key     TEXT NOT NULL,
     row     INTEGER NOT NULL    -- its place in that run's input, when the key is not pending any more
 ) WITHOUT ROWID;
+
+-- The columns that the inputs of each source had so far: a further one is new.
+CREATE TABLE columns (
+    source TEXT NOT NULL,       -- the channel, or the column that names the channel of each row
+    name   TEXT NOT NULL,
+    PRIMARY KEY (source, name)
+) WITHOUT ROWID;

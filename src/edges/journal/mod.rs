@@ -9,6 +9,7 @@ mod rows;
 mod sending;
 mod store;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -169,6 +170,24 @@ impl Journal {
             store.forget_waits(&window)?;
             store.set_learnt_limit(&window, None, Timestamp::default())
         })
+    }
+
+    /// The columns that the inputs of a source had in the runs so far; none before the first one.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn columns_of(&self, source: &str) -> Result<BTreeSet<String>, JournalError> {
+        let source = source.to_owned();
+        self.ask_blocking(move |store| store.columns_of(&source))
+    }
+
+    /// Adds columns to those that the inputs of a source had.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn add_columns(&self, source: &str, names: Vec<String>) -> Result<(), JournalError> {
+        let source = source.to_owned();
+        self.ask_blocking(move |store| store.add_columns(&source, &names))
     }
 
     /// A key of the channel's known contacts that none of these match fields gives, if there is one.

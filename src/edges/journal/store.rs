@@ -1,6 +1,7 @@
 //! The SQL: the file and its schema here, what is asked of it in the modules below. Every function runs within a
 //! transaction that its caller begins and ends.
 
+mod columns;
 mod history;
 mod kept;
 mod listing;
@@ -31,13 +32,14 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
 
 /// What brings a file of an earlier version to the next one, from version 1 on.
-const UPGRADES: [&str; 2] = [include_str!("upgrade_1.sql"), include_str!("upgrade_2.sql")];
+const UPGRADES: [&str; 3] =
+    [include_str!("upgrade_1.sql"), include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql")];
 
 /// How long another process may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,9 +1,10 @@
 //! The columns of an input with a header: their names, and the places of the cells that have one.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::from_utf8;
 use std::sync::Arc;
+
+use crate::core::text::visible;
 
 use super::SourceFault;
 use crate::core::record::Texts;
@@ -169,22 +170,6 @@ const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, f
 
 const INCOMPLETE: &str = "expected the cells that this row lacked, found blank ones: complete the row, or clear its \
                           `_reason` when it is right";
-
-/// A name without characters that nobody sees, which change what it is equal to: zero-width spaces, soft hyphens, byte
-/// order marks and marks of direction.
-fn visible(name: &str) -> Cow<'_, str> {
-    const fn is_invisible(sign: char) -> bool {
-        matches!(
-            sign,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-                | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-        )
-    }
-    if name.is_ascii() || !name.contains(is_invisible) {
-        return Cow::Borrowed(name);
-    }
-    Cow::Owned(name.chars().filter(|sign| !is_invisible(*sign)).collect())
-}
 
 #[cfg(test)]
 mod tests {

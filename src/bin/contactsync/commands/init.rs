@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use contactsync::{CountryGuess, Guess, Input, Meaning, Source, guess};
+use contactsync::{ColumnGuess, CountryGuess, Guess, Input, Meaning, Source, guess};
 
 use crate::args::InitArgs;
 use crate::commands::bring::quoted;
@@ -80,6 +80,13 @@ fn say(guess: &Guess, args: &InitArgs, path: &Path, voice: &Voice) -> Result<(),
         voice.say(
             Level::Warning,
             "no column is a phone, an e-mail address or an id that tells contacts apart: say `match` in the file before a plan",
+        );
+    }
+    for column in guess.columns.iter().filter(|column| column.rounded > 0) {
+        let ColumnGuess { name, rounded, filled, .. } = column;
+        voice.say(
+            Level::Warning,
+            &format!("{rounded} of {filled} values of `{name}` are rounded numbers, such as 5.2E+11: export the column as text"),
         );
     }
     if let CountryGuess::Missing { likely, .. } = guess.country {

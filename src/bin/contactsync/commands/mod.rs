@@ -6,6 +6,7 @@ pub mod check;
 pub mod demo;
 pub mod init;
 mod lists;
+mod new_columns;
 mod place;
 pub mod plan;
 mod remark;

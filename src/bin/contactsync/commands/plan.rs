@@ -10,6 +10,7 @@ use contactsync::{
 
 use crate::args::PlanArgs;
 use crate::commands::beside::WITHOUT_CHANNEL;
+use crate::commands::new_columns::NewColumns;
 use crate::commands::place::hold_to_url;
 use crate::commands::remark::Remark;
 use crate::commands::side_by_side::{Load, outlooks};
@@ -31,6 +32,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
     let journal = Journal::dry(&path)?;
+    NewColumns::named(&source, &mapping, &channels, &journal, voice)?;
     for channel in channels.here() {
         if let Some(url) = channel.url.as_ref().filter(|_| !args.connection.moved) {
             hold_to_url(&journal, &path, &channel.name, url, false)?;

@@ -10,6 +10,7 @@ use crate::args::SyncArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
+use crate::commands::new_columns::NewColumns;
 use crate::commands::place::{Place, Ready};
 use crate::commands::remark::Remark;
 use crate::commands::runtime;
@@ -58,6 +59,8 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
     let claims = claim(&lists, &others)?;
 
+    let new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
+
     let stop = Stop::default();
     let reading = Arc::new(AtomicBool::new(true));
     signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
@@ -76,6 +79,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let intake = Intake { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
     let planned = plan(&place.journal, source, &mapping, routes, intake, &progress, &stop)?;
     remark.in_the_end(voice);
+    new_columns.remember(&place.journal)?;
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
     reading.store(false, Ordering::Release);
     progress.read_to_the_end(planned.left_out);

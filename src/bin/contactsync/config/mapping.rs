@@ -13,6 +13,7 @@
 //! full_name = { template = "{Nombre} {Apellidos}", transform = ["collapse_spaces"] }
 //! born = { column = "Nacimiento", transform = [{ date = "DD/MM/YYYY" }], blank = "clear" }
 //! plan = { column = "Plan", transform = [{ table = { B = "basic" } }, { default = "none" }], accept = ["basic", "none"] }
+//! sum = { column = "Saldo", transform = [{ decimal = "," }, { prefix = "EUR " }] }
 //! zip = { column = "CP", transform = [{ null = "?" }, { first = ";" }], pattern = "[0-9]{5}" }
 //! source = { constant = "crm" }
 //! points = { column = "Puntos", type = "number" }   # sent as a JSON number; or "boolean". Without it: as a string
@@ -32,8 +33,8 @@
 //! ```
 
 use contactsync::rules::{
-    Accept, BadDateForm, BadPattern, BadTemplate, Blank, ColumnName, Country, DateForm, FieldRule, IdRule, Origin,
-    Pattern, Rules, Step, TAG_SEPARATORS, Table as WordTable, TagOrigin, TagRule, TakeRule, TakeWhen, Template,
+    Accept, BadDateForm, BadPattern, BadTemplate, Blank, ColumnName, Country, DateForm, DecimalMark, FieldRule, IdRule,
+    Origin, Pattern, Rules, Step, TAG_SEPARATORS, Table as WordTable, TagOrigin, TagRule, TakeRule, TakeWhen, Template,
     UnknownCountry, Unmapped, ValueType, Words, YES,
 };
 
@@ -44,17 +45,18 @@ use super::table::Table;
 use super::value;
 
 /// Steps that are said by their name alone.
-const NAMED_STEPS: [(&str, Step); 6] = [
+const NAMED_STEPS: [(&str, Step); 7] = [
     ("trim", Step::Trim),
     ("lower", Step::Lower),
     ("upper", Step::Upper),
     ("collapse_spaces", Step::CollapseSpaces),
     ("digits", Step::Digits),
     ("e164", Step::E164(None)),
+    ("decimal", Step::Decimal(None)),
 ];
 
 /// Steps that say more, in braces.
-const TABLE_STEPS: [&str; 5] = ["date", "table", "default", "null", "first"];
+const TABLE_STEPS: [&str; 6] = ["date", "table", "default", "null", "first", "prefix"];
 
 /// The JSON types in which a field can be sent.
 const VALUE_TYPES: [(&str, ValueType); 3] =
@@ -202,6 +204,8 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
                 table.text("default")?.map(|said| Step::Default(said.value)),
                 table.item("null").map(words).transpose()?.map(Step::Null),
                 table.text("first")?.map(|said| Step::First(said.value)),
+                table.parsed("decimal", decimal_mark)?.map(|said| Step::Decimal(Some(said.value))),
+                table.text("prefix")?.map(|said| Step::Prefix(said.value)),
             ];
             table.finish()?;
             let mut steps = steps.into_iter().flatten();
@@ -218,6 +222,14 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
 
 fn country(text: &str) -> Result<Country, String> {
     text.parse().map_err(in_words::<UnknownCountry>)
+}
+
+fn decimal_mark(text: &str) -> Result<DecimalMark, String> {
+    match text {
+        "." => Ok(DecimalMark::Point),
+        "," => Ok(DecimalMark::Comma),
+        _ => Err("expected \",\" or \".\", found another text".to_owned()),
+    }
 }
 
 fn dates(item: Item<'_>) -> Result<Step, ConfigError> {

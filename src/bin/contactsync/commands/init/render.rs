@@ -52,6 +52,9 @@ fn keys_of_all(guess: &Guess, options: &SourceLayer) -> String {
             for chosen in chosen {
                 let _ = writeln!(text, "# {}: {}", string(&chosen.field), chosen.why);
             }
+            if chosen.len() > 1 {
+                text.push_str(SEVERAL_MATCHES);
+            }
             let fields: Vec<String> = chosen.iter().map(|chosen| string(&chosen.field)).collect();
             let _ = match fields.as_slice() {
                 [only] => writeln!(text, "match = {only}"),
@@ -63,7 +66,7 @@ fn keys_of_all(guess: &Guess, options: &SourceLayer) -> String {
         let _ = writeln!(text, "\n# {}\nid = {}", reason(id), string(&id.name));
     }
     text.push_str(&country(guess));
-    text.push_str(&unmapped(guess));
+    text.push_str(UNMAPPED);
     text.push_str(&reading(options));
     text
 }
@@ -90,20 +93,16 @@ fn country(guess: &Guess) -> String {
     }
 }
 
-// Columns that no rule names can only be sent when none of them is to stay at home, or has the name of a field.
-fn unmapped(guess: &Guess) -> String {
-    let is_to_stay = |column: &ColumnGuess| match column.meaning {
-        Meaning::LeftOut => true,
-        Meaning::Blank => guess.columns.iter().any(|other| other.field() == Some(&column.name)),
-        Meaning::Field { .. } | Meaning::Tags { .. } | Meaning::Flag { .. } | Meaning::PlatformId => false,
-    };
-    if guess.columns.iter().any(is_to_stay) {
-        "\n# Columns that are not named below are left out. \"send\" makes each a field of its own name.\nunmapped = \"ignore\"\n"
-            .into()
-    } else {
-        "\n# Columns that are not named below are fields of their own name. \"ignore\" leaves them out.\nunmapped = \"send\"\n".into()
-    }
-}
+/// What several match fields cost.
+const SEVERAL_MATCHES: &str = "\
+# A contact that the journal does not know is searched for by each field in turn until one finds it, so a new contact takes\n\
+# one call more for each field after the first; a known contact takes none. A contact that one field finds, but that has\n\
+# another value in a field before it, is a conflict: its row is rejected, as is the second of two rows that differ in the\n\
+# first field and share another. Each field must exist on the platform.\n";
+
+/// A column that a later export has besides these is named by `plan` and by `sync`, and sent only once it is mapped.
+const UNMAPPED: &str = "\n# Columns that are not named below are left out. \"send\" makes each a field of its own name.\n\
+                        unmapped = \"ignore\"\n";
 
 fn reading(options: &SourceLayer) -> String {
     let SourceLayer { format, delimiter, encoding, skip_lines, no_header, sheet } = options;
@@ -161,7 +160,14 @@ fn step(made: &Made) -> String {
     match made {
         Made::First(separator) => format!("{{ first = {} }}", string(separator)),
         Made::E164 => "\"e164\"".into(),
-        Made::Date(form) => format!("{{ date = {} }}", string(form)),
+        Made::Lower => "\"lower\"".into(),
+        Made::Date(forms) => match forms.as_slice() {
+            [form] => format!("{{ date = {} }}", string(form)),
+            forms => {
+                let forms: Vec<String> = forms.iter().map(|form| string(form)).collect();
+                format!("{{ date = [{}] }}", forms.join(", "))
+            }
+        },
     }
 }
 

@@ -39,6 +39,7 @@ fn every_rule_of_a_field_can_be_said() {
         points = { column = "Puntos", type = "number" }
         active = { constant = 1, type = "boolean" }
         note = { column = "Nota", type = "text" }
+        sum = { column = "S", transform = ["decimal", { decimal = "," }, { decimal = "." }, { prefix = "EUR " }] }
         "#,
     )
     .unwrap();
@@ -84,6 +85,15 @@ fn every_rule_of_a_field_can_be_said() {
                 ..field("active", 18)
             },
             of("note", "Nota", 19),
+            FieldRule {
+                steps: vec![
+                    Step::Decimal(None),
+                    Step::Decimal(Some(DecimalMark::Comma)),
+                    Step::Decimal(Some(DecimalMark::Point)),
+                    Step::Prefix("EUR ".into()),
+                ],
+                ..of("sum", "S", 20)
+            },
         ],
         unmapped: Unmapped::Refuse,
         nulls: Words::new(["N/A", "-"]),
@@ -237,7 +247,7 @@ fn a_mistake_in_a_step_is_told_in_one_line() {
         let text = format!("[fields]\nphone = {{ column = \"a\", transform = [{step}] }}\n");
         check(&text, &format!("2: key {expected}"));
     };
-    let named = "expected one of trim, lower, upper, collapse_spaces, digits, e164, found another text";
+    let named = "expected one of trim, lower, upper, collapse_spaces, digits, e164, decimal, found another text";
     step("\"uper\"", &format!("`transform`: {named}; did you mean `upper`?"));
     step("5", "`transform`: expected a step such as \"lower\" or { e164 = \"MX\" }, found a whole number");
     step("{}", "`transform`: expected a step such as { e164 = \"MX\" }, found empty braces");
@@ -252,6 +262,8 @@ fn a_mistake_in_a_step_is_told_in_one_line() {
         "{ table = { s = \"1\", S = \"2\" } }",
         "`table`: expected each word once, found `S` twice (capitals do not count)",
     );
+    step("{ decimal = \";\" }", "`decimal`: expected \",\" or \".\", found another text");
+    step("{ prefix = \"\" }", "`prefix`: expected a text, found an empty one");
     step("{ tabel = { s = \"1\" } }", "`tabel`: expected a key that contactsync knows; did you mean `table`?");
     // Of a list over several lines, the place is that of the step.
     check(

@@ -1,0 +1,263 @@
+//! The tags of one cell, as people and other programs write them: `a; b`, `"a","b, c"`, `["a", "b"]`, `{a,"b"}`.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
+use serde_json::Value as Json;
+
+use crate::core::text::{bare, visible};
+
+/// A list in quotes, brackets or braces that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadList;
+
+impl BadList {
+    /// What was found.
+    pub(super) const FOUND: &'static str = "a list with quotes, brackets or braces that cannot be read";
+}
+
+/// The tags of a text between any of these separators, without blanks around them.
+///
+/// A tag in double quotes may hold separators, and a quote twice or after `\` is one. A text in brackets or braces is a list
+/// of JSON, of Python or of Postgres, whose separator is a comma.
+pub(super) fn tags_of<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Result<Vec<Cow<'a, str>>, BadList> {
+    // Nearly all lists are plain.
+    if !text.contains(['"', '[', '{', '\'']) {
+        return Ok(parted(text, separators).map(visible).collect());
+    }
+    let text = bare(text);
+    let tags = match enclosed(text)? {
+        Some(list) => list,
+        None if is_all_in(text, '\'') => match quoted(text, separators, &['\'']) {
+            Ok(tags) => tags,
+            // An apostrophe.
+            Err(BadList) => return Ok(parted(text, separators).map(visible).collect()),
+        },
+        None => quoted(text, separators, &['"'])?,
+    };
+    let tags = tags.iter().map(|tag| visible(bare(tag)).into_owned());
+    Ok(tags.filter(|tag| !tag.is_empty()).map(Cow::Owned).collect())
+}
+
+/// The parts of a text between any of these separators, without blanks around them.
+pub(super) fn parted<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> impl Iterator<Item = &'a str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let cut = cut(text, separators);
+        rest = cut.map(|(at, length)| &text[at + length..]);
+        Some(bare(cut.map_or(text, |(at, _)| &text[..at])))
+    })
+    .filter(|part| !part.is_empty())
+}
+
+// Where the first separator begins, and how long it is. Of two that begin at one place, the longer is meant.
+fn cut<T: AsRef<str>>(text: &str, separators: &[T]) -> Option<(usize, usize)> {
+    let signs = separators.iter().map(AsRef::as_ref).filter(|sign| !sign.is_empty());
+    let first = signs.filter_map(|sign| Some((text.find(sign)?, Reverse(sign.len())))).min();
+    first.map(|(at, Reverse(length))| (at, length))
+}
+
+fn is_all_in(text: &str, quote: char) -> bool {
+    text.len() > 1 && text.starts_with(quote) && text.ends_with(quote)
+}
+
+// The tags of a list in brackets or braces; `None` where a text only begins with one, as `[old] customer` does.
+fn enclosed(text: &str) -> Result<Option<Vec<String>>, BadList> {
+    let (open, close) = match text.chars().next() {
+        Some('[') => ('[', ']'),
+        Some('{') => ('{', '}'),
+        Some(_) | None => return Ok(None),
+    };
+    let inner = text[1..].trim_start();
+    if !text.ends_with(close) {
+        let is_list = !text.contains(close) || inner.starts_with(['"', '\'', open]);
+        return if is_list { Err(BadList) } else { Ok(None) };
+    }
+    if let Ok(Json::Array(items)) = serde_json::from_str(text) {
+        return items.iter().filter_map(|item| scalar(item).transpose()).collect::<Result<_, _>>().map(Some);
+    }
+    let inner = &text[1..text.len() - 1];
+    let tags = quoted(inner, &[","], &['"', '\''])?;
+    let is_plain = |tag: &String| !matches!(tag.as_str(), "NULL" | "null" | "None");
+    // What is left of a list inside a list.
+    if inner.contains(['[', ']', '{', '}']) && tags.iter().any(|tag| tag.contains(['[', ']', '{', '}'])) {
+        return Err(BadList);
+    }
+    Ok(Some(tags.into_iter().filter(is_plain).collect()))
+}
+
+fn scalar(json: &Json) -> Result<Option<String>, BadList> {
+    match json {
+        Json::Null => Ok(None),
+        Json::String(text) => Ok(Some(text.clone())),
+        Json::Number(number) => Ok(Some(number.to_string())),
+        Json::Bool(flag) => Ok(Some(flag.to_string())),
+        Json::Array(_) | Json::Object(_) => Err(BadList),
+    }
+}
+
+// Tags of which those that begin with one of `quotes` end with it.
+fn quoted<T: AsRef<str>>(text: &str, separators: &[T], quotes: &[char]) -> Result<Vec<String>, BadList> {
+    let mut tags = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let Some(quote) = rest.chars().next().filter(|sign| quotes.contains(sign)) else {
+            let (tag, after) = match cut(rest, separators) {
+                Some((at, length)) => (&rest[..at], &rest[at + length..]),
+                None => (rest, ""),
+            };
+            tags.push(tag.trim_end().to_owned());
+            rest = after.trim_start();
+            continue;
+        };
+        let (tag, after) = unquoted(&rest[1..], quote)?;
+        tags.push(tag);
+        rest = after.trim_start();
+        if !rest.is_empty() {
+            let (at, length) = cut(rest, separators).ok_or(BadList)?;
+            if at > 0 {
+                return Err(BadList);
+            }
+            rest = rest[length..].trim_start();
+        }
+    }
+    Ok(tags)
+}
+
+// What stands before the closing quote, and what after it.
+fn unquoted(text: &str, quote: char) -> Result<(String, &str), BadList> {
+    let mut tag = String::new();
+    let mut signs = text.char_indices();
+    while let Some((at, sign)) = signs.next() {
+        let after = &text[at + sign.len_utf8()..];
+        if sign == '\\' && after.starts_with([quote, '\\']) {
+            tag.extend(signs.next().map(|(_, escaped)| escaped));
+        } else if sign == quote && after.starts_with(quote) {
+            tag.extend(signs.next().map(|(_, second)| second));
+        } else if sign == quote {
+            return Ok((tag, after));
+        } else {
+            tag.push(sign);
+        }
+    }
+    Err(BadList)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::mapping::words::TAG_SEPARATORS;
+
+    #[test]
+    fn a_text_is_split_at_any_separator() {
+        let check = |text: &str, separators: &[&str], expected: &[&str]| {
+            assert_eq!(parted(text, separators).collect::<Vec<_>>(), expected, "{text} {separators:?}");
+        };
+        check("a;b,c", &[";", ","], &["a", "b", "c"]);
+        check("a;b,c", &[";"], &["a", "b,c"]);
+        check("* a ::: b", &[":::"], &["* a", "b"]);
+        check(" ; ", &[";"], &[]);
+        check("a b", &[], &["a b"]);
+        check("a b", &[""], &["a b"]);
+        check("a:::b:c", &[":", ":::"], &["a", "b", "c"]);
+        check("a\u{1f600}b\u{e9}", &["\u{1f600}"], &["a", "b\u{e9}"]);
+        check("a\u{200b};\u{feff} b\u{2060}", &[";"], &["a", "b"]);
+    }
+
+    // Tags with ` + ` between them, `-` for none, `bad` for a list that cannot be read.
+    fn shown(text: &str, separators: &[String]) -> String {
+        match tags_of(text, separators) {
+            Ok(tags) if tags.is_empty() => "-".to_owned(),
+            Ok(tags) => tags.join(" + "),
+            Err(BadList) => "bad".to_owned(),
+        }
+    }
+
+    #[test]
+    fn lists_of_other_programs_are_read() {
+        let usual = TAG_SEPARATORS.map(String::from);
+        let check = |text: &str, expected: &str| assert_eq!(shown(text, &usual), expected, "{text}");
+        check("VIP; Lead,x|y", "VIP + Lead + x + y");
+        // As Mailchimp writes them.
+        check(r#""VIP","Big, spender""#, "VIP + Big, spender");
+        check(r#""VIP""#, "VIP");
+        check(r#"VIP,"Big, spender""#, "VIP + Big, spender");
+        check(r#""VIP" ; "Big; spender""#, "VIP + Big; spender");
+        check(r#""a ""b"" c""#, r#"a "b" c"#);
+        check(r#""a \"b\" c","d""#, r#"a "b" c + d"#);
+        check(r#""","a""#, "a");
+        check(r#""""#, "-");
+        // JSON.
+        check(r#"["VIP"]"#, "VIP");
+        check(r#"["VIP", "Big, spender"]"#, "VIP + Big, spender");
+        check(r#"["a;b"]"#, "a;b");
+        check(r#"["Jos\u00e9", null, 5, true]"#, "Jos\u{e9} + 5 + true");
+        check(r#" [ "VIP" ] "#, "VIP");
+        check("[]", "-");
+        check("[ ]", "-");
+        check(r#"[""]"#, "-");
+        // Python.
+        check("['VIP']", "VIP");
+        check("['VIP', 'Big, spender', None]", "VIP + Big, spender");
+        check(r#"['it\'s', "it's"]"#, "it's + it's");
+        check("{'VIP', 'x'}", "VIP + x");
+        // Java and others, without quotes.
+        check("[VIP, Lead]", "VIP + Lead");
+        check("[VIP]", "VIP");
+        // Postgres.
+        check(r#"{VIP,"Big spender"}"#, "VIP + Big spender");
+        check(r#"{VIP,NULL,"a \"b\", c"}"#, r#"VIP + a "b", c"#);
+        check("{}", "-");
+        // SQL.
+        check("'VIP','Lead'", "VIP + Lead");
+        check("'VIP'", "VIP");
+
+        // Signs that are part of a tag.
+        check("6\" pipe; it's; O'Neil", "6\" pipe + it's + O'Neil");
+        check("'70s; '80s'", "'70s + '80s'");
+        check("[old] customer", "[old] customer");
+        check("a [b]; {c} d", "a [b] + {c} d");
+        check("rock'n'roll", "rock'n'roll");
+
+        for text in [
+            r#""VIP"#,
+            r#""VIP" Lead"#,
+            r#""VIP","Lead"#,
+            r#"["VIP""#,
+            r#"["VIP","Big"#,
+            "[VIP",
+            "{VIP",
+            r#"["VIP"], x"#,
+            "[VIP];[Lead]",
+            r#"[["VIP"]]"#,
+            r#"[{"name":"VIP"}]"#,
+            r#"{"name":"VIP"}"#,
+            r#"["a" "b"]"#,
+            "['a'b']",
+        ] {
+            check(text, "bad");
+        }
+    }
+
+    #[test]
+    fn quotes_and_lists_are_read_with_other_separators() {
+        let check = |text: &str, separators: &[&str], expected: &str| {
+            let separators: Vec<String> = separators.iter().map(|&sign| sign.to_owned()).collect();
+            assert_eq!(shown(text, &separators), expected, "{text} {separators:?}");
+        };
+        check(r#""a ::: b" ::: c,d"#, &[":::"], "a ::: b + c,d");
+        check(r#"["a","b"]"#, &[";"], "a + b");
+        check(r#""a","b""#, &[";"], "bad");
+        check(r#""a, b""#, &[";"], "a, b");
+    }
+
+    #[test]
+    fn invisible_characters_make_no_other_tag() {
+        let usual = TAG_SEPARATORS.map(String::from);
+        assert_eq!(shown("V\u{200b}IP\u{feff}; \u{202a}Lead\u{202c}", &usual), "VIP + Lead");
+        assert_eq!(shown("[\"V\u{200b}IP\u{feff}\"]", &usual), "VIP");
+        assert_eq!(shown("\u{200b}", &usual), "-");
+        assert_eq!(shown("\u{645}\u{200c}\u{62e}", &usual), "\u{645}\u{200c}\u{62e}");
+    }
+}
