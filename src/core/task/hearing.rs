@@ -188,9 +188,9 @@ impl Task {
                 }
                 self.adopt(created, Some(now));
             }
-            // No search can tell, and nothing contradicts the answer to its create.
-            (Stage::Confirming { id }, Attempt::Missing { .. } | Attempt::Refused { .. } | Attempt::Taken { .. })
-                if self.sent().matches().is_empty() && self.distrust != Distrust::Proven =>
+            // Nothing contradicts the answer to its create, and a search may not find the form that was sent.
+            (Stage::Confirming { id }, Attempt::Refused { .. } | Attempt::Taken { .. })
+                if self.distrust != Distrust::Proven =>
             {
                 self.created(id.clone(), now);
             }

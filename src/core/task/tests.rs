@@ -1580,7 +1580,7 @@ fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
 }
 
 #[test]
-fn an_answer_that_is_only_suspected_is_believed_where_no_search_can_tell() {
+fn an_answer_that_is_only_suspected_is_believed_unless_another_contact_is_shown() {
     let suspecting = |distrust| {
         let fields = vec![Field::text("a", "1")];
         let contact = Contact::new(Draft { fields, tags: vec!["t".into()], ..Draft::default() }).unwrap();
