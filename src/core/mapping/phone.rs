@@ -13,6 +13,12 @@ use crate::core::text::is_invisible;
 /// The country calling code of Mexico.
 const MEXICO: i32 = 52;
 
+/// The country calling code of Argentina.
+const ARGENTINA: i32 = 54;
+
+/// The country calling codes of the countries that dial 8 before their own numbers.
+const EIGHT: [i32; 8] = [7, 370, 375, 992, 993, 994, 996, 998];
+
 /// What may stand before a number: the scheme of RFC 3966, and those of messages.
 const SCHEMES: [&str; 4] = ["tel:", "whatsapp:", "sms:", "callto:"];
 
@@ -57,6 +63,8 @@ pub enum NoPhone {
     Several,
     /// It is shorter or longer than its country's numbers, or begins as none of them does.
     NotOfItsCountry,
+    /// A blank, a dash or a bracket stands inside what would be its country code, or digits before it are no prefix.
+    UnclearCode,
     /// It is no number of the country, but with a `+` before it, it would be one of another.
     OfAnotherCountry,
 }
@@ -73,6 +81,7 @@ impl NoPhone {
             Self::Extension => "one with an extension",
             Self::Several => "several (the step `first` takes one of them)",
             Self::NotOfItsCountry => "one that its country does not have",
+            Self::UnclearCode => "one whose country code is unclear",
             Self::OfAnotherCountry => "what looks like a number of another country without its `+`",
         }
     }
@@ -111,6 +120,12 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
         return Err(NoPhone::Extension);
     }
     if number.is_valid() {
+        if !has_clear_code(&text, &number) && !region.is_some_and(|region| is_of_region(&number, region)) {
+            return Err(NoPhone::UnclearCode);
+        }
+        if !has_known_prefix(&text, &number) {
+            return Err(NoPhone::NotOfItsCountry);
+        }
         let number = written(&number);
         return if LENGTHS.contains(&number.len()) { Ok(number) } else { Err(NoPhone::NotOfItsCountry) };
     }
@@ -120,10 +135,59 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
     })
 }
 
+// Whether no blank, dash or bracket stands between the digits of the country code, as in `004-92 58…`, a French number with
+// a zero too many that would be one of Germany, or in `+38(067)…`, as Ukraine writes +380 67.
+fn has_clear_code(text: &str, number: &PhoneNumber) -> bool {
+    let Some((before, code, _)) = parts(text, number) else { return true };
+    let places: Vec<usize> = text.char_indices().filter(|(_, sign)| sign.is_numeric()).map(|(at, _)| at).collect();
+    let of_code = places.get(before.len()..before.len() + code.len()).unwrap_or_default();
+    of_code.windows(2).all(|pair| text[pair[0]..pair[1]].chars().count() == 1)
+}
+
+// Whether what stands between the country code and the number, or before a number without a code, is at most the prefix with
+// which its country dials: `1112205552637` is no number of the United States.
+fn has_known_prefix(text: &str, number: &PhoneNumber) -> bool {
+    // Argentina also has one inside the number.
+    let Some((before, _, trunk)) = parts(text, number).filter(|_| number.country_code != ARGENTINA) else { return true };
+    // Countries with carriers for calls abroad have many international prefixes that no address book has.
+    if !before.is_empty() && before != "810" && !before.starts_with('0') {
+        return false;
+    }
+    match trunk.as_str() {
+        "" => true,
+        "1" => number.country_code_source() == CountryCodeSource::FromDefaultCountry,
+        "8" => EIGHT.contains(&number.country_code),
+        // A zero, and what follows it: of a carrier in Brazil, of a mobile in Mexico.
+        trunk => trunk.starts_with('0') && !trunk.starts_with("00") && trunk.len() <= 4,
+    }
+}
+
+// The digits before the country code, the country code, and the digits between it and the number; without a code the first
+// two are empty. `None` when the number's digits are not the last ones.
+fn parts(text: &str, number: &PhoneNumber) -> Option<(String, String, String)> {
+    let digits = digits_of(text);
+    let code = number.country_code.to_string();
+    let written = written(number);
+    let before = digits.strip_suffix(written.strip_prefix('+')?.strip_prefix(&*code)?)?;
+    if number.country_code_source() == CountryCodeSource::FromDefaultCountry {
+        return Some((String::new(), String::new(), before.to_owned()));
+    }
+    let (first, trunk) = match number.country_code_source() {
+        CountryCodeSource::FromNumberWithIdd => before.rsplit_once(&*code)?,
+        _ => ("", before.strip_prefix(&*code)?),
+    };
+    Some((first.to_owned(), code, trunk.to_owned()))
+}
+
 /// Whether `number`, as `+` and digits, is one of `country`.
 pub(in crate::core) fn is_of(number: &str, country: Country) -> bool {
-    let number = PHONE_NUMBER_UTIL.parse(number, None).ok();
-    number.is_some_and(|number| number.is_valid_for_region(country.0))
+    PHONE_NUMBER_UTIL.parse(number, None).is_ok_and(|number| is_of_region(&number, country.0))
+}
+
+// The library's own check takes the rules of the region also for a number with another country code.
+fn is_of_region(number: &PhoneNumber, region: Region) -> bool {
+    PHONE_NUMBER_UTIL.get_country_code_for_region(region) == Some(number.country_code)
+        && number.is_valid_for_region(region)
 }
 
 /// The digits of a text, those of other scripts as those of ASCII.
@@ -288,6 +352,10 @@ mod tests {
         check("US", "415 555 2671", Ok("+14155552671"));
         check("US", "011 52 55 1234 5678", Ok("+525512345678"));
         check("US", "0 415 555 2671", Err(NoPhone::NotOfItsCountry));
+        check("US", "1112205552637", Err(NoPhone::NotOfItsCountry));
+        check("US", "11 220 555 2637", Err(NoPhone::NotOfItsCountry));
+        check("RU", "8 912 345-67-89", Ok("+79123456789"));
+        check("HU", "06 20 123 4567", Ok("+36201234567"));
         check("US", "555 2671", Err(NoPhone::NotOfItsCountry));
         check("DO", "809 555 1234", Ok("+18095551234"));
         check("DO", "415 555 2671", Ok("+14155552671"));
@@ -324,6 +392,38 @@ mod tests {
         check("DE", "0151 23456789", Ok("+4915123456789"));
         check("FR", "06 12 34 56 78", Ok("+33612345678"));
         check("FR", "06.12.34.56.78", Ok("+33612345678"));
+    }
+
+    #[test]
+    fn a_country_code_stands_together() {
+        check("FR", "004-92-58-76-11", Err(NoPhone::UnclearCode));
+        check("FR", "004 92 58 76 11", Err(NoPhone::UnclearCode));
+        check("FR", "04-92-58-76-11", Ok("+33492587611"));
+        check("FR", "0049 30 123456", Ok("+4930123456"));
+        check("FR", "00 49 30 123456", Ok("+4930123456"));
+        check("FR", "+33 (0)4 92 58 76 11", Ok("+33492587611"));
+        check("", "+38(674)545451", Err(NoPhone::UnclearCode));
+        check("UA", "+38(674)545451", Err(NoPhone::UnclearCode));
+        check("UA", "+38 (067) 454-54-51", Ok("+380674545451"));
+        check("PL", "+38 (067) 454-54-51", Err(NoPhone::UnclearCode));
+        check("MX", "+5 2 55 1234 5678", Ok("+525512345678"));
+        check("ES", "+5 2 55 1234 5678", Err(NoPhone::UnclearCode));
+        check("EG", "20001012341234", Err(NoPhone::NotOfItsCountry));
+        check("CL", "11004312000", Err(NoPhone::NotOfItsCountry));
+        check("RU", "8 10 52 55 1234 5678", Ok("+525512345678"));
+    }
+
+    #[test]
+    fn a_number_is_of_the_country_whose_code_it_has() {
+        let check = |country: &str, number: &str, expected: bool| {
+            assert_eq!(is_of(number, country.parse().unwrap()), expected, "{number} {country}");
+        };
+        check("MX", "+525512345678", true);
+        check("MX", "+14155552671", false);
+        check("US", "+14155552671", true);
+        check("DO", "+14155552671", false);
+        check("PL", "+380674545451", false);
+        check("MX", "x", false);
     }
 
     #[test]
