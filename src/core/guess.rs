@@ -73,6 +73,8 @@ pub struct Guess {
     pub matches: Vec<Chosen>,
     /// What is said about the country of phone numbers.
     pub country: CountryGuess,
+    /// Words in its cells that stand for no value in the programs that write them, such as `NULL`.
+    pub nulls: Vec<&'static str>,
     /// The columns, in the file's order.
     pub columns: Vec<ColumnGuess>,
     /// How many rows were looked at.
@@ -165,9 +167,14 @@ pub enum Made {
     E164,
     /// Small letters.
     Lower,
+    /// Digits only, without a final `.0`.
+    Digits,
     /// A date as ISO 8601, from one of these forms.
     Date(Vec<String>),
 }
+
+/// What databases, spreadsheets and scripts write for no value.
+const NULL_WORDS: [&str; 10] = ["NULL", "(null)", "<null>", "[NULL]", "#N/A", "N/A", "None", "nan", "NaN", "undefined"];
 
 // A column on its way to a guess.
 struct Seen<'a> {
@@ -211,7 +218,14 @@ pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
         Some(country) => CountryGuess::Said(country),
         None => missing_country(&seen),
     };
-    Guess { export, language, matches, country, rows: seen.first().map_or(0, |seen| seen.column.cells.len()), columns }
+    let rows = seen.first().map_or(0, |seen| seen.column.cells.len());
+    Guess { export, language, matches, country, nulls: nulls(&seen), columns, rows }
+}
+
+// A person may be called Null: the words count only as programs write them.
+fn nulls(seen: &[Seen<'_>]) -> Vec<&'static str> {
+    let is_there = |word: &&str| seen.iter().any(|seen| seen.column.cells.iter().any(|cell| cell.trim() == *word));
+    NULL_WORDS.into_iter().filter(is_there).collect()
 }
 
 impl ColumnGuess {
@@ -229,7 +243,8 @@ impl ColumnGuess {
 impl<'a> Seen<'a> {
     fn of(column: &'a Sampled, several: Option<&str>) -> Self {
         let heading = Heading::of(&column.name);
-        let values: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(|cell| !cell.is_empty()).collect();
+        let is_value = |cell: &&str| !cell.is_empty() && *cell != "\\N" && !NULL_WORDS.contains(cell);
+        let values: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(is_value).collect();
         let said = heading.sense().map(|(sense, _)| sense);
         let firsts = || values.iter().map(|cell| first(cell, several)).collect::<Vec<_>>();
         let most = |is: &dyn Fn(&str) -> bool| {
@@ -294,6 +309,16 @@ impl<'a> Seen<'a> {
             }
             Some(_) | None => 0,
         }
+    }
+
+    // Whether all its values are whole numbers with `.0`: the same ids without it would be other contacts.
+    fn has_fractions(&self) -> bool {
+        let is_whole = |value: &&str| {
+            value
+                .strip_suffix(".0")
+                .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|d| d.is_ascii_digit()))
+        };
+        !self.values.is_empty() && self.values.iter().all(is_whole)
     }
 
     fn distinct(&self) -> usize {
@@ -523,6 +548,9 @@ impl Drafts {
             Some(Sense::Phone | Sense::Mobile) => self.phone(seen, field.as_deref() == Some("phone")),
             Some(Sense::Email) => made(self.several.map(Made::First).into_iter().chain([Made::Lower]).collect()),
             Some(Sense::Birthday) | None => self.plain(seen),
+            Some(Sense::Id) if seen.has_fractions() => {
+                (vec![Made::Digits], None, "; whole numbers with `.0`, as scripts write them".into())
+            }
             Some(
                 Sense::FirstName
                 | Sense::LastName

@@ -265,17 +265,18 @@ impl Mapping {
         channels: &'c BTreeMap<String, T>,
     ) -> Result<Option<&'c T>, Rejection> {
         let Some(column) = self.channel_column() else { return Ok(None) };
-        let found = match self.channel(record) {
-            None => "none".to_owned(),
-            Some(name) => match channels.get(name) {
-                Some(channel) => return Ok(Some(channel)),
-                None => {
-                    let close = closest(name, channels.keys().map(String::as_str));
-                    let meant = close.map(|close| format!("; did you mean `{close}`?")).unwrap_or_default();
-                    format!("`{}`, which is not in the configuration{meant}", shown(name))
-                }
+        let name = self.channel(record);
+        if let Some(channel) = name.and_then(|name| channels.get(name)) {
+            return Ok(Some(channel));
+        }
+        let found = name.map_or_else(
+            || "none".to_owned(),
+            |name| {
+                let close = closest(name, channels.keys().map(String::as_str));
+                let meant = close.map(|close| format!("; did you mean `{close}`?")).unwrap_or_default();
+                format!("`{}`, which is not in the configuration{meant}", shown(name))
             },
-        };
+        );
         let reason = format!("expected the name of a channel, found {found}");
         Err(Rejection { row: record.row, line: record.line, column: Some(column.to_owned()), reason })
     }

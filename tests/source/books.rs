@@ -496,3 +496,52 @@ fn a_gzip_file_may_be_padded_and_in_several_pieces() {
         assert!(refused.contains("expected more of the input"), "{rest:?}: {refused}");
     }
 }
+
+/// A cell of text at this place.
+fn cell_at(place: &str, text: &str) -> String {
+    format!(r#"<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>"#)
+}
+
+#[test]
+fn titles_and_repeated_headers_of_a_sheet_are_noticed() {
+    let two = |line: usize, cells: [&str; 2]| {
+        let cells = [cell_at(&format!("A{line}"), cells[0]), cell_at(&format!("B{line}"), cells[1])].concat();
+        format!(r#"<row r="{line}">{cells}</row>"#)
+    };
+    let title = format!(r#"<row r="1">{}</row>"#, cell_at("A1", "Contacts of today"));
+    let opened = |rows: &[String]| {
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let file = zipped(&book(&[("Contacts", &rows)], "", false));
+        open(&file, SourceOptions::default()).unwrap()
+    };
+    let ann = |line| two(line, ["+525512345678", "Ann"]);
+    let titled = opened(&[title, two(2, ["phone", "name"]), ann(3), ann(4)]);
+    assert_eq!(titled.detected().likely_header(), Some(2));
+    let mut joined = opened(&[two(1, ["phone", "name"]), ann(2), two(3, ["Phone ", "NAME"]), ann(4)]);
+    assert_eq!(joined.detected().likely_header(), None);
+    let rows: Vec<_> = joined.by_ref().map(Result::unwrap).collect();
+    let numbers = rows.iter().map(|row| match row {
+        Row::Record(record) => (record.row, record.line),
+        Row::Rejected(_) => (0, 0),
+    });
+    assert_eq!(numbers.collect::<Vec<_>>(), [(1, 2), (2, 4)]);
+    let noticed: Vec<_> = joined.detected().notices().iter().map(ToString::to_string).collect();
+    assert_eq!(noticed, ["line 3 repeats the header and is skipped"]);
+}
+
+#[test]
+fn a_list_of_rejected_rows_that_a_spreadsheet_filled_up_is_rejected_again() {
+    let row = |line: usize, cells: &[&str]| {
+        let cells = cells.iter().zip('A'..).map(|(cell, column)| cell_at(&format!("{column}{line}"), cell));
+        format!(r#"<row r="{line}">{}</row>"#, joined(cells))
+    };
+    let rows = [
+        row(1, &["_line", "_reason", "phone", "name", "city"]),
+        row(2, &["3", "expected 3 cells, found 1; 1 of 3 cells listed", "+525512345678"]),
+        row(3, &["4", "expected 3 cells, found 1; 1 of 3 cells listed", "+525512345679", "Bo", "Lima"]),
+    ];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let read = table(&zipped(&book(&[("Contacts", &rows)], "", false)), SourceOptions::default());
+    assert!(read[1].starts_with("[] expected the cells that this row lacked"), "{read:?}");
+    assert!(read[2].ends_with("+525512345679|Bo|Lima"), "{read:?}");
+}

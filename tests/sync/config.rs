@@ -174,7 +174,11 @@ async fn the_shards_of_an_input_take_each_row_once() {
         // A check counts what the sync does, and no other shard's rows.
         let mut told = vec![format!("{} rows", object["rows"]), format!("  {} to be sent", object["created"])];
         told.extend((rejected[shard] > 0).then(|| format!("  {} rejected", rejected[shard])));
-        let counts = check.stdout.lines().skip_while(|line| *line != told[0]).take_while(|line| !line.contains(':'));
+        let counts = check
+            .stdout
+            .lines()
+            .skip_while(|line| *line != told[0])
+            .take_while(|line| !line.is_empty() && !line.contains(':'));
         assert_eq!(counts.collect::<Vec<_>>(), told, "{check:?}");
     }
     assert_eq!((created, rejected), (36, vec![3, 0, 0]));

@@ -324,8 +324,8 @@ async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
     );
     assert_eq!(ran.said("warning:"), [expected], "{ran:?}");
     assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
-    let many: String = (0..9).map(|n| format!("+52556666000{n},x\n")).collect();
-    check(&many, "7 find", &[absent(2), absent(3), absent(4)], 0).await;
+    let many: Vec<String> = (0..9).map(|n| format!("+52556666000{n},x\n")).collect();
+    check(&many.concat(), "7 find", &[absent(2), absent(3), absent(4)], 0).await;
     check("+1,Ann\n", "2 find", &[absent(2)], 0).await;
 }
 
@@ -357,7 +357,7 @@ seen = { column = "seen_at", transform = [{ date = ["D/M/YYYY", "M/D/YYYY h:mm A
 
 #[tokio::test]
 async fn a_doubtful_encoding_is_named_by_every_command() {
-    let check = async |file: &str, found: &str| {
+    let check = async |file: &str, found: &str, code: i32| {
         let scene = Scene::unlimited().await;
         scene.write(file, std::fs::read(format!("fixtures/input/{file}")).expect("a fixture"));
         let url = scene.sandbox.url();
@@ -367,13 +367,14 @@ async fn a_doubtful_encoding_is_named_by_every_command() {
             scene.sync(&format!("{file} --match phone")),
         ];
         for program in programs {
-            let ran = program.run().await.exits(0);
+            let ran = program.run().await.exits(code);
             assert_eq!(ran.stderr.matches(found).count() + ran.stdout.matches(found).count(), 1, "{ran:?}");
         }
     };
-    check("macintosh.csv", "try `--encoding macintosh`").await;
-    check("dos.csv", "try `--encoding cp850`").await;
-    check("encoded-twice.csv", "text that was encoded twice").await;
+    check("macintosh.csv", "try `--encoding macintosh`", 0).await;
+    check("dos.csv", "try `--encoding cp850`", 0).await;
+    // An `Í` that was encoded twice has a control character in it.
+    check("encoded-twice.csv", "text that was encoded twice", 3).await;
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ fn said(meaning: &Meaning) -> String {
                 Made::First(separator) => format!(" first {separator}"),
                 Made::E164 => " e164".to_owned(),
                 Made::Lower => " lower".to_owned(),
+                Made::Digits => " digits".to_owned(),
                 Made::Date(forms) => format!(" date {}", forms.join("|")),
             });
             format!("{name}{}", made.collect::<String>())
@@ -174,6 +175,16 @@ fn an_id_of_the_crm_goes_before_the_phone() {
             "filled in 2 of 2 rows, 2 different; for contacts that have no id on the platform yet"
         ]
     );
+}
+
+#[test]
+fn ids_with_decimals_and_words_for_nothing_are_told() {
+    let rows = ["crm_id,phone,name", "1001.0,+525512345678,NULL", "1002.0,+525512345679,N/A", "1003.0,nan,Null"];
+    check("MX", &rows, "crm_id,phone", &["crm_id digits", "phone e164", "firstName"]);
+    assert_eq!(guess(&columns(&rows), None).nulls, ["NULL", "N/A", "nan"]);
+    let mixed = ["crm_id,phone", "1001.0,+525512345678", "A-2,+525512345679"];
+    check("MX", &mixed, "crm_id,phone", &["crm_id", "phone e164"]);
+    assert!(guess(&columns(&mixed), None).nulls.is_empty());
 }
 
 #[test]

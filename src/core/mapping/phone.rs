@@ -148,7 +148,9 @@ fn has_clear_code(text: &str, number: &PhoneNumber) -> bool {
 // which its country dials: `1112205552637` is no number of the United States.
 fn has_known_prefix(text: &str, number: &PhoneNumber) -> bool {
     // Argentina also has one inside the number.
-    let Some((before, _, trunk)) = parts(text, number).filter(|_| number.country_code != ARGENTINA) else { return true };
+    let Some((before, _, trunk)) = parts(text, number).filter(|_| number.country_code != ARGENTINA) else {
+        return true;
+    };
     // Countries with carriers for calls abroad have many international prefixes that no address book has.
     if !before.is_empty() && before != "810" && !before.starts_with('0') {
         return false;

@@ -53,10 +53,11 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    /// A cell's text without blanks around it, and nothing where a word or a date of zeros stands for nothing.
+    /// A cell's text without blanks around it, and nothing where a word, a date of zeros or the `\N` of databases stands for
+    /// nothing.
     pub(super) fn clean<'a>(&self, text: &'a str) -> &'a str {
         let text = trim(text);
-        if self.nulls.have(text) || is_zero_date(text) { "" } else { text }
+        if text == "\\N" || self.nulls.have(text) || is_zero_date(text) { "" } else { text }
     }
 
     /// Whether a word that stands for nothing is all that there is.

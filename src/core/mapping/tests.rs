@@ -446,6 +446,7 @@ fn a_blank_keeps_clears_or_sets_the_row_aside() {
     check(&city(Blank::Keep, false), " ", r#"phone=1; phone="1""#);
     check(&city(Blank::Clear, false), " ", r#"phone=1; phone="1" city="""#);
     check(&city(Blank::Clear, false), "n/a", r#"phone=1; phone="1" city="""#);
+    check(&city(Blank::Clear, false), "\\N", r#"phone=1; phone="1" city="""#);
     check(&city(Blank::Clear, false), "Lima", r#"phone=1; phone="1" city="Lima""#);
     check(&city(Blank::Clear, true), " ", "[Ciudad] expected a value (field `city`), found none");
     check(&city(Blank::Keep, true), "N/a", "[Ciudad] expected a value (field `city`), found none");

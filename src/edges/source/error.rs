@@ -178,6 +178,12 @@ pub enum SourceFault {
         /// The line on which it opens; of a cell that holds rows, the line on which its row begins.
         line: u64,
     },
+    /// The input ends inside a row.
+    #[error("the last row does not end: the file may be cut off")]
+    CutOff {
+        /// The line on which the row begins.
+        line: u64,
+    },
     /// The quotes of the header are out of place.
     #[error("expected names of columns, found quotes that are out of place: is the file CSV?")]
     Quotes {
@@ -290,6 +296,7 @@ impl SourceFault {
             | Self::Encoding { line, .. }
             | Self::Binary { line }
             | Self::Unclosed { line }
+            | Self::CutOff { line }
             | Self::Quotes { line }
             | Self::Endless { line } => Some(*line),
             Self::Sheet { line, .. } => *line,

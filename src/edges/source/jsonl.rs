@@ -42,6 +42,10 @@ impl Rows {
                 self.text.clear();
                 return Ok(Some(Row::Rejected(too_long(row, line))));
             }
+            // A line break ends each line of an export; without it, an object that does not end was cut off.
+            if self.text.last() != Some(&b'\n') && is_cut_off(text) {
+                return Err(SourceFault::CutOff { line });
+            }
             return Ok(Some(match self.object.read(text) {
                 Ok(object) => {
                     let checked = self.before.check(&object, text, false);
@@ -63,6 +67,10 @@ impl Rows {
         }
         Ok((read > 0).then_some(whole))
     }
+}
+
+fn is_cut_off(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_err_and(|error| error.is_eof())
 }
 
 #[cfg(test)]
@@ -108,7 +116,10 @@ mod tests {
             "{\"name\": \"Ann\", }\n{\"a\":1}\n",
             &["1 [] expected a JSON object, found a fault at byte 17: trailing comma", "2 a=1"],
         );
-        check("{\"a\": \"Ann", &["1 [] expected a JSON object, found a fault at byte 10: EOF while parsing a string"]);
+        check(
+            "{\"a\": \"Ann\n",
+            &["1 [] expected a JSON object, found a fault at byte 10: EOF while parsing a string"],
+        );
         check("{\"a\":1} {\"a\":2}", &["1 [] expected a JSON object, found a fault at byte 9: trailing characters"]);
         check("Ann", &["1 [] expected a JSON object, found a fault at byte 1: expected value"]);
         check("\"Ann\"", &["1 [] expected a JSON object, found text"]);
@@ -122,8 +133,29 @@ mod tests {
             rows(b"{\"a\":\"\xFF\"}"),
             ["1 [] expected a JSON object, found a fault at byte 7: invalid unicode code point"]
         );
-        let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+        let deep = format!("{{\"a\":{}\n", "[".repeat(100_000));
         check(&deep, &["1 [] expected a JSON object, found a fault at byte 132: recursion limit exceeded"]);
+    }
+
+    #[test]
+    fn a_file_that_ends_inside_an_object_is_refused() {
+        let check = |text: &str, cut: Option<u64>| {
+            let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+            let source = Source::from_reader("in.jsonl", reader, Format::Jsonl);
+            let refused =
+                source.and_then(Iterator::collect::<Result<Vec<Row>, _>>).err().map(|error| error.to_string());
+            let expected =
+                cut.map(|line| format!("in.jsonl:{line}: the last row does not end: the file may be cut off"));
+            assert_eq!(refused, expected, "{text:?}");
+        };
+        check("{\"a\":1}\n{\"a\":2", Some(2));
+        check("{\"a\":1}\n{\"a\":\"An", Some(2));
+        check("{\"a\":1}\n{", Some(2));
+        check("{\"a\":1}\n\n{\"a\"", Some(3));
+        check("{\"a\":1}\n{\"a\":2}", None);
+        // A line break shows that the line was written to its end.
+        check("{\"a\":1}\n{\"a\":2\n", None);
+        check("{\"a\":1}\n{\"a\":2,}", None);
     }
 
     #[test]

@@ -227,7 +227,8 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 Book::Ods => Format::Ods,
             };
             check_meaning(told, format)?;
-            let rows = sheet::Rows::new(book, file, told)?;
+            let notices = Notices::default();
+            let rows = sheet::Rows::new(book, file, told, &notices)?;
             let passed_over = rows.passed_over().map(str::to_owned);
             let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets(), passed_over });
             let unnamed = rows.columns().unnamed().to_vec();
@@ -243,8 +244,8 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 unnamed,
                 header,
                 rows_path: Vec::new(),
-                likely_header: None,
-                notices: Notices::default(),
+                likely_header: rows.likely_header(),
+                notices,
             };
             return Ok((Rows::Sheet(rows), detected));
         }

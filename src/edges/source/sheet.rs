@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::BufReader;
+use std::sync::Arc;
 
 use calamine::{
     Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Style, Xlsx, XlsxError, XlsxFormulaMetadata,
@@ -11,13 +12,15 @@ use calamine::{
 use super::caught::caught;
 use super::cell::Around;
 use super::columns::Columns;
+use super::notice::{NoticeKind, Notices};
 use super::number_format::Digits;
 use super::open::Steady;
 use super::parts::{self, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Shown};
 use super::peel::Book;
-use super::{Row, SourceFault, SourceOptions, cell};
+use super::{Row, SourceFault, SourceOptions, cell, titles};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
+use crate::core::text::visible;
 
 /// The rows of one sheet.
 pub(super) struct Rows {
@@ -31,20 +34,25 @@ pub(super) struct Rows {
     sheet: String,
     sheets: usize,
     passed_over: Option<String>,
+    likely_header: Option<u64>,
+    notices: Notices,
+    has_header: bool,
+    // How many rows repeated the header so far.
+    repeated: u64,
 }
 
 impl Rows {
     /// Reads the sheet that is told; or the first visible one with anything in it, unless that is a page of instructions
     /// before the one sheet of contacts.
-    pub(super) fn new(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
+    pub(super) fn new(book: Book, file: Steady, told: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
         let watched = file.try_clone().map_err(SourceFault::Unpack)?;
-        let read = Self::read(book, file, told);
+        let read = Self::read(book, file, told, notices);
         // What somebody writes meanwhile, or the disk does not give, looks damaged to who reads it.
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
         read
     }
 
-    fn read(book: Book, file: Steady, told: &SourceOptions) -> Result<Self, SourceFault> {
+    fn read(book: Book, file: Steady, told: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
         let parts = parts::look_over(book, &file)?;
         let file = parts.renamed.unwrap_or(file);
         let mut book = caught(|| Opened::new(book, file, parts.shown)).unwrap_or(Err(damaged(None)))?;
@@ -73,11 +81,24 @@ impl Rows {
             passed_over = Some(std::mem::replace(&mut sheet, name));
             found = second;
         }
-        let Found { columns, rows, faults, .. } = found;
+        let Found { columns, rows, faults, likely_header, .. } = found;
         let used = vec![true; columns.header().len()];
         let read = rows.into_iter();
         let sheets = sheets.len();
-        Ok(Self { columns, read, faults, used, remains: None, sheet, sheets, passed_over })
+        Ok(Self {
+            columns,
+            read,
+            faults,
+            used,
+            remains: None,
+            sheet,
+            sheets,
+            passed_over,
+            likely_header,
+            notices: notices.clone(),
+            has_header: !told.no_header,
+            repeated: 0,
+        })
     }
 
     /// For a cell that came to nothing in a column that nobody reads, no row is set aside.
@@ -103,10 +124,35 @@ impl Rows {
         self.passed_over.as_deref()
     }
 
+    /// The line of a row that looks more like the header than the one that was taken for it.
+    pub(super) const fn likely_header(&self) -> Option<u64> {
+        self.likely_header
+    }
+
     pub(super) fn next_row(&mut self) -> Option<Row> {
-        let record = self.read.next()?;
+        let mut record = self.read.next()?;
+        while self.has_header && self.is_header(&record) {
+            self.notices.add(NoticeKind::RepeatedHeader, record.line);
+            self.repeated += 1;
+            record = self.read.next()?;
+        }
+        let unmended = match &record.cells {
+            Cells::Texts(texts) => self.columns.unmended(texts),
+            Cells::Object(_) => None,
+        };
+        if let (Some(unmended), Cells::Texts(texts)) = (unmended, &record.cells) {
+            self.remains = Some(texts.iter().take(unmended.own).collect());
+            let row = record.row - self.repeated;
+            return Some(Row::Rejected(Rejection {
+                row,
+                line: record.line,
+                column: None,
+                reason: unmended.reason.to_owned(),
+            }));
+        }
         let is_used = |(place, _): &&(usize, String)| self.used.get(*place).is_none_or(|used| *used);
         let Some((place, reason)) = self.faults.get(&record.row).and_then(|faults| faults.iter().find(is_used)) else {
+            record.row -= self.repeated;
             return Some(Row::Record(record));
         };
         self.remains = match &record.cells {
@@ -114,7 +160,18 @@ impl Rows {
             Cells::Object(_) => None,
         };
         let (column, reason) = (Some(self.columns.header()[*place].to_string()), reason.clone());
-        Some(Row::Rejected(Rejection { row: record.row, line: record.line, column, reason }))
+        Some(Row::Rejected(Rejection { row: record.row - self.repeated, line: record.line, column, reason }))
+    }
+
+    fn is_header(&self, record: &Record) -> bool {
+        match &record.cells {
+            Cells::Texts(texts) => {
+                let is_same =
+                    |(text, name): (&str, &Arc<str>)| visible(text).trim().to_lowercase() == name.to_lowercase();
+                texts.iter().zip(self.columns.header()).all(is_same)
+            }
+            Cells::Object(_) => false,
+        }
     }
 
     /// What could be read of the row that was just set aside.
@@ -281,7 +338,11 @@ struct Found {
     faults: Faults,
     // How many cells its widest row has, that of the header included.
     width: usize,
+    likely_header: Option<u64>,
 }
+
+/// How many rows at the start are kept whole, to tell titles from the header.
+const FIRST_ROWS: usize = 25;
 
 /// How a sheet is called that tells how to fill in the next one, in the languages of its users, without accents.
 const COVERS: [&str; 14] = [
@@ -353,6 +414,8 @@ struct Table<'t> {
     text: u64,
     // The columns without a name that hold something, by their positions from 1.
     unnamed: BTreeSet<usize>,
+    // The first rows with all their cells, and their lines.
+    first: Vec<(u64, Vec<String>)>,
 }
 
 impl<'t> Table<'t> {
@@ -369,6 +432,7 @@ impl<'t> Table<'t> {
             held: 0,
             text: 0,
             unnamed: BTreeSet::new(),
+            first: Vec::new(),
         }
     }
 
@@ -403,6 +467,13 @@ impl<'t> Table<'t> {
         }
         let width = cells.last().map_or(0, |(last, _)| last + 1);
         self.width = self.width.max(cells.len());
+        if self.first.len() < FIRST_ROWS {
+            let mut texts = vec![String::new(); width];
+            for (at, cell) in &cells {
+                texts[*at] = cell.clone().unwrap_or_default();
+            }
+            self.first.push((self.line, texts));
+        }
         self.held += self.columns.as_ref().map_or(width, |columns| columns.header().len()) as u64;
         if self.held > MAX_CELLS {
             return Err(parts::too_large());
@@ -435,7 +506,8 @@ impl<'t> Table<'t> {
         self.end_row()?;
         Ok(self.columns.map(|mut columns| {
             columns.set_unnamed(self.unnamed.into_iter().collect());
-            Found { columns, rows: self.rows, faults: self.faults, width: self.width }
+            let likely_header = if self.told.no_header { None } else { titles::header_of_sheet(&self.first) };
+            Found { columns, rows: self.rows, faults: self.faults, width: self.width, likely_header }
         }))
     }
 }

@@ -29,6 +29,21 @@ pub(super) fn header_below(start: &View<'_>, delimiter: Option<u8>, line: u64) -
 fn below(start: &View<'_>, delimiter: u8) -> Option<Row> {
     let mut rows = Vec::new();
     each_row_at(start, delimiter, |line, cells| rows.push(Row::new(line, cells)));
+    among(rows)
+}
+
+/// The line of the header of a sheet that begins with something else. `rows` are its first rows with their lines.
+pub(super) fn header_of_sheet(rows: &[(u64, Vec<String>)]) -> Option<u64> {
+    let width = rows.iter().map(|(_, cells)| cells.len()).max()?;
+    let row = |(line, cells): &(u64, Vec<String>)| {
+        let mut cells: Vec<&[u8]> = cells.iter().map(String::as_bytes).collect();
+        cells.resize(width, b"");
+        Row::new(*line, &cells)
+    };
+    among(rows.iter().map(row).collect()).map(|header| header.line)
+}
+
+fn among(mut rows: Vec<Row>) -> Option<Row> {
     let is_header = |at: &usize| {
         let (row, above, below) = (&rows[*at], &rows[..*at], &rows[at + 1..]);
         let like_it = below.iter().filter(|other| other.cells == row.cells && other.filled > 1).count();
@@ -60,6 +75,21 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_below_titles_of_a_sheet_is_found() {
+        let check = |rows: &[&[&str]], expected: Option<u64>| {
+            let cells = |row: &&[&str]| row.iter().map(ToString::to_string).collect();
+            let rows: Vec<_> = rows.iter().zip(1..).map(|(row, line)| (line, cells(row))).collect();
+            assert_eq!(header_of_sheet(&rows), expected, "{rows:?}");
+        };
+        let (title, header, ann) = (&["Contacts of today"][..], &["phone", "name", "city"][..], &["+52155", "Ann"][..]);
+        check(&[title, header, ann, ann], Some(2));
+        check(&[title, &["", "26.11.2026"], header, ann], Some(3));
+        check(&[header, ann, ann], None);
+        check(&[title, title], None);
+        check(&[], None);
+    }
 
     #[test]
     fn a_header_below_titles_is_found() {

@@ -77,13 +77,13 @@ impl Decoder {
             self.notices.add(NoticeKind::PaddedRow, line);
         }
         match self.cells(raw) {
-            Ok(cells) => match self.columns.unmended(&cells) {
-                Some(unmended) => rejected(unmended.reason.to_owned()),
-                None => {
-                    self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
-                    Row::Record(Record { row, line, cells: Cells::Texts(cells) })
+            Ok(cells) => {
+                if let Some(unmended) = self.columns.unmended(&cells) {
+                    return rejected(unmended.reason.to_owned());
                 }
-            },
+                self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
+                Row::Record(Record { row, line, cells: Cells::Texts(cells) })
+            }
             Err((column, byte)) => {
                 let place = format!("at byte {byte} of the cell");
                 let reason = match self.charset.get() {

@@ -66,6 +66,10 @@ fn keys_of_all(guess: &Guess, options: &SourceLayer) -> String {
         let _ = writeln!(text, "\n# {}\nid = {}", reason(id), string(&id.name));
     }
     text.push_str(&country(guess));
+    if !guess.nulls.is_empty() {
+        let words: Vec<String> = guess.nulls.iter().map(|word| string(word)).collect();
+        let _ = writeln!(text, "\n# Words in its cells that stand for no value.\nnulls = [{}]", words.join(", "));
+    }
     text.push_str(UNMAPPED);
     text.push_str(&reading(options));
     text
@@ -161,6 +165,7 @@ fn step(made: &Made) -> String {
         Made::First(separator) => format!("{{ first = {} }}", string(separator)),
         Made::E164 => "\"e164\"".into(),
         Made::Lower => "\"lower\"".into(),
+        Made::Digits => "\"digits\"".into(),
         Made::Date(forms) => match forms.as_slice() {
             [form] => format!("{{ date = {} }}", string(form)),
             forms => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use contactsync::{Cells, Row, Sampled, Source, Value};
+use contactsync::{Cells, Rejection, Row, Sampled, Source, Value};
 use serde_json::Value as Json;
 
 use crate::failure::Failure;
@@ -18,12 +18,16 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
     let name = |name: &Arc<str>| Sampled { name: name.to_string(), cells: Vec::new() };
     let mut columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
     let mut rows = 0;
+    let mut rejected: Option<Rejection> = None;
     while rows < ROWS
         && let Some(row) = source.next()
     {
         let record = match row.map_err(|error| Failure::usage(&error))? {
             Row::Record(record) => record,
-            Row::Rejected(_) => continue,
+            Row::Rejected(rejection) => {
+                rejected.get_or_insert(rejection);
+                continue;
+            }
         };
         match &record.cells {
             Cells::Texts(texts) => {
@@ -43,7 +47,11 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
         rows += 1;
     }
     if rows == 0 {
-        return Err(Failure::usage_text(format!("{}: expected rows to look at, found none", source.name())));
+        let name = source.name();
+        return Err(Failure::usage_text(match rejected {
+            Some(first) => format!("{name}:{}: no row can be read; the first: {first}", first.line),
+            None => format!("{name}: the input has no rows"),
+        }));
     }
     // A key that only some rows have is blank in the others.
     for column in &mut columns {
