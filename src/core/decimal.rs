@@ -43,7 +43,8 @@ impl Decimal {
         let most = i64::try_from(PLAIN_DIGITS).ok()?;
         // How many digits stand before the point.
         let whole = digits.checked_add(self.exponent)?;
-        if whole > most || digits.max(digits - whole) > most {
+        let decimals = digits.checked_sub(whole)?;
+        if whole > most || digits.max(decimals) > most {
             return None;
         }
         let sign = if self.is_negative { "-" } else { "" };
@@ -134,6 +135,9 @@ mod tests {
         check("-12e-4", "-0.0012");
         check("0.05", "0.05");
         check("5.2155E+12", "5215500000000");
+        for json in ["1e-9223372036854775808", "1.5e-9223372036854775807", "1e9223372036854775807"] {
+            assert_eq!(Decimal::of_json(json).and_then(|decimal| decimal.plain()), None, "{json}");
+        }
         check("12345678901234567890", "12345678901234567890");
         check("123456789012345678901234.5", "123456789012345678901234.5");
         check("1e399", &format!("1{}", "0".repeat(399)));

@@ -174,7 +174,32 @@ pub enum Made {
 }
 
 /// What databases, spreadsheets and scripts write for no value.
-const NULL_WORDS: [&str; 10] = ["NULL", "(null)", "<null>", "[NULL]", "#N/A", "N/A", "None", "nan", "NaN", "undefined"];
+const NULL_WORDS: [&str; 24] = [
+    "NULL",
+    "(null)",
+    "<null>",
+    "[NULL]",
+    "#N/A",
+    "N/A",
+    "n/a",
+    "N/D",
+    "S/D",
+    "None",
+    "nan",
+    "NaN",
+    "undefined",
+    "-",
+    "--",
+    "no tiene",
+    "No tiene",
+    "NO TIENE",
+    "sin correo",
+    "Sin correo",
+    "sin email",
+    "sin teléfono",
+    "não tem",
+    "Não tem",
+];
 
 // A column on its way to a guess.
 struct Seen<'a> {
@@ -404,8 +429,12 @@ fn matches(
         let (filled, rows) = (seen[*at].values.len(), seen[*at].column.cells.len());
         seen[*at].distinct() == filled && filled * 10 >= rows * 9 && seen[*at].rounded() == 0
     };
-    // A number that is written in its own way in each program finds nobody.
-    let worth = |at: usize, is_sure: bool| seen[at].distinct() * if is_sure { 2 } else { 1 };
+    // A number that is written in its own way in each program finds no contact. Messages go to phones, so a few that are
+    // missing do not count.
+    let worth = |at: usize, is_sure: bool| {
+        let (is_phone, distinct) = (seen[at].is_phone(), seen[at].distinct());
+        distinct * if is_sure { 2 } else { 1 } * if is_phone { 5 } else { 4 }
+    };
     let (first, second) = match (phone, email) {
         (Some(phone), Some(email)) if worth(phone.0, is_e164) >= worth(email.0, true) => (phone, Some(email)),
         (Some(phone), Some(email)) => (email, Some(phone)),
@@ -489,6 +518,9 @@ impl Drafts {
     }
 
     fn leaves_out(&self, seen: &Seen<'_>) -> Option<&'static str> {
+        if CHANGES_EACH_NIGHT.contains(&words::folded(&seen.column.name).as_str()) {
+            return Some("it changes whenever the contact is saved, so every such contact would be sent each night");
+        }
         if seen.column.name.starts_with('_') {
             return Some("its name begins with `_`");
         }
@@ -660,6 +692,22 @@ enum Other {
     Flag,
     Made(Vec<Made>),
 }
+
+/// Columns with the time of the last change, by their folded names.
+const CHANGES_EACH_NIGHT: [&str; 12] = [
+    "updated at",
+    "modified at",
+    "last modified",
+    "last modified date",
+    "last modified time",
+    "modified time",
+    "modified date",
+    "date modified",
+    "ultima modificacion",
+    "fecha modificacion",
+    "fecha de modificacion",
+    "ultima modificacao",
+];
 
 /// Names that mean something else than a field.
 const RESERVED: [&str; 3] = ["contact_id", "tags", "remove_tags"];

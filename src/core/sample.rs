@@ -1,7 +1,7 @@
 //! Whether a contact of the input is on the platform, and in which form: what `check` finds out by searches.
 
 use crate::core::attempt::Attempt;
-use crate::core::model::{ContactId, Field, Value};
+use crate::core::model::{Contact, ContactId, Field, Value};
 use crate::core::page::Page;
 
 /// Minimum length, in digits, of a value that is searched for in another form.
@@ -76,6 +76,13 @@ impl Sample {
         let found = of_hits.chain(of_others).find(|(_, value)| !value.trim().is_empty());
         found.map_or(Self::Absent, |(id, value)| Self::OtherForm { id, value })
     }
+}
+
+/// The match field by which the `nth` sample is searched for: a phone before others, because a new id of a CRM is on no
+/// contact of the platform yet.
+pub fn sampled(contact: &Contact, nth: usize) -> Option<&Field> {
+    let matches = contact.matches();
+    matches.iter().find(|field| other_form(field, nth).is_some()).or_else(|| matches.first())
 }
 
 /// The value of a phone field in another form, for a platform that stores another one. `None` when the value is not like a

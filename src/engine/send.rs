@@ -770,7 +770,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             // The answer named another contact.
             Standing::InDoubt(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.broken(),
             Standing::InDoubt(_) => {}
-            Standing::Known(_) if was_confirming => self.trust.confirmed(),
+            Standing::Known(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.confirmed(),
+            // Its read is to be repeated.
+            Standing::Known(_) if contact.task.is_confirming() => {}
             Standing::Unknown | Standing::Known(_) => self.trust.settled(&key),
         }
     }

@@ -183,7 +183,7 @@ async fn a_check_tells_all_before_anything_is_sent() {
         assert!(ran.stdout.lines().any(|told| told == line), "{line}\n{}", ran.stdout);
     }
     let ana = "line 2: phone=\"+525512345678\" first_name=\"Ana\" full_name=\"Ana\" email=\"ana@example.com\" \
-               since=\"2024-03-05\" source=\"crm\" tags: vip";
+               since=\"2024-03-05\" source=\"crm\" tags: \"vip\"";
     assert!(ran.stdout.contains(ana), "{}", ran.stdout);
     // One search shows that the token works, and two that the one contact is not there in either form.
     assert!(ran.stdout.contains("the first contacts on the platform\n  line 2: no contact has its `phone`"), "{ran:?}");
@@ -283,9 +283,9 @@ async fn a_check_shows_the_contacts_that_a_sync_sends() {
         scene.sync(&options).run().await.exits(code);
         assert_eq!(there(&scene), [sent, "name=Cy phone=+2"], "{way}");
     };
-    let ann = "line 2: phone=\"+1\" name=\"Ann\" city=\"Lima\" tags: x";
-    let both = "line 4: phone=\"+1\" name=\"Bob\" city=\"Lima\" tags: x, y";
-    check("last", 0, "line 4: phone=\"+1\" name=\"Bob\" tags: y", "name=Bob phone=+1 +y").await;
+    let ann = "line 2: phone=\"+1\" name=\"Ann\" city=\"Lima\" tags: \"x\"";
+    let both = "line 4: phone=\"+1\" name=\"Bob\" city=\"Lima\" tags: \"x\", \"y\"";
+    check("last", 0, "line 4: phone=\"+1\" name=\"Bob\" tags: \"y\"", "name=Bob phone=+1 +y").await;
     check("merge", 0, both, "city=Lima name=Bob phone=+1 +x +y").await;
     check("first", 0, ann, "city=Lima name=Ann phone=+1 +x").await;
     check("reject", 3, ann, "city=Lima name=Ann phone=+1 +x").await;
@@ -320,7 +320,8 @@ async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
     )
     .await;
     let expected = format!(
-        "warning: line 4: `phone` is \"+525511112222\", and contact {other} has \"5215511112222\": a sync would create it again"
+        "warning: line 4: `phone` is \"+525511112222\", but contact {other} has \"5215511112222\"; if that is the same \
+         person, a sync creates a duplicate"
     );
     assert_eq!(ran.said("warning:"), [expected], "{ran:?}");
     assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");

@@ -186,7 +186,12 @@ pub fn is_yes_or_no(values: &[&str]) -> bool {
 pub fn separator(values: &[&str]) -> Option<&'static str> {
     let outside = |value: &&str| value.split('"').step_by(2).collect::<String>();
     let values: Vec<String> = values.iter().filter(|value| !value.starts_with(['[', '{'])).map(outside).collect();
-    [":::", ";", "|", ","].into_iter().find(|separator| values.iter().any(|value| value.contains(separator)))
+    let separators = [":::", ";", "|", ","];
+    let separator = separators.into_iter().find(|separator| values.iter().any(|value| value.contains(separator)))?;
+    // Where others stand in cells without it, all the usual ones separate tags.
+    let has_other =
+        |value: &String| !value.contains(separator) && separators.into_iter().any(|other| value.contains(other));
+    (!values.iter().any(has_other)).then_some(separator)
 }
 
 #[cfg(test)]
@@ -283,6 +288,9 @@ mod tests {
         let check = |values: &[&str], expected: Option<&str>| assert_eq!(separator(values), expected, "{values:?}");
         check(&["a;b"], Some(";"));
         check(&["a"], None);
+        check(&["a;b", "Big, spender;b"], Some(";"));
+        check(&["a;b", "VIP, b"], None);
+        check(&["a;b", "a|b"], None);
         check(&[r#""VIP","Big; spender""#], Some(","));
         check(&[r#"["a;b","c"]"#, "{a,b}"], None);
     }

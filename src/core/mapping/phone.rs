@@ -16,6 +16,9 @@ const MEXICO: i32 = 52;
 /// The country calling code of Argentina.
 const ARGENTINA: i32 = 54;
 
+/// The country calling code of Belarus, which dials 80 before its own numbers.
+const BELARUS: i32 = 375;
+
 /// The country calling codes of the countries that dial 8 before their own numbers.
 const EIGHT: [i32; 8] = [7, 370, 375, 992, 993, 994, 996, 998];
 
@@ -159,6 +162,7 @@ fn has_known_prefix(text: &str, number: &PhoneNumber) -> bool {
         "" => true,
         "1" => number.country_code_source() == CountryCodeSource::FromDefaultCountry,
         "8" => EIGHT.contains(&number.country_code),
+        "80" => number.country_code == BELARUS,
         // A zero, and what follows it: of a carrier in Brazil, of a mobile in Mexico.
         trunk => trunk.starts_with('0') && !trunk.starts_with("00") && trunk.len() <= 4,
     }
@@ -358,6 +362,7 @@ mod tests {
         check("US", "11 220 555 2637", Err(NoPhone::NotOfItsCountry));
         check("RU", "8 912 345-67-89", Ok("+79123456789"));
         check("HU", "06 20 123 4567", Ok("+36201234567"));
+        check("BY", "8 (029) 491-19-11", Ok("+375294911911"));
         check("US", "555 2671", Err(NoPhone::NotOfItsCountry));
         check("DO", "809 555 1234", Ok("+18095551234"));
         check("DO", "415 555 2671", Ok("+14155552671"));

@@ -189,10 +189,13 @@ impl Task {
                 self.adopt(created, Some(now));
             }
             // Nothing contradicts the answer to its create, and a search may not find the form that was sent.
-            (Stage::Confirming { id }, Attempt::Refused { .. } | Attempt::Taken { .. })
-                if self.distrust != Distrust::Proven =>
-            {
-                self.created(id.clone(), now);
+            (Stage::Confirming { id }, attempt) if self.distrust != Distrust::Proven && self.shows_nothing(attempt) => {
+                let id = id.clone();
+                self.is_unconfirmed = false;
+                match self.standing {
+                    Standing::Known(_) => self.stage = Stage::Writing,
+                    Standing::Unknown | Standing::InDoubt(_) => self.created(id, now),
+                }
             }
             (
                 Stage::Confirming { .. },
@@ -229,6 +232,27 @@ impl Task {
                 Attempt::Refused { message: words, .. } | Attempt::Taken { message: words, .. },
             ) => self.reject(format!("{message} (reading contact {id} was refused: {words})")),
             (_, _) => {}
+        }
+    }
+
+    // Whether the answer to a read says nothing about which contact the id is of: a refusal, or a contact without any of the
+    // fields that were sent.
+    fn shows_nothing(&self, attempt: &Attempt) -> bool {
+        match attempt {
+            Attempt::Refused { .. } | Attempt::Taken { .. } => true,
+            Attempt::Contact(remote) => {
+                !first_fields(self.sent()).iter().any(|field| remote.fields.contains_key(&*field.name))
+            }
+            Attempt::Missing { .. }
+            | Attempt::Page(_)
+            | Attempt::Created(_)
+            | Attempt::Done
+            | Attempt::Unauthorized { .. }
+            | Attempt::Throttled { .. }
+            | Attempt::Queued { .. }
+            | Attempt::WrongPath { .. }
+            | Attempt::Unsent { .. }
+            | Attempt::Lost { .. } => false,
         }
     }
 

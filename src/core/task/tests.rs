@@ -1592,6 +1592,17 @@ fn an_answer_that_is_only_suspected_is_believed_unless_another_contact_is_shown(
     check("refused", suspecting(Distrust::Suspected), &script(), &done(Outcome::Created));
     let lost = rejected("in doubt: the answer to its create was lost, and it has no match field to search by");
     check("refused after a proof", suspecting(Distrust::Proven), &script()[..2], &lost);
+    let bare =
+        [("create 1", created("7")), ("read 7", Attempt::Contact(remote("7", &[], &[]))), ("add 7 1", Attempt::Done)];
+    check("shown without its fields", suspecting(Distrust::Suspected), &bare, &done(Outcome::Created));
+    // It is not read again, and a contact that was written to before keeps what is known of it.
+    let mut written = suspecting(Distrust::None);
+    written.apply(&Call::Create { fields: first_fields(written.contact()).to_vec() }, &created("7"), start());
+    written.distrust(Distrust::Suspected);
+    assert!(written.is_confirming());
+    written.apply(&Call::Read { id: id("7") }, &refused(), start());
+    written.distrust(Distrust::Suspected);
+    assert!(!written.is_confirming(), "{written:?}");
     let another = ("read 7", Attempt::Contact(remote("7", &[("a", "2")], &[])));
     check("another contact", suspecting(Distrust::Suspected), &[("create 1", created("7")), another], &lost);
 }

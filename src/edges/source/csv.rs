@@ -275,7 +275,8 @@ fn repeats_header(raw: RawRow<'_>, columns: &Columns) -> bool {
 fn holds_rows(raw: RawRow<'_>, columns: usize, delimiter: u8) -> bool {
     let stored = if raw.found.kept { raw.found.cells } else { 0 };
     (0..stored).any(|at| {
-        let mut lines: Vec<&[u8]> = raw.cell(at).split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
+        let lines = raw.cell(at).split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
+        let mut lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
         lines.pop();
         let inner = lines.get(1..).unwrap_or_default();
         let is_row = |line: &&[u8]| {

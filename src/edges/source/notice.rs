@@ -20,6 +20,16 @@ pub enum NoticeKind {
     QuotedLines,
 }
 
+impl NoticeKind {
+    /// Whether contacts may have been misread, so that a person has to look.
+    pub const fn is_doubtful(self) -> bool {
+        match self {
+            Self::DoubtfulEncoding(_) | Self::DoubleEncoded => true,
+            Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines => false,
+        }
+    }
+}
+
 /// Where a thing was noticed, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notice {

@@ -464,6 +464,7 @@ impl Look {
                     Some(CompactString::new(digits.show(&format!("{number:.0}"))))
                 });
                 if let Some(text) = text {
+                    self.text = self.text.saturating_add(table.copies.saturating_mul(text.len() as u64));
                     let rows = table.rows..table.rows.saturating_add(table.repeats);
                     table.shown.push(Shown { rows, columns: table.columns.clone(), text });
                 }

@@ -232,7 +232,8 @@ fn read_xlsx(book: &mut Xlsx<BufReader<Steady>>, sheet: &str, table: &mut Table<
             let next = cells.next_cell_with_formula_metadata();
             let found = next.map_err(|error| xlsx_fault(&error, line))?;
             Ok(found.map(|found| {
-                // Both readings give the cells in one order.
+                // Both readings give the cells in one order; one that only the first has is passed over.
+                while places.next_if(|(place, _)| *place < found.pos).is_some() {}
                 let format = places.next_if(|(place, _)| *place == found.pos).map(|(_, style)| style);
                 let around = Around {
                     formula: found.formula.as_ref().map(formula_text),

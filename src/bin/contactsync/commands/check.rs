@@ -9,7 +9,7 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    OutlineLine, Rejection, Row, Sample, Source, SourceError, Timeouts, Value, merged,
+    OutlineLine, Rejection, Row, Sample, Source, SourceError, Timeouts, Value, merged, sampled,
 };
 
 use tokio::runtime::Runtime;
@@ -145,7 +145,7 @@ fn ask(
         let is_ready = matches!(answer, Some(Attempt::Page(_)));
         said.push_str(&heard(answer, &connection.url)?);
         for (nth, shown) in wanted.iter().enumerate().filter(|_| is_ready) {
-            let Some(field) = shown.contact.matches().first() else { continue };
+            let Some(field) = sampled(&shown.contact, nth) else { continue };
             let sample = runtime.block_on(look.sample(field, nth))?;
             found.push(Looked { line: shown.line, field: field.clone(), sample });
         }
@@ -180,7 +180,7 @@ fn on_the_platform(found: &mut [Looked], report: &mut Report, voice: &Voice) {
         voice.say(
             Level::Warning,
             &format!(
-                "line {line}: `{name}` is {wanted:?}, and contact {id} has {value:?}: a sync would create it again"
+                "line {line}: `{name}` is {wanted:?}, but contact {id} has {value:?}; if that is the same person, a sync creates a duplicate"
             ),
         );
         let hint = format!(
@@ -467,6 +467,7 @@ fn shown(line: u64, contact: &Contact) -> String {
     parts.extend(contact.fields().iter().map(|field| format!("{}={}", field.name, value(&field.value))));
     for (what, tags) in [("tags", contact.tags()), ("tags to remove", contact.remove_tags())] {
         if !tags.is_empty() {
+            let tags: Vec<String> = tags.iter().map(|tag| format!("{:?}", tag.as_str())).collect();
             parts.push(format!("{what}: {}", tags.join(", ")));
         }
     }

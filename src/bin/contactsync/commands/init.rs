@@ -33,7 +33,7 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     let mut source = Source::open(&input, options.clone()).map_err(|error| Failure::usage(&error))?;
     let remark = Remark::at_once(&source, voice);
     if let Some(hint) = skip_titles(&source) {
-        voice.say(Level::Hint, &format!("{}: {hint}", source.name()));
+        return Err(Failure::usage_text(format!("{}: rows of titles stand above the header", source.name())).hint(hint));
     }
     let columns = sample(&mut source)?;
     remark.in_the_end(voice);

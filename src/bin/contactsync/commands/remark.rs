@@ -23,7 +23,8 @@ impl Remark {
     pub fn in_the_end(mut self, voice: &Voice) {
         self.say(voice);
         for notice in self.detected.notices() {
-            voice.say(Level::Info, &format!("{}: {notice}", self.name));
+            let level = if notice.kind.is_doubtful() { Level::Warning } else { Level::Info };
+            voice.say(level, &format!("{}: {notice}", self.name));
         }
     }
 

@@ -244,7 +244,7 @@ pub(super) fn is_quoted_by_line(start: &View<'_>) -> bool {
         let inner = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\""));
         let Some(inner) = inner.filter(|inner| is_one_cell(inner)) else {
             // A line without a delimiter needs no quotes; any other shows that its cells are quoted one by one.
-            if line.contains(&QUOTE) || line.iter().any(|byte| DELIMITERS.contains(byte)) {
+            if rows == 1 || line.contains(&QUOTE) || line.iter().any(|byte| DELIMITERS.contains(byte)) {
                 return false;
             }
             continue;
@@ -413,6 +413,7 @@ mod tests {
         check("\"a;b\"\r\n\"1;2\"", Some("a;b\r\n1;2"));
         check("\"a,b\"\n1\n\"1,2\"\n", Some("a,b\n1\n1,2\n"));
         check("\"a\"\n\"1\"\n", None);
+        check("name\n\"Doe, Ann\"\n\"Roe, Bob\"\n", None);
         check("\"a\",\"b\"\n\"1\",\"2\"\n", None);
         check("\"a, b\"\n1,2\n", None);
         check("a,b\n\"1,2\"\n", None);
