@@ -285,7 +285,7 @@ impl<'a> Seen<'a> {
             Some(Sense::Email) if !values.is_empty() && !most(&|value| value.contains('@')) => (None, false),
             Some(Sense::Flag) if !kinds::is_yes_or_no(&values) => (None, false),
             Some(sense) => (Some(sense), false),
-            None if heading.is_label() => (None, false),
+            None if heading.is_label() || is_of_staff(&column.name) => (None, false),
             None if most(&kinds::is_email) => (Some(Sense::Email), true),
             None if most(&is_phone) => (Some(Sense::Phone), true),
             None => (None, false),
@@ -313,7 +313,8 @@ impl<'a> Seen<'a> {
         let numbers = phones.numbers + phones.rounded;
         match country {
             _ if !is_main => numbers == all,
-            Some(_) => numbers * 2 >= all,
+            // What is no number of the country may be a part of one, or several: its row is rejected, not sent as it is.
+            Some(_) => true,
             None => numbers * 10 >= all * 9,
         }
     }
@@ -371,7 +372,8 @@ fn language(names: &[&str]) -> Option<Language> {
 // The column that is filled most; of several, the first.
 fn best<'a>(seen: &[Seen<'a>], is: impl Fn(&Seen<'a>) -> bool) -> Option<usize> {
     let filled = seen.iter().enumerate().filter(|(_, seen)| is(seen) && !seen.values.is_empty());
-    filled.rev().max_by_key(|(_, seen)| seen.values.len()).map(|(at, _)| at)
+    // A name says more than the values.
+    filled.rev().max_by_key(|(_, seen)| (!seen.by_value, seen.values.len())).map(|(at, _)| at)
 }
 
 // One that is carried along, unless it is filled in less than half as many rows as another: it is for messages.
@@ -691,6 +693,29 @@ impl Drafts {
 enum Other {
     Flag,
     Made(Vec<Made>),
+}
+
+/// Words in the names of columns about the people who look after a contact.
+const STAFF: [&str; 14] = [
+    "owner",
+    "created by",
+    "modified by",
+    "updated by",
+    "assigned",
+    "agent",
+    "manager",
+    "rep",
+    "vendedor",
+    "vendedora",
+    "propietario",
+    "asignado",
+    "ejecutivo",
+    "responsable",
+];
+
+fn is_of_staff(column: &str) -> bool {
+    let name = format!(" {} ", words::folded(column));
+    STAFF.iter().any(|word| name.contains(&format!(" {word} ")))
 }
 
 /// Columns with the time of the last change, by their folded names.

@@ -320,7 +320,8 @@ proptest! {
         lines in prop::collection::vec(r#"[ \{\}\[\]",:0-9a\\]{0,12}|\{"a":[0-9.e]{1,22}\}|\{"a":1\}"#, 0..20),
     ) {
         let expected = lines.iter().filter(|line| !line.trim().is_empty()).count();
-        let rows = read(lines.join("\n").into_bytes(), Format::Jsonl).unwrap();
+        // Without the last line break, an object that does not end is a file that was cut off.
+        let rows = read([lines.join("\n"), "\n".to_owned()].concat().into_bytes(), Format::Jsonl).unwrap();
         prop_assert_eq!(rows.map(Result::unwrap).count(), expected);
     }
 

@@ -184,3 +184,22 @@ async fn a_typed_value_that_the_platform_shows_in_any_form_is_unchanged() {
         }
     }
 }
+
+#[tokio::test]
+async fn init_refuses_contacts_inside_lists() {
+    let scene = Scene::unlimited().await;
+    for (text, place) in [
+        (r#"{"Nombre":["Ann","Bo"],"Telefono":["5512345678","5512345679"]}"#, "Nombre.0"),
+        (r#"{"Nombre":{"0":"Ann","1":"Bo"},"Telefono":{"0":"5512345678","1":"5512345679"}}"#, "Nombre.0"),
+        (r#"{"groups":[{"name":"a","members":[{"phone":"5512345678"}]},{"name":"b","members":[]}]}"#, "groups.0.members.0.phone"),
+    ] {
+        scene.write("in.json", text);
+        let ran = scene.program("init in.json --country MX").run().await.exits(2);
+        let expected = format!("error: in.json: its contacts may be inside lists: found `{place}`");
+        assert_eq!(ran.said("error:"), [expected], "{ran:?}");
+        assert!(!scene.path("contactsync.toml").exists());
+    }
+    // One contact with lists of its own.
+    scene.write("in.json", r#"{"phone":"+525512345678","name":"Ann","orders":[{"sum":5}]}"#);
+    scene.program("init in.json").run().await.exits(0);
+}

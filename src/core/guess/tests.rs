@@ -178,6 +178,26 @@ fn an_id_of_the_crm_goes_before_the_phone() {
 }
 
 #[test]
+fn the_contacts_own_address_goes_before_that_of_its_owner() {
+    let rows = ["Owner Email,Email,Name", "o@x.com,a@x.com,Ann", "o@x.com,b@x.com,Bob"];
+    check("", &rows, "email", &["Owner Email", "email lower", "firstName"]);
+    check("", &["Vendedor correo,Nombre", "o@x.com,Ann"], "", &["Vendedor correo", "firstName"]);
+    check(
+        "",
+        &["Work address,Email,Name", "w@x.com,a@x.com,Ann", "v@x.com,,Bob"],
+        "email",
+        &["email_2 lower", "email lower", "firstName"],
+    );
+}
+
+#[test]
+fn of_a_country_a_phone_that_is_none_is_rejected_and_not_sent_as_it_is() {
+    let rows = ["Nombre,Lada,Telefono", "Ana,55,12345678", "Lu,81,12345679"];
+    check("MX", &rows, "phone", &["firstName", "Lada", "phone e164"]);
+    check("MX", &["Nombre,Telefono", "Ana,5512345678 / 5587654321"], "phone", &["firstName", "phone e164"]);
+}
+
+#[test]
 fn ids_with_decimals_and_words_for_nothing_are_told() {
     let rows = ["crm_id,phone,name", "1001.0,+525512345678,NULL", "1002.0,+525512345679,N/A", "1003.0,nan,Null"];
     check("MX", &rows, "crm_id,phone", &["crm_id digits", "phone e164", "firstName"]);

@@ -38,9 +38,21 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     let columns = sample(&mut source)?;
     remark.in_the_end(voice);
     let guess = guess(&columns, args.country);
+    if let [first, ..] = columns.as_slice()
+        && guess.rows == 1
+        && columns.iter().all(|column| is_of_a_list(&column.name))
+    {
+        let what = format!("{}: its contacts may be inside lists: found `{}`", source.name(), first.name);
+        return Err(Failure::usage_text(what).hint("write one object for each contact, in an array or one on a line"));
+    }
     write(path, &render(&guess, source.name(), &options), args.force)?;
     say(&guess, args, path, voice)?;
     Ok(Exit::Done)
+}
+
+// Whether a path leads into a list, or into an object whose keys are numbers.
+fn is_of_a_list(path: &str) -> bool {
+    path.split('.').any(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn there_already(path: &Path) -> Failure {
