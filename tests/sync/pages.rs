@@ -191,7 +191,10 @@ async fn init_refuses_contacts_inside_lists() {
     for (text, place) in [
         (r#"{"Nombre":["Ann","Bo"],"Telefono":["5512345678","5512345679"]}"#, "Nombre.0"),
         (r#"{"Nombre":{"0":"Ann","1":"Bo"},"Telefono":{"0":"5512345678","1":"5512345679"}}"#, "Nombre.0"),
-        (r#"{"groups":[{"name":"a","members":[{"phone":"5512345678"}]},{"name":"b","members":[]}]}"#, "groups.0.members.0.phone"),
+        (
+            r#"{"groups":[{"name":"a","members":[{"phone":"5512345678"}]},{"name":"b","members":[]}]}"#,
+            "groups.0.members.0.phone",
+        ),
     ] {
         scene.write("in.json", text);
         let ran = scene.program("init in.json --country MX").run().await.exits(2);
