@@ -32,7 +32,7 @@ pub enum Sample {
 
 impl Sample {
     /// What the answer to a search for `asked` says about `field`, a value of the input. `asked` is `field`, or its value
-    /// in [another form](other_form).
+    /// in another form.
     pub fn of(attempt: &Attempt, field: &Field) -> Self {
         let page = match attempt {
             Attempt::Page(page) => page,
