@@ -85,7 +85,7 @@ fn a_mistake_is_told_in_one_line() {
     );
     check(
         "encoding = \"utf-9\"",
-        "c.toml:1: key `encoding`: expected an encoding such as utf-8, utf-16le, windows-1252 or iso-8859-2, found `utf-9`",
+        "c.toml:1: key `encoding`: expected an encoding such as utf-8, utf-16le, windows-1252, iso-8859-2, macintosh or cp850, found `utf-9`",
     );
     check(
         "platform = \"acme\"",
