@@ -17,7 +17,7 @@ fn plain(contacts: usize, faults: Faults) -> Scenario {
 
 /// Brings a scenario's one file in one process.
 async fn bring(channel: &Channel<'_>) -> (RunSummary, Option<StopReason>) {
-    let ending = channel.send(channel.plan(), None, Limits::default()).await.expect("nobody kills it");
+    let ending = channel.send(channel.plan(), None, Limits::default()).await.expect("the process is not killed");
     (ending.summary, ending.stopped)
 }
 
@@ -104,7 +104,7 @@ fn a_restart_keeps_to_the_platforms_lower_limit() {
             () = sleep(Duration::from_secs(5)) => {}
         }
         assert_eq!(channel.platform.ledger.borrow().sent.len(), 20);
-        let ending = channel.send(run, None, Limits::default()).await.expect("nobody kills it");
+        let ending = channel.send(run, None, Limits::default()).await.expect("the process is not killed");
         assert_eq!((ending.summary.created, ending.summary.throttled), (30, 0));
     });
 }
@@ -147,7 +147,7 @@ fn a_restart_within_a_pause_waits_for_its_end() {
         let sent = channel.platform.ledger.borrow().sent.clone();
         assert!((1..=2).contains(&sent.len()), "{sent:?}");
         *channel.platform.faults.borrow_mut() = Faults::default();
-        let ending = channel.send(run, None, Limits::default()).await.expect("nobody kills it");
+        let ending = channel.send(run, None, Limits::default()).await.expect("the process is not killed");
         assert_eq!((ending.summary.created, ending.summary.throttled), (2, sent.len() as u64));
         let next = channel.platform.ledger.borrow().sent[sent.len()];
         assert!((251_000..252_000).contains(&next), "{next}");
@@ -176,9 +176,9 @@ fn who_goes_on_expects_calls_to_take_as_long_as_they_took() {
         let channel = &channels[0];
         let run = channel.plan();
         let first = Limits { max_calls: Some(45), until: None };
-        channel.send(run, None, first).await.expect("nobody kills it");
+        channel.send(run, None, first).await.expect("the process is not killed");
         let begun = Instant::now();
-        channel.send(run, None, Limits::default()).await.expect("nobody kills it");
+        channel.send(run, None, Limits::default()).await.expect("the process is not killed");
         let (said, took) = (channel.watcher.outlook.get().time, begun.elapsed());
         println!("said {said:?}, took {took:?}");
         assert!(said.max.abs_diff(took) <= took.mul_f64(0.25), "said {said:?}, took {took:?}");
@@ -195,7 +195,7 @@ fn a_sync_takes_as_many_nights_as_the_first_one_says() {
             let begun = Instant::now();
             let until = channel.now() + Duration::from_mins(5);
             let ending = channel.send(run, None, Limits { until: Some(until), max_calls: None }).await;
-            let ending = ending.expect("nobody kills it");
+            let ending = ending.expect("the process is not killed");
             nights += 1;
             if nights == 1 {
                 said = channel.watcher.outlook.get();
@@ -223,7 +223,7 @@ fn a_process_that_may_make_so_many_calls_makes_them_and_stops() {
         let run = channel.plan();
         let send = async |max| {
             let limits = Limits { max_calls: Some(max), until: None };
-            let ending = channel.send(run, None, limits).await.expect("nobody kills it");
+            let ending = channel.send(run, None, limits).await.expect("the process is not killed");
             (ending.summary.calls.total, ending.summary.pending > 0, ending.stopped)
         };
         assert_eq!(send(0).await, (0, true, Some(StopReason::MaxCalls(0))));
@@ -259,11 +259,11 @@ fn lost_creates_of_an_earlier_process_do_not_wait_for_the_file() {
     plain(30, faults).stage(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
-        channel.send(run, None, Limits { max_calls: Some(5), until: None }).await.expect("nobody kills it");
+        channel.send(run, None, Limits { max_calls: Some(5), until: None }).await.expect("the process is not killed");
         *channel.platform.faults.borrow_mut() = Faults::default();
         sleep(Duration::from_mins(5)).await;
         let (before, begun) = (channel.platform.ledger.borrow().sent.len(), channel.platform.now());
-        let ending = channel.send(run, None, Limits::default()).await.expect("nobody kills it");
+        let ending = channel.send(run, None, Limits::default()).await.expect("the process is not killed");
         assert_eq!((ending.summary.created, ending.summary.rejected), (30, 0));
         let ledger = channel.platform.ledger.borrow();
         let sent = ledger.sent.iter().zip(&ledger.kinds).skip(before);

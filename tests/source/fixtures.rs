@@ -62,25 +62,29 @@ fn check_text(file: &str, detected: &str, remark: &str) {
 
 #[test]
 fn text_in_every_encoding_and_with_every_delimiter() {
-    check_text("commas.csv", "csv, UTF-8, columns parted by `,`", "");
-    check_text("mark.csv", "csv, UTF-8, columns parted by `,`", "");
-    check_text("returns.csv", "csv, UTF-8, columns parted by `,`", "");
-    check_text("pipes.csv", "csv, UTF-8, columns parted by `|`", "columns parted by `|`");
-    check_text("tabs.tsv", "tsv, UTF-8, columns parted by tabs", "columns parted by tabs");
-    check_text("utf-16le.csv", "tsv, UTF-16LE, columns parted by tabs", "read as UTF-16LE, columns parted by tabs");
-    check_text("utf-16be.csv", "csv, UTF-16BE, columns parted by `;`", "read as UTF-16BE, columns parted by `;`");
+    check_text("commas.csv", "csv, UTF-8, columns separated by `,`", "");
+    check_text("mark.csv", "csv, UTF-8, columns separated by `,`", "");
+    check_text("returns.csv", "csv, UTF-8, columns separated by `,`", "");
+    check_text("pipes.csv", "csv, UTF-8, columns separated by `|`", "columns separated by `|`");
+    check_text("tabs.tsv", "tsv, UTF-8, columns separated by tabs", "columns separated by tabs");
+    check_text(
+        "utf-16le.csv",
+        "tsv, UTF-16LE, columns separated by tabs",
+        "read as UTF-16LE, columns separated by tabs",
+    );
+    check_text("utf-16be.csv", "csv, UTF-16BE, columns separated by `;`", "read as UTF-16BE, columns separated by `;`");
     check_text(
         "sep-line.csv",
-        "csv, Windows-1252, columns parted by `;`",
-        "read as Windows-1252, columns parted by `;`",
+        "csv, Windows-1252, columns separated by `;`",
+        "read as Windows-1252, columns separated by `;`",
     );
     check(
         "excel-es.csv",
         SourceOptions::default(),
         "Teléfono",
         &[
-            "csv, Windows-1252, columns parted by `;`",
-            "read as Windows-1252, columns parted by `;`",
+            "csv, Windows-1252, columns separated by `;`",
+            "read as Windows-1252, columns separated by `;`",
             "2 Teléfono=600 111 222 · Nombre=José · Apellidos=Núñez Peña · Correo=jose.nunez@example.es · Etiquetas=cliente; VIP",
             "3 Teléfono=+34 600 333 444 · Nombre=Begoña · Apellidos=García de la Ó · Correo=begona@example.es",
             "4 Teléfono=91 123 45 67 · Nombre=Íñigo · Apellidos=López · Etiquetas=proveedor, Málaga",
@@ -113,18 +117,18 @@ fn text_whose_encoding_is_no_good_guess() {
              file as UTF-8"
         )
     };
-    let western = "csv, Windows-1252, columns parted by `,`";
+    let western = "csv, Windows-1252, columns separated by `,`";
     for (file, name, lines) in [("macintosh.csv", "macintosh", "2 lines look"), ("dos.csv", "cp850", "3 lines look")] {
         let garbled = garbled(file);
         let garbled: Vec<&str> = garbled.iter().map(String::as_str).collect();
         check_notice(file, None, western, Some(&doubt(name, lines)), &garbled);
-        check_notice(file, Some(name), &format!("csv, {name}, columns parted by `,`"), None, &rows);
+        check_notice(file, Some(name), &format!("csv, {name}, columns separated by `,`"), None, &rows);
     }
     let garbled = garbled("encoded-twice.csv");
     let garbled: Vec<&str> = garbled.iter().map(String::as_str).collect();
     let twice = "3 lines hold text that was encoded twice, such as `JosÃ©` for `José` (the first is line 2): export it \
                  again as UTF-8";
-    check_notice("encoded-twice.csv", None, "csv, UTF-8, columns parted by `,`", Some(twice), &garbled);
+    check_notice("encoded-twice.csv", None, "csv, UTF-8, columns separated by `,`", Some(twice), &garbled);
 }
 
 #[test]
@@ -134,18 +138,18 @@ fn archives_of_one_file() {
         SourceOptions::default(),
         "phone",
         &[
-            "csv in gzip, UTF-8, columns parted by `,`",
+            "csv in gzip, UTF-8, columns separated by `,`",
             "",
             "2 phone=+34600111222 · first_name=José · city=Málaga",
             "3 phone=+34600333444 · first_name=Begoña · city=Cádiz",
             "4 phone=+5215550001 · first_name=Íñigo · city=León",
         ],
     );
-    check_text("packed.csv.gz", "csv in gzip, UTF-8, columns parted by `,`", "");
-    check_text("packed.csv.zst", "csv in Zstandard, UTF-8, columns parted by `,`", "");
-    let found = "csv in zip, `export/contacts.csv` in it, UTF-8, columns parted by `,`";
+    check_text("packed.csv.gz", "csv in gzip, UTF-8, columns separated by `,`", "");
+    check_text("packed.csv.zst", "csv in Zstandard, UTF-8, columns separated by `,`", "");
+    let found = "csv in zip, `export/contacts.csv` in it, UTF-8, columns separated by `,`";
     check_text("packed.zip", found, "read from `export/contacts.csv` in it");
-    let found = "csv in zip, `contacts.csv` in it, UTF-8, columns parted by `,`";
+    let found = "csv in zip, `contacts.csv` in it, UTF-8, columns separated by `,`";
     check_text("stored.zip", found, "read from `contacts.csv` in it");
     let several = "several.zip: expected a zip archive that holds one file, found 2: `a.csv`, `b.csv`";
     check("several.zip", SourceOptions::default(), "phone", &[several]);
@@ -158,7 +162,7 @@ fn text_as_people_leave_it() {
         SourceOptions::default(),
         "phone",
         &[
-            "csv, UTF-8, columns parted by `,`",
+            "csv, UTF-8, columns separated by `,`",
             "columns 2 and 5 have no name and are ignored",
             "3 phone=+34600111222 · first_name=José",
             "6 phone=+34600333444 · first_name=Begoña",
@@ -170,14 +174,14 @@ fn text_as_people_leave_it() {
         "preamble.csv",
         SourceOptions { skip_lines: 2, ..SourceOptions::default() },
         "phone",
-        &["csv, UTF-8, columns parted by `;`", "columns parted by `;`", "4 phone=+34600111222 · first_name=José"],
+        &["csv, UTF-8, columns separated by `;`", "columns separated by `;`", "4 phone=+34600111222 · first_name=José"],
     );
     check(
         "headerless.csv",
         SourceOptions { no_header: true, ..SourceOptions::default() },
         "column 1",
         &[
-            "csv, UTF-8, columns parted by `,`, no header",
+            "csv, UTF-8, columns separated by `,`, no header",
             "",
             "1 column 1=+34600111222 · column 2=José",
             "2 column 1=+34600333444 · column 2=Begoña",

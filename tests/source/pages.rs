@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use crate::read;
 
-/// Where the rows are, and each row as its line and its object, or what was said instead.
+/// Where the rows are, and each row as its line and its object, or the error.
 fn outcome(bytes: Vec<u8>, options: impl Into<SourceOptions>) -> (String, Vec<String>) {
     let source = match Source::from_reader("in", Box::new(std::io::Cursor::new(bytes)), options) {
         Ok(source) => source,

@@ -171,7 +171,7 @@ async fn a_check_tells_all_before_anything_is_sent() {
         "configuration  contactsync.toml",
         &format!("platform       default: {url}, 100 calls a minute; the token works"),
         "journal        contactsync.db: can be read",
-        "input          clientes.csv: csv, Windows-1252, columns parted by `;`",
+        "input          clientes.csv: csv, Windows-1252, columns separated by `;`",
         "  Nombre              field `first_name`",
         "  Notas               left out",
         "3 rows, and 1 that are not taken",
@@ -216,7 +216,7 @@ async fn a_check_counts_rows_as_a_sync_does() {
     // A column without a name that holds something, and a contact that has two rows.
     scene.write("in.csv", "phone,,name\n+1,x,Ann\n+2,,Bo\n+1,,Ann B\n");
     let ran = scene.program(&format!("check in.csv --match phone --url {url}")).run().await.exits(0);
-    assert!(ran.stdout.contains("columns parted by `,`; column 2 has no name and is ignored\n"), "{ran:?}");
+    assert!(ran.stdout.contains("columns separated by `,`; column 2 has no name and is ignored\n"), "{ran:?}");
     let merged = "3 rows; 2 to be sent; 1 merged: of a contact that has another row (`duplicates = \"last\"`)";
     assert_eq!(told("", 0).await, merged);
     assert_eq!(scene.plan("in.csv --match phone").run().await.exits(0).planned().rows(), "1 merged, 2 pending");

@@ -219,7 +219,7 @@ async fn a_file_is_read_as_it_was_exported() {
         contacts.map(|nth| text(&scene, nth, field)).collect::<Vec<_>>()
     };
     let ran = scene.sync("es.csv --match Correo").run().await;
-    assert_eq!(ran.said("es.csv: "), ["es.csv: read as Windows-1252, columns parted by `;`"], "{ran:?}");
+    assert_eq!(ran.said("es.csv: "), ["es.csv: read as Windows-1252, columns separated by `;`"], "{ran:?}");
     check(&scene, &ran, "2 created, 1 rejected", "2 find, 2 create");
     assert!(values("Apellidos").contains(&"N\u{fa}\u{f1}ez Pe\u{f1}a".to_owned()));
     let ran = scene.sync("- --match phone --sheet Contacts").stdin("sheet").run().await;

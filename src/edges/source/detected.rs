@@ -128,9 +128,9 @@ impl Detected {
         match (charset, delimiter) {
             (None, None) => {}
             (Some(charset), None) => parts.push(format!("read as {charset}")),
-            (None, Some(delimiter)) => parts.push(format!("columns parted by {delimiter}")),
+            (None, Some(delimiter)) => parts.push(format!("columns separated by {delimiter}")),
             (Some(charset), Some(delimiter)) => {
-                parts.push(format!("read as {charset}, columns parted by {delimiter}"));
+                parts.push(format!("read as {charset}, columns separated by {delimiter}"));
             }
         }
         if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
@@ -147,7 +147,7 @@ impl Detected {
     }
 }
 
-/// All of it in one line: `csv in Windows-1252, columns parted by ;`.
+/// All of it in one line: `csv in Windows-1252, columns separated by ;`.
 impl fmt::Display for Detected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.format)?;
@@ -161,7 +161,7 @@ impl fmt::Display for Detected {
             }
         }
         if let Some(delimiter) = self.delimiter {
-            write!(f, ", columns parted by {delimiter}")?;
+            write!(f, ", columns separated by {delimiter}")?;
         }
         if let Some(sheet) = &self.sheet {
             write!(f, ", sheet `{}` of {}", sheet.name, sheet.of)?;

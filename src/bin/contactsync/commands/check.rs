@@ -422,7 +422,7 @@ fn in_words(detected: &Detected) -> String {
         text.push_str(&format!(", {encoding}"));
     }
     if let Some(delimiter) = detected.delimiter() {
-        text.push_str(&format!(", columns parted by {delimiter}"));
+        text.push_str(&format!(", columns separated by {delimiter}"));
     }
     if let Some(sheet) = detected.sheet() {
         text.push_str(&format!(", sheet `{}`", sheet.name));
