@@ -187,7 +187,9 @@ async fn a_quote_that_is_never_closed_sends_nothing_also_late_in_a_large_file() 
     for (name, content, line) in [("late.csv", late, 20_002), ("swallowed.csv", swallowed, 5_002)] {
         scene.write(name, content);
         for ran in [scene.sync(&format!("{name} --match email")), scene.plan(&format!("{name} --match email"))] {
-            check_refused(&scene, ran.run().await, 2, &[&format!("{name}:{line}: {missing}")]);
+            let ran = ran.run().await;
+            assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+            check_refused(&scene, ran, 2, &[&format!("{name}:{line}: {missing}")]);
         }
         // Nothing of it is left to be sent.
         let ran = scene.resume().run().await.exits(0);

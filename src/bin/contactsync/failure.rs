@@ -174,6 +174,12 @@ impl From<PlanError> for Failure {
 
 /// What to do about an input that is refused.
 fn of_input(error: &SourceError) -> Option<String> {
+    if matches!(error.fault(), SourceFault::Unclosed { .. }) {
+        return Some("close the quote, or double the quotes inside the cell; nothing was sent".to_owned());
+    }
+    if matches!(error.fault(), SourceFault::CutOff { .. }) {
+        return Some("export the file again, or complete its last row; nothing was sent".to_owned());
+    }
     let SourceFault::Rows { fault, .. } = error.fault() else { return None };
     let saved = |keys: &str| {
         let name = |name: &str| if is_plain(name) { format!(".{name}") } else { format!(".{name:?}") };
