@@ -218,8 +218,9 @@ proptest! {
         let ends_with = |tail: &str| endings.iter().any(|read| read.ends_with(tail) || (read.contains('?') && read.len() >= tail.len()));
         prop_assert!(ends_with(&dialed[dialed.len() - 4..]), "{} of {}", number, read);
         let is_plain = country.is_none_or(|country| PLAIN.contains(&country.to_string().as_str()));
-        // Norfolk Island (672) puts a 3 before its numbers of five digits.
-        let has_rules_inside = ["54", "1", "86", "7", "976", "378", "39", "672"].into_iter().any(|code| dialed.starts_with(code));
+        // Norfolk Island (672) puts a 3 before its numbers of five digits, and Madagascar (261) 20 before those of seven.
+        let rules_inside = ["54", "1", "86", "7", "976", "378", "39", "672", "261"];
+        let has_rules_inside = rules_inside.into_iter().any(|code| dialed.starts_with(code));
         if is_plain && !has_rules_inside {
             prop_assert!((1..=3).any(|code| ends_with(&dialed[code..])), "{} of {}", number, read);
         }

@@ -257,7 +257,10 @@ proptest! {
         }
         // A mark stands before a file, and before each of several that were put together.
         let unmarked = |bytes: &[u8]| bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).to_vec();
-        let text = unmarked(&bytes);
+        // The Ctrl-Z or NUL bytes that follow the text are no row.
+        let text = bytes.iter().rposition(|byte| !matches!(byte, 0 | 0x1A | b'\n' | b'\r')).map_or(0, |last| last + 1);
+        let end = bytes[text..].iter().position(|byte| matches!(byte, 0 | 0x1A)).map_or(bytes.len(), |at| text + at);
+        let text = unmarked(&bytes[..end]);
         let expected = match (found, &path) {
             (Format::Jsonl, None) => {
                 Some(text.split(|byte| *byte == b'\n').filter(|line| !unmarked(line).trim_ascii().is_empty()).count())

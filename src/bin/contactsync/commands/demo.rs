@@ -27,7 +27,8 @@ const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
 const TOKEN: &str = "demo";
 const CHANNEL: &str = "demo";
 
-/// The documented limit: the file's 30 contacts take 90 calls when nothing fails, which fit into one minute.
+/// The documented limit. The file's 20 contacts take 60 calls when nothing fails, and with what lost answers cost still fewer
+/// than a minute's 100.
 const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
 /// Some answers get lost after their effect: what makes a careless import create contacts twice.
@@ -36,7 +37,7 @@ const FAULTS: f64 = 0.04;
 pub fn run(voice: &Voice) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
-    let faults = Faults { seed: 7, lose_after: FAULTS, ..Faults::default() };
+    let faults = Faults { seed: 2, lose_after: FAULTS, ..Faults::default() };
     let config = Config { rate: RATE.get(), tokens: vec![TOKEN.into()], faults, ..Config::default() };
     let sandbox = runtime.block_on(Sandbox::start(config)).map_err(|error| Failure::unexpected(&error))?;
     print(&format!(
