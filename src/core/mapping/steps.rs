@@ -18,12 +18,28 @@ pub(super) struct Unfit {
     pub(super) found: &'static str,
 }
 
-/// Does all steps in order. `country` is that of phone numbers whose step names none.
-pub(super) fn apply<'a>(steps: &[Step], country: Option<Country>, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
-    steps.iter().try_fold(text, |text, step| one(step, country, text))
+/// The countries of phone numbers without a country code. A step may name one as well, which comes between these.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Countries {
+    /// The one that the row names.
+    pub(super) of_row: Option<Country>,
+    /// The one of the whole input.
+    pub(super) of_all: Option<Country>,
 }
 
-fn one<'a>(step: &Step, country: Option<Country>, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
+impl Countries {
+    /// The country for a step that may name one of its own.
+    pub(super) fn or(self, own: Option<Country>) -> Option<Country> {
+        self.of_row.or(own).or(self.of_all)
+    }
+}
+
+/// Does all steps in order.
+pub(super) fn apply<'a>(steps: &[Step], countries: Countries, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
+    steps.iter().try_fold(text, |text, step| one(step, countries, text))
+}
+
+fn one<'a>(step: &Step, countries: Countries, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
     if text.is_empty() {
         return Ok(match step {
             Step::Default(value) => Cow::Owned(value.clone()),
@@ -52,7 +68,7 @@ fn one<'a>(step: &Step, country: Option<Country>, text: Cow<'a, str>) -> Result<
             first.map_or(Cow::Borrowed(""), |first| Cow::Owned(first.to_owned()))
         }
         Step::E164(own) => {
-            let country = own.or(country);
+            let country = countries.or(*own);
             Cow::Owned(e164(&text, country).map_err(|no| Unfit { expected: phone_of(country), found: no.found() })?)
         }
         Step::Date(forms) => Cow::Owned(date(forms, &text)?),
@@ -210,7 +226,7 @@ mod tests {
     }
 
     fn check(steps: &[Step], text: &str, expected: &str) {
-        let found = match apply(steps, "MX".parse().ok(), text.into()) {
+        let found = match apply(steps, Countries { of_row: None, of_all: "MX".parse().ok() }, text.into()) {
             Ok(text) => text.into_owned(),
             Err(Unfit { expected, found }) => format!("expected {expected}, found {found}"),
         };
