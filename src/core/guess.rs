@@ -781,6 +781,10 @@ impl Drafts {
                 );
                 (vec![Made::Date(forms)], Some(Other::Made(vec![Made::Date(others)])), why)
             }
+            None if seen.is(Sense::Birthday) && kinds::has_short_years(&seen.values) => {
+                let why = "; years of two digits say no century, so the dates stay as they are: export them with four";
+                (Vec::new(), None, why.into())
+            }
             None if seen.is(Sense::Birthday) => {
                 (Vec::new(), None, "; no forms fit all dates, so they stay as they are".into())
             }

@@ -163,9 +163,12 @@ fn no_decimal(no: NoDecimal, mark: Option<DecimalMark>) -> Unfit {
     Unfit { expected, found }
 }
 
+/// What is found of a date that is written otherwise.
+const OTHER_FORM: &str = "another form";
+
 // Of several forms, one that has the day but not in the calendar says more than those that are written otherwise.
 fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
-    let mut found = "another form";
+    let mut found = OTHER_FORM;
     // Some programs put direction marks between the numbers of a date.
     let text: Cow<'_, str> = if text.contains(is_invisible) {
         Cow::Owned(text.chars().filter(|sign| !is_invisible(*sign)).collect())
@@ -178,6 +181,10 @@ fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
             Err(NoDate::NoValue) => return Ok(String::new()),
             Err(NoDate::OtherForm) => {}
             Err(NoDate::NotInCalendar) => found = "a day or a time that there is not",
+            Err(NoDate::ShortYear) if found == OTHER_FORM => {
+                found = "a year of two digits, which says no century (export the dates with years of four digits)";
+            }
+            Err(NoDate::ShortYear) => {}
         }
     }
     if let Some(date) = iso(text.trim()) {
@@ -256,6 +263,12 @@ mod tests {
         check(&[forms(&["DD/MM/YYYY"])], "2024-03-05", "2024-03-05");
         check(&[forms(&["D/M/YYYY HH:mm"])], "2024-03-05T14:30:00", "2024-03-05T14:30:00");
         check(&[forms(&["DD/MM/YYYY"])], "\u{200e}05\u{200e}/\u{200e}03\u{200e}/\u{200e}2024", "2024-03-05");
+        check(
+            &[forms(&["DD/MM/YYYY", "YYYY-MM-DD"])],
+            "05/03/24",
+            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a year of two digits, which says no century (export \
+             the dates with years of four digits)",
+        );
         check(&[forms(&["DD/MM/YYYY"])], "00/00/0000", "");
         check(&[forms(&["DD/MM/YYYY", "YYYY-MM-DD"]), Step::Default("x".into())], "1900-01-00", "x");
         check(&[Step::Decimal(None)], "0,50", "0.50");
