@@ -44,7 +44,7 @@ pub(in crate::core) use self::number::{is_rounded, is_scientific};
 pub use self::outline::OutlineLine;
 use self::parts::{Parts, Refusal};
 use self::path::Path;
-pub(in crate::core) use self::phone::{e164, is_of};
+pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
 use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken, rounded_match};
 use self::rules::{Rules, Unmapped};
 

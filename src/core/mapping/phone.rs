@@ -218,6 +218,29 @@ fn is_of_region(number: &PhoneNumber, region: Region) -> bool {
         && number.is_valid_for_region(region)
 }
 
+/// A number as `+` and digits in the parts that other programs write: its country code, the digits after it, and those in
+/// the groups of its country.
+pub(in crate::core) struct NumberParts {
+    pub(in crate::core) code: String,
+    pub(in crate::core) national: String,
+    pub(in crate::core) grouped: String,
+}
+
+/// The parts of `number`; `None` for what is no number that a country has.
+pub(in crate::core) fn number_parts(number: &str) -> Option<NumberParts> {
+    let number = PHONE_NUMBER_UTIL.parse(number, None).ok()?;
+    let number = match as_dialed_in_mexico(&number, false) {
+        _ if number.is_valid() => number,
+        Some(mexican) => PHONE_NUMBER_UTIL.parse(&mexican, None).ok()?,
+        None => return None,
+    };
+    Some(NumberParts {
+        code: number.country_code.to_string(),
+        national: number.get_national_significant_number(),
+        grouped: number.format_as(PhoneNumberFormat::International).into_owned(),
+    })
+}
+
 /// The digits of a text, those of other scripts as those of ASCII.
 pub(super) fn digits_of(text: &str) -> String {
     PHONE_NUMBER_UTIL.normalize_digits_only(text)
