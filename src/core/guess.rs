@@ -420,7 +420,9 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
     let countries: Vec<_> =
         columns.iter().enumerate().filter_map(headed).filter(|(_, column, _)| is_country(column)).collect();
     for at in 0..seen.len() {
-        if !seen[at].is_phone() {
+        // Beside country codes, a column of any name may hold the rest of a phone: `Number`.
+        let is_open = seen[at].sense.is_none() && country_heading(&columns[at].name).is_none();
+        if !seen[at].is_phone() && (!is_open || is_of_staff(&columns[at].name)) {
             continue;
         }
         let phones = || seen[at].column.cells.iter().map(|cell| first(bare(cell), several));
@@ -437,7 +439,9 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
         let enough = |(country, heading, _): &(CountryOf<'_>, CountryHeading, usize)| {
             // Where people live is not always where their phones are of.
             let tenths = match heading {
+                CountryHeading::Code if is_open => 9,
                 CountryHeading::Code => 5,
+                CountryHeading::Country if is_open => return false,
                 CountryHeading::Country => 8,
             };
             country.without_code > 0 && country.numbers * 10 >= seen[at].values.len() * tenths
@@ -448,6 +452,9 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
             .filter(enough)
             .min_by_key(|(country, heading, distance)| (*heading, usize::MAX - country.numbers, *distance));
         if let Some((country, heading, _)) = best {
+            if is_open {
+                (seen[at].sense, seen[at].by_value) = (Some(Sense::Phone), true);
+            }
             seen[at].country = Some(country);
             seen[country.at].is_code |= heading == CountryHeading::Code;
         }

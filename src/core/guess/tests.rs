@@ -297,6 +297,14 @@ fn a_column_with_the_country_of_a_phone_is_used_for_it() {
         "phone",
         &["country", "phone e164 by Dial code", "out"],
     );
+    // Its own name says nothing.
+    check(
+        "",
+        &["C\u{f3}digo Pa\u{ed}s,N\u{fa}mero", "52,5512345678", "1,4155552671"],
+        "phone",
+        &["out", "phone e164 by C\u{f3}digo Pa\u{ed}s"],
+    );
+    check("", &["Country code,Points", "52,1512345678", "1,1155552671"], "", &["Country code", "Points"]);
     // Each phone has the code beside it.
     check(
         "",

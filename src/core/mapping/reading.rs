@@ -205,6 +205,11 @@ pub(super) struct Filled {
     accept: Option<Accept>,
 }
 
+/// The step for phone numbers, with the country that it names.
+struct PhoneStep {
+    own: Option<Country>,
+}
+
 #[derive(Clone, Debug)]
 enum From {
     Column(Place),
@@ -234,7 +239,7 @@ impl Filled {
         let country = rule.country_column.as_ref().map(|column| Place::new(&said, column, header)).transpose()?;
         let mut filled =
             Self { name, matched, from, country, likely: Vec::new(), steps, value_type, blank, required, accept };
-        if filled.country.is_none() && filled.e164().is_some() {
+        if filled.country.is_none() && filled.phone_step().is_some() {
             filled.likely = filled.likely_in(header);
         }
         Ok(filled)
@@ -251,9 +256,9 @@ impl Filled {
     }
 
     // The step for phone numbers, with the country that it names.
-    fn e164(&self) -> Option<Option<Country>> {
+    fn phone_step(&self) -> Option<PhoneStep> {
         self.steps.iter().find_map(|step| match step {
-            Step::E164(own) => Some(*own),
+            Step::E164(own) => Some(PhoneStep { own: *own }),
             Step::Trim
             | Step::Lower
             | Step::Upper
@@ -398,10 +403,8 @@ impl Filled {
     // A number without a country code is one of the country that all numbers are said to be of, unless a column of its row
     // names another country: then it may be the number of a stranger.
     fn no_other_country(&self, row: Row<'_>, fixed: &Fixed, text: &str, made: &str) -> Result<(), Refusal> {
-        let Some(own) = self.e164().filter(|_| self.country.is_none() && !text.contains('+') && !made.is_empty())
-        else {
-            return Ok(());
-        };
+        let is_open = self.country.is_none() && !text.contains('+') && !made.is_empty();
+        let Some(PhoneStep { own }) = self.phone_step().filter(|_| is_open) else { return Ok(()) };
         let Some(assumed) = own.or(fixed.country) else { return Ok(()) };
         let differs = |kind: CountryHeading, said: &str| {
             let Some(Named { country, is_code }) = named(said) else { return false };

@@ -179,12 +179,11 @@ fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
         match form.read(text.trim()) {
             Ok(date) => return Ok(date),
             Err(NoDate::NoValue) => return Ok(String::new()),
-            Err(NoDate::OtherForm) => {}
             Err(NoDate::NotInCalendar) => found = "a day or a time that there is not",
             Err(NoDate::ShortYear) if found == OTHER_FORM => {
                 found = "a year of two digits, which says no century (export the dates with years of four digits)";
             }
-            Err(NoDate::ShortYear) => {}
+            Err(NoDate::OtherForm | NoDate::ShortYear) => {}
         }
     }
     if let Some(date) = iso(text.trim()) {

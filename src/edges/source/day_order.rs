@@ -15,7 +15,7 @@ pub(super) struct DayOrders(BTreeMap<usize, Dates>);
 #[derive(Debug, Default)]
 struct Dates {
     // Cells that are dates, the line of the first, and whether the day of one is after the 12th.
-    dates: u64,
+    count: u64,
     first: u64,
     has_late_day: bool,
     // Whether a text is a date with one number after the 12th.
@@ -32,10 +32,10 @@ impl DayOrders {
         if is_date {
             let Some(day) = text.get(8..10).and_then(|day| day.parse::<u8>().ok()) else { return };
             let dates = self.0.entry(column).or_default();
-            if dates.dates == 0 {
+            if dates.count == 0 {
                 dates.first = line;
             }
-            dates.dates += 1;
+            dates.count += 1;
             dates.has_late_day |= day > 12;
         } else if text.len() <= 20 && text.starts_with(|sign: char| sign.is_ascii_digit()) && is_ordered(text) {
             self.0.entry(column).or_default().has_text = true;
@@ -45,9 +45,9 @@ impl DayOrders {
     /// Notices the columns with dates that may be swapped.
     pub(super) fn notice(&self, notices: &Notices) {
         for (column, dates) in &self.0 {
-            if dates.dates > 0 && dates.has_text && !dates.has_late_day {
+            if dates.count > 0 && dates.has_text && !dates.has_late_day {
                 let column = u16::try_from(column + 1).unwrap_or(u16::MAX);
-                notices.add_rows(NoticeKind::SwappedDate(column), dates.first, dates.dates);
+                notices.add_rows(NoticeKind::SwappedDate(column), dates.first, dates.count);
             }
         }
     }

@@ -140,16 +140,24 @@ fn split(code: &str) -> Vec<&str> {
     parts
 }
 
+/// What a part shows beside text: where it has several of these, the last of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Content {
+    #[default]
+    Places,
+    /// Groups of digits, decimals, a percentage, a fraction, a time of day, or something that is not known.
+    Other,
+    Scientific,
+    Date,
+}
+
 /// One part of a code while it is read.
 #[derive(Default)]
 struct Read {
     pieces: Vec<Piece>,
     condition: Option<Condition>,
+    content: Content,
     is_text: bool,
-    is_date: bool,
-    is_scientific: bool,
-    // It groups digits, has decimals, a percentage, a fraction, an amount of money, or something that is not known.
-    is_other: bool,
     // Where the text stands among the pieces.
     text_at: usize,
 }
@@ -190,17 +198,17 @@ impl Read {
                 self.is_text = true;
                 self.text_at = self.pieces.len();
             }
-            '/' if self.pieces.contains(&Piece::Optional) => self.is_other = true,
-            '.' | ',' | '%' => self.is_other = true,
+            '/' if self.pieces.contains(&Piece::Optional) => self.content = self.content.max(Content::Other),
+            '.' | ',' | '%' => self.content = self.content.max(Content::Other),
             'E' | 'e' if signs.as_str().starts_with(['+', '-']) => {
                 signs.next();
-                self.is_scientific = true;
+                self.content = Content::Scientific.max(self.content);
             }
-            'y' | 'Y' | 'd' | 'D' => self.is_date = true,
+            'y' | 'Y' | 'd' | 'D' => self.content = Content::Date,
             // Times of day, and the years of other calendars.
             'm' | 'M' | 'h' | 'H' | 's' | 'S' | 'a' | 'A' | 'p' | 'P' | 'b' | 'B' | 'g' | 'G' | 'e' | 'E' | 'n'
             | 'N' => {
-                self.is_other = true;
+                self.content = self.content.max(Content::Other);
             }
             sign => self.pieces.push(Piece::Sign(sign)),
         }
@@ -214,7 +222,7 @@ impl Read {
         } else if let Some(condition) = Condition::of(inside) {
             self.condition = Some(condition);
         } else if !is_color(inside) {
-            self.is_other = true;
+            self.content = self.content.max(Content::Other);
         }
     }
 
@@ -240,12 +248,15 @@ impl Read {
         let has_place = self.pieces.iter().any(|piece| !matches!(piece, Piece::Sign(_)));
         let is_money = self.signs().any(|sign| matches!(sign, '$' | '€' | '£' | '¥' | '%'));
         let is_plain = self.signs().all(|sign| sign.is_ascii_digit() || " -()+./".contains(sign) || sign == '\u{a0}');
-        if self.is_date {
-            Section::Date
-        } else if self.is_scientific {
-            Section::Scientific
-        } else if self.is_other || !has_place {
-            if self.has_digits_before() || (self.adds() && !has_place) { Section::Unclear } else { Section::Number }
+        match self.content {
+            Content::Date => return Section::Date,
+            Content::Scientific => return Section::Scientific,
+            Content::Other if !self.has_digits_before() => return Section::Number,
+            Content::Other => return Section::Unclear,
+            Content::Places => {}
+        }
+        if !has_place {
+            if self.adds() { Section::Unclear } else { Section::Number }
         } else if zeros > 1 && !is_money {
             Section::Digits(self.pieces.clone())
         } else if self.adds() && is_plain {
@@ -389,11 +400,12 @@ pub(super) fn is_scientific(shown: &str) -> bool {
 }
 
 /// A whole number as a spreadsheet shows it in scientific notation, where it has been rounded to what is shown: then the
-/// zeros at its end are no digits of it. `None` for a number that has all its digits.
+/// zeros at its end are no digits of it. `None` for a number that has all its digits, and for a short one.
 pub(super) fn rounded(number: &str) -> Option<String> {
-    const ROUNDED_DIGITS: usize = 5;
+    // As many digits as spreadsheets show in this notation, unless a format asks for more.
+    const SHOWN_DIGITS: usize = 6;
     let known = number.trim_end_matches('0');
-    if number.len() - known.len() < ROUNDED_DIGITS || known.is_empty() {
+    if number.len() <= PHONE_DIGITS || known.is_empty() || known.len() > SHOWN_DIGITS {
         return None;
     }
     let (first, rest) = known.split_at(1);
@@ -545,9 +557,11 @@ mod tests {
         check("5215500000000", Some("5.2155E+12"));
         check("525512000000", Some("5.25512E+11"));
         check("5000000000000", Some("5E+12"));
-        check("100000", Some("1E+05"));
+        check("5512350000", Some("5.51235E+09"));
+        check("612346000", Some("6.12346E+08"));
+        check("100000", None);
         check("525512345678", None);
-        check("5512340000", None);
+        check("5512345000", None);
         check("0", None);
         check("00000", None);
     }

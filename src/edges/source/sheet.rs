@@ -285,10 +285,9 @@ impl CellKind {
         match (has_formula, is_zero) {
             (true, true) => Self::Zero,
             (true, false) if !value.is_empty() => Self::Computed,
-            (true, false) => Self::Other,
             (false, _) if moment.is_some_and(|moment| !moment.is_duration()) => Self::Date,
             (false, _) if value.get_datetime_iso().is_some() => Self::Date,
-            (false, _) => Self::Other,
+            (true | false, _) => Self::Other,
         }
     }
 }
