@@ -68,7 +68,7 @@ pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, 
 pub use crate::core::page::{OtherHit, Page, Shown};
 pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::record::{Cells, Record, Texts};
-pub use crate::core::sample::{Sample, sampled};
+pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
 pub use crate::core::schedule::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
 pub use crate::core::shape::{ListFiles, Listing, Shape};
 pub use crate::core::spread::Spread;

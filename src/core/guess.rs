@@ -14,7 +14,7 @@ use crate::core::guess::exports::own_field;
 use crate::core::guess::kinds::{Dates, DayOrder};
 use crate::core::guess::words::{Heading, Sense};
 use crate::core::mapping::rules::Country;
-use crate::core::mapping::{is_rounded, is_scientific};
+use crate::core::mapping::{CountryHeading, country_heading, e164, is_rounded, is_scientific, named_country};
 use crate::core::text::bare;
 
 pub use self::exports::Export;
@@ -165,6 +165,8 @@ pub enum Made {
     First(&'static str),
     /// A phone number with its country code.
     E164,
+    /// The same, where this column names the country of numbers without a country code.
+    E164By(String),
     /// Small letters.
     Lower,
     /// Digits only, without a final `.0`.
@@ -209,6 +211,20 @@ struct Seen<'a> {
     // Not blank; of several values in one cell, the first.
     values: Vec<&'a str>,
     by_value: bool,
+    // Of a phone: the column with its country.
+    country: Option<CountryOf<'a>>,
+    // Whether it holds the country codes of phones.
+    is_code: bool,
+}
+
+// A column that names the country of the phones in another one.
+#[derive(Clone, Copy)]
+struct CountryOf<'a> {
+    at: usize,
+    column: &'a str,
+    // How many of the phones are numbers then, and how many of them have no country code.
+    numbers: usize,
+    without_code: usize,
 }
 
 /// What a file with these columns may mean. `country` is that of phone numbers without a country code, when it was said.
@@ -217,11 +233,13 @@ pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
     let export = Export::of(&names);
     let several = export.and_then(Export::several);
     let language = language(&names);
-    let seen: Vec<Seen<'_>> = columns.iter().map(|column| Seen::of(column, several)).collect();
+    let mut seen: Vec<Seen<'_>> = columns.iter().map(|column| Seen::of(column, several)).collect();
+    find_countries(&mut seen, columns, several);
 
     let phone = main_phone(&seen);
     let email = best(&seen, |seen| seen.is(Sense::Email));
-    let id = best(&seen, |seen| seen.is(Sense::Id));
+    let id = best(&seen, |seen| seen.is(Sense::Id) && seen.why_no_match().is_none());
+    let id = id.or_else(|| best(&seen, |seen| seen.is(Sense::Id)));
     let is_e164 = phone.is_some_and(|at| seen[at].is_e164(country, true));
     let mut drafts = Drafts { export, several, language, country, names: Names::of(&seen), taken: BTreeSet::new() };
     // The usual names go to the columns that were chosen for them; the others get what is left.
@@ -236,9 +254,16 @@ pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
             *field = Some(drafts.fresh(name));
         }
     }
-    let columns: Vec<ColumnGuess> = seen.iter().zip(fields).map(|(seen, field)| drafts.column(seen, field)).collect();
+    let mut columns: Vec<ColumnGuess> =
+        seen.iter().zip(fields).map(|(seen, field)| drafts.column(seen, field)).collect();
     let name_of = |at: Option<usize>| at.and_then(|at| columns[at].field().map(|field| (at, field.to_owned())));
     let matches = matches(&seen, name_of(phone), is_e164, name_of(email), name_of(id));
+    for (seen, column) in seen.iter().zip(&mut columns).filter(|(seen, _)| seen.is(Sense::Id)) {
+        let is_match = column.field().is_some_and(|field| matches.iter().any(|chosen| chosen.field == field));
+        if let Some(why) = seen.why_no_match().filter(|_| !is_match) {
+            column.why.push_str(&format!("; no match field, because {why}"));
+        }
+    }
     let country = match country {
         Some(country) => CountryGuess::Said(country),
         None => missing_country(&seen),
@@ -272,16 +297,20 @@ impl<'a> Seen<'a> {
         let values: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(is_value).collect();
         let said = heading.sense().map(|(sense, _)| sense);
         let firsts = || values.iter().map(|cell| first(cell, several)).collect::<Vec<_>>();
-        let most = |is: &dyn Fn(&str) -> bool| {
+        let share = |is: &dyn Fn(&str) -> bool, tenths: usize| {
             let firsts = firsts();
-            !firsts.is_empty() && firsts.iter().filter(|value| is(value)).count() * 10 >= firsts.len() * 8
+            !firsts.is_empty() && firsts.iter().filter(|value| is(value)).count() * 10 >= firsts.len() * tenths
         };
+        let most = |is: &dyn Fn(&str) -> bool| share(is, 8);
         let is_own = own_field(&column.name).is_some();
         let is_phone = |value: &str| kinds::phones(&[value], None).numbers == 1;
         let (sense, by_value) = match said {
             _ if is_own => (None, false),
             // What a name says, most of the values have to bear out.
-            Some(Sense::Phone | Sense::Mobile) if !values.is_empty() && !most(&kinds::is_phone_like) => (None, false),
+            // People write notes where they have no number, so for a phone half of them will do.
+            Some(Sense::Phone | Sense::Mobile) if !values.is_empty() && !share(&kinds::is_phone_like, 5) => {
+                (None, false)
+            }
             Some(Sense::Email) if !values.is_empty() && !most(&|value| value.contains('@')) => (None, false),
             Some(Sense::Flag) if !kinds::is_yes_or_no(&values) => (None, false),
             Some(sense) => (Some(sense), false),
@@ -294,7 +323,7 @@ impl<'a> Seen<'a> {
             Some(Sense::Phone | Sense::Mobile | Sense::Email) => firsts(),
             Some(_) | None => values,
         };
-        Self { column, heading, sense, values, by_value }
+        Self { column, heading, sense, values, by_value, country: None, is_code: false }
     }
 
     fn is(&self, sense: Sense) -> bool {
@@ -311,18 +340,37 @@ impl<'a> Seen<'a> {
     fn is_e164(&self, country: Option<Country>, is_main: bool) -> bool {
         let (phones, all) = (kinds::phones(&self.values, country), self.values.len());
         let numbers = phones.numbers + phones.rounded;
-        match country {
+        match (country, &self.country) {
+            (_, Some(by_row)) => is_main || by_row.numbers == all,
             _ if !is_main => numbers == all,
             // What is no number of the country may be a part of one, or several: its row is rejected, not sent as it is.
-            Some(_) => true,
-            None => numbers * 10 >= all * 9,
+            (Some(_), None) => true,
+            // Words in place of a number need no country.
+            (None, None) => numbers * 10 >= self.values.iter().filter(|value| kinds::is_phone_like(value)).count() * 9,
         }
     }
 
-    // Whether more than one in ten numbers is written as inside its country.
+    // Whether more than one in ten numbers is written as inside its country, and no column names it.
     fn lacks_codes(&self) -> bool {
-        let has_none = |value: &&&str| !value.starts_with(['+', '\u{ff0b}']) && !is_scientific(value);
-        self.is_phone() && self.values.iter().filter(has_none).count() * 10 > self.values.len()
+        let has_none = |value: &&&str| {
+            !value.starts_with(['+', '\u{ff0b}']) && !is_scientific(value) && kinds::is_phone_like(value)
+        };
+        let is_open = self.is_phone() && self.country.is_none();
+        is_open && self.values.iter().filter(has_none).count() * 10 > self.values.len()
+    }
+
+    // Why contacts cannot be told apart by an id, if they cannot.
+    fn why_no_match(&self) -> Option<String> {
+        let (filled, distinct, rows) = (self.values.len(), self.distinct(), self.column.cells.len());
+        if filled * 10 < rows * 9 {
+            Some(format!("it is blank in {} of {rows} rows", rows - filled))
+        } else if distinct < filled {
+            Some(format!("only {distinct} of its {filled} values are different"))
+        } else if self.rounded() > 0 {
+            Some("some of its values are rounded".to_owned())
+        } else {
+            None
+        }
     }
 
     // How many of its values are rounded, where that makes several contacts one.
@@ -359,6 +407,58 @@ impl<'a> Seen<'a> {
 fn first<'a>(cell: &'a str, several: Option<&str>) -> &'a str {
     let parts = several.map(|separator| cell.split(separator).map(bare).find(|part| !part.is_empty()));
     parts.flatten().unwrap_or(cell)
+}
+
+// Of each phone: the column that names its country, if there is one.
+fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Option<&str>) {
+    let is_country = |column: &Sampled| {
+        let filled: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(|cell| !cell.is_empty()).collect();
+        let named = filled.iter().filter(|cell| named_country(cell).is_some()).count();
+        named > 0 && named * 10 >= filled.len() * 8
+    };
+    let headed = |(at, column): (usize, &'a Sampled)| Some((at, column, country_heading(&column.name)?));
+    let countries: Vec<_> =
+        columns.iter().enumerate().filter_map(headed).filter(|(_, column, _)| is_country(column)).collect();
+    for at in 0..seen.len() {
+        // Beside country codes, a column of any name may hold the rest of a phone: `Number`.
+        let is_open = seen[at].sense.is_none() && country_heading(&columns[at].name).is_none();
+        if !seen[at].is_phone() && (!is_open || is_of_staff(&columns[at].name)) {
+            continue;
+        }
+        let phones = || seen[at].column.cells.iter().map(|cell| first(bare(cell), several));
+        let by_row = |(place, column, heading): &(usize, &'a Sampled, CountryHeading)| {
+            let read = phones().zip(&column.cells).filter_map(|(phone, cell)| {
+                let country = named_country(cell).map(|named| named.country);
+                let is_without = country.is_some() && !phone.starts_with('+');
+                e164(phone, country).ok().map(|_| usize::from(is_without))
+            });
+            let (numbers, without_code) = read.fold((0, 0), |(all, without), one| (all + 1, without + one));
+            let country = CountryOf { at: *place, column: &column.name, numbers, without_code };
+            (country, *heading, place.abs_diff(at))
+        };
+        let enough = |(country, heading, _): &(CountryOf<'_>, CountryHeading, usize)| {
+            // Where people live is not always where their phones are of.
+            let tenths = match heading {
+                CountryHeading::Code if is_open => 9,
+                CountryHeading::Code => 5,
+                CountryHeading::Country if is_open => return false,
+                CountryHeading::Country => 8,
+            };
+            country.without_code > 0 && country.numbers * 10 >= seen[at].values.len() * tenths
+        };
+        let best = countries
+            .iter()
+            .map(by_row)
+            .filter(enough)
+            .min_by_key(|(country, heading, distance)| (*heading, usize::MAX - country.numbers, *distance));
+        if let Some((country, heading, _)) = best {
+            if is_open {
+                (seen[at].sense, seen[at].by_value) = (Some(Sense::Phone), true);
+            }
+            seen[at].country = Some(country);
+            seen[country.at].is_code |= heading == CountryHeading::Code;
+        }
+    }
 }
 
 fn language(names: &[&str]) -> Option<Language> {
@@ -427,10 +527,7 @@ fn matches(
         format!("filled in {filled} of {rows} row{plural}, {distinct} different")
     };
     // An id of the program that the file comes from, in nearly every row and in no two.
-    let tells_apart = |(at, _): &(usize, String)| {
-        let (filled, rows) = (seen[*at].values.len(), seen[*at].column.cells.len());
-        seen[*at].distinct() == filled && filled * 10 >= rows * 9 && seen[*at].rounded() == 0
-    };
+    let tells_apart = |(at, _): &(usize, String)| seen[*at].why_no_match().is_none();
     // A number that is written in its own way in each program finds no contact. Messages go to phones, so a few that are
     // missing do not count.
     let worth = |at: usize, is_sure: bool| {
@@ -525,6 +622,9 @@ impl Drafts {
         }
         if seen.column.name.starts_with('_') {
             return Some("its name begins with `_`");
+        }
+        if seen.is_code {
+            return Some("the country code of a phone, which is put before its number");
         }
         if seen.heading.is_label() {
             return Some("it says what kind another column is of");
@@ -623,7 +723,8 @@ impl Drafts {
         let first = self.several.map(Made::First);
         let (phones, all) = (kinds::phones(&seen.values, self.country), seen.values.len());
         let numbers = phones.numbers;
-        let with = |e164: bool| first.clone().into_iter().chain(e164.then_some(Made::E164)).collect::<Vec<_>>();
+        let made = seen.country.map_or(Made::E164, |country| Made::E164By(country.column.to_owned()));
+        let with = |e164: bool| first.clone().into_iter().chain(e164.then(|| made.clone())).collect::<Vec<_>>();
         let rounded = match phones.rounded {
             0 => String::new(),
             rounded => {
@@ -631,28 +732,34 @@ impl Drafts {
             }
         };
         if seen.is_e164(self.country, is_main) {
-            let why = match self.country {
-                Some(country) => {
+            let why = match (self.country, seen.country) {
+                (_, Some(CountryOf { column, numbers, .. })) => {
+                    format!("; {numbers} of {all} are phone numbers of the country that `{column}` names in their row")
+                }
+                (Some(country), None) => {
                     let others = match numbers - phones.of_country {
                         0 => String::new(),
                         others => format!(", {others} of other countries"),
                     };
                     format!("; {} of {all} are phone numbers of {country}{others}", phones.of_country)
                 }
-                None => format!("; {numbers} of {all} are phone numbers with a country code"),
+                (None, None) => format!("; {numbers} of {all} are phone numbers with a country code"),
             };
             return (with(true), None, why + &rounded);
         }
-        let why = match self.country {
-            Some(country) => {
+        let why = match (self.country, seen.country) {
+            (_, Some(CountryOf { column, numbers, .. })) => format!(
+                "; only {numbers} of {all} are phone numbers of the country that `{column}` names, so it stays as it is"
+            ),
+            (Some(country), None) => {
                 let of_country = phones.of_country;
                 format!("; only {of_country} of {all} are phone numbers of {country}, so it stays as it is")
             }
-            None if seen.lacks_codes() => format!(
+            (None, None) if seen.lacks_codes() => format!(
                 "; only {numbers} of {all} are phone numbers with a country code, so it stays as it is: say `country` and \
                  take the second line"
             ),
-            None => format!("; only {numbers} of {all} are phone numbers, so it stays as it is"),
+            (None, None) => format!("; only {numbers} of {all} are phone numbers, so it stays as it is"),
         };
         (with(false), Some(Other::Made(with(true))), why + &rounded)
     }
@@ -680,6 +787,10 @@ impl Drafts {
                     others.join(" or ")
                 );
                 (vec![Made::Date(forms)], Some(Other::Made(vec![Made::Date(others)])), why)
+            }
+            None if seen.is(Sense::Birthday) && kinds::has_short_years(&seen.values) => {
+                let why = "; years of two digits say no century, so the dates stay as they are: export them with four";
+                (Vec::new(), None, why.into())
             }
             None if seen.is(Sense::Birthday) => {
                 (Vec::new(), None, "; no forms fit all dates, so they stay as they are".into())

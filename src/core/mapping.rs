@@ -7,6 +7,7 @@
 mod by_name;
 mod close;
 mod control;
+mod country_column;
 mod date;
 mod error;
 mod number;
@@ -35,6 +36,7 @@ use crate::core::text::visible;
 
 use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_shape, reserved};
 use self::close::closest;
+pub(in crate::core) use self::country_column::{CountryHeading, heading as country_heading, named as named_country};
 pub(in crate::core) use self::date::{NoDate, is_zero_date};
 pub use self::error::MappingError;
 use self::error::Quoted;
@@ -42,7 +44,7 @@ pub(in crate::core) use self::number::{is_rounded, is_scientific};
 pub use self::outline::OutlineLine;
 use self::parts::{Parts, Refusal};
 use self::path::Path;
-pub(in crate::core) use self::phone::{e164, is_of};
+pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
 use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken, rounded_match};
 use self::rules::{Rules, Unmapped};
 

@@ -1,14 +1,21 @@
 //! Whether a contact of the input is on the platform, and in which form: what `check` finds out by searches.
 
 use crate::core::attempt::Attempt;
+use crate::core::mapping::{NumberParts, number_parts};
 use crate::core::model::{Contact, ContactId, Field, Value};
 use crate::core::page::Page;
 
 /// Minimum length, in digits, of a value that is searched for in another form.
 const SHORTEST_PHONE: usize = 8;
 
-/// Number of digits at the end of a phone number that no country or mobile prefix changes.
-const NATIONAL_DIGITS: usize = 10;
+/// Number of digits at the end of a phone number that stand together in every form.
+const LAST_DIGITS: usize = 4;
+
+/// The most digits before the national ones: `00` and a country code, `52` and the `1` of mobiles.
+const LONGEST_PREFIX: usize = 6;
+
+/// The country calling code of Mexico.
+const MEXICO: &str = "52";
 
 /// What the searches for a contact found.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,42 +85,82 @@ impl Sample {
     }
 }
 
-/// The match field by which the `nth` sample is searched for: a phone before others, because a new id of a CRM is on no
-/// contact of the platform yet.
-pub fn sampled(contact: &Contact, nth: usize) -> Option<&Field> {
+/// The match field by which a sample is searched for: a phone before others, because a new id of a CRM is on no contact of
+/// the platform yet.
+pub fn sampled(contact: &Contact) -> Option<&Field> {
     let matches = contact.matches();
-    matches.iter().find(|field| other_form(field, nth).is_some()).or_else(|| matches.first())
+    matches.iter().find(|field| !other_forms(field).is_empty()).or_else(|| matches.first())
 }
 
-/// The value of a phone field in another form, for a platform that stores another one. `None` when the value is not like a
-/// phone number.
+/// The value of a phone field in the other forms in which platforms store numbers, the usual ones first. Empty when the
+/// value is not like a phone number.
 ///
-/// A platform may compare whole values, so each sample is searched for in another of the usual forms (API.md, trap 9). By
-/// `nth`: the value with or without its `+`; with or without the `1` of Mexican mobiles; and both. Where that makes no
-/// difference, the national digits.
-pub fn other_form(field: &Field, nth: usize) -> Option<Field> {
-    let Value::Text(text) = &field.value else { return None };
+/// A platform may compare whole values, words, or parts of values, so each form is searched for by itself (API.md, traps 2
+/// and 9): with or without the `+`; without the country code; with the `1` of Mexican mobiles; in groups; and the last four
+/// digits, which no form changes.
+pub fn other_forms(field: &Field) -> Vec<Field> {
+    let Value::Text(text) = &field.value else { return Vec::new() };
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let is_phone = text.chars().all(|c| c.is_ascii_digit() || "+ -().".contains(c));
     if !is_phone || digits.len() < SHORTEST_PHONE {
-        return None;
+        return Vec::new();
     }
-    let national = digits.get(digits.len().saturating_sub(NATIONAL_DIGITS)..).unwrap_or(&digits);
-    let mobile = match digits.len() - national.len() {
-        2 if digits.starts_with("52") => Some(format!("521{national}")),
-        3 if digits.starts_with("521") => Some(format!("52{national}")),
-        _ => None,
-    };
     let has_plus = text.starts_with('+');
     let with_plus = |digits: &str, plus: bool| if plus { format!("+{digits}") } else { digits.to_owned() };
-    let form = match (nth % 3, mobile) {
-        (0, _) => with_plus(&digits, !has_plus),
-        (1, Some(mobile)) => with_plus(&mobile, has_plus),
-        (2, Some(mobile)) => with_plus(&mobile, !has_plus),
-        _ if national.len() < digits.len() => national.to_owned(),
-        _ => with_plus(&digits, !has_plus),
-    };
-    Some(Field::text(field.name.clone(), form))
+    let mut forms = vec![with_plus(&digits, !has_plus)];
+    if let Some(NumberParts { code, national, grouped }) = number_parts(&format!("+{digits}")) {
+        let is_mobile = digits.starts_with("521") && digits.len() == national.len() + 3;
+        let mexican = (code == MEXICO).then(|| {
+            let other = if is_mobile { format!("52{national}") } else { format!("521{national}") };
+            [with_plus(&other, !has_plus), with_plus(&other, has_plus)]
+        });
+        forms.push(national);
+        forms.extend(mexican.into_iter().flatten());
+        forms.push(grouped);
+    }
+    forms.push(digits[digits.len() - LAST_DIGITS..].to_owned());
+    forms.into_iter().filter(|form| *form != *text).map(|form| Field::text(field.name.clone(), form)).collect()
+}
+
+/// How a value of the input becomes one in the form of the platform, where both are one phone number and steps of a mapping
+/// can do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The number with its `+` and country code.
+    E164,
+    /// This instead of the `+` and these digits before the rest of the number. The digits may be none.
+    Instead {
+        /// The digits after the `+`.
+        digits: String,
+        /// What stands in their place; empty for nothing.
+        prefix: String,
+    },
+    /// The platform's value has other characters in it, which no step writes.
+    Punctuation,
+}
+
+/// What makes `ours` the phone number `theirs`, which is written in another form; `None` when they are not surely one number.
+pub fn change(ours: &str, theirs: &str) -> Option<Change> {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let (mine, shown) = (digits(ours), digits(theirs));
+    let NumberParts { code, national, .. } =
+        number_parts(&format!("+{mine}")).or_else(|| number_parts(&format!("+{shown}")))?;
+    let is_it = |digits: &str| digits.strip_suffix(&*national).is_some_and(|before| before.len() <= LONGEST_PREFIX);
+    if !is_it(&mine) || !is_it(&shown) {
+        return None;
+    }
+    let plus = if theirs.starts_with('+') { "+" } else { "" };
+    if theirs != format!("{plus}{shown}") {
+        return Some(Change::Punctuation);
+    }
+    let prefix = format!("{plus}{}", &shown[..shown.len() - national.len()]);
+    Some(if prefix == format!("+{code}") {
+        Change::E164
+    } else if prefix == code {
+        Change::Instead { digits: String::new(), prefix: String::new() }
+    } else {
+        Change::Instead { digits: code, prefix }
+    })
 }
 
 #[cfg(test)]
@@ -122,22 +169,57 @@ mod tests {
     use crate::core::model::Remote;
 
     #[test]
-    fn a_phone_is_searched_for_in_another_form() {
-        let check = |value: &str, forms: [Option<&str>; 3]| {
-            for (nth, form) in forms.into_iter().enumerate() {
-                let field = other_form(&Field::text("phone", value), nth);
-                assert_eq!(field.map(|field| field.value.text().into_owned()).as_deref(), form, "{value} {nth}");
-            }
+    fn a_phone_is_searched_for_in_other_forms() {
+        let check = |value: &str, expected: &[&str]| {
+            let forms: Vec<String> = other_forms(&Field::text("phone", value))
+                .into_iter()
+                .map(|field| field.value.text().into_owned())
+                .collect();
+            assert_eq!(forms, expected, "{value}");
         };
-        check("+525512345678", [Some("525512345678"), Some("+5215512345678"), Some("5215512345678")]);
-        check("+5215512345678", [Some("5215512345678"), Some("+525512345678"), Some("525512345678")]);
-        check("525512345678", [Some("+525512345678"), Some("5215512345678"), Some("+5215512345678")]);
-        check("+1 (415) 555-2671", [Some("14155552671"), Some("4155552671"), Some("4155552671")]);
-        check("+525512345", [Some("525512345"), Some("525512345"), Some("525512345")]);
-        check("5512345678", [Some("+5512345678"), Some("+5512345678"), Some("+5512345678")]);
+        let mexican = ["525512345678", "5512345678", "5215512345678", "+5215512345678", "+52 55 1234 5678", "5678"];
+        check("+525512345678", &mexican);
+        check(
+            "525512345678",
+            &["+525512345678", "5512345678", "+5215512345678", "5215512345678", "+52 55 1234 5678", "5678"],
+        );
+        check(
+            "+5215512345678",
+            &["5215512345678", "5512345678", "525512345678", "+525512345678", "+52 55 1234 5678", "5678"],
+        );
+        check("+34612345678", &["34612345678", "612345678", "+34 612 34 56 78", "5678"]);
+        check("+1 (415) 555-2671", &["14155552671", "4155552671", "+1 415-555-2671", "2671"]);
+        check("612345678", &["+612345678", "5678"]);
         for no_phone in ["1234567", "ann@example.com", "C-12345678", "", "555 1234 cel"] {
-            check(no_phone, [None, None, None]);
+            check(no_phone, &[]);
         }
+    }
+
+    #[test]
+    fn the_change_makes_the_form_of_the_platform() {
+        let instead =
+            |digits: &str, prefix: &str| Some(Change::Instead { digits: digits.to_owned(), prefix: prefix.to_owned() });
+        let check = |ours: &str, theirs: &str, expected: Option<Change>| {
+            assert_eq!(change(ours, theirs), expected, "{ours} {theirs}");
+        };
+        check("+525512345678", "525512345678", instead("", ""));
+        check("+525512345678", "5512345678", instead("52", ""));
+        check("+525512345678", "+5215512345678", instead("52", "+521"));
+        check("+525512345678", "5215512345678", instead("52", "521"));
+        check("+525512345678", "00525512345678", instead("52", "0052"));
+        check("+447400123456", "07400123456", instead("44", "0"));
+        check("+34612345678", "34612345678", instead("", ""));
+        check("+34612345678", "612345678", instead("34", ""));
+        check("5512345678", "+525512345678", Some(Change::E164));
+        check("5215512345678", "+525512345678", Some(Change::E164));
+        check("612345678", "+34612345678", Some(Change::E164));
+        check("+525512345678", "+52 55 1234 5678", Some(Change::Punctuation));
+        check("+525512345678", "(55) 1234-5678", Some(Change::Punctuation));
+        // Other people.
+        check("+525512345678", "+34612345678", None);
+        check("+525512345678", "+525512345679", None);
+        check("+525512345678", "", None);
+        check("5512345678", "5512345678", None);
     }
 
     #[test]
@@ -161,6 +243,8 @@ mod tests {
         check(&[remote("2", "525512345678")], whole, &other("525512345678"));
         check(&[remote("2", "+5215512345678")], "5512345678", &other("+5215512345678"));
         check(&[remote("2", "5512345678")], "5512345678", &other("5512345678"));
+        check(&[remote("2", "(55) 1234-5678")], "5678", &other("(55) 1234-5678"));
+        check(&[remote("3", "+14155555678"), remote("2", "044 55 1234 5678")], "5678", &other("044 55 1234 5678"));
         check(&[remote("4", "+525598765432"), remote("5", "")], "5512345678", &Sample::Absent);
         let contradictory = Page { contradiction: Some("why".into()), ..Page::default() };
         let field = Field::text("phone", whole);

@@ -16,21 +16,33 @@ pub fn trimmed(text: &str) -> &str {
 }
 
 /// Whether a character shows nothing and takes no room: zero-width spaces and joiners, soft hyphens, byte order marks, and
-/// the controls of direction (Unicode, general category Cf). Text that was copied from a web page, a chat or a document is
-/// full of them. Variation selectors are not among them, because emoji look different without them.
+/// the controls of direction (Unicode, general category Cf), and a few fillers. Text that was copied from a web page, a chat
+/// or a document is full of them. Variation selectors are not among them, because emoji look different without them.
 pub const fn is_invisible(sign: char) -> bool {
     matches!(
         sign,
         '\u{ad}'
             | '\u{34f}'
             | '\u{61c}'
-            | '\u{180e}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
             | '\u{feff}'
             | '\u{fff9}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0001}'
     )
+}
+
+/// Whether a character shows nothing itself but says how the one before it looks: variation selectors, and the letters in
+/// the flags of regions. After a character of ASCII it changes nothing.
+pub const fn is_modifier(sign: char) -> bool {
+    matches!(sign, '\u{fe00}'..='\u{fe0f}' | '\u{e0020}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// The text of a cell without what a person cannot see at its ends: white space, NUL, invisible characters, and the three
@@ -46,9 +58,10 @@ pub fn bare(text: &str) -> &str {
 /// anywhere, in Unicode NFC. Two such texts that look the same are the same.
 ///
 /// The two joiners (U+200C and U+200D) stay between two characters that are not ASCII: in Persian and in the scripts of
-/// India they change a word, and they hold emoji together.
+/// India they change a word, and they hold emoji together. A [modifier](is_modifier) stays after such a character, and in a
+/// keycap emoji.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || !text.contains(is_invisible) {
+    if text.is_ascii() || !text.contains(|sign| is_invisible(sign) || is_modifier(sign)) {
         return nfc(text);
     }
     let mut seen = String::with_capacity(text.len());
@@ -57,7 +70,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         let is_joiner = matches!(sign, '\u{200c}' | '\u{200d}');
         let joins = |sign: char| !sign.is_ascii() && !is_invisible(sign);
         let is_joining = is_joiner && seen.ends_with(joins) && rest.peek().is_some_and(|next| joins(*next));
-        if !is_invisible(sign) || is_joining {
+        let mut is_changing = || seen.ends_with(joins) || (!seen.is_empty() && rest.peek() == Some(&'\u{20e3}'));
+        if is_joining || (!is_invisible(sign) && (!is_modifier(sign) || is_changing())) {
             seen.push(sign);
         }
     }
@@ -170,10 +184,36 @@ mod tests {
     use super::*;
 
     /// Every character of the kind; the first and the last of each range.
-    const INVISIBLE: [char; 21] = [
-        '\u{ad}', '\u{34f}', '\u{61c}', '\u{180e}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}',
-        '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2069}', '\u{206f}',
-        '\u{feff}', '\u{fff9}', '\u{fffb}',
+    const INVISIBLE: [char; 29] = [
+        '\u{ad}',
+        '\u{34f}',
+        '\u{61c}',
+        '\u{115f}',
+        '\u{1160}',
+        '\u{17b4}',
+        '\u{17b5}',
+        '\u{180b}',
+        '\u{180f}',
+        '\u{1d173}',
+        '\u{e0001}',
+        '\u{180e}',
+        '\u{200b}',
+        '\u{200c}',
+        '\u{200d}',
+        '\u{200e}',
+        '\u{200f}',
+        '\u{202a}',
+        '\u{202b}',
+        '\u{202c}',
+        '\u{202d}',
+        '\u{202e}',
+        '\u{2060}',
+        '\u{2066}',
+        '\u{2069}',
+        '\u{206f}',
+        '\u{feff}',
+        '\u{fff9}',
+        '\u{fffb}',
     ];
 
     #[test]
@@ -204,6 +244,13 @@ mod tests {
         check("\u{645}\u{200c}\u{200b}\u{645}", "\u{645}\u{645}");
         check("a\u{200c}\u{645}", "a\u{645}");
         check("\u{2764}\u{fe0f}", "\u{2764}\u{fe0f}");
+        // The flag of England, and a keycap.
+        let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+        check(england, england);
+        check("1\u{fe0f}\u{20e3}", "1\u{fe0f}\u{20e3}");
+        // Modifiers that change nothing.
+        check("+52\u{fe0f}55\u{fe0e}", "+5255");
+        check("\u{fe0f}a\u{e0067}\u{e0100}b", "ab");
         // Without the invisible character, the accent belongs to its letter.
         check("Jose\u{200b}\u{301}", "Jos\u{e9}");
         check("Jose\u{301}", "Jos\u{e9}");

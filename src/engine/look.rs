@@ -8,7 +8,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::model::Field;
-use crate::core::sample::{Sample, other_form};
+use crate::core::sample::Sample;
 use crate::core::window::{LINGER, MARGIN, MINUTE};
 use crate::edges::journal::{Journal, JournalError};
 use crate::edges::pace::Clock;
@@ -60,20 +60,13 @@ impl<T: Transport> Look<'_, T> {
         Ok(Some(attempt))
     }
 
-    /// Searches for a contact of the input by this match field, and if it is not there in another form: at most two calls.
-    /// `nth` is the number of the sample, from 0.
+    /// Searches for a contact of the input by `asked`: this match field of it, or the field with its value in another form.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
-    pub async fn sample(&self, field: &Field, nth: usize) -> Result<Sample, JournalError> {
-        let find = async |asked: Field| -> Result<Sample, JournalError> {
-            let attempt = self.find(asked).await?;
-            Ok(attempt.map_or_else(|| Sample::Unknown("the rate limit is reached".into()), |it| Sample::of(&it, field)))
-        };
-        match (find(field.clone()).await?, other_form(field, nth)) {
-            (Sample::Absent, Some(other)) => find(other).await,
-            (found, _) => Ok(found),
-        }
+    pub async fn sample(&self, field: &Field, asked: Field) -> Result<Sample, JournalError> {
+        let attempt = self.find(asked).await?;
+        Ok(attempt.map_or_else(|| Sample::Unknown("the rate limit is reached".into()), |it| Sample::of(&it, field)))
     }
 }
 

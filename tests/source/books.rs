@@ -545,3 +545,204 @@ fn a_list_of_rejected_rows_that_a_spreadsheet_filled_up_is_rejected_again() {
     assert!(read[1].starts_with("[] expected the cells that this row lacked"), "{read:?}");
     assert!(read[2].ends_with("+525512345679|Bo|Lima"), "{read:?}");
 }
+
+/// What was noticed while all rows were read.
+fn noticed(bytes: &[u8]) -> Vec<String> {
+    let mut source = open(bytes, SourceOptions::default()).unwrap();
+    for row in source.by_ref() {
+        row.unwrap();
+    }
+    source.detected().notices().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_country_code_in_a_number_format_arrives() {
+    let codes = [
+        "\"+1 \"0",
+        "+1 0",
+        "\"+1\"##########",
+        "[$+1-409] 000 000 0000",
+        "\"+1 \"General",
+        "[<=9999999]###-####;\"+1 \"(###) ###-####",
+        "[<=9999999]###-####;(###) ###-####",
+        "\"+1 \"#,##0",
+        "\"+1 \"@",
+    ];
+    let check = |style: usize, cell: &str, expected: &str| {
+        let cell = cell.replacen("<c", &format!(r#"<c s="{}""#, style + 1), 1);
+        let found = table(&column(&[&cell], &styles(&codes), false), SourceOptions::default());
+        assert_eq!(found, ["value", expected], "{}", codes[style]);
+    };
+    let number = "<c><v>4155552671</v></c>";
+    check(0, number, "+1 4155552671");
+    check(1, number, "+1 4155552671");
+    check(2, number, "+14155552671");
+    check(3, number, "+1 415 555 2671");
+    check(4, number, "+1 4155552671");
+    check(5, number, "+1 (415) 555-2671");
+    check(6, number, "4155552671");
+    let unclear = "[value] expected a number as it is shown, found one whose format adds a plus or digits to it: make the column text";
+    check(7, number, unclear);
+    check(7, "<c><v>12</v></c>", "12");
+    check(8, number, unclear);
+    check(8, &text("4155552671"), "+1 4155552671");
+    check(0, &text("4155552671"), "4155552671");
+
+    let ods_cell = |shown: &str, expected: &str| {
+        let cell = format!(
+            r#"<table:table-cell office:value-type="float" office:value="4155552671"><text:p>{shown}</text:p></table:table-cell>"#
+        );
+        assert_eq!(table(&ods(&[&cell]), SourceOptions::default()), ["value", expected], "{shown}");
+    };
+    ods_cell("+1 415 555 2671", "+1 415 555 2671");
+    ods_cell("1-415-555-2671", "1-415-555-2671");
+    ods_cell("415 555 2671", "4155552671");
+    ods_cell("4,155,552,671", "4155552671");
+    ods_cell("4155552671.00", "4155552671");
+}
+
+#[test]
+fn numbers_that_a_sheet_has_rounded_arrive_as_such() {
+    let check = |value: &str, expected: &str| {
+        let cell = format!(r#"<c s="1"><v>{value}</v></c>"#);
+        let found = table(&column(&[&cell], &styles(&["0.00E+00"]), false), SourceOptions::default());
+        assert_eq!(found, ["value", expected], "{value}");
+        let cell = format!(
+            r#"<table:table-cell office:value-type="float" office:value="{value}"><text:p>5.22E+12</text:p></table:table-cell>"#
+        );
+        assert_eq!(table(&ods(&[&cell]), SourceOptions::default()), ["value", expected], "{value}");
+    };
+    check("5215500000000", "5.2155E+12");
+    check("5.2155E12", "5.2155E+12");
+    check("5000000000000", "5E+12");
+    check("5215512345678", "5215512345678");
+    check("5512350000", "5.51235E+09");
+    check("5215512340000", "5215512340000");
+    // Without that format it is a number like any other.
+    let plain = column(&["<c><v>5215500000000</v></c>"], "", false);
+    assert_eq!(table(&plain, SourceOptions::default()), ["value", "5215500000000"]);
+}
+
+#[test]
+fn a_zero_in_place_of_a_date_is_no_value() {
+    let check = |is_1904: bool, code: &str, value: &str, expected: &str| {
+        let rows = [texts(&["name", "born"]), text("Ann") + &format!(r#"<c s="1"><v>{value}</v></c>"#)];
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let bytes = zipped(&book(&[("Contacts", &rows)], &styles(&[code]), is_1904));
+        assert_eq!(table(&bytes, SourceOptions::default()), ["name|born", expected], "{code} {value}");
+    };
+    check(false, "yyyy-mm-dd", "0", "Ann|");
+    check(false, "dd/mm/yyyy hh:mm", "0", "Ann|");
+    check(true, "yyyy-mm-dd", "0", "Ann|");
+    check(false, "hh:mm", "0", "Ann|00:00:00");
+    check(false, "[h]:mm", "0", "Ann|00:00:00");
+    check(false, "yyyy-mm-dd", "45352", "Ann|2024-03-01");
+    let date = |value: &str, expected: &str| {
+        let cell = format!(
+            r#"<table:table-cell office:value-type="float" office:value="1"/><table:table-cell office:value-type="date" office:date-value="{value}"/>"#
+        );
+        let cells = [
+            r#"<table:table-cell/><table:table-cell office:value-type="string"><text:p>born</text:p></table:table-cell>"#,
+            &cell,
+        ];
+        let found = table(&ods(&cells), SourceOptions { skip_lines: 1, ..SourceOptions::default() });
+        assert_eq!(found, ["born", expected], "{value}");
+    };
+    date("2024-03-01", "2024-03-01");
+    date("1899-12-30", "");
+}
+
+#[test]
+fn a_zero_of_a_formula_that_was_not_computed_is_no_value() {
+    let check = |calculation: &str, cells: [&str; 2], expected: [&str; 2]| {
+        let rows = [texts(&["name", "sum"]), text("Ann") + cells[0], text("Bob") + cells[1]];
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let mut parts = book(&[("Contacts", &rows)], "", false);
+        parts[2].1 = parts[2].1.replace("</workbook>", &format!("{calculation}</workbook>"));
+        let found = table(&zipped(&parts), SourceOptions::default());
+        assert_eq!(found, ["name|sum", expected[0], expected[1]], "{calculation} {cells:?}");
+    };
+    let none = "[sum] expected the result of the formula, found none: open the file in a spreadsheet and save it";
+    let (zero, one) = ("<c><f>A1+B1</f><v>0</v></c>", "<c><f>A1+B1</f><v>1</v></c>");
+    for on_load in [r#"<calcPr calcId="124519" fullCalcOnLoad="1"/>"#, r#"<calcPr fullCalcOnLoad="true"/>"#] {
+        check(on_load, [zero, zero], [none, none]);
+        // Some program has computed the column.
+        check(on_load, [zero, one], ["Ann|0", "Bob|1"]);
+        check(on_load, [zero, r#"<c t="str"><f>A1</f><v>x</v></c>"#], ["Ann|0", "Bob|x"]);
+        check(on_load, [zero, "<c><f>A1</f></c>"], [none, none]);
+        check(on_load, ["<c><v>0</v></c>", "<c><v>0</v></c>"], ["Ann|0", "Bob|0"]);
+        check(on_load, [zero, "<c><v>5</v></c>"], [none, "Bob|5"]);
+    }
+    for computed in ["", r#"<calcPr calcId="124519"/>"#, r#"<calcPr fullCalcOnLoad="0"/>"#] {
+        check(computed, [zero, zero], ["Ann|0", "Bob|0"]);
+    }
+}
+
+#[test]
+fn hidden_rows_and_merged_cells_are_noticed() {
+    let rows = [
+        texts(&["phone", "name"]),
+        texts(&["+525550001001", "Ann"]),
+        texts(&["+525550001002", "Bob"]),
+        texts(&["+525550001003", "Eva"]),
+    ];
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let changed = |change: &dyn Fn(&str) -> String| {
+        let mut parts = book(&[("A &amp; B", &rows), ("Other", &["<c/>"])], "", false);
+        let sheet = parts.iter_mut().find(|(name, _)| name.ends_with("sheet1.xml")).unwrap();
+        sheet.1 = change(&sheet.1);
+        let bytes = zipped(&parts);
+        assert_eq!(table(&bytes, SourceOptions::default()).len(), 4);
+        noticed(&bytes)
+    };
+    let hide = |sheet: &str, at: usize| {
+        let mut pieces: Vec<String> = sheet.split("<row>").map(str::to_owned).collect();
+        pieces[at - 1].push_str("<row hidden=\"1\">");
+        let (before, after) = pieces.split_at(at);
+        format!("{}{}", before.join("<row>"), after.join("<row>"))
+    };
+    assert_eq!(changed(&str::to_owned), [] as [&str; 0]);
+    assert_eq!(changed(&|sheet| hide(sheet, 3)), ["1 hidden row is read as well (the first is row 3)"]);
+    let two = changed(&|sheet| hide(&hide(sheet, 3), 3));
+    assert_eq!(two, ["2 hidden rows are read as well (the first is row 3)"]);
+    let merged = |range: &str| {
+        let merge = format!("</sheetData><mergeCells><mergeCell ref=\"{range}\"/></mergeCells>");
+        changed(&|sheet| sheet.replace("</sheetData>", &merge))
+    };
+    let expected = "1 merged range holds a value in the first cell alone (row 2); the other cells are read as blank";
+    assert_eq!(merged("B2:B3"), [expected]);
+    // Of the header.
+    assert_eq!(merged("A1:B1"), [] as [&str; 0]);
+
+    let cell = r#"<table:table-cell office:value-type="string"><text:p>x</text:p></table:table-cell>"#;
+    assert_eq!(noticed(&ods(&[cell, cell])), [] as [&str; 0]);
+    let spanned = cell.replace("<table:table-cell", "<table:table-cell table:number-rows-spanned=\"2\"");
+    assert_eq!(noticed(&ods(&[cell, &spanned])), [expected.replace("row 2", "row 3")]);
+    for visibility in ["filter", "collapse"] {
+        let row = format!("{cell}</table:table-row><table:table-row table:visibility=\"{visibility}\">{cell}");
+        assert_eq!(noticed(&ods(&[&row])), ["1 hidden row is read as well (the first is row 3)"], "{visibility}");
+    }
+}
+
+#[test]
+fn dates_that_may_be_swapped_are_noticed() {
+    let check = |cells: &[&str], expected: &[&str]| {
+        let found = noticed(&column(cells, &styles(&["mm/dd/yyyy"]), false));
+        assert_eq!(found, expected, "{cells:?}");
+    };
+    // The fifth of February, the fifth of March, and the thirteenth.
+    let (february, march, late) =
+        (r#"<c s="1"><v>45693</v></c>"#, r#"<c s="1"><v>45721</v></c>"#, r#"<c s="1"><v>45701</v></c>"#);
+    let (day, other) = (text("13/02/2025"), text("05/02/2025"));
+    check(
+        &[&day, february, march],
+        &[
+            "column A: 2 dates may have day and month swapped (the first is in row 3), because other cells of the column are \
+           texts such as 13/02/2025; export the dates as YYYY-MM-DD",
+        ],
+    );
+    check(&[&day, february, late], &[]);
+    check(&[&other, february], &[]);
+    check(&[&day], &[]);
+    check(&[february], &[]);
+}

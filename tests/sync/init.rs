@@ -199,3 +199,27 @@ async fn what_init_writes_says_why_and_what_it_costs() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_country_code_in_a_column_of_its_own_is_put_before_its_number() {
+    let file = "Nombre,Prefijo,Tel\u{e9}fono\nAna,+1,4155552671\nLuis,+34,612345678\nEva,+52,5512345678\n";
+    for said in ["", "--country MX"] {
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", file);
+        scene.program(&format!("init in.csv {said}")).run().await.exits(0);
+        assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
+        let contacts = format!("{:?}", scene.sandbox.contacts(TOKEN));
+        for phone in ["+14155552671", "+34612345678", "+525512345678"] {
+            assert!(contacts.contains(phone), "{phone}: {contacts}");
+        }
+    }
+    // A mapping that does not know of the column sends no number to a stranger.
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", file);
+    let mapping = "match = \"phone\"\nunmapped = \"ignore\"\ncountry = \"MX\"\n[fields]\n\
+                   phone = { column = \"Tel\u{e9}fono\", transform = [\"e164\"] }\n";
+    scene.write("contactsync.toml", mapping);
+    assert_eq!(scene.sync("in.csv").run().await.exits(3).summary().rows(), "1 created, 2 rejected");
+    let ran = scene.program("plan in.csv").run().await.exits(3);
+    assert!(ran.stderr.contains("country_column") || ran.stdout.contains("country_column"), "{ran:?}");
+}

@@ -185,9 +185,9 @@ async fn a_check_tells_all_before_anything_is_sent() {
     let ana = "line 2: phone=\"+525512345678\" first_name=\"Ana\" full_name=\"Ana\" email=\"ana@example.com\" \
                since=\"2024-03-05\" source=\"crm\" tags: \"vip\"";
     assert!(ran.stdout.contains(ana), "{}", ran.stdout);
-    // One search shows that the token works, and two that the one contact is not there in either form.
+    // One search shows that the token works, and six that the one contact is not there in any form.
     assert!(ran.stdout.contains("the first contacts on the platform\n  line 2: no contact has its `phone`"), "{ran:?}");
-    assert_eq!(scene.calls(), "3 find");
+    assert_eq!(scene.calls(), "7 find");
     let plan = scene.program("plan clientes.csv").run().await.exits(3);
     assert!(plan.stdout.contains("1 to send"), "{plan:?}");
 
@@ -324,10 +324,45 @@ async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
          person, a sync creates a duplicate"
     );
     assert_eq!(ran.said("warning:"), [expected], "{ran:?}");
-    assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+    let hint = "hint: for the platform's form write `transform = [\"e164\", { first = \"+52\" }, { prefix = \"521\" }]` for `phone`";
+    assert_eq!(ran.said("hint:"), [hint], "{ran:?}");
     let many: Vec<String> = (0..9).map(|n| format!("+52556666000{n},x\n")).collect();
     check(&many.concat(), "7 find", &[absent(2), absent(3), absent(4)], 0).await;
     check("+1,Ann\n", "2 find", &[absent(2)], 0).await;
+}
+
+#[tokio::test]
+async fn a_check_recognises_a_phone_in_any_form_and_says_what_to_change() {
+    let check = async |stored: &str, hint: &str| {
+        let scene = Scene::unlimited().await;
+        let no_tags: [&str; 0] = [];
+        let id = scene.sandbox.insert(TOKEN, [Field::text("phone", stored)], no_tags);
+        scene.write("in.csv", "phone,name\n+525512345678,Ann\n");
+        let ran =
+            scene.program(&format!("check in.csv --match phone --url {}", scene.sandbox.url())).run().await.exits(0);
+        let told = format!("line 2: contact {id} has its `phone` in another form: {stored:?}");
+        assert!(ran.stdout.contains(&told), "{stored}: {ran:?}");
+        assert_eq!(ran.said("warning:").len(), 1, "{stored}: {ran:?}");
+        let [found] = ran.said("hint:")[..] else { panic!("{stored}: {ran:?}") };
+        assert!(found.contains(hint), "{stored}: {found}");
+        // What it says makes the value the platform's, where a step can.
+        if let Some((_, rest)) = found.split_once("write `").filter(|(_, rest)| rest.starts_with("transform")) {
+            let transform = rest.split('`').next().unwrap_or_default();
+            let mapping = format!("match = \"phone\"\n[fields]\nphone = {{ column = \"phone\", {transform} }}\n");
+            scene.write("contactsync.toml", mapping);
+            assert_eq!(
+                scene.sync("in.csv").run().await.exits(0).summary().rows(),
+                "1 updated",
+                "{stored}: {transform}"
+            );
+        }
+    };
+    check("525512345678", "[\"e164\", { first = \"+\" }]").await;
+    check("5512345678", "[\"e164\", { first = \"+52\" }]").await;
+    check("+5215512345678", "[\"e164\", { first = \"+52\" }, { prefix = \"+521\" }]").await;
+    check("5215512345678", "[\"e164\", { first = \"+52\" }, { prefix = \"521\" }]").await;
+    check("+52 55 1234 5678", "no step writes the platform's form").await;
+    check("55 1234 5678", "no step writes the platform's form").await;
 }
 
 #[tokio::test]

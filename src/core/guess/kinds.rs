@@ -162,7 +162,7 @@ fn fitting(values: &[&str], days: &[&str]) -> Option<Fitting> {
         let (found, is_zero) = tried.find_map(|at| match forms[at].read(value) {
             Ok(_) => Some((at, false)),
             Err(NoDate::NoValue) => Some((at, true)),
-            Err(NoDate::OtherForm | NoDate::NotInCalendar) => None,
+            Err(NoDate::OtherForm | NoDate::NotInCalendar | NoDate::ShortYear) => None,
         })?;
         has_zeros |= is_zero;
         if !chosen.contains(&found) {
@@ -174,6 +174,13 @@ fn fitting(values: &[&str], days: &[&str]) -> Option<Fitting> {
     }
     chosen.sort_unstable();
     Some(Fitting { forms: chosen.into_iter().map(|at| said[at].clone()).collect(), has_zeros })
+}
+
+/// Whether one of `values` is a date whose year has two digits.
+pub fn has_short_years(values: &[&str]) -> bool {
+    let forms = DAY_FIRST.iter().chain(&MONTH_FIRST).filter_map(|form| form.parse::<DateForm>().ok());
+    let forms: Vec<DateForm> = forms.collect();
+    values.iter().any(|value| forms.iter().any(|form| form.read(value) == Err(NoDate::ShortYear)))
 }
 
 /// Whether all of `values` say yes or no, and one of them yes.

@@ -15,6 +15,7 @@ fn said(meaning: &Meaning) -> String {
             let made = made.iter().map(|made| match made {
                 Made::First(separator) => format!(" first {separator}"),
                 Made::E164 => " e164".to_owned(),
+                Made::E164By(column) => format!(" e164 by {column}"),
                 Made::Lower => " lower".to_owned(),
                 Made::Digits => " digits".to_owned(),
                 Made::Date(forms) => format!(" date {}", forms.join("|")),
@@ -263,4 +264,103 @@ fn no_reason_and_no_sample_holds_a_value() {
             assert!(!column.samples.iter().any(|sample| sample.contains(value)), "{column:?}");
         }
     }
+}
+
+#[test]
+fn a_column_with_the_country_of_a_phone_is_used_for_it() {
+    let code = |heading: &str, codes: [&str; 3], expected: &[&str]| {
+        let rows = ["4155552671", "612345678", "55 1234 5678"];
+        let lines: Vec<String> = [format!("{heading},Tel\u{e9}fono")]
+            .into_iter()
+            .chain(codes.iter().zip(rows).map(|(code, phone)| format!("{code},{phone}")))
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        for country in ["", "MX"] {
+            check(country, &lines, "phone", expected);
+        }
+        assert_ne!(guess(&columns(&lines), None).country, CountryGuess::Missing { likely: None, of: 3 });
+        assert_eq!(guess(&columns(&lines), None).country, CountryGuess::Unneeded);
+    };
+    for heading in ["Prefijo", "Country code", "dial_code", "C\u{f3}digo de pa\u{ed}s", "Lada"] {
+        let by = format!("phone e164 by {heading}");
+        code(heading, ["+1", "+34", "+52"], &["out", &by]);
+        code(heading, ["1", "34", "52"], &["out", &by]);
+        code(heading, ["001", "0034", "0052"], &["out", &by]);
+        code(heading, ["US", "ES", "MX"], &["out", &by]);
+    }
+    code("Pa\u{ed}s", ["Estados Unidos", "Espa\u{f1}a", "M\u{e9}xico"], &["country", "phone e164 by Pa\u{ed}s"]);
+    code("Country", ["US", "ESP", "mx"], &["country", "phone e164 by Country"]);
+    // A code is nearer to a phone than a country.
+    check(
+        "",
+        &["Country,Phone,Dial code", "Mexico,4155552671,+1", "Mexico,612345678,+34"],
+        "phone",
+        &["country", "phone e164 by Dial code", "out"],
+    );
+    // Its own name says nothing.
+    check(
+        "",
+        &["C\u{f3}digo Pa\u{ed}s,N\u{fa}mero", "52,5512345678", "1,4155552671"],
+        "phone",
+        &["out", "phone e164 by C\u{f3}digo Pa\u{ed}s"],
+    );
+    check("", &["Country code,Points", "52,1512345678", "1,1155552671"], "", &["Country code", "Points"]);
+    // Each phone has the code beside it.
+    check(
+        "",
+        &["Prefijo,M\u{f3}vil,Prefijo 2,Tel\u{e9}fono", "+52,5512345678,+52,5587654321", "+34,612345678,+34,912345678"],
+        "phone",
+        &["out", "phone e164 by Prefijo", "out", "Tel\u{e9}fono e164 by Prefijo 2"],
+    );
+}
+
+#[test]
+fn a_column_that_does_not_fit_the_phones_is_not_used_for_them() {
+    // Areas, which are no countries, before seven or eight digits.
+    check("MX", &["Lada,Tel\u{e9}fono", "55,12345678", "81,87654321"], "phone", &["Lada", "phone e164"]);
+    check("MX", &["Prefijo,Tel\u{e9}fono", "Sr.,5512345678", "Dra.,5512345679"], "phone", &["Prefijo", "phone e164"]);
+    // Each number has its code.
+    let with_codes = ["Country,Phone", "US,+525512345678", "US,+525512345679"];
+    check("", &with_codes, "phone", &["country", "phone e164"]);
+    // People who live elsewhere.
+    let elsewhere = ["Country,Phone", "US,5555551234", "US,5555551235", "MX,5555551236"];
+    check("MX", &elsewhere, "phone", &["country", "phone e164"]);
+}
+
+#[test]
+fn notes_among_phones_leave_them_phones() {
+    check(
+        "MX",
+        &["M\u{f3}vil,Nombre", "5512345678,Ana", "5512345679,Eva", "ver notas,Lu"],
+        "phone",
+        &["phone e164", "firstName"],
+    );
+    check("", &["M\u{f3}vil", "+525512345678", "+525512345679", "ver notas"], "phone", &["phone e164"]);
+    check("MX", &["M\u{f3}vil", "5512345678", "ver notas"], "phone", &["phone e164"]);
+    check("MX", &["M\u{f3}vil", "ver notas", "no", "5512345678"], "", &["M\u{f3}vil"]);
+    // A name that says nothing needs more of them.
+    check("MX", &["Dato", "+525512345678", "+525512345679", "ver notas"], "", &["Dato"]);
+}
+
+#[test]
+fn an_id_that_tells_no_contacts_apart_says_why() {
+    let why = |lines: &[&str]| guess(&columns(lines), None).columns[0].why.clone();
+    let check_why = |lines: &[&str], expected: &str| {
+        let why = why(lines);
+        assert!(why.ends_with(expected), "{}: {why}", lines[0]);
+    };
+    let shared = ["C\u{f3}digo,Phone", "A,+525512345678", "A,+525512345679", "B,+525512345670"];
+    check_why(&shared, "; no match field, because only 2 of its 3 values are different");
+    let blank = ["N\u{ba} cliente,Phone", "1,+525512345678", ",+525512345679", "2,+525512345670"];
+    check_why(&blank, "; no match field, because it is blank in 1 of 3 rows");
+    let good = ["NIF,Phone", "1A,+525512345678", "2B,+525512345679"];
+    assert!(!why(&good).contains("no match field"), "{}", why(&good));
+    check("", &good, "crm_id,phone", &["crm_id", "phone e164"]);
+    // Of two ids, the one that tells them apart.
+    check(
+        "",
+        &["C\u{f3}digo,ID,Phone", "A,1,+525512345678", "A,2,+525512345679"],
+        "crm_id,phone",
+        &["C\u{f3}digo", "crm_id", "phone e164"],
+    );
 }

@@ -176,7 +176,11 @@ const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
     (Sense::Flag, Some(English), &["subscriber", "subscribed", "is customer", "is vip"]),
     (Sense::Flag, Some(Spanish), &["boletin", "suscrito", "suscriptor", "es cliente", "cliente vip", "socio"]),
     (Sense::Flag, Some(Portuguese), &["inscrito", "assinante", "e cliente"]),
-    (Sense::Id, None, &["id", "uuid", "crm id"]),
+    (
+        Sense::Id,
+        None,
+        &["id", "uuid", "crm id", "nif", "cif", "dni", "rfc", "curp", "nit", "ruc", "cuit", "rut", "cpf", "cnpj"],
+    ),
     (
         Sense::Id,
         Some(English),
@@ -190,6 +194,24 @@ const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
             "lead id",
             "person id",
             "customer number",
+            "customer no",
+            "customer code",
+            "customer ref",
+            "customer reference",
+            "client number",
+            "client code",
+            "account number",
+            "account id",
+            "account no",
+            "member id",
+            "member number",
+            "membership number",
+            "subscriber id",
+            "legacy id",
+            "reference",
+            "ref",
+            "tax id",
+            "vat number",
         ],
     ),
     (
@@ -203,9 +225,51 @@ const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
             "codigo cliente",
             "codigo de cliente",
             "numero de cliente",
+            "numero cliente",
+            "num cliente",
+            "n cliente",
+            "n\u{ba} cliente",
+            "n \u{ba} cliente",
+            "n\u{ba} de cliente",
+            "n \u{ba} de cliente",
+            "no cliente",
+            "no de cliente",
+            "nro cliente",
+            "nro de cliente",
+            "cod cliente",
+            "cod",
+            "codigo",
+            "codigo interno",
+            "clave",
+            "clave cliente",
+            "clave de cliente",
+            "id externo",
+            "id interno",
+            "id usuario",
+            "numero de socio",
+            "n\u{ba} socio",
+            "numero de cuenta",
+            "expediente",
+            "matricula",
+            "folio",
+            "referencia",
+            "cedula",
+            "documento",
+            "numero de documento",
         ],
     ),
-    (Sense::Id, Some(Portuguese), &["id do cliente", "id do contato", "codigo do cliente", "numero do cliente"]),
+    (
+        Sense::Id,
+        Some(Portuguese),
+        &[
+            "id do cliente",
+            "id do contato",
+            "codigo do cliente",
+            "numero do cliente",
+            "n\u{ba} do cliente",
+            "cod do cliente",
+        ],
+    ),
 ];
 
 /// A column's name as it is compared: its words, and the number among them.
@@ -296,6 +360,12 @@ mod tests {
         check("VIP", Some((Sense::Flag, None)));
         check("Record ID", Some((Sense::Id, Some(English))));
         check("C\u{f3}digo cliente", Some((Sense::Id, Some(Spanish))));
+        check("C\u{f3}digo", Some((Sense::Id, Some(Spanish))));
+        check("N\u{ba} cliente", Some((Sense::Id, Some(Spanish))));
+        check("N.\u{ba} de cliente", Some((Sense::Id, Some(Spanish))));
+        check("No. Cliente", Some((Sense::Id, Some(Spanish))));
+        check("NIF", Some((Sense::Id, None)));
+        check("Customer number", Some((Sense::Id, Some(English))));
         check("Phone 1 - Label", None);
         check("Lifecycle Stage", None);
         check("", None);

@@ -23,6 +23,11 @@ pub enum BadDateForm {
     /// A part occurs twice.
     #[error("expected each part once, found two for the {0}")]
     Twice(&'static str),
+    /// A year of two digits.
+    #[error(
+        "expected the years with four digits, found `YY`: 05/03/24 says no century, so write YYYY and export the dates with it"
+    )]
+    ShortYear,
     /// Letters that stand for nothing.
     #[error("expected letters such as YYYY, MM, DD, HH, mm and ss, found `{0}`")]
     Letters(String),
@@ -37,6 +42,8 @@ pub enum NoDate {
     NotInCalendar,
     /// It is what a program writes where it has no date.
     NoValue,
+    /// Its year has two digits, and the rest is as it should be.
+    ShortYear,
 }
 
 /// Days that programs write where they have none: the zero of Excel, that of Access and of OLE, the one before it, and
@@ -76,14 +83,10 @@ struct Moment {
 impl DateForm {
     /// The date that `text` is, as `2024-03-05` or, with a time of day, `2024-03-05T14:30:00`.
     pub(in crate::core) fn read(&self, text: &str) -> Result<String, NoDate> {
-        let mut moment = Moment::default();
-        let mut rest = text;
-        for piece in &self.pieces {
-            rest = moment.take(*piece, rest).ok_or(NoDate::OtherForm)?;
-        }
-        if !rest.is_empty() {
-            return Err(NoDate::OtherForm);
-        }
+        let Some(moment) = self.taken(text, |piece| piece) else {
+            let has_short_year = self.taken(text, Piece::with_short_year).is_some();
+            return Err(if has_short_year { NoDate::ShortYear } else { NoDate::OtherForm });
+        };
         let Moment { year, month, day, minute, second, .. } = moment;
         let hour = moment.hour().ok_or(NoDate::NotInCalendar)?;
         let has_time = (hour, minute, second) != (0, 0, 0);
@@ -108,6 +111,22 @@ impl DateForm {
             }
         }
         Ok(iso)
+    }
+
+    // The numbers of a text that is written so from end to end.
+    fn taken(&self, text: &str, change: fn(Piece) -> Piece) -> Option<Moment> {
+        let mut moment = Moment::default();
+        let rest = self.pieces.iter().try_fold(text, |rest, piece| moment.take(change(*piece), rest))?;
+        rest.is_empty().then_some(moment)
+    }
+}
+
+impl Piece {
+    const fn with_short_year(self) -> Self {
+        match self {
+            Self::Number { of: Unit::Year, .. } => Self::Number { of: Unit::Year, least: 2, most: 2 },
+            Self::Number { .. } | Self::HalfDay | Self::Sign(_) => self,
+        }
     }
 }
 
@@ -242,6 +261,7 @@ impl FromStr for DateForm {
                 "A" => Piece::HalfDay,
                 // ISO 8601 has it between the day and the hour.
                 "T" => Piece::Sign('T'),
+                "YY" => return Err(BadDateForm::ShortYear),
                 letters if sign.is_ascii_alphabetic() => return Err(BadDateForm::Letters(letters.to_owned())),
                 _ => Piece::Sign(sign),
             });
@@ -338,7 +358,10 @@ mod tests {
         check("DD/MM/YYYY HH:mm", "01/01/2024 24:00", Err(NoDate::NotInCalendar));
         check("M/D/YYYY h:mm A", "3/5/2024 13:05 PM", Err(NoDate::NotInCalendar));
         check("DD/MM/YYYY", "5/3/2024", Err(NoDate::OtherForm));
-        check("DD/MM/YYYY", "05/03/24", Err(NoDate::OtherForm));
+        check("DD/MM/YYYY", "05/03/24", Err(NoDate::ShortYear));
+        check("D-M-YYYY H:mm", "5-3-24 1:02", Err(NoDate::ShortYear));
+        check("YYYY-MM-DD", "24-03-05", Err(NoDate::ShortYear));
+        check("DD/MM/YYYY", "05/03/024", Err(NoDate::OtherForm));
         check("DD/MM/YYYY", "05/03/2024 10:00", Err(NoDate::OtherForm));
         check("DD/MM/YYYY", "05-03-2024", Err(NoDate::OtherForm));
         check("DD/MM/YYYY", "\u{666}5/03/2024", Err(NoDate::OtherForm));
@@ -437,7 +460,8 @@ mod tests {
             assert_eq!(form.parse::<DateForm>().unwrap_err(), *expected, "{form}");
         };
         check("%d/%m/%Y", &BadDateForm::Letters("d".into()));
-        check("DD/MM/YY", &BadDateForm::Letters("YY".into()));
+        check("DD/MM/YY", &BadDateForm::ShortYear);
+        check("DD/MM/YYY", &BadDateForm::Letters("YYY".into()));
         check("DD/MM", &BadDateForm::Without("YYYY"));
         check("", &BadDateForm::Without("YYYY"));
         check("DD/MM/YYYY D", &BadDateForm::Twice("day"));

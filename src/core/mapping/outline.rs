@@ -64,6 +64,7 @@ impl Mapping {
 
 fn filled(field: &Filled, country: Option<Country>) -> OutlineLine {
     let mut how = steps(field.steps(), country);
+    how.extend(field.country_column().map(|column| format!("of the country in `{column}`")));
     let is_match = field.is_match().then(|| "match field".to_owned());
     let required = field.required().then(|| "required".to_owned());
     let clears = (field.blank() == Blank::Clear).then(|| "a blank clears it".to_owned());

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use rlibphonenumber::{CountryCodeSource, PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
 use crate::core::mapping::number::{Fraction, is_scientific, without_fraction};
-use crate::core::text::is_invisible;
+use crate::core::text::{is_invisible, is_modifier};
 
 /// The country calling code of Mexico.
 const MEXICO: i32 = 52;
@@ -22,8 +22,17 @@ const BELARUS: i32 = 375;
 /// The country calling codes of the countries that dial 8 before their own numbers.
 const EIGHT: [i32; 8] = [7, 370, 375, 992, 993, 994, 996, 998];
 
+/// What Russia and its neighbours, and Cuba, dial before numbers of other countries, where most dial 00 or 011.
+const ABROAD: [&str; 2] = ["810", "119"];
+
 /// What may stand before a number: the scheme of RFC 3966, and those of messages.
 const SCHEMES: [&str; 4] = ["tel:", "whatsapp:", "sms:", "callto:"];
+
+/// What `WhatsApp` puts after the number of an account.
+const HOSTS: [&str; 2] = ["@s.whatsapp.net", "@c.us"];
+
+/// The longest word before a number with a `+`, as in `cel: +52…` and in the `p:+52…` of Meta's exports, in bytes.
+const LONGEST_LABEL: usize = 12;
 
 /// What people put between two numbers in one cell. A `/` also stands between an area and the number in it.
 const BETWEEN_NUMBERS: [char; 6] = [',', ';', '|', '&', '\n', '\r'];
@@ -155,7 +164,7 @@ fn has_known_prefix(text: &str, number: &PhoneNumber) -> bool {
         return true;
     };
     // Countries with carriers for calls abroad have many international prefixes that no address book has.
-    if !before.is_empty() && before != "810" && !before.starts_with('0') {
+    if !before.is_empty() && !ABROAD.contains(&&*before) && !before.starts_with('0') {
         return false;
     }
     match trunk.as_str() {
@@ -190,10 +199,46 @@ pub(in crate::core) fn is_of(number: &str, country: Country) -> bool {
     PHONE_NUMBER_UTIL.parse(number, None).is_ok_and(|number| is_of_region(&number, country.0))
 }
 
+/// Whether `text` itself has a country code, after a `+` or after what `country` dials for calls abroad.
+pub(super) fn has_code(text: &str, country: Option<Country>) -> bool {
+    let text = plain(text);
+    let number =
+        PHONE_NUMBER_UTIL.parse_and_keep_raw_input(without_scheme(text.trim()), country.map(|Country(region)| region));
+    number.is_ok_and(|number| match number.country_code_source() {
+        CountryCodeSource::FromNumberWithPlusSign | CountryCodeSource::FromNumberWithIdd => true,
+        CountryCodeSource::FromNumberWithoutPlusSign
+        | CountryCodeSource::FromDefaultCountry
+        | CountryCodeSource::Unspecified => false,
+    })
+}
+
 // The library's own check takes the rules of the region also for a number with another country code.
 fn is_of_region(number: &PhoneNumber, region: Region) -> bool {
     PHONE_NUMBER_UTIL.get_country_code_for_region(region) == Some(number.country_code)
         && number.is_valid_for_region(region)
+}
+
+/// A number as `+` and digits in the parts that other programs write: its country code, the digits after it, and those in
+/// the groups of its country.
+pub(in crate::core) struct NumberParts {
+    pub(in crate::core) code: String,
+    pub(in crate::core) national: String,
+    pub(in crate::core) grouped: String,
+}
+
+/// The parts of `number`; `None` for what is no number that a country has.
+pub(in crate::core) fn number_parts(number: &str) -> Option<NumberParts> {
+    let number = PHONE_NUMBER_UTIL.parse(number, None).ok()?;
+    let number = match as_dialed_in_mexico(&number, false) {
+        _ if number.is_valid() => number,
+        Some(mexican) => PHONE_NUMBER_UTIL.parse(&mexican, None).ok()?,
+        None => return None,
+    };
+    Some(NumberParts {
+        code: number.country_code.to_string(),
+        national: number.get_national_significant_number(),
+        grouped: number.format_as(PhoneNumberFormat::International).into_owned(),
+    })
 }
 
 /// The digits of a text, those of other scripts as those of ASCII.
@@ -206,7 +251,9 @@ fn plain(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
-    let signs = text.chars().filter(|sign| !is_invisible(*sign)).map(|sign| match sign {
+    // Of a keycap emoji, the digit is left.
+    let is_shown = |sign: &char| !is_invisible(*sign) && !is_modifier(*sign) && *sign != '\u{20e3}';
+    let signs = text.chars().filter(is_shown).map(|sign| match sign {
         '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{207b}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
         '\u{b7}' | '\u{2022}' | '\u{2024}' | '\u{2027}' | '\u{2219}' | '\u{22c5}' | '\u{ff0e}' => '.',
         '\u{207a}' | '\u{fe62}' | '\u{ff0b}' => '+',
@@ -221,7 +268,18 @@ fn without_scheme(text: &str) -> &str {
         let start = text.get(..scheme.len())?;
         start.eq_ignore_ascii_case(scheme).then(|| text[scheme.len()..].trim_start())
     });
-    rest.unwrap_or(text)
+    let text = rest.or_else(|| without_label(text)).unwrap_or(text);
+    // The number of an account has its country code. Without a `+` before it, it may be half of another address.
+    let number = HOSTS.into_iter().find_map(|host| text.strip_suffix(host));
+    number.filter(|number| number.starts_with('+')).unwrap_or(text)
+}
+
+// With a `+`, a word before a number can be nothing but a label.
+fn without_label(text: &str) -> Option<&str> {
+    let (label, number) = text.split_once(':')?;
+    let is_word = label.trim_end_matches('.').chars().all(char::is_alphabetic);
+    let number = number.trim_start();
+    (is_word && label.len() <= LONGEST_LABEL && number.starts_with('+')).then_some(number)
 }
 
 // What a text is that cannot be one number alone.
@@ -283,6 +341,24 @@ impl FromStr for Country {
         let unknown = || UnknownCountry(letters.to_owned());
         let region: Region = letters.trim().to_ascii_uppercase().parse().map_err(|_| unknown())?;
         PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|_| Self(region)).ok_or_else(unknown)
+    }
+}
+
+impl Country {
+    /// The country of a country calling code in digits; of several with one code, the largest. `None` for what is no code
+    /// of a country.
+    pub(super) fn of_code(digits: &str) -> Option<Self> {
+        let is_code = (1..=3).contains(&digits.len()) && !digits.starts_with('0');
+        let code = digits.parse::<i32>().ok().filter(|_| is_code)?;
+        let region = PHONE_NUMBER_UTIL.get_region_for_country_code(code)?;
+        // Codes of services are of no country.
+        (PHONE_NUMBER_UTIL.get_country_code_for_region(region) == Some(code)).then_some(Self(region))
+    }
+
+    /// Whether both have one country calling code, as the United States and Canada have.
+    pub(super) fn shares_code(self, other: Self) -> bool {
+        let code = |Self(region): Self| PHONE_NUMBER_UTIL.get_country_code_for_region(region);
+        code(self) == code(other)
     }
 }
 
@@ -457,6 +533,51 @@ mod tests {
         check("", "tel:+52-55-1234-5678", Ok("+525512345678"));
         check("MX", "TEL: 55 1234 5678", Ok("+525512345678"));
         check("", "whatsapp:+5215512345678", Ok("+525512345678"));
+    }
+
+    #[test]
+    fn a_label_is_dropped_only_where_it_can_be_nothing_else() {
+        for label in ["p:", "P: ", "tel:", "Tel.: ", "whatsapp:", "cel: ", "M\u{f3}vil: "] {
+            for country in ["", "MX", "ES"] {
+                check(country, &format!("{label}+52 55 1234 5678"), Ok("+525512345678"));
+            }
+        }
+        check("", "+5215512345678@s.whatsapp.net", Ok("+525512345678"));
+        check("ES", "+5215512345678@c.us", Ok("+525512345678"));
+        check("ES", "whatsapp:+525512345678@c.us", Ok("+525512345678"));
+        for other in [
+            "p:5512345678",
+            "cel: 5512345678",
+            "p:p:+525512345678",
+            "home or office: +525512345678",
+            "5215512345678@s.whatsapp.net",
+            "+525512345678@example.com",
+            "1203634567-1612345678@g.us",
+            "https://wa.me/525512345678",
+        ] {
+            let found = e164(other, "MX".parse().ok());
+            assert!(found.is_err(), "{other}: {found:?}");
+        }
+        check("", "p:+52 55 1234 5678 +34612345678", Err(NoPhone::Several));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_no_part_of_a_number() {
+        check("MX", "5\u{fe0f}\u{20e3}5\u{fe0f}\u{20e3} 1234 5678", Ok("+525512345678"));
+        for sign in ['\u{fe0f}', '\u{fe0e}', '\u{fe00}', '\u{e0100}', '\u{e0062}', '\u{115f}', '\u{17b4}', '\u{180b}'] {
+            check("MX", &format!("{sign}+52 55{sign} 1234 5678{sign}"), Ok("+525512345678"));
+        }
+        check("MX", "\u{1f4de} 55 1234 5678", Ok("+525512345678"));
+    }
+
+    #[test]
+    fn calls_abroad_are_dialed_by_the_prefix_of_the_country() {
+        check("CU", "119 52 55 1234 5678", Ok("+525512345678"));
+        check("CU", "52123456", Ok("+5352123456"));
+        check("CU", "0 52123456", Ok("+5352123456"));
+        check("CU", "119 53 52123456", Ok("+5352123456"));
+        check("CU", "119 52123456", Err(NoPhone::NotOfItsCountry));
+        check("MX", "119 1 415 555 2671", Err(NoPhone::NotOfItsCountry));
     }
 
     #[test]

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::core::mapping::close::closest;
+use crate::core::mapping::country_column::{CountryHeading, Named, heading, named};
 use crate::core::mapping::date::is_zero_date;
 use crate::core::mapping::error::MappingError;
 use crate::core::mapping::number::is_rounded;
 use crate::core::mapping::parts::{Parts, Refusal, bad_list, id_of, tags, value};
 use crate::core::mapping::path::Path;
-use crate::core::mapping::phone::{Country, ROUNDED};
+use crate::core::mapping::phone::{Country, ROUNDED, has_code};
 use crate::core::mapping::rules::{
     Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen, ValueType,
 };
-use crate::core::mapping::steps::{Unfit, apply, check, typed};
+use crate::core::mapping::steps::{Countries, Unfit, apply, check, typed};
 use crate::core::mapping::tags::{BadList, tags_of};
 use crate::core::mapping::template::Template;
 use crate::core::mapping::words::Words;
@@ -180,7 +181,8 @@ impl Read {
             return Err(Refusal::kind(&self.place.name, EXPECTED, json));
         }
         let text = self.place.text(row, fixed)?;
-        let id = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(&self.place.name, &unfit))?;
+        let countries = Countries { of_row: None, of_all: fixed.country };
+        let id = apply(&self.steps, countries, text).map_err(|unfit| Refusal::unfit(&self.place.name, &unfit))?;
         id_of(&self.place.name, bare(&id))
     }
 }
@@ -192,11 +194,20 @@ pub(super) struct Filled {
     // Its place among the match fields.
     matched: Option<usize>,
     from: From,
+    // The column with the country of its phone numbers.
+    country: Option<Place>,
+    // Without one: the columns that seem to hold it, of an input with a header.
+    likely: Vec<(CountryHeading, Place)>,
     steps: Vec<Step>,
     value_type: ValueType,
     blank: Blank,
     required: bool,
     accept: Option<Accept>,
+}
+
+/// The step for phone numbers, with the country that it names.
+struct PhoneStep {
+    own: Option<Country>,
 }
 
 #[derive(Clone, Debug)]
@@ -225,7 +236,42 @@ impl Filled {
         };
         let matched = match_fields.iter().position(|field| name == *field);
         let FieldRule { steps, value_type, blank, required, accept, .. } = rule.clone();
-        Ok(Self { name, matched, from, steps, value_type, blank, required, accept })
+        let country = rule.country_column.as_ref().map(|column| Place::new(&said, column, header)).transpose()?;
+        let mut filled =
+            Self { name, matched, from, country, likely: Vec::new(), steps, value_type, blank, required, accept };
+        if filled.country.is_none() && filled.phone_step().is_some() {
+            filled.likely = filled.likely_in(header);
+        }
+        Ok(filled)
+    }
+
+    // The columns of the header that seem to hold the country of its phone numbers.
+    fn likely_in(&self, header: &Header) -> Vec<(CountryHeading, Place)> {
+        let is_own = |name: &str| self.places().iter().any(|place| place.name == name);
+        let place = |(at, name): (usize, &String)| {
+            let heading = heading(name).filter(|_| !is_own(name))?;
+            Some((heading, Place { name: name.clone(), at: Some(at), path: Path::new(name) }))
+        };
+        header.columns().enumerate().filter_map(place).collect()
+    }
+
+    // The step for phone numbers, with the country that it names.
+    fn phone_step(&self) -> Option<PhoneStep> {
+        self.steps.iter().find_map(|step| match step {
+            Step::E164(own) => Some(PhoneStep { own: *own }),
+            Step::Trim
+            | Step::Lower
+            | Step::Upper
+            | Step::CollapseSpaces
+            | Step::Digits
+            | Step::First(_)
+            | Step::Date(_)
+            | Step::Decimal(_)
+            | Step::Prefix(_)
+            | Step::Table(_)
+            | Step::Default(_)
+            | Step::Null(_) => None,
+        })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -271,7 +317,12 @@ impl Filled {
     }
 
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.places().iter().map(|place| &place.path)
+        self.places().iter().chain(&self.country).map(|place| &place.path)
+    }
+
+    /// The column with the country of its phone numbers, if a rule names one.
+    pub(super) fn country_column(&self) -> Option<&str> {
+        self.country.as_ref().map(|place| place.name.as_str())
     }
 
     fn places(&self) -> &[Place] {
@@ -327,10 +378,83 @@ impl Filled {
         if self.matched.is_some() && is_rounded(&text) {
             return Err(Refusal::unfit(self.label(), &rounded_match()));
         }
-        let text = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
-        let text = bare(&text);
+        let countries = Countries { of_row: self.country_of(row, fixed, &text)?, of_all: fixed.country };
+        let made = apply(&self.steps, countries, Cow::Borrowed(&*text))
+            .map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
+        self.no_other_country(row, fixed, &text, &made)?;
+        let text = bare(&made);
         // A step may take a sign apart that was one.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
+    }
+
+    // The country that the row names in a column of its own. A number with a country code needs none.
+    fn country_of(&self, row: Row<'_>, fixed: &Fixed, text: &str) -> Result<Option<Country>, Refusal> {
+        let Some(place) = self.country.as_ref().filter(|_| !text.is_empty()) else { return Ok(None) };
+        let said = place.text(row, fixed)?;
+        match named(&said) {
+            Some(Named { country, .. }) => Ok(Some(country)),
+            None if said.is_empty() || has_code(text, None) => Ok(None),
+            None => {
+                Err(Refusal::of(&place.name, "expected a country or its code, such as MX or +52, found something else"))
+            }
+        }
+    }
+
+    // A number without a country code is one of the country that all numbers are said to be of, unless a column of its row
+    // names another country: then it may be the number of a stranger.
+    fn no_other_country(&self, row: Row<'_>, fixed: &Fixed, text: &str, made: &str) -> Result<(), Refusal> {
+        let is_open = self.country.is_none() && !text.contains('+') && !made.is_empty();
+        let Some(PhoneStep { own }) = self.phone_step().filter(|_| is_open) else { return Ok(()) };
+        let Some(assumed) = own.or(fixed.country) else { return Ok(()) };
+        let differs = |kind: CountryHeading, said: &str| {
+            let Some(Named { country, is_code }) = named(said) else { return false };
+            // A step for one country says that it is that of the phones, wherever the people live.
+            if country.shares_code(assumed) || (kind == CountryHeading::Country && own.is_some() && !is_code) {
+                return false;
+            }
+            let countries = Countries { of_row: Some(country), of_all: None };
+            match apply(&self.steps, countries, Cow::Borrowed(text)) {
+                Ok(other) => other != made,
+                Err(_) => is_code && !has_code(text, Some(assumed)),
+            }
+        };
+        let refused = |kind: CountryHeading, column: &str| {
+            let own = match kind {
+                CountryHeading::Code => String::new(),
+                CountryHeading::Country => {
+                    format!(", or {{ e164 = \"{assumed}\" }} where the phones are of {assumed} all the same")
+                }
+            };
+            let reason = format!(
+                "expected a phone number of {assumed}, found one without a country code in a row whose `{column}` names \
+                 another country (write country_column = \"{column}\"{own})"
+            );
+            Err(Refusal::of(self.label(), reason))
+        };
+        for (kind, place) in &self.likely {
+            if let Ok(said) = place.text(row, fixed)
+                && differs(*kind, &said)
+            {
+                return refused(*kind, &place.name);
+            }
+        }
+        if let (Row::Object(object), Some(place)) = (row, self.places().first()) {
+            for (key, json) in place.path.beside(object) {
+                if let Some(kind) = heading(key)
+                    && differs(
+                        kind,
+                        value(key, json)
+                            .ok()
+                            .flatten()
+                            .map_or(Cow::Borrowed(""), |it| it.text().into_owned().into())
+                            .as_ref(),
+                    )
+                {
+                    return refused(kind, key);
+                }
+            }
+        }
+        Ok(())
     }
 }
 

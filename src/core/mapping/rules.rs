@@ -53,6 +53,9 @@ pub struct FieldRule {
     pub name: String,
     /// Where the value comes from.
     pub origin: Origin,
+    /// The column that names the country of each phone number without a country code: by its code (`+52`), its letters, or
+    /// its name. Where its cell is blank, the country is that of the step, or the rules' own.
+    pub country_column: Option<ColumnName>,
     /// What is made of it, in this order.
     pub steps: Vec<Step>,
     /// The JSON type in which it is sent.
@@ -73,6 +76,7 @@ impl FieldRule {
         Self {
             name: name.into(),
             origin: Origin::Column(column.into()),
+            country_column: None,
             steps: Vec::new(),
             value_type: ValueType::Text,
             blank: Blank::Keep,

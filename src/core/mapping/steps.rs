@@ -18,12 +18,28 @@ pub(super) struct Unfit {
     pub(super) found: &'static str,
 }
 
-/// Does all steps in order. `country` is that of phone numbers whose step names none.
-pub(super) fn apply<'a>(steps: &[Step], country: Option<Country>, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
-    steps.iter().try_fold(text, |text, step| one(step, country, text))
+/// The countries of phone numbers without a country code. A step may name one as well, which comes between these.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Countries {
+    /// The one that the row names.
+    pub(super) of_row: Option<Country>,
+    /// The one of the whole input.
+    pub(super) of_all: Option<Country>,
 }
 
-fn one<'a>(step: &Step, country: Option<Country>, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
+impl Countries {
+    /// The country for a step that may name one of its own.
+    pub(super) fn or(self, own: Option<Country>) -> Option<Country> {
+        self.of_row.or(own).or(self.of_all)
+    }
+}
+
+/// Does all steps in order.
+pub(super) fn apply<'a>(steps: &[Step], countries: Countries, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
+    steps.iter().try_fold(text, |text, step| one(step, countries, text))
+}
+
+fn one<'a>(step: &Step, countries: Countries, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
     if text.is_empty() {
         return Ok(match step {
             Step::Default(value) => Cow::Owned(value.clone()),
@@ -52,7 +68,7 @@ fn one<'a>(step: &Step, country: Option<Country>, text: Cow<'a, str>) -> Result<
             first.map_or(Cow::Borrowed(""), |first| Cow::Owned(first.to_owned()))
         }
         Step::E164(own) => {
-            let country = own.or(country);
+            let country = countries.or(*own);
             Cow::Owned(e164(&text, country).map_err(|no| Unfit { expected: phone_of(country), found: no.found() })?)
         }
         Step::Date(forms) => Cow::Owned(date(forms, &text)?),
@@ -147,9 +163,12 @@ fn no_decimal(no: NoDecimal, mark: Option<DecimalMark>) -> Unfit {
     Unfit { expected, found }
 }
 
+/// What is found of a date that is written otherwise.
+const OTHER_FORM: &str = "another form";
+
 // Of several forms, one that has the day but not in the calendar says more than those that are written otherwise.
 fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
-    let mut found = "another form";
+    let mut found = OTHER_FORM;
     // Some programs put direction marks between the numbers of a date.
     let text: Cow<'_, str> = if text.contains(is_invisible) {
         Cow::Owned(text.chars().filter(|sign| !is_invisible(*sign)).collect())
@@ -160,8 +179,11 @@ fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
         match form.read(text.trim()) {
             Ok(date) => return Ok(date),
             Err(NoDate::NoValue) => return Ok(String::new()),
-            Err(NoDate::OtherForm) => {}
             Err(NoDate::NotInCalendar) => found = "a day or a time that there is not",
+            Err(NoDate::ShortYear) if found == OTHER_FORM => {
+                found = "a year of two digits, which says no century (export the dates with years of four digits)";
+            }
+            Err(NoDate::OtherForm | NoDate::ShortYear) => {}
         }
     }
     if let Some(date) = iso(text.trim()) {
@@ -210,7 +232,7 @@ mod tests {
     }
 
     fn check(steps: &[Step], text: &str, expected: &str) {
-        let found = match apply(steps, "MX".parse().ok(), text.into()) {
+        let found = match apply(steps, Countries { of_row: None, of_all: "MX".parse().ok() }, text.into()) {
             Ok(text) => text.into_owned(),
             Err(Unfit { expected, found }) => format!("expected {expected}, found {found}"),
         };
@@ -240,6 +262,12 @@ mod tests {
         check(&[forms(&["DD/MM/YYYY"])], "2024-03-05", "2024-03-05");
         check(&[forms(&["D/M/YYYY HH:mm"])], "2024-03-05T14:30:00", "2024-03-05T14:30:00");
         check(&[forms(&["DD/MM/YYYY"])], "\u{200e}05\u{200e}/\u{200e}03\u{200e}/\u{200e}2024", "2024-03-05");
+        check(
+            &[forms(&["DD/MM/YYYY", "YYYY-MM-DD"])],
+            "05/03/24",
+            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a year of two digits, which says no century (export \
+             the dates with years of four digits)",
+        );
         check(&[forms(&["DD/MM/YYYY"])], "00/00/0000", "");
         check(&[forms(&["DD/MM/YYYY", "YYYY-MM-DD"]), Step::Default("x".into())], "1900-01-00", "x");
         check(&[Step::Decimal(None)], "0,50", "0.50");

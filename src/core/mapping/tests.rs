@@ -484,6 +484,99 @@ fn what_does_not_fit_sets_the_row_aside_without_repeating_it() {
 }
 
 #[test]
+fn a_column_with_the_country_is_that_of_its_row() {
+    let phone =
+        FieldRule { steps: vec![Step::E164(None)], country_column: Some("Prefijo".into()), ..field("phone", "Tel") };
+    let rules = Rules { country: "MX".parse().ok(), ..only(vec![phone]) };
+    let check = |prefix: &str, tel: &str, expected: &str| {
+        let shown = |found: String| found.split("; ").next().unwrap_or_default().to_owned();
+        assert_eq!(shown(texts(&rules, &[("Prefijo", prefix), ("Tel", tel)])), expected, "{prefix} {tel}");
+        let row = serde_json::json!({"Prefijo": prefix, "Tel": tel}).to_string();
+        assert_eq!(shown(object(&rules, &row)), expected, "{row}");
+    };
+    for us in ["+1", "1", "001", "(+1)", "1.0", "US", "usa", "EE. UU.", "Estados Unidos", "US +1"] {
+        check(us, "415 555 2671", "phone=+14155552671");
+        check(us, "14155552671", "phone=+14155552671");
+    }
+    check("+52", "55 1234 5678", "phone=+525512345678");
+    check("52", "52 55 1234 5678", "phone=+525512345678");
+    check("0034", "612 345 678", "phone=+34612345678");
+    check("", "55 1234 5678", "phone=+525512345678");
+    // A number with a country code of its own is that number.
+    check("+1", "+52 55 1234 5678", "phone=+525512345678");
+    check("unknown", "+52 55 1234 5678", "phone=+525512345678");
+    check("+1 809", "555 1234", "[Prefijo] expected a country or its code, such as MX or +52, found something else");
+    check(
+        "+34",
+        "14155552671",
+        "[Tel] expected a phone number of ES, or one with its country code, found what looks like a number of another country without its `+`",
+    );
+    check(
+        "+1",
+        "55 5555 1234",
+        "[Tel] expected a phone number of US, or one with its country code, found one that its country does not have",
+    );
+    let number = object(&rules, r#"{"Prefijo":1,"Tel":4155552671}"#);
+    assert_eq!(number, r#"phone=+14155552671; phone="+14155552671""#);
+    assert_eq!(
+        texts(&rules, &[("Tel", "x")]),
+        "field `phone`: expected a column of the file, found none called `Prefijo`; the columns are `Tel`"
+    );
+}
+
+#[test]
+fn a_column_with_another_country_that_no_rule_names_rejects_the_row() {
+    let rules = |own: &str| {
+        let phone = FieldRule { steps: vec![Step::E164(own.parse().ok())], ..field("phone", "Tel") };
+        Rules { country: "MX".parse().ok(), ..only(vec![phone]) }
+    };
+    let of = |own: &str, heading: &str, cell: &str, tel: &str| {
+        let found = texts(&rules(own), &[(heading, cell), ("Tel", tel)]);
+        let row = serde_json::json!({heading: cell, "Tel": tel}).to_string();
+        assert_eq!(object(&rules(own), &row), found, "{row}");
+        found
+    };
+    let rejected = |heading: &str, cell: &str, tel: &str| {
+        let found = of("", heading, cell, tel);
+        let expected =
+            format!("in a row whose `{heading}` names another country (write country_column = \"{heading}\"");
+        assert!(
+            found.starts_with("[Tel] expected a phone number of MX") && found.contains(&expected),
+            "{cell} {tel}: {found}"
+        );
+    };
+    for heading in ["Prefijo", "Country code", "dialCode", "Lada", "C\u{f3}digo de pa\u{ed}s"] {
+        rejected(heading, "+1", "415 555 2671");
+        rejected(heading, "1", "415 555 2671");
+        rejected(heading, "+1", "55 5555 1234");
+        rejected(heading, "US", "551 234 5678");
+        rejected(heading, "+57", "300 123 4567");
+    }
+    rejected("Pa\u{ed}s", "Estados Unidos", "415 555 2671");
+    rejected("Country", "CO", "300 123 4567");
+    let accepted = |own: &str, heading: &str, cell: &str, tel: &str, phone: &str| {
+        let expected = format!(r#"phone={phone}; phone="{phone}""#);
+        assert_eq!(of(own, heading, cell, tel), expected, "{heading} {cell} {tel}");
+    };
+    accepted("", "Prefijo", "+52", "55 1234 5678", "+525512345678");
+    accepted("", "Prefijo", "", "55 1234 5678", "+525512345678");
+    accepted("", "Prefijo", "Sra.", "55 1234 5678", "+525512345678");
+    // An area, not a country: no number of Brazil.
+    accepted("", "Lada", "55", "5512345678", "+525512345678");
+    accepted("", "Prefijo", "+1", "+52 55 1234 5678", "+525512345678");
+    accepted("", "Prefijo", "+1", "00 1 415 555 2671", "+14155552671");
+    // No number of the United States, so the person only lives there.
+    accepted("", "Pa\u{ed}s", "USA", "55 5555 1234", "+525555551234");
+    accepted("MX", "Pa\u{ed}s", "USA", "415 555 2671", "+524155552671");
+    assert!(of("MX", "Prefijo", "+1", "415 555 2671").starts_with("[Tel] expected a phone number of MX"));
+    // Beside the phone inside an object, too.
+    let phone = FieldRule { steps: vec![Step::E164(None)], ..field("phone", "contact.phones.0.number") };
+    let rules = Rules { country: "MX".parse().ok(), ..only(vec![phone]) };
+    let row = r#"{"contact":{"phones":[{"countryCode":"+1","number":"4155552671"}]}}"#;
+    assert!(object(&rules, row).contains("whose `countryCode` names another country"), "{}", object(&rules, row));
+}
+
+#[test]
 fn a_field_with_a_type_is_sent_in_it() {
     let of = |value_type| FieldRule { value_type, ..field("n", "N") };
     let number = only(vec![field("phone", "phone"), of(ValueType::Number)]);

@@ -3,7 +3,7 @@
 use calamine::{DataType, ExcelDateTime};
 
 use super::guard;
-use super::number_format::Digits;
+use super::number_format::{Display, NumberFormat, rounded};
 
 /// The largest whole number whose digits a sheet keeps: it computes in floats.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
@@ -11,13 +11,24 @@ const WHOLE: f64 = 9_007_199_254_740_992.0;
 /// What cells of a formula say that came to nothing, beside `Err:` and a number.
 const ERRORS: [&str; 8] = ["#N/A", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#DATA!"];
 
+/// The day that a zero is in ODS.
+const ZERO_OF_ODS: &str = "1899-12-30";
+
+/// Why a formula without a result is not read.
+pub(super) const NO_RESULT: &str =
+    "expected the result of the formula, found none: open the file in a spreadsheet and save it";
+
+/// Why a number is not read whose format may show another one.
+const UNCLEAR: &str =
+    "expected a number as it is shown, found one whose format adds a plus or digits to it: make the column text";
+
 /// What is known of a cell beside its value.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Around<'a> {
     /// Its formula, when that is known; empty when there is one and no more is known of it.
     pub(super) formula: Option<&'a str>,
-    /// How it shows whole numbers.
-    pub(super) digits: Option<&'a Digits>,
+    /// How it shows what it holds, where that is more than the value.
+    pub(super) format: Option<&'a NumberFormat>,
 }
 
 /// The text of a cell; empty for an empty one.
@@ -27,27 +38,31 @@ pub(super) struct Around<'a> {
 pub(super) fn text(value: &impl DataType, around: Around<'_>) -> Result<String, String> {
     let has_formula = around.formula.is_some();
     if let Some(text) = value.get_string() {
-        return if has_formula && is_error(text) { Err(failed(text)) } else { Ok(guard::taken_off(text).to_owned()) };
+        let text = if has_formula && is_error(text) { return Err(failed(text)) } else { guard::taken_off(text) };
+        return Ok(around.format.and_then(|format| format.of_text(text)).unwrap_or_else(|| text.to_owned()));
     }
-    let shown = |number: String| match around.digits {
-        Some(digits) if number.bytes().all(|byte| byte.is_ascii_digit()) => digits.show(&number),
-        Some(_) | None => number,
-    };
     if let Some(whole) = value.get_int() {
-        return Ok(shown(whole.to_string()));
+        return shown(whole.to_string(), around.format);
     }
     if let Some(float) = value.get_float() {
-        return number(float).map(shown);
+        return number(float).and_then(|number| shown(number, around.format));
     }
     if let Some(flag) = value.get_bool() {
         return Ok(flag.to_string());
     }
     if let Some(moment) = value.get_datetime() {
+        // A zero that is formatted as a day is what a sheet shows where there is no date.
+        if moment.as_f64() == 0.0 && around.format.is_some_and(NumberFormat::is_date) {
+            return Ok(String::new());
+        }
         return date_and_time(moment);
     }
     if let Some(moment) = value.get_datetime_iso() {
         let (date, time) = moment.split_once('T').unwrap_or((moment, ""));
         let is_midnight = time.bytes().all(|byte| matches!(byte, b'0' | b':' | b'.'));
+        if date == ZERO_OF_ODS && is_midnight {
+            return Ok(String::new());
+        }
         return Ok(if is_midnight { date } else { moment }.to_owned());
     }
     if let Some(span) = value.get_duration_iso() {
@@ -61,11 +76,20 @@ pub(super) fn text(value: &impl DataType, around: Around<'_>) -> Result<String, 
         return Ok(text.to_owned());
     }
     if has_formula {
-        return Err(
-            "expected the result of the formula, found none: open the file in a spreadsheet and save it".to_owned()
-        );
+        return Err(NO_RESULT.to_owned());
     }
     Ok(String::new())
+}
+
+// A whole number that is not negative, as its format shows it.
+fn shown(number: String, format: Option<&NumberFormat>) -> Result<String, String> {
+    let Some(format) = format.filter(|_| number.bytes().all(|byte| byte.is_ascii_digit())) else { return Ok(number) };
+    match format.display(&number) {
+        Display::Number | Display::Date => Ok(number),
+        Display::Text(text) => Ok(text),
+        Display::Scientific => Ok(rounded(&number).unwrap_or(number)),
+        Display::Unclear => Err(UNCLEAR.to_owned()),
+    }
 }
 
 fn failed(error: &str) -> String {
@@ -140,14 +164,14 @@ mod tests {
     use super::*;
 
     fn computed(formula: &str) -> Around<'_> {
-        Around { formula: Some(formula), digits: None }
+        Around { formula: Some(formula), format: None }
     }
 
     #[test]
     fn numbers_are_as_they_are_shown() {
         let check = |value: Data, code: &str, expected: &str| {
-            let digits = Digits::of(code).unwrap();
-            let around = Around { formula: None, digits: Some(&digits) };
+            let format = NumberFormat::of(code).unwrap();
+            let around = Around { formula: None, format: Some(&format) };
             assert_eq!(text(&value, around).as_deref(), Ok(expected), "{value:?} {code}");
         };
         check(Data::Float(2138.0), "00000", "02138");
@@ -158,6 +182,34 @@ mod tests {
         check(Data::Float(2.5), "000", "2.5");
         check(Data::String("2138".to_owned()), "00000", "2138");
         check(Data::Bool(true), "00000", "true");
+        check(Data::Float(4_155_552_671.0), "\"+1 \"0", "+1 4155552671");
+        check(Data::String("4155552671".to_owned()), "\"+1 \"@", "+1 4155552671");
+        check(Data::Float(5_215_500_000_000.0), "0.00E+00", "5.2155E+12");
+        check(Data::Float(525_512_345_678.0), "0.00E+00", "525512345678");
+        check(Data::Float(12.0), "0.00E+00", "12");
+        let unclear = NumberFormat::of("\"+1 \"#,##0").unwrap();
+        let around = Around { formula: None, format: Some(&unclear) };
+        assert_eq!(text(&Data::Float(4_155_552_671.0), around).unwrap_err(), UNCLEAR);
+    }
+
+    #[test]
+    fn a_zero_that_is_shown_as_a_day_is_no_date() {
+        let check = |serial: f64, code: &str, is_1904: bool, expected: &str| {
+            let value = Data::DateTime(ExcelDateTime::new(serial, ExcelDateTimeType::DateTime, is_1904));
+            let format = NumberFormat::of(code);
+            let around = Around { formula: None, format: format.as_ref() };
+            assert_eq!(text(&value, around).as_deref(), Ok(expected), "{serial} {code}");
+        };
+        check(0.0, "yyyy-mm-dd", false, "");
+        check(0.0, "dd/mm/yyyy hh:mm", false, "");
+        check(0.0, "d mmm", true, "");
+        check(0.0, "hh:mm", false, "00:00:00");
+        check(0.5, "hh:mm", false, "12:00:00");
+        check(1.0, "yyyy-mm-dd", false, "1900-01-01");
+        let zero = |moment: &str| text(&Data::DateTimeIso(moment.to_owned()), Around::default());
+        assert_eq!(zero("1899-12-30").as_deref(), Ok(""));
+        assert_eq!(zero("1899-12-30T00:00:00").as_deref(), Ok(""));
+        assert_eq!(zero("1899-12-30T14:30:00").as_deref(), Ok("1899-12-30T14:30:00"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod caught;
 mod cell;
 mod columns;
 mod csv;
+mod day_order;
 mod delimiter;
 mod detected;
 mod doubt;

@@ -18,14 +18,21 @@ pub enum NoticeKind {
     PaddedRow,
     /// Each line is quoted as a whole, and was read without those quotes.
     QuotedLines,
+    /// A hidden row of a sheet was read.
+    HiddenRow,
+    /// Of a merged range of a sheet, the first cell alone holds something.
+    MergedCells,
+    /// A cell of this column of a sheet is a date, and others of the column are texts that would be no dates with their
+    /// days and months in the order of the program that made the sheet: it may have taken a day for a month.
+    SwappedDate(u16),
 }
 
 impl NoticeKind {
     /// Whether contacts may have been misread, so that a person has to look.
     pub const fn is_doubtful(self) -> bool {
         match self {
-            Self::DoubtfulEncoding(_) | Self::DoubleEncoded => true,
-            Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines => false,
+            Self::DoubtfulEncoding(_) | Self::DoubleEncoded | Self::SwappedDate(_) => true,
+            Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines | Self::HiddenRow | Self::MergedCells => false,
         }
     }
 }
@@ -48,10 +55,15 @@ pub(super) struct Notices(Arc<Mutex<BTreeMap<NoticeKind, (u64, u64)>>>);
 impl Notices {
     /// Records that a thing was noticed in the row at `line`.
     pub(super) fn add(&self, kind: NoticeKind, line: u64) {
+        self.add_rows(kind, line, 1);
+    }
+
+    /// Records that a thing was noticed in so many rows, the first at `line`.
+    pub(super) fn add_rows(&self, kind: NoticeKind, line: u64, count: u64) {
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, rows) = notices.entry(kind).or_insert((line, 0));
         *first = line.min(*first);
-        *rows += 1;
+        *rows += count;
     }
 
     /// All notices so far, one of each kind.
@@ -94,8 +106,35 @@ impl fmt::Display for Notice {
                 "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
             ),
             (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),
+            (NoticeKind::HiddenRow, _) => {
+                let rows = counted(*rows, "hidden row is", "hidden rows are");
+                write!(f, "{rows} read as well (the first is row {line})")
+            }
+            (NoticeKind::MergedCells, _) => {
+                let ranges = counted(*rows, "merged range holds", "merged ranges hold");
+                write!(f, "{ranges} a value in the first cell alone (row {line}); the other cells are read as blank")
+            }
+            (NoticeKind::SwappedDate(column), _) => {
+                let dates = counted(*rows, "date", "dates");
+                write!(
+                    f,
+                    "column {}: {dates} may have day and month swapped (the first is in row {line}), because other cells \
+                     of the column are texts such as 13/02/2025; export the dates as YYYY-MM-DD",
+                    letters(*column)
+                )
+            }
         }
     }
+}
+
+// A column as spreadsheets call it, by its number from 1.
+fn letters(column: u16) -> String {
+    let (mut rest, mut letters) = (column, Vec::new());
+    while rest > 0 {
+        letters.push(char::from(b'A' + u8::try_from((rest - 1) % 26).unwrap_or(0)));
+        rest = (rest - 1) / 26;
+    }
+    letters.iter().rev().collect()
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {
@@ -105,6 +144,15 @@ fn counted(count: u64, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_have_letters() {
+        let check = |column: u16, expected: &str| assert_eq!(letters(column), expected);
+        check(1, "A");
+        check(26, "Z");
+        check(27, "AA");
+        check(16_384, "XFD");
+    }
 
     #[test]
     fn the_first_line_and_the_number_of_rows_are_kept() {

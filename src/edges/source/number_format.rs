@@ -1,71 +1,315 @@
-//! Number formats that show more of a number than its digits: the zeros before a postal code, the plus of a phone number.
+//! Number formats that show more of a number than its digits: the zeros before a postal code, the plus and the country code
+//! of a phone number.
 
-/// What a format of digits alone shows: a place for each `0`, and what stands between.
+/// How a cell shows what it holds, where that is more than the number or the text itself (ECMA-376, 18.8.31).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Digits(Vec<Piece>);
+pub(super) struct NumberFormat {
+    // For numbers that are not negative, in the order in which they are tried.
+    sections: Vec<(Option<Condition>, Section)>,
+    // What stands before and after a text.
+    text: Option<(String, String)>,
+}
+
+/// What a cell shows of a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Display {
+    /// The number.
+    Number,
+    /// This text.
+    Text(String),
+    /// A power of ten in place of its last digits.
+    Scientific,
+    /// A day, when it is one.
+    Date,
+    /// A plus or digits beside it, in a way that is not read here.
+    Unclear,
+}
+
+/// What one part of a format, up to the next `;`, shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Section {
+    Number,
+    Digits(Vec<Piece>),
+    Scientific,
+    Date,
+    Unclear,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece {
+    // A digit always, and one where the number has it.
     Digit,
+    Optional,
     Sign(char),
 }
 
-impl Digits {
-    /// The format of the code of a cell in XLSX (ECMA-376, 18.8.31), when it shows a number otherwise than as that number:
-    /// `00000`, `000-000`, `"+"0`. `None` for one that rounds, groups, or adds a unit: such a number stays one.
+/// A condition such as `[<=9999999]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Condition {
+    operator: String,
+    limit: String,
+}
+
+/// The fewest digits of a number for which an unclear format counts: a shorter one is no phone number.
+const PHONE_DIGITS: usize = 7;
+
+impl NumberFormat {
+    /// The format of this code, when it shows a number otherwise than as that number: `00000`, `000-000`, `"+1 "0`, a date.
+    /// `None` for one that rounds, groups, or adds a unit: such a number stays one.
     pub(super) fn of(code: &str) -> Option<Self> {
-        let mut pieces = Vec::new();
-        let mut signs = code.chars();
-        while let Some(sign) = signs.next() {
-            match sign {
-                // What follows is for negative numbers, zero, and text.
-                ';' => break,
-                '0' => pieces.push(Piece::Digit),
-                '"' => pieces.extend(signs.by_ref().take_while(|sign| *sign != '"').map(Piece::Sign)),
-                '\\' => pieces.push(Piece::Sign(signs.next()?)),
-                // A blank as wide as the next sign, or that sign up to the edge of the cell.
-                '_' | '*' => {
-                    signs.next()?;
-                }
-                '[' => {
-                    let inside: String = signs.by_ref().take_while(|sign| *sign != ']').collect();
-                    let is_locale = inside.starts_with("$-");
-                    if !is_locale && !is_color(&inside) {
-                        return None;
-                    }
-                }
-                '+' | '-' | '(' | ')' | ' ' | '/' | ':' => pieces.push(Piece::Sign(sign)),
-                _ => return None,
-            }
+        let read: Vec<Read> = split(code).into_iter().map(Read::of).collect();
+        let text = read.iter().find_map(Read::around_text);
+        let mut numbers: Vec<&Read> = read.iter().filter(|read| !read.is_text).collect();
+        // A format for texts alone shows numbers too, and programs differ in how.
+        let of_text = read.iter().find(|read| read.is_text && read.adds() && numbers.is_empty());
+        let has_conditions = numbers.iter().any(|read| read.condition.is_some());
+        if !has_conditions {
+            // The others are for negative numbers and for zero.
+            numbers.truncate(1);
         }
-        Self::showing(pieces)
+        let mut sections: Vec<_> = numbers.into_iter().map(|read| (read.condition.clone(), read.section())).collect();
+        sections.extend(of_text.map(|_| (None, Section::Unclear)));
+        let is_plain = sections.iter().all(|(_, section)| *section == Section::Number) && text.is_none();
+        (!is_plain).then_some(Self { sections, text })
     }
 
-    // One place is that of every number: then only a plus, as of a phone number, is more than a unit.
-    fn showing(pieces: Vec<Piece>) -> Option<Self> {
-        let digits = pieces.iter().filter(|piece| **piece == Piece::Digit).count();
-        let is_plain = |piece: &Piece| matches!(piece, Piece::Digit | Piece::Sign(' ' | '-' | '(' | ')' | '+'));
-        let has_plus = pieces.contains(&Piece::Sign('+'));
-        let is_money = pieces.iter().any(|piece| matches!(piece, Piece::Sign('$' | '€' | '£' | '¥' | '%')));
-        let is_shown = digits > 1 || (digits == 1 && has_plus && pieces.iter().all(is_plain));
-        (is_shown && !is_money).then_some(Self(pieces))
+    /// What is shown of a whole number that is not negative, in digits.
+    pub(super) fn display(&self, number: &str) -> Display {
+        let holds = |condition: &Option<Condition>| condition.as_ref().is_none_or(|it| it.holds(number));
+        let section = self.sections.iter().find(|(condition, _)| holds(condition)).map(|(_, section)| section);
+        match section {
+            None | Some(Section::Number) => Display::Number,
+            Some(Section::Digits(pieces)) => Display::Text(in_places(pieces, number)),
+            Some(Section::Scientific) => Display::Scientific,
+            Some(Section::Date) => Display::Date,
+            Some(Section::Unclear) if number.len() < PHONE_DIGITS => Display::Number,
+            Some(Section::Unclear) => Display::Unclear,
+        }
     }
 
-    /// How a whole number that is not negative is shown. More digits than places stand before the first of them.
-    pub(super) fn show(&self, number: &str) -> String {
-        let places = self.0.iter().filter(|piece| **piece == Piece::Digit).count();
-        let mut digits = "0".repeat(places.saturating_sub(number.len())) + number;
-        let rest = digits.split_off(digits.len().saturating_sub(places.saturating_sub(1)));
-        let mut places = std::iter::once(digits).chain(rest.chars().map(String::from));
-        let mut shown = String::new();
-        for piece in &self.0 {
-            match piece {
-                Piece::Digit => shown.push_str(&places.next().unwrap_or_default()),
-                Piece::Sign(sign) => shown.push(*sign),
+    /// Whether it shows days.
+    pub(super) fn is_date(&self) -> bool {
+        self.sections.iter().any(|(_, section)| *section == Section::Date)
+    }
+
+    /// What is shown of a text.
+    pub(super) fn of_text(&self, text: &str) -> Option<String> {
+        let (before, after) = self.text.as_ref().filter(|_| !text.is_empty())?;
+        Some([before, text, after].concat())
+    }
+}
+
+impl Condition {
+    fn of(inside: &str) -> Option<Self> {
+        let limit = inside.trim_start_matches(['<', '>', '=']);
+        let operator = &inside[..inside.len() - limit.len()];
+        let is_known = matches!(operator, "<" | "<=" | ">" | ">=" | "=" | "<>") && limit.parse::<f64>().is_ok();
+        is_known.then(|| Self { operator: operator.to_owned(), limit: limit.to_owned() })
+    }
+
+    fn holds(&self, number: &str) -> bool {
+        let (Ok(number), Ok(limit)) = (number.parse::<f64>(), self.limit.parse::<f64>()) else { return false };
+        match self.operator.as_str() {
+            "<" => number < limit,
+            "<=" => number <= limit,
+            ">" => number > limit,
+            ">=" => number >= limit,
+            "<>" => (number - limit).abs() > 0.0,
+            _ => (number - limit).abs() <= 0.0,
+        }
+    }
+}
+
+// The parts between the `;` of a code.
+fn split(code: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut is_quoted, mut is_escaped) = (Vec::new(), 0, false, false);
+    for (at, sign) in code.char_indices() {
+        match sign {
+            _ if is_escaped => is_escaped = false,
+            '"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            '\\' | '_' | '*' => is_escaped = true,
+            ';' => {
+                parts.push(&code[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&code[start..]);
+    parts
+}
+
+/// What a part shows beside text: where it has several of these, the last of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Content {
+    #[default]
+    Places,
+    /// Groups of digits, decimals, a percentage, a fraction, a time of day, or something that is not known.
+    Other,
+    Scientific,
+    Date,
+}
+
+/// One part of a code while it is read.
+#[derive(Default)]
+struct Read {
+    pieces: Vec<Piece>,
+    condition: Option<Condition>,
+    content: Content,
+    is_text: bool,
+    // Where the text stands among the pieces.
+    text_at: usize,
+}
+
+impl Read {
+    fn of(part: &str) -> Self {
+        let mut read = Self::default();
+        let mut rest = part;
+        while let Some(sign) = rest.chars().next() {
+            if let Some(after) = strip_keyword(rest, "general").or_else(|| strip_keyword(rest, "standard")) {
+                read.pieces.push(Piece::Digit);
+                rest = after;
+                continue;
+            }
+            let mut signs = rest.chars();
+            signs.next();
+            read.take(sign, &mut signs);
+            rest = signs.as_str();
+        }
+        read
+    }
+
+    fn take(&mut self, sign: char, signs: &mut std::str::Chars<'_>) {
+        match sign {
+            '0' => self.pieces.push(Piece::Digit),
+            '#' | '?' => self.pieces.push(Piece::Optional),
+            '"' => self.pieces.extend(signs.by_ref().take_while(|sign| *sign != '"').map(Piece::Sign)),
+            '\\' => self.pieces.extend(signs.next().map(Piece::Sign)),
+            // A blank as wide as the next sign, or that sign up to the edge of the cell.
+            '_' | '*' => {
+                signs.next();
+            }
+            '[' => {
+                let inside: String = signs.by_ref().take_while(|sign| *sign != ']').collect();
+                self.bracket(&inside);
+            }
+            '@' => {
+                self.is_text = true;
+                self.text_at = self.pieces.len();
+            }
+            '/' if self.pieces.contains(&Piece::Optional) => self.content = self.content.max(Content::Other),
+            '.' | ',' | '%' => self.content = self.content.max(Content::Other),
+            'E' | 'e' if signs.as_str().starts_with(['+', '-']) => {
+                signs.next();
+                self.content = Content::Scientific.max(self.content);
+            }
+            'y' | 'Y' | 'd' | 'D' => self.content = Content::Date,
+            // Times of day, and the years of other calendars.
+            'm' | 'M' | 'h' | 'H' | 's' | 'S' | 'a' | 'A' | 'p' | 'P' | 'b' | 'B' | 'g' | 'G' | 'e' | 'E' | 'n'
+            | 'N' => {
+                self.content = self.content.max(Content::Other);
+            }
+            sign => self.pieces.push(Piece::Sign(sign)),
+        }
+    }
+
+    // A color, a condition, a currency with its language, a time longer than a day.
+    fn bracket(&mut self, inside: &str) {
+        if let Some(symbol) = inside.strip_prefix('$') {
+            let symbol = symbol.rsplit_once('-').map_or(symbol, |(symbol, _)| symbol);
+            self.pieces.extend(symbol.chars().map(Piece::Sign));
+        } else if let Some(condition) = Condition::of(inside) {
+            self.condition = Some(condition);
+        } else if !is_color(inside) {
+            self.content = self.content.max(Content::Other);
+        }
+    }
+
+    fn signs(&self) -> impl Iterator<Item = char> + '_ {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Sign(sign) => Some(*sign),
+            Piece::Digit | Piece::Optional => None,
+        })
+    }
+
+    // Whether it puts a plus anywhere, or digits before those of the number.
+    fn adds(&self) -> bool {
+        self.signs().any(|sign| sign == '+') || self.has_digits_before()
+    }
+
+    fn has_digits_before(&self) -> bool {
+        let before = self.pieces.iter().take_while(|piece| matches!(piece, Piece::Sign(_)));
+        before.into_iter().any(|piece| matches!(piece, Piece::Sign(sign) if sign.is_ascii_digit()))
+    }
+
+    fn section(&self) -> Section {
+        let zeros = self.pieces.iter().filter(|piece| **piece == Piece::Digit).count();
+        let has_place = self.pieces.iter().any(|piece| !matches!(piece, Piece::Sign(_)));
+        let is_money = self.signs().any(|sign| matches!(sign, '$' | '€' | '£' | '¥' | '%'));
+        let is_plain = self.signs().all(|sign| sign.is_ascii_digit() || " -()+./".contains(sign) || sign == '\u{a0}');
+        match self.content {
+            Content::Date => return Section::Date,
+            Content::Scientific => return Section::Scientific,
+            Content::Other if !self.has_digits_before() => return Section::Number,
+            Content::Other => return Section::Unclear,
+            Content::Places => {}
+        }
+        if !has_place {
+            if self.adds() { Section::Unclear } else { Section::Number }
+        } else if zeros > 1 && !is_money {
+            Section::Digits(self.pieces.clone())
+        } else if self.adds() && is_plain {
+            // One place is that of every number: then only a plus or digits are more than a unit.
+            Section::Digits(self.pieces.clone())
+        } else if self.has_digits_before() {
+            Section::Unclear
+        } else {
+            Section::Number
+        }
+    }
+
+    fn around_text(&self) -> Option<(String, String)> {
+        if !self.is_text || !self.adds() {
+            return None;
+        }
+        let all: Vec<char> = self.signs().collect();
+        let at = self.text_at.min(all.len());
+        Some((all[..at].iter().collect(), all[at..].iter().collect()))
+    }
+}
+
+fn strip_keyword<'a>(text: &'a str, keyword: &str) -> Option<&'a str> {
+    let start = text.get(..keyword.len())?;
+    start.eq_ignore_ascii_case(keyword).then(|| &text[keyword.len()..])
+}
+
+// More digits than places stand before the first of them.
+fn in_places(pieces: &[Piece], number: &str) -> String {
+    let is_place = |piece: &&Piece| !matches!(piece, Piece::Sign(_));
+    let places: Vec<Piece> = pieces.iter().filter(is_place).copied().collect();
+    let more = number.len().saturating_sub(places.len());
+    let missing = places.len().saturating_sub(number.len());
+    let mut digits = number.chars();
+    let mut shown = String::new();
+    let mut at = 0;
+    for piece in pieces {
+        match piece {
+            Piece::Sign(sign) => shown.push(*sign),
+            Piece::Digit | Piece::Optional => {
+                if at < missing {
+                    // Places after one that is always shown are shown, too.
+                    let is_shown = places[..=at].contains(&Piece::Digit);
+                    shown.push_str(if is_shown { "0" } else { "" });
+                } else {
+                    let count = if at == 0 { more + 1 } else { 1 };
+                    shown.extend(digits.by_ref().take(count));
+                }
+                at += 1;
             }
         }
-        shown
     }
+    shown
 }
 
 fn is_color(inside: &str) -> bool {
@@ -118,34 +362,72 @@ impl Described {
         self.is_other = true;
     }
 
-    pub(super) fn end(self) -> Option<Digits> {
-        if self.is_other { None } else { Digits::of(&self.code) }
+    pub(super) fn end(self) -> Option<NumberFormat> {
+        if self.is_other { None } else { NumberFormat::of(&self.code) }
     }
 }
 
 /// The longest code that is looked at, in bytes.
 const MAX_CODE: usize = 256;
 
-/// Whether what a cell shows is its whole number with zeros before it, or with a plus: then it is more than the number.
-/// With a point, a comma or a currency it is the number, written for people.
+/// Whether what a cell shows is its whole number with zeros before it, or with a plus, or with a country code: then it is
+/// more than the number. With a point, a comma or a currency it is the number, written for people.
 pub(super) fn shows_more(shown: &str, number: f64) -> bool {
-    if number < 0.0 || number.fract() != 0.0 || shown.chars().any(|sign| ".,'%$€£¥".contains(sign)) {
+    if number < 0.0 || number.fract() != 0.0 || shown.chars().any(|sign| "%$€£¥".contains(sign)) {
         return false;
     }
     let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
     let plain = format!("{number:.0}");
+    let is_longer = digits.len() > plain.len();
+    if plain.len() >= PHONE_DIGITS && is_longer && digits.ends_with(&plain) {
+        return true;
+    }
+    if shown.chars().any(|sign| ".,'".contains(sign)) {
+        return false;
+    }
     let is_same = digits.trim_start_matches('0') == plain.trim_start_matches('0');
-    is_same && (digits.len() > plain.len() || (shown.trim_start().starts_with('+') && !digits.is_empty()))
+    is_same && (is_longer || (shown.trim_start().starts_with('+') && !digits.is_empty()))
+}
+
+/// Whether a cell shows its number in scientific notation: `5.22E+12`.
+pub(super) fn is_scientific(shown: &str) -> bool {
+    shown.split_once(['E', 'e']).is_some_and(|(digits, power)| {
+        let power = power.strip_prefix(['+', '-']).unwrap_or(power);
+        digits.starts_with(|sign: char| sign.is_ascii_digit())
+            && !power.is_empty()
+            && power.bytes().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+/// A whole number as a spreadsheet shows it in scientific notation, where it has been rounded to what is shown: then the
+/// zeros at its end are no digits of it. `None` for a number that has all its digits, and for a short one.
+pub(super) fn rounded(number: &str) -> Option<String> {
+    // As many digits as spreadsheets show in this notation, unless a format asks for more.
+    const SHOWN_DIGITS: usize = 6;
+    let known = number.trim_end_matches('0');
+    if number.len() <= PHONE_DIGITS || known.is_empty() || known.len() > SHOWN_DIGITS {
+        return None;
+    }
+    let (first, rest) = known.split_at(1);
+    let point = if rest.is_empty() { "" } else { "." };
+    Some(format!("{first}{point}{rest}E+{:02}", number.len() - 1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn shown(code: &str, number: &str) -> Option<String> {
+        match NumberFormat::of(code)?.display(number) {
+            Display::Text(text) => Some(text),
+            Display::Number | Display::Scientific | Display::Date | Display::Unclear => None,
+        }
+    }
+
     #[test]
     fn a_number_is_shown_in_its_places() {
         let check = |code: &str, number: &str, expected: Option<&str>| {
-            assert_eq!(Digits::of(code).map(|digits| digits.show(number)).as_deref(), expected, "{code} {number}");
+            assert_eq!(shown(code, number).as_deref(), expected, "{code} {number}");
         };
         check("00000", "2138", Some("02138"));
         check("00000", "0", Some("00000"));
@@ -163,6 +445,9 @@ mod tests {
         check("[$-409]00000", "2138", Some("02138"));
         check("[Red]00", "7", Some("07"));
         check("00 00 00 00 00", "612345678", Some("06 12 34 56 78"));
+        check("[<=9999999]000-0000;(000) 000-0000", "5551234", Some("555-1234"));
+        check("[<=9999999]000-0000;(000) 000-0000", "4155552671", Some("(415) 555-2671"));
+        check("[>100]0;000", "5", Some("005"));
         // Numbers.
         for code in [
             "General",
@@ -183,16 +468,102 @@ mod tests {
             "[$€-407]00",
             "0 \"kg\"",
             "0_ ;[Red]\\-0\\ ",
-            "[<=9999999]000-0000;(000) 000-0000",
+            "[<=9999999]###-####;(###) ###-####",
             "\"x\"",
             "",
             "\\",
             "yyyy-mm-dd",
             "[h]:mm",
             "hh:mm",
+            "+0.0%;-0.0%",
+            "0\"/10\"",
+            "+0 \"kg\"",
+            ";;;",
         ] {
             check(code, "5", None);
         }
+    }
+
+    #[test]
+    fn a_country_code_in_a_format_is_shown() {
+        let check = |code: &str, expected: &str| {
+            let found = shown(code, "4155552671").map(|shown| shown.replace([' ', '-', '(', ')'], ""));
+            assert_eq!(found.as_deref(), Some(expected), "{code}");
+        };
+        for code in [
+            "\"+1 \"0",
+            "\"+1 \"000 000 0000",
+            "\"+1 \"(000) 000-0000",
+            "+1 0",
+            "+1\\ 000\\-000\\-0000",
+            "\"+1\"##########",
+            "\\+1 ###-###-####",
+            "[$+1] 0",
+            "[$+1-409] 000 000 0000",
+            "\"(+1) \"0",
+            "\"+1 \"### ### ####",
+            "\"+1-\"#",
+            "+1#########0",
+            "\\+\\10000000000",
+            "\"+1 \"General",
+            "[<=9999999]0;\"+1 \"0",
+            "\"+1 \"0;;;@",
+            "[Blue]\"+1 \"0",
+        ] {
+            check(code, "+14155552671");
+        }
+        for code in ["\"1 \"000-000-0000", "\"1\"0", "\\1#", "1 (000) 000-0000"] {
+            check(code, "14155552671");
+        }
+        check("\"001\"0", "0014155552671");
+        check("+0", "+4155552671");
+        check("\"+\"General", "+4155552671");
+        check("+# ### ### ###", "+4155552671");
+        let is_unclear = |code: &str, number: &str| NumberFormat::of(code).map(|format| format.display(number));
+        for code in ["\"+1 \"#,##0", "\"Tel 1 \"0", "\"+1 \"@", "\"+1 \"0.00", "\"+1\""] {
+            assert_eq!(is_unclear(code, "4155552671"), Some(Display::Unclear), "{code}");
+            assert_eq!(is_unclear(code, "12"), Some(Display::Number), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_a_format_puts_beside_a_text_is_shown() {
+        let check = |code: &str, text: &str, expected: Option<&str>| {
+            let found = NumberFormat::of(code).and_then(|format| format.of_text(text));
+            assert_eq!(found.as_deref(), expected, "{code} {text}");
+        };
+        check("\"+1 \"@", "4155552671", Some("+1 4155552671"));
+        check("0;0;0;\"+52\"@", "5512345678", Some("+525512345678"));
+        check("\"+1 \"@", "", None);
+        check("@", "x", None);
+        check("@\" kg\"", "5", None);
+        check("0;0;0;@", "x", None);
+    }
+
+    #[test]
+    fn dates_and_powers_of_ten_are_told() {
+        for code in
+            ["yyyy-mm-dd", "dd/mm/yyyy hh:mm", "[$-F800]dddd\\,\\ mmmm\\ dd\\,\\ yyyy", "d \"de\" mmmm", "mmm-yy"]
+        {
+            assert!(NumberFormat::of(code).is_some_and(|format| format.is_date()), "{code}");
+        }
+        for code in ["hh:mm", "[h]:mm:ss", "h:mm AM/PM", "0\"d\"", "0\\ \\d", "mm:ss.0"] {
+            assert!(!NumberFormat::of(code).is_some_and(|format| format.is_date()), "{code}");
+        }
+        for code in ["0.00E+00", "##0.0E+0", "0E+00"] {
+            assert_eq!(NumberFormat::of(code).map(|format| format.display("5")), Some(Display::Scientific), "{code}");
+        }
+        let check = |number: &str, expected: Option<&str>| assert_eq!(rounded(number).as_deref(), expected, "{number}");
+        check("5215500000000", Some("5.2155E+12"));
+        check("525512000000", Some("5.25512E+11"));
+        check("5000000000000", Some("5E+12"));
+        check("5512350000", Some("5.51235E+09"));
+        check("612346000", Some("6.12346E+08"));
+        check("100000", None);
+        check("525512345678", None);
+        check("5512345000", None);
+        check("0", None);
+        check("00000", None);
     }
 
     #[test]
@@ -200,7 +571,10 @@ mod tests {
         let shown = |describe: &dyn Fn(&mut Described), number: &str| {
             let mut described = Described::default();
             describe(&mut described);
-            described.end().map(|digits| digits.show(number))
+            match described.end()?.display(number) {
+                Display::Text(text) => Some(text),
+                Display::Number | Display::Scientific | Display::Date | Display::Unclear => None,
+            }
         };
         let check = |describe: &dyn Fn(&mut Described), number: &str, expected: Option<&str>| {
             assert_eq!(shown(describe, number).as_deref(), expected);
@@ -243,6 +617,12 @@ mod tests {
         check("+5215550001", 5_215_550_001.0, true);
         check("00000", 0.0, true);
         check("ID-00042", 42.0, true);
+        check("+1 4155552671", 4_155_552_671.0, true);
+        check("1 (415) 555-2671", 4_155_552_671.0, true);
+        check("+1 4,155,552,671", 4_155_552_671.0, true);
+        check("10/10", 10.0, false);
+        check("4,155,552,671", 4_155_552_671.0, false);
+        check("4155552671.00", 4_155_552_671.0, false);
         check("2138", 2138.0, false);
         check("2,138", 2138.0, false);
         check("2138.00", 2138.0, false);

@@ -11,7 +11,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::SourceFault;
 use super::open::Steady;
-use super::parts::{Kind, Parts, damaged, plain};
+use super::parts::{Kind, Layout, Parts, damaged, plain};
 
 /// Where the parts of a book in XLSX are, by the relationships in it. Their names are any.
 pub(super) struct Package {
@@ -19,6 +19,10 @@ pub(super) struct Package {
     names: BTreeMap<String, String>,
     relationships: Vec<Relationship>,
     is_usual: bool,
+    /// What is hidden or merged in each sheet, by its name.
+    pub(super) layouts: BTreeMap<String, Layout>,
+    /// Whether its formulas are to be computed when it is opened.
+    pub(super) is_uncomputed: bool,
 }
 
 /// What a part says of another one.
@@ -79,7 +83,7 @@ impl Package {
         let (folder, file) = book.rsplit_once('/').map_or(("", book.as_str()), |(folder, file)| (folder, file));
         let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let relationships = parts.look_at(&format!("{folder}_rels/{file}.rels"), Kind::Small)?.relationships;
-        parts.look_at(&book, Kind::Small)?;
+        let told = parts.look_at(&book, Kind::Small)?;
         let mut names = BTreeMap::from([(book.clone(), USUAL_BOOK.to_owned())]);
         for (kind, usual, look) in [
             ("styles", "styles.xml", Kind::Small),
@@ -103,11 +107,21 @@ impl Package {
             is_usual &= is_found;
             sheets.insert(name);
         }
+        let mut layouts = BTreeMap::new();
         for (place, name) in sheets.into_iter().enumerate() {
-            parts.look_at(&name, Kind::Sheet)?;
+            let layout = parts.look_at(&name, Kind::Sheet)?.layout;
+            let leads_here = |id: &str| {
+                let mut all = relationships.iter().filter(|relationship| relationship.id == id);
+                all.any(|relationship| relationship.resolved(&folder).0 == name)
+            };
+            if layout != Layout::default() {
+                let of_it = told.sheets.iter().filter(|(_, id)| leads_here(id));
+                layouts.extend(of_it.map(|(sheet, _)| (sheet.clone(), layout.clone())));
+            }
             names.insert(name, format!("xl/worksheets/sheet{}.xml", place + 1));
         }
-        Ok(Self { names, relationships: resolved(relationships, &folder), is_usual })
+        let relationships = resolved(relationships, &folder);
+        Ok(Self { names, relationships, is_usual, layouts, is_uncomputed: told.is_uncomputed })
     }
 
     /// Whether the library finds the parts by the names that they have.

@@ -16,7 +16,7 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
-use super::number_format::shows_more;
+use super::number_format::{Display, is_scientific, rounded, shows_more};
 use super::open::Steady;
 use super::package::{Package, Relationship};
 use super::peel::{Book, Place, places};
@@ -44,6 +44,9 @@ const MAX_COPIES: u64 = 256 * 1024 * 1024;
 /// The longest text that a cell of a number is looked at for, in bytes.
 const MAX_SHOWN: usize = 64;
 
+/// The most merged ranges of a sheet that are counted.
+const MAX_MERGED: usize = 65_536;
+
 /// What a part is read for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -60,6 +63,35 @@ pub(super) struct Found {
     pub(super) renamed: Option<Steady>,
     /// The cells of ODS that show more than their number, by the name of their table.
     pub(super) shown: BTreeMap<String, Vec<Shown>>,
+    /// What is hidden or merged in each sheet, by its name.
+    pub(super) layouts: BTreeMap<String, Layout>,
+    /// Whether all formulas are to be computed when the file is opened: what it holds may be no result then.
+    pub(super) is_uncomputed: bool,
+}
+
+/// What of a sheet looks otherwise than its cells are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// How many rows with something in them are hidden, and the line of the first.
+    pub(super) hidden: u64,
+    pub(super) first_hidden: u64,
+    /// The first and the last line of each merged range.
+    pub(super) merged: Vec<(u64, u64)>,
+}
+
+impl Layout {
+    fn hide(&mut self, line: u64, rows: u64) {
+        if self.hidden == 0 {
+            self.first_hidden = line;
+        }
+        self.hidden = self.hidden.saturating_add(rows);
+    }
+
+    fn merge(&mut self, first: u64, last: u64) {
+        if self.merged.len() < MAX_MERGED {
+            self.merged.push((first, last));
+        }
+    }
 }
 
 /// Cells of ODS that show their number otherwise than as that number, such as `02138`.
@@ -88,13 +120,14 @@ pub(super) fn look_over(book: Book, file: &Steady) -> Result<Found, SourceFault>
     match book {
         Book::Ods => {
             parts.look_at("meta-inf/manifest.xml", Kind::Small)?;
-            let shown = parts.look_at("content.xml", Kind::Document)?.shown;
-            Ok(Found { renamed: None, shown })
+            let Look { shown, layouts, .. } = parts.look_at("content.xml", Kind::Document)?;
+            Ok(Found { renamed: None, shown, layouts, is_uncomputed: false })
         }
         Book::Xlsx => {
-            let package = Package::of(&mut parts)?;
+            let mut package = Package::of(&mut parts)?;
             let renamed = if package.is_usual() { None } else { Some(package.renamed(file)?) };
-            Ok(Found { renamed, shown: BTreeMap::new() })
+            let layouts = std::mem::take(&mut package.layouts);
+            Ok(Found { renamed, shown: BTreeMap::new(), layouts, is_uncomputed: package.is_uncomputed })
         }
     }
 }
@@ -218,7 +251,17 @@ pub(super) struct Look {
     cells: u64,
     text: u64,
     pub(super) relationships: Vec<Relationship>,
+    /// Of the book of XLSX: the names of its sheets with the ids of their relationships, and whether its formulas are to
+    /// be computed when it is opened.
+    pub(super) sheets: Vec<(String, String)>,
+    pub(super) is_uncomputed: bool,
+    /// Of a sheet of XLSX: what is hidden or merged in it.
+    pub(super) layout: Layout,
+    // The line of its row that is being read, and whether that is hidden.
+    line: u64,
+    is_hidden: bool,
     shown: BTreeMap<String, Vec<Shown>>,
+    layouts: BTreeMap<String, Layout>,
     // Of XLSX: whether it is among the cells. Of ODS: how deep in them, and the table.
     in_cells: bool,
     in_cell: u64,
@@ -255,6 +298,9 @@ struct Table {
     styles: Vec<(u64, String)>,
     // Those that show more than their number.
     shown: Vec<Shown>,
+    layout: Layout,
+    // Whether the row that is being read is hidden.
+    is_hidden: bool,
 }
 
 impl Table {
@@ -290,7 +336,13 @@ impl Look {
             cells: 0,
             text: 0,
             relationships: Vec::new(),
+            sheets: Vec::new(),
+            is_uncomputed: false,
+            layout: Layout::default(),
+            line: 0,
+            is_hidden: false,
             shown: BTreeMap::new(),
+            layouts: BTreeMap::new(),
             in_cells: false,
             in_cell: 0,
             table: Table::default(),
@@ -317,6 +369,12 @@ impl Look {
     fn small(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
         let mut relationship = Relationship::default();
         let is_relationship = element.local_name().as_ref() == "Relationship";
+        if element.local_name().as_ref() == "calcPr" {
+            let told = attribute(element, "fullCalcOnLoad")?;
+            self.is_uncomputed |= told.is_some_and(|told| matches!(told.as_str(), "1" | "true"));
+        }
+        let is_sheet = element.local_name().as_ref() == "sheet";
+        let (mut sheet, mut id) = (String::new(), String::new());
         if element.name().as_ref() == "manifest:encryption-data" {
             return Err(SourceFault::Sheet { line: None, found: "one with a password" });
         }
@@ -327,8 +385,13 @@ impl Look {
                 "Id" if is_relationship => relationship.id = attribute.value.into_owned(),
                 "Type" if is_relationship => relationship.kind = attribute.value.into_owned(),
                 "Target" if is_relationship => relationship.target = attribute.value.into_owned(),
+                "name" if is_sheet => sheet = unescape(&attribute.value).map_err(|_| damaged())?.into_owned(),
+                key if is_sheet && key.ends_with(":id") => id = attribute.value.into_owned(),
                 _ => {}
             }
+        }
+        if is_sheet && !sheet.is_empty() {
+            self.sheets.push((sheet, id));
         }
         if is_relationship {
             self.relationships.push(relationship);
@@ -358,7 +421,24 @@ impl Look {
                 self.in_cells = true;
                 true
             }
-            "row" if self.in_cells => attribute(element, "r")?.is_none_or(|row| is_row(&row)),
+            "row" if self.in_cells => {
+                let row = attribute(element, "r")?;
+                self.line = row.as_ref().and_then(|row| row.parse().ok()).unwrap_or(self.line.saturating_add(1));
+                let hidden = attribute(element, "hidden")?;
+                self.is_hidden = hidden.is_some_and(|hidden| matches!(hidden.as_str(), "1" | "true"));
+                row.is_none_or(|row| is_row(&row))
+            }
+            "v" | "is" if self.is_hidden && self.in_cells => {
+                self.layout.hide(self.line, 1);
+                self.is_hidden = false;
+                true
+            }
+            "mergeCell" => {
+                if let Some((first, last)) = attribute(element, "ref")?.as_deref().and_then(lines_of) {
+                    self.layout.merge(first, last);
+                }
+                true
+            }
             "c" if self.in_cells => attribute(element, "r")?.is_none_or(|cell| is_cell(&cell)),
             _ => true,
         };
@@ -385,6 +465,8 @@ impl Look {
             }
             "table:table-row" if self.in_cell == 0 => {
                 table.repeats = repeats(element, "table:number-rows-repeated")?;
+                let visibility = attribute(element, "table:visibility")?;
+                table.is_hidden = visibility.is_some_and(|it| matches!(it.as_str(), "collapse" | "filter"));
                 (table.at, table.row_width, table.row_stored) = (0, 0, 0);
             }
             "table:table-cell" | "table:covered-table-cell" => {
@@ -396,6 +478,14 @@ impl Look {
                     table.style = attribute(element, "table:style-name")?;
                     table.columns = table.at..table.at.saturating_add(repeats);
                     table.text.clear();
+                    let spanned = |name| -> Result<u64, SourceFault> {
+                        Ok(attribute(element, name)?.and_then(|count| count.parse().ok()).unwrap_or(1))
+                    };
+                    let down = spanned("table:number-rows-spanned")?;
+                    if down > 1 || spanned("table:number-columns-spanned")? > 1 {
+                        let first = table.rows.saturating_add(1);
+                        table.layout.merge(first, first.saturating_add(down.saturating_sub(1)));
+                    }
                 }
                 table.copies = repeats.saturating_mul(table.repeats);
                 for attribute in element.attributes().with_checks(false) {
@@ -458,10 +548,18 @@ impl Look {
                     if shows_more(&table.text, number) {
                         return Some(CompactString::new(table.text.trim()));
                     }
-                    // Programs that compute nothing show nothing, or the number as it is.
                     let is_whole = number >= 0.0 && number.fract() == 0.0 && number < 1e15;
-                    let digits = self.styles.of_cell(table.style()?).filter(|_| is_whole)?;
-                    Some(CompactString::new(digits.show(&format!("{number:.0}"))))
+                    let plain = format!("{number:.0}");
+                    if is_whole && is_scientific(table.text.trim()) {
+                        return rounded(&plain).map(CompactString::from);
+                    }
+                    // Programs that compute nothing show nothing, or the number as it is.
+                    let format = self.styles.of_cell(table.style()?).filter(|_| is_whole)?;
+                    match format.display(&plain) {
+                        Display::Text(text) => Some(CompactString::new(text)),
+                        Display::Scientific => rounded(&plain).map(CompactString::from),
+                        Display::Number | Display::Date | Display::Unclear => None,
+                    }
                 });
                 if let Some(text) = text {
                     self.text = self.text.saturating_add(table.copies.saturating_mul(text.len() as u64));
@@ -472,6 +570,10 @@ impl Look {
             "office:annotation" => table.in_remark = table.in_remark.saturating_sub(1),
             "table:table-row" if self.in_cell == 0 => {
                 table.rows = table.rows.saturating_add(table.repeats);
+                if table.row_width > 0 && table.is_hidden {
+                    let line = table.rows.saturating_sub(table.repeats).saturating_add(1);
+                    table.layout.hide(line, table.repeats);
+                }
                 if table.row_width > 0 {
                     table.used = table.rows;
                     table.width = table.width.max(table.row_width);
@@ -480,7 +582,8 @@ impl Look {
             }
             "table:table" if self.in_cell == 0 => {
                 self.cells = self.cells.saturating_add(table.used.saturating_mul(table.width));
-                let Table { name, shown, .. } = std::mem::take(table);
+                let Table { name, shown, layout, .. } = std::mem::take(table);
+                self.layouts.insert(name.clone(), layout);
                 // Of two tables of one name, the last one is read.
                 self.shown.remove(&name);
                 if !shown.is_empty() {
@@ -503,6 +606,14 @@ pub(super) fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<S
 fn repeats(element: &BytesStart<'_>, name: &str) -> Result<u64, SourceFault> {
     let Some(count) = attribute(element, name)? else { return Ok(1) };
     count.parse().ok().filter(|count| *count > 0).ok_or_else(damaged)
+}
+
+// The first and the last line of a range such as `A1:C3`.
+fn lines_of(range: &str) -> Option<(u64, u64)> {
+    let line =
+        |cell: &str| cell.trim_start_matches(|sign: char| sign.is_ascii_alphabetic() || sign == '$').parse().ok();
+    let (first, last) = range.split_once(':')?;
+    Some((line(first)?, line(last)?))
 }
 
 fn is_row(text: &str) -> bool {

@@ -6,16 +6,17 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use calamine::{
-    Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Style, Xlsx, XlsxError, XlsxFormulaMetadata,
+    DataType, Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Style, Xlsx, XlsxError, XlsxFormulaMetadata,
 };
 
 use super::caught::caught;
 use super::cell::Around;
 use super::columns::Columns;
+use super::day_order::DayOrders;
 use super::notice::{NoticeKind, Notices};
-use super::number_format::Digits;
+use super::number_format::NumberFormat;
 use super::open::Steady;
-use super::parts::{self, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Shown};
+use super::parts::{self, Layout, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Shown};
 use super::peel::Book;
 use super::{Row, SourceFault, SourceOptions, cell, titles};
 use crate::core::model::Rejection;
@@ -54,13 +55,14 @@ impl Rows {
 
     fn read(book: Book, file: Steady, told: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
         let parts = parts::look_over(book, &file)?;
-        let file = parts.renamed.unwrap_or(file);
-        let mut book = caught(|| Opened::new(book, file, parts.shown)).unwrap_or(Err(damaged(None)))?;
+        let parts::Found { renamed, shown, layouts, is_uncomputed } = parts;
+        let file = renamed.unwrap_or(file);
+        let mut book = caught(|| Opened::new(book, file, shown)).unwrap_or(Err(damaged(None)))?;
         let sheets = book.sheets();
         let mut names = chosen(&sheets, told.sheet.as_deref())?.into_iter();
         let mut next = |book: &mut Opened| -> Result<Option<(Found, String)>, SourceFault> {
             for name in names.by_ref() {
-                let mut table = Table::new(told);
+                let mut table = Table::new(told, is_uncomputed);
                 book.read(&name, &mut table)?;
                 if let Some(found) = table.end()? {
                     return Ok(Some((found, name)));
@@ -81,6 +83,10 @@ impl Rows {
             passed_over = Some(std::mem::replace(&mut sheet, name));
             found = second;
         }
+        if let Some(layout) = layouts.get(&sheet) {
+            notice_layout(layout, found.header_line.max(told.skip_lines), notices);
+        }
+        found.day_orders.notice(notices);
         let Found { columns, rows, faults, likely_header, .. } = found;
         let used = vec![true; columns.header().len()];
         let read = rows.into_iter();
@@ -219,7 +225,7 @@ impl Opened {
 
 fn read_xlsx(book: &mut Xlsx<BufReader<Steady>>, sheet: &str, table: &mut Table<'_>) -> Result<(), SourceFault> {
     let (formats, places) =
-        caught(|| digits_of(book, sheet).map_err(|error| xlsx_fault(&error, None))).unwrap_or(Err(damaged(None)))?;
+        caught(|| formats_of(book, sheet).map_err(|error| xlsx_fault(&error, None))).unwrap_or(Err(damaged(None)))?;
     if places.len() as u64 > MAX_CELLS {
         return Err(parts::too_large());
     }
@@ -237,28 +243,66 @@ fn read_xlsx(book: &mut Xlsx<BufReader<Steady>>, sheet: &str, table: &mut Table<
                 let format = places.next_if(|(place, _)| *place == found.pos).map(|(_, style)| style);
                 let around = Around {
                     formula: found.formula.as_ref().map(formula_text),
-                    digits: format.and_then(|style| formats.get(&style)),
+                    format: format.and_then(|style| formats.get(&style)),
                 };
-                (found.pos, cell::text(&found.value, around))
+                let kind = CellKind::of(&found.value, found.formula.is_some());
+                (found.pos, kind, cell::text(&found.value, around))
             }))
         });
-        let Some((place, cell)) = next.unwrap_or(Err(damaged(line)))? else { return Ok(()) };
+        let Some((place, kind, cell)) = next.unwrap_or(Err(damaged(line)))? else { return Ok(()) };
         line = Some(u64::from(place.0) + 1);
-        table.add(place, cell)?;
+        table.add(place, kind, cell)?;
     }
 }
 
-/// Formats that show more than a number, by their styles.
-type Formats = HashMap<usize, Digits>;
+// Says once what of the rows below the header looks otherwise than they are read.
+fn notice_layout(layout: &Layout, header_line: u64, notices: &Notices) {
+    if layout.hidden > 0 {
+        notices.add_rows(NoticeKind::HiddenRow, layout.first_hidden, layout.hidden);
+    }
+    // Titles and headers are often merged.
+    for (first, _) in layout.merged.iter().filter(|(_, last)| *last > header_line) {
+        notices.add(NoticeKind::MergedCells, *first);
+    }
+}
+
+/// What a cell is, beside its text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CellKind {
+    Date,
+    /// A formula that came to zero: programs that compute nothing write that.
+    Zero,
+    /// A formula that came to something else.
+    Computed,
+    Other,
+}
+
+impl CellKind {
+    fn of(value: &impl DataType, has_formula: bool) -> Self {
+        let moment = value.get_datetime();
+        let number = value.get_float().or_else(|| moment.map(|moment| moment.as_f64()));
+        let is_zero = value.get_int() == Some(0) || number == Some(0.0);
+        match (has_formula, is_zero) {
+            (true, true) => Self::Zero,
+            (true, false) if !value.is_empty() => Self::Computed,
+            (false, _) if moment.is_some_and(|moment| !moment.is_duration()) => Self::Date,
+            (false, _) if value.get_datetime_iso().is_some() => Self::Date,
+            (true | false, _) => Self::Other,
+        }
+    }
+}
+
+/// Formats that show more than a value, by their styles.
+type Formats = HashMap<usize, NumberFormat>;
 
 /// A cell, and its style.
 type Styled = ((u32, u32), usize);
 
-// The formats of a sheet that show more than a number, and the cells that have them, in their order. Most sheets have no such
+// The formats of a sheet that show more than a value, and the cells that have them, in their order. Most sheets have no such
 // format, and are read once.
-fn digits_of(book: &mut Xlsx<BufReader<Steady>>, sheet: &str) -> Result<(Formats, Vec<Styled>), XlsxError> {
+fn formats_of(book: &mut Xlsx<BufReader<Steady>>, sheet: &str) -> Result<(Formats, Vec<Styled>), XlsxError> {
     let mut cells = book.worksheet_cells_reader(sheet)?;
-    let code = |style: &Style| Digits::of(&style.number_format.as_ref()?.format_code);
+    let code = |style: &Style| NumberFormat::of(&style.number_format.as_ref()?.format_code);
     let formats = cells.styles().iter().enumerate();
     let formats: Formats = formats.filter_map(|(at, style)| Some((at, code(style)?))).collect();
     let mut places = Vec::new();
@@ -303,16 +347,16 @@ fn read_ods(
             let place = |at: usize, start: u32| u32::try_from(at).unwrap_or(u32::MAX).saturating_add(start);
             let place = (place(row, start.0), place(column, start.1));
             let formula = formulas.get_value(place).filter(|formula| !formula.is_empty());
-            let around = Around { formula: formula.map(String::as_str), digits: None };
+            let around = Around { formula: formula.map(String::as_str), format: None };
             let text = match parts::shown_at(shown, place) {
                 Some(shown) => Ok(shown.to_owned()),
                 None => cell::text(value, around),
             };
-            (place, text)
+            (place, CellKind::of(value, formula.is_some()), text)
         })
     };
-    while let Some((place, cell)) = caught(&mut next).ok_or_else(|| damaged(None))? {
-        table.add(place, cell)?;
+    while let Some((place, kind, cell)) = caught(&mut next).ok_or_else(|| damaged(None))? {
+        table.add(place, kind, cell)?;
     }
     Ok(())
 }
@@ -340,6 +384,9 @@ struct Found {
     // How many cells its widest row has, that of the header included.
     width: usize,
     likely_header: Option<u64>,
+    // 0 when there is no header.
+    header_line: u64,
+    day_orders: DayOrders,
 }
 
 /// How many rows at the start are kept whole, to tell titles from the header.
@@ -417,10 +464,17 @@ struct Table<'t> {
     unnamed: BTreeSet<usize>,
     // The first rows with all their cells, and their lines.
     first: Vec<(u64, Vec<String>)>,
+    // Whether formulas may have no results yet; then the lines of those that are zero, by their columns, and the columns
+    // in which a formula has a result.
+    is_uncomputed: bool,
+    zeros: BTreeMap<usize, Vec<u64>>,
+    computed: BTreeSet<usize>,
+    header_line: u64,
+    day_orders: DayOrders,
 }
 
 impl<'t> Table<'t> {
-    const fn new(told: &'t SourceOptions) -> Self {
+    const fn new(told: &'t SourceOptions, is_uncomputed: bool) -> Self {
         Self {
             told,
             columns: None,
@@ -434,10 +488,15 @@ impl<'t> Table<'t> {
             text: 0,
             unnamed: BTreeSet::new(),
             first: Vec::new(),
+            is_uncomputed,
+            zeros: BTreeMap::new(),
+            computed: BTreeSet::new(),
+            header_line: 0,
+            day_orders: DayOrders::new(),
         }
     }
 
-    fn add(&mut self, place: (u32, u32), cell: Result<String, String>) -> Result<(), SourceFault> {
+    fn add(&mut self, place: (u32, u32), kind: CellKind, cell: Result<String, String>) -> Result<(), SourceFault> {
         let (line, column) = (u64::from(place.0) + 1, place.1 as usize);
         if line <= self.told.skip_lines || cell.as_ref().is_ok_and(String::is_empty) {
             return Ok(());
@@ -456,8 +515,33 @@ impl<'t> Table<'t> {
             return Err(parts::too_large());
         }
         self.line = line;
+        match kind {
+            CellKind::Zero if self.is_uncomputed => self.zeros.entry(column).or_default().push(line),
+            CellKind::Computed if self.is_uncomputed => {
+                self.computed.insert(column);
+            }
+            CellKind::Date | CellKind::Zero | CellKind::Computed | CellKind::Other => {}
+        }
+        if let Ok(text) = &cell {
+            self.day_orders.take(column, line, text, kind == CellKind::Date);
+        }
         self.cells.push((column, cell));
         Ok(())
+    }
+
+    // A program that computes nothing writes a zero for each formula. Where no formula of a column has come to anything
+    // else, its zeros are taken for such.
+    fn refuse_uncomputed(&mut self, columns: &Columns) {
+        for (column, lines) in std::mem::take(&mut self.zeros) {
+            let Some(place) = columns.places().position(|at| at == column) else { continue };
+            for line in lines.into_iter().filter(|_| !self.computed.contains(&column)) {
+                if let Ok(at) = self.rows.binary_search_by_key(&line, |row| row.line) {
+                    let faults = self.faults.entry(self.rows[at].row).or_default();
+                    faults.push((place, cell::NO_RESULT.to_owned()));
+                    faults.sort_by_key(|(place, _)| *place);
+                }
+            }
+        }
     }
 
     // A row of blanks looks as empty as one that is not there.
@@ -496,6 +580,7 @@ impl<'t> Table<'t> {
                 for (at, cell) in cells {
                     names[at] = cell.unwrap_or_default();
                 }
+                self.header_line = self.line;
                 self.columns = Some(Columns::named(self.line, names.iter().map(String::as_bytes))?);
             }
         }
@@ -505,11 +590,12 @@ impl<'t> Table<'t> {
     // The columns and the rows, if there is anything.
     fn end(mut self) -> Result<Option<Found>, SourceFault> {
         self.end_row()?;
-        Ok(self.columns.map(|mut columns| {
-            columns.set_unnamed(self.unnamed.into_iter().collect());
-            let likely_header = if self.told.no_header { None } else { titles::header_of_sheet(&self.first) };
-            Found { columns, rows: self.rows, faults: self.faults, width: self.width, likely_header }
-        }))
+        let Some(mut columns) = self.columns.take() else { return Ok(None) };
+        self.refuse_uncomputed(&columns);
+        columns.set_unnamed(self.unnamed.into_iter().collect());
+        let likely_header = if self.told.no_header { None } else { titles::header_of_sheet(&self.first) };
+        let Self { rows, faults, width, header_line, day_orders, .. } = self;
+        Ok(Some(Found { columns, rows, faults, width, likely_header, header_line, day_orders }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quick_xml::events::BytesStart;
 
 use super::SourceFault;
-use super::number_format::{Described, Digits};
+use super::number_format::{Described, NumberFormat};
 use super::parts::attribute;
 
 /// As many styles as a spreadsheet may have.
@@ -18,7 +18,7 @@ const MAX_NAME: usize = 256;
 #[derive(Default)]
 pub(super) struct Styles {
     // Formats that show more than a number, by their names; and the formats of styles of cells.
-    formats: BTreeMap<String, Digits>,
+    formats: BTreeMap<String, NumberFormat>,
     cells: BTreeMap<String, String>,
     // The format that is being read: its name, what it says so far, and where text goes that comes.
     open: Option<(String, Described)>,
@@ -85,10 +85,10 @@ impl Styles {
             "number:text" | "number:embedded-text" => self.text = TextPlace::Outside,
             "number:number-style" => {
                 if let Some((name, format)) = self.open.take()
-                    && let Some(digits) = format.end()
+                    && let Some(format) = format.end()
                     && self.formats.len() < MAX_STYLES
                 {
-                    self.formats.insert(name, digits);
+                    self.formats.insert(name, format);
                 }
             }
             _ => {}
@@ -96,7 +96,7 @@ impl Styles {
     }
 
     /// The format of a style of cells, when it shows more than a number.
-    pub(super) fn of_cell(&self, style: &str) -> Option<&Digits> {
+    pub(super) fn of_cell(&self, style: &str) -> Option<&NumberFormat> {
         self.formats.get(self.cells.get(style)?)
     }
 }

@@ -1,6 +1,8 @@
 //! `check [INPUT]`: whether everything is ready for a sync. It changes nothing on the platform: it makes at most seven
-//! searches for each token, one to see that the token works and two for each of three contacts of the input. They are
-//! journaled, because calls count.
+//! searches for each token, one to see that the token works and six for three contacts of the input. They are journaled,
+//! because calls count.
+//!
+//! A phone that the platform has in another form is a warning and no failure: contacts may be found by another match field.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
@@ -8,8 +10,8 @@ use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use contactsync::{
-    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    OutlineLine, Rejection, Row, Sample, Source, SourceError, Timeouts, Value, merged, sampled,
+    Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
+    OutlineLine, Rejection, Row, Sample, Source, SourceError, Timeouts, Value, change, merged, other_forms, sampled,
 };
 
 use tokio::runtime::Runtime;
@@ -29,6 +31,9 @@ const NOBODY: &str = "contactsync check";
 
 /// How many contacts are shown as they would be sent.
 const CONTACTS_SHOWN: usize = 3;
+
+/// How many searches for contacts of the input are made.
+const SEARCHES: usize = 2 * CONTACTS_SHOWN;
 
 /// How many reasons are listed; the rest is counted.
 const REASONS_SHOWN: usize = 20;
@@ -144,13 +149,40 @@ fn ask(
         let answer = runtime.block_on(look.find(field.clone()))?;
         let is_ready = matches!(answer, Some(Attempt::Page(_)));
         said.push_str(&heard(answer, &connection.url)?);
-        for (nth, shown) in wanted.iter().enumerate().filter(|_| is_ready) {
-            let Some(field) = sampled(&shown.contact, nth) else { continue };
-            let sample = runtime.block_on(look.sample(field, nth))?;
-            found.push(Looked { line: shown.line, field: field.clone(), sample });
+        if is_ready {
+            found.extend(look_up(runtime, &look, wanted)?);
         }
     }
     Ok((said, found))
+}
+
+// First each contact by its own value, then those that are absent in other forms, until one is found or no search is left.
+// Each contact begins with another form, because the platform has one form for all.
+fn look_up(runtime: &Runtime, look: &Look<'_, Http>, wanted: &[&Shown]) -> Result<Vec<Looked>, Failure> {
+    let mut found = Vec::new();
+    for shown in wanted {
+        let Some(field) = sampled(&shown.contact) else { continue };
+        let sample = runtime.block_on(look.sample(field, field.clone()))?;
+        found.push(Looked { line: shown.line, field: field.clone(), sample });
+    }
+    let mut left = SEARCHES.saturating_sub(found.len());
+    let mut forms: Vec<Vec<Field>> = found.iter().map(|looked| other_forms(&looked.field)).collect();
+    for (nth, forms) in forms.iter_mut().enumerate() {
+        let begin = nth % forms.len().max(1);
+        forms.rotate_left(begin);
+    }
+    let rounds = forms.iter().map(Vec::len).max().unwrap_or(0);
+    for round in 0..rounds {
+        for (looked, forms) in found.iter_mut().zip(&forms) {
+            let Some(form) = forms.get(round).filter(|_| left > 0 && looked.sample == Sample::Absent) else { continue };
+            left -= 1;
+            looked.sample = runtime.block_on(look.sample(&looked.field, form.clone()))?;
+            if matches!(looked.sample, Sample::OtherForm { .. }) {
+                return Ok(found);
+            }
+        }
+    }
+    Ok(found)
 }
 
 // Where the contacts of the input are on the platform. One that is there in another form would be created a second time.
@@ -183,9 +215,24 @@ fn on_the_platform(found: &mut [Looked], report: &mut Report, voice: &Voice) {
                 "line {line}: `{name}` is {wanted:?}, but contact {id} has {value:?}; if that is the same person, a sync creates a duplicate"
             ),
         );
-        let hint = format!(
-            "write `{name}` in the form of the platform, for example with the steps `e164`, `prefix` or `digits`"
-        );
+        let hint = match change(&wanted, value) {
+            Some(Change::E164) => {
+                format!(
+                    "for the platform's form write `transform = [\"e164\"]` for `{name}`, with the `country` of its numbers"
+                )
+            }
+            Some(Change::Instead { digits, prefix }) => {
+                let prefix = if prefix.is_empty() { String::new() } else { format!(", {{ prefix = \"{prefix}\" }}") };
+                format!(
+                    "for the platform's form write `transform = [\"e164\", {{ first = \"+{digits}\" }}{prefix}]` for `{name}`"
+                )
+            }
+            Some(Change::Punctuation) => format!(
+                "no step writes the platform's form, which has more than digits: change `{name}` on the platform to \
+                 digits after a `+`"
+            ),
+            None => format!("compare the two contacts: if they are one person, write `{name}` as the platform does"),
+        };
         voice.say(Level::Hint, &hint);
     }
 }

@@ -12,6 +12,7 @@
 //! phone = { column = "Teléfono", transform = ["e164"], required = true }
 //! full_name = { template = "{Nombre} {Apellidos}", transform = ["collapse_spaces"] }
 //! born = { column = "Nacimiento", transform = [{ date = "DD/MM/YYYY" }], blank = "clear" }
+//! mobile = { column = "Móvil", country_column = "Prefijo", transform = ["e164"] }   # whose country is in a column
 //! plan = { column = "Plan", transform = [{ table = { B = "basic" } }, { default = "none" }], accept = ["basic", "none"] }
 //! sum = { column = "Saldo", transform = [{ decimal = "," }, { prefix = "EUR " }] }
 //! zip = { column = "CP", transform = [{ null = "?" }, { first = ";" }], pattern = "[0-9]{5}" }
@@ -140,6 +141,7 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
         Short::Text(said) => Ok(FieldRule { line, ..FieldRule::column(name, column(said, &place)?) }),
         Short::Table(mut table) => {
             let origin = origin(&mut table)?;
+            let country_column = table.text("country_column")?;
             let steps = steps(table.item("transform"))?;
             let value_type = table.parsed("type", |text| one_of(text, &VALUE_TYPES))?.map(value).unwrap_or_default();
             let blank = table
@@ -159,9 +161,20 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
             let origin = origin.map_err(|found| {
                 place.wrong(format!("expected one of `column`, `template` and `constant`, found {found}"))
             })?;
-            Ok(FieldRule { name, origin, steps, value_type, blank, required, accept, line })
+            let country_column = country_column.map(|said| column_of_countries(said, &steps)).transpose()?;
+            Ok(FieldRule { name, origin, country_column, steps, value_type, blank, required, accept, line })
         }
     }
+}
+
+// Without the step that uses it, the column would change nothing.
+fn column_of_countries(said: Spot<String>, steps: &[Step]) -> Result<ColumnName, ConfigError> {
+    if !steps.iter().any(|step| matches!(step, Step::E164(_))) {
+        return Err(said
+            .place
+            .wrong("expected the step e164 in `transform`, found none: the country is for phone numbers"));
+    }
+    column(said.value, &said.place)
 }
 
 // Or how many of them were found instead of one.

@@ -154,16 +154,24 @@ fn fields(guess: &Guess) -> String {
 
 fn field(name: &str, column: &str, made: &[Made]) -> String {
     let steps: Vec<String> = made.iter().map(step).collect();
+    let country = made.iter().find_map(|made| match made {
+        Made::E164By(column) => Some(format!(", country_column = {}", string(column))),
+        Made::First(_) | Made::E164 | Made::Lower | Made::Digits | Made::Date(_) => None,
+    });
+    let country = country.unwrap_or_default();
     match steps.as_slice() {
         [] => format!("{} = {}", key(name), string(column)),
-        steps => format!("{} = {{ column = {}, transform = [{}] }}", key(name), string(column), steps.join(", ")),
+        steps => {
+            let (name, column, steps) = (key(name), string(column), steps.join(", "));
+            format!("{name} = {{ column = {column}{country}, transform = [{steps}] }}")
+        }
     }
 }
 
 fn step(made: &Made) -> String {
     match made {
         Made::First(separator) => format!("{{ first = {} }}", string(separator)),
-        Made::E164 => "\"e164\"".into(),
+        Made::E164 | Made::E164By(_) => "\"e164\"".into(),
         Made::Lower => "\"lower\"".into(),
         Made::Digits => "\"digits\"".into(),
         Made::Date(forms) => match forms.as_slice() {

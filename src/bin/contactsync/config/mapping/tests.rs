@@ -40,6 +40,7 @@ fn every_rule_of_a_field_can_be_said() {
         active = { constant = 1, type = "boolean" }
         note = { column = "Nota", type = "text" }
         sum = { column = "S", transform = ["decimal", { decimal = "," }, { decimal = "." }, { prefix = "EUR " }] }
+        mobile = { column = "M", country_column = "Pref", transform = ["e164"] }
         "#,
     )
     .unwrap();
@@ -94,6 +95,7 @@ fn every_rule_of_a_field_can_be_said() {
                 ],
                 ..of("sum", "S", 20)
             },
+            FieldRule { country_column: Some(at("Pref", 21)), steps: vec![Step::E164(None)], ..of("mobile", "M", 21) },
         ],
         unmapped: Unmapped::Refuse,
         nulls: Words::new(["N/A", "-"]),
@@ -206,6 +208,10 @@ fn a_mistake_in_a_field_is_told_in_one_line() {
     field("phone = { column = \"a\", requird = true }", &format!("`requird`: {known} `required`?"));
     field("phone = { column = \"a\", required = 1 }", "`required`: expected true or false, found a whole number");
     field("phone = { column = \"a\", blank = \"empty\" }", "`blank`: expected one of keep, clear, found another text");
+    field(
+        "phone = { column = \"a\", country_column = \"b\" }",
+        "`country_column`: expected the step e164 in `transform`, found none: the country is for phone numbers",
+    );
     field(
         "phone = { constant = 1.5 }",
         "`constant`: expected a text in quotes, a whole number, or true or false, found a number with a decimal point",
