@@ -243,6 +243,50 @@ proptest! {
     }
 
     #[test]
+    fn a_row_arrives_as_it_was_when_a_quote_is_removed_anywhere(
+        cells in prop::collection::vec(prop::collection::vec(note(), 2), 4..12), all in any::<bool>(), crlf in any::<bool>(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let end = if crlf { "\r\n" } else { "\n" };
+        let phone = |row: usize| format!("+52155{row:08}");
+        let written = |cell: &str| {
+            if all || cell.contains(['"', ',', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+        };
+        let table: Vec<Vec<String>> =
+            cells.iter().enumerate().map(|(row, cells)| [vec![phone(row)], cells.clone()].concat()).collect();
+        let (mut text, mut starts) = (format!("\"phone\",\"name\",\"note\"{end}"), Vec::new());
+        for row in &table {
+            starts.push(text.matches('\n').count() as u64 + 1);
+            let cells: Vec<String> = row.iter().map(|cell| written(cell)).collect();
+            text += &(cells.join(",") + end);
+        }
+        let quotes: Vec<usize> = text.match_indices('"').map(|(at, _)| at).collect();
+        text.remove(quotes[at.index(quotes.len())]);
+        let Some(source) = read(text.clone().into_bytes(), as_written()) else { return Ok(()) };
+        // Of an input that is refused, nothing is sent.
+        let Ok(rows) = source.collect::<Result<Vec<Row>, _>>() else { return Ok(()) };
+        let (mut arrived, mut rejected) = (Vec::new(), Vec::new());
+        for row in rows {
+            match row {
+                Row::Rejected(rejection) => rejected.push(rejection.line),
+                Row::Record(record) => {
+                    let Cells::Texts(texts) = &record.cells else { panic!("JSON from CSV") };
+                    let texts: Vec<String> = texts.iter().map(str::to_owned).collect();
+                    let found = table.iter().position(|row| *row == texts);
+                    prop_assert!(found.is_some(), "{:?} from {:?}", texts, text);
+                    prop_assert_eq!(Some(record.line), found.map(|at| starts[at]));
+                    arrived.push(record.line);
+                }
+            }
+        }
+        // A row that did not arrive is a part of a rejected one, whose line is its own or one before it.
+        for start in starts.iter().filter(|start| !arrived.contains(start)) {
+            let before = arrived.iter().filter(|line| *line < start).max().copied().unwrap_or(1);
+            prop_assert!(rejected.iter().any(|line| line > &before && line <= start), "line {} of {:?}", start, text);
+        }
+    }
+
+    #[test]
     fn rows_in_batches_are_those_that_are_read_one_by_one(
         data in csv_bytes(), times in 1_usize..120, no_header in any::<bool>(),
     ) {
@@ -444,6 +488,33 @@ fn writing() -> impl Strategy<Value = Writing> {
         any::<bool>(),
     )
         .prop_map(|(delimiter, encoding, end, quotes)| Writing { delimiter, encoding, end, quotes })
+}
+
+// What people write into cells.
+fn note() -> impl Strategy<Value = String> {
+    let texts = [
+        "Ana",
+        "",
+        "Lu is",
+        "a, b",
+        "say \"hi\"",
+        "5\"",
+        "\"quoted\"",
+        "one\ntwo",
+        "Calle 5, 3\nCol. Centro, 06000",
+        "Puebla,PUE",
+        "\"",
+        "x\"y",
+        "ends\n",
+        "ends,",
+        "a\n\nb, c",
+        "he said, \"no\", twice",
+        "\"\"",
+        "O'Brien",
+        "+52155",
+        "12345678",
+    ];
+    prop::sample::select(texts.map(str::to_owned).to_vec())
 }
 
 // Letters that Latin-1 has, and what a reader of CSV stumbles over.

@@ -7,6 +7,8 @@ mod dialect;
 mod parser;
 mod quotes;
 mod short;
+mod swallow;
+mod usual;
 
 use std::collections::VecDeque;
 use std::io::BufRead as _;
@@ -26,7 +28,9 @@ pub(super) use self::decoder::Decoder;
 use self::dialect::Dialect;
 use self::parser::Parser;
 use self::quotes::Quoting;
-use self::short::{Habit, Outline};
+use self::short::Outline;
+use self::swallow::{Shape, Swallow};
+use self::usual::{Usual, quotes_by_rule};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
@@ -36,9 +40,6 @@ const SPARE_CELLS: usize = 64;
 
 /// How many rows before and after a short one are looked at.
 const NEIGHBOURS: usize = 2;
-
-/// How many cells in lines inside one quoted cell make it one that has taken in other rows.
-const SWALLOWED_CELLS: usize = 3;
 
 /// The rows of a CSV file whose header has been read.
 pub(super) struct Rows {
@@ -51,8 +52,8 @@ pub(super) struct Rows {
     first: Option<Block>,
     // How many rows were read.
     row: u64,
-    // Of a file that leaves out blank cells at the ends of rows: short rows are completed.
-    habit: Option<Habit>,
+    // What the first rows show of all of them.
+    usual: Usual,
     // The rows before, the last one last.
     before: VecDeque<Outline>,
     // Rows that were read because of a short one before them; at the end, that there are no more, or why.
@@ -61,7 +62,7 @@ pub(super) struct Rows {
     // The row that was read last by itself.
     alone: Block,
     // How much room the rows of a block took.
-    usual: Room,
+    taken: Room,
 }
 
 impl Rows {
@@ -99,7 +100,9 @@ impl Rows {
             if told.no_header { None } else { titles::header_below(&bytes.look(sniff::SAMPLE), known, lines.number()) };
         let dialect = Dialect::of(&bytes.look(sniff::SAMPLE), delimiter.byte());
         let bytes = dialect.rewritten(bytes, delimiter.byte());
-        let mut parser = Parser::new(bytes, delimiter, lines);
+        let mut bytes = bytes;
+        let by_rule = quotes_by_rule(bytes.look(sniff::SAMPLE).bytes, delimiter.byte());
+        let mut parser = Parser::new(bytes, delimiter, lines, by_rule);
         let mut first = Block::default();
         parser.read(&mut first, 1, MAX_HEADER, usize::MAX)?;
         let Some(raw) = first.last() else { return Err(SourceFault::Empty) };
@@ -116,9 +119,11 @@ impl Rows {
         let holding = delimiter::holding(&parser.look(sniff::SAMPLE), delimiter, columns.unnamed());
         columns.set_unnamed(holding);
         let first = (!has_header).then_some(first);
-        let habit =
-            if columns.are_of_rejects() { None } else { Habit::of(&parser.look(sniff::SAMPLE), delimiter.byte()) };
-        let decoder = Arc::new(Decoder::new(columns, charset, notices));
+        let mut usual = Usual::of(&parser.look(sniff::SAMPLE), delimiter.byte(), columns.needed());
+        if columns.are_of_rejects() {
+            usual.ended_blank();
+        }
+        let decoder = Arc::new(Decoder::new(columns, charset, notices, delimiter));
         Ok(Self {
             parser,
             delimiter,
@@ -127,12 +132,12 @@ impl Rows {
             likely_header,
             first,
             row: 0,
-            habit,
+            usual,
             before: VecDeque::new(),
             ahead: VecDeque::new(),
             ended: None,
             alone: Block::default(),
-            usual: Room::default(),
+            taken: Room::default(),
         })
     }
 
@@ -175,7 +180,7 @@ impl Rows {
 
     /// Reads up to so many rows and about so many bytes, and says whether there may be more.
     pub(super) fn block(&mut self, rows: usize, bytes: usize) -> (Block, Result<bool, SourceFault>) {
-        let mut block = Block::with_room_of(self.usual);
+        let mut block = Block::with_room_of(self.taken);
         while block.len() < rows && block.weight() < bytes {
             match self.read(&mut block) {
                 Ok(true) => {}
@@ -184,7 +189,7 @@ impl Rows {
         }
         // One long row says nothing of the next.
         if block.weight() <= bytes {
-            self.usual = block.room_taken();
+            self.taken = block.room_taken();
         }
         (block, Ok(true))
     }
@@ -216,6 +221,13 @@ impl Rows {
             } else if !self.parser.read(block, self.row + 1, MAX_ROW, columns)? {
                 return Ok(false);
             }
+            let needed = self.columns().needed();
+            if let Some(found) =
+                block.last_found().filter(|found| found.quoting == Quoting::Sound && found.cells >= needed)
+                && let Some(lines) = self.parser.split_lines(needed, &self.usual)
+            {
+                found.quoting = Quoting::Split { lines };
+            }
             let Some(raw) = block.last() else { return Ok(false) };
             // The parser drops empty lines. A line of spaces or of delimiters looks just as empty in a spreadsheet.
             if raw.is_blank() {
@@ -226,10 +238,22 @@ impl Rows {
             } else if let End::Unclosed { line } = raw.found.end {
                 block.pop();
                 return Err(SourceFault::Unclosed { line });
-            } else if raw.found.breaks > 1 && holds_rows(raw, self.columns().len(), self.delimiter.byte()) {
-                let line = raw.found.line;
-                block.pop();
-                return Err(SourceFault::Unclosed { line });
+            } else if raw.found.breaks > 0 {
+                let cells = (self.columns().needed(), self.columns().len());
+                let shape = Shape { cells, delimiter: self.delimiter.byte(), usual: &self.usual };
+                match Swallow::of(raw, shape) {
+                    Swallow::Nothing => return Ok(true),
+                    Swallow::Rows { line } => {
+                        block.pop();
+                        return Err(SourceFault::Unclosed { line });
+                    }
+                    Swallow::Doubtful { cell, first, last } => {
+                        if let Some(found) = block.last_found().filter(|found| found.quoting == Quoting::Sound) {
+                            found.quoting = Quoting::Doubtful { cell, first, last };
+                        }
+                        return Ok(true);
+                    }
+                }
             } else {
                 return Ok(true);
             }
@@ -239,7 +263,11 @@ impl Rows {
     /// Decides what becomes of the last row of `block` if it is a short one.
     fn judge(&mut self, block: &mut Block) {
         let (needed, columns) = (self.columns().needed(), self.columns().len());
-        let Some(raw) = block.last().filter(|_| self.habit.is_some()) else { return };
+        let Some(raw) = block.last().filter(|_| self.usual.leaves_out_blanks()) else { return };
+        if raw.ends_blank() {
+            self.usual.ended_blank();
+            return;
+        }
         let own = Outline::of(raw, needed);
         if own.is_short() {
             while self.ahead.len() < NEIGHBOURS && self.ended.is_none() {
@@ -252,8 +280,8 @@ impl Rows {
             let after: Vec<Outline> =
                 self.ahead.iter().filter_map(|row| Some(Outline::of(row.last()?, needed))).collect();
             let before = self.before.make_contiguous();
-            let judged = self.habit.as_ref().map(|habit| habit.judge(raw, before, &own, &after, (needed, columns)));
-            if let (Some(found), Some(short)) = (block.last_found(), judged) {
+            let short = short::judge(&self.usual, raw, before, &own, &after, (needed, columns));
+            if let Some(found) = block.last_found() {
                 found.short = short;
             }
         }
@@ -268,24 +296,6 @@ fn repeats_header(raw: RawRow<'_>, columns: &Columns) -> bool {
     let found = raw.found;
     let is_whole = found.end == End::Whole && found.quoting == Quoting::Sound && found.kept;
     is_whole && found.cells >= columns.needed() && columns.are_repeated_by((0..found.cells).map(|at| raw.cell(at)))
-}
-
-// Whether the lines inside some quoted cell are rows of this file: a quote that is not closed may end at one that was meant to
-// open a cell, or that is text. A comma of a sentence has a space after it.
-fn holds_rows(raw: RawRow<'_>, columns: usize, delimiter: u8) -> bool {
-    let stored = if raw.found.kept { raw.found.cells } else { 0 };
-    (0..stored).any(|at| {
-        let lines = raw.cell(at).split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
-        let mut lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
-        lines.pop();
-        let inner = lines.get(1..).unwrap_or_default();
-        let is_row = |line: &&[u8]| {
-            let delimiters = line.iter().enumerate().filter(|(_, byte)| **byte == delimiter);
-            delimiters.clone().count() + 1 == columns
-                && delimiters.into_iter().all(|(place, _)| line.get(place + 1) != Some(&b' '))
-        };
-        inner.len() * (columns - 1) >= SWALLOWED_CELLS && inner.iter().all(is_row)
-    })
 }
 
 // How many cells of a row are stored. What a list of rejected rows says of one with a few more is what it held, so that the
@@ -467,6 +477,110 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_is_closed_by_another_cell_loses_no_row() {
+        // The outcome of each row of a file with these rows between others: its line, the line and `!` when it is rejected,
+        // or the line of the error.
+        let check = |header: &str, other: &str, text: &str, expected: &str| {
+            let (before, after) = (other.repeat(4), other.repeat(2));
+            let outcome = |row: &String| {
+                let (line, rest) = row.split_once(' ').unwrap();
+                match row.strip_prefix("in.csv:") {
+                    Some(error) => format!("refused at {}", error.split(':').next().unwrap()),
+                    None if rest.starts_with('[') => format!("{line}!"),
+                    None => line.to_owned(),
+                }
+            };
+            let found: Vec<String> =
+                rows(format!("{header}{before}{text}{after}").as_bytes()).iter().map(outcome).collect();
+            assert_eq!(found[..4], ["2", "3", "4", "5"], "{text:?}");
+            assert_eq!(found[4..].join(" "), expected, "{text:?}");
+        };
+        let (header, other) = ("phone,name,note\n", "+5215550009000,Ann,x\n");
+        let three = |text: &str, expected: &str| check(header, other, text, expected);
+        // One row is swallowed, whichever cell opens.
+        three("+5215550001,\"Ana,hi\n+5215550002,Luis\",x\n", "6! 8 9");
+        three("\"+5215550001,Ana,hi\n+5215550002\",Luis,x\n", "6! 8 9");
+        three("+5215550001,Ana,\"hi\n+5215550002,Luis,x\"\n", "6! 8 9");
+        three("+5215550001,Ana,\"hi\r\n+5215550002,Luis,x\"\r\n", "6! 8 9");
+        three("+5215550001,Ana,\"hi\n,Luis,x\"\n", "6! 8 9");
+        // Two and more.
+        three("+5215550001,\"Ana,hi\n+5215550002,Luis,x\n+5215550003,Eva\",y\n", "refused at 6");
+        three("+5215550001,Ana,\"hi\n+5215550002,Luis,x\n+5215550003,Eva,y\"\n", "refused at 6");
+        three("+5215550001,Ana,\"hi\n+5215550002,Luis,\n+5215550003,,y\"\n", "refused at 6");
+        three("+5215550001,Ana,\"5\"\" pipe\n+5215550002,Luis,x\n+5215550003,Eva,\"\"6\"\"\"\n", "refused at 6");
+        // The line of the quote, in a row that begins before it.
+        three("+5215550001,\"A\nB\",\"hi\n+5215550002,Luis,x\n+5215550003,Eva,y\"\n", "refused at 7");
+        // Closed in another column: the row is too short or too long, and those inside are as lost.
+        three("+5215550001,\"Ana,hi\n+5215550002,Luis,x\n+5215550003,Eva,y\"\n", "refused at 6");
+        three("+5215550001,Ana,\"hi\n+5215550002,\"\"Luis,x\n+5215550003\",Eva,y\n", "refused at 6");
+        // The next quote begins a quoted cell that itself begins with a quote, or is blank.
+        three("+5215550001,Ana,\"hi\n+5215550002,\"\"\"Lu\"\" is\",x\n", "refused at 6");
+        three("+5215550001,Ana,\"hi\n+5215550002,\"\",x\n+5215550003,Eva,\"y\"\n", "refused at 6");
+        // Among many rows, some are damaged.
+        let many = other.repeat(20).replacen("Ann", "Ann,", 2);
+        three(&format!("+5215550001,Ana,\"hi\n{many}+5215550002,Luis,5\"\n"), "refused at 6");
+        // Two columns, and one.
+        let two = |text: &str, expected: &str| check("phone,name\n", "+5215550009000,Ann\n", text, expected);
+        two("+5215550001,\"Ana\n+5215550002,Luis\"\n", "6! 8 9");
+        two("+5215550001,\"Ana\n+5215550002,Luis\n+5215550003,Eva\"\n", "refused at 6");
+        check("mail\n", "ann@x.com\n", "\"ana@x.com\nluis@x.com\"\n", "6! 8 9");
+        check("mail\n", "ann@x.com\n", "\"ana@x.com\nluis@x.com\neva@x.com\"\n", "refused at 6");
+        // A file that leaves out blank cells at the end completes none of these.
+        let short = |text: &str, expected: &str| check("mail,name,note\n", "ann@x.com,Ann\n", text, expected);
+        short("ana@x.com,\"Ana\nluis@x.com,Luis\"\n", "6! 8! 9");
+        // Cells with lines of their own are read.
+        three("+5215550001,Ana,\"Calle 5\nCol. Centro, 06000, CDMX\nM\u{e9}xico\"\n", "6 9 10");
+        three("+5215550001,Ana,\"Calle 5, 2, B\nPuebla, PUE, 72000\"\n", "6 8 9");
+        three("+5215550001,\"Ana, Bo\nand Cy\",x\n", "6 8 9");
+        three("+5215550001,\"Ana,Bo\nCy,Di\nEva,Flo\",x\n", "6 9 10");
+        three("+5215550001,Ana,\"call\n+52 155 5000 2, or at work\"\n", "6 8 9");
+        three("+5215550001,Ana,\"1. one\n2. two, then three\n\n\"\n", "6 10 11");
+        two("+5215550001,\"Calle 5\nPuebla,PUE\"\n", "6 8 9");
+        two("+5215550001,\"Calle 5\n72000, Puebla\"\n", "6 8 9");
+        check("zip,address\n", "72000,x\n", "72001,\"Calle 5\n72001, Puebla\"\n", "6 8 9");
+        check("note,phone\n", "x,+5215550009000\n", "\"one, two\nthree\",+5215550001\n", "6 8 9");
+    }
+
+    #[test]
+    fn a_rejected_row_is_listed_with_all_its_text() {
+        let check = |text: &str, expected: &[&str]| {
+            let mut source = source(text.as_bytes()).unwrap();
+            let row = source.find(|row| matches!(row, Ok(Row::Rejected(_)))).unwrap().unwrap();
+            let Some(Cells::Texts(texts)) = source.remains() else { panic!("{row:?}") };
+            assert_eq!(texts.iter().collect::<Vec<_>>(), expected, "{text:?}");
+        };
+        let others = "+5215550009000,Ann,x\n".repeat(4);
+        let header = format!("phone,name,note\n{others}");
+        check(
+            &format!("{header}+5215550001,\"Ana,hi\n+5215550002,Luis\",x\n"),
+            &["+5215550001", "Ana,hi\n+5215550002,Luis,x"],
+        );
+        check("a;b;c\n1;\"2\"x;3\n", &["1", "2x;3"]);
+        check("a,b,c\n1,\"2\"x,\n", &["1", "2x"]);
+    }
+
+    #[test]
+    fn a_cell_without_quotes_that_ends_with_one_lost_its_first() {
+        let check = |text: &str, expected: &[&str]| assert_eq!(rows(text.as_bytes()), expected, "{text:?}");
+        let stray = "expected quotes around a cell that ends with a quote, found none: is the opening quote missing?";
+        let all = "\"a\",\"b\"\n\"1\",\"2\"\n";
+        check(&format!("{all}3\",\"4\"\n\"5\",\"6\"\n"), &["2 1|2", &format!("3 [] {stray}"), "4 5|6"]);
+        check(&format!("{all}\"3\",4\"\n\"5\",6\""), &["2 1|2", &format!("3 [] {stray}"), &format!("4 [] {stray}")]);
+        check(
+            &format!("{all}\"3\",4\" \n\"5\",say \"6\" or 7\n"),
+            &["2 1|2", &format!("3 [] {stray}"), "4 5|say \"6\" or 7"],
+        );
+        check(&format!("{all}\"3\",say \"\"4\"\"\"\n"), &["2 1|2", &format!("3 [] {stray}")]);
+        // Inches, in files that quote no cell or only those that need it.
+        check("a,b\n1,5'7\"\n2,6'1\"\n", &["2 1|5'7\"", "3 2|6'1\""]);
+        check("a,b\n1,5'7\"\n\"2, 3\",6'1\"\n", &["2 1|5'7\"", "3 2, 3|6'1\""]);
+        assert_eq!(
+            source(b"a\",\"b\"\n\"1\",\"2\"\n\"3\",\"4\"\n").unwrap_err(),
+            "in.csv:1: expected names of columns, found quotes that are out of place: is the file CSV?"
+        );
+    }
+
+    #[test]
     fn quotes_out_of_place_set_their_row_aside() {
         let check = |text: &str, expected: &[&str]| assert_eq!(rows(text.as_bytes()), expected, "{text:?}");
         let after =
@@ -474,7 +588,7 @@ mod tests {
         let space = "expected no space between a delimiter and a quote, found one";
         check("a,b\n1,\"Ann \"The Boss\" Lee\"\n3,4\n", &[&format!("2 [] {after}"), "3 3|4"]);
         check("a,b\n\"Ann\"x,2\n3,4\n", &[&format!("2 [] {after}"), "3 3|4"]);
-        check("a,b\n1,\"line\nhe said \"hi\" there\"\n3,4\n", &[&format!("2 [] {after}"), "4 3|4"]);
+        check("a,b\n1,\"line\nhe said \"hi\" there\"\n3,4\n", &[&format!("2 [] {after} (lines 2 to 3)"), "4 3|4"]);
         check("a,b\n1,5\" pipe\n\"3\" ,4 \"x\"\n", &["2 1|5\" pipe", "3 3 |4 \"x\""]);
         // Past what is looked at for the dialect.
         let rest = "1,2\n".repeat(20_000);
@@ -531,8 +645,8 @@ mod tests {
 
     #[test]
     fn rows_that_lack_only_their_last_cells_are_completed() {
+        let header = "name,mail,phone,city,plan\n";
         let check = |text: &str, expected: &[&str], completed: usize| {
-            let header = "name,mail,phone,city,plan\n";
             let text = format!("{header}{text}");
             assert_eq!(rows(text.as_bytes()), expected, "{text:?}");
             let mut source = source(text.as_bytes()).unwrap();
@@ -541,15 +655,20 @@ mod tests {
             assert_eq!(noticed, completed as u64, "{text:?}");
         };
         let short = |line: u64, cells: usize, why: &str| format!("{line} [] expected 5 cells, found {cells}{why}");
-        check("Ann,a@x,123456,Lima,pro\nBo,b@x\n", &["2 Ann|a@x|123456|Lima|pro", "3 Bo|b@x|||"], 1);
+        check("Ann,a@x,123456,Lima,pro\nBo,b@x\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 2, "")], 0);
+        check(
+            "Ann,a@x,123456,Lima,pro\nBo,b@x\nCy,c@x,123457\n",
+            &["2 Ann|a@x|123456|Lima|pro", "3 Bo|b@x|||", "4 Cy|c@x|123457||"],
+            2,
+        );
         check("Ann,a@x\nBo,b@x,123456\nCy,,123457\n", &["2 Ann|a@x|||", "3 Bo|b@x|123456||", "4 Cy||123457||"], 3);
         // Three and three are five and a line break, but their addresses stand in one column.
         check("Ann,a@x,123456\nBo,b@x,123457\n", &["2 Ann|a@x|123456||", "3 Bo|b@x|123457||"], 2);
         // Split in two, and in three; blank lines do not count.
         check(
-            "Ann\nLee,a@x,123456,Lima,pro\nBo,b@x,123457\n",
-            &[&short(2, 1, ""), "3 Lee|a@x|123456|Lima|pro", "4 Bo|b@x|123457||"],
-            1,
+            "Ann\nLee,a@x,123456,Lima,pro\nBo,b@x,123457\nCy,c@x\n",
+            &[&short(2, 1, ""), "3 Lee|a@x|123456|Lima|pro", "4 Bo|b@x|123457||", "5 Cy|c@x|||"],
+            2,
         );
         check("Ann,a@x,123456,Li\nma,pro\n", &[&short(2, 4, SPLIT), &short(3, 2, SPLIT)], 0);
         check("Ann,a@x,12\n3456,Lima,pro\n", &[&short(2, 3, SPLIT), &short(3, 3, SPLIT)], 0);
@@ -561,14 +680,23 @@ mod tests {
         // The end of a cell of the row above.
         check("Ann,a@x,123456,Lima,pro\nplus\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 1, "")], 0);
         // Cut off.
-        check("Ann,a@x,123456,Lima,pro\nBo,b@x,1234", &["2 Ann|a@x|123456|Lima|pro", &short(3, 3, CUT)], 0);
+        check("Ann,a@x\nBo,b@x\nCy,c@x,1234", &["2 Ann|a@x|||", "3 Bo|b@x|||", &short(4, 3, CUT)], 2);
         check("Ann,a@x,123456,Lima,pro\nBo,b@x,1,Lima,p", &["2 Ann|a@x|123456|Lima|pro", "3 Bo|b@x|1|Lima|p"], 0);
         // A cell is missing before the last ones.
-        check("Ann,a@x,123456,Lima,pro\nb@x,123457,Lima\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 3, "")], 0);
-        check("Ann,a@x,123456,Lima,pro\nBo,123457,Lima,pro\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 4, "")], 0);
+        let (two, read) = ("Ann,a@x\nBo,b@x\nCy,,1,Lima,pro\n", ["2 Ann|a@x|||", "3 Bo|b@x|||", "4 Cy||1|Lima|pro"]);
+        check(&format!("{two}c@x,123457,Lima\n"), &[&read[..], &[&*short(5, 3, "")]].concat(), 2);
+        check(&format!("{two}Cy,123457,Lima,pro\n"), &[&read[..], &[&*short(5, 4, "")]].concat(), 2);
         // A file that writes blank cells at the end leaves none out.
-        check("Ann,a@x,123456,Lima,\nBo,b@x\n", &["2 Ann|a@x|123456|Lima|", &short(3, 2, "")], 0);
-        check("Ann,a@x,123456,,\nBo,b@x,\n", &["2 Ann|a@x|123456||", &short(3, 3, "")], 0);
+        check(
+            "Ann,a@x,123456,Lima,\nBo,b@x\nCy,c@x\n",
+            &["2 Ann|a@x|123456|Lima|", &short(3, 2, ""), &short(4, 2, "")],
+            0,
+        );
+        check("Ann,a@x,123456,,\nBo,b@x,\nCy,c@x\n", &["2 Ann|a@x|123456||", &short(3, 3, ""), &short(4, 2, "")], 0);
+        // Also when such a row comes late.
+        let early = "Ann,a@x,123456,Lima\n".repeat(300);
+        let rows = rows(format!("{header}{early}Bo,b@x,123457,Lima,\nCy,c@x\n").as_bytes());
+        assert_eq!(rows[299..], ["301 Ann|a@x|123456|Lima|", "302 Bo|b@x|123457|Lima|", &short(303, 2, "")]);
         // After a row whose quotes are out of place.
         let after =
             "expected a delimiter after the closing quote of a cell, found text: quotes inside a cell must be doubled";
