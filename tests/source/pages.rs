@@ -207,6 +207,60 @@ fn what_may_be_a_page_or_a_contact_is_refused() {
 }
 
 #[test]
+fn a_table_by_columns_is_refused() {
+    let columns = |names: &str| format!("in:1: expected an object for each contact, found a table by columns: {names}");
+    let two = columns("`phone`, `name`");
+    refused(r#"{"phone":["+1","+2"],"name":["Ann","Bo"]}"#, &two);
+    refused(r#"{"phone":["+1","+2",null],"name":["Ann",null,"Cy"]}"#, &two);
+    refused(r#"{"total":2,"phone":["+1","+2"],"name":["Ann","Bo"]}"#, &two);
+    refused(r#"{"phone":{"0":"+1","1":"+2"},"name":{"0":"Ann","1":"Bo"}}"#, &two);
+    refused(r#"{"phone":{"0":"+1"},"name":{"0":"Ann"}}"#, &two);
+    refused(r#"{"contact_id":["a","b"],"plan":["x","y"]}"#, &columns("`contact_id`, `plan`"));
+    refused(r#"{"phone":["+5215550001","+5215550002"]}"#, &columns("`phone`"));
+    refused(r#"{"phone":["+1","+2"],"tags":["x","y"]}"#, &columns("`phone`, `tags`"));
+    // Longer than a row may be.
+    let numbers = vec!["\"+5215550001\""; 2_000_000].join(",");
+    refused(&format!("{{\"phone\":[{numbers}],\"x\":[{numbers}]}}"), &columns("`phone`"));
+}
+
+#[test]
+fn contacts_in_arrays_inside_another_array_are_refused() {
+    let nested = |array: &str| {
+        format!("in:1: expected one array of objects, found contacts in arrays inside another array: `{array}`")
+    };
+    let members = r#"[{"phone":"+1","name":"Ann"},{"phone":"+2"}]"#;
+    for (text, array) in [
+        (r#"{"groups":[{"group":"g1","members":M},{"group":"g2","members":M}]}"#, "groups[].members"),
+        (r#"{"groups":[{"members":M},{"members":M}]}"#, "groups[].members"),
+        (r#"{"groups":[{"name":"g1","members":M}]}"#, "groups[].members"),
+        (r#"{"accounts":[{"id":7,"people":{"list":M}}],"total":1}"#, "accounts[].people.list"),
+        (r#"{"companies":[{"sites":[{"staff":M}]}]}"#, "companies[].sites[].staff"),
+        (r#"{"id":7,"regions":[{"members":M}]}"#, "regions[].members"),
+    ] {
+        refused(&text.replace('M', members), &nested(array));
+    }
+    refused(
+        &r#"{"contacts":M,"groups":[{"members":M}]}"#.replace('M', members),
+        "in:1: expected one array of objects, found several that may be the rows: `contacts`, `groups[].members`",
+    );
+}
+
+#[test]
+fn people_by_key_beside_the_rows_are_refused() {
+    let several = |line: u64| {
+        format!("in:{line}: expected one array of objects, found several that may be the rows: `leads`, `customers`")
+    };
+    let keyed = r#""customers":{"1":{"phone":"+2","name":"Bo"},"2":{"phone":"+3","name":"Cy"}}"#;
+    refused(&format!("{{\"leads\":[{{\"phone\":\"+1\"}}],{keyed}}}"), &several(1));
+    refused(&format!("{{{keyed},\"leads\":[{{\"phone\":\"+1\"}}]}}"), &several(1));
+    let page = r#"{"leads":[{"phone":"+1"}]}"#;
+    refused(&format!("{page}\n{{\"leads\":[],{keyed}}}\n"), &several(2));
+    // Rows that are known by an id alone.
+    refused(r#"{"leads":[{"contact_id":"1","plan":"x"}],"customers":[{"contact_id":"2","plan":"y"}]}"#, &several(1));
+    refused(r#"{"leads":[{"contact_id":"1"}],"customers":[{"key":"2"}]}"#, &several(1));
+}
+
+#[test]
 fn an_input_that_changes_its_form_is_refused() {
     let page = r#"{"contacts":[{"phone":"+1"}]}"#;
     let mixed = "expected a row, found an object that holds rows under `contacts`";

@@ -229,6 +229,18 @@ pub enum RowsFault {
         /// The keys that lead to the object, joined by dots; empty for the object itself.
         key: String,
     },
+    /// The rows are in arrays inside the elements of another array.
+    #[error("expected one array of objects, found contacts in arrays inside another array: {}", Quoted(arrays))]
+    Nested {
+        /// The keys that lead to them, joined by dots; `[]` follows the key of an array.
+        arrays: Vec<String>,
+    },
+    /// The values are given by column and not by row.
+    #[error("expected an object for each contact, found a table by columns: {}", Quoted(columns))]
+    Columns {
+        /// The names of the columns.
+        columns: Vec<String>,
+    },
     /// An object that holds rows stands where a row should be.
     #[error("expected a row, found an object that holds rows under `{array}`")]
     Mixed {
