@@ -261,6 +261,47 @@ fn people_by_key_beside_the_rows_are_refused() {
 }
 
 #[test]
+fn pages_that_mention_more_are_noticed() {
+    let check = |text: &str, expected: Option<&str>| {
+        let mut source = read(text.as_bytes().to_vec(), None).unwrap();
+        assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
+        let noticed: Vec<_> = source.detected().notices();
+        let expected: Vec<_> =
+            expected.into_iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
+        assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
+        assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
+    };
+    let page = |beside: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{beside}}}\n");
+    let more = Some("the last page, with which the file comes to 1 row, says that more follow");
+    for beside in [
+        r#""has_more":true"#,
+        r#""hasMore":true,"next":null"#,
+        r#""next":"https://example.com/?page=2""#,
+        r#""paging":{"next":{"after":"3","link":"https://x"}}"#,
+        r#""pageInfo":{"hasNextPage":true}"#,
+        r#""links":{"self":"https://x","next":"https://y"}"#,
+        r#""@odata.nextLink":"https://x""#,
+        r#""next_page":2"#,
+        r#""meta":{"pagination":{"next_cursor":"abc"}}"#,
+    ] {
+        check(&page(beside), more);
+    }
+    check(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
+    check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
+    check(&page(r#""page":{"number":1,"totalPages":2}"#), Some("it has 1 of the 2 pages that its pages mention"));
+    check(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
+    let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
+    check(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
+    check(&format!("[{first},{}]", page(r#""next":false"#)), None);
+    check(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
+    for beside in
+        [r#""total":1,"has_more":false"#, r#""next":null"#, r#""links":{"next":null}"#, r#""count":100,"page":1"#]
+    {
+        check(&page(beside), None);
+    }
+}
+
+#[test]
 fn an_input_that_changes_its_form_is_refused() {
     let page = r#"{"contacts":[{"phone":"+1"}]}"#;
     let mixed = "expected a row, found an object that holds rows under `contacts`";

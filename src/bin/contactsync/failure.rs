@@ -177,6 +177,9 @@ fn of_input(error: &SourceError) -> Option<String> {
     if matches!(error.fault(), SourceFault::Unclosed { .. }) {
         return Some("close the quote, or double the quotes inside the cell; nothing was sent".to_owned());
     }
+    if matches!(error.fault(), SourceFault::SecondHeader { .. }) {
+        return Some("save the rows from that line on as a file of their own; nothing was sent".to_owned());
+    }
     if matches!(error.fault(), SourceFault::CutOff { .. }) {
         return Some("export the file again, or complete its last row; nothing was sent".to_owned());
     }

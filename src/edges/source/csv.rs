@@ -8,6 +8,7 @@ mod parser;
 mod quotes;
 mod short;
 mod swallow;
+mod total;
 mod usual;
 
 use std::collections::VecDeque;
@@ -30,7 +31,7 @@ use self::parser::Parser;
 use self::quotes::Quoting;
 use self::short::Outline;
 use self::swallow::{Shape, Swallow};
-use self::usual::{Usual, quotes_by_rule};
+use self::usual::{Kind, Usual, quotes_by_rule};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
@@ -75,7 +76,8 @@ impl Rows {
     ) -> Result<Self, SourceFault> {
         let named = delimiter::named(bytes.look(sniff::SAMPLE).bytes);
         let mut lines = Lines::default();
-        let mut skipped = told.skip_lines;
+        // A list of rejected rows has none of the lines that stood before the header of its input.
+        let mut skipped = if begins_list(bytes.look(sniff::SAMPLE).bytes) { 0 } else { told.skip_lines };
         if let Some((_, length)) = named {
             // It is one of those that are to be skipped.
             skipped = skipped.saturating_sub(1);
@@ -205,6 +207,7 @@ impl Rows {
         }
         self.row += 1;
         self.judge(block);
+        self.find_total(block);
         if let Some(found) = block.last_found() {
             found.row = self.row;
         }
@@ -235,6 +238,10 @@ impl Rows {
             } else if self.has_header && repeats_header(raw, self.columns()) {
                 self.decoder.notices().add(NoticeKind::RepeatedHeader, raw.found.line);
                 block.pop();
+            } else if self.has_header && is_second_header(raw, self.columns(), &self.usual) {
+                let line = raw.found.line;
+                block.pop();
+                return Err(SourceFault::SecondHeader { line });
             } else if let End::Unclosed { line } = raw.found.end {
                 block.pop();
                 return Err(SourceFault::Unclosed { line });
@@ -260,6 +267,31 @@ impl Rows {
         }
     }
 
+    // Marks the last row of `block` if it is a total below the last contact.
+    fn find_total(&mut self, block: &mut Block) {
+        let Some(raw) = block.last() else { return };
+        if !self.has_header || self.columns().are_of_rejects() || !total::may_be(raw, self.usual.kinds()) {
+            return;
+        }
+        self.look_ahead(1);
+        if self.ahead.is_empty()
+            && let Some(found) = block.last_found()
+        {
+            found.is_total = true;
+        }
+    }
+
+    // Reads so many rows ahead, or as many as there are.
+    fn look_ahead(&mut self, rows: usize) {
+        while self.ahead.len() < rows && self.ended.is_none() {
+            let mut next = Block::default();
+            match self.parse(&mut next) {
+                Ok(true) => self.ahead.push_back(next),
+                ended => self.ended = Some(ended.map(|_| ())),
+            }
+        }
+    }
+
     /// Decides what becomes of the last row of `block` if it is a short one.
     fn judge(&mut self, block: &mut Block) {
         let (needed, columns) = (self.columns().needed(), self.columns().len());
@@ -270,13 +302,7 @@ impl Rows {
         }
         let own = Outline::of(raw, needed);
         if own.is_short() {
-            while self.ahead.len() < NEIGHBOURS && self.ended.is_none() {
-                let mut next = Block::default();
-                match self.parse(&mut next) {
-                    Ok(true) => self.ahead.push_back(next),
-                    ended => self.ended = Some(ended.map(|_| ())),
-                }
-            }
+            self.look_ahead(NEIGHBOURS);
             let after: Vec<Outline> =
                 self.ahead.iter().filter_map(|row| Some(Outline::of(row.last()?, needed))).collect();
             let before = self.before.make_contiguous();
@@ -298,10 +324,35 @@ fn repeats_header(raw: RawRow<'_>, columns: &Columns) -> bool {
     is_whole && found.cells >= columns.needed() && columns.are_repeated_by((0..found.cells).map(|at| raw.cell(at)))
 }
 
+// Whether a row names columns, as the header does. Most rows have a number or an address where they have one, and are not
+// looked at any further.
+fn is_second_header(raw: RawRow<'_>, columns: &Columns, usual: &Usual) -> bool {
+    let found = raw.found;
+    if found.end != End::Whole || !found.kept || found.quoting != Quoting::Sound {
+        return false;
+    }
+    let is_telling = |(_, kind): &(usize, &Kind)| kind.is_telling();
+    let may_be = match usual.kinds().iter().enumerate().take(found.cells).find(is_telling) {
+        Some((at, _)) => matches!(Kind::of(raw.cell(at)), Kind::Text | Kind::Blank),
+        None => columns.may_name(raw.cell(0)),
+    };
+    may_be && columns.are_renamed_by((0..found.cells).map(|at| raw.cell(at)), found.follows_mark)
+}
+
 // How many cells of a row are stored. What a list of rejected rows says of one with a few more is what it held, so that the
 // number is a round one.
 const fn most_cells(columns: usize) -> usize {
     (columns + SPARE_CELLS + 1).next_power_of_two()
+}
+
+// Whether a text begins with the header of a list of rejected rows.
+fn begins_list(text: &[u8]) -> bool {
+    let name = |text: &[u8], name: &str| {
+        let quoted = [b"\"", name.as_bytes(), b"\""].concat();
+        [quoted.as_slice(), name.as_bytes()].iter().find(|name| text.starts_with(name)).map(|name| name.len())
+    };
+    let after_line = name(text, LINE_COLUMN).and_then(|length| text.get(length + 1..));
+    after_line.is_some_and(|rest| name(rest, REASON_COLUMN).is_some())
 }
 
 // A list of rejected rows has a header also where its input, of which everything else is said again, has none.
@@ -329,7 +380,11 @@ mod tests {
 
     // Each row as `line a|b` or `line [column] reason`, and at last the error that ends them.
     fn rows(bytes: &[u8]) -> Vec<String> {
-        let show = |row: Result<Row, SourceError>| match row {
+        source(bytes).unwrap().map(show).collect()
+    }
+
+    fn show(row: Result<Row, SourceError>) -> String {
+        match row {
             Err(error) => error.to_string(),
             Ok(Row::Record(Record { line, cells, .. })) => {
                 let Cells::Texts(texts) = cells else { panic!("JSON from a CSV file") };
@@ -338,8 +393,7 @@ mod tests {
             Ok(Row::Rejected(Rejection { line, column, reason, .. })) => {
                 format!("{line} [{}] {reason}", column.unwrap_or_default())
             }
-        };
-        source(bytes).unwrap().map(show).collect()
+        }
     }
 
     // What was noticed in the rows.
@@ -613,6 +667,15 @@ mod tests {
         check("a,b\n1,\"say \\\"hi, you\\\"\"\n2,\\N\n", &["a", "b"], &["2 1|say \"hi, you\"", "3 2|"]);
         check("a,b\n1,\"5\\\"\"\n2,\"x\ny\"\n3,z\n", &["a", "b"], &["2 1|5\"", "3 2|x\ny", "5 3|z"]);
         check("'a','b'\n'1','O''Brien, \"Bo\"'\n", &["a", "b"], &["2 1|O'Brien, \"Bo\""]);
+        // The header has none.
+        check("a,b\n'1','O''Brien, \"Bo\"'\n'2','x'\n", &["a", "b"], &["2 1|O'Brien, \"Bo\"", "3 2|x"]);
+        check("a,b\n1,'x, y'\n2,'z'\n", &["a", "b"], &["2 1|x, y", "3 2|z"]);
+        check("a,b\n1,'t Hooft\n2,D'Angelo'\n3,'s-H'\n", &["a", "b"], &["2 1|'t Hooft", "3 2|D'Angelo'", "4 3|'s-H'"]);
+        // Files that were appended to each other.
+        let mark = "\u{feff}";
+        check(&format!("\"a\", \"b\"\n\"1\", \"x, y\"\n{mark}\"2\", \"z\"\n"), &["a", "b"], &["2 1|x, y", "3 2|z"]);
+        check(&format!("'a','b'\n'1','x, y'\n{mark}'2','z, w'\n"), &["a", "b"], &["2 1|x, y", "3 2|z, w"]);
+        check(&format!("\"a,b\"\n\"1,x\"\n{mark}\"2,z\"\n"), &["a", "b"], &["2 1|x", "3 2|z"]);
         check("\"a,b\"\n\"1,\"\"x, y\"\"\"\n\"2,z\"\n", &["a", "b"], &["2 1|x, y", "3 2|z"]);
         assert_eq!(notices(b"\"a,b\"\n\"1,2\"\n"), ["each line is quoted as a whole; read without those quotes"]);
         // A backslash that ends a cell is text.
@@ -640,7 +703,67 @@ mod tests {
             &["3 1|2"],
             &["3 lines repeat the header and are skipped (the first is line 2)"],
         );
-        check("a,b\n1,a\nb,a\n", &["2 1|a", "3 b|a"], &[]);
+        check("a,b\n1,a\nb,c\n", &["2 1|a", "3 b|c"], &[]);
+    }
+
+    #[test]
+    fn another_header_below_the_first_ends_the_reading() {
+        let check = |text: &str, before: usize, expected: Option<u64>| {
+            let rows = rows(text.as_bytes());
+            let refused = "expected one header, found another one with other columns or in another order: the rows below it do \
+                           not fit the first";
+            let last = rows.last().unwrap();
+            match expected {
+                Some(line) => assert_eq!(*last, format!("in.csv:{line}: {refused}"), "{text:?}"),
+                None => assert!(!last.contains("header"), "{text:?}: {last}"),
+            }
+            assert_eq!(rows.len(), before + usize::from(expected.is_some()), "{text:?}");
+        };
+        let file = "phone,name,segment\n+5215550001,Ann,x\n";
+        check(&format!("{file}name,phone,segment\nBo,+5215550002,y\n"), 1, Some(3));
+        check(&format!("{file}\u{feff}name,phone,segment\nBo,+5215550002,y\n"), 1, Some(3));
+        check(&format!("{file}\u{feff}\"Segment\",\"Phone\",\"Name\"\n"), 1, Some(3));
+        check(&format!("{file}phone,city,name\n+5215550002,Leon,Bo\n"), 1, Some(3));
+        check(&format!("{file}phone,name,city,segment\n+5215550002,Bo,Leon,y\n"), 1, Some(3));
+        check(&format!("{file}\u{feff}phone,nota,x y\n+5215550002,Bo,z\n"), 1, Some(3));
+        check(&format!("{file}phone,name\n+5215550002,Bo\n"), 1, Some(3));
+        check(&format!("{file}+5215550002,name,segment\n"), 2, None);
+        check(&format!("{file},Name,y\n"), 2, None);
+        check(&format!("{file}\u{feff}+5215550002,Bo,y\n"), 2, None);
+        check(&format!("{file}phone,name,segment\n+5215550002,Bo,y\n"), 2, None);
+        // Columns whose cells tell nothing.
+        check("a,b,c\n1,2,3\nb,a,c\n", 1, Some(3));
+        check("a,b,c\n1,2,3\nb,x,y\n", 2, None);
+    }
+
+    #[test]
+    fn a_total_below_the_last_row_is_no_contact() {
+        let check = |text: &str, is_total: bool| {
+            let file = "name,phone,amount\nAnn,+5215550001,5\nBo,+5215550002,7\n";
+            let rows = rows(format!("{file}{text}").as_bytes());
+            let found = rows.last().unwrap().ends_with("[] expected a contact, found a total below the last row");
+            assert_eq!((rows.len(), found), (3, is_total), "{text:?}: {rows:?}");
+        };
+        check("Total,,12\n", true);
+        check("TOTAL: 2,,\n", true);
+        check("Totales,,\"12,00\"\n", true);
+        check("Total,2,$12.00", true);
+        check("Total general,,\n\n", true);
+        check(",,Total: 12\n", true);
+        check("Suma,,12\n", true);
+        check("2 registros,,\n", true);
+        check("(2 rows affected),,\n", true);
+        // People, and what is not the last row.
+        check("Total,+5215550003,\n", false);
+        check("Total,5550003,12\n", false);
+        check("Total Recall,,\n", false);
+        check("Total,,gold\n", false);
+        check("Tot,,3\n", false);
+        let rows = rows(b"name,phone\nTotal,3\nAnn,+5215550001\n");
+        assert_eq!(rows, ["2 Total|3", "3 Ann|+5215550001"]);
+        let one = |text: &str| self::rows(format!("phone\n+5215550001\n{text}\n").as_bytes()).pop().unwrap();
+        assert!(one("Total: 1").contains("found a total"));
+        assert_eq!(one("+5215550002"), "3 +5215550002");
     }
 
     #[test]
@@ -719,6 +842,41 @@ mod tests {
         check("_line,_reason,column 1\n2,why,x\n", &["_line", "_reason", "column 1"]);
         check("column 1,_line,_reason\nx,2,why\n", &["column 1", "_line", "_reason"]);
         check("_line,column 1,_reason\n", &["column 1", "column 2", "column 3"]);
+    }
+
+    #[test]
+    fn a_list_of_rejected_rows_has_no_lines_before_its_header() {
+        let check = |text: &str, header: &str, expected: &[&str]| {
+            let told = SourceOptions { skip_lines: 2, ..Format::Csv.into() };
+            let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+            let source = Source::from_reader("in.csv", reader, told).unwrap();
+            assert_eq!(source.header().unwrap().join("|"), header, "{text:?}");
+            assert_eq!(source.map(show).collect::<Vec<_>>(), expected, "{text:?}");
+        };
+        check("_line,_reason,a\n4,why,1\n5,why,2\n", "_line|_reason|a", &["2 4|why|1", "3 5|why|2"]);
+        check("\"_line\";\"_reason\";\"a\"\n4;why;1\n", "_line|_reason|a", &["2 4|why|1"]);
+        check("\u{feff}_line\t_reason\ta\n4\twhy\t1\n", "_line|_reason|a", &["2 4|why|1"]);
+        // As earlier versions wrote it.
+        check("\n\n_line,_reason,a\n4,why,1\n", "_line|_reason|a", &["4 4|why|1"]);
+        check("title\n\na,b\n1,2\n", "a|b", &["4 1|2"]);
+    }
+
+    #[test]
+    fn a_row_of_a_list_with_too_many_cells_is_rejected_again() {
+        let check = |text: &str, rejected: usize| {
+            let rows = rows(text.as_bytes());
+            let reason = "[] expected 5 cells, found text in a column without a name";
+            assert_eq!(rows.iter().filter(|row| row.ends_with(reason)).count(), rejected, "{rows:?}");
+        };
+        // As a spreadsheet writes it: each row as long as the longest.
+        let reason = "\"expected 3 cells, found 4\"";
+        check(&format!("_line,_reason,phone,name,city,\n6,{reason},+1,Jo,Y,Z\n7,why,+2,Bo,X,\n"), 1);
+        check(&format!("_line,_reason,phone,name,city,\n6,{reason},+1,Jo,Y Z,\n"), 0);
+        check(&format!("phone,name,city,,_line,_reason\n+1,Jo,Y,Z,6,{reason}\n+2,Bo,X,,7,why\n"), 1);
+        let mut source = source(format!("_line,_reason,phone,name,city,\n6,{reason},+1,Jo,Y,Z\n").as_bytes()).unwrap();
+        source.next();
+        let Some(Cells::Texts(texts)) = source.remains() else { panic!("no remains") };
+        assert_eq!(texts.iter().skip(2).collect::<Vec<_>>(), ["+1", "Jo", "Y", "Z"]);
     }
 
     #[test]

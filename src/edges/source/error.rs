@@ -178,6 +178,14 @@ pub enum SourceFault {
         /// The line on which it opens; of a cell that holds rows, the line on which its row begins.
         line: u64,
     },
+    /// A row names columns, as the header does, but others or in another order.
+    #[error(
+        "expected one header, found another one with other columns or in another order: the rows below it do not fit the first"
+    )]
+    SecondHeader {
+        /// The line of the second header.
+        line: u64,
+    },
     /// The input ends inside a row.
     #[error("the last row does not end: the file may be cut off")]
     CutOff {
@@ -308,6 +316,7 @@ impl SourceFault {
             | Self::Encoding { line, .. }
             | Self::Binary { line }
             | Self::Unclosed { line }
+            | Self::SecondHeader { line }
             | Self::CutOff { line }
             | Self::Quotes { line }
             | Self::Endless { line } => Some(*line),

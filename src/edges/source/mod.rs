@@ -33,6 +33,7 @@ mod open;
 mod options;
 mod package;
 mod padding;
+mod pages;
 mod parts;
 mod peel;
 mod sheet;
@@ -277,7 +278,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         }
         Format::Jsonl | Format::Json => {
             let detected = detected(format, None, &[], false);
-            Ok((Rows::Json(json::Rows::new(text, rows_path)), detected))
+            Ok((Rows::Json(json::Rows::new(text, rows_path, notices.clone())), detected))
         }
         Format::Xlsx | Format::Ods => Err(SourceFault::NotAsTold { expected: format, found: Format::Csv }),
         Format::Csv | Format::Tsv => {

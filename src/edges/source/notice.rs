@@ -18,13 +18,29 @@ pub enum NoticeKind {
     PaddedRow,
     /// Each line is quoted as a whole, and was read without those quotes.
     QuotedLines,
+    /// The pages of an API's answers that were read mention more pages after the last one.
+    MorePages,
+    /// The pages mention so many rows in all, which is more than there are.
+    FewerRows {
+        /// The number of rows that they mention.
+        total: u64,
+    },
+    /// The pages mention so many pages in all, which is more than there are.
+    FewerPages {
+        /// The number of pages that they mention.
+        total: u64,
+    },
 }
 
 impl NoticeKind {
     /// Whether contacts may have been misread, so that a person has to look.
     pub const fn is_doubtful(self) -> bool {
         match self {
-            Self::DoubtfulEncoding(_) | Self::DoubleEncoded => true,
+            Self::DoubtfulEncoding(_)
+            | Self::DoubleEncoded
+            | Self::MorePages
+            | Self::FewerRows { .. }
+            | Self::FewerPages { .. } => true,
             Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines => false,
         }
     }
@@ -37,7 +53,7 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// The first line where it was noticed, from 1.
     pub line: u64,
-    /// How many rows it was noticed in.
+    /// How many rows it was noticed in; of pages that are not all there, how many rows or pages were read.
     pub rows: u64,
 }
 
@@ -52,6 +68,11 @@ impl Notices {
         let (first, rows) = notices.entry(kind).or_insert((line, 0));
         *first = line.min(*first);
         *rows += 1;
+    }
+
+    /// Records what was noticed of so many rows together, the last of them at `line`.
+    pub(super) fn set(&self, kind: NoticeKind, line: u64, rows: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, (line, rows));
     }
 
     /// All notices so far, one of each kind.
@@ -93,10 +114,22 @@ impl fmt::Display for Notice {
                 f,
                 "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
             ),
+            (NoticeKind::MorePages, _) => {
+                let rows = counted(*rows, "row", "rows");
+                write!(f, "the last page, with which the file comes to {rows}, says that more follow: {PART}")
+            }
+            (NoticeKind::FewerRows { total }, _) => {
+                write!(f, "it has {rows} of the {total} rows that its pages mention: {PART}")
+            }
+            (NoticeKind::FewerPages { total }, _) => {
+                write!(f, "it has {rows} of the {total} pages that its pages mention: {PART}")
+            }
             (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),
         }
     }
 }
+
+const PART: &str = "the file may be only a part of the contacts";
 
 fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

@@ -42,6 +42,10 @@ pub(super) struct Found {
     pub(super) quoting: Quoting,
     /// How many line breaks its cells have.
     pub(super) breaks: u64,
+    /// Whether a byte order mark stands before it, as where a file was appended to another.
+    pub(super) follows_mark: bool,
+    /// Whether it is the last row, and a total of those above.
+    pub(super) is_total: bool,
     /// What becomes of it when it has too few cells.
     pub(super) short: Short,
 }

@@ -82,6 +82,13 @@ impl Decoder {
                 return rejected("expected no space between a delimiter and a quote, found one".to_owned());
             }
         }
+        if found.is_total {
+            return rejected("expected a contact, found a total below the last row".to_owned());
+        }
+        if self.columns.are_of_rejects() && self.has_text_beside(raw) {
+            let expected = self.columns.header().len();
+            return rejected(format!("expected {expected} cells, found text in a column without a name"));
+        }
         let is_completed = found.short == Short::Completed;
         if !is_completed && !self.fits(raw) {
             let expected = self.columns.len();
@@ -123,7 +130,12 @@ impl Decoder {
         // Of a quote that is never closed, what stands before it.
         let found = raw.found;
         let known = if found.kept { found.cells } else { 0 };
-        let has_name = |at: &usize| *at >= self.columns.len() || self.columns.has_name(*at);
+        let is_of_rejects = self.columns.are_of_rejects();
+        let has_name = |at: &usize| {
+            *at >= self.columns.len()
+                || self.columns.has_name(*at)
+                || (is_of_rejects && !raw.cell(*at).trim_ascii().is_empty())
+        };
         let mut cells: Vec<&str> = Vec::new();
         for at in (0..known).filter(has_name) {
             let Ok(cell) = from_utf8(raw.cell(at)) else { break };
@@ -141,6 +153,12 @@ impl Decoder {
             }
         }
         (!cells.is_empty()).then(|| Cells::Texts(cells.into_iter().collect()))
+    }
+
+    // Whether it has text in a column without a name: what a spreadsheet makes of a row with too many cells.
+    fn has_text_beside(&self, raw: RawRow<'_>) -> bool {
+        let stored = if raw.found.kept { raw.found.cells.min(self.columns.len()) } else { 0 };
+        (0..stored).any(|at| !self.columns.has_name(at) && !raw.cell(at).trim_ascii().is_empty())
     }
 
     // Columns without a name may be missing at the end, and empty cells may follow there.

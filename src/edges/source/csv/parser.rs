@@ -44,9 +44,7 @@ impl Parser {
         limit: usize,
         columns: usize,
     ) -> Result<bool, SourceFault> {
-        if !self.skip_empty_lines()? {
-            return Ok(false);
-        }
+        let Some(follows_mark) = self.skip_empty_lines()? else { return Ok(false) };
         self.quotes.begin();
         let line = self.lines.number();
         let (mut size, mut written, mut stored, mut cells) = (0_usize, 0, 0, 0);
@@ -105,7 +103,9 @@ impl Parser {
         }
         let breaks = self.quotes.breaks();
         let short = Short::Rejected;
-        block.push(Found { row, line, cells, kept, end, terminated, quoting, breaks, short }, written);
+        let found =
+            Found { row, line, cells, kept, end, terminated, quoting, breaks, follows_mark, is_total: false, short };
+        block.push(found, written);
         Ok(true)
     }
 
@@ -141,9 +141,10 @@ impl Parser {
         self.bytes.look(count)
     }
 
-    // The parser would skip them too, but only this way the row's own line is known. False at the end of the input. A byte
-    // order mark at the beginning of a line is that of a file which was appended to another.
-    fn skip_empty_lines(&mut self) -> Result<bool, SourceFault> {
+    // The parser would skip them too, but only this way the row's own line is known. `None` at the end of the input. A byte
+    // order mark at the beginning of a line is that of a file which was appended to another: whether there was one.
+    fn skip_empty_lines(&mut self) -> Result<Option<bool>, SourceFault> {
+        let mut follows_mark = false;
         loop {
             let line = self.lines.number();
             let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
@@ -155,10 +156,11 @@ impl Parser {
             self.bytes.consume(breaks);
             if may_be_mark && self.bytes.look(MARK.len()).bytes.starts_with(MARK) {
                 self.bytes.consume(MARK.len());
+                follows_mark = true;
                 continue;
             }
             if at_row || at_end {
-                return Ok(at_row);
+                return Ok(at_row.then_some(follows_mark));
             }
         }
     }
