@@ -161,7 +161,7 @@ fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
             Ok(date) => return Ok(date),
             Err(NoDate::NoValue) => return Ok(String::new()),
             Err(NoDate::OtherForm) => {}
-            Err(NoDate::NotInCalendar) => found = "a day or a time that there is not",
+            Err(NoDate::NotInCalendar) => found = "a date or a time that does not exist",
         }
     }
     if let Some(date) = iso(text.trim()) {
@@ -316,7 +316,7 @@ mod tests {
         check(
             &[forms(&["DD/MM/YYYY", "YYYY-MM-DD"])],
             "31/02/2024",
-            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a day or a time that there is not",
+            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a date or a time that does not exist",
         );
     }
 

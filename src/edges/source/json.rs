@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use super::lines::Lines;
 use super::nesting::Beside;
 use super::notice::Notices;
-use super::object::Object;
+use super::object::{Keys, Object};
 use super::pages::Pages;
 use super::{Bytes, MARK, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, sniff, too_long};
 use crate::core::model::Rejection;
@@ -108,14 +108,14 @@ struct Part {
 }
 
 impl Rows {
-    pub(super) fn new(bytes: Bytes, path: Vec<String>, notices: Notices) -> Self {
+    pub(super) fn new(bytes: Bytes, path: Vec<String>, keys: Keys, notices: Notices) -> Self {
         Self {
             bytes,
             place: Place::default(),
             path,
             begun: Begun::Nothing,
             open: Vec::new(),
-            object: Object::default(),
+            object: Object::adding_to(keys),
             before: nesting::Rows::default(),
             beside: Vec::new(),
             pages: Pages::default(),

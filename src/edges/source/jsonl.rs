@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 
-use super::object::Object;
+use super::object::{Keys, Object};
 use super::{Bytes, MARK, MAX_ROW, Row, SourceFault, nesting, raw_row, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
@@ -18,8 +18,9 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(bytes: Bytes) -> Self {
-        Self { bytes, text: Vec::new(), line: 0, row: 0, object: Object::default(), before: nesting::Rows::default() }
+    pub(super) fn new(bytes: Bytes, keys: Keys) -> Self {
+        let object = Object::adding_to(keys);
+        Self { bytes, text: Vec::new(), line: 0, row: 0, object, before: nesting::Rows::default() }
     }
 
     /// What could be read of the row that was just set aside.

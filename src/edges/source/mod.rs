@@ -51,6 +51,7 @@ use serde_json::Value as Json;
 use self::ahead::Ahead;
 use self::encoding::{Found, Text, Wanted};
 use self::notice::Notices;
+use self::object::Keys;
 use self::open::Opened;
 use self::padding::Unpadded;
 use self::peel::{Book, Content, peel};
@@ -247,6 +248,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 rows_path: Vec::new(),
                 likely_header: rows.likely_header(),
                 notices,
+                keys: Keys::default(),
             };
             return Ok((Rows::Sheet(rows), detected));
         }
@@ -257,6 +259,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
     let (format, mut text) = text_layer(raw, named, told, &found)?;
     check_meaning(told, format)?;
     let rows_path = if format.has_header() { Vec::new() } else { nesting::rows_path(&mut text)? };
+    let keys = Keys::default();
     let detected = |format, delimiter, unnamed: &[usize], header| Detected {
         format,
         packing,
@@ -270,15 +273,17 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         rows_path: rows_path.clone(),
         likely_header: None,
         notices: notices.clone(),
+        keys: keys.clone(),
     };
     match format {
         // Objects that hold rows are longer than a row may be.
         Format::Jsonl if rows_path.is_empty() => {
-            Ok((Rows::Jsonl(jsonl::Rows::new(text)), detected(format, None, &[], false)))
+            let detected = detected(format, None, &[], false);
+            Ok((Rows::Jsonl(jsonl::Rows::new(text, keys)), detected))
         }
         Format::Jsonl | Format::Json => {
             let detected = detected(format, None, &[], false);
-            Ok((Rows::Json(json::Rows::new(text, rows_path, notices.clone())), detected))
+            Ok((Rows::Json(json::Rows::new(text, rows_path, keys, notices.clone())), detected))
         }
         Format::Xlsx | Format::Ods => Err(SourceFault::NotAsTold { expected: format, found: Format::Csv }),
         Format::Csv | Format::Tsv => {
