@@ -127,9 +127,10 @@ proptest! {
             prop_assert!(line > before, "line {} after line {}", line, before);
             before = line;
         }
-        // Only quotes that are out of place end the reading.
+        // Only quotes that are out of place and a second header end the reading.
         if let Some(error) = error {
-            prop_assert!(bytes.contains(&b'"') && error.ends_with("its closing quote is missing"), "{}", error);
+            let is_unclosed = bytes.contains(&b'"') && error.ends_with("its closing quote is missing");
+            prop_assert!(is_unclosed || error.contains("expected one header, found another one"), "{}", error);
             return Ok(());
         }
         // What the csv crate reads otherwise: other dialects, and what follows the end of the text.
@@ -165,7 +166,8 @@ proptest! {
                     let sound = expected.len() >= 2
                         && filled <= 2
                         && expected.iter().all(|cell| std::str::from_utf8(cell).is_ok())
-                        && !rejection.reason.contains("quote");
+                        && !rejection.reason.contains("quote")
+                        && !rejection.reason.contains("total");
                     prop_assert!(!sound, "{:?} for {:?}", rejection, expected);
                 }
             }

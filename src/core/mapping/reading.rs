@@ -66,7 +66,7 @@ impl Fixed {
     }
 }
 
-// Most cells begin and end with a sign of ASCII that is no blank, and then there is nothing to decode.
+// Most cells begin and end with an ASCII character that is no blank, and then there is nothing to decode.
 fn trim(text: &str) -> &str {
     match text.as_bytes() {
         [only] if only.is_ascii_graphic() => text,
@@ -329,7 +329,7 @@ impl Filled {
         }
         let text = apply(&self.steps, fixed.country, text).map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
         let text = bare(&text);
-        // A step may take a sign apart that was one.
+        // A step may split a character.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
     }
 }

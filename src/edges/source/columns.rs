@@ -41,7 +41,7 @@ impl Columns {
                 let found = format!("another encoding at byte {}", error.valid_up_to() + 1);
                 SourceFault::Encoding { line, column: at + 1, found }
             })?;
-            if text.chars().any(|sign| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t')) {
+            if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
                 return Err(SourceFault::Binary { line });
             }
             let name: Arc<str> = Arc::from(visible(text).trim());

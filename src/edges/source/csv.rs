@@ -67,17 +67,17 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads up to the header. What is not told is taken from the text.
+    /// Reads up to the header. What the options leave open is taken from the text.
     pub(super) fn new(
         mut bytes: Bytes,
         charset: FoundCharset,
         notices: Notices,
-        told: &SourceOptions,
+        given: &SourceOptions,
     ) -> Result<Self, SourceFault> {
         let named = delimiter::named(bytes.look(sniff::SAMPLE).bytes);
         let mut lines = Lines::default();
         // A list of rejected rows has none of the lines that stood before the header of its input.
-        let mut skipped = if begins_list(bytes.look(sniff::SAMPLE).bytes) { 0 } else { told.skip_lines };
+        let mut skipped = if begins_list(bytes.look(sniff::SAMPLE).bytes) { 0 } else { given.skip_lines };
         if let Some((_, length)) = named {
             // It is one of those that are to be skipped.
             skipped = skipped.saturating_sub(1);
@@ -91,15 +91,18 @@ impl Rows {
             notices.add(NoticeKind::QuotedLines, lines.number());
             bytes = dialect::unwrapped(bytes);
         }
-        let tabs = (told.format == Some(super::Format::Tsv)).then_some(Delimiter::TAB);
-        let delimiter = told
+        let tabs = (given.format == Some(super::Format::Tsv)).then_some(Delimiter::TAB);
+        let delimiter = given
             .delimiter
             .or(tabs)
             .or(named.map(|(delimiter, _)| delimiter))
             .unwrap_or_else(|| delimiter::detect(&bytes.look(sniff::SAMPLE)));
-        let known = told.delimiter.or(tabs).or(named.map(|(delimiter, _)| delimiter)).map(Delimiter::byte);
-        let likely_header =
-            if told.no_header { None } else { titles::header_below(&bytes.look(sniff::SAMPLE), known, lines.number()) };
+        let known = given.delimiter.or(tabs).or(named.map(|(delimiter, _)| delimiter)).map(Delimiter::byte);
+        let likely_header = if given.no_header {
+            None
+        } else {
+            titles::header_below(&bytes.look(sniff::SAMPLE), known, lines.number())
+        };
         let dialect = Dialect::of(&bytes.look(sniff::SAMPLE), delimiter.byte());
         let bytes = dialect.rewritten(bytes, delimiter.byte());
         let mut bytes = bytes;
@@ -116,7 +119,7 @@ impl Rows {
             return Err(SourceFault::Quotes { line });
         }
         let cells = (0..raw.found.cells).map(|at| raw.cell(at));
-        let has_header = !told.no_header || is_of_rejects(cells.clone());
+        let has_header = !given.no_header || is_of_rejects(cells.clone());
         let mut columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(raw.found.cells) };
         let holding = delimiter::holding(&parser.look(sniff::SAMPLE), delimiter, columns.unnamed());
         columns.set_unnamed(holding);
@@ -447,7 +450,7 @@ mod tests {
             b"\xC3\xA1,b\n1,ab\xFFc\n3,4\n",
             &["2 [b] expected UTF-8, found another encoding at byte 3 of the cell", "3 3|4"],
         );
-        // Valid as a whole, but parted in the middle of a character.
+        // Valid as a whole, but split in the middle of a character.
         check(b"\xC3\xA1,b\n\xC3,\xA9\n", &["2 [\u{e1}] expected UTF-8, found another encoding at byte 1 of the cell"]);
         let many = [b"a,b\n".as_slice(), &b",".repeat(5_000), b"\n3,4\n"].concat();
         check(&many, &["2 [] expected 2 cells, found 5001", "3 3|4"]);
@@ -472,7 +475,7 @@ mod tests {
     fn of_a_row_with_many_more_cells_nothing_is_kept() {
         for (cells, is_kept) in [(3, true), (128, true), (129, false), (5_000, false)] {
             // Whatever room earlier rows made.
-            let row = |sign: &str, cells: usize| vec![sign; cells].join(",");
+            let row = |character: &str, cells: usize| vec![character; cells].join(",");
             let text = format!("a,b\n{}\n{}\n", row("y", 5_000), row("x", cells));
             let mut source = source(text.as_bytes()).unwrap();
             assert!(matches!(source.nth(1), Some(Ok(Row::Rejected(_)))));
@@ -832,10 +835,10 @@ mod tests {
 
     #[test]
     fn a_list_of_rejected_rows_is_known_by_its_first_or_last_columns() {
-        let told = SourceOptions { no_header: true, ..Format::Csv.into() };
+        let given = SourceOptions { no_header: true, ..Format::Csv.into() };
         let check = |text: &str, expected: &[&str]| {
             let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-            let source = Source::from_reader("in.csv", reader, told.clone()).unwrap();
+            let source = Source::from_reader("in.csv", reader, given.clone()).unwrap();
             let header: Vec<&str> = source.header().unwrap().iter().map(|column| &**column).collect();
             assert_eq!(header, expected, "{text:?}");
         };
@@ -847,9 +850,9 @@ mod tests {
     #[test]
     fn a_list_of_rejected_rows_has_no_lines_before_its_header() {
         let check = |text: &str, header: &str, expected: &[&str]| {
-            let told = SourceOptions { skip_lines: 2, ..Format::Csv.into() };
+            let given = SourceOptions { skip_lines: 2, ..Format::Csv.into() };
             let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-            let source = Source::from_reader("in.csv", reader, told).unwrap();
+            let source = Source::from_reader("in.csv", reader, given).unwrap();
             assert_eq!(source.header().unwrap().join("|"), header, "{text:?}");
             assert_eq!(source.map(show).collect::<Vec<_>>(), expected, "{text:?}");
         };

@@ -82,10 +82,10 @@ pub enum SourceFault {
         /// The most that it may come to.
         mib: u64,
     },
-    /// The sheet that was told is not there.
+    /// The requested sheet does not exist.
     #[error("expected a sheet called `{sheet}`, found {sheets}")]
     NoSheet {
-        /// The name or the number that was told.
+        /// The name or the number that was requested.
         sheet: String,
         /// The sheets that are there.
         sheets: String,
@@ -130,7 +130,7 @@ pub enum SourceFault {
         /// What stands there.
         found: String,
     },
-    /// Where the rows of JSON are cannot be told, or not all of them could be.
+    /// Where the rows of JSON are is unclear, or not all of them could be.
     #[error("{fault}")]
     Rows {
         /// The line of the object.

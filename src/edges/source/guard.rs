@@ -33,7 +33,7 @@ fn unquoted(text: &str) -> Option<&str> {
     (is_number || is_mail).then_some(inner)
 }
 
-/// The text of a formula that is nothing but a text, without its equals sign: `"02138"`.
+/// The text of a formula that is nothing but a text, without its equals character: `"02138"`.
 pub(super) fn text_of_formula(formula: &str) -> Option<&str> {
     formula.trim().strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('"'))
 }
@@ -49,7 +49,7 @@ fn is_guarded(text: &str) -> bool {
     }
     match text.chars().next() {
         Some('+' | '-' | '=' | '@') => true,
-        Some('0'..='9') => text.chars().all(|sign| sign.is_ascii_digit() || " +-.,()/:".contains(sign)),
+        Some('0'..='9') => text.chars().all(|character| character.is_ascii_digit() || " +-.,()/:".contains(character)),
         Some(_) | None => false,
     }
 }

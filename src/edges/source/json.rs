@@ -1,7 +1,7 @@
 //! Rows of a JSON text: objects in an array, objects that follow each other, or objects in an array under a key, as in the
 //! pages of an API's answers (`nesting` tells which).
 //!
-//! The text is parted into its elements as it comes, and each is parsed by itself, so that memory is bounded by a row and
+//! The text is split into its elements as it comes, and each is parsed by itself, so that memory is bounded by a row and
 //! not by an array. A row that is JSON and no contact is rejected; a fault of JSON ends the reading, because where the
 //! next row begins cannot be known.
 
@@ -15,7 +15,7 @@ use super::nesting::Beside;
 use super::notice::Notices;
 use super::object::{Keys, Object};
 use super::pages::Pages;
-use super::{Bytes, MARK, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, sniff, too_long};
+use super::{BOM, Bytes, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, sniff, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
@@ -149,9 +149,9 @@ impl Rows {
     }
 
     fn top(&mut self, next: Option<u8>) -> Result<Option<Row>, SourceFault> {
-        if next == MARK.first().copied() && self.bytes.look(MARK.len()).bytes.starts_with(MARK) {
+        if next == BOM.first().copied() && self.bytes.look(BOM.len()).bytes.starts_with(BOM) {
             // That of a further file.
-            for _ in MARK {
+            for _ in BOM {
                 self.take()?;
             }
             return Ok(None);

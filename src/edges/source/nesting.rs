@@ -79,7 +79,7 @@ pub(super) enum Kind {
     /// It holds rows: the keys that lead to them; and whether the names or the values there are those of contacts, or of
     /// an answer.
     Rows { path: Vec<String>, is_telling: bool },
-    /// It cannot be told. The same of the names and values.
+    /// It is unclear. The same of the names and values.
     Unknown { fault: RowsFault, is_telling: bool },
 }
 
@@ -346,7 +346,7 @@ impl Members {
         }
     }
 
-    // Of what is no JSON, the fault in it says more than that it cannot be told.
+    // Of what is no JSON, the fault in it says more than that it is unclear.
     fn kind_of(text: &[u8]) -> (Kind, Extent) {
         let (members, extent) = Self::read(text);
         match members.kind() {
@@ -703,7 +703,7 @@ fn folded(key: &str) -> String {
     if key.starts_with(['@', '$', '#']) {
         return String::new();
     }
-    key.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Reads a value into a node. What was read before a fault, or before the end of a cut text, stays there.

@@ -23,7 +23,7 @@ impl Digits {
                 '0' => pieces.push(Piece::Digit),
                 '"' => pieces.extend(signs.by_ref().take_while(|sign| *sign != '"').map(Piece::Sign)),
                 '\\' => pieces.push(Piece::Sign(signs.next()?)),
-                // A blank as wide as the next sign, or that sign up to the edge of the cell.
+                // A blank as wide as the next character, or that character up to the edge of the cell.
                 '_' | '*' => {
                     signs.next()?;
                 }

@@ -42,25 +42,25 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads the sheet that is told; or the first visible one with anything in it, unless that is a page of instructions
+    /// Reads the requested sheet; or the first visible one with anything in it, unless that is a page of instructions
     /// before the one sheet of contacts.
-    pub(super) fn new(book: Book, file: Steady, told: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
+    pub(super) fn new(book: Book, file: Steady, given: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
         let watched = file.try_clone().map_err(SourceFault::Unpack)?;
-        let read = Self::read(book, file, told, notices);
+        let read = Self::read(book, file, given, notices);
         // What somebody writes meanwhile, or the disk does not give, looks damaged to who reads it.
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
         read
     }
 
-    fn read(book: Book, file: Steady, told: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
+    fn read(book: Book, file: Steady, given: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
         let parts = parts::look_over(book, &file)?;
         let file = parts.renamed.unwrap_or(file);
         let mut book = caught(|| Opened::new(book, file, parts.shown)).unwrap_or(Err(damaged(None)))?;
         let sheets = book.sheets();
-        let mut names = chosen(&sheets, told.sheet.as_deref())?.into_iter();
+        let mut names = chosen(&sheets, given.sheet.as_deref())?.into_iter();
         let mut next = |book: &mut Opened| -> Result<Option<(Found, String)>, SourceFault> {
             for name in names.by_ref() {
-                let mut table = Table::new(told);
+                let mut table = Table::new(given);
                 book.read(&name, &mut table)?;
                 if let Some(found) = table.end()? {
                     return Ok(Some((found, name)));
@@ -70,7 +70,7 @@ impl Rows {
         };
         let Some((mut found, mut sheet)) = next(&mut book)? else { return Err(SourceFault::EmptySheet) };
         let mut passed_over = None;
-        if told.sheet.is_none()
+        if given.sheet.is_none()
             && found.is_cover(&sheet)
             && let Some((second, name)) = next(&mut book)?
         {
@@ -96,7 +96,7 @@ impl Rows {
             passed_over,
             likely_header,
             notices: notices.clone(),
-            has_header: !told.no_header,
+            has_header: !given.no_header,
             repeated: 0,
         })
     }
@@ -318,16 +318,16 @@ fn read_ods(
 }
 
 // The names of the sheets to try.
-fn chosen(sheets: &[Sheet], told: Option<&str>) -> Result<Vec<String>, SourceFault> {
-    let Some(told) = told else {
+fn chosen(sheets: &[Sheet], given: Option<&str>) -> Result<Vec<String>, SourceFault> {
+    let Some(given) = given else {
         let visible = sheets.iter().filter(|sheet| sheet.visible == SheetVisible::Visible);
         return Ok(visible.map(|sheet| sheet.name.clone()).collect());
     };
-    let by_name = sheets.iter().find(|sheet| sheet.name == told);
-    let by_place = || sheets.get(told.parse::<usize>().ok()?.checked_sub(1)?);
+    let by_name = sheets.iter().find(|sheet| sheet.name == given);
+    let by_place = || sheets.get(given.parse::<usize>().ok()?.checked_sub(1)?);
     let Some(sheet) = by_name.or_else(by_place) else {
         let sheets: Vec<_> = sheets.iter().map(|sheet| format!("`{}`", sheet.name)).collect();
-        return Err(SourceFault::NoSheet { sheet: told.to_owned(), sheets: sheets.join(", ") });
+        return Err(SourceFault::NoSheet { sheet: given.to_owned(), sheets: sheets.join(", ") });
     };
     Ok(vec![sheet.name.clone()])
 }
@@ -384,14 +384,14 @@ impl Found {
 
 // Small letters without the accents that the names of these languages have.
 fn plain(name: &str) -> String {
-    let without = |sign: char| match sign {
+    let without = |character: char| match character {
         'á' | 'à' | 'ã' | 'â' => 'a',
         'é' | 'è' | 'ê' => 'e',
         'í' => 'i',
         'ó' | 'õ' | 'ô' => 'o',
         'ú' => 'u',
         'ç' => 'c',
-        _ => sign,
+        _ => character,
     };
     name.trim().chars().flat_map(char::to_lowercase).map(without).collect()
 }
@@ -401,7 +401,7 @@ type Faults = BTreeMap<u64, Vec<(usize, String)>>;
 
 /// The rows of a sheet while its cells come, row by row and in each from left to right.
 struct Table<'t> {
-    told: &'t SourceOptions,
+    given: &'t SourceOptions,
     columns: Option<Columns>,
     rows: Vec<Record>,
     faults: Faults,
@@ -420,9 +420,9 @@ struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    const fn new(told: &'t SourceOptions) -> Self {
+    const fn new(given: &'t SourceOptions) -> Self {
         Self {
-            told,
+            given,
             columns: None,
             rows: Vec::new(),
             faults: Faults::new(),
@@ -439,7 +439,7 @@ impl<'t> Table<'t> {
 
     fn add(&mut self, place: (u32, u32), cell: Result<String, String>) -> Result<(), SourceFault> {
         let (line, column) = (u64::from(place.0) + 1, place.1 as usize);
-        if line <= self.told.skip_lines || cell.as_ref().is_ok_and(String::is_empty) {
+        if line <= self.given.skip_lines || cell.as_ref().is_ok_and(String::is_empty) {
             return Ok(());
         }
         if line != self.line {
@@ -485,7 +485,7 @@ impl<'t> Table<'t> {
                 self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
                 self.rows.push(row(columns, self.row, self.line, cells, &mut self.faults));
             }
-            None if self.told.no_header => {
+            None if self.given.no_header => {
                 let columns = Columns::numbered(width);
                 self.row += 1;
                 self.rows.push(row(&columns, self.row, self.line, cells, &mut self.faults));
@@ -507,7 +507,7 @@ impl<'t> Table<'t> {
         self.end_row()?;
         Ok(self.columns.map(|mut columns| {
             columns.set_unnamed(self.unnamed.into_iter().collect());
-            let likely_header = if self.told.no_header { None } else { titles::header_of_sheet(&self.first) };
+            let likely_header = if self.given.no_header { None } else { titles::header_of_sheet(&self.first) };
             Found { columns, rows: self.rows, faults: self.faults, width: self.width, likely_header }
         }))
     }

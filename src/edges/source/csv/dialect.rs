@@ -1,4 +1,4 @@
-//! Dialects of CSV, told by the first rows, and rewritten as they are read into the one of RFC 4180 that the parser reads.
+//! Dialects of CSV, recognised by the first rows, and rewritten as they are read into the one of RFC 4180 that the parser reads.
 //!
 //! Spaces before an opening quote, quotes inside cells that are escaped by a backslash (`SELECT … INTO OUTFILE`, pandas),
 //! single quotes around cells, and lines that are quoted as a whole. Line breaks stay where they are, so that lines keep
@@ -9,7 +9,7 @@ use std::io::{self, BufRead as _, ErrorKind, Read};
 use memchr::memmem;
 
 use super::super::ahead::{Ahead, View};
-use super::super::{Bytes, MARK};
+use super::super::{BOM, Bytes};
 use super::quotes::misplaced;
 
 const QUOTE: u8 = b'"';
@@ -80,7 +80,7 @@ fn is_in_single_quotes(text: &[u8], delimiter: u8) -> bool {
 }
 
 // Whether each row has as many cells as the header when cells may be in single quotes, and there is a column, without them in
-// the header, in which each cell has them. Without them, some cell would be parted or would keep its quotes.
+// the header, in which each cell has them. Without them, some cell would be split or would keep its quotes.
 fn has_single_quoted_column(start: &View<'_>, delimiter: u8) -> bool {
     const ROWS: usize = 2;
     let text = start.bytes;
@@ -157,7 +157,7 @@ impl Mark {
     /// Whether this byte belongs to a mark at the beginning of a line.
     fn takes(&mut self, byte: u8) -> bool {
         let Self(read, is_inside) = self;
-        let is_next = !*is_inside && MARK.get(*read) == Some(&byte);
+        let is_next = !*is_inside && BOM.get(*read) == Some(&byte);
         if is_next {
             *read += 1;
         } else {
@@ -334,7 +334,7 @@ pub(super) fn is_quoted_by_line(start: &View<'_>) -> bool {
             break;
         }
         rows += 1;
-        let line = line.strip_prefix(MARK).unwrap_or(line);
+        let line = line.strip_prefix(BOM).unwrap_or(line);
         let inner = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\""));
         let Some(inner) = inner.filter(|inner| is_one_cell(inner)) else {
             // A line without a delimiter needs no quotes; any other shows that its cells are quoted one by one.

@@ -10,7 +10,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::super::ahead::View;
 use super::super::lines::Lines;
-use super::super::{Bytes, Delimiter, MARK, SourceFault};
+use super::super::{BOM, Bytes, Delimiter, SourceFault};
 use super::block::{Block, End, Found};
 use super::quotes::{Quotes, Quoting};
 use super::short::Short;
@@ -151,11 +151,11 @@ impl Parser {
             let breaks = chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
             let at_row = breaks < chunk.len();
             let at_end = chunk.is_empty();
-            let may_be_mark = chunk.get(breaks) == Some(&MARK[0]);
+            let may_be_mark = chunk.get(breaks) == Some(&BOM[0]);
             self.lines.pass(&chunk[..breaks]);
             self.bytes.consume(breaks);
-            if may_be_mark && self.bytes.look(MARK.len()).bytes.starts_with(MARK) {
-                self.bytes.consume(MARK.len());
+            if may_be_mark && self.bytes.look(BOM.len()).bytes.starts_with(BOM) {
+                self.bytes.consume(BOM.len());
                 follows_mark = true;
                 continue;
             }
