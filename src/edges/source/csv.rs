@@ -298,7 +298,14 @@ impl Rows {
     /// Decides what becomes of the last row of `block` if it is a short one.
     fn judge(&mut self, block: &mut Block) {
         let (needed, columns) = (self.columns().needed(), self.columns().len());
-        let Some(raw) = block.last().filter(|_| self.usual.leaves_out_blanks()) else { return };
+        let Some(raw) = block.last() else { return };
+        if !self.usual.leaves_out_blanks() {
+            let is_cut = !raw.found.terminated && Outline::of(raw, needed).is_short();
+            if let Some(found) = block.last_found().filter(|_| is_cut) {
+                found.short = short::Short::Cut;
+            }
+            return;
+        }
         if raw.ends_blank() {
             self.usual.ended_blank();
             return;
@@ -806,6 +813,7 @@ mod tests {
         // The end of a cell of the row above.
         check("Ann,a@x,123456,Lima,pro\nplus\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 1, "")], 0);
         // Cut off.
+        check("Ann,a@x,123456,Lima,pro\nBo,b@x,1234", &["2 Ann|a@x|123456|Lima|pro", &short(3, 3, CUT)], 0);
         check("Ann,a@x\nBo,b@x\nCy,c@x,1234", &["2 Ann|a@x|||", "3 Bo|b@x|||", &short(4, 3, CUT)], 2);
         check("Ann,a@x,123456,Lima,pro\nBo,b@x,1,Lima,p", &["2 Ann|a@x|123456|Lima|pro", "3 Bo|b@x|1|Lima|p"], 0);
         // A cell is missing before the last ones.

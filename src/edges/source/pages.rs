@@ -24,8 +24,8 @@ const TOTAL_PAGES: [&str; 3] = ["totalpages", "lastpage", "pagecount"];
 #[derive(Debug, Default)]
 pub(super) struct Pages {
     read: u64,
-    total_rows: Option<u64>,
-    total_pages: Option<u64>,
+    row_count: Option<u64>,
+    page_count: Option<u64>,
     // Of the last page.
     has_more: bool,
 }
@@ -52,9 +52,9 @@ impl Pages {
         } else if MORE.contains(&name) {
             self.has_more |= json.as_bool() == Some(true);
         } else if TOTAL_ROWS.contains(&name) {
-            self.total_rows = self.total_rows.max(json.as_u64());
+            self.row_count = self.row_count.max(json.as_u64());
         } else if TOTAL_PAGES.contains(&name) {
-            self.total_pages = self.total_pages.max(json.as_u64());
+            self.page_count = self.page_count.max(json.as_u64());
         } else if let (Json::Object(members), true) = (json, depth > 0) {
             members.iter().for_each(|(key, json)| self.value(key, json, depth - 1));
         }
@@ -62,9 +62,9 @@ impl Pages {
 
     /// Reports what is missing of an input that ends after so many rows, at `line`.
     pub(super) fn report(&self, rows: u64, line: u64, notices: &Notices) {
-        if let Some(total) = self.total_rows.filter(|total| *total > rows) {
+        if let Some(total) = self.row_count.filter(|total| *total > rows) {
             notices.set(NoticeKind::FewerRows { total }, line, rows);
-        } else if let Some(total) = self.total_pages.filter(|total| *total > self.read) {
+        } else if let Some(total) = self.page_count.filter(|total| *total > self.read) {
             notices.set(NoticeKind::FewerPages { total }, line, self.read);
         } else if self.has_more {
             notices.set(NoticeKind::MorePages, line, rows);

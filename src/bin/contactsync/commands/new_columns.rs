@@ -43,12 +43,11 @@ impl NewColumns {
         };
         let known = journal.columns_of(&of)?;
         let mut new = Self { of, known, names: Vec::new(), unread: None };
-        match source.header() {
-            Some(header) => new.compare(source.name(), header, mapping, voice),
-            None => {
-                let (name, detected) = (source.name().to_owned(), source.detected().clone());
-                new.unread = Some(Unread { name, detected, mapping: mapping.clone() });
-            }
+        if let Some(header) = source.header() {
+            new.compare(source.name(), header, mapping, voice);
+        } else {
+            let (name, detected) = (source.name().to_owned(), source.detected().clone());
+            new.unread = Some(Unread { name, detected, mapping: mapping.clone() });
         }
         Ok(new)
     }

@@ -10,6 +10,7 @@ const QUOTE: u8 = b'"';
 
 /// Follows the quotes of a text that comes in pieces.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what was seen beside the state, in any combination")]
 pub(super) struct Quotes {
     delimiter: u8,
     state: State,
