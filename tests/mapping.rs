@@ -281,7 +281,7 @@ proptest! {
         } else if is_day(year, month, day) {
             prop_assert_eq!(&read.unwrap()[..10], &format!("{year:04}-{month:02}-{day:02}"));
         } else {
-            prop_assert!(read.unwrap_err().contains("a day or a time that there is not"));
+            prop_assert!(read.unwrap_err().contains("a date or a time that does not exist"));
         }
     }
 

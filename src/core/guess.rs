@@ -48,6 +48,11 @@ pub(crate) fn key_sense(key: &str) -> Option<KeySense> {
     }
 }
 
+/// Whether a text is a word that heads columns of contacts.
+pub(crate) fn is_heading(text: &str) -> bool {
+    Heading::of(text).sense().is_some()
+}
+
 /// Whether a text is an e-mail address, or a phone number with its country code.
 pub(crate) fn is_address(text: &str) -> bool {
     kinds::is_email(text) || (text.starts_with('+') && kinds::is_phone_like(text))

@@ -223,8 +223,14 @@ impl Mapping {
             let paths = self.named.iter().chain(self.take.iter().map(Taken::path));
             Some(column) == self.channel_column() || paths.into_iter().any(|path| path.goes_by(column))
         };
+        // The rules of an input without a header know no columns: its keys are sent by name, or not.
+        let of_key = |key: &Arc<str>| self.unmapped == Unmapped::Send && !by_name::is_ignored(key);
+        let by_name: Vec<bool> = if self.columns.is_empty() {
+            header.iter().map(of_key).collect()
+        } else {
+            self.columns.iter().map(|column| *column != Column::Ignored).collect()
+        };
         let header = Header::new(Some(header));
-        let by_name = self.columns.iter().map(|column| *column != Column::Ignored);
         header.columns().zip(by_name).map(|(column, by_name)| by_name || named(column)).collect()
     }
 

@@ -207,6 +207,101 @@ fn what_may_be_a_page_or_a_contact_is_refused() {
 }
 
 #[test]
+fn a_table_by_columns_is_refused() {
+    let columns = |names: &str| format!("in:1: expected an object for each contact, found a table by columns: {names}");
+    let two = columns("`phone`, `name`");
+    refused(r#"{"phone":["+1","+2"],"name":["Ann","Bo"]}"#, &two);
+    refused(r#"{"phone":["+1","+2",null],"name":["Ann",null,"Cy"]}"#, &two);
+    refused(r#"{"total":2,"phone":["+1","+2"],"name":["Ann","Bo"]}"#, &two);
+    refused(r#"{"phone":{"0":"+1","1":"+2"},"name":{"0":"Ann","1":"Bo"}}"#, &two);
+    refused(r#"{"phone":{"0":"+1"},"name":{"0":"Ann"}}"#, &two);
+    refused(r#"{"contact_id":["a","b"],"plan":["x","y"]}"#, &columns("`contact_id`, `plan`"));
+    refused(r#"{"phone":["+5215550001","+5215550002"]}"#, &columns("`phone`"));
+    refused(r#"{"phone":["+1","+2"],"tags":["x","y"]}"#, &columns("`phone`, `tags`"));
+    // Longer than a row may be.
+    let numbers = vec!["\"+5215550001\""; 2_000_000].join(",");
+    refused(&format!("{{\"phone\":[{numbers}],\"x\":[{numbers}]}}"), &columns("`phone`"));
+}
+
+#[test]
+fn contacts_in_arrays_inside_another_array_are_refused() {
+    let nested = |array: &str| {
+        format!("in:1: expected one array of objects, found contacts in arrays inside another array: `{array}`")
+    };
+    let members = r#"[{"phone":"+1","name":"Ann"},{"phone":"+2"}]"#;
+    for (text, array) in [
+        (r#"{"groups":[{"group":"g1","members":M},{"group":"g2","members":M}]}"#, "groups[].members"),
+        (r#"{"groups":[{"members":M},{"members":M}]}"#, "groups[].members"),
+        (r#"{"groups":[{"name":"g1","members":M}]}"#, "groups[].members"),
+        (r#"{"accounts":[{"id":7,"people":{"list":M}}],"total":1}"#, "accounts[].people.list"),
+        (r#"{"companies":[{"sites":[{"staff":M}]}]}"#, "companies[].sites[].staff"),
+        (r#"{"id":7,"regions":[{"members":M}]}"#, "regions[].members"),
+    ] {
+        refused(&text.replace('M', members), &nested(array));
+    }
+    refused(
+        &r#"{"contacts":M,"groups":[{"members":M}]}"#.replace('M', members),
+        "in:1: expected one array of objects, found several that may be the rows: `contacts`, `groups[].members`",
+    );
+}
+
+#[test]
+fn people_by_key_beside_the_rows_are_refused() {
+    let several = |line: u64| {
+        format!("in:{line}: expected one array of objects, found several that may be the rows: `leads`, `customers`")
+    };
+    let keyed = r#""customers":{"1":{"phone":"+2","name":"Bo"},"2":{"phone":"+3","name":"Cy"}}"#;
+    refused(&format!("{{\"leads\":[{{\"phone\":\"+1\"}}],{keyed}}}"), &several(1));
+    refused(&format!("{{{keyed},\"leads\":[{{\"phone\":\"+1\"}}]}}"), &several(1));
+    let page = r#"{"leads":[{"phone":"+1"}]}"#;
+    refused(&format!("{page}\n{{\"leads\":[],{keyed}}}\n"), &several(2));
+    // Rows that are known by an id alone.
+    refused(r#"{"leads":[{"contact_id":"1","plan":"x"}],"customers":[{"contact_id":"2","plan":"y"}]}"#, &several(1));
+    refused(r#"{"leads":[{"contact_id":"1"}],"customers":[{"key":"2"}]}"#, &several(1));
+}
+
+#[test]
+fn pages_that_mention_more_are_noticed() {
+    let check = |text: &str, expected: Option<&str>| {
+        let mut source = read(text.as_bytes().to_vec(), None).unwrap();
+        assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
+        let noticed: Vec<_> = source.detected().notices();
+        let expected: Vec<_> =
+            expected.into_iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
+        assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
+        assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
+    };
+    let page = |beside: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{beside}}}\n");
+    let more = Some("the last page, with which the file comes to 1 row, says that more follow");
+    for beside in [
+        r#""has_more":true"#,
+        r#""hasMore":true,"next":null"#,
+        r#""next":"https://example.com/?page=2""#,
+        r#""paging":{"next":{"after":"3","link":"https://x"}}"#,
+        r#""pageInfo":{"hasNextPage":true}"#,
+        r#""links":{"self":"https://x","next":"https://y"}"#,
+        r#""@odata.nextLink":"https://x""#,
+        r#""next_page":2"#,
+        r#""meta":{"pagination":{"next_cursor":"abc"}}"#,
+    ] {
+        check(&page(beside), more);
+    }
+    check(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
+    check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
+    check(&page(r#""page":{"number":1,"totalPages":2}"#), Some("it has 1 of the 2 pages that its pages mention"));
+    check(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
+    let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
+    check(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
+    check(&format!("[{first},{}]", page(r#""next":false"#)), None);
+    check(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
+    for beside in
+        [r#""total":1,"has_more":false"#, r#""next":null"#, r#""links":{"next":null}"#, r#""count":100,"page":1"#]
+    {
+        check(&page(beside), None);
+    }
+}
+
+#[test]
 fn an_input_that_changes_its_form_is_refused() {
     let page = r#"{"contacts":[{"phone":"+1"}]}"#;
     let mixed = "expected a row, found an object that holds rows under `contacts`";

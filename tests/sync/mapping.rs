@@ -508,3 +508,34 @@ async fn new_columns_since_the_last_run_are_named_once() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn new_keys_of_json_since_the_last_run_are_named_once() {
+    let check = async |config: &str, first: &str, then: &str, expected: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
+        scene.write("in.json", first);
+        let none = |ran: &crate::scene::Ran| assert!(!ran.stderr.contains("since the last run"), "{ran:?}");
+        none(&scene.sync("in.json").run().await.exits(0));
+        none(&scene.sync("in.json").run().await.exits(0));
+        scene.write("in2.json", then);
+        let ran = scene.plan("in2.json").run().await.exits(0);
+        assert_eq!(ran.said("in2.json: new"), [format!("in2.json: new {expected}")], "{ran:?}");
+        let ran = scene.sync("in2.json").run().await.exits(0);
+        assert_eq!(ran.said("in2.json: new"), [format!("in2.json: new {expected}")], "{ran:?}");
+        none(&scene.sync("in2.json").run().await.exits(0));
+    };
+    let one = "column since the last run: `b` (sent)";
+    // A key that only a later row has.
+    check("", "{\"phone\":\"+1\"}\n", "{\"phone\":\"+1\"}\n{\"phone\":\"+2\",\"b\":\"x\",\"_c\":\"y\"}\n", one).await;
+    check("", "[{\"phone\":\"+1\"}]", "[{\"phone\":\"+1\",\"b\":\"x\"}]", one).await;
+    let page = |row: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"{row}}}]}}");
+    check("", &page(""), &page(",\"b\":\"x\""), one).await;
+    check(
+        "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\na = \"a\"\n",
+        "{\"phone\":\"+1\"}\n",
+        "{\"phone\":\"+1\",\"a\":\"x\",\"d\":\"y\"}\n",
+        "columns since the last run: `a` (sent), `d` (left out)",
+    )
+    .await;
+}

@@ -188,18 +188,18 @@ async fn a_typed_value_that_the_platform_shows_in_any_form_is_unchanged() {
 #[tokio::test]
 async fn init_refuses_contacts_inside_lists() {
     let scene = Scene::unlimited().await;
-    for (text, place) in [
-        (r#"{"Nombre":["Ann","Bo"],"Telefono":["5512345678","5512345679"]}"#, "Nombre.0"),
-        (r#"{"Nombre":{"0":"Ann","1":"Bo"},"Telefono":{"0":"5512345678","1":"5512345679"}}"#, "Nombre.0"),
+    let columns = "expected an object for each contact, found a table by columns: `Nombre`, `Telefono`";
+    for (text, expected) in [
+        (r#"{"Nombre":["Ann","Bo"],"Telefono":["5512345678","5512345679"]}"#, columns),
+        (r#"{"Nombre":{"0":"Ann","1":"Bo"},"Telefono":{"0":"5512345678","1":"5512345679"}}"#, columns),
         (
             r#"{"groups":[{"name":"a","members":[{"phone":"5512345678"}]},{"name":"b","members":[]}]}"#,
-            "groups.0.members.0.phone",
+            "expected one array of objects, found contacts in arrays inside another array: `groups[].members`",
         ),
     ] {
         scene.write("in.json", text);
         let ran = scene.program("init in.json --country MX").run().await.exits(2);
-        let expected = format!("error: in.json: its contacts may be inside lists: found `{place}`");
-        assert_eq!(ran.said("error:"), [expected], "{ran:?}");
+        assert_eq!(ran.said("error:"), [format!("error: in.json:1: {expected}")], "{ran:?}");
         assert!(!scene.path("contactsync.toml").exists());
     }
     // One contact with lists of its own.

@@ -245,7 +245,7 @@ async fn a_list_is_read_by_the_settings_of_its_input() {
     check(
         "Export of today\n\nemail,name\na@example.com,Ann\n,Bo\n",
         "--match email  --skip-lines 2",
-        &format!("\n\n_line,_reason,email,name\n5,\"{reason}\",,Bo\n"),
+        &format!("_line,_reason,email,name\n5,\"{reason}\",,Bo\n"),
     )
     .await;
     // What is called by places is called so in the list.

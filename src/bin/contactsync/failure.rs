@@ -177,12 +177,19 @@ fn of_input(error: &SourceError) -> Option<String> {
     if matches!(error.fault(), SourceFault::Unclosed { .. }) {
         return Some("close the quote, or double the quotes inside the cell; nothing was sent".to_owned());
     }
+    if matches!(error.fault(), SourceFault::SecondHeader { .. }) {
+        return Some("save the rows from that line on as a file of their own; nothing was sent".to_owned());
+    }
     if matches!(error.fault(), SourceFault::CutOff { .. }) {
         return Some("export the file again, or complete its last row; nothing was sent".to_owned());
     }
     let SourceFault::Rows { fault, .. } = error.fault() else { return None };
     let saved = |keys: &str| {
-        let name = |name: &str| if is_plain(name) { format!(".{name}") } else { format!(".{name:?}") };
+        let name = |key: &str| {
+            let name = key.trim_end_matches("[]");
+            let quoted = if is_plain(name) { format!(".{name}") } else { format!(".{name:?}") };
+            quoted + &key[name.len()..]
+        };
         let path: String = keys.split('.').filter(|key| !key.is_empty()).map(name).collect();
         format!("jq -c '{}[]'", if path.is_empty() { "." } else { &path })
     };
@@ -201,6 +208,14 @@ fn of_input(error: &SourceError) -> Option<String> {
         RowsFault::Mixed { array } => {
             Some(format!("save the contacts in files of one form, such as with {}", saved(array)))
         }
+        RowsFault::Nested { arrays } => {
+            let first = arrays.first().map(String::as_str).unwrap_or_default();
+            Some(format!("save the contacts as a file of their own, such as with {}", saved(first)))
+        }
+        RowsFault::Columns { .. } => Some(
+            "save one object for each contact, such as with `orient=\"records\"` in pandas, or save it as CSV"
+                .to_owned(),
+        ),
         RowsFault::NotObjects { .. } => Some("save the rows as objects, or as CSV".to_owned()),
         RowsFault::Missing { .. } | RowsFault::Failed => Some(
             "the input may be incomplete: export it again, or remove that object if it stands for no contacts"

@@ -27,7 +27,7 @@ impl FromStr for Pattern {
     type Err = BadPattern;
 
     fn from_str(said: &str) -> Result<Self, Self::Err> {
-        // Alone first: what is only whole with the signs around it, such as `a)(b`, is no pattern.
+        // Alone first: what is only whole with the characters around it, such as `a)(b`, is no pattern.
         let checked = Regex::new(said).and_then(|_| Regex::new(&format!("^(?:{said})$")));
         let whole = checked.map_err(|error| BadPattern(in_one_line(&error)))?;
         Ok(Self { said: said.to_owned(), whole })

@@ -67,7 +67,7 @@ impl Fixed {
     }
 }
 
-// Most cells begin and end with a sign of ASCII that is no blank, and then there is nothing to decode.
+// Most cells begin and end with an ASCII character that is no blank, and then there is nothing to decode.
 fn trim(text: &str) -> &str {
     match text.as_bytes() {
         [only] if only.is_ascii_graphic() => text,
@@ -383,7 +383,7 @@ impl Filled {
             .map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
         self.no_other_country(row, fixed, &text, &made)?;
         let text = bare(&made);
-        // A step may take a sign apart that was one.
+        // A step may split a character.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
     }
 

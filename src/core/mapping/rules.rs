@@ -187,7 +187,7 @@ pub struct TagRule {
 /// Where tags come from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TagOrigin {
-    /// The cell of a column, parted by any of these separators; of a JSON array, its texts.
+    /// The cell of a column, separated by any of these separators; of a JSON array, its texts.
     Column {
         /// The column.
         column: ColumnName,

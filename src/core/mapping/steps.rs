@@ -179,7 +179,7 @@ fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
         match form.read(text.trim()) {
             Ok(date) => return Ok(date),
             Err(NoDate::NoValue) => return Ok(String::new()),
-            Err(NoDate::NotInCalendar) => found = "a day or a time that there is not",
+            Err(NoDate::NotInCalendar) => found = "a date or a time that does not exist",
             Err(NoDate::ShortYear) if found == OTHER_FORM => {
                 found = "a year of two digits, which says no century (export the dates with years of four digits)";
             }
@@ -344,7 +344,7 @@ mod tests {
         check(
             &[forms(&["DD/MM/YYYY", "YYYY-MM-DD"])],
             "31/02/2024",
-            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a day or a time that there is not",
+            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a date or a time that does not exist",
         );
     }
 

@@ -1,4 +1,5 @@
-//! The tags of one cell, as people and other programs write them: `a; b`, `"a","b, c"`, `["a", "b"]`, `{a,"b"}`.
+//! The tags of one cell, as people and other programs write them: `a; b`, `"a","b, c"`, `["a", "b"]`, `{a,"b"}`, `('a', 'b')`,
+//! `a:1:{i:0;s:1:"a";}`, and one a line.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -13,34 +14,47 @@ pub(super) struct BadList;
 
 impl BadList {
     /// What was found.
-    pub(super) const FOUND: &'static str = "a list with quotes, brackets or braces that cannot be read";
+    pub(super) const FOUND: &'static str = "a list with quotes, brackets, braces or line breaks that cannot be read";
 }
 
 /// The tags of a text between any of these separators, without blanks around them.
 ///
 /// A tag in double quotes may hold separators, and a quote twice or after `\` is one. A text in brackets or braces is a list
-/// of JSON, of Python or of Postgres, whose separator is a comma.
+/// of JSON, of Python or of Postgres, whose separator is a comma; PHP's `serialize` is read too. Line breaks separate tags
+/// unless another separator stands inside a line.
 pub(super) fn tags_of<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Result<Vec<Cow<'a, str>>, BadList> {
     // Nearly all lists are plain.
-    if !text.contains(['"', '[', '{', '\'']) {
-        return Ok(parted(text, separators).map(visible).collect());
+    if !text.contains(['"', '[', '{', '\'', '\n', '\r']) {
+        return Ok(separated(text, separators).map(visible).collect());
     }
     let text = bare(text);
-    let tags = match enclosed(text)? {
+    if !text.contains(['"', '[', '{', '\'']) {
+        return lines(text, separators);
+    }
+    let found = match serialized(text) {
+        Some(tags) => Some(tags?),
+        None => enclosed(text)?,
+    };
+    let tags = match found {
         Some(list) => list,
         None if is_all_in(text, '\'') => match quoted(text, separators, &['\'']) {
             Ok(tags) => tags,
             // An apostrophe.
-            Err(BadList) => return Ok(parted(text, separators).map(visible).collect()),
+            Err(BadList) => return lines(text, separators),
         },
+        None if !text.contains(['"', '[', '{']) => return lines(text, separators),
         None => quoted(text, separators, &['"'])?,
     };
     let tags = tags.iter().map(|tag| visible(bare(tag)).into_owned());
-    Ok(tags.filter(|tag| !tag.is_empty()).map(Cow::Owned).collect())
+    let tags: Vec<String> = tags.collect();
+    if tags.iter().any(|tag| tag.contains(['\n', '\r'])) {
+        return Err(BadList);
+    }
+    Ok(tags.into_iter().filter(|tag| !tag.is_empty()).map(Cow::Owned).collect())
 }
 
 /// The parts of a text between any of these separators, without blanks around them.
-pub(super) fn parted<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> impl Iterator<Item = &'a str> {
+pub(super) fn separated<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> impl Iterator<Item = &'a str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
@@ -51,10 +65,59 @@ pub(super) fn parted<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> impl
     .filter(|part| !part.is_empty())
 }
 
+// The tags of a text that stand on lines of their own, when there is more than one line.
+fn lines<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Result<Vec<Cow<'a, str>>, BadList> {
+    if !text.contains(['\n', '\r']) {
+        return Ok(separated(text, separators).map(visible).collect());
+    }
+    let one = |line: &'a str| {
+        let mut tags = separated(line, separators);
+        match (tags.next(), tags.next()) {
+            (tag, None) => Ok(tag),
+            (_, Some(_)) => Err(BadList),
+        }
+    };
+    let tags = text.split(['\n', '\r']).filter_map(|line| one(line).transpose());
+    tags.map(|tag| tag.map(visible)).collect()
+}
+
+// The texts of an array that PHP's `serialize` wrote; `None` of what is none.
+fn serialized(text: &str) -> Option<Result<Vec<String>, BadList>> {
+    let (count, rest) = text.strip_prefix("a:")?.split_once(":{")?;
+    let count: usize = count.parse().ok()?;
+    Some(items(count, rest).ok_or(BadList))
+}
+
+// So many keys with their values, up to the closing brace.
+fn items(count: usize, mut rest: &str) -> Option<Vec<String>> {
+    let mut tags = Vec::new();
+    for _ in 0..count {
+        let (_, after) = item(rest)?;
+        let (tag, after) = item(after)?;
+        tags.extend(tag);
+        rest = after;
+    }
+    (rest == "}").then_some(tags)
+}
+
+// One key or value, `None` for null, and what follows it.
+fn item(text: &str) -> Option<(Option<String>, &str)> {
+    if let Some(rest) = text.strip_prefix("N;") {
+        return Some((None, rest));
+    }
+    if let Some(rest) = text.strip_prefix("s:") {
+        let (length, rest) = rest.split_once(":\"")?;
+        let (tag, rest) = rest.split_at_checked(length.parse().ok()?)?;
+        return Some((Some(tag.to_owned()), rest.strip_prefix("\";")?));
+    }
+    let (number, rest) = text.strip_prefix("i:").or_else(|| text.strip_prefix("d:"))?.split_once(';')?;
+    Some((Some(number.to_owned()), rest))
+}
+
 // Where the first separator begins, and how long it is. Of two that begin at one place, the longer is meant.
 fn cut<T: AsRef<str>>(text: &str, separators: &[T]) -> Option<(usize, usize)> {
-    let signs = separators.iter().map(AsRef::as_ref).filter(|sign| !sign.is_empty());
-    let first = signs.filter_map(|sign| Some((text.find(sign)?, Reverse(sign.len())))).min();
+    let marks = separators.iter().map(AsRef::as_ref).filter(|mark| !mark.is_empty());
+    let first = marks.filter_map(|mark| Some((text.find(mark)?, Reverse(mark.len())))).min();
     first.map(|(at, Reverse(length))| (at, length))
 }
 
@@ -67,6 +130,8 @@ fn enclosed(text: &str) -> Result<Option<Vec<String>>, BadList> {
     let (open, close) = match text.chars().next() {
         Some('[') => ('[', ']'),
         Some('{') => ('{', '}'),
+        // A tuple of Python. Other texts begin with a parenthesis, too.
+        Some('(') if text[1..].trim_start().starts_with(['"', '\'']) => ('(', ')'),
         Some(_) | None => return Ok(None),
     };
     let inner = text[1..].trim_start();
@@ -102,7 +167,7 @@ fn quoted<T: AsRef<str>>(text: &str, separators: &[T], quotes: &[char]) -> Resul
     let mut tags = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let Some(quote) = rest.chars().next().filter(|sign| quotes.contains(sign)) else {
+        let Some(quote) = rest.chars().next().filter(|first| quotes.contains(first)) else {
             let (tag, after) = match cut(rest, separators) {
                 Some((at, length)) => (&rest[..at], &rest[at + length..]),
                 None => (rest, ""),
@@ -128,17 +193,17 @@ fn quoted<T: AsRef<str>>(text: &str, separators: &[T], quotes: &[char]) -> Resul
 // What stands before the closing quote, and what after it.
 fn unquoted(text: &str, quote: char) -> Result<(String, &str), BadList> {
     let mut tag = String::new();
-    let mut signs = text.char_indices();
-    while let Some((at, sign)) = signs.next() {
-        let after = &text[at + sign.len_utf8()..];
-        if sign == '\\' && after.starts_with([quote, '\\']) {
-            tag.extend(signs.next().map(|(_, escaped)| escaped));
-        } else if sign == quote && after.starts_with(quote) {
-            tag.extend(signs.next().map(|(_, second)| second));
-        } else if sign == quote {
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        let after = &text[at + character.len_utf8()..];
+        if character == '\\' && after.starts_with([quote, '\\']) {
+            tag.extend(characters.next().map(|(_, escaped)| escaped));
+        } else if character == quote && after.starts_with(quote) {
+            tag.extend(characters.next().map(|(_, second)| second));
+        } else if character == quote {
             return Ok((tag, after));
         } else {
-            tag.push(sign);
+            tag.push(character);
         }
     }
     Err(BadList)
@@ -152,7 +217,7 @@ mod tests {
     #[test]
     fn a_text_is_split_at_any_separator() {
         let check = |text: &str, separators: &[&str], expected: &[&str]| {
-            assert_eq!(parted(text, separators).collect::<Vec<_>>(), expected, "{text} {separators:?}");
+            assert_eq!(separated(text, separators).collect::<Vec<_>>(), expected, "{text} {separators:?}");
         };
         check("a;b,c", &[";", ","], &["a", "b", "c"]);
         check("a;b,c", &[";"], &["a", "b,c"]);
@@ -172,6 +237,33 @@ mod tests {
             Ok(tags) => tags.join(" + "),
             Err(BadList) => "bad".to_owned(),
         }
+    }
+
+    #[test]
+    fn serialized_arrays_tuples_and_lines_are_read_or_refused() {
+        let usual = TAG_SEPARATORS.map(String::from);
+        let check = |text: &str, expected: &str| assert_eq!(shown(text, &usual), expected, "{text}");
+        check("a:2:{i:0;s:3:\"VIP\";i:1;s:6:\"a;b \"c\";}", "VIP + a;b \"c");
+        check("a:1:{s:1:\"k\";s:5:\"Jos\u{e9}\";}", "Jos\u{e9}");
+        check("a:3:{i:0;i:7;i:1;N;i:2;s:0:\"\";}", "7");
+        check("a:0:{}", "-");
+        check("a:2:{i:0;s:3:\"VIP\";}", "bad");
+        check("a:1:{i:0;s:4:\"VIP\";}", "bad");
+        check("a:1:{i:0;a:1:{i:0;s:1:\"x\";}}", "bad");
+        check("a:1:{i:0;s:4:\"Jos\u{e9}\";}", "bad");
+        check("('VIP','x')", "VIP + x");
+        check("('VIP',)", "VIP");
+        check("(\"VIP\", \"a, b\")", "VIP + a, b");
+        check("('VIP'", "bad");
+        check("(old) customer", "(old) customer");
+        check("{VIP,x}", "VIP + x");
+        check("VIP\nBig spender", "VIP + Big spender");
+        check("VIP;\r\nx;\r\n", "VIP + x");
+        check("O'Brien\nx", "O'Brien + x");
+        check("VIP;Big\nspender", "bad");
+        check("\"VIP\",\"Big\nspender\"", "bad");
+        check("[\"VIP\",\n \"x\"]", "VIP + x");
+        check("[\"Big\\nspender\"]", "bad");
     }
 
     #[test]

@@ -383,7 +383,7 @@ fn a_date_of_zeros_is_no_value() {
 
 #[test]
 fn tags_that_cannot_be_read_set_the_row_aside() {
-    let bad = "expected tags, found a list with quotes, brackets or braces that cannot be read";
+    let bad = "expected tags, found a list with quotes, brackets, braces or line breaks that cannot be read";
     let check = |tags: &str, expected: &str| {
         let expected = match expected {
             "bad" => bad.to_owned(),

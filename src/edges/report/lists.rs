@@ -88,8 +88,9 @@ impl Rejects {
         let file = self.file.begin()?;
         let out = match &self.shape {
             Shape::Objects => Ok(Out::Objects(BufWriter::with_capacity(CHUNK, file))),
-            Shape::Table { header, delimiter, encoding, mark, skipped } => {
-                Table::new(file, *delimiter, encoding, *mark, *skipped).and_then(|mut table| {
+            // The lines before the header of the input are none of the list's: reading a list skips no lines.
+            Shape::Table { header, delimiter, encoding, mark, skipped: _ } => {
+                Table::new(file, *delimiter, encoding, *mark).and_then(|mut table| {
                     let layout = Layout::of(header);
                     let names = layout.own(header.iter().map(String::as_str).collect());
                     table.row([LINE_COLUMN, REASON_COLUMN].into_iter().chain(names))?;
@@ -169,7 +170,7 @@ impl Results {
         let file = self.file.begin()?;
         let names = ["line", "key", "outcome", "contact_id", "calls", "reason", "channel"];
         let names = &names[..if self.channels { 7 } else { 6 }];
-        let table = Table::new(file, b',', "UTF-8", false, 0)
+        let table = Table::new(file, b',', "UTF-8", false)
             .and_then(|mut table| table.row(names.iter().copied()).map(|()| table));
         self.out = Some(table.map_err(|error| self.file.failed(error))?);
         Ok(())
@@ -258,12 +259,8 @@ fn is_line(text: &str) -> bool {
 }
 
 impl Table {
-    fn new(file: File, delimiter: u8, encoding: &str, mark: bool, skipped: u64) -> io::Result<Self> {
-        let mut file = Encoded::new(file, encoding, mark)?;
-        // Who skips the lines before the header of the input skips these, and who does not passes over blank lines.
-        for _ in 0..skipped {
-            file.write_all(b"\n")?;
-        }
+    fn new(file: File, delimiter: u8, encoding: &str, mark: bool) -> io::Result<Self> {
+        let file = Encoded::new(file, encoding, mark)?;
         let mut builder = csv::WriterBuilder::new();
         // What begins a comment is quoted wherever it stands, which is all that is wanted of it.
         builder.flexible(true).delimiter(delimiter).comment(Some(QUOTED)).buffer_capacity(CHUNK);

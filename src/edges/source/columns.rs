@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::core::text::visible;
 
 use super::SourceFault;
+use crate::core::guess::is_heading;
 use crate::core::record::Texts;
 use crate::core::shape::{self, LINE_COLUMN, REASON_COLUMN};
 
@@ -40,7 +41,7 @@ impl Columns {
                 let found = format!("another encoding at byte {}", error.valid_up_to() + 1);
                 SourceFault::Encoding { line, column: at + 1, found }
             })?;
-            if text.chars().any(|sign| sign.is_control() && !matches!(sign, '\n' | '\r' | '\t')) {
+            if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
                 return Err(SourceFault::Binary { line });
             }
             let name: Arc<str> = Arc::from(visible(text).trim());
@@ -132,6 +133,39 @@ impl Columns {
             && cells.all(|cell| cell.trim_ascii().is_empty())
     }
 
+    /// Whether a cell may be the name of one of these columns. It is asked of each row of some files.
+    pub(super) fn may_name(&self, cell: &[u8]) -> bool {
+        let cell = cell.trim_ascii();
+        !cell.is_empty()
+            && (!cell.is_ascii() || self.header.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(cell)))
+    }
+
+    /// Whether a row with at least two cells is a header of its own: most of its cells are names of these columns, or all are
+    /// words that head columns and some is such a name. After a byte order mark, where a file was appended, one name is
+    /// enough. None of its cells holds a value.
+    pub(super) fn are_renamed_by<'a>(&self, cells: impl Iterator<Item = &'a [u8]>, follows_mark: bool) -> bool {
+        let (mut filled, mut named, mut known) = (0, 0, 0);
+        for cell in cells {
+            let Ok(cell) = from_utf8(cell) else { return false };
+            let cell = visible(cell);
+            let cell = cell.trim();
+            if cell.is_empty() {
+                continue;
+            }
+            if cell.contains('@') || cell.bytes().filter(u8::is_ascii_digit).count() >= 5 {
+                return false;
+            }
+            filled += 1;
+            if self.header.iter().any(|name| name.to_lowercase() == cell.to_lowercase()) {
+                named += 1;
+            } else if is_heading(cell) {
+                known += 1;
+            }
+        }
+        let all = named + known == filled;
+        filled > 1 && ((named > 1 && named * 2 > filled) || (named > 0 && all) || (follows_mark && (named > 0 || all)))
+    }
+
     /// Of a list of rejected rows: why a row must be rejected again, though it has as many cells as the header. A
     /// spreadsheet fills short rows up with blank cells; in lists whose last columns were the line and the reason, these
     /// two then stand under other columns.
@@ -208,6 +242,26 @@ mod tests {
         check(&["phone", "Name"], false);
         check(&["phone", "Ann", "", "Tel\u{e9}fono"], false);
         check(&["", "", "", ""], false);
+    }
+
+    #[test]
+    fn another_header_is_known_by_its_names() {
+        let check = |row: &[&str], plain: bool, follows_mark: bool| {
+            let header = columns(&["phone", "Name", "segment", "Tel\u{e9}fono"]);
+            let is_renamed = |mark| header.are_renamed_by(row.iter().map(|cell| cell.as_bytes()), mark);
+            assert_eq!((is_renamed(false), is_renamed(true)), (plain, follows_mark), "{row:?}");
+        };
+        check(&["Name", "phone", "segment", "TEL\u{c9}FONO"], true, true);
+        check(&["phone", "name", "city"], true, true);
+        check(&["phone", "city", "", ""], true, true);
+        check(&["phone", "notas internas", ""], false, true);
+        check(&["phone", "name", "x", "y"], false, true);
+        check(&["email", "city"], false, true);
+        check(&["Ann", "x", "y", "z"], false, false);
+        check(&["+5215550001", "name", "segment", ""], false, false);
+        check(&["ann@example.com", "name", "segment", ""], false, false);
+        check(&["phone"], false, false);
+        check(&["", ""], false, false);
     }
 
     #[test]

@@ -7,6 +7,9 @@ mod dialect;
 mod parser;
 mod quotes;
 mod short;
+mod swallow;
+mod total;
+mod usual;
 
 use std::collections::VecDeque;
 use std::io::BufRead as _;
@@ -26,7 +29,9 @@ pub(super) use self::decoder::Decoder;
 use self::dialect::Dialect;
 use self::parser::Parser;
 use self::quotes::Quoting;
-use self::short::{Habit, Outline};
+use self::short::Outline;
+use self::swallow::{Shape, Swallow};
+use self::usual::{Kind, Usual, quotes_by_rule};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
@@ -36,9 +41,6 @@ const SPARE_CELLS: usize = 64;
 
 /// How many rows before and after a short one are looked at.
 const NEIGHBOURS: usize = 2;
-
-/// How many cells in lines inside one quoted cell make it one that has taken in other rows.
-const SWALLOWED_CELLS: usize = 3;
 
 /// The rows of a CSV file whose header has been read.
 pub(super) struct Rows {
@@ -51,8 +53,8 @@ pub(super) struct Rows {
     first: Option<Block>,
     // How many rows were read.
     row: u64,
-    // Of a file that leaves out blank cells at the ends of rows: short rows are completed.
-    habit: Option<Habit>,
+    // What the first rows show of all of them.
+    usual: Usual,
     // The rows before, the last one last.
     before: VecDeque<Outline>,
     // Rows that were read because of a short one before them; at the end, that there are no more, or why.
@@ -61,20 +63,21 @@ pub(super) struct Rows {
     // The row that was read last by itself.
     alone: Block,
     // How much room the rows of a block took.
-    usual: Room,
+    taken: Room,
 }
 
 impl Rows {
-    /// Reads up to the header. What is not told is taken from the text.
+    /// Reads up to the header. What the options leave open is taken from the text.
     pub(super) fn new(
         mut bytes: Bytes,
         charset: FoundCharset,
         notices: Notices,
-        told: &SourceOptions,
+        given: &SourceOptions,
     ) -> Result<Self, SourceFault> {
         let named = delimiter::named(bytes.look(sniff::SAMPLE).bytes);
         let mut lines = Lines::default();
-        let mut skipped = told.skip_lines;
+        // A list of rejected rows has none of the lines that stood before the header of its input.
+        let mut skipped = if begins_list(bytes.look(sniff::SAMPLE).bytes) { 0 } else { given.skip_lines };
         if let Some((_, length)) = named {
             // It is one of those that are to be skipped.
             skipped = skipped.saturating_sub(1);
@@ -88,18 +91,23 @@ impl Rows {
             notices.add(NoticeKind::QuotedLines, lines.number());
             bytes = dialect::unwrapped(bytes);
         }
-        let tabs = (told.format == Some(super::Format::Tsv)).then_some(Delimiter::TAB);
-        let delimiter = told
+        let tabs = (given.format == Some(super::Format::Tsv)).then_some(Delimiter::TAB);
+        let delimiter = given
             .delimiter
             .or(tabs)
             .or(named.map(|(delimiter, _)| delimiter))
             .unwrap_or_else(|| delimiter::detect(&bytes.look(sniff::SAMPLE)));
-        let known = told.delimiter.or(tabs).or(named.map(|(delimiter, _)| delimiter)).map(Delimiter::byte);
-        let likely_header =
-            if told.no_header { None } else { titles::header_below(&bytes.look(sniff::SAMPLE), known, lines.number()) };
+        let known = given.delimiter.or(tabs).or(named.map(|(delimiter, _)| delimiter)).map(Delimiter::byte);
+        let likely_header = if given.no_header {
+            None
+        } else {
+            titles::header_below(&bytes.look(sniff::SAMPLE), known, lines.number())
+        };
         let dialect = Dialect::of(&bytes.look(sniff::SAMPLE), delimiter.byte());
         let bytes = dialect.rewritten(bytes, delimiter.byte());
-        let mut parser = Parser::new(bytes, delimiter, lines);
+        let mut bytes = bytes;
+        let by_rule = quotes_by_rule(bytes.look(sniff::SAMPLE).bytes, delimiter.byte());
+        let mut parser = Parser::new(bytes, delimiter, lines, by_rule);
         let mut first = Block::default();
         parser.read(&mut first, 1, MAX_HEADER, usize::MAX)?;
         let Some(raw) = first.last() else { return Err(SourceFault::Empty) };
@@ -111,14 +119,16 @@ impl Rows {
             return Err(SourceFault::Quotes { line });
         }
         let cells = (0..raw.found.cells).map(|at| raw.cell(at));
-        let has_header = !told.no_header || is_of_rejects(cells.clone());
+        let has_header = !given.no_header || is_of_rejects(cells.clone());
         let mut columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(raw.found.cells) };
         let holding = delimiter::holding(&parser.look(sniff::SAMPLE), delimiter, columns.unnamed());
         columns.set_unnamed(holding);
         let first = (!has_header).then_some(first);
-        let habit =
-            if columns.are_of_rejects() { None } else { Habit::of(&parser.look(sniff::SAMPLE), delimiter.byte()) };
-        let decoder = Arc::new(Decoder::new(columns, charset, notices));
+        let mut usual = Usual::of(&parser.look(sniff::SAMPLE), delimiter.byte(), columns.needed());
+        if columns.are_of_rejects() {
+            usual.ended_blank();
+        }
+        let decoder = Arc::new(Decoder::new(columns, charset, notices, delimiter));
         Ok(Self {
             parser,
             delimiter,
@@ -127,12 +137,12 @@ impl Rows {
             likely_header,
             first,
             row: 0,
-            habit,
+            usual,
             before: VecDeque::new(),
             ahead: VecDeque::new(),
             ended: None,
             alone: Block::default(),
-            usual: Room::default(),
+            taken: Room::default(),
         })
     }
 
@@ -175,7 +185,7 @@ impl Rows {
 
     /// Reads up to so many rows and about so many bytes, and says whether there may be more.
     pub(super) fn block(&mut self, rows: usize, bytes: usize) -> (Block, Result<bool, SourceFault>) {
-        let mut block = Block::with_room_of(self.usual);
+        let mut block = Block::with_room_of(self.taken);
         while block.len() < rows && block.weight() < bytes {
             match self.read(&mut block) {
                 Ok(true) => {}
@@ -184,7 +194,7 @@ impl Rows {
         }
         // One long row says nothing of the next.
         if block.weight() <= bytes {
-            self.usual = block.room_taken();
+            self.taken = block.room_taken();
         }
         (block, Ok(true))
     }
@@ -200,6 +210,7 @@ impl Rows {
         }
         self.row += 1;
         self.judge(block);
+        self.find_total(block);
         if let Some(found) = block.last_found() {
             found.row = self.row;
         }
@@ -216,6 +227,13 @@ impl Rows {
             } else if !self.parser.read(block, self.row + 1, MAX_ROW, columns)? {
                 return Ok(false);
             }
+            let needed = self.columns().needed();
+            if let Some(found) =
+                block.last_found().filter(|found| found.quoting == Quoting::Sound && found.cells >= needed)
+                && let Some(lines) = self.parser.split_lines(needed, &self.usual)
+            {
+                found.quoting = Quoting::Split { lines };
+            }
             let Some(raw) = block.last() else { return Ok(false) };
             // The parser drops empty lines. A line of spaces or of delimiters looks just as empty in a spreadsheet.
             if raw.is_blank() {
@@ -223,15 +241,56 @@ impl Rows {
             } else if self.has_header && repeats_header(raw, self.columns()) {
                 self.decoder.notices().add(NoticeKind::RepeatedHeader, raw.found.line);
                 block.pop();
+            } else if self.has_header && is_second_header(raw, self.columns(), &self.usual) {
+                let line = raw.found.line;
+                block.pop();
+                return Err(SourceFault::SecondHeader { line });
             } else if let End::Unclosed { line } = raw.found.end {
                 block.pop();
                 return Err(SourceFault::Unclosed { line });
-            } else if raw.found.breaks > 1 && holds_rows(raw, self.columns().len(), self.delimiter.byte()) {
-                let line = raw.found.line;
-                block.pop();
-                return Err(SourceFault::Unclosed { line });
+            } else if raw.found.breaks > 0 {
+                let cells = (self.columns().needed(), self.columns().len());
+                let shape = Shape { cells, delimiter: self.delimiter.byte(), usual: &self.usual };
+                match Swallow::of(raw, shape) {
+                    Swallow::Nothing => return Ok(true),
+                    Swallow::Rows { line } => {
+                        block.pop();
+                        return Err(SourceFault::Unclosed { line });
+                    }
+                    Swallow::Doubtful { cell, first, last } => {
+                        if let Some(found) = block.last_found().filter(|found| found.quoting == Quoting::Sound) {
+                            found.quoting = Quoting::Doubtful { cell, first, last };
+                        }
+                        return Ok(true);
+                    }
+                }
             } else {
                 return Ok(true);
+            }
+        }
+    }
+
+    // Marks the last row of `block` if it is a total below the last contact.
+    fn find_total(&mut self, block: &mut Block) {
+        let Some(raw) = block.last() else { return };
+        if !self.has_header || self.columns().are_of_rejects() || !total::may_be(raw, self.usual.kinds()) {
+            return;
+        }
+        self.look_ahead(1);
+        if self.ahead.is_empty()
+            && let Some(found) = block.last_found()
+        {
+            found.is_total = true;
+        }
+    }
+
+    // Reads so many rows ahead, or as many as there are.
+    fn look_ahead(&mut self, rows: usize) {
+        while self.ahead.len() < rows && self.ended.is_none() {
+            let mut next = Block::default();
+            match self.parse(&mut next) {
+                Ok(true) => self.ahead.push_back(next),
+                ended => self.ended = Some(ended.map(|_| ())),
             }
         }
     }
@@ -239,21 +298,26 @@ impl Rows {
     /// Decides what becomes of the last row of `block` if it is a short one.
     fn judge(&mut self, block: &mut Block) {
         let (needed, columns) = (self.columns().needed(), self.columns().len());
-        let Some(raw) = block.last().filter(|_| self.habit.is_some()) else { return };
+        let Some(raw) = block.last() else { return };
+        if !self.usual.leaves_out_blanks() {
+            let is_cut = !raw.found.terminated && Outline::of(raw, needed).is_short();
+            if let Some(found) = block.last_found().filter(|_| is_cut) {
+                found.short = short::Short::Cut;
+            }
+            return;
+        }
+        if raw.ends_blank() {
+            self.usual.ended_blank();
+            return;
+        }
         let own = Outline::of(raw, needed);
         if own.is_short() {
-            while self.ahead.len() < NEIGHBOURS && self.ended.is_none() {
-                let mut next = Block::default();
-                match self.parse(&mut next) {
-                    Ok(true) => self.ahead.push_back(next),
-                    ended => self.ended = Some(ended.map(|_| ())),
-                }
-            }
+            self.look_ahead(NEIGHBOURS);
             let after: Vec<Outline> =
                 self.ahead.iter().filter_map(|row| Some(Outline::of(row.last()?, needed))).collect();
             let before = self.before.make_contiguous();
-            let judged = self.habit.as_ref().map(|habit| habit.judge(raw, before, &own, &after, (needed, columns)));
-            if let (Some(found), Some(short)) = (block.last_found(), judged) {
+            let short = short::judge(&self.usual, raw, before, &own, &after, (needed, columns));
+            if let Some(found) = block.last_found() {
                 found.short = short;
             }
         }
@@ -270,28 +334,35 @@ fn repeats_header(raw: RawRow<'_>, columns: &Columns) -> bool {
     is_whole && found.cells >= columns.needed() && columns.are_repeated_by((0..found.cells).map(|at| raw.cell(at)))
 }
 
-// Whether the lines inside some quoted cell are rows of this file: a quote that is not closed may end at one that was meant to
-// open a cell, or that is text. A comma of a sentence has a space after it.
-fn holds_rows(raw: RawRow<'_>, columns: usize, delimiter: u8) -> bool {
-    let stored = if raw.found.kept { raw.found.cells } else { 0 };
-    (0..stored).any(|at| {
-        let lines = raw.cell(at).split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
-        let mut lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
-        lines.pop();
-        let inner = lines.get(1..).unwrap_or_default();
-        let is_row = |line: &&[u8]| {
-            let delimiters = line.iter().enumerate().filter(|(_, byte)| **byte == delimiter);
-            delimiters.clone().count() + 1 == columns
-                && delimiters.into_iter().all(|(place, _)| line.get(place + 1) != Some(&b' '))
-        };
-        inner.len() * (columns - 1) >= SWALLOWED_CELLS && inner.iter().all(is_row)
-    })
+// Whether a row names columns, as the header does. Most rows have a number or an address where they have one, and are not
+// looked at any further.
+fn is_second_header(raw: RawRow<'_>, columns: &Columns, usual: &Usual) -> bool {
+    let found = raw.found;
+    if found.end != End::Whole || !found.kept || found.quoting != Quoting::Sound {
+        return false;
+    }
+    let is_telling = |(_, kind): &(usize, &Kind)| kind.is_telling();
+    let may_be = match usual.kinds().iter().enumerate().take(found.cells).find(is_telling) {
+        Some((at, _)) => matches!(Kind::of(raw.cell(at)), Kind::Text | Kind::Blank),
+        None => columns.may_name(raw.cell(0)),
+    };
+    may_be && columns.are_renamed_by((0..found.cells).map(|at| raw.cell(at)), found.follows_mark)
 }
 
 // How many cells of a row are stored. What a list of rejected rows says of one with a few more is what it held, so that the
 // number is a round one.
 const fn most_cells(columns: usize) -> usize {
     (columns + SPARE_CELLS + 1).next_power_of_two()
+}
+
+// Whether a text begins with the header of a list of rejected rows.
+fn begins_list(text: &[u8]) -> bool {
+    let name = |text: &[u8], name: &str| {
+        let quoted = [b"\"", name.as_bytes(), b"\""].concat();
+        [quoted.as_slice(), name.as_bytes()].iter().find(|name| text.starts_with(name)).map(|name| name.len())
+    };
+    let after_line = name(text, LINE_COLUMN).and_then(|length| text.get(length + 1..));
+    after_line.is_some_and(|rest| name(rest, REASON_COLUMN).is_some())
 }
 
 // A list of rejected rows has a header also where its input, of which everything else is said again, has none.
@@ -319,7 +390,11 @@ mod tests {
 
     // Each row as `line a|b` or `line [column] reason`, and at last the error that ends them.
     fn rows(bytes: &[u8]) -> Vec<String> {
-        let show = |row: Result<Row, SourceError>| match row {
+        source(bytes).unwrap().map(show).collect()
+    }
+
+    fn show(row: Result<Row, SourceError>) -> String {
+        match row {
             Err(error) => error.to_string(),
             Ok(Row::Record(Record { line, cells, .. })) => {
                 let Cells::Texts(texts) = cells else { panic!("JSON from a CSV file") };
@@ -328,8 +403,7 @@ mod tests {
             Ok(Row::Rejected(Rejection { line, column, reason, .. })) => {
                 format!("{line} [{}] {reason}", column.unwrap_or_default())
             }
-        };
-        source(bytes).unwrap().map(show).collect()
+        }
     }
 
     // What was noticed in the rows.
@@ -383,7 +457,7 @@ mod tests {
             b"\xC3\xA1,b\n1,ab\xFFc\n3,4\n",
             &["2 [b] expected UTF-8, found another encoding at byte 3 of the cell", "3 3|4"],
         );
-        // Valid as a whole, but parted in the middle of a character.
+        // Valid as a whole, but split in the middle of a character.
         check(b"\xC3\xA1,b\n\xC3,\xA9\n", &["2 [\u{e1}] expected UTF-8, found another encoding at byte 1 of the cell"]);
         let many = [b"a,b\n".as_slice(), &b",".repeat(5_000), b"\n3,4\n"].concat();
         check(&many, &["2 [] expected 2 cells, found 5001", "3 3|4"]);
@@ -408,7 +482,7 @@ mod tests {
     fn of_a_row_with_many_more_cells_nothing_is_kept() {
         for (cells, is_kept) in [(3, true), (128, true), (129, false), (5_000, false)] {
             // Whatever room earlier rows made.
-            let row = |sign: &str, cells: usize| vec![sign; cells].join(",");
+            let row = |character: &str, cells: usize| vec![character; cells].join(",");
             let text = format!("a,b\n{}\n{}\n", row("y", 5_000), row("x", cells));
             let mut source = source(text.as_bytes()).unwrap();
             assert!(matches!(source.nth(1), Some(Ok(Row::Rejected(_)))));
@@ -467,6 +541,110 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_is_closed_by_another_cell_loses_no_row() {
+        // The outcome of each row of a file with these rows between others: its line, the line and `!` when it is rejected,
+        // or the line of the error.
+        let check = |header: &str, other: &str, text: &str, expected: &str| {
+            let (before, after) = (other.repeat(4), other.repeat(2));
+            let outcome = |row: &String| {
+                let (line, rest) = row.split_once(' ').unwrap();
+                match row.strip_prefix("in.csv:") {
+                    Some(error) => format!("refused at {}", error.split(':').next().unwrap()),
+                    None if rest.starts_with('[') => format!("{line}!"),
+                    None => line.to_owned(),
+                }
+            };
+            let found: Vec<String> =
+                rows(format!("{header}{before}{text}{after}").as_bytes()).iter().map(outcome).collect();
+            assert_eq!(found[..4], ["2", "3", "4", "5"], "{text:?}");
+            assert_eq!(found[4..].join(" "), expected, "{text:?}");
+        };
+        let (header, other) = ("phone,name,note\n", "+5215550009000,Ann,x\n");
+        let three = |text: &str, expected: &str| check(header, other, text, expected);
+        // One row is swallowed, whichever cell opens.
+        three("+5215550001,\"Ana,hi\n+5215550002,Luis\",x\n", "6! 8 9");
+        three("\"+5215550001,Ana,hi\n+5215550002\",Luis,x\n", "6! 8 9");
+        three("+5215550001,Ana,\"hi\n+5215550002,Luis,x\"\n", "6! 8 9");
+        three("+5215550001,Ana,\"hi\r\n+5215550002,Luis,x\"\r\n", "6! 8 9");
+        three("+5215550001,Ana,\"hi\n,Luis,x\"\n", "6! 8 9");
+        // Two and more.
+        three("+5215550001,\"Ana,hi\n+5215550002,Luis,x\n+5215550003,Eva\",y\n", "refused at 6");
+        three("+5215550001,Ana,\"hi\n+5215550002,Luis,x\n+5215550003,Eva,y\"\n", "refused at 6");
+        three("+5215550001,Ana,\"hi\n+5215550002,Luis,\n+5215550003,,y\"\n", "refused at 6");
+        three("+5215550001,Ana,\"5\"\" pipe\n+5215550002,Luis,x\n+5215550003,Eva,\"\"6\"\"\"\n", "refused at 6");
+        // The line of the quote, in a row that begins before it.
+        three("+5215550001,\"A\nB\",\"hi\n+5215550002,Luis,x\n+5215550003,Eva,y\"\n", "refused at 7");
+        // Closed in another column: the row is too short or too long, and those inside are as lost.
+        three("+5215550001,\"Ana,hi\n+5215550002,Luis,x\n+5215550003,Eva,y\"\n", "refused at 6");
+        three("+5215550001,Ana,\"hi\n+5215550002,\"\"Luis,x\n+5215550003\",Eva,y\n", "refused at 6");
+        // The next quote begins a quoted cell that itself begins with a quote, or is blank.
+        three("+5215550001,Ana,\"hi\n+5215550002,\"\"\"Lu\"\" is\",x\n", "refused at 6");
+        three("+5215550001,Ana,\"hi\n+5215550002,\"\",x\n+5215550003,Eva,\"y\"\n", "refused at 6");
+        // Among many rows, some are damaged.
+        let many = other.repeat(20).replacen("Ann", "Ann,", 2);
+        three(&format!("+5215550001,Ana,\"hi\n{many}+5215550002,Luis,5\"\n"), "refused at 6");
+        // Two columns, and one.
+        let two = |text: &str, expected: &str| check("phone,name\n", "+5215550009000,Ann\n", text, expected);
+        two("+5215550001,\"Ana\n+5215550002,Luis\"\n", "6! 8 9");
+        two("+5215550001,\"Ana\n+5215550002,Luis\n+5215550003,Eva\"\n", "refused at 6");
+        check("mail\n", "ann@x.com\n", "\"ana@x.com\nluis@x.com\"\n", "6! 8 9");
+        check("mail\n", "ann@x.com\n", "\"ana@x.com\nluis@x.com\neva@x.com\"\n", "refused at 6");
+        // A file that leaves out blank cells at the end completes none of these.
+        let short = |text: &str, expected: &str| check("mail,name,note\n", "ann@x.com,Ann\n", text, expected);
+        short("ana@x.com,\"Ana\nluis@x.com,Luis\"\n", "6! 8! 9");
+        // Cells with lines of their own are read.
+        three("+5215550001,Ana,\"Calle 5\nCol. Centro, 06000, CDMX\nM\u{e9}xico\"\n", "6 9 10");
+        three("+5215550001,Ana,\"Calle 5, 2, B\nPuebla, PUE, 72000\"\n", "6 8 9");
+        three("+5215550001,\"Ana, Bo\nand Cy\",x\n", "6 8 9");
+        three("+5215550001,\"Ana,Bo\nCy,Di\nEva,Flo\",x\n", "6 9 10");
+        three("+5215550001,Ana,\"call\n+52 155 5000 2, or at work\"\n", "6 8 9");
+        three("+5215550001,Ana,\"1. one\n2. two, then three\n\n\"\n", "6 10 11");
+        two("+5215550001,\"Calle 5\nPuebla,PUE\"\n", "6 8 9");
+        two("+5215550001,\"Calle 5\n72000, Puebla\"\n", "6 8 9");
+        check("zip,address\n", "72000,x\n", "72001,\"Calle 5\n72001, Puebla\"\n", "6 8 9");
+        check("note,phone\n", "x,+5215550009000\n", "\"one, two\nthree\",+5215550001\n", "6 8 9");
+    }
+
+    #[test]
+    fn a_rejected_row_is_listed_with_all_its_text() {
+        let check = |text: &str, expected: &[&str]| {
+            let mut source = source(text.as_bytes()).unwrap();
+            let row = source.find(|row| matches!(row, Ok(Row::Rejected(_)))).unwrap().unwrap();
+            let Some(Cells::Texts(texts)) = source.remains() else { panic!("{row:?}") };
+            assert_eq!(texts.iter().collect::<Vec<_>>(), expected, "{text:?}");
+        };
+        let others = "+5215550009000,Ann,x\n".repeat(4);
+        let header = format!("phone,name,note\n{others}");
+        check(
+            &format!("{header}+5215550001,\"Ana,hi\n+5215550002,Luis\",x\n"),
+            &["+5215550001", "Ana,hi\n+5215550002,Luis,x"],
+        );
+        check("a;b;c\n1;\"2\"x;3\n", &["1", "2x;3"]);
+        check("a,b,c\n1,\"2\"x,\n", &["1", "2x"]);
+    }
+
+    #[test]
+    fn a_cell_without_quotes_that_ends_with_one_lost_its_first() {
+        let check = |text: &str, expected: &[&str]| assert_eq!(rows(text.as_bytes()), expected, "{text:?}");
+        let stray = "expected quotes around a cell that ends with a quote, found none: is the opening quote missing?";
+        let all = "\"a\",\"b\"\n\"1\",\"2\"\n";
+        check(&format!("{all}3\",\"4\"\n\"5\",\"6\"\n"), &["2 1|2", &format!("3 [] {stray}"), "4 5|6"]);
+        check(&format!("{all}\"3\",4\"\n\"5\",6\""), &["2 1|2", &format!("3 [] {stray}"), &format!("4 [] {stray}")]);
+        check(
+            &format!("{all}\"3\",4\" \n\"5\",say \"6\" or 7\n"),
+            &["2 1|2", &format!("3 [] {stray}"), "4 5|say \"6\" or 7"],
+        );
+        check(&format!("{all}\"3\",say \"\"4\"\"\"\n"), &["2 1|2", &format!("3 [] {stray}")]);
+        // Inches, in files that quote no cell or only those that need it.
+        check("a,b\n1,5'7\"\n2,6'1\"\n", &["2 1|5'7\"", "3 2|6'1\""]);
+        check("a,b\n1,5'7\"\n\"2, 3\",6'1\"\n", &["2 1|5'7\"", "3 2, 3|6'1\""]);
+        assert_eq!(
+            source(b"a\",\"b\"\n\"1\",\"2\"\n\"3\",\"4\"\n").unwrap_err(),
+            "in.csv:1: expected names of columns, found quotes that are out of place: is the file CSV?"
+        );
+    }
+
+    #[test]
     fn quotes_out_of_place_set_their_row_aside() {
         let check = |text: &str, expected: &[&str]| assert_eq!(rows(text.as_bytes()), expected, "{text:?}");
         let after =
@@ -474,7 +652,7 @@ mod tests {
         let space = "expected no space between a delimiter and a quote, found one";
         check("a,b\n1,\"Ann \"The Boss\" Lee\"\n3,4\n", &[&format!("2 [] {after}"), "3 3|4"]);
         check("a,b\n\"Ann\"x,2\n3,4\n", &[&format!("2 [] {after}"), "3 3|4"]);
-        check("a,b\n1,\"line\nhe said \"hi\" there\"\n3,4\n", &[&format!("2 [] {after}"), "4 3|4"]);
+        check("a,b\n1,\"line\nhe said \"hi\" there\"\n3,4\n", &[&format!("2 [] {after} (lines 2 to 3)"), "4 3|4"]);
         check("a,b\n1,5\" pipe\n\"3\" ,4 \"x\"\n", &["2 1|5\" pipe", "3 3 |4 \"x\""]);
         // Past what is looked at for the dialect.
         let rest = "1,2\n".repeat(20_000);
@@ -499,6 +677,15 @@ mod tests {
         check("a,b\n1,\"say \\\"hi, you\\\"\"\n2,\\N\n", &["a", "b"], &["2 1|say \"hi, you\"", "3 2|"]);
         check("a,b\n1,\"5\\\"\"\n2,\"x\ny\"\n3,z\n", &["a", "b"], &["2 1|5\"", "3 2|x\ny", "5 3|z"]);
         check("'a','b'\n'1','O''Brien, \"Bo\"'\n", &["a", "b"], &["2 1|O'Brien, \"Bo\""]);
+        // The header has none.
+        check("a,b\n'1','O''Brien, \"Bo\"'\n'2','x'\n", &["a", "b"], &["2 1|O'Brien, \"Bo\"", "3 2|x"]);
+        check("a,b\n1,'x, y'\n2,'z'\n", &["a", "b"], &["2 1|x, y", "3 2|z"]);
+        check("a,b\n1,'t Hooft\n2,D'Angelo'\n3,'s-H'\n", &["a", "b"], &["2 1|'t Hooft", "3 2|D'Angelo'", "4 3|'s-H'"]);
+        // Files that were appended to each other.
+        let mark = "\u{feff}";
+        check(&format!("\"a\", \"b\"\n\"1\", \"x, y\"\n{mark}\"2\", \"z\"\n"), &["a", "b"], &["2 1|x, y", "3 2|z"]);
+        check(&format!("'a','b'\n'1','x, y'\n{mark}'2','z, w'\n"), &["a", "b"], &["2 1|x, y", "3 2|z, w"]);
+        check(&format!("\"a,b\"\n\"1,x\"\n{mark}\"2,z\"\n"), &["a", "b"], &["2 1|x", "3 2|z"]);
         check("\"a,b\"\n\"1,\"\"x, y\"\"\"\n\"2,z\"\n", &["a", "b"], &["2 1|x, y", "3 2|z"]);
         assert_eq!(notices(b"\"a,b\"\n\"1,2\"\n"), ["each line is quoted as a whole; read without those quotes"]);
         // A backslash that ends a cell is text.
@@ -526,13 +713,73 @@ mod tests {
             &["3 1|2"],
             &["3 lines repeat the header and are skipped (the first is line 2)"],
         );
-        check("a,b\n1,a\nb,a\n", &["2 1|a", "3 b|a"], &[]);
+        check("a,b\n1,a\nb,c\n", &["2 1|a", "3 b|c"], &[]);
+    }
+
+    #[test]
+    fn another_header_below_the_first_ends_the_reading() {
+        let check = |text: &str, before: usize, expected: Option<u64>| {
+            let rows = rows(text.as_bytes());
+            let refused = "expected one header, found another one with other columns or in another order: the rows below it do \
+                           not fit the first";
+            let last = rows.last().unwrap();
+            match expected {
+                Some(line) => assert_eq!(*last, format!("in.csv:{line}: {refused}"), "{text:?}"),
+                None => assert!(!last.contains("header"), "{text:?}: {last}"),
+            }
+            assert_eq!(rows.len(), before + usize::from(expected.is_some()), "{text:?}");
+        };
+        let file = "phone,name,segment\n+5215550001,Ann,x\n";
+        check(&format!("{file}name,phone,segment\nBo,+5215550002,y\n"), 1, Some(3));
+        check(&format!("{file}\u{feff}name,phone,segment\nBo,+5215550002,y\n"), 1, Some(3));
+        check(&format!("{file}\u{feff}\"Segment\",\"Phone\",\"Name\"\n"), 1, Some(3));
+        check(&format!("{file}phone,city,name\n+5215550002,Leon,Bo\n"), 1, Some(3));
+        check(&format!("{file}phone,name,city,segment\n+5215550002,Bo,Leon,y\n"), 1, Some(3));
+        check(&format!("{file}\u{feff}phone,nota,x y\n+5215550002,Bo,z\n"), 1, Some(3));
+        check(&format!("{file}phone,name\n+5215550002,Bo\n"), 1, Some(3));
+        check(&format!("{file}+5215550002,name,segment\n"), 2, None);
+        check(&format!("{file},Name,y\n"), 2, None);
+        check(&format!("{file}\u{feff}+5215550002,Bo,y\n"), 2, None);
+        check(&format!("{file}phone,name,segment\n+5215550002,Bo,y\n"), 2, None);
+        // Columns whose cells tell nothing.
+        check("a,b,c\n1,2,3\nb,a,c\n", 1, Some(3));
+        check("a,b,c\n1,2,3\nb,x,y\n", 2, None);
+    }
+
+    #[test]
+    fn a_total_below_the_last_row_is_no_contact() {
+        let check = |text: &str, is_total: bool| {
+            let file = "name,phone,amount\nAnn,+5215550001,5\nBo,+5215550002,7\n";
+            let rows = rows(format!("{file}{text}").as_bytes());
+            let found = rows.last().unwrap().ends_with("[] expected a contact, found a total below the last row");
+            assert_eq!((rows.len(), found), (3, is_total), "{text:?}: {rows:?}");
+        };
+        check("Total,,12\n", true);
+        check("TOTAL: 2,,\n", true);
+        check("Totales,,\"12,00\"\n", true);
+        check("Total,2,$12.00", true);
+        check("Total general,,\n\n", true);
+        check(",,Total: 12\n", true);
+        check("Suma,,12\n", true);
+        check("2 registros,,\n", true);
+        check("(2 rows affected),,\n", true);
+        // People, and what is not the last row.
+        check("Total,+5215550003,\n", false);
+        check("Total,5550003,12\n", false);
+        check("Total Recall,,\n", false);
+        check("Total,,gold\n", false);
+        check("Tot,,3\n", false);
+        let rows = rows(b"name,phone\nTotal,3\nAnn,+5215550001\n");
+        assert_eq!(rows, ["2 Total|3", "3 Ann|+5215550001"]);
+        let one = |text: &str| self::rows(format!("phone\n+5215550001\n{text}\n").as_bytes()).pop().unwrap();
+        assert!(one("Total: 1").contains("found a total"));
+        assert_eq!(one("+5215550002"), "3 +5215550002");
     }
 
     #[test]
     fn rows_that_lack_only_their_last_cells_are_completed() {
+        let header = "name,mail,phone,city,plan\n";
         let check = |text: &str, expected: &[&str], completed: usize| {
-            let header = "name,mail,phone,city,plan\n";
             let text = format!("{header}{text}");
             assert_eq!(rows(text.as_bytes()), expected, "{text:?}");
             let mut source = source(text.as_bytes()).unwrap();
@@ -541,15 +788,20 @@ mod tests {
             assert_eq!(noticed, completed as u64, "{text:?}");
         };
         let short = |line: u64, cells: usize, why: &str| format!("{line} [] expected 5 cells, found {cells}{why}");
-        check("Ann,a@x,123456,Lima,pro\nBo,b@x\n", &["2 Ann|a@x|123456|Lima|pro", "3 Bo|b@x|||"], 1);
+        check("Ann,a@x,123456,Lima,pro\nBo,b@x\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 2, "")], 0);
+        check(
+            "Ann,a@x,123456,Lima,pro\nBo,b@x\nCy,c@x,123457\n",
+            &["2 Ann|a@x|123456|Lima|pro", "3 Bo|b@x|||", "4 Cy|c@x|123457||"],
+            2,
+        );
         check("Ann,a@x\nBo,b@x,123456\nCy,,123457\n", &["2 Ann|a@x|||", "3 Bo|b@x|123456||", "4 Cy||123457||"], 3);
         // Three and three are five and a line break, but their addresses stand in one column.
         check("Ann,a@x,123456\nBo,b@x,123457\n", &["2 Ann|a@x|123456||", "3 Bo|b@x|123457||"], 2);
         // Split in two, and in three; blank lines do not count.
         check(
-            "Ann\nLee,a@x,123456,Lima,pro\nBo,b@x,123457\n",
-            &[&short(2, 1, ""), "3 Lee|a@x|123456|Lima|pro", "4 Bo|b@x|123457||"],
-            1,
+            "Ann\nLee,a@x,123456,Lima,pro\nBo,b@x,123457\nCy,c@x\n",
+            &[&short(2, 1, ""), "3 Lee|a@x|123456|Lima|pro", "4 Bo|b@x|123457||", "5 Cy|c@x|||"],
+            2,
         );
         check("Ann,a@x,123456,Li\nma,pro\n", &[&short(2, 4, SPLIT), &short(3, 2, SPLIT)], 0);
         check("Ann,a@x,12\n3456,Lima,pro\n", &[&short(2, 3, SPLIT), &short(3, 3, SPLIT)], 0);
@@ -562,13 +814,23 @@ mod tests {
         check("Ann,a@x,123456,Lima,pro\nplus\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 1, "")], 0);
         // Cut off.
         check("Ann,a@x,123456,Lima,pro\nBo,b@x,1234", &["2 Ann|a@x|123456|Lima|pro", &short(3, 3, CUT)], 0);
+        check("Ann,a@x\nBo,b@x\nCy,c@x,1234", &["2 Ann|a@x|||", "3 Bo|b@x|||", &short(4, 3, CUT)], 2);
         check("Ann,a@x,123456,Lima,pro\nBo,b@x,1,Lima,p", &["2 Ann|a@x|123456|Lima|pro", "3 Bo|b@x|1|Lima|p"], 0);
         // A cell is missing before the last ones.
-        check("Ann,a@x,123456,Lima,pro\nb@x,123457,Lima\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 3, "")], 0);
-        check("Ann,a@x,123456,Lima,pro\nBo,123457,Lima,pro\n", &["2 Ann|a@x|123456|Lima|pro", &short(3, 4, "")], 0);
+        let (two, read) = ("Ann,a@x\nBo,b@x\nCy,,1,Lima,pro\n", ["2 Ann|a@x|||", "3 Bo|b@x|||", "4 Cy||1|Lima|pro"]);
+        check(&format!("{two}c@x,123457,Lima\n"), &[&read[..], &[&*short(5, 3, "")]].concat(), 2);
+        check(&format!("{two}Cy,123457,Lima,pro\n"), &[&read[..], &[&*short(5, 4, "")]].concat(), 2);
         // A file that writes blank cells at the end leaves none out.
-        check("Ann,a@x,123456,Lima,\nBo,b@x\n", &["2 Ann|a@x|123456|Lima|", &short(3, 2, "")], 0);
-        check("Ann,a@x,123456,,\nBo,b@x,\n", &["2 Ann|a@x|123456||", &short(3, 3, "")], 0);
+        check(
+            "Ann,a@x,123456,Lima,\nBo,b@x\nCy,c@x\n",
+            &["2 Ann|a@x|123456|Lima|", &short(3, 2, ""), &short(4, 2, "")],
+            0,
+        );
+        check("Ann,a@x,123456,,\nBo,b@x,\nCy,c@x\n", &["2 Ann|a@x|123456||", &short(3, 3, ""), &short(4, 2, "")], 0);
+        // Also when such a row comes late.
+        let early = "Ann,a@x,123456,Lima\n".repeat(300);
+        let rows = rows(format!("{header}{early}Bo,b@x,123457,Lima,\nCy,c@x\n").as_bytes());
+        assert_eq!(rows[299..], ["301 Ann|a@x|123456|Lima|", "302 Bo|b@x|123457|Lima|", &short(303, 2, "")]);
         // After a row whose quotes are out of place.
         let after =
             "expected a delimiter after the closing quote of a cell, found text: quotes inside a cell must be doubled";
@@ -581,16 +843,51 @@ mod tests {
 
     #[test]
     fn a_list_of_rejected_rows_is_known_by_its_first_or_last_columns() {
-        let told = SourceOptions { no_header: true, ..Format::Csv.into() };
+        let given = SourceOptions { no_header: true, ..Format::Csv.into() };
         let check = |text: &str, expected: &[&str]| {
             let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-            let source = Source::from_reader("in.csv", reader, told.clone()).unwrap();
+            let source = Source::from_reader("in.csv", reader, given.clone()).unwrap();
             let header: Vec<&str> = source.header().unwrap().iter().map(|column| &**column).collect();
             assert_eq!(header, expected, "{text:?}");
         };
         check("_line,_reason,column 1\n2,why,x\n", &["_line", "_reason", "column 1"]);
         check("column 1,_line,_reason\nx,2,why\n", &["column 1", "_line", "_reason"]);
         check("_line,column 1,_reason\n", &["column 1", "column 2", "column 3"]);
+    }
+
+    #[test]
+    fn a_list_of_rejected_rows_has_no_lines_before_its_header() {
+        let check = |text: &str, header: &str, expected: &[&str]| {
+            let given = SourceOptions { skip_lines: 2, ..Format::Csv.into() };
+            let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+            let source = Source::from_reader("in.csv", reader, given).unwrap();
+            assert_eq!(source.header().unwrap().join("|"), header, "{text:?}");
+            assert_eq!(source.map(show).collect::<Vec<_>>(), expected, "{text:?}");
+        };
+        check("_line,_reason,a\n4,why,1\n5,why,2\n", "_line|_reason|a", &["2 4|why|1", "3 5|why|2"]);
+        check("\"_line\";\"_reason\";\"a\"\n4;why;1\n", "_line|_reason|a", &["2 4|why|1"]);
+        check("\u{feff}_line\t_reason\ta\n4\twhy\t1\n", "_line|_reason|a", &["2 4|why|1"]);
+        // As earlier versions wrote it.
+        check("\n\n_line,_reason,a\n4,why,1\n", "_line|_reason|a", &["4 4|why|1"]);
+        check("title\n\na,b\n1,2\n", "a|b", &["4 1|2"]);
+    }
+
+    #[test]
+    fn a_row_of_a_list_with_too_many_cells_is_rejected_again() {
+        let check = |text: &str, rejected: usize| {
+            let rows = rows(text.as_bytes());
+            let reason = "[] expected 5 cells, found text in a column without a name";
+            assert_eq!(rows.iter().filter(|row| row.ends_with(reason)).count(), rejected, "{rows:?}");
+        };
+        // As a spreadsheet writes it: each row as long as the longest.
+        let reason = "\"expected 3 cells, found 4\"";
+        check(&format!("_line,_reason,phone,name,city,\n6,{reason},+1,Jo,Y,Z\n7,why,+2,Bo,X,\n"), 1);
+        check(&format!("_line,_reason,phone,name,city,\n6,{reason},+1,Jo,Y Z,\n"), 0);
+        check(&format!("phone,name,city,,_line,_reason\n+1,Jo,Y,Z,6,{reason}\n+2,Bo,X,,7,why\n"), 1);
+        let mut source = source(format!("_line,_reason,phone,name,city,\n6,{reason},+1,Jo,Y,Z\n").as_bytes()).unwrap();
+        source.next();
+        let Some(Cells::Texts(texts)) = source.remains() else { panic!("no remains") };
+        assert_eq!(texts.iter().skip(2).collect::<Vec<_>>(), ["+1", "Jo", "Y", "Z"]);
     }
 
     #[test]

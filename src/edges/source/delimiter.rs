@@ -1,4 +1,4 @@
-//! What parts the cells of a CSV file, told by its first rows.
+//! The field delimiter of a CSV file, by its first rows.
 //!
 //! Each delimiter is tried with quotes in mind. It must part the header; then the one wins whose rows most often have as
 //! many cells as the header. Of equals another one wins over the comma, which also stands in numbers, names and sentences:

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::encoding::Found;
 use super::notice::{Notice, Notices};
+use super::object::Keys;
 use super::{Charset, Delimiter, Format, Packing};
 use crate::core::shape::Shape;
 
@@ -23,6 +24,7 @@ pub struct Detected {
     pub(super) rows_path: Vec<String>,
     pub(super) likely_header: Option<u64>,
     pub(super) notices: Notices,
+    pub(super) keys: Keys,
 }
 
 /// The sheet that is read.
@@ -40,6 +42,11 @@ impl Detected {
     /// What the input holds.
     pub const fn format(&self) -> Format {
         self.format
+    }
+
+    /// The keys of the objects that were read so far, in the order in which they came; none of an input with a header.
+    pub fn keys(&self) -> Vec<Arc<str>> {
+        self.keys.all()
     }
 
     /// What it was packed in.

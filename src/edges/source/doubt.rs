@@ -52,8 +52,8 @@ impl Doubt {
     pub(super) fn of(sample: &[u8], is_western: bool) -> Option<Self> {
         let western = standard(WINDOWS_1252);
         let (mut odd, mut all) = (0_u32, 0_u32);
-        for (before, sign, after) in neighbours(sample, &western) {
-            odd += u32::from(is_odd(before, sign, after));
+        for (before, character, after) in neighbours(sample, &western) {
+            odd += u32::from(is_odd(before, character, after));
             all += u32::from(before.is_alphabetic() || after.is_alphabetic());
         }
         if odd == 0 || odd.saturating_mul(ODD_OF) < all {
@@ -78,12 +78,12 @@ impl Doubt {
         }
         let mut before = ' ';
         let mut signs = text.chars().peekable();
-        while let Some(sign) = signs.next() {
+        while let Some(character) = signs.next() {
             let after = signs.peek().copied().unwrap_or(' ');
-            if !sign.is_ascii() && is_odd(before, sign, after) {
+            if !character.is_ascii() && is_odd(before, character, after) {
                 return true;
             }
-            before = sign;
+            before = character;
         }
         false
     }
@@ -92,14 +92,14 @@ impl Doubt {
 impl Fit {
     fn of(sample: &[u8], signs: &Signs) -> Self {
         let mut fit = Self::default();
-        for (before, sign, after) in neighbours(sample, signs) {
+        for (before, character, after) in neighbours(sample, signs) {
             if !before.is_alphabetic() && !after.is_alphabetic() {
                 continue;
             }
-            let weight = if FREQUENT.contains(sign) { 2 } else { u32::from(OTHERS.contains(sign)) };
-            let is_torn =
-                (before.is_lowercase() && sign.is_uppercase()) || (sign.is_lowercase() && after.is_uppercase());
-            let is_hard = matches!(sign, 'ç' | 'Ç') && !BEFORE_SOFT.contains(after);
+            let weight = if FREQUENT.contains(character) { 2 } else { u32::from(OTHERS.contains(character)) };
+            let is_torn = (before.is_lowercase() && character.is_uppercase())
+                || (character.is_lowercase() && after.is_uppercase());
+            let is_hard = matches!(character, 'ç' | 'Ç') && !BEFORE_SOFT.contains(after);
             if weight > 0 && !is_torn && !is_hard {
                 fit.weight += weight;
                 fit.fitting += 1;
@@ -112,17 +112,17 @@ impl Fit {
 }
 
 /// Whether a character of Windows-1252 stands where it belongs in no text.
-fn is_odd(before: char, sign: char, after: char) -> bool {
+fn is_odd(before: char, character: char, after: char) -> bool {
     let (follows, precedes) = (before.is_alphabetic(), after.is_alphabetic());
-    let is_vowel = |sign: char| "aeiouAEIOU".contains(sign);
-    match sign {
+    let is_vowel = |character: char| "aeiouAEIOU".contains(character);
+    match character {
         '\u{80}'..='\u{9f}' => follows || precedes,
         // `Mu–oz`: between other letters it joins two words.
         '–' => is_vowel(before) && is_vowel(after) && before.is_lowercase() == after.is_lowercase(),
         // `JosŽ` and `MŸller`.
-        _ if sign.is_uppercase() => before.is_lowercase() || (follows && after.is_lowercase()),
-        _ if ODD_AFTER.contains(sign) => follows,
-        _ => follows && precedes && ODD_INSIDE.contains(sign) && !(before.is_lowercase() && after.is_uppercase()),
+        _ if character.is_uppercase() => before.is_lowercase() || (follows && after.is_lowercase()),
+        _ if ODD_AFTER.contains(character) => follows,
+        _ => follows && precedes && ODD_INSIDE.contains(character) && !(before.is_lowercase() && after.is_uppercase()),
     }
 }
 
@@ -162,10 +162,10 @@ fn each_byte(decode: impl Fn(u8) -> Option<char>) -> Signs {
 pub(super) fn is_double_encoded(text: &str) -> bool {
     let mut rest = text;
     let mut before = ' ';
-    while let Some(start) = rest.find(|sign: char| !sign.is_ascii()) {
+    while let Some(start) = rest.find(|character: char| !character.is_ascii()) {
         before = rest[..start].chars().next_back().unwrap_or(before);
         rest = &rest[start..];
-        let end = rest.find(|sign: char| sign.is_ascii()).unwrap_or(rest.len());
+        let end = rest.find(|character: char| character.is_ascii()).unwrap_or(rest.len());
         let (run, following) = rest.split_at(end);
         if is_encoded_again(run, before, following.chars().next().unwrap_or(' ')) {
             return true;
@@ -194,17 +194,17 @@ fn is_encoded_again(run: &str, before: char, after: char) -> bool {
     let (first, second, third) = (pair.next(), pair.next(), pair.next());
     // The end of a word in capitals, and what closes it: `“IRMÃ”`, or a blank that breaks no line.
     let is_closed = first.is_some_and(char::is_uppercase)
-        && second.is_some_and(|sign| CLOSING.contains(sign))
+        && second.is_some_and(|character| CLOSING.contains(character))
         && third.is_none()
         && !before.is_lowercase()
         && (!after.is_alphabetic() || second == Some('\u{a0}'));
     !is_closed && text.chars().all(is_usual)
 }
 
-// What double encoding is told by: the accented letters of Latin, Greek and Cyrillic, punctuation, CJK, and emoji.
-fn is_usual(sign: char) -> bool {
+// What double encoding is recognised by: the accented letters of Latin, Greek and Cyrillic, punctuation, CJK, and emoji.
+fn is_usual(character: char) -> bool {
     matches!(
-        sign,
+        character,
         '\u{80}'..='\u{17f}'
             | '\u{386}'..='\u{3ce}'
             | '\u{401}'..='\u{45f}'
@@ -219,13 +219,13 @@ fn is_usual(sign: char) -> bool {
     )
 }
 
-// Windows-1252, in which the five bytes without a sign stand for control characters.
-fn byte_of(sign: char) -> Option<u8> {
-    if let '\u{80}'..='\u{ff}' = sign {
-        return u8::try_from(u32::from(sign)).ok();
+// Windows-1252, in which the five bytes without a character stand for control characters.
+fn byte_of(character: char) -> Option<u8> {
+    if let '\u{80}'..='\u{ff}' = character {
+        return u8::try_from(u32::from(character)).ok();
     }
     let mut text = [0; 4];
-    let (bytes, _, has_unknown) = WINDOWS_1252.encode(sign.encode_utf8(&mut text));
+    let (bytes, _, has_unknown) = WINDOWS_1252.encode(character.encode_utf8(&mut text));
     if has_unknown { None } else { bytes.first().copied() }
 }
 
@@ -237,7 +237,11 @@ mod tests {
         if let Some(page) = CodePage::named(encoding) {
             return text
                 .chars()
-                .map(|sign| if sign.is_ascii() { sign as u8 } else { page.encode(sign).expect(encoding) })
+                .map(
+                    |character| {
+                        if character.is_ascii() { character as u8 } else { page.encode(character).expect(encoding) }
+                    },
+                )
                 .collect();
         }
         let encoding = Encoding::for_label(encoding.as_bytes()).unwrap();

@@ -144,13 +144,13 @@ impl Text {
     pub(super) fn new(mut raw: Bytes, wanted: &Wanted, found: Found) -> Self {
         let mark = Charset::of_mark(raw.look(4).bytes);
         let (charset, state) = match (wanted, mark) {
-            (Wanted::Told(told), Some((charset, mark)))
-                if *told == charset || (told.is_utf16() && charset.is_utf16()) =>
+            (Wanted::Told(given), Some((charset, mark)))
+                if *given == charset || (given.is_utf16() && charset.is_utf16()) =>
             {
                 raw.consume(mark);
                 (Some(charset), State::of(charset))
             }
-            (Wanted::Told(told), _) => (Some(*told), State::of(*told)),
+            (Wanted::Told(given), _) => (Some(*given), State::of(*given)),
             (Wanted::Guessed | Wanted::Utf8, Some((charset, mark))) => {
                 raw.consume(mark);
                 (Some(charset), State::of(charset))
@@ -195,8 +195,8 @@ impl State {
         let decoder = match charset.0 {
             Kind::Standard(encoding) => AnyDecoder::Standard(encoding.new_decoder_without_bom_handling()),
             Kind::Dos(page) => {
-                let sign = |at| page.decode(u8::try_from(at + 128).expect("an array of 128 goes up to 255"));
-                AnyDecoder::Dos(Box::new(std::array::from_fn(sign)))
+                let character = |at| page.decode(u8::try_from(at + 128).expect("an array of 128 goes up to 255"));
+                AnyDecoder::Dos(Box::new(std::array::from_fn(character)))
             }
         };
         Self::Decoded(Box::new(Decoding { decoder, out: Vec::new(), at: 0, ended: false }))
@@ -260,7 +260,7 @@ fn decode_each(bytes: &[u8], signs: &[Option<char>; 128], out: &mut Vec<u8>) {
         match byte.checked_sub(128).map(|at| signs[usize::from(at)]) {
             None => out.push(byte),
             Some(None) => out.push(UNDECODED),
-            Some(Some(sign)) => out.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes()),
+            Some(Some(character)) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
 }
@@ -273,7 +273,7 @@ fn ascii_prefix(bytes: &[u8]) -> usize {
 fn told_by(sample: &[u8], whole: bool) -> Charset {
     let (mut sound, mut foreign) = (0, 0);
     for chunk in sample.utf8_chunks() {
-        sound += chunk.valid().chars().filter(|sign| !sign.is_ascii()).count();
+        sound += chunk.valid().chars().filter(|character| !character.is_ascii()).count();
         foreign += usize::from(!chunk.invalid().is_empty());
     }
     // A sample may end inside a character.

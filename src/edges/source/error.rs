@@ -82,10 +82,10 @@ pub enum SourceFault {
         /// The most that it may come to.
         mib: u64,
     },
-    /// The sheet that was told is not there.
+    /// The requested sheet does not exist.
     #[error("expected a sheet called `{sheet}`, found {sheets}")]
     NoSheet {
-        /// The name or the number that was told.
+        /// The name or the number that was requested.
         sheet: String,
         /// The sheets that are there.
         sheets: String,
@@ -130,7 +130,7 @@ pub enum SourceFault {
         /// What stands there.
         found: String,
     },
-    /// Where the rows of JSON are cannot be told, or not all of them could be.
+    /// Where the rows of JSON are is unclear, or not all of them could be.
     #[error("{fault}")]
     Rows {
         /// The line of the object.
@@ -176,6 +176,14 @@ pub enum SourceFault {
     #[error("a quoted cell begins in the row on this line, and its closing quote is missing")]
     Unclosed {
         /// The line on which it opens; of a cell that holds rows, the line on which its row begins.
+        line: u64,
+    },
+    /// A row names columns, as the header does, but others or in another order.
+    #[error(
+        "expected one header, found another one with other columns or in another order: the rows below it do not fit the first"
+    )]
+    SecondHeader {
+        /// The line of the second header.
         line: u64,
     },
     /// The input ends inside a row.
@@ -228,6 +236,18 @@ pub enum RowsFault {
     Keyed {
         /// The keys that lead to the object, joined by dots; empty for the object itself.
         key: String,
+    },
+    /// The rows are in arrays inside the elements of another array.
+    #[error("expected one array of objects, found contacts in arrays inside another array: {}", Quoted(arrays))]
+    Nested {
+        /// The keys that lead to them, joined by dots; `[]` follows the key of an array.
+        arrays: Vec<String>,
+    },
+    /// The values are given by column and not by row.
+    #[error("expected an object for each contact, found a table by columns: {}", Quoted(columns))]
+    Columns {
+        /// The names of the columns.
+        columns: Vec<String>,
     },
     /// An object that holds rows stands where a row should be.
     #[error("expected a row, found an object that holds rows under `{array}`")]
@@ -296,6 +316,7 @@ impl SourceFault {
             | Self::Encoding { line, .. }
             | Self::Binary { line }
             | Self::Unclosed { line }
+            | Self::SecondHeader { line }
             | Self::CutOff { line }
             | Self::Quotes { line }
             | Self::Endless { line } => Some(*line),

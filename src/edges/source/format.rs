@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// What an input holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Cells parted by commas or the like, the first row naming the columns (RFC 4180).
+    /// Cells separated by commas or the like, the first row naming the columns (RFC 4180).
     Csv,
     /// The same with tabs.
     Tsv,

@@ -1,8 +1,13 @@
 //! What people and programs put before a cell so that a spreadsheet takes it for text, and takes no part in its meaning.
 
+use memchr::{memchr, memchr3};
+
+/// The first bytes of typographic quotes.
+const TYPOGRAPHIC: &[u8] = "\u{201c}".as_bytes();
+
 /// Whether a row can have a cell with such a guard. Most have none, and are not looked at cell by cell.
 pub(super) fn may_be_in(row: &[u8]) -> bool {
-    row.contains(&b'\'') || row.contains(&b'=')
+    memchr3(b'\'', b'=', b'"', row).is_some() || memchr(TYPOGRAPHIC[0], row).is_some()
 }
 
 /// The text behind the guard, if there is one: `="02138"` and `'+525550001`. An apostrophe is one only before what a
@@ -14,10 +19,21 @@ pub(super) fn taken_off(cell: &str) -> &str {
     {
         return literal(formula).unwrap_or(formula);
     }
-    literal(text).unwrap_or(cell)
+    literal(text).or_else(|| unquoted(text)).unwrap_or(cell)
 }
 
-/// The text of a formula that is nothing but a text, without its equals sign: `"02138"`.
+// The phone number or e-mail address between quotes that a program has written as a part of the cell. Those around a name
+// may belong to it.
+fn unquoted(text: &str) -> Option<&str> {
+    let pairs = [('"', '"'), ('\u{201c}', '\u{201d}')];
+    let inner = pairs.iter().find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close))?.trim();
+    let digits = inner.bytes().filter(u8::is_ascii_digit).count();
+    let is_number = digits >= 5 && inner.chars().all(|part| part.is_ascii_digit() || " +-.()/".contains(part));
+    let is_mail = inner.contains('@') && !inner.contains(|part: char| part.is_whitespace() || part == '"');
+    (is_number || is_mail).then_some(inner)
+}
+
+/// The text of a formula that is nothing but a text, without its equals character: `"02138"`.
 pub(super) fn text_of_formula(formula: &str) -> Option<&str> {
     formula.trim().strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains('"'))
 }
@@ -33,7 +49,7 @@ fn is_guarded(text: &str) -> bool {
     }
     match text.chars().next() {
         Some('+' | '-' | '=' | '@') => true,
-        Some('0'..='9') => text.chars().all(|sign| sign.is_ascii_digit() || " +-.,()/:".contains(sign)),
+        Some('0'..='9') => text.chars().all(|character| character.is_ascii_digit() || " +-.,()/:".contains(character)),
         Some(_) | None => false,
     }
 }
@@ -61,7 +77,15 @@ mod tests {
         check("'=1+1", "=1+1");
         check("'=\"02138\"", "02138");
         check("'@ann", "@ann");
+        check("\"+525550009001\"", "+525550009001");
+        check(" \"55 1234-5678\" ", "55 1234-5678");
+        check("\"ann@example.com\"", "ann@example.com");
+        check("\u{201c}+525550009001\u{201d}", "+525550009001");
         // What belongs to the cell.
+        check("\"Ana\"", "\"Ana\"");
+        check("\"5\"", "\"5\"");
+        check("\u{201c}Ana\u{201d}", "\u{201c}Ana\u{201d}");
+        check("\"a@b c\"", "\"a@b c\"");
         check("'s-Hertogenbosch", "'s-Hertogenbosch");
         check("'t Hart", "'t Hart");
         check("'90s", "'90s");

@@ -1,7 +1,7 @@
 //! Rows of a JSON text: objects in an array, objects that follow each other, or objects in an array under a key, as in the
 //! pages of an API's answers (`nesting` tells which).
 //!
-//! The text is parted into its elements as it comes, and each is parsed by itself, so that memory is bounded by a row and
+//! The text is split into its elements as it comes, and each is parsed by itself, so that memory is bounded by a row and
 //! not by an array. A row that is JSON and no contact is rejected; a fault of JSON ends the reading, because where the
 //! next row begins cannot be known.
 
@@ -12,8 +12,10 @@ use serde::de::IgnoredAny;
 
 use super::lines::Lines;
 use super::nesting::Beside;
-use super::object::Object;
-use super::{Bytes, MARK, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, sniff, too_long};
+use super::notice::Notices;
+use super::object::{Keys, Object};
+use super::pages::Pages;
+use super::{BOM, Bytes, MAX_ROW, Row, RowsFault, SourceFault, nesting, raw_row, sniff, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
@@ -33,6 +35,8 @@ pub(super) struct Rows {
     before: nesting::Rows,
     // Values beside the rows: how far down the path, their keys and digests.
     beside: Vec<(usize, String, u64)>,
+    pages: Pages,
+    notices: Notices,
     // The element that is looked at.
     text: Vec<u8>,
     row: u64,
@@ -104,16 +108,18 @@ struct Part {
 }
 
 impl Rows {
-    pub(super) fn new(bytes: Bytes, path: Vec<String>) -> Self {
+    pub(super) fn new(bytes: Bytes, path: Vec<String>, keys: Keys, notices: Notices) -> Self {
         Self {
             bytes,
             place: Place::default(),
             path,
             begun: Begun::Nothing,
             open: Vec::new(),
-            object: Object::default(),
+            object: Object::adding_to(keys),
             before: nesting::Rows::default(),
             beside: Vec::new(),
+            pages: Pages::default(),
+            notices,
             text: Vec::new(),
             row: 0,
         }
@@ -128,7 +134,10 @@ impl Rows {
         loop {
             let next = self.skip_blanks()?;
             let row = match self.open.last().copied() {
-                None if next.is_none() && self.begun != Begun::Nothing => return Ok(None),
+                None if next.is_none() && self.begun != Begun::Nothing => {
+                    self.pages.report(self.row, self.place.lines.number(), &self.notices);
+                    return Ok(None);
+                }
                 None => self.top(next)?,
                 Some(Open::Array { is_first, of }) => self.in_array(next, is_first, of)?,
                 Some(Open::Object(around)) => self.in_object(next, around)?,
@@ -140,9 +149,9 @@ impl Rows {
     }
 
     fn top(&mut self, next: Option<u8>) -> Result<Option<Row>, SourceFault> {
-        if next == MARK.first().copied() && self.bytes.look(MARK.len()).bytes.starts_with(MARK) {
+        if next == BOM.first().copied() && self.bytes.look(BOM.len()).bytes.starts_with(BOM) {
             // That of a further file.
-            for _ in MARK {
+            for _ in BOM {
                 self.take()?;
             }
             return Ok(None);
@@ -209,6 +218,9 @@ impl Rows {
 
     fn enter_object(&mut self, depth: usize) -> Result<Option<Row>, SourceFault> {
         let line = self.place.lines.number();
+        if depth == 0 {
+            self.pages.begin();
+        }
         self.enter(Open::Object(Around { depth, line, is_first: true, is_found: false, is_unclear: false }))
     }
 
@@ -274,6 +286,7 @@ impl Rows {
             let fault = RowsFault::Missing { array: self.path.join(".") };
             return if self.text == b"null" { Ok(false) } else { Err(SourceFault::Rows { line, fault }) };
         }
+        self.pages.add(key, &self.text);
         let beside = nesting::check_beside(&self.path, depth, key, &self.text);
         Ok(match beside.map_err(|fault| SourceFault::Rows { line, fault })? {
             Beside::Description => false,

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, Read};
 
-use super::object::Object;
-use super::{Bytes, MARK, MAX_ROW, Row, SourceFault, nesting, raw_row, too_long};
+use super::object::{Keys, Object};
+use super::{BOM, Bytes, MAX_ROW, Row, SourceFault, nesting, raw_row, too_long};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
@@ -18,8 +18,9 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(bytes: Bytes) -> Self {
-        Self { bytes, text: Vec::new(), line: 0, row: 0, object: Object::default(), before: nesting::Rows::default() }
+    pub(super) fn new(bytes: Bytes, keys: Keys) -> Self {
+        let object = Object::adding_to(keys);
+        Self { bytes, text: Vec::new(), line: 0, row: 0, object, before: nesting::Rows::default() }
     }
 
     /// What could be read of the row that was just set aside.
@@ -33,7 +34,7 @@ impl Rows {
             let (line, row) = (self.line, self.row + 1);
             let Some(whole) = self.read().map_err(|cause| SourceFault::Read { line, cause })? else { return Ok(None) };
             // A mark in between is that of a further file.
-            let text = self.text.strip_prefix(MARK).unwrap_or(&self.text).trim_ascii_end();
+            let text = self.text.strip_prefix(BOM).unwrap_or(&self.text).trim_ascii_end();
             if whole && text.trim_ascii().is_empty() {
                 continue;
             }

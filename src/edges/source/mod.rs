@@ -1,6 +1,6 @@
 //! Reads contacts from a file or from standard input, row by row, into records.
 //!
-//! An input is taken apart in layers, each in a file of its own and each told by what is there: `open` (a file or a pipe) →
+//! An input is taken apart in layers, each in a file of its own and each recognised by its content: `open` (a file or a pipe) →
 //! `peel` (what it is packed in) → `encoding` (text into UTF-8) → `sniff` (which format) → `csv`, `jsonl` or `json` (rows).
 //! A spreadsheet leaves this way after `peel`, for `sheet`. What a person said of an input (`options`) goes before what is
 //! found, and what was found can be asked for (`detected`).
@@ -34,6 +34,7 @@ mod open;
 mod options;
 mod package;
 mod padding;
+mod pages;
 mod parts;
 mod peel;
 mod sheet;
@@ -51,6 +52,7 @@ use serde_json::Value as Json;
 use self::ahead::Ahead;
 use self::encoding::{Found, Text, Wanted};
 use self::notice::Notices;
+use self::object::Keys;
 use self::open::Opened;
 use self::padding::Unpadded;
 use self::peel::{Book, Content, peel};
@@ -71,7 +73,7 @@ pub use self::peel::Packing;
 pub const MAX_ROW: usize = 16 * 1024 * 1024;
 
 /// The byte order mark of UTF-8. Where JSON files were put together, it stands between them too.
-const MARK: &[u8] = b"\xEF\xBB\xBF";
+const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// One data row of the input. Blank lines are no rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,8 +114,8 @@ enum Rows {
 type Bytes = Ahead<Box<dyn Read + Send>>;
 
 impl Source {
-    /// Opens a file or standard input; where there is a header, reads it. What `options` does not say is told by what the
-    /// input holds, and where that leaves a choice by the file's name.
+    /// Opens a file or standard input; where there is a header, reads it. What `options` leaves open is found in the
+    /// input, and where that leaves a choice by the file's name.
     ///
     /// # Errors
     /// When the input cannot be opened or read, is nothing that is read, or has no usable header.
@@ -145,9 +147,9 @@ impl Source {
         name: String,
         opened: Opened,
         named: Option<Format>,
-        told: &SourceOptions,
+        given: &SourceOptions,
     ) -> Result<Self, SourceError> {
-        match layers(opened, named, told) {
+        match layers(opened, named, given) {
             Ok((rows, detected)) => Ok(Self { name, rows, detected, broken: false }),
             Err(fault) => Err(SourceError::new(&name, fault)),
         }
@@ -218,7 +220,7 @@ impl Source {
 }
 
 // From the outside in: what it is packed in, what its text is written in, what the text holds.
-fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result<(Rows, Detected), SourceFault> {
+fn layers(opened: Opened, named: Option<Format>, given: &SourceOptions) -> Result<(Rows, Detected), SourceFault> {
     let (packing, content) = peel(Ahead::new(opened))?;
     let mut raw = match content {
         Content::Bytes(raw) => raw,
@@ -227,19 +229,19 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 Book::Xlsx => Format::Xlsx,
                 Book::Ods => Format::Ods,
             };
-            check_meaning(told, format)?;
+            check_meaning(given, format)?;
             let notices = Notices::default();
-            let rows = sheet::Rows::new(book, file, told, &notices)?;
+            let rows = sheet::Rows::new(book, file, given, &notices)?;
             let passed_over = rows.passed_over().map(str::to_owned);
             let sheet = Some(SheetRead { name: rows.sheet().to_owned(), of: rows.sheets(), passed_over });
             let unnamed = rows.columns().unnamed().to_vec();
-            let header = !told.no_header;
+            let header = !given.no_header;
             let detected = Detected {
                 format,
                 packing,
                 charset: None,
                 mark: false,
-                skipped: told.skip_lines,
+                skipped: given.skip_lines,
                 delimiter: None,
                 sheet,
                 unnamed,
@@ -247,6 +249,7 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
                 rows_path: Vec::new(),
                 likely_header: rows.likely_header(),
                 notices,
+                keys: Keys::default(),
             };
             return Ok((Rows::Sheet(rows), detected));
         }
@@ -254,15 +257,16 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
     let mark = Charset::of_mark(raw.look(4).bytes).is_some_and(|(_, length)| length > 0);
     let notices = Notices::default();
     let found = Found::reporting_to(notices.clone());
-    let (format, mut text) = text_layer(raw, named, told, &found)?;
-    check_meaning(told, format)?;
+    let (format, mut text) = text_layer(raw, named, given, &found)?;
+    check_meaning(given, format)?;
     let rows_path = if format.has_header() { Vec::new() } else { nesting::rows_path(&mut text)? };
+    let keys = Keys::default();
     let detected = |format, delimiter, unnamed: &[usize], header| Detected {
         format,
         packing,
         charset: Some(found.clone()),
         mark,
-        skipped: told.skip_lines,
+        skipped: given.skip_lines,
         delimiter,
         sheet: None,
         unnamed: unnamed.to_vec(),
@@ -270,19 +274,21 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
         rows_path: rows_path.clone(),
         likely_header: None,
         notices: notices.clone(),
+        keys: keys.clone(),
     };
     match format {
         // Objects that hold rows are longer than a row may be.
         Format::Jsonl if rows_path.is_empty() => {
-            Ok((Rows::Jsonl(jsonl::Rows::new(text)), detected(format, None, &[], false)))
+            let detected = detected(format, None, &[], false);
+            Ok((Rows::Jsonl(jsonl::Rows::new(text, keys)), detected))
         }
         Format::Jsonl | Format::Json => {
             let detected = detected(format, None, &[], false);
-            Ok((Rows::Json(json::Rows::new(text, rows_path)), detected))
+            Ok((Rows::Json(json::Rows::new(text, rows_path, keys, notices.clone())), detected))
         }
         Format::Xlsx | Format::Ods => Err(SourceFault::NotAsTold { expected: format, found: Format::Csv }),
         Format::Csv | Format::Tsv => {
-            let rows = Box::new(csv::Rows::new(text, found.clone(), notices.clone(), told)?);
+            let rows = Box::new(csv::Rows::new(text, found.clone(), notices.clone(), given)?);
             let delimiter = rows.delimiter();
             let format = if delimiter == Delimiter::TAB { Format::Tsv } else { Format::Csv };
             let detected = detected(format, Some(delimiter), rows.columns().unnamed(), rows.has_header());
@@ -296,21 +302,21 @@ fn layers(opened: Opened, named: Option<Format>, told: &SourceOptions) -> Result
 fn text_layer(
     mut raw: Bytes,
     named: Option<Format>,
-    told: &SourceOptions,
+    given: &SourceOptions,
     found: &Found,
 ) -> Result<(Format, Bytes), SourceFault> {
     let decoded =
         |raw, wanted: &Wanted| -> Bytes { Ahead::new(Box::new(Unpadded::new(Text::new(raw, wanted, found.clone())))) };
-    let format = |start: &[u8]| told.format.map_or_else(|| sniff::format(start, named), Ok);
+    let format = |start: &[u8]| given.format.map_or_else(|| sniff::format(start, named), Ok);
     let marked = Charset::of_mark(raw.look(4).bytes);
-    if let Some(charset) = told.encoding.or(marked.map(|(charset, _)| charset)).filter(|charset| charset.is_utf16()) {
+    if let Some(charset) = given.encoding.or(marked.map(|(charset, _)| charset)).filter(|charset| charset.is_utf16()) {
         // Its letters are seen when it is decoded.
         let mut text = decoded(raw, &Wanted::Told(charset));
         return Ok((format(text.look(sniff::SAMPLE).bytes)?, text));
     }
     let mark = marked.map_or(0, |(_, length)| length);
     let format = format(&raw.look(sniff::SAMPLE).bytes[mark..])?;
-    let wanted = match told.encoding {
+    let wanted = match given.encoding {
         Some(charset) => Wanted::Told(charset),
         // JSON is in no other encoding (RFC 8259, 8.1).
         None if !format.has_header() => Wanted::Utf8,
@@ -320,17 +326,17 @@ fn text_layer(
 }
 
 // What was said of an input must have a meaning for what it holds: who said it was mistaken in one of the two.
-fn check_meaning(told: &SourceOptions, format: Format) -> Result<(), SourceFault> {
+fn check_meaning(given: &SourceOptions, format: Format) -> Result<(), SourceFault> {
     let is_sheet = matches!(format, Format::Xlsx | Format::Ods);
-    if let Some(expected) = told.format.filter(|told| *told != format) {
+    if let Some(expected) = given.format.filter(|given| *given != format) {
         return Err(SourceFault::NotAsTold { expected, found: format });
     }
     let said = [
-        ("--delimiter", told.delimiter.is_some(), "CSV", format.has_header() && !is_sheet),
-        ("--encoding", told.encoding.is_some(), "text", !is_sheet),
-        ("--skip-lines", told.skip_lines > 0, "CSV or a spreadsheet", format.has_header()),
-        ("--no-header", told.no_header, "CSV or a spreadsheet", format.has_header()),
-        ("--sheet", told.sheet.is_some(), "a spreadsheet", is_sheet),
+        ("--delimiter", given.delimiter.is_some(), "CSV", format.has_header() && !is_sheet),
+        ("--encoding", given.encoding.is_some(), "text", !is_sheet),
+        ("--skip-lines", given.skip_lines > 0, "CSV or a spreadsheet", format.has_header()),
+        ("--no-header", given.no_header, "CSV or a spreadsheet", format.has_header()),
+        ("--sheet", given.sheet.is_some(), "a spreadsheet", is_sheet),
     ];
     match said.into_iter().find(|(_, said, _, has_meaning)| *said && !has_meaning) {
         Some((option, _, wanted, _)) => Err(SourceFault::Meaningless { option, wanted, found: format }),

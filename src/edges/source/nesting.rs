@@ -24,6 +24,9 @@ const DEPTH: usize = 4;
 /// How many elements of an array are looked into.
 const ITEMS: usize = 3;
 
+/// How many elements of an array of values are more than a contact has.
+const COLUMN: usize = 1_000;
+
 /// Keys of arrays of people.
 const PEOPLE: &str = "\
     contacts contact contactlist people persons users customers clients leads subscribers members profiles \
@@ -76,7 +79,7 @@ pub(super) enum Kind {
     /// It holds rows: the keys that lead to them; and whether the names or the values there are those of contacts, or of
     /// an answer.
     Rows { path: Vec<String>, is_telling: bool },
-    /// It cannot be told. The same of the names and values.
+    /// It is unclear. The same of the names and values.
     Unknown { fault: RowsFault, is_telling: bool },
 }
 
@@ -140,10 +143,10 @@ pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]
     let members = Members(vec![(key.to_owned(), node)]);
     let mut search = Search::default();
     search.walk(&members, &mut above, Around::default());
-    if let Some(other) =
-        search.lists.into_iter().find(|list| list.content != Content::Null && list.may_be_rows().is_some())
-    {
-        return Err(RowsFault::Several { arrays: vec![rows, other.path.join(".")] });
+    let is_there = |list: &&FoundList| list.content != Content::Null && list.may_be_rows().is_some();
+    let list = search.lists.iter().find(is_there).map(|list| list.path.join("."));
+    if let Some(other) = list.or(search.keyed).or(search.nested.pop()) {
+        return Err(RowsFault::Several { arrays: vec![rows, other] });
     }
     let around = Around::default().with(&members);
     let is_container = path.last().is_some_and(|key| is_container(&folded(key)));
@@ -180,7 +183,7 @@ impl Rows {
         if is_first {
             self.keys = Some(cells.iter().filter_map(own).collect());
         }
-        if !cells.iter().any(|(_, json)| holds_list(json)) {
+        if !cells.iter().any(|(_, json)| holds_list(json)) && !may_be_columns(cells) {
             return Ok(());
         }
         match kind(text) {
@@ -196,6 +199,12 @@ impl Rows {
             Kind::Row | Kind::Rows { .. } | Kind::Unknown { .. } => Ok(()),
         }
     }
+}
+
+// Whether each of its values may be a column of values.
+fn may_be_columns(cells: &Cells) -> bool {
+    let own = |(key, _): &&(std::sync::Arc<str>, Json)| !is_beside(&folded(key));
+    cells.iter().filter(own).all(|(_, json)| json.is_array() || json.is_object())
 }
 
 // Whether there is a list of objects, or of lists, in it.
@@ -240,9 +249,9 @@ enum Scalar {
     Failure,
 }
 
-/// The first elements of a list.
+/// The first elements of a list, and how many there are.
 #[derive(Debug, Default)]
-struct List(Vec<Node>);
+struct List(Vec<Node>, usize);
 
 #[derive(Debug, Default)]
 struct Members(Vec<(String, Node)>);
@@ -260,6 +269,42 @@ impl List {
 
     fn is_of_people(&self) -> bool {
         self.0.iter().any(|item| matches!(item, Node::Object(members) if members.is_person(2)))
+    }
+
+    fn is_of_scalars(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|item| matches!(item, Node::Scalar(_)))
+    }
+
+    // The keys that lead from its elements to lists of people inside them.
+    fn people_inside(&self) -> Option<Vec<String>> {
+        self.0.iter().find_map(|item| match item {
+            Node::Object(members) => members.people_inside(),
+            Node::Scalar(_) | Node::List(_) => None,
+        })
+    }
+}
+
+impl Node {
+    // How many values it has as a column.
+    fn column_length(&self) -> Option<usize> {
+        let is_scalar = |(_, node): &(String, Node)| matches!(node, Self::Scalar(_));
+        let is_index = |(key, _): &(String, Node)| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+        match self {
+            Self::List(list) => list.is_of_scalars().then_some(list.1),
+            Self::Object(Members(cells)) => {
+                (!cells.is_empty() && cells.iter().all(|cell| is_scalar(cell) && is_index(cell))).then_some(cells.len())
+            }
+            Self::Scalar(_) => None,
+        }
+    }
+
+    fn is_column_of_addresses(&self) -> bool {
+        let is_address = |node: &Self| matches!(node, Self::Scalar(Scalar::Address));
+        match self {
+            Self::List(list) => list.0.iter().all(is_address),
+            Self::Object(members) => members.0.iter().all(|(_, node)| is_address(node)),
+            Self::Scalar(_) => false,
+        }
     }
 }
 
@@ -301,7 +346,7 @@ impl Members {
         }
     }
 
-    // Of what is no JSON, the fault in it says more than that it cannot be told.
+    // Of what is no JSON, the fault in it says more than that it is unclear.
     fn kind_of(text: &[u8]) -> (Kind, Extent) {
         let (members, extent) = Self::read(text);
         match members.kind() {
@@ -315,9 +360,12 @@ impl Members {
         if names(&[LINE_COLUMN, REASON_COLUMN]) {
             return Kind::Row;
         }
+        if let Some(columns) = self.columns() {
+            return Kind::Unknown { fault: RowsFault::Columns { columns }, is_telling: true };
+        }
         let mut search = Search::default();
         search.walk(self, &mut Vec::new(), Around::default());
-        let Search { lists, keyed } = search;
+        let Search { lists, keyed, nested } = search;
         let mut judged: Vec<(FoundList, bool)> =
             lists.into_iter().filter_map(|list| list.may_be_rows().map(|is_sure| (list, is_sure))).collect();
         let is_there = |list: &FoundList| list.content != Content::Null;
@@ -326,8 +374,16 @@ impl Members {
         }
         // A key that occurs twice is found when the rows are read.
         judged.dedup_by(|(one, _), (other, _)| one.path == other.path);
-        if let Some(key) = keyed.filter(|_| judged.is_empty()) {
+        if judged.is_empty() && !nested.is_empty() {
+            return Kind::Unknown { fault: RowsFault::Nested { arrays: nested }, is_telling: true };
+        }
+        if let Some(key) = keyed.clone().filter(|key| judged.is_empty() || key.is_empty()) {
             return Kind::Unknown { fault: RowsFault::Keyed { key }, is_telling: false };
+        }
+        let others: Vec<String> = nested.into_iter().chain(keyed).collect();
+        if !others.is_empty() {
+            let arrays = judged.iter().map(|(list, _)| list.path.join(".")).chain(others).collect();
+            return Kind::Unknown { fault: RowsFault::Several { arrays }, is_telling: true };
         }
         let is_telling = judged.iter().any(|(list, _)| list.is_telling());
         let keys = |list: &FoundList| list.path.join(".");
@@ -349,12 +405,47 @@ impl Members {
     // The platform's answer to a read: one contact under `data` (API.md, "The six calls").
     fn answer(&self) -> Kind {
         let is_data = |(key, node): &(String, Node)| key == sniff::ANSWER && matches!(node, Node::Object(_));
-        let is_beside =
-            |(key, _): &(String, Node)| key == sniff::ANSWER || is_describing(&folded(key)) || is_aside(&folded(key));
-        if self.0.iter().any(is_data) && self.0.iter().all(is_beside) {
+        let is_answer = |(key, _): &(String, Node)| key == sniff::ANSWER || is_beside(&folded(key));
+        if self.0.iter().any(is_data) && self.0.iter().all(is_answer) {
             return Kind::Rows { path: vec![sniff::ANSWER.to_owned()], is_telling: true };
         }
         Kind::Row
+    }
+
+    fn people_inside(&self) -> Option<Vec<String>> {
+        self.0.iter().filter(|(key, _)| !is_aside(&folded(key))).find_map(|(key, node)| {
+            let rest = match node {
+                Node::List(list) if list.is_of_people() => Vec::new(),
+                Node::List(list) => {
+                    let mut rest = list.people_inside()?;
+                    let first = format!("{key}[]");
+                    rest.insert(0, first);
+                    return Some(rest);
+                }
+                Node::Object(inner) => inner.people_inside()?,
+                Node::Scalar(_) => return None,
+            };
+            Some([vec![key.clone()], rest].concat())
+        })
+    }
+
+    // The names of the columns, when each member is a column of values: a list of them, or an object with a number for each.
+    fn columns(&self) -> Option<Vec<String>> {
+        let own: Vec<&(String, Node)> = self.0.iter().filter(|(key, _)| !is_beside(&folded(key))).collect();
+        let names = || own.iter().map(|(key, _)| key.clone()).collect();
+        let lengths: Option<Vec<usize>> = own.iter().map(|(_, node)| node.column_length()).collect();
+        let lengths = lengths?;
+        let (least, most) = (lengths.iter().min()?, lengths.iter().max()?);
+        // Of a long text only the first columns are seen.
+        let is_table = *most >= COLUMN || (least == most && (*most > 1 || own.len() > 1));
+        let is_list = own.iter().any(|(_, node)| matches!(node, Node::List(_)));
+        if !is_table || (is_list && *most < 2) {
+            return None;
+        }
+        let is_column = |key: &str| KeyKind::of(&folded(key)) == KeyKind::Other;
+        let is_alone = own.len() == 1 && is_list && *most < COLUMN;
+        let are_addresses = own.iter().all(|(_, node)| node.is_column_of_addresses());
+        (own.iter().any(|(key, _)| is_column(key)) && (!is_alone || are_addresses)).then(names)
     }
 
     // Whether they are those of a person, or hold one.
@@ -373,7 +464,7 @@ impl Members {
     // Whether all members are people of the same keys: the rows are the members then.
     fn are_people_by_key(&self) -> bool {
         let mut people = Vec::new();
-        for (_, node) in self.0.iter().filter(|(key, _)| !is_aside(&folded(key)) && !is_describing(&folded(key))) {
+        for (_, node) in self.0.iter().filter(|(key, _)| !is_beside(&folded(key))) {
             let Node::Object(inner) = node else { return false };
             people.push(inner);
         }
@@ -528,6 +619,8 @@ struct Search {
     lists: Vec<FoundList>,
     // The key of an object whose members are the rows.
     keyed: Option<String>,
+    // The keys of lists of people inside the elements of other lists.
+    nested: Vec<String>,
 }
 
 impl Search {
@@ -555,7 +648,15 @@ impl Search {
             };
             if let Some(content) = content {
                 let key = KeyKind::of(&name);
-                self.lists.push(FoundList { path: path.clone(), around, content, key, is_of_people });
+                let found = FoundList { path: path.clone(), around, content, key, is_of_people };
+                if let Node::List(list) = node
+                    && !around.is_person
+                    && found.may_be_rows().is_none()
+                    && let Some(rest) = list.people_inside()
+                {
+                    self.nested.push(format!("{}[].{}", path.join("."), rest.join(".")));
+                }
+                self.lists.push(found);
             }
             path.pop();
         }
@@ -578,6 +679,11 @@ fn is_describing(name: &str) -> bool {
     name.is_empty() || is_one_of(DESCRIBING, name)
 }
 
+// Whether it is a key of an answer, and not of what it holds.
+fn is_beside(name: &str) -> bool {
+    is_aside(name) || is_describing(name)
+}
+
 fn is_failure(name: &str, node: &Node) -> bool {
     match (name, node) {
         ("success" | "ok" | "exito" | "sucesso", Node::Scalar(scalar)) => *scalar == Scalar::No,
@@ -597,7 +703,7 @@ fn folded(key: &str) -> String {
     if key.starts_with(['@', '$', '#']) {
         return String::new();
     }
-    key.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    key.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// Reads a value into a node. What was read before a fault, or before the end of a cut text, stays there.
@@ -670,11 +776,14 @@ impl<'de> Visitor<'de> for Fill<'_> {
             if is_one {
                 list.0.push(item);
             }
+            list.1 = list.0.len();
             if read?.is_none() {
                 return Ok(());
             }
         }
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        while elements.next_element::<IgnoredAny>()?.is_some() {
+            list.1 += 1;
+        }
         Ok(())
     }
 

@@ -25,13 +25,30 @@ pub enum NoticeKind {
     /// A cell of this column of a sheet is a date, and others of the column are texts that would be no dates with their
     /// days and months in the order of the program that made the sheet: it may have taken a day for a month.
     SwappedDate(u16),
+    /// The pages of an API's answers that were read mention more pages after the last one.
+    MorePages,
+    /// The pages mention so many rows in all, which is more than there are.
+    FewerRows {
+        /// The number of rows that they mention.
+        total: u64,
+    },
+    /// The pages mention so many pages in all, which is more than there are.
+    FewerPages {
+        /// The number of pages that they mention.
+        total: u64,
+    },
 }
 
 impl NoticeKind {
     /// Whether contacts may have been misread, so that a person has to look.
     pub const fn is_doubtful(self) -> bool {
         match self {
-            Self::DoubtfulEncoding(_) | Self::DoubleEncoded | Self::SwappedDate(_) => true,
+            Self::DoubtfulEncoding(_)
+            | Self::DoubleEncoded
+            | Self::SwappedDate(_)
+            | Self::MorePages
+            | Self::FewerRows { .. }
+            | Self::FewerPages { .. } => true,
             Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines | Self::HiddenRow | Self::MergedCells => false,
         }
     }
@@ -44,7 +61,7 @@ pub struct Notice {
     pub kind: NoticeKind,
     /// The first line where it was noticed, from 1.
     pub line: u64,
-    /// How many rows it was noticed in.
+    /// How many rows it was noticed in; of pages that are not all there, how many rows or pages were read.
     pub rows: u64,
 }
 
@@ -64,6 +81,11 @@ impl Notices {
         let (first, rows) = notices.entry(kind).or_insert((line, 0));
         *first = line.min(*first);
         *rows += count;
+    }
+
+    /// Records what was noticed of so many rows together, the last of them at `line`.
+    pub(super) fn set(&self, kind: NoticeKind, line: u64, rows: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, (line, rows));
     }
 
     /// All notices so far, one of each kind.
@@ -105,6 +127,16 @@ impl fmt::Display for Notice {
                 f,
                 "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
             ),
+            (NoticeKind::MorePages, _) => {
+                let rows = counted(*rows, "row", "rows");
+                write!(f, "the last page, with which the file comes to {rows}, says that more follow: {PART}")
+            }
+            (NoticeKind::FewerRows { total }, _) => {
+                write!(f, "it has {rows} of the {total} rows that its pages mention: {PART}")
+            }
+            (NoticeKind::FewerPages { total }, _) => {
+                write!(f, "it has {rows} of the {total} pages that its pages mention: {PART}")
+            }
             (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),
             (NoticeKind::HiddenRow, _) => {
                 let rows = counted(*rows, "hidden row is", "hidden rows are");
@@ -136,6 +168,7 @@ fn letters(column: u16) -> String {
     }
     letters.iter().rev().collect()
 }
+const PART: &str = "the file may be only a part of the contacts";
 
 fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
@@ -24,6 +24,36 @@ pub(super) type Cells = Vec<(Arc<str>, Value)>;
 #[derive(Debug, Default)]
 pub(super) struct Object {
     keys: Vec<Arc<str>>,
+    seen: Keys,
+}
+
+/// All keys of the rows of an input so far. Clones share their content.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    keys: HashSet<Arc<str>>,
+    in_order: Vec<Arc<str>>,
+}
+
+impl Keys {
+    /// The most that are remembered: keys may be data.
+    const MOST: usize = 10_000;
+
+    /// The keys, in the order in which they came.
+    pub(super) fn all(&self) -> Vec<Arc<str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).in_order.clone()
+    }
+
+    fn add(&self, keys: &[Arc<str>]) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            if seen.in_order.len() < Self::MOST && seen.keys.insert(Arc::clone(key)) {
+                seen.in_order.push(Arc::clone(key));
+            }
+        }
+    }
 }
 
 /// Why a line is no row.
@@ -34,6 +64,11 @@ pub(super) struct Flaw {
 }
 
 impl Object {
+    /// A reader that adds the keys of rows to those of their input.
+    pub(super) fn adding_to(seen: Keys) -> Self {
+        Self { keys: Vec::new(), seen }
+    }
+
     /// Reads one object that fills `text`, except for white space around it. A number that a float would not keep exactly is
     /// read as text.
     pub(super) fn read(&mut self, text: &[u8]) -> Result<Cells, Flaw> {
@@ -60,6 +95,7 @@ impl Object {
                 return Err(twice(key.to_string()));
             }
             self.keys = cells.iter().map(|(key, _)| Arc::clone(key)).collect();
+            self.seen.add(&self.keys);
         }
         Ok((cells, found.float))
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{Charset, Format};
 
-/// How an input is to be read. What is not said is told by the input itself.
+/// How an input is to be read. What is not given is found in the input itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceOptions {
     /// What it holds.

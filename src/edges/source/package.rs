@@ -91,8 +91,8 @@ impl Package {
             ("sharedStrings", "sharedStrings.xml", Kind::Texts),
         ] {
             let place = plain(&format!("{folder}{usual}"));
-            let told = relationships.iter().find(|relationship| relationship.is(kind));
-            let name = told.map_or_else(|| place.clone(), |told| told.resolved(&folder).0);
+            let given = relationships.iter().find(|relationship| relationship.is(kind));
+            let name = given.map_or_else(|| place.clone(), |given| given.resolved(&folder).0);
             // Only the colors are in a theme.
             is_usual &= name == place || kind == "theme";
             parts.look_at(&name, look)?;

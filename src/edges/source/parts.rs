@@ -210,7 +210,7 @@ impl Parts<'_> {
                 Ok(Event::Eof) if depth == 0 => return Ok(look),
                 // One character, of at most so many bytes. None of those that are written so is shown of a number.
                 Ok(Event::GeneralRef(_)) => look.text(4, "&"),
-                // An empty element comes as its start and its end, as told above.
+                // An empty element comes as its start and its end, as described above.
                 Ok(Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_)) => {}
                 Err(_) if self.left.get() == 0 || event.get() == 0 => return Err(too_large()),
                 Ok(Event::Eof) | Err(_) => return Err(damaged()),
@@ -511,7 +511,7 @@ impl Look {
                     return Err(damaged());
                 }
             }
-            // A sign for each, though the first paragraph needs none.
+            // A character for each, though the first paragraph needs none.
             "text:p" => self.text(1, ""),
             "text:tab" | "text:line-break" => self.text(1, " "),
             "office:annotation" => table.in_remark += 1,
@@ -622,7 +622,7 @@ fn is_row(text: &str) -> bool {
 
 // `A1` to `XFD1048576`.
 fn is_cell(text: &str) -> bool {
-    let row = text.trim_start_matches(|sign: char| sign.is_ascii_alphabetic());
+    let row = text.trim_start_matches(|character: char| character.is_ascii_alphabetic());
     let letters = &text[..text.len() - row.len()];
     let place = |letter: u8| u64::from(letter.to_ascii_uppercase() - b'A') + 1;
     let column = letters.bytes().take(8).fold(0, |column, letter| column * 26 + place(letter));

@@ -1,4 +1,4 @@
-//! Takes off what an input is packed in, told by its first bytes: gzip, Zstandard, or a zip archive.
+//! Takes off what an input is packed in, recognised by its first bytes: gzip, Zstandard, or a zip archive.
 //!
 //! One layer is taken off, and no more. What is unpacked is read as it comes, so that an archive which would fill the disk
 //! fills nothing here.

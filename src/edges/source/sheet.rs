@@ -43,26 +43,26 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Reads the sheet that is told; or the first visible one with anything in it, unless that is a page of instructions
+    /// Reads the requested sheet; or the first visible one with anything in it, unless that is a page of instructions
     /// before the one sheet of contacts.
-    pub(super) fn new(book: Book, file: Steady, told: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
+    pub(super) fn new(book: Book, file: Steady, given: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
         let watched = file.try_clone().map_err(SourceFault::Unpack)?;
-        let read = Self::read(book, file, told, notices);
+        let read = Self::read(book, file, given, notices);
         // What somebody writes meanwhile, or the disk does not give, looks damaged to who reads it.
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
         read
     }
 
-    fn read(book: Book, file: Steady, told: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
+    fn read(book: Book, file: Steady, given: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
         let parts = parts::look_over(book, &file)?;
         let parts::Found { renamed, shown, layouts, is_uncomputed } = parts;
         let file = renamed.unwrap_or(file);
         let mut book = caught(|| Opened::new(book, file, shown)).unwrap_or(Err(damaged(None)))?;
         let sheets = book.sheets();
-        let mut names = chosen(&sheets, told.sheet.as_deref())?.into_iter();
+        let mut names = chosen(&sheets, given.sheet.as_deref())?.into_iter();
         let mut next = |book: &mut Opened| -> Result<Option<(Found, String)>, SourceFault> {
             for name in names.by_ref() {
-                let mut table = Table::new(told, is_uncomputed);
+                let mut table = Table::new(given, is_uncomputed);
                 book.read(&name, &mut table)?;
                 if let Some(found) = table.end()? {
                     return Ok(Some((found, name)));
@@ -72,7 +72,7 @@ impl Rows {
         };
         let Some((mut found, mut sheet)) = next(&mut book)? else { return Err(SourceFault::EmptySheet) };
         let mut passed_over = None;
-        if told.sheet.is_none()
+        if given.sheet.is_none()
             && found.is_cover(&sheet)
             && let Some((second, name)) = next(&mut book)?
         {
@@ -84,7 +84,7 @@ impl Rows {
             found = second;
         }
         if let Some(layout) = layouts.get(&sheet) {
-            notice_layout(layout, found.header_line.max(told.skip_lines), notices);
+            notice_layout(layout, found.header_line.max(given.skip_lines), notices);
         }
         found.day_orders.notice(notices);
         let Found { columns, rows, faults, likely_header, .. } = found;
@@ -102,7 +102,7 @@ impl Rows {
             passed_over,
             likely_header,
             notices: notices.clone(),
-            has_header: !told.no_header,
+            has_header: !given.no_header,
             repeated: 0,
         })
     }
@@ -362,16 +362,16 @@ fn read_ods(
 }
 
 // The names of the sheets to try.
-fn chosen(sheets: &[Sheet], told: Option<&str>) -> Result<Vec<String>, SourceFault> {
-    let Some(told) = told else {
+fn chosen(sheets: &[Sheet], given: Option<&str>) -> Result<Vec<String>, SourceFault> {
+    let Some(given) = given else {
         let visible = sheets.iter().filter(|sheet| sheet.visible == SheetVisible::Visible);
         return Ok(visible.map(|sheet| sheet.name.clone()).collect());
     };
-    let by_name = sheets.iter().find(|sheet| sheet.name == told);
-    let by_place = || sheets.get(told.parse::<usize>().ok()?.checked_sub(1)?);
+    let by_name = sheets.iter().find(|sheet| sheet.name == given);
+    let by_place = || sheets.get(given.parse::<usize>().ok()?.checked_sub(1)?);
     let Some(sheet) = by_name.or_else(by_place) else {
         let sheets: Vec<_> = sheets.iter().map(|sheet| format!("`{}`", sheet.name)).collect();
-        return Err(SourceFault::NoSheet { sheet: told.to_owned(), sheets: sheets.join(", ") });
+        return Err(SourceFault::NoSheet { sheet: given.to_owned(), sheets: sheets.join(", ") });
     };
     Ok(vec![sheet.name.clone()])
 }
@@ -431,14 +431,14 @@ impl Found {
 
 // Small letters without the accents that the names of these languages have.
 fn plain(name: &str) -> String {
-    let without = |sign: char| match sign {
+    let without = |character: char| match character {
         'á' | 'à' | 'ã' | 'â' => 'a',
         'é' | 'è' | 'ê' => 'e',
         'í' => 'i',
         'ó' | 'õ' | 'ô' => 'o',
         'ú' => 'u',
         'ç' => 'c',
-        _ => sign,
+        _ => character,
     };
     name.trim().chars().flat_map(char::to_lowercase).map(without).collect()
 }
@@ -448,7 +448,7 @@ type Faults = BTreeMap<u64, Vec<(usize, String)>>;
 
 /// The rows of a sheet while its cells come, row by row and in each from left to right.
 struct Table<'t> {
-    told: &'t SourceOptions,
+    given: &'t SourceOptions,
     columns: Option<Columns>,
     rows: Vec<Record>,
     faults: Faults,
@@ -474,9 +474,9 @@ struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    const fn new(told: &'t SourceOptions, is_uncomputed: bool) -> Self {
+    const fn new(given: &'t SourceOptions, is_uncomputed: bool) -> Self {
         Self {
-            told,
+            given,
             columns: None,
             rows: Vec::new(),
             faults: Faults::new(),
@@ -498,7 +498,7 @@ impl<'t> Table<'t> {
 
     fn add(&mut self, place: (u32, u32), kind: CellKind, cell: Result<String, String>) -> Result<(), SourceFault> {
         let (line, column) = (u64::from(place.0) + 1, place.1 as usize);
-        if line <= self.told.skip_lines || cell.as_ref().is_ok_and(String::is_empty) {
+        if line <= self.given.skip_lines || cell.as_ref().is_ok_and(String::is_empty) {
             return Ok(());
         }
         if line != self.line {
@@ -569,7 +569,7 @@ impl<'t> Table<'t> {
                 self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
                 self.rows.push(row(columns, self.row, self.line, cells, &mut self.faults));
             }
-            None if self.told.no_header => {
+            None if self.given.no_header => {
                 let columns = Columns::numbered(width);
                 self.row += 1;
                 self.rows.push(row(&columns, self.row, self.line, cells, &mut self.faults));
@@ -593,7 +593,7 @@ impl<'t> Table<'t> {
         let Some(mut columns) = self.columns.take() else { return Ok(None) };
         self.refuse_uncomputed(&columns);
         columns.set_unnamed(self.unnamed.into_iter().collect());
-        let likely_header = if self.told.no_header { None } else { titles::header_of_sheet(&self.first) };
+        let likely_header = if self.given.no_header { None } else { titles::header_of_sheet(&self.first) };
         let Self { rows, faults, width, header_line, day_orders, .. } = self;
         Ok(Some(Found { columns, rows, faults, width, likely_header, header_line, day_orders }))
     }

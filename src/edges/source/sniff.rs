@@ -1,4 +1,4 @@
-//! What a text holds, told by how it begins.
+//! The format of a text, by how it begins.
 
 use serde::de::IgnoredAny;
 
@@ -78,7 +78,7 @@ fn markup(text: &[u8]) -> &'static str {
 /// Fields of a message or a web archive that no list of contacts begins with.
 const MESSAGE_FIELDS: [&str; 5] = ["mime-version", "received", "return-path", "message-id", "delivered-to"];
 
-// What a text is that has no rows, told by its first lines.
+// What a text without rows is, by its first lines.
 fn foreign(text: &[u8]) -> Option<&'static str> {
     const VCARD: &str =
         "contacts as vCard (.vcf): import them into an address book such as Google Contacts, and export them as CSV";

@@ -1,4 +1,4 @@
-//! Rows of titles that stand before the header, told by the first rows.
+//! Rows of titles that stand before the header, recognised by the first rows.
 
 use super::ahead::View;
 use super::delimiter::{TRIED, each_row_at};
@@ -21,7 +21,7 @@ struct Row {
 /// The line of the header of a text that begins with something else: a row of at least two names, with rows of as many cells
 /// below it and only rows with less than half of them above it. `line` is the first line of the text.
 pub(super) fn header_below(start: &View<'_>, delimiter: Option<u8>, line: u64) -> Option<u64> {
-    let tried: Vec<u8> = delimiter.map_or_else(|| TRIED.to_vec(), |told| vec![told]);
+    let tried: Vec<u8> = delimiter.map_or_else(|| TRIED.to_vec(), |given| vec![given]);
     let found = tried.into_iter().filter_map(|delimiter| below(start, delimiter));
     found.max_by_key(|header| header.filled).map(|header| line + header.line - 1)
 }

@@ -61,7 +61,7 @@ fn in_words(error: &ListError) -> Failure {
     let failure = Failure::usage(error);
     match error.fault() {
         ListFault::Taken(what) if what == INPUT => {
-            failure.hint("write to another file: this one is read, and whoever mends it wants it whole")
+            failure.hint("write to another file: this one is the input, which must stay complete")
         }
         ListFault::Taken(_) | ListFault::Busy | ListFault::Kind(_) | ListFault::Path | ListFault::Write(_) => failure,
     }

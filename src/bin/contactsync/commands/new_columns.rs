@@ -1,8 +1,9 @@
 //! Names the columns that an input has and the inputs of earlier runs did not have.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contactsync::{Journal, JournalError, Mapping, Source};
+use contactsync::{Detected, Journal, JournalError, Mapping, Source};
 
 use crate::settings::Channels;
 use crate::voice::{Level, Voice};
@@ -14,12 +15,20 @@ const NAMED: usize = 20;
 pub struct NewColumns {
     // The inputs that they are compared with: those of the channel, or those whose rows name their channels.
     of: String,
+    known: BTreeSet<String>,
     names: Vec<String>,
+    // Of an input without a header, whose keys are known when it was read.
+    unread: Option<Unread>,
+}
+
+struct Unread {
+    name: String,
+    detected: Detected,
+    mapping: Mapping,
 }
 
 impl NewColumns {
-    /// Names those that are new since the last run. An input without a header has none, and the first run has none that
-    /// are new.
+    /// Names those that are new since the last run. The first run has none that are new.
     pub fn named(
         source: &Source,
         mapping: &Mapping,
@@ -32,13 +41,30 @@ impl NewColumns {
             (None, [channel, ..]) => channel.name.clone(),
             (None, []) => String::new(),
         };
-        let header: &[Arc<str>] = source.header().unwrap_or_default();
         let known = journal.columns_of(&of)?;
-        let is_new = |name: &str| !name.starts_with('_') && !known.contains(name);
+        let mut new = Self { of, known, names: Vec::new(), unread: None };
+        if let Some(header) = source.header() {
+            new.compare(source.name(), header, mapping, voice);
+        } else {
+            let (name, detected) = (source.name().to_owned(), source.detected().clone());
+            new.unread = Some(Unread { name, detected, mapping: mapping.clone() });
+        }
+        Ok(new)
+    }
+
+    /// Names the keys of an input without a header that are new, once all of it was read.
+    pub fn in_the_end(&mut self, voice: &Voice) {
+        if let Some(Unread { name, detected, mapping }) = self.unread.take() {
+            self.compare(&name, &detected.keys(), &mapping, voice);
+        }
+    }
+
+    fn compare(&mut self, input: &str, columns: &[Arc<str>], mapping: &Mapping, voice: &Voice) {
+        let is_new = |name: &str| !name.starts_with('_') && !self.known.contains(name);
         let new: Vec<(&Arc<str>, bool)> =
-            header.iter().zip(mapping.reads(header)).filter(|(name, _)| is_new(name)).collect();
+            columns.iter().zip(mapping.reads(columns)).filter(|(name, _)| is_new(name)).collect();
         // An input that shares no column with the earlier ones is of another kind.
-        let is_of_their_kind = header.iter().any(|name| known.contains(&**name));
+        let is_of_their_kind = columns.iter().any(|name| self.known.contains(&**name));
         if is_of_their_kind && !new.is_empty() {
             let what = |(name, is_read): &(&Arc<str>, bool)| {
                 format!("`{name}` ({})", if *is_read { "sent" } else { "left out" })
@@ -49,10 +75,10 @@ impl NewColumns {
                 more => format!(" and {more} more"),
             };
             let columns = if new.len() == 1 { "column" } else { "columns" };
-            let text = format!("{}: new {columns} since the last run: {}{more}", source.name(), named.join(", "));
+            let text = format!("{input}: new {columns} since the last run: {}{more}", named.join(", "));
             voice.say(Level::Info, &text);
         }
-        Ok(Self { of, names: new.iter().map(|(name, _)| (*name).to_string()).collect() })
+        self.names = new.iter().map(|(name, _)| (*name).to_string()).collect();
     }
 
     /// Remembers them for the next run.

@@ -32,7 +32,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
     let journal = Journal::dry(&path)?;
-    NewColumns::named(&source, &mapping, &channels, &journal, voice)?;
+    let mut new_columns = NewColumns::named(&source, &mapping, &channels, &journal, voice)?;
     for channel in channels.here() {
         if let Some(url) = channel.url.as_ref().filter(|_| !args.connection.moved) {
             hold_to_url(&journal, &path, &channel.name, url, false)?;
@@ -58,6 +58,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let intake = Intake { duplicates: input.duplicates, ..Intake::default() };
     let planned = plan(&journal, source, &mapping, routes, intake, &progress, &Stop::default())?;
     remark.in_the_end(voice);
+    new_columns.in_the_end(voice);
     progress.read_to_the_end(planned.left_out);
     let worked = || clock.now().since(begun);
     // As it would be if it were sent now: what was called in the past minute holds it up, and calls take as long as they

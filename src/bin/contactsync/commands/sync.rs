@@ -59,7 +59,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
     let claims = claim(&lists, &others)?;
 
-    let new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
+    let mut new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
 
     let stop = Stop::default();
     let reading = Arc::new(AtomicBool::new(true));
@@ -79,6 +79,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let intake = Intake { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
     let planned = plan(&place.journal, source, &mapping, routes, intake, &progress, &stop)?;
     remark.in_the_end(voice);
+    new_columns.in_the_end(voice);
     new_columns.remember(&place.journal)?;
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
     reading.store(false, Ordering::Release);

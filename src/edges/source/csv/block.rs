@@ -27,6 +27,7 @@ struct Place {
 
 /// What parsing found of a row beside its cells.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, in any combination with the others")]
 pub(super) struct Found {
     /// Its place among the rows of the file, from 1.
     pub(super) row: u64,
@@ -40,8 +41,12 @@ pub(super) struct Found {
     /// Whether a line break ends it, and not the file.
     pub(super) terminated: bool,
     pub(super) quoting: Quoting,
-    /// How many line breaks the cell with the most of them has.
+    /// How many line breaks its cells have.
     pub(super) breaks: u64,
+    /// Whether a byte order mark stands before it, as where a file was appended to another.
+    pub(super) follows_mark: bool,
+    /// Whether it is the last row, and a total of those above.
+    pub(super) is_total: bool,
     /// What becomes of it when it has too few cells.
     pub(super) short: Short,
 }
@@ -177,6 +182,12 @@ impl<'a> RawRow<'a> {
     pub(super) fn cell(self, at: usize) -> &'a [u8] {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.text[start..self.ends[at]]
+    }
+
+    /// Whether it has several cells, the last of them blank.
+    pub(super) fn ends_blank(self) -> bool {
+        let is_whole = self.found.end == End::Whole && self.found.kept;
+        is_whole && self.found.cells > 1 && self.cell(self.found.cells - 1).trim_ascii().is_empty()
     }
 
     /// Whether it is of spaces or of delimiters alone. A lone `""` is not: it was written on purpose.

@@ -5,7 +5,7 @@ use std::str::from_utf8;
 use super::super::columns::Columns;
 use super::super::encoding::Found as FoundCharset;
 use super::super::notice::{NoticeKind, Notices};
-use super::super::{Row, guard, too_long};
+use super::super::{Delimiter, Row, guard, too_long};
 use super::block::{Block, End, RawRow};
 use super::quotes::Quoting;
 use super::short::Short;
@@ -18,11 +18,12 @@ pub(in super::super) struct Decoder {
     columns: Columns,
     charset: FoundCharset,
     notices: Notices,
+    delimiter: Delimiter,
 }
 
 impl Decoder {
-    pub(super) const fn new(columns: Columns, charset: FoundCharset, notices: Notices) -> Self {
-        Self { columns, charset, notices }
+    pub(super) const fn new(columns: Columns, charset: FoundCharset, notices: Notices, delimiter: Delimiter) -> Self {
+        Self { columns, charset, notices, delimiter }
     }
 
     pub(super) const fn notices(&self) -> &Notices {
@@ -56,11 +57,37 @@ impl Decoder {
             Quoting::Sound | Quoting::Unclosed(_) => {}
             Quoting::TextAfter => {
                 let expected = "expected a delimiter after the closing quote of a cell, found text";
-                return rejected(format!("{expected}: quotes inside a cell must be doubled"));
+                let lines = lines_of(line, line + found.breaks);
+                return rejected(format!("{expected}: quotes inside a cell must be doubled{lines}"));
+            }
+            Quoting::Stray => {
+                let expected = "expected quotes around a cell that ends with a quote, found none";
+                return rejected(format!(
+                    "{expected}: is the opening quote missing?{}",
+                    lines_of(line, line + found.breaks)
+                ));
+            }
+            Quoting::Split { lines } => {
+                let lines = lines_of(line, line + found.breaks + lines);
+                return rejected(format!(
+                    "expected quotes around a cell with line breaks, found only the closing one below this row{lines}"
+                ));
+            }
+            Quoting::Doubtful { cell, first, last } => {
+                let lines = lines_of(first, last);
+                let reason = format!("expected a closing quote, found what looks like another row before it{lines}");
+                return Row::Rejected(Rejection { row, line, column: Some(self.columns.name(cell)), reason });
             }
             Quoting::SpaceBefore => {
                 return rejected("expected no space between a delimiter and a quote, found one".to_owned());
             }
+        }
+        if found.is_total {
+            return rejected("expected a contact, found a total below the last row".to_owned());
+        }
+        if self.columns.are_of_rejects() && self.has_text_beside(raw) {
+            let expected = self.columns.header().len();
+            return rejected(format!("expected {expected} cells, found text in a column without a name"));
         }
         let is_completed = found.short == Short::Completed;
         if !is_completed && !self.fits(raw) {
@@ -97,26 +124,41 @@ impl Decoder {
         }
     }
 
-    /// What could be read of a row that is set aside: the cells before what is wrong with it, or all of them when their
-    /// number is. They are never as many as a row has, so that nobody takes them for one.
+    /// What could be read of a row that is set aside: the cells before what is wrong with it, or all of them. They are never
+    /// as many as a row has, so that they cannot be taken for one: the last two are joined then.
     pub(super) fn remains(&self, raw: RawRow<'_>) -> Option<Cells> {
         // Of a quote that is never closed, what stands before it.
         let found = raw.found;
         let known = if found.kept { found.cells } else { 0 };
-        let has_name = |at: &usize| *at >= self.columns.len() || self.columns.has_name(*at);
+        let is_of_rejects = self.columns.are_of_rejects();
+        let has_name = |at: &usize| {
+            *at >= self.columns.len()
+                || self.columns.has_name(*at)
+                || (is_of_rejects && !raw.cell(*at).trim_ascii().is_empty())
+        };
         let mut cells: Vec<&str> = Vec::new();
         for at in (0..known).filter(has_name) {
             let Ok(cell) = from_utf8(raw.cell(at)) else { break };
             cells.push(cell);
         }
+        let joined;
         if cells.len() == self.columns.header().len() {
-            cells.pop();
             let texts = self.cells(raw).ok();
+            let last = cells.pop().unwrap_or_default();
             if let Some(unmended) = texts.and_then(|texts| self.columns.unmended(&texts)) {
                 cells.truncate(unmended.own);
+            } else if let Some(cell) = cells.last_mut().filter(|_| !last.is_empty()) {
+                joined = format!("{cell}{}{last}", char::from(self.delimiter.byte()));
+                *cell = &joined;
             }
         }
         (!cells.is_empty()).then(|| Cells::Texts(cells.into_iter().collect()))
+    }
+
+    // Whether it has text in a column without a name: what a spreadsheet makes of a row with too many cells.
+    fn has_text_beside(&self, raw: RawRow<'_>) -> bool {
+        let stored = if raw.found.kept { raw.found.cells.min(self.columns.len()) } else { 0 };
+        (0..stored).any(|at| !self.columns.has_name(at) && !raw.cell(at).trim_ascii().is_empty())
     }
 
     // Columns without a name may be missing at the end, and empty cells may follow there.
@@ -148,4 +190,8 @@ impl Decoder {
         }
         Ok(texts)
     }
+}
+
+fn lines_of(first: u64, last: u64) -> String {
+    if first == last { String::new() } else { format!(" (lines {first} to {last})") }
 }

@@ -1,4 +1,4 @@
-//! Dialects of CSV, told by the first rows, and rewritten as they are read into the one of RFC 4180 that the parser reads.
+//! Dialects of CSV, recognised by the first rows, and rewritten as they are read into the one of RFC 4180 that the parser reads.
 //!
 //! Spaces before an opening quote, quotes inside cells that are escaped by a backslash (`SELECT … INTO OUTFILE`, pandas),
 //! single quotes around cells, and lines that are quoted as a whole. Line breaks stay where they are, so that lines keep
@@ -8,8 +8,8 @@ use std::io::{self, BufRead as _, ErrorKind, Read};
 
 use memchr::memmem;
 
-use super::super::Bytes;
 use super::super::ahead::{Ahead, View};
+use super::super::{BOM, Bytes};
 use super::quotes::misplaced;
 
 const QUOTE: u8 = b'"';
@@ -33,7 +33,8 @@ impl Dialect {
     /// it does as well as another.
     pub(super) fn of(start: &View<'_>, delimiter: u8) -> Self {
         let text = start.bytes;
-        let quote = if is_in_single_quotes(text, delimiter) { SINGLE } else { QUOTE };
+        let is_single = is_in_single_quotes(text, delimiter) || has_single_quoted_column(start, delimiter);
+        let quote = if is_single { SINGLE } else { QUOTE };
         let has = |before: u8| memmem::find(text, &[before, quote]).is_some();
         let (escapes, spaces) = (has(BACKSLASH), has(b' '));
         let candidates = [(false, false), (true, false), (false, true), (true, true)]
@@ -78,12 +79,92 @@ fn is_in_single_quotes(text: &[u8], delimiter: u8) -> bool {
     text[..end].split(|byte| *byte == delimiter).all(is_quoted)
 }
 
+// Whether each row has as many cells as the header when cells may be in single quotes, and there is a column, without them in
+// the header, in which each cell has them. Without them, some cell would be split or would keep its quotes.
+fn has_single_quoted_column(start: &View<'_>, delimiter: u8) -> bool {
+    const ROWS: usize = 2;
+    let text = start.bytes;
+    let begins_cell = |at: usize| at == 0 || text[at - 1] == delimiter || matches!(text[at - 1], b'\n' | b'\r');
+    if memchr::memchr(SINGLE, text).is_none() || memchr::memchr_iter(QUOTE, text).any(begins_cell) {
+        return false;
+    }
+    let dialect = Dialect { quote: SINGLE, escapes: memmem::find(start.bytes, b"\\'").is_some(), spaces: false };
+    let mut plain = Vec::with_capacity(start.bytes.len());
+    let mut rewriter = Rewriter::new(dialect, delimiter);
+    start.bytes.iter().for_each(|byte| rewriter.step(*byte, &mut plain));
+    if misplaced(&plain, delimiter) != (0, false) {
+        return false;
+    }
+    let (mut columns, mut rows, mut quoted, mut fits) = (0, 0, Vec::new(), true);
+    each_single_quoted(start, delimiter, |cells| {
+        if columns == 0 {
+            columns = cells.len();
+            quoted = vec![true; columns];
+            fits = columns > 1;
+            return;
+        }
+        rows += 1;
+        fits &= cells.len() == columns;
+        for (all, cell) in quoted.iter_mut().zip(cells) {
+            *all &= *cell;
+        }
+    });
+    fits && rows >= ROWS && quoted.contains(&true)
+}
+
+// Hands on, of each row that is whole, whether each cell is in single quotes.
+fn each_single_quoted(start: &View<'_>, delimiter: u8, mut take: impl FnMut(&[bool])) {
+    let (mut row, mut is_quoted, mut is_open, mut at_start, mut escaped) = (Vec::new(), false, false, true, false);
+    for &byte in start.bytes {
+        if is_open {
+            is_open = escaped || byte != SINGLE;
+            escaped = !escaped && byte == BACKSLASH;
+        } else if byte == delimiter || matches!(byte, b'\n' | b'\r') {
+            if byte == delimiter || !row.is_empty() || !at_start {
+                row.push(is_quoted);
+            }
+            if byte != delimiter && !row.is_empty() {
+                take(&row);
+                row.clear();
+            }
+            (is_quoted, at_start) = (false, true);
+        } else {
+            is_open = byte == SINGLE && (at_start || is_quoted);
+            is_quoted |= byte == SINGLE && at_start;
+            at_start = false;
+        }
+    }
+    if start.whole && !at_start {
+        row.push(is_quoted);
+        take(&row);
+    }
+}
+
 /// Rewrites a dialect, byte by byte.
 #[derive(Debug)]
 struct Rewriter {
     dialect: Dialect,
     delimiter: u8,
     state: State,
+    mark: Mark,
+}
+
+/// How much of a byte order mark at the beginning of a line was read. A file that was appended to another begins with it.
+#[derive(Debug, Default)]
+struct Mark(usize, bool);
+
+impl Mark {
+    /// Whether this byte belongs to a mark at the beginning of a line.
+    fn takes(&mut self, byte: u8) -> bool {
+        let Self(read, is_inside) = self;
+        let is_next = !*is_inside && BOM.get(*read) == Some(&byte);
+        if is_next {
+            *read += 1;
+        } else {
+            (*read, *is_inside) = (0, !matches!(byte, b'\n' | b'\r'));
+        }
+        is_next
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +173,8 @@ enum State {
     Start(usize),
     /// In a cell without quotes.
     Text,
+    /// After a quote in such a cell.
+    Stray,
     /// The same, where the plain dialect needs quotes.
     Wrapped,
     /// Inside quotes.
@@ -107,12 +190,16 @@ enum State {
 
 impl Rewriter {
     const fn new(dialect: Dialect, delimiter: u8) -> Self {
-        Self { dialect, delimiter, state: State::Start(0) }
+        Self { dialect, delimiter, state: State::Start(0), mark: Mark(0, false) }
     }
 
     fn step(&mut self, byte: u8, out: &mut Vec<u8>) {
         let Dialect { quote, escapes, spaces } = self.dialect;
         let ends = byte == self.delimiter || matches!(byte, b'\n' | b'\r');
+        if self.mark.takes(byte) && matches!(self.state, State::Start(0)) {
+            out.push(byte);
+            return;
+        }
         self.state = match self.state {
             State::Start(count) if byte == b' ' && spaces => State::Start(count + 1),
             State::Start(count) if byte == quote && (count == 0 || spaces) => {
@@ -131,8 +218,14 @@ impl Rewriter {
                 out.push(byte);
                 if ends { State::Start(0) } else { State::Text }
             }
+            State::Text if byte == quote && quote != QUOTE => State::Stray,
             State::Text => {
                 out.push(byte);
+                if ends { State::Start(0) } else { State::Text }
+            }
+            State::Stray => {
+                // At the end of a cell, where its opening quote is missing, it stays one.
+                out.extend([if ends { QUOTE } else { quote }, byte]);
                 if ends { State::Start(0) } else { State::Text }
             }
             State::Wrapped if ends => {
@@ -184,7 +277,7 @@ impl Rewriter {
     fn end(&mut self, out: &mut Vec<u8>) {
         match self.state {
             State::Start(count) => out.resize(out.len() + count, b' '),
-            State::Wrapped | State::Closing => out.push(QUOTE),
+            State::Wrapped | State::Closing | State::Stray => out.push(QUOTE),
             State::Escape | State::Backslash => out.push(BACKSLASH),
             State::Text | State::Quoted | State::Null => {}
         }
@@ -241,6 +334,7 @@ pub(super) fn is_quoted_by_line(start: &View<'_>) -> bool {
             break;
         }
         rows += 1;
+        let line = line.strip_prefix(BOM).unwrap_or(line);
         let inner = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\""));
         let Some(inner) = inner.filter(|inner| is_one_cell(inner)) else {
             // A line without a delimiter needs no quotes; any other shows that its cells are quoted one by one.
@@ -276,6 +370,7 @@ fn is_one_cell(inner: &[u8]) -> bool {
 struct Unwrapped {
     bytes: Bytes,
     state: Line,
+    mark: Mark,
     out: Vec<u8>,
     at: usize,
 }
@@ -290,7 +385,7 @@ enum Line {
 
 /// The bytes without the quotes around each line.
 pub(super) fn unwrapped(bytes: Bytes) -> Bytes {
-    Ahead::new(Box::new(Unwrapped { bytes, state: Line::Start, out: Vec::new(), at: 0 }))
+    Ahead::new(Box::new(Unwrapped { bytes, state: Line::Start, mark: Mark::default(), out: Vec::new(), at: 0 }))
 }
 
 impl Read for Unwrapped {
@@ -304,6 +399,10 @@ impl Read for Unwrapped {
             }
             for &byte in chunk {
                 let ends = matches!(byte, b'\n' | b'\r');
+                if self.mark.takes(byte) && matches!(self.state, Line::Start) {
+                    self.out.push(byte);
+                    continue;
+                }
                 self.state = match self.state {
                     Line::Start if byte == QUOTE => Line::Inside,
                     Line::Start | Line::Bare => {
@@ -380,6 +479,12 @@ mod tests {
         check("'a','b'\n'1','O\\'Brien'\n", dialect(SINGLE, true, false));
         check("'a,b\n1,2\n", plain);
         check("a,b\n'1','2'\n", plain);
+        check("a,b\n'1','2'\n'3','4'\n", dialect(SINGLE, false, false));
+        check("a,b\n'1','it\\'s'\n'3','4'\n", dialect(SINGLE, true, false));
+        check("a,b\n1,'2'\n3,'4, 5'\n", dialect(SINGLE, false, false));
+        check("a,b\n1,'2\n3,'4'\n", plain);
+        check("a,b\n1,'t Hooft\n2,'s-Hertog'\n", plain);
+        check("a,b\n1,x\n2,'y'\n", plain);
     }
 
     #[test]

@@ -10,6 +10,7 @@ const QUOTE: u8 = b'"';
 
 /// Follows the quotes of a text that comes in pieces.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what was seen beside the state, in any combination")]
 pub(super) struct Quotes {
     delimiter: u8,
     state: State,
@@ -20,11 +21,13 @@ pub(super) struct Quotes {
     before: u64,
     inside: u64,
     after_return: bool,
-    // The last byte before the quote that was seen last.
+    // The last byte inside the open quote that is neither a quote nor a space.
     preceding: u8,
     found: Quoting,
     // The most line breaks in one cell.
     most_breaks: u64,
+    // Whether the last cell of the row that ended is quoted.
+    ended_quoted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ enum State {
     Closing,
     /// After the closing quote, and spaces.
     Closed,
+    /// After a quote in a cell without quotes, and spaces.
+    Stray,
 }
 
 /// What is wrong with the quotes of a row.
@@ -48,6 +53,12 @@ pub(super) enum Quoting {
     TextAfter,
     /// Spaces stand between the delimiter and the opening quote, so that it opens nothing.
     SpaceBefore,
+    /// A cell without quotes ends with one.
+    Stray,
+    /// The last cell, which is not quoted, goes on up to a stray quote so many lines below.
+    Split { lines: u64 },
+    /// A quoted cell of several lines, from 0, may have taken in another row. It begins and ends on these lines.
+    Doubtful { cell: usize, first: u64, last: u64 },
     /// What closes a cell several lines later opens another one: its own quote is never closed. How many line breaks of the
     /// row stand before its opening quote.
     Unclosed(u64),
@@ -66,7 +77,12 @@ impl Quotes {
             preceding: 0,
             found: Quoting::Sound,
             most_breaks: 0,
+            ended_quoted: false,
         }
+    }
+
+    pub(super) const fn delimiter(&self) -> u8 {
+        self.delimiter
     }
 
     /// Begins a row.
@@ -75,8 +91,16 @@ impl Quotes {
     }
 
     /// The first thing that is wrong with the row.
-    pub(super) const fn found(&self) -> Quoting {
-        self.found
+    pub(super) fn found(&self) -> Quoting {
+        match (self.found, self.state) {
+            (Quoting::Sound, State::Stray) => Quoting::Stray,
+            (found, State::Outside | State::Inside | State::Closing | State::Closed | State::Stray) => found,
+        }
+    }
+
+    /// How many line breaks all quoted cells of the row have that were closed.
+    pub(super) const fn breaks(&self) -> u64 {
+        self.before
     }
 
     /// How many line breaks the cell with the most of them has.
@@ -84,11 +108,16 @@ impl Quotes {
         self.most_breaks
     }
 
+    /// Whether the last cell of the row is quoted.
+    pub(super) const fn ended_quoted(&self) -> bool {
+        self.ended_quoted
+    }
+
     /// How many line breaks of the row stand before the quote that is open, when one is.
     pub(super) const fn open(&self) -> Option<u64> {
         match self.state {
             State::Inside => Some(self.before),
-            State::Outside | State::Closing | State::Closed => None,
+            State::Outside | State::Closing | State::Closed | State::Stray => None,
         }
     }
 
@@ -105,8 +134,11 @@ impl Quotes {
                 State::Outside => self.outside(rest),
                 State::Inside => self.inside(rest),
                 State::Closing if rest[0] == QUOTE => {
-                    self.preceding = QUOTE;
                     self.state = State::Inside;
+                    1
+                }
+                State::Stray => {
+                    self.stray(rest[0]);
                     1
                 }
                 State::Closing | State::Closed => {
@@ -130,7 +162,7 @@ impl Quotes {
                 (self.inside, self.preceding) = (0, 0);
             }
             (true, true) => self.note(Quoting::SpaceBefore),
-            (false, _) => {}
+            (false, _) => self.state = State::Stray,
         }
         (self.at_start, self.spaced) = (false, false);
         at + 1
@@ -176,6 +208,7 @@ impl Quotes {
     fn closed(&mut self, next: u8) {
         if next == self.delimiter || matches!(next, b'\n' | b'\r') {
             self.before += self.inside;
+            self.ended_quoted = next != self.delimiter;
             self.state = State::Outside;
             (self.at_start, self.spaced) = (true, false);
         } else if next == b' ' {
@@ -191,10 +224,20 @@ impl Quotes {
         }
     }
 
-    // The first of several; but one that is never closed is worse than all others.
+    fn stray(&mut self, next: u8) {
+        if next == self.delimiter || matches!(next, b'\n' | b'\r') {
+            self.note(Quoting::Stray);
+            self.state = State::Outside;
+            (self.at_start, self.spaced) = (true, false);
+        } else if next != b' ' && next != QUOTE {
+            self.state = State::Outside;
+        }
+    }
+
+    // The first of several; but one that is never closed is worse than all others, and a stray one is the least of them.
     fn note(&mut self, found: Quoting) {
         let is_worse = matches!(found, Quoting::Unclosed(_)) && !matches!(self.found, Quoting::Unclosed(_));
-        if self.found == Quoting::Sound || is_worse {
+        if matches!(self.found, Quoting::Sound | Quoting::Stray) || is_worse {
             self.found = found;
         }
     }
@@ -218,7 +261,8 @@ pub(super) fn misplaced(text: &[u8], delimiter: u8) -> (usize, bool) {
     // Each quote that is out of place ends at the next delimiter or line break.
     for piece in text.split_inclusive(|byte| matches!(byte, b'\n' | b'\r') || *byte == delimiter) {
         quotes.pass(piece);
-        count += usize::from(quotes.found != Quoting::Sound);
+        // In a dialect without quotes they are text.
+        count += usize::from(!matches!(quotes.found, Quoting::Sound | Quoting::Stray));
         quotes.found = Quoting::Sound;
     }
     (count, quotes.is_open_over_lines())
@@ -242,7 +286,11 @@ mod tests {
         check("\"a\",\"b\"\n", Quoting::Sound, false);
         check("\"a\" ,\"b\"  \n", Quoting::Sound, false);
         check("\"a \"\"b\"\" c\",\"\"\n", Quoting::Sound, false);
-        check("a \"b\" c,5\"\n", Quoting::Sound, false);
+        check("a \"b\" c,5\" d\n", Quoting::Sound, false);
+        check("5\",a\n", Quoting::Stray, false);
+        check("a,b \"c\"\n", Quoting::Stray, false);
+        check("a,say \"\"hi\"\"\"", Quoting::Stray, false);
+        check("5\" ,\"a\"b\n", Quoting::TextAfter, false);
         check("\"a\nb\",\"c,\nd\"\n", Quoting::Sound, false);
         check("\"a,\",b\n", Quoting::Sound, false);
         check("\"a", Quoting::Sound, true);
@@ -260,6 +308,8 @@ mod tests {
         check("1,\"he said\r\n\"2\",\"Bo\"\r\n", Quoting::Unclosed(0), false);
         check("\"1\n\",\"x\",\"he said\n2, \"Bo\"\n", Quoting::Unclosed(1), false);
         check("1,\"he said\n2,\"\",3\n4,\"Bo\"\n", Quoting::Unclosed(0), false);
+        check("1,\"he said\n2,\"\"\"Bo\"\"\"\n", Quoting::Unclosed(0), false);
+        check("1,\"he \"\"said\"\"\nso\"x\n", Quoting::TextAfter, false);
     }
 
     #[test]
