@@ -22,4 +22,5 @@ mod rows;
 mod scene;
 mod secrets;
 mod signals;
+mod tokens;
 mod trouble;

@@ -310,11 +310,14 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "PRESET")]
     pub platform: Option<String>,
     /// The environment variable that holds the channel's token [default: CONTACTSYNC_TOKEN]
-    #[arg(long, value_name = "VAR", conflicts_with = "token_file")]
+    #[arg(long, value_name = "VAR", conflicts_with_all = ["token_file", "token_command"])]
     pub token_env: Option<String>,
     /// The file that holds the channel's token
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "token_command")]
     pub token_file: Option<PathBuf>,
+    /// Run this command, without a shell, and use what it prints as the channel's token; run again when the token is refused
+    #[arg(long, value_name = "CMD")]
+    pub token_command: Option<String>,
     /// The channel's kind, when its ids need one
     #[arg(long, value_enum, value_name = "KIND")]
     pub channel_kind: Option<KindArg>,
@@ -335,6 +338,9 @@ pub struct ConnectionArgs {
     /// The platform has moved to this URL: the channel's known contacts are the same there
     #[arg(long)]
     pub moved: bool,
+    /// Do not check that a new token belongs to the channel of the known contacts
+    #[arg(long)]
+    pub new_token: bool,
     /// Forget the lower rate limit that the platform stated in an earlier run, and how long it asked to wait
     #[arg(long)]
     pub forget_limit: bool,

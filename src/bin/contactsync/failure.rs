@@ -47,7 +47,7 @@ impl Exit {
     /// The exit of a run that was sent.
     pub fn of(ending: &Ending) -> Self {
         match &ending.stopped {
-            Some(StopReason::Unauthorized(_)) => Self::Unauthorized,
+            Some(StopReason::Unauthorized(_) | StopReason::Unrenewed(_)) => Self::Unauthorized,
             Some(StopReason::Unlisted(_)) => Self::Failed,
             Some(StopReason::WrongUrl(_)) => Self::Usage,
             Some(

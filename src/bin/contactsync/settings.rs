@@ -6,6 +6,7 @@ mod bounds;
 mod channels;
 pub mod layer;
 mod shard;
+mod token;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +20,12 @@ use contactsync::{
 use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::ownership;
 
 pub use bounds::{Bounds, End, TimeOfDay};
 pub use channels::{Channel, Channels, Connection, Earlier};
 pub use shard::Shard;
+pub use token::TokenCommand;
 
 use layer::{Layer, Lists, Routing};
 
@@ -63,7 +66,7 @@ impl Settings {
         let said = typed.over(config.layer);
         Ok(Self {
             channels,
-            journal: journal(said.journal),
+            journal: journal(said.journal)?,
             bounds: Bounds { max_calls: said.max_calls, end: said.end, patience: said.patience.unwrap_or(PATIENCE) },
             lists: said.lists,
             input: InputSettings {
@@ -84,9 +87,11 @@ impl Settings {
     }
 }
 
-/// Where the journal is, when it was said or not.
-pub fn journal(said: Option<PathBuf>) -> PathBuf {
-    said.unwrap_or_else(|| DEFAULT_JOURNAL.into())
+/// Where the journal is, when it was said or not. One that others can write is refused.
+pub fn journal(said: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let path = said.unwrap_or_else(|| DEFAULT_JOURNAL.into());
+    ownership::check_journal(&path).map_err(Failure::usage_text)?;
+    Ok(path)
 }
 
 /// An input that is open, and what its rows mean.

@@ -134,7 +134,16 @@ impl Sandbox {
         T: IntoIterator<Item: Into<String>>,
     {
         let fields = fields.into_iter().map(|field| (field.name.into(), Some(field.value))).collect();
-        self.platform.insert(token, fields, tags.into_iter().map(Into::into).collect())
+        self.platform.insert(token, None, fields, tags.into_iter().map(Into::into).collect())
+    }
+
+    /// The same under this id, which other channels may have for other people.
+    pub fn insert_as<F>(&self, token: &str, id: ContactId, fields: F)
+    where
+        F: IntoIterator<Item = Field>,
+    {
+        let fields = fields.into_iter().map(|field| (field.name.into(), Some(field.value))).collect();
+        self.platform.insert(token, Some(id), fields, Vec::new());
     }
 
     /// The contacts of a token, in the order of their creation.

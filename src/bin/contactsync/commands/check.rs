@@ -1,6 +1,7 @@
 //! `check [INPUT]`: whether everything is ready for a sync. It changes nothing on the platform: it makes at most seven
-//! searches for each token, one to see that the token works and two for each of three contacts of the input. They are
-//! journaled, because calls count.
+//! calls for each token: searches, one to see that the token works and two for each of three contacts of the input; and
+//! before them, when the token is not the one that the channel was last synced with, up to six reads of known contacts. They
+//! are journaled where there is a journal, because calls count. No file is created.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
@@ -8,15 +9,16 @@ use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use contactsync::{
-    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
+    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Mapping,
     OutlineLine, Rejection, Row, Sample, Source, SourceError, Timeouts, Value, merged, sampled,
 };
 
 use tokio::runtime::Runtime;
 
 use crate::args::{CheckArgs, ListArgs};
-use crate::commands::place::{Place, Ready};
+use crate::commands::place::{Place, Ready, announce};
 use crate::commands::runtime;
+use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::config::Config;
 use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::output::{counted_calls, counted_rows, grouped, print};
@@ -26,6 +28,12 @@ use crate::voice::{Level, Voice};
 
 /// What is searched for, to see whether the token works. Nobody needs to have it.
 const NOBODY: &str = "contactsync check";
+
+/// How many calls are made with a token (DESIGN.md, `check`).
+const MOST_CALLS: usize = 7;
+
+/// The most calls that looking for one contact of the input takes.
+const CALLS_A_SAMPLE: usize = 2;
 
 /// How many contacts are shown as they would be sent.
 const CONTACTS_SHOWN: usize = 3;
@@ -65,7 +73,9 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         let asked = match channel.connect(&clients, None) {
             Ok(connection) => {
                 let wanted: Vec<&Shown> = samples.iter().filter(|shown| shown.is_of(&channel.name)).collect();
-                ask(&runtime, &journal, channel, connection, &input.rules.matches, &wanted)
+                let matches = &input.rules.matches;
+                let is_new = args.connection.new_token;
+                ask(&runtime, &journal, channel, connection, matches, &wanted, is_new, voice)
             }
             Err(failure) => Err(failure),
         };
@@ -115,11 +125,13 @@ fn ask(
     connection: Connection<Http>,
     matches: &[String],
     wanted: &[&Shown],
+    is_new: bool,
+    voice: &Voice,
 ) -> Result<(String, Vec<Looked>), Failure> {
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
-    let mut place = Place::open(journal)?;
+    let mut place = Place::open_to_look(journal)?;
     let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
-    let ready = match held {
+    let mut ready = match held {
         Ok(ready) => ready,
         // It is at work with the token just now.
         Err(failure) if failure.exit == Exit::Held => {
@@ -131,26 +143,60 @@ fn ask(
     let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
     let mut said = at;
     let mut found = Vec::new();
-    for Ready { name, connection, window } in &ready {
-        let look = Look {
-            journal: &place.journal,
-            channel: name,
-            window,
-            transport: &connection.transport,
-            call_timeout: connection.call_timeout,
-            rate: connection.rate,
-            clock: &clock,
-        };
-        let answer = runtime.block_on(look.find(field.clone()))?;
+    announce(&ready, voice);
+    let tokens = Tokens { place: &place, clock: &clock, voice };
+    for to in &mut ready {
+        let (answer, is_renewed, mut calls) = runtime.block_on(tried(tokens, to, is_new, &field))?;
+        if is_renewed {
+            said.push_str("; the token is a new one of the same channel");
+        }
+        let look = tokens.look(to, &to.window);
         let is_ready = matches!(answer, Some(Attempt::Page(_)));
-        said.push_str(&heard(answer, &connection.url)?);
+        said.push_str(&heard(answer, &to.connection.url)?);
         for (nth, shown) in wanted.iter().enumerate().filter(|_| is_ready) {
             let Some(field) = sampled(&shown.contact, nth) else { continue };
+            if calls + CALLS_A_SAMPLE > MOST_CALLS {
+                break;
+            }
+            calls += CALLS_A_SAMPLE;
             let sample = runtime.block_on(look.sample(field, nth))?;
             found.push(Looked { line: shown.line, field: field.clone(), sample });
         }
     }
     Ok((said, found))
+}
+
+// What a token comes to: the answer to a search, whether it is a new one of the channel's, and how many calls that took. A
+// token that is refused is renewed once, if it can be.
+async fn tried(
+    tokens: Tokens<'_>,
+    to: &mut Ready,
+    is_new: bool,
+    field: &Field,
+) -> Result<(Option<Attempt>, bool, usize), Failure> {
+    let (mut calls, mut was_renewed) = (0, false);
+    loop {
+        let (compared, made) =
+            if is_new { (Compared::Unchanged, 0) } else { tokens.compare(to, &to.window).await? };
+        calls += made;
+        let (answer, is_renewed) = match compared {
+            Compared::Other(how) => return Err(other_channel(&to.name, &how)),
+            Compared::Undecided(answer @ Some(Attempt::Unauthorized { .. })) => (answer, false),
+            Compared::Undecided(answer) => return Err(undecided(to, answer)),
+            Compared::Unchanged | Compared::Incomparable | Compared::Renewed { .. } => {
+                calls += 1;
+                let is_renewed = matches!(compared, Compared::Renewed { is_known: true });
+                (tokens.look(to, &to.window).find(field.clone()).await?, is_renewed)
+            }
+        };
+        match answer {
+            Some(Attempt::Unauthorized { .. }) if !was_renewed => match tokens.renew(to).await? {
+                Some(window) => (to.window, was_renewed) = (window, true),
+                None => return Ok((answer, is_renewed, calls)),
+            },
+            answer => return Ok((answer, is_renewed, calls)),
+        }
+    }
 }
 
 // Where the contacts of the input are on the platform. One that is there in another form would be created a second time.

@@ -1,14 +1,17 @@
 //! Where runs are written down: a journal, with the right to run on some of its channels.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use contactsync::{BaseUrl, Http, Journal, Key, Lock, Mode, Policy, WindowId};
+use contactsync::{BaseUrl, Http, Journal, Key, Lock, Mode, Policy, Token, WindowId};
 
 use crate::commands::{local_time, shown};
 use crate::failure::Failure;
+use crate::output::grouped;
 use crate::settings::Connection;
+use crate::voice::{Level, Voice};
 
 /// A journal, with the right to run on some of its channels.
 pub struct Place {
@@ -16,6 +19,29 @@ pub struct Place {
     path: PathBuf,
     holder: String,
     locks: Vec<Lock>,
+    // Those that are held, with the window that each took the place of when a token was renewed.
+    windows: RefCell<BTreeMap<WindowId, (Option<WindowId>, Option<Lock>)>>,
+    salt: Vec<u8>,
+    // Whether locks may be created: a command that only looks creates no file.
+    creates: bool,
+}
+
+/// What has a token.
+pub trait HasToken {
+    /// The window of its calls in a journal with this salt.
+    fn window(&self, salt: &[u8]) -> WindowId;
+}
+
+impl HasToken for Http {
+    fn window(&self, salt: &[u8]) -> WindowId {
+        Self::window(self, salt)
+    }
+}
+
+impl HasToken for Token {
+    fn window(&self, salt: &[u8]) -> WindowId {
+        Self::window(self, salt)
+    }
 }
 
 /// A channel that is ready to be sent to.
@@ -29,29 +55,59 @@ pub struct Ready {
 impl Place {
     // The journal comes first: that it cannot be opened says more than that a file beside it cannot.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let journal = Journal::open(path)?;
+        Self::of(Journal::open(path)?, path, true)
+    }
+
+    /// Opens the journal to look at a platform: no file is created.
+    pub fn open_to_look(path: &Path) -> Result<Self, Failure> {
+        let journal = if path.exists() { Journal::open(path)? } else { Journal::in_memory()? };
+        Self::of(journal, path, false)
+    }
+
+    fn of(journal: Journal, path: &Path, creates: bool) -> Result<Self, Failure> {
         let holder = format!("process {} since {}", process::id(), local_time(jiff::Timestamp::now()));
-        Ok(Self { journal, path: path.to_owned(), holder, locks: Vec::new() })
+        let salt = journal.salt()?;
+        let (locks, windows) = (Vec::new(), RefCell::default());
+        Ok(Self { journal, path: path.to_owned(), holder, locks, windows, salt, creates })
     }
 
     /// Takes the right to run on a channel.
     pub fn hold(&mut self, channel: &str) -> Result<(), Failure> {
-        self.locks.push(Lock::of_channel(&self.path, channel, &self.holder)?);
+        // Whoever holds it has its file.
+        if self.creates || Lock::has_channel(&self.path, channel) {
+            self.locks.push(Lock::of_channel(&self.path, channel, &self.holder)?);
+        }
+        Ok(())
+    }
+
+    /// The window of the calls with a token.
+    pub fn window_of(&self, token: &impl HasToken) -> WindowId {
+        token.window(&self.salt)
+    }
+
+    /// Takes the right to fill a window of `channel`, which may take the place of an `earlier` one: channels whose token
+    /// was the same share it.
+    pub fn hold_window(&self, window: &WindowId, channel: &str, earlier: Option<&WindowId>) -> Result<(), Failure> {
+        let mut windows = self.windows.borrow_mut();
+        if windows.get(window).is_some_and(|(place_of, _)| place_of.as_ref() == earlier) {
+            return Ok(());
+        }
+        let lock = if self.creates || Lock::has_window(&self.path, window) {
+            Some(Lock::of_window(&self.path, window, channel, &self.holder)?)
+        } else {
+            None
+        };
+        windows.insert(window.clone(), (earlier.cloned(), lock));
         Ok(())
     }
 
     /// Takes the right to fill the windows of these channels' tokens.
-    pub fn fill_windows(&mut self, channels: Vec<(String, Connection<Http>)>) -> Result<Vec<Ready>, Failure> {
-        let salt = self.journal.salt()?;
-        let mut windows: BTreeMap<WindowId, String> = BTreeMap::new();
+    pub fn fill_windows(&self, channels: Vec<(String, Connection<Http>)>) -> Result<Vec<Ready>, Failure> {
         let mut ready = Vec::with_capacity(channels.len());
         for (name, connection) in channels {
-            let window = connection.transport.window(&salt);
-            windows.entry(window.clone()).or_insert_with(|| name.clone());
+            let window = self.window_of(&connection.transport);
+            self.hold_window(&window, &name, None)?;
             ready.push(Ready { name, connection, window });
-        }
-        for (window, channel) in windows {
-            self.locks.push(Lock::of_window(&self.path, &window, &channel, &self.holder)?);
         }
         Ok(ready)
     }
@@ -92,6 +148,24 @@ impl Place {
                 .hint("match as before, or say --mode upsert, which searches; other contacts go into another --channel"))
             }
         }
+    }
+}
+
+/// Reports where the tokens go, and what is wrong with their places, before anything is sent.
+pub fn announce(ready: &[Ready], voice: &Voice) {
+    let mut urls: BTreeMap<&str, usize> = BTreeMap::new();
+    for to in ready {
+        *urls.entry(to.connection.url.as_str()).or_default() += 1;
+    }
+    for (url, channels) in urls {
+        let channels = if channels > 1 { format!(" ({} channels)", grouped(channels as u64)) } else { String::new() };
+        voice.say(Level::Info, &format!("platform: {url}{channels}"));
+    }
+    let mut warnings = ready.iter().filter_map(|to| to.connection.warning.as_deref());
+    if let Some(first) = warnings.next() {
+        let more = warnings.count();
+        let more = if more > 0 { format!("; {} more token files as well", grouped(more as u64)) } else { String::new() };
+        voice.say(Level::Warning, &format!("{first}{more}"));
     }
 }
 

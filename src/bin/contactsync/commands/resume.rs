@@ -9,7 +9,8 @@ use crate::args::ResumeArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
 use crate::commands::lists::{CONFIG, JOURNAL, go_on};
-use crate::commands::place::Place;
+use crate::commands::place::{Place, announce};
+use crate::commands::tokens::Tokens;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -53,7 +54,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
         runs.push(run);
     }
-    let beside = match channels.column() {
+    let mut not_sent = match channels.column() {
         Some(_) => {
             // The last input counts also when none of its channels is in the configuration any more.
             let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
@@ -62,7 +63,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         // It was said which one.
         None => Beside::default(),
     };
-    for sync in done {
+    for &sync in &done {
         if !is_listed(&place.journal, sync)? {
             syncs.insert(sync);
         }
@@ -76,7 +77,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             listed.finish(&place.journal)?;
             voice.say(Level::Info, "the lists of its rows are written, which were not whole");
         }
-        let summaries = beside.summaries(&place.journal)?;
+        let summaries = not_sent.summaries(&place.journal)?;
         if summaries.values().any(|summary| summary.pending > 0) {
             return Sent::nothing(summaries).conclude(Ok(()), args.json, &again, voice);
         }
@@ -88,7 +89,8 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         }
         return Ok(Exit::Done);
     }
-    let ready = place.fill_windows(connections)?;
+    let mut ready = place.fill_windows(connections)?;
+    announce(&ready, voice);
     if args.connection.forget_limit {
         place.forget_limits(&ready)?;
     }
@@ -100,6 +102,20 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             place.journal.move_channel(&to.name, url.as_str())?;
         }
     }
+    let tokens = Tokens { place: &place, clock: &clock, voice };
+    let mut refused = tokens.hold(&runtime, &mut ready, args.connection.new_token)?;
+    // Of several channels, the others go on.
+    if channels.column().is_none()
+        && let Some((_, failure)) = refused.pop_first()
+    {
+        return Err(failure);
+    }
+
+    // What is not sent is among the others.
+    let sent: Vec<RunRow> = runs.iter().filter(|run| !refused.contains_key(&run.channel)).cloned().collect();
+    if !refused.is_empty() {
+        not_sent = beside(&place.journal, &sent, &syncs, &done)?;
+    }
 
     let listed = go_on(&place.journal, &syncs, &lists, &others, &stop, voice)?;
     signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
@@ -109,14 +125,17 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         runs: runs
             .iter()
             .zip(&ready)
+            .filter(|(_, to)| !refused.contains_key(&to.name))
             .map(|(run, to)| Sendable { run: run.id, policy: run.policy, to, listed: listed.get(&run.sync) })
             .collect(),
-        beside,
+        beside: not_sent,
         by_channel: channels.column().is_some(),
         limits,
         patience: bounds.patience,
         clock: &clock,
         stop: &stop,
+        tokens: Some(tokens),
+        refused,
     };
     let progress = Progress::new(voice, inputs(&runs));
     let sent = sending.send(&progress)?;

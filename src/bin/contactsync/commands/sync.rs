@@ -11,9 +11,10 @@ use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
 use crate::commands::new_columns::NewColumns;
-use crate::commands::place::{Place, Ready};
+use crate::commands::place::{Place, Ready, announce};
 use crate::commands::remark::Remark;
 use crate::commands::runtime;
+use crate::commands::tokens::Tokens;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
@@ -46,13 +47,22 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     for channel in channels.here() {
         place.hold(&channel.name)?;
     }
-    let ready = place.fill_windows(connections)?;
+    let mut ready = place.fill_windows(connections)?;
+    announce(&ready, voice);
     if args.connection.forget_limit {
         place.forget_limits(&ready)?;
     }
     for channel in &ready {
         place.hold_to_url(&channel.name, &channel.connection.url, args.connection.moved)?;
         place.hold_to_keys(&channel.name, &input.rules.matches, policy)?;
+    }
+    let tokens = Tokens { place: &place, clock: &clock, voice };
+    let mut refused = tokens.hold(&runtime, &mut ready, args.connection.new_token)?;
+    // Of several channels, the others go on.
+    if channels.column().is_none()
+        && let Some((_, failure)) = refused.pop_first()
+    {
+        return Err(failure);
     }
 
     let mut others = vec![(Path::new(&args.input.input), INPUT), (journal.as_path(), JOURNAL)];
@@ -83,6 +93,8 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
     reading.store(false, Ordering::Release);
     progress.read_to_the_end(planned.left_out);
+    let to_be_sent = planned.runs.iter().zip(&ready).filter(|(_, to)| !refused.contains_key(&to.name));
+    let sent = to_be_sent.map(|(run, _)| *run).collect();
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
@@ -90,14 +102,17 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
             .runs
             .iter()
             .zip(&ready)
+            .filter(|(_, to)| !refused.contains_key(&to.name))
             .map(|(run, to)| Sendable { run: *run, policy, to, listed: Some(&listed) })
             .collect(),
-        beside: Beside::of(&place.journal, [planned.sync], &planned.runs.iter().copied().collect())?,
+        beside: Beside::of(&place.journal, [planned.sync], &sent)?,
         by_channel: channels.column().is_some(),
         limits,
         patience: bounds.patience,
         clock: &clock,
         stop: &stop,
+        tokens: Some(tokens),
+        refused,
     };
     let again = Again { place: &args.place, connection: &args.connection };
     let sent = sending.send(&progress)?;

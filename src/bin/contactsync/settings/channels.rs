@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
-use std::{env, fs, slice};
+use std::slice;
 
 use contactsync::{
-    BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, Spread, TIMEOUT, Tempo, Timestamp, Token, concurrency_for,
+    BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, Spread, TIMEOUT, Tempo, Timestamp, concurrency_for,
 };
 
-use super::layer::{Address, ChannelLayer, Layer, Origin, Routing, Said, TokenPlace};
+use super::layer::{Address, ChannelLayer, Layer, Routing, Said, TokenPlace};
 use super::shard::Shard;
+use super::token::{Found, TokenCommand};
 use crate::args::{DEFAULT_CHANNEL, DEFAULT_TOKEN_ENV};
 use crate::config::{ChannelTable, Config, DEFAULT_CONFIG, Place, did_you_mean};
 use crate::failure::Failure;
@@ -73,6 +74,10 @@ pub struct Connection<T> {
     pub burst: Option<NonZeroU32>,
     pub concurrency: Option<usize>,
     pub call_timeout: Duration,
+    /// The command that prints another token, once this one is refused.
+    pub renewal: Option<TokenCommand>,
+    /// What is to be reported about the place of the token.
+    pub warning: Option<String>,
 }
 
 impl Channels {
@@ -267,7 +272,8 @@ impl Channel {
         };
         let kind = self.kind.or(earlier.map(|earlier| earlier.kind)).unwrap_or_default();
         let rate = self.rate.or(earlier.and_then(|earlier| NonZeroU32::new(earlier.rate))).unwrap_or(DEFAULT_RATE);
-        let transport = clients.http(url.clone(), self.token()?, kind).map_err(|error| Failure::usage(&error))?;
+        let Found { token, warning } = self.token()?;
+        let transport = clients.http(url.clone(), token, kind).map_err(|error| Failure::usage(&error))?;
         Ok(Connection {
             url,
             kind,
@@ -276,6 +282,8 @@ impl Channel {
             burst: self.burst,
             concurrency: self.concurrency.and_then(|number| usize::try_from(number.get()).ok()),
             call_timeout: TIMEOUT,
+            renewal: self.renewal(),
+            warning,
         })
     }
 
@@ -287,43 +295,22 @@ impl Channel {
         }
     }
 
-    fn token(&self) -> Result<Token, Failure> {
+    fn token(&self) -> Result<Found, Failure> {
         let Some(said) = &self.token else {
             let place = self.place.as_ref().map_or_else(|| self.name.clone(), ToString::to_string);
             return Err(Failure::usage_text(format!(
-                "{place}: expected a token, found neither `token_env` nor `token_file`"
+                "{place}: expected a token, found none of `token_env`, `token_file` and `token_command`"
             ))
             .hint("each of several channels has a token of its own"));
         };
-        let place = said.place();
-        let text = match &said.value {
-            TokenPlace::File(path) => fs::read_to_string(path)
-                .map_err(|error| Failure::usage_text(format!("{place}: cannot read it: {error}")))?,
-            TokenPlace::Env(name) => env::var(name).map_err(|error| {
-                let found = match error {
-                    env::VarError::NotPresent => "none: it is not set",
-                    env::VarError::NotUnicode(_) => "something that is not text",
-                };
-                Failure::usage_text(format!("{place}: expected the channel's token, found {found}")).hint(
-                    match said.origin {
-                        Origin::Option(_) => "set it, or say --token-env VAR or --token-file FILE",
-                        Origin::Key(_) => "set it where contactsync is started, or say token_file",
-                    },
-                )
-            })?,
-        };
-        Token::new(&text).map_err(|error| Failure::usage_text(format!("{place}: {error}")))
+        said.find()
     }
-}
 
-impl Said<TokenPlace> {
-    // In the configuration, the text may be the token itself, at the wrong place: there the line says enough.
-    pub(super) fn place(&self) -> String {
-        match (&self.origin, &self.value) {
-            (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
-            (Origin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),
-            (Origin::Key(place), TokenPlace::File(_)) => format!("{place}: the file that it names"),
-            (Origin::Key(place), TokenPlace::Env(_)) => format!("{place}: the environment variable that it names"),
+    // What prints another token, once this one is refused.
+    fn renewal(&self) -> Option<TokenCommand> {
+        match self.token_place() {
+            Some(TokenPlace::Command(command)) => Some(command.clone()),
+            Some(TokenPlace::Env(_) | TokenPlace::File(_)) | None => None,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::args::{
 };
 use crate::config::{Place, Spot};
 use crate::failure::Failure;
-use crate::settings::End;
+use crate::settings::{End, TokenCommand};
 
 /// Who said something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum Address {
 pub enum TokenPlace {
     Env(String),
     File(PathBuf),
+    /// What this command prints.
+    Command(TokenCommand),
 }
 
 /// Where the rows go.
@@ -131,9 +133,13 @@ impl ChannelLayer {
         });
         let env = args.token_env.clone().map(|name| Said::typed("--token-env", TokenPlace::Env(name)));
         let file = args.token_file.clone().map(|path| Said::typed("--token-file", TokenPlace::File(path)));
+        let command = args.token_command.as_deref().map(|text| match TokenCommand::parse(text) {
+            Ok(command) => Ok(Said::typed("--token-command", TokenPlace::Command(command))),
+            Err(wrong) => Err(Failure::usage_text(format!("--token-command: {wrong}"))),
+        });
         Ok(Self {
             address: url.or(platform.transpose()?),
-            token: env.or(file),
+            token: env.or(file).or(command.transpose()?),
             kind: args.channel_kind.map(|kind| Said::typed("--channel-kind", kind.into())),
             rate: args.rate.and_then(NonZeroU32::new),
             burst: args.burst.and_then(NonZeroU32::new),
