@@ -122,6 +122,11 @@ impl Sandbox {
         self.platform.refuse_token(token);
     }
 
+    /// Gives the channel of a token to another one: from the next call on, the old one gets 401.
+    pub fn replace_token(&self, old: &str, new: &str) {
+        self.platform.replace_token(old, new);
+    }
+
     /// Takes a refusal back: from the next call on, this token has what it had before.
     pub fn accept_token(&self, token: &str) {
         self.platform.accept_token(token);

@@ -146,6 +146,13 @@ impl Platform {
         lock(&self.refused).insert(token.to_owned());
     }
 
+    /// Gives the channel of a token to another one.
+    pub fn replace_token(&self, old: &str, new: &str) {
+        let channel = self.channel(old);
+        lock(&self.channels).insert(new.into(), channel);
+        self.refuse_token(old);
+    }
+
     /// Answers to this token again as before it was refused.
     pub fn accept_token(&self, token: &str) {
         lock(&self.refused).remove(token);
