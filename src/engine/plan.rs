@@ -76,6 +76,10 @@ pub struct PlannedRuns {
     pub unknown: Option<i64>,
     /// How many rows of the input the rules do not take. They are none of the runs' rows.
     pub left_out: u64,
+    /// Number of rows that name a channel which is someone else's work. They are none of the runs' rows.
+    pub of_others: u64,
+    /// Number of rows that cannot be read or name no channel, where no run takes them. They are none of the runs' rows.
+    pub of_none: u64,
 }
 
 /// Plans `source` into the journal. It takes a thread that may block.
@@ -115,7 +119,7 @@ pub fn plan(
         observer.tell(&Event::Read { rows });
         Ok(())
     };
-    let (mut gathered, mut batches, mut left_out) = (Vec::new(), 0, 0);
+    let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);
     // `None` for a row that the rules do not take.
     let make = |row: Row, remains: Option<Cells>| {
         let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
@@ -125,7 +129,13 @@ pub fn plan(
         let read = made.len();
         let taken: Vec<_> = made.into_iter().flatten().collect();
         left_out += u64::try_from(read - taken.len()).unwrap_or(0);
-        gathered.extend(taken.into_iter().filter_map(|(place, planned)| Some((place?, planned))));
+        for (way, planned) in taken {
+            match way {
+                Way::Run(place) => gathered.push((place, planned)),
+                Way::Other => of_others += 1,
+                Way::Unknown => of_none += 1,
+            }
+        }
         batches += 1;
         if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
@@ -143,7 +153,18 @@ pub fn plan(
     journal.finish_plan(&plan, listing)?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out })
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out, of_others, of_none })
+}
+
+/// Where a row goes.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// To the run at this place.
+    Run(usize),
+    /// To a channel that is someone else's work.
+    Other,
+    /// Nowhere: it names no channel, and no run takes such rows.
+    Unknown,
 }
 
 /// Which of the runs a row goes to.
@@ -173,7 +194,7 @@ impl Router {
     }
 
     // A row that cannot be read names no channel either.
-    fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Option<usize>, Planned) {
+    fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Way, Planned) {
         match row {
             Row::Rejected(rejection) => {
                 let cells = remains.filter(|_| self.keeps_rows);
@@ -192,15 +213,16 @@ impl Router {
         }
     }
 
-    fn contact(&self, record: &Record, mapping: &Mapping) -> (Option<usize>, Result<Contact, Rejection>) {
+    fn contact(&self, record: &Record, mapping: &Mapping) -> (Way, Result<Contact, Rejection>) {
         match mapping.channel_among(record, &self.channels) {
             Ok(None) => (self.of_no_channel(), mapping.contact(record)),
-            Ok(Some(place)) => (*place, mapping.contact(record)),
+            Ok(Some(Some(place))) => (Way::Run(*place), mapping.contact(record)),
+            Ok(Some(None)) => (Way::Other, mapping.contact(record)),
             Err(rejection) => (self.of_no_channel(), Err(rejection)),
         }
     }
 
-    fn of_no_channel(&self) -> Option<usize> {
-        if self.channels.is_empty() { Some(0) } else { self.unknown }
+    fn of_no_channel(&self) -> Way {
+        if self.channels.is_empty() { Way::Run(0) } else { self.unknown.map_or(Way::Unknown, Way::Run) }
     }
 }

@@ -283,11 +283,12 @@ pub struct SourceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The channel and the journal")]
 pub struct PlaceArgs {
-    /// The channel's name in the journal, and its table in the configuration [default: default]
+    /// The channel's name in the journal, and its table in the configuration [default: default]; with a channel column,
+    /// only the rows of this channel are taken
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub channel: Option<String>,
     /// The column that names each row's channel, each with a table in the configuration
-    #[arg(long, value_name = "COLUMN", conflicts_with = "channel")]
+    #[arg(long, value_name = "COLUMN")]
     pub channel_column: Option<String>,
     /// Take the share I (from 0) of N shares of the channels; the others are other machines' work
     #[arg(long, value_name = "I/N")]

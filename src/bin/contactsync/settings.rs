@@ -27,7 +27,7 @@ pub use channels::{Channel, Channels, Connection, Earlier};
 pub use shard::Shard;
 pub use token::TokenCommand;
 
-use layer::{Layer, Lists, Routing};
+use layer::{Layer, Lists};
 
 /// What a run works with, but for its input's name.
 #[derive(Debug)]
@@ -51,18 +51,12 @@ pub struct InputSettings {
     pub policy: Policy,
     pub duplicates: Duplicates,
     pub max_changes: Option<MaxChanges>,
-    /// The column of the configuration that would say each row's channel, and that `--channel` overrules.
-    pub overruled: Option<String>,
 }
 
 impl Settings {
     /// Joins what the command line and the configuration say.
     pub fn of(typed: Layer, config: Config, shard: Option<Shard>) -> Result<Self, Failure> {
         let channels = Channels::of(&typed, &config, shard)?;
-        let overruled = match config.layer.routing.as_ref().map(|routing| &routing.value) {
-            Some(Routing::Column(column)) if channels.column().is_none() => Some(column.clone()),
-            Some(_) | None => None,
-        };
         let said = typed.over(config.layer);
         Ok(Self {
             channels,
@@ -72,7 +66,6 @@ impl Settings {
             input: InputSettings {
                 duplicates: said.duplicates.unwrap_or_default(),
                 max_changes: said.max_changes,
-                overruled,
                 source: said.source.into(),
                 rules: Rules { matches: said.matches.unwrap_or_default(), ..config.rules },
                 config: config.path,
@@ -145,7 +138,7 @@ fn misspelt(mapping: &Mapping) -> Vec<String> {
 impl Reading {
     /// Opens the input and holds the mapping against its header. `channel_column` says which channel a row belongs to.
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
-        let InputSettings { source, rules, config, policy, overruled, .. } = settings;
+        let InputSettings { source, rules, config, policy, .. } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
         let mut source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
         let mapping = Mapping::by(rules, source.header(), policy.mode)
@@ -167,12 +160,8 @@ impl Reading {
         if let Some(read) = source.header().map(|header| mapping.reads(header)) {
             source.only(read);
         }
-        let overruled = overruled.iter().map(|column| {
-            format!("--channel: every row goes to that channel, also where the column `{column}` names another one")
-        });
         let titles = skip_titles(&source);
-        let warnings =
-            titles.into_iter().chain(misspelt(&mapping)).chain(fields_in_name_only(rules)).chain(overruled).collect();
+        let warnings = titles.into_iter().chain(misspelt(&mapping)).chain(fields_in_name_only(rules)).collect();
         Ok(Self { source, mapping, policy: *policy, warnings })
     }
 }

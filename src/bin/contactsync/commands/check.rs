@@ -305,6 +305,8 @@ enum Seen {
     LeftOut,
     // Another shard's to tell.
     Elsewhere,
+    // Of no channel, where none is to be rejected for that.
+    Nameless,
     // With a digest of who it is, where rows may be of one contact.
     Contact(u64, Box<Contact>, Option<u64>, Option<String>),
     Rejected(Rejection),
@@ -351,7 +353,7 @@ fn rows(
 ) -> Result<(Exit, Vec<Shown>), Failure> {
     let Reading { mut source, mapping, .. } = reading;
     let here = channels.by_name();
-    let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Elsewhere };
+    let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Nameless };
     let see = |row: Row, _| match row {
         // A row that cannot be read names no channel either.
         Row::Rejected(rejection) => of_no_channel(rejection),
@@ -370,6 +372,7 @@ fn rows(
         },
     };
     let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
+    let (mut of_others, mut of_none) = (0, 0);
     let mut known: HashSet<u64> = HashSet::new();
     let mut first: Vec<Shown> = Vec::with_capacity(CONTACTS_SHOWN);
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
@@ -377,7 +380,8 @@ fn rows(
         for seen in seen {
             match seen {
                 Seen::LeftOut => left_out += 1,
-                Seen::Elsewhere => {}
+                Seen::Elsewhere => of_others += 1,
+                Seen::Nameless => of_none += 1,
                 Seen::Contact(line, contact, Some(who), _) if !known.insert(who) => {
                     if let Some(earlier) = first.iter_mut().find(|shown| shown.who == Some(who)) {
                         earlier.meet(line, contact, duplicates, mapping.match_fields());
@@ -426,6 +430,12 @@ fn rows(
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
     report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
     report.item(&format!("{} to be sent", grouped(contacts)));
+    if channels.selected().is_some() && of_others > 0 {
+        report.item(&format!("{} of other channels, left out", grouped(of_others)));
+    }
+    if channels.selected().is_some() && of_none > 0 {
+        report.item(&format!("{} unreadable or of no channel of the configuration, left out", grouped(of_none)));
+    }
     if doubles > 0 {
         report.item(&format!(
             "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",

@@ -54,14 +54,14 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
         runs.push(run);
     }
-    let mut not_sent = match channels.column() {
-        Some(_) => {
+    let mut not_sent = match channels.are_several() {
+        true => {
             // The last input counts also when none of its channels is in the configuration any more.
             let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
             beside(&place.journal, &runs, &syncs, &done.iter().copied().chain(last).collect())?
         }
         // It was said which one.
-        None => Beside::default(),
+        false => Beside::default(),
     };
     for &sync in &done {
         if !is_listed(&place.journal, sync)? {
@@ -81,7 +81,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         if summaries.values().any(|summary| summary.pending > 0) {
             return Sent::nothing(summaries).conclude(Ok(()), args.json, &again, voice);
         }
-        let of = channels.here().first().filter(|_| channels.column().is_none());
+        let of = channels.here().first().filter(|_| !channels.are_several());
         let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
         voice.say(Level::Info, &format!("nothing to resume: no run of {of} has anything left"));
         if args.json {
@@ -105,7 +105,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     let tokens = Tokens { place: &place, clock: &clock, voice };
     let mut refused = tokens.hold(&runtime, &mut ready, args.connection.new_token)?;
     // Of several channels, the others go on.
-    if channels.column().is_none()
+    if !channels.are_several()
         && let Some((_, failure)) = refused.pop_first()
     {
         return Err(failure);
@@ -129,7 +129,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             .map(|(run, to)| Sendable { run: run.id, policy: run.policy, to, listed: listed.get(&run.sync) })
             .collect(),
         beside: not_sent,
-        by_channel: channels.column().is_some(),
+        by_channel: channels.are_several(),
         limits,
         patience: bounds.patience,
         clock: &clock,

@@ -59,7 +59,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let tokens = Tokens { place: &place, clock: &clock, voice };
     let mut refused = tokens.hold(&runtime, &mut ready, args.connection.new_token)?;
     // Of several channels, the others go on.
-    if channels.column().is_none()
+    if !channels.are_several()
         && let Some((_, failure)) = refused.pop_first()
     {
         return Err(failure);
@@ -92,7 +92,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     new_columns.remember(&place.journal)?;
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
     reading.store(false, Ordering::Release);
-    progress.read_to_the_end(planned.left_out);
+    progress.read_to_the_end(&planned, &channels);
     let to_be_sent = planned.runs.iter().zip(&ready).filter(|(_, to)| !refused.contains_key(&to.name));
     let sent = to_be_sent.map(|(run, _)| *run).collect();
     let sending = Sending {
@@ -106,7 +106,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
             .map(|(run, to)| Sendable { run: *run, policy, to, listed: Some(&listed) })
             .collect(),
         beside: Beside::of(&place.journal, [planned.sync], &sent)?,
-        by_channel: channels.column().is_some(),
+        by_channel: channels.are_several(),
         limits,
         patience: bounds.patience,
         clock: &clock,

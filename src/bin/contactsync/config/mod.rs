@@ -95,6 +95,7 @@ impl Config {
             end: end.map(value),
             patience: patience.map(value),
             routing: routing.map(Said::from),
+            selected: None,
             source,
             matches: table.texts("match")?.map(value),
             mode: table.choice::<ModeArg>("mode")?.map(|mode| mode.value.into()),

@@ -28,6 +28,13 @@ const LISTED: usize = 10;
 pub enum Channels {
     /// All of them to one channel.
     One(Channel),
+    /// Those whose cell of `column` names this channel to it; the others are left out.
+    Selected {
+        column: String,
+        channel: Channel,
+        /// The other channels of the configuration.
+        others: BTreeSet<String>,
+    },
     /// Each to the channel that its cell of `column` names.
     ByColumn {
         column: String,
@@ -95,6 +102,22 @@ impl Channels {
             channel(name, table).map(|channel| Channel { token: channel.token.or_else(|| Some(default())), ..channel })
         };
         let tables = &config.channels;
+        let one_of = |said: &Said<Routing>, name: &str| {
+            let table = tables.iter().find(|table| table.name.value == *name);
+            if table.is_none() && !tables.is_empty() && name != DEFAULT_CHANNEL {
+                return Err(said.wrong(format!("expected one of {}", listed(tables, name))));
+            }
+            only(name, table)
+        };
+        let column = [&typed.routing, &config.layer.routing].into_iter().flatten().find_map(|said| match &said.value {
+            Routing::Column(column) => Some(column),
+            Routing::Channel(_) => None,
+        });
+        let selected = typed.selected.as_ref().or(typed.routing.as_ref());
+        if let (Some(said @ Said { value: Routing::Channel(name), .. }), Some(column), None) = (selected, column, shard) {
+            let others = tables.iter().map(|table| table.name.value.clone()).filter(|other| other != name).collect();
+            return Ok(Self::Selected { column: column.clone(), channel: one_of(said, name)?, others });
+        }
         let routing = typed.routing.as_ref().or(config.layer.routing.as_ref());
         let one = match (routing.map(|said| (said, &said.value)), tables.as_slice()) {
             (Some((said, Routing::Column(_))), []) => {
@@ -104,13 +127,7 @@ impl Channels {
                 )));
             }
             (Some((_, Routing::Column(column))), tables) => return by_column(column, typed, tables, shard, channel),
-            (Some((said, Routing::Channel(name))), tables) => {
-                let table = tables.iter().find(|table| table.name.value == *name);
-                if table.is_none() && !tables.is_empty() && name != DEFAULT_CHANNEL {
-                    return Err(said.wrong(format!("expected one of {}", listed(tables, name))));
-                }
-                only(name, table)?
-            }
+            (Some((said, Routing::Channel(name))), _) => one_of(said, name)?,
             (None, []) => only(DEFAULT_CHANNEL, None)?,
             (None, [table]) => only(&table.name.value, Some(table))?,
             (None, [first, ..]) => {
@@ -137,7 +154,7 @@ impl Channels {
     /// The channels of this run.
     pub fn here(&self) -> &[Channel] {
         match self {
-            Self::One(channel) => slice::from_ref(channel),
+            Self::One(channel) | Self::Selected { channel, .. } => slice::from_ref(channel),
             Self::ByColumn { here, .. } => here,
         }
     }
@@ -147,11 +164,27 @@ impl Channels {
         Spread::of(self.here().iter().map(Channel::rate))
     }
 
-    /// The column that names each row's channel, when there may be several.
+    /// The column that names each row's channel, when it decides.
     pub fn column(&self) -> Option<&str> {
         match self {
             Self::One(_) => None,
-            Self::ByColumn { column, .. } => Some(column),
+            Self::Selected { column, .. } | Self::ByColumn { column, .. } => Some(column),
+        }
+    }
+
+    /// Whether there may be several, so that each is reported by name.
+    pub const fn are_several(&self) -> bool {
+        match self {
+            Self::One(_) | Self::Selected { .. } => false,
+            Self::ByColumn { .. } => true,
+        }
+    }
+
+    /// The only channel whose rows are taken where a column names each row's.
+    pub fn selected(&self) -> Option<&str> {
+        match self {
+            Self::Selected { channel, .. } => Some(&channel.name),
+            Self::One(_) | Self::ByColumn { .. } => None,
         }
     }
 
@@ -159,6 +192,10 @@ impl Channels {
     pub fn by_name(&self) -> BTreeMap<String, bool> {
         match self {
             Self::One(only) => BTreeMap::from([(only.name.clone(), true)]),
+            Self::Selected { channel, others, .. } => {
+                let others = others.iter().map(|name| (name.clone(), false));
+                others.chain([(channel.name.clone(), true)]).collect()
+            }
             Self::ByColumn { here, elsewhere, .. } => {
                 let here = here.iter().map(|channel| (channel.name.clone(), true));
                 here.chain(elsewhere.iter().map(|name| (name.clone(), false))).collect()
@@ -170,6 +207,7 @@ impl Channels {
     pub fn tells_unknown(&self) -> bool {
         match self {
             Self::One(_) => true,
+            Self::Selected { .. } => false,
             Self::ByColumn { tells_unknown, .. } => *tells_unknown,
         }
     }
@@ -179,6 +217,7 @@ impl Channels {
     pub fn routes(&self, mut runs: Vec<NewRun>, nobodys: &NewRun) -> Routes {
         match self {
             Self::One(_) => Routes::One(runs.pop().expect("one channel has one run")),
+            Self::Selected { others, .. } => Routes::ByChannel { runs, elsewhere: others.clone(), unknown: None },
             Self::ByColumn { elsewhere, tells_unknown, .. } => Routes::ByChannel {
                 runs,
                 elsewhere: elsewhere.clone(),

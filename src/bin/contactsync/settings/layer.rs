@@ -100,6 +100,8 @@ pub struct Layer {
     pub end: Option<End>,
     pub patience: Option<Duration>,
     pub routing: Option<Said<Routing>>,
+    /// The channel whose rows are taken, where a column that is named beside it says each row's.
+    pub selected: Option<Said<Routing>>,
     pub source: SourceLayer,
     pub matches: Option<Vec<String>>,
     pub mode: Option<Mode>,
@@ -210,7 +212,8 @@ impl Layer {
             max_calls: limits.max_calls,
             end: limits.until.map(End::Until).or(limits.span.map(End::For)),
             patience: limits.patience,
-            routing: channel.or(column),
+            selected: channel.clone().filter(|_| column.is_some()),
+            routing: column.or(channel),
             journal: place.journal.clone(),
             lists: Lists { rejects: lists.rejects.clone(), results: lists.results.clone() },
             ..Self::default()
@@ -249,6 +252,7 @@ impl Layer {
             end: self.end.or(lower.end),
             patience: self.patience.or(lower.patience),
             routing: self.routing.or(lower.routing),
+            selected: self.selected.or(lower.selected),
             source: self.source.over(lower.source),
             matches: self.matches.or(lower.matches),
             mode: self.mode.or(lower.mode),

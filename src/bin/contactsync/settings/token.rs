@@ -183,7 +183,7 @@ impl Said<TokenPlace> {
     }
 
     // In the configuration, the text may be the token itself, at the wrong place: there the line says enough.
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         match (&self.origin, &self.value) {
             (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
             (Origin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),
