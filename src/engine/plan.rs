@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::core::diff::TagsMode;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
@@ -33,6 +35,9 @@ pub enum PlanError {
     /// It would change more than it may.
     #[error(transparent)]
     TooMany(#[from] TooManyChanges),
+    /// Tags that the input does not name are to be removed, and it names none: not one of its rows says anything of tags.
+    #[error("no row says anything of tags, and `mirror` would remove all tags that contactsync added")]
+    NoTags,
     /// Somebody asked to stop.
     #[error("stopped while reading the input: nothing was sent")]
     Stopped,
@@ -100,6 +105,9 @@ pub fn plan(
     let (mut ways, runs) = Router::new(routes);
     ways.keeps_rows = files.rejects.is_some();
     let match_fields = mapping.match_fields().to_vec();
+    let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
+    // Whether there is a row, and whether one mentions tags.
+    let (has_rows, has_tags) = (AtomicBool::new(false), AtomicBool::new(!is_mirror));
     let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
     let (mut rows, mut unknown) = (0, false);
     let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
@@ -123,6 +131,15 @@ pub fn plan(
     // `None` for a row that the rules do not take.
     let make = |row: Row, remains: Option<Cells>| {
         let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
+        if let Row::Record(record) = &row
+            && is_taken
+            && !has_tags.load(Ordering::Relaxed)
+        {
+            has_rows.store(true, Ordering::Relaxed);
+            if mapping.mentions_tags(record) {
+                has_tags.store(true, Ordering::Relaxed);
+            }
+        }
         is_taken.then(|| ways.route(row, remains, mapping))
     };
     source.in_batches(make, |made| {
@@ -140,6 +157,10 @@ pub fn plan(
         if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
     flush(gathered)?;
+    if has_rows.into_inner() && !has_tags.into_inner() {
+        journal.drop_plan(&plan)?;
+        return Err(PlanError::NoTags);
+    }
     if let Some(guard) = max_changes {
         let extent = journal.extent(&plan)?;
         if let Err(refused) = guard.check(extent.changes, extent.rows) {

@@ -197,6 +197,7 @@ pub fn check_limits(
         Some(
             StopReason::Signal(_)
             | StopReason::Unauthorized(_)
+            | StopReason::Unrenewed(_)
             | StopReason::Down(_)
             | StopReason::KindDown(_)
             | StopReason::Refusing(_)

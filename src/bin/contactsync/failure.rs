@@ -167,9 +167,18 @@ impl From<PlanError> for Failure {
             PlanError::Source(error) => Self::usage(&error),
             PlanError::Journal(error) => error.into(),
             PlanError::TooMany(error) => error.into(),
+            PlanError::NoTags => no_tags(&error),
             PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
         }
     }
+}
+
+/// That an input which says nothing of tags would remove them.
+pub fn no_tags(error: &PlanError) -> Failure {
+    Failure::usage(error).hint(
+        "use --tags-mode add, or an input with a column of tags; a column whose cells are blank removes the tags that \
+         contactsync added",
+    )
 }
 
 /// What to do about an input that is refused.

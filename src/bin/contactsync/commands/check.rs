@@ -7,10 +7,11 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contactsync::{
     Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Mapping,
-    OutlineLine, Rejection, Row, Sample, Source, SourceError, Timeouts, Value, merged, sampled,
+    OutlineLine, PlanError, Rejection, Row, Sample, Source, SourceError, TagsMode, Timeouts, Value, merged, sampled,
 };
 
 use tokio::runtime::Runtime;
@@ -20,7 +21,7 @@ use crate::commands::place::{Place, Ready, announce};
 use crate::commands::runtime;
 use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::config::Config;
-use crate::failure::{CHECK_URL, Exit, Failure};
+use crate::failure::{CHECK_URL, Exit, Failure, no_tags};
 use crate::output::{counted_calls, counted_rows, grouped, print};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
@@ -351,10 +352,22 @@ fn rows(
     duplicates: Duplicates,
     report: &mut Report,
 ) -> Result<(Exit, Vec<Shown>), Failure> {
-    let Reading { mut source, mapping, .. } = reading;
+    let Reading { mut source, mapping, policy, .. } = reading;
+    let (has_rows, has_tags) = (AtomicBool::new(false), AtomicBool::new(policy.tags_mode != TagsMode::Mirror));
     let here = channels.by_name();
     let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Nameless };
-    let see = |row: Row, _| match row {
+    let note_tags = |row: &Row| {
+        if let Row::Record(record) = row
+            && !has_tags.load(Ordering::Relaxed)
+            && mapping.takes(record)
+        {
+            has_rows.store(true, Ordering::Relaxed);
+            if mapping.mentions_tags(record) {
+                has_tags.store(true, Ordering::Relaxed);
+            }
+        }
+    };
+    let of_row = |row: Row| match row {
         // A row that cannot be read names no channel either.
         Row::Rejected(rejection) => of_no_channel(rejection),
         Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
@@ -414,7 +427,14 @@ fn rows(
         }
         Ok(())
     };
+    let see = |row: Row, _| {
+        note_tags(&row);
+        of_row(row)
+    };
     source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
+    if has_rows.into_inner() && !has_tags.into_inner() {
+        return Err(no_tags(&PlanError::NoTags));
+    }
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices() {
