@@ -38,7 +38,11 @@ impl StopReason {
         match self {
             Self::Signal(name) => format!("stopped by {name}"),
             Self::Unauthorized(message) => format!("the platform refused the token: {message}"),
-            Self::Unrenewed(cause) | Self::Down(cause) | Self::KindDown(cause) | Self::Refusing(cause) | Self::Unlisted(cause) => cause.clone(),
+            Self::Unrenewed(cause)
+            | Self::Down(cause)
+            | Self::KindDown(cause)
+            | Self::Refusing(cause)
+            | Self::Unlisted(cause) => cause.clone(),
             Self::AskedToWait(until) => format!("the platform asked to wait until {until}"),
             Self::WrongUrl(words) => format!("every call was answered 404: {words}"),
             Self::Deadline => "the time is up: no further call could end in it".to_owned(),

@@ -188,7 +188,8 @@ async fn an_input_that_says_nothing_of_tags_removes_none() {
             assert_eq!(is_told, expected.is_none(), "{name}: {ran:?}");
         }
         let contacts = scene.sandbox.contacts(token);
-        let contact = contacts.iter().find(|contact| contact.fields["email"].text() == "a@example.com").expect("a contact");
+        let contact =
+            contacts.iter().find(|contact| contact.fields["email"].text() == "a@example.com").expect("a contact");
         let tags: Vec<&str> = contact.tags.iter().map(String::as_str).collect();
         assert_eq!(tags.join(","), expected.unwrap_or("new,vip"), "{name}");
     }

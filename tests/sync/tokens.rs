@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use contactsync::sandbox::{Config, Fault, Faults, Rule, StoredContact};
 use contactsync::Field;
+use contactsync::sandbox::{Config, Fault, Faults, Rule, StoredContact};
 
 use crate::scene::{JOURNAL, People, Scene, TOKEN};
 
@@ -58,7 +58,13 @@ async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
     let cases: [(&str, Under, i32, &str, &str); 6] = [
         ("the same people", same, 0, "the token was renewed", "3 read"),
         ("the same people, edited", edited, 0, "the token was renewed", "3 read"),
-        ("one of them is another one", |n, it| if n == 0 { stranger(n, it) } else { same(n, it) }, 0, "renewed", "3 read"),
+        (
+            "one of them is another one",
+            |n, it| if n == 0 { stranger(n, it) } else { same(n, it) },
+            0,
+            "renewed",
+            "3 read",
+        ),
         ("other people with the same ids", stranger, 5, FOREIGN, "3 read"),
         ("no such ids", |_, _| None, 5, FOREIGN, "5 read"),
         ("all but one were deleted", |n, it| same(n, it).filter(|_| n == 0), 0, "renewed", "5 read"),
@@ -238,7 +244,9 @@ async fn a_command_prints_the_token() {
     let url = scene.sandbox.url();
     let configured = |command: &str| scene.write("contactsync.toml", format!("url = \"{url}\"\n{command}\n"));
     let program = |more: &str| scene.program(&format!("sync in.csv --match email --rate 1000000 {more}")).token(None);
-    for (nth, command) in ["token_command = \"sh 'print.sh'\"", "token_command = [\"sh\", \"print.sh\"]"].iter().enumerate() {
+    for (nth, command) in
+        ["token_command = \"sh 'print.sh'\"", "token_command = [\"sh\", \"print.sh\"]"].iter().enumerate()
+    {
         configured(command);
         let ran = program("-v").run().await.exits(0);
         assert!(ran.stderr.contains("asking the vault"), "its standard error is the user's: {ran:?}");

@@ -6,9 +6,9 @@ mod bounds;
 mod channels;
 pub mod layer;
 mod shard;
-mod token;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::path::PathBuf;
 

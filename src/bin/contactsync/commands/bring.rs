@@ -175,9 +175,8 @@ impl Sent<'_> {
                 }
             }
         }
-        let is_sent = |name: &str| {
-            self.endings.iter().any(|(sent, _)| sent.name == name) || self.refused.contains_key(name)
-        };
+        let is_sent =
+            |name: &str| self.endings.iter().any(|(sent, _)| sent.name == name) || self.refused.contains_key(name);
         let pending = self.summary.channels.iter().filter(|(name, summary)| summary.pending > 0 && !is_sent(name));
         let missing: Vec<&str> = pending
             .map(|(name, summary)| {

@@ -10,14 +10,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use contactsync::{
-    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Mapping,
-    OutlineLine, PlanError, Rejection, Row, Sample, Source, SourceError, TagsMode, Timeouts, Value, merged, sampled,
+    Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Mapping, OutlineLine,
+    PlanError, Rejection, Row, Sample, Source, SourceError, TagsMode, Timeouts, Value, merged, sampled,
 };
 
 use tokio::runtime::Runtime;
 
 use crate::args::{CheckArgs, ListArgs};
-use crate::commands::place::{Place, Ready, announce};
+use crate::commands::place::{Announcement, Place, Ready};
 use crate::commands::runtime;
 use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::config::Config;
@@ -144,8 +144,9 @@ fn ask(
     let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
     let mut said = at;
     let mut found = Vec::new();
-    announce(&ready, voice);
-    let tokens = Tokens { place: &place, clock: &clock, voice };
+    let announcement = Announcement::of(&ready);
+    announcement.say(voice);
+    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
     for to in &mut ready {
         let (answer, is_renewed, mut calls) = runtime.block_on(tried(tokens, to, is_new, &field))?;
         if is_renewed {
@@ -177,8 +178,7 @@ async fn tried(
 ) -> Result<(Option<Attempt>, bool, usize), Failure> {
     let (mut calls, mut was_renewed) = (0, false);
     loop {
-        let (compared, made) =
-            if is_new { (Compared::Unchanged, 0) } else { tokens.compare(to, &to.window).await? };
+        let (compared, made) = if is_new { (Compared::Unchanged, 0) } else { tokens.compare(to, &to.window).await? };
         calls += made;
         let (answer, is_renewed) = match compared {
             Compared::Other(how) => return Err(other_channel(&to.name, &how)),
@@ -298,6 +298,8 @@ fn readable(path: &Path) -> Result<String, Failure> {
         return Ok(format!("{}: not there yet, the first sync makes it", path.display()));
     }
     Journal::dry(path)?;
+    // SQLite leaves files beside a journal that was only read. Closing one that can be written removes them.
+    drop(Journal::open(path));
     Ok(format!("{}: can be read", path.display()))
 }
 

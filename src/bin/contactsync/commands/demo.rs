@@ -95,8 +95,14 @@ impl<'a> Demo<'a> {
         signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
         let journal = Journal::in_memory()?;
         let window = transport.window(&journal.salt()?);
-        let connection =
-            Connection { url, kind, transport, rate: RATE, burst: None, concurrency: None, call_timeout: TIMEOUT,
+        let connection = Connection {
+            url,
+            kind,
+            transport,
+            rate: RATE,
+            burst: None,
+            concurrency: None,
+            call_timeout: TIMEOUT,
             renewal: None,
             warning: None,
         };

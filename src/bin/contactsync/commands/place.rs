@@ -151,21 +151,34 @@ impl Place {
     }
 }
 
-/// Reports where the tokens go, and what is wrong with their places, before anything is sent.
-pub fn announce(ready: &[Ready], voice: &Voice) {
-    let mut urls: BTreeMap<&str, usize> = BTreeMap::new();
-    for to in ready {
-        *urls.entry(to.connection.url.as_str()).or_default() += 1;
+/// Where the tokens go, and what is wrong with their places: reported once, before the first call.
+pub struct Announcement {
+    lines: RefCell<Vec<(Level, String)>>,
+}
+
+impl Announcement {
+    pub fn of(ready: &[Ready]) -> Self {
+        let mut urls: BTreeMap<&str, u64> = BTreeMap::new();
+        for to in ready {
+            *urls.entry(to.connection.url.as_str()).or_default() += 1;
+        }
+        let several =
+            |channels| if channels > 1 { format!(" ({} channels)", grouped(channels)) } else { String::new() };
+        let urls =
+            urls.into_iter().map(|(url, channels)| (Level::Info, format!("platform: {url}{}", several(channels))));
+        let mut warnings = ready.iter().filter_map(|to| to.connection.warning.as_deref());
+        let warning = warnings.next().map(|first| match warnings.count() {
+            0 => first.to_owned(),
+            more => format!("{first}; {more} more token files as well"),
+        });
+        Self { lines: RefCell::new(urls.chain(warning.map(|text| (Level::Warning, text))).collect()) }
     }
-    for (url, channels) in urls {
-        let channels = if channels > 1 { format!(" ({} channels)", grouped(channels as u64)) } else { String::new() };
-        voice.say(Level::Info, &format!("platform: {url}{channels}"));
-    }
-    let mut warnings = ready.iter().filter_map(|to| to.connection.warning.as_deref());
-    if let Some(first) = warnings.next() {
-        let more = warnings.count();
-        let more = if more > 0 { format!("; {} more token files as well", grouped(more as u64)) } else { String::new() };
-        voice.say(Level::Warning, &format!("{first}{more}"));
+
+    /// Reports it, if it was not yet.
+    pub fn say(&self, voice: &Voice) {
+        for (level, text) in self.lines.take() {
+            voice.say(level, &text);
+        }
     }
 }
 

@@ -104,8 +104,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     print(&if args.json {
         summary.to_json()
     } else {
-        text(&summary, channels.here(), when.as_deref(), &limits)
-            + &stated(&limits, channels.are_several(), &clock)
+        text(&summary, channels.here(), when.as_deref(), &limits) + &stated(&limits, channels.are_several(), &clock)
     })?;
     if let Some(guard) = input.max_changes {
         guard.check(summary.pending, summary.rows)?;

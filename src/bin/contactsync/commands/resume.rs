@@ -9,7 +9,7 @@ use crate::args::ResumeArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
 use crate::commands::lists::{CONFIG, JOURNAL, go_on};
-use crate::commands::place::{Place, announce};
+use crate::commands::place::{Announcement, Place};
 use crate::commands::tokens::Tokens;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
@@ -90,7 +90,6 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         return Ok(Exit::Done);
     }
     let mut ready = place.fill_windows(connections)?;
-    announce(&ready, voice);
     if args.connection.forget_limit {
         place.forget_limits(&ready)?;
     }
@@ -102,7 +101,8 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             place.journal.move_channel(&to.name, url.as_str())?;
         }
     }
-    let tokens = Tokens { place: &place, clock: &clock, voice };
+    let announcement = Announcement::of(&ready);
+    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
     let mut refused = tokens.hold(&runtime, &mut ready, args.connection.new_token)?;
     // Of several channels, the others go on.
     if !channels.are_several()
@@ -138,6 +138,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         refused,
     };
     let progress = Progress::new(voice, inputs(&runs));
+    announcement.say(voice);
     let sent = sending.send(&progress)?;
     let listed = listed.values().try_for_each(|listed| listed.finish(&place.journal));
     sent.conclude(listed, args.json, &again, voice)

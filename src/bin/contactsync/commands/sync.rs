@@ -11,7 +11,7 @@ use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
 use crate::commands::new_columns::NewColumns;
-use crate::commands::place::{Place, Ready, announce};
+use crate::commands::place::{Announcement, Place, Ready};
 use crate::commands::remark::Remark;
 use crate::commands::runtime;
 use crate::commands::tokens::Tokens;
@@ -48,7 +48,6 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold(&channel.name)?;
     }
     let mut ready = place.fill_windows(connections)?;
-    announce(&ready, voice);
     if args.connection.forget_limit {
         place.forget_limits(&ready)?;
     }
@@ -56,7 +55,8 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold_to_url(&channel.name, &channel.connection.url, args.connection.moved)?;
         place.hold_to_keys(&channel.name, &input.rules.matches, policy)?;
     }
-    let tokens = Tokens { place: &place, clock: &clock, voice };
+    let announcement = Announcement::of(&ready);
+    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
     let mut refused = tokens.hold(&runtime, &mut ready, args.connection.new_token)?;
     // Of several channels, the others go on.
     if !channels.are_several()
@@ -115,6 +115,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         refused,
     };
     let again = Again { place: &args.place, connection: &args.connection };
+    announcement.say(voice);
     let sent = sending.send(&progress)?;
     let listed = listed.finish(&place.journal);
     sent.conclude(listed, args.json, &again, voice)

@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::runtime::Runtime;
 
-use crate::commands::place::{Place, Ready};
+use crate::commands::place::{Announcement, Place, Ready};
 use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::voice::{Level, Voice};
 
@@ -27,6 +27,7 @@ pub struct Tokens<'a> {
     pub place: &'a Place,
     pub clock: &'a Clock,
     pub voice: &'a Voice,
+    pub announcement: &'a Announcement,
 }
 
 /// What is known of a token.
@@ -66,15 +67,7 @@ impl Tokens<'_> {
             windows.entry(to.window.clone()).or_default().push(to);
         }
         // Channels of one window take turns: what another one has on its way would be taken for a killed process's.
-        let held = stream::iter(windows.into_values()).map(async |channels| {
-            let mut refused = Vec::new();
-            for to in channels {
-                if let Err(failure) = self.hold_one(to, is_new).await {
-                    refused.push((to.name.clone(), failure));
-                }
-            }
-            refused
-        });
+        let held = stream::iter(windows.into_values()).map(async |channels| self.hold_group(channels, is_new).await);
         let refused: Vec<_> = runtime.block_on(held.buffer_unordered(AT_ONCE).collect());
         let mut channels = BTreeMap::new();
         for (name, failure) in refused.into_iter().flatten() {
@@ -84,6 +77,30 @@ impl Tokens<'_> {
             channels.insert(name, failure);
         }
         Ok(channels)
+    }
+
+    // The channels of one window, and so of one token.
+    async fn hold_group(&self, mut channels: Vec<&mut Ready>, is_new: bool) -> Vec<(String, Failure)> {
+        let Some(window) = channels.first().map(|to| to.window.clone()) else { return Vec::new() };
+        let mut refused = BTreeMap::new();
+        for to in &mut channels {
+            if let Err(failure) = self.hold_one(to, is_new).await {
+                refused.insert(to.name.clone(), failure);
+            }
+        }
+        // A token that was refused to one of them is refused to all.
+        let is_renewed = channels.iter().any(|to| to.window != window);
+        for to in channels.iter_mut().filter(|to| is_renewed && to.window == window) {
+            if refused.contains_key(&to.name) {
+                continue;
+            }
+            match self.renew_and_note(to).await {
+                Ok(Some(window)) => to.window = window,
+                Ok(None) => {}
+                Err(failure) => drop(refused.insert(to.name.clone(), failure)),
+            }
+        }
+        refused.into_iter().collect()
     }
 
     async fn hold_one(&self, to: &mut Ready, is_new: bool) -> Result<(), Failure> {
@@ -111,6 +128,7 @@ impl Tokens<'_> {
         if known.is_empty() {
             return Ok((Compared::Incomparable, 0));
         }
+        self.announcement.say(self.voice);
         let Recognised { calls, verdict } = self.look(to, window).recognise(&known).await?;
         let compared = match verdict {
             Ok(Verdict::Same) => Compared::Renewed { is_known: last.is_some() },
@@ -118,7 +136,11 @@ impl Tokens<'_> {
                 Compared::Other("under the ids of contacts that the journal knows, it has other contacts".into())
             }
             Ok(Verdict::AllMissing) => {
-                let none = if calls == 1 { "the known contact that was".into() } else { format!("the {calls} known contacts that were") };
+                let none = if calls == 1 {
+                    "the known contact that was".into()
+                } else {
+                    format!("the {calls} known contacts that were")
+                };
                 Compared::Other(format!("it does not have {none} looked for"))
             }
             Err(answer) => Compared::Undecided(answer),
@@ -191,13 +213,9 @@ impl Transport for Renewing<'_> {
         let Some(tokens) = self.tokens else { return Ok(None) };
         tokens.renew_and_note(self.to).await.map_err(|failure| match failure.exit {
             Exit::Unauthorized => StopReason::Unrenewed(failure.message),
-            Exit::Done
-            | Exit::Failed
-            | Exit::Usage
-            | Exit::Rejected
-            | Exit::Stopped
-            | Exit::Held
-            | Exit::Refused => StopReason::Down(failure.message),
+            Exit::Done | Exit::Failed | Exit::Usage | Exit::Rejected | Exit::Stopped | Exit::Held | Exit::Refused => {
+                StopReason::Down(failure.message)
+            }
         })
     }
 }

@@ -1,8 +1,8 @@
 //! A configuration file as text, and which line of it a place is in.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::io;
 
 use toml::de::DeTable;
 

@@ -134,7 +134,8 @@ impl Config {
 }
 
 /// Options that say something of one run only.
-const ONE_RUN: [&str; 9] = ["config", "forget_limit", "input", "json", "moved", "new_token", "no_progress", "quiet", "verbose"];
+const ONE_RUN: [&str; 9] =
+    ["config", "forget_limit", "input", "json", "moved", "new_token", "no_progress", "quiet", "verbose"];
 
 /// Keys under which somebody may write the token itself.
 const SECRETS: [&str; 8] =

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::time::Duration;
 use std::slice;
+use std::time::Duration;
 
 use contactsync::{
     BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, Spread, TIMEOUT, Tempo, Timestamp, concurrency_for,
@@ -114,7 +114,8 @@ impl Channels {
             Routing::Channel(_) => None,
         });
         let selected = typed.selected.as_ref().or(typed.routing.as_ref());
-        if let (Some(said @ Said { value: Routing::Channel(name), .. }), Some(column), None) = (selected, column, shard) {
+        if let (Some(said @ Said { value: Routing::Channel(name), .. }), Some(column), None) = (selected, column, shard)
+        {
             let others = tables.iter().map(|table| table.name.value.clone()).filter(|other| other != name).collect();
             return Ok(Self::Selected { column: column.clone(), channel: one_of(said, name)?, others });
         }

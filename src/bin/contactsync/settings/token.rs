@@ -73,8 +73,7 @@ impl TokenCommand {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| failed(format!("cannot run it: {error}")))?;
-        let output = output(&mut child).map_err(|error| failed(error.to_string()))?;
-        let (status, bytes) = output;
+        let (status, bytes) = output(&mut child, COMMAND_TIMEOUT).map_err(|error| failed(error.to_string()))?;
         if !status.success() {
             return Err(failed(format!("it failed: {status}")));
         }
@@ -108,14 +107,14 @@ fn words(text: &str) -> Option<Vec<String>> {
 }
 
 // What it prints, and how it ends. Whatever happens, it has ended, or was killed.
-fn output(child: &mut Child) -> io::Result<(ExitStatus, Vec<u8>)> {
+fn output(child: &mut Child, timeout: Duration) -> io::Result<(ExitStatus, Vec<u8>)> {
     let stdout = child.stdout.take().ok_or_else(|| io::Error::other("it has no output"))?;
     let (sender, read) = mpsc::channel();
     let reader = thread::Builder::new().name("token".into()).spawn(move || drop(sender.send(up_to(stdout, LARGEST))));
-    let until = Instant::now() + COMMAND_TIMEOUT;
+    let until = Instant::now() + timeout;
     let ended = reader.and_then(|_| {
-        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("no token within {} s", COMMAND_TIMEOUT.as_secs()));
-        let bytes = read.recv_timeout(COMMAND_TIMEOUT).map_err(|_| late())??;
+        let late = || io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {timeout:?}"));
+        let bytes = read.recv_timeout(timeout).map_err(|_| late())??;
         if bytes.len() > LARGEST {
             child.kill()?;
         }
@@ -151,9 +150,8 @@ impl Said<TokenPlace> {
         let mut warning = None;
         let text = match &self.value {
             TokenPlace::File(path) => {
-                let cannot = |error: &dyn std::fmt::Display| {
-                    Failure::usage_text(format!("{place}: cannot read it: {error}"))
-                };
+                let cannot =
+                    |error: &dyn std::fmt::Display| Failure::usage_text(format!("{place}: cannot read it: {error}"));
                 let Whole { bytes, metadata } = bounded_file::read(path, LARGEST).map_err(|error| cannot(&error))?;
                 if ownership::is_public(&metadata) {
                     let name = ownership::quoted(path);
@@ -232,6 +230,22 @@ mod tests {
         check("./token.sh", "/etc/sync", "/etc/sync/./token.sh");
         check("./token.sh", "", "./token.sh");
         check("bin/token.sh", "", "bin/token.sh");
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_killed() {
+        // One that keeps its output open, and one that closes it.
+        for script in ["sleep 60", "exec >&-; sleep 60"] {
+            let mut command = Command::new("sh");
+            let mut child =
+                command.args(["-c", &format!("exec sh -c '{script}'")]).stdout(Stdio::piped()).spawn().unwrap();
+            let error = output(&mut child, Duration::from_millis(300)).unwrap_err();
+            assert_eq!(
+                (error.kind(), error.to_string()),
+                (io::ErrorKind::TimedOut, "it did not end within 300ms".into())
+            );
+            assert!(child.try_wait().unwrap().is_some(), "{script}: it was killed");
+        }
     }
 
     #[test]
