@@ -183,11 +183,11 @@ mod tests {
 
     #[test]
     fn most_of_those_that_answer_decide() {
+        use Shown::{Missing, Other, Same};
         let check = |shown: &[Shown], verdict: Verdict, is_decided: bool| {
             let recognition = Recognition { shown: shown.to_vec() };
             assert_eq!((recognition.verdict(), recognition.is_decided()), (verdict, is_decided), "{shown:?}");
         };
-        use Shown::{Missing, Other, Same};
         check(&[], Verdict::AllMissing, false);
         check(&[Missing; READ], Verdict::AllMissing, false);
         check(&[Same], Verdict::Same, false);

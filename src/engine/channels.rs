@@ -89,25 +89,29 @@ where
         if renewed.is_empty() {
             return ended.into_iter().map(|((at, _), ending)| (at, ending)).collect();
         }
-        for (window, nths) in renewed {
-            let again = nths.iter().filter_map(|&nth| ended.get(nth)).map(|((_, job), ending)| (*job, ending));
-            let again = send_again(&window, again.collect()).await;
-            for (nth, ending) in nths.into_iter().zip(again) {
-                ended[nth].1 = ending;
-            }
+        let sent = renewed.iter().map(async |(window, nths)| {
+            let parts = nths.iter().filter_map(|&nth| ended.get(nth)).map(|((_, job), ending)| {
+                let started = ending.as_ref().map_or(0, |ending| ending.started);
+                (*job, started)
+            });
+            send_again(window, parts.collect()).await
+        });
+        let sent = in_order(sent).await;
+        for (nth, ending) in renewed.into_values().flatten().zip(sent.into_iter().flatten()) {
+            ended[nth].1 = ending;
         }
     }
 }
 
-// Goes on with runs whose token was renewed, in the window of the new one, within what is left of their limits.
+// Goes on with runs whose token was renewed, in the window of the new one, within what is left of their limits after the calls
+// that were started.
 async fn send_again<'b, J: SendJournal, T: Transport, O: Observer>(
     window: &'b WindowId,
-    parts: Vec<(&'b Job<'b, J, T, O>, &Result<Ending, JournalError>)>,
+    parts: Vec<(&'b Job<'b, J, T, O>, u64)>,
 ) -> Vec<Result<Ending, JournalError>> {
     let (mut started, mut jobs) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
-    for (job, ending) in parts {
+    for (job, before) in parts {
         job.stop.take_back();
-        let before = ending.as_ref().map_or(0, |ending| ending.started);
         let max_calls = job.limits.max_calls.map(|max| max.saturating_sub(before));
         started.push(before);
         jobs.push(again(job, window, Limits { max_calls, ..job.limits }));

@@ -14,7 +14,7 @@ pub use self::channels::send_all;
 pub use self::event::{Event, Observer};
 pub use self::listing::{ListClaims, Listed, ListingError};
 pub use self::look::{Look, Recognised};
-pub use self::plan::{Intake, PlanError, PlannedRuns, Routes, plan};
+pub use self::plan::{Intake, PlanError, PlannedRuns, Routes, TagMentions, plan};
 pub use self::send::{Ending, Job, concurrency_for, send};
 pub use self::stop::{Stop, StopReason};
 pub use self::summary::{plan_summary, run_summary};

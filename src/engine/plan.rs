@@ -106,8 +106,7 @@ pub fn plan(
     ways.keeps_rows = files.rejects.is_some();
     let match_fields = mapping.match_fields().to_vec();
     let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
-    // Whether there is a row, and whether one mentions tags.
-    let (has_rows, has_tags) = (AtomicBool::new(false), AtomicBool::new(!is_mirror));
+    let mentions = TagMentions::new(if is_mirror { TagsMode::Mirror } else { TagsMode::Add });
     let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
     let (mut rows, mut unknown) = (0, false);
     let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
@@ -131,15 +130,7 @@ pub fn plan(
     // `None` for a row that the rules do not take.
     let make = |row: Row, remains: Option<Cells>| {
         let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
-        if let Row::Record(record) = &row
-            && is_taken
-            && !has_tags.load(Ordering::Relaxed)
-        {
-            has_rows.store(true, Ordering::Relaxed);
-            if mapping.mentions_tags(record) {
-                has_tags.store(true, Ordering::Relaxed);
-            }
-        }
+        mentions.look_at(&row, mapping);
         is_taken.then(|| ways.route(row, remains, mapping))
     };
     source.in_batches(make, |made| {
@@ -157,9 +148,9 @@ pub fn plan(
         if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
     flush(gathered)?;
-    if has_rows.into_inner() && !has_tags.into_inner() {
+    if let Err(none) = mentions.check() {
         journal.drop_plan(&plan)?;
-        return Err(PlanError::NoTags);
+        return Err(none);
     }
     if let Some(guard) = max_changes {
         let extent = journal.extent(&plan)?;
@@ -175,6 +166,45 @@ pub fn plan(
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
     Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out, of_others, of_none })
+}
+
+/// Whether an input whose tags are mirrored mentions any: one that says nothing of tags removes none.
+#[derive(Debug)]
+pub struct TagMentions {
+    has_rows: AtomicBool,
+    has_tags: AtomicBool,
+}
+
+impl TagMentions {
+    /// Nothing was read yet. Where tags are only added, an input need not mention any.
+    pub const fn new(mode: TagsMode) -> Self {
+        let needs_none = match mode {
+            TagsMode::Mirror => false,
+            TagsMode::Add => true,
+        };
+        Self { has_rows: AtomicBool::new(false), has_tags: AtomicBool::new(needs_none) }
+    }
+
+    /// Takes in a row. It can be called from several threads.
+    pub fn look_at(&self, row: &Row, mapping: &Mapping) {
+        if let Row::Record(record) = row
+            && !self.has_tags.load(Ordering::Relaxed)
+            && mapping.takes(record)
+        {
+            self.has_rows.store(true, Ordering::Relaxed);
+            if mapping.mentions_tags(record) {
+                self.has_tags.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Says whether the input may be used.
+    ///
+    /// # Errors
+    /// [`PlanError::NoTags`] when it has rows and none of them mentions tags.
+    pub fn check(self) -> Result<(), PlanError> {
+        if self.has_rows.into_inner() && !self.has_tags.into_inner() { Err(PlanError::NoTags) } else { Ok(()) }
+    }
 }
 
 /// Where a row goes.

@@ -303,6 +303,7 @@ pub struct PlaceArgs {
 /// How to reach the platform, and how fast.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The platform and the pace")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ConnectionArgs {
     /// The API's base URL, such as `https://app.example.com/api/v1`
     #[arg(long, value_name = "URL", conflicts_with = "platform")]

@@ -167,18 +167,13 @@ impl From<PlanError> for Failure {
             PlanError::Source(error) => Self::usage(&error),
             PlanError::Journal(error) => error.into(),
             PlanError::TooMany(error) => error.into(),
-            PlanError::NoTags => no_tags(&error),
+            PlanError::NoTags => Self::usage(&error).hint(
+                "use --tags-mode add, or an input with a column of tags; a column whose cells are blank removes the tags \
+                 that contactsync added",
+            ),
             PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
         }
     }
-}
-
-/// That an input which says nothing of tags would remove them.
-pub fn no_tags(error: &PlanError) -> Failure {
-    Failure::usage(error).hint(
-        "use --tags-mode add, or an input with a column of tags; a column whose cells are blank removes the tags that \
-         contactsync added",
-    )
 }
 
 /// What to do about an input that is refused.

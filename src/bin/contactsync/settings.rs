@@ -154,6 +154,9 @@ impl Reading {
                 match (misplaced(&error), skip_titles(&source)) {
                     (Some(key), _) => failure.hint(format!("`{key}` for the whole file stands above all tables")),
                     (None, Some(hint)) => failure.hint(hint),
+                    (None, None) if matches!(error, MappingError::NoChannelColumn { .. }) => failure.hint(
+                        "where all rows are of one channel, use a configuration without channel_column, and --channel NAME",
+                    ),
                     (None, None) => failure,
                 }
             })?;

@@ -7,11 +7,10 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use contactsync::{
     Attempt, BaseUrl, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Mapping, OutlineLine,
-    PlanError, Rejection, Row, Sample, Source, SourceError, TagsMode, Timeouts, Value, merged, sampled,
+    Rejection, Row, Sample, Source, SourceError, TagMentions, Timeouts, Value, merged, sampled,
 };
 
 use tokio::runtime::Runtime;
@@ -21,7 +20,7 @@ use crate::commands::place::{Announcement, Place, Ready};
 use crate::commands::runtime;
 use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::config::Config;
-use crate::failure::{CHECK_URL, Exit, Failure, no_tags};
+use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::output::{counted_calls, counted_rows, grouped, print};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
@@ -69,14 +68,19 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         exit = ended;
         samples = first;
     }
+    let asking = Asking {
+        runtime: &runtime,
+        journal: &journal,
+        matches: &input.rules.matches,
+        is_new: args.connection.new_token,
+        voice,
+    };
     let mut found = Vec::new();
     for channel in channels.here() {
         let asked = match channel.connect(&clients, None) {
             Ok(connection) => {
                 let wanted: Vec<&Shown> = samples.iter().filter(|shown| shown.is_of(&channel.name)).collect();
-                let matches = &input.rules.matches;
-                let is_new = args.connection.new_token;
-                ask(&runtime, &journal, channel, connection, matches, &wanted, is_new, voice)
+                ask(&asking, channel, connection, &wanted)
             }
             Err(failure) => Err(failure),
         };
@@ -118,17 +122,24 @@ struct Looked {
     sample: Sample,
 }
 
+/// How the channels are asked.
+struct Asking<'a> {
+    runtime: &'a Runtime,
+    journal: &'a Path,
+    matches: &'a [String],
+    // Whether a new token is taken without a check.
+    is_new: bool,
+    voice: &'a Voice,
+}
+
 // What a channel answers to the searches, in words.
 fn ask(
-    runtime: &Runtime,
-    journal: &Path,
+    asking: &Asking<'_>,
     channel: &Channel,
     connection: Connection<Http>,
-    matches: &[String],
     wanted: &[&Shown],
-    is_new: bool,
-    voice: &Voice,
 ) -> Result<(String, Vec<Looked>), Failure> {
+    let Asking { runtime, journal, matches, is_new, voice } = *asking;
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
     let mut place = Place::open_to_look(journal)?;
     let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
@@ -355,20 +366,9 @@ fn rows(
     report: &mut Report,
 ) -> Result<(Exit, Vec<Shown>), Failure> {
     let Reading { mut source, mapping, policy, .. } = reading;
-    let (has_rows, has_tags) = (AtomicBool::new(false), AtomicBool::new(policy.tags_mode != TagsMode::Mirror));
+    let mentions = TagMentions::new(policy.tags_mode);
     let here = channels.by_name();
     let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Nameless };
-    let note_tags = |row: &Row| {
-        if let Row::Record(record) = row
-            && !has_tags.load(Ordering::Relaxed)
-            && mapping.takes(record)
-        {
-            has_rows.store(true, Ordering::Relaxed);
-            if mapping.mentions_tags(record) {
-                has_tags.store(true, Ordering::Relaxed);
-            }
-        }
-    };
     let of_row = |row: Row| match row {
         // A row that cannot be read names no channel either.
         Row::Rejected(rejection) => of_no_channel(rejection),
@@ -430,13 +430,11 @@ fn rows(
         Ok(())
     };
     let see = |row: Row, _| {
-        note_tags(&row);
+        mentions.look_at(&row, &mapping);
         of_row(row)
     };
     source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
-    if has_rows.into_inner() && !has_tags.into_inner() {
-        return Err(no_tags(&PlanError::NoTags));
-    }
+    mentions.check()?;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices() {
@@ -467,6 +465,11 @@ fn rows(
     if rejected > 0 {
         report.item(&format!("{} rejected", grouped(rejected)));
     }
+    list_reasons(reasons, report);
+    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
+}
+
+fn list_reasons(reasons: BTreeMap<String, Reason>, report: &mut Report) {
     let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
     for (reason, Reason { count, line }) in reasons.iter().take(REASONS_SHOWN) {
@@ -476,7 +479,6 @@ fn rows(
         let more = reasons.len() - REASONS_SHOWN;
         report.item(&format!("  and {more} other reason{}", if more == 1 { "" } else { "s" }));
     }
-    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
 }
 
 // Of who a contact is: rows with the same are one contact. Rows that are only equal are several.

@@ -19,11 +19,17 @@ pub struct Place {
     path: PathBuf,
     holder: String,
     locks: Vec<Lock>,
-    // Those that are held, with the window that each took the place of when a token was renewed.
-    windows: RefCell<BTreeMap<WindowId, (Option<WindowId>, Option<Lock>)>>,
+    windows: RefCell<BTreeMap<WindowId, HeldWindow>>,
     salt: Vec<u8>,
     // Whether locks may be created: a command that only looks creates no file.
     creates: bool,
+}
+
+/// A window that is held.
+struct HeldWindow {
+    // The window whose place it took when a token was renewed.
+    earlier: Option<WindowId>,
+    _lock: Option<Lock>,
 }
 
 /// What has a token.
@@ -89,7 +95,7 @@ impl Place {
     /// was the same share it.
     pub fn hold_window(&self, window: &WindowId, channel: &str, earlier: Option<&WindowId>) -> Result<(), Failure> {
         let mut windows = self.windows.borrow_mut();
-        if windows.get(window).is_some_and(|(place_of, _)| place_of.as_ref() == earlier) {
+        if windows.get(window).is_some_and(|held| held.earlier.as_ref() == earlier) {
             return Ok(());
         }
         let lock = if self.creates || Lock::has_window(&self.path, window) {
@@ -97,7 +103,7 @@ impl Place {
         } else {
             None
         };
-        windows.insert(window.clone(), (earlier.cloned(), lock));
+        windows.insert(window.clone(), HeldWindow { earlier: earlier.cloned(), _lock: lock });
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::args::ResumeArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
 use crate::commands::lists::{CONFIG, JOURNAL, go_on};
-use crate::commands::place::{Announcement, Place};
+use crate::commands::place::{Announcement, Place, Ready};
 use crate::commands::tokens::Tokens;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
@@ -54,15 +54,13 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
         runs.push(run);
     }
-    let mut not_sent = match channels.are_several() {
-        true => {
-            // The last input counts also when none of its channels is in the configuration any more.
-            let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
-            beside(&place.journal, &runs, &syncs, &done.iter().copied().chain(last).collect())?
-        }
-        // It was said which one.
-        false => Beside::default(),
-    };
+    // With one channel, it was said which one.
+    let mut not_sent = Beside::default();
+    if channels.are_several() {
+        // The last input counts also when none of its channels is in the configuration any more.
+        let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
+        not_sent = beside(&place.journal, &runs, &syncs, &done.iter().copied().chain(last).collect())?;
+    }
     for &sync in &done {
         if !is_listed(&place.journal, sync)? {
             syncs.insert(sync);
@@ -93,23 +91,10 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     if args.connection.forget_limit {
         place.forget_limits(&ready)?;
     }
-    for (run, to) in runs.iter().zip(&ready) {
-        let url = &to.connection.url;
-        place.hold_to_url(&to.name, url, args.connection.moved)?;
-        if url.as_str() != run.url {
-            // Nobody is known where it went before: that was a wrong URL. What is left of it goes where it should have gone.
-            place.journal.move_channel(&to.name, url.as_str())?;
-        }
-    }
+    hold_to_urls(&place, &runs, &ready, args.connection.moved)?;
     let announcement = Announcement::of(&ready);
     let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
-    let mut refused = tokens.hold(&runtime, &mut ready, args.connection.new_token)?;
-    // Of several channels, the others go on.
-    if !channels.are_several()
-        && let Some((_, failure)) = refused.pop_first()
-    {
-        return Err(failure);
-    }
+    let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
 
     // What is not sent is among the others.
     let sent: Vec<RunRow> = runs.iter().filter(|run| !refused.contains_key(&run.channel)).cloned().collect();
@@ -142,6 +127,19 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     let sent = sending.send(&progress)?;
     let listed = listed.values().try_for_each(|listed| listed.finish(&place.journal));
     sent.conclude(listed, args.json, &again, voice)
+}
+
+// Nothing of a run goes to another platform than that of the known contacts.
+fn hold_to_urls(place: &Place, runs: &[RunRow], ready: &[Ready], moved: bool) -> Result<(), Failure> {
+    for (run, to) in runs.iter().zip(ready) {
+        let url = &to.connection.url;
+        place.hold_to_url(&to.name, url, moved)?;
+        if url.as_str() != run.url {
+            // Nobody is known where it went before: that was a wrong URL. What is left of it goes where it should have gone.
+            place.journal.move_channel(&to.name, url.as_str())?;
+        }
+    }
+    Ok(())
 }
 
 // Whether the lists of an input's rows are whole. A process may have been killed while it wrote them, or could not.

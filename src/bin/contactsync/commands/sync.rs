@@ -57,13 +57,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     }
     let announcement = Announcement::of(&ready);
     let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
-    let mut refused = tokens.hold(&runtime, &mut ready, args.connection.new_token)?;
-    // Of several channels, the others go on.
-    if !channels.are_several()
-        && let Some((_, failure)) = refused.pop_first()
-    {
-        return Err(failure);
-    }
+    let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
 
     let mut others = vec![(Path::new(&args.input.input), INPUT), (journal.as_path(), JOURNAL)];
     others.extend(config_path.as_deref().map(|path| (path, CONFIG)));

@@ -52,15 +52,17 @@ pub struct Renewing<'a> {
 }
 
 impl Tokens<'_> {
-    /// Checks the tokens of these channels, and notes those that pass. Returns the channels that are not to be sent to.
+    /// Checks the tokens of these channels, and notes those that pass. Of several channels, returns those that are not to be
+    /// sent to: the others go on.
     ///
     /// # Errors
-    /// A [`Failure`] when the journal cannot be read or written.
+    /// A [`Failure`] when the journal cannot be read or written, and when the only channel is not to be sent to.
     pub fn hold(
         &self,
         runtime: &Runtime,
         ready: &mut [Ready],
         is_new: bool,
+        are_several: bool,
     ) -> Result<BTreeMap<String, Failure>, Failure> {
         let mut windows: BTreeMap<WindowId, Vec<&mut Ready>> = BTreeMap::new();
         for to in ready {
@@ -71,7 +73,7 @@ impl Tokens<'_> {
         let refused: Vec<_> = runtime.block_on(held.buffer_unordered(AT_ONCE).collect());
         let mut channels = BTreeMap::new();
         for (name, failure) in refused.into_iter().flatten() {
-            if failure.exit == Exit::Failed {
+            if failure.exit == Exit::Failed || !are_several {
                 return Err(failure);
             }
             channels.insert(name, failure);

@@ -157,7 +157,7 @@ fn channel_layer(table: &mut Table<'_>, file: &File, kind_key: &'static str) -> 
     let path = table.text("token_file")?;
     let path = path.map(|path| path.map(|path| TokenPlace::File(file.beside(&path))));
     let command = table.words("token_command")?;
-    let command = command.map(|words| words.map(|words| words.from_folder(|path| file.beside(path))));
+    let command = command.map(|words| words.map(|words| words.beside(|path| file.beside(path))));
     let token = either(env.map(|name| name.map(TokenPlace::Env)), path)?;
     let token = either(token, command.map(|command| command.map(TokenPlace::Command)))?;
     Ok(ChannelLayer {

@@ -54,7 +54,7 @@ impl TokenCommand {
     }
 
     /// The same with its program found from `folder`, where its name is a relative path.
-    pub fn from_folder(self, folder: impl Fn(&str) -> std::path::PathBuf) -> Self {
+    pub fn beside(self, folder: impl Fn(&str) -> std::path::PathBuf) -> Self {
         if !self.program.contains('/') || self.program.starts_with('/') {
             return self;
         }
@@ -136,11 +136,17 @@ fn output(child: &mut Child, timeout: Duration) -> io::Result<(ExitStatus, Vec<u
 
 // A text by its byte order mark: PowerShell writes UTF-16.
 fn text(bytes: &[u8]) -> Result<String, &'static str> {
-    let decoded = match encoding_rs::Encoding::for_bom(bytes) {
-        Some((encoding, _)) => encoding.decode_with_bom_removal(bytes).0.into_owned(),
-        None => String::from_utf8(bytes.to_vec()).map_err(|_| "expected a token, found bytes that are not text")?,
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, rest) = bytes.as_chunks();
+        let units: Vec<u16> = pairs.iter().copied().map(unit).collect();
+        String::from_utf16(&units).ok().filter(|_| rest.is_empty())
     };
-    Ok(decoded)
+    let text = match bytes {
+        [0xff, 0xfe, bytes @ ..] => utf16(bytes, u16::from_le_bytes),
+        [0xfe, 0xff, bytes @ ..] => utf16(bytes, u16::from_be_bytes),
+        bytes => String::from_utf8(bytes.to_vec()).ok(),
+    };
+    text.ok_or("expected a token, found bytes that are not text")
 }
 
 impl Said<TokenPlace> {
@@ -223,7 +229,7 @@ mod tests {
     fn a_relative_program_is_found_beside_the_configuration() {
         let check = |program: &str, folder: &str, expected: &str| {
             let command = TokenCommand::parse(program).unwrap();
-            assert_eq!(command.from_folder(|path| Path::new(folder).join(path)).program, expected, "{program}");
+            assert_eq!(command.beside(|path| Path::new(folder).join(path)).program, expected, "{program}");
         };
         check("pass", "/etc/sync", "pass");
         check("/usr/bin/pass", "/etc/sync", "/usr/bin/pass");
@@ -254,9 +260,11 @@ mod tests {
             assert_eq!(text(bytes), expected.map(str::to_owned), "{}", bytes.escape_ascii());
         };
         check(b"abc\n", Ok("abc\n"));
-        check(b"\xef\xbb\xbfabc", Ok("abc"));
+        check(b"\xef\xbb\xbfabc", Ok("\u{feff}abc"));
         check(b"\xff\xfea\0b\0\r\0\n\0", Ok("ab\r\n"));
         check(b"\xfe\xff\0a\0b", Ok("ab"));
-        check(b"abc\xff", Err("expected a token, found bytes that are not text"));
+        for bytes in [&b"abc\xff"[..], b"\xff\xfea", b"\xff\xfe\x00\xd8"] {
+            check(bytes, Err("expected a token, found bytes that are not text"));
+        }
     }
 }
