@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use contactsync::Field;
 use contactsync::sandbox::{Config, Fault, Faults, Rule, StoredContact};
+use contactsync::{CallKind, Field};
 
 use crate::scene::{JOURNAL, People, Scene, TOKEN};
 
@@ -307,4 +307,70 @@ async fn a_refused_token_is_printed_anew_and_the_run_goes_on() {
             assert!(ran.summary().count("pending") > 0, "{case}");
         }
     }
+}
+
+// They share a window, and go on together in the one of the new token.
+#[tokio::test]
+async fn channels_with_one_token_are_renewed_together() {
+    let scene = Scene::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
+    scene.write("print.sh", PRINT);
+    scene.write("current", "token-1");
+    let command = "token_command = [\"sh\", \"print.sh\"]\n";
+    let url = scene.sandbox.url();
+    let head =
+        format!("url = \"{url}\"\nmatch = \"email\"\nchannel_column = \"office\"\nrate = 1000000\nconcurrency = 1\n");
+    scene.write("contactsync.toml", format!("{head}[channel.sur]\n{command}[channel.norte]\n{command}"));
+    let rows = (0..10).map(|n| format!("s{n}@example.com,sur\nn{n}@example.com,norte\n"));
+    scene.write("in.csv", format!("email,office\n{}", rows.collect::<String>()));
+    let mut running = scene.program("sync in.csv --json").token(None).start();
+    assert!(running.until(|| scene.sandbox.ledger().creates("token-1") > 5).await);
+    scene.write("current", "token-2");
+    scene.sandbox.replace_token("token-1", "token-2");
+    let ran = running.end().await.exits(0);
+    assert_eq!(scene.sandbox.contacts("token-2").len(), 20, "{ran:?}");
+    assert_eq!(runs(&scene), 4);
+    for channel in ["sur", "norte"] {
+        let expected = format!("channel `{channel}`: the token was renewed");
+        assert_eq!(ran.said(&expected).len(), 1, "{ran:?}");
+    }
+    // At the start of a run as well: the first two times, the command prints a token that is refused.
+    scene.write("print.sh", "echo ran >> starts; test $(wc -l < starts) -gt 2 && cat current || echo token-x");
+    scene.sandbox.refuse_token("token-x");
+    let before = scene.sandbox.ledger().len();
+    let ran = scene.program("sync in.csv --json").token(None).run().await.exits(0);
+    let calls = scene.sandbox.ledger().calls();
+    let calls: Vec<_> = calls[before..].iter().map(|call| (call.kind, call.status)).collect();
+    assert_eq!(calls, [(Some(CallKind::Read), Some(401)), (Some(CallKind::Read), Some(401))], "{ran:?}");
+}
+
+#[tokio::test]
+async fn the_calls_of_a_check_are_written_down_and_count() {
+    let people = People::new(4, 3, 1);
+    let scene = synced(&people).await;
+    fill(&scene, OTHER, same);
+    scene.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(0);
+    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).unwrap();
+    let count =
+        "SELECT count(*), count(DISTINCT window) FROM calls WHERE run = 0 AND kind = 'read' AND ended_at NOT NULL
+                 AND window = (SELECT digest FROM tokens WHERE channel = 'default')";
+    let counted: (u32, u32) = journal.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(counted, (3, 1));
+}
+
+// A run may start so many calls in all, with however many tokens.
+#[tokio::test]
+async fn a_limit_of_calls_holds_across_a_renewed_token() {
+    let scene = Scene::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
+    scene.write("in.csv", People::new(12, 3, 0).csv());
+    scene.write("print.sh", PRINT);
+    scene.write("current", "token-1");
+    let sync = scene.sync("in.csv --match email --mode create --concurrency 1 --max-calls 9").token(None);
+    let mut running = sync.argument("--token-command").argument("sh print.sh").start();
+    assert!(running.until(|| scene.sandbox.ledger().creates("token-1") > 3).await);
+    scene.write("current", "token-2");
+    scene.sandbox.replace_token("token-1", "token-2");
+    let ran = running.end().await.exits(4);
+    assert!(ran.stderr.contains("the token was renewed"), "{ran:?}");
+    let reads = scene.sandbox.ledger().calls().iter().filter(|call| call.kind == Some(CallKind::Read)).count();
+    assert_eq!((reads, scene.sandbox.ledger().len() - reads), (3, 9), "the reads of the check come on top");
 }
