@@ -35,8 +35,8 @@ pub enum PlanError {
     /// It would change more than it may.
     #[error(transparent)]
     TooMany(#[from] TooManyChanges),
-    /// Tags that the input does not name are to be removed, and it names none: not one of its rows says anything of tags.
-    #[error("no row says anything of tags, and `mirror` would remove all tags that contactsync added")]
+    /// Tags that the input does not name are to be removed, and none of its rows has a column or a key of tags.
+    #[error("the input has no column or key with tags, and mirroring it would remove all tags that contactsync added")]
     NoTags,
     /// Somebody asked to stop.
     #[error("stopped while reading the input: nothing was sent")]
@@ -81,9 +81,9 @@ pub struct PlannedRuns {
     pub unknown: Option<i64>,
     /// How many rows of the input the rules do not take. They are none of the runs' rows.
     pub left_out: u64,
-    /// Number of rows that name a channel which is someone else's work. They are none of the runs' rows.
+    /// Number of rows that name a channel of another process. They belong to none of the runs.
     pub of_others: u64,
-    /// Number of rows that cannot be read or name no channel, where no run takes them. They are none of the runs' rows.
+    /// Number of rows that cannot be read or name no channel, where no run takes them. They belong to none of the runs.
     pub of_none: u64,
 }
 
@@ -168,7 +168,7 @@ pub fn plan(
     Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out, of_others, of_none })
 }
 
-/// Whether an input whose tags are mirrored mentions any: one that says nothing of tags removes none.
+/// Whether an input whose tags are mirrored has a column or key of tags: one without it removes none.
 #[derive(Debug)]
 pub struct TagMentions {
     has_rows: AtomicBool,
@@ -212,7 +212,7 @@ impl TagMentions {
 enum Way {
     /// To the run at this place.
     Run(usize),
-    /// To a channel that is someone else's work.
+    /// To a channel of another process.
     Other,
     /// Nowhere: it names no channel, and no run takes such rows.
     Unknown,

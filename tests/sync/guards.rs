@@ -145,7 +145,7 @@ async fn a_guard_that_means_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn an_input_that_says_nothing_of_tags_removes_none() {
+async fn an_input_without_a_column_of_tags_removes_none() {
     let scene = Scene::unlimited().await;
     let tagged = "email,tags\na@example.com,vip;new\n";
     let column = "[[tags]]\ncolumn = \"labels\"\n";
@@ -184,7 +184,8 @@ async fn an_input_that_says_nothing_of_tags_removes_none() {
         for command in ["plan", "check", "sync"] {
             let ran = program(&format!("{command} {name}"), "--config c.toml").run().await;
             let ran = ran.exits(if expected.is_none() { 2 } else { 0 });
-            let is_told = ran.stderr.contains("no row says anything of tags") && ran.stderr.contains("--tags-mode add");
+            let is_told = ran.stderr.contains("the input has no column or key with tags")
+                && ran.stderr.contains("--tags-mode add");
             assert_eq!(is_told, expected.is_none(), "{name}: {ran:?}");
         }
         let contacts = scene.sandbox.contacts(token);

@@ -374,3 +374,29 @@ async fn a_limit_of_calls_holds_across_a_renewed_token() {
     let reads = scene.sandbox.ledger().calls().iter().filter(|call| call.kind == Some(CallKind::Read)).count();
     assert_eq!((reads, scene.sandbox.ledger().len() - reads), (3, 9), "the reads of the check come on top");
 }
+
+// The platform does not answer, so that the check tries again.
+#[tokio::test]
+async fn a_check_ends_at_the_first_signal() {
+    let people = People::new(4, 3, 1);
+    let scene = synced(&people).await;
+    scene.write("more.csv", People::new(6, 3, 1).csv());
+    scene.sandbox.set_faults(Faults { lose_before: 1.0, ..Faults::default() });
+    for command in ["sync", "resume"] {
+        let program = if command == "sync" {
+            scene.sync("more.csv --match email")
+        } else {
+            scene.sandbox.set_faults(Faults::default());
+            scene.sync("more.csv --match email --max-calls 1").run().await.exits(4);
+            scene.sandbox.set_faults(Faults { lose_before: 1.0, ..Faults::default() });
+            scene.resume()
+        };
+        let before = scene.sandbox.ledger().len();
+        let mut running = program.token(Some(OTHER)).start();
+        assert!(running.until(|| scene.sandbox.ledger().len() > before).await);
+        running.signal("TERM").await;
+        let ran = running.end().await.exits(4);
+        assert!(ran.stderr.contains("SIGTERM: ended before anything was sent"), "{command}: {ran:?}");
+        assert!(scene.sandbox.contacts(OTHER).is_empty());
+    }
+}

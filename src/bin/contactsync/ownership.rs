@@ -34,7 +34,7 @@ pub fn check(path: &Path, metadata: &Metadata) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses a journal, or its log, for the same reasons. A file that does not exist is nobody's.
+/// Refuses a journal, or its log, for the same reasons. A file that does not exist passes.
 ///
 /// # Errors
 /// What is wrong, with the file and the command that fixes it.

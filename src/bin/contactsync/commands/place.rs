@@ -79,7 +79,7 @@ impl Place {
 
     /// Takes the right to run on a channel.
     pub fn hold(&mut self, channel: &str) -> Result<(), Failure> {
-        // Whoever holds it has its file.
+        // A process that holds it has created its file.
         if self.creates || Lock::has_channel(&self.path, channel) {
             self.locks.push(Lock::of_channel(&self.path, channel, &self.holder)?);
         }

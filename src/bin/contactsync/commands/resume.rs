@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
 
@@ -92,6 +93,8 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         place.forget_limits(&ready)?;
     }
     hold_to_urls(&place, &runs, &ready, args.connection.moved)?;
+    let reading = Arc::new(AtomicBool::new(true));
+    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let announcement = Announcement::of(&ready);
     let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
     let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
@@ -103,7 +106,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     }
 
     let listed = go_on(&place.journal, &syncs, &lists, &others, &stop, voice)?;
-    signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
+    reading.store(false, Ordering::Release);
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,

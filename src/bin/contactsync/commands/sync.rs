@@ -55,6 +55,9 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold_to_url(&channel.name, &channel.connection.url, args.connection.moved)?;
         place.hold_to_keys(&channel.name, &input.rules.matches, policy)?;
     }
+    let stop = Stop::default();
+    let reading = Arc::new(AtomicBool::new(true));
+    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let announcement = Announcement::of(&ready);
     let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
     let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
@@ -65,9 +68,6 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
 
     let new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
 
-    let stop = Stop::default();
-    let reading = Arc::new(AtomicBool::new(true));
-    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let name = source.name().to_owned();
     let new = NewRun {
         channel: NO_CHANNEL.into(),
