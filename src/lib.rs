@@ -67,6 +67,7 @@ pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::page::{OtherHit, Page, Shown};
 pub use crate::core::plan::{Forecast, Range};
+pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
 pub use crate::core::schedule::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
@@ -94,6 +95,6 @@ pub use crate::edges::source::{
     SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
 };
 pub use crate::engine::{
-    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Routes, Stop,
-    StopReason, Transport, concurrency_for, plan, plan_summary, run_summary, send, send_all,
+    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Recognised,
+    Routes, Stop, StopReason, TagMentions, Transport, concurrency_for, plan, plan_summary, run_summary, send, send_all,
 };

@@ -154,12 +154,16 @@ fn the_example_of_a_mapping_is_understood_and_maps() {
 #[test]
 fn the_example_of_several_channels_is_understood() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("contactsync.toml");
+    let (file, input) = (folder.path().join("contactsync.toml"), folder.path().join("in.csv"));
     std::fs::write(&file, block("channels")).unwrap();
-    let file = file.to_str().unwrap();
+    let (file, input) = (file.to_str().unwrap(), input.to_str().unwrap());
     for channel in ["norte", "Ciudad de México", "viber"] {
-        let ran = contactsync(&["plan", SAMPLE, "--config", file, "--channel", channel]);
-        assert_eq!(ran.status.code(), Some(3), "{channel}: {}", text(&ran.stderr));
+        let rows =
+            format!("phone,email,office\n+525512345678,a@example.com,{channel}\n+525512345679,b@example.com,x\n");
+        std::fs::write(input, rows).unwrap();
+        let ran = contactsync(&["plan", input, "--config", file, "--channel", channel]);
+        assert_eq!(ran.status.code(), Some(0), "{channel}: {}", text(&ran.stderr));
+        assert!(text(&ran.stdout).starts_with("1 row: 1 to send"), "{channel}: {}", text(&ran.stdout));
     }
 }
 

@@ -289,6 +289,22 @@ impl Mapping {
         Err(Rejection { row: record.row, line: record.line, column: Some(column.to_owned()), reason })
     }
 
+    /// Whether a record has tags, also blank ones: by a rule, or in a column or key of its own.
+    pub fn mentions_tags(&self, record: &Record) -> bool {
+        let by_rule = |object: Option<&[(Arc<str>, Json)]>| {
+            let has = |path: &Path| object.is_none_or(|object| path.find(object).is_some());
+            self.tags.iter().any(|tags| !tags.remove() && tags.path().is_none_or(has))
+        };
+        match &record.cells {
+            Cells::Texts(_) => by_rule(None) || self.columns.contains(&Column::Tags),
+            Cells::Object(object) => {
+                let is_own = |key: &str| !self.named.iter().any(|path| path.goes_by(key));
+                let has_key = || object.iter().any(|(key, _)| *visible(key) == *TAGS_COLUMN);
+                by_rule(Some(object)) || (self.unmapped == Unmapped::Send && is_own(TAGS_COLUMN) && has_key())
+            }
+        }
+    }
+
     /// Whether a record is one that the rules take. One that they do not take is no row of the input.
     pub fn takes(&self, record: &Record) -> bool {
         if self.take.is_empty() {

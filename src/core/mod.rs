@@ -20,6 +20,7 @@ pub mod model;
 pub mod nfc;
 pub mod page;
 pub mod plan;
+pub mod recognition;
 pub mod record;
 pub mod refusals;
 pub mod retry;

@@ -9,13 +9,16 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::core::channel::WindowId;
 use crate::core::retry::throttled_for;
+use crate::core::schedule::Limits;
 use crate::core::spread::Spread;
+use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};
 use crate::edges::journal::{JournalError, SendJournal};
 use crate::edges::pace::{Clock, Gate, Pace};
 use crate::edges::platform::dialect::LONGEST_RETRY_AFTER;
 use crate::engine::event::Observer;
 use crate::engine::send::{Ending, Job, begin, fail, send_begun};
+use crate::engine::stop::StopReason;
 use crate::engine::transport::Transport;
 
 /// Sends the runs of several channels, all at the same time, and returns how each ended, in their order. What befalls one
@@ -34,19 +37,136 @@ pub async fn send_all<J: SendJournal, T: Transport, O: Observer>(
     };
     let sent = jobs.iter().zip(begun).map(async |(job, begun)| {
         let pace = paces.get(job.window).expect("each window of a job has its pace");
-        let ended = match begun {
-            Ok(at) => send_begun(job, pace, at).await.map_err(|error| (at, error)),
-            Err(error) => Err((job.clock.now(), error)),
-        };
-        match ended {
-            Ok(ending) => Ok(ending),
-            Err((at, error)) => {
-                fail(job, at, &error).await;
-                Err(error)
+        send_one(job, pace, begun).await
+    });
+    let mut groups: BTreeMap<&WindowId, Vec<Part<'_, '_, J, T, O, _>>> = BTreeMap::new();
+    for (at, (job, sent)) in jobs.iter().zip(sent).enumerate() {
+        groups.entry(job.window).or_default().push(Part { at, job, sent });
+    }
+    let mut ended: Vec<_> = in_order(groups.into_values().map(send_group)).await.into_iter().flatten().collect();
+    ended.sort_unstable_by_key(|(at, _)| *at);
+    ended.into_iter().map(|(_, ending)| ending).collect()
+}
+
+/// A job of several, its place among them, and its sending.
+struct Part<'j, 'a, J, T, O, F> {
+    at: usize,
+    job: &'j Job<'a, J, T, O>,
+    sent: F,
+}
+
+// Sends the jobs of one window. Those whose token is refused meanwhile go on with a new one, if there is one. Their token is the
+// same, so that they are refused together; and none of them is renewed while another one has calls on their way, because
+// the calls that it finds open would be taken for those of a killed process.
+async fn send_group<J: SendJournal, T: Transport, O: Observer, F>(
+    parts: Vec<Part<'_, '_, J, T, O, F>>,
+) -> Vec<(usize, Result<Ending, JournalError>)>
+where
+    F: Future<Output = Result<Ending, JournalError>>,
+{
+    let (jobs, sent): (Vec<_>, Vec<_>) = parts.into_iter().map(|part| ((part.at, part.job), part.sent)).unzip();
+    let mut ended: Vec<_> = jobs.into_iter().zip(in_order(sent.into_iter()).await).collect();
+    let mut before: BTreeMap<usize, u64> = BTreeMap::new();
+    loop {
+        let mut renewed: BTreeMap<WindowId, Vec<usize>> = BTreeMap::new();
+        for (nth, ((at, job), ending)) in ended.iter_mut().enumerate() {
+            let Ok(Ending { summary, stopped: Some(StopReason::Unauthorized(_)), .. }) = ending else { continue };
+            // A new token with which nothing came to its end is not renewed again.
+            if before.insert(*at, summary.pending).is_some_and(|before| summary.pending >= before) {
+                continue;
+            }
+            match job.transport.renewed().await {
+                Ok(Some(window)) => renewed.entry(window).or_default().push(nth),
+                Ok(None) => {}
+                Err(reason) => {
+                    if let Ok(ending) = ending {
+                        ending.summary.reason = Some(reason.text());
+                        ending.stopped = Some(reason);
+                    }
+                }
             }
         }
+        if renewed.is_empty() {
+            return ended.into_iter().map(|((at, _), ending)| (at, ending)).collect();
+        }
+        let sent = renewed.iter().map(async |(window, nths)| {
+            let parts = nths.iter().filter_map(|&nth| ended.get(nth)).map(|((_, job), ending)| {
+                let started = ending.as_ref().map_or(0, |ending| ending.started);
+                (*job, started)
+            });
+            send_again(window, parts.collect()).await
+        });
+        let sent = in_order(sent).await;
+        for (nth, ending) in renewed.into_values().flatten().zip(sent.into_iter().flatten()) {
+            ended[nth].1 = ending;
+        }
+    }
+}
+
+// Goes on with runs whose token was renewed, in the window of the new one, within what is left of their limits after the calls
+// that were started.
+async fn send_again<'b, J: SendJournal, T: Transport, O: Observer>(
+    window: &'b WindowId,
+    parts: Vec<(&'b Job<'b, J, T, O>, u64)>,
+) -> Vec<Result<Ending, JournalError>> {
+    let (mut started, mut jobs) = (Vec::with_capacity(parts.len()), Vec::with_capacity(parts.len()));
+    for (job, before) in parts {
+        job.stop.take_back();
+        let max_calls = job.limits.max_calls.map(|max| max.saturating_sub(before));
+        started.push(before);
+        jobs.push(again(job, window, Limits { max_calls, ..job.limits }));
+    }
+    let begun = in_order(jobs.iter().map(begin)).await;
+    let paces = match paces(&jobs).await {
+        Ok(paces) => paces,
+        Err(error) => return jobs.iter().map(|_| Err(error.clone())).collect(),
+    };
+    let sent = jobs.iter().zip(begun).zip(started).map(async |((job, begun), before)| {
+        let pace = paces.get(job.window).expect("each window of a job has its pace");
+        let ending = send_one(job, pace, begun).await?;
+        Ok(Ending { started: before + ending.started, ..ending })
     });
     in_order(sent).await
+}
+
+// The same job in another window.
+fn again<'b, J, T, O>(job: &Job<'b, J, T, O>, window: &'b WindowId, limits: Limits) -> Job<'b, J, T, O> {
+    Job {
+        journal: job.journal,
+        run: job.run,
+        channel: job.channel,
+        window,
+        policy: job.policy,
+        transport: job.transport,
+        call_timeout: job.call_timeout,
+        rate: job.rate,
+        burst: job.burst,
+        concurrency: job.concurrency,
+        limits,
+        patience: job.patience,
+        clock: job.clock,
+        seed: job.seed,
+        observer: job.observer,
+        stop: job.stop,
+    }
+}
+
+async fn send_one<J: SendJournal, T: Transport, O: Observer>(
+    job: &Job<'_, J, T, O>,
+    pace: &Pace,
+    begun: Result<Timestamp, JournalError>,
+) -> Result<Ending, JournalError> {
+    let ended = match begun {
+        Ok(at) => send_begun(job, pace, at).await.map_err(|error| (at, error)),
+        Err(error) => Err((job.clock.now(), error)),
+    };
+    match ended {
+        Ok(ending) => Ok(ending),
+        Err((at, error)) => {
+            fail(job, at, &error).await;
+            Err(error)
+        }
+    }
 }
 
 // Each at the rate of the slowest that shares it.

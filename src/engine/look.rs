@@ -5,19 +5,23 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::core::attempt::Attempt;
-use crate::core::call::{Call, CallKind, Cleared};
+use crate::core::call::{Call, Cleared};
 use crate::core::channel::WindowId;
 use crate::core::model::Field;
+use crate::core::recognition::{Acquaintance, READ, Recognition, Verdict};
 use crate::core::sample::Sample;
 use crate::core::window::{LINGER, MARGIN, MINUTE};
 use crate::edges::journal::{Journal, JournalError};
-use crate::edges::pace::Clock;
+use crate::edges::pace::{Clock, delays};
 use crate::engine::channels::restored;
 use crate::engine::transport::Transport;
 
 /// How long a look waits for its place in the minute: one that is full has room again by then, even when the calls that
 /// fill it may linger. Only a pause that a 429 asked for can be longer.
 const PATIENCE: Duration = MINUTE.saturating_add(MARGIN).saturating_add(LINGER).saturating_add(Duration::from_secs(5));
+
+/// How often a read that gets no answer is repeated before nothing is decided.
+const READ_TRIES: usize = 2;
 
 /// A channel that is to be looked at.
 #[derive(Debug)]
@@ -38,6 +42,16 @@ pub struct Look<'a, T> {
     pub clock: &'a Clock,
 }
 
+/// What reading known contacts came to.
+#[derive(Clone, Debug)]
+pub struct Recognised {
+    /// Number of calls that it took.
+    pub calls: usize,
+    /// Whether the token opens the channel of the known contacts; else the answer that left it undecided, `None` when a
+    /// 429 asked for a longer pause than a look waits.
+    pub verdict: Result<Verdict, Option<Attempt>>,
+}
+
 impl<T: Transport> Look<'_, T> {
     /// Searches for `field`, whose value nobody needs to have. `None` when it is not asked, since a 429
     /// asked for a pause that is longer than it takes a full minute to have room again.
@@ -45,19 +59,68 @@ impl<T: Transport> Look<'_, T> {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
     pub async fn find(&self, field: Field) -> Result<Option<Attempt>, JournalError> {
+        self.ask(&Call::Find { field, page: 1 }).await
+    }
+
+    // Sends a call that changes nothing.
+    async fn ask(&self, call: &Call) -> Result<Option<Attempt>, JournalError> {
         let (now, setting) = (self.clock.now(), self.clock.setting());
         self.journal.begin_look(self.channel, self.window, self.call_timeout, now, setting).await?;
         let pace = restored(self.journal, self.window, self.rate, None, self.clock).await?;
         let Ok(passage) = pace.permit(Some(self.clock.now() + PATIENCE)).await else { return Ok(None) };
-        let call = Call::Find { field, page: 1 };
-        let started = self.journal.start_look(self.channel, self.window, CallKind::Find, self.clock.now()).await?;
+        let started = self.journal.start_look(self.channel, self.window, call.kind(), self.clock.now()).await?;
         let number = started.number();
         let (permit, on_its_way) = passage.set_out();
-        let answer = self.transport.send(Cleared::new(&call, permit, started)).await;
+        let answer = self.transport.send(Cleared::new(call, permit, started)).await;
         let _ = on_its_way.end(&answer);
         let attempt = answer.attempt.reduced(call.searched());
         self.journal.end_look(number, attempt.clone(), self.clock.now()).await?;
         Ok(Some(attempt))
+    }
+
+    /// Reads known contacts by id, at most six of them, until three have answered, and compares what the platform
+    /// shows with what is known. A read that gets no answer is repeated twice.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read or written.
+    pub async fn recognise(&self, known: &[Acquaintance]) -> Result<Recognised, JournalError> {
+        let (mut recognition, mut calls) = (Recognition::default(), 0);
+        let delays = delays(READ_TRIES);
+        for acquaintance in known.iter().take(READ) {
+            let call = Call::Read { id: acquaintance.known.id.clone() };
+            let mut waits = delays.iter();
+            let answer = loop {
+                let answer = self.ask(&call).await?;
+                calls += usize::from(answer.is_some());
+                let is_lost = matches!(answer, Some(Attempt::Unsent { .. } | Attempt::Lost { .. }));
+                match waits.next().filter(|_| is_lost) {
+                    Some(wait) => self.clock.sleep_until(self.clock.now() + *wait).await,
+                    None => break answer,
+                }
+            };
+            match answer {
+                Some(Attempt::Contact(shown)) => recognition.compare(acquaintance, known, &shown),
+                // One that is still being created shows nothing yet.
+                Some(Attempt::Missing { .. } | Attempt::Queued { .. }) => recognition.miss(),
+                undecided @ (None
+                | Some(
+                    Attempt::Page(_)
+                    | Attempt::Created(_)
+                    | Attempt::Done
+                    | Attempt::Taken { .. }
+                    | Attempt::Refused { .. }
+                    | Attempt::Unauthorized { .. }
+                    | Attempt::Throttled { .. }
+                    | Attempt::WrongPath { .. }
+                    | Attempt::Unsent { .. }
+                    | Attempt::Lost { .. },
+                )) => return Ok(Recognised { calls, verdict: Err(undecided) }),
+            }
+            if recognition.is_decided() {
+                break;
+            }
+        }
+        Ok(Recognised { calls, verdict: Ok(recognition.verdict()) })
     }
 
     /// Searches for a contact of the input by `asked`: this match field of it, or the field with its value in another form.
@@ -74,6 +137,7 @@ impl<T: Transport> Look<'_, T> {
 mod tests {
     use super::*;
     use crate::core::answer::Answer;
+    use crate::core::call::CallKind;
     use crate::core::page::Page;
     use crate::core::time::Timestamp;
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::core::diff::TagsMode;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
@@ -33,6 +35,9 @@ pub enum PlanError {
     /// It would change more than it may.
     #[error(transparent)]
     TooMany(#[from] TooManyChanges),
+    /// Tags that the input does not name are to be removed, and none of its rows has a column or a key of tags.
+    #[error("the input has no column or key with tags, and mirroring it would remove all tags that contactsync added")]
+    NoTags,
     /// Somebody asked to stop.
     #[error("stopped while reading the input: nothing was sent")]
     Stopped,
@@ -76,6 +81,10 @@ pub struct PlannedRuns {
     pub unknown: Option<i64>,
     /// How many rows of the input the rules do not take. They are none of the runs' rows.
     pub left_out: u64,
+    /// Number of rows that name a channel of another process. They belong to none of the runs.
+    pub of_others: u64,
+    /// Number of rows that cannot be read or name no channel, where no run takes them. They belong to none of the runs.
+    pub of_none: u64,
 }
 
 /// Plans `source` into the journal. It takes a thread that may block.
@@ -96,6 +105,8 @@ pub fn plan(
     let (mut ways, runs) = Router::new(routes);
     ways.keeps_rows = files.rejects.is_some();
     let match_fields = mapping.match_fields().to_vec();
+    let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
+    let mentions = TagMentions::new(if is_mirror { TagsMode::Mirror } else { TagsMode::Add });
     let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
     let (mut rows, mut unknown) = (0, false);
     let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
@@ -115,21 +126,32 @@ pub fn plan(
         observer.tell(&Event::Read { rows });
         Ok(())
     };
-    let (mut gathered, mut batches, mut left_out) = (Vec::new(), 0, 0);
+    let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);
     // `None` for a row that the rules do not take.
     let make = |row: Row, remains: Option<Cells>| {
         let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
+        mentions.look_at(&row, mapping);
         is_taken.then(|| ways.route(row, remains, mapping))
     };
     source.in_batches(make, |made| {
         let read = made.len();
         let taken: Vec<_> = made.into_iter().flatten().collect();
         left_out += u64::try_from(read - taken.len()).unwrap_or(0);
-        gathered.extend(taken.into_iter().filter_map(|(place, planned)| Some((place?, planned))));
+        for (way, planned) in taken {
+            match way {
+                Way::Run(place) => gathered.push((place, planned)),
+                Way::Other => of_others += 1,
+                Way::Unknown => of_none += 1,
+            }
+        }
         batches += 1;
         if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
     flush(gathered)?;
+    if let Err(none) = mentions.check() {
+        journal.drop_plan(&plan)?;
+        return Err(none);
+    }
     if let Some(guard) = max_changes {
         let extent = journal.extent(&plan)?;
         if let Err(refused) = guard.check(extent.changes, extent.rows) {
@@ -143,7 +165,57 @@ pub fn plan(
     journal.finish_plan(&plan, listing)?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out })
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out, of_others, of_none })
+}
+
+/// Whether an input whose tags are mirrored has a column or key of tags: one without it removes none.
+#[derive(Debug)]
+pub struct TagMentions {
+    has_rows: AtomicBool,
+    has_tags: AtomicBool,
+}
+
+impl TagMentions {
+    /// Nothing was read yet. Where tags are only added, an input need not mention any.
+    pub const fn new(mode: TagsMode) -> Self {
+        let needs_none = match mode {
+            TagsMode::Mirror => false,
+            TagsMode::Add => true,
+        };
+        Self { has_rows: AtomicBool::new(false), has_tags: AtomicBool::new(needs_none) }
+    }
+
+    /// Takes in a row. It can be called from several threads.
+    pub fn look_at(&self, row: &Row, mapping: &Mapping) {
+        if let Row::Record(record) = row
+            && !self.has_tags.load(Ordering::Relaxed)
+            && mapping.takes(record)
+        {
+            self.has_rows.store(true, Ordering::Relaxed);
+            if mapping.mentions_tags(record) {
+                self.has_tags.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Says whether the input may be used.
+    ///
+    /// # Errors
+    /// [`PlanError::NoTags`] when it has rows and none of them mentions tags.
+    pub fn check(self) -> Result<(), PlanError> {
+        if self.has_rows.into_inner() && !self.has_tags.into_inner() { Err(PlanError::NoTags) } else { Ok(()) }
+    }
+}
+
+/// Where a row goes.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// To the run at this place.
+    Run(usize),
+    /// To a channel of another process.
+    Other,
+    /// Nowhere: it names no channel, and no run takes such rows.
+    Unknown,
 }
 
 /// Which of the runs a row goes to.
@@ -173,7 +245,7 @@ impl Router {
     }
 
     // A row that cannot be read names no channel either.
-    fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Option<usize>, Planned) {
+    fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Way, Planned) {
         match row {
             Row::Rejected(rejection) => {
                 let cells = remains.filter(|_| self.keeps_rows);
@@ -192,15 +264,16 @@ impl Router {
         }
     }
 
-    fn contact(&self, record: &Record, mapping: &Mapping) -> (Option<usize>, Result<Contact, Rejection>) {
+    fn contact(&self, record: &Record, mapping: &Mapping) -> (Way, Result<Contact, Rejection>) {
         match mapping.channel_among(record, &self.channels) {
             Ok(None) => (self.of_no_channel(), mapping.contact(record)),
-            Ok(Some(place)) => (*place, mapping.contact(record)),
+            Ok(Some(Some(place))) => (Way::Run(*place), mapping.contact(record)),
+            Ok(Some(None)) => (Way::Other, mapping.contact(record)),
             Err(rejection) => (self.of_no_channel(), Err(rejection)),
         }
     }
 
-    fn of_no_channel(&self) -> Option<usize> {
-        if self.channels.is_empty() { Some(0) } else { self.unknown }
+    fn of_no_channel(&self) -> Way {
+        if self.channels.is_empty() { Way::Run(0) } else { self.unknown.map_or(Way::Unknown, Way::Run) }
     }
 }

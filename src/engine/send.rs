@@ -100,6 +100,8 @@ pub struct Ending {
     pub summary: RunSummary,
     /// Why it stopped before its end; `None` also when contacts were left because their calls kept failing.
     pub stopped: Option<StopReason>,
+    /// Number of calls that this process started.
+    pub started: u64,
 }
 
 /// How many calls are on their way at once, unless told: as many as the rate starts in five seconds, which keeps a
@@ -180,7 +182,8 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         None => (RunState::Stopped, Some(kept_failing(counts.pending))),
     };
     let summary = end(job, begun, state, reason, &counts).await?;
-    Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished) })
+    let started = sending.budget.started();
+    Ok(Ending { summary, stopped: stopped.filter(|_| state != RunState::Finished), started })
 }
 
 fn kept_failing(contacts: u64) -> String {

@@ -11,6 +11,8 @@ pub enum StopReason {
     Signal(&'static str),
     /// The platform refuses the token.
     Unauthorized(String),
+    /// The platform refused the token, and there is no other one that can be used. Holds why.
+    Unrenewed(String),
     /// The platform gives no useful answer.
     Down(String),
     /// Calls of one kind get no useful answer, although others do.
@@ -36,7 +38,11 @@ impl StopReason {
         match self {
             Self::Signal(name) => format!("stopped by {name}"),
             Self::Unauthorized(message) => format!("the platform refused the token: {message}"),
-            Self::Down(cause) | Self::KindDown(cause) | Self::Refusing(cause) | Self::Unlisted(cause) => cause.clone(),
+            Self::Unrenewed(cause)
+            | Self::Down(cause)
+            | Self::KindDown(cause)
+            | Self::Refusing(cause)
+            | Self::Unlisted(cause) => cause.clone(),
             Self::AskedToWait(until) => format!("the platform asked to wait until {until}"),
             Self::WrongUrl(words) => format!("every call was answered 404: {words}"),
             Self::Deadline => "the time is up: no further call could end in it".to_owned(),
@@ -63,7 +69,7 @@ struct Own {
 }
 
 impl Own {
-    // A reason is only ever set, so a panic elsewhere leaves it whole.
+    // A reason is only ever set or taken back, so a panic elsewhere leaves it whole.
     fn reason(&self) -> MutexGuard<'_, Option<StopReason>> {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -91,6 +97,11 @@ impl Stop {
     pub fn ask(&self, why: StopReason) {
         self.own.reason().get_or_insert(why);
         self.own.asked.notify_waiters();
+    }
+
+    /// Takes the own reason back, where its cause is gone. What is asked of the whole stays.
+    pub(super) fn take_back(&self) {
+        self.own.reason().take();
     }
 
     /// The reason, once somebody asked.

@@ -36,3 +36,37 @@ async fn a_stopped_sandbox_frees_its_port() {
     assert_eq!(second.url(), url);
     drop(second);
 }
+
+// A page whose name resolves to this machine sends its own name.
+#[tokio::test]
+async fn the_debug_routes_answer_only_to_a_host_of_this_machine() {
+    let scene = unlimited().await;
+    let root = scene.sandbox.url().replace("/api/v1", "");
+    let port = root.rsplit(':').next().expect("a port").to_owned();
+    let here = ["127.0.0.1", "127.9.8.7", "localhost", "LOCALHOST", "[::1]"];
+    let elsewhere = [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "192.0.2.1",
+        "0.0.0.0",
+        "[::2]",
+        "::1",
+        "[127.0.0.1]",
+        "127.0.0.1:80:80",
+        "",
+    ];
+    let hosts = here.iter().map(|host| (host, 200)).chain(elsewhere.iter().map(|host| (host, 421)));
+    for (host, expected) in hosts {
+        for host in [(*host).to_owned(), format!("{host}:{port}")] {
+            for path in ["/_sandbox/contacts?token=token", "/_sandbox/calls"] {
+                let request = scene.client.get(format!("{root}{path}")).header("host", &host);
+                let status = request.send().await.expect("an answer").status().as_u16();
+                assert_eq!(status, expected, "{host} {path}");
+            }
+        }
+    }
+    // The API is behind its token, whatever the host.
+    let request = scene.request(reqwest::Method::GET, "/contact/1").header("host", "evil.example");
+    assert_eq!(request.send().await.expect("an answer").status(), 403);
+}

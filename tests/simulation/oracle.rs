@@ -185,7 +185,7 @@ pub fn check_limits(
             return broken(format!("it stopped after its time: {limits:?}"));
         }
     }
-    let Some(Ending { summary, stopped }) = ending else { return Ok(()) };
+    let Some(Ending { summary, stopped, .. }) = ending else { return Ok(()) };
     match stopped {
         Some(StopReason::MaxCalls(max)) if Some(*max) != limits.max_calls || sent.len() as u64 != *max => {
             broken(format!("it stopped after {} calls: {limits:?}", sent.len()))
@@ -197,6 +197,7 @@ pub fn check_limits(
         Some(
             StopReason::Signal(_)
             | StopReason::Unauthorized(_)
+            | StopReason::Unrenewed(_)
             | StopReason::Down(_)
             | StopReason::KindDown(_)
             | StopReason::Refusing(_)

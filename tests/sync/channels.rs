@@ -358,15 +358,47 @@ async fn what_is_left_of_channels_that_all_have_another_name_now_is_told() {
 }
 
 #[tokio::test]
-async fn one_channel_for_all_rows_is_told_where_a_column_would_say_another() {
+async fn of_the_rows_of_several_channels_those_of_one_are_taken() {
     let scene = Scene::unlimited().await;
-    configure(&scene, "", &[Office::new("north", scene.sandbox.url()), Office::new("south", scene.sandbox.url())]);
-    scene.write("in.csv", "email,office\na@example.com,north\nb@example.com,south\n");
-    let ran = scene.program("sync in.csv --channel north --json").run().await.exits(0);
-    let [warning] = ran.said("warning:")[..] else { panic!("{ran:?}") };
-    let expected = "--channel: every row goes to that channel, also where the column `office` names another one";
-    assert!(warning.ends_with(expected), "{warning}");
-    assert_eq!(scene.sandbox.contacts("north").len(), 2);
+    let input = "email,office\na@example.com,north\nb@example.com,south\nc@example.com,north\nd@example.com,oeste\ne@example.com,\n";
+    scene.write("in.csv", input);
+    let url = scene.sandbox.url();
+    let tables = ["north", "south"].map(|name| {
+        scene.write(&format!("{name}.token"), name);
+        format!("[channel.{name}]\ntoken_file = \"{name}.token\"\n")
+    });
+    let common = format!("url = \"{url}\"\nmatch = \"email\"\nmode = \"create\"\nrate = 1000000\n");
+    let others = "1 row left out: of other channels than `north`";
+    let none = "2 rows left out: unreadable, or of no channel of the configuration";
+    // The configuration, further arguments, and what is reported.
+    let cases = [
+        (format!("{common}channel_column = \"office\"\n{}", tables.concat()), "", [others, none]),
+        (format!("{common}{}", tables.concat()), "--channel-column office", [others, none]),
+        // The token of the environment; no table names other channels.
+        (format!("{common}channel_column = \"office\"\n"), "", ["3 rows left out", "3 rows left out"]),
+    ];
+    for (nth, (config, more, expected)) in cases.iter().enumerate() {
+        scene.write("contactsync.toml", config);
+        let program = |command: &str| {
+            let arguments = format!("{command} in.csv --channel north --journal {nth}.db {more}");
+            scene.program(&arguments).token(Some("north")).with(if command == "check" { "" } else { "--json" })
+        };
+        for command in ["plan", "sync"] {
+            let ran = program(command).run().await.exits(0);
+            let summary = if command == "plan" { ran.planned() } else { ran.summary() };
+            assert_eq!(summary.rows(), if command == "plan" { "2 pending" } else { "2 created" }, "{ran:?}");
+            assert!(expected.iter().all(|text| ran.stderr.contains(text)), "{ran:?}");
+        }
+        let ran = program("check").run().await.exits(0);
+        assert!(ran.stdout.contains("\n2 rows\n  2 to be sent\n") && ran.stdout.contains("left out"), "{ran:?}");
+        assert_eq!(scene.sandbox.contacts("north").len(), 2 * (nth + 1), "{config}");
+        assert_eq!(scene.sandbox.contacts("south").len(), 0, "{config}");
+        assert_eq!(program("sync").run().await.exits(0).summary().rows(), "2 unchanged");
+    }
+    // A file without the column has nothing to select by.
+    scene.write("one.csv", "email\na@example.com\n");
+    let ran = scene.program("sync one.csv --channel north --journal 9.db").token(Some("north")).run().await.exits(2);
+    assert!(ran.stderr.contains("office"), "{ran:?}");
 }
 
 #[tokio::test]

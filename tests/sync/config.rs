@@ -125,7 +125,7 @@ async fn a_mistake_is_one_line_with_its_place_and_nothing_is_sent_or_written() {
     )
     .await;
     check("", "--config none.toml", "none.toml: expected a configuration file, found none of that name").await;
-    check("", "--config .", ".: cannot read it: Is a directory (os error 21)").await;
+    check("", "--config .", ".: cannot read it: expected a regular file, found a directory").await;
 }
 
 #[tokio::test]

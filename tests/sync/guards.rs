@@ -143,3 +143,55 @@ async fn a_guard_that_means_nothing_is_refused() {
     scene.write("contactsync.toml", "match = \"email\"\nmax_changes = \"100%\"\n");
     scene.sync("in.csv").run().await.exits(0);
 }
+
+#[tokio::test]
+async fn an_input_without_a_column_of_tags_removes_none() {
+    let scene = Scene::unlimited().await;
+    let tagged = "email,tags\na@example.com,vip;new\n";
+    let column = "[[tags]]\ncolumn = \"labels\"\n";
+    let constant = "[[tags]]\nconstant = [\"crm\"]\n";
+    let removal = "[[tags]]\ncolumn = \"labels\"\nremove = true\n";
+    // The input, the configuration, and the tags that the contact has afterwards; `None` when it is refused.
+    let cases: [(&str, &str, &str, Option<&str>); 15] = [
+        ("a.csv", "email\na@example.com\n", "", None),
+        ("b.csv", "email,Tags\na@example.com,vip\n", "", None),
+        ("c.csv", "email,remove_tags\na@example.com,other\n", "", None),
+        ("d.csv", "email,labels\na@example.com,vip\n", removal, None),
+        ("e.csv", "email,tags\na@example.com,vip\n", "unmapped = \"ignore\"\n[fields]\nemail = \"email\"\n", None),
+        ("f.csv", "email,tags\na@example.com,\n", "", Some("")),
+        ("g.csv", "email,tags\na@example.com,vip\n", "", Some("vip")),
+        ("h.csv", "email,labels\na@example.com,\n", column, Some("")),
+        ("i.csv", "email\na@example.com\n", constant, Some("crm")),
+        ("j.csv", "email,name\n", "", Some("new,vip")),
+        ("k.jsonl", r#"{"email": "a@example.com"}"#, "", None),
+        ("l.jsonl", r#"{"email": "a@example.com", "name": "A"}"#, column, None),
+        ("m.jsonl", r#"{"email": "a@example.com", "tags": []}"#, "", Some("")),
+        ("n.jsonl", "{\"email\": \"a@example.com\"}\n{\"email\": \"b@example.com\", \"tags\": null}", "", Some("")),
+        ("o.jsonl", r#"{"custom_fields": {"email": "a@example.com"}, "tags": ["vip"]}"#, "", Some("vip")),
+    ];
+    for (name, input, config, expected) in cases {
+        scene.write("tagged.csv", tagged);
+        scene.write(name, input);
+        scene.write("none.toml", "");
+        scene.write("c.toml", format!("tags_mode = \"mirror\"\n{config}"));
+        let token = name;
+        let program = |command: &str, more: &str| {
+            let url = scene.sandbox.url();
+            let arguments = format!("{command} --match email --journal {name}.db --url {url} --rate 1000000 {more}");
+            scene.program(&arguments).token(Some(token))
+        };
+        program("sync tagged.csv", "--config none.toml").run().await.exits(0);
+        for command in ["plan", "check", "sync"] {
+            let ran = program(&format!("{command} {name}"), "--config c.toml").run().await;
+            let ran = ran.exits(if expected.is_none() { 2 } else { 0 });
+            let is_told = ran.stderr.contains("the input has no column or key with tags")
+                && ran.stderr.contains("--tags-mode add");
+            assert_eq!(is_told, expected.is_none(), "{name}: {ran:?}");
+        }
+        let contacts = scene.sandbox.contacts(token);
+        let contact =
+            contacts.iter().find(|contact| contact.fields["email"].text() == "a@example.com").expect("a contact");
+        let tags: Vec<&str> = contact.tags.iter().map(String::as_str).collect();
+        assert_eq!(tags.join(","), expected.unwrap_or("new,vip"), "{name}");
+    }
+}

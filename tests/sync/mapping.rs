@@ -170,7 +170,7 @@ async fn a_check_tells_all_before_anything_is_sent() {
     for line in [
         "configuration  contactsync.toml",
         &format!("platform       default: {url}, 100 calls a minute; the token works"),
-        "journal        contactsync.db: can be read",
+        "journal        contactsync.db: not there yet, the first sync makes it",
         "input          clientes.csv: csv, Windows-1252, columns separated by `;`",
         "  Nombre              field `first_name`",
         "  Notas               left out",

@@ -151,6 +151,12 @@ impl Program<'_> {
         self
     }
 
+    /// With one further argument, which may hold blanks.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
     /// With this file of the scene as its standard input.
     pub fn stdin(mut self, name: &str) -> Self {
         self.stdin = Some(self.scene.path(name));

@@ -283,11 +283,12 @@ pub struct SourceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The channel and the journal")]
 pub struct PlaceArgs {
-    /// The channel's name in the journal, and its table in the configuration [default: default]
+    /// The channel's name in the journal, and its table in the configuration [default: default]; with a channel column,
+    /// only the rows of this channel are taken
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub channel: Option<String>,
     /// The column that names each row's channel, each with a table in the configuration
-    #[arg(long, value_name = "COLUMN", conflicts_with = "channel")]
+    #[arg(long, value_name = "COLUMN")]
     pub channel_column: Option<String>,
     /// Take the share I (from 0) of N shares of the channels; the others are other machines' work
     #[arg(long, value_name = "I/N")]
@@ -302,6 +303,7 @@ pub struct PlaceArgs {
 /// How to reach the platform, and how fast.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The platform and the pace")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ConnectionArgs {
     /// The API's base URL, such as `https://app.example.com/api/v1`
     #[arg(long, value_name = "URL", conflicts_with = "platform")]
@@ -310,11 +312,14 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "PRESET")]
     pub platform: Option<String>,
     /// The environment variable that holds the channel's token [default: CONTACTSYNC_TOKEN]
-    #[arg(long, value_name = "VAR", conflicts_with = "token_file")]
+    #[arg(long, value_name = "VAR", conflicts_with_all = ["token_file", "token_command"])]
     pub token_env: Option<String>,
     /// The file that holds the channel's token
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "token_command")]
     pub token_file: Option<PathBuf>,
+    /// Run this command, without a shell, and use what it prints as the channel's token; run again when the token is refused
+    #[arg(long, value_name = "CMD")]
+    pub token_command: Option<String>,
     /// The channel's kind, when its ids need one
     #[arg(long, value_enum, value_name = "KIND")]
     pub channel_kind: Option<KindArg>,
@@ -335,6 +340,9 @@ pub struct ConnectionArgs {
     /// The platform has moved to this URL: the channel's known contacts are the same there
     #[arg(long)]
     pub moved: bool,
+    /// Do not check that a new token belongs to the channel of the known contacts
+    #[arg(long)]
+    pub new_token: bool,
     /// Forget the lower rate limit that the platform stated in an earlier run, and how long it asked to wait
     #[arg(long)]
     pub forget_limit: bool,

@@ -47,7 +47,7 @@ impl Exit {
     /// The exit of a run that was sent.
     pub fn of(ending: &Ending) -> Self {
         match &ending.stopped {
-            Some(StopReason::Unauthorized(_)) => Self::Unauthorized,
+            Some(StopReason::Unauthorized(_) | StopReason::Unrenewed(_)) => Self::Unauthorized,
             Some(StopReason::Unlisted(_)) => Self::Failed,
             Some(StopReason::WrongUrl(_)) => Self::Usage,
             Some(
@@ -167,6 +167,10 @@ impl From<PlanError> for Failure {
             PlanError::Source(error) => Self::usage(&error),
             PlanError::Journal(error) => error.into(),
             PlanError::TooMany(error) => error.into(),
+            PlanError::NoTags => Self::usage(&error).hint(
+                "use --tags-mode add, or an input with a column of tags; a column whose cells are blank removes the tags \
+                 that contactsync added",
+            ),
             PlanError::Stopped => Self { exit: Exit::Stopped, message: error.to_string(), hint: None },
         }
     }

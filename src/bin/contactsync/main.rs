@@ -1,11 +1,13 @@
 //! The command line of contactsync: arguments, progress, printing, exit codes. Everything else is the library's.
 
 mod args;
+mod bounded_file;
 mod commands;
 mod config;
 mod failure;
 mod open_files;
 mod output;
+mod ownership;
 mod progress;
 mod settings;
 mod signals;

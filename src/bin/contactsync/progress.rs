@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use contactsync::{Event, Observer, Outcome, Span};
+use contactsync::{Event, Observer, Outcome, PlannedRuns, Span};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::{counted_calls, counted_rows};
+use crate::settings::Channels;
 use crate::voice::{Level, Voice};
 
 /// How often a line is written when there is no terminal to draw a bar on.
@@ -68,9 +69,21 @@ impl<'a> Progress<'a> {
     }
 
     /// Says how many rows the configuration left out of the input.
-    pub fn read_to_the_end(&self, left_out: u64) {
+    pub fn read_to_the_end(&self, planned: &PlannedRuns, channels: &Channels) {
+        let PlannedRuns { left_out, of_others, of_none, .. } = *planned;
         if left_out > 0 {
             self.voice.say(Level::Info, &format!("{}: {} left out, as configured", self.input, counted_rows(left_out)));
+        }
+        let Some(channel) = channels.selected() else { return };
+        // Without tables, no other channel is known by name.
+        let has_names = channels.by_name().len() > 1;
+        let rows = |rows: u64, what: &str| format!("{}: {} left out: {what}", self.input, counted_rows(rows));
+        if of_others > 0 {
+            self.voice.say(Level::Info, &rows(of_others, &format!("of other channels than `{channel}`")));
+        }
+        if of_none > 0 {
+            let what = "unreadable, or of no channel of the configuration; a sync without --channel rejects them";
+            self.voice.say(if has_names { Level::Warning } else { Level::Info }, &rows(of_none, what));
         }
     }
 

@@ -8,6 +8,7 @@ pub mod layer;
 mod shard;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::path::PathBuf;
 
@@ -19,12 +20,14 @@ use contactsync::{
 use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::ownership;
 
 pub use bounds::{Bounds, End, TimeOfDay};
 pub use channels::{Channel, Channels, Connection, Earlier};
 pub use shard::Shard;
+pub use token::TokenCommand;
 
-use layer::{Layer, Lists, Routing};
+use layer::{Layer, Lists};
 
 /// What a run works with, but for its input's name.
 #[derive(Debug)]
@@ -48,28 +51,21 @@ pub struct InputSettings {
     pub policy: Policy,
     pub duplicates: Duplicates,
     pub max_changes: Option<MaxChanges>,
-    /// The column of the configuration that would say each row's channel, and that `--channel` overrules.
-    pub overruled: Option<String>,
 }
 
 impl Settings {
     /// Joins what the command line and the configuration say.
     pub fn of(typed: Layer, config: Config, shard: Option<Shard>) -> Result<Self, Failure> {
         let channels = Channels::of(&typed, &config, shard)?;
-        let overruled = match config.layer.routing.as_ref().map(|routing| &routing.value) {
-            Some(Routing::Column(column)) if channels.column().is_none() => Some(column.clone()),
-            Some(_) | None => None,
-        };
         let said = typed.over(config.layer);
         Ok(Self {
             channels,
-            journal: journal(said.journal),
+            journal: journal(said.journal)?,
             bounds: Bounds { max_calls: said.max_calls, end: said.end, patience: said.patience.unwrap_or(PATIENCE) },
             lists: said.lists,
             input: InputSettings {
                 duplicates: said.duplicates.unwrap_or_default(),
                 max_changes: said.max_changes,
-                overruled,
                 source: said.source.into(),
                 rules: Rules { matches: said.matches.unwrap_or_default(), ..config.rules },
                 config: config.path,
@@ -84,9 +80,11 @@ impl Settings {
     }
 }
 
-/// Where the journal is, when it was said or not.
-pub fn journal(said: Option<PathBuf>) -> PathBuf {
-    said.unwrap_or_else(|| DEFAULT_JOURNAL.into())
+/// Where the journal is, when it was said or not. One that others can write is refused.
+pub fn journal(said: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let path = said.unwrap_or_else(|| DEFAULT_JOURNAL.into());
+    ownership::check_journal(&path).map_err(Failure::usage_text)?;
+    Ok(path)
 }
 
 /// An input that is open, and what its rows mean.
@@ -140,7 +138,7 @@ fn misspelt(mapping: &Mapping) -> Vec<String> {
 impl Reading {
     /// Opens the input and holds the mapping against its header. `channel_column` says which channel a row belongs to.
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
-        let InputSettings { source, rules, config, policy, overruled, .. } = settings;
+        let InputSettings { source, rules, config, policy, .. } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };
         let mut source = Source::open(&input, source.clone()).map_err(|error| Failure::usage(&error))?;
         let mapping = Mapping::by(rules, source.header(), policy.mode)
@@ -156,18 +154,17 @@ impl Reading {
                 match (misplaced(&error), skip_titles(&source)) {
                     (Some(key), _) => failure.hint(format!("`{key}` for the whole file stands above all tables")),
                     (None, Some(hint)) => failure.hint(hint),
+                    (None, None) if matches!(error, MappingError::NoChannelColumn { .. }) => failure.hint(
+                        "where all rows are of one channel, use a configuration without channel_column, and --channel NAME",
+                    ),
                     (None, None) => failure,
                 }
             })?;
         if let Some(read) = source.header().map(|header| mapping.reads(header)) {
             source.only(read);
         }
-        let overruled = overruled.iter().map(|column| {
-            format!("--channel: every row goes to that channel, also where the column `{column}` names another one")
-        });
         let titles = skip_titles(&source);
-        let warnings =
-            titles.into_iter().chain(misspelt(&mapping)).chain(fields_in_name_only(rules)).chain(overruled).collect();
+        let warnings = titles.into_iter().chain(misspelt(&mapping)).chain(fields_in_name_only(rules)).collect();
         Ok(Self { source, mapping, policy: *policy, warnings })
     }
 }

@@ -10,9 +10,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::failure::Exit;
 use crate::voice::{Level, Voice};
 
-/// Listens for SIGINT and SIGTERM. It takes a tokio runtime to be called in. As long as `reading` says that the input is
-/// being read, nothing was sent and nothing is on its way: the first signal ends the process, too, which may be waiting
-/// for standard input.
+/// Listens for SIGINT and SIGTERM. It takes a tokio runtime to be called in. As long as `reading` says so, nothing was sent
+/// and nothing that changes anything is on its way: the first signal ends the process, too, which may be waiting for
+/// standard input, or for the minute in which a token can be checked.
 ///
 /// # Errors
 /// What the system says when signals cannot be heard.
@@ -32,7 +32,7 @@ pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<
                 process::exit(Exit::Stopped as i32);
             }
             if reading.load(Ordering::Acquire) {
-                voice.say(Level::Info, &format!("{name}: ended while reading the input; nothing was sent"));
+                voice.say(Level::Info, &format!("{name}: ended before anything was sent"));
                 process::exit(Exit::Stopped as i32);
             }
             asked = true;

@@ -95,3 +95,9 @@ CREATE TABLE columns (
     name   TEXT NOT NULL,
     PRIMARY KEY (source, name)
 ) WITHOUT ROWID;
+
+-- The token that each channel was last synced with, as a digest: another one may open another channel.
+CREATE TABLE tokens (
+    channel TEXT NOT NULL PRIMARY KEY,
+    digest  TEXT NOT NULL       -- the name of the token's window, which is made with the salt
+) WITHOUT ROWID;

@@ -65,12 +65,18 @@ impl Lock {
         Self::take(journal, &format!("~{window}"), holder, held)
     }
 
+    /// Whether the lock of a channel was ever taken: if not, no process has it.
+    pub fn has_channel(journal: &Path, channel: &str) -> bool {
+        path_of(journal, &encoded(channel)).exists()
+    }
+
+    /// Whether the lock of a window was ever taken: if not, no process has it.
+    pub fn has_window(journal: &Path, window: &WindowId) -> bool {
+        path_of(journal, &format!("~{window}")).exists()
+    }
+
     fn take(journal: &Path, name: &str, holder: &str, held: impl Fn(String) -> LockError) -> Result<Self, LockError> {
-        // By its true name: a journal that is reached by two names is one journal.
-        let named = journal.canonicalize();
-        let mut path = named.as_deref().unwrap_or(journal).as_os_str().to_owned();
-        path.push(format!("-{name}{LOCK_ENDING}"));
-        let path = PathBuf::from(path);
+        let path = path_of(journal, name);
         let failed = |source| LockError::File { path: path.clone(), source };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -92,6 +98,14 @@ impl Lock {
         file.write_all(holder.as_bytes()).map_err(failed)?;
         Ok(Self { _file: file })
     }
+}
+
+// By its true name: a journal that is reached by two names is one journal.
+fn path_of(journal: &Path, name: &str) -> PathBuf {
+    let named = journal.canonicalize();
+    let mut path = named.as_deref().unwrap_or(journal).as_os_str().to_owned();
+    path.push(format!("-{name}{LOCK_ENDING}"));
+    PathBuf::from(path)
 }
 
 // A channel's name may hold what a file's name may not; two names must not share a file.

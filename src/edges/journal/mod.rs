@@ -8,6 +8,7 @@ mod lock;
 mod rows;
 mod sending;
 mod store;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

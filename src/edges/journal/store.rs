@@ -10,6 +10,7 @@ mod placing;
 mod planning;
 mod sending;
 mod stated;
+mod tokens;
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -32,14 +33,18 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
 
 /// What brings a file of an earlier version to the next one, from version 1 on.
-const UPGRADES: [&str; 3] =
-    [include_str!("upgrade_1.sql"), include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql")];
+const UPGRADES: [&str; 4] = [
+    include_str!("upgrade_1.sql"),
+    include_str!("upgrade_2.sql"),
+    include_str!("upgrade_3.sql"),
+    include_str!("upgrade_4.sql"),
+];
 
 /// How long another process may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);

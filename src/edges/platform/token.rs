@@ -12,6 +12,9 @@ use crate::core::page::Page;
 /// What stands for the token where an answer repeats it.
 const HIDDEN: &str = "[token]";
 
+/// The byte order mark, which some editors put before a text.
+const BOM: char = '\u{feff}';
+
 /// How many of the token's first characters give it away.
 const TELLING: usize = 4;
 
@@ -38,12 +41,12 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// Takes a token as it was copied: blanks and line breaks around it do not matter.
+    /// Takes a token as it was copied: blanks and line breaks around it do not matter, nor does a byte order mark before it.
     ///
     /// # Errors
     /// A [`TokenError`] when it is empty or does not fit into a header.
     pub fn new(text: &str) -> Result<Self, TokenError> {
-        let text = text.trim();
+        let text = text.trim_start_matches(BOM).trim();
         if text.is_empty() {
             return Err(TokenError::Empty);
         }
@@ -119,6 +122,7 @@ mod tests {
         let token = Token::new(" abc.DEF-123/+=\n").unwrap();
         assert_eq!(token.bearer().to_str().unwrap(), "Bearer abc.DEF-123/+=");
         assert_eq!(format!("{token:?} {:?}", token.bearer()), "Token([hidden]) Sensitive");
+        assert_eq!(Token::new("\u{feff}abc\r\n").unwrap().bearer().to_str().unwrap(), "Bearer abc");
     }
 
     #[test]
@@ -130,6 +134,8 @@ mod tests {
         };
         check("", TokenError::Empty);
         check(" \n", TokenError::Empty);
+        check("\u{feff}\n", TokenError::Empty);
+        check("abc\u{feff}", TokenError::Character(4));
         check("Bearer abc", TokenError::Blank);
         check("abc\nabc", TokenError::Blank);
         check("abcé", TokenError::Character(4));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -85,8 +85,8 @@ impl Clients {
     /// [`HttpError`] when the machine cannot open encrypted connections and the URL asks for one.
     pub fn http(&self, base: BaseUrl, token: Token, kind: ChannelKind) -> Result<Http, HttpError> {
         let client = self.client((base.is_encrypted(), base.is_loopback()))?;
-        let authorization = token.bearer();
-        Ok(Http { client, base, token, authorization, kind, timeouts: self.timeouts })
+        let credentials = RwLock::new(Arc::new(Credentials::of(token)));
+        Ok(Http { client, base, credentials, kind, timeouts: self.timeouts })
     }
 
     fn client(&self, reach: Reach) -> Result<Client, HttpError> {
@@ -132,11 +132,22 @@ fn build((is_encrypted, is_loopback): Reach, timeouts: Timeouts) -> Result<Clien
 pub struct Http {
     client: Client,
     base: BaseUrl,
+    // A token may be replaced while calls are on their way with the earlier one.
+    credentials: RwLock<Arc<Credentials>>,
+    kind: ChannelKind,
+    timeouts: Timeouts,
+}
+
+struct Credentials {
     token: Token,
     // With every call and not in the client, which serves other channels too.
     authorization: HeaderValue,
-    kind: ChannelKind,
-    timeouts: Timeouts,
+}
+
+impl Credentials {
+    fn of(token: Token) -> Self {
+        Self { authorization: token.bearer(), token }
+    }
 }
 
 impl fmt::Debug for Http {
@@ -156,7 +167,16 @@ impl Http {
 
     /// The name of the window that this channel's calls count in, for a journal with this salt.
     pub fn window(&self, salt: &[u8]) -> WindowId {
-        self.token.window(salt)
+        self.credentials().token.window(salt)
+    }
+
+    /// Sends further calls with another token.
+    pub fn replace_token(&self, token: Token) {
+        *self.credentials.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Credentials::of(token));
+    }
+
+    fn credentials(&self) -> Arc<Credentials> {
+        Arc::clone(&self.credentials.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sends the call, exactly once, and waits for what comes of it.
@@ -166,14 +186,15 @@ impl Http {
     /// URL.
     pub async fn send(&self, cleared: Cleared<'_>) -> Answer {
         let call = cleared.call();
+        let Credentials { token, authorization } = &*self.credentials();
         let dialect::Request { method, path, body } = dialect::request(call, self.kind);
         let mut request = self.client.request(method, format!("{}{path}", self.base));
-        request = request.header(AUTHORIZATION, self.authorization.clone());
+        request = request.header(AUTHORIZATION, authorization.clone());
         if let Some(body) = body {
             request = request.body(body.to_string());
         }
         match request.send().await {
-            Err(error) => self.token.redacted(self.unanswered(&error)).into(),
+            Err(error) => token.redacted(self.unanswered(&error)).into(),
             Ok(mut response) => {
                 let received = SystemTime::now();
                 let status = response.status().as_u16();
@@ -181,7 +202,7 @@ impl Http {
                     Ok(body) => dialect::answer(call, status, response.headers(), &body, received),
                     Err(cause) => dialect::cut_off(status, response.headers(), &cause, received).into(),
                 };
-                Answer { attempt: self.token.redacted(answer.attempt), ..answer }
+                Answer { attempt: token.redacted(answer.attempt), ..answer }
             }
         }
     }

@@ -177,6 +177,15 @@ impl Contacts {
         self.list[number].id.clone()
     }
 
+    /// The same under an id that another channel may have for another person.
+    pub fn insert_as(&mut self, id: ContactId, fields: Fields, tags: Vec<String>, moment: Moment<'_>) {
+        let given = self.insert(fields, tags, moment);
+        if let Some(number) = self.by_id.remove(given.as_str()) {
+            self.by_id.insert(id.as_str().to_owned(), number);
+            self.list[number].id = id;
+        }
+    }
+
     /// Whether a call carries this value, or is about a contact that has it.
     pub fn is_about(&self, asked: &Asked, value: &str) -> bool {
         let holds = |found: Option<&Value>| found.is_some_and(|found| found.text() == value);

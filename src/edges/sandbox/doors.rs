@@ -1,20 +1,46 @@
 //! Side doors for a person who wants to see what is there: JSON lines, outside the API, without token or limit.
 
 use std::fmt::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use super::platform::Platform;
 
-/// `GET /_sandbox/contacts?token=…` and `GET /_sandbox/calls`.
+/// `GET /_sandbox/contacts?token=…` and `GET /_sandbox/calls`, for a `Host` that is this machine.
 pub fn router() -> Router<Arc<Platform>> {
-    Router::new().route("/_sandbox/contacts", get(contacts)).route("/_sandbox/calls", get(calls))
+    let routes = Router::new().route("/_sandbox/contacts", get(contacts)).route("/_sandbox/calls", get(calls));
+    routes.route_layer(middleware::from_fn(of_this_machine))
+}
+
+// A page of the Web whose name resolves to this machine (DNS rebinding) sends its own name, and a browser lets it read what it gets.
+async fn of_this_machine(request: Request, next: Next) -> Response {
+    let hosts: Vec<&HeaderValue> = request.headers().get_all(header::HOST).iter().collect();
+    match hosts[..] {
+        [host] if host.to_str().is_ok_and(is_loopback) => next.run(request).await,
+        _ => (StatusCode::MISDIRECTED_REQUEST, "expected a Host of this machine, such as 127.0.0.1\n").into_response(),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).map(str::parse::<Ipv6Addr>);
+    match address {
+        Some(address) => address == Ok(Ipv6Addr::LOCALHOST),
+        None => {
+            name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
+        }
+    }
 }
 
 #[derive(Deserialize)]

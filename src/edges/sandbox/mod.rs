@@ -122,6 +122,11 @@ impl Sandbox {
         self.platform.refuse_token(token);
     }
 
+    /// Gives the channel of a token to another one: from the next call on, the old one gets 401.
+    pub fn replace_token(&self, old: &str, new: &str) {
+        self.platform.replace_token(old, new);
+    }
+
     /// Takes a refusal back: from the next call on, this token has what it had before.
     pub fn accept_token(&self, token: &str) {
         self.platform.accept_token(token);
@@ -134,7 +139,16 @@ impl Sandbox {
         T: IntoIterator<Item: Into<String>>,
     {
         let fields = fields.into_iter().map(|field| (field.name.into(), Some(field.value))).collect();
-        self.platform.insert(token, fields, tags.into_iter().map(Into::into).collect())
+        self.platform.insert(token, None, fields, tags.into_iter().map(Into::into).collect())
+    }
+
+    /// The same under this id, which other channels may have for other people.
+    pub fn insert_as<F>(&self, token: &str, id: ContactId, fields: F)
+    where
+        F: IntoIterator<Item = Field>,
+    {
+        let fields = fields.into_iter().map(|field| (field.name.into(), Some(field.value))).collect();
+        self.platform.insert(token, Some(id), fields, Vec::new());
     }
 
     /// The contacts of a token, in the order of their creation.

@@ -109,7 +109,7 @@ impl Platform {
     }
 
     /// Puts a contact there past the API.
-    pub fn insert(&self, token: &str, fields: Fields, tags: Vec<String>) -> ContactId {
+    pub fn insert(&self, token: &str, id: Option<ContactId>, fields: Fields, tags: Vec<String>) -> ContactId {
         let stored_forms = lock(&self.chance).stored_forms();
         let moment = Moment {
             now: self.clock.now(),
@@ -121,7 +121,14 @@ impl Platform {
             hit_bytes: 0,
         };
         let channel = self.channel(token);
-        lock(&channel).contacts.insert(fields, tags, moment)
+        let contacts = &mut lock(&channel).contacts;
+        match id {
+            None => contacts.insert(fields, tags, moment),
+            Some(id) => {
+                contacts.insert_as(id.clone(), fields, tags, moment);
+                id
+            }
+        }
     }
 
     /// What `look` sees of a token's contacts.
@@ -137,6 +144,13 @@ impl Platform {
     /// Answers 401 to this token from now on.
     pub fn refuse_token(&self, token: &str) {
         lock(&self.refused).insert(token.to_owned());
+    }
+
+    /// Gives the channel of a token to another one.
+    pub fn replace_token(&self, old: &str, new: &str) {
+        let channel = self.channel(old);
+        lock(&self.channels).insert(new.into(), channel);
+        self.refuse_token(old);
     }
 
     /// Answers to this token again as before it was refused.

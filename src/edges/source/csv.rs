@@ -85,7 +85,9 @@ impl Rows {
             bytes.consume(length);
         }
         for _ in 0..skipped {
-            lines.skip_one(&mut bytes).map_err(|cause| SourceFault::Read { line: lines.number(), cause })?;
+            if !lines.skip_one(&mut bytes).map_err(|cause| SourceFault::Read { line: lines.number(), cause })? {
+                break;
+            }
         }
         if dialect::is_quoted_by_line(&bytes.look(sniff::SAMPLE)) {
             notices.add(NoticeKind::QuotedLines, lines.number());

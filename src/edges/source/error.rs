@@ -22,6 +22,9 @@ pub enum SourceFault {
     /// It is a directory.
     #[error("expected a file, found a directory")]
     Directory,
+    /// It is a device, which may never end.
+    #[error("expected a file, found a device")]
+    Device,
     /// This user may not read it.
     #[error("expected a file that may be read, found no permission")]
     Permission(#[source] io::Error),
@@ -323,6 +326,7 @@ impl SourceFault {
             Self::Sheet { line, .. } => *line,
             Self::Missing(_)
             | Self::Directory
+            | Self::Device
             | Self::Permission(_)
             | Self::Open(_)
             | Self::Foreign { .. }

@@ -65,8 +65,8 @@ impl Lines {
         self.after_return = *last == b'\r';
     }
 
-    /// Takes one line off, with its end.
-    pub(super) fn skip_one(&mut self, bytes: &mut Bytes) -> io::Result<()> {
+    /// Takes one line off, with its end. False when there is none.
+    pub(super) fn skip_one(&mut self, bytes: &mut Bytes) -> io::Result<bool> {
         let mut text = 0;
         loop {
             let chunk = bytes.fill_buf()?;
@@ -83,7 +83,7 @@ impl Lines {
             self.pass(&chunk[..count]);
             bytes.consume(count);
             if at_end {
-                return Ok(());
+                return Ok(text > 0);
             }
         }
     }

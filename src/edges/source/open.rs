@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -48,10 +48,25 @@ impl Opened {
         // A directory opens like a file on some systems, and fails only when it is read.
         match file.metadata() {
             Ok(metadata) if metadata.is_dir() => Err(SourceError::new(&name, SourceFault::Directory)),
+            Ok(metadata) if is_device(&metadata) && !file.is_terminal() => {
+                Err(SourceError::new(&name, SourceFault::Device))
+            }
             Ok(metadata) if metadata.is_file() => Ok(Self::File(Steady::new(file))),
             Ok(_) | Err(_) => Ok(Self::Stream(Box::new(file))),
         }
     }
+}
+
+// Such as `/dev/zero`, which has no end.
+#[cfg(unix)]
+fn is_device(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.file_type().is_char_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Metadata) -> bool {
+    false
 }
 
 /// The whole of an input as a file, from its beginning: itself, or a copy of what comes through a pipe.

@@ -37,6 +37,11 @@ impl Budget {
         self.latest
     }
 
+    /// The calls that were started.
+    pub const fn started(&self) -> u64 {
+        self.started.get()
+    }
+
     /// What is left of the limits.
     pub fn left(&self) -> Limits {
         let max_calls = self.limits.max_calls.map(|max| max.saturating_sub(self.started.get()));

@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::commands::beside::Beside;
 use crate::commands::place::Ready;
+use crate::commands::tokens::{Renewing, Tokens};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
 use crate::output;
 use crate::progress::Progress;
@@ -45,31 +46,37 @@ pub struct Sending<'a> {
     pub patience: Duration,
     pub clock: &'a Clock,
     pub stop: &'a Stop,
+    /// What replaces refused tokens; `None` where none is replaced.
+    pub tokens: Option<Tokens<'a>>,
+    /// The channels that are not sent to, because their tokens are not theirs or could not be checked.
+    pub refused: BTreeMap<String, Failure>,
 }
 
 /// What became of runs that were sent.
 pub struct Sent<'a> {
     endings: Vec<(&'a Ready, Result<Ending, JournalError>)>,
+    refused: BTreeMap<String, Failure>,
     pub summary: RunSummary,
 }
 
 impl<'a> Sending<'a> {
-    pub fn send(&self, progress: &Progress<'_>) -> Result<Sent<'a>, JournalError> {
+    pub fn send(self, progress: &Progress<'_>) -> Result<Sent<'a>, JournalError> {
         let names: Vec<&str> = self.runs.iter().map(|run| run.to.name.as_str()).collect();
         let lists = self.runs.iter().map(|run| run.listed);
         let observers: Vec<_> = progress.channels(&names).into_iter().zip(lists).collect();
         let stops: Vec<Stop> = self.runs.iter().map(|_| self.stop.part()).collect();
+        let renewing: Vec<_> = self.runs.iter().map(|run| Renewing { to: run.to, tokens: self.tokens }).collect();
         let jobs: Vec<_> = self
             .runs
             .iter()
-            .zip(observers.iter().zip(&stops))
-            .map(|(Sendable { run, policy, to, .. }, (observer, stop))| Job {
+            .zip(observers.iter().zip(&stops).zip(&renewing))
+            .map(|(Sendable { run, policy, to, .. }, ((observer, stop), transport))| Job {
                 journal: self.journal,
                 run: *run,
                 channel: &to.name,
                 window: &to.window,
                 policy: *policy,
-                transport: &to.connection.transport,
+                transport,
                 call_timeout: to.connection.call_timeout,
                 rate: to.connection.rate,
                 burst: to.connection.burst,
@@ -87,7 +94,7 @@ impl<'a> Sending<'a> {
         progress.end();
         let endings: Vec<_> = self.runs.iter().map(|run| run.to).zip(endings).collect();
         let summary = self.summary(&endings)?;
-        Ok(Sent { endings, summary })
+        Ok(Sent { endings, refused: self.refused, summary })
     }
 
     fn summary(&self, endings: &[(&Ready, Result<Ending, JournalError>)]) -> Result<RunSummary, JournalError> {
@@ -120,7 +127,7 @@ pub struct Again<'a> {
 impl Sent<'_> {
     /// Of inputs of which nothing could be sent.
     pub fn nothing(channels: BTreeMap<String, RunSummary>) -> Self {
-        Self { endings: Vec::new(), summary: Summary::of_channels(channels) }
+        Self { endings: Vec::new(), refused: BTreeMap::new(), summary: Summary::of_channels(channels) }
     }
 
     /// Prints what the runs came to, says how to go on, and gives the gravest of their exits. `listed` is what became of
@@ -145,6 +152,13 @@ impl Sent<'_> {
             summary if summary.rejected > 0 => Exit::Rejected,
             _ => Exit::Done,
         }];
+        for failure in self.refused.values() {
+            exits.push(failure.exit);
+            voice.say(Level::Error, &failure.message);
+        }
+        if let Some(hint) = self.refused.values().find_map(|failure| failure.hint.as_deref()) {
+            voice.say(Level::Hint, hint);
+        }
         let several = self.summary.channels.len() > 1;
         for (to, ending) in &self.endings {
             let prefix = if several { format!("channel `{}`: ", to.name) } else { String::new() };
@@ -161,7 +175,8 @@ impl Sent<'_> {
                 }
             }
         }
-        let is_sent = |name: &str| self.endings.iter().any(|(sent, _)| sent.name == name);
+        let is_sent =
+            |name: &str| self.endings.iter().any(|(sent, _)| sent.name == name) || self.refused.contains_key(name);
         let pending = self.summary.channels.iter().filter(|(name, summary)| summary.pending > 0 && !is_sent(name));
         let missing: Vec<&str> = pending
             .map(|(name, summary)| {
@@ -187,6 +202,7 @@ impl Sent<'_> {
             StopReason::Unlisted(cause) => Some(cause.clone()),
             StopReason::Signal(_)
             | StopReason::Unauthorized(_)
+            | StopReason::Unrenewed(_)
             | StopReason::Down(_)
             | StopReason::KindDown(_)
             | StopReason::Refusing(_)
@@ -213,6 +229,7 @@ fn say_why_it_stopped(ending: &Ending, to: &Ready, prefix: &str, voice: &Voice) 
         Some(StopReason::Unauthorized(message)) => {
             voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
         }
+        Some(StopReason::Unrenewed(cause)) => voice.say(Level::Error, &format!("{prefix}{cause}")),
         Some(StopReason::WrongUrl(words)) => {
             let url = &to.connection.url;
             voice.say(Level::Error, &format!("{prefix}every call to {url} was answered 404: {words}"));
@@ -285,6 +302,7 @@ impl Again<'_> {
             ("--shard", place.shard.map(|shard| shard.to_string())),
             ("--journal", path(&place.journal)),
             ("--token-file", path(&connection.token_file)),
+            ("--token-command", connection.token_command.as_deref().map(quoted)),
             ("--token-env", connection.token_env.clone()),
         ];
         let mut line = "contactsync resume".to_owned();

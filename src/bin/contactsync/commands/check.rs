@@ -1,6 +1,7 @@
 //! `check [INPUT]`: whether everything is ready for a sync. It changes nothing on the platform: it makes at most seven
-//! searches for each token, one to see that the token works and six for three contacts of the input. They are journaled,
-//! because calls count.
+//! calls for each token: reads of known contacts, when the token is not the one that the channel was last synced with; one
+//! search to see that the token works; and searches for three contacts of the input. They are journaled where there is a
+//! journal, because calls count. No file is created.
 //!
 //! A phone that the platform has in another form is a warning and no failure: contacts may be found by another match field.
 
@@ -11,14 +12,16 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    OutlineLine, Rejection, Row, Sample, Source, SourceError, Timeouts, Value, change, merged, other_forms, sampled,
+    OutlineLine, Rejection, Row, Sample, Source, SourceError, TagMentions, Timeouts, Value, change, merged,
+    other_forms, sampled,
 };
 
 use tokio::runtime::Runtime;
 
 use crate::args::{CheckArgs, ListArgs};
-use crate::commands::place::{Place, Ready};
+use crate::commands::place::{Announcement, Place, Ready};
 use crate::commands::runtime;
+use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::config::Config;
 use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::output::{counted_calls, counted_rows, grouped, print};
@@ -29,11 +32,11 @@ use crate::voice::{Level, Voice};
 /// What is searched for, to see whether the token works. Nobody needs to have it.
 const NOBODY: &str = "contactsync check";
 
+/// How many calls are made with a token (DESIGN.md, `check`).
+const MOST_CALLS: usize = 7;
+
 /// How many contacts are shown as they would be sent.
 const CONTACTS_SHOWN: usize = 3;
-
-/// How many searches for contacts of the input are made.
-const SEARCHES: usize = 2 * CONTACTS_SHOWN;
 
 /// How many reasons are listed; the rest is counted.
 const REASONS_SHOWN: usize = 20;
@@ -65,12 +68,19 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         exit = ended;
         samples = first;
     }
+    let asking = Asking {
+        runtime: &runtime,
+        journal: &journal,
+        matches: &input.rules.matches,
+        is_new: args.connection.new_token,
+        voice,
+    };
     let mut found = Vec::new();
     for channel in channels.here() {
         let asked = match channel.connect(&clients, None) {
             Ok(connection) => {
                 let wanted: Vec<&Shown> = samples.iter().filter(|shown| shown.is_of(&channel.name)).collect();
-                ask(&runtime, &journal, channel, connection, &input.rules.matches, &wanted)
+                ask(&asking, channel, connection, &wanted)
             }
             Err(failure) => Err(failure),
         };
@@ -112,19 +122,28 @@ struct Looked {
     sample: Sample,
 }
 
+/// How the channels are asked.
+struct Asking<'a> {
+    runtime: &'a Runtime,
+    journal: &'a Path,
+    matches: &'a [String],
+    // Whether a new token is taken without a check.
+    is_new: bool,
+    voice: &'a Voice,
+}
+
 // What a channel answers to the searches, in words.
 fn ask(
-    runtime: &Runtime,
-    journal: &Path,
+    asking: &Asking<'_>,
     channel: &Channel,
     connection: Connection<Http>,
-    matches: &[String],
     wanted: &[&Shown],
 ) -> Result<(String, Vec<Looked>), Failure> {
+    let Asking { runtime, journal, matches, is_new, voice } = *asking;
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
-    let mut place = Place::open(journal)?;
+    let mut place = Place::open_to_look(journal)?;
     let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
-    let ready = match held {
+    let mut ready = match held {
         Ok(ready) => ready,
         // It is at work with the token just now.
         Err(failure) if failure.exit == Exit::Held => {
@@ -136,36 +155,42 @@ fn ask(
     let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
     let mut said = at;
     let mut found = Vec::new();
-    for Ready { name, connection, window } in &ready {
-        let look = Look {
-            journal: &place.journal,
-            channel: name,
-            window,
-            transport: &connection.transport,
-            call_timeout: connection.call_timeout,
-            rate: connection.rate,
-            clock: &clock,
-        };
-        let answer = runtime.block_on(look.find(field.clone()))?;
+    let announcement = Announcement::of(&ready);
+    announcement.say(voice);
+    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
+    for to in &mut ready {
+        let (answer, is_renewed, calls) = runtime.block_on(tried(tokens, to, is_new, &field))?;
+        if is_renewed {
+            said.push_str("; the token is a new one of the same channel");
+        }
+        let look = tokens.look(to, &to.window);
         let is_ready = matches!(answer, Some(Attempt::Page(_)));
-        said.push_str(&heard(answer, &connection.url)?);
+        said.push_str(&heard(answer, &to.connection.url)?);
         if is_ready {
-            found.extend(look_up(runtime, &look, wanted)?);
+            found.extend(look_up(runtime, &look, wanted, MOST_CALLS.saturating_sub(calls))?);
         }
     }
     Ok((said, found))
 }
 
-// First each contact by its own value, then those that are absent in other forms, until one is found or no search is left.
-// Each contact begins with another form, because the platform has one form for all.
-fn look_up(runtime: &Runtime, look: &Look<'_, Http>, wanted: &[&Shown]) -> Result<Vec<Looked>, Failure> {
+// First each contact by its own value, then those that are absent in other forms, until one is found or `left` searches
+// are made. Each contact begins with another form, because the platform has one form for all.
+fn look_up(
+    runtime: &Runtime,
+    look: &Look<'_, Http>,
+    wanted: &[&Shown],
+    mut left: usize,
+) -> Result<Vec<Looked>, Failure> {
     let mut found = Vec::new();
     for shown in wanted {
+        if left == 0 {
+            break;
+        }
         let Some(field) = sampled(&shown.contact) else { continue };
+        left -= 1;
         let sample = runtime.block_on(look.sample(field, field.clone()))?;
         found.push(Looked { line: shown.line, field: field.clone(), sample });
     }
-    let mut left = SEARCHES.saturating_sub(found.len());
     let mut forms: Vec<Vec<Field>> = found.iter().map(|looked| other_forms(&looked.field)).collect();
     for (nth, forms) in forms.iter_mut().enumerate() {
         let begin = nth % forms.len().max(1);
@@ -183,6 +208,38 @@ fn look_up(runtime: &Runtime, look: &Look<'_, Http>, wanted: &[&Shown]) -> Resul
         }
     }
     Ok(found)
+}
+
+// What a token comes to: the answer to a search, whether it is a new one of the channel's, and how many calls that took. A
+// token that is refused is renewed once, if it can be.
+async fn tried(
+    tokens: Tokens<'_>,
+    to: &mut Ready,
+    is_new: bool,
+    field: &Field,
+) -> Result<(Option<Attempt>, bool, usize), Failure> {
+    let (mut calls, mut was_renewed) = (0, false);
+    loop {
+        let (compared, made) = if is_new { (Compared::Unchanged, 0) } else { tokens.compare(to, &to.window).await? };
+        calls += made;
+        let (answer, is_renewed) = match compared {
+            Compared::Other(how) => return Err(other_channel(&to.name, &how)),
+            Compared::Undecided(answer @ Some(Attempt::Unauthorized { .. })) => (answer, false),
+            Compared::Undecided(answer) => return Err(undecided(to, answer)),
+            Compared::Unchanged | Compared::Incomparable | Compared::Renewed { .. } => {
+                calls += 1;
+                let is_renewed = matches!(compared, Compared::Renewed { is_known: true });
+                (tokens.look(to, &to.window).find(field.clone()).await?, is_renewed)
+            }
+        };
+        match answer {
+            Some(Attempt::Unauthorized { .. }) if !was_renewed => match tokens.renew(to).await? {
+                Some(window) => (to.window, was_renewed) = (window, true),
+                None => return Ok((answer, is_renewed, calls)),
+            },
+            answer => return Ok((answer, is_renewed, calls)),
+        }
+    }
 }
 
 // Where the contacts of the input are on the platform. One that is there in another form would be created a second time.
@@ -298,6 +355,8 @@ fn readable(path: &Path) -> Result<String, Failure> {
         return Ok(format!("{}: not there yet, the first sync makes it", path.display()));
     }
     Journal::dry(path)?;
+    // SQLite leaves files beside a journal that was only read. Closing one that can be written removes them.
+    drop(Journal::open(path));
     Ok(format!("{}: can be read", path.display()))
 }
 
@@ -306,6 +365,8 @@ enum Seen {
     LeftOut,
     // Another shard's to tell.
     Elsewhere,
+    // Of no channel, where none is to be rejected for that.
+    Nameless,
     // With a digest of who it is, where rows may be of one contact.
     Contact(u64, Box<Contact>, Option<u64>, Option<String>),
     Rejected(Rejection),
@@ -350,10 +411,11 @@ fn rows(
     duplicates: Duplicates,
     report: &mut Report,
 ) -> Result<(Exit, Vec<Shown>), Failure> {
-    let Reading { mut source, mapping, .. } = reading;
+    let Reading { mut source, mapping, policy, .. } = reading;
+    let mentions = TagMentions::new(policy.tags_mode);
     let here = channels.by_name();
-    let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Elsewhere };
-    let see = |row: Row, _| match row {
+    let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Nameless };
+    let of_row = |row: Row| match row {
         // A row that cannot be read names no channel either.
         Row::Rejected(rejection) => of_no_channel(rejection),
         Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
@@ -371,6 +433,7 @@ fn rows(
         },
     };
     let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
+    let (mut of_others, mut of_none) = (0, 0);
     let mut known: HashSet<u64> = HashSet::new();
     let mut first: Vec<Shown> = Vec::with_capacity(CONTACTS_SHOWN);
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
@@ -378,7 +441,8 @@ fn rows(
         for seen in seen {
             match seen {
                 Seen::LeftOut => left_out += 1,
-                Seen::Elsewhere => {}
+                Seen::Elsewhere => of_others += 1,
+                Seen::Nameless => of_none += 1,
                 Seen::Contact(line, contact, Some(who), _) if !known.insert(who) => {
                     if let Some(earlier) = first.iter_mut().find(|shown| shown.who == Some(who)) {
                         earlier.meet(line, contact, duplicates, mapping.match_fields());
@@ -411,7 +475,12 @@ fn rows(
         }
         Ok(())
     };
+    let see = |row: Row, _| {
+        mentions.look_at(&row, &mapping);
+        of_row(row)
+    };
     source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
+    mentions.check()?;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices() {
@@ -427,6 +496,12 @@ fn rows(
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
     report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
     report.item(&format!("{} to be sent", grouped(contacts)));
+    if channels.selected().is_some() && of_others > 0 {
+        report.item(&format!("{} of other channels, left out", grouped(of_others)));
+    }
+    if channels.selected().is_some() && of_none > 0 {
+        report.item(&format!("{} unreadable or of no channel of the configuration, left out", grouped(of_none)));
+    }
     if doubles > 0 {
         report.item(&format!(
             "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",
@@ -436,6 +511,11 @@ fn rows(
     if rejected > 0 {
         report.item(&format!("{} rejected", grouped(rejected)));
     }
+    list_reasons(reasons, report);
+    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
+}
+
+fn list_reasons(reasons: BTreeMap<String, Reason>, report: &mut Report) {
     let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
     for (reason, Reason { count, line }) in reasons.iter().take(REASONS_SHOWN) {
@@ -445,7 +525,6 @@ fn rows(
         let more = reasons.len() - REASONS_SHOWN;
         report.item(&format!("  and {more} other reason{}", if more == 1 { "" } else { "s" }));
     }
-    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
 }
 
 // Of who a contact is: rows with the same are one contact. Rows that are only equal are several.

@@ -1,6 +1,7 @@
 //! `demo`: the main job in small. It starts the sandbox in this process, imports a file, shows what is there, and runs
 //! again to show that nothing is left to do.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -95,8 +96,17 @@ impl<'a> Demo<'a> {
         signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
         let journal = Journal::in_memory()?;
         let window = transport.window(&journal.salt()?);
-        let connection =
-            Connection { url, kind, transport, rate: RATE, burst: None, concurrency: None, call_timeout: TIMEOUT };
+        let connection = Connection {
+            url,
+            kind,
+            transport,
+            rate: RATE,
+            burst: None,
+            concurrency: None,
+            call_timeout: TIMEOUT,
+            renewal: None,
+            warning: None,
+        };
         Ok(Self {
             runtime,
             journal,
@@ -139,6 +149,8 @@ impl<'a> Demo<'a> {
             patience: PATIENCE,
             clock: &self.clock,
             stop: &self.stop,
+            tokens: None,
+            refused: BTreeMap::new(),
         };
         Ok(sending.send(&progress)?.summary)
     }

@@ -15,12 +15,15 @@ pub mod runs;
 pub mod sandbox;
 mod side_by_side;
 pub mod sync;
+mod tokens;
 
 use std::path::Path;
 
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
+
+pub use bring::quoted;
 
 /// The runtime of a command: it drives connections and timers.
 fn runtime() -> Result<Runtime, Failure> {

@@ -1,14 +1,17 @@
 //! Where runs are written down: a journal, with the right to run on some of its channels.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use contactsync::{BaseUrl, Http, Journal, Key, Lock, Mode, Policy, WindowId};
+use contactsync::{BaseUrl, Http, Journal, Key, Lock, Mode, Policy, Token, WindowId};
 
 use crate::commands::{local_time, shown};
 use crate::failure::Failure;
+use crate::output::grouped;
 use crate::settings::Connection;
+use crate::voice::{Level, Voice};
 
 /// A journal, with the right to run on some of its channels.
 pub struct Place {
@@ -16,6 +19,35 @@ pub struct Place {
     path: PathBuf,
     holder: String,
     locks: Vec<Lock>,
+    windows: RefCell<BTreeMap<WindowId, HeldWindow>>,
+    salt: Vec<u8>,
+    // Whether locks may be created: a command that only looks creates no file.
+    creates: bool,
+}
+
+/// A window that is held.
+struct HeldWindow {
+    // The window whose place it took when a token was renewed.
+    earlier: Option<WindowId>,
+    _lock: Option<Lock>,
+}
+
+/// What has a token.
+pub trait HasToken {
+    /// The window of its calls in a journal with this salt.
+    fn window(&self, salt: &[u8]) -> WindowId;
+}
+
+impl HasToken for Http {
+    fn window(&self, salt: &[u8]) -> WindowId {
+        Self::window(self, salt)
+    }
+}
+
+impl HasToken for Token {
+    fn window(&self, salt: &[u8]) -> WindowId {
+        Self::window(self, salt)
+    }
 }
 
 /// A channel that is ready to be sent to.
@@ -29,29 +61,59 @@ pub struct Ready {
 impl Place {
     // The journal comes first: that it cannot be opened says more than that a file beside it cannot.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let journal = Journal::open(path)?;
+        Self::of(Journal::open(path)?, path, true)
+    }
+
+    /// Opens the journal to look at a platform: no file is created.
+    pub fn open_to_look(path: &Path) -> Result<Self, Failure> {
+        let journal = if path.exists() { Journal::open(path)? } else { Journal::in_memory()? };
+        Self::of(journal, path, false)
+    }
+
+    fn of(journal: Journal, path: &Path, creates: bool) -> Result<Self, Failure> {
         let holder = format!("process {} since {}", process::id(), local_time(jiff::Timestamp::now()));
-        Ok(Self { journal, path: path.to_owned(), holder, locks: Vec::new() })
+        let salt = journal.salt()?;
+        let (locks, windows) = (Vec::new(), RefCell::default());
+        Ok(Self { journal, path: path.to_owned(), holder, locks, windows, salt, creates })
     }
 
     /// Takes the right to run on a channel.
     pub fn hold(&mut self, channel: &str) -> Result<(), Failure> {
-        self.locks.push(Lock::of_channel(&self.path, channel, &self.holder)?);
+        // A process that holds it has created its file.
+        if self.creates || Lock::has_channel(&self.path, channel) {
+            self.locks.push(Lock::of_channel(&self.path, channel, &self.holder)?);
+        }
+        Ok(())
+    }
+
+    /// The window of the calls with a token.
+    pub fn window_of(&self, token: &impl HasToken) -> WindowId {
+        token.window(&self.salt)
+    }
+
+    /// Takes the right to fill a window of `channel`, which may take the place of an `earlier` one: channels whose token
+    /// was the same share it.
+    pub fn hold_window(&self, window: &WindowId, channel: &str, earlier: Option<&WindowId>) -> Result<(), Failure> {
+        let mut windows = self.windows.borrow_mut();
+        if windows.get(window).is_some_and(|held| held.earlier.as_ref() == earlier) {
+            return Ok(());
+        }
+        let lock = if self.creates || Lock::has_window(&self.path, window) {
+            Some(Lock::of_window(&self.path, window, channel, &self.holder)?)
+        } else {
+            None
+        };
+        windows.insert(window.clone(), HeldWindow { earlier: earlier.cloned(), _lock: lock });
         Ok(())
     }
 
     /// Takes the right to fill the windows of these channels' tokens.
-    pub fn fill_windows(&mut self, channels: Vec<(String, Connection<Http>)>) -> Result<Vec<Ready>, Failure> {
-        let salt = self.journal.salt()?;
-        let mut windows: BTreeMap<WindowId, String> = BTreeMap::new();
+    pub fn fill_windows(&self, channels: Vec<(String, Connection<Http>)>) -> Result<Vec<Ready>, Failure> {
         let mut ready = Vec::with_capacity(channels.len());
         for (name, connection) in channels {
-            let window = connection.transport.window(&salt);
-            windows.entry(window.clone()).or_insert_with(|| name.clone());
+            let window = self.window_of(&connection.transport);
+            self.hold_window(&window, &name, None)?;
             ready.push(Ready { name, connection, window });
-        }
-        for (window, channel) in windows {
-            self.locks.push(Lock::of_window(&self.path, &window, &channel, &self.holder)?);
         }
         Ok(ready)
     }
@@ -91,6 +153,37 @@ impl Place {
                 ))
                 .hint("match as before, or say --mode upsert, which searches; other contacts go into another --channel"))
             }
+        }
+    }
+}
+
+/// Where the tokens go, and what is wrong with their places: reported once, before the first call.
+pub struct Announcement {
+    lines: RefCell<Vec<(Level, String)>>,
+}
+
+impl Announcement {
+    pub fn of(ready: &[Ready]) -> Self {
+        let mut urls: BTreeMap<&str, u64> = BTreeMap::new();
+        for to in ready {
+            *urls.entry(to.connection.url.as_str()).or_default() += 1;
+        }
+        let several =
+            |channels| if channels > 1 { format!(" ({} channels)", grouped(channels)) } else { String::new() };
+        let urls =
+            urls.into_iter().map(|(url, channels)| (Level::Info, format!("platform: {url}{}", several(channels))));
+        let mut warnings = ready.iter().filter_map(|to| to.connection.warning.as_deref());
+        let warning = warnings.next().map(|first| match warnings.count() {
+            0 => first.to_owned(),
+            more => format!("{first}; {more} more token files as well"),
+        });
+        Self { lines: RefCell::new(urls.chain(warning.map(|text| (Level::Warning, text))).collect()) }
+    }
+
+    /// Reports it, if it was not yet.
+    pub fn say(&self, voice: &Voice) {
+        for (level, text) in self.lines.take() {
+            voice.say(level, &text);
         }
     }
 }

@@ -59,7 +59,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let planned = plan(&journal, source, &mapping, routes, intake, &progress, &Stop::default())?;
     remark.in_the_end(voice);
     new_columns.in_the_end(voice);
-    progress.read_to_the_end(planned.left_out);
+    progress.read_to_the_end(&planned, &channels);
     let worked = || clock.now().since(begun);
     // As it would be if it were sent now: what was called in the past minute holds it up, and calls take as long as they
     // took before.
@@ -97,16 +97,15 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         let nothing = plan_summary(&counts, &Forecast::default(), &Outlook::default(), worked());
         summaries.insert(WITHOUT_CHANNEL.into(), nothing);
     }
-    let summary = match (channels.column(), summaries.pop_first()) {
-        (None, Some((_, only))) => only,
+    let summary = match (channels.are_several(), summaries.pop_first()) {
+        (false, Some((_, only))) => only,
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
     let when = has_room.then(|| when(&summary, bounds, clock.now()));
     print(&if args.json {
         summary.to_json()
     } else {
-        text(&summary, channels.here(), when.as_deref(), &limits)
-            + &stated(&limits, channels.column().is_some(), &clock)
+        text(&summary, channels.here(), when.as_deref(), &limits) + &stated(&limits, channels.are_several(), &clock)
     })?;
     if let Some(guard) = input.max_changes {
         guard.check(summary.pending, summary.rows)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
 
@@ -9,7 +10,8 @@ use crate::args::ResumeArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
 use crate::commands::lists::{CONFIG, JOURNAL, go_on};
-use crate::commands::place::Place;
+use crate::commands::place::{Announcement, Place, Ready};
+use crate::commands::tokens::Tokens;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -53,16 +55,14 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
         runs.push(run);
     }
-    let beside = match channels.column() {
-        Some(_) => {
-            // The last input counts also when none of its channels is in the configuration any more.
-            let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
-            beside(&place.journal, &runs, &syncs, &done.iter().copied().chain(last).collect())?
-        }
-        // It was said which one.
-        None => Beside::default(),
-    };
-    for sync in done {
+    // With one channel, it was said which one.
+    let mut not_sent = Beside::default();
+    if channels.are_several() {
+        // The last input counts also when none of its channels is in the configuration any more.
+        let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
+        not_sent = beside(&place.journal, &runs, &syncs, &done.iter().copied().chain(last).collect())?;
+    }
+    for &sync in &done {
         if !is_listed(&place.journal, sync)? {
             syncs.insert(sync);
         }
@@ -76,11 +76,11 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             listed.finish(&place.journal)?;
             voice.say(Level::Info, "the lists of its rows are written, which were not whole");
         }
-        let summaries = beside.summaries(&place.journal)?;
+        let summaries = not_sent.summaries(&place.journal)?;
         if summaries.values().any(|summary| summary.pending > 0) {
             return Sent::nothing(summaries).conclude(Ok(()), args.json, &again, voice);
         }
-        let of = channels.here().first().filter(|_| channels.column().is_none());
+        let of = channels.here().first().filter(|_| !channels.are_several());
         let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
         voice.say(Level::Info, &format!("nothing to resume: no run of {of} has anything left"));
         if args.json {
@@ -88,40 +88,61 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         }
         return Ok(Exit::Done);
     }
-    let ready = place.fill_windows(connections)?;
+    let mut ready = place.fill_windows(connections)?;
     if args.connection.forget_limit {
         place.forget_limits(&ready)?;
     }
-    for (run, to) in runs.iter().zip(&ready) {
-        let url = &to.connection.url;
-        place.hold_to_url(&to.name, url, args.connection.moved)?;
-        if url.as_str() != run.url {
-            // Nobody is known where it went before: that was a wrong URL. What is left of it goes where it should have gone.
-            place.journal.move_channel(&to.name, url.as_str())?;
-        }
+    hold_to_urls(&place, &runs, &ready, args.connection.moved)?;
+    let reading = Arc::new(AtomicBool::new(true));
+    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
+    let announcement = Announcement::of(&ready);
+    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
+    let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
+
+    // What is not sent is among the others.
+    let sent: Vec<RunRow> = runs.iter().filter(|run| !refused.contains_key(&run.channel)).cloned().collect();
+    if !refused.is_empty() {
+        not_sent = beside(&place.journal, &sent, &syncs, &done)?;
     }
 
     let listed = go_on(&place.journal, &syncs, &lists, &others, &stop, voice)?;
-    signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
+    reading.store(false, Ordering::Release);
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
         runs: runs
             .iter()
             .zip(&ready)
+            .filter(|(_, to)| !refused.contains_key(&to.name))
             .map(|(run, to)| Sendable { run: run.id, policy: run.policy, to, listed: listed.get(&run.sync) })
             .collect(),
-        beside,
-        by_channel: channels.column().is_some(),
+        beside: not_sent,
+        by_channel: channels.are_several(),
         limits,
         patience: bounds.patience,
         clock: &clock,
         stop: &stop,
+        tokens: Some(tokens),
+        refused,
     };
     let progress = Progress::new(voice, inputs(&runs));
+    announcement.say(voice);
     let sent = sending.send(&progress)?;
     let listed = listed.values().try_for_each(|listed| listed.finish(&place.journal));
     sent.conclude(listed, args.json, &again, voice)
+}
+
+// Nothing of a run goes to another platform than that of the known contacts.
+fn hold_to_urls(place: &Place, runs: &[RunRow], ready: &[Ready], moved: bool) -> Result<(), Failure> {
+    for (run, to) in runs.iter().zip(ready) {
+        let url = &to.connection.url;
+        place.hold_to_url(&to.name, url, moved)?;
+        if url.as_str() != run.url {
+            // Nobody is known where it went before: that was a wrong URL. What is left of it goes where it should have gone.
+            place.journal.move_channel(&to.name, url.as_str())?;
+        }
+    }
+    Ok(())
 }
 
 // Whether the lists of an input's rows are whole. A process may have been killed while it wrote them, or could not.

@@ -12,7 +12,7 @@ use crate::output::{counted_calls, counted_rows, outcomes, print, state};
 use crate::settings::journal;
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
-    let path = journal(args.journal.clone().or(config.layer.journal));
+    let path = journal(args.journal.clone().or(config.layer.journal))?;
     if !path.exists() {
         return Err(
             Failure::usage_text(format!("journal {}: there is no such file", shown(&path))).hint("say --journal FILE")

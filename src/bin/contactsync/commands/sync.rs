@@ -11,9 +11,10 @@ use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
 use crate::commands::new_columns::NewColumns;
-use crate::commands::place::{Place, Ready};
+use crate::commands::place::{Announcement, Place, Ready};
 use crate::commands::remark::Remark;
 use crate::commands::runtime;
+use crate::commands::tokens::Tokens;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
@@ -46,7 +47,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     for channel in channels.here() {
         place.hold(&channel.name)?;
     }
-    let ready = place.fill_windows(connections)?;
+    let mut ready = place.fill_windows(connections)?;
     if args.connection.forget_limit {
         place.forget_limits(&ready)?;
     }
@@ -54,6 +55,12 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold_to_url(&channel.name, &channel.connection.url, args.connection.moved)?;
         place.hold_to_keys(&channel.name, &input.rules.matches, policy)?;
     }
+    let stop = Stop::default();
+    let reading = Arc::new(AtomicBool::new(true));
+    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
+    let announcement = Announcement::of(&ready);
+    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
+    let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
 
     let mut others = vec![(Path::new(&args.input.input), INPUT), (journal.as_path(), JOURNAL)];
     others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
@@ -61,9 +68,6 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
 
     let mut new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
 
-    let stop = Stop::default();
-    let reading = Arc::new(AtomicBool::new(true));
-    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let name = source.name().to_owned();
     let new = NewRun {
         channel: NO_CHANNEL.into(),
@@ -83,7 +87,9 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     new_columns.remember(&place.journal)?;
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
     reading.store(false, Ordering::Release);
-    progress.read_to_the_end(planned.left_out);
+    progress.read_to_the_end(&planned, &channels);
+    let to_be_sent = planned.runs.iter().zip(&ready).filter(|(_, to)| !refused.contains_key(&to.name));
+    let sent = to_be_sent.map(|(run, _)| *run).collect();
     let sending = Sending {
         runtime: &runtime,
         journal: &place.journal,
@@ -91,16 +97,20 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
             .runs
             .iter()
             .zip(&ready)
+            .filter(|(_, to)| !refused.contains_key(&to.name))
             .map(|(run, to)| Sendable { run: *run, policy, to, listed: Some(&listed) })
             .collect(),
-        beside: Beside::of(&place.journal, [planned.sync], &planned.runs.iter().copied().collect())?,
-        by_channel: channels.column().is_some(),
+        beside: Beside::of(&place.journal, [planned.sync], &sent)?,
+        by_channel: channels.are_several(),
         limits,
         patience: bounds.patience,
         clock: &clock,
         stop: &stop,
+        tokens: Some(tokens),
+        refused,
     };
     let again = Again { place: &args.place, connection: &args.connection };
+    announcement.say(voice);
     let sent = sending.send(&progress)?;
     let listed = listed.finish(&place.journal);
     sent.conclude(listed, args.json, &again, voice)

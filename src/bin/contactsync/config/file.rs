@@ -1,13 +1,18 @@
 //! A configuration file as text, and which line of it a place is in.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use toml::de::DeTable;
 
 use super::place::{ConfigError, Place};
 use super::table::Table;
+use crate::bounded_file::{self, Whole};
+use crate::ownership;
+
+/// The largest configuration that is read: a hundred thousand channels take some 10 MB.
+const LARGEST: usize = 16 << 20;
 
 /// A configuration file that was read and not yet understood.
 #[derive(Debug)]
@@ -28,8 +33,11 @@ impl File {
     /// Reads a file. `None` when there is none of that name.
     pub fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
         let wrong = |what: String| ConfigError(format!("{}: {what}", path.display()));
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
+        let bytes = match bounded_file::read(path, LARGEST) {
+            Ok(Whole { bytes, metadata }) => {
+                ownership::check(path, &metadata).map_err(wrong)?;
+                bytes
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(wrong(format!("cannot read it: {error}"))),
         };

@@ -95,6 +95,7 @@ impl Config {
             end: end.map(value),
             patience: patience.map(value),
             routing: routing.map(Said::from),
+            selected: None,
             source,
             matches: table.texts("match")?.map(value),
             mode: table.choice::<ModeArg>("mode")?.map(|mode| mode.value.into()),
@@ -133,7 +134,8 @@ impl Config {
 }
 
 /// Options that say something of one run only.
-const ONE_RUN: [&str; 8] = ["config", "forget_limit", "input", "json", "moved", "no_progress", "quiet", "verbose"];
+const ONE_RUN: [&str; 9] =
+    ["config", "forget_limit", "input", "json", "moved", "new_token", "no_progress", "quiet", "verbose"];
 
 /// Keys under which somebody may write the token itself.
 const SECRETS: [&str; 8] =
@@ -145,7 +147,7 @@ fn channel_layer(table: &mut Table<'_>, file: &File, kind_key: &'static str) -> 
         table.refuse(
             key,
             "a token does not stand in this file: put it into an environment variable or a file of its own, and say \
-             which with token_env or token_file",
+             which with token_env or token_file, or have token_command print it",
         )?;
     }
     let url = table.text("url")?;
@@ -154,7 +156,10 @@ fn channel_layer(table: &mut Table<'_>, file: &File, kind_key: &'static str) -> 
     let env = table.parsed("token_env", variable)?;
     let path = table.text("token_file")?;
     let path = path.map(|path| path.map(|path| TokenPlace::File(file.beside(&path))));
+    let command = table.words("token_command")?;
+    let command = command.map(|words| words.map(|words| words.beside(|path| file.beside(path))));
     let token = either(env.map(|name| name.map(TokenPlace::Env)), path)?;
+    let token = either(token, command.map(|command| command.map(TokenPlace::Command)))?;
     Ok(ChannelLayer {
         address: address.map(Said::from),
         token: token.map(Said::from),

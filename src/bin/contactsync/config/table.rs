@@ -13,6 +13,7 @@ use super::file::Lines;
 use super::item::Item;
 use super::near::{did_you_mean, nearest};
 use super::place::{ConfigError, Place, Spot};
+use crate::settings::TokenCommand;
 
 /// A table of which not everything was read yet.
 #[derive(Debug)]
@@ -98,6 +99,20 @@ impl<'f> Table<'f> {
                 })
                 .collect(),
             other => Ok(vec![text(other, place)?]),
+        })
+    }
+
+    /// A command: one text, which is split into words, or a list of them.
+    pub fn words(&mut self, key: &'static str) -> Result<Option<Spot<TokenCommand>>, ConfigError> {
+        self.read(key, |value, place| {
+            let command = match value {
+                DeValue::Array(values) => {
+                    let words = values.into_iter().map(|value| text(value.into_inner(), place));
+                    TokenCommand::of(words.collect::<Result<_, _>>()?)
+                }
+                other => TokenCommand::parse(&text(other, place)?),
+            };
+            command.map_err(|wrong| place.wrong(wrong))
         })
     }
 

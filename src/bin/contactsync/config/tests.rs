@@ -30,7 +30,7 @@ fn a_mistake_is_told_in_one_line() {
     );
     check(
         "[channel.a]\nspeed = 5",
-        "c.toml:2: key `speed`: expected one of url, platform, token_env, token_file, kind, rate, burst, concurrency",
+        "c.toml:2: key `speed`: expected one of url, platform, token_env, token_file, token_command, kind, rate, burst, concurrency",
     );
     check(
         "rate = 5\n\n[chanel.a]\nrate = 5",
@@ -47,7 +47,7 @@ fn a_mistake_is_told_in_one_line() {
     );
     // Tokens.
     let token = "a token does not stand in this file: put it into an environment variable or a file of its own, and say \
-                 which with token_env or token_file";
+                 which with token_env or token_file, or have token_command print it";
     check("token = \"s3cret\"", &format!("c.toml:1: key `token`: {token}"));
     check("[channel.a]\napi_key = \"s3cret\"", &format!("c.toml:2: key `api_key`: {token}"));
     check(

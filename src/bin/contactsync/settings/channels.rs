@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::slice;
 use std::time::Duration;
-use std::{env, fs, slice};
 
 use contactsync::{
-    BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, Spread, TIMEOUT, Tempo, Timestamp, Token, concurrency_for,
+    BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, Spread, TIMEOUT, Tempo, Timestamp, concurrency_for,
 };
 
-use super::layer::{Address, ChannelLayer, Layer, Origin, Routing, Said, TokenPlace};
+use super::layer::{Address, ChannelLayer, Layer, Routing, Said, TokenPlace};
 use super::shard::Shard;
+use super::token::{Found, TokenCommand};
 use crate::args::{DEFAULT_CHANNEL, DEFAULT_TOKEN_ENV};
 use crate::config::{ChannelTable, Config, DEFAULT_CONFIG, Place, did_you_mean};
 use crate::failure::Failure;
@@ -27,6 +28,13 @@ const LISTED: usize = 10;
 pub enum Channels {
     /// All of them to one channel.
     One(Channel),
+    /// Those whose cell of `column` names this channel to it; the others are left out.
+    Selected {
+        column: String,
+        channel: Channel,
+        /// The other channels of the configuration.
+        others: BTreeSet<String>,
+    },
     /// Each to the channel that its cell of `column` names.
     ByColumn {
         column: String,
@@ -73,6 +81,10 @@ pub struct Connection<T> {
     pub burst: Option<NonZeroU32>,
     pub concurrency: Option<usize>,
     pub call_timeout: Duration,
+    /// The command that prints another token, once this one is refused.
+    pub renewal: Option<TokenCommand>,
+    /// What is to be reported about the place of the token.
+    pub warning: Option<String>,
 }
 
 impl Channels {
@@ -90,6 +102,23 @@ impl Channels {
             channel(name, table).map(|channel| Channel { token: channel.token.or_else(|| Some(default())), ..channel })
         };
         let tables = &config.channels;
+        let one_of = |said: &Said<Routing>, name: &str| {
+            let table = tables.iter().find(|table| table.name.value == *name);
+            if table.is_none() && !tables.is_empty() && name != DEFAULT_CHANNEL {
+                return Err(said.wrong(format!("expected one of {}", listed(tables, name))));
+            }
+            only(name, table)
+        };
+        let column = [&typed.routing, &config.layer.routing].into_iter().flatten().find_map(|said| match &said.value {
+            Routing::Column(column) => Some(column),
+            Routing::Channel(_) => None,
+        });
+        let selected = typed.selected.as_ref().or(typed.routing.as_ref());
+        if let (Some(said @ Said { value: Routing::Channel(name), .. }), Some(column), None) = (selected, column, shard)
+        {
+            let others = tables.iter().map(|table| table.name.value.clone()).filter(|other| other != name).collect();
+            return Ok(Self::Selected { column: column.clone(), channel: one_of(said, name)?, others });
+        }
         let routing = typed.routing.as_ref().or(config.layer.routing.as_ref());
         let one = match (routing.map(|said| (said, &said.value)), tables.as_slice()) {
             (Some((said, Routing::Column(_))), []) => {
@@ -99,13 +128,7 @@ impl Channels {
                 )));
             }
             (Some((_, Routing::Column(column))), tables) => return by_column(column, typed, tables, shard, channel),
-            (Some((said, Routing::Channel(name))), tables) => {
-                let table = tables.iter().find(|table| table.name.value == *name);
-                if table.is_none() && !tables.is_empty() && name != DEFAULT_CHANNEL {
-                    return Err(said.wrong(format!("expected one of {}", listed(tables, name))));
-                }
-                only(name, table)?
-            }
+            (Some((said, Routing::Channel(name))), _) => one_of(said, name)?,
             (None, []) => only(DEFAULT_CHANNEL, None)?,
             (None, [table]) => only(&table.name.value, Some(table))?,
             (None, [first, ..]) => {
@@ -132,7 +155,7 @@ impl Channels {
     /// The channels of this run.
     pub fn here(&self) -> &[Channel] {
         match self {
-            Self::One(channel) => slice::from_ref(channel),
+            Self::One(channel) | Self::Selected { channel, .. } => slice::from_ref(channel),
             Self::ByColumn { here, .. } => here,
         }
     }
@@ -142,11 +165,27 @@ impl Channels {
         Spread::of(self.here().iter().map(Channel::rate))
     }
 
-    /// The column that names each row's channel, when there may be several.
+    /// The column that names each row's channel, when it decides.
     pub fn column(&self) -> Option<&str> {
         match self {
             Self::One(_) => None,
-            Self::ByColumn { column, .. } => Some(column),
+            Self::Selected { column, .. } | Self::ByColumn { column, .. } => Some(column),
+        }
+    }
+
+    /// Whether there may be several, so that each is reported by name.
+    pub const fn are_several(&self) -> bool {
+        match self {
+            Self::One(_) | Self::Selected { .. } => false,
+            Self::ByColumn { .. } => true,
+        }
+    }
+
+    /// The only channel whose rows are taken where a column names each row's.
+    pub fn selected(&self) -> Option<&str> {
+        match self {
+            Self::Selected { channel, .. } => Some(&channel.name),
+            Self::One(_) | Self::ByColumn { .. } => None,
         }
     }
 
@@ -154,6 +193,10 @@ impl Channels {
     pub fn by_name(&self) -> BTreeMap<String, bool> {
         match self {
             Self::One(only) => BTreeMap::from([(only.name.clone(), true)]),
+            Self::Selected { channel, others, .. } => {
+                let others = others.iter().map(|name| (name.clone(), false));
+                others.chain([(channel.name.clone(), true)]).collect()
+            }
             Self::ByColumn { here, elsewhere, .. } => {
                 let here = here.iter().map(|channel| (channel.name.clone(), true));
                 here.chain(elsewhere.iter().map(|name| (name.clone(), false))).collect()
@@ -165,6 +208,7 @@ impl Channels {
     pub fn tells_unknown(&self) -> bool {
         match self {
             Self::One(_) => true,
+            Self::Selected { .. } => false,
             Self::ByColumn { tells_unknown, .. } => *tells_unknown,
         }
     }
@@ -174,6 +218,7 @@ impl Channels {
     pub fn routes(&self, mut runs: Vec<NewRun>, nobodys: &NewRun) -> Routes {
         match self {
             Self::One(_) => Routes::One(runs.pop().expect("one channel has one run")),
+            Self::Selected { others, .. } => Routes::ByChannel { runs, elsewhere: others.clone(), unknown: None },
             Self::ByColumn { elsewhere, tells_unknown, .. } => Routes::ByChannel {
                 runs,
                 elsewhere: elsewhere.clone(),
@@ -267,7 +312,8 @@ impl Channel {
         };
         let kind = self.kind.or(earlier.map(|earlier| earlier.kind)).unwrap_or_default();
         let rate = self.rate.or(earlier.and_then(|earlier| NonZeroU32::new(earlier.rate))).unwrap_or(DEFAULT_RATE);
-        let transport = clients.http(url.clone(), self.token()?, kind).map_err(|error| Failure::usage(&error))?;
+        let Found { token, warning } = self.token()?;
+        let transport = clients.http(url.clone(), token, kind).map_err(|error| Failure::usage(&error))?;
         Ok(Connection {
             url,
             kind,
@@ -276,6 +322,8 @@ impl Channel {
             burst: self.burst,
             concurrency: self.concurrency.and_then(|number| usize::try_from(number.get()).ok()),
             call_timeout: TIMEOUT,
+            renewal: self.renewal(),
+            warning,
         })
     }
 
@@ -287,43 +335,22 @@ impl Channel {
         }
     }
 
-    fn token(&self) -> Result<Token, Failure> {
+    fn token(&self) -> Result<Found, Failure> {
         let Some(said) = &self.token else {
             let place = self.place.as_ref().map_or_else(|| self.name.clone(), ToString::to_string);
             return Err(Failure::usage_text(format!(
-                "{place}: expected a token, found neither `token_env` nor `token_file`"
+                "{place}: expected a token, found none of `token_env`, `token_file` and `token_command`"
             ))
             .hint("each of several channels has a token of its own"));
         };
-        let place = said.place();
-        let text = match &said.value {
-            TokenPlace::File(path) => fs::read_to_string(path)
-                .map_err(|error| Failure::usage_text(format!("{place}: cannot read it: {error}")))?,
-            TokenPlace::Env(name) => env::var(name).map_err(|error| {
-                let found = match error {
-                    env::VarError::NotPresent => "none: it is not set",
-                    env::VarError::NotUnicode(_) => "something that is not text",
-                };
-                Failure::usage_text(format!("{place}: expected the channel's token, found {found}")).hint(
-                    match said.origin {
-                        Origin::Option(_) => "set it, or say --token-env VAR or --token-file FILE",
-                        Origin::Key(_) => "set it where contactsync is started, or say token_file",
-                    },
-                )
-            })?,
-        };
-        Token::new(&text).map_err(|error| Failure::usage_text(format!("{place}: {error}")))
+        said.find()
     }
-}
 
-impl Said<TokenPlace> {
-    // In the configuration, the text may be the token itself, at the wrong place: there the line says enough.
-    pub(super) fn place(&self) -> String {
-        match (&self.origin, &self.value) {
-            (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
-            (Origin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),
-            (Origin::Key(place), TokenPlace::File(_)) => format!("{place}: the file that it names"),
-            (Origin::Key(place), TokenPlace::Env(_)) => format!("{place}: the environment variable that it names"),
+    // What prints another token, once this one is refused.
+    fn renewal(&self) -> Option<TokenCommand> {
+        match self.token_place() {
+            Some(TokenPlace::Command(command)) => Some(command.clone()),
+            Some(TokenPlace::Env(_) | TokenPlace::File(_)) | None => None,
         }
     }
 }

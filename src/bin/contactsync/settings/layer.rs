@@ -19,7 +19,7 @@ use crate::args::{
 };
 use crate::config::{Place, Spot};
 use crate::failure::Failure;
-use crate::settings::End;
+use crate::settings::{End, TokenCommand};
 
 /// Who said something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum Address {
 pub enum TokenPlace {
     Env(String),
     File(PathBuf),
+    /// What this command prints.
+    Command(TokenCommand),
 }
 
 /// Where the rows go.
@@ -98,6 +100,8 @@ pub struct Layer {
     pub end: Option<End>,
     pub patience: Option<Duration>,
     pub routing: Option<Said<Routing>>,
+    /// The channel whose rows are taken, where a column that is named beside it says each row's.
+    pub selected: Option<Said<Routing>>,
     pub source: SourceLayer,
     pub matches: Option<Vec<String>>,
     pub mode: Option<Mode>,
@@ -131,9 +135,13 @@ impl ChannelLayer {
         });
         let env = args.token_env.clone().map(|name| Said::typed("--token-env", TokenPlace::Env(name)));
         let file = args.token_file.clone().map(|path| Said::typed("--token-file", TokenPlace::File(path)));
+        let command = args.token_command.as_deref().map(|text| match TokenCommand::parse(text) {
+            Ok(command) => Ok(Said::typed("--token-command", TokenPlace::Command(command))),
+            Err(wrong) => Err(Failure::usage_text(format!("--token-command: {wrong}"))),
+        });
         Ok(Self {
             address: url.or(platform.transpose()?),
-            token: env.or(file),
+            token: env.or(file).or(command.transpose()?),
             kind: args.channel_kind.map(|kind| Said::typed("--channel-kind", kind.into())),
             rate: args.rate.and_then(NonZeroU32::new),
             burst: args.burst.and_then(NonZeroU32::new),
@@ -204,7 +212,8 @@ impl Layer {
             max_calls: limits.max_calls,
             end: limits.until.map(End::Until).or(limits.span.map(End::For)),
             patience: limits.patience,
-            routing: channel.or(column),
+            selected: channel.clone().filter(|_| column.is_some()),
+            routing: column.or(channel),
             journal: place.journal.clone(),
             lists: Lists { rejects: lists.rejects.clone(), results: lists.results.clone() },
             ..Self::default()
@@ -243,6 +252,7 @@ impl Layer {
             end: self.end.or(lower.end),
             patience: self.patience.or(lower.patience),
             routing: self.routing.or(lower.routing),
+            selected: self.selected.or(lower.selected),
             source: self.source.over(lower.source),
             matches: self.matches.or(lower.matches),
             mode: self.mode.or(lower.mode),

@@ -161,7 +161,7 @@ fn a_channel_among_several_needs_a_platform_and_a_token_of_its_own() {
     );
     check(
         "platform = \"orade\"\n[channel.a]",
-        "c.toml:2: [channel.a]: expected a token, found neither `token_env` nor `token_file`",
+        "c.toml:2: [channel.a]: expected a token, found none of `token_env`, `token_file` and `token_command`",
     );
     check(
         "platform = \"orade\"\n[channel.a]\ntoken_env = \"CONTACTSYNC_NO_SUCH_VARIABLE\"",

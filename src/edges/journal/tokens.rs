@@ -1,0 +1,35 @@
+//! What the journal knows of the tokens that its channels were synced with.
+
+use super::{Journal, JournalError};
+use crate::core::channel::WindowId;
+use crate::core::recognition::Acquaintance;
+
+impl Journal {
+    /// The digest of the token that a channel was last synced with, once it was.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub async fn token_of(&self, channel: &str) -> Result<Option<WindowId>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.token_of(&channel)).await
+    }
+
+    /// Writes down the digest of the token that a channel is synced with from now on.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub async fn set_token(&self, channel: &str, token: &WindowId) -> Result<(), JournalError> {
+        let (channel, token) = (channel.to_owned(), token.clone());
+        self.ask(move |store| store.set_token(&channel, &token)).await
+    }
+
+    /// Known contacts of a channel by which a token can be recognised, at most six; none when the channel has no known
+    /// contact. Contacts in doubt are not among them.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub async fn acquaintances(&self, channel: &str) -> Result<Vec<Acquaintance>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.acquaintances(&channel)).await
+    }
+}

@@ -1,0 +1,7 @@
+-- From version 4 to version 5.
+
+-- The tokens of earlier runs are not known: those of the next runs are compared with the known contacts.
+CREATE TABLE tokens (
+    channel TEXT NOT NULL PRIMARY KEY,
+    digest  TEXT NOT NULL
+) WITHOUT ROWID;
