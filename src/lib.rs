@@ -95,5 +95,5 @@ pub use crate::edges::source::{
 };
 pub use crate::engine::{
     Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Routes, Stop,
-    StopReason, Transport, concurrency_for, plan, plan_summary, run_summary, send, send_all,
+    StopReason, Transport, Wait, concurrency_for, plan, plan_summary, run_summary, send, send_all,
 };

@@ -152,7 +152,7 @@ async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
     running.kill().await;
     let runs = list().await;
     assert_eq!(runs.len(), 2);
-    assert_eq!(of(&runs[0], &["run", "state", "rows"]), [json!(2), json!("sending"), json!(60)]);
+    assert_eq!(of(&runs[0], &["run", "state", "rows"]), [json!(2), json!("interrupted"), json!(60)]);
     assert!(runs[0]["pending"].as_u64() < stopped.json["pending"].as_u64(), "{}", runs[0]);
     assert!(runs[0]["calls"]["total"].as_u64() >= Some(80), "{}", runs[0]);
 

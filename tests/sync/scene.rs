@@ -241,7 +241,8 @@ impl Running {
             arguments: self.arguments,
             code: status.expect("a child of ours").code(),
             stdout: read(&self.stdout),
-            stderr: read(&self.stderr),
+            stderr: read(&self.stderr).split_inclusive('\n').map(undated).collect(),
+            log: read(&self.stderr),
         }
     }
 }
@@ -253,7 +254,10 @@ pub struct Ran {
     /// The exit code; `None` when a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
+    /// Standard error, without the date and time of its lines.
     pub stderr: String,
+    /// Standard error as it is.
+    pub log: String,
 }
 
 impl Ran {
@@ -408,6 +412,18 @@ impl People {
             let (_, email) = person.fields.last().expect("each has its match field");
             assert_eq!(there.get(email), Some(&wanted), "{email}");
         }
+    }
+}
+
+/// A line of a log without its date and time, if it has one.
+pub fn undated(line: &str) -> &str {
+    let is_like = |(character, like): (char, char)| {
+        if like == '0' { character.is_ascii_digit() } else { character == like || like == '+' && character == '-' }
+    };
+    let like = "0000-00-00T00:00:00+00:00 ";
+    match line.split_at_checked(like.len()) {
+        Some((date, rest)) if date.chars().zip(like.chars()).all(is_like) => rest,
+        Some(_) | None => line,
     }
 }
 

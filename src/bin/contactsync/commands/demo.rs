@@ -16,11 +16,11 @@ use crate::commands::bring::{Sendable, Sending};
 use crate::commands::place::Ready;
 use crate::commands::runtime;
 use crate::failure::{Exit, Failure};
-use crate::output::{print, run_text};
+use crate::output::{grouped, print, print_lines, run_text};
 use crate::progress::Progress;
 use crate::settings::Connection;
 use crate::signals;
-use crate::voice::Voice;
+use crate::voice::{Level, Voice};
 
 const NAME: &str = "fixtures/contacts.csv";
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
@@ -46,17 +46,18 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
     ))?;
     let demo = Demo::new(&runtime, &sandbox, voice)?;
 
-    print(&format!("\nBringing {NAME} to it, matched by `phone`:"))?;
+    print_lines(&["", &format!("Bringing {NAME} to it, matched by `phone`:")])?;
     let first = demo.sync(voice)?;
-    print(&run_text(&first))?;
+    print_lines(&run_text(&first))?;
+    if let Some(exit) = demo.stopped(&first, voice) {
+        return Ok(exit);
+    }
 
     let contacts = sandbox.contacts(TOKEN);
     let lost = sandbox.ledger().calls().iter().filter(|call| !call.delivered).count();
-    print(&format!(
-        "\nThe platform has {} contacts from {} creates; {lost} of its answers were lost. Two of them:",
-        contacts.len(),
-        sandbox.ledger().creates(TOKEN),
-    ))?;
+    let creates = sandbox.ledger().creates(TOKEN);
+    let has = format!("The platform has {} contacts from {creates} creates;", contacts.len());
+    print_lines(&["", &format!("{has} {lost} of its answers were lost. Two of them:")])?;
     for contact in contacts.iter().take(2) {
         let fields: Vec<String> =
             contact.fields.iter().map(|(name, value)| format!("{name}: {}", value.text())).collect();
@@ -64,10 +65,13 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
         print(&format!("  {}  {}  [{}]", contact.id, fields.join(", "), tags.join(", ")))?;
     }
 
-    print("\nThe same file again:")?;
+    print_lines(&["", "The same file again:"])?;
     let second = demo.sync(voice)?;
-    print(&run_text(&second))?;
-    print("\nNext: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do.")?;
+    print_lines(&run_text(&second))?;
+    if let Some(exit) = demo.stopped(&second, voice) {
+        return Ok(exit);
+    }
+    print_lines(&["", "Next: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do."])?;
 
     let right = contacts.len() == usize::try_from(first.rows).unwrap_or(0) && first.created == first.rows;
     let idle = second.unchanged == second.rows && second.calls.total == 0;
@@ -109,6 +113,14 @@ impl<'a> Demo<'a> {
             clock: Clock::system(),
             stop,
         })
+    }
+
+    // The exit after a sync that a signal stopped. Nothing of the demo is kept, so that there is nothing to go on with.
+    fn stopped(&self, summary: &RunSummary, voice: &Voice) -> Option<Exit> {
+        let reason = self.stop.reason()?.text();
+        let (pending, rows) = (grouped(summary.pending), grouped(summary.rows));
+        voice.say(Level::Exit, &format!("the demo was {reason}: {pending} of {rows} contacts were not sent"));
+        Some(Exit::Stopped)
     }
 
     fn sync(&self, voice: &Voice) -> Result<RunSummary, Failure> {
