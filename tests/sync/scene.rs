@@ -151,6 +151,12 @@ impl Program<'_> {
         self
     }
 
+    /// With one further argument, which may have blanks.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
     /// With this file of the scene as its standard input.
     pub fn stdin(mut self, name: &str) -> Self {
         self.stdin = Some(self.scene.path(name));
@@ -222,6 +228,12 @@ impl Running {
         assert!(said, "{}: never said `{text}` but: {}", self.arguments, read(&self.stderr));
     }
 
+    /// Waits until the program has written this on standard output.
+    pub async fn until_printed(&mut self, text: &str) {
+        let stdout = self.stdout.clone();
+        assert!(self.until(|| read(&stdout).contains(text)).await, "{}: never printed `{text}`", self.arguments);
+    }
+
     /// Sends a signal: `INT`, `TERM`.
     pub async fn signal(&self, name: &str) {
         let id = self.child.id().expect("a program that runs").to_string();
@@ -237,13 +249,8 @@ impl Running {
     pub async fn end(mut self) -> Ran {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("{}: does not end: {}", self.arguments, read(&self.stderr)));
-        Ran {
-            arguments: self.arguments,
-            code: status.expect("a child of ours").code(),
-            stdout: read(&self.stdout),
-            stderr: read(&self.stderr).split_inclusive('\n').map(undated).collect(),
-            log: read(&self.stderr),
-        }
+        let code = status.expect("a child of ours").code();
+        Ran { arguments: self.arguments, ..Ran::of(code, read(&self.stdout), &read(&self.stderr)) }
     }
 }
 
@@ -261,6 +268,12 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// What a program did, by its exit code and what it wrote.
+    pub fn of(code: Option<i32>, stdout: String, log: &str) -> Self {
+        let stderr = log.split_inclusive('\n').map(undated).collect();
+        Self { arguments: String::new(), code, stdout, stderr, log: log.to_owned() }
+    }
+
     /// The same, once it ended with this code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {

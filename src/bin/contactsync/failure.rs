@@ -9,6 +9,8 @@ use contactsync::{
     TooManyChanges,
 };
 
+use crate::open_files;
+
 /// What to do when a file that lists rows could not be written.
 pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
 
@@ -124,7 +126,11 @@ impl From<JournalError> for Failure {
         if error.is_configuration() {
             return Self::usage(&error);
         }
-        let hint = if error.is_damage() {
+        let hint = if let Some(bytes) = open_files::file_size_limit().filter(|_| error.is_unwritten()) {
+            return Self::unexpected(&error).hint(format!(
+                "files may have {bytes} bytes at the most (`ulimit -f`): raise the limit, and the next run goes on"
+            ));
+        } else if error.is_damage() {
             "bring back a copy of it; or move it away to begin anew, with --match so that contacts that are there are found"
         } else {
             "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"

@@ -130,6 +130,8 @@ impl<'a> Progress<'a> {
             return;
         }
         state.has_room_for_bar = columns() >= ROOM_FOR_BAR;
+        // It is drawn at once, however lately a line was written.
+        state.shown = None;
         state.bar = Some(self.voice.draw_bar(pending).with_style(style(state.has_room_for_bar)));
     }
 

@@ -79,9 +79,18 @@ impl JournalError {
     /// Whether somebody can mend it by other options or rights, before anything was sent.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } => true,
+            Self::Open { .. } => !self.is_unwritten(),
+            Self::Foreign { .. } | Self::Newer { .. } => true,
             Self::Unreadable { .. } | Self::Emptied { .. } | Self::Sql(_) | Self::Damaged { .. } | Self::Gone => false,
         }
+    }
+
+    /// Whether the system refused to write: a full disk, a limit of the sizes of files, a disk that fails.
+    pub fn is_unwritten(&self) -> bool {
+        use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+        // What an `Arc` holds is no source of it.
+        let error = if let Self::Open { source, .. } = self { of_sqlite(&**source) } else { of_sqlite(self) };
+        matches!(error.and_then(rusqlite::Error::sqlite_error_code), Some(DiskFull | SystemIoFailure))
     }
 
     /// Whether the file no longer holds what was written into it.
@@ -101,6 +110,12 @@ impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(Arc::new(error))
     }
+}
+
+// The error of SQLite that is behind this one.
+fn of_sqlite<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rusqlite::Error> {
+    let shared = || error.downcast_ref::<Arc<rusqlite::Error>>().map(|error| &**error);
+    error.downcast_ref().or_else(shared).or_else(|| of_sqlite(error.source()?))
 }
 
 fn in_words(error: &rusqlite::Error) -> &'static str {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Format, Http, Intake, Journal, Limits, Mapping, Mode, NewRun, PATIENCE, Policy,
-    Routes, RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
+    BaseUrl, ChannelKind, Clock, Format, Http, Intake, Journal, Limits, Mapping, Mode, NewRun, PATIENCE, PlanError,
+    Policy, Routes, RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
 };
 use tokio::runtime::Runtime;
 
@@ -16,7 +16,7 @@ use crate::commands::bring::{Sendable, Sending};
 use crate::commands::place::Ready;
 use crate::commands::runtime;
 use crate::failure::{Exit, Failure};
-use crate::output::{grouped, print, print_lines, run_text};
+use crate::output::{print, print_lines, run_text};
 use crate::progress::Progress;
 use crate::settings::Connection;
 use crate::signals;
@@ -47,10 +47,10 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
     let demo = Demo::new(&runtime, &sandbox, voice)?;
 
     print_lines(&["", &format!("Bringing {NAME} to it, matched by `phone`:")])?;
-    let first = demo.sync(voice)?;
+    let Some(first) = demo.sync(voice)? else { return Ok(demo.stopped(voice)) };
     print_lines(&run_text(&first))?;
-    if let Some(exit) = demo.stopped(&first, voice) {
-        return Ok(exit);
+    if demo.stop.reason().is_some() {
+        return Ok(demo.stopped(voice));
     }
 
     let contacts = sandbox.contacts(TOKEN);
@@ -66,10 +66,10 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
     }
 
     print_lines(&["", "The same file again:"])?;
-    let second = demo.sync(voice)?;
+    let Some(second) = demo.sync(voice)? else { return Ok(demo.stopped(voice)) };
     print_lines(&run_text(&second))?;
-    if let Some(exit) = demo.stopped(&second, voice) {
-        return Ok(exit);
+    if demo.stop.reason().is_some() {
+        return Ok(demo.stopped(voice));
     }
     print_lines(&["", "Next: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do."])?;
 
@@ -115,15 +115,15 @@ impl<'a> Demo<'a> {
         })
     }
 
-    // The exit after a sync that a signal stopped. Nothing of the demo is kept, so that there is nothing to go on with.
-    fn stopped(&self, summary: &RunSummary, voice: &Voice) -> Option<Exit> {
-        let reason = self.stop.reason()?.text();
-        let (pending, rows) = (grouped(summary.pending), grouped(summary.rows));
-        voice.say(Level::Exit, &format!("the demo was {reason}: {pending} of {rows} contacts were not sent"));
-        Some(Exit::Stopped)
+    // The exit after a signal. Nothing of the demo is kept, so that there is nothing to go on with.
+    fn stopped(&self, voice: &Voice) -> Exit {
+        let reason = self.stop.reason().map_or_else(|| "stopped".into(), |reason| reason.text());
+        voice.say(Level::Exit, &format!("the demo was {reason}"));
+        Exit::Stopped
     }
 
-    fn sync(&self, voice: &Voice) -> Result<RunSummary, Failure> {
+    // `None` when it was stopped before anything was sent.
+    fn sync(&self, voice: &Voice) -> Result<Option<RunSummary>, Failure> {
         let source = Source::from_reader(NAME, Box::new(CONTACTS.as_bytes()), Format::Csv)
             .map_err(|error| Failure::unexpected(&error))?;
         let mapping = Mapping::new(source.header(), vec!["phone".into()], self.policy.mode)
@@ -138,8 +138,12 @@ impl<'a> Demo<'a> {
             now: self.clock.now(),
         };
         let progress = Progress::new(voice, NAME);
-        let run =
-            plan(&self.journal, source, &mapping, Routes::One(new), Intake::default(), &progress, &self.stop)?.runs[0];
+        let routes = Routes::One(new);
+        let run = match plan(&self.journal, source, &mapping, routes, Intake::default(), &progress, &self.stop) {
+            Ok(planned) => planned.runs[0],
+            Err(PlanError::Stopped) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let sending = Sending {
             runtime: self.runtime,
             journal: &self.journal,
@@ -151,6 +155,6 @@ impl<'a> Demo<'a> {
             clock: &self.clock,
             stop: &self.stop,
         };
-        Ok(sending.send(&progress)?.summary)
+        Ok(Some(sending.send(&progress)?.summary))
     }
 }
