@@ -49,6 +49,12 @@ fn cell(value: &str) -> String {
     format!("\"{value}\"")
 }
 
+/// As an escaped text of TOML.
+fn in_toml(value: &str) -> String {
+    let escapes: Vec<String> = value.chars().map(|character| format!("\\U{:08x}", u32::from(character))).collect();
+    escapes.concat()
+}
+
 /// Runs the same program with a value and with a harmless one. Neither is written as it is, and both make as many lines.
 async fn check(what: &str, run: impl AsyncFn(&Scene, &str) -> Vec<Ran>) {
     for (value, harmless) in VALUES {
@@ -181,7 +187,7 @@ async fn names_of_files_and_channels_steer_no_terminal() {
         let other = format!("{value}2");
         scene.write("in.csv", format!("email,office\na@example.com,{}\nb@example.com,{}\n", cell(value), cell(&other)));
         let table = |name: &str, url: &str| {
-            let name: String = name.chars().map(|character| format!("\\U{:08x}", u32::from(character))).collect();
+            let name = in_toml(name);
             format!("[channel.\"{name}\"]\nurl = \"{url}\"\n")
         };
         // The second one has no platform.
@@ -238,7 +244,7 @@ async fn arguments_and_configuration_steer_no_terminal() {
     })
     .await;
     check("the configuration", async |scene, value| {
-        let escaped: String = value.chars().map(|character| format!("\\U{:08x}", u32::from(character))).collect();
+        let escaped = in_toml(value);
         scene.write("in.csv", "email\nann@example.com\n");
         let raw = value.replace(['\n', '\r'], " ");
         let mut ran = Vec::new();
@@ -302,10 +308,13 @@ pub async fn platform(answer: impl Fn(usize, &str) -> (u16, String) + Send + 'st
     url
 }
 
+/// What a platform answers, with a value in it.
+type Answer = fn(&str) -> String;
+
 #[tokio::test]
 async fn answers_of_the_platform_steer_no_terminal() {
     let text = |value: &str| Json::from(value).to_string();
-    let answers: [(u16, fn(&str) -> String); 9] = [
+    let answers: [(u16, Answer); 9] = [
         (401, |value| format!("{{\"message\":{value}}}")),
         (404, |value| format!("{{\"message\":{value}}}")),
         (400, |value| format!("{{\"message\":{value},\"errors\":{{{value}:[{value}]}}}}")),

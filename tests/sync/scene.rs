@@ -430,12 +430,14 @@ impl People {
 
 /// A line of a log without its date and time, if it has one.
 pub fn undated(line: &str) -> &str {
-    let is_like = |(character, like): (char, char)| {
-        if like == '0' { character.is_ascii_digit() } else { character == like || like == '+' && character == '-' }
+    const FORM: &str = "0000-00-00T00:00:00+00:00 ";
+    let is_of_form = |(found, form): (char, char)| match form {
+        '0' => found.is_ascii_digit(),
+        '+' => found == '+' || found == '-',
+        other => found == other,
     };
-    let like = "0000-00-00T00:00:00+00:00 ";
-    match line.split_at_checked(like.len()) {
-        Some((date, rest)) if date.chars().zip(like.chars()).all(is_like) => rest,
+    match line.split_at_checked(FORM.len()) {
+        Some((date, rest)) if date.chars().zip(FORM.chars()).all(is_of_form) => rest,
         Some(_) | None => line,
     }
 }

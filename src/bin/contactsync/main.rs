@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         }
         failure.exit
     });
-    voice.end();
+    voice::end();
     exit.into()
 }
 

@@ -1,7 +1,6 @@
 //! Progress: folds the engine's events into a bar on a terminal, else into a line now and then.
 
 use std::cell::RefCell;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -306,13 +305,10 @@ impl ChannelProgress<'_> {
     // What may happen each minute is a warning only once in a while.
     fn tell_repeated(&self, state: &mut State, what: Repeated, text: &str) {
         let now = Instant::now();
-        let told = state.told.entry((self.place, what));
-        let is_due = match &told {
-            Entry::Vacant(_) => true,
-            Entry::Occupied(told) => now.duration_since(*told.get()) >= WARN_AGAIN,
-        };
+        let told = state.told.get(&(self.place, what));
+        let is_due = told.is_none_or(|told| now.duration_since(*told) >= WARN_AGAIN);
         if is_due {
-            told.insert_entry(now);
+            state.told.insert((self.place, what), now);
         }
         self.say(if is_due { Level::Warning } else { Level::Detail }, text);
     }

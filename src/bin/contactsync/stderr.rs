@@ -183,23 +183,27 @@ mod tests {
 
     /// Takes nothing until it is let go.
     #[derive(Clone, Default)]
-    struct Held(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Held {
+        // Whether it takes something, and what it took.
+        taken: Arc<Mutex<(bool, Vec<u8>)>>,
+        is_free: Arc<Condvar>,
+    }
 
     impl Held {
         fn let_go(&self) {
-            self.0.0.lock().unwrap().0 = true;
-            self.0.1.notify_all();
+            self.taken.lock().unwrap().0 = true;
+            self.is_free.notify_all();
         }
 
         fn text(&self) -> String {
-            String::from_utf8(self.0.0.lock().unwrap().1.clone()).unwrap()
+            String::from_utf8(self.taken.lock().unwrap().1.clone()).unwrap()
         }
     }
 
     impl Write for Held {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut state = self.0.1.wait_while(self.0.0.lock().unwrap(), |(is_free, _)| !*is_free).unwrap();
-            state.1.extend_from_slice(bytes);
+            let mut taken = self.is_free.wait_while(self.taken.lock().unwrap(), |(is_free, _)| !*is_free).unwrap();
+            taken.1.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -212,7 +216,7 @@ mod tests {
         lines.add(text.to_owned(), weight, |count| format!("{count} left out"));
     }
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn a_reader_that_does_not_read_costs_lines_and_no_errors() {

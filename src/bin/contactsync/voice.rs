@@ -101,7 +101,7 @@ impl Voice {
         self.talk.quiet
     }
 
-    /// Says a line, above the bar when there is one. It is written by another thread: see [`Voice::end`].
+    /// Says a line, above the bar when there is one. It is written by another thread: see [`end`].
     pub fn say(&self, level: Level, text: &str) {
         let (is_told, weight) = match level {
             Level::Error | Level::Exit | Level::Hint => (true, Weight::Kept),
@@ -115,11 +115,6 @@ impl Voice {
         }
     }
 
-    /// Waits until everything that was said is written, or is not read by anybody.
-    pub fn end(&self) {
-        STDERR.flush(PATIENCE);
-    }
-
     /// Reports panics in this voice.
     pub fn report_panics(&self) {
         let voice = self.clone();
@@ -129,7 +124,7 @@ impl Voice {
                 Level::Hint,
                 "this is a fault of contactsync; nothing is lost: run it again, and report this line",
             );
-            voice.end();
+            end();
         }));
     }
 
@@ -151,6 +146,11 @@ impl Voice {
             }
         }
     }
+}
+
+/// Waits until everything that was said is written, unless nothing reads it.
+pub fn end() {
+    STDERR.flush(PATIENCE);
 }
 
 fn panic_text(panic: &PanicHookInfo<'_>) -> String {
