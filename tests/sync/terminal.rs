@@ -105,10 +105,15 @@ async fn a_file_that_may_not_grow_is_an_error_in_words_and_nothing_is_lost() {
         scene.write("in.csv", people.csv());
         let sync = || scene.sync("in.csv --match email --settle 1s");
         let ran = sync().shell(&format!("ulimit -f {limit} && exec \"$@\"")).run().await;
+        let sent = scene.sandbox.ledger().len();
         if ran.code != Some(0) {
             failed += 1;
             let [error] = ran.said("error: ")[..] else { panic!("expected one error: {ran:?}") };
-            assert!(error.contains("journal") && ran.code == Some(1), "{limit}: {ran:?}");
+            // Where the journal could not even be made, nothing was sent.
+            let is_made = !error.contains("cannot open or write it");
+            assert!(is_made || sent == 0, "{limit}: {ran:?}");
+            assert_eq!(ran.code, Some(if is_made { 1 } else { 2 }), "{limit}: {ran:?}");
+            assert!(error.contains("journal"), "{limit}: {ran:?}");
             let hint = format!("hint: files may have {} bytes at the most (`ulimit -f`)", limit * 512);
             assert_eq!(ran.said(&hint).len(), 1, "{limit}: {ran:?}");
         }
@@ -126,7 +131,7 @@ async fn a_file_that_may_not_grow_is_an_error_in_words_and_nothing_is_lost() {
     };
     check("init in.csv", 2, "error: contactsync.toml: cannot write it: File too large").await;
     check("plan in.csv --match email", 1, "error: standard output: cannot write to it: File too large").await;
-    check(&format!("sync in.csv --match email --url {}", scene.sandbox.url()), 1, "error: journal contactsync.db")
+    check(&format!("sync in.csv --match email --url {}", scene.sandbox.url()), 2, "error: journal contactsync.db")
         .await;
 }
 
@@ -207,7 +212,7 @@ async fn the_bar_fits_and_says_what_it_waits_for() {
             assert!(bar.chars().count() < columns.into(), "{columns}: {bar:?}");
             assert!(bar.is_empty() || bar.contains('\u{2591}') == has_bar, "{columns}: {bar:?}");
         }
-        if expected.contains("wait") {
+        if columns >= 50 {
             assert!(bars.iter().any(|bar| bar.contains(" s for the limit")), "{columns}: {bars:?}");
         }
         // It is gone in the end, and lines on a terminal have no date.
@@ -218,6 +223,7 @@ async fn the_bar_fits_and_says_what_it_waits_for() {
         check(200, true, " 3/4 contacts \u{b7} waiting 5"),
         check(80, true, " 3/4 contacts \u{b7} waiting 5"),
         check(50, false, "3/4 contacts \u{b7} waiting 5"),
+        check(40, false, "3/4 contacts \u{b7} waiting 5"),
         check(20, false, "3/4 contacts"),
     );
 }
@@ -378,14 +384,17 @@ async fn a_cause_is_one_warning_however_many_ids_it_has() {
         })
         .await;
         let scene = Scene::unlimited().await;
-        scene.write("in.csv", People::new(200, 2, 0).csv());
+        scene.write("in.csv", People::new(100, 2, 0).csv());
         let ran = scene.program(&format!("sync in.csv --match email --rate 1000000 --json --url {url}")).run().await;
-        assert!(ran.summary().count("retries") > 50, "{ran:?}");
+        assert!(ran.summary().count("retries") > 25, "{ran:?}");
         let told = ran.stderr.lines().filter(|line| line.contains("no answer to find")).count();
         assert!((1..=most).contains(&told), "{told} warnings: {}", ran.stderr);
+        if most > 1 {
+            continue;
+        }
         // Each of them is there when it is asked for.
         let scene = Scene::unlimited().await;
-        scene.write("in.csv", People::new(200, 2, 0).csv());
+        scene.write("in.csv", People::new(100, 2, 0).csv());
         let ran = scene.program(&format!("sync in.csv --match email --rate 1000000 --json -v --url {url}")).run().await;
         let told = ran.stderr.lines().filter(|line| line.contains("no answer to find")).count();
         assert!(told >= ran.summary().count("retries"), "{told}");

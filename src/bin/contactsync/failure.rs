@@ -123,19 +123,21 @@ impl Failure {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        if error.is_configuration() {
-            return Self::usage(&error);
-        }
-        let hint = if let Some(bytes) = open_files::file_size_limit().filter(|_| error.is_unwritten()) {
-            return Self::unexpected(&error).hint(format!(
-                "files may have {bytes} bytes at the most (`ulimit -f`): raise the limit, and the next run goes on"
+        let failure = if error.is_configuration() { Self::usage(&error) } else { Self::unexpected(&error) };
+        if let Some(bytes) = open_files::file_size_limit().filter(|_| error.is_unwritten()) {
+            return failure.hint(format!(
+                "files may have {bytes} bytes at the most (`ulimit -f`): raise the limit; nothing is lost, the next run goes on"
             ));
-        } else if error.is_damage() {
+        }
+        if error.is_configuration() {
+            return failure;
+        }
+        let hint = if error.is_damage() {
             "bring back a copy of it; or move it away to begin anew, with --match so that contacts that are there are found"
         } else {
             "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"
         };
-        Self::unexpected(&error).hint(hint)
+        failure.hint(hint)
     }
 }
 

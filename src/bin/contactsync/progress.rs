@@ -192,14 +192,15 @@ fn style(has_room_for_bar: bool) -> ProgressStyle {
     ProgressStyle::with_template(&format!("{bar}{{pos}}/{{len}} contacts{{msg}}")).expect("the template is well formed")
 }
 
-// As many of the first parts as fit into so many columns, each after a separator. No part is cut.
+// As many of the first parts as fit into so many columns, each after a separator. No word is cut: what is waited for is
+// left out rather than that something is.
 fn fitting(parts: &[String], columns: usize) -> String {
+    let width = |text: &str| text.chars().count();
     let mut text = String::new();
-    let mut left = columns;
     for part in parts {
-        let width = SEPARATOR.chars().count() + part.chars().count();
-        let Some(rest) = left.checked_sub(width) else { break };
-        left = rest;
+        let left = columns.saturating_sub(width(&text) + width(SEPARATOR));
+        let short = part.split(" for ").next().unwrap_or(part);
+        let Some(part) = [part, short].into_iter().find(|part| width(part) <= left) else { break };
         text.push_str(SEPARATOR);
         text.push_str(part);
     }
@@ -451,10 +452,16 @@ mod tests {
     #[test]
     fn parts_that_do_not_fit_are_left_out_whole() {
         let check = |columns: usize, expected: &str| {
-            assert_eq!(fitting(&["waiting 41 s".into(), "2 min left".into()], columns), expected, "{columns}");
+            assert_eq!(
+                fitting(&["waiting 41 s for the limit".into(), "2 min left".into()], columns),
+                expected,
+                "{columns}"
+            );
         };
+        check(42, " · waiting 41 s for the limit · 2 min left");
+        check(41, " · waiting 41 s for the limit");
+        check(29, " · waiting 41 s for the limit");
         check(28, " · waiting 41 s · 2 min left");
-        check(27, " · waiting 41 s");
         check(15, " · waiting 41 s");
         check(14, "");
         check(0, "");

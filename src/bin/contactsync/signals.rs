@@ -39,6 +39,7 @@ pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = if is_hang_up_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+    STDERR.give_up_when_stuck();
     tokio::spawn(async move {
         let mut asked = false;
         loop {

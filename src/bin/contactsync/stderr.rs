@@ -13,6 +13,9 @@ const MOST_WAITING: usize = 4 << 20;
 /// How much is written at once, in bytes, unless a single line is longer: a pipe takes so much in one piece.
 const PIECE: usize = 4_096;
 
+/// How many times its patience a flush takes at the most, when the reader reads slowly.
+const MOST_PATIENCE: u32 = 10;
+
 /// Erases the line of a terminal that the cursor is in.
 const ERASE: &str = "\r\x1b[2K";
 
@@ -49,6 +52,8 @@ struct State {
     left_out: u64,
     // Whether lines are left out when too many wait.
     is_lossy: bool,
+    // Whether a flush gives up at some time.
+    is_impatient: bool,
     bar: String,
     is_bar_new: bool,
     is_writing: bool,
@@ -101,16 +106,29 @@ impl Lines {
         self.shared.changed.notify_all();
     }
 
-    /// Waits until everything is written, as long as the writing makes progress. Gives up when nothing was written for
-    /// `patience`, which is waited for only once.
+    /// From now on, a flush ends also when nothing is read: the process handles signals itself, so that they do not end it
+    /// in the middle of one.
+    pub fn give_up_when_stuck(&self) {
+        self.shared.state().is_impatient = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until everything is written. Once [`Lines::give_up_when_stuck`] is called, it gives up when nothing was
+    /// written for `patience`, which is waited for only once, and after ten times that.
     pub fn flush(&self, patience: Duration) {
         let mut state = self.shared.state();
-        let (mut seen, mut since) = (state.written, Instant::now());
-        while !state.is_idle() && state.stuck_at != Some(state.written) {
+        let begun = Instant::now();
+        let (mut seen, mut since) = (state.written, begun);
+        while !state.is_idle() && !(state.is_impatient && state.stuck_at == Some(state.written)) {
+            if !state.is_impatient {
+                state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
             if state.written != seen {
                 (seen, since) = (state.written, Instant::now());
             }
             let left = patience.saturating_sub(since.elapsed());
+            let left = left.min((patience * MOST_PATIENCE).saturating_sub(begun.elapsed()));
             if left.is_zero() {
                 state.stuck_at = Some(state.written);
                 return;
@@ -223,6 +241,7 @@ mod tests {
         let held = Held::default();
         let lines = Lines::to(held.clone());
         lines.leave_out_when_full();
+        lines.give_up_when_stuck();
         let line = "x".repeat(1_023);
         for _ in 0..6_000 {
             add(&lines, &line, Weight::Ordinary);

@@ -79,8 +79,7 @@ impl JournalError {
     /// Whether somebody can mend it by other options or rights, before anything was sent.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Open { .. } => !self.is_unwritten(),
-            Self::Foreign { .. } | Self::Newer { .. } => true,
+            Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } => true,
             Self::Unreadable { .. } | Self::Emptied { .. } | Self::Sql(_) | Self::Damaged { .. } | Self::Gone => false,
         }
     }
