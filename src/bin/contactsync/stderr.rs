@@ -31,6 +31,18 @@ pub enum Weight {
     Ordinary,
 }
 
+/// How far a reader that does not read is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Patience {
+    /// Always.
+    #[default]
+    Endless,
+    /// While lines are added, and at the end for some time.
+    Bounded,
+    /// At the end for some time. Lines are left out when too many wait.
+    None,
+}
+
 /// Lines that are written one after the other by a thread of their own, and below them a line that is drawn anew.
 #[derive(Debug)]
 pub struct Lines {
@@ -50,10 +62,7 @@ struct State {
     waiting: usize,
     // How many lines were left out since it was last written.
     left_out: u64,
-    // Whether lines are left out when too many wait.
-    is_lossy: bool,
-    // Whether a flush gives up at some time.
-    is_impatient: bool,
+    patience: Patience,
     bar: String,
     is_bar_new: bool,
     is_writing: bool,
@@ -76,7 +85,7 @@ impl Lines {
     pub fn add(&self, line: String, weight: Weight, left_out: impl FnOnce(u64) -> String) {
         let mut state = self.shared.state();
         while weight == Weight::Ordinary && state.waiting >= MOST_WAITING {
-            if state.is_lossy {
+            if state.patience == Patience::None {
                 state.left_out += 1;
                 return;
             }
@@ -100,29 +109,33 @@ impl Lines {
         }
     }
 
-    /// From now on, lines are left out when too many wait, and no longer waited for.
+    /// From now on, lines are left out when too many wait, and a flush gives up.
     pub fn leave_out_when_full(&self) {
-        self.shared.state().is_lossy = true;
+        self.shared.state().patience = Patience::None;
         self.shared.changed.notify_all();
     }
 
     /// From now on, a flush ends also when nothing is read: the process handles signals itself, so that they do not end it
     /// in the middle of one.
     pub fn give_up_when_stuck(&self) {
-        self.shared.state().is_impatient = true;
+        let mut state = self.shared.state();
+        state.patience = state.patience.max(Patience::Bounded);
         self.shared.changed.notify_all();
     }
 
-    /// Waits until everything is written. Once [`Lines::give_up_when_stuck`] is called, it gives up when nothing was
+    /// Waits until everything is written. Unless the reader is waited for without end, it gives up when nothing was
     /// written for `patience`, which is waited for only once, and after ten times that.
     pub fn flush(&self, patience: Duration) {
         let mut state = self.shared.state();
         let begun = Instant::now();
         let (mut seen, mut since) = (state.written, begun);
-        while !state.is_idle() && !(state.is_impatient && state.stuck_at == Some(state.written)) {
-            if !state.is_impatient {
+        while !state.is_idle() {
+            if state.patience == Patience::Endless {
                 state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
+            }
+            if state.stuck_at == Some(state.written) {
+                return;
             }
             if state.written != seen {
                 (seen, since) = (state.written, Instant::now());
@@ -241,7 +254,6 @@ mod tests {
         let held = Held::default();
         let lines = Lines::to(held.clone());
         lines.leave_out_when_full();
-        lines.give_up_when_stuck();
         let line = "x".repeat(1_023);
         for _ in 0..6_000 {
             add(&lines, &line, Weight::Ordinary);
