@@ -342,6 +342,19 @@ async fn quiet_says_only_why_the_exit_code_is_not_zero() {
         ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: stopped: it made the one call"),
         "{ran:?}"
     );
+    // Several channels have one line together.
+    let table =
+        |name: &str, url: &str| format!("[channel.{name}]\nurl = \"{url}\"\ntoken_env = \"CONTACTSYNC_TOKEN\"\n");
+    let tables = table("a", &scene.sandbox.url()) + &table("b", &scene.sandbox.url());
+    scene.write("several.toml", format!("channel_column = \"office\"\nmatch = \"email\"\n{tables}"));
+    scene.write("several.csv", "email,office\na@example.com,a\nb@example.com,b\nc@example.com,none\n");
+    let several = "sync several.csv --config several.toml --journal several.db --mode create -q";
+    let ran = scene.program(several).run().await.exits(3);
+    assert_eq!(ran.stderr, "warning: 1 of 3 rows was rejected\n", "{ran:?}");
+    scene.write("several.csv", "email,office\nd@example.com,a\ne@example.com,a\nf@example.com,b\ng@example.com,b\n");
+    let ran = scene.program(&format!("{several} --max-calls 1")).run().await.exits(4);
+    let [line] = ran.stderr.lines().collect::<Vec<_>>()[..] else { panic!("{ran:?}") };
+    assert!(line.starts_with("warning: stopped: ") && line.ends_with("; 2 of 4 rows are pending"), "{ran:?}");
     scene.sandbox.refuse_token(TOKEN);
     let ran = scene.resume().with("-q").run().await.exits(5);
     assert_eq!(ran.said("error: the platform refused the token").len(), 1, "{ran:?}");
