@@ -96,5 +96,6 @@ pub use crate::edges::source::{
 };
 pub use crate::engine::{
     Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Recognised,
-    Routes, Stop, StopReason, TagMentions, Transport, concurrency_for, plan, plan_summary, run_summary, send, send_all,
+    Routes, Stop, StopReason, TagMentions, Transport, Wait, concurrency_for, plan, plan_summary, run_summary, send,
+    send_all,
 };

@@ -116,6 +116,14 @@ impl Window {
         self.wait(now).is_none()
     }
 
+    /// When there is room for one more call, if that is known and later than `now`.
+    pub fn room_from(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.wait(now) {
+            Some(Wait::Until(moment)) => Some(moment),
+            Some(Wait::ForAnEnd) | None => None,
+        }
+    }
+
     /// Ends one admitted call.
     pub fn finish(&mut self, now: Timestamp) {
         self.end(now, Duration::ZERO);

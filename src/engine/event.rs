@@ -33,6 +33,10 @@ pub enum Event<'a> {
     Called {
         /// Which of the six it was.
         kind: CallKind,
+        /// The line of its contact's row in the input; `None` for a contact that the input no longer has.
+        line: Option<u64>,
+        /// Its contact's key.
+        key: &'a str,
         /// What it came to, in one word.
         result: &'static str,
         /// How long it took.
@@ -111,7 +115,27 @@ pub enum Event<'a> {
         calls: Range,
         /// What is to be expected of the rest of the run.
         outlook: Outlook,
+        /// What the next call waits for, when none can start now.
+        wait: Option<Wait>,
     },
+}
+
+/// What calls wait for, and how long from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// For room in the rate limit.
+    Limit(Duration),
+    /// For the end of a pause, which the platform asked for or which an outage made.
+    Pause(Duration),
+}
+
+impl Wait {
+    /// How long it takes.
+    pub const fn time(self) -> Duration {
+        match self {
+            Self::Limit(time) | Self::Pause(time) => time,
+        }
+    }
 }
 
 /// Somebody who is told. It must not take long: the engine waits for it.

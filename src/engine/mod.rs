@@ -11,7 +11,7 @@ mod summary;
 mod transport;
 
 pub use self::channels::send_all;
-pub use self::event::{Event, Observer};
+pub use self::event::{Event, Observer, Wait};
 pub use self::listing::{ListClaims, Listed, ListingError};
 pub use self::look::{Look, Recognised};
 pub use self::plan::{Intake, PlanError, PlannedRuns, Routes, TagMentions, plan};

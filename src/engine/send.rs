@@ -39,10 +39,10 @@ use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, MINUTE};
 use crate::edges::journal::{Counts, Ended, Implied, JournalError, ListedRow, Recorded, RunState, SendJournal};
-use crate::edges::pace::{Clock, Pace, Passage, delays};
+use crate::edges::pace::{Clock, Pace, Passage, WaitsFor, delays};
 use crate::edges::report::RunSummary;
 use crate::engine::channels::send_all;
-use crate::engine::event::{Event, Observer};
+use crate::engine::event::{Event, Observer, Wait};
 use crate::engine::stop::{Stop, StopReason};
 use crate::engine::summary::run_summary;
 use crate::engine::transport::Transport;
@@ -339,6 +339,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         tempo.outlook(self.calls_left.get(), &self.budget.left(), self.job.call_timeout)
     }
 
+    fn wait(&self) -> Option<Wait> {
+        let until = |moment: Timestamp| moment.since(self.job.clock.now());
+        self.pace.waits_for().map(|waits| match waits {
+            WaitsFor::Room(moment) => Wait::Limit(until(moment)),
+            WaitsFor::Pause(moment) => Wait::Pause(until(moment)),
+        })
+    }
+
     // A wait that the platform asked an earlier process for, or another channel of the token, holds for this one too.
     fn stop_if_asked_to_wait(&self) {
         if let Some(until) = self.pace.paused_until() {
@@ -385,6 +393,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                         limit: self.pace.limit(),
                         calls: self.calls_left.get(),
                         outlook: self.outlook(),
+                        wait: self.wait(),
                     });
                 }
                 ended = active.next() => match ended {
@@ -719,7 +728,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let is_own = contact.failures.is_own(kind, &self.gates.health());
         let on_its_way = (kind == CallKind::Create).then(|| self.creates.begin());
         let begun = self.job.clock.now();
-        let (number, mut attempt, at) = self.exchange(call, implied, clearance.passage, is_own).await?;
+        let (number, mut attempt, at) = self.exchange(contact, call, implied, clearance.passage, is_own).await?;
         if let (Attempt::Page(page), Standing::InDoubt(_)) = (&mut attempt, contact.task.standing()) {
             self.leave_out_contacts_of_others(page, contact.task.contact().key()).await?;
         }
@@ -843,7 +852,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     async fn probe(&self, contact: &OnTheWay, look: &Call, clearance: Clearance<'_>) -> Result<(), JournalError> {
         let implied = || self.implied(contact, false, None);
         contact.sent.set(contact.sent.get() + 1);
-        let (number, attempt, at) = self.exchange(look, implied(), clearance.passage, false).await?;
+        let (number, attempt, at) = self.exchange(contact, look, implied(), clearance.passage, false).await?;
         let _written = self.job.journal.answered(Ended { number, attempt, at }, implied()).await?;
         Ok(())
     }
@@ -851,6 +860,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // One call: its intent is written down, it is sent, and its answer heard.
     async fn exchange(
         &self,
+        contact: &OnTheWay,
         call: &Call,
         implied: Implied,
         passage: Passage<'_>,
@@ -864,6 +874,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let answer = job.transport.send(Cleared::new(call, permit, started)).await;
         let at = job.clock.now();
         // Before the call's place is free: whoever waits for it is to find the channel as it is after the answer.
+        self.tell_called(contact, call.kind(), &answer.attempt, at.since(begun));
         self.notice(call.kind(), &answer.attempt, is_own, begun, at);
         let learned = on_its_way.end(&answer);
         if answer.rate_limit.is_some() {
@@ -888,10 +899,15 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         Ok(())
     }
 
+    fn tell_called(&self, contact: &OnTheWay, kind: CallKind, attempt: &Attempt, took: Duration) {
+        let line = contact.place.as_ref().map(|place| place.line);
+        let key = contact.task.contact().key().to_string();
+        self.job.observer.tell(&Event::Called { kind, line, key: &key, result: attempt.name(), took });
+    }
+
     fn notice(&self, kind: CallKind, attempt: &Attempt, is_own: bool, begun: Timestamp, at: Timestamp) {
         let job = self.job;
         let took = at.since(begun);
-        job.observer.tell(&Event::Called { kind, result: attempt.name(), took });
         // Mostly as the last calls were: a platform is slower at noon than at night.
         self.latency.set((self.latency.get() * 15 + took) / 16);
         match attempt {

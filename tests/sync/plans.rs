@@ -123,6 +123,11 @@ async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
     scene.write("in.csv", "email,name\nann@example.com,Ann\n,Nobody\n");
     scene.sync("in.csv --match email").run().await.exits(3);
     let [first] = &list().await[..] else { panic!("one run") };
+    for time in ["started", "ended"] {
+        let time = first[time].as_str().expect("a time");
+        let parsed: jiff::Timestamp = time.parse().expect("ISO 8601 with an offset");
+        assert!(parsed.duration_until(jiff::Timestamp::now()).as_secs() < 60 && time.contains('T'), "{time}");
+    }
     let of = |run: &Json, names: &[&str]| names.iter().map(|name| run[name].clone()).collect::<Vec<_>>();
     let told = ["run", "state", "channel", "input", "rows", "created", "rejected", "pending"];
     assert_eq!(
@@ -149,10 +154,13 @@ async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
 
     let mut running = scene.resume().with("--concurrency 4").start();
     assert!(running.until(reached(60)).await);
+    assert_eq!(list().await[0]["state"], "sending");
     running.kill().await;
+    let text = scene.program(&format!("runs --journal {JOURNAL}")).run().await.exits(0).stdout;
+    assert!(text.lines().next().is_some_and(|line| line.ends_with("  interrupted")), "{text}");
     let runs = list().await;
     assert_eq!(runs.len(), 2);
-    assert_eq!(of(&runs[0], &["run", "state", "rows"]), [json!(2), json!("sending"), json!(60)]);
+    assert_eq!(of(&runs[0], &["run", "state", "rows"]), [json!(2), json!("interrupted"), json!(60)]);
     assert!(runs[0]["pending"].as_u64() < stopped.json["pending"].as_u64(), "{}", runs[0]);
     assert!(runs[0]["calls"]["total"].as_u64() >= Some(80), "{}", runs[0]);
 

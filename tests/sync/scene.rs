@@ -151,7 +151,7 @@ impl Program<'_> {
         self
     }
 
-    /// With one further argument, which may hold blanks.
+    /// With one further argument, which may have blanks.
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
         self
@@ -228,6 +228,12 @@ impl Running {
         assert!(said, "{}: never said `{text}` but: {}", self.arguments, read(&self.stderr));
     }
 
+    /// Waits until the program has written this on standard output.
+    pub async fn until_printed(&mut self, text: &str) {
+        let stdout = self.stdout.clone();
+        assert!(self.until(|| read(&stdout).contains(text)).await, "{}: never printed `{text}`", self.arguments);
+    }
+
     /// Sends a signal: `INT`, `TERM`.
     pub async fn signal(&self, name: &str) {
         let id = self.child.id().expect("a program that runs").to_string();
@@ -243,12 +249,8 @@ impl Running {
     pub async fn end(mut self) -> Ran {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("{}: does not end: {}", self.arguments, read(&self.stderr)));
-        Ran {
-            arguments: self.arguments,
-            code: status.expect("a child of ours").code(),
-            stdout: read(&self.stdout),
-            stderr: read(&self.stderr),
-        }
+        let code = status.expect("a child of ours").code();
+        Ran { arguments: self.arguments, ..Ran::of(code, read(&self.stdout), &read(&self.stderr)) }
     }
 }
 
@@ -259,10 +261,19 @@ pub struct Ran {
     /// The exit code; `None` when a signal ended it.
     pub code: Option<i32>,
     pub stdout: String,
+    /// Standard error, without the date and time of its lines.
     pub stderr: String,
+    /// Standard error as it is.
+    pub log: String,
 }
 
 impl Ran {
+    /// What a program did, by its exit code and what it wrote.
+    pub fn of(code: Option<i32>, stdout: String, log: &str) -> Self {
+        let stderr = log.split_inclusive('\n').map(undated).collect();
+        Self { arguments: String::new(), code, stdout, stderr, log: log.to_owned() }
+    }
+
     /// The same, once it ended with this code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
@@ -414,6 +425,20 @@ impl People {
             let (_, email) = person.fields.last().expect("each has its match field");
             assert_eq!(there.get(email), Some(&wanted), "{email}");
         }
+    }
+}
+
+/// A line of a log without its date and time, if it has one.
+pub fn undated(line: &str) -> &str {
+    const FORM: &str = "0000-00-00T00:00:00+00:00 ";
+    let is_of_form = |(found, form): (char, char)| match form {
+        '0' => found.is_ascii_digit(),
+        '+' => found == '+' || found == '-',
+        other => found == other,
+    };
+    match line.split_at_checked(FORM.len()) {
+        Some((date, rest)) if date.chars().zip(FORM.chars()).all(is_of_form) => rest,
+        Some(_) | None => line,
     }
 }
 

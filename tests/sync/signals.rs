@@ -38,7 +38,7 @@ async fn check_first(signal: &str) {
 
 #[tokio::test]
 async fn the_first_signal_ends_what_is_on_its_way() {
-    tokio::join!(check_first("INT"), check_first("TERM"));
+    tokio::join!(check_first("INT"), check_first("TERM"), check_first("HUP"));
 }
 
 async fn check_second(first: &str, second: &str) {
@@ -62,5 +62,32 @@ async fn check_second(first: &str, second: &str) {
 
 #[tokio::test]
 async fn the_second_signal_ends_at_once_and_loses_nothing() {
-    tokio::join!(check_second("INT", "INT"), check_second("TERM", "INT"));
+    tokio::join!(check_second("INT", "INT"), check_second("TERM", "INT"), check_second("HUP", "TERM"));
+}
+
+#[tokio::test]
+async fn a_hang_up_that_is_ignored_stays_so() {
+    let scene = Scene::faulty(Faults { latency: Duration::from_millis(200), ..Faults::default() }).await;
+    let people = People::new(20, 2, 0);
+    scene.write("in.csv", people.csv());
+    let program = scene.sync("in.csv --match email --concurrency 4").shell("trap '' HUP; exec \"$@\"");
+    let mut running = program.start();
+    assert!(running.until(|| scene.sandbox.ledger().len() > 8).await);
+    running.signal("HUP").await;
+    running.end().await.exits(0);
+    people.are_all_of(&scene.sandbox);
+}
+
+#[tokio::test]
+async fn a_demo_that_is_stopped_does_not_begin_again() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let scene = Scene::unlimited().await;
+        let mut running = scene.program("demo").start();
+        running.until_printed("Bringing").await;
+        running.signal(signal).await;
+        let ran = running.end().await.exits(4);
+        assert!(!ran.stdout.contains("The same file again"), "{ran:?}");
+        let warning = format!("warning: the demo was stopped by SIG{signal}");
+        assert_eq!((ran.said(&warning).len(), ran.said("error:").len()), (1, 0), "{ran:?}");
+    }
 }

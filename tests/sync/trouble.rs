@@ -78,6 +78,20 @@ async fn a_few_rows_that_always_fail_are_named_and_the_others_finish() {
 }
 
 #[tokio::test]
+async fn of_many_rows_that_always_fail_the_first_are_named() {
+    let people = People::new(200, 2, 0);
+    let rule =
+        |row: usize| Rule::always(Fault::Error).on(CallKind::Create).with_value(format!("person.{row}@example.com"));
+    let bad = || (0..200).filter(|row| row % 8 == 3);
+    let scene = scene(bad().map(rule), &people).await;
+    let ran = scene.sync("in.csv").with(FAST).run().await.exits(4);
+    assert_eq!(ran.summary().rows(), "175 created, 25 pending");
+    assert_eq!(left(&ran).len(), 20, "{ran:?}");
+    assert_eq!(ran.said("warning: further rows that are left for the next run are counted, not named").len(), 1);
+    then_all_is_well(&scene, &people).await;
+}
+
+#[tokio::test]
 async fn an_account_that_is_refused_rejects_no_row() {
     let people = People::new(60, 2, 0);
     for fault in [Fault::UnknownError, Fault::BadRequest] {

@@ -71,32 +71,40 @@ impl Command {
             Self::Demo | Self::Init(_) | Self::Sandbox(_) => None,
         }
     }
+
+    /// Whether it works for hours, so that its lines need date and time.
+    pub const fn works_long(&self) -> bool {
+        match self {
+            Self::Sync(_) | Self::Resume(_) => true,
+            Self::Demo | Self::Init(_) | Self::Check(_) | Self::Plan(_) | Self::Runs(_) | Self::Sandbox(_) => false,
+        }
+    }
 }
 
 // The heading of what is printed, in help texts.
 const TALK: &str = "What is shown";
 
 /// How the program talks.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = TALK)]
 pub struct TalkArgs {
-    /// Say more: every call
+    /// Print more: every call with its row and key
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Say nothing but errors
+    /// Print nothing but errors, and why the exit code is not zero
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Show no progress
     #[arg(long, global = true)]
     pub no_progress: bool,
-    /// How lines on standard error are written [default: text]
+    /// Format of the lines on standard error [default: text; without date and time on a terminal]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people
+    /// For people, with date and time
     Text,
     /// One JSON object a line
     Json,

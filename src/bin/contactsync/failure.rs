@@ -9,6 +9,8 @@ use contactsync::{
     TooManyChanges,
 };
 
+use crate::open_files;
+
 /// What to do when a file that lists rows could not be written.
 pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
 
@@ -121,15 +123,21 @@ impl Failure {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
+        let failure = if error.is_configuration() { Self::usage(&error) } else { Self::unexpected(&error) };
+        if let Some(bytes) = open_files::file_size_limit().filter(|_| error.is_unwritten()) {
+            return failure.hint(format!(
+                "files may have {bytes} bytes at the most (`ulimit -f`): raise the limit; nothing is lost, the next run goes on"
+            ));
+        }
         if error.is_configuration() {
-            return Self::usage(&error);
+            return failure;
         }
         let hint = if error.is_damage() {
             "bring back a copy of it; or move it away to begin anew, with --match so that contacts that are there are found"
         } else {
             "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"
         };
-        Self::unexpected(&error).hint(hint)
+        failure.hint(hint)
     }
 }
 

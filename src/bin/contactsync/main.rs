@@ -4,6 +4,7 @@ mod args;
 mod bounded_file;
 mod commands;
 mod config;
+mod escape;
 mod failure;
 mod open_files;
 mod output;
@@ -11,34 +12,77 @@ mod ownership;
 mod progress;
 mod settings;
 mod signals;
+mod stderr;
 mod voice;
 
+use std::borrow::Cow;
+use std::env;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
-use crate::args::{Cli, Command, LogFormat};
+use crate::args::{Cli, Command, TalkArgs};
 use crate::config::Config;
+use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
 use crate::voice::{Level, Voice};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    Voice::new(TalkArgs::default(), None, false).report_panics();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(error),
+    };
     // It comes before the voice, because it may say how lines are written.
     let config =
         cli.command.config().map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref()));
     let configured = config.as_ref().ok().and_then(|config| config.log_format);
-    let voice = Voice::new(cli.talk, cli.talk.log_format.or(configured).unwrap_or(LogFormat::Text));
-    match config.map_err(|error| Failure::usage(&error)).and_then(|config| run(&cli.command, config, &voice)) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            voice.say(Level::Error, &failure.message);
-            if let Some(hint) = &failure.hint {
-                voice.say(Level::Hint, hint);
-            }
-            failure.exit.into()
+    let voice = Voice::new(cli.talk, cli.talk.log_format.or(configured), cli.command.works_long());
+    voice.report_panics();
+    let ready = signals::survive_file_size_limit().map_err(|error| Failure::unexpected(&error));
+    let ended = ready
+        .and_then(|()| config.map_err(|error| Failure::usage(&error)))
+        .and_then(|config| run(&cli.command, config, &voice));
+    let exit = ended.unwrap_or_else(|failure| {
+        voice.say(Level::Error, &failure.message);
+        if let Some(hint) = &failure.hint {
+            voice.say(Level::Hint, hint);
         }
-    }
+        failure.exit
+    });
+    voice::end();
+    exit.into()
+}
+
+/// Prints what is wrong with the arguments, or the help that they ask for. Errors repeat arguments.
+fn refuse(error: clap::Error) -> ExitCode {
+    let arguments = || env::args_os().map(|argument| escaped(&argument.to_string_lossy()).into_owned());
+    let is_safe = env::args_os().all(|argument| matches!(escaped(&argument.to_string_lossy()), Cow::Borrowed(_)));
+    let error = match error.kind() {
+        // They repeat none.
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::InvalidUtf8 => Ok(error),
+        _ if is_safe => Ok(error),
+        // The same mistake, made with arguments that are escaped: so the lines of its text are still clap's own.
+        _ => Cli::try_parse_from(arguments()).err().ok_or(error),
+    };
+    let code = match error {
+        Ok(error) => {
+            // A reader that has gone has what it wanted.
+            let _ = error.print();
+            error.exit_code()
+        }
+        // The mistake is the dangerous character itself.
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "{}", escaped(&error.to_string()));
+            error.exit_code()
+        }
+    };
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn run(command: &Command, config: Config, voice: &Voice) -> Result<Exit, Failure> {

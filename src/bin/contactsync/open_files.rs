@@ -1,4 +1,4 @@
-//! How many files this process may have open: each channel has its locks and its connections.
+//! How many files this process may have open: each channel has its locks and its connections. And how large a file may be.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -9,6 +9,11 @@ const PER_CHANNEL: u64 = 10;
 
 /// What the process has open besides: the journal, the input, its own talk.
 const BESIDES: u64 = 50;
+
+/// How large a file of this process may become, in bytes; `None` without a limit.
+pub fn file_size_limit() -> Option<u64> {
+    getrlimit(Resource::Fsize).current
+}
 
 /// Makes room for the files of so many channels.
 ///

@@ -1,43 +1,85 @@
 //! What is printed on standard output: data.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use contactsync::{Calls, RunSummary};
 
+use crate::escape::{escaped, escaped_json};
 use crate::failure::Failure;
+use crate::stderr::STDERR;
 
-/// Prints a text and the end of its line. A reader that has gone (`| head`) is no failure: it has what it wanted.
+/// How long lines that were said before are waited for, so that they stand above what is printed.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whether the program is writing to standard output, which takes for ever when its reader does not read.
+static IS_PRINTING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the program is writing to standard output now. Then its work is done, and it can be ended at once.
+pub fn is_printing() -> bool {
+    IS_PRINTING.load(Ordering::Acquire)
+}
+
+/// Prints a line.
 ///
 /// # Errors
-/// When the text cannot be written for another reason, such as a full disk: a script must not take half of it for all.
-pub fn print(text: &str) -> Result<(), Failure> {
+/// As [`print_lines`].
+pub fn print(line: &str) -> Result<(), Failure> {
+    print_lines(&[line])
+}
+
+/// Prints lines. What stands in one of them starts no further line and steers no terminal.
+///
+/// # Errors
+/// When they cannot be written for another reason than a reader that has gone (`| head`), such as a full disk: a script
+/// must not take half of a text for all of it.
+pub fn print_lines(lines: &[impl AsRef<str>]) -> Result<(), Failure> {
+    let lines: Vec<Cow<'_, str>> = lines.iter().map(|line| escaped(line.as_ref())).collect();
+    write(&lines.join("\n"))
+}
+
+/// Prints JSON, which may have line breaks between its tokens.
+///
+/// # Errors
+/// As [`print_lines`].
+pub fn print_json(json: &str) -> Result<(), Failure> {
+    write(&escaped_json(json))
+}
+
+fn write(text: &str) -> Result<(), Failure> {
+    STDERR.flush(PATIENCE);
+    IS_PRINTING.store(true, Ordering::Release);
     let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    IS_PRINTING.store(false, Ordering::Release);
+    match written {
+        // It has what it wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::output(&error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-/// A run's summary for people; of several channels, the sum and then each of them.
-pub fn run_text(summary: &RunSummary) -> String {
+/// A run's summary for people, in lines; of several channels, the sum and then each of them.
+pub fn run_text(summary: &RunSummary) -> Vec<String> {
     let head = match (summary.run, summary.channels.len()) {
         (Some(run), _) => format!("run {run} {}", summary.state),
         (None, 0) => String::new(),
         (None, _) => format!("several channels: {}", summary.state),
     };
-    let mut text = format!("{head}\n  {}", rows_text(summary));
-    text.push_str(&format!("\n  {}{}", counted_calls(summary.calls.total), calls(&summary.calls)));
+    let mut made = format!("  {}{}", counted_calls(summary.calls.total), calls(&summary.calls));
     if summary.retries > 0 {
-        text.push_str(&format!("; {} without a usable answer, {} of them 429", summary.retries, summary.throttled));
+        made.push_str(&format!("; {} without a usable answer, {} of them 429", summary.retries, summary.throttled));
     }
-    text.push_str(&format!("\n  {}", took(summary.seconds)));
+    let mut lines = vec![head, format!("  {}", rows_text(summary)), made, format!("  {}", took(summary.seconds))];
     let width = summary.channels.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     for (name, channel) in &summary.channels {
         let state = state(channel.state, channel.reason.as_deref());
         let calls = counted_calls(channel.calls.total);
-        text.push_str(&format!("\n  {name:width$}  {state}; {}; {calls}", rows_text(channel)));
+        lines.push(format!("  {name:width$}  {state}; {}; {calls}", rows_text(channel)));
     }
-    text
+    lines
 }
 
 fn rows_text(summary: &RunSummary) -> String {
@@ -131,10 +173,10 @@ mod tests {
         };
         assert_eq!(
             run_text(&RunSummary { run: Some(1), ..one() }),
-            "run 1 finished\n  1 row: 1 created\n  1 call: 1 create\n  0.0 s"
+            ["run 1 finished", "  1 row: 1 created", "  1 call: 1 create", "  0.0 s"]
         );
         let several = run_text(&RunSummary { channels: [("c".to_owned(), one())].into(), ..one() });
-        assert!(several.ends_with("\n  c  finished; 1 row: 1 created; 1 call"), "{several}");
+        assert_eq!(several[4], "  c  finished; 1 row: 1 created; 1 call");
     }
 
     #[test]

@@ -1,39 +1,64 @@
-//! Ctrl-C and its kin: the first asks the run to stop, the second ends the process at once.
+//! Signals: the first one asks the run to stop, the second ends the process at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::{io, process};
+use std::time::Duration;
+use std::{fs, io, process};
 
 use contactsync::{Stop, StopReason};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Exit;
+use crate::output;
+use crate::stderr::STDERR;
 use crate::voice::{Level, Voice};
 
-/// Listens for SIGINT and SIGTERM. It takes a tokio runtime to be called in. As long as `reading` says so, nothing was sent
-/// and nothing that changes anything is on its way: the first signal ends the process, too, which may be waiting for
-/// standard input, or for the minute in which a token can be checked.
+/// How long the last lines are waited for when the process is to end at once.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Makes a write beyond the limit of a file's size (`ulimit -f`) fail with an error, instead of ending the process by
+/// SIGXFSZ. It holds for the whole process.
+///
+/// # Errors
+/// What the system says when the signal cannot be heard.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    // Its handler stays when nothing listens any more.
+    let _listened = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
+    Ok(())
+}
+
+/// Listens for SIGINT, SIGTERM and SIGHUP. It takes a tokio runtime to be called in. As long as `reading` says that the
+/// input is being read or a token is being checked, nothing was sent that changes anything: the first signal ends the
+/// process, too, which may be waiting for standard input, or for the minute in which a token can be checked. It does so as
+/// well while the program waits for the reader of its output.
 ///
 /// # Errors
 /// What the system says when signals cannot be heard.
 pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = if is_hang_up_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+    STDERR.give_up_when_stuck();
     tokio::spawn(async move {
         let mut asked = false;
         loop {
             let name = tokio::select! {
                 Some(()) = interrupt.recv() => "SIGINT",
                 Some(()) = terminate.recv() => "SIGTERM",
+                Some(()) = next(&mut hang_up) => "SIGHUP",
                 else => return,
             };
             if asked {
                 // What was sent is journaled, or its intent is: a sudden end loses nothing.
-                process::exit(Exit::Stopped as i32);
+                end(&voice, &format!("{name}: ended at once; what was on its way is looked into by the next run"));
             }
             if reading.load(Ordering::Acquire) {
-                voice.say(Level::Info, &format!("{name}: ended before anything was sent"));
-                process::exit(Exit::Stopped as i32);
+                end(&voice, &format!("{name}: ended before anything was sent"));
+            }
+            if output::is_printing() {
+                end(&voice, &format!("{name}: ended while writing to standard output"));
             }
             asked = true;
             stop.ask(StopReason::Signal(name));
@@ -41,4 +66,46 @@ pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<
         }
     });
     Ok(())
+}
+
+fn end(voice: &Voice, text: &str) -> ! {
+    voice.say(Level::Exit, text);
+    STDERR.flush(PATIENCE);
+    process::exit(Exit::Stopped as i32);
+}
+
+async fn next(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    }
+}
+
+// `nohup` has it ignored, so that the program outlives the terminal.
+fn is_hang_up_ignored() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| is_ignored(&status, SignalKind::hangup().as_raw_value()))
+}
+
+fn is_ignored(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask >> (signal - 1) & 1 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_understood() {
+        let check = |mask: &str, signal: i32, expected: bool| {
+            let status = format!("Name:\tcontactsync\nSigBlk:\tffffffffffffffff\nSigIgn:\t{mask}\nSigCgt:\t0\n");
+            assert_eq!(is_ignored(&status, signal), expected, "{mask} {signal}");
+        };
+        check("0000000000000001", 1, true);
+        check("0000000000001000", 1, false);
+        check("0000000000001000", 13, true);
+        check("", 1, false);
+        assert!(!is_ignored("", 1));
+    }
 }

@@ -1,17 +1,31 @@
-//! What is said on standard error: lines for people, or JSON lines for machines, past a progress bar when there is one.
+//! What is said on standard error: lines for people, or JSON lines for machines, above a progress bar when there is one.
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::env;
+use std::io::{self, IsTerminal};
+use std::panic::{self, PanicHookInfo};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
 
 use crate::args::{LogFormat, TalkArgs};
+use crate::commands::offset_time;
+use crate::escape::{escaped, escaped_json};
+use crate::stderr::{STDERR, Weight};
+
+/// How long the last lines are waited for when nothing of them is read.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The width of a terminal that does not say it, in columns.
+const WIDTH: u16 = 80;
 
 /// How grave a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Error,
     Warning,
+    /// Why the exit code is not zero, where that is no error: a warning that is told also when quiet.
+    Exit,
     Hint,
     Info,
     Detail,
@@ -21,7 +35,7 @@ impl Level {
     const fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
-            Self::Warning => "warning",
+            Self::Warning | Self::Exit => "warning",
             Self::Hint => "hint",
             Self::Info => "info",
             Self::Detail => "detail",
@@ -29,29 +43,47 @@ impl Level {
     }
 }
 
-/// The program's voice on standard error. Clones share the bar, past which everything is said.
+/// The program's voice on standard error. Clones share the bar, above which everything is said.
 #[derive(Clone, Debug)]
 pub struct Voice {
     talk: TalkArgs,
     format: LogFormat,
+    // Whether lines for people begin with date and time.
+    is_dated: bool,
     bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Voice {
-    pub fn new(talk: TalkArgs, format: LogFormat) -> Self {
-        Self { talk, format, bar: Arc::default() }
+    /// A voice in the format that was asked for. Lines of text have date and time when they were asked for, or are those
+    /// of a command that `works_long` and go to a file or a pipe.
+    pub fn new(talk: TalkArgs, format: Option<LogFormat>, works_long: bool) -> Self {
+        let is_dated = format.is_some() || works_long && !io::stderr().is_terminal();
+        Self { talk, format: format.unwrap_or(LogFormat::Text), is_dated, bar: Arc::default() }
     }
 
-    /// Draws `bar` from now on, or none.
-    pub fn draw(&self, bar: Option<ProgressBar>) {
-        if let Some(earlier) = std::mem::replace(&mut *self.bar(), bar) {
+    /// A bar for so many contacts, which is drawn from now on.
+    pub fn draw_bar(&self, length: u64) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::term_like(Box::<BarLine>::default()));
+        self.replace_bar(Some(bar.clone()));
+        bar
+    }
+
+    /// Takes the bar away.
+    pub fn clear_bar(&self) {
+        self.replace_bar(None);
+    }
+
+    fn replace_bar(&self, bar: Option<ProgressBar>) {
+        let earlier = std::mem::replace(&mut *self.bar.lock().unwrap_or_else(PoisonError::into_inner), bar);
+        if let Some(earlier) = earlier {
             earlier.finish_and_clear();
         }
     }
 
     /// Whether a bar may be drawn.
     pub fn has_bar(&self) -> bool {
-        self.shows_progress() && self.format == LogFormat::Text && io::stderr().is_terminal()
+        let is_able = || io::stderr().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb");
+        self.shows_progress() && self.format == LogFormat::Text && is_able()
     }
 
     /// Whether progress is shown in some way.
@@ -69,39 +101,118 @@ impl Voice {
         self.talk.quiet
     }
 
-    /// Says a line, above the bar when there is one.
+    /// Says a line, above the bar when there is one. It is written by another thread: see [`end`].
     pub fn say(&self, level: Level, text: &str) {
-        let told = match level {
-            Level::Error | Level::Hint => true,
-            Level::Warning | Level::Info => !self.talk.quiet,
-            Level::Detail => self.talk.verbose,
+        let (is_told, weight) = match level {
+            Level::Error | Level::Exit | Level::Hint => (true, Weight::Kept),
+            Level::Warning | Level::Info => (!self.talk.quiet, Weight::Ordinary),
+            Level::Detail => (self.talk.verbose, Weight::Ordinary),
         };
-        if !told {
-            return;
+        if is_told {
+            STDERR.add(self.line(level, text), weight, |lines| {
+                self.line(Level::Warning, &format!("{lines} lines were left out: standard error was not read"))
+            });
         }
-        let line = match self.format {
-            LogFormat::Text => match level {
-                Level::Error | Level::Warning | Level::Hint => format!("{}: {text}", level.name()),
-                Level::Info | Level::Detail => text.to_owned(),
-            },
+    }
+
+    /// Reports panics in this voice.
+    pub fn report_panics(&self) {
+        let voice = self.clone();
+        panic::set_hook(Box::new(move |panic| {
+            voice.say(Level::Error, &panic_text(panic));
+            voice.say(
+                Level::Hint,
+                "this is a fault of contactsync; nothing is lost: run it again, and report this line",
+            );
+            end();
+        }));
+    }
+
+    fn line(&self, level: Level, text: &str) -> String {
+        match self.format {
+            LogFormat::Text => {
+                let begun = match level {
+                    Level::Error | Level::Warning | Level::Exit | Level::Hint => format!("{}: ", level.name()),
+                    Level::Info | Level::Detail => String::new(),
+                };
+                let date = if self.is_dated { offset_time(jiff::Timestamp::now()) + " " } else { String::new() };
+                format!("{date}{begun}{}", escaped(text))
+            }
             LogFormat::Json => {
                 let at =
                     jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_else(|_| jiff::Timestamp::now());
-                serde_json::json!({ "at": at.to_string(), "level": level.name(), "message": text }).to_string()
+                let line = serde_json::json!({ "at": at.to_string(), "level": level.name(), "message": text });
+                escaped_json(&line.to_string()).into_owned()
             }
-        };
-        match &*self.bar() {
-            Some(bar) => bar.suspend(|| write_line(&line)),
-            None => write_line(&line),
         }
-    }
-
-    fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// A closed standard error is no reason to stop work.
-fn write_line(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+/// Waits until everything that was said is written, unless nothing reads it.
+pub fn end() {
+    STDERR.flush(PATIENCE);
+}
+
+fn panic_text(panic: &PanicHookInfo<'_>) -> String {
+    let what = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+    format!("unexpected failure{place}: {what}")
+}
+
+/// The number of columns that a line on this terminal may take. The last column stays free: some terminals begin a new
+/// line after it.
+pub fn columns() -> u16 {
+    let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
+    if width == 0 { WIDTH - 1 } else { width - 1 }
+}
+
+/// The line that a bar is drawn in. It is handed to the thread that writes standard error as a whole.
+#[derive(Debug, Default)]
+struct BarLine {
+    drawn: Mutex<String>,
+}
+
+impl TermLike for BarLine {
+    fn width(&self) -> u16 {
+        columns()
+    }
+
+    // Nothing moves: the line is always written anew.
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let drawn = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
+        // One column each: it is digits and words of this program.
+        let line: String = drawn.trim().chars().take(columns().into()).collect();
+        STDERR.draw(&line);
+        Ok(())
+    }
 }

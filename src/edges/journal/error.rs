@@ -84,6 +84,14 @@ impl JournalError {
         }
     }
 
+    /// Whether the system refused to write: a full disk, a limit of the sizes of files, a disk that fails.
+    pub fn is_unwritten(&self) -> bool {
+        use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
+        // What an `Arc` holds is no source of it.
+        let error = if let Self::Open { source, .. } = self { of_sqlite(&**source) } else { of_sqlite(self) };
+        matches!(error.and_then(rusqlite::Error::sqlite_error_code), Some(DiskFull | SystemIoFailure))
+    }
+
     /// Whether the file no longer holds what was written into it.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -101,6 +109,12 @@ impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(Arc::new(error))
     }
+}
+
+// The error of SQLite that is behind this one.
+fn of_sqlite<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rusqlite::Error> {
+    let shared = || error.downcast_ref::<Arc<rusqlite::Error>>().map(|error| &**error);
+    error.downcast_ref().or_else(shared).or_else(|| of_sqlite(error.source()?))
 }
 
 fn in_words(error: &rusqlite::Error) -> &'static str {

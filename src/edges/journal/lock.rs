@@ -75,6 +75,12 @@ impl Lock {
         path_of(journal, &format!("~{window}")).exists()
     }
 
+    /// Whether a process runs on `channel` of the journal at `journal`. It makes no file.
+    pub fn is_held(journal: &Path, channel: &str) -> bool {
+        let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        File::open(path_of(journal, &encoded(channel))).is_ok_and(held)
+    }
+
     fn take(journal: &Path, name: &str, holder: &str, held: impl Fn(String) -> LockError) -> Result<Self, LockError> {
         let path = path_of(journal, name);
         let failed = |source| LockError::File { path: path.clone(), source };
@@ -100,7 +106,7 @@ impl Lock {
     }
 }
 
-// By its true name: a journal that is reached by two names is one journal.
+// By the journal's true name: a journal that is reached by two names is one journal.
 fn path_of(journal: &Path, name: &str) -> PathBuf {
     let named = journal.canonicalize();
     let mut path = named.as_deref().unwrap_or(journal).as_os_str().to_owned();
@@ -129,7 +135,9 @@ mod tests {
     fn a_second_holder_is_told_of_the_first_and_other_channels_are_free() {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal.db");
+        assert!(!Lock::is_held(&journal, "a/b"));
         let first = Lock::of_channel(&journal, "a/b", "process 1").unwrap();
+        assert!(Lock::is_held(&journal, "a/b"));
         let refused = Lock::of_channel(&journal, "a/b", "process 2").unwrap_err();
         assert_eq!(refused.to_string(), "channel `a/b`: another run holds it: process 1");
         Lock::of_channel(&journal, "a_b", "process 2").unwrap();
@@ -141,6 +149,7 @@ mod tests {
         let refused = Lock::of_window(&journal, &window, "b", "process 2").unwrap_err();
         assert_eq!(refused.to_string(), "channel `b`: another run holds its token: process 1");
         drop((first, held));
+        assert!(!Lock::is_held(&journal, "a/b"));
         Lock::of_channel(&journal, "a/b", "process 2").unwrap();
     }
 }

@@ -50,6 +50,15 @@ struct State {
     probing: bool,
 }
 
+/// What a call that has asked for its permit waits for, and until when at the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// For room in the window.
+    Room(Timestamp),
+    /// For the end of a pause.
+    Pause(Timestamp),
+}
+
 /// No call can start in time any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate;
@@ -160,6 +169,15 @@ impl Pace {
         if was_probing {
             self.changed.notify_one();
         }
+    }
+
+    /// What the next call waits for. `None` when no call waits, or when it waits for an answer to another one.
+    pub fn waits_for(&self) -> Option<WaitsFor> {
+        let now = self.clock.now();
+        // A call that waits holds the turn.
+        let waits = self.turn.try_lock().is_err();
+        let pause = self.paused_until().map(WaitsFor::Pause);
+        pause.or_else(|| self.state().window.room_from(now).map(WaitsFor::Room)).filter(|_| waits)
     }
 
     /// How many calls count against the limit now, those of somebody else not among them.

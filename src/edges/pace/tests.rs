@@ -73,6 +73,34 @@ async fn a_pause_holds_every_call_and_the_longer_one_counts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_next_call_waits_for_is_known() {
+    let clock = clock();
+    let begun = clock.now();
+    let pace = Arc::new(Pace::new(rate(2), None, [], clock.clone()));
+    let check = async |expected: Option<WaitsFor>| {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(pace.waits_for(), expected);
+    };
+    let first = begin(&pace).await;
+    check(None).await;
+    first.end(&answered());
+    let second = begin(&pace).await;
+    check(None).await;
+    let waiting = tokio::spawn({
+        let pace = Arc::clone(&pace);
+        async move { pace.permit(None).await.map(drop) }
+    });
+    // The first of the two is the first to leave.
+    check(Some(WaitsFor::Room(begun + Duration::from_millis(1) + MINUTE + MARGIN))).await;
+    pace.pause(Duration::from_mins(5));
+    let paused_at = clock.now();
+    check(Some(WaitsFor::Pause(paused_at + Duration::from_mins(5)))).await;
+    waiting.abort();
+    check(None).await;
+    drop(second);
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_an_outage_one_call_at_a_time_probes() {
     let clock = clock();
     let pace = Arc::new(Pace::new(rate(10), None, [], clock.clone()));

@@ -18,6 +18,7 @@ use crate::commands::tokens::{Renewing, Tokens};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
 use crate::output;
 use crate::progress::Progress;
+use crate::stderr::STDERR;
 use crate::voice::{Level, Voice};
 
 /// How many channels a hint names.
@@ -61,6 +62,7 @@ pub struct Sent<'a> {
 
 impl<'a> Sending<'a> {
     pub fn send(self, progress: &Progress<'_>) -> Result<Sent<'a>, JournalError> {
+        STDERR.leave_out_when_full();
         let names: Vec<&str> = self.runs.iter().map(|run| run.to.name.as_str()).collect();
         let lists = self.runs.iter().map(|run| run.listed);
         let observers: Vec<_> = progress.channels(&names).into_iter().zip(lists).collect();
@@ -140,11 +142,11 @@ impl Sent<'_> {
         voice: &Voice,
     ) -> Result<Exit, Failure> {
         let printed = if json {
-            output::print(&self.summary.to_json())
+            output::print_json(&self.summary.to_json())
         } else if voice.is_quiet() {
             Ok(())
         } else {
-            output::print(&output::run_text(&self.summary))
+            output::print_lines(&output::run_text(&self.summary))
         };
         // What was not sent now counts as well: who asks wants to know how the input stands.
         let mut exits = vec![match &self.summary {
@@ -185,6 +187,9 @@ impl Sent<'_> {
             })
             .collect();
         let exit = Exit::gravest(exits);
+        if voice.is_quiet() {
+            say_why(exit, &self.summary, voice);
+        }
         let is_pending = |ending: &Result<Ending, _>| ending.as_ref().is_ok_and(|ending| ending.summary.pending > 0);
         if exit != Exit::Failed && self.endings.iter().any(|(_, ending)| is_pending(ending)) {
             say_how_to_go_on(exit, again, voice);
@@ -254,6 +259,24 @@ fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
         let (pending, rows) = (output::grouped(summary.pending), output::counted_rows(summary.rows));
         let are = if summary.pending == 1 { "is" } else { "are" };
         voice.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
+    }
+}
+
+// Nothing else says it when the program is quiet. The other exits are of errors, which are always told.
+fn say_why(exit: Exit, summary: &RunSummary, voice: &Voice) {
+    let rows = output::counted_rows(summary.rows);
+    match exit {
+        Exit::Stopped => {
+            let state = output::state(summary.state, summary.reason.as_deref());
+            let (pending, are) = (output::grouped(summary.pending), if summary.pending == 1 { "is" } else { "are" });
+            voice.say(Level::Exit, &format!("{state}; {pending} of {rows} {are} pending"));
+        }
+        Exit::Rejected => {
+            let (rejected, were) =
+                (output::grouped(summary.rejected), if summary.rejected == 1 { "was" } else { "were" });
+            voice.say(Level::Exit, &format!("{rejected} of {rows} {were} rejected"));
+        }
+        Exit::Done | Exit::Failed | Exit::Usage | Exit::Unauthorized | Exit::Held | Exit::Refused => {}
     }
 }
 

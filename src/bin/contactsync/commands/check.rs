@@ -24,7 +24,7 @@ use crate::commands::runtime;
 use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::config::Config;
 use crate::failure::{CHECK_URL, Exit, Failure};
-use crate::output::{counted_calls, counted_rows, grouped, print};
+use crate::output::{counted_calls, counted_rows, grouped, print_lines};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
 use crate::voice::{Level, Voice};
@@ -87,31 +87,31 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         exit = Exit::gravest([exit, platform(channel, asked, &mut report, &mut found, voice)]);
     }
     report.line("journal", readable(&journal)?);
-    report.text.push_str(&read.text);
+    report.lines.append(&mut read.lines);
     on_the_platform(&mut found, &mut report, voice);
-    print(report.text.trim_end())?;
+    print_lines(&report.lines)?;
     Ok(exit)
 }
 
 /// What is told, a line a thing.
 #[derive(Default)]
 struct Report {
-    text: String,
+    lines: Vec<String>,
 }
 
 impl Report {
     const NAMES: usize = 13;
 
     fn line(&mut self, name: &str, what: impl AsRef<str>) {
-        self.text.push_str(&format!("{name:width$}  {}\n", what.as_ref(), width = Self::NAMES));
+        self.lines.push(format!("{name:width$}  {}", what.as_ref(), width = Self::NAMES));
     }
 
     fn heading(&mut self, heading: &str) {
-        self.text.push_str(&format!("\n{heading}\n"));
+        self.lines.extend([String::new(), heading.to_owned()]);
     }
 
     fn item(&mut self, item: &str) {
-        self.text.push_str(&format!("  {item}\n"));
+        self.lines.push(format!("  {item}"));
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Format, Http, Intake, Journal, Limits, Mapping, Mode, NewRun, PATIENCE, Policy,
-    Routes, RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
+    BaseUrl, ChannelKind, Clock, Format, Http, Intake, Journal, Limits, Mapping, Mode, NewRun, PATIENCE, PlanError,
+    Policy, Routes, RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
 };
 use tokio::runtime::Runtime;
 
@@ -17,11 +17,11 @@ use crate::commands::bring::{Sendable, Sending};
 use crate::commands::place::Ready;
 use crate::commands::runtime;
 use crate::failure::{Exit, Failure};
-use crate::output::{print, run_text};
+use crate::output::{print, print_lines, run_text};
 use crate::progress::Progress;
 use crate::settings::Connection;
 use crate::signals;
-use crate::voice::Voice;
+use crate::voice::{Level, Voice};
 
 const NAME: &str = "fixtures/contacts.csv";
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
@@ -48,17 +48,18 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
     ))?;
     let demo = Demo::new(&runtime, &sandbox, voice)?;
 
-    print(&format!("\nBringing {NAME} to it, matched by `phone`:"))?;
-    let first = demo.sync(voice)?;
-    print(&run_text(&first))?;
+    print_lines(&["", &format!("Bringing {NAME} to it, matched by `phone`:")])?;
+    let Some(first) = demo.sync(voice)? else { return Ok(demo.stopped(voice)) };
+    print_lines(&run_text(&first))?;
+    if demo.stop.reason().is_some() {
+        return Ok(demo.stopped(voice));
+    }
 
     let contacts = sandbox.contacts(TOKEN);
     let lost = sandbox.ledger().calls().iter().filter(|call| !call.delivered).count();
-    print(&format!(
-        "\nThe platform has {} contacts from {} creates; {lost} of its answers were lost. Two of them:",
-        contacts.len(),
-        sandbox.ledger().creates(TOKEN),
-    ))?;
+    let creates = sandbox.ledger().creates(TOKEN);
+    let has = format!("The platform has {} contacts from {creates} creates;", contacts.len());
+    print_lines(&["", &format!("{has} {lost} of its answers were lost. Two of them:")])?;
     for contact in contacts.iter().take(2) {
         let fields: Vec<String> =
             contact.fields.iter().map(|(name, value)| format!("{name}: {}", value.text())).collect();
@@ -66,10 +67,13 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
         print(&format!("  {}  {}  [{}]", contact.id, fields.join(", "), tags.join(", ")))?;
     }
 
-    print("\nThe same file again:")?;
-    let second = demo.sync(voice)?;
-    print(&run_text(&second))?;
-    print("\nNext: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do.")?;
+    print_lines(&["", "The same file again:"])?;
+    let Some(second) = demo.sync(voice)? else { return Ok(demo.stopped(voice)) };
+    print_lines(&run_text(&second))?;
+    if demo.stop.reason().is_some() {
+        return Ok(demo.stopped(voice));
+    }
+    print_lines(&["", "Next: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do."])?;
 
     let right = contacts.len() == usize::try_from(first.rows).unwrap_or(0) && first.created == first.rows;
     let idle = second.unchanged == second.rows && second.calls.total == 0;
@@ -122,7 +126,15 @@ impl<'a> Demo<'a> {
         })
     }
 
-    fn sync(&self, voice: &Voice) -> Result<RunSummary, Failure> {
+    // The exit after a signal. Nothing of the demo is kept, so that there is nothing to go on with.
+    fn stopped(&self, voice: &Voice) -> Exit {
+        let reason = self.stop.reason().map_or_else(|| "stopped".into(), |reason| reason.text());
+        voice.say(Level::Exit, &format!("the demo was {reason}"));
+        Exit::Stopped
+    }
+
+    // `None` when it was stopped before anything was sent.
+    fn sync(&self, voice: &Voice) -> Result<Option<RunSummary>, Failure> {
         let source = Source::from_reader(NAME, Box::new(CONTACTS.as_bytes()), Format::Csv)
             .map_err(|error| Failure::unexpected(&error))?;
         let mapping = Mapping::new(source.header(), vec!["phone".into()], self.policy.mode)
@@ -137,8 +149,12 @@ impl<'a> Demo<'a> {
             now: self.clock.now(),
         };
         let progress = Progress::new(voice, NAME);
-        let run =
-            plan(&self.journal, source, &mapping, Routes::One(new), Intake::default(), &progress, &self.stop)?.runs[0];
+        let routes = Routes::One(new);
+        let run = match plan(&self.journal, source, &mapping, routes, Intake::default(), &progress, &self.stop) {
+            Ok(planned) => planned.runs[0],
+            Err(PlanError::Stopped) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let sending = Sending {
             runtime: self.runtime,
             journal: &self.journal,
@@ -152,6 +168,6 @@ impl<'a> Demo<'a> {
             tokens: None,
             refused: BTreeMap::new(),
         };
-        Ok(sending.send(&progress)?.summary)
+        Ok(Some(sending.send(&progress)?.summary))
     }
 }

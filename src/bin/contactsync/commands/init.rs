@@ -14,7 +14,7 @@ use crate::commands::bring::quoted;
 use crate::commands::remark::Remark;
 use crate::config::DEFAULT_CONFIG;
 use crate::failure::{Exit, Failure};
-use crate::output::print;
+use crate::output::print_lines;
 use crate::settings::layer::SourceLayer;
 use crate::settings::skip_titles;
 use crate::voice::{Level, Voice};
@@ -114,7 +114,10 @@ fn say(guess: &Guess, args: &InitArgs, path: &Path, voice: &Voice) -> Result<(),
     let config = args.config.as_ref();
     let config = config.map(|path| format!(" --config {}", quoted(&path.display().to_string()))).unwrap_or_default();
     let input = quoted(&args.input);
-    print(&format!(
-        "{text}\nwhen you have looked it over:\n  contactsync check {input}{config}\n  contactsync plan {input}{config}"
-    ))
+    print_lines(&[
+        text,
+        "when you have looked it over:".to_owned(),
+        format!("  contactsync check {input}{config}"),
+        format!("  contactsync plan {input}{config}"),
+    ])
 }

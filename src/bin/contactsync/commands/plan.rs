@@ -17,7 +17,7 @@ use crate::commands::side_by_side::{Load, outlooks};
 use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{counted_calls, counted_rows, grouped, outcomes, print};
+use crate::output::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 use crate::progress::{Progress, short_time};
 use crate::settings::layer::Layer;
 use crate::settings::{Bounds, Channel, End, Reading, Settings};
@@ -102,11 +102,13 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
     };
     let when = has_room.then(|| when(&summary, bounds, clock.now()));
-    print(&if args.json {
-        summary.to_json()
+    if args.json {
+        print_json(&summary.to_json())?;
     } else {
-        text(&summary, channels.here(), when.as_deref(), &limits) + &stated(&limits, channels.are_several(), &clock)
-    })?;
+        let mut lines = text(&summary, channels.here(), when.as_deref(), &limits);
+        lines.extend(stated(&limits, channels.are_several(), &clock));
+        print_lines(&lines)?;
+    }
     if let Some(guard) = input.max_changes {
         guard.check(summary.pending, summary.rows)?;
     }
@@ -131,22 +133,27 @@ fn when(summary: &PlanSummary, bounds: Bounds, now: Timestamp) -> String {
 }
 
 // The limits that the platform stated, with their time, and how to forget them.
-fn stated(limits: &[(&str, LearntLimit)], by_channel: bool, clock: &Clock) -> String {
-    let mut text = String::new();
+fn stated(limits: &[(&str, LearntLimit)], by_channel: bool, clock: &Clock) -> Vec<String> {
+    let mut lines = Vec::new();
     for (channel, LearntLimit { calls, since, stated }) in limits {
         let prefix = if by_channel { format!("channel `{channel}`: ") } else { String::new() };
         let (calls, since, last) = (counted_calls(u64::from(*calls)), clock.shown(*since), clock.shown(*stated));
-        text.push_str(&format!("\n{prefix}the platform stated a limit of {calls} a minute on {since}, last on {last}"));
+        lines.push(format!("{prefix}the platform stated a limit of {calls} a minute on {since}, last on {last}"));
     }
-    if !text.is_empty() {
-        text.push_str(
-            "\n`sync --forget-limit` forgets it; otherwise it expires 24 hours after the platform last stated it",
+    if !lines.is_empty() {
+        lines.push(
+            "`sync --forget-limit` forgets it; otherwise it expires 24 hours after the platform last stated it".into(),
         );
     }
-    text
+    lines
 }
 
-fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>, limits: &[(&str, LearntLimit)]) -> String {
+fn text(
+    summary: &PlanSummary,
+    channels: &[Channel],
+    when: Option<&str>,
+    limits: &[(&str, LearntLimit)],
+) -> Vec<String> {
     let calls = &summary.calls;
     let kinds = [
         (calls.find, "find"),
@@ -165,30 +172,27 @@ fn text(summary: &PlanSummary, channels: &[Channel], when: Option<&str>, limits:
         Range { min, max } if min == max => counted_calls(max),
         Range { min, max } => format!("{} calls", range(min, max)),
     };
-    let mut text = format!("{}: {rows}\n{count}", counted_rows(summary.rows));
+    let mut made = count;
     let kinds: Vec<String> = kinds
         .iter()
         .filter(|(range, _)| range.max > 0)
         .map(|(calls, name)| format!("{} {name}", range(calls.min, calls.max)))
         .collect();
     if !kinds.is_empty() {
-        text.push_str(&format!(": {}", kinds.join(", ")));
+        made.push_str(&format!(": {}", kinds.join(", ")));
     }
+    let mut lines = vec![format!("{}: {rows}", counted_rows(summary.rows)), made];
     if calls.total.max > 0 {
-        let Some(when) = when else {
-            text.push_str("\nno call could end in the time that there is");
-            return text;
-        };
-        text.push_str(&format!("\n{when} at "));
-        match channels {
-            [only] => {
+        lines.push(match (when, channels) {
+            (None, _) => "no call could end in the time that there is".into(),
+            (Some(when), [only]) => {
                 let rate = limits.first().map_or(only.rate().get(), |(_, learnt)| learnt.calls);
-                text.push_str(&format!("{} a minute", counted_calls(rate.into())));
+                format!("{when} at {} a minute", counted_calls(rate.into()))
             }
-            several => text.push_str(&format!("the limits of {} channels, side by side", several.len())),
-        }
+            (Some(when), several) => format!("{when} at the limits of {} channels, side by side", several.len()),
+        });
     }
-    text
+    lines
 }
 
 fn range(min: u64, max: u64) -> String {

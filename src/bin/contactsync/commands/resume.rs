@@ -84,7 +84,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
         voice.say(Level::Info, &format!("nothing to resume: no run of {of} has anything left"));
         if args.json {
-            output::print(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
+            output::print_json(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
         }
         return Ok(Exit::Done);
     }
