@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let journal = Journal::in_memory()?;
 
     let policy =
-        Policy { mode: Mode::Upsert, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
+        Policy { mode: Mode::Upsert, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false, search_first: false };
     let (clock, stop) = (Clock::system(), Stop::default());
 
     // Planning reads the input and compares it with what the journal knows. It calls nobody.

@@ -76,7 +76,8 @@ pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, Counts, Ended, Implied, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, NO_CHANNEL,
+    Carried, Counts, Ended, Implied, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss,
+    NO_CHANNEL,
     NewRun, Recorded, Rows, RunRow, RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
@@ -86,7 +87,7 @@ pub use crate::edges::platform::{
     UnknownPreset, UrlError, preset,
 };
 pub use crate::edges::report::{
-    Calls, ListError, ListFault, ListFile, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary, Summary,
+    Calls, ListError, ListFault, ListFile, ListKind, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary, Summary,
 };
 pub use crate::edges::sandbox;
 pub use crate::edges::source::{

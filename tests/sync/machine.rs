@@ -89,7 +89,7 @@ async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_th
             check_failed(&ran, &format!("{list}: cannot write it: No space left on device"));
             amid += usize::from((1..20).contains(&scene.sandbox.ledger().len()));
 
-            scene.resume().run().await;
+            scene.resume().with(&format!("{option} {list}")).run().await;
             let written = fs::read_to_string(scene.path(list)).expect("a list");
             assert_eq!(written.lines().count(), 20 + header, "{option} {nth}: {written}");
             // Nothing is left to be done, the lists included.

@@ -9,6 +9,7 @@ mod channels;
 mod config;
 mod duplicates;
 mod faults;
+mod files;
 mod guards;
 mod init;
 mod kill;

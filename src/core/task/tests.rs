@@ -11,7 +11,7 @@ use crate::core::search::PAGES_PER_FIND;
 const SETTLE: Duration = Duration::from_secs(30);
 
 fn policy(mode: Mode) -> Policy {
-    Policy { mode, tags_mode: TagsMode::Add, settle: SETTLE, resend_unsure: false }
+    Policy { mode, tags_mode: TagsMode::Add, settle: SETTLE, resend_unsure: false, search_first: false }
 }
 
 fn start() -> Timestamp {

@@ -1,10 +1,11 @@
 //! The files that list rows: which may be written, and how an interrupted run goes on with its own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use contactsync::{Journal, ListClaims, ListError, ListFault, Listed, Listing, Shape, Stop};
 
+use crate::commands::bring::quoted;
 use crate::failure::Failure;
 use crate::settings::layer::Lists;
 use crate::voice::{Level, Voice};
@@ -13,13 +14,25 @@ use crate::voice::{Level, Voice};
 pub const INPUT: &str = "the input";
 pub const JOURNAL: &str = "the journal";
 pub const CONFIG: &str = "the configuration";
+pub const TOKEN: &str = "the token file";
+
+/// The files that SQLite keeps beside a journal.
+pub fn parts_of(journal: &Path) -> Vec<PathBuf> {
+    let beside = |ending: &str| {
+        let mut name = journal.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    ["-wal", "-shm", "-journal"].map(beside).into()
+}
 
 /// Takes the right to write the files, before anything is sent. They must be none of the others.
 pub fn claim(lists: &Lists, others: &[(&Path, &str)]) -> Result<ListClaims, Failure> {
     ListClaims::new(lists.rejects.as_deref(), lists.results.as_deref(), others).map_err(|error| in_words(&error))
 }
 
-/// Goes on with the lists of these inputs, as they were begun. What was said now is said of the newest.
+/// Goes on with the lists of these inputs, as they were begun. What was said now is said of the newest. A list that only the
+/// journal names is not written, because a journal may be another person's.
 pub fn go_on(
     journal: &Journal,
     syncs: &BTreeSet<i64>,
@@ -29,7 +42,10 @@ pub fn go_on(
     voice: &Voice,
 ) -> Result<BTreeMap<i64, Listed>, Failure> {
     let (mut lists, mut taken) = (BTreeMap::new(), BTreeSet::new());
-    for (&sync, said) in syncs.iter().rev().zip([said].into_iter().chain(std::iter::repeat(&Lists::default()))) {
+    let none = Lists::default();
+    for (nth, &sync) in syncs.iter().rev().enumerate() {
+        let is_newest = nth == 0;
+        let said = if is_newest { said } else { &none };
         let before = journal.listing(sync)?.map(|(listing, _)| listing);
         let shape = before.as_ref().map_or(Shape::Objects, |listing| listing.shape.clone());
         let (begun, keeps_rows) = match before {
@@ -39,7 +55,23 @@ pub fn go_on(
             }
             None => (Lists::default(), false),
         };
-        let mut wanted = said.clone().over(begun);
+        let mut wanted = said.clone();
+        for (option, begun, wanted) in
+            [("--rejects", &begun.rejects, &wanted.rejects), ("--results", &begun.results, &wanted.results)]
+        {
+            let Some(begun) = begun.as_deref().filter(|_| wanted.is_none()) else { continue };
+            if is_newest {
+                return Err(Failure::usage_text(format!(
+                    "the run lists its rows in {}, which neither the command line nor the configuration names",
+                    begun.display()
+                ))
+                .hint(format!("go on with `{option} {}`, or name another file", quoted(&begun.display().to_string()))));
+            }
+            if !taken.contains(begun) {
+                let text = format!("{}: not written: it lists the rows of an earlier input", begun.display());
+                voice.say(Level::Warning, &text);
+            }
+        }
         if let Some(path) = wanted.rejects.take_if(|_| !keeps_rows) {
             let path = path.display();
             let text = format!("{path}: not written: the run was begun without --rejects, so its rows were not kept");
@@ -63,6 +95,8 @@ fn in_words(error: &ListError) -> Failure {
         ListFault::Taken(what) if what == INPUT => {
             failure.hint("write to another file: this one is read, and whoever mends it wants it whole")
         }
+        ListFault::Foreign(_) => failure.hint("name another file, or move this one away: it is left as it is"),
+        ListFault::Ending(_) => failure.hint("lists are written as CSV or JSONL, which spreadsheets open"),
         ListFault::Taken(_) | ListFault::Busy | ListFault::Kind(_) | ListFault::Path | ListFault::Write(_) => failure,
     }
 }

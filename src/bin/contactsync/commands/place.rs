@@ -1,14 +1,15 @@
 //! Where runs are written down: a journal, with the right to run on some of its channels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use contactsync::{BaseUrl, Http, Journal, Key, Lock, Mode, Policy, WindowId};
+use contactsync::{BaseUrl, Clock, Http, Journal, Key, Lock, Loss, Mode, Policy, WindowId};
 
 use crate::commands::{local_time, shown};
 use crate::failure::Failure;
 use crate::settings::Connection;
+use crate::voice::{Level, Voice};
 
 /// A journal, with the right to run on some of its channels.
 pub struct Place {
@@ -16,6 +17,8 @@ pub struct Place {
     path: PathBuf,
     holder: String,
     locks: Vec<Lock>,
+    // The channels of which the journal may have lost calls.
+    lossy: BTreeSet<String>,
 }
 
 /// A channel that is ready to be sent to.
@@ -31,13 +34,38 @@ impl Place {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let journal = Journal::open(path)?;
         let holder = format!("process {} since {}", process::id(), local_time(jiff::Timestamp::now()));
-        Ok(Self { journal, path: path.to_owned(), holder, locks: Vec::new() })
+        Ok(Self { journal, path: path.to_owned(), holder, locks: Vec::new(), lossy: BTreeSet::new() })
     }
 
     /// Takes the right to run on a channel.
     pub fn hold(&mut self, channel: &str) -> Result<(), Failure> {
-        self.locks.push(Lock::of_channel(&self.path, channel, &self.holder)?);
+        let lock = Lock::of_channel(&self.path, channel, &self.holder)?;
+        self.journal.stand_on(&lock, channel)?;
+        self.locks.push(lock);
         Ok(())
+    }
+
+    /// Finds out whether the journal may have lost what an earlier run sent to the channel, which is held, and says so.
+    pub fn look_for_loss(&mut self, channel: &str, clock: &Clock, voice: &Voice) -> Result<(), Failure> {
+        let Some(lock) = self.locks.iter().find(|lock| lock.is_of(channel)) else { return Ok(()) };
+        let Some(loss) = self.journal.loss(lock, channel, clock.setting())? else { return Ok(()) };
+        let why = match loss {
+            Loss::Calls => "the journal does not have all calls that were sent to it: it was cut short or replaced",
+            Loss::OtherBoot => "its last run was interrupted by a restart of the machine, which may have cost calls",
+            Loss::Unfinished => "an earlier run found that the journal may have lost calls, and is not finished",
+        };
+        let text = format!(
+            "channel `{channel}`: {why}; each contact that the journal does not know is searched for before it is created, also with \
+             `--mode create`"
+        );
+        voice.say(Level::Warning, &text);
+        self.lossy.insert(channel.to_owned());
+        Ok(())
+    }
+
+    /// What a run of the channel wants of its tasks, given what the journal may have lost.
+    pub fn policy(&self, channel: &str, policy: Policy) -> Policy {
+        Policy { search_first: policy.search_first || self.lossy.contains(channel), ..policy }
     }
 
     /// Takes the right to fill the windows of these channels' tokens.
@@ -51,7 +79,11 @@ impl Place {
             ready.push(Ready { name, connection, window });
         }
         for (window, channel) in windows {
-            self.locks.push(Lock::of_window(&self.path, &window, &channel, &self.holder)?);
+            let lock = Lock::of_window(&self.path, &window, &channel, &self.holder)?;
+            for to in ready.iter().filter(|to| to.window == window) {
+                self.journal.stand_on(&lock, &to.name)?;
+            }
+            self.locks.push(lock);
         }
         Ok(ready)
     }
@@ -75,6 +107,7 @@ impl Place {
         if policy.mode != Mode::Create {
             return Ok(());
         }
+        self.journal.verify()?;
         let by =
             |fields: &str| if fields.is_empty() { "their whole content".to_owned() } else { format!("`{fields}`") };
         match self.journal.known_by_others(channel, matches)? {

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
+use contactsync::{ChannelKind, Clients, Clock, Journal, Mode, RunRow, RunState, RunSummary, Stop, Timeouts};
 
 use crate::args::ResumeArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
-use crate::commands::lists::{CONFIG, JOURNAL, go_on};
+use crate::commands::lists::{CONFIG, JOURNAL, TOKEN, go_on, parts_of};
 use crate::commands::place::Place;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
@@ -16,8 +16,8 @@ use crate::failure::{Exit, Failure};
 use crate::open_files;
 use crate::output;
 use crate::progress::Progress;
-use crate::settings::layer::{Layer, Lists};
-use crate::settings::{Earlier, Settings};
+use crate::settings::layer::Layer;
+use crate::settings::{Channel, Earlier, Settings};
 use crate::signals;
 use crate::voice::{Level, Voice};
 
@@ -43,7 +43,8 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     for channel in channels.here() {
         // Held before it is looked at: what another run is sending is no interrupted one.
         place.hold(&channel.name)?;
-        let Some(run) = place.journal.resumable(&channel.name)? else {
+        place.look_for_loss(&channel.name, &clock, voice)?;
+        let Some(mut run) = place.journal.resumable(&channel.name)? else {
             done.extend(place.journal.newest(&channel.name)?.map(|run| run.sync));
             continue;
         };
@@ -51,6 +52,12 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
         let earlier = Earlier { url: run.url.clone(), kind, rate: run.rate };
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
+        if place.policy(&channel.name, run.policy) != run.policy {
+            run.policy = place.journal.search_first(run.id, run.policy)?;
+        }
+        if run.policy.mode == Mode::Create {
+            place.journal.verify()?;
+        }
         runs.push(run);
     }
     let beside = match channels.column() {
@@ -67,12 +74,15 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             syncs.insert(sync);
         }
     }
-    let again = Again { place: &args.place, connection: &args.connection };
+    let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
     let stop = Stop::default();
-    let others = [(path.as_path(), JOURNAL)].into_iter().chain(config_path.as_deref().map(|path| (path, CONFIG)));
-    let others: Vec<_> = others.collect();
+    let mut others = vec![(path.as_path(), JOURNAL)];
+    others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
+    let parts = parts_of(&path);
+    others.extend(parts.iter().map(|part| (part.as_path(), JOURNAL)));
+    others.extend(channels.here().iter().filter_map(Channel::token_file).map(|path| (path, TOKEN)));
     if runs.is_empty() {
-        for (_, listed) in go_on(&place.journal, &syncs, &Lists::default(), &others, &stop, voice)? {
+        for (_, listed) in go_on(&place.journal, &syncs, &lists, &others, &stop, voice)? {
             listed.finish(&place.journal)?;
             voice.say(Level::Info, "the lists of its rows are written, which were not whole");
         }

@@ -9,7 +9,7 @@ use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Time
 use crate::args::SyncArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
-use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
+use crate::commands::lists::{CONFIG, INPUT, JOURNAL, TOKEN, claim, parts_of};
 use crate::commands::new_columns::NewColumns;
 use crate::commands::place::{Place, Ready};
 use crate::commands::remark::Remark;
@@ -45,6 +45,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let mut place = Place::open(&journal)?;
     for channel in channels.here() {
         place.hold(&channel.name)?;
+        place.look_for_loss(&channel.name, &clock, voice)?;
     }
     let ready = place.fill_windows(connections)?;
     if args.connection.forget_limit {
@@ -57,6 +58,9 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
 
     let mut others = vec![(Path::new(&args.input.input), INPUT), (journal.as_path(), JOURNAL)];
     others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
+    let parts = parts_of(&journal);
+    others.extend(parts.iter().map(|part| (part.as_path(), JOURNAL)));
+    others.extend(channels.here().iter().filter_map(Channel::token_file).map(|path| (path, TOKEN)));
     let claims = claim(&lists, &others)?;
 
     let new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
@@ -75,7 +79,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         now: clock.now(),
     };
     let progress = Progress::new(voice, &name);
-    let routes = routes(&channels, &ready, &new);
+    let routes = routes(&channels, &ready, &place, &new);
     let intake = Intake { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
     let planned = plan(&place.journal, source, &mapping, routes, intake, &progress, &stop)?;
     remark.in_the_end(voice);
@@ -90,7 +94,12 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
             .runs
             .iter()
             .zip(&ready)
-            .map(|(run, to)| Sendable { run: *run, policy, to, listed: Some(&listed) })
+            .map(|(run, to)| Sendable {
+                run: *run,
+                policy: place.policy(&to.name, policy),
+                to,
+                listed: Some(&listed),
+            })
             .collect(),
         beside: Beside::of(&place.journal, [planned.sync], &planned.runs.iter().copied().collect())?,
         by_channel: channels.column().is_some(),
@@ -99,18 +108,19 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         clock: &clock,
         stop: &stop,
     };
-    let again = Again { place: &args.place, connection: &args.connection };
+    let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
     let sent = sending.send(&progress)?;
     let listed = listed.finish(&place.journal);
     sent.conclude(listed, args.json, &again, voice)
 }
 
-fn routes(channels: &Channels, ready: &[Ready], new: &NewRun) -> Routes {
+fn routes(channels: &Channels, ready: &[Ready], place: &Place, new: &NewRun) -> Routes {
     let run = |to: &Ready| NewRun {
         channel: to.name.clone(),
         url: to.connection.url.to_string(),
         kind: to.connection.kind.name().into(),
         rate: to.connection.rate.get(),
+        policy: place.policy(&to.name, new.policy),
         ..new.clone()
     };
     channels.routes(ready.iter().map(run).collect(), new)

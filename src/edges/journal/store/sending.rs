@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::listing::read_cells;
-use super::{Result, Store, call_kind, integer, json, millis, natural, parse};
+use super::{Result, Store, call_kind, damaged, integer, json, millis, natural, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
@@ -37,10 +37,15 @@ struct PendingRow {
 // From its columns in this order, beginning at this one.
 fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
     let (contact, cells): (String, Option<String>) = (row.get(at + 2)?, row.get(at + 3)?);
+    let (key, contact): (String, Contact) = (row.get(at + 4)?, parse("a contact", &contact)?);
+    // What is known of it is found by its key.
+    if contact.key().to_string() != key {
+        return Err(damaged("a contact", "its key is another one"));
+    }
     Ok(PendingRow {
         row: natural(row.get(at)?),
         line: natural(row.get(at + 1)?),
-        contact: parse("a contact", &contact)?,
+        contact,
         cells: cells.as_deref().map(read_cells).transpose()?,
     })
 }
@@ -101,6 +106,7 @@ impl Store {
         call_timeout: Duration,
         now: Timestamp,
     ) -> Result<()> {
+        self.hold_all()?;
         self.db.execute(
             "INSERT OR REPLACE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1",
             [run],
@@ -180,7 +186,7 @@ impl Store {
 
     pub(in crate::edges::journal) fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         let mut query = self.db.prepare_cached(
-            "SELECT known.doubt, items.row, items.line, items.contact, items.cells
+            "SELECT known.doubt, items.row, items.line, items.contact, items.cells, items.key
              FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
              WHERE known.channel = ?2 AND known.doubt IS NOT NULL ORDER BY items.row",
         )?;
@@ -203,7 +209,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Item>> {
         let mut query = self.db.prepare_cached(
-            "SELECT row, line, contact, cells FROM items
+            "SELECT row, line, contact, cells, key FROM items
              WHERE run = ?1 AND state = 'pending' AND row > ?2 ORDER BY row LIMIT ?3",
         )?;
         let mut rows = query.query(params![run, integer(row), limit])?;
@@ -252,6 +258,7 @@ impl Store {
         insert.execute(params![run, implied.channel, key, kind.name(), asked.map(json), millis(now)])?;
         let number = self.db.last_insert_rowid();
         self.imply(implied)?;
+        self.starts(&implied.channel, number)?;
         Ok(number)
     }
 
@@ -267,7 +274,9 @@ impl Store {
             "INSERT INTO calls (run, channel, window, key, kind, started_at) VALUES (0, ?1, ?2, '', ?3, ?4)",
             params![channel, window.as_str(), kind.name(), millis(now)],
         )?;
-        Ok(self.db.last_insert_rowid())
+        let number = self.db.last_insert_rowid();
+        self.starts(channel, number)?;
+        Ok(number)
     }
 
     pub(in crate::edges::journal) fn end_look(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
@@ -377,6 +386,8 @@ impl Store {
         now: Timestamp,
         summary: &str,
     ) -> Result<()> {
+        // What is not kept is not done.
+        self.hold_all()?;
         self.db.execute(
             "UPDATE runs SET state = ?2, reason = ?3, worked_ms = worked_ms + ?4, ended_at = ?5, summary = ?6 WHERE id = ?1",
             params![run, state.name(), reason, millis(Timestamp::default() + worked), millis(now), summary],

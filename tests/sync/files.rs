@@ -1,0 +1,407 @@
+//! Files under a run that are not friendly: deleted, replaced, linked, planted, or opened by many at once.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use contactsync::sandbox::Faults;
+
+use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+
+const CHANNEL_LOCK: &str = "journal.db-default.lock";
+
+/// The names in the scene's folder that begin so.
+fn names(scene: &Scene, beginning: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(scene.path(".")).expect("the folder").flatten().map(|file| file.path());
+    files.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning))).collect()
+}
+
+#[track_caller]
+fn check_sound(ran: &Ran, what: &str) {
+    assert!(!ran.stderr.contains("panicked") && ran.code.is_some_and(|code| code < 100), "{what}: {ran:?}");
+}
+
+/// What happens to a file under a run.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Deleted,
+    Renamed,
+    /// Deleted, and a copy of it put in its place.
+    Copied,
+    /// The folder that it is in is renamed, and a copy of that put in its place.
+    FolderCopied,
+}
+
+fn befall(path: &Path, fate: Fate) {
+    let copied = path.with_extension("copied");
+    match fate {
+        Fate::Deleted => fs::remove_file(path).expect("it is there"),
+        Fate::Renamed => fs::rename(path, &copied).expect("it is there"),
+        Fate::Copied => {
+            fs::copy(path, &copied).expect("it is there");
+            fs::rename(&copied, path).expect("it is there");
+        }
+        Fate::FolderCopied => {
+            let folder = path.parent().expect("a folder of its own");
+            let moved = folder.with_extension("moved");
+            fs::rename(folder, &moved).expect("it is there");
+            fs::create_dir(folder).expect("its name is free");
+            for file in fs::read_dir(&moved).expect("the folder").flatten() {
+                fs::copy(file.path(), folder.join(file.file_name())).expect("a file");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_or_replaced_under_a_run_ends_it_and_no_other_run_works_beside_it() {
+    let window = "journal.db-~";
+    let cases = [
+        (JOURNAL, Fate::Deleted),
+        (JOURNAL, Fate::Renamed),
+        (JOURNAL, Fate::Copied),
+        (JOURNAL, Fate::FolderCopied),
+        ("journal.db-wal", Fate::Deleted),
+        ("journal.db-wal", Fate::Copied),
+        ("journal.db-shm", Fate::Deleted),
+        (CHANNEL_LOCK, Fate::Deleted),
+        (CHANNEL_LOCK, Fate::Renamed),
+        (CHANNEL_LOCK, Fate::Copied),
+        (window, Fate::Deleted),
+        // All of them.
+        ("journal.db", Fate::Deleted),
+    ];
+    let last = cases.len() - 1;
+    for (nth, (name, fate)) in cases.into_iter().enumerate() {
+        for mode in ["upsert", "create"] {
+            let what = format!("{name} {fate:?} in {mode}{}", if nth == last { ", with all beside it" } else { "" });
+            let scene = Scene::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
+            fs::create_dir(scene.path("state")).expect("a folder");
+            let people = People::new(120, 2, 0);
+            scene.write("in.csv", people.csv());
+            let sync = || {
+                scene.program(&format!(
+                    "sync in.csv --match email --mode {mode} --settle 300ms --json --concurrency 4 --rate 1000000 \
+                     --journal state/{JOURNAL} --url {}",
+                    scene.sandbox.url()
+                ))
+            };
+            let mut first = sync().start();
+            assert!(first.until(|| scene.sandbox.ledger().creates(TOKEN) > 20).await, "{what}");
+            let path = fs::read_dir(scene.path("state")).expect("the folder").flatten().map(|file| file.path());
+            let path = path.filter(|path| path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name)));
+            let mut found: Vec<PathBuf> = path.collect();
+            found.sort();
+            let found = if nth == last { &found[..] } else { &found[..1] };
+            for path in found {
+                befall(path, fate);
+            }
+            let before = scene.sandbox.ledger().len();
+            let second = sync().start();
+            let first = first.end().await;
+            assert_eq!(first.code, Some(1), "{what}: {first:?}");
+            let [error] = first.said("error:")[..] else { panic!("{what}: {first:?}") };
+            assert!(error.contains("was deleted or replaced"), "{what}: {error}");
+            assert_eq!(first.said("hint:").len(), 1, "{what}: {first:?}");
+            let second = second.end().await;
+            check_sound(&second, &what);
+            if second.code == Some(6) {
+                // Those that were in flight, and perhaps one group more.
+                assert!(scene.sandbox.ledger().len() <= before + 12, "{what}: {} after {before}", scene.sandbox.ledger().len());
+            }
+            let is_same = |ran: &Ran| ran.code == Some(0);
+            // The next run finishes it, or says what to do about a file that is missing.
+            let mut ran = sync().run().await;
+            if ran.stderr.contains("is missing, but") {
+                assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
+                fs::remove_file(scene.path("state/journal.db-wal")).expect("it was named");
+                ran = sync().run().await;
+            }
+            if !is_same(&ran) {
+                ran = sync().run().await;
+            }
+            assert!(is_same(&ran), "{what}: {ran:?}");
+            people.are_all_of(&scene.sandbox);
+            assert_eq!(scene.sandbox.ledger().creates(TOKEN), 120, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_of_which_only_the_log_is_there_is_refused() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    for left in ["-wal", "-journal"] {
+        let name = format!("gone.db{left}");
+        scene.write(&name, "not empty");
+        for command in [
+            format!("sync in.csv --match email --url {}", scene.sandbox.url()),
+            "plan in.csv --match email".to_owned(),
+        ] {
+            let ran = scene.program(&format!("{command} --journal gone.db")).run().await.exits(1);
+            let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+            let expected = format!("journal gone.db: the file is missing, but gone.db{left} is there");
+            assert!(error.contains(&expected), "{error}");
+            assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+            assert!(!scene.path("gone.db").exists());
+            assert_eq!(fs::read(scene.path(&name)).expect("it is left"), b"not empty");
+        }
+        fs::remove_file(scene.path(&name)).expect("it is left");
+    }
+    // An empty one holds nothing.
+    scene.write("gone.db-wal", "");
+    scene.sync("in.csv --match email").with("--journal gone.db").run().await.exits(2);
+    scene.program(&format!("sync in.csv --match email --journal gone.db --url {}", scene.sandbox.url())).run().await.exits(0);
+}
+
+#[tokio::test]
+async fn an_empty_journal_is_taken_for_a_new_one_unless_calls_were_journaled_in_it() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    let schemaless = {
+        let path = scene.path("empty.db");
+        let database = rusqlite::Connection::open(&path).expect("a database");
+        database.execute_batch("PRAGMA journal_mode = WAL; VACUUM").expect("nothing");
+        drop(database);
+        fs::read(path).expect("a database")
+    };
+    assert_eq!(schemaless.len(), 4_096);
+    for (journal, lock, code) in [
+        (&b""[..], None, 0),
+        (b"", Some(""), 0),
+        (b"", Some("process 7 since noon\n00000000000000000000\n"), 0),
+        (b"", Some("process 7 since noon\n00000000000000000031\n"), 1),
+        // Of an earlier version, which does not say.
+        (b"", Some("process 7 since noon"), 1),
+        (&schemaless, None, 0),
+        (&schemaless, Some("process 7 since noon\n00000000000000000000\n"), 0),
+        (&schemaless, Some("process 7 since noon\n00000000000000000031\n"), 1),
+    ] {
+        for name in names(&scene, JOURNAL) {
+            fs::remove_file(name).expect("it is there");
+        }
+        scene.write(JOURNAL, journal);
+        if let Some(lock) = lock {
+            scene.write(CHANNEL_LOCK, lock);
+        }
+        let ran = scene.sync("in.csv --match email").run().await;
+        assert_eq!(ran.code, Some(code), "{} bytes beside {lock:?}: {ran:?}", journal.len());
+        if code == 1 {
+            assert!(ran.stderr.contains("damaged"), "{ran:?}");
+            assert_eq!(fs::read(scene.path(JOURNAL)).expect("it is left"), journal);
+        }
+    }
+}
+
+/// Plants something in the place of a file.
+#[derive(Clone, Copy, Debug)]
+enum Plant {
+    Symlink,
+    HardLink,
+    Pipe,
+    Folder,
+}
+
+const PLANTS: [Plant; 4] = [Plant::Symlink, Plant::HardLink, Plant::Pipe, Plant::Folder];
+
+fn plant(plant: Plant, path: &Path, precious: &Path) {
+    match plant {
+        Plant::Symlink => symlink(precious, path).expect("a link"),
+        Plant::HardLink => fs::hard_link(precious, path).expect("a link"),
+        Plant::Pipe => assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success()),
+        Plant::Folder => fs::create_dir(path).expect("a folder"),
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_through_a_link_into_another_file() {
+    const PRECIOUS: &str = "_line,_reason,email\nthis is not for contactsync\n";
+    for (place, options) in [
+        (CHANNEL_LOCK, ""),
+        ("journal.db-wal", ""),
+        ("journal.db-shm", ""),
+        ("journal.db-journal", ""),
+        ("r.csv", "--rejects r.csv"),
+        ("r.csv", "--results r.csv"),
+        ("r.csv.part", "--rejects r.csv"),
+        ("r.csv.part", "--results r.csv"),
+    ] {
+        for kind in PLANTS {
+            let scene = Scene::unlimited().await;
+            scene.write("in.csv", "email\na@example.com\n");
+            scene.write("precious", PRECIOUS);
+            // The journal is there before, so that what lies beside it is a part of it.
+            scene.program(&format!("runs --journal {JOURNAL}")).run().await.exits(2);
+            scene.sync("in.csv --match email --limit-nothing").run().await.exits(2);
+            scene.write("other.csv", "email\nb@example.com\n");
+            scene.sync("other.csv --match email --channel other").run().await.exits(0);
+            let _ = scene.calls();
+            plant(kind, &scene.path(place), &scene.path("precious"));
+            let ran = scene.sync(&format!("in.csv --match email {options}")).run().await;
+            let what = format!("{place} {kind:?} {options}");
+            assert_eq!(ran.code, Some(2), "{what}: {ran:?}");
+            assert_eq!(ran.said("error:").len(), 1, "{what}: {ran:?}");
+            assert_eq!(scene.calls(), "none", "{what}");
+            assert_eq!(fs::read_to_string(scene.path("precious")).expect("it is there"), PRECIOUS, "{what}");
+            assert!(fs::symlink_metadata(scene.path(place)).is_ok(), "{what}: it is left as it is");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_may_lie_elsewhere_and_has_one_name() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    let elsewhere = tempfile::tempdir().expect("another disk, say");
+    symlink(elsewhere.path().join("real.db"), scene.path(JOURNAL)).expect("a link");
+    // Made where the link leads, and used there.
+    scene.sync("in.csv --match email").run().await.exits(0);
+    assert!(elsewhere.path().join("real.db").exists() && elsewhere.path().join("real.db-default.lock").exists());
+    let again = scene.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!(again.summary().rows(), "1 unchanged");
+    // By two names it would have two logs.
+    fs::hard_link(elsewhere.path().join("real.db"), elsewhere.path().join("second.db")).expect("a link");
+    let ran = scene.sync("in.csv --match email").run().await.exits(2);
+    assert!(ran.stderr.contains("several names (hard links)"), "{ran:?}");
+    fs::remove_file(elsewhere.path().join("second.db")).expect("a link");
+    scene.sync("in.csv --match email").run().await.exits(0);
+}
+
+#[tokio::test]
+async fn a_list_replaces_no_file_that_is_not_a_list_of_the_same_kind() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email,name\na@example.com,Ann\n,Nobody\n");
+    scene.write("tok", format!("{TOKEN}\n"));
+    scene.write("thesis.csv", "chapter,page\n1,1\n");
+    scene.write("rejected.csv", "_line,_reason,email,name\n3,x,,Nobody\n");
+    scene.write("results.csv", "line,key,outcome,contact_id,calls,reason\n");
+    scene.write("new.csv.part", "half a thesis");
+    scene.write("zeros.csv", [0; 100]);
+    scene.write("empty.csv", "");
+    let sync = |options: &str| {
+        let sync = scene.sync(&format!("in.csv --match email --token-file tok {options}"));
+        sync.token(None)
+    };
+    sync("").run().await.exits(3);
+    let _ = scene.calls();
+    for (options, path, part) in [
+        ("--results thesis.csv", "thesis.csv", "expected a new file or an earlier list of the same kind"),
+        ("--rejects thesis.csv", "thesis.csv", "expected a new file or an earlier list of the same kind"),
+        ("--results tok", "tok", "expected a file of its own, found the token file"),
+        ("--rejects ./tok", "tok", "expected a file of its own, found the token file"),
+        ("--results rejected.csv", "rejected.csv", "an earlier list of the same kind"),
+        ("--rejects results.csv", "results.csv", "an earlier list of the same kind"),
+        ("--rejects journal.db-wal", "journal.db-wal", "expected a file of its own, found the journal"),
+        ("--results journal.db-shm", "journal.db-shm", "expected a file of its own, found the journal"),
+        ("--results journal.db-journal", "journal.db-journal", "expected a file of its own, found the journal"),
+        ("--results journal.db-default.lock", CHANNEL_LOCK, "an earlier list of the same kind"),
+        ("--rejects new.csv", "new.csv.part", "found another file at "),
+        ("--results new.csv", "new.csv.part", "found another file at "),
+        ("--rejects zeros.csv", "zeros.csv", "an earlier list of the same kind"),
+        ("--rejects r.xlsx", "r.xlsx", "found the ending `.xlsx`"),
+        ("--results R.ODS", "R.ODS", "found the ending `.ods`"),
+        ("--rejects r.csv.gz", "r.csv.gz", "found the ending `.gz`"),
+        ("--results /dev/null", "none", "found a device or a pipe"),
+        ("--results /dev/stdout", "none", "found a symbolic link"),
+    ] {
+        let before = fs::read(scene.path(path)).ok();
+        let ran = sync(options).run().await;
+        assert_eq!(ran.code, Some(2), "{options}: {ran:?}");
+        let [error] = ran.said("error:")[..] else { panic!("{options}: {ran:?}") };
+        assert!(error.contains(part), "{options}: {error}");
+        assert_eq!(scene.calls(), "none", "{options}");
+        // SQLite's own are there only while it works, and the lock names its holder.
+        if !path.starts_with("journal.db") {
+            assert_eq!(fs::read(scene.path(path)).ok(), before, "{options}");
+        }
+    }
+    // Lists of their kind, and empty files, are.
+    for options in ["--rejects rejected.csv --results results.csv", "--rejects empty.csv", "--results other.csv"] {
+        sync(options).run().await.exits(3);
+        sync(options).run().await.exits(3);
+    }
+    assert!(fs::read_to_string(scene.path("empty.csv")).expect("a list").starts_with("_line,_reason,email,name\n3,"));
+}
+
+#[tokio::test]
+async fn a_planted_journal_neither_gets_the_token_nor_has_a_file_written() {
+    let (mine, evil) = (Scene::unlimited().await, Scene::unlimited().await);
+    mine.write("in.csv", "email\na@example.com\nb@example.com\n\"\"\n");
+    let planted = "--max-calls 1 --rejects planted.csv --results other.csv";
+    let url = evil.sandbox.url();
+    mine.program(&format!("sync in.csv --match email --journal {JOURNAL} --url {url} {planted}")).run().await.exits(4);
+    for list in ["planted.csv", "other.csv"] {
+        fs::remove_file(mine.path(list)).expect("a list");
+    }
+    let _ = evil.calls();
+    let resume = |options: &str| mine.program(&format!("resume --json --journal {JOURNAL} {options}"));
+    let refused = async |options: &str, parts: [&str; 2]| {
+        let ran = resume(options).run().await.exits(2);
+        let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+        let [hint] = ran.said("hint:")[..] else { panic!("{ran:?}") };
+        assert!(error.contains(parts[0]) && hint.contains(parts[1]), "{ran:?}");
+        assert_eq!((mine.calls().as_str(), evil.calls().as_str()), ("none", "none"));
+        assert!(!mine.path("planted.csv").exists() && !mine.path("other.csv").exists());
+    };
+    refused("", [&url, "--url"]).await;
+    let at = format!("--url {url}");
+    refused(&at, ["planted.csv", "--rejects"]).await;
+    refused(&format!("{at} --rejects mine.csv"), ["other.csv", "--results"]).await;
+    // With other names it is written there and nowhere else, and with the same ones as before.
+    let lists = format!("{at} --rejects mine.csv --results planted.csv");
+    resume(&lists).run().await.exits(3);
+    assert!(mine.path("mine.csv").exists() && !mine.path("other.csv").exists());
+    assert_eq!(evil.sandbox.contacts(TOKEN).len(), 2);
+}
+
+#[tokio::test]
+async fn a_line_to_go_on_names_what_the_journal_is_not_believed() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", People::new(5, 2, 0).csv());
+    let url = scene.sandbox.url();
+    let ran = scene.sync("in.csv --match email --max-calls 2 --rejects r.csv --results s.csv").run().await.exits(4);
+    let line = format!("contactsync resume --journal {JOURNAL} --url {url} --rejects r.csv --results s.csv`");
+    assert!(ran.stderr.contains(&line), "{ran:?}");
+    let options = line.trim_start_matches("contactsync ").trim_end_matches('`');
+    scene.program(options).run().await.exits(0);
+}
+
+#[tokio::test]
+async fn many_that_start_at_once_on_a_new_journal_work_or_name_the_holder() {
+    let times: usize = std::env::var("FIRST_STARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
+    for (count, channels) in (0..times).flat_map(|_| [(4, 1), (4, 4), (16, 1), (16, 16), (16, 4)]) {
+        let scene = Scene::faulty(Faults { latency: Duration::from_millis(30), ..Faults::default() }).await;
+        let people = People::new(4, 2, 0);
+        scene.write("in.csv", people.csv());
+        let start = |nth: usize| {
+            let channel = nth % channels;
+            scene
+                .sync(&format!("in.csv --match email --channel c{channel} --concurrency 1"))
+                .token(Some(&format!("token-{channel}")))
+                .start()
+        };
+        for channel in 0..channels {
+            scene.sandbox.accept_token(&format!("token-{channel}"));
+        }
+        let running: Vec<_> = (0..count).map(start).collect();
+        let mut worked = 0;
+        for running in running {
+            let ran = running.end().await;
+            if ran.code == Some(6) {
+                let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+                assert!(error.contains(": another run holds it: process "), "{error}");
+            } else {
+                assert_eq!(ran.code, Some(0), "{count} processes on {channels} channels: {ran:?}");
+                worked += 1;
+            }
+        }
+        assert!(worked >= channels, "{worked} of {count} on {channels} channels");
+        for channel in 0..channels {
+            people.are_all_of_channel(&scene.sandbox, &format!("token-{channel}"));
+        }
+        // Nothing is left of making it.
+        assert!(names(&scene, ".contactsync-").is_empty());
+    }
+}
