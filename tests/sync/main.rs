@@ -13,6 +13,7 @@ mod files;
 mod guards;
 mod init;
 mod kill;
+mod lost;
 mod machine;
 mod mapping;
 mod pace;

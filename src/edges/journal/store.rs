@@ -10,6 +10,7 @@ mod opening;
 mod order;
 mod placing;
 mod planning;
+mod sealed;
 mod sending;
 mod stated;
 
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempPath;
 
 use self::ground::Ground;
+use self::sealed::unsealed;
 use super::JournalError;
 use super::lock::HeldFile;
 use crate::core::call::CallKind;
@@ -145,7 +147,7 @@ impl Store {
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
             let contact: String = row.get(2)?;
-            page.push((natural(row.get(0)?), natural(row.get(1)?), parse("a contact", &contact)?));
+            page.push((natural(row.get(0)?), natural(row.get(1)?), unsealed("a contact", &contact)?));
         }
         Ok(page)
     }
@@ -158,8 +160,8 @@ impl Store {
             None => Standing::Unknown,
             // Taken for unknown, it would be created again.
             Some((None, None)) => return Err(damaged("a known contact", "it is empty")),
-            Some((_, Some(doubt))) => Standing::InDoubt(parse("a contact in doubt", &doubt)?),
-            Some((Some(contact), None)) => Standing::Known(parse("a known contact", &contact)?),
+            Some((_, Some(doubt))) => Standing::InDoubt(unsealed("a contact in doubt", &doubt)?),
+            Some((Some(contact), None)) => Standing::Known(unsealed("a known contact", &contact)?),
         })
     }
 }
