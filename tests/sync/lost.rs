@@ -163,7 +163,10 @@ async fn any_value_in_any_column_is_survived() {
         let crafted = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
         // A part of the rows, because some columns are unique.
         let sql = format!("UPDATE OR IGNORE {table} SET {column} = {value}");
-        crafted.execute_batch(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        // SQLite refuses a few, such as a text that is no JSON where an index reads it as such.
+        if crafted.execute_batch(&sql).is_err() {
+            continue;
+        }
         drop(crafted);
         use_it(&scene, &sql).await;
         tried += 1;

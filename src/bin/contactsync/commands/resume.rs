@@ -14,7 +14,7 @@ use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
-use crate::output;
+use crate::output::{self, shortened};
 use crate::progress::Progress;
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Earlier, Settings};
@@ -152,10 +152,13 @@ fn beside(journal: &Journal, runs: &[RunRow], syncs: &BTreeSet<i64>, done: &BTre
     Ok(Beside::of(journal, told, &sent)?)
 }
 
+/// How much of the inputs' names is shown, in characters.
+const LONGEST_NAMES: usize = 80;
+
 // Several channels' runs are of one input as a rule.
 fn inputs(runs: &[RunRow]) -> String {
     let mut names: Vec<&str> = runs.iter().map(|run| run.input.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    names.join(", ")
+    shortened(&names.join(", "), LONGEST_NAMES).into()
 }

@@ -8,7 +8,7 @@ use crate::commands::beside::WITHOUT_CHANNEL;
 use crate::commands::{moment, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{counted_calls, counted_rows, outcomes, print, state};
+use crate::output::{counted_calls, counted_rows, outcomes, print, shortened, state};
 use crate::settings::journal;
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
@@ -41,6 +41,9 @@ pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
 
 /// What a line shows: number, beginning, channel, input, rows, calls, state.
 const COLUMNS: usize = 7;
+
+/// The longest name that a line shows, in characters.
+const LONGEST_NAME: usize = 80;
 
 const COUNTS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
 
@@ -80,8 +83,8 @@ fn cells(run: &RunRow, counts: &Value) -> [String; COLUMNS] {
     [
         format!("run {}", run.id),
         moment(run.started_at),
-        if run.channel == NO_CHANNEL { WITHOUT_CHANNEL.into() } else { run.channel.clone() },
-        run.input.clone(),
+        if run.channel == NO_CHANNEL { WITHOUT_CHANNEL.into() } else { shortened(&run.channel, LONGEST_NAME).into() },
+        shortened(&run.input, LONGEST_NAME).into(),
         format!("{}: {}", counted_rows(of("rows")), outcomes(&COUNTS.map(|name| (of(name), name)))),
         counted_calls(counts["calls"]["total"].as_u64().unwrap_or(0)),
         state(run.state.name(), run.reason.as_deref()),
