@@ -26,8 +26,7 @@ pub const LOST_CREATES: u32 = 3;
 /// How long the answer to a search stays good for a run that is resumed. Somebody else may make the contact meanwhile.
 pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
 
-const MAY_BE_LOST: &str =
-    "in doubt: the journal may have lost its create, and it has no match field to search by";
+const MAY_BE_LOST: &str = "in doubt: the journal may have lost its create, and it has no match field to search by";
 
 const NOT_THERE: &str = "not on the platform, and `update` makes no contact";
 

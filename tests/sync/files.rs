@@ -93,7 +93,8 @@ async fn a_file_that_is_deleted_or_replaced_under_a_run_ends_it_and_no_other_run
             let mut first = sync().start();
             assert!(first.until(|| scene.sandbox.ledger().creates(TOKEN) > 10).await, "{what}");
             let path = fs::read_dir(scene.path("state")).expect("the folder").flatten().map(|file| file.path());
-            let path = path.filter(|path| path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name)));
+            let path =
+                path.filter(|path| path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name)));
             let mut found: Vec<PathBuf> = path.collect();
             found.sort();
             let found = if nth == last { &found[..] } else { &found[..1] };
@@ -111,7 +112,11 @@ async fn a_file_that_is_deleted_or_replaced_under_a_run_ends_it_and_no_other_run
             check_sound(&second, &what);
             if second.code == Some(6) {
                 // Those that were in flight, and perhaps one group more.
-                assert!(scene.sandbox.ledger().len() <= before + 12, "{what}: {} after {before}", scene.sandbox.ledger().len());
+                assert!(
+                    scene.sandbox.ledger().len() <= before + 12,
+                    "{what}: {} after {before}",
+                    scene.sandbox.ledger().len()
+                );
             }
             let is_same = |ran: &Ran| ran.code == Some(0);
             // The next run finishes it, or says what to do about a file that is missing.
@@ -138,10 +143,9 @@ async fn a_journal_of_which_only_the_log_is_there_is_refused() {
     for left in ["-wal", "-journal"] {
         let name = format!("gone.db{left}");
         scene.write(&name, "not empty");
-        for command in [
-            format!("sync in.csv --match email --url {}", scene.sandbox.url()),
-            "plan in.csv --match email".to_owned(),
-        ] {
+        for command in
+            [format!("sync in.csv --match email --url {}", scene.sandbox.url()), "plan in.csv --match email".to_owned()]
+        {
             let ran = scene.program(&format!("{command} --journal gone.db")).run().await.exits(1);
             let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
             let expected = format!("journal gone.db: the file is missing, but gone.db{left} is there");
@@ -154,7 +158,11 @@ async fn a_journal_of_which_only_the_log_is_there_is_refused() {
     }
     // An empty one holds nothing.
     scene.write("gone.db-wal", "");
-    scene.program(&format!("sync in.csv --match email --journal gone.db --url {}", scene.sandbox.url())).run().await.exits(0);
+    scene
+        .program(&format!("sync in.csv --match email --journal gone.db --url {}", scene.sandbox.url()))
+        .run()
+        .await
+        .exits(0);
 }
 
 #[tokio::test]

@@ -72,9 +72,8 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
             "value":"a"}}],"tags":[],"remove_tags":[]}}"#
         )
     };
-    let retry_after = |secs: &str| {
-        format!(r#"{{"throttled":{{"retry_after":{{"secs":{secs},"nanos":999999999}},"message":null}}}}"#)
-    };
+    let retry_after =
+        |secs: &str| format!(r#"{{"throttled":{{"retry_after":{{"secs":{secs},"nanos":999999999}},"message":null}}}}"#);
     let lost = r#"{"lost":{"status":503,"cause":"x","retry_after":{"secs":18446744073709551615,"nanos":0}}}"#;
     let policy = |settle: &str| {
         format!(
@@ -86,7 +85,11 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
     let cases: Vec<(String, Option<Value>, bool)> = vec![
         // What to do, with which value, and whether it is damage.
         ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("9").into()), true),
-        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("18446744073709551615").into()), true),
+        (
+            "UPDATE items SET contact = ?1 WHERE state = 'pending'".into(),
+            Some(contact("18446744073709551615").into()),
+            true,
+        ),
         ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("-1").into()), true),
         ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("1").into()), true),
         ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(Value::Blob(vec![0xFF; 9])), true),
@@ -94,7 +97,11 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
         (throttled.clone(), Some(retry_after("18446744073709551615").into()), false),
         (throttled.clone(), Some(retry_after("18446744073709551614").into()), false),
         (throttled, Some(retry_after("99999999999999999999").into()), true),
-        (format!("UPDATE calls SET result = 'lost', ended_at = {now}, attempt = ?1"), Some(lost.to_owned().into()), false),
+        (
+            format!("UPDATE calls SET result = 'lost', ended_at = {now}, attempt = ?1"),
+            Some(lost.to_owned().into()),
+            false,
+        ),
         ("UPDATE calls SET started_at = ?1, ended_at = ?1".into(), Some(i64::MAX.into()), false),
         ("UPDATE calls SET started_at = ?1, ended_at = ?1".into(), Some(i64::MIN.into()), false),
         ("UPDATE calls SET started_at = -9223372036854775808, ended_at = 9223372036854775807".into(), None, false),

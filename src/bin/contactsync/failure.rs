@@ -142,17 +142,14 @@ impl From<JournalError> for Failure {
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
-        match &error {
+        match error {
+            LockError::Journal(error) => error.into(),
             LockError::Held { .. } | LockError::WindowHeld { .. } => {
                 Self { exit: Exit::Held, message: with_causes(&error), hint: None }
                     .hint("wait until it has ended, or stop it: it writes down where it is")
             }
             LockError::Foreign { .. } => Self::usage(&error).hint("move it away: a lock is a small file of its own"),
             LockError::File { .. } => Self::usage(&error),
-            LockError::Journal(_) => match error {
-                LockError::Journal(error) => error.into(),
-                _ => Self::unexpected(&error),
-            },
         }
     }
 }

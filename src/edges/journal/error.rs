@@ -146,9 +146,10 @@ impl From<rusqlite::Error> for JournalError {
 
 // Besides what SQLite calls so: a value, a table or a JSON text that this program never writes. SQLite has no code of its own
 // for these.
-fn is_damage(error: &rusqlite::Error) -> bool {
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::{
-        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, Utf8Error,
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, SqlInputError,
+        Utf8Error,
     };
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
@@ -166,6 +167,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
                 | IntegralValueOutOfRange(..)
                 | InvalidColumnType(..)
                 | QueryReturnedNoRows
+                | SqlInputError { .. }
                 | Utf8Error(..)
         ),
     }

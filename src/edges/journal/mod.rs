@@ -22,8 +22,8 @@ use tokio::sync::oneshot;
 pub use self::error::JournalError;
 pub use self::lock::{Lock, LockError};
 pub use self::rows::{
-    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows, RunRow,
-    RunState, Settled,
+    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows,
+    RunRow, RunState, Settled,
 };
 pub use self::sending::{Ended, Implied, Recorded, SendJournal};
 use self::store::Store;
@@ -160,12 +160,13 @@ impl Journal {
         Ok(policy)
     }
 
-    /// Makes sure that the journal's file holds together: each table, and each index against its table. It reads all of it.
+    /// Makes sure that what the journal knows of contacts holds together: the table, and each index against it. It reads all
+    /// of it.
     ///
     /// # Errors
     /// A [`JournalError`] that is damage when it does not.
-    pub fn verify(&self) -> Result<(), JournalError> {
-        self.ask_blocking(Store::verify)
+    pub fn verify_known(&self) -> Result<(), JournalError> {
+        self.ask_blocking(Store::verify_known)
     }
 
     /// The URL that the channel's known contacts belong to, once it has any.

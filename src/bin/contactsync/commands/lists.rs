@@ -65,7 +65,10 @@ pub fn go_on(
                     "the run lists its rows in {}, which neither the command line nor the configuration names",
                     begun.display()
                 ))
-                .hint(format!("go on with `{option} {}`, or name another file", quoted(&begun.display().to_string()))));
+                .hint(format!(
+                    "go on with `{option} {}`, or name another file",
+                    quoted(&begun.display().to_string())
+                )));
             }
             if !taken.contains(begun) {
                 let text = format!("{}: not written: it lists the rows of an earlier input", begun.display());

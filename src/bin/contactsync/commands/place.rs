@@ -107,7 +107,7 @@ impl Place {
         if policy.mode != Mode::Create {
             return Ok(());
         }
-        self.journal.verify()?;
+        self.journal.verify_known()?;
         let by =
             |fields: &str| if fields.is_empty() { "their whole content".to_owned() } else { format!("`{fields}`") };
         match self.journal.known_by_others(channel, matches)? {

@@ -94,12 +94,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
             .runs
             .iter()
             .zip(&ready)
-            .map(|(run, to)| Sendable {
-                run: *run,
-                policy: place.policy(&to.name, policy),
-                to,
-                listed: Some(&listed),
-            })
+            .map(|(run, to)| Sendable { run: *run, policy: place.policy(&to.name, policy), to, listed: Some(&listed) })
             .collect(),
         beside: Beside::of(&place.journal, [planned.sync], &planned.runs.iter().copied().collect())?,
         by_channel: channels.column().is_some(),

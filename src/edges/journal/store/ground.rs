@@ -93,12 +93,17 @@ impl Store {
 
     /// Has the channel's calls stand on this lock. False when the lock's file was made anew although a run of the channel
     /// may still be at work: then the file was deleted under that run.
-    pub(in crate::edges::journal) fn stand_on(&self, lock: &Arc<HeldFile>, is_new: bool, channel: &str) -> Result<bool> {
+    pub(in crate::edges::journal) fn stand_on(
+        &self,
+        lock: &Arc<HeldFile>,
+        is_new: bool,
+        channel: &str,
+    ) -> Result<bool> {
         let is_new_beside_others = is_new && self.ground.as_ref().is_some_and(|ground| !ground.was_alone);
         if is_new_beside_others {
-            let mut query = self.db.prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM runs WHERE channel = ?1 AND state IN (?2, ?3))",
-            )?;
+            let mut query = self
+                .db
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE channel = ?1 AND state IN (?2, ?3))")?;
             let states = [RunState::Planning.name(), RunState::Sending.name()];
             if query.query_row(params![channel, states[0], states[1]], |row| row.get(0))? {
                 return Ok(false);

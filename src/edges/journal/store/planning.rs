@@ -240,8 +240,13 @@ mod tests {
     use crate::edges::journal::{Journal, Planned};
 
     fn new(channels: &[&str]) -> NewPlan {
-        let policy =
-            Policy { mode: Mode::Upsert, tags_mode: TagsMode::Add, settle: Duration::ZERO, resend_unsure: false, search_first: false };
+        let policy = Policy {
+            mode: Mode::Upsert,
+            tags_mode: TagsMode::Add,
+            settle: Duration::ZERO,
+            resend_unsure: false,
+            search_first: false,
+        };
         let run = |channel: &&str| NewRun {
             channel: (*channel).to_owned(),
             url: String::new(),
