@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::platform::{Errors, Platform, Settings};
-use crate::scene::{JOURNAL, People, Scene};
+use crate::scene::{People, Scene};
 
 const DOCUMENTED: Settings = Settings::DOCUMENTED;
 

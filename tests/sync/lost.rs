@@ -52,8 +52,8 @@ async fn use_it(scene: &Scene, what: &str) -> Vec<Option<i32>> {
     for program in [
         scene.program(&format!("runs --journal {JOURNAL}")),
         scene.plan("in.csv --match email"),
-        scene.resume().with("--max-calls 5 --for 40s --patience 1s"),
-        scene.sync("in.csv --match email --max-calls 5 --for 40s --patience 1s"),
+        scene.resume().with("--max-calls 5 --for 31s --patience 1s"),
+        scene.sync("in.csv --match email --max-calls 5 --for 31s --patience 1s"),
     ] {
         let ran = program.run().await;
         check_no_panic(&ran, what);
@@ -115,7 +115,7 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
         ("UPDATE runs SET started_at = ?1, ended_at = ?1, worked_ms = ?1".into(), Some(i64::MAX.into()), true),
         ("UPDATE runs SET started_at = ?1, ended_at = ?1, worked_ms = ?1".into(), Some(i64::MIN.into()), false),
         ("UPDATE runs SET policy = ?1".into(), Some(policy("18446744073709551614").into()), false),
-        ("UPDATE runs SET policy = ?1".into(), Some(policy("18446744073709551615").into()), true),
+        ("UPDATE runs SET policy = ?1".into(), Some(policy("18446744073709551615").into()), false),
         ("UPDATE runs SET rate = ?1".into(), Some(i64::MAX.into()), true),
         ("UPDATE runs SET rate = -1".into(), None, true),
         ("UPDATE runs SET state = 'odd'".into(), None, true),

@@ -8,13 +8,14 @@ use contactsync::{Journal, ListClaims, ListError, ListFault, Listed, Listing, Sh
 use crate::commands::bring::quoted;
 use crate::failure::Failure;
 use crate::settings::layer::Lists;
+use crate::settings::{Channel, Channels};
 use crate::voice::{Level, Voice};
 
 /// What a file that is read, or written already, is to whoever names it as a list by mistake.
 pub const INPUT: &str = "the input";
-pub const JOURNAL: &str = "the journal";
-pub const CONFIG: &str = "the configuration";
-pub const TOKEN: &str = "the token file";
+const JOURNAL: &str = "the journal";
+const CONFIG: &str = "the configuration";
+const TOKEN: &str = "the token file";
 
 /// The files that SQLite keeps beside a journal.
 pub fn parts_of(journal: &Path) -> Vec<PathBuf> {
@@ -24,6 +25,19 @@ pub fn parts_of(journal: &Path) -> Vec<PathBuf> {
         PathBuf::from(name)
     };
     ["-wal", "-shm", "-journal"].map(beside).into()
+}
+
+/// The files that a list must not be, beside the input: `parts` are those that SQLite keeps beside the journal.
+pub fn others<'a>(
+    journal: &'a Path,
+    parts: &'a [PathBuf],
+    config: Option<&'a Path>,
+    channels: &'a Channels,
+) -> Vec<(&'a Path, &'static str)> {
+    let parts = parts.iter().map(|part| (part.as_path(), JOURNAL));
+    let tokens = channels.here().iter().filter_map(Channel::token_file).map(|path| (path, TOKEN));
+    let config = config.map(|path| (path, CONFIG));
+    [(journal, JOURNAL)].into_iter().chain(config).chain(parts).chain(tokens).collect()
 }
 
 /// Takes the right to write the files, before anything is sent. They must be none of the others.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use contactsync::{BaseUrl, Clock, Http, Journal, Key, Lock, Loss, Mode, Policy, WindowId};
+use contactsync::{BaseUrl, Clock, Http, Journal, Key, Lock, Loss, Mode, Policy, RunRow, WindowId};
 
 use crate::commands::{local_time, shown};
 use crate::failure::Failure;
@@ -66,6 +66,17 @@ impl Place {
     /// What a run of the channel wants of its tasks, given what the journal may have lost.
     pub fn policy(&self, channel: &str, policy: Policy) -> Policy {
         Policy { search_first: policy.search_first || self.lossy.contains(channel), ..policy }
+    }
+
+    /// Prepares a run that an earlier process left, given what the journal may have lost.
+    pub fn take_up(&self, run: &mut RunRow) -> Result<(), Failure> {
+        if self.policy(&run.channel, run.policy) != run.policy {
+            run.policy = self.journal.search_first(run.id, run.policy)?;
+        }
+        if run.policy.mode == Mode::Create {
+            self.journal.verify_known()?;
+        }
+        Ok(())
     }
 
     /// Takes the right to fill the windows of these channels' tokens.

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use contactsync::{ChannelKind, Clients, Clock, Journal, Mode, RunRow, RunState, RunSummary, Stop, Timeouts};
+use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
 
 use crate::args::ResumeArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
-use crate::commands::lists::{CONFIG, JOURNAL, TOKEN, go_on, parts_of};
+use crate::commands::lists::{go_on, others, parts_of};
 use crate::commands::place::Place;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
@@ -17,7 +17,7 @@ use crate::open_files;
 use crate::output::{self, shortened};
 use crate::progress::Progress;
 use crate::settings::layer::Layer;
-use crate::settings::{Channel, Earlier, Settings};
+use crate::settings::{Earlier, Settings};
 use crate::signals;
 use crate::voice::{Level, Voice};
 
@@ -52,12 +52,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
         let earlier = Earlier { url: run.url.clone(), kind, rate: run.rate };
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
-        if place.policy(&channel.name, run.policy) != run.policy {
-            run.policy = place.journal.search_first(run.id, run.policy)?;
-        }
-        if run.policy.mode == Mode::Create {
-            place.journal.verify_known()?;
-        }
+        place.take_up(&mut run)?;
         runs.push(run);
     }
     let beside = match channels.column() {
@@ -76,11 +71,8 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     }
     let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
     let stop = Stop::default();
-    let mut others = vec![(path.as_path(), JOURNAL)];
-    others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
     let parts = parts_of(&path);
-    others.extend(parts.iter().map(|part| (part.as_path(), JOURNAL)));
-    others.extend(channels.here().iter().filter_map(Channel::token_file).map(|path| (path, TOKEN)));
+    let others = others(&path, &parts, config_path.as_deref(), &channels);
     if runs.is_empty() {
         for (_, listed) in go_on(&place.journal, &syncs, &lists, &others, &stop, voice)? {
             listed.finish(&place.journal)?;

@@ -9,7 +9,7 @@ use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Time
 use crate::args::SyncArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
-use crate::commands::lists::{CONFIG, INPUT, JOURNAL, TOKEN, claim, parts_of};
+use crate::commands::lists::{INPUT, claim, others, parts_of};
 use crate::commands::new_columns::NewColumns;
 use crate::commands::place::{Place, Ready};
 use crate::commands::remark::Remark;
@@ -56,11 +56,9 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold_to_keys(&channel.name, &input.rules.matches, policy)?;
     }
 
-    let mut others = vec![(Path::new(&args.input.input), INPUT), (journal.as_path(), JOURNAL)];
-    others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
     let parts = parts_of(&journal);
-    others.extend(parts.iter().map(|part| (part.as_path(), JOURNAL)));
-    others.extend(channels.here().iter().filter_map(Channel::token_file).map(|path| (path, TOKEN)));
+    let mut others = others(&journal, &parts, config_path.as_deref(), &channels);
+    others.push((Path::new(&args.input.input), INPUT));
     let claims = claim(&lists, &others)?;
 
     let new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
