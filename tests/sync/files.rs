@@ -7,8 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use contactsync::sandbox::Faults;
+use futures_util::StreamExt as _;
 
 use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+
+/// How many cases run at once: most of their time is waiting.
+const AT_ONCE: usize = 5;
 
 const CHANNEL_LOCK: &str = "journal.db-default.lock";
 
@@ -70,70 +74,65 @@ async fn a_file_that_is_deleted_or_replaced_under_a_run_ends_it_and_no_other_run
         (CHANNEL_LOCK, Fate::Renamed),
         (CHANNEL_LOCK, Fate::Copied),
         (window, Fate::Deleted),
-        // All of them.
-        ("journal.db", Fate::Deleted),
     ];
-    let last = cases.len() - 1;
-    for (nth, (name, fate)) in cases.into_iter().enumerate() {
-        // Of a run whose every file is gone nothing is known any more, and `create` searches for nothing.
-        let modes = if nth == last { &["upsert"][..] } else { &["upsert", "create"] };
-        for mode in modes {
-            let what = format!("{name} {fate:?} in {mode}{}", if nth == last { ", with all beside it" } else { "" });
-            let scene = Scene::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
-            fs::create_dir(scene.path("state")).expect("a folder");
-            let people = People::new(50, 2, 0);
-            scene.write("in.csv", people.csv());
-            let sync = || {
-                scene.program(&format!(
-                    "sync in.csv --match email --mode {mode} --settle 300ms --json --concurrency 4 --rate 1000000 \
-                     --journal state/{JOURNAL} --url {}",
-                    scene.sandbox.url()
-                ))
-            };
-            let mut first = sync().start();
-            assert!(first.until(|| scene.sandbox.ledger().creates(TOKEN) > 10).await, "{what}");
-            let path = fs::read_dir(scene.path("state")).expect("the folder").flatten().map(|file| file.path());
-            let path =
-                path.filter(|path| path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name)));
-            let mut found: Vec<PathBuf> = path.collect();
-            found.sort();
-            let found = if nth == last { &found[..] } else { &found[..1] };
-            for path in found {
-                befall(path, fate);
-            }
-            let before = scene.sandbox.ledger().len();
-            let second = sync().start();
-            let first = first.end().await;
-            assert_eq!(first.code, Some(1), "{what}: {first:?}");
-            let [error] = first.said("error:")[..] else { panic!("{what}: {first:?}") };
-            assert!(error.contains("was deleted or replaced"), "{what}: {error}");
-            assert_eq!(first.said("hint:").len(), 1, "{what}: {first:?}");
-            let second = second.end().await;
-            check_sound(&second, &what);
-            if second.code == Some(6) {
-                // Those that were in flight, and perhaps one group more.
-                assert!(
-                    scene.sandbox.ledger().len() <= before + 12,
-                    "{what}: {} after {before}",
-                    scene.sandbox.ledger().len()
-                );
-            }
-            let is_same = |ran: &Ran| ran.code == Some(0);
-            // The next run finishes it, or says what to do about a file that is missing.
-            let mut ran = sync().run().await;
-            if ran.stderr.contains("is missing, but") {
-                assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
-                fs::remove_file(scene.path("state/journal.db-wal")).expect("it was named");
-                ran = sync().run().await;
-            }
-            if !is_same(&ran) {
-                ran = sync().run().await;
-            }
-            assert!(is_same(&ran), "{what}: {ran:?}");
-            assert_eq!(scene.sandbox.ledger().creates(TOKEN), 50, "{what}");
-            people.are_all_of(&scene.sandbox);
-        }
+    // Of a run whose every file is gone nothing is known any more, and `create` searches for nothing.
+    let cases =
+        cases.into_iter().flat_map(|(name, fate)| [(name, fate, "upsert", false), (name, fate, "create", false)]);
+    let cases = cases.chain([("journal.db", Fate::Deleted, "upsert", true)]);
+    let checks = cases.map(|(name, fate, mode, is_all)| check_fate(name, fate, mode, is_all));
+    futures_util::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+}
+
+async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
+    let what = format!("{name} {fate:?} in {mode}{}", if is_all { ", with all beside it" } else { "" });
+    let scene = Scene::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
+    fs::create_dir(scene.path("state")).expect("a folder");
+    let people = People::new(50, 2, 0);
+    scene.write("in.csv", people.csv());
+    let sync = || {
+        scene.program(&format!(
+            "sync in.csv --match email --mode {mode} --settle 300ms --json --concurrency 4 --rate 1000000 \
+             --journal state/{JOURNAL} --url {}",
+            scene.sandbox.url()
+        ))
+    };
+    let mut first = sync().start();
+    assert!(first.until(|| scene.sandbox.ledger().creates(TOKEN) > 10).await, "{what}");
+    let path = fs::read_dir(scene.path("state")).expect("the folder").flatten().map(|file| file.path());
+    let path = path.filter(|path| path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name)));
+    let mut found: Vec<PathBuf> = path.collect();
+    found.sort();
+    let found = if is_all { &found[..] } else { &found[..1] };
+    for path in found {
+        befall(path, fate);
     }
+    let before = scene.sandbox.ledger().len();
+    let second = sync().start();
+    let first = first.end().await;
+    assert_eq!(first.code, Some(1), "{what}: {first:?}");
+    let [error] = first.said("error:")[..] else { panic!("{what}: {first:?}") };
+    assert!(error.contains("was deleted or replaced"), "{what}: {error}");
+    assert_eq!(first.said("hint:").len(), 1, "{what}: {first:?}");
+    let second = second.end().await;
+    check_sound(&second, &what);
+    if second.code == Some(6) {
+        // Those that were in flight, and perhaps one group more.
+        assert!(scene.sandbox.ledger().len() <= before + 12, "{what}: {} after {before}", scene.sandbox.ledger().len());
+    }
+    let is_same = |ran: &Ran| ran.code == Some(0);
+    // The next run finishes it, or says what to do about a file that is missing.
+    let mut ran = sync().run().await;
+    if ran.stderr.contains("is missing, but") {
+        assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
+        fs::remove_file(scene.path("state/journal.db-wal")).expect("it was named");
+        ran = sync().run().await;
+    }
+    if !is_same(&ran) {
+        ran = sync().run().await;
+    }
+    assert!(is_same(&ran), "{what}: {ran:?}");
+    assert_eq!(scene.sandbox.ledger().creates(TOKEN), 50, "{what}");
+    people.are_all_of(&scene.sandbox);
 }
 
 #[tokio::test]
