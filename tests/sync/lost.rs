@@ -33,9 +33,9 @@ async fn left() -> (Scene, Vec<u8>) {
     let scene = Scene::unlimited().await;
     scene.write("in.csv", People::new(8, 3, 1).csv());
     let faults = Faults { lose_after: 1.0, ..Faults::default() };
-    scene.sync("in.csv --match email --max-calls 9").run().await.exits(4);
+    scene.sync("in.csv --match email --max-calls 9 --rejects r.csv").run().await.exits(4);
     scene.sandbox.set_faults(faults);
-    scene.sync("in.csv --match email --max-calls 3 --settle 300ms").run().await.exits(4);
+    scene.sync("in.csv --match email --max-calls 3 --settle 300ms --rejects r.csv").run().await.exits(4);
     scene.sandbox.set_faults(Faults::default());
     let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
     journal.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("it is free");
@@ -56,7 +56,7 @@ async fn use_it(scene: &Scene, what: &str) -> Vec<Option<i32>> {
     for program in [
         scene.program(&format!("runs --journal {JOURNAL}")),
         scene.plan("in.csv --match email"),
-        scene.resume().with("--max-calls 5 --for 31s --patience 1s"),
+        scene.resume().with("--max-calls 5 --for 31s --patience 1s --rejects r.csv"),
         scene.sync("in.csv --match email --max-calls 5 --for 31s --patience 1s"),
     ] {
         let ran = program.run().await;
@@ -125,6 +125,13 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
         ("UPDATE runs SET state = 'odd'".into(), None, true),
         ("UPDATE known SET contact = NULL, doubt = NULL".into(), None, true),
         ("UPDATE known SET contact = '{}' WHERE contact IS NOT NULL".into(), None, true),
+        (
+            "UPDATE listings SET listing = replace(listing, '\"skipped\":0', '\"skipped\":18446744073709551615')"
+                .into(),
+            None,
+            true,
+        ),
+        ("UPDATE listings SET listing = replace(listing, '\"delimiter\":44', '\"delimiter\":34')".into(), None, false),
         ("DELETE FROM salt".into(), None, true),
         ("UPDATE salt SET value = 'text'".into(), None, true),
         ("INSERT INTO limits SELECT window, 0, 0, 9223372036854775807 FROM clocks".into(), None, true),

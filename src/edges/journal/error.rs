@@ -58,6 +58,14 @@ pub enum JournalError {
         /// The file's path.
         path: PathBuf,
     },
+    /// A lock cannot be written any more, so that the next run would not know which calls were sent.
+    #[error("lock {}: cannot write it", path.display())]
+    Lock {
+        /// The lock's path.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
     /// The file, or one that SQLite keeps beside it, is not a file of its own.
     #[error("journal {}: {}: expected a file of its own, found {found}", path.display(), file.display())]
     Linked {
@@ -115,6 +123,7 @@ impl JournalError {
             | Self::OnlyLog { .. }
             | Self::LogMissing { .. }
             | Self::Replaced { .. }
+            | Self::Lock { .. }
             | Self::Sql(_)
             | Self::Damaged { .. }
             | Self::Gone => false,
@@ -131,6 +140,7 @@ impl JournalError {
             | Self::OnlyLog { .. }
             | Self::LogMissing { .. }
             | Self::Replaced { .. }
+            | Self::Lock { .. }
             | Self::Linked { .. }
             | Self::Newer { .. }
             | Self::Gone => false,

@@ -265,10 +265,10 @@ fn is_own(head: &[u8], kind: ListKind) -> bool {
     match kind {
         ListKind::Results => line == RESULT_COLUMNS[..6].join(",") || line == RESULT_COLUMNS.join(","),
         ListKind::Rejects => {
+            // Any sign may be the delimiter; one that is a quote is gone by now.
             let parted = |text: &str| {
-                let delimiter = text.chars().next();
-                delimiter.is_some_and(|delimiter| !delimiter.is_alphanumeric() && delimiter != '_')
-                    && text[delimiter.map_or(0, char::len_utf8)..].starts_with(REASON_COLUMN)
+                let mut rest = text.chars();
+                text.starts_with(REASON_COLUMN) || (rest.next().is_some() && rest.as_str().starts_with(REASON_COLUMN))
             };
             // Earlier versions wrote the two columns last.
             line.strip_prefix(LINE_COLUMN).is_some_and(parted)
@@ -446,6 +446,7 @@ mod tests {
             (&format!("{results},channel\n2,,,,,,\n"), false, true),
             (&format!("{results},mine\n"), false, false),
             ("line,key\n", false, false),
+            ("_line__reason_email\n", true, false),
             ("_lines,_reason\n", false, false),
             ("_line\n", false, false),
             ("chapter,page\n1,2\n", false, false),

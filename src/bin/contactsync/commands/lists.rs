@@ -94,12 +94,12 @@ pub fn go_on(
             let text = format!("{path}: not written: the run was begun without --rejects, so its rows were not kept");
             voice.say(Level::Warning, &text);
         }
-        // Of two inputs with one list, the newer one has it.
-        wanted.rejects.take_if(|path| !taken.insert(path.clone()));
-        wanted.results.take_if(|path| !taken.insert(path.clone()));
         let claims = claim(&wanted, others)?;
-        if !claims.files().is_empty() {
-            journal.set_listing(sync, Listing { files: claims.files(), shape })?;
+        let files = claims.files();
+        // Of two inputs with one list, the newer one has it.
+        taken.extend([&files.rejects, &files.results].into_iter().flatten().map(PathBuf::from));
+        if !files.is_empty() {
+            journal.set_listing(sync, Listing { files, shape })?;
         }
         lists.insert(sync, claims.write(journal, sync, stop)?);
     }

@@ -85,7 +85,8 @@ impl Store {
         let locks = self.locks.borrow();
         for (channel, call) in std::mem::take(&mut *self.started.borrow_mut()) {
             for lock in locks.get(&channel).into_iter().flatten().filter_map(Weak::upgrade) {
-                lock.note(call).map_err(|source| JournalError::open(lock.path(), source))?;
+                lock.note(call)
+                    .map_err(|source| JournalError::Lock { path: lock.path().to_owned(), source: Arc::new(source) })?;
             }
         }
         Ok(())
