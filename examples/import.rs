@@ -45,8 +45,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The journal. `Journal::open` keeps it in a file, which is what makes a killed process lose nothing.
     let journal = Journal::in_memory()?;
 
-    let policy =
-        Policy { mode: Mode::Upsert, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
+    let policy = Policy {
+        mode: Mode::Upsert,
+        tags_mode: TagsMode::Add,
+        settle: Duration::from_secs(30),
+        resend_unsure: false,
+        search_first: false,
+    };
     let (clock, stop) = (Clock::system(), Stop::default());
 
     // Planning reads the input and compares it with what the journal knows. It calls nobody.

@@ -41,6 +41,9 @@
 //! * **A granted call always ends for the window**, whatever becomes of its future: given back when nothing of it left
 //!   this machine, counted for longer when nobody answered it. What the platform says of its limit makes the window
 //!   stricter, never more generous.
+//! * **No call starts on a journal that is gone.** Within the transaction that commits an intent, the paths of the journal, of
+//!   its log and of the locks still name the files that are open. A process that takes a channel after a lock was deleted
+//!   waits for that transaction, and so sees each call that was started before.
 //! * **An answer and what it implies are one commit**: the attempt, what is now known of the contact, and how its row
 //!   ended. There is no moment at which one is on disk without the others.
 //! * **Every row is in exactly one state**, because a row is one line of one table. The summary counts that table.
@@ -77,8 +80,8 @@ pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};
 pub use crate::edges::journal::{
-    Carried, Counts, Ended, Implied, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, NO_CHANNEL,
-    NewRun, Recorded, Rows, RunRow, RunState, SendJournal,
+    Carried, Counts, Ended, Implied, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss,
+    NO_CHANNEL, NewRun, Recorded, Rows, RunRow, RunState, SendJournal,
 };
 pub use crate::edges::pace::Clock;
 pub use crate::edges::platform::dialect;
@@ -87,7 +90,8 @@ pub use crate::edges::platform::{
     UnknownPreset, UrlError, preset,
 };
 pub use crate::edges::report::{
-    Calls, ListError, ListFault, ListFile, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary, Summary,
+    Calls, ListError, ListFault, ListFile, ListKind, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary,
+    Summary,
 };
 pub use crate::edges::sandbox;
 pub use crate::edges::source::{

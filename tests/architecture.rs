@@ -86,8 +86,13 @@ const RULES: &[Rule] = &[
         allowed: &[],
     },
     Rule {
-        why: "waiting is the pace's",
-        files: Where::OutOf(&["src/edges/pace/", "src/edges/sandbox/"]),
+        why: "waiting is the pace's, and the journal's for other processes that are about to open it",
+        files: Where::OutOf(&[
+            "src/edges/pace/",
+            "src/edges/sandbox/",
+            "src/edges/journal/lock.rs",
+            "src/edges/journal/store/opening.rs",
+        ]),
         forbidden: &["tokio::time", "std::thread::sleep", "governor"],
         // The tick of the progress: nothing waits for it.
         allowed: &["tokio::time::interval"],
@@ -105,8 +110,8 @@ const RULES: &[Rule] = &[
         allowed: &[],
     },
     Rule {
-        why: "temporary files are the source's, and the journal's for a copy that a dry run upgrades",
-        files: Where::OutOf(&["src/edges/source/", "src/edges/journal/store.rs"]),
+        why: "temporary files are the source's, and the journal's for a new one and for a copy that a dry run upgrades",
+        files: Where::OutOf(&["src/edges/source/", "src/edges/journal/store.rs", "src/edges/journal/store/opening.rs"]),
         forbidden: &["tempfile"],
         allowed: &[],
     },

@@ -142,8 +142,22 @@ impl Field {
 
 /// The platform's id of a contact: a string, native to the channel (API.md, trap 4).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String", into = "String")]
 pub struct ContactId(String);
+
+impl TryFrom<String> for ContactId {
+    type Error = &'static str;
+
+    fn try_from(id: String) -> Result<Self, Self::Error> {
+        Self::new(id).ok_or("expected a contact id, found a blank one")
+    }
+}
+
+impl From<ContactId> for String {
+    fn from(id: ContactId) -> Self {
+        id.0
+    }
+}
 
 impl ContactId {
     /// Takes an id as the platform gave it. `None` when it is blank.
@@ -228,6 +242,7 @@ impl fmt::Display for Key {
 /// them), then the other fields that have a value, then those that are to become blank. Tags are unique, and none is both
 /// to have and to remove.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Contact {
     key: Key,
     id: Option<ContactId>,
@@ -235,6 +250,32 @@ pub struct Contact {
     fields: Vec<Field>,
     tags: Vec<Text>,
     remove_tags: Vec<Text>,
+}
+
+/// A contact as it is stored, which may be damaged.
+#[derive(Deserialize)]
+struct Parts {
+    key: Key,
+    id: Option<ContactId>,
+    matches: usize,
+    fields: Vec<Field>,
+    tags: Vec<Text>,
+    remove_tags: Vec<Text>,
+}
+
+impl TryFrom<Parts> for Contact {
+    type Error = &'static str;
+
+    fn try_from(parts: Parts) -> Result<Self, Self::Error> {
+        let Parts { key, id, matches, fields, tags, remove_tags } = parts;
+        if matches > fields.len().min(crate::core::call::FIELDS_PER_CALL) {
+            return Err("expected a contact with all its match fields, found fewer fields");
+        }
+        if id.is_none() && fields.is_empty() {
+            return Err("expected a contact with an id or a value, found neither");
+        }
+        Ok(Self { key, id, matches, fields, tags, remove_tags })
+    }
 }
 
 /// The parts of a contact before they are checked.

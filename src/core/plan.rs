@@ -77,12 +77,13 @@ pub fn decide(contact: &Contact, standing: &Standing, policy: Policy) -> Decisio
         // A contact that an earlier run was still making can be complete as the file now wants it. That is for the run
         // to conclude, because it changes what is known.
         Step::Done(Outcome::Created | Outcome::Updated) => Decision::Pending(Forecast::default()),
-        Step::Call(_) | Step::Wait(_) | Step::Leave(_) => Decision::Pending(forecast(&task, policy.mode)),
+        Step::Call(_) | Step::Wait(_) | Step::Leave(_) => Decision::Pending(forecast(&task, policy)),
     }
 }
 
 /// The calls that `task` will take from where it stands.
-pub fn forecast(task: &Task, mode: Mode) -> Forecast {
+pub fn forecast(task: &Task, policy: Policy) -> Forecast {
+    let mode = policy.mode;
     let contact = task.contact();
     let mut forecast = Forecast::default();
     match task.standing() {
@@ -107,9 +108,9 @@ pub fn forecast(task: &Task, mode: Mode) -> Forecast {
             let adds = contact.tags().len().div_ceil(TAGS_PER_CALL);
             let removes = contact.remove_tags().len().div_ceil(TAGS_PER_CALL);
             match mode {
-                Mode::Create if !is_in_doubt || contact.matches().is_empty() => {
+                Mode::Create if !(is_in_doubt || policy.search_first) || contact.matches().is_empty() => {
                     forecast.set(CallKind::Create, 1, 1);
-                    forecast.set(CallKind::Update, writes - 1, writes - 1);
+                    forecast.set(CallKind::Update, writes.saturating_sub(1), writes.saturating_sub(1));
                     forecast.set(CallKind::AddTags, adds, adds);
                     forecast.total = Range { min: count(writes + adds), max: count(writes + adds) };
                 }

@@ -86,7 +86,7 @@ fn id(text: &str) -> ContactId {
 }
 
 fn policy(mode: Mode, tags_mode: TagsMode) -> Policy {
-    Policy { mode, tags_mode, settle: SETTLE, resend_unsure: false }
+    Policy { mode, tags_mode, settle: SETTLE, resend_unsure: false, search_first: false }
 }
 
 fn remote_of(known: &Known) -> Remote {

@@ -78,7 +78,7 @@ pub fn asked_wait(attempt: &Attempt) -> Option<Duration> {
 
 /// How long the whole channel waits after a 429 with this `Retry-After`, or without one.
 pub fn throttled_for(retry_after: Option<Duration>) -> Duration {
-    retry_after.map_or(THROTTLED_DEFAULT, |asked| asked + RETRY_AFTER_MARGIN)
+    retry_after.map_or(THROTTLED_DEFAULT, |asked| asked.saturating_add(RETRY_AFTER_MARGIN))
 }
 
 fn delay(delays: &[Duration], tries: u32) -> Duration {

@@ -26,6 +26,8 @@ pub const LOST_CREATES: u32 = 3;
 /// How long the answer to a search stays good for a run that is resumed. Somebody else may make the contact meanwhile.
 pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
 
+const MAY_BE_LOST: &str = "in doubt: the journal may have lost its create, and it has no match field to search by";
+
 const NOT_THERE: &str = "not on the platform, and `update` makes no contact";
 
 /// When a lost create is searched for, in tenths of the settle time. Only the last search decides that it is not there.
@@ -49,6 +51,10 @@ pub struct Policy {
     pub settle: Duration,
     /// Whether a create whose answer was lost is sent again when there is no match field to search by.
     pub resend_unsure: bool,
+    /// Whether the journal may have lost what an earlier run sent, so that a contact that it does not know may be on the
+    /// platform all the same. Each is searched for before it is created, whatever the mode.
+    #[serde(default)]
+    pub search_first: bool,
 }
 
 /// How a contact ended.
@@ -270,8 +276,8 @@ impl Task {
             }
             (Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_), Some(_)) => self.by_given_id(),
             (Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_), None) => match self.policy.mode {
-                Mode::Create => Stage::Creating,
-                Mode::Upsert | Mode::Update => self.search_or_create(),
+                Mode::Create if !self.policy.search_first => Stage::Creating,
+                Mode::Create | Mode::Upsert | Mode::Update => self.search_or_create(),
             },
         }
     }
@@ -474,6 +480,9 @@ impl Task {
     fn search_or_create(&self) -> Stage {
         match (self.contact.matches(), self.policy.mode) {
             ([first, ..], _) => Stage::Searching { nth: 0, search: Search::of(first.clone()) },
+            ([], Mode::Create) if self.policy.search_first && !self.policy.resend_unsure => {
+                Stage::Over(Outcome::Rejected(MAY_BE_LOST.into()))
+            }
             ([], Mode::Create) => Stage::Creating,
             ([], Mode::Upsert | Mode::Update) => Stage::Over(Outcome::Rejected("no match field to search by".into())),
         }
@@ -544,7 +553,7 @@ impl Task {
         match &self.standing {
             Standing::InDoubt(doubt) => {
                 let tenths = SETTLE_TENTHS[doubt.searches.min(EARLY_SEARCHES)];
-                doubt.since.unwrap_or(now) + self.policy.settle * tenths / 10
+                doubt.since.unwrap_or(now) + self.policy.settle.saturating_mul(tenths) / 10
             }
             Standing::Unknown | Standing::Known(_) => now,
         }

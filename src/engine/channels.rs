@@ -204,7 +204,7 @@ pub(super) async fn restored<J: SendJournal>(
     let longest_pause = throttled_for(Some(LONGEST_RETRY_AFTER));
     // What the platform asked for, it asked of the token, whichever process heard it.
     for (at, wait) in journal.waits_since(window, now.before(longest_pause)).await? {
-        pace.pause_until(at.min(now) + wait);
+        pace.pause_until(at.min(now) + wait.min(longest_pause));
     }
     Ok(pace)
 }

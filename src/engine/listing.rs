@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::core::shape::ListFiles;
 use crate::edges::journal::{Journal, JournalError, ListedRow, Rows};
-use crate::edges::report::{ListError, ListFile, Rejects, Results, RowResult};
+use crate::edges::report::{ListError, ListFile, ListKind, Rejects, Results, RowResult};
 use crate::engine::event::{Event, Observer};
 use crate::engine::stop::{Stop, StopReason};
 
@@ -54,8 +54,8 @@ impl ListClaims {
     pub fn new(rejects: Option<&Path>, results: Option<&Path>, others: &[(&Path, &str)]) -> Result<Self, ListError> {
         let also = [others, &rejects.map(|path| (path, "the one for rejected rows")).into_iter().collect::<Vec<_>>()];
         Ok(Self {
-            rejects: rejects.map(|path| ListFile::claim(path, others)).transpose()?,
-            results: results.map(|path| ListFile::claim(path, &also.concat())).transpose()?,
+            rejects: rejects.map(|path| ListFile::claim(path, ListKind::Rejects, others)).transpose()?,
+            results: results.map(|path| ListFile::claim(path, ListKind::Results, &also.concat())).transpose()?,
         })
     }
 

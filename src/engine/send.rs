@@ -148,7 +148,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         concurrency,
         delays: delays(usize::try_from(TRIES).unwrap_or(usize::MAX)),
         chance: RefCell::new(fastrand::Rng::with_seed(job.seed)),
-        gates: Gates::new(Health::new(job.patience), job.policy.mode != Mode::Create),
+        gates: Gates::new(Health::new(job.patience), job.policy.mode != Mode::Create || job.policy.search_first),
         refusals: RefCell::default(),
         held: Held::default(),
         limit_stated: Cell::new(None),
@@ -368,6 +368,13 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let mut queue = Queue::open(self.job, self.concurrency).await?;
         let mut deferred = Deferred::default();
         let mut tick = tokio::time::interval(Duration::from_secs(1));
+        // What an earlier run created in a time that the journal lost may be too new for a search.
+        if self.job.policy.search_first && self.calls_left.get().max > 0 {
+            let until = self.job.clock.now() + self.job.policy.settle;
+            if !self.sleep_until(until).await {
+                self.job.stop.ask(StopReason::Deadline);
+            }
+        }
         loop {
             while self.job.stop.reason().is_none()
                 && active.len() < ON_THE_WAY

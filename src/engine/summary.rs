@@ -12,7 +12,7 @@ use crate::edges::report::{Calls, Minutes, PlanSummary, RunSummary};
 /// The summary of a run that worked for `worked` in this process.
 pub fn run_summary(run: i64, state: RunState, reason: Option<String>, counts: &Counts, worked: Duration) -> RunSummary {
     let of = |kind| counts.calls.get(&kind).copied().unwrap_or_default();
-    let worked = Duration::from_millis(counts.worked_ms) + worked;
+    let worked = Duration::from_millis(counts.worked_ms).saturating_add(worked);
     RunSummary {
         run: Some(run),
         state: state.name(),

@@ -277,7 +277,13 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
     let source = Source::from_reader("file.csv", Box::new(file.as_bytes()), Format::Csv).expect("a header");
     let matches = if file.starts_with("phone") { vec!["phone".to_owned()] } else { Vec::new() };
     let mapping = Mapping::new(source.header(), matches, mode).expect("its columns");
-    let policy = Policy { mode, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
+    let policy = Policy {
+        mode,
+        tags_mode: TagsMode::Add,
+        settle: Duration::from_secs(30),
+        resend_unsure: false,
+        search_first: false,
+    };
     let new = NewRun {
         channel: "default".into(),
         url: "https://example.com".into(),

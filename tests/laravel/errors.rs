@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::platform::{Errors, Platform, Settings};
-use crate::scene::{JOURNAL, People, Scene};
+use crate::scene::{People, Scene};
 
 const DOCUMENTED: Settings = Settings::DOCUMENTED;
 
@@ -41,7 +41,7 @@ fn check_rejected(scene: &Scene, expected: &[(u64, &[&str])]) {
 
 /// Runs it again, without trouble on the platform, until nothing is left, and checks that no contact is lost or doubled.
 async fn finishes(scene: &Scene, platform: &Platform, people: &People) {
-    scene.program(&format!("resume --json --journal {JOURNAL}")).run().await.exits(0);
+    scene.resume_at(platform.url()).run().await.exits(0);
     let ran = platform.sync(scene, "in.csv --match email --settle 1s").run().await.exits(0);
     assert_eq!(ran.summary().calls(), "none", "{ran:?}");
     platform.has_exactly(people);
@@ -121,9 +121,9 @@ async fn a_maintenance_longer_than_the_outage_timeout_stops_the_run_at_once() {
     platform.comes_up();
     // The platform is taken at its word, also by the next run, unless it is told otherwise.
     let calls = platform.calls().len();
-    scene.program(&format!("resume --json --journal {JOURNAL}")).run().await.exits(4);
+    scene.resume_at(platform.url()).run().await.exits(4);
     assert_eq!(platform.calls().len(), calls);
-    scene.program(&format!("resume --json --forget-limit --journal {JOURNAL}")).run().await.exits(0);
+    scene.resume_at(platform.url()).with("--forget-limit").run().await.exits(0);
     finishes(&scene, &platform, &people).await;
 }
 

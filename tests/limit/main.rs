@@ -161,7 +161,9 @@ fn sync(scene: &Scene, size: Size) -> Running {
 }
 
 fn resume(scene: &Scene, size: Size) -> Running {
-    scene.program(&format!("resume --rate {} --json --journal {JOURNAL}", size.limit)).start()
+    scene
+        .program(&format!("resume --url {} --rate {} --json --journal {JOURNAL}", scene.sandbox.url(), size.limit))
+        .start()
 }
 
 /// Stops the program in the middle of its work; how many calls its journal knows.

@@ -809,6 +809,7 @@ impl Channel<'_> {
             tags_mode: TagsMode::Add,
             settle: Duration::from_secs(30),
             resend_unsure: false,
+            search_first: false,
         }
     }
 

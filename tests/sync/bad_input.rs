@@ -327,8 +327,7 @@ async fn check_closed_port() {
     assert!((1..=2).contains(&said), "{ran:?}");
     assert_eq!(ran.said("error:"), [""; 0], "{ran:?}");
     // Where it should have been.
-    let moved = scene.resume().with(&format!("--url {}", scene.sandbox.url()));
-    moved.with("--moved").run().await.exits(0);
+    scene.resume().with("--moved").run().await.exits(0);
     people.are_all_of(&scene.sandbox);
 }
 

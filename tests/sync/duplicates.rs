@@ -30,6 +30,7 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
         tags_mode: TagsMode::Add,
         settle: std::time::Duration::from_secs(30),
         resend_unsure: false,
+        search_first: false,
     };
     let new = NewRun {
         channel: "c".into(),

@@ -1,182 +1,413 @@
-//! Files that are not friendly: devices, pipes without an end, files that others own or write. And what a look leaves behind.
+//! Files under a run that are not friendly: deleted, replaced, linked, planted, or opened by many at once.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::time::{Duration, Instant};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use crate::scene::{JOURNAL, Program, Scene, TOKEN};
+use contactsync::sandbox::Faults;
+use futures_util::StreamExt as _;
 
-/// Far more than a busy machine takes to refuse a file; what has no end takes longer.
-const SOON: Duration = Duration::from_secs(50);
+use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
 
-fn set_mode(scene: &Scene, name: &str, mode: u32) {
-    fs::set_permissions(scene.path(name), Permissions::from_mode(mode)).expect("a file of ours");
+/// How many cases run at once: most of their time is waiting.
+const AT_ONCE: usize = 5;
+
+const CHANNEL_LOCK: &str = "journal.db-default.lock";
+
+/// The names in the scene's folder that begin so.
+fn names(scene: &Scene, beginning: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(scene.path(".")).expect("the folder").flatten().map(|file| file.path());
+    files.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning))).collect()
+}
+
+#[track_caller]
+fn check_sound(ran: &Ran, what: &str) {
+    assert!(!ran.stderr.contains("panicked") && ran.code.is_some_and(|code| code < 100), "{what}: {ran:?}");
+}
+
+/// What happens to a file under a run.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Deleted,
+    Renamed,
+    /// Deleted, and a copy of it put in its place.
+    Copied,
+    /// The folder that it is in is renamed, and a copy of that put in its place.
+    FolderCopied,
+}
+
+fn befall(path: &Path, fate: Fate) {
+    let copied = path.with_extension("copied");
+    match fate {
+        Fate::Deleted => fs::remove_file(path).expect("it is there"),
+        Fate::Renamed => fs::rename(path, &copied).expect("it is there"),
+        Fate::Copied => {
+            fs::copy(path, &copied).expect("it is there");
+            fs::rename(&copied, path).expect("it is there");
+        }
+        Fate::FolderCopied => {
+            let folder = path.parent().expect("a folder of its own");
+            let moved = folder.with_extension("moved");
+            fs::rename(folder, &moved).expect("it is there");
+            fs::create_dir(folder).expect("its name is free");
+            for file in fs::read_dir(&moved).expect("the folder").flatten() {
+                fs::copy(file.path(), folder.join(file.file_name())).expect("a file");
+            }
+        }
+    }
 }
 
 #[tokio::test]
-async fn what_has_no_end_is_refused_and_not_read() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    scene.write("large", vec![b' '; 17 << 20]);
-    let url = scene.sandbox.url();
-    let sync = |more: &str| {
-        let arguments = format!("sync --match email --journal {JOURNAL} --url {url} {more}");
-        scene.program(&arguments).shell("mkfifo pipe 2>/dev/null; exec \"$@\"")
-    };
+async fn a_file_that_is_deleted_or_replaced_under_a_run_ends_it_and_no_other_run_works_beside_it() {
+    let window = "journal.db-~";
     let cases = [
-        (
-            "in.csv --token-file /dev/zero",
-            "token file /dev/zero: cannot read it: expected a regular file, found a device",
-        ),
-        ("in.csv --token-file pipe", "token file pipe: cannot read it: expected a regular file, found a named pipe"),
-        ("in.csv --token-file .", "token file .: cannot read it: expected a regular file, found a directory"),
-        ("in.csv --token-file large", "token file large: cannot read it: expected at most 65536 bytes, found more"),
-        ("in.csv --config /dev/zero", "/dev/zero: cannot read it: expected a regular file, found a device"),
-        ("in.csv --config pipe", "pipe: cannot read it: expected a regular file, found a named pipe"),
-        ("in.csv --config .", ".: cannot read it: expected a regular file, found a directory"),
-        ("in.csv --config large", "large: cannot read it: expected at most 16777216 bytes, found more"),
-        ("/dev/zero", "/dev/zero: expected a file, found a device"),
-        ("/dev/zero --skip-lines 1000000000", "/dev/zero: expected a file, found a device"),
-        ("in.csv --skip-lines 1000000000", "in.csv: expected a header, found an empty file"),
-        ("in.csv --skip-lines 18446744073709551615", "in.csv: expected a header, found an empty file"),
+        (JOURNAL, Fate::Deleted),
+        (JOURNAL, Fate::Renamed),
+        (JOURNAL, Fate::Copied),
+        (JOURNAL, Fate::FolderCopied),
+        ("journal.db-wal", Fate::Deleted),
+        ("journal.db-wal", Fate::Copied),
+        ("journal.db-shm", Fate::Deleted),
+        (CHANNEL_LOCK, Fate::Deleted),
+        (CHANNEL_LOCK, Fate::Renamed),
+        (CHANNEL_LOCK, Fate::Copied),
+        (window, Fate::Deleted),
     ];
-    for (arguments, expected) in cases {
-        let begun = Instant::now();
-        let ran = sync(arguments).run().await.exits(2);
-        assert!(ran.stderr.contains(expected), "{arguments}: {ran:?}");
-        assert!(begun.elapsed() < SOON, "{arguments}: {:?}", begun.elapsed());
-    }
-    assert_eq!(scene.calls(), "none");
+    // Of a run whose every file is gone nothing is known any more, and `create` searches for nothing.
+    let cases =
+        cases.into_iter().flat_map(|(name, fate)| [(name, fate, "upsert", false), (name, fate, "create", false)]);
+    let cases = cases.chain([("journal.db", Fate::Deleted, "upsert", true)]);
+    let checks = cases.map(|(name, fate, mode, is_all)| check_fate(name, fate, mode, is_all));
+    futures_util::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
-#[tokio::test]
-async fn a_token_file_may_be_a_pipe_of_the_shell_and_have_a_byte_order_mark() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let utf16: Vec<u8> = format!("\u{feff}{TOKEN}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
-    scene.write("utf8", format!("\u{feff}{TOKEN}\r\n"));
-    scene.write("utf16", utf16);
-    scene.write("config", format!("\u{feff}url = \"{}\"\n", scene.sandbox.url()));
-    for (arguments, shell) in [
-        ("--token-file utf8 --config config", "exec \"$@\""),
-        ("--token-file utf16 --config config", "exec \"$@\""),
-        ("--token-file /dev/fd/3 --config config", "printf token | exec \"$@\" 3<&0 </dev/null"),
-        ("--token-file utf8 --config /dev/fd/3", "cat config | exec \"$@\" 3<&0 </dev/null"),
-        ("--token-file /dev/stdin --config config", "exec \"$@\" <utf8"),
-    ] {
-        let sync = format!("sync in.csv --match email --journal {JOURNAL} --rate 1000000 {arguments}");
-        scene.program(&sync).token(None).shell(shell).run().await.exits(0);
-    }
-    assert_eq!(scene.sandbox.contacts(TOKEN).len(), 1);
-}
-
-#[tokio::test]
-async fn a_file_that_others_can_change_is_refused() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let url = scene.sandbox.url();
-    let config =
-        || scene.write("contactsync.toml", format!("url = \"{url}\"\njournal = \"{JOURNAL}\"\nmatch = \"email\"\n"));
-    config();
-    let sync = || scene.program("sync in.csv --rate 1000000");
-    sync().run().await.exits(0);
-    let commands = ["sync in.csv", "plan in.csv", "check", "resume", "runs"];
-    let own = scene.path(".").metadata().expect("a folder").permissions();
-    assert!(own.mode() & 0o002 == 0, "the folder is its owner's");
-    for (name, prefix) in [("contactsync.toml", ""), (JOURNAL, "journal ")] {
-        set_mode(&scene, name, 0o666);
-        for command in commands {
-            let ran = scene.program(command).run().await.exits(2);
-            let expected = format!("{prefix}{name}: every user of this machine can write it; run `chmod o-w {name}`");
-            assert!(ran.stderr.contains(&expected), "{command}: {ran:?}");
-        }
-        // What the group can write is a matter of the group.
-        set_mode(&scene, name, 0o660);
-        sync().run().await.exits(0);
-        // Only root can give a file away; for others, root's files stand in.
-        if chown(scene.path(name), Some(4711), None).is_err() {
-            continue;
-        }
-        for command in commands {
-            let ran = scene.program(command).run().await.exits(2);
-            let expected = format!("{prefix}{name}: it belongs to another user (uid 4711)");
-            assert!(
-                ran.stderr.contains(&expected) && ran.stderr.contains(&format!("chown 0 {name}`")),
-                "{command}: {ran:?}"
-            );
-        }
-        chown(scene.path(name), Some(0), None).expect("root can take it back");
-    }
-    sync().run().await.exits(0);
-}
-
-#[tokio::test]
-async fn where_a_token_goes_is_reported_before_anything_else() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let url = scene.sandbox.url();
-    let rest = format!("--journal {JOURNAL} --rate 1000000");
-    for (command, code) in [
-        (format!("check in.csv --match email --url {url}"), 0),
-        (format!("sync in.csv --match email --url {url} --max-calls 1"), 4),
-        ("resume".to_owned(), 0),
-    ] {
-        let ran = scene.program(&format!("{command} {rest}")).run().await.exits(code);
-        assert_eq!(ran.stderr.lines().next(), Some(&*format!("platform: {url}")), "{ran:?}");
-        assert_eq!(ran.said("platform: ").len(), 1, "{ran:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_token_file_that_every_user_can_read_is_reported() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email,office\na@example.com,north\n");
-    scene.write("token", TOKEN);
-    let url = scene.sandbox.url();
-    let tables = ["north", "south", "west"].map(|name| format!("[channel.{name}]\ntoken_file = \"token\"\n"));
-    scene.write("several.toml", format!("url = \"{url}\"\nchannel_column = \"office\"\n{}", tables.concat()));
-    scene.write("one.toml", format!("url = \"{url}\"\ntoken_file = \"token\"\n"));
-    for (mode, is_public) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false), (0o400, false)] {
-        set_mode(&scene, "token", mode);
-        for (config, more) in [("one.toml", ""), ("several.toml", "; 2 more token files as well")] {
-            let arguments = format!("sync in.csv --match email --journal {config}.db --config {config} --rate 1000000");
-            let ran = scene.program(&arguments).token(None).run().await.exits(0);
-            let expected = format!("every user of this machine can read it; run `chmod o-r token`{more}");
-            let warnings: Vec<&str> =
-                ran.said("warning: ").into_iter().filter(|line| line.ends_with(&expected)).collect();
-            assert_eq!(warnings.len(), usize::from(is_public), "{mode:o}: {ran:?}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_look_creates_no_file() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let url = scene.sandbox.url();
-    let files = || {
-        let entries = fs::read_dir(scene.path(".")).expect("the scene's folder");
-        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
-        let mut names: Vec<String> =
-            names.filter(|name| !name.ends_with("stdout") && !name.ends_with("stderr")).collect();
-        names.sort();
-        names
+async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
+    let what = format!("{name} {fate:?} in {mode}{}", if is_all { ", with all beside it" } else { "" });
+    let scene = Scene::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
+    fs::create_dir(scene.path("state")).expect("a folder");
+    let people = People::new(50, 2, 0);
+    scene.write("in.csv", people.csv());
+    let sync = || {
+        scene.program(&format!(
+            "sync in.csv --match email --mode {mode} --settle 300ms --json --concurrency 4 --rate 1000000 \
+             --journal state/{JOURNAL} --url {}",
+            scene.sandbox.url()
+        ))
     };
-    let check = || -> Program<'_> {
-        scene.program(&format!("check in.csv --match email --journal {JOURNAL} --url {url} --rate 1000000"))
+    let mut first = sync().start();
+    assert!(first.until(|| scene.sandbox.ledger().creates(TOKEN) > 10).await, "{what}");
+    let path = fs::read_dir(scene.path("state")).expect("the folder").flatten().map(|file| file.path());
+    let path = path.filter(|path| path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name)));
+    let mut found: Vec<PathBuf> = path.collect();
+    found.sort();
+    let found = if is_all { &found[..] } else { &found[..1] };
+    for path in found {
+        befall(path, fate);
+    }
+    let before = scene.sandbox.ledger().len();
+    let second = sync().start();
+    let first = first.end().await;
+    assert_eq!(first.code, Some(1), "{what}: {first:?}");
+    let [error] = first.said("error:")[..] else { panic!("{what}: {first:?}") };
+    assert!(error.contains("was deleted or replaced"), "{what}: {error}");
+    assert_eq!(first.said("hint:").len(), 1, "{what}: {first:?}");
+    let second = second.end().await;
+    check_sound(&second, &what);
+    if second.code == Some(6) {
+        // Those that were in flight, and perhaps one group more.
+        assert!(scene.sandbox.ledger().len() <= before + 12, "{what}: {} after {before}", scene.sandbox.ledger().len());
+    }
+    let is_same = |ran: &Ran| ran.code == Some(0);
+    // The next run finishes it, or says what to do about a file that is missing.
+    let mut ran = sync().run().await;
+    if ran.stderr.contains("is missing, but") {
+        assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
+        fs::remove_file(scene.path("state/journal.db-wal")).expect("it was named");
+        ran = sync().run().await;
+    }
+    if !is_same(&ran) {
+        ran = sync().run().await;
+    }
+    assert!(is_same(&ran), "{what}: {ran:?}");
+    assert_eq!(scene.sandbox.ledger().creates(TOKEN), 50, "{what}");
+    people.are_all_of(&scene.sandbox);
+}
+
+#[tokio::test]
+async fn a_journal_of_which_only_the_log_is_there_is_refused() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    for left in ["-wal", "-journal"] {
+        let name = format!("gone.db{left}");
+        scene.write(&name, "not empty");
+        for command in
+            [format!("sync in.csv --match email --url {}", scene.sandbox.url()), "plan in.csv --match email".to_owned()]
+        {
+            let ran = scene.program(&format!("{command} --journal gone.db")).run().await.exits(1);
+            let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+            let expected = format!("journal gone.db: the file is missing, but gone.db{left} is there");
+            assert!(error.contains(&expected), "{error}");
+            assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+            assert!(!scene.path("gone.db").exists());
+            assert_eq!(fs::read(scene.path(&name)).expect("it is left"), b"not empty");
+        }
+        fs::remove_file(scene.path(&name)).expect("it is left");
+    }
+    // An empty one holds nothing.
+    scene.write("gone.db-wal", "");
+    scene
+        .program(&format!("sync in.csv --match email --journal gone.db --url {}", scene.sandbox.url()))
+        .run()
+        .await
+        .exits(0);
+}
+
+#[tokio::test]
+async fn an_empty_journal_is_taken_for_a_new_one_unless_calls_were_journaled_in_it() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    let schemaless = {
+        let path = scene.path("empty.db");
+        let database = rusqlite::Connection::open(&path).expect("a database");
+        database.execute_batch("PRAGMA journal_mode = WAL; VACUUM").expect("nothing");
+        drop(database);
+        fs::read(path).expect("a database")
     };
-    check().run().await.exits(0);
-    assert_eq!(files(), ["in.csv"]);
-    assert!(scene.calls().contains("find"));
+    assert_eq!(schemaless.len(), 4_096);
+    for (journal, lock, code) in [
+        (&b""[..], None, 0),
+        (b"", Some(""), 0),
+        (b"", Some("process 7 since noon\n00000000000000000000\n"), 0),
+        (b"", Some("process 7 since noon\n00000000000000000031\n"), 1),
+        // Of an earlier version, which does not say.
+        (b"", Some("process 7 since noon"), 1),
+        (&schemaless, None, 0),
+        (&schemaless, Some("process 7 since noon\n00000000000000000000\n"), 0),
+        (&schemaless, Some("process 7 since noon\n00000000000000000031\n"), 1),
+    ] {
+        for name in names(&scene, JOURNAL) {
+            fs::remove_file(name).expect("it is there");
+        }
+        scene.write(JOURNAL, journal);
+        if let Some(lock) = lock {
+            scene.write(CHANNEL_LOCK, lock);
+        }
+        let ran = scene.sync("in.csv --match email").run().await;
+        assert_eq!(ran.code, Some(code), "{} bytes beside {lock:?}: {ran:?}", journal.len());
+        if code == 1 {
+            assert!(ran.stderr.contains("damaged"), "{ran:?}");
+            assert_eq!(fs::read(scene.path(JOURNAL)).expect("it is left"), journal);
+        }
+    }
+}
+
+/// Plants something in the place of a file.
+#[derive(Clone, Copy, Debug)]
+enum Plant {
+    Symlink,
+    HardLink,
+    Pipe,
+    Folder,
+}
+
+const PLANTS: [Plant; 4] = [Plant::Symlink, Plant::HardLink, Plant::Pipe, Plant::Folder];
+
+fn plant(plant: Plant, path: &Path, precious: &Path) {
+    match plant {
+        Plant::Symlink => symlink(precious, path).expect("a link"),
+        Plant::HardLink => fs::hard_link(precious, path).expect("a link"),
+        Plant::Pipe => assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success()),
+        Plant::Folder => fs::create_dir(path).expect("a folder"),
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_through_a_link_into_another_file() {
+    const PRECIOUS: &str = "_line,_reason,email\nthis is not for contactsync\n";
+    for (place, options) in [
+        (CHANNEL_LOCK, ""),
+        ("journal.db-wal", ""),
+        ("journal.db-shm", ""),
+        ("journal.db-journal", ""),
+        ("r.csv", "--rejects r.csv"),
+        ("r.csv", "--results r.csv"),
+        ("r.csv.part", "--rejects r.csv"),
+        ("r.csv.part", "--results r.csv"),
+    ] {
+        for kind in PLANTS {
+            let scene = Scene::unlimited().await;
+            scene.write("in.csv", "email\na@example.com\n");
+            scene.write("precious", PRECIOUS);
+            // The journal is there before, so that what lies beside it is a part of it.
+            scene.write("other.csv", "email\nb@example.com\n");
+            scene.sync("other.csv --match email --channel other").run().await.exits(0);
+            let _ = scene.calls();
+            plant(kind, &scene.path(place), &scene.path("precious"));
+            let ran = scene.sync(&format!("in.csv --match email {options}")).run().await;
+            let what = format!("{place} {kind:?} {options}");
+            assert_eq!(ran.code, Some(2), "{what}: {ran:?}");
+            assert_eq!(ran.said("error:").len(), 1, "{what}: {ran:?}");
+            assert_eq!(scene.calls(), "none", "{what}");
+            assert_eq!(fs::read_to_string(scene.path("precious")).expect("it is there"), PRECIOUS, "{what}");
+            assert!(fs::symlink_metadata(scene.path(place)).is_ok(), "{what}: it is left as it is");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_journal_may_lie_elsewhere_and_has_one_name() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email\na@example.com\n");
+    let elsewhere = tempfile::tempdir().expect("another disk, say");
+    symlink(elsewhere.path().join("real.db"), scene.path(JOURNAL)).expect("a link");
+    // Made where the link leads, and used there.
     scene.sync("in.csv --match email").run().await.exits(0);
-    let before = files();
-    for token in [TOKEN, "other"] {
-        let _ = check().token(Some(token)).with("--channel other").run().await.exits(0);
-        assert_eq!(files(), before, "{token}");
+    assert!(elsewhere.path().join("real.db").exists() && elsewhere.path().join("real.db-default.lock").exists());
+    let again = scene.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!(again.summary().rows(), "1 unchanged");
+    // By two names it would have two logs.
+    fs::hard_link(elsewhere.path().join("real.db"), elsewhere.path().join("second.db")).expect("a link");
+    let ran = scene.sync("in.csv --match email").run().await.exits(2);
+    assert!(ran.stderr.contains("several names (hard links)"), "{ran:?}");
+    fs::remove_file(elsewhere.path().join("second.db")).expect("a link");
+    scene.sync("in.csv --match email").run().await.exits(0);
+}
+
+#[tokio::test]
+async fn a_list_replaces_no_file_that_is_not_a_list_of_the_same_kind() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", "email,name\na@example.com,Ann\n,Nobody\n");
+    scene.write("tok", format!("{TOKEN}\n"));
+    scene.write("thesis.csv", "chapter,page\n1,1\n");
+    scene.write("rejected.csv", "_line,_reason,email,name\n3,x,,Nobody\n");
+    scene.write("results.csv", "line,key,outcome,contact_id,calls,reason\n");
+    scene.write("new.csv.part", "half a thesis");
+    scene.write("zeros.csv", [0; 100]);
+    scene.write("empty.csv", "");
+    let sync = |options: &str| {
+        let sync = scene.sync(&format!("in.csv --match email --token-file tok {options}"));
+        sync.token(None)
+    };
+    sync("").run().await.exits(3);
+    let _ = scene.calls();
+    for (options, path, part) in [
+        ("--results thesis.csv", "thesis.csv", "expected a new file or an earlier list of the same kind"),
+        ("--rejects thesis.csv", "thesis.csv", "expected a new file or an earlier list of the same kind"),
+        ("--results tok", "tok", "expected a file of its own, found the token file"),
+        ("--rejects ./tok", "tok", "expected a file of its own, found the token file"),
+        ("--results rejected.csv", "rejected.csv", "an earlier list of the same kind"),
+        ("--rejects results.csv", "results.csv", "an earlier list of the same kind"),
+        ("--rejects journal.db-wal", "journal.db-wal", "expected a file of its own, found the journal"),
+        ("--results journal.db-shm", "journal.db-shm", "expected a file of its own, found the journal"),
+        ("--results journal.db-journal", "journal.db-journal", "expected a file of its own, found the journal"),
+        ("--results journal.db-default.lock", CHANNEL_LOCK, "an earlier list of the same kind"),
+        ("--rejects new.csv", "new.csv.part", "found another file at "),
+        ("--results new.csv", "new.csv.part", "found another file at "),
+        ("--rejects zeros.csv", "zeros.csv", "an earlier list of the same kind"),
+        ("--rejects r.xlsx", "r.xlsx", "found the ending `.xlsx`"),
+        ("--results R.ODS", "R.ODS", "found the ending `.ods`"),
+        ("--rejects r.csv.gz", "r.csv.gz", "found the ending `.gz`"),
+        ("--results /dev/null", "none", "found a device or a pipe"),
+        ("--results /dev/stdout", "none", "found a symbolic link"),
+    ] {
+        let before = fs::read(scene.path(path)).ok();
+        let ran = sync(options).run().await;
+        assert_eq!(ran.code, Some(2), "{options}: {ran:?}");
+        let [error] = ran.said("error:")[..] else { panic!("{options}: {ran:?}") };
+        assert!(error.contains(part), "{options}: {error}");
+        assert_eq!(scene.calls(), "none", "{options}");
+        // SQLite's own are there only while it works, and the lock names its holder.
+        if !path.starts_with("journal.db") {
+            assert_eq!(fs::read(scene.path(path)).ok(), before, "{options}");
+        }
     }
-    // The calls of a look count where there is a journal.
-    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("a journal");
-    let looks: u32 =
-        journal.query_row("SELECT count(*) FROM calls WHERE run = 0", [], |row| row.get(0)).expect("a count");
-    assert!(looks > 0);
+    // Lists of their kind, and empty files, are.
+    for options in ["--rejects rejected.csv --results results.csv", "--rejects empty.csv", "--results other.csv"] {
+        sync(options).run().await.exits(3);
+        sync(options).run().await.exits(3);
+    }
+    assert!(fs::read_to_string(scene.path("empty.csv")).expect("a list").starts_with("_line,_reason,email,name\n3,"));
+}
+
+#[tokio::test]
+async fn a_planted_journal_neither_gets_the_token_nor_has_a_file_written() {
+    let (mine, evil) = (Scene::unlimited().await, Scene::unlimited().await);
+    mine.write("in.csv", "email\na@example.com\nb@example.com\n\"\"\n");
+    let planted = "--max-calls 1 --rejects planted.csv --results other.csv";
+    let url = evil.sandbox.url();
+    mine.program(&format!("sync in.csv --match email --journal {JOURNAL} --url {url} {planted}")).run().await.exits(4);
+    for list in ["planted.csv", "other.csv"] {
+        fs::remove_file(mine.path(list)).expect("a list");
+    }
+    let _ = evil.calls();
+    let resume = |options: &str| mine.program(&format!("resume --json --journal {JOURNAL} {options}"));
+    let refused = async |options: &str, parts: [&str; 2]| {
+        let ran = resume(options).run().await.exits(2);
+        let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+        let [hint] = ran.said("hint:")[..] else { panic!("{ran:?}") };
+        assert!(error.contains(parts[0]) && hint.contains(parts[1]), "{ran:?}");
+        assert_eq!((mine.calls().as_str(), evil.calls().as_str()), ("none", "none"));
+        assert!(!mine.path("planted.csv").exists() && !mine.path("other.csv").exists());
+    };
+    refused("", [&url, "--url"]).await;
+    let at = format!("--url {url}");
+    refused(&at, ["planted.csv", "--rejects"]).await;
+    refused(&format!("{at} --rejects mine.csv"), ["other.csv", "--results"]).await;
+    // With other names it is written there and nowhere else, and with the same ones as before.
+    let lists = format!("{at} --rejects mine.csv --results planted.csv");
+    resume(&lists).run().await.exits(3);
+    assert!(mine.path("mine.csv").exists() && !mine.path("other.csv").exists());
+    assert_eq!(evil.sandbox.contacts(TOKEN).len(), 2);
+}
+
+#[tokio::test]
+async fn a_line_to_go_on_names_what_the_journal_is_not_believed() {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", People::new(5, 2, 0).csv());
+    let url = scene.sandbox.url();
+    let ran = scene.sync("in.csv --match email --max-calls 2 --rejects r.csv --results s.csv").run().await.exits(4);
+    let line = format!("contactsync resume --journal {JOURNAL} --url {url} --rejects r.csv --results s.csv`");
+    assert!(ran.stderr.contains(&line), "{ran:?}");
+    let options = line.trim_start_matches("contactsync ").trim_end_matches('`');
+    scene.program(options).run().await.exits(0);
+}
+
+#[tokio::test]
+async fn many_that_start_at_once_on_a_new_journal_work_or_name_the_holder() {
+    let times: usize = std::env::var("FIRST_STARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
+    for (count, channels) in (0..times).flat_map(|_| [(4, 1), (4, 4), (16, 1), (16, 16), (16, 4)]) {
+        let scene = Scene::faulty(Faults { latency: Duration::from_millis(30), ..Faults::default() }).await;
+        let people = People::new(4, 2, 0);
+        scene.write("in.csv", people.csv());
+        let start = |nth: usize| {
+            let channel = nth % channels;
+            scene
+                .sync(&format!("in.csv --match email --channel c{channel} --concurrency 1"))
+                .token(Some(&format!("token-{channel}")))
+                .start()
+        };
+        for channel in 0..channels {
+            scene.sandbox.accept_token(&format!("token-{channel}"));
+        }
+        let running: Vec<_> = (0..count).map(start).collect();
+        let mut worked = 0;
+        for running in running {
+            let ran = running.end().await;
+            if ran.code == Some(6) {
+                let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+                assert!(error.contains(": another run holds it: process "), "{error}");
+            } else {
+                assert_eq!(ran.code, Some(0), "{count} processes on {channels} channels: {ran:?}");
+                worked += 1;
+            }
+        }
+        assert!(worked >= channels, "{worked} of {count} on {channels} channels");
+        for channel in 0..channels {
+            people.are_all_of_channel(&scene.sandbox, &format!("token-{channel}"));
+        }
+        // Nothing is left of making it.
+        assert!(names(&scene, ".contactsync-").is_empty());
+    }
 }

@@ -43,13 +43,13 @@ async fn a_run_that_moved_is_resumed_where_it_moved_to() {
     assert!(running.until(|| old.sandbox.ledger().len() > 4).await);
     running.signal("INT").await;
     running.end().await.exits(4);
-    let moved = old.resume().with(&format!("--moved --concurrency 2 --url {}", new.sandbox.url()));
+    let moved = old.resume_at(new.sandbox.url()).with("--moved --concurrency 2");
     let mut running = moved.start();
     assert!(running.until(|| new.sandbox.ledger().len() > 4).await);
     running.signal("INT").await;
     running.end().await.exits(4);
     let before = old.sandbox.ledger().len();
-    let ran = old.resume().run().await;
+    let ran = old.resume_at(new.sandbox.url()).run().await;
     assert!(ran.code != Some(2), "{ran:?}");
     assert_eq!(ran.summary().count("pending"), 0);
     assert_eq!(old.sandbox.ledger().len(), before, "nothing goes to the old platform any more");
@@ -120,7 +120,7 @@ async fn a_file_that_would_change_too_much_is_refused_as_if_it_had_not_come() {
     assert_eq!(plan.rows(), "9 unchanged, 11 pending");
 
     // What was left is still left.
-    let ran = scene.resume().run().await.exits(0);
+    let ran = scene.resume().with(lists).run().await.exits(0);
     assert_eq!(ran.summary().count("rows"), 30);
     more.are_all_of(&scene.sandbox);
     // At the bound it goes through, and nothing of the refused ones is in the way.

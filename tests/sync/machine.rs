@@ -89,7 +89,7 @@ async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_th
             check_failed(&ran, &format!("{list}: cannot write it: No space left on device"));
             amid += usize::from((1..20).contains(&scene.sandbox.ledger().len()));
 
-            scene.resume().run().await;
+            scene.resume().with(&format!("{option} {list}")).run().await;
             let written = fs::read_to_string(scene.path(list)).expect("a list");
             assert_eq!(written.lines().count(), 20 + header, "{option} {nth}: {written}");
             // Nothing is left to be done, the lists included.
@@ -109,8 +109,11 @@ async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() 
     }
     let scene = Scene::unlimited().await;
     scene.write("in.csv", "email\na@example.com\n");
+    scene.sync("in.csv --match email --channel other").run().await.exits(0);
+    let _ = scene.calls();
     for (error, words) in [("EACCES", "Permission denied"), ("EROFS", "Read-only file system")] {
-        let inject = format!("-e trace=openat -P {JOURNAL} -e inject=openat:error={error}");
+        let journal = scene.path(JOURNAL).display().to_string();
+        let inject = format!("-e trace=openat -P {journal} -e inject=openat:error={error}");
         let shell = format!("exec strace -f -qq -o /dev/null {inject} \"$@\"");
         let ran = scene.sync("in.csv --match email").shell(&shell).run().await.exits(2);
         let [line] = ran.said("error:")[..] else { panic!("{ran:?}") };

@@ -392,7 +392,7 @@ async fn a_kill_and_a_resume_leave_whole_lists() {
     assert!(ended.len() > before.len() && ended.len() < 60, "{} {}", ended.len(), before.len());
     fs::remove_file(scene.path("in.csv")).expect("the input is not needed any more");
 
-    let ran = scene.resume().run().await.exits(3);
+    let ran = scene.resume().with("--rejects bad.csv --results results.csv").run().await.exits(3);
     assert_eq!(ran.summary().count("rejected"), 12 + 16);
     let (_, rejected) = texts(&scene.path("bad.csv"));
     let lines: Vec<u64> = rejected.iter().map(|row| row[0].parse().expect("a line")).collect();

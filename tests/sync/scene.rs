@@ -95,9 +95,14 @@ impl Scene {
         self.program(&format!("sync {arguments} --json --journal {JOURNAL} --url {} {UNPACED}", self.sandbox.url()))
     }
 
-    /// `resume --json` of the scene's journal, without a pace.
+    /// `resume --json` of the scene's journal on the scene's platform, without a pace.
     pub fn resume(&self) -> Program<'_> {
-        self.program(&format!("resume --json --journal {JOURNAL} {UNPACED}"))
+        self.resume_at(self.sandbox.url())
+    }
+
+    /// The same on another platform.
+    pub fn resume_at(&self, url: impl std::fmt::Display) -> Program<'_> {
+        self.program(&format!("resume --json --journal {JOURNAL} --url {url} {UNPACED}"))
     }
 
     /// `plan --json` with the scene's journal.

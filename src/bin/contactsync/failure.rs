@@ -132,7 +132,14 @@ impl From<JournalError> for Failure {
         if error.is_configuration() {
             return failure;
         }
-        let hint = if error.is_damage() {
+        let hint = if let JournalError::OnlyLog { .. } = error {
+            "restore the journal beside it from a backup; or move that file away to start a new journal, with --match so that \
+             contacts that are there are found"
+        } else if let JournalError::LogMissing { .. } = error {
+            "wait until the other run has ended, then run the same command again"
+        } else if let JournalError::Replaced { .. } = error {
+            "nothing more was sent; put the file back if it was moved, then run the same command again"
+        } else if error.is_damage() {
             "bring back a copy of it; or move it away to begin anew, with --match so that contacts that are there are found"
         } else {
             "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"
@@ -143,11 +150,13 @@ impl From<JournalError> for Failure {
 
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
-        match &error {
+        match error {
+            LockError::Journal(error) => error.into(),
             LockError::Held { .. } | LockError::WindowHeld { .. } => {
                 Self { exit: Exit::Held, message: with_causes(&error), hint: None }
                     .hint("wait until it has ended, or stop it: it writes down where it is")
             }
+            LockError::Foreign { .. } => Self::usage(&error).hint("move it away: a lock is a small file of its own"),
             LockError::File { .. } => Self::usage(&error),
         }
     }

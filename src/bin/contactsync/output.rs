@@ -94,12 +94,24 @@ fn rows_text(summary: &RunSummary) -> String {
     format!("{}: {outcomes}", counted_rows(summary.rows))
 }
 
+/// The longest reason that is printed as text, in characters.
+const LONGEST_REASON: usize = 1_000;
+
 /// How a run stands, with the reason, which may say the state itself: `stopped by SIGINT`.
 pub fn state(state: &str, reason: Option<&str>) -> String {
-    match reason {
+    let reason = reason.map(|reason| shortened(reason, LONGEST_REASON));
+    match reason.as_deref() {
         Some(reason) if reason.starts_with(state) => reason.to_owned(),
         Some(reason) => format!("{state}: {reason}"),
         None => state.to_owned(),
+    }
+}
+
+/// A text from a journal or an input, cut to so many characters: a line is for a person to read.
+pub fn shortened(text: &str, length: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(length) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }
 

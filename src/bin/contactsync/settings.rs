@@ -74,6 +74,7 @@ impl Settings {
                     tags_mode: said.tags_mode.unwrap_or(TagsMode::Add),
                     settle: said.settle.unwrap_or(DEFAULT_SETTLE),
                     resend_unsure: said.resend_unsure.unwrap_or(false),
+                    search_first: false,
                 },
             },
         })

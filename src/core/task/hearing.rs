@@ -90,6 +90,11 @@ impl Task {
         // One that a create of ours made is yet to be finished.
         let made_at = match &self.standing {
             Standing::InDoubt(doubt) if doubt.is_ours() => doubt.since,
+            // `create` would leave it alone. It is most likely one that an earlier run created and did not finish, at a time
+            // that the journal lost.
+            Standing::Unknown if self.policy.search_first && self.policy.mode == Mode::Create => {
+                Some(Timestamp::default())
+            }
             Standing::InDoubt(_) | Standing::Unknown | Standing::Known(_) => None,
         };
         self.adopt(hit, made_at);

@@ -11,7 +11,7 @@ use crate::core::search::PAGES_PER_FIND;
 const SETTLE: Duration = Duration::from_secs(30);
 
 fn policy(mode: Mode) -> Policy {
-    Policy { mode, tags_mode: TagsMode::Add, settle: SETTLE, resend_unsure: false }
+    Policy { mode, tags_mode: TagsMode::Add, settle: SETTLE, resend_unsure: false, search_first: false }
 }
 
 fn start() -> Timestamp {
@@ -1684,4 +1684,32 @@ fn a_contact_that_an_earlier_create_made_is_ours_also_after_a_kill() {
     let another = Attempt::Contact(remote("7", &[("phone", "2")], &[]));
     let refused = check("another one", live, &[("read 7", another)], &rejected("already connected (contact 7)"));
     assert_eq!(refused.standing(), &Standing::Unknown);
+}
+
+#[test]
+fn where_the_journal_may_have_lost_calls_each_contact_is_searched_for_first() {
+    let lossy = |mode| Policy { search_first: true, ..policy(mode) };
+    let task = |contact: Contact, policy| Task::new(contact, Standing::Unknown, policy, &[], start());
+    let (whole, find) = (contact(3, 1), "find phone p1");
+    check(
+        "not there",
+        task(whole.clone(), lossy(Mode::Create)),
+        &[(find, page(&[])), ("create 3", created("7")), ("add 7 1", Attempt::Done)],
+        &done(Outcome::Created),
+    );
+    // Created at a time that was lost, and not finished.
+    check(
+        "there in part",
+        task(whole.clone(), lossy(Mode::Create)),
+        &[(find, page(&[shown(&contact(2, 0))])), ("update 7 1", Attempt::Done), ("add 7 1", Attempt::Done)],
+        &done(Outcome::Created),
+    );
+    let known = Standing::Known(Known::only_id(id("7")));
+    let left_alone = Task::new(whole.clone(), known, lossy(Mode::Create), &[], start());
+    check("known", left_alone, &[], &done(Outcome::Unchanged));
+    check("with an id", task(keyless(Some("7")), lossy(Mode::Create)), &[], &done(Outcome::Unchanged));
+    check("without a match field", task(keyless(None), lossy(Mode::Create)), &[], &rejected(MAY_BE_LOST));
+    let asked = Policy { resend_unsure: true, ..lossy(Mode::Create) };
+    check("when asked", task(keyless(None), asked), &[("create 1", created("7"))], &done(Outcome::Created));
+    check("`update` makes none", task(whole, lossy(Mode::Update)), &[(find, page(&[]))], &rejected(NOT_THERE));
 }

@@ -38,6 +38,44 @@ pub enum JournalError {
         /// The journal's path.
         path: PathBuf,
     },
+    /// The file is not there, but a part of it that SQLite keeps beside it.
+    #[error("journal {}: the file is missing, but {} is there, which holds a part of it", path.display(), left.display())]
+    OnlyLog {
+        /// The journal's path.
+        path: PathBuf,
+        /// The part.
+        left: PathBuf,
+    },
+    /// Another process works on the journal, and the log that it writes was deleted.
+    #[error("journal {}: its log (`-wal`) was deleted while another run is using it", path.display())]
+    LogMissing {
+        /// The journal's path.
+        path: PathBuf,
+    },
+    /// A file of the journal was deleted or replaced while it was open.
+    #[error("{}: it was deleted or replaced while this run was using it", path.display())]
+    Replaced {
+        /// The file's path.
+        path: PathBuf,
+    },
+    /// A lock cannot be written any more, so that the next run would not know which calls were sent.
+    #[error("lock {}: cannot write it", path.display())]
+    Lock {
+        /// The lock's path.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// The file, or one that SQLite keeps beside it, is not a file of its own.
+    #[error("journal {}: {}: expected a file of its own, found {found}", path.display(), file.display())]
+    Linked {
+        /// The journal's path.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
     /// The file was written by a later version.
     #[error(
         "journal {}: expected schema version {supported} or less, found {found}: it was written by a newer contactsync; update this one",
@@ -79,8 +117,16 @@ impl JournalError {
     /// Whether somebody can mend it by other options or rights, before anything was sent.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } => true,
-            Self::Unreadable { .. } | Self::Emptied { .. } | Self::Sql(_) | Self::Damaged { .. } | Self::Gone => false,
+            Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } | Self::Linked { .. } => true,
+            Self::Unreadable { .. }
+            | Self::Emptied { .. }
+            | Self::OnlyLog { .. }
+            | Self::LogMissing { .. }
+            | Self::Replaced { .. }
+            | Self::Lock { .. }
+            | Self::Sql(_)
+            | Self::Damaged { .. }
+            | Self::Gone => false,
         }
     }
 
@@ -96,11 +142,16 @@ impl JournalError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Unreadable { .. } | Self::Emptied { .. } | Self::Damaged { .. } => true,
-            Self::Sql(error) => {
-                use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-                matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
-            }
-            Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } | Self::Gone => false,
+            Self::Sql(error) => is_damage(error),
+            Self::Open { .. }
+            | Self::Foreign { .. }
+            | Self::OnlyLog { .. }
+            | Self::LogMissing { .. }
+            | Self::Replaced { .. }
+            | Self::Lock { .. }
+            | Self::Linked { .. }
+            | Self::Newer { .. }
+            | Self::Gone => false,
         }
     }
 }
@@ -117,11 +168,42 @@ fn of_sqlite<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rus
     error.downcast_ref().or_else(shared).or_else(|| of_sqlite(error.source()?))
 }
 
-fn in_words(error: &rusqlite::Error) -> &'static str {
+// Besides what SQLite calls so: a value, a table or a JSON text that this program never writes. SQLite has no code of its own
+// for these.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, SqlInputError,
+        Utf8Error,
+    };
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
+        Some(code) => matches!(
+            code,
+            ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::TypeMismatch
+                | ErrorCode::Unknown
+        ),
+        None => matches!(
+            error,
+            FromSqlConversionFailure(..)
+                | IntegralValueOutOfRange(..)
+                | InvalidColumnType(..)
+                | QueryReturnedNoRows
+                | SqlInputError { .. }
+                | Utf8Error(..)
+        ),
+    }
+}
+
+fn in_words(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode;
+    if is_damage(error) {
+        return "the file is damaged";
+    }
+    match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full",
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "the file is damaged",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it may not be written",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it locked",
         Some(ErrorCode::CannotOpen) => "it cannot be opened",

@@ -1,19 +1,56 @@
 //! The locks of a journal: one run at a time brings a file to a channel, and one process at a time fills a window.
+//!
+//! A lock's file has two lines: who holds it, and the number of the last call of its channel that may have been sent. The
+//! second tells the next run when the journal lost calls, for instance because its log was cut short.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
+use super::JournalError;
+use super::files::{FileId, beside, has_other_names};
 use crate::core::channel::WindowId;
 
 /// How the name of a lock's file ends, which begins with the journal's.
 pub(super) const LOCK_ENDING: &str = ".lock";
 
+/// How many digits the number of a call is written with: it is written over the one before.
+const DIGITS: usize = 20;
+
+/// How often a lock is tried anew whose file was deleted while it was taken.
+const TRIES: u32 = 20;
+
+/// How often a lock that is held is asked for again, and the pause before each time.
+const LOCK_TRIES: (u32, Duration) = (3, Duration::from_millis(5));
+
+/// How often, and after which time each, the name of a holder is read that has the lock and has not yet written its name.
+const NAME_READS: (u32, Duration) = (50, Duration::from_millis(10));
+
+/// Maximum length of what is read of a lock's file.
+const LONGEST: u64 = 4_096;
+
 /// The right to run on a channel of a journal, or to fill one of its windows. The operating system takes it back when the
 /// process ends, however it ends, so a killed run never blocks the next.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: Arc<HeldFile>,
+    calls: Option<i64>,
+    // `None` for a window's.
+    channel: Option<String>,
+}
+
+/// The file of a lock that is held.
+#[derive(Debug)]
+pub(super) struct HeldFile {
+    file: File,
+    path: PathBuf,
+    id: FileId,
+    is_new: bool,
+    // Where the number of the last call stands.
+    at: u64,
 }
 
 /// Why the lock cannot be had.
@@ -43,26 +80,55 @@ pub enum LockError {
         /// What the system said.
         source: io::Error,
     },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(JournalError),
+    /// The lock's file is something else, which is left as it is.
+    #[error("lock {}: expected a file of its own, found {found}", path.display())]
+    Foreign {
+        /// The lock's path.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
 }
 
 impl Lock {
     /// Takes the lock of `channel` beside the journal at `journal`; `holder` tells others who has it, and since when.
     ///
     /// # Errors
-    /// [`LockError::Held`] when another run has it, [`LockError::File`] when its file cannot be used.
+    /// [`LockError::Held`] when another run has it, [`LockError::File`] when its file cannot be used,
+    /// [`LockError::Foreign`] when it is a link or no file.
     pub fn of_channel(journal: &Path, channel: &str, holder: &str) -> Result<Self, LockError> {
         let held = |holder| LockError::Held { channel: channel.to_owned(), holder };
-        Self::take(journal, &encoded(channel), holder, held)
+        let lock = Self::take(journal, &encoded(channel), holder, held)?;
+        Ok(Self { channel: Some(channel.to_owned()), ..lock })
+    }
+
+    /// Whether it is the right to run on this channel.
+    pub fn is_of(&self, channel: &str) -> bool {
+        self.channel.as_deref() == Some(channel)
     }
 
     /// Takes the lock of the window that `channel` fills.
     ///
     /// # Errors
-    /// [`LockError::WindowHeld`] when another run has it, [`LockError::File`] when its file cannot be used.
+    /// [`LockError::WindowHeld`] when another run has it, [`LockError::File`] when its file cannot be used,
+    /// [`LockError::Foreign`] when it is a link or no file.
     pub fn of_window(journal: &Path, window: &WindowId, channel: &str, holder: &str) -> Result<Self, LockError> {
         let held = |holder| LockError::WindowHeld { channel: channel.to_owned(), holder };
         // The sign is in no channel's encoded name.
-        Self::take(journal, &format!("~{window}"), holder, held)
+        let lock = Self::take(journal, &format!("~{window}"), holder, held)?;
+        Ok(lock)
+    }
+
+    /// The number of the last call of the channel that the runs before may have sent; `None` when they did not note it.
+    pub(super) fn calls(&self) -> Option<i64> {
+        self.calls
+    }
+
+    pub(super) fn file(&self) -> &Arc<HeldFile> {
+        &self.file
     }
 
     /// Whether the lock of a channel was ever taken: if not, no process has it.
@@ -77,41 +143,145 @@ impl Lock {
 
     /// Whether a process runs on `channel` of the journal at `journal`. It makes no file.
     pub fn is_held(journal: &Path, channel: &str) -> bool {
+        let path = path_of(journal, &encoded(channel));
         let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
-        File::open(path_of(journal, &encoded(channel))).is_ok_and(held)
+        fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) && File::open(path).is_ok_and(held)
     }
 
     fn take(journal: &Path, name: &str, holder: &str, held: impl Fn(String) -> LockError) -> Result<Self, LockError> {
         let path = path_of(journal, name);
         let failed = |source| LockError::File { path: path.clone(), source };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&path).map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
-                return Err(held(holder));
+        for _ in 0..TRIES {
+            let (mut file, is_new) = open(&path)?;
+            match try_lock(&file) {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(held(name_in(&mut file))),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            let id = FileId::of(&file.metadata().map_err(failed)?);
+            // Deleted or replaced before it was locked: another process may have the one that is there now.
+            if FileId::at(&path) == Some(id) {
+                return Self::write(file, id, is_new, holder, &path).map_err(failed);
+            }
         }
-        // Written in place, not renamed over: the lock is on this very file.
-        file.set_len(0).map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        file.write_all(holder.as_bytes()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Err(failed(io::Error::other("it is deleted again and again")))
     }
+
+    fn write(mut file: File, id: FileId, is_new: bool, holder: &str, path: &Path) -> io::Result<Self> {
+        let mut text = String::new();
+        (&file).take(LONGEST).read_to_string(&mut text)?;
+        let calls = calls_of(&text);
+        let holder: String = holder.chars().filter(|sign| !sign.is_control()).collect();
+        let text = format!("{holder}\n{:0DIGITS$}\n", calls.unwrap_or(0));
+        // Written in place, not renamed over: the lock is on this very file. In one piece and without cutting it off before, so
+        // that a kill does not lose the number.
+        file.rewind()?;
+        file.write_all(text.as_bytes())?;
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        file.set_len(length)?;
+        let at = u64::try_from(holder.len() + 1).unwrap_or(u64::MAX);
+        Ok(Self { file: Arc::new(HeldFile { file, path: path.to_owned(), id, is_new, at }), calls, channel: None })
+    }
+}
+
+impl HeldFile {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it was made for this lock.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether its path still names it.
+    pub(super) fn is_in_place(&self) -> bool {
+        FileId::at(&self.path) == Some(self.id)
+    }
+
+    /// Writes down the last call that may be sent from now on.
+    pub(super) fn note(&self, call: i64) -> io::Result<()> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(self.at))?;
+        file.write_all(format!("{call:0DIGITS$}").as_bytes())
+    }
+}
+
+// Asks again for a lock that is held: a process that only looks whether a run holds it has it for a moment.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    let (more, pause) = LOCK_TRIES;
+    for _ in 0..more {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(pause),
+            decided => return decided,
+        }
+    }
+    file.try_lock()
+}
+
+/// The number of the last call that a lock's text notes. `None` when it is of an earlier version or was never written.
+pub(super) fn calls_of(text: &str) -> Option<i64> {
+    text.lines().nth(1)?.parse().ok()
+}
+
+// The file, and whether it is new. A link is not followed: what it leads to would be overwritten.
+fn open(path: &Path) -> Result<(File, bool), LockError> {
+    let failed = |source| LockError::File { path: path.to_owned(), source };
+    let foreign = |found| LockError::Foreign { path: path.to_owned(), found };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    }
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => return Err(foreign("a symbolic link")),
+        Ok(metadata) if metadata.is_dir() => return Err(foreign("a directory")),
+        Ok(metadata) if !metadata.is_file() => return Err(foreign("a device or a pipe")),
+        Ok(_) | Err(_) => {}
+    }
+    let (file, is_new) = match options.create_new(true).open(path) {
+        Ok(file) => (file, true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            // Deleted since: then it is made.
+            let file = options.create_new(false).create(true).truncate(false).open(path).map_err(failed)?;
+            (file, false)
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(foreign("no file"));
+    }
+    if has_other_names(&metadata) {
+        return Err(foreign("a file with several names (hard links)"));
+    }
+    if metadata.len() > LONGEST {
+        return Err(foreign("a file that is not a lock"));
+    }
+    Ok((file, is_new))
+}
+
+// The name of the holder, who may just be about to write it.
+fn name_in(file: &mut File) -> String {
+    let (reads, pause) = NAME_READS;
+    for _ in 0..reads {
+        let mut text = String::new();
+        let read = file.rewind().and_then(|()| file.take(LONGEST).read_to_string(&mut text));
+        if let (Ok(_), Some(holder)) = (read, text.lines().next().filter(|holder| !holder.is_empty())) {
+            return holder.to_owned();
+        }
+        thread::sleep(pause);
+    }
+    "a run that has just begun".to_owned()
 }
 
 // By the journal's true name: a journal that is reached by two names is one journal.
 fn path_of(journal: &Path, name: &str) -> PathBuf {
     let named = journal.canonicalize();
-    let mut path = named.as_deref().unwrap_or(journal).as_os_str().to_owned();
-    path.push(format!("-{name}{LOCK_ENDING}"));
-    PathBuf::from(path)
+    beside(named.as_deref().unwrap_or(journal), &format!("-{name}{LOCK_ENDING}"))
 }
 
 // A channel's name may hold what a file's name may not; two names must not share a file.

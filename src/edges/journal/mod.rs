@@ -4,6 +4,7 @@
 //! one transaction and answers them after its commit (`synchronous=FULL`), so whoever has an answer has it on disk.
 
 mod error;
+mod files;
 mod lock;
 mod rows;
 mod sending;
@@ -22,8 +23,8 @@ use tokio::sync::oneshot;
 pub use self::error::JournalError;
 pub use self::lock::{Lock, LockError};
 pub use self::rows::{
-    Carried, Counts, Extent, Item, LearntLimit, ListedRow, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows, RunRow,
-    RunState, Settled,
+    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows,
+    RunRow, RunState, Settled,
 };
 pub use self::sending::{Ended, Implied, Recorded, SendJournal};
 use self::store::Store;
@@ -32,6 +33,7 @@ use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;
 use crate::core::model::Key;
 use crate::core::shape::Listing;
+use crate::core::task::Policy;
 use crate::core::time::{Setting, Timestamp};
 use crate::core::window::{MARGIN, MINUTE};
 
@@ -115,12 +117,57 @@ impl Journal {
     /// # Errors
     /// As [`Journal::open`]; a file that is not there is an empty journal.
     pub fn dry(path: &Path) -> Result<Self, JournalError> {
-        let store = if path.exists() { Store::dry(path)? } else { Store::dry_and_empty()? };
-        Ok(Self::on_callers_thread(store))
+        Ok(Self::on_callers_thread(Store::dry(path)?))
     }
 
     fn on_callers_thread(store: Store) -> Self {
         Self { owner: Owner::Caller(Arc::new(Mutex::new(store))) }
+    }
+
+    /// Has the channel's calls stand on this lock: none is started any more once the lock's file, or one of the journal's, was
+    /// deleted or replaced.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] when the lock's file had been deleted although another run may be at work on the channel.
+    /// A [`LockError::Journal`] when the journal cannot be read.
+    pub fn stand_on(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
+        // A window's lock may be new because the token is.
+        let is_new = lock.is_of(channel) && lock.file().is_new();
+        let (file, name) = (Arc::clone(lock.file()), channel.to_owned());
+        if self.ask_blocking(move |store| store.stand_on(&file, is_new, &name)).map_err(LockError::Journal)? {
+            return Ok(());
+        }
+        let holder = "a run that is at work on this journal, whose lock file was deleted".to_owned();
+        Err(LockError::Held { channel: channel.to_owned(), holder })
+    }
+
+    /// Whether the journal may have lost what an earlier run of the channel sent. `lock` is the channel's, and `setting` is
+    /// how the wall clock is set, which names the start of the machine.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    pub fn loss(&self, lock: &Lock, channel: &str, setting: Option<&Setting>) -> Result<Option<Loss>, JournalError> {
+        let (calls, channel, setting) = (lock.calls(), channel.to_owned(), setting.cloned());
+        self.ask_blocking(move |store| store.loss(&channel, calls, setting.as_ref()))
+    }
+
+    /// Has a run that is left search for each contact before it creates it, whatever its mode.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    pub fn search_first(&self, run: i64, policy: Policy) -> Result<Policy, JournalError> {
+        let policy = Policy { search_first: true, ..policy };
+        self.ask_blocking(move |store| store.set_policy(run, policy))?;
+        Ok(policy)
+    }
+
+    /// Makes sure that what the journal knows of contacts holds together: the table, and each index against it. It reads all
+    /// of it.
+    ///
+    /// # Errors
+    /// A [`JournalError`] that is damage when it does not.
+    pub fn verify_known(&self) -> Result<(), JournalError> {
+        self.ask_blocking(Store::verify_known)
     }
 
     /// The URL that the channel's known contacts belong to, once it has any.
@@ -430,7 +477,8 @@ fn alone<T>(store: &Mutex<Store>, work: impl FnOnce(&Store) -> Result<T, Journal
     // A panic within a transaction rolls it back when the next one begins, so the store is whole.
     let store = store.lock().unwrap_or_else(PoisonError::into_inner);
     store.begin()?;
-    match work(&store).and_then(|value| store.commit().map(|()| value)) {
+    let worked = work(&store).and_then(|value| store.commit().map(|()| value));
+    match worked.and_then(|value| store.note_started().map(|()| value)) {
         Ok(value) => Ok(value),
         Err(error) => {
             store.roll_back();
@@ -475,7 +523,7 @@ fn commit_together(store: &Store, group: impl Iterator<Item = Request>) {
         replies.push(reply.announce);
     }
     // One failure undoes the whole group: nobody may be told of a commit that did not happen.
-    let fate = fate.and_then(|()| store.commit());
+    let fate = fate.and_then(|()| store.commit()).and_then(|()| store.note_started());
     if fate.is_err() {
         store.roll_back();
     }

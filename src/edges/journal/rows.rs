@@ -220,6 +220,17 @@ pub struct Counts {
     pub worked_ms: u64,
 }
 
+/// Why the journal may not hold all that was sent to a channel. What it does not know may be on the platform all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Calls that were sent are not in it: it was cut short, or replaced by an older copy.
+    Calls,
+    /// The last run was interrupted by a restart of the machine, which may have cost what was not yet on the disk.
+    OtherBoot,
+    /// An earlier run found one of these, and did not come to its end.
+    Unfinished,
+}
+
 /// The limit that the platform stated for a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LearntLimit {

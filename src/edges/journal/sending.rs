@@ -361,8 +361,13 @@ mod tests {
     use crate::core::page::Page;
     use crate::edges::journal::{NewPlan, NewRun, Planned};
 
-    const POLICY: Policy =
-        Policy { mode: Mode::Create, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false };
+    const POLICY: Policy = Policy {
+        mode: Mode::Create,
+        tags_mode: TagsMode::Add,
+        settle: Duration::from_secs(30),
+        resend_unsure: false,
+        search_first: false,
+    };
 
     const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
     const HOUR: Duration = Duration::from_hours(1);

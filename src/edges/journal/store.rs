@@ -2,27 +2,32 @@
 //! transaction that its caller begins and ends.
 
 mod columns;
+mod ground;
 mod history;
 mod kept;
 mod listing;
+mod opening;
 mod order;
 mod placing;
 mod planning;
+mod sealed;
 mod sending;
 mod stated;
 mod tokens;
 
-use std::fs::OpenOptions;
-use std::path::Path;
-use std::time::Duration;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Weak;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempPath;
 
+use self::ground::Ground;
+use self::sealed::unsealed;
 use super::JournalError;
-use super::lock::LOCK_ENDING;
+use super::lock::HeldFile;
 use crate::core::call::CallKind;
 use crate::core::model::{Contact, Standing};
 use crate::core::time::Timestamp;
@@ -46,9 +51,6 @@ const UPGRADES: [&str; 4] = [
     include_str!("upgrade_4.sql"),
 ];
 
-/// How long another process may hold the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How much of the file is kept in memory, in KiB, which SQLite tells from pages by the sign. A thousand channels are at
 /// work on some 20 MB of it, five pages each, over and over.
 const CACHE_KIB: i64 = -32 * 1024;
@@ -62,37 +64,23 @@ pub(super) struct Store {
     db: Connection,
     // What is planned is forgotten, and what lasts may not be written.
     dry: bool,
-    // The file that a dry run of a journal of an earlier version works on.
-    _copy: Option<TempPath>,
+    // The file that a dry run of a journal of an earlier version works on, to be deleted with it.
+    copy: Option<TempPath>,
+    // The files that it works on; `None` in memory and in a dry run.
+    ground: Option<Ground>,
+    // The lock files that the channels' calls stand on.
+    locks: RefCell<BTreeMap<String, Vec<Weak<HeldFile>>>>,
+    // The last call of each channel that was started in the transaction at hand.
+    started: RefCell<BTreeMap<String, i64>>,
 }
 
 impl Store {
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let was_there = path.exists();
-        make_private(path)?;
-        // The whole path: some names, such as `:memory:`, mean something else to SQLite.
-        let file = path.canonicalize().map_err(|source| JournalError::open(path, source))?;
-        let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .map_err(|source| JournalError::open(path, source))?;
-        let store = Self { db, dry: false, _copy: None };
-        let is_new = store.check(path)?;
-        if is_new && was_there {
-            refuse_emptied(path)?;
-        }
-        store.configure().map_err(|source| JournalError::open(path, source))?;
-        if is_new || store.version()? < SCHEMA_VERSION {
-            // Another process may be at the same; who comes second finds it made.
-            let make = || if store.check(path)? { store.create() } else { store.upgrade() };
-            store.begin().and_then(|()| make()).and_then(|()| store.commit()).map_err(|error| match error {
-                JournalError::Sql(source) => JournalError::open(path, source),
-                other => other,
-            })?;
-        }
-        Ok(store)
+    fn on(db: Connection, dry: bool) -> Self {
+        Self { db, dry, copy: None, ground: None, locks: RefCell::default(), started: RefCell::default() }
     }
 
     pub(super) fn in_memory() -> Result<Self> {
-        let store = Self { db: Connection::open_in_memory()?, dry: false, _copy: None };
+        let store = Self::on(Connection::open_in_memory()?, false);
         store.configure()?;
         store.create()?;
         Ok(store)
@@ -100,60 +88,13 @@ impl Store {
 
     // SQLite keeps it in a file of its own making when it grows, and deletes that at the end.
     pub(super) fn dry_and_empty() -> Result<Self> {
-        let store = Self { db: Connection::open("")?, dry: true, _copy: None };
+        let store = Self::on(Connection::open("")?, true);
         store.db.pragma_update(None, "cache_size", CACHE_KIB)?;
         store.create()?;
         Ok(store)
     }
 
-    pub(super) fn dry(path: &Path) -> Result<Self> {
-        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .map_err(|source| JournalError::open(path, source))?;
-        let mut store = Self { db, dry: true, _copy: None };
-        if store.check(path)? {
-            refuse_emptied(path)?;
-            return Self::dry_and_empty();
-        }
-        if store.version()? < SCHEMA_VERSION {
-            store = store.upgraded_copy(path)?;
-        }
-        store.db.busy_timeout(BUSY_TIMEOUT)?;
-        store.db.pragma_update(Some("temp"), "cache_size", CACHE_KIB)?;
-        // Temporary tables hide the lasting ones of the same name.
-        let tables = RUN_TABLES.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("INDEX ", "INDEX temp.");
-        store.db.execute_batch(&tables)?;
-        Ok(store)
-    }
-
-    // Whether the file is new. Nothing is written before it is known to be ours.
-    fn check(&self, path: &Path) -> Result<bool> {
-        let foreign = |found| JournalError::Foreign { path: path.to_owned(), found };
-        let number = |sql: &str| {
-            self.db.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|source| match source.sqlite_error_code() {
-                Some(ErrorCode::NotADatabase) if !was_ours(path) => foreign("a file that is no database"),
-                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                    JournalError::Unreadable { path: path.to_owned(), source: source.into() }
-                }
-                _ => JournalError::open(path, source),
-            })
-        };
-        let application = number("PRAGMA application_id")?;
-        let tables = number("SELECT count(*) FROM sqlite_schema")?;
-        match (application, tables) {
-            (0, 0) => Ok(true),
-            (APPLICATION_ID, _) => {
-                let found = number("PRAGMA user_version")?;
-                if found > SCHEMA_VERSION {
-                    return Err(JournalError::Newer { path: path.to_owned(), found, supported: SCHEMA_VERSION });
-                }
-                Ok(false)
-            }
-            _ => Err(foreign("a database of another program")),
-        }
-    }
-
     fn configure(&self) -> rusqlite::Result<()> {
-        self.db.busy_timeout(BUSY_TIMEOUT)?;
         self.db.pragma_update(None, "journal_mode", "WAL")?;
         // A commit is on disk when it returns: an intent that a power failure takes back is a second contact.
         self.db.pragma_update(None, "synchronous", "FULL")?;
@@ -186,17 +127,8 @@ impl Store {
         Ok(())
     }
 
-    // Of a journal of an earlier version that may not be written.
-    fn upgraded_copy(&self, path: &Path) -> Result<Self> {
-        let failed = |source| JournalError::open(path, source);
-        let copy = tempfile::NamedTempFile::new().map_err(|source| JournalError::open(path, source))?.into_temp_path();
-        self.db.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(failed)?;
-        let store = Self { db: Connection::open(&copy).map_err(failed)?, dry: true, _copy: Some(copy) };
-        store.upgrade()?;
-        Ok(store)
-    }
-
     pub(super) fn begin(&self) -> Result<()> {
+        self.started.borrow_mut().clear();
         if !self.db.is_autocommit() {
             self.roll_back();
         }
@@ -220,7 +152,7 @@ impl Store {
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
             let contact: String = row.get(2)?;
-            page.push((natural(row.get(0)?), natural(row.get(1)?), parse("a contact", &contact)?));
+            page.push((natural(row.get(0)?), natural(row.get(1)?), unsealed("a contact", &contact)?));
         }
         Ok(page)
     }
@@ -230,42 +162,13 @@ impl Store {
         let known: Option<(Option<String>, Option<String>)> =
             query.query_row([channel, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok(match known {
-            None | Some((None, None)) => Standing::Unknown,
-            Some((_, Some(doubt))) => Standing::InDoubt(parse("a contact in doubt", &doubt)?),
-            Some((Some(contact), None)) => Standing::Known(parse("a known contact", &contact)?),
+            None => Standing::Unknown,
+            // Taken for unknown, it would be created again.
+            Some((None, None)) => return Err(damaged("a known contact", "it is empty")),
+            Some((_, Some(doubt))) => Standing::InDoubt(unsealed("a contact in doubt", &doubt)?),
+            Some((Some(contact), None)) => Standing::Known(unsealed("a known contact", &contact)?),
         })
     }
-}
-
-// SQLite gives its other files the rights of the first, so that one is made before SQLite sees it.
-fn make_private(path: &Path) -> Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|source| JournalError::open(path, source))
-}
-
-// For a file that holds nothing. A run takes its lock once the journal's tables are there, and leaves the lock's file
-// beside it.
-fn refuse_emptied(path: &Path) -> Result<()> {
-    let had_a_run = names_beside(path).iter().any(|name| name.ends_with(LOCK_ENDING));
-    if had_a_run { Err(JournalError::Emptied { path: path.to_owned() }) } else { Ok(()) }
-}
-
-// Whether a file that is no database was a journal once: a run leaves its lock, or SQLite its log, beside it.
-fn was_ours(path: &Path) -> bool {
-    !names_beside(path).is_empty()
-}
-
-// The names of the files that belong to a journal.
-fn names_beside(path: &Path) -> Vec<String> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(name) = path.file_name() else { return Vec::new() };
-    let beside = format!("{}-", name.to_string_lossy());
-    let names = folder.read_dir().into_iter().flatten().flatten();
-    let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with(&beside)).collect()
 }
 
 fn call_kind(name: &str) -> Result<CallKind> {
@@ -277,6 +180,10 @@ fn call_kind(name: &str) -> Result<CallKind> {
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("the core's types have text keys, which JSON can always hold")
+}
+
+fn damaged(what: &'static str, why: &str) -> JournalError {
+    JournalError::damaged(what)(serde::de::Error::custom(why))
 }
 
 fn parse<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {

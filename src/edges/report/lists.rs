@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::cell::{QUOTED, harmless};
 use super::encoded::Encoded;
-use super::file::{ListError, ListFile};
+use super::file::{ListError, ListFile, RESULT_COLUMNS};
 use crate::core::record::Cells;
 use crate::core::shape::{LINE_COLUMN, REASON_COLUMN, Shape, listed_part};
 
@@ -168,8 +168,7 @@ impl Results {
     /// A [`ListError`] when it cannot be written.
     pub fn begin(&mut self) -> Result<(), ListError> {
         let file = self.file.begin()?;
-        let names = ["line", "key", "outcome", "contact_id", "calls", "reason", "channel"];
-        let names = &names[..if self.channels { 7 } else { 6 }];
+        let names = &RESULT_COLUMNS[..if self.channels { 7 } else { 6 }];
         let table = Table::new(file, b',', "UTF-8", false)
             .and_then(|mut table| table.row(names.iter().copied()).map(|()| table));
         self.out = Some(table.map_err(|error| self.file.failed(error))?);
@@ -242,6 +241,7 @@ impl Layout {
             // Of a row that never had the right number of cells, they are the first two.
             cells.drain(..2);
         } else if let [.., line, _] = cells[..]
+            && self.cells >= 2
             && self.replaced == [self.cells - 2, self.cells - 1]
             && is_line(line)
         {

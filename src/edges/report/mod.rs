@@ -10,7 +10,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-pub use self::file::{ListError, ListFault, ListFile};
+pub use self::file::{ListError, ListFault, ListFile, ListKind};
 pub use self::lists::{Rejects, Results, RowResult};
 use crate::core::plan::Range;
 

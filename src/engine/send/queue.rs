@@ -185,7 +185,7 @@ impl Deferred {
 fn on_the_way<J, T, O>(job: &Job<'_, J, T, O>, item: Item, now: Timestamp) -> OnTheWay {
     let Item { row, line, contact, cells, standing, past } = item;
     // As the forecast of the whole run counts it, so that what is left comes out at zero.
-    let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy.mode).total;
+    let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy).total;
     let task = Task::new(contact, standing, job.policy, &past, now);
     OnTheWay::new(Some(Place { row, line, cells }), task, calls, past.len())
 }

@@ -187,7 +187,13 @@ impl Stage {
     }
 
     fn policy(&self) -> Policy {
-        Policy { mode: self.mode, tags_mode: TagsMode::Add, settle: Duration::from_secs(30), resend_unsure: false }
+        Policy {
+            mode: self.mode,
+            tags_mode: TagsMode::Add,
+            settle: Duration::from_secs(30),
+            resend_unsure: false,
+            search_first: false,
+        }
     }
 
     /// Plans the file, whose rows all have this value.

@@ -11,7 +11,7 @@ use contactsync::{
 };
 use tokio::runtime::Runtime;
 
-use crate::args::{ConnectionArgs, PlaceArgs};
+use crate::args::{ConnectionArgs, ListArgs, PlaceArgs};
 use crate::commands::beside::Beside;
 use crate::commands::place::Ready;
 use crate::commands::tokens::{Renewing, Tokens};
@@ -124,6 +124,7 @@ impl<'a> Sending<'a> {
 pub struct Again<'a> {
     pub place: &'a PlaceArgs,
     pub connection: &'a ConnectionArgs,
+    pub lists: &'a ListArgs,
 }
 
 impl Sent<'_> {
@@ -316,7 +317,7 @@ fn say_what_to_put_back(missing: &[&str], again: &Again<'_>, voice: &Voice) {
 impl Again<'_> {
     // What has to be said again is what was said: the configuration is read again.
     fn resume_line(&self) -> String {
-        let Again { place, connection } = self;
+        let Again { place, connection, lists } = self;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| quoted(&path.display().to_string()));
         let said = [
             ("--config", path(&place.config.config)),
@@ -324,9 +325,13 @@ impl Again<'_> {
             ("--channel-column", place.channel_column.as_deref().map(quoted)),
             ("--shard", place.shard.map(|shard| shard.to_string())),
             ("--journal", path(&place.journal)),
+            ("--url", connection.url.as_deref().map(quoted)),
+            ("--platform", connection.platform.as_deref().map(quoted)),
             ("--token-file", path(&connection.token_file)),
             ("--token-command", connection.token_command.as_deref().map(quoted)),
             ("--token-env", connection.token_env.clone()),
+            ("--rejects", path(&lists.rejects)),
+            ("--results", path(&lists.results)),
         ];
         let mut line = "contactsync resume".to_owned();
         for (option, value) in said {
@@ -343,6 +348,6 @@ impl Again<'_> {
 
 // As a shell takes it for one word.
 pub fn quoted(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "/._-".contains(sign));
+    let plain = !text.is_empty() && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "/._-:".contains(sign));
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -120,6 +120,7 @@ impl<'a> Demo<'a> {
                 tags_mode: TagsMode::Add,
                 settle: std::time::Duration::from_secs(10),
                 resend_unsure: false,
+                search_first: false,
             },
             clock: Clock::system(),
             stop,

@@ -1,25 +1,52 @@
 //! The files that list rows: which may be written, and how an interrupted run goes on with its own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use contactsync::{Journal, ListClaims, ListError, ListFault, Listed, Listing, Shape, Stop};
 
+use crate::commands::bring::quoted;
 use crate::failure::Failure;
 use crate::settings::layer::Lists;
+use crate::settings::{Channel, Channels};
 use crate::voice::{Level, Voice};
 
 /// What a file that is read, or written already, is to whoever names it as a list by mistake.
 pub const INPUT: &str = "the input";
-pub const JOURNAL: &str = "the journal";
-pub const CONFIG: &str = "the configuration";
+const JOURNAL: &str = "the journal";
+const CONFIG: &str = "the configuration";
+const TOKEN: &str = "the token file";
+
+/// The files that SQLite keeps beside a journal.
+pub fn parts_of(journal: &Path) -> Vec<PathBuf> {
+    let beside = |ending: &str| {
+        let mut name = journal.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    ["-wal", "-shm", "-journal"].map(beside).into()
+}
+
+/// The files that a list must not be, beside the input: `parts` are those that SQLite keeps beside the journal.
+pub fn others<'a>(
+    journal: &'a Path,
+    parts: &'a [PathBuf],
+    config: Option<&'a Path>,
+    channels: &'a Channels,
+) -> Vec<(&'a Path, &'static str)> {
+    let parts = parts.iter().map(|part| (part.as_path(), JOURNAL));
+    let tokens = channels.here().iter().filter_map(Channel::token_file).map(|path| (path, TOKEN));
+    let config = config.map(|path| (path, CONFIG));
+    [(journal, JOURNAL)].into_iter().chain(config).chain(parts).chain(tokens).collect()
+}
 
 /// Takes the right to write the files, before anything is sent. They must be none of the others.
 pub fn claim(lists: &Lists, others: &[(&Path, &str)]) -> Result<ListClaims, Failure> {
     ListClaims::new(lists.rejects.as_deref(), lists.results.as_deref(), others).map_err(|error| in_words(&error))
 }
 
-/// Goes on with the lists of these inputs, as they were begun. What was said now is said of the newest.
+/// Goes on with the lists of these inputs, as they were begun. What was said now is said of the newest. A list that only the
+/// journal names is not written, because a journal may be another person's.
 pub fn go_on(
     journal: &Journal,
     syncs: &BTreeSet<i64>,
@@ -29,7 +56,10 @@ pub fn go_on(
     voice: &Voice,
 ) -> Result<BTreeMap<i64, Listed>, Failure> {
     let (mut lists, mut taken) = (BTreeMap::new(), BTreeSet::new());
-    for (&sync, said) in syncs.iter().rev().zip([said].into_iter().chain(std::iter::repeat(&Lists::default()))) {
+    let none = Lists::default();
+    for (nth, &sync) in syncs.iter().rev().enumerate() {
+        let is_newest = nth == 0;
+        let said = if is_newest { said } else { &none };
         let before = journal.listing(sync)?.map(|(listing, _)| listing);
         let shape = before.as_ref().map_or(Shape::Objects, |listing| listing.shape.clone());
         let (begun, keeps_rows) = match before {
@@ -39,18 +69,37 @@ pub fn go_on(
             }
             None => (Lists::default(), false),
         };
-        let mut wanted = said.clone().over(begun);
+        let mut wanted = said.clone();
+        for (option, begun, wanted) in
+            [("--rejects", &begun.rejects, &wanted.rejects), ("--results", &begun.results, &wanted.results)]
+        {
+            let Some(begun) = begun.as_deref().filter(|_| wanted.is_none()) else { continue };
+            if is_newest {
+                return Err(Failure::usage_text(format!(
+                    "the run lists its rows in {}, which neither the command line nor the configuration names",
+                    begun.display()
+                ))
+                .hint(format!(
+                    "go on with `{option} {}`, or name another file",
+                    quoted(&begun.display().to_string())
+                )));
+            }
+            if !taken.contains(begun) {
+                let text = format!("{}: not written: it lists the rows of an earlier input", begun.display());
+                voice.say(Level::Warning, &text);
+            }
+        }
         if let Some(path) = wanted.rejects.take_if(|_| !keeps_rows) {
             let path = path.display();
             let text = format!("{path}: not written: the run was begun without --rejects, so its rows were not kept");
             voice.say(Level::Warning, &text);
         }
-        // Of two inputs with one list, the newer one has it.
-        wanted.rejects.take_if(|path| !taken.insert(path.clone()));
-        wanted.results.take_if(|path| !taken.insert(path.clone()));
         let claims = claim(&wanted, others)?;
-        if !claims.files().is_empty() {
-            journal.set_listing(sync, Listing { files: claims.files(), shape })?;
+        let files = claims.files();
+        // Of two inputs with one list, the newer one has it.
+        taken.extend([&files.rejects, &files.results].into_iter().flatten().map(PathBuf::from));
+        if !files.is_empty() {
+            journal.set_listing(sync, Listing { files, shape })?;
         }
         lists.insert(sync, claims.write(journal, sync, stop)?);
     }
@@ -63,6 +112,8 @@ fn in_words(error: &ListError) -> Failure {
         ListFault::Taken(what) if what == INPUT => {
             failure.hint("write to another file: this one is the input, which must stay complete")
         }
+        ListFault::Foreign(_) => failure.hint("name another file, or move this one away: it is left as it is"),
+        ListFault::Ending(_) => failure.hint("lists are written as CSV or JSONL, which spreadsheets open"),
         ListFault::Taken(_) | ListFault::Busy | ListFault::Kind(_) | ListFault::Path | ListFault::Write(_) => failure,
     }
 }

@@ -1,11 +1,11 @@
 //! Where runs are written down: a journal, with the right to run on some of its channels.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process;
 
-use contactsync::{BaseUrl, Http, Journal, Key, Lock, Mode, Policy, Token, WindowId};
+use contactsync::{BaseUrl, Clock, Http, Journal, Key, Lock, Loss, Mode, Policy, RunRow, Token, WindowId};
 
 use crate::commands::{local_time, shown};
 use crate::failure::Failure;
@@ -23,13 +23,15 @@ pub struct Place {
     salt: Vec<u8>,
     // Whether locks may be created: a command that only looks creates no file.
     creates: bool,
+    // The channels of which the journal may have lost calls.
+    lossy: BTreeSet<String>,
 }
 
 /// A window that is held.
 struct HeldWindow {
     // The window whose place it took when a token was renewed.
     earlier: Option<WindowId>,
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 /// What has a token.
@@ -73,15 +75,17 @@ impl Place {
     fn of(journal: Journal, path: &Path, creates: bool) -> Result<Self, Failure> {
         let holder = format!("process {} since {}", process::id(), local_time(jiff::Timestamp::now()));
         let salt = journal.salt()?;
-        let (locks, windows) = (Vec::new(), RefCell::default());
-        Ok(Self { journal, path: path.to_owned(), holder, locks, windows, salt, creates })
+        let (locks, windows, lossy) = (Vec::new(), RefCell::default(), BTreeSet::new());
+        Ok(Self { journal, path: path.to_owned(), holder, locks, windows, salt, creates, lossy })
     }
 
     /// Takes the right to run on a channel.
     pub fn hold(&mut self, channel: &str) -> Result<(), Failure> {
         // A process that holds it has created its file.
         if self.creates || Lock::has_channel(&self.path, channel) {
-            self.locks.push(Lock::of_channel(&self.path, channel, &self.holder)?);
+            let lock = Lock::of_channel(&self.path, channel, &self.holder)?;
+            self.journal.stand_on(&lock, channel)?;
+            self.locks.push(lock);
         }
         Ok(())
     }
@@ -95,15 +99,58 @@ impl Place {
     /// was the same share it.
     pub fn hold_window(&self, window: &WindowId, channel: &str, earlier: Option<&WindowId>) -> Result<(), Failure> {
         let mut windows = self.windows.borrow_mut();
-        if windows.get(window).is_some_and(|held| held.earlier.as_ref() == earlier) {
-            return Ok(());
+        if let Some(held) = windows.get(window).filter(|held| held.earlier.as_ref() == earlier) {
+            return self.stand_on_window(held, channel);
         }
         let lock = if self.creates || Lock::has_window(&self.path, window) {
             Some(Lock::of_window(&self.path, window, channel, &self.holder)?)
         } else {
             None
         };
-        windows.insert(window.clone(), HeldWindow { earlier: earlier.cloned(), _lock: lock });
+        let held = HeldWindow { earlier: earlier.cloned(), lock };
+        self.stand_on_window(&held, channel)?;
+        windows.insert(window.clone(), held);
+        Ok(())
+    }
+
+    fn stand_on_window(&self, held: &HeldWindow, channel: &str) -> Result<(), Failure> {
+        if let Some(lock) = &held.lock {
+            self.journal.stand_on(lock, channel)?;
+        }
+        Ok(())
+    }
+
+    /// Finds out whether the journal may have lost what an earlier run sent to the channel, which is held, and says so.
+    pub fn look_for_loss(&mut self, channel: &str, clock: &Clock, voice: &Voice) -> Result<(), Failure> {
+        let Some(lock) = self.locks.iter().find(|lock| lock.is_of(channel)) else { return Ok(()) };
+        let Some(loss) = self.journal.loss(lock, channel, clock.setting())? else { return Ok(()) };
+        let why = match loss {
+            Loss::Calls => "the journal does not have all calls that were sent to it: it was cut short or replaced",
+            Loss::OtherBoot => "its last run was interrupted by a restart of the machine, which may have cost calls",
+            Loss::Unfinished => "an earlier run found that the journal may have lost calls, and is not finished",
+        };
+        let text = format!(
+            "channel `{channel}`: {why}; each contact that the journal does not know is searched for before it is created, also with \
+             `--mode create`"
+        );
+        voice.say(Level::Warning, &text);
+        self.lossy.insert(channel.to_owned());
+        Ok(())
+    }
+
+    /// What a run of the channel wants of its tasks, given what the journal may have lost.
+    pub fn policy(&self, channel: &str, policy: Policy) -> Policy {
+        Policy { search_first: policy.search_first || self.lossy.contains(channel), ..policy }
+    }
+
+    /// Prepares a run that an earlier process left, given what the journal may have lost.
+    pub fn take_up(&self, run: &mut RunRow) -> Result<(), Failure> {
+        if self.policy(&run.channel, run.policy) != run.policy {
+            run.policy = self.journal.search_first(run.id, run.policy)?;
+        }
+        if run.policy.mode == Mode::Create {
+            self.journal.verify_known()?;
+        }
         Ok(())
     }
 
@@ -137,6 +184,7 @@ impl Place {
         if policy.mode != Mode::Create {
             return Ok(());
         }
+        self.journal.verify_known()?;
         let by =
             |fields: &str| if fields.is_empty() { "their whole content".to_owned() } else { format!("`{fields}`") };
         match self.journal.known_by_others(channel, matches)? {

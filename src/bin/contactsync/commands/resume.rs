@@ -9,16 +9,16 @@ use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSum
 use crate::args::ResumeArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
-use crate::commands::lists::{CONFIG, JOURNAL, go_on};
+use crate::commands::lists::{go_on, others, parts_of};
 use crate::commands::place::{Announcement, Place, Ready};
 use crate::commands::tokens::Tokens;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
-use crate::output;
+use crate::output::{self, shortened};
 use crate::progress::Progress;
-use crate::settings::layer::{Layer, Lists};
+use crate::settings::layer::Layer;
 use crate::settings::{Earlier, Settings};
 use crate::signals;
 use crate::voice::{Level, Voice};
@@ -45,7 +45,8 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     for channel in channels.here() {
         // Held before it is looked at: what another run is sending is no interrupted one.
         place.hold(&channel.name)?;
-        let Some(run) = place.journal.resumable(&channel.name)? else {
+        place.look_for_loss(&channel.name, &clock, voice)?;
+        let Some(mut run) = place.journal.resumable(&channel.name)? else {
             done.extend(place.journal.newest(&channel.name)?.map(|run| run.sync));
             continue;
         };
@@ -53,6 +54,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         let kind = ChannelKind::from_name(&run.kind).unwrap_or_default();
         let earlier = Earlier { url: run.url.clone(), kind, rate: run.rate };
         connections.push((channel.name.clone(), channel.connect(&clients, Some(&earlier))?));
+        place.take_up(&mut run)?;
         runs.push(run);
     }
     // With one channel, it was said which one.
@@ -67,12 +69,12 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             syncs.insert(sync);
         }
     }
-    let again = Again { place: &args.place, connection: &args.connection };
+    let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
     let stop = Stop::default();
-    let others = [(path.as_path(), JOURNAL)].into_iter().chain(config_path.as_deref().map(|path| (path, CONFIG)));
-    let others: Vec<_> = others.collect();
+    let parts = parts_of(&path);
+    let others = others(&path, &parts, config_path.as_deref(), &channels);
     if runs.is_empty() {
-        for (_, listed) in go_on(&place.journal, &syncs, &Lists::default(), &others, &stop, voice)? {
+        for (_, listed) in go_on(&place.journal, &syncs, &lists, &others, &stop, voice)? {
             listed.finish(&place.journal)?;
             voice.say(Level::Info, "the lists of its rows are written, which were not whole");
         }
@@ -163,10 +165,13 @@ fn beside(journal: &Journal, runs: &[RunRow], syncs: &BTreeSet<i64>, done: &BTre
     Ok(Beside::of(journal, told, &sent)?)
 }
 
+/// How much of the inputs' names is shown, in characters.
+const LONGEST_NAMES: usize = 80;
+
 // Several channels' runs are of one input as a rule.
 fn inputs(runs: &[RunRow]) -> String {
     let mut names: Vec<&str> = runs.iter().map(|run| run.input.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    names.join(", ")
+    shortened(&names.join(", "), LONGEST_NAMES).into()
 }

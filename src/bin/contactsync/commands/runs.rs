@@ -10,7 +10,7 @@ use crate::commands::beside::WITHOUT_CHANNEL;
 use crate::commands::{instant, moment, offset_time, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, state};
+use crate::output::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
 use crate::settings::journal;
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
@@ -47,6 +47,9 @@ const COLUMNS: usize = 7;
 
 /// The state of a run whose process ended before the run did. It can be resumed.
 const INTERRUPTED: &str = "interrupted";
+
+/// The longest name that a line shows, in characters.
+const LONGEST_NAME: usize = 80;
 
 const COUNTS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
 
@@ -95,8 +98,8 @@ fn cells(run: &RunRow, state_name: &str, counts: &Value) -> [String; COLUMNS] {
     [
         format!("run {}", run.id),
         moment(run.started_at),
-        if run.channel == NO_CHANNEL { WITHOUT_CHANNEL.into() } else { run.channel.clone() },
-        run.input.clone(),
+        if run.channel == NO_CHANNEL { WITHOUT_CHANNEL.into() } else { shortened(&run.channel, LONGEST_NAME).into() },
+        shortened(&run.input, LONGEST_NAME).into(),
         format!("{}: {}", counted_rows(of("rows")), outcomes(&COUNTS.map(|name| (of(name), name)))),
         counted_calls(counts["calls"]["total"].as_u64().unwrap_or(0)),
         state(state_name, run.reason.as_deref()),

@@ -9,7 +9,7 @@ use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Time
 use crate::args::SyncArgs;
 use crate::commands::beside::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
-use crate::commands::lists::{CONFIG, INPUT, JOURNAL, claim};
+use crate::commands::lists::{INPUT, claim, others, parts_of};
 use crate::commands::new_columns::NewColumns;
 use crate::commands::place::{Announcement, Place, Ready};
 use crate::commands::remark::Remark;
@@ -46,6 +46,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let mut place = Place::open(&journal)?;
     for channel in channels.here() {
         place.hold(&channel.name)?;
+        place.look_for_loss(&channel.name, &clock, voice)?;
     }
     let mut ready = place.fill_windows(connections)?;
     if args.connection.forget_limit {
@@ -62,8 +63,9 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
     let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
 
-    let mut others = vec![(Path::new(&args.input.input), INPUT), (journal.as_path(), JOURNAL)];
-    others.extend(config_path.as_deref().map(|path| (path, CONFIG)));
+    let parts = parts_of(&journal);
+    let mut others = others(&journal, &parts, config_path.as_deref(), &channels);
+    others.push((Path::new(&args.input.input), INPUT));
     let claims = claim(&lists, &others)?;
 
     let mut new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
@@ -79,7 +81,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         now: clock.now(),
     };
     let progress = Progress::new(voice, &name);
-    let routes = routes(&channels, &ready, &new);
+    let routes = routes(&channels, &ready, &place, &new);
     let intake = Intake { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
     let planned = plan(&place.journal, source, &mapping, routes, intake, &progress, &stop)?;
     remark.in_the_end(voice);
@@ -98,7 +100,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
             .iter()
             .zip(&ready)
             .filter(|(_, to)| !refused.contains_key(&to.name))
-            .map(|(run, to)| Sendable { run: *run, policy, to, listed: Some(&listed) })
+            .map(|(run, to)| Sendable { run: *run, policy: place.policy(&to.name, policy), to, listed: Some(&listed) })
             .collect(),
         beside: Beside::of(&place.journal, [planned.sync], &sent)?,
         by_channel: channels.are_several(),
@@ -109,19 +111,20 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         tokens: Some(tokens),
         refused,
     };
-    let again = Again { place: &args.place, connection: &args.connection };
+    let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
     announcement.say(voice);
     let sent = sending.send(&progress)?;
     let listed = listed.finish(&place.journal);
     sent.conclude(listed, args.json, &again, voice)
 }
 
-fn routes(channels: &Channels, ready: &[Ready], new: &NewRun) -> Routes {
+fn routes(channels: &Channels, ready: &[Ready], place: &Place, new: &NewRun) -> Routes {
     let run = |to: &Ready| NewRun {
         channel: to.name.clone(),
         url: to.connection.url.to_string(),
         kind: to.connection.kind.name().into(),
         rate: to.connection.rate.get(),
+        policy: place.policy(&to.name, new.policy),
         ..new.clone()
     };
     channels.routes(ready.iter().map(run).collect(), new)

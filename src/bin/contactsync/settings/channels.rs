@@ -60,7 +60,6 @@ pub struct Channel {
     rate: Option<NonZeroU32>,
     burst: Option<NonZeroU32>,
     concurrency: Option<NonZeroU32>,
-    allow_http: bool,
 }
 
 /// What a resumed run had, to be used where nothing else is said.
@@ -280,7 +279,6 @@ impl Channel {
             rate: said.rate.or(preset_rate),
             burst: said.burst,
             concurrency: said.concurrency,
-            allow_http,
         })
     }
 
@@ -296,6 +294,14 @@ impl Channel {
         Tempo::quiet(rate, self.burst, concurrency.unwrap_or_else(|| concurrency_for(rate)), now)
     }
 
+    /// The file that its token is in, when it is in one.
+    pub fn token_file(&self) -> Option<&Path> {
+        match self.token_place()? {
+            TokenPlace::File(path) => Some(path),
+            TokenPlace::Env(_) | TokenPlace::Command(_) => None,
+        }
+    }
+
     /// Where its token is, as far as that was said: channels with the same place have the same token.
     pub fn token_place(&self) -> Option<&TokenPlace> {
         self.token.as_ref().map(|said| &said.value)
@@ -305,8 +311,13 @@ impl Channel {
     pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connection<Http>, Failure> {
         let url = match (&self.url, earlier) {
             (Some(url), _) => url.clone(),
+            // A journal may be another person's: a token is not sent to wherever it says.
             (None, Some(earlier)) => {
-                BaseUrl::parse(&earlier.url, self.allow_http).map_err(|error| Failure::usage(&error))?
+                return Err(Failure::usage_text(format!(
+                    "channel `{}`: its run was sent to {}, which neither the command line nor the configuration names",
+                    self.name, earlier.url
+                ))
+                .hint("if that is your platform, say so with --url"));
             }
             (None, None) => return Err(self.without_platform()),
         };

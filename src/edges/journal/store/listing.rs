@@ -5,16 +5,29 @@ use std::ops::ControlFlow;
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::kept::Kept;
-use super::{Result, Store, json, natural, parse};
+use super::{Result, Store, damaged, json, natural, parse};
 use crate::core::record::Cells;
-use crate::core::shape::Listing;
+use crate::core::shape::{Listing, Shape};
 use crate::edges::journal::rows::{ListedRow, Rows};
+
+const WHICH_FILES: &str = "which files list its rows";
+
+/// How many lines before the header of an input a list may stand for. No export has as many titles.
+const MOST_SKIPPED: u64 = 1_000_000;
 
 impl Store {
     pub(in crate::edges::journal) fn listing(&self, sync: i64) -> Result<Option<(Listing, bool)>> {
         let mut query = self.db.prepare_cached("SELECT listing, written FROM listings WHERE sync = ?1")?;
         let found: Option<(String, bool)> = query.query_row([sync], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        found.map(|(listing, written)| Ok((parse("which files list its rows", &listing)?, written))).transpose()
+        let Some((listing, written)) = found else { return Ok(None) };
+        let listing: Listing = parse(WHICH_FILES, &listing)?;
+        match listing.shape {
+            // Each of them is a line of the list.
+            Shape::Table { skipped, .. } if skipped > MOST_SKIPPED => {
+                Err(damaged(WHICH_FILES, "it skips too many lines"))
+            }
+            Shape::Table { .. } | Shape::Objects => Ok(Some((listing, written))),
+        }
     }
 
     pub(in crate::edges::journal) fn set_listing(&self, sync: i64, listing: &Listing) -> Result<()> {

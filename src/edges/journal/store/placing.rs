@@ -3,7 +3,8 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::kept::Kept;
-use super::{Result, Store, integer, json, natural, parse};
+use super::sealed::{sealed, unsealed};
+use super::{Result, Store, integer, json, natural};
 use crate::core::duplicates::{Duplicates, merged};
 use crate::core::model::{Contact, Flaw, Key};
 use crate::core::plan::{Decision, decide};
@@ -158,7 +159,7 @@ impl Store {
             item.key,
             item.state,
             item.reason,
-            item.contact.map(json),
+            item.contact.map(sealed),
             item.doubles.map(integer),
             item.cells.map(|cells| json(&Kept::of(cells))),
         ])?;
@@ -223,6 +224,6 @@ fn together(
     contact: &Contact,
     match_fields: &[String],
 ) -> Result<std::result::Result<Contact, Flaw>> {
-    let earlier: Contact = parse("a contact", earlier.contact.as_deref().unwrap_or_default())?;
+    let earlier: Contact = unsealed("a contact", earlier.contact.as_deref().unwrap_or_default())?;
     Ok(merged(&earlier, contact, match_fields))
 }

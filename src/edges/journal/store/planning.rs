@@ -14,6 +14,9 @@ use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
 use crate::edges::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, Planning, RunState};
 
+/// The longest that a call is taken to last, whatever a journal says. Calls are given up far sooner.
+const LONGEST_LATENCY: Duration = Duration::from_mins(10);
+
 /// Of how many calls, the latest that were answered with anything but 429, it is told how long a call takes.
 const LATENCY_OF: u32 = 100;
 
@@ -47,7 +50,8 @@ impl Store {
                  WHERE window = ?1 AND result NOT IN ('lost', 'unsent', 'throttled') ORDER BY started_at DESC LIMIT ?2)",
         )?;
         let millis: Option<f64> = query.query_row(params![window.as_str(), LATENCY_OF], |row| row.get(0))?;
-        Ok(millis.map(|millis| Duration::from_secs_f64(millis / 1_000.0)))
+        let seconds = millis.map(|millis| (millis / 1_000.0).clamp(0.0, LONGEST_LATENCY.as_secs_f64()));
+        Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
     // A plan has runs of its own: `main` has those that were sent.
@@ -89,6 +93,7 @@ impl Store {
 
     pub(in crate::edges::journal) fn begin_plan(&self, new: NewPlan) -> Result<Plan> {
         let NewPlan { runs, duplicates, match_fields } = new;
+        self.hold_all()?;
         let mut begun: Vec<Planning> = Vec::with_capacity(runs.len());
         for new in runs {
             let run = self.begin_run(&new, begun.first().map(|first| first.run))?;
@@ -155,6 +160,7 @@ impl Store {
     }
 
     pub(in crate::edges::journal) fn finish_plan(&self, plan: &Plan, listing: Option<&Listing>) -> Result<()> {
+        self.hold_all()?;
         if let Some(listing) = listing {
             self.set_listing(plan.sync, listing)?;
         }
@@ -220,7 +226,7 @@ impl Store {
             for (_, _, contact) in page {
                 let standing = self.standing(channel, &contact.key().to_string())?;
                 let task = Task::new(contact, standing, policy, &[], Timestamp::default());
-                sum += forecast(&task, policy.mode);
+                sum += forecast(&task, policy);
             }
         }
     }
@@ -234,8 +240,13 @@ mod tests {
     use crate::edges::journal::{Journal, Planned};
 
     fn new(channels: &[&str]) -> NewPlan {
-        let policy =
-            Policy { mode: Mode::Upsert, tags_mode: TagsMode::Add, settle: Duration::ZERO, resend_unsure: false };
+        let policy = Policy {
+            mode: Mode::Upsert,
+            tags_mode: TagsMode::Add,
+            settle: Duration::ZERO,
+            resend_unsure: false,
+            search_first: false,
+        };
         let run = |channel: &&str| NewRun {
             channel: (*channel).to_owned(),
             url: String::new(),

@@ -5,11 +5,13 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::listing::read_cells;
-use super::{Result, Store, call_kind, integer, json, millis, natural, parse};
+use super::sealed::{sealed, unsealed};
+use super::{Result, Store, call_kind, damaged, integer, json, millis, natural, parse};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
-use crate::core::model::{Contact, ContactId, ID_KEY, Standing};
+use crate::core::doubt::Doubt;
+use crate::core::model::{Contact, ContactId, ID_KEY, Known, Standing};
 use crate::core::record::Cells;
 use crate::core::task::PastCall;
 use crate::core::time::{Setting, Timestamp};
@@ -37,10 +39,15 @@ struct PendingRow {
 // From its columns in this order, beginning at this one.
 fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
     let (contact, cells): (String, Option<String>) = (row.get(at + 2)?, row.get(at + 3)?);
+    let (key, contact): (String, Contact) = (row.get(at + 4)?, unsealed("a contact", &contact)?);
+    // What is known of it is found by its key.
+    if contact.key().to_string() != key {
+        return Err(damaged("a contact", "its key is another one"));
+    }
     Ok(PendingRow {
         row: natural(row.get(at)?),
         line: natural(row.get(at + 1)?),
-        contact: parse("a contact", &contact)?,
+        contact,
         cells: cells.as_deref().map(read_cells).transpose()?,
     })
 }
@@ -75,21 +82,44 @@ impl Store {
                  WHERE started_at > ?2 AND channel = ?1",
                 params![channel, millis(now.before(ahead + ASKED_FOR)), by],
             )?;
-            self.db.execute(
-                "UPDATE known SET contact = json_set(contact, '$.made_at', contact ->> '$.made_at' + ?2)
-                 WHERE channel = ?1 AND contact ->> '$.made_at' IS NOT NULL",
-                params![channel, by],
-            )?;
-            self.db.execute(
-                "UPDATE known SET doubt = json_set(doubt, '$.since', doubt ->> '$.since' + ?2)
-                 WHERE channel = ?1 AND doubt IS NOT NULL AND doubt ->> '$.since' IS NOT NULL",
-                params![channel, by],
-            )?;
+            for key in self.keys("channel = ?1 AND contact ->> '$.made_at' IS NOT NULL", channel)? {
+                self.change_known(channel, &key, |known| known.made_at = known.made_at.map(|at| at + ahead))?;
+            }
+            for key in self.keys("channel = ?1 AND doubt IS NOT NULL AND doubt ->> '$.since' IS NOT NULL", channel)? {
+                self.change_doubt(channel, &key, |doubt| doubt.since = doubt.since.map(|since| since + ahead))?;
+            }
         }
         self.db.execute(
             "INSERT OR REPLACE INTO clocks (channel, window, boot, zero) VALUES (?1, ?2, ?3, ?4)",
             params![channel, window.as_str(), setting.boot, millis(setting.zero)],
         )?;
+        Ok(())
+    }
+
+    // The keys of known contacts of a channel, its name the one value in `which`.
+    fn keys(&self, which: &str, channel: &str) -> Result<Vec<String>> {
+        let mut query = self.db.prepare_cached(&format!("SELECT key FROM known WHERE {which}"))?;
+        let keys = query.query_map([channel], |row| row.get(0))?;
+        Ok(keys.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn change_known(&self, channel: &str, key: &str, change: impl FnOnce(&mut Known)) -> Result<()> {
+        let mut standing = self.standing(channel, key)?;
+        if let Standing::Known(known) = &mut standing {
+            change(known);
+            let mut write = self.db.prepare_cached("UPDATE known SET contact = ?3 WHERE channel = ?1 AND key = ?2")?;
+            write.execute(params![channel, key, sealed(known)])?;
+        }
+        Ok(())
+    }
+
+    fn change_doubt(&self, channel: &str, key: &str, change: impl FnOnce(&mut Doubt)) -> Result<()> {
+        let mut standing = self.standing(channel, key)?;
+        if let Standing::InDoubt(doubt) = &mut standing {
+            change(doubt);
+            let mut write = self.db.prepare_cached("UPDATE known SET doubt = ?3 WHERE channel = ?1 AND key = ?2")?;
+            write.execute(params![channel, key, sealed(doubt)])?;
+        }
         Ok(())
     }
 
@@ -101,6 +131,7 @@ impl Store {
         call_timeout: Duration,
         now: Timestamp,
     ) -> Result<()> {
+        self.hold_all()?;
         self.db.execute(
             "INSERT OR REPLACE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1",
             [run],
@@ -124,20 +155,25 @@ impl Store {
     ) -> Result<()> {
         let killed = killed();
         // The search lag of a create that it left open begins when its call ended at the latest.
-        self.db.execute(
-            "UPDATE known SET doubt = json_set(doubt, '$.since', open.ended_at)
+        let mut open = self.db.prepare_cached(
+            "SELECT open.channel, open.key, open.ended_at
              FROM (SELECT channel, key, max(min(:latest, started_at + :timeout)) AS ended_at FROM calls
                    WHERE (channel = :channel OR window = :window) AND ended_at IS NULL AND kind = 'create'
                    GROUP BY channel, key) AS open
-             WHERE known.channel = open.channel AND known.key = open.key
-               AND known.doubt IS NOT NULL AND known.doubt ->> '$.since' IS NULL",
-            named_params! {
-                ":latest": millis(now + LINGER),
-                ":timeout": millis(Timestamp::default() + call_timeout),
-                ":channel": channel,
-                ":window": window.as_str(),
-            },
+             JOIN known ON known.channel = open.channel AND known.key = open.key
+             WHERE known.doubt IS NOT NULL AND known.doubt ->> '$.since' IS NULL",
         )?;
+        let named = named_params! {
+            ":latest": millis(now + LINGER),
+            ":timeout": millis(Timestamp::default() + call_timeout),
+            ":channel": channel,
+            ":window": window.as_str(),
+        };
+        let open = open.query_map(named, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        for (channel, key, ended) in open.collect::<rusqlite::Result<Vec<(String, String, i64)>>>()? {
+            let ended = Timestamp::from_millis(natural(ended));
+            self.change_doubt(&channel, &key, |doubt| doubt.since = Some(ended))?;
+        }
         self.db.execute(
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
              WHERE (channel = :channel OR window = :window) AND ended_at IS NULL",
@@ -145,7 +181,7 @@ impl Store {
                 ":latest": millis(now + LINGER),
                 ":timeout": millis(Timestamp::default() + call_timeout),
                 ":result": killed.name(),
-                ":attempt": json(&killed),
+                ":attempt": sealed(&killed),
                 ":channel": channel,
                 ":window": window.as_str(),
             },
@@ -167,7 +203,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             let (ended, lost): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
             let ended = Timestamp::from_millis(natural(ended));
-            let lost: Option<Attempt> = lost.map(|lost| parse("an attempt", &lost)).transpose()?;
+            let lost: Option<Attempt> = lost.map(|lost| unsealed("an attempt", &lost)).transpose()?;
             // That a killed process's call may linger is in its end already.
             let lingers = lost.is_some_and(|lost| lost.may_linger() && lost != killed);
             let end = if lingers { ended + LINGER } else { ended };
@@ -180,7 +216,7 @@ impl Store {
 
     pub(in crate::edges::journal) fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         let mut query = self.db.prepare_cached(
-            "SELECT known.doubt, items.row, items.line, items.contact, items.cells
+            "SELECT known.doubt, items.row, items.line, items.contact, items.cells, items.key
              FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
              WHERE known.channel = ?2 AND known.doubt IS NOT NULL ORDER BY items.row",
         )?;
@@ -189,7 +225,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             carried.push(match row.get::<_, Option<i64>>(1)? {
                 Some(_) => Carried::Item(Box::new(self.item(run, channel, pending_row(row, 1)?)?)),
-                None => Carried::Orphan(Box::new(parse("a contact in doubt", &row.get::<_, String>(0)?)?)),
+                None => Carried::Orphan(Box::new(unsealed("a contact in doubt", &row.get::<_, String>(0)?)?)),
             });
         }
         Ok(carried)
@@ -203,7 +239,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Item>> {
         let mut query = self.db.prepare_cached(
-            "SELECT row, line, contact, cells FROM items
+            "SELECT row, line, contact, cells, key FROM items
              WHERE run = ?1 AND state = 'pending' AND row > ?2 ORDER BY row LIMIT ?3",
         )?;
         let mut rows = query.query(params![run, integer(row), limit])?;
@@ -229,7 +265,7 @@ impl Store {
             past.push(PastCall {
                 kind: call_kind(&kind)?,
                 asked: asked.map(|asked| parse("what was asked", &asked)).transpose()?,
-                attempt: parse("an attempt", &attempt)?,
+                attempt: unsealed("an attempt", &attempt)?,
                 ended: Timestamp::from_millis(natural(row.get(3)?)),
             });
         }
@@ -252,6 +288,7 @@ impl Store {
         insert.execute(params![run, implied.channel, key, kind.name(), asked.map(json), millis(now)])?;
         let number = self.db.last_insert_rowid();
         self.imply(implied)?;
+        self.starts(&implied.channel, number)?;
         Ok(number)
     }
 
@@ -267,13 +304,15 @@ impl Store {
             "INSERT INTO calls (run, channel, window, key, kind, started_at) VALUES (0, ?1, ?2, '', ?3, ?4)",
             params![channel, window.as_str(), kind.name(), millis(now)],
         )?;
-        Ok(self.db.last_insert_rowid())
+        let number = self.db.last_insert_rowid();
+        self.starts(channel, number)?;
+        Ok(number)
     }
 
     pub(in crate::edges::journal) fn end_look(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
         self.db.execute(
             "UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1",
-            params![number, millis(at), attempt.name(), json(attempt)],
+            params![number, millis(at), attempt.name(), sealed(attempt)],
         )?;
         Ok(())
     }
@@ -284,7 +323,7 @@ impl Store {
         }
         let mut update =
             self.db.prepare_cached("UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1")?;
-        update.execute(params![ended.number, millis(ended.at), ended.attempt.name(), json(&ended.attempt)])?;
+        update.execute(params![ended.number, millis(ended.at), ended.attempt.name(), sealed(&ended.attempt)])?;
         self.imply(implied)?;
         Ok(Recorded::Written)
     }
@@ -314,11 +353,10 @@ impl Store {
             // A read confirms what a create was answered with.
             if matches!(named_by, CallKind::Create | CallKind::Read) {
                 // The create may have overwritten the holder's fields: they are written again when its row is next sent.
-                let mut unlearn = self.db.prepare_cached(
-                    "UPDATE known SET contact = json_set(contact, '$.doubt', json('true'), '$.fields', json('{}'))
-                     WHERE channel = ?1 AND key = ?2",
-                )?;
-                unlearn.execute([channel, &holder])?;
+                self.change_known(channel, &holder, |known| {
+                    known.doubt = true;
+                    known.fields.clear();
+                })?;
                 return Ok(Some(holder));
             }
             if is_in_input.query_row(params![call, holder], |row| row.get(0))? {
@@ -346,14 +384,14 @@ impl Store {
                     "INSERT INTO known (channel, key, doubt) VALUES (?1, ?2, ?3)
                      ON CONFLICT DO UPDATE SET contact = NULL, doubt = excluded.doubt",
                 )?;
-                mark.execute(params![channel, key, json(doubt)])?;
+                mark.execute(params![channel, key, sealed(doubt)])?;
             }
             Some(Standing::Known(known)) => {
                 let mut learn = self.db.prepare_cached(
                     "INSERT INTO known (channel, key, contact) VALUES (?1, ?2, ?3)
                      ON CONFLICT DO UPDATE SET contact = excluded.contact, doubt = NULL",
                 )?;
-                learn.execute(params![channel, key, json(known)])?;
+                learn.execute(params![channel, key, sealed(known)])?;
             }
         }
         if let Some((run, row, outcome)) = &implied.outcome {
@@ -377,6 +415,8 @@ impl Store {
         now: Timestamp,
         summary: &str,
     ) -> Result<()> {
+        // What is not kept is not done.
+        self.hold_all()?;
         self.db.execute(
             "UPDATE runs SET state = ?2, reason = ?3, worked_ms = worked_ms + ?4, ended_at = ?5, summary = ?6 WHERE id = ?1",
             params![run, state.name(), reason, millis(Timestamp::default() + worked), millis(now), summary],

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Result, Store, millis, natural, parse};
+use super::sealed::unsealed;
+use super::{Result, Store, damaged, millis, natural};
 use crate::core::attempt::Attempt;
 use crate::core::channel::WindowId;
 use crate::core::retry::asked_wait;
@@ -30,7 +31,7 @@ impl Store {
         let mut waits = Vec::new();
         while let Some(row) = rows.next()? {
             let (ended, attempt): (i64, String) = (row.get(0)?, row.get(1)?);
-            let attempt: Attempt = parse("an attempt", &attempt)?;
+            let attempt: Attempt = unsealed("an attempt", &attempt)?;
             waits.extend(asked_wait(&attempt).map(|wait| (Timestamp::from_millis(natural(ended)), wait)));
         }
         Ok(waits)
@@ -50,7 +51,10 @@ impl Store {
             let moment = |at: i64| Timestamp::from_millis(natural(at));
             Ok(LearntLimit { calls: row.get(0)?, since: moment(row.get(1)?), stated: moment(row.get(2)?) })
         });
-        Ok(limit.optional()?)
+        match limit.optional()? {
+            Some(LearntLimit { calls: 0, .. }) => Err(damaged("a rate limit", "it is 0")),
+            limit => Ok(limit),
+        }
     }
 
     // Of the window in which a channel's last run counted. A journal of an earlier version, which is only read, has none that

@@ -1,0 +1,137 @@
+//! The files of a journal: which file a path names now, and that a process is at work on the journal.
+//!
+//! SQLite holds its locks by `fcntl`, and the system drops all of them as soon as the process closes any descriptor of the
+//! file. So the descriptor here is opened before SQLite opens the file, and closed after SQLite closed it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Which file it is, whatever its name: its device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// The file that the path names now. `None` when there is none, and for a link, which is never a file of a journal
+    /// whose true path is known.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|metadata| Self::of(&metadata))
+    }
+
+    #[cfg(unix)]
+    pub(super) fn of(metadata: &fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+
+    // Elsewhere an open file cannot be deleted or replaced.
+    #[cfg(not(unix))]
+    pub(super) fn of(_: &fs::Metadata) -> Self {
+        Self { device: 0, inode: 0 }
+    }
+}
+
+/// Whether a file has further names. Through another name it would be used without the locks and the log beside this one.
+#[cfg(unix)]
+pub(super) fn has_other_names(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.nlink() > 1
+}
+
+#[cfg(not(unix))]
+pub(super) fn has_other_names(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// The path with something added to its name.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Tells other processes that one is at work on the journal. It survives the deletion of every lock file, because it is a
+/// lock on the journal itself.
+#[derive(Clone, Debug)]
+pub(super) struct Presence {
+    file: Arc<File>,
+    id: FileId,
+}
+
+/// All that this process has open. Two journals of one file share a descriptor, because closing one of two would drop
+/// SQLite's locks.
+static OPEN: Mutex<BTreeMap<FileId, Weak<File>>> = Mutex::new(BTreeMap::new());
+
+impl Presence {
+    /// Opens the journal at its true path, before SQLite does.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = FileId::at(path)
+            && let Some(file) = open.get(&id).and_then(Weak::upgrade)
+        {
+            return Ok(Self { file, id });
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let id = FileId::of(&file.metadata()?);
+        open.retain(|_, file| file.strong_count() > 0);
+        // The path may have come to name another file since it was looked at.
+        if let Some(other) = open.get(&id).and_then(Weak::upgrade) {
+            // Closing it would drop the locks of the first one.
+            std::mem::forget(file);
+            return Ok(Self { file: other, id });
+        }
+        let file = Arc::new(file);
+        open.insert(id, Arc::downgrade(&file));
+        Ok(Self { file, id })
+    }
+
+    pub(super) fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// The first bytes of the journal. `None` when it has fewer.
+    #[cfg(unix)]
+    pub(super) fn head<const BYTES: usize>(&self) -> Option<[u8; BYTES]> {
+        let mut head = [0; BYTES];
+        std::os::unix::fs::FileExt::read_exact_at(&*self.file, &mut head, 0).ok()?;
+        Some(head)
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn head<const BYTES: usize>(&self) -> Option<[u8; BYTES]> {
+        None
+    }
+
+    /// Takes the journal for this process alone, as long as it is being opened. False when another process is at work on it.
+    ///
+    /// Only on Linux: elsewhere such a lock may be in the way of SQLite's own.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_alone(&self) -> bool {
+        !matches!(self.file.try_lock(), Err(fs::TryLockError::WouldBlock))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn is_alone(&self) -> bool {
+        true
+    }
+
+    /// Joins the processes at work. It waits for one that is opening the journal alone.
+    #[cfg(target_os = "linux")]
+    pub(super) fn join(&self) {
+        // Some file systems have no such locks. Then only the lock files tell of other processes.
+        let _ = self.file.lock_shared();
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn join(&self) {}
+
+    /// Leaves the processes at work for a moment.
+    pub(super) fn leave(&self) {
+        let _ = self.file.unlock();
+    }
+}

@@ -1,0 +1,76 @@
+//! JSON with a checksum as its last member. SQLite's log has checksums and its file has none: a bit that turns over in a
+//! contact's match value would create a contact that nobody has, and leave out the one that was meant.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Result, damaged, json, parse};
+
+/// The last member of a sealed object, with `?` for the digits of its checksum.
+const SEAL: &[u8] = br#","sum":"????????"}"#;
+
+/// How many signs of the seal may differ in a text that has one. In a text of an earlier version, which has none, more differ.
+const MOST_WRONG: usize = 3;
+
+/// The value as JSON, sealed when it is an object.
+pub(super) fn sealed(value: &impl Serialize) -> String {
+    let mut text = json(value);
+    if text.ends_with('}') && text.len() > 2 {
+        let sum = crc32fast::hash(text.as_bytes());
+        text.truncate(text.len() - 1);
+        text.push_str(&format!(r#","sum":"{sum:08x}"}}"#));
+    }
+    text
+}
+
+/// Reads a sealed value, or one that an earlier version wrote.
+pub(super) fn unsealed<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+    let Some((content, seal)) = text.as_bytes().split_last_chunk::<{ SEAL.len() }>() else { return parse(what, text) };
+    let wrong = SEAL.iter().zip(seal).filter(|(expected, found)| **expected != b'?' && expected != found).count();
+    if wrong > MOST_WRONG {
+        return parse(what, text);
+    }
+    let mut object = content.to_vec();
+    object.push(b'}');
+    let sum = format!("{:08x}", crc32fast::hash(&object));
+    match std::str::from_utf8(&object) {
+        Ok(object) if wrong == 0 && &seal[8..16] == sum.as_bytes() => parse(what, object),
+        Ok(_) | Err(_) => Err(damaged(what, "its checksum is another one")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::attempt::Attempt;
+    use crate::core::model::{Contact, Draft, Field};
+
+    #[test]
+    fn no_bit_of_a_sealed_value_turns_over_unnoticed() {
+        let contact = Contact::new(Draft {
+            matches: vec![Field::text("email", "añn@example.com")],
+            tags: vec!["a".into()],
+            ..Draft::default()
+        })
+        .unwrap();
+        let text = sealed(&contact);
+        assert_eq!(unsealed::<Contact>("a contact", &text).unwrap(), contact);
+        for bit in 0..text.len() * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            // What is no text is not read at all.
+            let Ok(turned) = String::from_utf8(bytes) else { continue };
+            assert!(unsealed::<Contact>("a contact", &turned).is_err(), "{turned}");
+        }
+    }
+
+    #[test]
+    fn other_values_and_those_of_earlier_versions_are_read_as_they_are() {
+        for attempt in [Attempt::Done, Attempt::lost(None, "reset".into()), Attempt::throttled(None)] {
+            assert_eq!(unsealed::<Attempt>("an attempt", &sealed(&attempt)).unwrap(), attempt);
+            assert_eq!(unsealed::<Attempt>("an attempt", &json(&attempt)).unwrap(), attempt);
+        }
+        let empty = std::collections::BTreeMap::<String, String>::new();
+        assert_eq!(sealed(&empty), "{}");
+    }
+}

@@ -1,0 +1,300 @@
+//! Journals that are damaged or made to do harm, and journals that lost what was sent: "damaged" in words, no panic, and
+//! no contact twice without a warning.
+
+use std::fs;
+use std::time::Duration;
+
+use contactsync::sandbox::Faults;
+use futures_util::StreamExt as _;
+use rusqlite::types::Value;
+
+use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+
+/// How many cases run at once: most of their time is waiting.
+const AT_ONCE: usize = 5;
+
+/// What the warning says of a journal that may have lost calls.
+const SEARCHED: &str = "is searched for before it is created";
+
+#[track_caller]
+fn check_no_panic(ran: &Ran, what: &str) {
+    assert!(!ran.stderr.contains("panicked"), "{what}: {ran:?}");
+    let Some(code) = ran.code else { panic!("{what}: {ran:?}") };
+    assert!((0..=7).contains(&code), "{what}: {ran:?}");
+    if code == 1 {
+        assert!(ran.stderr.contains("damaged"), "{what}: {ran:?}");
+    }
+    let longest = ran.stderr.lines().chain(ran.stdout.lines()).map(str::len).max().unwrap_or_default();
+    assert!(longest < 10_000, "{what}: a line of {longest} bytes");
+}
+
+/// A scene with a run that is left in the middle: some contacts known, one in doubt, some pending, calls of every result.
+async fn left() -> (Scene, Vec<u8>) {
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", People::new(8, 3, 1).csv());
+    let faults = Faults { lose_after: 1.0, ..Faults::default() };
+    scene.sync("in.csv --match email --max-calls 9 --rejects r.csv").run().await.exits(4);
+    scene.sandbox.set_faults(faults);
+    scene.sync("in.csv --match email --max-calls 3 --settle 300ms --rejects r.csv").run().await.exits(4);
+    scene.sandbox.set_faults(Faults::default());
+    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+    journal.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("it is free");
+    drop(journal);
+    let bytes = fs::read(scene.path(JOURNAL)).expect("the journal");
+    (scene, bytes)
+}
+
+fn put(scene: &Scene, journal: &[u8]) {
+    for extra in ["-wal", "-shm"] {
+        let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{extra}")));
+    }
+    scene.write(JOURNAL, journal);
+}
+
+async fn use_it(scene: &Scene, what: &str) -> Vec<Option<i32>> {
+    let mut codes = Vec::new();
+    for program in [
+        scene.program(&format!("runs --journal {JOURNAL}")),
+        scene.plan("in.csv --match email"),
+        scene.resume().with("--max-calls 5 --for 31s --patience 1s --rejects r.csv"),
+        scene.sync("in.csv --match email --max-calls 5 --for 31s --patience 1s"),
+    ] {
+        let ran = program.run().await;
+        check_no_panic(&ran, what);
+        codes.push(ran.code);
+    }
+    codes
+}
+
+#[tokio::test]
+async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
+    let (scene, journal) = left().await;
+    let big = "x".repeat(50 << 20);
+    let contact = |matches: &str| {
+        format!(
+            r#"{{"key":{{"Match":{{"field":"email","value":"a"}}}},"id":null,"matches":{matches},"fields":[{{"name":"email",
+            "value":"a"}}],"tags":[],"remove_tags":[]}}"#
+        )
+    };
+    let retry_after =
+        |secs: &str| format!(r#"{{"throttled":{{"retry_after":{{"secs":{secs},"nanos":999999999}},"message":null}}}}"#);
+    let lost = r#"{"lost":{"status":503,"cause":"x","retry_after":{"secs":18446744073709551615,"nanos":0}}}"#;
+    let policy = |settle: &str| {
+        format!(
+            r#"{{"mode":"upsert","tags_mode":"add","settle":{{"secs":{settle},"nanos":999999999}},"resend_unsure":false}}"#
+        )
+    };
+    let now = "CAST(unixepoch() * 1000 AS INTEGER)";
+    let throttled = format!("UPDATE calls SET result = 'throttled', ended_at = {now}, attempt = ?1");
+    let cases: Vec<(String, Option<Value>, bool)> = vec![
+        // What to do, with which value, and whether it is damage.
+        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("9").into()), true),
+        (
+            "UPDATE items SET contact = ?1 WHERE state = 'pending'".into(),
+            Some(contact("18446744073709551615").into()),
+            true,
+        ),
+        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("-1").into()), true),
+        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("1").into()), true),
+        ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(Value::Blob(vec![0xFF; 9])), true),
+        ("UPDATE items SET state = 'gone'".into(), None, true),
+        (throttled.clone(), Some(retry_after("18446744073709551615").into()), false),
+        (throttled.clone(), Some(retry_after("18446744073709551614").into()), false),
+        (throttled, Some(retry_after("99999999999999999999").into()), true),
+        (
+            format!("UPDATE calls SET result = 'lost', ended_at = {now}, attempt = ?1"),
+            Some(lost.to_owned().into()),
+            false,
+        ),
+        ("UPDATE calls SET started_at = ?1, ended_at = ?1".into(), Some(i64::MAX.into()), false),
+        ("UPDATE calls SET started_at = ?1, ended_at = ?1".into(), Some(i64::MIN.into()), false),
+        ("UPDATE calls SET started_at = -9223372036854775808, ended_at = 9223372036854775807".into(), None, false),
+        ("UPDATE calls SET ended_at = 1e308".into(), None, true),
+        ("UPDATE calls SET started_at = -1e308".into(), None, false),
+        ("UPDATE clocks SET zero = ?1".into(), Some(i64::MAX.into()), false),
+        ("UPDATE clocks SET zero = ?1".into(), Some(i64::MIN.into()), false),
+        ("UPDATE clocks SET zero = 0".into(), None, false),
+        ("UPDATE runs SET input = ?1".into(), Some(big.clone().into()), false),
+        ("UPDATE runs SET reason = ?1, summary = NULL".into(), Some(big.clone().into()), false),
+        ("UPDATE runs SET started_at = ?1, ended_at = ?1, worked_ms = ?1".into(), Some(i64::MAX.into()), true),
+        ("UPDATE runs SET started_at = ?1, ended_at = ?1, worked_ms = ?1".into(), Some(i64::MIN.into()), false),
+        ("UPDATE runs SET policy = ?1".into(), Some(policy("18446744073709551614").into()), false),
+        ("UPDATE runs SET policy = ?1".into(), Some(policy("18446744073709551615").into()), false),
+        ("UPDATE runs SET rate = ?1".into(), Some(i64::MAX.into()), true),
+        ("UPDATE runs SET rate = -1".into(), None, true),
+        ("UPDATE runs SET state = 'odd'".into(), None, true),
+        ("UPDATE known SET contact = NULL, doubt = NULL".into(), None, true),
+        ("UPDATE known SET contact = '{}' WHERE contact IS NOT NULL".into(), None, true),
+        (
+            "UPDATE listings SET listing = replace(listing, '\"skipped\":0', '\"skipped\":18446744073709551615')"
+                .into(),
+            None,
+            true,
+        ),
+        ("UPDATE listings SET listing = replace(listing, '\"delimiter\":44', '\"delimiter\":34')".into(), None, false),
+        ("DELETE FROM salt".into(), None, true),
+        ("UPDATE salt SET value = 'text'".into(), None, true),
+        ("INSERT INTO limits SELECT window, 0, 0, 9223372036854775807 FROM clocks".into(), None, true),
+        ("INSERT INTO limits SELECT window, 1, 0, 9223372036854775807 FROM clocks".into(), None, false),
+        ("DROP TABLE known".into(), None, true),
+        ("DROP TABLE runs".into(), None, true),
+        ("ALTER TABLE items DROP COLUMN line".into(), None, true),
+        ("INSERT OR REPLACE INTO turns VALUES ('default', 'x', -5)".into(), None, false),
+    ];
+    for (sql, value, is_damage) in cases {
+        put(&scene, &journal);
+        let crafted = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+        let what = sql.clone();
+        match &value {
+            Some(value) => crafted.execute(&sql, [value]).map(drop),
+            None => crafted.execute_batch(&sql),
+        }
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+        drop(crafted);
+        let codes = use_it(&scene, &what).await;
+        assert_eq!(codes.contains(&Some(1)), is_damage, "{what}: {codes:?}");
+    }
+}
+
+/// Each column of each table holds each of these in turn; a sample of them unless `CRAFTED=all`.
+#[tokio::test]
+async fn any_value_in_any_column_is_survived() {
+    let (scene, journal) = left().await;
+    let tables: Vec<(String, String)> = {
+        let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+        let mut columns = journal
+            .prepare(
+                "SELECT tables.name, columns.name FROM pragma_table_list AS tables
+                 JOIN pragma_table_info(tables.name) AS columns WHERE tables.name NOT LIKE 'sqlite%' ORDER BY 1, 2",
+            )
+            .expect("its tables");
+        let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("its columns");
+        columns.collect::<Result<_, _>>().expect("its columns")
+    };
+    assert!(tables.len() > 50, "{tables:?}");
+    let values = ["-1", "9223372036854775807", "-9223372036854775808", "1e308", "''", "'\u{202e}[{'", "x'FF00'", "0.5"];
+    let all = tables.iter().flat_map(|column| values.iter().map(move |value| (column, value)));
+    let step = if std::env::var("CRAFTED").is_ok_and(|which| which == "all") { 1 } else { 23 };
+    let mut tried = 0;
+    for ((table, column), value) in all.step_by(step) {
+        put(&scene, &journal);
+        let crafted = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+        // A part of the rows, because some columns are unique.
+        let sql = format!("UPDATE OR IGNORE {table} SET {column} = {value}");
+        // SQLite refuses a few, such as a text that is no JSON where an index reads it as such.
+        if crafted.execute_batch(&sql).is_err() {
+            continue;
+        }
+        drop(crafted);
+        use_it(&scene, &sql).await;
+        tried += 1;
+    }
+    assert!(tried >= 20, "{tried}");
+}
+
+/// How a journal comes to lack what was sent.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    /// The log is cut short.
+    CutLog,
+    /// The log is deleted.
+    NoLog,
+    /// An older copy is put in its place.
+    OldCopy,
+    /// An older copy, after a restart of the machine, with which the locks' last writes were lost as well.
+    OtherBoot,
+    /// It is deleted.
+    Gone,
+}
+
+#[tokio::test]
+async fn after_a_loss_each_contact_is_searched_for_before_it_is_created_in_every_mode() {
+    let mut cases = Vec::new();
+    for loss in [Loss::CutLog, Loss::NoLog, Loss::OldCopy, Loss::OtherBoot, Loss::Gone] {
+        for mode in ["upsert", "create"] {
+            cases.push((loss, mode, false));
+            // Without its run, there is nothing to resume.
+            if !matches!(loss, Loss::NoLog | Loss::Gone) {
+                cases.push((loss, mode, true));
+            }
+        }
+    }
+    let checks = cases.into_iter().map(|(loss, mode, resumes)| check_loss(loss, mode, resumes));
+    futures_util::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+}
+
+async fn check_loss(loss: Loss, mode: &str, resumes: bool) {
+    let what = format!("{loss:?} in {mode}, resume {resumes}");
+    let late = Duration::from_millis(150);
+    let slow = Faults { latency: Duration::from_millis(5), late_search: late, ..Faults::default() };
+    let scene = Scene::faulty(slow).await;
+    let people = People::new(60, 3, 2);
+    scene.write("in.csv", people.csv());
+    let sync = || scene.sync(&format!("in.csv --match email --mode {mode} --settle 400ms --concurrency 4"));
+    let creates = || scene.sandbox.ledger().creates(TOKEN);
+    let mut running = sync().start();
+    assert!(running.until(|| creates() >= 10).await, "{what}");
+    let files = [JOURNAL, "journal.db-wal"].map(|name| (name, fs::read(scene.path(name)).expect("a file")));
+    let locks = fs::read(scene.path("journal.db-default.lock")).expect("a lock");
+    assert!(running.until(|| creates() >= 30).await, "{what}");
+    running.kill().await;
+    for part in ["journal.db-shm", "journal.db-wal", JOURNAL] {
+        if !matches!((loss, part), (Loss::NoLog | Loss::CutLog, JOURNAL) | (Loss::CutLog, _)) {
+            fs::remove_file(scene.path(part)).expect("it was left");
+        }
+    }
+    match loss {
+        Loss::CutLog => {
+            fs::write(scene.path("journal.db-wal"), &files[1].1).expect("a file");
+            fs::remove_file(scene.path("journal.db-shm")).expect("it was left");
+        }
+        Loss::NoLog | Loss::Gone => {}
+        Loss::OldCopy | Loss::OtherBoot => {
+            for (name, bytes) in &files {
+                fs::write(scene.path(name), bytes).expect("a file");
+            }
+        }
+    }
+    if matches!(loss, Loss::OtherBoot) {
+        fs::write(scene.path("journal.db-default.lock"), &locks).expect("a file");
+        let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+        journal.execute("UPDATE clocks SET boot = 'another'", []).expect("it has them");
+    }
+    let again = if resumes { scene.resume().with("--concurrency 4") } else { sync() };
+    let ran = again.run().await.exits(0);
+    assert!(ran.said("warning:").iter().any(|line| line.contains(SEARCHED)), "{what}: {ran:?}");
+    assert_eq!(creates(), 60, "{what}");
+    people.are_all_of(&scene.sandbox);
+    // It is over with that.
+    let again = sync().run().await.exits(0);
+    assert!(!again.stderr.contains(SEARCHED), "{what}: {again:?}");
+    assert_eq!(again.summary().calls(), "none", "{what}: {again:?}");
+}
+
+#[tokio::test]
+async fn after_a_loss_a_row_without_a_match_field_is_rejected_unless_it_is_to_be_sent_again() {
+    for (option, code, created) in [("", 3, 0), ("--resend-unsure", 0, 2)] {
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", "name\nAnn\nBob\n");
+        scene.write("journal.db-default.lock", format!("process 7 since noon\n{:020}\n", 31));
+        let ran = scene.sync(&format!("in.csv --mode create --settle 100ms {option}")).run().await.exits(code);
+        assert!(ran.stderr.contains(SEARCHED), "{ran:?}");
+        assert_eq!(scene.sandbox.contacts(TOKEN).len(), created, "{option}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_or_stopped_under_the_same_boot_lost_nothing() {
+    let scene = Scene::faulty(Faults { latency: Duration::from_millis(10), ..Faults::default() }).await;
+    let people = People::new(30, 3, 1);
+    scene.write("in.csv", people.csv());
+    let sync = || scene.sync("in.csv --match email --mode create --settle 200ms --concurrency 4");
+    let mut running = sync().start();
+    assert!(running.until(|| scene.sandbox.ledger().len() > 20).await);
+    running.kill().await;
+    let ran = sync().with("--max-calls 5").run().await.exits(4);
+    assert!(!ran.stderr.contains(SEARCHED), "{ran:?}");
+    let ran = scene.resume().run().await.exits(0);
+    assert!(!ran.stderr.contains(SEARCHED), "{ran:?}");
+    people.are_all_of(&scene.sandbox);
+}
