@@ -323,9 +323,12 @@ proptest! {
         for tag in contact.tags() {
             prop_assert!(!tag.trim().is_empty() && tag.trim() == tag.as_str(), "{:?}", tag);
             prop_assert_eq!(nfc(tag), tag.as_str());
-            // Each character was in the text, but for those that JSON escapes.
+            // Each character was in the text, but for those that JSON escapes, and the zeros of a power of ten.
             let all = nfc(&text);
-            let kept = |sign: char| text.contains(sign) || all.contains(sign) || text.contains('\\');
+            let is_power = text.contains(['e', 'E']);
+            let kept = |sign: char| {
+                text.contains(sign) || all.contains(sign) || text.contains('\\') || (is_power && matches!(sign, '0' | '.'))
+            };
             prop_assert!(tag.chars().all(|sign| kept(sign) || !sign.is_ascii()), "{:?} of {:?}", tag, text);
         }
     }

@@ -119,7 +119,7 @@ async fn where_a_token_goes_is_reported_before_anything_else() {
     for (command, code) in [
         (format!("check in.csv --match email --url {url}"), 0),
         (format!("sync in.csv --match email --url {url} --max-calls 1"), 4),
-        ("resume".to_owned(), 0),
+        (format!("resume --url {url}"), 0),
     ] {
         let ran = scene.program(&format!("{command} {rest}")).run().await.exits(code);
         assert_eq!(ran.stderr.lines().next(), Some(&*format!("platform: {url}")), "{ran:?}");

@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 
 use serde_json::Value as Json;
 
+use crate::core::decimal::Decimal;
 use crate::core::text::{bare, visible};
 
 /// A list in quotes, brackets or braces that cannot be read.
@@ -156,7 +157,8 @@ fn scalar(json: &Json) -> Result<Option<String>, BadList> {
     match json {
         Json::Null => Ok(None),
         Json::String(text) => Ok(Some(text.clone())),
-        Json::Number(number) => Ok(Some(number.to_string())),
+        // Exactly, as any other number of the input; one that has lost digits is none.
+        Json::Number(number) => Ok(Some(Decimal::of_number(number).and_then(|it| it.plain()).ok_or(BadList)?)),
         Json::Bool(flag) => Ok(Some(flag.to_string())),
         Json::Array(_) | Json::Object(_) => Err(BadList),
     }
@@ -285,6 +287,8 @@ mod tests {
         check(r#"["VIP", "Big, spender"]"#, "VIP + Big, spender");
         check(r#"["a;b"]"#, "a;b");
         check(r#"["Jos\u00e9", null, 5, true]"#, "Jos\u{e9} + 5 + true");
+        check("[2024, 5.50, 5E3, 0E+12, 12345678901]", "2024 + 5.5 + 5000 + 0 + 12345678901");
+        check("[12345678901234567890123]", "bad");
         check(r#" [ "VIP" ] "#, "VIP");
         check("[]", "-");
         check("[ ]", "-");
