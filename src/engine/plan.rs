@@ -130,8 +130,13 @@ pub fn plan(
     // `None` for a row that the rules do not take.
     let make = |row: Row, remains: Option<Cells>| {
         let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
-        mentions.look_at(&row, mapping);
-        is_taken.then(|| ways.route(row, remains, mapping))
+        let mention = mentions.of(&row, mapping);
+        let routed = is_taken.then(|| ways.route(row, remains, mapping));
+        // What is not sent here removes no tags here.
+        if matches!(routed, Some((Way::Run(_), _))) {
+            mentions.add(mention);
+        }
+        routed
     };
     source.in_batches(make, |made| {
         let read = made.len();
@@ -185,16 +190,22 @@ impl TagMentions {
         Self { has_rows: AtomicBool::new(false), has_tags: AtomicBool::new(needs_none) }
     }
 
-    /// Takes in a row. It can be called from several threads.
-    pub fn look_at(&self, row: &Row, mapping: &Mapping) {
-        if let Row::Record(record) = row
-            && !self.has_tags.load(Ordering::Relaxed)
-            && mapping.takes(record)
-        {
-            self.has_rows.store(true, Ordering::Relaxed);
-            if mapping.mentions_tags(record) {
-                self.has_tags.store(true, Ordering::Relaxed);
+    /// Whether a row mentions tags; `None` when it does not matter. It can be called from several threads.
+    pub fn of(&self, row: &Row, mapping: &Mapping) -> Option<bool> {
+        match row {
+            Row::Record(record) if !self.has_tags.load(Ordering::Relaxed) && mapping.takes(record) => {
+                Some(mapping.mentions_tags(record))
             }
+            Row::Record(_) | Row::Rejected(_) => None,
+        }
+    }
+
+    /// Adds what [`of`](Self::of) said of a row that goes to one of the channels.
+    pub fn add(&self, mention: Option<bool>) {
+        let Some(has_tags) = mention else { return };
+        self.has_rows.store(true, Ordering::Relaxed);
+        if has_tags {
+            self.has_tags.store(true, Ordering::Relaxed);
         }
     }
 

@@ -371,7 +371,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         // What an earlier run created in a time that the journal lost may be too new for a search.
         if self.job.policy.search_first && self.calls_left.get().max > 0 {
             let until = self.job.clock.now() + self.job.policy.settle;
-            if !self.sleep_until(until).await {
+            if !self.sleep_until(until).await && self.job.stop.reason().is_none() {
                 self.job.stop.ask(StopReason::Deadline);
             }
         }

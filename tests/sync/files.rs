@@ -24,7 +24,7 @@ fn names(scene: &Scene, beginning: &str) -> Vec<PathBuf> {
 
 #[track_caller]
 fn check_sound(ran: &Ran, what: &str) {
-    assert!(!ran.stderr.contains("panicked") && ran.code.is_some_and(|code| code < 100), "{what}: {ran:?}");
+    assert!(!ran.stderr.contains("unexpected failure") && ran.code.is_some_and(|code| code < 100), "{what}: {ran:?}");
 }
 
 /// What happens to a file under a run.

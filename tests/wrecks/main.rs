@@ -220,7 +220,7 @@ async fn finish<'a>(
         let ran = sync().run().await;
         was_announced |= ran.stderr.contains(ANNOUNCED);
         match ran.code {
-            _ if ran.stderr.contains("panicked") => return Err(format!("a panic: {ran:?}")),
+            _ if ran.stderr.contains("unexpected failure") => return Err(format!("a panic: {ran:?}")),
             Some(0) => {
                 sum.damaged += usize::from(is_damaged);
                 sum.announced += usize::from(was_announced);

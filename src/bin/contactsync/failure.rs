@@ -136,7 +136,9 @@ impl From<JournalError> for Failure {
             "restore the journal beside it from a backup; or move that file away to start a new journal, with --match so that \
              contacts that are there are found"
         } else if let JournalError::LogMissing { .. } = error {
-            "wait until the other run has ended, then run the same command again"
+            "wait until the other process has ended, then run the same command again"
+        } else if let JournalError::Locked { .. } = error {
+            "end that program, or have it lock another file: contactsync keeps two runs apart by itself"
         } else if let JournalError::Replaced { .. } = error {
             "nothing more was sent; put the file back if it was moved, then run the same command again"
         } else if error.is_damage() {

@@ -1,5 +1,5 @@
-//! Whose a file is. A configuration or a journal names the URL that a token is sent to, so that one which others can
-//! write is refused, as ssh and git refuse theirs.
+//! Whose a file is. A configuration names the URL that a token is sent to, and a journal decides what is skipped, so that one
+//! which others can write is refused, as ssh and git refuse theirs.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -23,10 +23,12 @@ pub fn check(path: &Path, metadata: &Metadata) -> Result<(), String> {
     let owner = metadata.uid();
     let name = quoted(path);
     if owner != own && owner != ROOT {
-        return Err(format!(
-            "it belongs to another user (uid {owner}), who could have it send the token elsewhere; if it is yours, run \
-             `chown {own} {name}`"
-        ));
+        // Root would take the file away from the user whose job it is.
+        let how = match own {
+            ROOT => format!("run contactsync as that user (`sudo -u '#{owner}'`), or `chown {own} {name}`"),
+            own => format!("if it is yours, run `chown {own} {name}`"),
+        };
+        return Err(format!("it belongs to another user (uid {owner}), who could have changed it; {how}"));
     }
     if metadata.is_file() && metadata.mode() & WRITABLE_BY_ALL != 0 {
         return Err(format!("every user of this machine can write it; run `chmod o-w {name}`"));
@@ -39,7 +41,9 @@ pub fn check(path: &Path, metadata: &Metadata) -> Result<(), String> {
 /// # Errors
 /// What is wrong, with the file and the command that fixes it.
 pub fn check_journal(journal: &Path) -> Result<(), String> {
-    let mut log = journal.as_os_str().to_owned();
+    // The log lies beside the file that a link leads to.
+    let named = journal.canonicalize();
+    let mut log = named.as_deref().unwrap_or(journal).as_os_str().to_owned();
     log.push("-wal");
     for path in [journal, Path::new(&log)] {
         if let Ok(metadata) = fs::metadata(path) {

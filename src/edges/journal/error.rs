@@ -46,9 +46,15 @@ pub enum JournalError {
         /// The part.
         left: PathBuf,
     },
-    /// Another process works on the journal, and the log that it writes was deleted.
-    #[error("journal {}: its log (`-wal`) was deleted while another run is using it", path.display())]
+    /// Another process has the journal open, and there is no log.
+    #[error("journal {}: another process has it open, but its log (`-wal`) is missing", path.display())]
     LogMissing {
+        /// The journal's path.
+        path: PathBuf,
+    },
+    /// Another program holds the file locked.
+    #[error("journal {}: another program holds the file locked (`flock`)", path.display())]
+    Locked {
         /// The journal's path.
         path: PathBuf,
     },
@@ -122,6 +128,7 @@ impl JournalError {
             | Self::Emptied { .. }
             | Self::OnlyLog { .. }
             | Self::LogMissing { .. }
+            | Self::Locked { .. }
             | Self::Replaced { .. }
             | Self::Lock { .. }
             | Self::Sql(_)
@@ -147,6 +154,7 @@ impl JournalError {
             | Self::Foreign { .. }
             | Self::OnlyLog { .. }
             | Self::LogMissing { .. }
+            | Self::Locked { .. }
             | Self::Replaced { .. }
             | Self::Lock { .. }
             | Self::Linked { .. }

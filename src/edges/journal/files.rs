@@ -4,10 +4,12 @@
 //! file. So the descriptor here is opened before SQLite opens the file, and closed after SQLite closed it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Which file it is, whatever its name: its device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,15 +122,24 @@ impl Presence {
         true
     }
 
-    /// Joins the processes at work. It waits for one that is opening the journal alone.
+    /// Joins the processes at work. It waits until `deadline` for one that is opening the journal alone, and returns whether
+    /// it joined them: another program may hold the file locked for longer.
     #[cfg(target_os = "linux")]
-    pub(super) fn join(&self) {
-        // Some file systems have no such locks. Then only the lock files tell of other processes.
-        let _ = self.file.lock_shared();
+    pub(super) fn join(&self, deadline: Instant) -> bool {
+        loop {
+            match self.file.try_lock_shared() {
+                Err(TryLockError::WouldBlock) if Instant::now() > deadline => return false,
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+                // Where the file system has no such locks, the lock files cannot be locked either, which ends the run.
+                Ok(()) | Err(TryLockError::Error(_)) => return true,
+            }
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn join(&self) {}
+    pub(super) fn join(&self, _: Instant) -> bool {
+        true
+    }
 
     /// Leaves the processes at work for a moment.
     pub(super) fn leave(&self) {

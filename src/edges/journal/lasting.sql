@@ -101,3 +101,8 @@ CREATE TABLE tokens (
     channel TEXT NOT NULL PRIMARY KEY,
     digest  TEXT NOT NULL       -- the name of the token's window, which is made with the salt
 ) WITHOUT ROWID;
+
+-- The channels of which the journal may have lost calls, until a run that searches for all contacts is finished.
+CREATE TABLE losses (
+    channel TEXT NOT NULL PRIMARY KEY
+) WITHOUT ROWID;

@@ -33,8 +33,8 @@ const NAME_READS: (u32, Duration) = (50, Duration::from_millis(10));
 const LONGEST: u64 = 4_096;
 
 /// The right to run on a channel of a journal, or to fill one of its windows. The operating system takes it back when the
-/// process ends, however it ends, so a killed run never blocks the next.
-#[derive(Debug)]
+/// process ends, however it ends, so a killed run never blocks the next. Its clones are one right.
+#[derive(Clone, Debug)]
 pub struct Lock {
     file: Arc<HeldFile>,
     calls: Option<i64>,

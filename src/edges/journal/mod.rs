@@ -28,6 +28,7 @@ pub use self::rows::{
 };
 pub use self::sending::{Ended, Implied, Recorded, SendJournal};
 use self::store::Store;
+use self::store::ground::Noted;
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;
@@ -130,11 +131,22 @@ impl Journal {
     /// # Errors
     /// [`LockError::Held`] when the lock's file had been deleted although another run may be at work on the channel.
     /// A [`LockError::Journal`] when the journal cannot be read.
-    pub fn stand_on(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
-        // A window's lock may be new because the token is.
-        let is_new = lock.is_of(channel) && lock.file().is_new();
-        let (file, name) = (Arc::clone(lock.file()), channel.to_owned());
-        if self.ask_blocking(move |store| store.stand_on(&file, is_new, &name)).map_err(LockError::Journal)? {
+    pub async fn stand_on(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
+        let stands = self.ask(standing(lock, channel)).await;
+        Self::stood(stands, channel)
+    }
+
+    /// As [`stand_on`](Self::stand_on), outside an asynchronous runtime.
+    ///
+    /// # Errors
+    /// As of `stand_on`.
+    pub fn stand_on_blocking(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
+        let stands = self.ask_blocking(standing(lock, channel));
+        Self::stood(stands, channel)
+    }
+
+    fn stood(stands: Result<bool, JournalError>, channel: &str) -> Result<(), LockError> {
+        if stands.map_err(LockError::Journal)? {
             return Ok(());
         }
         let holder = "a run that is at work on this journal, whose lock file was deleted".to_owned();
@@ -147,8 +159,13 @@ impl Journal {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     pub fn loss(&self, lock: &Lock, channel: &str, setting: Option<&Setting>) -> Result<Option<Loss>, JournalError> {
-        let (calls, channel, setting) = (lock.calls(), channel.to_owned(), setting.cloned());
-        self.ask_blocking(move |store| store.loss(&channel, calls, setting.as_ref()))
+        let noted = match lock.calls() {
+            Some(call) => Noted::Call(call),
+            None if lock.file().is_new() => Noted::NewFile,
+            None => Noted::Nothing,
+        };
+        let (channel, setting) = (channel.to_owned(), setting.cloned());
+        self.ask_blocking(move |store| store.loss(&channel, noted, setting.as_ref()))
     }
 
     /// Has a run that is left search for each contact before it creates it, whatever its mode.
@@ -471,6 +488,14 @@ impl Journal {
             Owner::Thread(owner) => post(owner, work)?.blocking_recv().map_err(|_| JournalError::Gone)?,
         }
     }
+}
+
+// Has the channel's calls stand on the lock.
+fn standing(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, JournalError> + Send + 'static {
+    // A window's lock may be new because the token is.
+    let is_new = lock.is_of(channel) && lock.file().is_new();
+    let (file, name) = (Arc::clone(lock.file()), channel.to_owned());
+    move |store| store.stand_on(&file, is_new, &name)
 }
 
 fn alone<T>(store: &Mutex<Store>, work: impl FnOnce(&Store) -> Result<T, JournalError>) -> Result<T, JournalError> {

@@ -2,7 +2,7 @@
 //! transaction that its caller begins and ends.
 
 mod columns;
-mod ground;
+pub(in crate::edges::journal) mod ground;
 mod history;
 mod kept;
 mod listing;

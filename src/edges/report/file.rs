@@ -263,7 +263,10 @@ fn is_own(head: &[u8], kind: ListKind) -> bool {
     let first = head.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
     let line = String::from_utf8_lossy(first).replace('"', "");
     match kind {
-        ListKind::Results => line == RESULT_COLUMNS[..6].join(",") || line == RESULT_COLUMNS.join(","),
+        // A spreadsheet may have saved it with another delimiter.
+        ListKind::Results => [",", ";", "\t"]
+            .iter()
+            .any(|delimiter| line == RESULT_COLUMNS[..6].join(delimiter) || line == RESULT_COLUMNS.join(delimiter)),
         ListKind::Rejects => {
             // Any sign may be the delimiter; one that is a quote is gone by now.
             let parted = |text: &str| {

@@ -328,7 +328,8 @@ impl Again<'_> {
             ("--url", connection.url.as_deref().map(quoted)),
             ("--platform", connection.platform.as_deref().map(quoted)),
             ("--token-file", path(&connection.token_file)),
-            ("--token-command", connection.token_command.as_deref().map(quoted)),
+            // Its arguments may hold a secret.
+            ("--token-command", connection.token_command.as_ref().map(|_| "…".to_owned())),
             ("--token-env", connection.token_env.clone()),
             ("--rejects", path(&lists.rejects)),
             ("--results", path(&lists.results)),

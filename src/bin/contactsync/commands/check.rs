@@ -68,6 +68,15 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         exit = ended;
         samples = first;
     }
+    let place = match readable(&journal) {
+        Ok(place) => place,
+        // Nothing is asked: calls are to be journaled.
+        Err(failure) => {
+            report.lines.append(&mut read.lines);
+            print_lines(&report.lines)?;
+            return Err(failure);
+        }
+    };
     let asking = Asking {
         runtime: &runtime,
         journal: &journal,
@@ -86,7 +95,7 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         };
         exit = Exit::gravest([exit, platform(channel, asked, &mut report, &mut found, voice)]);
     }
-    report.line("journal", readable(&journal)?);
+    report.line("journal", place);
     report.lines.append(&mut read.lines);
     on_the_platform(&mut found, &mut report, voice);
     print_lines(&report.lines)?;
@@ -142,7 +151,12 @@ fn ask(
     let Asking { runtime, journal, matches, is_new, voice } = *asking;
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
     let mut place = Place::open_to_look(journal)?;
-    let held = place.hold(&channel.name).and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
+    let clock = Clock::system();
+    // What a look writes down may hide that calls were lost.
+    let held = place
+        .hold(&channel.name)
+        .and_then(|()| place.look_for_loss(&channel.name, &clock, voice))
+        .and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
     let mut ready = match held {
         Ok(ready) => ready,
         // It is at work with the token just now.
@@ -151,7 +165,6 @@ fn ask(
         }
         Err(failure) => return Err(failure),
     };
-    let clock = Clock::system();
     let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
     let mut said = at;
     let mut found = Vec::new();
@@ -351,10 +364,11 @@ fn platform(
 }
 
 fn readable(path: &Path) -> Result<String, Failure> {
+    // One that is missing while its log is there is an error.
+    Journal::dry(path)?;
     if !path.exists() {
         return Ok(format!("{}: not there yet, the first sync makes it", path.display()));
     }
-    Journal::dry(path)?;
     // SQLite leaves files beside a journal that was only read. Closing one that can be written removes them.
     drop(Journal::open(path));
     Ok(format!("{}: can be read", path.display()))
@@ -476,8 +490,12 @@ fn rows(
         Ok(())
     };
     let see = |row: Row, _| {
-        mentions.look_at(&row, &mapping);
-        of_row(row)
+        let mention = mentions.of(&row, &mapping);
+        let seen = of_row(row);
+        if matches!(seen, Seen::Contact(..) | Seen::Rejected(_)) {
+            mentions.add(mention);
+        }
+        seen
     };
     source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
     mentions.check()?;

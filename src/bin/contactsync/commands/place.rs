@@ -8,7 +8,7 @@ use std::process;
 use contactsync::{BaseUrl, Clock, Http, Journal, Key, Lock, Loss, Mode, Policy, RunRow, Token, WindowId};
 
 use crate::commands::{local_time, shown};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::grouped;
 use crate::settings::Connection;
 use crate::voice::{Level, Voice};
@@ -84,7 +84,7 @@ impl Place {
         // A process that holds it has created its file.
         if self.creates || Lock::has_channel(&self.path, channel) {
             let lock = Lock::of_channel(&self.path, channel, &self.holder)?;
-            self.journal.stand_on(&lock, channel)?;
+            self.journal.stand_on_blocking(&lock, channel)?;
             self.locks.push(lock);
         }
         Ok(())
@@ -95,29 +95,38 @@ impl Place {
         token.window(&self.salt)
     }
 
-    /// Takes the right to fill a window of `channel`, which may take the place of an `earlier` one: channels whose token
-    /// was the same share it.
-    pub fn hold_window(&self, window: &WindowId, channel: &str, earlier: Option<&WindowId>) -> Result<(), Failure> {
+    /// Takes the right to fill a window of `channel` that takes the place of an `earlier` one: channels whose token was the
+    /// same share it.
+    pub async fn replace_window(&self, window: &WindowId, channel: &str, earlier: &WindowId) -> Result<(), Failure> {
+        if let Some(lock) = self.lock_window(window, channel, Some(earlier))? {
+            self.journal.stand_on(&lock, channel).await?;
+        }
+        Ok(())
+    }
+
+    // Takes the lock of a window, or gives the one that is held already. `None` when no file is to be created.
+    fn lock_window(
+        &self,
+        window: &WindowId,
+        channel: &str,
+        earlier: Option<&WindowId>,
+    ) -> Result<Option<Lock>, Failure> {
         let mut windows = self.windows.borrow_mut();
-        if let Some(held) = windows.get(window).filter(|held| held.earlier.as_ref() == earlier) {
-            return self.stand_on_window(held, channel);
+        if let Some(held) = windows.get(window) {
+            if held.earlier.as_ref() == earlier {
+                return Ok(held.lock.clone());
+            }
+            // Its calls are counted for other channels of this process, which do not know of these.
+            let text = format!("channel `{channel}`: its new token is that of another channel of this run");
+            return Err(Failure { exit: Exit::Stopped, message: text, hint: Some("run again".into()) });
         }
         let lock = if self.creates || Lock::has_window(&self.path, window) {
             Some(Lock::of_window(&self.path, window, channel, &self.holder)?)
         } else {
             None
         };
-        let held = HeldWindow { earlier: earlier.cloned(), lock };
-        self.stand_on_window(&held, channel)?;
-        windows.insert(window.clone(), held);
-        Ok(())
-    }
-
-    fn stand_on_window(&self, held: &HeldWindow, channel: &str) -> Result<(), Failure> {
-        if let Some(lock) = &held.lock {
-            self.journal.stand_on(lock, channel)?;
-        }
-        Ok(())
+        windows.insert(window.clone(), HeldWindow { earlier: earlier.cloned(), lock: lock.clone() });
+        Ok(lock)
     }
 
     /// Finds out whether the journal may have lost what an earlier run sent to the channel, which is held, and says so.
@@ -159,7 +168,9 @@ impl Place {
         let mut ready = Vec::with_capacity(channels.len());
         for (name, connection) in channels {
             let window = self.window_of(&connection.transport);
-            self.hold_window(&window, &name, None)?;
+            if let Some(lock) = self.lock_window(&window, &name, None)? {
+                self.journal.stand_on_blocking(&lock, &name)?;
+            }
             ready.push(Ready { name, connection, window });
         }
         Ok(ready)

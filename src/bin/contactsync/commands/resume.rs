@@ -59,10 +59,11 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     }
     // With one channel, it was said which one.
     let mut not_sent = Beside::default();
+    // The last input counts also when none of its channels is in the configuration any more.
+    let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
+    let told = done.iter().copied().chain(last).collect();
     if channels.are_several() {
-        // The last input counts also when none of its channels is in the configuration any more.
-        let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
-        not_sent = beside(&place.journal, &runs, &syncs, &done.iter().copied().chain(last).collect())?;
+        not_sent = beside(&place.journal, &runs, &syncs, &told)?;
     }
     for &sync in &done {
         if !is_listed(&place.journal, sync)? {
@@ -104,7 +105,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     // What is not sent is among the others.
     let sent: Vec<RunRow> = runs.iter().filter(|run| !refused.contains_key(&run.channel)).cloned().collect();
     if !refused.is_empty() {
-        not_sent = beside(&place.journal, &sent, &syncs, &done)?;
+        not_sent = beside(&place.journal, &sent, &syncs, &told)?;
     }
 
     let listed = go_on(&place.journal, &syncs, &lists, &others, &stop, voice)?;

@@ -56,17 +56,17 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         place.hold_to_url(&channel.name, &channel.connection.url, args.connection.moved)?;
         place.hold_to_keys(&channel.name, &input.rules.matches, policy)?;
     }
+    let parts = parts_of(&journal);
+    let mut others = others(&journal, &parts, config_path.as_deref(), &channels);
+    others.push((Path::new(&args.input.input), INPUT));
+    let claims = claim(&lists, &others)?;
+
     let stop = Stop::default();
     let reading = Arc::new(AtomicBool::new(true));
     signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
     let announcement = Announcement::of(&ready);
     let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
     let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
-
-    let parts = parts_of(&journal);
-    let mut others = others(&journal, &parts, config_path.as_deref(), &channels);
-    others.push((Path::new(&args.input.input), INPUT));
-    let claims = claim(&lists, &others)?;
 
     let mut new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
 

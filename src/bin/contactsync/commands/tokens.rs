@@ -193,7 +193,7 @@ impl Tokens<'_> {
         if window == earlier {
             return Ok(None);
         }
-        self.place.hold_window(&window, &to.name, Some(&earlier))?;
+        self.place.replace_window(&window, &to.name, &earlier).await?;
         to.connection.transport.replace_token(token);
         Ok(Some(window))
     }

@@ -72,7 +72,8 @@ impl TokenCommand {
         let failed = |what: String| format!("token command `{}`: {what}", self.program);
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| failed(format!("cannot run it: {error}")))?;
+        // What is no program may be a token at the wrong place.
+        let mut child = command.spawn().map_err(|error| format!("token command: cannot run it: {error}"))?;
         let (status, bytes) = output(&mut child, COMMAND_TIMEOUT).map_err(|error| failed(error.to_string()))?;
         if !status.success() {
             return Err(failed(format!("it failed: {status}")));

@@ -20,6 +20,17 @@ use crate::edges::journal::rows::{Loss, RunState};
 /// locks of the log.
 const LOG_ENDINGS: [&str; 2] = ["-wal", "-shm"];
 
+/// What a channel's lock notes of the calls that the runs before may have sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::edges::journal) enum Noted {
+    /// The number of the last one; 0 for none.
+    Call(i64),
+    /// Nothing: its file is of an earlier version.
+    Nothing,
+    /// Its file did not exist.
+    NewFile,
+}
+
 /// The files of an open journal.
 #[derive(Debug)]
 pub(super) struct Ground {
@@ -79,6 +90,11 @@ impl Store {
         Ok(())
     }
 
+    /// Makes sure that the journal and the channel's locks are in place before a call that changes nothing.
+    pub(super) fn looks(&self, channel: &str) -> Result<()> {
+        self.hold(self.locks.borrow().get(channel).into_iter().flatten())
+    }
+
     /// Writes into the locks, after the commit and before the calls are sent, which calls were started. The next run finds
     /// out by it when the journal lost them.
     pub(in crate::edges::journal) fn note_started(&self) -> Result<()> {
@@ -114,18 +130,52 @@ impl Store {
         Ok(true)
     }
 
-    /// Whether calls of the channel may be lost. `last` is the last one that its lock notes.
+    /// Whether calls of the channel may be lost, by what its lock notes. A loss is kept in the journal
+    /// until a run that searches for all contacts is finished: what comes between makes other calls.
     pub(in crate::edges::journal) fn loss(
         &self,
         channel: &str,
-        last: Option<i64>,
+        noted: Noted,
         setting: Option<&Setting>,
     ) -> Result<Option<Loss>> {
-        let mut has_call =
-            self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE number = ?1 AND channel = ?2)")?;
-        if let Some(last) = last.filter(|&last| last != 0)
-            && !has_call.query_row(params![last, channel], |row| row.get::<_, bool>(0))?
-        {
+        let found = self.found_loss(channel, noted, setting)?;
+        if found.is_some() {
+            self.db.execute("INSERT OR IGNORE INTO losses (channel) VALUES (?1)", [channel])?;
+            return Ok(found);
+        }
+        let mut is_open = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM losses WHERE channel = ?1)")?;
+        let is_open: bool = is_open.query_row([channel], |row| row.get(0))?;
+        Ok(is_open.then_some(Loss::Unfinished))
+    }
+
+    /// Notes that a run is finished. When it searched for all contacts, nothing is lost any more, and its channel's locks
+    /// note the last call that there is.
+    pub(super) fn loss_is_over(&self, run: i64) -> Result<()> {
+        let searched = "SELECT channel FROM runs WHERE id = ?1 AND policy ->> '$.search_first'";
+        let channel: Option<String> = self.db.query_row(searched, [run], |row| row.get(0)).optional()?;
+        let Some(channel) = channel else { return Ok(()) };
+        self.db.execute("DELETE FROM losses WHERE channel = ?1", [&channel])?;
+        let last = "SELECT COALESCE(MAX(number), 0) FROM calls WHERE channel = ?1 AND run != 0";
+        let last: i64 = self.db.query_row(last, [&channel], |row| row.get(0))?;
+        self.started.borrow_mut().insert(channel, last);
+        Ok(())
+    }
+
+    fn found_loss(&self, channel: &str, noted: Noted, setting: Option<&Setting>) -> Result<Option<Loss>> {
+        // A call that belongs to no run is noted nowhere: its number may be that of a lost one.
+        let mut has_call = self
+            .db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE number = ?1 AND channel = ?2 AND run != 0)")?;
+        let is_lost = match noted {
+            Noted::Nothing | Noted::Call(0) => false,
+            Noted::Call(last) => !has_call.query_row(params![last, channel], |row| row.get::<_, bool>(0))?,
+            // A journal that was restored or moved without its locks.
+            Noted::NewFile => {
+                let calls = "SELECT EXISTS (SELECT 1 FROM calls WHERE channel = ?1 AND run != 0)";
+                self.db.query_row(calls, [channel], |row| row.get(0))?
+            }
+        };
+        if is_lost {
             return Ok(Some(Loss::Calls));
         }
         let Some(left) = self.resumable(channel)? else { return Ok(None) };

@@ -59,7 +59,9 @@ impl Store {
         let ground = Ground::of(file, presence.clone(), was_alone);
         store.ground = Some(ground);
         store.hold_all()?;
-        presence.join();
+        if !presence.join(Instant::now() + OTHERS_TIMEOUT) {
+            return Err(JournalError::Locked { path: path.to_owned() });
+        }
         Ok(store)
     }
 
@@ -197,7 +199,9 @@ fn join(path: &Path, file: &Path, presence: &Presence) -> Result<bool> {
         if presence.is_alone() {
             return Ok(true);
         }
-        presence.join();
+        if !presence.join(deadline) {
+            return Err(JournalError::Locked { path: path.to_owned() });
+        }
         if FileId::at(&beside(file, "-wal")).is_some() || !has_log(presence) {
             return Ok(false);
         }

@@ -305,7 +305,7 @@ impl Store {
             params![channel, window.as_str(), kind.name(), millis(now)],
         )?;
         let number = self.db.last_insert_rowid();
-        self.starts(channel, number)?;
+        self.looks(channel)?;
         Ok(number)
     }
 
@@ -421,6 +421,9 @@ impl Store {
             "UPDATE runs SET state = ?2, reason = ?3, worked_ms = worked_ms + ?4, ended_at = ?5, summary = ?6 WHERE id = ?1",
             params![run, state.name(), reason, millis(Timestamp::default() + worked), millis(now), summary],
         )?;
+        if state == RunState::Finished {
+            self.loss_is_over(run)?;
+        }
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Result, Store, parse};
+use super::sealed::unsealed;
+use super::{Result, Store};
 use crate::core::channel::WindowId;
 use crate::core::model::Key;
 use crate::core::recognition::{Acquaintance, READ};
@@ -32,7 +33,7 @@ impl Store {
             && found.len() < READ
         {
             let (key, contact): (String, String) = (row.get(0)?, row.get(1)?);
-            let known = parse("a known contact", &contact)?;
+            let known = unsealed("a known contact", &contact)?;
             let acquaintance = Acquaintance { key: Key::parse_match(&key), known };
             if acquaintance.has_content() {
                 found.push(acquaintance);
