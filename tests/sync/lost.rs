@@ -14,7 +14,7 @@ use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
 const AT_ONCE: usize = 5;
 
 /// What the warning says of a journal that may have lost calls.
-const SEARCHED: &str = "is searched for before it is created";
+const SEARCHED: &str = "unknown contacts are searched for before they are created";
 
 #[track_caller]
 fn check_no_panic(ran: &Ran, what: &str) {

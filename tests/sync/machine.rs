@@ -230,7 +230,7 @@ async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
         if nth < always || ran.code != Some(0) {
             assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
             check_failed(&ran, "damaged");
-            assert!(ran.stderr.contains("bring back a copy"), "{name}: {ran:?}");
+            assert!(ran.stderr.contains("restore it from a backup"), "{name}: {ran:?}");
             noticed += 1;
         }
         assert_eq!(scene.sandbox.ledger().creates(TOKEN), 60, "{name}: {ran:?}");

@@ -48,7 +48,7 @@ async fn check_second(first: &str, second: &str) {
     let mut running = scene.sync("in.csv --match email --mode create --settle 1s --concurrency 4").start();
     assert!(running.until(|| scene.sandbox.ledger().len() == 4).await);
     running.signal(first).await;
-    running.until_said("once more ends at once").await;
+    running.until_said("press Ctrl-C again to exit immediately").await;
     let begun = Instant::now();
     running.signal(second).await;
     running.end().await.exits(4);

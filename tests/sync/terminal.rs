@@ -114,7 +114,7 @@ async fn a_file_that_may_not_grow_is_an_error_in_words_and_nothing_is_lost() {
             assert!(is_made || sent == 0, "{limit}: {ran:?}");
             assert_eq!(ran.code, Some(if is_made { 1 } else { 2 }), "{limit}: {ran:?}");
             assert!(error.contains("journal"), "{limit}: {ran:?}");
-            let hint = format!("hint: files may have {} bytes at the most (`ulimit -f`)", limit * 512);
+            let hint = format!("hint: the file size limit is {} bytes (`ulimit -f`)", limit * 512);
             assert_eq!(ran.said(&hint).len(), 1, "{limit}: {ran:?}");
         }
         sync().run().await.exits(0);
@@ -374,7 +374,7 @@ async fn quiet_says_only_why_the_exit_code_is_not_zero() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     running.signal("INT").await;
     let ran = running.end().await.exits(4);
-    assert!(ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: SIGINT: ended at once; "), "{ran:?}");
+    assert!(ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: SIGINT: exited immediately; "), "{ran:?}");
 }
 
 #[tokio::test]

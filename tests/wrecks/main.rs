@@ -39,7 +39,7 @@ const LAG: &str = "250ms";
 const MOST_RUNS: usize = 8;
 
 /// What the program says before it searches for contacts that the journal may have lost.
-const ANNOUNCED: &str = "is searched for before it is created";
+const ANNOUNCED: &str = "unknown contacts are searched for before they are created";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {

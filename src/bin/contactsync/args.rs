@@ -91,7 +91,7 @@ pub struct TalkArgs {
     /// Print more: every call with its row and key
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Print nothing but errors, and why the exit code is not zero
+    /// Print only errors and the reason for a non-zero exit code
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Show no progress
@@ -348,7 +348,7 @@ pub struct ConnectionArgs {
     /// The platform has moved to this URL: the channel's known contacts are the same there
     #[arg(long)]
     pub moved: bool,
-    /// Do not check that a new token belongs to the channel of the known contacts
+    /// Accept a new token without checking that it belongs to the same channel
     #[arg(long)]
     pub new_token: bool,
     /// Forget the lower rate limit that the platform stated in an earlier run, and how long it asked to wait

@@ -126,7 +126,7 @@ impl From<JournalError> for Failure {
         let failure = if error.is_configuration() { Self::usage(&error) } else { Self::unexpected(&error) };
         if let Some(bytes) = open_files::file_size_limit().filter(|_| error.is_unwritten()) {
             return failure.hint(format!(
-                "files may have {bytes} bytes at the most (`ulimit -f`): raise the limit; nothing is lost, the next run goes on"
+                "the file size limit is {bytes} bytes (`ulimit -f`); raise it and run again: nothing is lost, the next run continues"
             ));
         }
         if error.is_configuration() {
@@ -142,9 +142,9 @@ impl From<JournalError> for Failure {
         } else if let JournalError::Replaced { .. } = error {
             "nothing more was sent; put the file back if it was moved, then run the same command again"
         } else if error.is_damage() {
-            "bring back a copy of it; or move it away to begin anew, with --match so that contacts that are there are found"
+            "restore it from a backup, or move it away and start a new journal, with --match so that existing contacts are found"
         } else {
-            "nothing is lost: what was sent is written down, and what was on its way is looked into by the next run"
+            "nothing is lost: every call is in the journal, and the next run checks those without an answer"
         };
         failure.hint(hint)
     }
@@ -158,7 +158,9 @@ impl From<LockError> for Failure {
                 Self { exit: Exit::Held, message: with_causes(&error), hint: None }
                     .hint("wait until it has ended, or stop it: it writes down where it is")
             }
-            LockError::Foreign { .. } => Self::usage(&error).hint("move it away: a lock is a small file of its own"),
+            LockError::Foreign { .. } => {
+                Self::usage(&error).hint("move this file away; contactsync creates the lock itself")
+            }
             LockError::File { .. } => Self::usage(&error),
         }
     }

@@ -52,7 +52,7 @@ pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<
             };
             if asked {
                 // What was sent is journaled, or its intent is: a sudden end loses nothing.
-                end(&voice, &format!("{name}: ended at once; what was on its way is looked into by the next run"));
+                end(&voice, &format!("{name}: exited immediately; the next run checks the calls that were in flight"));
             }
             if reading.load(Ordering::Acquire) {
                 end(&voice, &format!("{name}: ended before anything was sent"));
@@ -62,7 +62,10 @@ pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<
             }
             asked = true;
             stop.ask(StopReason::Signal(name));
-            voice.say(Level::Info, &format!("{name}: finishing what is on its way; once more ends at once"));
+            voice.say(
+                Level::Info,
+                &format!("{name}: finishing the calls in flight; press Ctrl-C again to exit immediately"),
+            );
         }
     });
     Ok(())

@@ -112,7 +112,7 @@ fn in_words(error: &ListError) -> Failure {
         ListFault::Taken(what) if what == INPUT => {
             failure.hint("write to another file: this one is the input, which must stay complete")
         }
-        ListFault::Foreign(_) => failure.hint("name another file, or move this one away: it is left as it is"),
+        ListFault::Foreign(_) => failure.hint("use another file name, or move this file away; it was not changed"),
         ListFault::Ending(_) => failure.hint("lists are written as CSV or JSONL, which spreadsheets open"),
         ListFault::Taken(_) | ListFault::Busy | ListFault::Kind(_) | ListFault::Path | ListFault::Write(_) => failure,
     }

@@ -134,12 +134,14 @@ impl Place {
         let Some(lock) = self.locks.iter().find(|lock| lock.is_of(channel)) else { return Ok(()) };
         let Some(loss) = self.journal.loss(lock, channel, clock.setting())? else { return Ok(()) };
         let why = match loss {
-            Loss::Calls => "the journal does not have all calls that were sent to it: it was cut short or replaced",
-            Loss::OtherBoot => "its last run was interrupted by a restart of the machine, which may have cost calls",
+            Loss::Calls => {
+                "calls that were sent to it are missing from the journal, which was truncated or replaced by an older copy"
+            }
+            Loss::OtherBoot => "the machine restarted during its last run, so calls may be missing from the journal",
             Loss::Unfinished => "an earlier run found that the journal may have lost calls, and is not finished",
         };
         let text = format!(
-            "channel `{channel}`: {why}; each contact that the journal does not know is searched for before it is created, also with \
+            "channel `{channel}`: {why}; unknown contacts are searched for before they are created, also with \
              `--mode create`"
         );
         voice.say(Level::Warning, &text);

@@ -77,7 +77,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     if runs.is_empty() {
         for (_, listed) in go_on(&place.journal, &syncs, &lists, &others, &stop, voice)? {
             listed.finish(&place.journal)?;
-            voice.say(Level::Info, "the lists of its rows are written, which were not whole");
+            voice.say(Level::Info, "completed the lists of the last run's rows");
         }
         let summaries = not_sent.summaries(&place.journal)?;
         if summaries.values().any(|summary| summary.pending > 0) {

@@ -134,9 +134,7 @@ impl Tokens<'_> {
         let Recognised { calls, verdict } = self.look(to, window).recognise(&known).await?;
         let compared = match verdict {
             Ok(Verdict::Same) => Compared::Renewed { is_known: last.is_some() },
-            Ok(Verdict::Other) => {
-                Compared::Other("under the ids of contacts that the journal knows, it has other contacts".into())
-            }
+            Ok(Verdict::Other) => Compared::Other("the ids in the journal belong to other contacts there".into()),
             Ok(Verdict::AllMissing) => {
                 let none = if calls == 1 {
                     "the known contact that was".into()
@@ -251,9 +249,10 @@ pub fn undecided(to: &Ready, answer: Option<Attempt>) -> Failure {
             (Exit::Stopped, "the platform answered 429 (too many requests) and asked to wait".into())
         }
         Some(Attempt::Page(_) | Attempt::Contact(_) | Attempt::Created(_) | Attempt::Done) => {
-            (Exit::Stopped, "a read got another answer than a contact".into())
+            (Exit::Stopped, "expected a contact, found another answer".into())
         }
     };
-    let message = format!("channel `{}`: {what}; its token is new, and nothing is sent until it is checked", to.name);
+    let message =
+        format!("channel `{}`: {what}; its token changed and could not be checked; nothing was sent", to.name);
     Failure { exit, message, hint: None }
 }

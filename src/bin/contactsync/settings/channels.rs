@@ -317,7 +317,7 @@ impl Channel {
                     "channel `{}`: its run was sent to {}, which neither the command line nor the configuration names",
                     self.name, earlier.url
                 ))
-                .hint("if that is your platform, say so with --url"));
+                .hint("if this is your platform, pass its URL with --url"));
             }
             (None, None) => return Err(self.without_platform()),
         };
