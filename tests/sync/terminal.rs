@@ -374,7 +374,10 @@ async fn quiet_says_only_why_the_exit_code_is_not_zero() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     running.signal("INT").await;
     let ran = running.end().await.exits(4);
-    assert!(ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: SIGINT: exited immediately; "), "{ran:?}");
+    assert!(
+        ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: SIGINT: exited immediately; "),
+        "{ran:?}"
+    );
 }
 
 #[tokio::test]

@@ -372,7 +372,9 @@ impl Observer for ChannelProgress<'_> {
             }
             Event::Others { calls } => {
                 let calls = counted_calls(u64::try_from(*calls).unwrap_or(u64::MAX));
-                let text = format!("somebody else uses this token: {calls} in the past minute; giving way");
+                let text = format!(
+                    "something else used this token (another program, or a `check`): {calls} in the past minute; leaving room for it"
+                );
                 self.tell_repeated(state, Repeated::Others, &text);
             }
             Event::Done { row, line, outcome, .. } => {
@@ -429,7 +431,7 @@ fn of_all_calls(cause: &str) -> String {
 fn time_left(at_least: Duration, at_most: Duration) -> String {
     match (short_time(at_least), short_time(at_most)) {
         (least, most) if least != most => format!("{least} to {most} left"),
-        (_, most) if at_most.is_zero() => format!("{most} left"),
+        (_, most) if at_most < Duration::from_secs(1) => format!("{most} left"),
         (_, most) => format!("about {most} left"),
     }
 }

@@ -70,20 +70,20 @@ pub fn go_on(
             None => (Lists::default(), false),
         };
         let mut wanted = said.clone();
-        for (option, begun, wanted) in
-            [("--rejects", &begun.rejects, &wanted.rejects), ("--results", &begun.results, &wanted.results)]
-        {
-            let Some(begun) = begun.as_deref().filter(|_| wanted.is_none()) else { continue };
-            if is_newest {
-                return Err(Failure::usage_text(format!(
-                    "the run lists its rows in {}, which neither the command line nor the configuration names",
-                    begun.display()
-                ))
-                .hint(format!(
-                    "go on with `{option} {}`, or name another file",
-                    quoted(&begun.display().to_string())
-                )));
-            }
+        let options = [("--rejects", &begun.rejects, &wanted.rejects), ("--results", &begun.results, &wanted.results)];
+        let unnamed = options.into_iter().filter(|(_, _, wanted)| wanted.is_none());
+        let unnamed: Vec<(&str, &Path)> =
+            unnamed.filter_map(|(option, begun, _)| Some((option, begun.as_deref()?))).collect();
+        if is_newest && !unnamed.is_empty() {
+            let options =
+                unnamed.iter().map(|(option, path)| format!("{option} {}", quoted(&path.display().to_string())));
+            let options = options.collect::<Vec<_>>().join(" ");
+            return Err(Failure::usage_text(format!(
+                "the run was started with `{options}`, which neither the command line nor the configuration names now"
+            ))
+            .hint(format!("add `{options}`, or use other file names")));
+        }
+        for (_, begun) in unnamed {
             if !taken.contains(begun) {
                 let text = format!("{}: not written: it lists the rows of an earlier input", begun.display());
                 voice.say(Level::Warning, &text);
