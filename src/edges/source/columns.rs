@@ -141,29 +141,41 @@ impl Columns {
     }
 
     /// Whether a row with at least two cells is a header of its own: most of its cells are names of these columns, or all are
-    /// words that head columns and some is such a name. After a byte order mark, where a file was appended, one name is
-    /// enough. None of its cells holds a value.
+    /// words that head columns and some is such a name. It leaves at most one column of this header over, at its end, and
+    /// none where a cell is neither, and it has each name once. After a byte order mark, where a file was appended, one name
+    /// is enough. None of its cells holds a value.
     pub(super) fn are_renamed_by<'a>(&self, cells: impl Iterator<Item = &'a [u8]>, follows_mark: bool) -> bool {
         let (mut filled, mut named, mut known) = (0, 0, 0);
+        let (mut is_parted, mut is_blank) = (false, false);
+        let mut seen: Vec<&str> = Vec::new();
+        let mut is_repeated = false;
         for cell in cells {
             let Ok(cell) = from_utf8(cell) else { return false };
             let cell = visible(cell);
             let cell = cell.trim();
             if cell.is_empty() {
+                is_blank = true;
                 continue;
             }
+            is_parted |= is_blank;
             if cell.contains('@') || cell.bytes().filter(u8::is_ascii_digit).count() >= 5 {
                 return false;
             }
             filled += 1;
-            if self.header.iter().any(|name| name.to_lowercase() == cell.to_lowercase()) {
+            if let Some(name) = self.header.iter().find(|name| name.to_lowercase() == cell.to_lowercase()) {
+                is_repeated |= seen.contains(&&**name);
+                seen.push(name);
                 named += 1;
             } else if is_heading(cell) {
                 known += 1;
             }
         }
         let all = named + known == filled;
-        filled > 1 && ((named > 1 && named * 2 > filled) || (named > 0 && all) || (follows_mark && (named > 0 || all)))
+        if follows_mark && filled > 1 && (named > 0 || all) {
+            return true;
+        }
+        let is_full = !is_parted && !is_repeated && filled + usize::from(all) >= self.header.len();
+        filled > 1 && is_full && ((named > 1 && named * 2 > filled) || (named > 0 && all))
     }
 
     /// Of a list of rejected rows: why a row must be rejected again, though it has as many cells as the header. A
@@ -253,7 +265,15 @@ mod tests {
         };
         check(&["Name", "phone", "segment", "TEL\u{c9}FONO"], true, true);
         check(&["phone", "name", "city"], true, true);
-        check(&["phone", "city", "", ""], true, true);
+        check(&["phone", "city", "", ""], false, true);
+        // Values that are names of columns.
+        check(&["name", "phone", "segment", ""], true, true);
+        check(&["", "phone", "name", "segment"], false, true);
+        check(&["phone", "", "name", "segment"], false, true);
+        check(&["Bo", "", "", "segment"], false, true);
+        check(&["Cy", "name", "segment", ""], false, true);
+        check(&["name", "name", "segment", "phone"], false, true);
+        check(&["phone", "name", "segment", "x"], true, true);
         check(&["phone", "notas internas", ""], false, true);
         check(&["phone", "name", "x", "y"], false, true);
         check(&["email", "city"], false, true);

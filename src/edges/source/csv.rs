@@ -120,6 +120,7 @@ impl Rows {
         if raw.found.quoting != Quoting::Sound {
             return Err(SourceFault::Quotes { line });
         }
+        let is_quoted = parser.quoted() == raw.found.cells;
         let cells = (0..raw.found.cells).map(|at| raw.cell(at));
         let has_header = !given.no_header || is_of_rejects(cells.clone());
         let mut columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(raw.found.cells) };
@@ -129,6 +130,10 @@ impl Rows {
         let mut usual = Usual::of(&parser.look(sniff::SAMPLE), delimiter.byte(), columns.needed());
         if columns.are_of_rejects() {
             usual.ended_blank();
+        }
+        // Without a header, that row is read again as the first contact.
+        if has_header {
+            usual.saw_quoted(is_quoted);
         }
         let decoder = Arc::new(Decoder::new(columns, charset, notices, delimiter));
         Ok(Self {
@@ -237,6 +242,9 @@ impl Rows {
                 found.quoting = Quoting::Split { lines };
             }
             let Some(raw) = block.last() else { return Ok(false) };
+            if raw.found.quoting == Quoting::Sound {
+                self.usual.saw_quoted(self.parser.quoted() == raw.found.cells);
+            }
             // The parser drops empty lines. A line of spaces or of delimiters looks just as empty in a spreadsheet.
             if raw.is_blank() {
                 block.pop();
@@ -608,6 +616,50 @@ mod tests {
     }
 
     #[test]
+    fn a_note_that_is_like_rows_is_no_reason_to_refuse_its_file() {
+        // How the last row of a file arrives: whole, rejected, or not at all.
+        let check = |header: &str, other: &str, row: &str, expected: &str| {
+            let rows = rows(format!("{header}{}{row}", other.repeat(4)).as_bytes());
+            let found = match rows.last() {
+                Some(row) if row.starts_with("in.csv:") => "refused",
+                Some(row) if row.contains("] expected ") => "rejected",
+                Some(_) | None => "read",
+            };
+            assert_eq!((rows.len(), found), (5, expected), "{row:?}: {rows:?}");
+        };
+        // Each cell is quoted: another row would have brought its quotes along.
+        let all = |row: &str, expected: &str| {
+            check("\"mail\",\"phone\",\"note\"\n", "\"a@x.mx\",\"+525512345600\",\"hola\"\n", row, expected);
+        };
+        let list = "b@x.mx,+525511111112,ok\nc@x.mx,+525511111113,ok\n";
+        all(&format!("\"z@x.mx\",\"+525512345699\",\"Lista:\n{list}\"\n"), "read");
+        all(&format!("\"z@x.mx\",\"+525512345699\",\"Lista:\n{}\"\n", list.repeat(9)), "read");
+        all("\"z@x.mx\",\"+525512345699\",\"Firma:\nAna, +525511111111\nok\"\n", "read");
+        all(&format!("\"z@x.mx\",+525512345699,\"Lista:\n{list}\"\n"), "refused");
+        all(&format!("\"z@x.mx\",\"+525512345699\",\"\"\"Lista\"\":\n{list}\"\n"), "refused");
+        let two = |row: &str, expected: &str| check("phone,note\n", "+525512345600,hola\n", row, expected);
+        // A space follows each delimiter.
+        two("+525512345699,\"Mama:\n5512345611, mama\n5512345612, papa\n5512345613, tia\"\n", "read");
+        two(&format!("+525512345699,\"Chat\n{}fin\"\n", "+5215512345699, hola\n".repeat(9)), "read");
+        two("+525512345699,\"Mama:\n5512345611, mama\n5512345612,papa\n5512345613, tia\"\n", "rejected");
+        two("+525512345699,\"Mama:\n5512345611,mama\n5512345612,papa\n5512345613,tia\"\n", "refused");
+        // A postal code among phones, and a blank last line.
+        two("+525512345699,\"Calle 5\n06000,CDMX\"\n", "read");
+        check("phone,zip\n", "+525512345600,06000\n", "+525512345699,\"06000\n+525512345698,06001\"\n", "rejected");
+        check("mail\n", "a@x.mx\n", "\"b@x.mx\n\"\n", "read");
+        let short = |row: &str, expected: &str| {
+            check("phone,name,note,city,plan\n", "+525512345600,N\n", row, expected);
+        };
+        short("+525512345699,Zed,\"Hola\n\",Lima\n", "read");
+        short("+525512345699,Zed,\"Hola\n\nchau\",Lima\n", "read");
+        short("+525512345699,Zed,\"Hola\n5512345611\",Lima\n", "rejected");
+        // One whole line is not enough.
+        let five = |row: &str, expected: &str| check("a,b,phone,c,d\n", "x,x,+525512345600,x,x\n", row, expected);
+        five("z,z,+525512345699,z,\"Lista\n1,Ana,5511111111,y,ok\n\"\n", "rejected");
+        five("z,z,+525512345699,z,\"Lista\n1,Ana,5511111111,y,ok\n2,Bo,5511111112,y,ok\n\"\n", "refused");
+    }
+
+    #[test]
     fn a_rejected_row_is_listed_with_all_its_text() {
         let check = |text: &str, expected: &[&str]| {
             let mut source = source(text.as_bytes()).unwrap();
@@ -741,6 +793,13 @@ mod tests {
         check(&format!("{file}phone,name\n+5215550002,Bo\n"), 1, Some(3));
         check(&format!("{file}+5215550002,name,segment\n"), 2, None);
         check(&format!("{file},Name,y\n"), 2, None);
+        // Values that are names of columns.
+        check(&format!("{file},phone,segment\n"), 2, None);
+        let four = "name,company,city,phone\nAnn,Acme,Lima,+525512345671\n";
+        check(&format!("{four}company,city,,\n"), 2, None);
+        check(&format!("{four}Cy,company,city,\n"), 2, None);
+        check(&format!("{four}Bo,,,city\n"), 2, None);
+        check(&format!("{four}phone,name,city,\n"), 1, Some(3));
         check(&format!("{file}\u{feff}+5215550002,Bo,y\n"), 2, None);
         check(&format!("{file}phone,name,segment\n+5215550002,Bo,y\n"), 2, None);
         // Columns whose cells tell nothing.
@@ -771,6 +830,15 @@ mod tests {
         check("Total Recall,,\n", false);
         check("Total,,gold\n", false);
         check("Tot,,3\n", false);
+        // What is counted is said; its number may be as long as a phone.
+        check("Total de contactos,2000000000,\n", true);
+        check("Total of contacts,2,\n", true);
+        check("Total do contatos: 2,,\n", true);
+        check("Total general registros,,2\n", true);
+        check("Total,2000000000,\n", false);
+        check("Total de gold,2,\n", false);
+        // An id, beside a name.
+        check("3,,Total\n", false);
         let rows = rows(b"name,phone\nTotal,3\nAnn,+5215550001\n");
         assert_eq!(rows, ["2 Total|3", "3 Ann|+5215550001"]);
         let one = |text: &str| self::rows(format!("phone\n+5215550001\n{text}\n").as_bytes()).pop().unwrap();

@@ -136,6 +136,11 @@ impl Parser {
         None
     }
 
+    /// How many cells of the row that was just read are quoted.
+    pub(super) const fn quoted(&self) -> usize {
+        self.quotes.quoted()
+    }
+
     /// What comes next.
     pub(super) fn look(&mut self, count: usize) -> View<'_> {
         self.bytes.look(count)

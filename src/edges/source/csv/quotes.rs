@@ -28,6 +28,8 @@ pub(super) struct Quotes {
     most_breaks: u64,
     // Whether the last cell of the row that ended is quoted.
     ended_quoted: bool,
+    // How many cells of the row are quoted.
+    quoted: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Quotes {
             found: Quoting::Sound,
             most_breaks: 0,
             ended_quoted: false,
+            quoted: 0,
         }
     }
 
@@ -106,6 +109,11 @@ impl Quotes {
     /// How many line breaks the cell with the most of them has.
     pub(super) const fn most_breaks(&self) -> u64 {
         self.most_breaks
+    }
+
+    /// How many cells of the row are quoted.
+    pub(super) const fn quoted(&self) -> usize {
+        self.quoted
     }
 
     /// Whether the last cell of the row is quoted.
@@ -160,6 +168,7 @@ impl Quotes {
             (true, false) => {
                 self.state = State::Inside;
                 (self.inside, self.preceding) = (0, 0);
+                self.quoted += 1;
             }
             (true, true) => self.note(Quoting::SpaceBefore),
             (false, _) => self.state = State::Stray,

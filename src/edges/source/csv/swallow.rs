@@ -8,6 +8,7 @@
 
 use super::super::lines::Lines;
 use super::block::RawRow;
+use super::quotes::Quoting;
 use super::usual::{Kind, Usual, is_address};
 
 /// How many cells in whole lines make a quoted cell one that holds rows, whatever the cells are.
@@ -49,7 +50,12 @@ impl Swallow {
             if last == first {
                 continue;
             }
-            match Evidence::of(cell, at, raw.found.cells, shape).verdict() {
+            // In a file that quotes each cell, another row would have brought its quotes along.
+            let is_own = raw.found.quoting == Quoting::Sound && shape.usual.quotes_all() && !cell.contains(&b'"');
+            if is_own {
+                continue;
+            }
+            match Evidence::of(cell, at, raw.found.cells, shape).verdict(shape.usual) {
                 Verdict::Own => {}
                 Verdict::Doubtful => return Self::Doubtful { cell: at, first, last },
                 Verdict::Rows => return Self::Rows { line: first },
@@ -76,14 +82,26 @@ struct Evidence {
     fitting: usize,
     // How many cells those are when each of these lines has as many as the header.
     whole_cells: usize,
-    // Whether a space follows some delimiter, as it does in a sentence.
-    has_spaces: bool,
+    // How many delimiters there are, and after how many a space follows, as it does in a sentence.
+    delimiters: usize,
+    spaces: usize,
+    // How many lines after the first one have a phone or an e-mail address, and how many of those between the ends.
+    addressed: usize,
+    addressed_between: usize,
     // Of the cells in columns of numbers or e-mail addresses: how many are such, are as long as a phone, are blank, and are
     // something else.
     likely: usize,
     addresses: usize,
     blank: usize,
     unlikely: usize,
+}
+
+/// What was found of one line of a cell.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    cells: usize,
+    // Whether a phone or an e-mail address stands in a column of them.
+    has_address: bool,
 }
 
 impl Evidence {
@@ -94,54 +112,78 @@ impl Evidence {
         let (Some(last), true) = (lines.pop(), !lines.is_empty()) else { return evidence };
         let first = lines.remove(0);
         lines.retain(|line| !line.trim_ascii().is_empty());
-        let ends = [evidence.add(first, at, shape), evidence.add(last, 0, shape)];
-        evidence.ends_fit = shape.fits(at + ends[0]) && shape.fits(ends[1] + count - 1 - at);
         evidence.lines = lines.len();
+        let before = evidence.add(first, at, shape).cells;
+        evidence.ends_fit = shape.fits(at + before);
+        // A quote that begins a line and ends its cell opens nothing: no row begins with a blank last line.
+        if !last.trim_ascii().is_empty() {
+            let after = evidence.add(last, 0, shape);
+            evidence.ends_fit &= shape.fits(after.cells + count - 1 - at);
+            evidence.addressed += usize::from(after.has_address);
+        } else if evidence.lines == 0 {
+            return Self::default();
+        }
         let mut are_whole = true;
         for line in lines {
-            let cells = evidence.add(line, 0, shape);
+            let Line { cells, has_address } = evidence.add(line, 0, shape);
             are_whole &= cells == shape.cells.1;
             evidence.fitting += usize::from(shape.fits(cells));
+            evidence.addressed_between += usize::from(has_address);
         }
+        evidence.addressed += evidence.addressed_between;
         evidence.whole_cells = if are_whole { evidence.lines * (shape.cells.1 - 1) } else { 0 };
         evidence
     }
 
-    // Adds a line whose first cell belongs to this column, and returns how many cells it has.
-    fn add(&mut self, line: &[u8], column: usize, shape: Shape<'_>) -> usize {
-        let mut count = 0;
-        let kinds = shape.usual.kinds().iter().skip(column).map(Some).chain(std::iter::repeat(None));
-        for (cell, usual) in line.split(|byte| *byte == shape.delimiter).zip(kinds) {
-            self.has_spaces |= count > 0 && cell.first() == Some(&b' ');
-            count += 1;
+    // Adds a line whose first cell belongs to this column.
+    fn add(&mut self, line: &[u8], column: usize, shape: Shape<'_>) -> Line {
+        let mut found = Line::default();
+        for (at, cell) in line.split(|byte| *byte == shape.delimiter).enumerate() {
+            self.delimiters += usize::from(at > 0);
+            self.spaces += usize::from(at > 0 && cell.first() == Some(&b' '));
+            found.cells += 1;
+            let usual = shape.usual.kinds().get(column + at);
             let Some(usual) = usual.filter(|usual| usual.is_telling()) else { continue };
             match Kind::of(cell) {
                 Kind::Blank => self.blank += 1,
+                // A postal code among phones shows nothing.
+                Kind::Number if shape.usual.are_phones(column + at) && !is_address(cell) => {}
                 kind if kind == *usual => {
                     self.likely += 1;
                     self.addresses += usize::from(is_address(cell));
+                    found.has_address |= is_address(cell);
                 }
                 Kind::Mail | Kind::Number | Kind::Text => self.unlikely += 1,
             }
         }
-        count
+        found
     }
 
-    fn verdict(&self) -> Verdict {
-        if self.unlikely * 4 > self.addresses {
+    // A file is refused only where two lines or more have a phone or an address in its column, or where no column has any.
+    fn verdict(&self, usual: &Usual) -> Verdict {
+        // Lines of text in a file that has no space after a delimiter.
+        let are_text = self.spaces > 0 && self.spaces == self.delimiters && !usual.begins_blank();
+        if self.unlikely * 4 > self.addresses || are_text {
             return Verdict::Own;
         }
+        let has_spaces = self.spaces > 0;
+        let is_told = usual.kinds().iter().any(|kind| kind.is_telling());
+        let are_whole = self.whole_cells >= CELLS && !has_spaces;
         let fits = self.ends_fit && self.fitting == self.lines;
         let are_many = self.lines >= MANY_LINES && self.fitting * 5 >= self.lines * 4;
-        if (self.whole_cells >= CELLS && !self.has_spaces)
-            || (fits && self.lines > 0 && self.addresses > 1)
+        if (are_whole && (self.addressed_between > 1 || !is_told))
+            || (fits && self.lines > 0 && self.addressed > 1)
             || (are_many && self.addresses * 2 >= self.lines)
         {
-            return Verdict::Rows;
+            let is_doubtful = has_spaces && !usual.begins_blank();
+            return if is_doubtful { Verdict::Doubtful } else { Verdict::Rows };
         }
-        let may_be_row = self.likely + self.blank > 0 && !self.has_spaces;
-        let is_row = (self.addresses > 0 && !self.has_spaces) || self.addresses > 1;
-        if (fits && (is_row || may_be_row)) || (self.fitting > 0 && self.addresses > 0) {
+        let may_be_row = self.likely + self.blank > 0 && !has_spaces;
+        let is_row = (self.addresses > 0 && !has_spaces) || self.addresses > 1;
+        if (fits && (is_row || may_be_row))
+            || (self.fitting > 0 && self.addresses > 0)
+            || (are_whole && self.addresses + self.blank > 0)
+        {
             return Verdict::Doubtful;
         }
         Verdict::Own

@@ -1,6 +1,8 @@
 //! What the first rows of a file show of all of them: what each column holds, whether blank cells are left out at the ends of
 //! rows, and whether the program that wrote the file quotes cells as RFC 4180 asks for.
 
+use memchr::memchr_iter;
+
 use super::super::ahead::View;
 use super::super::delimiter::each_row;
 
@@ -18,6 +20,9 @@ const SHORT_ROWS: usize = 2;
 /// How many quoted cells show how the program that wrote the file quotes.
 const QUOTED_CELLS: usize = 3;
 
+/// How many rows in which each cell is quoted, the header among them, show that the program quotes every cell.
+const QUOTED_ROWS: u64 = 2;
+
 /// What a cell holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -32,7 +37,13 @@ pub(super) enum Kind {
 pub(super) struct Usual {
     // Of each column: what most of its cells are.
     kinds: Vec<Kind>,
+    // Of each column: whether most of its cells are phones.
+    phones: Vec<bool>,
     leaves_out_blanks: bool,
+    // Whether some cell begins with a blank, after a delimiter.
+    begins_blank: bool,
+    // How many rows there were with quotes around each cell; `None` after one without.
+    quoted_rows: Option<u64>,
 }
 
 impl Kind {
@@ -41,7 +52,7 @@ impl Kind {
         let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-()./ \t".contains(byte);
         if cell.is_empty() {
             Self::Blank
-        } else if cell.contains(&b'@') {
+        } else if is_mail(cell) {
             Self::Mail
         } else if digits(cell) >= DIGITS && cell.iter().all(is_number) {
             Self::Number
@@ -65,6 +76,11 @@ pub(super) fn is_address(cell: &[u8]) -> bool {
     }
 }
 
+// A sentence with an address in it is none.
+fn is_mail(cell: &[u8]) -> bool {
+    memchr_iter(b'@', cell).count() == 1 && !cell.iter().any(u8::is_ascii_whitespace)
+}
+
 fn digits(cell: &[u8]) -> usize {
     cell.iter().filter(|byte| byte.is_ascii_digit()).count()
 }
@@ -72,23 +88,25 @@ fn digits(cell: &[u8]) -> usize {
 impl Usual {
     /// Of a text whose header ends before `start` and needs so many cells.
     pub(super) fn of(start: &View<'_>, delimiter: u8, needed: usize) -> Self {
-        let (mut ends_blank, mut short) = (false, 0);
-        // By column: how many cells are not blank, are an address, and are a number.
-        let mut counts: Vec<[usize; 3]> = Vec::new();
+        let (mut ends_blank, mut begins_blank, mut short) = (false, false, 0);
+        // By column: how many cells are not blank, are an address, are a number, and are a phone.
+        let mut counts: Vec<[usize; 4]> = Vec::new();
         each_row(start, delimiter, |row| {
             ends_blank |= row.len() > 1 && row.last().is_some_and(|cell| cell.trim_ascii().is_empty());
+            begins_blank |= row.iter().skip(1).any(|cell| cell.starts_with(b" "));
             short += usize::from(row.len() > 1 && row.len() < needed);
             if counts.len() < row.len() {
-                counts.resize(row.len(), [0; 3]);
+                counts.resize(row.len(), [0; 4]);
             }
             for (count, cell) in counts.iter_mut().zip(row) {
                 let kind = Kind::of(cell);
                 count[0] += usize::from(kind != Kind::Blank);
                 count[1] += usize::from(kind == Kind::Mail);
                 count[2] += usize::from(kind == Kind::Number);
+                count[3] += usize::from(kind == Kind::Number && is_address(cell));
             }
         });
-        let kind = |[all, mails, numbers]: [usize; 3]| {
+        let kind = |&[all, mails, numbers, _]: &[usize; 4]| {
             if mails > 0 && mails * 2 >= all {
                 Kind::Mail
             } else if numbers > 0 && numbers * 2 >= all {
@@ -98,7 +116,14 @@ impl Usual {
             }
         };
         let leaves_out_blanks = !ends_blank && short >= SHORT_ROWS;
-        Self { kinds: counts.into_iter().map(kind).collect(), leaves_out_blanks }
+        let is_phone = |&[_, _, numbers, phones]: &[usize; 4]| phones * 2 > numbers;
+        Self {
+            kinds: counts.iter().map(kind).collect(),
+            phones: counts.iter().map(is_phone).collect(),
+            leaves_out_blanks,
+            begins_blank,
+            quoted_rows: Some(0),
+        }
     }
 
     /// What most cells of each column are, as far as the first rows go.
@@ -123,6 +148,26 @@ impl Usual {
     /// Whether rows end with their last cell that is not blank.
     pub(super) const fn leaves_out_blanks(&self) -> bool {
         self.leaves_out_blanks
+    }
+
+    /// Whether most cells of a column, from 0, that are numbers are phones.
+    pub(super) fn are_phones(&self, column: usize) -> bool {
+        self.phones.get(column) == Some(&true)
+    }
+
+    /// Whether some cell of the first rows begins with a blank, after a delimiter.
+    pub(super) const fn begins_blank(&self) -> bool {
+        self.begins_blank
+    }
+
+    /// Takes note of a row whose quotes are sound, and of whether each of its cells is quoted.
+    pub(super) fn saw_quoted(&mut self, all: bool) {
+        self.quoted_rows = self.quoted_rows.filter(|_| all).map(|rows| rows + 1);
+    }
+
+    /// Whether each cell of all rows so far is quoted.
+    pub(super) fn quotes_all(&self) -> bool {
+        self.quoted_rows.is_some_and(|rows| rows > QUOTED_ROWS)
     }
 
     /// Takes note of a row that ends with a blank cell.
@@ -168,6 +213,20 @@ pub(super) fn quotes_by_rule(text: &[u8], delimiter: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_is_known_by_what_it_holds() {
+        let check = |cell: &str, expected: Kind| assert_eq!(Kind::of(cell.as_bytes()), expected, "{cell:?}");
+        check(" ", Kind::Blank);
+        check("a@x.mx", Kind::Mail);
+        check(" a@x.mx ", Kind::Mail);
+        check("write to a@x.mx", Kind::Text);
+        check("a@x.mx\nb@x.mx", Kind::Text);
+        check("a@x.mx;b@x.mx", Kind::Text);
+        check("+52 (155) 1234-5678", Kind::Number);
+        check("06000", Kind::Number);
+        check("0600", Kind::Text);
+    }
 
     #[test]
     fn a_program_that_quotes_by_the_rule_is_known_by_its_quotes() {
