@@ -14,7 +14,9 @@ use crate::core::guess::exports::own_field;
 use crate::core::guess::kinds::{Dates, DayOrder};
 use crate::core::guess::words::{Heading, Sense};
 use crate::core::mapping::rules::Country;
-use crate::core::mapping::{CountryHeading, country_heading, e164, is_rounded, is_scientific, named_country};
+use crate::core::mapping::{
+    CountryHeading, country_heading, e164, is_area_code, is_rounded, is_scientific, named_country,
+};
 use crate::core::text::bare;
 
 pub use self::exports::Export;
@@ -239,7 +241,7 @@ pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
     let several = export.and_then(Export::several);
     let language = language(&names);
     let mut seen: Vec<Seen<'_>> = columns.iter().map(|column| Seen::of(column, several)).collect();
-    find_countries(&mut seen, columns, several);
+    find_countries(&mut seen, columns, several, country);
 
     let phone = main_phone(&seen);
     let email = best(&seen, |seen| seen.is(Sense::Email));
@@ -414,8 +416,9 @@ fn first<'a>(cell: &'a str, several: Option<&str>) -> &'a str {
     parts.flatten().unwrap_or(cell)
 }
 
-// Of each phone: the column that names its country, if there is one.
-fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Option<&str>) {
+// Of each phone: the column that names its country, if there is one. Where a country was said, the column must read more
+// phones than that country does: people write the country where they live beside phones of another.
+fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Option<&str>, assumed: Option<Country>) {
     let is_country = |column: &Sampled| {
         let filled: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(|cell| !cell.is_empty()).collect();
         let named = filled.iter().filter(|cell| named_country(cell).is_some()).count();
@@ -435,7 +438,12 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
             let read = phones().zip(&column.cells).filter_map(|(phone, cell)| {
                 let country = named_country(cell).map(|named| named.country);
                 let is_without = country.is_some() && !phone.starts_with('+');
-                e164(phone, country).ok().map(|_| usize::from(is_without))
+                let number = e164(phone, country).ok()?;
+                // An area code is read as that of another country.
+                let is_wrong = assumed.is_some()
+                    && is_area_code(cell, phone)
+                    && e164(phone, assumed).is_ok_and(|other| other != number);
+                (!is_wrong).then(|| usize::from(is_without))
             });
             let (numbers, without_code) = read.fold((0, 0), |(all, without), one| (all + 1, without + one));
             let country = CountryOf { at: *place, column: &column.name, numbers, without_code };
@@ -451,6 +459,7 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
             };
             country.without_code > 0 && country.numbers * 10 >= seen[at].values.len() * tenths
         };
+        let by_assumed = assumed.map(|_| phones().filter(|phone| e164(phone, assumed).is_ok()).count());
         let best = countries
             .iter()
             .map(by_row)
@@ -460,8 +469,10 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
             if is_open {
                 (seen[at].sense, seen[at].by_value) = (Some(Sense::Phone), true);
             }
-            seen[at].country = Some(country);
-            seen[country.at].is_code |= heading == CountryHeading::Code;
+            if by_assumed.is_none_or(|count| country.numbers > count) {
+                seen[at].country = Some(country);
+                seen[country.at].is_code |= heading == CountryHeading::Code;
+            }
         }
     }
 }

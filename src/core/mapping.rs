@@ -36,7 +36,9 @@ use crate::core::text::visible;
 
 use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_shape, reserved};
 use self::close::closest;
-pub(in crate::core) use self::country_column::{CountryHeading, heading as country_heading, named as named_country};
+pub(in crate::core) use self::country_column::{
+    CountryHeading, heading as country_heading, is_area_code, named as named_country,
+};
 pub(in crate::core) use self::date::{NoDate, is_zero_date};
 pub use self::error::MappingError;
 use self::error::Quoted;

@@ -315,6 +315,31 @@ fn a_column_with_the_country_of_a_phone_is_used_for_it() {
 }
 
 #[test]
+fn a_column_with_countries_must_read_more_phones_than_the_country_that_was_said() {
+    let code = |country: &str, heading: &str, codes: &[&str], phones: &[&str], by_column: bool| {
+        let lines: Vec<String> = [format!("{heading},Phone")]
+            .into_iter()
+            .chain(codes.iter().zip(phones).map(|(code, phone)| format!("{code},{phone}")))
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let found = said(&guess(&columns(&lines), country.parse().ok()).columns[1].meaning);
+        let by = format!("phone e164 by {heading}");
+        assert_eq!(found, if by_column { by.as_str() } else { "phone e164" }, "{country} {lines:?}");
+    };
+    let of_mexico = ["5532345671", "5532345672", "5512345673", "3311234567"];
+    for heading in ["CC", "ISO", "Country ISO", "Country/Region", "Default Address Country Code", "Phone country"] {
+        code("MX", heading, &["MX", "MX", "US", "US"], &of_mexico, false);
+        code("MX", heading, &["MX", "MX", "MX", "MX"], &of_mexico, false);
+        code("MX", heading, &["MX", "MX", "MX", "ES"], &["5532345671", "5532345672", "5532345673", "612345678"], true);
+        code("", heading, &["MX", "MX", "MX", "MX"], &of_mexico, true);
+    }
+    // Digits with which a number of the country begins are its area code.
+    code("MX", "Lada", &["52", "52", "55"], &["3312345671", "3312345672", "5532345674"], false);
+    code("MX", "Lada", &["33", "55", "34"], &["3312345671", "5532345672", "612345678"], false);
+    code("MX", "Lada", &["52", "52", "34"], &["3312345671", "3312345672", "612345678"], true);
+}
+
+#[test]
 fn a_column_that_does_not_fit_the_phones_is_not_used_for_them() {
     // Areas, which are no countries, before seven or eight digits.
     check("MX", &["Lada,Tel\u{e9}fono", "55,12345678", "81,87654321"], "phone", &["Lada", "phone e164"]);
