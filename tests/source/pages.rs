@@ -339,20 +339,41 @@ fn pages_that_mention_more_are_noticed() {
         r#""@odata.nextLink":"https://x""#,
         r#""next_page":2"#,
         r#""meta":{"pagination":{"next_cursor":"abc"}}"#,
+        r#""info":{"per_page":200,"count":1,"more_records":true}"#,
+        r#""additional_data":{"pagination":{"start":0,"more_items_in_collection":true}}"#,
+        r#""totalSize":1,"nextRecordsUrl":"/query/01g-2000""#,
+        r#""totalSize":1,"done":false"#,
+        r#""done":false,"totalSize":1"#,
+        r#""Count":1,"LastEvaluatedKey":{"id":"x"}"#,
+        r#""response_metadata":{"next_cursor":"x"}"#,
+        r#""_links":{"next":{"href":"https://x"}}"#,
     ] {
         check(&page(beside), more);
     }
     check(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
     check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
     check(&page(r#""page":{"number":1,"totalPages":2}"#), Some("it has 1 of the 2 pages that its pages mention"));
+    check(&page(r#""meta":{"total":"500"}"#), Some("it has 1 of the 500 rows that its pages mention"));
+    check(&page(r#""totalRecords":"500""#), Some("it has 1 of the 500 rows that its pages mention"));
+    check(&page(r#""page":1,"pages":12"#), Some("it has 1 of the 12 pages that its pages mention"));
     check(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
     let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
     check(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
     check(&format!("[{first},{}]", page(r#""next":false"#)), None);
     check(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
-    for beside in
-        [r#""total":1,"has_more":false"#, r#""next":null"#, r#""links":{"next":null}"#, r#""count":100,"page":1"#]
-    {
+    for beside in [
+        r#""total":1,"has_more":false"#,
+        r#""next":null"#,
+        r#""links":{"next":null}"#,
+        r#""count":100,"page":1"#,
+        r#""total":"1","page":1,"pages":1"#,
+        r#""total":"many""#,
+        r#""info":{"more_records":false}"#,
+        r#""totalSize":1,"done":true,"nextRecordsUrl":null"#,
+        r#""status":"ok","done":false"#,
+        r#""LastEvaluatedKey":{}"#,
+        r#""meta":{"orders":{"total":500}}"#,
+    ] {
         check(&page(beside), None);
     }
 }

@@ -188,7 +188,8 @@ impl Rows {
             return Ok(());
         }
         if holds_list && let Some(array) = Members::read(text).0.group() {
-            return Err(RowsFault::Nested { arrays: vec![format!("[].{array}")] });
+            let array = if in_array { format!("[].{array}") } else { array.to_owned() };
+            return Err(RowsFault::Nested { arrays: vec![array] });
         }
         match kind(text) {
             Kind::Rows { path, is_telling } if is_telling || (is_first && !in_array) => {
