@@ -165,6 +165,23 @@ pub(super) fn check_single(text: &[u8]) -> Result<(), RowsFault> {
     }
 }
 
+impl RowsFault {
+    /// The same, where the rows are at the end of a path: the arrays inside them are named from the top.
+    pub(super) fn under(self, path: &[String]) -> Self {
+        match self {
+            Self::Nested { arrays } if !path.is_empty() => {
+                let rows = path.join(".");
+                let below = |array: String| match array.strip_prefix("[]") {
+                    Some(rest) => format!("{rows}[]{rest}"),
+                    None => format!("{rows}[].{array}"),
+                };
+                Self::Nested { arrays: arrays.into_iter().map(below).collect() }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Holds each row against the ones before, so that no object that holds rows is taken for one.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
