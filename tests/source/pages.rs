@@ -356,6 +356,7 @@ fn pages_that_mention_more_are_noticed() {
     check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
     check(&page(r#""page":{"number":1,"totalPages":2}"#), Some("it has 1 of the 2 pages that its pages mention"));
     check(&page(r#""meta":{"total":"500"}"#), Some("it has 1 of the 500 rows that its pages mention"));
+    check(&page(r#""totalPeople":500"#), Some("it has 1 of the 500 rows that its pages mention"));
     check(&page(r#""totalRecords":"500""#), Some("it has 1 of the 500 rows that its pages mention"));
     check(&page(r#""page":1,"pages":12"#), Some("it has 1 of the 12 pages that its pages mention"));
     check(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));

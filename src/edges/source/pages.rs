@@ -33,8 +33,17 @@ const DESCRIPTIONS: [&str; 8] =
 const SIZE: &str = "totalsize";
 
 /// Keys of the number of all rows, and of all pages.
-const TOTAL_ROWS: [&str; 8] =
-    ["total", "totals", "totalcount", "totalresults", "totalrecords", "totalitems", "totalelements", "totalsize"];
+const TOTAL_ROWS: [&str; 9] = [
+    "total",
+    "totals",
+    "totalcount",
+    "totalresults",
+    "totalrecords",
+    "totalitems",
+    "totalelements",
+    "totalsize",
+    "totalpeople",
+];
 const TOTAL_PAGES: [&str; 4] = ["totalpages", "lastpage", "pagecount", "pages"];
 
 /// What the pages of an input have mentioned so far.
