@@ -14,7 +14,9 @@ use crate::core::guess::exports::own_field;
 use crate::core::guess::kinds::{Dates, DayOrder};
 use crate::core::guess::words::{Heading, Sense};
 use crate::core::mapping::rules::Country;
-use crate::core::mapping::{CountryHeading, country_heading, e164, is_rounded, is_scientific, named_country};
+use crate::core::mapping::{
+    CountryHeading, country_heading, e164, is_area_code, is_rounded, is_scientific, named_country,
+};
 use crate::core::text::bare;
 
 pub use self::exports::Export;
@@ -56,6 +58,11 @@ pub(crate) fn is_heading(text: &str) -> bool {
 /// Whether a text is an e-mail address, or a phone number with its country code.
 pub(crate) fn is_address(text: &str) -> bool {
     kinds::is_email(text) || (text.starts_with('+') && kinds::is_phone_like(text))
+}
+
+/// Whether a key is of a person who looks after a contact: `owner`.
+pub(crate) fn is_staff(key: &str) -> bool {
+    is_of_staff(key)
 }
 
 /// A column of a file: its name, and its cells in the rows that were looked at, one for each of them.
@@ -181,8 +188,10 @@ pub enum Made {
 }
 
 /// What databases, spreadsheets and scripts write for no value.
-const NULL_WORDS: [&str; 24] = [
+const NULL_WORDS: [&str; 28] = [
     "NULL",
+    "null",
+    "Null",
     "(null)",
     "<null>",
     "[NULL]",
@@ -192,6 +201,8 @@ const NULL_WORDS: [&str; 24] = [
     "N/D",
     "S/D",
     "None",
+    "none",
+    "nil",
     "nan",
     "NaN",
     "undefined",
@@ -220,6 +231,8 @@ struct Seen<'a> {
     country: Option<CountryOf<'a>>,
     // Whether it holds the country codes of phones.
     is_code: bool,
+    // Whether it is of another person, in a list of people that a contact has.
+    is_of_other: bool,
 }
 
 // A column that names the country of the phones in another one.
@@ -239,7 +252,8 @@ pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
     let several = export.and_then(Export::several);
     let language = language(&names);
     let mut seen: Vec<Seen<'_>> = columns.iter().map(|column| Seen::of(column, several)).collect();
-    find_countries(&mut seen, columns, several);
+    leave_out_others(&mut seen);
+    find_countries(&mut seen, columns, several, country);
 
     let phone = main_phone(&seen);
     let email = best(&seen, |seen| seen.is(Sense::Email));
@@ -277,10 +291,21 @@ pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
     Guess { export, language, matches, country, nulls: nulls(&seen), columns, rows }
 }
 
-// A person may be called Null: the words count only as programs write them.
+// A person may be called Null: the word does not count where a column of names has it.
 fn nulls(seen: &[Seen<'_>]) -> Vec<&'static str> {
+    let is_name = |word: &str| {
+        seen.iter().any(|seen| seen.column.cells.iter().any(|cell| seen.heading.may_name(word) && cell.trim() == word))
+    };
     let is_there = |word: &&str| seen.iter().any(|seen| seen.column.cells.iter().any(|cell| cell.trim() == *word));
-    NULL_WORDS.into_iter().filter(is_there).collect()
+    NULL_WORDS.into_iter().filter(is_there).filter(|word| !is_name(word)).collect()
+}
+
+impl Heading {
+    // Whether a word for no value may be the name of a person in a column with this heading.
+    fn may_name(&self, word: &str) -> bool {
+        let is_name = |sense| matches!(sense, Sense::FirstName | Sense::LastName | Sense::FullName | Sense::Name);
+        word == "Null" && self.sense().is_some_and(|(sense, _)| is_name(sense))
+    }
 }
 
 impl ColumnGuess {
@@ -298,7 +323,8 @@ impl ColumnGuess {
 impl<'a> Seen<'a> {
     fn of(column: &'a Sampled, several: Option<&str>) -> Self {
         let heading = Heading::of(&column.name);
-        let is_value = |cell: &&str| !cell.is_empty() && *cell != "\\N" && !NULL_WORDS.contains(cell);
+        let is_value =
+            |cell: &&str| !cell.is_empty() && *cell != "\\N" && (!NULL_WORDS.contains(cell) || heading.may_name(cell));
         let values: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(is_value).collect();
         let said = heading.sense().map(|(sense, _)| sense);
         let firsts = || values.iter().map(|cell| first(cell, several)).collect::<Vec<_>>();
@@ -328,7 +354,7 @@ impl<'a> Seen<'a> {
             Some(Sense::Phone | Sense::Mobile | Sense::Email) => firsts(),
             Some(_) | None => values,
         };
-        Self { column, heading, sense, values, by_value, country: None, is_code: false }
+        Self { column, heading, sense, values, by_value, country: None, is_code: false, is_of_other: false }
     }
 
     fn is(&self, sense: Sense) -> bool {
@@ -414,8 +440,83 @@ fn first<'a>(cell: &'a str, several: Option<&str>) -> &'a str {
     parts.flatten().unwrap_or(cell)
 }
 
-// Of each phone: the column that names its country, if there is one.
-fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Option<&str>) {
+/// Lists of what a contact has itself, by their keys without signs in small letters.
+const OWN_LISTS: [&str; 24] = [
+    "phones",
+    "phonenumbers",
+    "telefonos",
+    "telefones",
+    "emails",
+    "emailaddresses",
+    "correos",
+    "mails",
+    "names",
+    "nombres",
+    "nomes",
+    "addresses",
+    "direcciones",
+    "enderecos",
+    "identities",
+    "identityprofiles",
+    "identifiers",
+    "accounts",
+    "channels",
+    "properties",
+    "attributes",
+    "fields",
+    "customfields",
+    "fieldvalues",
+];
+
+// Whether a path leads through a list of what may be other people: `family.0.phone`.
+fn is_in_list_of_others(path: &str) -> bool {
+    let keys: Vec<&str> = path.split('.').collect();
+    keys.windows(3).any(|three| {
+        let [list, place, _] = three else { return false };
+        let name: String = list.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        *place == "0" && !OWN_LISTS.contains(&name.as_str()) && Heading::of(list).sense().is_none()
+    })
+}
+
+// Where a contact has a phone or an e-mail address itself, those in its lists of people are of others.
+fn leave_out_others(seen: &mut [Seen<'_>]) {
+    let is_other = |seen: &Seen<'_>| is_in_list_of_others(&seen.column.name);
+    if !seen.iter().any(|seen| !is_other(seen) && (seen.is_phone() || seen.is(Sense::Email))) {
+        return;
+    }
+    for seen in seen.iter_mut().filter(|seen| is_other(seen)) {
+        seen.is_of_other = true;
+        let is_personal = match seen.sense {
+            Some(
+                Sense::Phone
+                | Sense::Mobile
+                | Sense::Email
+                | Sense::FirstName
+                | Sense::LastName
+                | Sense::FullName
+                | Sense::Name,
+            ) => true,
+            Some(
+                Sense::Tags
+                | Sense::Birthday
+                | Sense::City
+                | Sense::Country
+                | Sense::Company
+                | Sense::Language
+                | Sense::Flag
+                | Sense::Id,
+            )
+            | None => false,
+        };
+        if is_personal {
+            (seen.sense, seen.by_value) = (None, false);
+        }
+    }
+}
+
+// Of each phone: the column that names its country, if there is one. Where a country was said, the column must read more
+// phones than that country does: people write the country where they live beside phones of another.
+fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Option<&str>, assumed: Option<Country>) {
     let is_country = |column: &Sampled| {
         let filled: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(|cell| !cell.is_empty()).collect();
         let named = filled.iter().filter(|cell| named_country(cell).is_some()).count();
@@ -426,7 +527,7 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
         columns.iter().enumerate().filter_map(headed).filter(|(_, column, _)| is_country(column)).collect();
     for at in 0..seen.len() {
         // Beside country codes, a column of any name may hold the rest of a phone: `Number`.
-        let is_open = seen[at].sense.is_none() && country_heading(&columns[at].name).is_none();
+        let is_open = seen[at].sense.is_none() && !seen[at].is_of_other && country_heading(&columns[at].name).is_none();
         if !seen[at].is_phone() && (!is_open || is_of_staff(&columns[at].name)) {
             continue;
         }
@@ -435,7 +536,12 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
             let read = phones().zip(&column.cells).filter_map(|(phone, cell)| {
                 let country = named_country(cell).map(|named| named.country);
                 let is_without = country.is_some() && !phone.starts_with('+');
-                e164(phone, country).ok().map(|_| usize::from(is_without))
+                let number = e164(phone, country).ok()?;
+                // An area code is read as that of another country.
+                let is_wrong = assumed.is_some()
+                    && is_area_code(cell, phone)
+                    && e164(phone, assumed).is_ok_and(|other| other != number);
+                (!is_wrong).then(|| usize::from(is_without))
             });
             let (numbers, without_code) = read.fold((0, 0), |(all, without), one| (all + 1, without + one));
             let country = CountryOf { at: *place, column: &column.name, numbers, without_code };
@@ -451,6 +557,7 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
             };
             country.without_code > 0 && country.numbers * 10 >= seen[at].values.len() * tenths
         };
+        let by_assumed = assumed.map(|_| phones().filter(|phone| e164(phone, assumed).is_ok()).count());
         let best = countries
             .iter()
             .map(by_row)
@@ -460,8 +567,10 @@ fn find_countries<'a>(seen: &mut [Seen<'a>], columns: &'a [Sampled], several: Op
             if is_open {
                 (seen[at].sense, seen[at].by_value) = (Some(Sense::Phone), true);
             }
-            seen[at].country = Some(country);
-            seen[country.at].is_code |= heading == CountryHeading::Code;
+            if by_assumed.is_none_or(|count| country.numbers > count) {
+                seen[at].country = Some(country);
+                seen[country.at].is_code |= heading == CountryHeading::Code;
+            }
         }
     }
 }

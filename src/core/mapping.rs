@@ -34,9 +34,11 @@ use crate::core::nfc::nfc_texts;
 use crate::core::record::{Cells, Record, Texts};
 use crate::core::text::visible;
 
-use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, SHAPE_KEY, TAGS_COLUMN, is_shape, reserved};
+use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, TAGS_COLUMN, reserved};
 use self::close::closest;
-pub(in crate::core) use self::country_column::{CountryHeading, heading as country_heading, named as named_country};
+pub(in crate::core) use self::country_column::{
+    CountryHeading, heading as country_heading, is_area_code, named as named_country,
+};
 pub(in crate::core) use self::date::{NoDate, is_zero_date};
 pub use self::error::MappingError;
 use self::error::Quoted;
@@ -374,7 +376,7 @@ impl Mapping {
     fn of_object(&self, object: &[(Arc<str>, Json)]) -> Result<Parts<'_>, Refusal> {
         let mut parts = Parts::new(&self.match_fields, object.len() + self.fields.len());
         self.by_rules(Row::Object(object), &mut parts)?;
-        let shaped = object.iter().any(|(key, json)| **key == *SHAPE_KEY && is_shape(json));
+        let shaped = by_name::is_shaped(object, self.channel_column());
         for (key, json) in object {
             let key = visible(key);
             if Some(&*key) == self.channel_column() || self.named.iter().any(|path| path.goes_by(&key)) {

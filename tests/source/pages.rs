@@ -246,6 +246,64 @@ fn contacts_in_arrays_inside_another_array_are_refused() {
 }
 
 #[test]
+fn groups_that_hold_contacts_are_no_contacts() {
+    let two = r#"[{"name":"Ann","phone":"+1"},{"name":"Bo","email":"b@example.com"}]"#;
+    let one = r#"[{"name":"Ann","phone":"+1"}]"#;
+    let last = |text: &str| outcome(text.as_bytes().to_vec(), Some(Format::Json)).1.pop().unwrap_or_default();
+    for (group, key) in [
+        (r#"{"id":1,"name":"A","contacts":M}"#, "contacts"),
+        (r#"{"id":1,"company":"A","employees":M}"#, "employees"),
+        (r#"{"id":1,"name":"A","owner":{"email":"o@example.com"},"members":M}"#, "members"),
+        (r#"{"name":"A","tags":["x"],"people":M}"#, "people"),
+    ] {
+        let expected =
+            format!("expected one array of objects, found contacts in arrays inside another array: `[].{key}`");
+        let (two, one) = (group.replace('M', two), group.replace('M', one));
+        for text in [format!("[{two},{one}]"), format!("[{one},{two}]")] {
+            assert_eq!(last(&text), format!("in:1: {expected}"), "{text}");
+        }
+        let text = format!("{{\"data\":[{one},{two}]}}");
+        assert_eq!(last(&text), format!("in:1: {}", expected.replace("`[]", "`data[]")), "{text}");
+        assert!(!last(&format!("[{one},{one}]")).contains("expected"), "{one}");
+    }
+    // A contact has an address of its own, and its phones are no people.
+    for row in [
+        r#"{"name":"Ann","phone":"+1","family":M}"#,
+        r#"{"name":"Ann","phone":null,"contacts":M}"#,
+        r#"{"name":"Ann","emails":["a@example.com"],"contacts":M}"#,
+        r#"{"name":"Ann","phoneNumbers":[{"value":"+5215550001"}],"relatives":M}"#,
+        r#"{"id":7,"properties":{"email":{"value":"a@example.com"}},"friends":M}"#,
+        r#"{"id":"7","custom_fields":{"x":"y"},"friends":M}"#,
+        r#"{"contact_id":"7","friends":M}"#,
+        r#"{"id":"7","name":"Ann","phones":[{"phone":"+1"},{"phone":"+2"}]}"#,
+        r#"{"id":"7","name":"Ann","orders":M}"#,
+    ] {
+        let row = row.replace('M', two);
+        let (_, rows) = outcome(format!("[{row},{row}]").into_bytes(), None);
+        assert!(rows.len() == 2 && rows.iter().all(|line| line.starts_with("1 ")), "{row}: {rows:?}");
+    }
+}
+
+#[test]
+fn lists_of_parts_are_no_people() {
+    let person = r#"{"resourceName":"people/c1","names":[{"givenName":"Ann"}],"phoneNumbers":[{"value":"+5215550001"}],"emailAddresses":[{"value":"a@example.com"}]}"#;
+    let profile = r#"{"vid":1,"properties":{"firstname":{"value":"Ann"},"phone":{"value":"+5215550001"}},"identity-profiles":[{"vid":1,"identities":[{"type":"EMAIL","value":"a@example.com"},{"type":"EMAIL","value":"b@example.com"}]}]}"#;
+    for (text, under) in [
+        (r#"{"connections":[R,R],"totalPeople":2,"totalItems":2}"#.replace('R', person), "connections"),
+        (r#"{"contacts":[R,R],"has-more":false,"vid-offset":5}"#.replace('R', profile), "contacts"),
+    ] {
+        let (found, rows) = outcome(text.clone().into_bytes(), None);
+        assert_eq!((found.as_str(), rows.len()), (under, 2), "{text}: {rows:?}");
+        assert!(rows.iter().all(|line| line.starts_with("1 ")), "{rows:?}");
+    }
+    refused(
+        &r#"{"id":7,"connections":[R,R]}"#.replace('R', person),
+        "in:1: expected a contact or an object that holds contacts, found one that may be either, with objects under \
+         `connections`",
+    );
+}
+
+#[test]
 fn people_by_key_beside_the_rows_are_refused() {
     let several = |line: u64| {
         format!("in:{line}: expected one array of objects, found several that may be the rows: `leads`, `customers`")
@@ -283,20 +341,42 @@ fn pages_that_mention_more_are_noticed() {
         r#""@odata.nextLink":"https://x""#,
         r#""next_page":2"#,
         r#""meta":{"pagination":{"next_cursor":"abc"}}"#,
+        r#""info":{"per_page":200,"count":1,"more_records":true}"#,
+        r#""additional_data":{"pagination":{"start":0,"more_items_in_collection":true}}"#,
+        r#""totalSize":1,"nextRecordsUrl":"/query/01g-2000""#,
+        r#""totalSize":1,"done":false"#,
+        r#""done":false,"totalSize":1"#,
+        r#""Count":1,"LastEvaluatedKey":{"id":"x"}"#,
+        r#""response_metadata":{"next_cursor":"x"}"#,
+        r#""_links":{"next":{"href":"https://x"}}"#,
     ] {
         check(&page(beside), more);
     }
     check(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
     check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
     check(&page(r#""page":{"number":1,"totalPages":2}"#), Some("it has 1 of the 2 pages that its pages mention"));
+    check(&page(r#""meta":{"total":"500"}"#), Some("it has 1 of the 500 rows that its pages mention"));
+    check(&page(r#""totalPeople":500"#), Some("it has 1 of the 500 rows that its pages mention"));
+    check(&page(r#""totalRecords":"500""#), Some("it has 1 of the 500 rows that its pages mention"));
+    check(&page(r#""page":1,"pages":12"#), Some("it has 1 of the 12 pages that its pages mention"));
     check(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
     let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
     check(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
     check(&format!("[{first},{}]", page(r#""next":false"#)), None);
     check(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
-    for beside in
-        [r#""total":1,"has_more":false"#, r#""next":null"#, r#""links":{"next":null}"#, r#""count":100,"page":1"#]
-    {
+    for beside in [
+        r#""total":1,"has_more":false"#,
+        r#""next":null"#,
+        r#""links":{"next":null}"#,
+        r#""count":100,"page":1"#,
+        r#""total":"1","page":1,"pages":1"#,
+        r#""total":"many""#,
+        r#""info":{"more_records":false}"#,
+        r#""totalSize":1,"done":true,"nextRecordsUrl":null"#,
+        r#""status":"ok","done":false"#,
+        r#""LastEvaluatedKey":{}"#,
+        r#""meta":{"orders":{"total":500}}"#,
+    ] {
         check(&page(beside), None);
     }
 }

@@ -203,6 +203,10 @@ fn ids_with_decimals_and_words_for_nothing_are_told() {
     let rows = ["crm_id,phone,name", "1001.0,+525512345678,NULL", "1002.0,+525512345679,N/A", "1003.0,nan,Null"];
     check("MX", &rows, "crm_id,phone", &["crm_id digits", "phone e164", "firstName"]);
     assert_eq!(guess(&columns(&rows), None).nulls, ["NULL", "N/A", "nan"]);
+    for word in ["null", "Null", "none", "None", "nil"] {
+        let row = format!("Ann,+525512345678,{word}");
+        assert_eq!(guess(&columns(&["Name,Phone,Email", &row]), None).nulls, [word]);
+    }
     let mixed = ["crm_id,phone", "1001.0,+525512345678", "A-2,+525512345679"];
     check("MX", &mixed, "crm_id,phone", &["crm_id", "phone e164"]);
     assert!(guess(&columns(&mixed), None).nulls.is_empty());
@@ -312,6 +316,60 @@ fn a_column_with_the_country_of_a_phone_is_used_for_it() {
         "phone",
         &["out", "phone e164 by Prefijo", "out", "Tel\u{e9}fono e164 by Prefijo 2"],
     );
+}
+
+#[test]
+fn a_column_with_countries_must_read_more_phones_than_the_country_that_was_said() {
+    let code = |country: &str, heading: &str, codes: &[&str], phones: &[&str], by_column: bool| {
+        let lines: Vec<String> = [format!("{heading},Phone")]
+            .into_iter()
+            .chain(codes.iter().zip(phones).map(|(code, phone)| format!("{code},{phone}")))
+            .collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let found = said(&guess(&columns(&lines), country.parse().ok()).columns[1].meaning);
+        let by = format!("phone e164 by {heading}");
+        assert_eq!(found, if by_column { by.as_str() } else { "phone e164" }, "{country} {lines:?}");
+    };
+    let of_mexico = ["5532345671", "5532345672", "5512345673", "3311234567"];
+    for heading in ["CC", "ISO", "Country ISO", "Country/Region", "Default Address Country Code", "Phone country"] {
+        code("MX", heading, &["MX", "MX", "US", "US"], &of_mexico, false);
+        code("MX", heading, &["MX", "MX", "MX", "MX"], &of_mexico, false);
+        code("MX", heading, &["MX", "MX", "MX", "ES"], &["5532345671", "5532345672", "5532345673", "612345678"], true);
+        code("", heading, &["MX", "MX", "MX", "MX"], &of_mexico, true);
+    }
+    // Digits with which a number of the country begins are its area code.
+    code("MX", "Lada", &["52", "52", "55"], &["3312345671", "3312345672", "5532345674"], false);
+    code("MX", "Lada", &["33", "55", "34"], &["3312345671", "5532345672", "612345678"], false);
+    code("MX", "Lada", &["52", "52", "34"], &["3312345671", "3312345672", "612345678"], true);
+}
+
+#[test]
+fn people_in_the_lists_of_a_contact_are_others() {
+    let family = [
+        "id,name,phone,family.0.name,family.0.phone,family.0.email,contacts.0.name,contacts.0.phone",
+        "1,Ann,+525512345671,Kid,+525511111111,k@example.com,Bo,+525522222222",
+        "2,Bo,+525512345672,Kid,+525511111112,k@example.com,Cy,+525522222222",
+    ];
+    let found = guess(&columns(&family), None);
+    let fields: Vec<&str> = found.columns.iter().filter_map(ColumnGuess::field).collect();
+    assert_eq!(fields[1..3], ["firstName", "phone"]);
+    for (field, column) in fields.iter().zip(&found.columns).skip(3) {
+        assert_eq!(*field, column.name, "{fields:?}");
+    }
+    assert!(found.matches.iter().all(|chosen| chosen.field != "email"), "{:?}", found.matches);
+    for name in ["orders.0.email", "orders.0.customer.email", "a.0.emails.0.email"] {
+        let header = format!("phone,{name}");
+        let lines = [header.as_str(), "+525512345671,a@example.com"];
+        check("", &lines, "phone", &["phone e164", name]);
+    }
+    // What a contact has itself, and what it has nothing else of.
+    for name in ["emails.0.email", "emailAddresses.0.value", "identity-profiles.0.identities.0.value", "email.0.value"]
+    {
+        let header = format!("phone,{name}");
+        let lines = [header.as_str(), "+525512345671,a@example.com"];
+        check("", &lines, "phone", &["phone e164", "email lower"]);
+    }
+    check("", &["id,contact.0.email", "1,a@example.com"], "crm_id,email", &["crm_id", "email lower"]);
 }
 
 #[test]

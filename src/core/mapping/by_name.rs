@@ -1,8 +1,10 @@
 //! What a column means by its name alone, where no rule names it.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
-use crate::core::text::Text;
+use crate::core::text::{Text, visible};
 
 /// The column that holds the platform's id. `id` is a plain field: a CRM has ids of its own.
 pub(super) const ID_COLUMN: &str = "contact_id";
@@ -66,8 +68,16 @@ pub(super) fn reserved(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether the key `custom_fields` with this value tells a contact in the platform's own shape. Null and the empty list
-/// count: that is how the platform's own language writes "no fields".
-pub(super) fn is_shape(json: &Json) -> bool {
-    matches!(json, Json::Object(_) | Json::Array(_) | Json::Null)
+/// The keys of a contact in the platform's own shape.
+const SHAPE_KEYS: [&str; 7] = [SHAPE_KEY, "id", ID_COLUMN, TAGS_COLUMN, REMOVE_TAGS_COLUMN, "created_at", "updated_at"];
+
+/// Whether an object is a contact in the platform's own shape: it has `custom_fields`, and no keys but those of that shape
+/// and the column of the channel. In the exports of other programs, the phone and the name stand beside `custom_fields`,
+/// and `id` is not the platform's. Null and the empty list count: that is how the platform's own language writes "no
+/// fields".
+pub(super) fn is_shaped(object: &[(Arc<str>, Json)], channel: Option<&str>) -> bool {
+    let is_fields = |json: &Json| matches!(json, Json::Object(_) | Json::Array(_) | Json::Null);
+    let is_of_shape = |key: &str| SHAPE_KEYS.contains(&key) || is_ignored(key) || Some(key) == channel;
+    object.iter().any(|(key, json)| **key == *SHAPE_KEY && is_fields(json))
+        && object.iter().all(|(key, _)| is_of_shape(&visible(key)))
 }

@@ -20,7 +20,7 @@ pub(in crate::core) enum CountryHeading {
 }
 
 /// Names of columns with country codes, folded.
-const CODES: [&str; 20] = [
+const CODES: [&str; 17] = [
     "prefijo",
     "prefixo",
     "lada",
@@ -28,7 +28,6 @@ const CODES: [&str; 20] = [
     "idd",
     "isd",
     "indicativo",
-    "cc",
     "phone country",
     "country phone",
     "pais telefono",
@@ -39,8 +38,6 @@ const CODES: [&str; 20] = [
     "pais do telefone",
     "whatsapp country",
     "mobile country",
-    "country iso",
-    "iso",
 ];
 
 /// Words of which one stands beside one of [`CODE_WORDS`] in the name of a column with country codes.
@@ -83,7 +80,7 @@ const CODE_WORDS: [&str; 13] = [
 ];
 
 /// Names of columns with the country of a person, folded.
-const COUNTRIES: [&str; 9] = [
+const COUNTRIES: [&str; 12] = [
     "country",
     "pais",
     "country region",
@@ -93,6 +90,9 @@ const COUNTRIES: [&str; 9] = [
     "pais de origen",
     "nombre pais",
     "nombre del pais",
+    "cc",
+    "iso",
+    "country iso",
 ];
 
 /// What the name of a column says, without its numbers.
@@ -113,13 +113,15 @@ pub(in crate::core) fn heading(name: &str) -> Option<CountryHeading> {
     let folded = folded(&spaced);
     let words: Vec<&str> = folded.split(' ').filter(|word| word.parse::<u32>().is_err()).collect();
     let whole = words.join(" ");
+    if COUNTRIES.contains(&whole.as_str()) {
+        return Some(CountryHeading::Country);
+    }
     let has = |all: &[&str]| words.iter().any(|word| all.contains(word));
     let is_code = matches!(whole.as_str(), "countrycode" | "dialcode" | "phonecode" | "codpais" | "codigopais");
     if is_code || CODES.contains(&whole.as_str()) || (words.len() <= 5 && has(&COUNTRY_WORDS) && has(&CODE_WORDS)) {
         return Some(CountryHeading::Code);
     }
-    let is_country = COUNTRIES.contains(&whole.as_str()) || (words.len() == 2 && words[1] == "country");
-    is_country.then_some(CountryHeading::Country)
+    (words.len() == 2 && words[1] == "country").then_some(CountryHeading::Country)
 }
 
 /// The country that a cell names, and whether it writes out a country code.
@@ -155,6 +157,16 @@ pub(in crate::core) fn named(cell: &str) -> Option<Named> {
     }
     let country = of_letters(cell)?;
     Some(Named { country, is_code: false })
+}
+
+/// Whether a cell holds the first digits of a phone, with no sign that they are a country code: where the phone is a whole
+/// number of the country that was said, they are its area code.
+pub(in crate::core) fn is_area_code(cell: &str, phone: &str) -> bool {
+    let is_sign = |sign: char| matches!(sign, '(' | ')' | ' ' | '.' | '-');
+    let code: String = cell.chars().filter(|sign| !is_sign(*sign) && !is_invisible(*sign)).collect();
+    let is_bare = !code.is_empty() && !code.starts_with("00") && code.bytes().all(|sign| sign.is_ascii_digit());
+    let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+    is_bare && digits.len() > code.len() && digits.starts_with(&code)
 }
 
 fn of_letters(cell: &str) -> Option<Country> {
@@ -330,13 +342,22 @@ mod tests {
             "Clave lada pa\u{ed}s",
             "DDI",
             "C\u{f3}digo do pa\u{ed}s",
-            "ISO",
         ] {
             check(name, Some(CountryHeading::Code));
         }
-        for name in
-            ["Pais", "PA\u{cd}S", "Country", "Country/Region", "Billing Country", "Mailing Country", "Country 2"]
-        {
+        for name in [
+            "Pais",
+            "PA\u{cd}S",
+            "Country",
+            "Country/Region",
+            "Billing Country",
+            "Mailing Country",
+            "Country 2",
+            "CC",
+            "ISO",
+            "Country ISO",
+            "countryIso",
+        ] {
             check(name, Some(CountryHeading::Country));
         }
         for name in [
@@ -350,6 +371,22 @@ mod tests {
             "",
         ] {
             check(name, None);
+        }
+    }
+
+    #[test]
+    fn the_first_digits_of_a_phone_may_be_its_area_code() {
+        for (cell, phone, expected) in [
+            ("55", "5532345674", true),
+            ("(55)", "55 3234 5674", true),
+            ("52", "3312345671", false),
+            ("+55", "5532345674", false),
+            ("0055", "5532345674", false),
+            ("MX", "5532345674", false),
+            ("", "5532345674", false),
+            ("55", "55", false),
+        ] {
+            assert_eq!(is_area_code(cell, phone), expected, "{cell} {phone}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::core::mapping::close::closest;
-use crate::core::mapping::country_column::{CountryHeading, Named, heading, named};
+use crate::core::mapping::country_column::{CountryHeading, Named, heading, is_area_code, named};
 use crate::core::mapping::date::is_zero_date;
 use crate::core::mapping::error::MappingError;
 use crate::core::mapping::number::is_rounded;
@@ -410,6 +410,10 @@ impl Filled {
             let Some(Named { country, is_code }) = named(said) else { return false };
             // A step for one country says that it is that of the phones, wherever the people live.
             if country.shares_code(assumed) || (kind == CountryHeading::Country && own.is_some() && !is_code) {
+                return false;
+            }
+            // The number is whole in the country that was said.
+            if is_area_code(said, text) {
                 return false;
             }
             let countries = Countries { of_row: Some(country), of_all: None };

@@ -150,7 +150,16 @@ fn the_platforms_own_shape_is_taken() {
     check(r#"{"id":7,"custom_fields":{},"contact_id":"8"}"#, "[contact_id] expected one id, found two");
     // Inside, a name is a custom field's whatever it is.
     check(r#"{"id":7,"custom_fields":{"tags":"x","_y":"z"}}"#, r#"contact_id=7; id:7 _y="z" tags="x""#);
-    check(r#"{"phone":"1","custom_fields":{"phone":"2"}}"#, "[] field `phone` occurs twice");
+    check(r#"{"id":7,"custom_fields":{"phone":"1"},"updated_at":null,"_line":4}"#, r#"phone=1; id:7 phone="1""#);
+    // Beside keys of another program, `id` is one of its own.
+    let other = "[custom_fields] expected text, a number or a boolean, found an object";
+    for row in [
+        r#"{"phone":"1","custom_fields":{"phone":"2"}}"#,
+        r#"{"id":7,"name":"Ann","phone":"1","custom_fields":{"plan":"pro"}}"#,
+        r#"{"id":7,"mobile":"1","custom_fields":{"plan":null},"tags":["a"]}"#,
+    ] {
+        check(row, other);
+    }
     check(r#"{"id":7,"custom_fields":{"a":[1]}}"#, "[a] expected text, a number or a boolean, found an array");
     check(r#"{"id":7,"custom_fields":["a"]}"#, "[custom_fields] expected objects with a name and a value, found text");
     check(

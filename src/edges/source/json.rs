@@ -340,7 +340,7 @@ impl Rows {
         match self.object.read(&self.text) {
             Ok(object) => {
                 let checked = self.before.check(&object, &self.text, in_array);
-                checked.map_err(|fault| SourceFault::Rows { line, fault })?;
+                checked.map_err(|fault| SourceFault::Rows { line, fault: fault.under(&self.path) })?;
                 Ok(Row::Record(Record { row, line, cells: Cells::Object(object) }))
             }
             Err(flaw) => {

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::lines::Lines;
 use super::object::Cells;
 use super::{Bytes, RowsFault, SourceFault, sniff};
-use crate::core::guess::{KeySense, is_address, key_sense};
+use crate::core::guess::{KeySense, is_address, is_staff, key_sense};
 use crate::core::shape::{LINE_COLUMN, REASON_COLUMN};
 
 /// How much of the first object is looked at when a first look does not reach its end.
@@ -49,7 +49,7 @@ const PARTS: &str = "\
     birthdays relations photos images tags labels lists groups memberships segments notes orders purchases deals \
     tickets events activities customfields fields fieldvalues attributes properties channels identities \
     identifiers accounts sources consents subscriptions telefonos correos direcciones etiquetas grupos notas \
-    pedidos campos empresas telefones enderecos";
+    identityprofiles pedidos campos empresas telefones enderecos";
 
 /// Keys of lists and objects that describe an answer.
 const ASIDE: &str = "\
@@ -60,7 +60,7 @@ const ASIDE: &str = "\
 const DESCRIBING: &str = "\
     success ok status statuscode state code message messages msg error errors errorcode errormessage warnings \
     exito estado mensaje sucesso mensagem total totals totalcount totalresults totalrecords totalpages \
-    totalitems totalsize count size length page pages pagenumber pagesize pagecount perpage currentpage lastpage \
+    totalitems totalpeople totalsize count size length page pages pagenumber pagesize pagecount perpage currentpage lastpage \
     firstpage nextpage prevpage previouspage pagina paginas siguiente anterior from to limit offset vidoffset \
     skip top next nexturl nextlink odatanextlink odatacount nextcursor nextpagetoken prev previous prevurl \
     cursor before after hasmore hasnext more done start end first last timestamp time date fecha generated \
@@ -165,6 +165,23 @@ pub(super) fn check_single(text: &[u8]) -> Result<(), RowsFault> {
     }
 }
 
+impl RowsFault {
+    /// The same, where the rows are at the end of a path: the arrays inside them are named from the top.
+    pub(super) fn under(self, path: &[String]) -> Self {
+        match self {
+            Self::Nested { arrays } if !path.is_empty() => {
+                let rows = path.join(".");
+                let below = |array: String| match array.strip_prefix("[]") {
+                    Some(rest) => format!("{rows}[]{rest}"),
+                    None => format!("{rows}[].{array}"),
+                };
+                Self::Nested { arrays: arrays.into_iter().map(below).collect() }
+            }
+            other => other,
+        }
+    }
+}
+
 /// Holds each row against the ones before, so that no object that holds rows is taken for one.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
@@ -183,8 +200,13 @@ impl Rows {
         if is_first {
             self.keys = Some(cells.iter().filter_map(own).collect());
         }
-        if !cells.iter().any(|(_, json)| holds_list(json)) && !may_be_columns(cells) {
+        let holds_list = cells.iter().any(|(_, json)| holds_list(json));
+        if !holds_list && !may_be_columns(cells) {
             return Ok(());
+        }
+        if holds_list && let Some(array) = Members::read(text).0.group() {
+            let array = if in_array { format!("[].{array}") } else { array.to_owned() };
+            return Err(RowsFault::Nested { arrays: vec![array] });
         }
         match kind(text) {
             Kind::Rows { path, is_telling } if is_telling || (is_first && !in_array) => {
@@ -269,6 +291,15 @@ impl List {
 
     fn is_of_people(&self) -> bool {
         self.0.iter().any(|item| matches!(item, Node::Object(members) if members.is_person(2)))
+    }
+
+    // How many of its first elements have a phone or an e-mail address of their own.
+    fn reachable(&self) -> usize {
+        self.0.iter().filter(|item| matches!(item, Node::Object(members) if members.has_address())).count()
+    }
+
+    fn holds_address(&self) -> bool {
+        self.reachable() > 0 || self.0.iter().any(|item| matches!(item, Node::Scalar(Scalar::Address)))
     }
 
     fn is_of_scalars(&self) -> bool {
@@ -415,7 +446,7 @@ impl Members {
     fn people_inside(&self) -> Option<Vec<String>> {
         self.0.iter().filter(|(key, _)| !is_aside(&folded(key))).find_map(|(key, node)| {
             let rest = match node {
-                Node::List(list) if list.is_of_people() => Vec::new(),
+                Node::List(list) if list.is_of_people() && !is_part(&folded(key)) => Vec::new(),
                 Node::List(list) => {
                     let mut rest = list.people_inside()?;
                     let first = format!("{key}[]");
@@ -427,6 +458,35 @@ impl Members {
             };
             Some([vec![key.clone()], rest].concat())
         })
+    }
+
+    // Whether it has a phone or an e-mail address of its own: not one of people in a list, or of those who look after it.
+    // The key counts, whatever its value is.
+    fn has_address(&self) -> bool {
+        self.0.iter().any(|(key, node)| {
+            let name = folded(key);
+            let is_known = name == OWN_SHAPE || name == "contactid";
+            is_known
+                || !is_staff(key)
+                    && match node {
+                        Node::Scalar(scalar) => {
+                            *scalar == Scalar::Address
+                                || key_sense(key) == Some(KeySense::Address) && !is_describing(&name)
+                        }
+                        Node::Object(inner) => inner.has_address(),
+                        Node::List(list) => is_part(&name) && list.holds_address(),
+                    }
+        })
+    }
+
+    // The key of a list of people, when it is that of a group and no contact itself.
+    fn group(&self) -> Option<&str> {
+        let is_of_people = |name: &str, list: &List| !is_part(name) && !is_aside(name) && list.reachable() > 1;
+        let (key, _) = self.0.iter().find(|(key, node)| match node {
+            Node::List(list) => is_of_people(&folded(key), list),
+            Node::Scalar(_) | Node::Object(_) => false,
+        })?;
+        (!self.has_address()).then_some(key)
     }
 
     // The names of the columns, when each member is a column of values: a list of them, or an object with a number for each.
@@ -457,7 +517,10 @@ impl Members {
                         && !is_describing(&folded(key))
             }
             Node::Object(inner) => folded(key) == OWN_SHAPE || (depth > 0 && inner.is_person(depth - 1)),
-            Node::List(_) => folded(key) == OWN_SHAPE,
+            Node::List(list) => {
+                let name = folded(key);
+                name == OWN_SHAPE || (is_part(&name) && list.holds_address())
+            }
         })
     }
 
@@ -669,6 +732,10 @@ fn is_one_of(words: &str, name: &str) -> bool {
 
 fn is_container(name: &str) -> bool {
     is_one_of(PEOPLE, name) || is_one_of(CONTAINERS, name)
+}
+
+fn is_part(name: &str) -> bool {
+    KeyKind::of(name) == KeyKind::Part
 }
 
 fn is_aside(name: &str) -> bool {

@@ -10,6 +10,9 @@ use crate::failure::Failure;
 /// How many rows are looked at.
 const ROWS: usize = 1_000;
 
+/// The keys of a contact in the platform's own shape.
+const SHAPE_KEYS: [&str; 7] = ["custom_fields", "id", "contact_id", "tags", "remove_tags", "created_at", "updated_at"];
+
 /// How deep objects in objects are looked into.
 const DEPTH: usize = 4;
 
@@ -36,10 +39,10 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
                 }
             }
             Cells::Object(object) => {
+                if is_own_shape(object) {
+                    return Err(own_shape(source.name()));
+                }
                 for (key, json) in object {
-                    if &**key == "custom_fields" {
-                        return Err(own_shape(source.name()));
-                    }
                     put(&mut columns, rows, key, json, 0);
                 }
             }
@@ -58,6 +61,12 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
         column.cells.resize(rows, String::new());
     }
     Ok(columns)
+}
+
+// Other programs have `custom_fields` as well, but beside the phone and the name.
+fn is_own_shape(object: &[(Arc<str>, Json)]) -> bool {
+    let is_there = object.iter().any(|(key, _)| &**key == "custom_fields");
+    is_there && object.iter().all(|(key, _)| key.starts_with('_') || SHAPE_KEYS.contains(&&**key))
 }
 
 fn own_shape(name: &str) -> Failure {
@@ -98,4 +107,24 @@ fn put(columns: &mut Vec<Sampled>, row: usize, path: &str, json: &Json, depth: u
 
 fn is_list_of_tags(key: &str) -> bool {
     ["tags", "remove_tags", "labels", "etiquetas"].into_iter().any(|name| key.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_platforms_own_shape_has_no_other_keys() {
+        for (row, expected) in [
+            (r#"{"id":7,"custom_fields":{"phone":"1"},"tags":["a"],"created_at":1,"updated_at":2,"_line":3}"#, true),
+            (r#"{"contact_id":7,"custom_fields":[],"remove_tags":[]}"#, true),
+            (r#"{"id":7,"name":"Ann","phone":"1","custom_fields":{"plan":"pro"}}"#, false),
+            (r#"{"id":7,"mobile":"1","custom_fields":{"plan":"pro"},"tags":["a"]}"#, false),
+            (r#"{"id":7,"tags":["a"]}"#, false),
+        ] {
+            let object: serde_json::Map<String, Json> = serde_json::from_str(row).unwrap();
+            let object: Vec<(Arc<str>, Json)> = object.into_iter().map(|(key, json)| (key.into(), json)).collect();
+            assert_eq!(is_own_shape(&object), expected, "{row}");
+        }
+    }
 }
