@@ -49,9 +49,11 @@ pub const fn is_modifier(sign: char) -> bool {
 /// characters that are drawn as a blank but are no white space.
 pub fn bare(text: &str) -> &str {
     const DRAWN_BLANK: [char; 3] = ['\u{2800}', '\u{3164}', '\u{ffa0}'];
-    text.trim_matches(|sign: char| {
+    let bare = text.trim_matches(|sign: char| {
         sign.is_whitespace() || sign == '\0' || is_invisible(sign) || DRAWN_BLANK.contains(&sign)
-    })
+    });
+    // A modifier without a character before it shows nothing.
+    if bare.chars().all(|sign| is_invisible(sign) || is_modifier(sign)) { "" } else { bare }
 }
 
 /// A text that tells one thing from another (a match value, an id, a tag, a name of a column) without invisible characters
@@ -257,5 +259,6 @@ mod tests {
         assert!(matches!(visible("Ana"), Cow::Borrowed(_)));
         assert!(matches!(visible("Jos\u{e9}"), Cow::Borrowed(_)));
         assert_eq!(bare("\u{feff} \u{2764}\u{fe0f} \u{200b}"), "\u{2764}\u{fe0f}");
+        assert_eq!(bare(" \u{fe0f}\u{200b}\u{fe00} "), "");
     }
 }
