@@ -131,12 +131,12 @@ pub fn plan(
     let make = |row: Row, remains: Option<Cells>| {
         let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
         let mention = mentions.of(&row, mapping);
-        let routed = is_taken.then(|| ways.route(row, remains, mapping));
+        let planned = is_taken.then(|| ways.route(row, remains, mapping));
         // What is not sent here removes no tags here.
-        if matches!(routed, Some((Way::Run(_), _))) {
+        if matches!(planned, Some((Way::Run(_), _))) {
             mentions.add(mention);
         }
-        routed
+        planned
     };
     source.in_batches(make, |made| {
         let read = made.len();

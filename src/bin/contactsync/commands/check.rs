@@ -505,12 +505,7 @@ fn rows(
         report.line("", notice.to_string());
     }
     outline(&source, &mapping, report);
-    if !first.is_empty() {
-        report.heading("the first contacts, as they would be sent");
-        for Shown { line, contact, .. } in &first {
-            report.item(&shown(*line, contact));
-        }
-    }
+    list_first(&first, report);
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
     report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
     report.item(&format!("{} to be sent", grouped(contacts)));
@@ -531,6 +526,16 @@ fn rows(
     }
     list_reasons(reasons, report);
     Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
+}
+
+fn list_first(first: &[Shown], report: &mut Report) {
+    if first.is_empty() {
+        return;
+    }
+    report.heading("the first contacts, as they would be sent");
+    for Shown { line, contact, .. } in first {
+        report.item(&shown(*line, contact));
+    }
 }
 
 fn list_reasons(reasons: BTreeMap<String, Reason>, report: &mut Report) {

@@ -57,14 +57,11 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         place.take_up(&mut run)?;
         runs.push(run);
     }
-    // With one channel, it was said which one.
-    let mut not_sent = Beside::default();
     // The last input counts also when none of its channels is in the configuration any more.
-    let last = place.journal.runs(1)?.into_iter().map(|run| run.sync);
-    let told = done.iter().copied().chain(last).collect();
-    if channels.are_several() {
-        not_sent = beside(&place.journal, &runs, &syncs, &told)?;
-    }
+    let told = done.iter().copied().chain(place.journal.runs(1)?.into_iter().map(|run| run.sync)).collect();
+    // With one channel, it was said which one.
+    let mut not_sent =
+        if channels.are_several() { beside(&place.journal, &runs, &syncs, &told)? } else { Beside::default() };
     for &sync in &done {
         if !is_listed(&place.journal, sync)? {
             syncs.insert(sync);
