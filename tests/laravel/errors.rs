@@ -220,7 +220,8 @@ async fn a_500_after_the_contact_was_stored_creates_no_duplicate() {
         assert_eq!(ran.summary().rows(), "6 created", "{ran:?}");
         platform.has_exactly(&people);
         let failed = platform.calls().iter().filter(|call| call.status == 500).count();
-        assert!((1..=3).contains(&failed), "{failed}");
+        // Creates that are stored at the same moment see the same count, so that more than three may fail, each of them once.
+        assert!((1..=people.people.len()).contains(&failed), "{failed}");
         finishes(&scene, &platform, &people).await;
     }
 }
