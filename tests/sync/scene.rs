@@ -468,3 +468,11 @@ fn read(path: &Path) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+/// SIGHUP; where the tests themselves run with it ignored (`nohup`), and so the program too, SIGTERM.
+pub fn hang_up() -> &'static str {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    if ignored & 1 == 0 { "HUP" } else { "TERM" }
+}

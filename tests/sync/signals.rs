@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use contactsync::sandbox::Faults;
 
-use crate::scene::{People, Scene, TOKEN};
+use crate::scene::{People, Scene, TOKEN, hang_up};
 
 async fn check_first(signal: &str) {
     let scene = Scene::faulty(Faults { latency: Duration::from_millis(300), ..Faults::default() }).await;
@@ -38,7 +38,7 @@ async fn check_first(signal: &str) {
 
 #[tokio::test]
 async fn the_first_signal_ends_what_is_on_its_way() {
-    tokio::join!(check_first("INT"), check_first("TERM"), check_first("HUP"));
+    tokio::join!(check_first("INT"), check_first("TERM"), check_first(hang_up()));
 }
 
 async fn check_second(first: &str, second: &str) {
@@ -62,7 +62,7 @@ async fn check_second(first: &str, second: &str) {
 
 #[tokio::test]
 async fn the_second_signal_ends_at_once_and_loses_nothing() {
-    tokio::join!(check_second("INT", "INT"), check_second("TERM", "INT"), check_second("HUP", "TERM"));
+    tokio::join!(check_second("INT", "INT"), check_second("TERM", "INT"), check_second(hang_up(), "TERM"));
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_hang_up_that_is_ignored_stays_so() {
 
 #[tokio::test]
 async fn a_demo_that_is_stopped_does_not_begin_again() {
-    for signal in ["INT", "TERM", "HUP"] {
+    for signal in ["INT", "TERM", hang_up()] {
         let scene = Scene::unlimited().await;
         let mut running = scene.program("demo").start();
         running.until_printed("Bringing").await;

@@ -12,7 +12,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::hostile::platform;
-use crate::scene::{People, Scene, TOKEN, undated};
+use crate::scene::{People, Scene, TOKEN, hang_up, undated};
 
 /// Standard error is a pipe that is never read, nor closed.
 const UNREAD_STDERR: &str = "mkfifo unread && exec 3<>unread && exec \"$@\" 2>&3";
@@ -38,7 +38,7 @@ async fn a_standard_error_that_is_not_read_delays_no_call() {
 
 #[tokio::test]
 async fn a_standard_error_that_is_not_read_keeps_no_signal_out() {
-    for signal in ["TERM", "INT", "HUP"] {
+    for signal in ["TERM", "INT", hang_up()] {
         let faults = Faults { latency: Duration::from_millis(20), ..Faults::default() };
         let scene = Scene::faulty(faults).await;
         scene.write("in.csv", People::new(5_000, 2, 0).csv());
