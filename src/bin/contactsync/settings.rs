@@ -81,9 +81,9 @@ impl Settings {
     }
 }
 
-/// Where the journal is, when it was said or not. One that others can write is refused.
-pub fn journal(said: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let path = said.unwrap_or_else(|| DEFAULT_JOURNAL.into());
+/// The path of the journal: the given one, or the default. A journal that other users can write is refused.
+pub fn journal(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    let path = given.unwrap_or_else(|| DEFAULT_JOURNAL.into());
     ownership::check_journal(&path).map_err(Failure::usage_text)?;
     Ok(path)
 }

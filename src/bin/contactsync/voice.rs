@@ -1,4 +1,4 @@
-//! What is said on standard error: lines for people, or JSON lines for machines, above a progress bar when there is one.
+//! Messages on standard error: text, or JSON lines for programs, above the progress bar when there is one.
 
 use std::env;
 use std::io::{self, IsTerminal};

@@ -45,8 +45,9 @@ pub fn claim(lists: &Lists, others: &[(&Path, &str)]) -> Result<ListClaims, Fail
     ListClaims::new(lists.rejects.as_deref(), lists.results.as_deref(), others).map_err(|error| in_words(&error))
 }
 
-/// Goes on with the lists of these inputs, as they were begun. What was said now is said of the newest. A list that only the
-/// journal names is not written, because a journal may be another person's.
+/// Continues the lists of these inputs, given by their numbers. The files named on the command line or in the configuration
+/// are the lists of the newest input. A list that only the journal names is not written: the journal may come from someone
+/// else.
 pub fn go_on(
     journal: &Journal,
     syncs: &BTreeSet<i64>,

@@ -57,11 +57,12 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         place.take_up(&mut run)?;
         runs.push(run);
     }
-    // The last input counts also when none of its channels is in the configuration any more.
-    let told = done.iter().copied().chain(place.journal.runs(1)?.into_iter().map(|run| run.sync)).collect();
-    // With one channel, it was said which one.
+    // The inputs whose rows the summary counts. The last one is among them even when the configuration no longer has any of
+    // its channels.
+    let counted = done.iter().copied().chain(place.journal.runs(1)?.into_iter().map(|run| run.sync)).collect();
+    // A resume of one channel leaves no other channel to report.
     let mut not_sent =
-        if channels.are_several() { beside(&place.journal, &runs, &syncs, &told)? } else { Beside::default() };
+        if channels.are_several() { beside(&place.journal, &runs, &syncs, &counted)? } else { Beside::default() };
     for &sync in &done {
         if !is_listed(&place.journal, sync)? {
             syncs.insert(sync);
@@ -99,10 +100,10 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
     let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
 
-    // What is not sent is among the others.
+    // The runs of refused channels are reported with those of the channels that are not sent to.
     let sent: Vec<RunRow> = runs.iter().filter(|run| !refused.contains_key(&run.channel)).cloned().collect();
     if !refused.is_empty() {
-        not_sent = beside(&place.journal, &sent, &syncs, &told)?;
+        not_sent = beside(&place.journal, &sent, &syncs, &counted)?;
     }
 
     let listed = go_on(&place.journal, &syncs, &lists, &others, &stop, voice)?;
@@ -138,7 +139,8 @@ fn hold_to_urls(place: &Place, runs: &[RunRow], ready: &[Ready], moved: bool) ->
         let url = &to.connection.url;
         place.hold_to_url(&to.name, url, moved)?;
         if url.as_str() != run.url {
-            // Nobody is known where it went before: that was a wrong URL. What is left of it goes where it should have gone.
+            // The channel has no known contacts at the URL of the run, which was a wrong one. The pending rows are sent to this
+            // URL.
             place.journal.move_channel(&to.name, url.as_str())?;
         }
     }
@@ -154,13 +156,13 @@ fn is_listed(journal: &Journal, sync: i64) -> Result<bool, Failure> {
 // out of the configuration, or moved to another shard.
 fn beside(journal: &Journal, runs: &[RunRow], syncs: &BTreeSet<i64>, done: &BTreeSet<i64>) -> Result<Beside, Failure> {
     let sent = runs.iter().map(|run| run.id).collect();
-    let mut told = syncs.clone();
+    let mut counted = syncs.clone();
     for &sync in done {
         if Beside::of(journal, [sync], &sent)?.has_pending(journal)? {
-            told.insert(sync);
+            counted.insert(sync);
         }
     }
-    Ok(Beside::of(journal, told, &sent)?)
+    Ok(Beside::of(journal, counted, &sent)?)
 }
 
 /// How much of the inputs' names is shown, in characters.
