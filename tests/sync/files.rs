@@ -111,7 +111,7 @@ async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
     let first = first.end().await;
     assert_eq!(first.code, Some(1), "{what}: {first:?}");
     let [error] = first.said("error:")[..] else { panic!("{what}: {first:?}") };
-    assert!(error.contains("was deleted or replaced"), "{what}: {error}");
+    assert!(error.contains("was deleted, replaced or truncated"), "{what}: {error}");
     assert_eq!(first.said("hint:").len(), 1, "{what}: {first:?}");
     let second = second.end().await;
     check_sound(&second, &what);
@@ -133,6 +133,28 @@ async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
     assert!(is_same(&ran), "{what}: {ran:?}");
     assert_eq!(scene.sandbox.ledger().creates(TOKEN), 50, "{what}");
     people.are_all_of(&scene.sandbox);
+}
+
+#[tokio::test]
+async fn a_journal_that_is_truncated_under_a_run_ends_it_and_is_refused_by_the_next() {
+    for mode in ["upsert", "create"] {
+        let scene = Scene::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
+        scene.write("in.csv", People::new(50, 2, 0).csv());
+        let sync = || scene.sync(&format!("in.csv --match email --mode {mode} --settle 300ms --concurrency 4"));
+        let creates = || scene.sandbox.ledger().creates(TOKEN);
+        let mut first = sync().start();
+        assert!(first.until(|| creates() > 10).await, "{mode}");
+        fs::write(scene.path(JOURNAL), "").expect("a file of ours");
+        let before = creates();
+        let first = first.end().await.exits(1);
+        let [error] = first.said("error:")[..] else { panic!("{mode}: {first:?}") };
+        assert!(error.contains("was deleted, replaced or truncated"), "{mode}: {error}");
+        assert!(creates() <= before + 12, "{mode}: {} after {before}", creates());
+        let made = creates();
+        let next = sync().run().await;
+        check_sound(&next, mode);
+        assert!(next.code == Some(1) && creates() == made, "{mode}: {next:?}");
+    }
 }
 
 #[tokio::test]

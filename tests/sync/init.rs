@@ -223,3 +223,24 @@ async fn a_country_code_in_a_column_of_its_own_is_put_before_its_number() {
     let ran = scene.program("plan in.csv").run().await.exits(3);
     assert!(ran.stderr.contains("country_column") || ran.stdout.contains("country_column"), "{ran:?}");
 }
+
+/// By position, the emergency phone of one row would be the phone of the next.
+#[tokio::test]
+async fn fields_in_a_list_are_no_columns() {
+    let row = |id: u32, first: &str, second: &str| {
+        format!(
+            r#"{{"id":{id},"email":"{id}@example.com","field_data":[{{"name":"{first}","values":["+52551234567{id}"]}},{{"name":"{second}","values":["+52551234568{id}"]}}]}}"#
+        )
+    };
+    let rows = [row(1, "phone_number", "emergency_phone"), row(2, "emergency_phone", "phone_number")];
+    let scene = Scene::unlimited().await;
+    scene.write("in.json", format!("[{}]", rows.join(",")));
+    let ran = scene.program("init in.json").run().await.exits(0);
+    let [warning] = ran.said("warning:")[..] else { panic!("{ran:?}") };
+    assert!(warning.contains("in.json: the list `field_data` holds fields by name and value"), "{ran:?}");
+    let written = std::fs::read_to_string(scene.path("contactsync.toml")).expect("init wrote it");
+    assert!(!written.contains("field_data"), "{written}");
+    assert_eq!(scene.sync("in.json").run().await.exits(0).summary().rows(), "2 created");
+    let contacts = format!("{:?}", scene.sandbox.contacts(TOKEN));
+    assert!(contacts.contains("1@example.com") && !contacts.contains("+52"), "{contacts}");
+}

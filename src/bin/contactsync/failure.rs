@@ -129,6 +129,10 @@ impl From<JournalError> for Failure {
                 "the file size limit is {bytes} bytes (`ulimit -f`); raise it and run again: nothing is lost, the next run continues"
             ));
         }
+        if let JournalError::Linked { .. } = error {
+            return failure
+                .hint("while no run is active, copy it to a new file and rename that over it: the copy has one name");
+        }
         if error.is_configuration() {
             return failure;
         }

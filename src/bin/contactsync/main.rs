@@ -18,6 +18,7 @@ mod voice;
 use std::borrow::Cow;
 use std::env;
 use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -44,7 +45,10 @@ fn main() -> ExitCode {
     let ready = signals::survive_file_size_limit().map_err(|error| Failure::unexpected(&error));
     let ended = ready
         .and_then(|()| config.map_err(|error| Failure::usage(&error)))
-        .and_then(|config| run(&cli.command, config, &voice));
+        // A panic is reported already. It ends with the code of a failure.
+        .and_then(|config| {
+            panic::catch_unwind(AssertUnwindSafe(|| run(&cli.command, config, &voice))).unwrap_or(Ok(Exit::Failed))
+        });
     let exit = ended.unwrap_or_else(|failure| {
         voice.say(Level::Error, &failure.message);
         if let Some(hint) = &failure.hint {

@@ -257,21 +257,7 @@ impl Filled {
 
     // The step for phone numbers, with the country that it names.
     fn phone_step(&self) -> Option<PhoneStep> {
-        self.steps.iter().find_map(|step| match step {
-            Step::E164(own) => Some(PhoneStep { own: *own }),
-            Step::Trim
-            | Step::Lower
-            | Step::Upper
-            | Step::CollapseSpaces
-            | Step::Digits
-            | Step::First(_)
-            | Step::Date(_)
-            | Step::Decimal(_)
-            | Step::Prefix(_)
-            | Step::Table(_)
-            | Step::Default(_)
-            | Step::Null(_) => None,
-        })
+        self.steps.iter().find_map(|step| if let Step::E164(own) = step { Some(PhoneStep { own: *own }) } else { None })
     }
 
     pub(super) fn name(&self) -> &str {

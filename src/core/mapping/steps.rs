@@ -41,21 +41,7 @@ pub(super) fn apply<'a>(steps: &[Step], countries: Countries, text: Cow<'a, str>
 
 fn one<'a>(step: &Step, countries: Countries, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
     if text.is_empty() {
-        return Ok(match step {
-            Step::Default(value) => Cow::Owned(value.clone()),
-            Step::Trim
-            | Step::Lower
-            | Step::Upper
-            | Step::CollapseSpaces
-            | Step::Digits
-            | Step::First(_)
-            | Step::E164(_)
-            | Step::Date(_)
-            | Step::Decimal(_)
-            | Step::Prefix(_)
-            | Step::Table(_)
-            | Step::Null(_) => text,
-        });
+        return Ok(if let Step::Default(value) = step { Cow::Owned(value.clone()) } else { text });
     }
     Ok(match step {
         Step::Trim => trimmed(text),

@@ -58,8 +58,8 @@ pub enum JournalError {
         /// The journal's path.
         path: PathBuf,
     },
-    /// A file of the journal was deleted or replaced while it was open.
-    #[error("{}: it was deleted or replaced while this run was using it", path.display())]
+    /// A file of the journal was deleted, replaced or truncated while it was open.
+    #[error("{}: it was deleted, replaced or truncated while this run was using it", path.display())]
     Replaced {
         /// The file's path.
         path: PathBuf,

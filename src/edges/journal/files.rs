@@ -96,6 +96,17 @@ impl Presence {
         self.id
     }
 
+    /// Whether the journal still begins as a database does: another program may have truncated it.
+    #[cfg(unix)]
+    pub(super) fn is_whole(&self) -> bool {
+        self.head::<16>().is_some_and(|head| &head == b"SQLite format 3\0")
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn is_whole(&self) -> bool {
+        true
+    }
+
     /// The first bytes of the journal. `None` when it has fewer.
     #[cfg(unix)]
     pub(super) fn head<const BYTES: usize>(&self) -> Option<[u8; BYTES]> {

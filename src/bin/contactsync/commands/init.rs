@@ -20,7 +20,7 @@ use crate::settings::skip_titles;
 use crate::voice::{Level, Voice};
 
 use render::render;
-use sample::sample;
+use sample::{Sample, sample};
 
 pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
@@ -35,8 +35,16 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     if let Some(hint) = skip_titles(&source) {
         return Err(Failure::usage_text(format!("{}: rows of titles stand above the header", source.name())).hint(hint));
     }
-    let columns = sample(&mut source)?;
+    let Sample { columns, lists_of_fields } = sample(&mut source)?;
     remark.in_the_end(voice);
+    for list in &lists_of_fields {
+        let text = format!(
+            "{}: the list `{list}` holds fields by name and value, in any order, so it is left out: make keys of its fields first, \
+             for instance with jq's `from_entries`",
+            source.name()
+        );
+        voice.say(Level::Warning, &text);
+    }
     let guess = guess(&columns, args.country);
     if let [first, ..] = columns.as_slice()
         && guess.rows == 1

@@ -136,10 +136,9 @@ impl Tokens<'_> {
             Ok(Verdict::Same) => Compared::Renewed { is_known: last.is_some() },
             Ok(Verdict::Other) => Compared::Other("the ids in the journal belong to other contacts there".into()),
             Ok(Verdict::AllMissing) => {
-                let none = if calls == 1 {
-                    "the known contact that was".into()
-                } else {
-                    format!("the {calls} known contacts that were")
+                let none = match known.len() {
+                    1 => "the known contact that was".into(),
+                    read => format!("the {read} known contacts that were"),
                 };
                 Compared::Other(format!("it does not have {none} looked for"))
             }

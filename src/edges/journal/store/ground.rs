@@ -48,15 +48,22 @@ impl Ground {
         Self { file, log, was_alone, presence }
     }
 
-    // The first of them that is not where it was.
+    // The first of them that is not where it was, or the journal when it was truncated.
     fn replaced(&self) -> Option<&Path> {
+        if !self.presence.is_whole() {
+            return Some(&self.file);
+        }
         let is_other = |(path, id): &(&Path, FileId)| FileId::at(path) != Some(*id);
         let log = self.log.iter().map(|(path, id)| (path.as_path(), *id));
         [(self.file.as_path(), self.presence.id())].into_iter().chain(log).find(is_other).map(|(path, _)| path)
     }
 
-    // Whether the names belong to other files by now: closing the log would delete the one of another process.
+    // Whether the names belong to other files by now, or the journal was truncated: closing the log would delete the one of
+    // another process, or the pages that are left.
     fn is_taken(&self) -> bool {
+        if !self.presence.is_whole() {
+            return true;
+        }
         let log = self.log.iter().any(|(path, id)| FileId::at(path).is_some_and(|other| other != *id));
         log || FileId::at(&self.file) != Some(self.presence.id())
     }

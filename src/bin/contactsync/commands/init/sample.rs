@@ -1,5 +1,6 @@
 //! The first rows of an input, by column.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use contactsync::{Cells, Rejection, Row, Sampled, Source, Value};
@@ -16,10 +17,25 @@ const SHAPE_KEYS: [&str; 7] = ["custom_fields", "id", "contact_id", "tags", "rem
 /// How deep objects in objects are looked into.
 const DEPTH: usize = 4;
 
-/// The columns of an input with their cells in its first rows. Rows that cannot be read say nothing.
-pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
+/// The keys under which the elements of a list have the name of a field, and those of its value.
+const NAME_KEYS: [&str; 6] = ["name", "key", "code", "field", "field_name", "field_code"];
+const VALUE_KEYS: [&str; 2] = ["value", "values"];
+
+/// The first rows of an input.
+#[derive(Debug, Default)]
+pub struct Sample {
+    /// Its columns with their cells.
+    pub columns: Vec<Sampled>,
+    /// The paths of lists that hold fields by name and value. They are no columns: a path reads a list by position, and the
+    /// same position may hold another field in another row.
+    pub lists_of_fields: BTreeSet<String>,
+}
+
+/// Reads the first rows of an input. Rows that cannot be read say nothing.
+pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
     let name = |name: &Arc<str>| Sampled { name: name.to_string(), cells: Vec::new() };
-    let mut columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
+    let columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
+    let mut sample = Sample { columns, ..Sample::default() };
     let mut rows = 0;
     let mut rejected: Option<Rejection> = None;
     while rows < ROWS
@@ -34,7 +50,7 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
         };
         match &record.cells {
             Cells::Texts(texts) => {
-                for (column, cell) in columns.iter_mut().zip(texts.iter()) {
+                for (column, cell) in sample.columns.iter_mut().zip(texts.iter()) {
                     column.cells.push(cell.trim().to_owned());
                 }
             }
@@ -43,7 +59,7 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
                     return Err(own_shape(source.name()));
                 }
                 for (key, json) in object {
-                    put(&mut columns, rows, key, json, 0);
+                    sample.put(rows, key, json, 0);
                 }
             }
         }
@@ -57,10 +73,18 @@ pub fn sample(source: &mut Source) -> Result<Vec<Sampled>, Failure> {
         }));
     }
     // A key that only some rows have is blank in the others.
-    for column in &mut columns {
+    for column in &mut sample.columns {
         column.cells.resize(rows, String::new());
     }
-    Ok(columns)
+    // A list may be one of fields in some rows only.
+    let is_of_fields = |name: &str| {
+        sample
+            .lists_of_fields
+            .iter()
+            .any(|path| name.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')))
+    };
+    sample.columns.retain(|column| !is_of_fields(&column.name));
+    Ok(sample)
 }
 
 // Other programs have `custom_fields` as well, but beside the phone and the name.
@@ -74,35 +98,55 @@ fn own_shape(name: &str) -> Failure {
         .hint("contactsync plan takes them as they are")
 }
 
-// The texts below a key, each by its path; of a list, the first thing, but for tags, which are a list.
-fn put(columns: &mut Vec<Sampled>, row: usize, path: &str, json: &Json, depth: usize) {
-    let text = match json {
-        Json::Null => String::new(),
-        Json::Bool(is_true) => is_true.to_string(),
-        Json::Number(number) => Value::Number(number.clone()).text().into_owned(),
-        Json::String(text) => text.trim().to_owned(),
-        Json::Array(items) if depth == 0 && items.iter().all(Json::is_string) && is_list_of_tags(path) => {
-            items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(";")
-        }
-        Json::Array(items) => {
-            if let Some(first) = items.first().filter(|_| depth < DEPTH) {
-                put(columns, row, &format!("{path}.0"), first, depth + 1);
+impl Sample {
+    // The texts below a key, each by its path; of a list, the first thing, but for tags, which are a list.
+    fn put(&mut self, row: usize, path: &str, json: &Json, depth: usize) {
+        let text = match json {
+            Json::Null => String::new(),
+            Json::Bool(is_true) => is_true.to_string(),
+            Json::Number(number) => Value::Number(number.clone()).text().into_owned(),
+            Json::String(text) => text.trim().to_owned(),
+            Json::Array(items) if depth == 0 && items.iter().all(Json::is_string) && is_list_of_tags(path) => {
+                items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(";")
             }
-            return;
-        }
-        Json::Object(object) => {
-            for (key, json) in object.iter().filter(|_| depth < DEPTH) {
-                put(columns, row, &format!("{path}.{key}"), json, depth + 1);
+            Json::Array(items) if is_list_of_fields(items) => {
+                self.lists_of_fields.insert(path.to_owned());
+                return;
             }
-            return;
-        }
+            Json::Array(items) => {
+                if let Some(first) = items.first().filter(|_| depth < DEPTH) {
+                    self.put(row, &format!("{path}.0"), first, depth + 1);
+                }
+                return;
+            }
+            Json::Object(object) => {
+                for (key, json) in object.iter().filter(|_| depth < DEPTH) {
+                    self.put(row, &format!("{path}.{key}"), json, depth + 1);
+                }
+                return;
+            }
+        };
+        let columns = &mut self.columns;
+        let at = columns.iter().position(|column| column.name == path).unwrap_or_else(|| {
+            columns.push(Sampled { name: path.to_owned(), cells: Vec::new() });
+            columns.len() - 1
+        });
+        columns[at].cells.resize(row, String::new());
+        columns[at].cells.push(text);
+    }
+}
+
+// Whether the elements of a list are fields, each with its name and its value, and of several names:
+// `[{"name": "city", "value": "Lima"}, {"name": "plan", "value": "pro"}]`.
+fn is_list_of_fields(items: &[Json]) -> bool {
+    let name = |item: &Json| {
+        let object = item.as_object()?;
+        let has_value = VALUE_KEYS.into_iter().any(|key| object.contains_key(key));
+        let name = NAME_KEYS.into_iter().find_map(|key| object.get(key)?.as_str())?;
+        has_value.then(|| name.to_owned())
     };
-    let at = columns.iter().position(|column| column.name == path).unwrap_or_else(|| {
-        columns.push(Sampled { name: path.to_owned(), cells: Vec::new() });
-        columns.len() - 1
-    });
-    columns[at].cells.resize(row, String::new());
-    columns[at].cells.push(text);
+    let names: Option<BTreeSet<String>> = items.iter().map(name).collect();
+    names.is_some_and(|names| names.len() > 1)
 }
 
 fn is_list_of_tags(key: &str) -> bool {
@@ -112,6 +156,28 @@ fn is_list_of_tags(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_fields_has_several_names_and_their_values() {
+        for (list, expected) in [
+            (r#"[{"name":"full_name","values":["Ann"]},{"name":"phone_number","values":["+1"]}]"#, true),
+            (
+                r#"[{"field_id":1,"field_code":"PHONE","values":[{"value":"+1"}]},{"field_id":2,"field_code":"EMAIL","values":[]}]"#,
+                true,
+            ),
+            (r#"[{"key":"city","value":null},{"key":"plan","value":"pro"}]"#, true),
+            // Several phones of one contact, the main one first.
+            (r#"[{"type":"mobile","value":"+1"},{"type":"work","value":"+2"}]"#, false),
+            (r#"[{"name":"phone","value":"+1"}]"#, false),
+            (r#"[{"name":"Ann","phone":"+1"},{"name":"Bo","phone":"+2"}]"#, false),
+            (r#"[{"value":"+1","primary":true},{"value":"+2","primary":false}]"#, false),
+            (r#"["a","b"]"#, false),
+            ("[]", false),
+        ] {
+            let items: Vec<Json> = serde_json::from_str(list).unwrap();
+            assert_eq!(is_list_of_fields(&items), expected, "{list}");
+        }
+    }
 
     #[test]
     fn the_platforms_own_shape_has_no_other_keys() {
