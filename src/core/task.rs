@@ -195,9 +195,11 @@ impl Task {
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
         // What the platform has is in the standing; left to recall is a search that has found nobody so far, as long as
         // nothing but it has happened. A page from the future was noted before the clock was set back: how old it is,
-        // nobody knows. When one is too old, so is the search that it was part of.
+        // nobody knows. When one is too old, so is the search that it was part of. After a loss, the create that followed
+        // it may be missing.
         let is_good = |call: &PastCall| {
-            call.kind == CallKind::Find && call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD
+            let is_recent = call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD;
+            call.kind == CallKind::Find && is_recent && !policy.search_first
         };
         if past.iter().all(is_good) {
             let unasked = task.clone();

@@ -1704,6 +1704,14 @@ fn where_the_journal_may_have_lost_calls_each_contact_is_searched_for_first() {
         &[(find, page(&[shown(&contact(2, 0))])), ("update 7 1", Attempt::Done), ("add 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
+    let find_answered =
+        PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt: page(&[]), ended: start() };
+    check(
+        "searched for before the loss, which a create may have followed",
+        Task::new(whole.clone(), Standing::Unknown, lossy(Mode::Upsert), &[find_answered], start()),
+        &[(find, page(&[shown(&whole)])), ("add 7 1", Attempt::Done)],
+        &done(Outcome::Updated),
+    );
     let known = Standing::Known(Known::only_id(id("7")));
     let left_alone = Task::new(whole.clone(), known, lossy(Mode::Create), &[], start());
     check("known", left_alone, &[], &done(Outcome::Unchanged));
