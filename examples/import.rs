@@ -22,7 +22,7 @@ phone,firstName,tags
 /// Calls a minute. It counts for the token, so it is the platform's number, not a wish.
 const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
-/// What the engine tells goes where an observer takes it: a bar, a log, or, here, one line for each row.
+/// What the sync tells goes where an observer takes it: a bar, a log, or, here, one line for each row.
 struct Printed;
 
 impl Observer for Printed {

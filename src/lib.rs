@@ -22,7 +22,7 @@
 //! Imports point down only; a test (`tests/architecture.rs`) holds it.
 //!
 //! * `bin/contactsync` talks to a person: arguments, bars, exit codes. It sees what this file re-exports, no more.
-//! * `engine` has the loops: plan a file, send what is pending. It emits events and knows no bars.
+//! * `sync` has the loops: plan a file, send what is pending. It emits events and knows no bars.
 //! * `edges` touch the world, each one thing: `source` (files), `journal` (the only SQL), `platform` (HTTP),
 //!   `pace` (the only waiting), `report` (summaries), `sandbox` (a platform to try things on). They do not know each
 //!   other.
@@ -51,8 +51,12 @@
 //! * **A token appears in one place**, the transport. No error, no event and no journaled value can hold it.
 
 mod core;
-mod edges;
-mod engine;
+mod input;
+mod journal;
+mod platform;
+mod sync;
+
+pub mod sandbox;
 
 pub use crate::core::answer::{Answer, RateLimit};
 pub use crate::core::attempt::Attempt;
@@ -64,7 +68,7 @@ pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
 pub use crate::core::guess::{
     Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
 };
-pub use crate::core::health::PATIENCE;
+pub use crate::core::circuit_breaker::PATIENCE;
 pub use crate::core::limits::{Bounded, TooLong};
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
@@ -73,32 +77,31 @@ pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
-pub use crate::core::schedule::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
-pub use crate::core::shape::{ListFiles, Listing, Shape};
-pub use crate::core::spread::Spread;
+pub use crate::core::eta::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
+pub use crate::core::output_format::{ListFiles, Listing, Shape};
+pub use crate::core::start_throttle::Spread;
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
 pub use crate::core::time::{Setting, Timestamp};
-pub use crate::edges::journal::{
+pub use crate::journal::{
     Carried, Counts, Ended, Implied, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss,
     NO_CHANNEL, NewRun, Recorded, Rows, RunRow, RunState, SendJournal,
 };
-pub use crate::edges::pace::Clock;
-pub use crate::edges::platform::dialect;
-pub use crate::edges::platform::{
+pub use crate::platform::limiter::Clock;
+pub use crate::platform::dialect;
+pub use crate::platform::{
     BaseUrl, ChannelKind, Clients, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError,
     UnknownPreset, UrlError, preset,
 };
-pub use crate::edges::report::{
+pub use crate::sync::report::{
     Calls, ListError, ListFault, ListFile, ListKind, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary,
     Summary,
 };
-pub use crate::edges::sandbox;
-pub use crate::edges::source::{
+pub use crate::input::{
     Charset, Delimiter, Detected, Format, Input, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead, Source,
     SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
 };
-pub use crate::engine::{
+pub use crate::sync::{
     Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Recognised,
     Routes, Stop, StopReason, TagMentions, Transport, Wait, concurrency_for, plan, plan_summary, run_summary, send,
     send_all,

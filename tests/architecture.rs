@@ -1,7 +1,7 @@
 //! Holds the sources against the layers that `src/lib.rs` describes: what may import what, and what stands in one place only.
 //!
 //! The sources are read as text: comments, strings and tests are taken out, `use` trees are unfolded, and relative paths
-//! are made whole. What is left are paths such as `crate::edges::journal::Journal`, which the rules look at.
+//! are made whole. What is left are paths such as `crate::journal::Journal`, which the rules look at.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,7 @@ const RULES: &[Rule] = &[
     Rule {
         why: "the core knows nobody above it",
         files: Where::In(&["src/core/"]),
-        forbidden: &["crate::edges", "crate::engine", "contactsync"],
+        forbidden: &["crate::edges", "crate::sync", "contactsync"],
         allowed: &[],
     },
     Rule {
@@ -50,48 +50,48 @@ const RULES: &[Rule] = &[
         allowed: &[],
     },
     Rule {
-        why: "the engine knows no command line",
-        files: Where::In(&["src/engine/"]),
+        why: "the sync knows no command line",
+        files: Where::In(&["src/sync/"]),
         forbidden: &["contactsync", "std::env", "std::fs", "std::process", "std::thread"],
         allowed: &[],
     },
     Rule {
         why: "the binary sees what the library re-exports",
         files: Where::In(&["src/bin/"]),
-        forbidden: &["contactsync::core", "contactsync::edges", "contactsync::engine"],
+        forbidden: &["contactsync::core", "contactsync::edges", "contactsync::sync"],
         allowed: &[],
     },
     Rule {
         why: "SQL is the journal's",
-        files: Where::OutOf(&["src/edges/journal/"]),
+        files: Where::OutOf(&["src/journal/"]),
         forbidden: &["rusqlite"],
         allowed: &[],
     },
     Rule {
         why: "only the journal says that an intent is committed",
-        files: Where::OutOf(&["src/edges/journal/"]),
+        files: Where::OutOf(&["src/journal/"]),
         forbidden: &["crate::core::call::Started::committed", "Started::committed"],
         allowed: &[],
     },
     Rule {
         why: "HTTP to the platform is the platform's",
-        files: Where::OutOf(&["src/edges/platform/"]),
+        files: Where::OutOf(&["src/platform/"]),
         forbidden: &["reqwest", "secrecy"],
         allowed: &[],
     },
     Rule {
         why: "`backoff` is no longer maintained, so it has one place",
-        files: Where::OutOf(&["src/edges/pace/delays.rs"]),
+        files: Where::OutOf(&["src/platform/limiter/delays.rs"]),
         forbidden: &["backoff"],
         allowed: &[],
     },
     Rule {
         why: "waiting is the pace's, and the journal's for other processes that are about to open it",
         files: Where::OutOf(&[
-            "src/edges/pace/",
-            "src/edges/sandbox/",
-            "src/edges/journal/lock.rs",
-            "src/edges/journal/store/opening.rs",
+            "src/platform/limiter/",
+            "src/sandbox/",
+            "src/journal/lock.rs",
+            "src/journal/store/opening.rs",
         ]),
         forbidden: &["tokio::time", "std::thread::sleep", "governor"],
         // The tick of the progress: nothing waits for it.
@@ -99,37 +99,37 @@ const RULES: &[Rule] = &[
     },
     Rule {
         why: "the machine's clock is the process's clock's",
-        files: Where::OutOf(&["src/edges/pace/clock.rs"]),
+        files: Where::OutOf(&["src/platform/limiter/clock.rs"]),
         forbidden: &["rustix::time"],
         allowed: &[],
     },
     Rule {
         why: "how files are packed and written is the source's",
-        files: Where::OutOf(&["src/edges/source/"]),
+        files: Where::OutOf(&["src/input/"]),
         forbidden: &["calamine", "chardetng", "csv_core", "flate2", "quick_xml", "zip", "zstd"],
         allowed: &[],
     },
     Rule {
         why: "temporary files are the source's, and the journal's for a new one and for a copy that a dry run upgrades",
-        files: Where::OutOf(&["src/edges/source/", "src/edges/journal/store.rs", "src/edges/journal/store/opening.rs"]),
+        files: Where::OutOf(&["src/input/", "src/journal/store.rs", "src/journal/store/opening.rs"]),
         forbidden: &["tempfile"],
         allowed: &[],
     },
     Rule {
         why: "text in other encodings is read by the source, and written back by the report",
-        files: Where::OutOf(&["src/edges/source/", "src/edges/report/"]),
+        files: Where::OutOf(&["src/input/", "src/sync/report/"]),
         forbidden: &["encoding_rs"],
         allowed: &[],
     },
     Rule {
         why: "a server is the sandbox's",
-        files: Where::OutOf(&["src/edges/sandbox/"]),
+        files: Where::OutOf(&["src/sandbox/"]),
         forbidden: &["axum", "hyper::server", "hyper_util", "tower"],
         allowed: &[],
     },
     Rule {
         why: "local time is the binary's, and the clock's for the reason of a stop",
-        files: Where::OutOf(&["src/bin/", "src/edges/pace/clock.rs"]),
+        files: Where::OutOf(&["src/bin/", "src/platform/limiter/clock.rs"]),
         forbidden: &["jiff"],
         allowed: &[],
     },
@@ -204,10 +204,10 @@ fn a_broken_rule_is_found() {
     };
     // The core.
     check("src/core/task.rs", "use crate::core::model::Key;\nuse std::time::Duration;", &[]);
-    check("src/core/task.rs", "use crate::edges::journal::Journal;", &["crate::edges::journal::Journal"]);
-    check("src/core/task.rs", "use super::super::edges::pace;", &["crate::edges::pace"]);
-    check("src/core/task.rs", "use crate::{core::model, engine as e};", &["crate::engine"]);
-    check("src/core/task.rs", "fn f() { crate :: engine :: send(); }", &["crate::engine::send"]);
+    check("src/core/task.rs", "use crate::journal::Journal;", &["crate::journal::Journal"]);
+    check("src/core/task.rs", "use super::super::platform::limiter;", &["crate::platform::limiter"]);
+    check("src/core/task.rs", "use crate::{core::model, sync as e};", &["crate::sync"]);
+    check("src/core/task.rs", "fn f() { crate :: sync :: send(); }", &["crate::sync::run"]);
     check("src/core/time.rs", "use std::time::{Duration, SystemTime};", &["std::time::SystemTime"]);
     check("src/core/time.rs", "fn f() { std::time::Instant::now(); }", &["std::time::Instant::now"]);
     check("src/core/time.rs", "use std::time::*;", &["std::time::*"]);
@@ -217,35 +217,35 @@ fn a_broken_rule_is_found() {
     check("src/core/retry.rs", "fn f() -> f64 { fastrand::f64() }", &["fastrand::f64"]);
     check("src/core/retry.rs", "use serde_json::Value;\nuse serde::Serialize;", &[]);
     // Edges.
-    check("src/edges/pace/mod.rs", "use crate::core::window::Window;\nuse crate::edges::pace::delays;", &[]);
-    check("src/edges/pace/mod.rs", "use crate::edges::journal::Journal;", &["pace and journal"]);
-    check("src/edges/pace/mod.rs", "use super::super::edges::journal::Journal;", &["pace and journal"]);
-    check("src/edges/pace/mod.rs", "use super::journal::Journal;", &["pace and journal"]);
-    check("src/edges/source/csv.rs", "use super::super::journal::Journal;", &["source and journal"]);
-    check("src/edges/source/csv.rs", "use super::error::SourceError;", &[]);
-    check("src/edges/report/mod.rs", "use crate::engine::Ending;", &["crate::engine::Ending"]);
+    check("src/platform/limiter/mod.rs", "use crate::core::window::Window;\nuse crate::platform::limiter::delays;", &[]);
+    check("src/platform/limiter/mod.rs", "use crate::journal::Journal;", &["pace and journal"]);
+    check("src/platform/limiter/mod.rs", "use super::super::journal::Journal;", &["pace and journal"]);
+    check("src/platform/limiter/mod.rs", "use super::journal::Journal;", &["pace and journal"]);
+    check("src/input/csv.rs", "use super::super::journal::Journal;", &["source and journal"]);
+    check("src/input/csv.rs", "use super::error::SourceError;", &[]);
+    check("src/sync/report/mod.rs", "use crate::sync::Ending;", &["crate::sync::Ending"]);
     // One place each.
-    check("src/edges/source/mod.rs", "use rusqlite::Connection;", &["rusqlite::Connection"]);
-    check("src/edges/journal/store.rs", "use rusqlite::Connection;", &[]);
-    check("src/engine/send.rs", "let s = Started::committed(1);", &["Started::committed"]);
-    check("src/edges/pace/mod.rs", "crate::core::call::Started::committed(1)", &["committed"]);
-    check("src/edges/journal/mod.rs", "Ok(Started::committed(number))", &[]);
-    check("src/engine/send.rs", "use reqwest::Client;", &["reqwest::Client"]);
-    check("src/edges/pace/mod.rs", "use backoff::ExponentialBackoff;", &["backoff::ExponentialBackoff"]);
-    check("src/edges/pace/delays.rs", "use backoff::ExponentialBackoff;", &[]);
+    check("src/input/mod.rs", "use rusqlite::Connection;", &["rusqlite::Connection"]);
+    check("src/journal/store.rs", "use rusqlite::Connection;", &[]);
+    check("src/sync/run.rs", "let s = Started::committed(1);", &["Started::committed"]);
+    check("src/platform/limiter/mod.rs", "crate::core::call::Started::committed(1)", &["committed"]);
+    check("src/journal/mod.rs", "Ok(Started::committed(number))", &[]);
+    check("src/sync/run.rs", "use reqwest::Client;", &["reqwest::Client"]);
+    check("src/platform/limiter/mod.rs", "use backoff::ExponentialBackoff;", &["backoff::ExponentialBackoff"]);
+    check("src/platform/limiter/delays.rs", "use backoff::ExponentialBackoff;", &[]);
     check("src/core/retry.rs", "let backoff = || 1; backoff();", &[]);
-    check("src/engine/send.rs", "tokio::time::sleep(wait).await;", &["tokio::time::sleep"]);
-    check("src/engine/send.rs", "use tokio::time;", &["tokio::time"]);
-    check("src/engine/send.rs", "let tick = tokio::time::interval(SECOND);", &[]);
-    check("src/edges/pace/clock.rs", "tokio::time::sleep(span).await;", &[]);
-    check("src/engine/send.rs", "use indicatif::ProgressBar;", &["indicatif::ProgressBar"]);
-    check("src/engine/send.rs", "println!(\"done\");", &["println!"]);
-    check("src/bin/contactsync/voice.rs", "use indicatif::ProgressBar; eprintln!();", &[]);
+    check("src/sync/run.rs", "tokio::time::sleep(wait).await;", &["tokio::time::sleep"]);
+    check("src/sync/run.rs", "use tokio::time;", &["tokio::time"]);
+    check("src/sync/run.rs", "let tick = tokio::time::interval(SECOND);", &[]);
+    check("src/platform/limiter/clock.rs", "tokio::time::sleep(span).await;", &[]);
+    check("src/sync/run.rs", "use indicatif::ProgressBar;", &["indicatif::ProgressBar"]);
+    check("src/sync/run.rs", "println!(\"done\");", &["println!"]);
+    check("src/bin/contactsync/console.rs", "use indicatif::ProgressBar; eprintln!();", &[]);
     // The binary.
     check("src/bin/contactsync/main.rs", "use contactsync::{Journal, sandbox::Sandbox};", &[]);
-    check("src/bin/contactsync/main.rs", "use contactsync::edges::journal::Journal;", &["contactsync::edges"]);
+    check("src/bin/contactsync/main.rs", "use contactsync::journal::Journal;", &["contactsync::edges"]);
     check("src/bin/contactsync/main.rs", "use rusqlite::Connection;", &["rusqlite::Connection"]);
-    check("src/lib.rs", "pub mod core;\nmod engine;", &["pub mod core"]);
+    check("src/lib.rs", "pub mod core;\nmod sync;", &["pub mod core"]);
     // What is said or tried is not done.
     check("src/core/time.rs", "// std::time::Instant\n/* tokio::time /* std::fs */ async */", &[]);
     check(
@@ -287,11 +287,11 @@ fn faults(file: &str, source: &str, crates: &[String]) -> Vec<String> {
         };
         let others: BTreeSet<String> = paths.iter().filter_map(other).collect();
         faults.extend(others.iter().map(|other| format!("{file}: edges do not know each other: {edge} and {other}")));
-        let up = paths.iter().filter(|path| is_under(path, "crate::engine"));
-        faults.extend(up.map(|path| format!("{file}: {path}: an edge does not know the engine")));
+        let up = paths.iter().filter(|path| is_under(path, "crate::sync"));
+        faults.extend(up.map(|path| format!("{file}: {path}: an edge does not know the sync")));
     }
     if file == "src/lib.rs" {
-        let layers = ["pub mod core", "pub mod edges", "pub mod engine"];
+        let layers = ["pub mod core", "pub mod edges", "pub mod sync"];
         faults.extend(
             layers
                 .iter()

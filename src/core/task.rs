@@ -4,7 +4,7 @@
 //! after each says the next [`Step`]. The journal commits an attempt together with the standing it implies, so a task
 //! that is made anew after a kill says the same step as the one that was killed.
 
-mod hearing;
+mod transitions;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

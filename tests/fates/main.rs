@@ -1,7 +1,7 @@
 //! The fates of answers: for each call, whatever may become of its answer, and whether it had its effect or not, what
 //! follows, as one table to be checked by eye.
 //!
-//! Each row is played by the real engine, journal and dialect against a platform of one page, under virtual time, to
+//! Each row is played by the real sync, journal and dialect against a platform of one page, under virtual time, to
 //! its end. Held beside the table, and whatever it says: the platform ends with exactly one contact that has the
 //! fields and tags of the file, and the row's outcome is the true one, but for what [`check_promise`] names.
 

@@ -1,4 +1,4 @@
-//! The whole engine under virtual time and seeded chance: the real tasks, window, retries and journal, against a model
+//! The whole sync under virtual time and seeded chance: the real tasks, window, retries and journal, against a model
 //! of the platform that loses answers, answers late, and refuses, while the process is killed between any two writes of
 //! the journal and started again.
 //!

@@ -7,13 +7,13 @@ mod config;
 mod escape;
 mod failure;
 mod open_files;
-mod output;
+mod summary;
 mod ownership;
 mod progress;
 mod settings;
 mod signals;
 mod stderr;
-mod voice;
+mod console;
 
 use std::borrow::Cow;
 use std::env;
@@ -28,7 +28,7 @@ use crate::args::{Cli, Command, TalkArgs};
 use crate::config::Config;
 use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 fn main() -> ExitCode {
     Voice::new(TalkArgs::default(), None, false).report_panics();
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
         }
         failure.exit
     });
-    voice::end();
+    console::end();
     exit.into()
 }
 

@@ -1,4 +1,4 @@
-//! Progress: folds the engine's events into a bar on a terminal, else into a line now and then.
+//! Progress: folds the sync's events into a bar on a terminal, else into a line now and then.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use contactsync::{CallKind, Event, Observer, Outcome, PlannedRuns, Span, Wait};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::{counted_calls, counted_rows};
+use crate::summary::{counted_calls, counted_rows};
 use crate::settings::Channels;
-use crate::voice::{Level, Voice, columns};
+use crate::console::{Level, Voice, columns};
 
 /// How often a line is written at the most when there is no terminal to draw a bar on.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -9,9 +9,9 @@ use contactsync::{Stop, StopReason};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Exit;
-use crate::output;
+use crate::summary;
 use crate::stderr::STDERR;
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 /// How long the last lines are waited for when the process is to end at once.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -57,7 +57,7 @@ pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<
             if reading.load(Ordering::Acquire) {
                 end(&voice, &format!("{name}: ended before anything was sent"));
             }
-            if output::is_printing() {
+            if summary::is_printing() {
                 end(&voice, &format!("{name}: ended while writing to standard output"));
             }
             asked = true;

@@ -12,14 +12,14 @@ use contactsync::{
 use tokio::runtime::Runtime;
 
 use crate::args::{ConnectionArgs, ListArgs, PlaceArgs};
-use crate::commands::beside::Beside;
-use crate::commands::place::Ready;
+use crate::commands::other_runs::Beside;
+use crate::commands::workspace::Ready;
 use crate::commands::tokens::{Renewing, Tokens};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
-use crate::output;
+use crate::summary;
 use crate::progress::Progress;
 use crate::stderr::STDERR;
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 /// How many channels a hint names.
 const NAMED: usize = 10;
@@ -143,11 +143,11 @@ impl Sent<'_> {
         voice: &Voice,
     ) -> Result<Exit, Failure> {
         let printed = if json {
-            output::print_json(&self.summary.to_json())
+            summary::print_json(&self.summary.to_json())
         } else if voice.is_quiet() {
             Ok(())
         } else {
-            output::print_lines(&output::run_text(&self.summary))
+            summary::print_lines(&summary::run_text(&self.summary))
         };
         // What was not sent now counts as well: who asks wants to know how the input stands.
         let mut exits = vec![match &self.summary {
@@ -256,8 +256,8 @@ fn say_why_it_stopped(ending: &Ending, to: &Ready, prefix: &str, voice: &Voice) 
 
 fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
     if summary.pending > 0 {
-        let state = output::state(summary.state, summary.reason.as_deref());
-        let (pending, rows) = (output::grouped(summary.pending), output::counted_rows(summary.rows));
+        let state = summary::state(summary.state, summary.reason.as_deref());
+        let (pending, rows) = (summary::grouped(summary.pending), summary::counted_rows(summary.rows));
         let are = if summary.pending == 1 { "is" } else { "are" };
         voice.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
     }
@@ -265,16 +265,16 @@ fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
 
 // Nothing else says it when the program is quiet. The other exits are of errors, which are always told.
 fn say_why(exit: Exit, summary: &RunSummary, voice: &Voice) {
-    let rows = output::counted_rows(summary.rows);
+    let rows = summary::counted_rows(summary.rows);
     match exit {
         Exit::Stopped => {
-            let state = output::state(summary.state, summary.reason.as_deref());
-            let (pending, are) = (output::grouped(summary.pending), if summary.pending == 1 { "is" } else { "are" });
+            let state = summary::state(summary.state, summary.reason.as_deref());
+            let (pending, are) = (summary::grouped(summary.pending), if summary.pending == 1 { "is" } else { "are" });
             voice.say(Level::Exit, &format!("{state}; {pending} of {rows} {are} pending"));
         }
         Exit::Rejected => {
             let (rejected, were) =
-                (output::grouped(summary.rejected), if summary.rejected == 1 { "was" } else { "were" });
+                (summary::grouped(summary.rejected), if summary.rejected == 1 { "was" } else { "were" });
             voice.say(Level::Exit, &format!("{rejected} of {rows} {were} rejected"));
         }
         Exit::Done | Exit::Failed | Exit::Usage | Exit::Unauthorized | Exit::Held | Exit::Refused => {}

@@ -19,15 +19,15 @@ use contactsync::{
 use tokio::runtime::Runtime;
 
 use crate::args::{CheckArgs, ListArgs};
-use crate::commands::place::{Announcement, Place, Ready};
+use crate::commands::workspace::{Announcement, Place, Ready};
 use crate::commands::runtime;
 use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::config::Config;
 use crate::failure::{CHECK_URL, Exit, Failure};
-use crate::output::{counted_calls, counted_rows, grouped, print_lines};
+use crate::summary::{counted_calls, counted_rows, grouped, print_lines};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 /// What is searched for, to see whether the token works. Nobody needs to have it.
 const NOBODY: &str = "contactsync check";

@@ -12,16 +12,16 @@ use contactsync::{
 };
 use tokio::runtime::Runtime;
 
-use crate::commands::beside::Beside;
+use crate::commands::other_runs::Beside;
 use crate::commands::bring::{Sendable, Sending};
-use crate::commands::place::Ready;
+use crate::commands::workspace::Ready;
 use crate::commands::runtime;
 use crate::failure::{Exit, Failure};
-use crate::output::{print, print_lines, run_text};
+use crate::summary::{print, print_lines, run_text};
 use crate::progress::Progress;
 use crate::settings::Connection;
 use crate::signals;
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 const NAME: &str = "fixtures/contacts.csv";
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");

@@ -11,13 +11,13 @@ use contactsync::{ColumnGuess, CountryGuess, Guess, Input, Meaning, Source, gues
 
 use crate::args::InitArgs;
 use crate::commands::bring::quoted;
-use crate::commands::remark::Remark;
+use crate::commands::input_notice::Remark;
 use crate::config::DEFAULT_CONFIG;
 use crate::failure::{Exit, Failure};
-use crate::output::print_lines;
+use crate::summary::print_lines;
 use crate::settings::layer::SourceLayer;
 use crate::settings::skip_titles;
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 use render::render;
 use sample::{Sample, sample};

@@ -9,7 +9,7 @@ use crate::commands::bring::quoted;
 use crate::failure::Failure;
 use crate::settings::layer::Lists;
 use crate::settings::{Channel, Channels};
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 /// What a file that is read, or written already, is to whoever names it as a list by mistake.
 pub const INPUT: &str = "the input";

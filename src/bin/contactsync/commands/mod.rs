@@ -1,15 +1,15 @@
 //! The commands, one a file, and what they share: the runtime, and moments and paths as people write them.
 
-mod beside;
+mod other_runs;
 mod bring;
 pub mod check;
 pub mod demo;
 pub mod init;
 mod lists;
 mod new_columns;
-mod place;
+mod workspace;
 pub mod plan;
-mod remark;
+mod input_notice;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use contactsync::{Detected, Journal, JournalError, Mapping, Source};
 
 use crate::settings::Channels;
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 /// How many are named; the rest is counted.
 const NAMED: usize = 20;

@@ -9,19 +9,19 @@ use contactsync::{
 };
 
 use crate::args::PlanArgs;
-use crate::commands::beside::WITHOUT_CHANNEL;
+use crate::commands::other_runs::WITHOUT_CHANNEL;
 use crate::commands::new_columns::NewColumns;
-use crate::commands::place::hold_to_url;
-use crate::commands::remark::Remark;
+use crate::commands::workspace::hold_to_url;
+use crate::commands::input_notice::Remark;
 use crate::commands::side_by_side::{Load, outlooks};
 use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
+use crate::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 use crate::progress::{Progress, short_time};
 use crate::settings::layer::Layer;
 use crate::settings::{Bounds, Channel, End, Reading, Settings};
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;

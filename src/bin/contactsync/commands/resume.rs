@@ -7,21 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
 
 use crate::args::ResumeArgs;
-use crate::commands::beside::Beside;
+use crate::commands::other_runs::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
 use crate::commands::lists::{go_on, others, parts_of};
-use crate::commands::place::{Announcement, Place, Ready};
+use crate::commands::workspace::{Announcement, Place, Ready};
 use crate::commands::tokens::Tokens;
 use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
-use crate::output::{self, shortened};
+use crate::summary::{self, shortened};
 use crate::progress::Progress;
 use crate::settings::layer::Layer;
 use crate::settings::{Earlier, Settings};
 use crate::signals;
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, None)?;
@@ -85,7 +85,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
         let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
         voice.say(Level::Info, &format!("nothing to resume: no run of {of} has anything left"));
         if args.json {
-            output::print_json(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
+            summary::print_json(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
         }
         return Ok(Exit::Done);
     }

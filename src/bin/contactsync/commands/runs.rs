@@ -6,11 +6,11 @@ use contactsync::{Counts, Journal, Lock, NO_CHANNEL, RunRow, RunState};
 use serde_json::{Value, json};
 
 use crate::args::RunsArgs;
-use crate::commands::beside::WITHOUT_CHANNEL;
+use crate::commands::other_runs::WITHOUT_CHANNEL;
 use crate::commands::{instant, moment, offset_time, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
-use crate::output::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
+use crate::summary::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
 use crate::settings::journal;
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {

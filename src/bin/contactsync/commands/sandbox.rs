@@ -8,9 +8,9 @@ use contactsync::sandbox::{Config, Faults, Sandbox, WindowKind};
 use crate::args::{FaultArgs, SandboxArgs, WindowArg};
 use crate::commands::runtime;
 use crate::failure::{Exit, Failure};
-use crate::output::print;
+use crate::summary::print;
 use crate::signals;
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 pub fn run(args: &SandboxArgs, voice: &Voice) -> Result<Exit, Failure> {
     let config = Config {

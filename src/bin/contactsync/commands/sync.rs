@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Timeouts, plan};
 
 use crate::args::SyncArgs;
-use crate::commands::beside::Beside;
+use crate::commands::other_runs::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
 use crate::commands::lists::{INPUT, claim, others, parts_of};
 use crate::commands::new_columns::NewColumns;
-use crate::commands::place::{Announcement, Place, Ready};
-use crate::commands::remark::Remark;
+use crate::commands::workspace::{Announcement, Place, Ready};
+use crate::commands::input_notice::Remark;
 use crate::commands::runtime;
 use crate::commands::tokens::Tokens;
 use crate::config::Config;
@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Reading, Settings};
 use crate::signals;
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.

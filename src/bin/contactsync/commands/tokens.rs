@@ -10,9 +10,9 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::runtime::Runtime;
 
-use crate::commands::place::{Announcement, Place, Ready};
+use crate::commands::workspace::{Announcement, Place, Ready};
 use crate::failure::{CHECK_URL, Exit, Failure};
-use crate::voice::{Level, Voice};
+use crate::console::{Level, Voice};
 
 /// How many tokens are checked at the same time.
 const AT_ONCE: usize = 16;

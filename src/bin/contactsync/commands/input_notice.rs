@@ -1,0 +1,40 @@
+//! Says what an input was found to be, where a person could not know or may know better.
+
+use contactsync::{Detected, Source};
+
+use crate::console::{Level, Voice};
+
+/// What was said of an input. It is asked twice: a text that begins in plain ASCII shows its encoding later.
+pub struct Remark {
+    name: String,
+    detected: Detected,
+    said: Option<String>,
+}
+
+impl Remark {
+    /// Says what is known when the input is open.
+    pub fn at_once(source: &Source, voice: &Voice) -> Self {
+        let mut remark = Self { name: source.name().to_owned(), detected: source.detected().clone(), said: None };
+        remark.say(voice);
+        remark
+    }
+
+    /// Says what is known when the input was read, if that is more.
+    pub fn in_the_end(mut self, voice: &Voice) {
+        self.say(voice);
+        for notice in self.detected.notices() {
+            let level = if notice.kind.is_doubtful() { Level::Warning } else { Level::Info };
+            voice.say(level, &format!("{}: {notice}", self.name));
+        }
+    }
+
+    fn say(&mut self, voice: &Voice) {
+        let known = self.detected.remark();
+        if let Some(remark) = &known
+            && known != self.said
+        {
+            voice.say(Level::Info, &format!("{}: {remark}", self.name));
+        }
+        self.said = known;
+    }
+}

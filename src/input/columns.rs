@@ -1,0 +1,318 @@
+//! The columns of an input with a header: their names, and the places of the cells that have one.
+
+use std::collections::HashMap;
+use std::str::from_utf8;
+use std::sync::Arc;
+
+use crate::core::text::visible;
+
+use super::SourceFault;
+use crate::core::guess::is_heading;
+use crate::core::record::Texts;
+use crate::core::output_format::{self, LINE_COLUMN, REASON_COLUMN};
+
+/// The columns of an input, in its order.
+#[derive(Debug)]
+pub(super) struct Columns {
+    // What each cell's column is called; `None` for a column without a name, whose cells are ignored.
+    names: Vec<Option<Arc<str>>>,
+    header: Vec<Arc<str>>,
+    // How many cells a row must have: up to the last column with a name.
+    needed: usize,
+    unnamed: Vec<usize>,
+    // The places of the line and of the reason in the header of a list of rejected rows.
+    listed: Option<(usize, usize)>,
+}
+
+/// Why a row of a list of rejected rows is rejected again, and how many of its cells are its own.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unmended {
+    pub(super) reason: &'static str,
+    pub(super) own: usize,
+}
+
+impl Columns {
+    /// The columns that a header names, each once.
+    pub(super) fn named<'a>(line: u64, cells: impl Iterator<Item = &'a [u8]>) -> Result<Self, SourceFault> {
+        let mut names = Vec::new();
+        let mut positions: HashMap<Arc<str>, usize> = HashMap::new();
+        for (at, cell) in cells.enumerate() {
+            let text = from_utf8(cell).map_err(|error| {
+                let found = format!("another encoding at byte {}", error.valid_up_to() + 1);
+                SourceFault::Encoding { line, column: at + 1, found }
+            })?;
+            if text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\r' | '\t')) {
+                return Err(SourceFault::Binary { line });
+            }
+            let name: Arc<str> = Arc::from(visible(text).trim());
+            if name.is_empty() {
+                names.push(None);
+                continue;
+            }
+            if let Some(first) = positions.insert(Arc::clone(&name), at + 1) {
+                return Err(SourceFault::ColumnTwice { line, column: name.to_string(), first, second: at + 1 });
+            }
+            names.push(Some(name));
+        }
+        let columns = Self::new(names);
+        if columns.header.is_empty() { Err(SourceFault::Nameless { line }) } else { Ok(columns) }
+    }
+
+    /// As many columns, called by their places.
+    pub(super) fn numbered(count: usize) -> Self {
+        Self::new((1..=count).map(|place| Some(Arc::from(format!("column {place}")))).collect())
+    }
+
+    fn new(names: Vec<Option<Arc<str>>>) -> Self {
+        let header = names.iter().flatten().cloned().collect();
+        let needed = names.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let unnamed = names.iter().zip(1..).filter(|(name, _)| name.is_none()).map(|(_, place)| place).collect();
+        let place = |name: &str| names.iter().flatten().position(|column| **column == *name);
+        let listed = place(LINE_COLUMN).zip(place(REASON_COLUMN));
+        Self { names, header, needed, unnamed, listed }
+    }
+
+    /// Those without a name that hold something. A delimiter at the end of each line makes one that does not, and that is
+    /// no column to speak of.
+    pub(super) fn set_unnamed(&mut self, holding: Vec<usize>) {
+        self.unnamed = holding;
+    }
+
+    /// How many there are, with a name or without.
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// How many cells a row must have at least.
+    pub(super) const fn needed(&self) -> usize {
+        self.needed
+    }
+
+    /// The names of those that have one.
+    pub(super) fn header(&self) -> &[Arc<str>] {
+        &self.header
+    }
+
+    /// The positions of those that have none, from 1.
+    pub(super) fn unnamed(&self) -> &[usize] {
+        &self.unnamed
+    }
+
+    /// Whether all that a row needs have a name.
+    pub(super) fn have_names(&self) -> bool {
+        self.header.len() == self.needed
+    }
+
+    /// The places of those that have a name, from 0.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        self.names.iter().enumerate().filter(|(_, name)| name.is_some()).map(|(at, _)| at)
+    }
+
+    /// Whether there is a column at this place, from 0, and it has a name.
+    pub(super) fn has_name(&self, at: usize) -> bool {
+        self.names.get(at).is_some_and(Option::is_some)
+    }
+
+    /// Whether these are the columns of a list of rejected rows.
+    pub(super) const fn are_of_rejects(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// Whether a row repeats the header, as it does where files were appended to each other.
+    pub(super) fn are_repeated_by<'a>(&self, mut cells: impl Iterator<Item = &'a [u8]>) -> bool {
+        let is_same = |name: Option<&str>, cell: &[u8]| {
+            let name = name.unwrap_or_default();
+            let cell = cell.trim_ascii();
+            cell.eq_ignore_ascii_case(name.as_bytes())
+                || (!cell.is_ascii()
+                    && from_utf8(cell).is_ok_and(|cell| visible(cell).trim().to_lowercase() == name.to_lowercase()))
+        };
+        let names = self.names.iter().map(Option::as_deref);
+        // Unnamed columns may be missing, and blank cells may follow.
+        names.into_iter().all(|name| is_same(name, cells.next().unwrap_or_default()))
+            && cells.all(|cell| cell.trim_ascii().is_empty())
+    }
+
+    /// Whether a cell may be the name of one of these columns. It is asked of each row of some files.
+    pub(super) fn may_name(&self, cell: &[u8]) -> bool {
+        let cell = cell.trim_ascii();
+        !cell.is_empty()
+            && (!cell.is_ascii() || self.header.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(cell)))
+    }
+
+    /// Whether a row with at least two cells is a header of its own: most of its cells are names of these columns, or all are
+    /// words that head columns and some is such a name. It leaves at most one column of this header over, at its end, and
+    /// none where a cell is neither, and it has each name once. After a byte order mark, where a file was appended, one name
+    /// is enough. None of its cells holds a value.
+    pub(super) fn are_renamed_by<'a>(&self, cells: impl Iterator<Item = &'a [u8]>, follows_mark: bool) -> bool {
+        let (mut filled, mut named, mut known) = (0, 0, 0);
+        let (mut is_parted, mut is_blank) = (false, false);
+        let mut seen: Vec<&str> = Vec::new();
+        let mut is_repeated = false;
+        for cell in cells {
+            let Ok(cell) = from_utf8(cell) else { return false };
+            let cell = visible(cell);
+            let cell = cell.trim();
+            if cell.is_empty() {
+                is_blank = true;
+                continue;
+            }
+            is_parted |= is_blank;
+            if cell.contains('@') || cell.bytes().filter(u8::is_ascii_digit).count() >= 5 {
+                return false;
+            }
+            filled += 1;
+            if let Some(name) = self.header.iter().find(|name| name.to_lowercase() == cell.to_lowercase()) {
+                is_repeated |= seen.contains(&&**name);
+                seen.push(name);
+                named += 1;
+            } else if is_heading(cell) {
+                known += 1;
+            }
+        }
+        let all = named + known == filled;
+        if follows_mark && filled > 1 && (named > 0 || all) {
+            return true;
+        }
+        let is_full = !is_parted && !is_repeated && filled + usize::from(all) >= self.header.len();
+        filled > 1 && is_full && ((named > 1 && named * 2 > filled) || (named > 0 && all))
+    }
+
+    /// Of a list of rejected rows: why a row must be rejected again, though it has as many cells as the header. A
+    /// spreadsheet fills short rows up with blank cells; in lists whose last columns were the line and the reason, these
+    /// two then stand under other columns.
+    pub(super) fn unmended(&self, texts: &Texts) -> Option<Unmended> {
+        let (line, reason) = self.listed?;
+        let cell = |at: usize| texts.get(at).unwrap_or_default().trim();
+        let is_line = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let count = texts.len();
+        if !cell(line).is_empty() && !is_line(cell(line)) || (cell(line).is_empty() && !cell(reason).is_empty()) {
+            let own = (0..count).rev().find(|at| is_line(cell(*at)) && output_format::is_reason(cell(*at + 1)));
+            return Some(Unmended { reason: MOVED, own: own.unwrap_or(count - 1) });
+        }
+        if cell(line).is_empty() {
+            // A row that was added by hand has neither; one that was filled up has both under other columns.
+            let moved = (0..count.saturating_sub(1))
+                .rev()
+                .find(|at| is_line(cell(*at)) && output_format::is_reason(cell(*at + 1)) && *at + 1 != reason);
+            return moved.map(|own| Unmended { reason: MOVED, own });
+        }
+        let own = output_format::cells_listed(cell(reason))?;
+        // The two columns stand before or after the row's own cells.
+        let own = if line == 0 { own + 2 } else { own };
+        let last = if line == 0 { count } else { line.min(reason) };
+        let is_filled_up = (own..last).all(|at| cell(at).is_empty());
+        is_filled_up.then_some(Unmended { reason: INCOMPLETE, own: own.min(count) })
+    }
+
+    /// What the column at a place is called, or its position.
+    pub(super) fn name(&self, at: usize) -> String {
+        self.names.get(at).cloned().flatten().map_or_else(|| (at + 1).to_string(), |name| name.to_string())
+    }
+}
+
+const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \
+                     this row have moved";
+
+const INCOMPLETE: &str = "expected the cells that this row lacked, found blank ones: complete the row, or clear its \
+                          `_reason` when it is right";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(names: &[&str]) -> Columns {
+        Columns::named(1, names.iter().map(|name| name.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn names_have_no_characters_that_nobody_sees() {
+        let check = |name: &str, expected: &str| {
+            assert_eq!(&*columns(&[name]).header()[0], expected, "{}", name.escape_unicode());
+        };
+        check("phone", "phone");
+        check("\u{feff}phone", "phone");
+        check("pho\u{ad}ne \u{200b}", "phone");
+        check("\u{2060}\u{202a}tel\u{e9}fono\u{202c}\u{61c}", "tel\u{e9}fono");
+        // Joiners belong to some scripts, and to emoji.
+        check("\u{1f468}\u{200d}\u{1f469}", "\u{1f468}\u{200d}\u{1f469}");
+        let twice = Columns::named(1, [b"phone".as_slice(), "phone\u{200b}".as_bytes()].into_iter());
+        assert!(matches!(twice, Err(SourceFault::ColumnTwice { .. })));
+    }
+
+    #[test]
+    fn a_repeated_header_is_known_by_all_its_names() {
+        let check = |row: &[&str], expected: bool| {
+            let header = columns(&["phone", "Name", "", "Tel\u{e9}fono"]);
+            assert_eq!(header.are_repeated_by(row.iter().map(|cell| cell.as_bytes())), expected, "{row:?}");
+        };
+        check(&["phone", "Name", "", "Tel\u{e9}fono"], true);
+        check(&[" PHONE", "name ", " ", "TEL\u{c9}FONO", ""], true);
+        check(&["\u{feff}phone", "Name", "", "Tel\u{e9}fono"], true);
+        check(&["phone", "Name", "x", "Tel\u{e9}fono"], false);
+        check(&["phone", "Name", "", "Tel\u{e9}fono", "x"], false);
+        check(&["phone", "Name"], false);
+        check(&["phone", "Ann", "", "Tel\u{e9}fono"], false);
+        check(&["", "", "", ""], false);
+    }
+
+    #[test]
+    fn another_header_is_known_by_its_names() {
+        let check = |row: &[&str], plain: bool, follows_mark: bool| {
+            let header = columns(&["phone", "Name", "segment", "Tel\u{e9}fono"]);
+            let is_renamed = |mark| header.are_renamed_by(row.iter().map(|cell| cell.as_bytes()), mark);
+            assert_eq!((is_renamed(false), is_renamed(true)), (plain, follows_mark), "{row:?}");
+        };
+        check(&["Name", "phone", "segment", "TEL\u{c9}FONO"], true, true);
+        check(&["phone", "name", "city"], true, true);
+        check(&["phone", "city", "", ""], false, true);
+        // Values that are names of columns.
+        check(&["name", "phone", "segment", ""], true, true);
+        check(&["", "phone", "name", "segment"], false, true);
+        check(&["phone", "", "name", "segment"], false, true);
+        check(&["Bo", "", "", "segment"], false, true);
+        check(&["Cy", "name", "segment", ""], false, true);
+        check(&["name", "name", "segment", "phone"], false, true);
+        check(&["phone", "name", "segment", "x"], true, true);
+        check(&["phone", "notas internas", ""], false, true);
+        check(&["phone", "name", "x", "y"], false, true);
+        check(&["email", "city"], false, true);
+        check(&["Ann", "x", "y", "z"], false, false);
+        check(&["+5215550001", "name", "segment", ""], false, false);
+        check(&["ann@example.com", "name", "segment", ""], false, false);
+        check(&["phone"], false, false);
+        check(&["", ""], false, false);
+    }
+
+    #[test]
+    fn rows_of_a_list_that_were_filled_up_are_seen() {
+        let old = &["phone", "name", "city", "_line", "_reason"];
+        let new = &["_line", "_reason", "phone", "name", "city"];
+        let short = "expected 3 cells, found 1";
+        let listed = "expected UTF-8, found another encoding at byte 4 of the cell; 1 of 3 cells listed";
+        let check = |header: &[&str; 5], row: [&str; 5], expected: Option<(&'static str, usize)>| {
+            let found = columns(header).unmended(&row.into_iter().collect());
+            assert_eq!(found, expected.map(|(reason, own)| Unmended { reason, own }), "{row:?}");
+        };
+        check(old, ["1", "Ann", "Lima", "3", "why"], None);
+        check(old, ["1", "Ann", "Lima", "", ""], None);
+        check(old, ["1", "Ann", "Lima", "3", ""], None);
+        check(old, ["1", "3", short, "", ""], Some((MOVED, 1)));
+        check(old, ["1", "Ann", "3", short, ""], Some((MOVED, 2)));
+        check(old, ["3", short, "", "", ""], Some((MOVED, 0)));
+        check(old, ["", "1", "Ann", "Lima", "3"], Some((MOVED, 4)));
+        check(old, ["1", "", "", "3", short], Some((INCOMPLETE, 1)));
+        check(old, ["1", "Ann", "", "3", short], None);
+        check(new, ["3", short, "1", "Ann", "Lima"], None);
+        check(new, ["3", short, "1", "", ""], Some((INCOMPLETE, 3)));
+        check(new, ["3", listed, "1", "", ""], Some((INCOMPLETE, 3)));
+        check(new, ["3", listed, "1", "", "Lima"], None);
+        check(new, ["3", "", "1", "", ""], None);
+        check(new, ["", "", "1", "", ""], None);
+        check(new, ["3", "column `phone`: expected a phone number, found letters", "x", "", ""], None);
+        check(new, ["x", short, "1", "", ""], Some((MOVED, 4)));
+        check(new, ["", short, "1", "", ""], Some((MOVED, 4)));
+        check(new, [short, "1", "Ann", "Lima", ""], Some((MOVED, 4)));
+        check(&["a", "b", "c", "d", "e"], ["", "3", short, "", ""], None);
+    }
+}

@@ -1,0 +1,172 @@
+//! Bytes into rows of cells.
+//!
+//! The parser is the one inside the `csv` crate, driven directly: `csv::Reader` reports the line before a row's blank lines
+//! and, with CRLF, the line of the row before; it cannot bound a row, nor tell a quote that was never closed.
+
+use std::io::BufRead;
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use memchr::{memchr, memchr_iter, memrchr};
+
+use super::super::lookahead::View;
+use super::super::lines::Lines;
+use super::super::{BOM, Bytes, Delimiter, SourceFault};
+use super::block::{Block, End, Found};
+use super::quotes::{Quotes, Quoting};
+use super::short::Short;
+use super::usual::Usual;
+
+/// How many bytes are searched for the rest of a cell whose opening quote is missing.
+const SPLIT_CELL: usize = 4 * 1024;
+
+/// The parser, and what it parses.
+pub(super) struct Parser {
+    bytes: Bytes,
+    reader: Reader,
+    lines: Lines,
+    quotes: Quotes,
+    quotes_by_rule: bool,
+}
+
+impl Parser {
+    /// A parser from this line on. `quotes_by_rule` is whether each cell with a quote in it is quoted.
+    pub(super) fn new(bytes: Bytes, delimiter: Delimiter, lines: Lines, quotes_by_rule: bool) -> Self {
+        let reader = ReaderBuilder::new().delimiter(delimiter.byte()).build();
+        Self { bytes, reader, lines, quotes: Quotes::new(delimiter.byte()), quotes_by_rule }
+    }
+
+    /// Reads one row, which is the `row`th, after those that `block` has, and says whether there was one. Past `limit`
+    /// bytes, and past `columns` cells, nothing more of it is stored.
+    pub(super) fn read(
+        &mut self,
+        block: &mut Block,
+        row: u64,
+        limit: usize,
+        columns: usize,
+    ) -> Result<bool, SourceFault> {
+        let Some(follows_mark) = self.skip_empty_lines()? else { return Ok(false) };
+        self.quotes.begin();
+        let line = self.lines.number();
+        let (mut size, mut written, mut stored, mut cells) = (0_usize, 0, 0, 0);
+        let (mut end, mut kept, mut terminated) = (End::Whole, true, true);
+        loop {
+            let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
+            let at_end = chunk.is_empty();
+            // A line break in place of the end: outside quotes it ends the row, inside it is one more byte. The parser has
+            // no other way to tell that a quote is open.
+            let input = if at_end { b"\n".as_slice() } else { chunk };
+            let (text, ends) = block.room(written, stored);
+            let (result, read, more, ended) = self.reader.read_record(input, text, ends);
+            if !at_end {
+                self.quotes.pass(&chunk[..read]);
+                self.lines.pass(&chunk[..read]);
+                self.bytes.consume(read);
+            }
+            (size, written, stored, cells) = (size + read, written + more, stored + ended, cells + ended);
+            if size > limit {
+                end = End::TooLong;
+            }
+            // A quoted cell with line breaks in a row that long has taken in the rows after it.
+            if size > limit && self.quotes.most_breaks() > 0 {
+                end = End::Unclosed { line: line + self.quotes.open().unwrap_or(0) };
+                break;
+            }
+            match result {
+                ReadRecordResult::Record | ReadRecordResult::End => {
+                    terminated = !at_end;
+                    break;
+                }
+                ReadRecordResult::InputEmpty if at_end => {
+                    end = End::Unclosed { line: line + self.quotes.open().unwrap_or(0) };
+                    break;
+                }
+                ReadRecordResult::InputEmpty => {}
+                // What is too long, or has too many cells, is rejected in any case: its room is filled again from the start.
+                ReadRecordResult::OutputFull if end == End::TooLong || cells > columns => {
+                    (written, kept) = (0, false);
+                }
+                ReadRecordResult::OutputFull => block.more_text(),
+                ReadRecordResult::OutputEndsFull if end == End::TooLong || cells > columns => {
+                    (stored, kept) = (0, false);
+                }
+                ReadRecordResult::OutputEndsFull => block.more_ends(),
+            }
+        }
+        // How much room there was is chance; whether a row is kept is not.
+        let kept = kept && size <= limit && cells <= columns;
+        let quoting = match self.quotes.found() {
+            Quoting::Stray if !self.quotes_by_rule => Quoting::Sound,
+            found => found,
+        };
+        if let Quoting::Unclosed(breaks) = quoting {
+            end = End::Unclosed { line: line + breaks };
+        }
+        let breaks = self.quotes.breaks();
+        let short = Short::Rejected;
+        let found =
+            Found { row, line, cells, kept, end, terminated, quoting, breaks, follows_mark, is_total: false, short };
+        block.push(found, written);
+        Ok(true)
+    }
+
+    /// Whether the last cell of the row that was just read goes on in the next lines, because its opening quote is missing:
+    /// how many lines there are up to its closing quote. A row has at least `needed` cells, and is usually like this.
+    pub(super) fn split_lines(&mut self, needed: usize, usual: &Usual) -> Option<u64> {
+        if !self.quotes_by_rule || self.quotes.ended_quoted() {
+            return None;
+        }
+        let delimiter = self.quotes.delimiter();
+        let mut count = 0;
+        let next = self.bytes.look(SPLIT_CELL).bytes;
+        let lines = next.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.trim_ascii().is_empty());
+        for line in lines {
+            count += 1;
+            let Some(quote) = memchr(b'"', line) else {
+                if memchr_iter(delimiter, line).count() + 1 >= needed {
+                    return None;
+                }
+                continue;
+            };
+            let start = memrchr(delimiter, &line[..quote]).map_or(0, |at| at + 1);
+            let end = memchr(delimiter, &line[quote..]).map_or(line.len(), |at| quote + at);
+            let cell = line[start..end].trim_ascii();
+            let is_stray = cell.first() != Some(&b'"') && cell.last() == Some(&b'"');
+            return (is_stray && !usual.is_like(line[..quote].split(|byte| *byte == delimiter))).then_some(count);
+        }
+        None
+    }
+
+    /// How many cells of the row that was just read are quoted.
+    pub(super) const fn quoted(&self) -> usize {
+        self.quotes.quoted()
+    }
+
+    /// What comes next.
+    pub(super) fn look(&mut self, count: usize) -> View<'_> {
+        self.bytes.look(count)
+    }
+
+    // The parser would skip them too, but only this way the row's own line is known. `None` at the end of the input. A byte
+    // order mark at the beginning of a line is that of a file which was appended to another: whether there was one.
+    fn skip_empty_lines(&mut self) -> Result<Option<bool>, SourceFault> {
+        let mut follows_mark = false;
+        loop {
+            let line = self.lines.number();
+            let chunk = self.bytes.fill_buf().map_err(|cause| SourceFault::Read { line, cause })?;
+            let breaks = chunk.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let at_row = breaks < chunk.len();
+            let at_end = chunk.is_empty();
+            let may_be_mark = chunk.get(breaks) == Some(&BOM[0]);
+            self.lines.pass(&chunk[..breaks]);
+            self.bytes.consume(breaks);
+            if may_be_mark && self.bytes.look(BOM.len()).bytes.starts_with(BOM) {
+                self.bytes.consume(BOM.len());
+                follows_mark = true;
+                continue;
+            }
+            if at_row || at_end {
+                return Ok(at_row.then_some(follows_mark));
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What an input was found to be, for the person who is to trust it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::encoding::Found;
+use super::notice::{Notice, Notices};
+use super::object::Keys;
+use super::{Charset, Delimiter, Format, Packing};
+use crate::core::output_format::Shape;
+
+/// What an input was found to be.
+#[derive(Clone, Debug)]
+pub struct Detected {
+    pub(super) format: Format,
+    pub(super) packing: Option<Packing>,
+    pub(super) charset: Option<Found>,
+    pub(super) mark: bool,
+    pub(super) skipped: u64,
+    pub(super) delimiter: Option<Delimiter>,
+    pub(super) sheet: Option<SheetRead>,
+    pub(super) unnamed: Vec<usize>,
+    pub(super) header: bool,
+    pub(super) rows_path: Vec<String>,
+    pub(super) likely_header: Option<u64>,
+    pub(super) notices: Notices,
+    pub(super) keys: Keys,
+}
+
+/// The sheet that is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SheetRead {
+    /// Its name.
+    pub name: String,
+    /// How many sheets the file has.
+    pub of: usize,
+    /// The sheet before it that is not read, because it holds instructions.
+    pub passed_over: Option<String>,
+}
+
+impl Detected {
+    /// What the input holds.
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The keys of the objects that were read so far, in the order in which they came; none of an input with a header.
+    pub fn keys(&self) -> Vec<Arc<str>> {
+        self.keys.all()
+    }
+
+    /// What it was packed in.
+    pub const fn packing(&self) -> Option<&Packing> {
+        self.packing.as_ref()
+    }
+
+    /// What its text is written in; `None` for a spreadsheet, and as long as nothing but ASCII was read: a later byte may
+    /// tell.
+    pub fn encoding(&self) -> Option<Charset> {
+        self.charset.as_ref()?.get()
+    }
+
+    /// What parts the cells of CSV.
+    pub const fn delimiter(&self) -> Option<Delimiter> {
+        self.delimiter
+    }
+
+    /// Which sheet of a spreadsheet is read.
+    pub const fn sheet(&self) -> Option<&SheetRead> {
+        self.sheet.as_ref()
+    }
+
+    /// The positions, from 1, of columns without a name that hold something: they are ignored.
+    pub fn unnamed(&self) -> &[usize] {
+        &self.unnamed
+    }
+
+    /// That columns without a name are ignored, if there are any.
+    pub fn ignored(&self) -> Option<String> {
+        match self.unnamed.as_slice() {
+            [] => None,
+            [one] => Some(format!("column {one} has no name and is ignored")),
+            [most @ .., last] => {
+                let most: Vec<_> = most.iter().map(ToString::to_string).collect();
+                Some(format!("columns {} and {last} have no name and are ignored", most.join(", ")))
+            }
+        }
+    }
+
+    /// Whether the first row names the columns.
+    pub const fn has_header(&self) -> bool {
+        self.header
+    }
+
+    /// The keys that lead from an object of the input to the array of its rows, joined by dots; `None` where its objects
+    /// are the rows.
+    pub fn rows_under(&self) -> Option<String> {
+        (!self.rows_path.is_empty()).then(|| self.rows_path.join("."))
+    }
+
+    /// The line, from 1, of a row that looks more like the header than the one that was taken for it: rows of titles stand
+    /// above it.
+    pub const fn likely_header(&self) -> Option<u64> {
+        self.likely_header
+    }
+
+    /// What was noticed in the rows that were read so far.
+    pub fn notices(&self) -> Vec<Notice> {
+        self.notices.all()
+    }
+
+    /// How an input with this header, or with none, is written: of the encoding as much as was read of it so far. Rows of
+    /// JSON in any form are like one object a line; those of a spreadsheet like the CSV that spreadsheets take for UTF-8.
+    pub fn shape(&self, header: Option<&[Arc<str>]>) -> Shape {
+        let Some(header) = header else { return Shape::Objects };
+        let encoding = self.encoding().unwrap_or(Charset::UTF_8);
+        Shape::Table {
+            header: header.iter().map(ToString::to_string).collect(),
+            delimiter: self.delimiter.unwrap_or(Delimiter::COMMA).byte(),
+            encoding: encoding.name().to_owned(),
+            skipped: self.skipped,
+            mark: self.mark || self.sheet.is_some() || encoding.is_utf16(),
+        }
+    }
+
+    /// What is to be said because a person could not know it from the name, or because it may be a wrong guess; `None` for
+    /// UTF-8 with commas, JSON whose objects are the rows, and a single sheet. Each part follows a name: `contacts.csv: read as …`.
+    pub fn remark(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        if let Some(Packing::Zip(name)) = &self.packing {
+            parts.push(format!("read from `{}` in it", name.escape_debug()));
+        }
+        let charset = self.encoding().filter(|charset| !charset.is_utf8());
+        let delimiter = self.delimiter.filter(|delimiter| *delimiter != Delimiter::COMMA);
+        match (charset, delimiter) {
+            (None, None) => {}
+            (Some(charset), None) => parts.push(format!("read as {charset}")),
+            (None, Some(delimiter)) => parts.push(format!("columns separated by {delimiter}")),
+            (Some(charset), Some(delimiter)) => {
+                parts.push(format!("read as {charset}, columns separated by {delimiter}"));
+            }
+        }
+        if let Some(sheet) = self.sheet.as_ref().filter(|sheet| sheet.of > 1) {
+            let instead = sheet.passed_over.as_ref().map_or_else(String::new, |other| {
+                format!(", as `{other}` holds instructions (`--sheet` takes another one)")
+            });
+            parts.push(format!("read from sheet `{}`, one of {}{instead}", sheet.name, sheet.of));
+        }
+        if let Some(keys) = self.rows_under() {
+            parts.push(format!("rows read from `{}`", keys.escape_debug()));
+        }
+        parts.extend(self.ignored());
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// All of it in one line: `csv in Windows-1252, columns separated by ;`.
+impl fmt::Display for Detected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.format)?;
+        if let Some(packing) = &self.packing {
+            write!(f, " in {packing}")?;
+        }
+        if self.charset.is_some() {
+            match self.encoding() {
+                Some(charset) => write!(f, ", {charset}")?,
+                None => f.write_str(", ASCII so far")?,
+            }
+        }
+        if let Some(delimiter) = self.delimiter {
+            write!(f, ", columns separated by {delimiter}")?;
+        }
+        if let Some(sheet) = &self.sheet {
+            write!(f, ", sheet `{}` of {}", sheet.name, sheet.of)?;
+        }
+        if let Some(keys) = self.rows_under() {
+            write!(f, ", rows under `{}`", keys.escape_debug())?;
+        }
+        if !self.header && self.format.has_header() {
+            f.write_str(", no header")?;
+        }
+        Ok(())
+    }
+}

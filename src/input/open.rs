@@ -1,0 +1,170 @@
+//! Where the bytes of an input come from: a file or a pipe.
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use super::lookahead::Ahead;
+use super::{SourceError, SourceFault};
+
+/// Where the contacts come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    Path(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// An input that is open.
+pub(super) enum Opened {
+    /// It can be read in any order.
+    File(Steady),
+    /// It can be read once.
+    Stream(Box<dyn Read + Send>),
+}
+
+/// A file that is to stay as it is while it is read. A file that replaces it does it no harm; one that is written in place
+/// may be half of what it is to be, and whoever reads it would take the cut row for a whole one, and miss the others.
+#[derive(Debug)]
+pub(super) struct Steady {
+    file: File,
+    opened: Option<(SystemTime, u64)>,
+    // What the system said when it could not be read, which whoever reads it may take for a fault of the file.
+    failed: Arc<OnceLock<i32>>,
+}
+
+impl Opened {
+    pub(super) fn open(input: &Input) -> Result<Self, SourceError> {
+        let path = match input {
+            Input::Stdin => return Ok(Self::Stream(Box::new(io::stdin()))),
+            Input::Path(path) => path,
+        };
+        let name = input.to_string();
+        let file = File::open(path).map_err(|cause| SourceError::opening(&name, cause))?;
+        // A directory opens like a file on some systems, and fails only when it is read.
+        match file.metadata() {
+            Ok(metadata) if metadata.is_dir() => Err(SourceError::new(&name, SourceFault::Directory)),
+            Ok(metadata) if is_device(&metadata) && !file.is_terminal() => {
+                Err(SourceError::new(&name, SourceFault::Device))
+            }
+            Ok(metadata) if metadata.is_file() => Ok(Self::File(Steady::new(file))),
+            Ok(_) | Err(_) => Ok(Self::Stream(Box::new(file))),
+        }
+    }
+}
+
+// Such as `/dev/zero`, which has no end.
+#[cfg(unix)]
+fn is_device(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    metadata.file_type().is_char_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Metadata) -> bool {
+    false
+}
+
+/// The whole of an input as a file, from its beginning: itself, or a copy of what comes through a pipe.
+pub(super) fn seekable(input: Ahead<Opened>) -> io::Result<Steady> {
+    let (ahead, opened) = input.into_parts();
+    match opened {
+        Opened::File(mut file) => {
+            file.rewind()?;
+            Ok(file)
+        }
+        Opened::Stream(rest) => Ok(spooled(ahead.as_slice().chain(rest))?.0),
+    }
+}
+
+/// A copy of what is left of a stream, and its size. It has no name, is its owner's alone, and is gone with the process.
+pub(super) fn spooled(mut stream: impl Read) -> io::Result<(Steady, u64)> {
+    let mut file = tempfile::tempfile()?;
+    let size = io::copy(&mut stream, &mut file)?;
+    file.rewind()?;
+    Ok((Steady::new(file), size))
+}
+
+impl Steady {
+    pub(super) fn new(file: File) -> Self {
+        Self { opened: state_of(&file), file, failed: Arc::default() }
+    }
+
+    /// The same file, to look at and not to read: both share one place in it.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { file: self.file.try_clone()?, opened: self.opened, failed: Arc::clone(&self.failed) })
+    }
+
+    /// Whether it is still what was opened, and could be read.
+    ///
+    /// # Errors
+    /// When it was written to since, or the system failed to read it.
+    pub(super) fn check(&self) -> io::Result<()> {
+        if let Some(&code) = self.failed.get() {
+            return Err(io::Error::from_raw_os_error(code));
+        }
+        if state_of(&self.file) == self.opened {
+            return Ok(());
+        }
+        Err(io::Error::other("it was changed while it was read"))
+    }
+}
+
+impl Read for Opened {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Stream(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Read for Steady {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer);
+        match &read {
+            Ok(0) => self.check()?,
+            Ok(_) => {}
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => {
+                if let Some(code) = cause.raw_os_error() {
+                    self.failed.get_or_init(|| code);
+                }
+            }
+        }
+        read
+    }
+}
+
+impl Seek for Steady {
+    fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+        self.file.seek(place)
+    }
+}
+
+// When the file was last written, and its size; a pipe has neither.
+fn state_of(file: &File) -> Option<(SystemTime, u64)> {
+    let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// `-` is standard input, everything else a path.
+impl From<PathBuf> for Input {
+    fn from(path: PathBuf) -> Self {
+        if path.as_os_str() == "-" { Self::Stdin } else { Self::Path(path) }
+    }
+}
+
+/// As errors name it.
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Stdin => f.write_str("standard input"),
+        }
+    }
+}

@@ -1,0 +1,613 @@
+//! What sending needs of a journal, apart from where it is kept.
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::rows::{Carried, Counts, Item, LearntLimit, RunState};
+use super::{Journal, JournalError};
+use crate::core::attempt::Attempt;
+use crate::core::call::{Call, CallKind, Started};
+use crate::core::channel::WindowId;
+use crate::core::model::{Contact, ContactId, Standing};
+use crate::core::plan::Forecast;
+use crate::core::task::{Outcome, Policy};
+use crate::core::time::{Setting, Timestamp};
+
+/// The journal as the sending loop sees it: every write is durable when its future is ready.
+///
+/// [`Journal`] is the one on disk. A simulation puts itself before one in memory, to end the process between any two
+/// of its writes.
+pub trait SendJournal {
+    /// Begins to send a run, whose calls count in `window`. Calls of the channel and of the window that a killed process left open are closed: they are lost, and ended when the call
+    /// time-out ended them at the latest. When `setting` says that the wall clock was set ahead since the channel's last
+    /// run began, the moments of its late calls are set ahead as well, so that they are as old as they are; and so are
+    /// those of each other channel whose last run counted in the same window.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn begin_sending(
+        &self,
+        run: i64,
+        channel: &str,
+        window: &WindowId,
+        call_timeout: Duration,
+        now: Timestamp,
+        setting: Option<&Setting>,
+    ) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// When the calls of a window ended that ended after `since`. A call that nobody answered ended when it can no longer
+    /// linger.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn ended_since(
+        &self,
+        window: &WindowId,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Timestamp>, JournalError>>;
+
+    /// The waits that answers to calls of a window asked for after `since`: when each answer came, and how long no call
+    /// may start. A 429 asks for a wait, and a 503 may.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn waits_since(
+        &self,
+        window: &WindowId,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<Vec<(Timestamp, Duration)>, JournalError>>;
+
+    /// The limit that the platform stated for a window, lower than what was configured then.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn learnt_limit(&self, window: &WindowId) -> impl Future<Output = Result<Option<LearntLimit>, JournalError>>;
+
+    /// Records the limit that the platform stated for a window at `at`; `None` when it is not lower than the configured
+    /// one.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn set_learnt_limit(
+        &self,
+        window: &WindowId,
+        limit: Option<u32>,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// How long the latest calls of a window took, on the average; `None` without any. Those that were lost or never sent
+    /// are left out, and so are answers with 429, which come at once.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn mean_latency(&self, window: &WindowId) -> impl Future<Output = Result<Option<Duration>, JournalError>>;
+
+    /// The channel's contacts in doubt, with the item of `run` that wants them, if one does.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn in_doubt(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<Carried>, JournalError>>;
+
+    /// The pending items of a run that come after `row`, in the file's order, at most `limit`.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn pending(
+        &self,
+        run: i64,
+        channel: &str,
+        row: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Item>, JournalError>>;
+
+    /// The pending rows of a run whose contacts were tried before and left for the next run, least recently tried
+    /// first.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn left(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<u64>, JournalError>>;
+
+    /// Records that a contact was tried at `at` and left for the next run.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn leave(&self, channel: &str, key: String, at: Timestamp) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// The row with which the channel's next run begins, because the last run did not reach it; 0 for the first.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn turn(&self, run: i64, channel: &str) -> impl Future<Output = Result<u64, JournalError>>;
+
+    /// Records with which row the channel's next run begins: the contact's key and its place in this run's input.
+    /// `None` is the first row.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn set_turn(&self, channel: &str, next: Option<(String, u64)>) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// How many rows a run has in each state, and how many calls of each kind it made.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn counts(&self, run: i64) -> impl Future<Output = Result<Counts, JournalError>>;
+
+    /// The calls that the pending contacts of a run will take, as `core::plan::forecast` says.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn forecast(&self, run: i64, channel: &str, policy: Policy)
+    -> impl Future<Output = Result<Forecast, JournalError>>;
+
+    /// Writes down that a call is about to be sent, together with what that implies: from then on its effect may be there.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
+    fn start(
+        &self,
+        run: i64,
+        call: &Call,
+        implied: Implied,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Started, JournalError>>;
+
+    /// Writes down what became of a call, together with what that implies: what is known of the contact, and how its
+    /// row ended, if it did. Nothing is written when the call named the contact id of another key
+    /// ([`Recorded::Claimed`]).
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn answered(&self, ended: Ended, settled: Implied) -> impl Future<Output = Result<Recorded, JournalError>>;
+
+    /// Another key of the channel than `key` that has this contact id, if there is one.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be read.
+    fn holder(
+        &self,
+        channel: &str,
+        id: &ContactId,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<String>, JournalError>>;
+
+    /// Writes down how a row ended that took no call.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn concluded(&self, implied: Implied) -> impl Future<Output = Result<(), JournalError>>;
+
+    /// Ends a run for now: how, why, and after how much more work.
+    ///
+    /// # Errors
+    /// A [`JournalError`] when the journal cannot be written.
+    fn end(
+        &self,
+        run: i64,
+        state: RunState,
+        reason: Option<String>,
+        worked: Duration,
+        now: Timestamp,
+        summary: String,
+    ) -> impl Future<Output = Result<(), JournalError>>;
+}
+
+/// Whether an answer was written to the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Recorded {
+    /// It was.
+    Written,
+    /// It was not, because the contact id that it names belongs to another key of the channel. The caller decides again
+    /// what it means. When a create named it, the fields of the other key count as unknown from then on.
+    Claimed {
+        /// The other key's text.
+        by: String,
+    },
+}
+
+/// A call that ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The call's number, from [`Started::number`].
+    pub number: i64,
+    /// What it came to.
+    pub attempt: Attempt,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an attempt implies for the journal.
+#[derive(Clone, Debug)]
+pub struct Implied {
+    /// The contact's channel.
+    pub channel: String,
+    /// The contact as the file wants it.
+    pub contact: Contact,
+    /// What is known of it now; `None` leaves that as it was.
+    pub standing: Option<Standing>,
+    /// The kind of the call that named its contact id, when that id is new: no other key of the channel may have it.
+    pub names_id: Option<CallKind>,
+    /// The row that ended, and how; `None` as long as it is pending.
+    pub outcome: Option<(i64, u64, Outcome)>,
+}
+
+impl SendJournal for Journal {
+    async fn begin_sending(
+        &self,
+        run: i64,
+        channel: &str,
+        window: &WindowId,
+        call_timeout: Duration,
+        now: Timestamp,
+        setting: Option<&Setting>,
+    ) -> Result<(), JournalError> {
+        let (channel, window, setting) = (channel.to_owned(), window.clone(), setting.cloned());
+        self.ask(move |store| {
+            if let Some(setting) = &setting {
+                store.follow_clock(&channel, &window, setting, now)?;
+            }
+            store.begin_sending(run, &channel, &window, call_timeout, now)
+        })
+        .await
+    }
+
+    async fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>, JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.ended_since(&window, since)).await
+    }
+
+    async fn waits_since(
+        &self,
+        window: &WindowId,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, Duration)>, JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.waits_since(&window, since)).await
+    }
+
+    async fn learnt_limit(&self, window: &WindowId) -> Result<Option<LearntLimit>, JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.learnt_limit(&window)).await
+    }
+
+    async fn set_learnt_limit(&self, window: &WindowId, limit: Option<u32>, at: Timestamp) -> Result<(), JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.set_learnt_limit(&window, limit, at)).await
+    }
+
+    async fn mean_latency(&self, window: &WindowId) -> Result<Option<Duration>, JournalError> {
+        let window = window.clone();
+        self.ask(move |store| store.mean_latency(&window)).await
+    }
+
+    async fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.in_doubt(run, &channel)).await
+    }
+
+    async fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.pending(run, &channel, row, limit)).await
+    }
+
+    async fn left(&self, run: i64, channel: &str) -> Result<Vec<u64>, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.left(run, &channel)).await
+    }
+
+    async fn leave(&self, channel: &str, key: String, at: Timestamp) -> Result<(), JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.leave(&channel, &key, at)).await
+    }
+
+    async fn turn(&self, run: i64, channel: &str) -> Result<u64, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.turn(run, &channel)).await
+    }
+
+    async fn set_turn(&self, channel: &str, next: Option<(String, u64)>) -> Result<(), JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.set_turn(&channel, next.as_ref().map(|(key, row)| (key.as_str(), *row)))).await
+    }
+
+    async fn counts(&self, run: i64) -> Result<Counts, JournalError> {
+        self.ask(move |store| store.counts(run)).await
+    }
+
+    async fn forecast(&self, run: i64, channel: &str, policy: Policy) -> Result<Forecast, JournalError> {
+        let channel = channel.to_owned();
+        self.ask(move |store| store.forecast(run, &channel, policy)).await
+    }
+
+    async fn start(&self, run: i64, call: &Call, implied: Implied, now: Timestamp) -> Result<Started, JournalError> {
+        let (kind, asked) = (call.kind(), call.asked());
+        let number = self.ask(move |store| store.start(run, kind, asked.as_ref(), &implied, now)).await?;
+        Ok(Started::committed(number))
+    }
+
+    async fn answered(&self, ended: Ended, settled: Implied) -> Result<Recorded, JournalError> {
+        self.ask(move |store| store.answered(&ended, &settled)).await
+    }
+
+    async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>, JournalError> {
+        let (channel, id, key) = (channel.to_owned(), id.clone(), key.to_owned());
+        self.ask(move |store| Ok(store.holders(&channel, &id, &key)?.into_iter().next())).await
+    }
+
+    async fn concluded(&self, implied: Implied) -> Result<(), JournalError> {
+        self.ask(move |store| store.imply(&implied)).await
+    }
+
+    async fn end(
+        &self,
+        run: i64,
+        state: RunState,
+        reason: Option<String>,
+        worked: Duration,
+        now: Timestamp,
+        summary: String,
+    ) -> Result<(), JournalError> {
+        self.ask(move |store| store.end(run, state, reason.as_deref(), worked, now, &summary)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::diff::TagsMode;
+    use crate::core::doubt::Doubt;
+    use crate::core::duplicates::Duplicates;
+    use crate::core::model::{Draft, Field, Mode};
+    use crate::core::page::Page;
+    use crate::journal::{NewPlan, NewRun, Planned};
+
+    const POLICY: Policy = Policy {
+        mode: Mode::Create,
+        tags_mode: TagsMode::Add,
+        settle: Duration::from_secs(30),
+        resend_unsure: false,
+        search_first: false,
+    };
+
+    const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    const HOUR: Duration = Duration::from_hours(1);
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    fn set(ahead: Duration) -> Setting {
+        Setting { boot: "one".into(), zero: NOON.before(2 * HOUR) + ahead }
+    }
+
+    fn window() -> WindowId {
+        WindowId::of("token", b"salt")
+    }
+
+    async fn begin(journal: &Journal, now: Timestamp, setting: &Setting) {
+        begin_channel(journal, "c", &window(), now, setting).await;
+    }
+
+    async fn begin_channel(journal: &Journal, channel: &str, window: &WindowId, now: Timestamp, setting: &Setting) {
+        journal.begin_sending(1, channel, window, Duration::from_secs(30), now, Some(setting)).await.unwrap();
+    }
+
+    fn contact() -> Contact {
+        let matches = vec![Field::text("phone", "1")];
+        Contact::new(Draft { matches, ..Draft::default() }).unwrap()
+    }
+
+    fn planned() -> Journal {
+        let journal = Journal::in_memory().unwrap();
+        let new = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy: POLICY,
+            now: NOON,
+        };
+        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: Vec::new() };
+        let plan = journal.begin_plan(new).unwrap();
+        journal.finish_plan(&plan, None).unwrap();
+        journal
+    }
+
+    async fn call(journal: &Journal, begun: Timestamp, ended: Option<(Timestamp, Attempt)>) {
+        let implied =
+            Implied { channel: "c".into(), contact: contact(), standing: None, names_id: None, outcome: None };
+        let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
+        let number = journal.start(1, &call, implied.clone(), begun).await.unwrap().number();
+        let Some((at, attempt)) = ended else { return };
+        assert_eq!(journal.answered(Ended { number, attempt, at }, implied).await.unwrap(), Recorded::Written);
+    }
+
+    #[tokio::test]
+    async fn calls_that_nobody_answered_and_pauses_that_were_asked_for_are_read_back() {
+        let journal = planned();
+        begin(&journal, NOON, &set(Duration::ZERO)).await;
+        let second = Duration::from_secs(1);
+        let lost = |status| Attempt::lost(status, "reset".into());
+        let asked =
+            Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: Some(Duration::from_secs(30)) };
+        let throttled = |seconds: Option<u64>| Attempt::throttled(seconds.map(Duration::from_secs));
+        let attempts = [Attempt::Done, lost(None), lost(Some(504)), asked, throttled(Some(600)), throttled(None)];
+        for (n, attempt) in (0..).zip(attempts) {
+            call(&journal, NOON, Some((NOON + n * second, attempt))).await;
+        }
+        let mut ends = journal.ended_since(&window(), NOON.before(second)).await.unwrap();
+        ends.sort_unstable();
+        let seconds: Vec<u64> = ends.iter().map(|end| end.since(NOON).as_secs()).collect();
+        assert_eq!(seconds, [0, 3, 4, 5, 31, 32]);
+        assert_eq!(journal.ended_since(&window(), NOON + 31 * second).await.unwrap(), [NOON + 32 * second]);
+        let waits = journal.waits_since(&window(), NOON).await.unwrap();
+        // That of the 503 among them.
+        let expected = [(3, 31), (4, 601), (5, 61)].map(|(at, wait)| (NOON + at * second, wait * second));
+        assert_eq!(waits, expected);
+        assert_eq!(journal.waits_since(&window(), NOON + 5 * second).await.unwrap(), []);
+        journal.forget_limit(&window()).unwrap();
+        assert_eq!(journal.waits_since(&window(), NOON).await.unwrap(), []);
+        assert_eq!(journal.waits_since(&WindowId::of("other", b"salt"), NOON).await.unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn late_calls_stay_as_old_as_they_are_when_the_clock_is_set_ahead() {
+        let journal = planned();
+        let recent = async |now: Timestamp| {
+            let ended = journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
+            ended.into_iter().map(|end| now.since(end).as_secs()).collect::<Vec<_>>()
+        };
+        let page = || Attempt::Page(Page::of(Vec::new()));
+
+        begin(&journal, NOON, &set(Duration::ZERO)).await;
+        let second = Duration::from_secs(1);
+        call(&journal, NOON, Some((NOON + second, page()))).await;
+        // The second is open: the process was killed, and its call ended with the time-out at the latest.
+        call(&journal, NOON + second, None).await;
+        let now = NOON + 40 * second;
+        begin(&journal, now, &set(Duration::ZERO)).await;
+        assert_eq!(recent(now).await, [39, 9]);
+        // Nobody could tell them from calls of an hour ago by the clock alone.
+        assert_eq!(recent(now + HOUR).await, [0; 0]);
+        begin(&journal, now + HOUR, &set(HOUR)).await;
+        assert_eq!(recent(now + HOUR).await, [39, 9]);
+        // Once is enough.
+        begin(&journal, now + HOUR + second, &set(HOUR)).await;
+        assert_eq!(recent(now + HOUR + second).await, [40, 10]);
+        // Set back, they lie in the future, which the window knows to take.
+        begin(&journal, now, &set(Duration::ZERO)).await;
+        assert_eq!(recent(now).await, [0, 0]);
+    }
+
+    #[tokio::test]
+    async fn late_calls_of_another_channel_with_the_token_stay_as_old_as_they_are_too() {
+        let journal = planned();
+        begin(&journal, NOON, &set(Duration::ZERO)).await;
+        call(&journal, NOON, Some((NOON, Attempt::Done))).await;
+        let late = async |now: Timestamp| journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
+        // Somebody else's token first, then theirs, twice.
+        let now = NOON + HOUR;
+        begin_channel(&journal, "d", &WindowId::of("other", b"salt"), now, &set(HOUR)).await;
+        assert_eq!(late(now).await, []);
+        begin_channel(&journal, "d", &window(), now, &set(HOUR)).await;
+        assert_eq!(late(now).await, [now]);
+        begin_channel(&journal, "d", &window(), now, &set(HOUR)).await;
+        begin(&journal, now, &set(HOUR)).await;
+        assert_eq!(late(now).await, [now]);
+    }
+
+    #[tokio::test]
+    async fn a_look_counts_what_a_killed_process_left_open() {
+        let journal = planned();
+        begin(&journal, NOON, &set(Duration::ZERO)).await;
+        call(&journal, NOON, None).await;
+        let late = async || journal.ended_since(&window(), NOON.before(MINUTE)).await.unwrap();
+        assert_eq!(late().await, []);
+        // Of another channel with the token, and under a clock that was set ahead meanwhile.
+        let (timeout, now) = (Duration::from_secs(30), NOON + HOUR + Duration::from_secs(1));
+        journal.begin_look("d", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
+        assert_eq!(late().await, [NOON + HOUR + timeout]);
+    }
+
+    /// Plans a run of the channel with these phones as its rows, and begins to send it.
+    async fn sent(journal: &Journal, phones: &[&str]) -> i64 {
+        let new = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy: POLICY,
+            now: NOON,
+        };
+        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: vec!["phone".into()] };
+        let plan = journal.begin_plan(new).unwrap();
+        let rows = phones
+            .iter()
+            .zip(1..)
+            .map(|(phone, row)| (0, Planned::Contact { row, line: row + 1, contact: of_phone(phone), cells: None }));
+        journal.plan_rows(&plan, rows.collect()).unwrap();
+        journal.finish_plan(&plan, None).unwrap();
+        let run = plan.runs[0].run;
+        journal.begin_sending(run, "c", &window(), Duration::from_secs(30), NOON, None).await.unwrap();
+        run
+    }
+
+    fn of_phone(phone: &str) -> Contact {
+        Contact::new(Draft { matches: vec![Field::text("phone", phone)], ..Draft::default() }).unwrap()
+    }
+
+    /// An answer to a call of this kind that names `id` as the contact of `phone`.
+    async fn name(journal: &Journal, run: i64, phone: &str, id: &str, kind: CallKind) -> Recorded {
+        let id = ContactId::new(id).unwrap();
+        let call = match kind {
+            CallKind::Create => Call::Create { fields: of_phone(phone).fields().to_vec() },
+            CallKind::Find | CallKind::Read | CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
+                Call::Find { field: Field::text("phone", phone), page: 1 }
+            }
+        };
+        let standing = |standing, names_id| Implied {
+            channel: "c".into(),
+            contact: of_phone(phone),
+            standing,
+            names_id,
+            outcome: None,
+        };
+        let number = journal.start(run, &call, standing(None, None), NOON).await.unwrap().number();
+        let ended = Ended { number, attempt: Attempt::Created(id.clone()), at: NOON };
+        let known = Standing::Known(crate::core::model::Known::only_id(id));
+        journal.answered(ended, standing(Some(known), Some(kind))).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_id_belongs_to_one_key_of_a_channel() {
+        let journal = Journal::in_memory().unwrap();
+        let run = sent(&journal, &["1", "2", "3"]).await;
+        let claimed = |by: &str| Recorded::Claimed { by: by.into() };
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Create).await, Recorded::Written);
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Find).await, Recorded::Written);
+        assert_eq!(name(&journal, run, "2", "a", CallKind::Create).await, claimed("phone=1"));
+        assert_eq!(name(&journal, run, "2", "a", CallKind::Find).await, claimed("phone=1"));
+        // Nothing of it was written.
+        assert_eq!(name(&journal, run, "2", "b", CallKind::Create).await, Recorded::Written);
+        // In a later input without the row of `phone=1`, its contact may have got the phone of another row.
+        let run = sent(&journal, &["2", "3"]).await;
+        assert_eq!(name(&journal, run, "3", "a", CallKind::Create).await, claimed("phone=1"));
+        assert_eq!(name(&journal, run, "3", "b", CallKind::Find).await, claimed("phone=2"));
+        assert_eq!(name(&journal, run, "3", "a", CallKind::Find).await, Recorded::Written);
+        // Then it is no longer the contact of `phone=1`.
+        let run = sent(&journal, &["1", "3"]).await;
+        assert_eq!(name(&journal, run, "1", "a", CallKind::Find).await, claimed("phone=3"));
+        assert_eq!(name(&journal, run, "1", "c", CallKind::Create).await, Recorded::Written);
+    }
+
+    #[tokio::test]
+    async fn the_search_lag_of_a_create_that_a_kill_left_open_begins_when_its_call_ended_at_the_latest() {
+        let journal = Journal::in_memory().unwrap();
+        let run = sent(&journal, &["1"]).await;
+        let contact = of_phone("1");
+        let doubt = Doubt::of_create(&contact, None);
+        let standing = Some(Standing::InDoubt(doubt));
+        let implied =
+            Implied { channel: "c".into(), contact: contact.clone(), standing, names_id: None, outcome: None };
+        let call = Call::Create { fields: contact.fields().to_vec() };
+        let _ = journal.start(run, &call, implied, NOON).await.unwrap();
+        let since = async |journal: &Journal| match &journal.in_doubt(run, "c").await.unwrap()[..] {
+            [Carried::Item(item)] => match &item.standing {
+                Standing::InDoubt(doubt) => doubt.since,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        let timeout = Duration::from_secs(30);
+        for later in [HOUR, 2 * HOUR] {
+            journal
+                .begin_sending(run, "c", &window(), timeout, NOON + later, Some(&set(Duration::ZERO)))
+                .await
+                .unwrap();
+            assert_eq!(since(&journal).await, Some(NOON + timeout), "{later:?}");
+        }
+        // A clock that is set ahead does not make the lag shorter.
+        let now = NOON + 3 * HOUR;
+        journal.begin_sending(run, "c", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
+        assert_eq!(since(&journal).await, Some(NOON + timeout + HOUR));
+    }
+}

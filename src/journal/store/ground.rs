@@ -1,0 +1,214 @@
+//! What a journal stands on: its file, its log and the locks. When one of them is deleted or replaced during a run, what
+//! the run writes down is lost, and another process can take the same channel. So a call is only started while each path
+//! still names the file that is open.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{OptionalExtension, params};
+
+use super::{Result, Store, json};
+use crate::core::task::Policy;
+use crate::core::time::Setting;
+use crate::journal::JournalError;
+use crate::journal::files::{FileId, Presence, beside};
+use crate::journal::lock::HeldFile;
+use crate::journal::rows::{Loss, RunState};
+
+/// The endings of the files that SQLite keeps beside a journal while it is open: the log, and its index, which holds the
+/// locks of the log.
+const LOG_ENDINGS: [&str; 2] = ["-wal", "-shm"];
+
+/// What a channel's lock notes of the calls that the runs before may have sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::journal) enum Noted {
+    /// The number of the last one; 0 for none.
+    Call(i64),
+    /// Nothing: its file is of an earlier version.
+    Nothing,
+    /// Its file did not exist.
+    NewFile,
+}
+
+/// The files of an open journal.
+#[derive(Debug)]
+pub(super) struct Ground {
+    file: PathBuf,
+    log: Vec<(PathBuf, FileId)>,
+    was_alone: bool,
+    presence: Presence,
+}
+
+impl Ground {
+    /// The files as they are once SQLite has opened the log.
+    pub(super) fn of(file: PathBuf, presence: Presence, was_alone: bool) -> Self {
+        let paths = LOG_ENDINGS.map(|ending| beside(&file, ending));
+        let log = paths.into_iter().filter_map(|path| FileId::at(&path).map(|id| (path, id))).collect();
+        Self { file, log, was_alone, presence }
+    }
+
+    // The first of them that is not where it was, or the journal when it was truncated.
+    fn replaced(&self) -> Option<&Path> {
+        if !self.presence.is_whole() {
+            return Some(&self.file);
+        }
+        let is_other = |(path, id): &(&Path, FileId)| FileId::at(path) != Some(*id);
+        let log = self.log.iter().map(|(path, id)| (path.as_path(), *id));
+        [(self.file.as_path(), self.presence.id())].into_iter().chain(log).find(is_other).map(|(path, _)| path)
+    }
+
+    // Whether the names belong to other files by now, or the journal was truncated: closing the log would delete the one of
+    // another process, or the pages that are left.
+    fn is_taken(&self) -> bool {
+        if !self.presence.is_whole() {
+            return true;
+        }
+        let log = self.log.iter().any(|(path, id)| FileId::at(path).is_some_and(|other| other != *id));
+        log || FileId::at(&self.file) != Some(self.presence.id())
+    }
+}
+
+impl Store {
+    // Every path still names the file that is open. Within a transaction, which another process that takes the channel has to
+    // wait for: it sees each call that was started before.
+    fn hold<'a>(&self, locks: impl IntoIterator<Item = &'a Weak<HeldFile>>) -> Result<()> {
+        let replaced = |path: &Path| JournalError::Replaced { path: path.to_owned() };
+        if let Some(path) = self.ground.as_ref().and_then(Ground::replaced) {
+            return Err(replaced(path));
+        }
+        for lock in locks.into_iter().filter_map(Weak::upgrade) {
+            if !lock.is_in_place() {
+                return Err(replaced(lock.path()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the journal and all locks are in place.
+    pub(in crate::journal) fn hold_all(&self) -> Result<()> {
+        self.hold(self.locks.borrow().values().flatten())
+    }
+
+    /// Makes sure that the journal and the channel's locks are in place, and notes that a call of it starts.
+    pub(super) fn starts(&self, channel: &str, call: i64) -> Result<()> {
+        self.hold(self.locks.borrow().get(channel).into_iter().flatten())?;
+        self.started.borrow_mut().insert(channel.to_owned(), call);
+        Ok(())
+    }
+
+    /// Makes sure that the journal and the channel's locks are in place before a call that changes nothing.
+    pub(super) fn looks(&self, channel: &str) -> Result<()> {
+        self.hold(self.locks.borrow().get(channel).into_iter().flatten())
+    }
+
+    /// Writes into the locks, after the commit and before the calls are sent, which calls were started. The next run finds
+    /// out by it when the journal lost them.
+    pub(in crate::journal) fn note_started(&self) -> Result<()> {
+        let locks = self.locks.borrow();
+        for (channel, call) in std::mem::take(&mut *self.started.borrow_mut()) {
+            for lock in locks.get(&channel).into_iter().flatten().filter_map(Weak::upgrade) {
+                lock.note(call)
+                    .map_err(|source| JournalError::Lock { path: lock.path().to_owned(), source: Arc::new(source) })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the channel's calls stand on this lock. False when the lock's file was made anew although a run of the channel
+    /// may still be at work: then the file was deleted under that run.
+    pub(in crate::journal) fn stand_on(
+        &self,
+        lock: &Arc<HeldFile>,
+        is_new: bool,
+        channel: &str,
+    ) -> Result<bool> {
+        let is_new_beside_others = is_new && self.ground.as_ref().is_some_and(|ground| !ground.was_alone);
+        if is_new_beside_others {
+            let mut query = self
+                .db
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE channel = ?1 AND state IN (?2, ?3))")?;
+            let states = [RunState::Planning.name(), RunState::Sending.name()];
+            if query.query_row(params![channel, states[0], states[1]], |row| row.get(0))? {
+                return Ok(false);
+            }
+        }
+        self.locks.borrow_mut().entry(channel.to_owned()).or_default().push(Arc::downgrade(lock));
+        Ok(true)
+    }
+
+    /// Whether calls of the channel may be lost, by what its lock notes. A loss is kept in the journal
+    /// until a run that searches for all contacts is finished: what comes between makes other calls.
+    pub(in crate::journal) fn loss(
+        &self,
+        channel: &str,
+        noted: Noted,
+        setting: Option<&Setting>,
+    ) -> Result<Option<Loss>> {
+        let found = self.found_loss(channel, noted, setting)?;
+        if found.is_some() {
+            self.db.execute("INSERT OR IGNORE INTO losses (channel) VALUES (?1)", [channel])?;
+            return Ok(found);
+        }
+        let mut is_open = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM losses WHERE channel = ?1)")?;
+        let is_open: bool = is_open.query_row([channel], |row| row.get(0))?;
+        Ok(is_open.then_some(Loss::Unfinished))
+    }
+
+    /// Notes that a run is finished. When it searched for all contacts, nothing is lost any more, and its channel's locks
+    /// note the last call that there is.
+    pub(super) fn loss_is_over(&self, run: i64) -> Result<()> {
+        let searched = "SELECT channel FROM runs WHERE id = ?1 AND policy ->> '$.search_first'";
+        let channel: Option<String> = self.db.query_row(searched, [run], |row| row.get(0)).optional()?;
+        let Some(channel) = channel else { return Ok(()) };
+        self.db.execute("DELETE FROM losses WHERE channel = ?1", [&channel])?;
+        let last = "SELECT COALESCE(MAX(number), 0) FROM calls WHERE channel = ?1 AND run != 0";
+        let last: i64 = self.db.query_row(last, [&channel], |row| row.get(0))?;
+        self.started.borrow_mut().insert(channel, last);
+        Ok(())
+    }
+
+    fn found_loss(&self, channel: &str, noted: Noted, setting: Option<&Setting>) -> Result<Option<Loss>> {
+        // A call that belongs to no run is noted nowhere: its number may be that of a lost one.
+        let mut has_call = self
+            .db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE number = ?1 AND channel = ?2 AND run != 0)")?;
+        let is_lost = match noted {
+            Noted::Nothing | Noted::Call(0) => false,
+            Noted::Call(last) => !has_call.query_row(params![last, channel], |row| row.get::<_, bool>(0))?,
+            // A journal that was restored or moved without its locks.
+            Noted::NewFile => {
+                let calls = "SELECT EXISTS (SELECT 1 FROM calls WHERE channel = ?1 AND run != 0)";
+                self.db.query_row(calls, [channel], |row| row.get(0))?
+            }
+        };
+        if is_lost {
+            return Ok(Some(Loss::Calls));
+        }
+        let Some(left) = self.resumable(channel)? else { return Ok(None) };
+        if left.policy.search_first {
+            return Ok(Some(Loss::Unfinished));
+        }
+        if left.state != RunState::Sending {
+            return Ok(None);
+        }
+        let mut boot = self.db.prepare_cached("SELECT boot FROM clocks WHERE channel = ?1")?;
+        let boot: Option<String> = boot.query_row([channel], |row| row.get(0)).optional()?;
+        let is_other = boot.zip(setting).is_some_and(|(boot, setting)| boot != setting.boot);
+        Ok(is_other.then_some(Loss::OtherBoot))
+    }
+
+    pub(in crate::journal) fn set_policy(&self, run: i64, policy: Policy) -> Result<()> {
+        self.db.execute("UPDATE runs SET policy = ?2 WHERE id = ?1", params![run, json(&policy)])?;
+        Ok(())
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.ground.as_ref().is_some_and(Ground::is_taken) {
+            // Not writing the log back loses nothing that anybody could still read.
+            let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The SQL of looking back: runs, and what they came to.
+
+use rusqlite::{Row, params};
+
+use super::{Result, Store, call_kind, natural, parse};
+use crate::core::time::Timestamp;
+use crate::journal::JournalError;
+use crate::journal::rows::{Counts, NO_CHANNEL, RunRow, RunState};
+
+impl Store {
+    pub(in crate::journal) fn resumable(&self, channel: &str) -> Result<Option<RunRow>> {
+        let rows = self.select_runs(
+            "WHERE runs.channel = ?1 AND state IN ('planned', 'sending', 'stopped', 'failed') ORDER BY id DESC LIMIT 1",
+            params![channel],
+        )?;
+        Ok(rows.into_iter().next())
+    }
+
+    pub(in crate::journal) fn newest(&self, channel: &str) -> Result<Option<RunRow>> {
+        let which = "WHERE runs.channel = ?1 AND state <> 'planning' ORDER BY id DESC LIMIT 1";
+        Ok(self.select_runs(which, params![channel])?.into_iter().next())
+    }
+
+    pub(in crate::journal) fn current_runs(&self, sync: i64) -> Result<Vec<RunRow>> {
+        let later =
+            "later.id > runs.id AND later.channel = runs.channel AND later.channel <> ?2 AND later.state <> 'planning'";
+        // A sync has the number of the first of its runs.
+        let which = format!("WHERE id >= ?1 AND sync = ?1 AND NOT EXISTS (SELECT 1 FROM runs AS later WHERE {later})");
+        self.select_runs(&which, params![sync, NO_CHANNEL])
+    }
+
+    pub(in crate::journal) fn runs(&self, limit: u32) -> Result<Vec<RunRow>> {
+        self.select_runs("WHERE state <> 'planning' ORDER BY id DESC LIMIT ?1", params![limit])
+    }
+
+    fn select_runs(&self, which: &str, params: &[&dyn rusqlite::ToSql]) -> Result<Vec<RunRow>> {
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT id, sync, channel, url, kind, rate, input, policy, state, reason, started_at, ended_at, worked_ms, summary FROM runs {which}"
+        ))?;
+        let mut rows = query.query(params)?;
+        let mut runs = Vec::new();
+        while let Some(row) = rows.next()? {
+            runs.push(run_row(row)?);
+        }
+        Ok(runs)
+    }
+
+    pub(in crate::journal) fn counts(&self, run: i64) -> Result<Counts> {
+        let mut counts = Counts::default();
+        let mut query = self.db.prepare_cached("SELECT state, count(*) FROM items WHERE run = ?1 GROUP BY state")?;
+        let mut rows = query.query([run])?;
+        while let Some(row) = rows.next()? {
+            let (state, number): (String, i64) = (row.get(0)?, row.get(1)?);
+            let number = natural(number);
+            counts.rows += number;
+            match state.as_str() {
+                "created" => counts.created = number,
+                "updated" => counts.updated = number,
+                "unchanged" => counts.unchanged = number,
+                "rejected" => counts.rejected = number,
+                "merged" => counts.merged = number,
+                "pending" => counts.pending = number,
+                _ => return Err(JournalError::damaged("a row's state")(serde::de::Error::custom("unknown state"))),
+            }
+        }
+        let mut query =
+            self.db.prepare_cached("SELECT kind, result, count(*) FROM calls WHERE run = ?1 GROUP BY kind, result")?;
+        let mut rows = query.query([run])?;
+        while let Some(row) = rows.next()? {
+            let (kind, result, number): (String, Option<String>, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let number = natural(number);
+            *counts.calls.entry(call_kind(&kind)?).or_default() += number;
+            match result.as_deref() {
+                Some("throttled") => {
+                    counts.throttled += number;
+                    counts.retries += number;
+                }
+                Some("lost" | "unsent" | "queued") => counts.retries += number,
+                Some(_) | None => {}
+            }
+        }
+        let mut query = self.db.prepare_cached("SELECT worked_ms FROM runs WHERE id = ?1")?;
+        counts.worked_ms = natural(query.query_row([run], |row| row.get(0))?);
+        Ok(counts)
+    }
+}
+
+fn run_row(row: &Row<'_>) -> Result<RunRow> {
+    let (policy, state): (String, String) = (row.get("policy")?, row.get("state")?);
+    let unreadable = || JournalError::damaged("a run's state")(serde::de::Error::custom("unknown state"));
+    Ok(RunRow {
+        id: row.get("id")?,
+        sync: row.get("sync")?,
+        channel: row.get("channel")?,
+        url: row.get("url")?,
+        kind: row.get("kind")?,
+        rate: row.get("rate")?,
+        input: row.get("input")?,
+        policy: parse("a run's policy", &policy)?,
+        state: RunState::from_name(&state).ok_or_else(unreadable)?,
+        reason: row.get("reason")?,
+        started_at: Timestamp::from_millis(natural(row.get("started_at")?)),
+        ended_at: row.get::<_, Option<i64>>("ended_at")?.map(|at| Timestamp::from_millis(natural(at))),
+        worked_ms: natural(row.get("worked_ms")?),
+        summary: row.get("summary")?,
+    })
+}

@@ -1,0 +1,368 @@
+//! Opening a journal: making a new one, telling one of ours from what is not, and what a crash or a deletion left of it.
+//!
+//! A new journal is made beside its place, whole, and then put there without replacing another. So several processes that
+//! start at once never see half of one, and a crash leaves none that is empty.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{APPLICATION_ID, CACHE_KIB, Ground, RUN_TABLES, Result, SCHEMA_VERSION, Store};
+use crate::journal::JournalError;
+use crate::journal::error::is_damage;
+use crate::journal::files::{FileId, Presence, beside, has_other_names};
+use crate::journal::lock::{LOCK_ENDING, calls_of};
+
+/// How long another process may hold the file.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a process waits for others that are about to open or to close the journal.
+const OTHERS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a process waits before it looks again, in milliseconds: a base, and a part of chance so that two that wait for
+/// each other do not go on doing so.
+const LOOKS_AGAIN_AFTER: (u64, u64) = (3, 12);
+
+/// The endings of the files that SQLite writes beside a database, and reads as a part of it.
+const PARTS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Maximum size of a lock's file that is read.
+const LONGEST_LOCK: u64 = 4_096;
+
+/// Where the number of SQLite's file format stands that says whether a database has a log, and which number says so.
+const WRITE_VERSION: (usize, u8) = (18, 2);
+
+impl Store {
+    pub(in crate::journal) fn open(path: &Path) -> Result<Self> {
+        let failed = |source| JournalError::open(path, source);
+        if !path.exists() {
+            make(path)?;
+        }
+        // The whole path: some names, such as `:memory:`, mean something else to SQLite. A link is followed once, here: a
+        // journal may well lie on another disk, and its log and its locks lie beside the file itself.
+        let file = path.canonicalize().map_err(failed)?;
+        refuse_unsound(path, &file)?;
+        let presence = Presence::open(&file).map_err(failed)?;
+        let was_alone = join(path, &file, &presence)?;
+        let deadline = Instant::now() + BUSY_TIMEOUT;
+        let mut store = loop {
+            match Self::try_open(path, &file, was_alone) {
+                Err(JournalError::Sql(error)) if is_busy(&error) && Instant::now() < deadline => look_again_later(),
+                Err(error) => return Err(in_opening(path, error)),
+                Ok(store) => break store,
+            }
+        };
+        let ground = Ground::of(file, presence.clone(), was_alone);
+        store.ground = Some(ground);
+        store.hold_all()?;
+        if !presence.join(Instant::now() + OTHERS_TIMEOUT) {
+            return Err(JournalError::Locked { path: path.to_owned() });
+        }
+        Ok(store)
+    }
+
+    // An error of SQLite when another process is in the way.
+    fn try_open(path: &Path, file: &Path, is_alone: bool) -> Result<Self> {
+        // The process before it ended without closing it.
+        let was_left_open = is_alone && fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0);
+        let store = Self::on(Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?, false);
+        store.db.busy_timeout(BUSY_TIMEOUT)?;
+        let is_new = store.check(path)?;
+        if is_new {
+            refuse_emptied(path, file)?;
+        }
+        store.configure()?;
+        if is_new || store.version()? < SCHEMA_VERSION {
+            // Another process may be at the same; the second one finds it made.
+            let make = || if store.check(path)? { store.create() } else { store.upgrade() };
+            store.begin().and_then(|()| make()).and_then(|()| store.commit())?;
+        }
+        // From the first transaction on, the log is open.
+        store.begin().and_then(|()| store.commit())?;
+        if was_left_open {
+            store.verify("PRAGMA integrity_check(1)").map_err(|error| in_opening(path, error))?;
+        }
+        Ok(store)
+    }
+
+    pub(in crate::journal) fn dry(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            refuse_left_log(path, path)?;
+            return Self::dry_and_empty();
+        }
+        let failed = |source| JournalError::open(path, source);
+        let file = path.canonicalize().map_err(failed)?;
+        refuse_unsound(path, &file)?;
+        let mut store = Self::on(
+            Connection::open_with_flags(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .map_err(|source| JournalError::open(path, source))?,
+            true,
+        );
+        store.db.busy_timeout(BUSY_TIMEOUT)?;
+        let is_new = store.check(path).map_err(|error| in_opening(path, error))?;
+        if is_new {
+            refuse_emptied(path, &file)?;
+            return Self::dry_and_empty();
+        }
+        if store.version()? < SCHEMA_VERSION {
+            store = store.upgraded_copy(path)?;
+        }
+        store.db.busy_timeout(BUSY_TIMEOUT)?;
+        store.db.pragma_update(Some("temp"), "cache_size", CACHE_KIB)?;
+        // Temporary tables hide the lasting ones of the same name.
+        let tables = RUN_TABLES.replace("CREATE TABLE ", "CREATE TEMP TABLE ").replace("INDEX ", "INDEX temp.");
+        store.db.execute_batch(&tables)?;
+        Ok(store)
+    }
+
+    // Whether the file is new. Nothing is written before it is known to be ours. In one query, so that it is not seen while
+    // another process makes its tables.
+    fn check(&self, path: &Path) -> Result<bool> {
+        let foreign = |found| JournalError::Foreign { path: path.to_owned(), found };
+        let found = self.db.query_row(
+            "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+                 (SELECT count(*) FROM sqlite_schema)",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+        );
+        let found = found.map_err(|source| match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) if !was_ours(path) => foreign("a file that is no database"),
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                JournalError::Unreadable { path: path.to_owned(), source: source.into() }
+            }
+            _ => source.into(),
+        })?;
+        match found {
+            (0, _, 0) => Ok(true),
+            (APPLICATION_ID, found, _) if found > SCHEMA_VERSION => {
+                Err(JournalError::Newer { path: path.to_owned(), found, supported: SCHEMA_VERSION })
+            }
+            (APPLICATION_ID, ..) => Ok(false),
+            _ => Err(foreign("a database of another program")),
+        }
+    }
+
+    /// Makes sure that what is known of contacts holds together with its indexes: a key that is damaged would be a contact
+    /// that is not known. Some 5 seconds for a million contacts.
+    pub(in crate::journal) fn verify_known(&self) -> Result<()> {
+        self.verify("PRAGMA integrity_check(known)")
+    }
+
+    fn verify(&self, check: &str) -> Result<()> {
+        let found: String = self.db.query_row(check, [], |row| row.get(0))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        let what = found.lines().last().unwrap_or_default().to_owned();
+        Err(rusqlite::Error::SqliteFailure(code, Some(what)).into())
+    }
+
+    // Of a journal of an earlier version that may not be written.
+    fn upgraded_copy(&self, path: &Path) -> Result<Self> {
+        let failed = |source| JournalError::open(path, source);
+        let copy = tempfile::NamedTempFile::new().map_err(|source| JournalError::open(path, source))?.into_temp_path();
+        self.db.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(failed)?;
+        let mut store = Self::on(Connection::open(&copy).map_err(failed)?, true);
+        store.upgrade()?;
+        store.copy = Some(copy);
+        Ok(store)
+    }
+}
+
+fn in_opening(path: &Path, error: JournalError) -> JournalError {
+    match error {
+        JournalError::Sql(source) if is_damage(&source) => JournalError::Unreadable { path: path.to_owned(), source },
+        JournalError::Sql(source) => JournalError::Open { path: path.to_owned(), source },
+        other => other,
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+fn look_again_later() {
+    let (base, chance) = LOOKS_AGAIN_AFTER;
+    thread::sleep(Duration::from_millis(base + fastrand::u64(..chance)));
+}
+
+// Joins the processes that are at work on the journal. True when there is none: then this one has the journal for itself until
+// it has opened it. Without its log, a journal that others work on is not what they see of it.
+fn join(path: &Path, file: &Path, presence: &Presence) -> Result<bool> {
+    let deadline = Instant::now() + OTHERS_TIMEOUT;
+    loop {
+        if presence.is_alone() {
+            return Ok(true);
+        }
+        if !presence.join(deadline) {
+            return Err(JournalError::Locked { path: path.to_owned() });
+        }
+        if FileId::at(&beside(file, "-wal")).is_some() || !has_log(presence) {
+            return Ok(false);
+        }
+        // The last one of them may be about to close it.
+        presence.leave();
+        if Instant::now() > deadline {
+            return Err(JournalError::LogMissing { path: path.to_owned() });
+        }
+        look_again_later();
+    }
+}
+
+// Whether the database is of the kind that has a log while it is open.
+fn has_log(presence: &Presence) -> bool {
+    let (at, number) = WRITE_VERSION;
+    presence.head::<19>().is_some_and(|head| head[at] == number)
+}
+
+// Makes a new journal for its owner alone (mode 0600).
+fn make(path: &Path) -> Result<()> {
+    refuse_left_log(path, path)?;
+    // A link to nowhere, on another disk say: the file is made where it leads.
+    if path.is_symlink() {
+        return make_in_place(path).map_err(|source| JournalError::open(path, source));
+    }
+    let made = make_beside(path)?;
+    match put(&made, path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            make_in_place(path).map_err(|source| JournalError::open(path, source))
+        }
+        Err(source) => Err(JournalError::open(path, source)),
+        Ok(()) => {
+            // It has another name now.
+            std::mem::forget(made);
+            let folder = folder_of(path);
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            // Some file systems have no such thing for folders.
+            drop(synced);
+            Ok(())
+        }
+    }
+}
+
+fn make_beside(path: &Path) -> Result<tempfile::TempPath> {
+    let failed = |source: rusqlite::Error| JournalError::open(path, source);
+    let made = tempfile::Builder::new().prefix(".contactsync-").suffix(".new").tempfile_in(folder_of(path));
+    let made = made.map_err(|source| JournalError::open(path, source))?.into_temp_path();
+    let store = Store::on(Connection::open(&made).map_err(failed)?, false);
+    let write = || -> rusqlite::Result<()> {
+        // Nobody sees it yet, so nothing of it has to be taken back.
+        store.db.pragma_update(None, "journal_mode", "OFF")?;
+        store.db.pragma_update(None, "synchronous", "FULL")?;
+        store.db.execute_batch("BEGIN IMMEDIATE")
+    };
+    write().map_err(failed)?;
+    store.create().and_then(|()| store.commit()).map_err(|error| in_opening(path, error))?;
+    store.db.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+    drop(store);
+    Ok(made)
+}
+
+// Gives the file its name, unless there is one of that name.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn put(made: &Path, path: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, made, CWD, path, RenameFlags::NOREPLACE).map_err(|error| match error {
+        rustix::io::Errno::NOSYS | rustix::io::Errno::INVAL | rustix::io::Errno::NOTSUP => {
+            ErrorKind::Unsupported.into()
+        }
+        error => error.into(),
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn put(_: &Path, _: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
+}
+
+// SQLite gives its other files the rights of the first, so that one is made before SQLite sees it.
+fn make_in_place(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+// What a journal that is not there left: SQLite would take it for a part of the new one, or delete it.
+fn refuse_left_log(path: &Path, file: &Path) -> Result<()> {
+    for ending in ["-wal", "-journal"] {
+        let left = beside(file, ending);
+        if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
+            return Err(JournalError::OnlyLog { path: path.to_owned(), left });
+        }
+    }
+    Ok(())
+}
+
+// A journal and the files beside it are files of their own: through a link, something else would be overwritten.
+fn refuse_unsound(path: &Path, file: &Path) -> Result<()> {
+    let linked = |file: &Path, found| JournalError::Linked { path: path.to_owned(), file: file.to_owned(), found };
+    let found = |metadata: &fs::Metadata| {
+        if metadata.is_symlink() {
+            Some("a symbolic link")
+        } else if metadata.is_dir() {
+            Some("a directory")
+        } else if !metadata.is_file() {
+            Some("a device or a pipe")
+        } else if has_other_names(metadata) {
+            Some("a file with several names (hard links)")
+        } else {
+            None
+        }
+    };
+    let parts = PARTS.map(|ending| beside(file, ending));
+    for file in [file].into_iter().chain(parts.iter().map(PathBuf::as_path)) {
+        if let Some(found) = fs::symlink_metadata(file).ok().as_ref().and_then(found) {
+            return Err(linked(file, found));
+        }
+    }
+    // SQLite deletes the log of a database without a byte.
+    if fs::metadata(file).is_ok_and(|metadata| metadata.len() == 0)
+        && fs::metadata(&parts[0]).is_ok_and(|log| log.len() > 0)
+    {
+        return Err(JournalError::Emptied { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+// For a file that holds nothing. The locks beside it tell whether calls were journaled in it.
+fn refuse_emptied(path: &Path, file: &Path) -> Result<()> {
+    let had_calls = |lock: PathBuf| {
+        let mut text = String::new();
+        let is_file = FileId::at(&lock).is_some();
+        let read = File::open(&lock).and_then(|lock| lock.take(LONGEST_LOCK).read_to_string(&mut text));
+        // Locks of earlier versions do not say.
+        is_file && !matches!(read, Ok(0)) && calls_of(&text) != Some(0)
+    };
+    let locks = names_beside(file).into_iter().filter(|name| name.ends_with(LOCK_ENDING));
+    if locks.map(|name| folder_of(file).join(name)).any(had_calls) {
+        Err(JournalError::Emptied { path: path.to_owned() })
+    } else {
+        Ok(())
+    }
+}
+
+// Whether a file that is no database was a journal once: a run leaves its lock, or SQLite its log, beside it.
+fn was_ours(path: &Path) -> bool {
+    !names_beside(path).is_empty()
+}
+
+// The names of the files that belong to a journal.
+fn names_beside(path: &Path) -> Vec<String> {
+    let Some(name) = path.file_name() else { return Vec::new() };
+    let beside = format!("{}-", name.to_string_lossy());
+    let names = folder_of(path).read_dir().into_iter().flatten().flatten();
+    let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(&beside)).collect()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

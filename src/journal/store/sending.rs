@@ -1,0 +1,447 @@
+//! The SQL of sending: intents, answers, and what they imply.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Row, named_params, params};
+
+use super::listing::read_cells;
+use super::sealed::{sealed, unsealed};
+use super::{Result, Store, call_kind, damaged, integer, json, millis, natural, parse};
+use crate::core::attempt::Attempt;
+use crate::core::call::{Asked, CallKind};
+use crate::core::channel::WindowId;
+use crate::core::doubt::Doubt;
+use crate::core::model::{Contact, ContactId, ID_KEY, Known, Standing};
+use crate::core::record::Cells;
+use crate::core::task::PastCall;
+use crate::core::time::{Setting, Timestamp};
+use crate::core::window::LINGER;
+use crate::journal::rows::{Carried, Item, RunState};
+use crate::journal::{Ended, Implied, Recorded};
+
+/// How far back the time of a call may matter: a minute for the window, ten for a task's search, and a day for a wait that
+/// the platform asked for; with room for calls that took long.
+const ASKED_FOR: Duration = Duration::from_hours(25);
+
+/// The other keys that have a contact id. SQLite takes the primary key when it is not told the index, and reads every known
+/// contact of the channel for each one that is found or created.
+const HOLDERS: &str = "SELECT key FROM known INDEXED BY known_by_id
+     WHERE channel = ?1 AND contact ->> '$.id' = ?2 AND contact IS NOT NULL AND key <> ?3";
+
+/// A pending row as the table of items has it.
+struct PendingRow {
+    row: u64,
+    line: u64,
+    contact: Contact,
+    cells: Option<Cells>,
+}
+
+// From its columns in this order, beginning at this one.
+fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
+    let (contact, cells): (String, Option<String>) = (row.get(at + 2)?, row.get(at + 3)?);
+    let (key, contact): (String, Contact) = (row.get(at + 4)?, unsealed("a contact", &contact)?);
+    // What is known of it is found by its key.
+    if contact.key().to_string() != key {
+        return Err(damaged("a contact", "its key is another one"));
+    }
+    Ok(PendingRow {
+        row: natural(row.get(at)?),
+        line: natural(row.get(at + 1)?),
+        contact,
+        cells: cells.as_deref().map(read_cells).transpose()?,
+    })
+}
+
+impl Store {
+    // Of the window's other channels as well: nobody else is at work on them, and their calls count with this one's.
+    pub(in crate::journal) fn follow_clock(
+        &self,
+        channel: &str,
+        window: &WindowId,
+        setting: &Setting,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut query = self.db.prepare_cached("SELECT channel FROM clocks WHERE window = ?1 AND channel <> ?2")?;
+        let others = query.query_map([window.as_str(), channel], |row| row.get::<_, String>(0))?;
+        for other in others.collect::<rusqlite::Result<Vec<_>>>()? {
+            self.follow_clock_of(&other, window, setting, now)?;
+        }
+        self.follow_clock_of(channel, window, setting, now)
+    }
+
+    fn follow_clock_of(&self, channel: &str, window: &WindowId, setting: &Setting, now: Timestamp) -> Result<()> {
+        let mut query = self.db.prepare_cached("SELECT boot, zero FROM clocks WHERE channel = ?1")?;
+        let noted = query.query_row([channel], |row| {
+            Ok(Setting { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
+        });
+        let ahead = noted.optional()?.map_or(Duration::ZERO, |noted| setting.ahead_of(&noted));
+        if !ahead.is_zero() {
+            let by = millis(Timestamp::default() + ahead);
+            self.db.execute(
+                "UPDATE calls SET started_at = started_at + ?3, ended_at = ended_at + ?3
+                 WHERE started_at > ?2 AND channel = ?1",
+                params![channel, millis(now.before(ahead + ASKED_FOR)), by],
+            )?;
+            for key in self.keys("channel = ?1 AND contact ->> '$.made_at' IS NOT NULL", channel)? {
+                self.change_known(channel, &key, |known| known.made_at = known.made_at.map(|at| at + ahead))?;
+            }
+            for key in self.keys("channel = ?1 AND doubt IS NOT NULL AND doubt ->> '$.since' IS NOT NULL", channel)? {
+                self.change_doubt(channel, &key, |doubt| doubt.since = doubt.since.map(|since| since + ahead))?;
+            }
+        }
+        self.db.execute(
+            "INSERT OR REPLACE INTO clocks (channel, window, boot, zero) VALUES (?1, ?2, ?3, ?4)",
+            params![channel, window.as_str(), setting.boot, millis(setting.zero)],
+        )?;
+        Ok(())
+    }
+
+    // The keys of known contacts of a channel, its name the one value in `which`.
+    fn keys(&self, which: &str, channel: &str) -> Result<Vec<String>> {
+        let mut query = self.db.prepare_cached(&format!("SELECT key FROM known WHERE {which}"))?;
+        let keys = query.query_map([channel], |row| row.get(0))?;
+        Ok(keys.collect::<rusqlite::Result<_>>()?)
+    }
+
+    fn change_known(&self, channel: &str, key: &str, change: impl FnOnce(&mut Known)) -> Result<()> {
+        let mut standing = self.standing(channel, key)?;
+        if let Standing::Known(known) = &mut standing {
+            change(known);
+            let mut write = self.db.prepare_cached("UPDATE known SET contact = ?3 WHERE channel = ?1 AND key = ?2")?;
+            write.execute(params![channel, key, sealed(known)])?;
+        }
+        Ok(())
+    }
+
+    fn change_doubt(&self, channel: &str, key: &str, change: impl FnOnce(&mut Doubt)) -> Result<()> {
+        let mut standing = self.standing(channel, key)?;
+        if let Standing::InDoubt(doubt) = &mut standing {
+            change(doubt);
+            let mut write = self.db.prepare_cached("UPDATE known SET doubt = ?3 WHERE channel = ?1 AND key = ?2")?;
+            write.execute(params![channel, key, sealed(doubt)])?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::journal) fn begin_sending(
+        &self,
+        run: i64,
+        channel: &str,
+        window: &WindowId,
+        call_timeout: Duration,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.hold_all()?;
+        self.db.execute(
+            "INSERT OR REPLACE INTO channels (name, url) SELECT channel, url FROM runs WHERE id = ?1",
+            [run],
+        )?;
+        self.close_open(channel, window, call_timeout, now)?;
+        // What an earlier stop summed up is over: if this process is killed, the rows themselves say how far it came.
+        self.db.execute(
+            "UPDATE runs SET state = 'sending', window = ?2, reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
+            params![run, window.as_str()],
+        )?;
+        Ok(())
+    }
+
+    // What a killed process left open.
+    pub(in crate::journal) fn close_open(
+        &self,
+        channel: &str,
+        window: &WindowId,
+        call_timeout: Duration,
+        now: Timestamp,
+    ) -> Result<()> {
+        let killed = killed();
+        // The search lag of a create that it left open begins when its call ended at the latest.
+        let mut open = self.db.prepare_cached(
+            "SELECT open.channel, open.key, open.ended_at
+             FROM (SELECT channel, key, max(min(:latest, started_at + :timeout)) AS ended_at FROM calls
+                   WHERE (channel = :channel OR window = :window) AND ended_at IS NULL AND kind = 'create'
+                   GROUP BY channel, key) AS open
+             JOIN known ON known.channel = open.channel AND known.key = open.key
+             WHERE known.doubt IS NOT NULL AND known.doubt ->> '$.since' IS NULL",
+        )?;
+        let named = named_params! {
+            ":latest": millis(now + LINGER),
+            ":timeout": millis(Timestamp::default() + call_timeout),
+            ":channel": channel,
+            ":window": window.as_str(),
+        };
+        let open = open.query_map(named, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        for (channel, key, ended) in open.collect::<rusqlite::Result<Vec<(String, String, i64)>>>()? {
+            let ended = Timestamp::from_millis(natural(ended));
+            self.change_doubt(&channel, &key, |doubt| doubt.since = Some(ended))?;
+        }
+        self.db.execute(
+            "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
+             WHERE (channel = :channel OR window = :window) AND ended_at IS NULL",
+            named_params! {
+                ":latest": millis(now + LINGER),
+                ":timeout": millis(Timestamp::default() + call_timeout),
+                ":result": killed.name(),
+                ":attempt": sealed(&killed),
+                ":channel": channel,
+                ":window": window.as_str(),
+            },
+        )?;
+        Ok(())
+    }
+
+    pub(in crate::journal) fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>> {
+        let since_lingering = since.before(LINGER);
+        // Only of a lost call does it matter what it came to.
+        let mut query = self.db.prepare_cached(
+            "SELECT ended_at, iif(result = 'lost', attempt, NULL) FROM calls
+             WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3",
+        )?;
+        // It began at most a while before: the index is on the beginning.
+        let began = since_lingering.before(Duration::from_mins(10));
+        let mut rows = query.query(params![millis(began), window.as_str(), millis(since_lingering)])?;
+        let (mut ends, killed) = (Vec::new(), killed());
+        while let Some(row) = rows.next()? {
+            let (ended, lost): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+            let ended = Timestamp::from_millis(natural(ended));
+            let lost: Option<Attempt> = lost.map(|lost| unsealed("an attempt", &lost)).transpose()?;
+            // That a killed process's call may linger is in its end already.
+            let lingers = lost.is_some_and(|lost| lost.may_linger() && lost != killed);
+            let end = if lingers { ended + LINGER } else { ended };
+            if end > since {
+                ends.push(end);
+            }
+        }
+        Ok(ends)
+    }
+
+    pub(in crate::journal) fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT known.doubt, items.row, items.line, items.contact, items.cells, items.key
+             FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
+             WHERE known.channel = ?2 AND known.doubt IS NOT NULL ORDER BY items.row",
+        )?;
+        let mut rows = query.query(params![run, channel])?;
+        let mut carried = Vec::new();
+        while let Some(row) = rows.next()? {
+            carried.push(match row.get::<_, Option<i64>>(1)? {
+                Some(_) => Carried::Item(Box::new(self.item(run, channel, pending_row(row, 1)?)?)),
+                None => Carried::Orphan(Box::new(unsealed("a contact in doubt", &row.get::<_, String>(0)?)?)),
+            });
+        }
+        Ok(carried)
+    }
+
+    pub(in crate::journal) fn pending(
+        &self,
+        run: i64,
+        channel: &str,
+        row: u64,
+        limit: u32,
+    ) -> Result<Vec<Item>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT row, line, contact, cells, key FROM items
+             WHERE run = ?1 AND state = 'pending' AND row > ?2 ORDER BY row LIMIT ?3",
+        )?;
+        let mut rows = query.query(params![run, integer(row), limit])?;
+        let mut items = Vec::new();
+        while let Some(row) = rows.next()? {
+            items.push(self.item(run, channel, pending_row(row, 0)?)?);
+        }
+        Ok(items)
+    }
+
+    fn item(&self, run: i64, channel: &str, pending: PendingRow) -> Result<Item> {
+        let PendingRow { row, line, contact, cells } = pending;
+        let key = contact.key().to_string();
+        let standing = self.standing(channel, &key)?;
+        let mut query = self.db.prepare_cached(
+            "SELECT kind, asked, attempt, ended_at FROM calls
+             WHERE run = ?1 AND key = ?2 AND ended_at IS NOT NULL ORDER BY number",
+        )?;
+        let mut rows = query.query(params![run, key])?;
+        let mut past = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (kind, asked, attempt): (String, Option<String>, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            past.push(PastCall {
+                kind: call_kind(&kind)?,
+                asked: asked.map(|asked| parse("what was asked", &asked)).transpose()?,
+                attempt: unsealed("an attempt", &attempt)?,
+                ended: Timestamp::from_millis(natural(row.get(3)?)),
+            });
+        }
+        Ok(Item { row, line, contact, cells, standing, past })
+    }
+
+    pub(in crate::journal) fn start(
+        &self,
+        run: i64,
+        kind: CallKind,
+        asked: Option<&Asked>,
+        implied: &Implied,
+        now: Timestamp,
+    ) -> Result<i64> {
+        let mut insert = self.db.prepare_cached(
+            "INSERT INTO calls (run, channel, window, key, kind, asked, started_at)
+             SELECT ?1, ?2, window, ?3, ?4, ?5, ?6 FROM runs WHERE id = ?1",
+        )?;
+        let key = implied.contact.key().to_string();
+        insert.execute(params![run, implied.channel, key, kind.name(), asked.map(json), millis(now)])?;
+        let number = self.db.last_insert_rowid();
+        self.imply(implied)?;
+        self.starts(&implied.channel, number)?;
+        Ok(number)
+    }
+
+    // A call that belongs to no run and no contact.
+    pub(in crate::journal) fn start_look(
+        &self,
+        channel: &str,
+        window: &WindowId,
+        kind: CallKind,
+        now: Timestamp,
+    ) -> Result<i64> {
+        self.db.execute(
+            "INSERT INTO calls (run, channel, window, key, kind, started_at) VALUES (0, ?1, ?2, '', ?3, ?4)",
+            params![channel, window.as_str(), kind.name(), millis(now)],
+        )?;
+        let number = self.db.last_insert_rowid();
+        self.looks(channel)?;
+        Ok(number)
+    }
+
+    pub(in crate::journal) fn end_look(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
+        self.db.execute(
+            "UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1",
+            params![number, millis(at), attempt.name(), sealed(attempt)],
+        )?;
+        Ok(())
+    }
+
+    pub(in crate::journal) fn answered(&self, ended: &Ended, implied: &Implied) -> Result<Recorded> {
+        if let Some(claimed) = self.claim(ended.number, implied)? {
+            return Ok(Recorded::Claimed { by: claimed });
+        }
+        let mut update =
+            self.db.prepare_cached("UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1")?;
+        update.execute(params![ended.number, millis(ended.at), ended.attempt.name(), sealed(&ended.attempt)])?;
+        self.imply(implied)?;
+        Ok(Recorded::Written)
+    }
+
+    // The other keys of the channel that have this contact id. A key that is the id itself is the same contact.
+    pub(in crate::journal) fn holders(&self, channel: &str, id: &ContactId, key: &str) -> Result<Vec<String>> {
+        let mut holders = self.db.prepare_cached(HOLDERS)?;
+        let keys = holders.query_map([channel, id.as_str(), key], |row| row.get::<_, String>(0))?;
+        let mut keys = keys.collect::<rusqlite::Result<Vec<_>>>()?;
+        keys.retain(|key| !key.starts_with(ID_KEY));
+        Ok(keys)
+    }
+
+    // One id is one contact. The other key that has an id which the platform has just named, if its row is in the input
+    // as well, or if a create named it; a key that the input no longer has gives a contact up that was found.
+    fn claim(&self, call: i64, implied: &Implied) -> Result<Option<String>> {
+        let (Some(named_by), Some(Standing::Known(known))) = (implied.names_id, &implied.standing) else {
+            return Ok(None);
+        };
+        let mut is_in_input = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM items JOIN calls ON calls.run = items.run
+                            WHERE calls.number = ?1 AND items.key = ?2 AND items.doubles IS NULL)",
+        )?;
+        let (channel, key) = (&implied.channel, implied.contact.key().to_string());
+        let mut given_up = Vec::new();
+        for holder in self.holders(channel, &known.id, &key)? {
+            // A read confirms what a create was answered with.
+            if matches!(named_by, CallKind::Create | CallKind::Read) {
+                // The create may have overwritten the holder's fields: they are written again when its row is next sent.
+                self.change_known(channel, &holder, |known| {
+                    known.doubt = true;
+                    known.fields.clear();
+                })?;
+                return Ok(Some(holder));
+            }
+            if is_in_input.query_row(params![call, holder], |row| row.get(0))? {
+                return Ok(Some(holder));
+            }
+            given_up.push(holder);
+        }
+        let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
+        for holder in given_up {
+            forget.execute([channel, &holder])?;
+        }
+        Ok(None)
+    }
+
+    pub(in crate::journal) fn imply(&self, implied: &Implied) -> Result<()> {
+        let (channel, key) = (&implied.channel, implied.contact.key().to_string());
+        match &implied.standing {
+            None => {}
+            Some(Standing::Unknown) => {
+                let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
+                forget.execute(params![channel, key])?;
+            }
+            Some(Standing::InDoubt(doubt)) => {
+                let mut mark = self.db.prepare_cached(
+                    "INSERT INTO known (channel, key, doubt) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO UPDATE SET contact = NULL, doubt = excluded.doubt",
+                )?;
+                mark.execute(params![channel, key, sealed(doubt)])?;
+            }
+            Some(Standing::Known(known)) => {
+                let mut learn = self.db.prepare_cached(
+                    "INSERT INTO known (channel, key, contact) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO UPDATE SET contact = excluded.contact, doubt = NULL",
+                )?;
+                learn.execute(params![channel, key, sealed(known)])?;
+            }
+        }
+        if let Some((run, row, outcome)) = &implied.outcome {
+            let (state, reason) = (outcome.name(), outcome.reason());
+            let mut end = self.db.prepare_cached(
+                "UPDATE items SET state = ?3, reason = ?4, contact = NULL, cells = CASE ?3 WHEN 'rejected' THEN cells END
+                 WHERE run = ?1 AND row = ?2",
+            )?;
+            end.execute(params![run, integer(*row), state, reason])?;
+            self.no_longer_left(channel, &key)?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::journal) fn end(
+        &self,
+        run: i64,
+        state: RunState,
+        reason: Option<&str>,
+        worked: Duration,
+        now: Timestamp,
+        summary: &str,
+    ) -> Result<()> {
+        // What is not kept is not done.
+        self.hold_all()?;
+        self.db.execute(
+            "UPDATE runs SET state = ?2, reason = ?3, worked_ms = worked_ms + ?4, ended_at = ?5, summary = ?6 WHERE id = ?1",
+            params![run, state.name(), reason, millis(Timestamp::default() + worked), millis(now), summary],
+        )?;
+        if state == RunState::Finished {
+            self.loss_is_over(run)?;
+        }
+        Ok(())
+    }
+}
+
+// What a call of a killed process comes to.
+fn killed() -> Attempt {
+    Attempt::lost(None, "the process was killed before the answer".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_a_contact_id_is_looked_up_in_the_index() {
+        let store = Store::in_memory().unwrap();
+        let mut plan = store.db.prepare(&format!("EXPLAIN QUERY PLAN {HOLDERS}")).unwrap();
+        let plan: String = plan.query_row(["c", "7", "k"], |row| row.get(3)).unwrap();
+        assert_eq!(plan, "SEARCH known USING INDEX known_by_id (channel=? AND <expr>=?)");
+    }
+}

@@ -1,0 +1,276 @@
+//! Pace: the only waiting. It hands out permits, one by one and in order, as the window and the quota allow.
+
+mod clock;
+mod delays;
+mod start_throttle;
+mod permit_guard;
+
+use std::future::Future;
+use std::mem;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::sync::Notify;
+
+pub use self::clock::Clock;
+use self::clock::SinceOrigin;
+pub use self::delays::delays;
+pub use self::start_throttle::Gate;
+use self::permit_guard::Fate;
+pub use self::permit_guard::Passage;
+use crate::core::answer::RateLimit;
+use crate::core::eta::Tempo;
+use crate::core::time::Timestamp;
+use crate::core::window::{Admission, Learned, Permit, Window};
+
+/// The pace of one token. Who sends with the same token shares it.
+#[derive(Debug)]
+pub struct Pace {
+    clock: Clock,
+    burst: Option<usize>,
+    // Whoever holds the turn gets the next permit, so permits come in the order in which they were asked for.
+    turn: tokio::sync::Mutex<()>,
+    gate: Option<Arc<Gate>>,
+    state: Mutex<State>,
+    // Only for a burst smaller than the limit: one of the limit is what the window allows by itself.
+    quota: Option<RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    window: Window,
+    paused_until: Option<Timestamp>,
+    // One call at a time, until one shows that the platform is there.
+    probing: bool,
+}
+
+/// What a call that has asked for its permit waits for, and until when at the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// For room in the window.
+    Room(Timestamp),
+    /// For the end of a pause.
+    Pause(Timestamp),
+}
+
+/// No call can start in time any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLate;
+
+enum Next {
+    Permit { permit: Permit, is_probe: bool },
+    At(Timestamp),
+    AfterChange,
+}
+
+impl Pace {
+    /// A pace of `rate` calls a minute, of which at most `burst` come at once, that already counts the calls in `ended`:
+    /// the moments at which the calls of the past minute ended.
+    pub fn new(
+        rate: NonZeroU32,
+        burst: Option<NonZeroU32>,
+        ended: impl IntoIterator<Item = Timestamp>,
+        clock: Clock,
+    ) -> Self {
+        let window = Window::restored(size(rate), ended, clock.now());
+        let burst = burst.filter(|&burst| burst < rate);
+        let quota = burst.map(|burst| Quota::per_minute(rate).allow_burst(burst));
+        Self {
+            quota: quota.map(|quota| RateLimiter::direct_with_clock(quota, clock.since_origin())),
+            clock,
+            burst: burst.map(size),
+            turn: tokio::sync::Mutex::new(()),
+            gate: None,
+            state: Mutex::new(State { window, paused_until: None, probing: false }),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The same pace, whose calls set out through a gate.
+    #[must_use]
+    pub fn through(self, gate: Arc<Gate>) -> Self {
+        Self { gate: Some(gate), ..self }
+    }
+
+    /// The same pace with the limit in calls a minute that the platform stated at `at`, to an earlier process.
+    #[must_use]
+    pub fn held_to(self, limit: u32, at: Timestamp) -> Self {
+        let now = self.clock.now();
+        self.state().window.state_limit(limit, at.min(now));
+        self
+    }
+
+    /// Until when no call starts; `None` without a pause.
+    pub fn paused_until(&self) -> Option<Timestamp> {
+        let now = self.clock.now();
+        self.state().paused_until.filter(|&until| until > now)
+    }
+
+    /// Waits until one more call may start, in the order in which it is asked. Who stops waiting leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`TooLate`] as soon as it is certain that the call could not start by `latest`.
+    pub async fn permit(&self, latest: Option<Timestamp>) -> Result<Passage<'_>, TooLate> {
+        let _turn = self.unless_late(latest, self.turn.lock()).await?;
+        // What the gate gave it, once the window had room.
+        let mut start = None;
+        loop {
+            let now = self.clock.now();
+            let is_late = |moment| latest.is_some_and(|latest| moment > latest);
+            if is_late(now) {
+                return Err(TooLate);
+            }
+            match self.next(now, &mut start) {
+                Next::Permit { permit, is_probe } => return Ok(Passage::new(self, permit, now, is_probe)),
+                Next::At(moment) if is_late(moment) => return Err(TooLate),
+                Next::At(moment) => tokio::select! {
+                    biased;
+                    () = self.clock.sleep_until(moment) => {}
+                    () = self.changed.notified() => {}
+                },
+                Next::AfterChange => self.unless_late(latest, self.changed.notified()).await?,
+            }
+        }
+    }
+
+    /// Lets no call start before `moment`; a pause that ends later stays. Says whether there was none.
+    pub fn pause_until(&self, moment: Timestamp) -> bool {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let earlier = state.paused_until.filter(|&earlier| earlier > now);
+        if earlier.is_none_or(|earlier| earlier < moment) {
+            state.paused_until = Some(moment);
+            // Who waits may be too late by now.
+            self.changed.notify_one();
+        }
+        earlier.is_none()
+    }
+
+    /// Lets no call start for `span`; a pause that ends later stays. Says whether there was none.
+    pub fn pause(&self, span: Duration) -> bool {
+        self.pause_until(self.clock.now() + span)
+    }
+
+    /// Lets no call start for `span`, and then one at a time until [`Pace::recover`].
+    pub fn pause_and_probe(&self, span: Duration) {
+        self.pause(span);
+        self.state().probing = true;
+    }
+
+    /// Ends the probing: the platform is there.
+    pub fn recover(&self) {
+        let was_probing = mem::take(&mut self.state().probing);
+        if was_probing {
+            self.changed.notify_one();
+        }
+    }
+
+    /// What the next call waits for. `None` when no call waits, or when it waits for an answer to another one.
+    pub fn waits_for(&self) -> Option<WaitsFor> {
+        let now = self.clock.now();
+        // A call that waits holds the turn.
+        let waits = self.turn.try_lock().is_err();
+        let pause = self.paused_until().map(WaitsFor::Pause);
+        pause.or_else(|| self.state().window.room_from(now).map(WaitsFor::Room)).filter(|_| waits)
+    }
+
+    /// How many calls count against the limit now, those of somebody else not among them.
+    pub fn used(&self) -> usize {
+        let now = self.clock.now();
+        self.state().window.used(now)
+    }
+
+    /// The most calls a minute, as far as the platform has said that it allows them.
+    pub fn limit(&self) -> usize {
+        let now = self.clock.now();
+        self.state().window.limit(now)
+    }
+
+    /// What decides when the next calls can start, when `concurrency` of them may be on their way and each takes
+    /// `latency`.
+    pub fn tempo(&self, concurrency: usize, latency: Duration) -> Tempo {
+        let now = self.clock.now();
+        let state = self.state();
+        Tempo {
+            limit: state.window.limit(now),
+            burst: self.burst,
+            concurrency,
+            latency,
+            now,
+            paused_until: state.paused_until,
+            ended: state.window.ends(now),
+            spread: self.gate.as_ref().map(|gate| gate.spread()),
+        }
+    }
+
+    fn next(&self, now: Timestamp, start: &mut Option<Timestamp>) -> Next {
+        let mut state = self.state();
+        if let Some(until) = state.paused_until.filter(|&until| now < until) {
+            return Next::At(until);
+        }
+        if state.probing && state.window.has_unfinished() {
+            return Next::AfterChange;
+        }
+        if let Some(gate) = self.gate.as_ref().filter(|_| state.window.has_room(now)) {
+            let start = *start.get_or_insert_with(|| gate.start(now));
+            if now < start {
+                return Next::At(start);
+            }
+        }
+        // The quota is asked only when the window has room: what it grants is spent.
+        if let Some(quota) = self.quota.as_ref().filter(|_| state.window.has_room(now))
+            && let Err(not_yet) = quota.check()
+        {
+            let wait = not_yet.wait_time_from(self.clock.elapsed());
+            return Next::At(now + wait.max(Duration::from_millis(1)));
+        }
+        match state.window.admit(now) {
+            Admission::Granted(permit) => Next::Permit { permit, is_probe: state.probing },
+            Admission::At(moment) => Next::At(moment),
+            Admission::WhenOneFinishes => Next::AfterChange,
+        }
+    }
+
+    fn end(&self, fate: Fate) {
+        let now = self.clock.now();
+        let window = &mut self.state().window;
+        match fate {
+            Fate::Unsent => window.give_back(),
+            Fate::Ended => window.finish(now),
+            Fate::Unanswered => window.finish_unanswered(now),
+        }
+        self.changed.notify_one();
+    }
+
+    fn hear(&self, said: RateLimit, begun: Timestamp) -> Vec<Learned> {
+        let now = self.clock.now();
+        self.state().window.hear(said, begun, now)
+    }
+
+    async fn unless_late<T>(&self, latest: Option<Timestamp>, awaited: impl Future<Output = T>) -> Result<T, TooLate> {
+        let Some(latest) = latest else { return Ok(awaited.await) };
+        tokio::select! {
+            biased;
+            value = awaited => Ok(value),
+            () = self.clock.sleep_until(latest + Duration::from_millis(1)) => Err(TooLate),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The state is changed in single steps, so a panic elsewhere cannot leave it half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn size(calls: NonZeroU32) -> usize {
+    usize::try_from(calls.get()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests;

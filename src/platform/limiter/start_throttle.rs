@@ -1,0 +1,149 @@
+//! The gate through which the calls of several paces set out, spread as [`Spread`] has it.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::core::start_throttle::Spread;
+use crate::core::time::Timestamp;
+
+/// What the paces of a process share. Who comes first sets out first.
+#[derive(Debug)]
+pub struct Gate {
+    spread: Spread,
+    // When the next call would set out if there were no burst, from the epoch: finer than a timestamp.
+    next: Mutex<Duration>,
+}
+
+impl Gate {
+    /// A gate that nobody has passed.
+    pub fn new(spread: Spread) -> Self {
+        Self { spread, next: Mutex::new(Duration::ZERO) }
+    }
+
+    /// How it spreads the calls.
+    pub(super) const fn spread(&self) -> Spread {
+        self.spread
+    }
+
+    /// Gives away the next start, which is `now` or later. One that is not used is lost to all, for less than 1 ms.
+    pub(super) fn start(&self, now: Timestamp) -> Timestamp {
+        let epoch = Timestamp::default();
+        let (now, interval) = (now.since(epoch), self.spread.interval());
+        let ahead = u32::try_from(self.spread.burst().saturating_sub(1)).unwrap_or(u32::MAX);
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let start = next.saturating_sub(interval * ahead).max(now);
+        *next = start.max(*next) + interval;
+        epoch + start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::answer::Answer;
+    use crate::core::attempt::Attempt;
+    use crate::platform::limiter::{Clock, Pace, TooLate};
+
+    fn paces(number: usize, rate: u32, clock: &Clock) -> Vec<Arc<Pace>> {
+        let rate = NonZeroU32::new(rate).unwrap();
+        let gate = Arc::new(Gate::new(Spread::of(vec![rate; number])));
+        let through = || Arc::new(Pace::new(rate, None, [], clock.clone()).through(Arc::clone(&gate)));
+        (0..number).map(|_| through()).collect()
+    }
+
+    fn clock() -> Clock {
+        Clock::starting_at(Timestamp::from_millis(1_700_000_000_000))
+    }
+
+    /// When the calls of each pace set out, in milliseconds, each of which ends at once.
+    async fn starts(paces: &[Arc<Pace>], calls: usize, clock: &Clock) -> Vec<Vec<u128>> {
+        let begun = clock.now();
+        let callers = paces.iter().cloned().map(|pace| {
+            let clock = clock.clone();
+            tokio::spawn(async move {
+                let mut starts = Vec::new();
+                for _ in 0..calls {
+                    let call = pace.permit(None).await.unwrap().set_out().1;
+                    starts.push(clock.now().since(begun).as_millis());
+                    call.end(&Answer::from(Attempt::Done));
+                    // The others are at it as well.
+                    tokio::task::yield_now().await;
+                }
+                starts
+            })
+        });
+        let mut starts = Vec::new();
+        for caller in callers.collect::<Vec<_>>() {
+            starts.push(caller.await.unwrap());
+        }
+        starts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_paces_never_wait() {
+        for (number, rate) in [(10, 100), (1, 2_000)] {
+            let clock = clock();
+            let window = usize::try_from(rate).unwrap();
+            let all = starts(&paces(number, rate, &clock), 2 * window, &clock).await;
+            for (n, start) in all.iter().flat_map(|starts| starts.iter().enumerate()) {
+                assert_eq!(*start, if n < window { 0 } else { 60_250 });
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_are_spread_in_turn_and_held_back_only_once() {
+        let clock = clock();
+        let all = starts(&paces(30, 100, &clock), 300, &clock).await;
+        let mut first: Vec<u128> = all.iter().flat_map(|starts| &starts[..100]).copied().collect();
+        first.sort_unstable();
+        for (n, start) in (1..).zip(&first) {
+            let earliest = u128::saturating_sub(n, 1_000);
+            assert!((earliest..=earliest + 2).contains(start), "the {n}th set out after {start} ms");
+        }
+        for starts in &all {
+            let in_turn = |n: usize| all.iter().all(|others| others[n].abs_diff(starts[n]) <= 32);
+            assert!((0..100).all(in_turn), "{starts:?}");
+            for n in 100..300 {
+                let late = starts[n] - starts[n - 100] - 60_250;
+                assert!(late <= 2, "the {n}th set out {late} ms late");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_windows_let_go_passes_with_a_tenth_to_spare() {
+        let clock = clock();
+        let all = starts(&paces(5, 20_000, &clock), 8_000, &clock).await;
+        let last = all.iter().flatten().max().unwrap();
+        // 20,000 of them at once, and 1,833 a second.
+        assert!((10_909..=10_920).contains(last), "the last set out after {last} ms");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_at_the_gate_hears_what_happens_meanwhile() {
+        let clock = clock();
+        let paces = paces(20, 100, &clock);
+        let crowd = tokio::spawn({
+            let (paces, clock) = (paces[1..].to_vec(), clock.clone());
+            async move { starts(&paces, 100, &clock).await }
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let begun = clock.now();
+        // Its turn is after those of the others, and it is told at once.
+        let too_late = paces[0].permit(Some(begun + Duration::from_millis(5))).await.map(drop);
+        assert_eq!((too_late, clock.now()), (Err(TooLate), begun));
+        let paused = tokio::spawn({
+            let pace = Arc::clone(&paces[0]);
+            async move { pace.permit(None).await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        paces[0].pause(Duration::from_secs(20));
+        paused.await.unwrap().unwrap();
+        assert_eq!(clock.now().since(begun), Duration::from_secs(20));
+        crowd.await.unwrap();
+    }
+}

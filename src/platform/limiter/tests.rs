@@ -1,0 +1,335 @@
+//! The pace under virtual time.
+
+use super::permit_guard::OnItsWay;
+use super::*;
+use crate::core::answer::Answer;
+use crate::core::attempt::Attempt;
+use crate::core::window::{LINGER, MARGIN, MINUTE};
+use std::sync::Arc;
+
+fn rate(calls: u32) -> NonZeroU32 {
+    NonZeroU32::new(calls).unwrap()
+}
+
+fn clock() -> Clock {
+    Clock::starting_at(Timestamp::from_millis(1_700_000_000_000))
+}
+
+async fn begin(pace: &Pace) -> OnItsWay<'_> {
+    pace.permit(None).await.expect("there is no latest moment").set_out().1
+}
+
+fn answered() -> Answer {
+    Attempt::Done.into()
+}
+
+async fn starts(pace: &Pace, clock: &Clock, calls: usize, latency: Duration) -> Vec<u64> {
+    let begun = clock.now();
+    let mut starts = Vec::new();
+    for _ in 0..calls {
+        let call = begin(pace).await;
+        starts.push(u64::try_from(clock.now().since(begun).as_millis()).unwrap());
+        tokio::time::sleep(latency).await;
+        call.end(&answered());
+    }
+    starts
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_minute_is_used_at_once_and_then_the_window_holds() {
+    let clock = clock();
+    let pace = Pace::new(rate(3), None, [], clock.clone());
+    assert_eq!(starts(&pace, &clock, 7, Duration::ZERO).await, [0, 0, 0, 60_250, 60_250, 60_250, 120_500]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_burst_spreads_the_calls_evenly() {
+    let clock = clock();
+    let pace = Pace::new(rate(60), Some(rate(2)), [], clock.clone());
+    let starts = starts(&pace, &clock, 5, Duration::ZERO).await;
+    assert_eq!(starts[..2], [0, 0]);
+    for (n, start) in (1..).zip(&starts[2..]) {
+        assert!((n * 1_000..=n * 1_000 + 5).contains(start), "{starts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_calls_before_a_restart_count() {
+    let clock = clock();
+    let now = clock.now();
+    let ended = [now, now.before(Duration::from_secs(59)), now.before(Duration::from_secs(90))];
+    let pace = Pace::new(rate(2), None, ended, clock.clone());
+    assert_eq!(pace.used(), 2);
+    assert_eq!(starts(&pace, &clock, 2, Duration::ZERO).await, [1_250, 60_250]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_every_call_and_the_longer_one_counts() {
+    let clock = clock();
+    let pace = Pace::new(rate(10), None, [], clock.clone());
+    pace.pause(Duration::from_secs(5));
+    pace.pause(Duration::from_secs(2));
+    assert_eq!(starts(&pace, &clock, 2, Duration::ZERO).await, [5_000, 5_000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_next_call_waits_for_is_known() {
+    let clock = clock();
+    let begun = clock.now();
+    let pace = Arc::new(Pace::new(rate(2), None, [], clock.clone()));
+    let check = async |expected: Option<WaitsFor>| {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(pace.waits_for(), expected);
+    };
+    let first = begin(&pace).await;
+    check(None).await;
+    first.end(&answered());
+    let second = begin(&pace).await;
+    check(None).await;
+    let waiting = tokio::spawn({
+        let pace = Arc::clone(&pace);
+        async move { pace.permit(None).await.map(drop) }
+    });
+    // The first of the two is the first to leave.
+    check(Some(WaitsFor::Room(begun + Duration::from_millis(1) + MINUTE + MARGIN))).await;
+    pace.pause(Duration::from_mins(5));
+    let paused_at = clock.now();
+    check(Some(WaitsFor::Pause(paused_at + Duration::from_mins(5)))).await;
+    waiting.abort();
+    check(None).await;
+    drop(second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_one_call_at_a_time_probes() {
+    let clock = clock();
+    let pace = Arc::new(Pace::new(rate(10), None, [], clock.clone()));
+    let begun = clock.now();
+    pace.pause_and_probe(Duration::from_secs(2));
+    let probe = pace.permit(None).await.unwrap();
+    assert!(probe.is_probe());
+    let (_, _probe) = probe.set_out();
+    assert_eq!(clock.now().since(begun), Duration::from_secs(2));
+    let waiting = tokio::spawn({
+        let pace = pace.clone();
+        async move { pace.permit(None).await.unwrap().is_probe() }
+    });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!waiting.is_finished());
+    pace.recover();
+    assert!(!waiting.await.unwrap());
+    assert_eq!(clock.now().since(begun), Duration::from_secs(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_window_waits_for_an_unfinished_call() {
+    let clock = clock();
+    let pace = Arc::new(Pace::new(rate(1), None, [], clock.clone()));
+    let begun = clock.now();
+    let first = begin(&pace).await;
+    let waiting = tokio::spawn({
+        let pace = pace.clone();
+        async move { drop(pace.permit(None).await) }
+    });
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert!(!waiting.is_finished());
+    first.end(&answered());
+    waiting.await.unwrap();
+    assert_eq!(clock.now().since(begun), Duration::from_millis(360_250));
+}
+#[tokio::test(start_paused = true)]
+async fn who_could_only_start_too_late_is_told_at_once() {
+    let clock = clock();
+    let pace = Pace::new(rate(2), None, [], clock.clone());
+    let begun = clock.now();
+    let after = |millis| Some(begun + Duration::from_millis(millis));
+    let _first = begin(&pace).await;
+    begin(&pace).await.end(&answered());
+    // One is on its way, and the other leaves the window after a minute and its margin.
+    assert_eq!(pace.permit(after(60_249)).await.err(), Some(TooLate));
+    assert_eq!(clock.now(), begun);
+    let third = pace.permit(after(60_250)).await.expect("it is just in time").set_out().1;
+    assert_eq!(clock.now(), begun + Duration::from_millis(60_250));
+    // Now both are on their way: when they end, nobody knows, so it is waited for.
+    assert_eq!(pace.permit(after(90_000)).await.err(), Some(TooLate));
+    assert_eq!(clock.now(), begun + Duration::from_millis(90_001));
+    assert_eq!(pace.permit(after(90_000)).await.err(), Some(TooLate));
+    third.end(&answered());
+    pace.pause(Duration::from_mins(10));
+    assert_eq!(pace.permit(after(600_000)).await.err(), Some(TooLate));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_line_is_not_kept_beyond_his_time() {
+    let pace = Arc::new(Pace::new(rate(1), None, [clock().now()], clock()));
+    let begun = pace.clock.now();
+    let first = tokio::spawn({
+        let pace = Arc::clone(&pace);
+        async move { pace.permit(None).await.map(drop) }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(pace.permit(Some(begun + Duration::from_secs(10))).await.err(), Some(TooLate));
+    assert_eq!(pace.clock.now().since(begun), Duration::from_millis(10_001));
+    // A pause is news to whoever waits.
+    let late = tokio::spawn({
+        let pace = Arc::clone(&pace);
+        async move { pace.permit(Some(begun + Duration::from_mins(2))).await.map(drop) }
+    });
+    first.await.unwrap().unwrap();
+    late.await.unwrap().unwrap();
+    let called = begin(&pace).await;
+    called.end(&answered());
+    let late = tokio::spawn({
+        let pace = Arc::clone(&pace);
+        async move { pace.permit(Some(begun + Duration::from_mins(5))).await.map(drop) }
+    });
+    tokio::task::yield_now().await;
+    let asked = pace.clock.now();
+    pace.pause(Duration::from_mins(30));
+    assert_eq!(late.await.unwrap(), Err(TooLate));
+    assert_eq!(pace.clock.now(), asked);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_platform_says_is_heard_and_only_the_first_of_several_429_is_news() {
+    let pace = Pace::new(rate(10), None, [], clock());
+    let call = begin(&pace).await;
+    let said = RateLimit { limit: 5, remaining: Some(1) };
+    let answer = Answer { rate_limit: Some(said), ..answered() };
+    assert_eq!(call.end(&answer), [Learned::Limit(5), Learned::Others(3)]);
+    assert_eq!((pace.used(), pace.limit()), (1, 5));
+    begin(&pace).await.end(&answered());
+    let begun = pace.clock.now();
+    begin(&pace).await.end(&answered());
+    assert_eq!(pace.clock.now().since(begun), Duration::from_millis(60_250));
+    assert!(pace.pause(Duration::from_secs(1)));
+    assert!(!pace.pause(Duration::from_secs(2)));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(pace.pause(Duration::from_secs(1)));
+}
+
+/// What becomes of somebody who wants to call.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// It waits no longer than this.
+    Leaves(Duration),
+    /// It is granted, and dropped after this without being sent.
+    Unsent(Duration),
+    /// It is sent, and ends after this.
+    Answered(Duration),
+    /// It is sent, and its future is dropped after this.
+    Dropped(Duration),
+}
+
+/// When somebody asked, when it was granted, and when it took no more room.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    asked: Timestamp,
+    granted: Option<Timestamp>,
+    /// When it gave up waiting, or ended.
+    over: Timestamp,
+    counts_after: Option<Duration>,
+}
+
+async fn want(pace: Arc<Pace>, end: End) -> Seen {
+    let asked = pace.clock.now();
+    let now = || pace.clock.now();
+    let permit = pace.permit(None);
+    let passage = match end {
+        End::Leaves(after) => match tokio::time::timeout(after, permit).await {
+            Ok(passage) => passage,
+            Err(_) => return Seen { asked, granted: None, over: now(), counts_after: None },
+        },
+        End::Unsent(_) | End::Answered(_) | End::Dropped(_) => permit.await,
+    };
+    let passage = passage.expect("there is no latest moment");
+    let granted = Some(now());
+    let counts_after = match end {
+        End::Leaves(_) => {
+            drop(passage);
+            None
+        }
+        End::Unsent(after) => {
+            tokio::time::sleep(after).await;
+            drop(passage);
+            None
+        }
+        End::Answered(after) => {
+            let (_permit, call) = passage.set_out();
+            tokio::time::sleep(after).await;
+            call.end(&answered());
+            Some(MINUTE + MARGIN)
+        }
+        End::Dropped(after) => {
+            let (_permit, call) = passage.set_out();
+            tokio::time::sleep(after).await;
+            drop(call);
+            Some(LINGER + MINUTE + MARGIN)
+        }
+    };
+    Seen { asked, granted, over: now(), counts_after }
+}
+
+/// Holds what was seen, in the order of asking, against the rule and against fairness.
+fn check_seen(limit: usize, all: &[Seen], seed: u64) {
+    let takes_room = |at: Timestamp, other: &Seen| {
+        other.granted.is_some_and(|granted| granted <= at)
+            && at < other.counts_after.map_or(other.over, |span| other.over + span)
+    };
+    let leaves = |other: &Seen| other.counts_after.map_or(other.over, |span| other.over + span);
+    for (n, one) in all.iter().enumerate() {
+        let until = one.granted.unwrap_or(one.over);
+        // Nobody who asked later was granted while this one waited.
+        let overtaken = all[n + 1..].iter().any(|later| later.granted.is_some_and(|granted| granted < until));
+        assert!(!overtaken, "seed {seed}: {n} was overtaken: {one:?}");
+        let Some(granted) = one.granted else { continue };
+        let others = || all.iter().enumerate().filter(|(other, _)| *other != n).map(|(_, other)| other);
+        let full = |at: Timestamp| others().filter(|other| takes_room(at, other)).count() >= limit;
+        let earlier_at_once =
+            all[..n].iter().filter(|other| other.granted == one.granted && takes_room(granted, other)).count();
+        let held = others().filter(|other| other.granted < one.granted && takes_room(granted, other)).count();
+        assert!(held + earlier_at_once < limit, "seed {seed}: {n} was granted while the rule forbids it: {one:?}");
+        // From when it was first in line, every moment at which something left found the window full.
+        let first_in_line =
+            all[..n].iter().map(|earlier| earlier.granted.unwrap_or(earlier.over)).fold(one.asked, Timestamp::max);
+        let moments = others().map(leaves).filter(|&moment| moment > first_in_line && moment < granted);
+        for moment in moments.chain((first_in_line < granted).then_some(first_in_line)) {
+            assert!(full(moment), "seed {seed}: {n} waited from {moment:?} for nothing: {one:?}");
+        }
+    }
+}
+
+#[test]
+fn permits_are_fair_and_whoever_leaves_leaves_nothing_behind() {
+    for seed in 0..400 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let mut chance = fastrand::Rng::with_seed(seed);
+        runtime.block_on(async {
+            let limit = chance.u32(1..8);
+            let pace = Arc::new(Pace::new(rate(limit), None, [], clock()));
+            let mut wanting = Vec::new();
+            for _ in 0..40 {
+                let millis = |chance: &mut fastrand::Rng, most| Duration::from_millis(chance.u64(0..most));
+                let end = match chance.u8(0..8) {
+                    0 => End::Leaves(millis(&mut chance, 200_000)),
+                    1 => End::Unsent(millis(&mut chance, 5_000)),
+                    2 => End::Dropped(millis(&mut chance, 5_000)),
+                    _ => End::Answered(millis(&mut chance, 30_000)),
+                };
+                wanting.push(tokio::spawn(want(Arc::clone(&pace), end)));
+                // Each asks before the next one does.
+                tokio::task::yield_now().await;
+                if chance.bool() {
+                    tokio::time::sleep(millis(&mut chance, 20_000)).await;
+                }
+            }
+            let mut seen = Vec::new();
+            for one in wanting {
+                seen.push(one.await.unwrap());
+            }
+            check_seen(usize::try_from(limit).unwrap(), &seen, seed);
+            tokio::time::sleep(Duration::from_mins(2)).await;
+            assert_eq!(pace.used(), 0, "seed {seed}");
+        });
+    }
+}

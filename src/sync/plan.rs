@@ -1,0 +1,290 @@
+//! The loop that plans: reads rows, maps them, and gives them to the journal, which compares them with what is known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::core::diff::TagsMode;
+use crate::core::duplicates::Duplicates;
+use crate::core::guard::{MaxChanges, TooManyChanges};
+use crate::core::mapping::Mapping;
+use crate::core::model::{Contact, Rejection};
+use crate::core::record::{Cells, Record};
+use crate::core::output_format::{ListFiles, Listing};
+use crate::core::task::Outcome;
+use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
+use crate::input::{Row, Source, SourceError};
+use crate::sync::event::{Event, Observer};
+use crate::sync::stop::Stop;
+
+/// How many batches of rows are planned in one commit. Each commit writes some pages for each channel that its rows are of.
+const TOGETHER: usize = 8;
+
+/// A batch of fewer rows than this is planned at once: they are large, and are not to be gathered in memory.
+const FEW: usize = 250;
+
+/// Why a file could not be planned. Nothing was sent, and what an earlier run left can still be resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The input cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The journal cannot be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// It would change more than it may.
+    #[error(transparent)]
+    TooMany(#[from] TooManyChanges),
+    /// Tags that the input does not name are to be removed, and none of its rows has a column or a key of tags.
+    #[error("the input has no column or key with tags, and mirroring it would remove all tags that contactsync added")]
+    NoTags,
+    /// Somebody asked to stop.
+    #[error("stopped while reading the input: nothing was sent")]
+    Stopped,
+}
+
+/// Where the rows of an input go.
+#[derive(Clone, Debug)]
+pub enum Routes {
+    /// All of them to one run.
+    One(NewRun),
+    /// Each to the run of the channel that the row names.
+    ByChannel {
+        /// The runs, one a channel.
+        runs: Vec<NewRun>,
+        /// Channels that are somebody else's work: their rows are passed over and not counted.
+        elsewhere: BTreeSet<String>,
+        /// The run of no channel, for the rows that name none of these; `None` passes over them, for somebody else to tell.
+        unknown: Option<NewRun>,
+    },
+}
+
+/// What holds for all rows of an input, whichever run they go to.
+#[derive(Clone, Debug, Default)]
+pub struct Intake {
+    /// What becomes of several rows of one contact.
+    pub duplicates: Duplicates,
+    /// The most contacts that may be made or changed.
+    pub max_changes: Option<MaxChanges>,
+    /// The files that list the rows, if any do.
+    pub files: ListFiles,
+}
+
+/// The runs that came of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedRuns {
+    /// The number that they share.
+    pub sync: i64,
+    /// Their numbers, in the order of the routes.
+    pub runs: Vec<i64>,
+    /// The number of the run that holds the rows without a channel, when there are any.
+    pub unknown: Option<i64>,
+    /// How many rows of the input the rules do not take. They are none of the runs' rows.
+    pub left_out: u64,
+    /// Number of rows that name a channel of another process. They belong to none of the runs.
+    pub of_others: u64,
+    /// Number of rows that cannot be read or name no channel, where no run takes them. They belong to none of the runs.
+    pub of_none: u64,
+}
+
+/// Plans `source` into the journal. It takes a thread that may block.
+///
+/// # Errors
+/// A [`PlanError`] when the input or the journal fails, it would change more than it may, or `stop` is asked for. Then no
+/// run is left.
+pub fn plan(
+    journal: &Journal,
+    mut source: Source,
+    mapping: &Mapping,
+    routes: Routes,
+    intake: Intake,
+    observer: &impl Observer,
+    stop: &Stop,
+) -> Result<PlannedRuns, PlanError> {
+    let Intake { duplicates, max_changes, files } = intake;
+    let (mut ways, runs) = Router::new(routes);
+    ways.keeps_rows = files.rejects.is_some();
+    let match_fields = mapping.match_fields().to_vec();
+    let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
+    let mentions = TagMentions::new(if is_mirror { TagsMode::Mirror } else { TagsMode::Add });
+    let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
+    let (mut rows, mut unknown) = (0, false);
+    let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
+        if stop.reason().is_some() {
+            return Err(PlanError::Stopped);
+        }
+        rows += u64::try_from(batch.len()).unwrap_or(0);
+        unknown |= batch.iter().any(|(at, _)| ways.unknown == Some(*at));
+        for settled in journal.plan_rows(&plan, batch)? {
+            match settled {
+                Settled::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
+                    observer.tell(&Event::Done { row, line, outcome: &outcome, listed: None });
+                }
+                Settled::Done { .. } | Settled::Merged | Settled::Pending => {}
+            }
+        }
+        observer.tell(&Event::Read { rows });
+        Ok(())
+    };
+    let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);
+    // `None` for a row that the rules do not take.
+    let make = |row: Row, remains: Option<Cells>| {
+        let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
+        let mention = mentions.of(&row, mapping);
+        let planned = is_taken.then(|| ways.route(row, remains, mapping));
+        // What is not sent here removes no tags here.
+        if matches!(planned, Some((Way::Run(_), _))) {
+            mentions.add(mention);
+        }
+        planned
+    };
+    source.in_batches(make, |made| {
+        let read = made.len();
+        let taken: Vec<_> = made.into_iter().flatten().collect();
+        left_out += u64::try_from(read - taken.len()).unwrap_or(0);
+        for (way, planned) in taken {
+            match way {
+                Way::Run(place) => gathered.push((place, planned)),
+                Way::Other => of_others += 1,
+                Way::Unknown => of_none += 1,
+            }
+        }
+        batches += 1;
+        if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
+    })?;
+    flush(gathered)?;
+    if let Err(none) = mentions.check() {
+        journal.drop_plan(&plan)?;
+        return Err(none);
+    }
+    if let Some(guard) = max_changes {
+        let extent = journal.extent(&plan)?;
+        if let Err(refused) = guard.check(extent.changes, extent.rows) {
+            journal.drop_plan(&plan)?;
+            return Err(refused.into());
+        }
+    }
+    // Now the encoding is known: a file may be ASCII for long.
+    let shape = source.detected().shape(source.header());
+    let listing = (!files.is_empty()).then_some(Listing { files, shape });
+    journal.finish_plan(&plan, listing)?;
+    let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
+    let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out, of_others, of_none })
+}
+
+/// Whether an input whose tags are mirrored has a column or key of tags: one without it removes none.
+#[derive(Debug)]
+pub struct TagMentions {
+    has_rows: AtomicBool,
+    has_tags: AtomicBool,
+}
+
+impl TagMentions {
+    /// Nothing was read yet. Where tags are only added, an input need not mention any.
+    pub const fn new(mode: TagsMode) -> Self {
+        let needs_none = match mode {
+            TagsMode::Mirror => false,
+            TagsMode::Add => true,
+        };
+        Self { has_rows: AtomicBool::new(false), has_tags: AtomicBool::new(needs_none) }
+    }
+
+    /// Whether a row mentions tags; `None` when it does not matter. It can be called from several threads.
+    pub fn of(&self, row: &Row, mapping: &Mapping) -> Option<bool> {
+        match row {
+            Row::Record(record) if !self.has_tags.load(Ordering::Relaxed) && mapping.takes(record) => {
+                Some(mapping.mentions_tags(record))
+            }
+            Row::Record(_) | Row::Rejected(_) => None,
+        }
+    }
+
+    /// Adds what [`of`](Self::of) said of a row that goes to one of the channels.
+    pub fn add(&self, mention: Option<bool>) {
+        let Some(has_tags) = mention else { return };
+        self.has_rows.store(true, Ordering::Relaxed);
+        if has_tags {
+            self.has_tags.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Says whether the input may be used.
+    ///
+    /// # Errors
+    /// [`PlanError::NoTags`] when it has rows and none of them mentions tags.
+    pub fn check(self) -> Result<(), PlanError> {
+        if self.has_rows.into_inner() && !self.has_tags.into_inner() { Err(PlanError::NoTags) } else { Ok(()) }
+    }
+}
+
+/// Where a row goes.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// To the run at this place.
+    Run(usize),
+    /// To a channel of another process.
+    Other,
+    /// Nowhere: it names no channel, and no run takes such rows.
+    Unknown,
+}
+
+/// Which of the runs a row goes to.
+struct Router {
+    // By channel: the place of its run, or `None` for what is somebody else's; empty when all rows go to the first.
+    channels: BTreeMap<String, Option<usize>>,
+    unknown: Option<usize>,
+    // Whether rows go on as they were read, too.
+    keeps_rows: bool,
+}
+
+impl Router {
+    fn new(routes: Routes) -> (Self, Vec<NewRun>) {
+        match routes {
+            Routes::One(run) => (Self { channels: BTreeMap::new(), unknown: None, keeps_rows: false }, vec![run]),
+            Routes::ByChannel { mut runs, elsewhere, unknown } => {
+                let here = runs.iter().enumerate().map(|(at, run)| (run.channel.clone(), Some(at)));
+                let channels = here.chain(elsewhere.into_iter().map(|channel| (channel, None))).collect();
+                let last = runs.len();
+                let unknown = unknown.map(|run| {
+                    runs.push(run);
+                    last
+                });
+                (Self { channels, unknown, keeps_rows: false }, runs)
+            }
+        }
+    }
+
+    // A row that cannot be read names no channel either.
+    fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Way, Planned) {
+        match row {
+            Row::Rejected(rejection) => {
+                let cells = remains.filter(|_| self.keeps_rows);
+                (self.of_no_channel(), Planned::Rejected { rejection, cells })
+            }
+            Row::Record(record) => {
+                let (place, contact) = self.contact(&record, mapping);
+                let Record { row, line, cells } = record;
+                let cells = self.keeps_rows.then_some(cells);
+                let planned = match contact {
+                    Ok(contact) => Planned::Contact { row, line, contact, cells },
+                    Err(rejection) => Planned::Rejected { rejection, cells },
+                };
+                (place, planned)
+            }
+        }
+    }
+
+    fn contact(&self, record: &Record, mapping: &Mapping) -> (Way, Result<Contact, Rejection>) {
+        match mapping.channel_among(record, &self.channels) {
+            Ok(None) => (self.of_no_channel(), mapping.contact(record)),
+            Ok(Some(Some(place))) => (Way::Run(*place), mapping.contact(record)),
+            Ok(Some(None)) => (Way::Other, mapping.contact(record)),
+            Err(rejection) => (self.of_no_channel(), Err(rejection)),
+        }
+    }
+
+    fn of_no_channel(&self) -> Way {
+        if self.channels.is_empty() { Way::Run(0) } else { self.unknown.map_or(Way::Unknown, Way::Run) }
+    }
+}

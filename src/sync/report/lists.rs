@@ -1,0 +1,296 @@
+//! The files that list rows: those that were rejected, as whole rows of a file like the input, and how each row ended.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+
+use serde_json::Value as Json;
+
+use super::cell::{QUOTED, harmless};
+use super::encoded::Encoded;
+use super::file::{ListError, ListFile, RESULT_COLUMNS};
+use crate::core::record::Cells;
+use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN, Shape, listed_part};
+
+/// How many bytes are written at once.
+const CHUNK: usize = 64 * 1024;
+
+/// The file that rejected rows go to. Mended, it is an input itself.
+#[derive(Debug)]
+pub struct Rejects {
+    file: ListFile,
+    shape: Shape,
+    out: Option<Out>,
+}
+
+/// The file that says how each row ended.
+#[derive(Debug)]
+pub struct Results {
+    file: ListFile,
+    // Whether it says the channel, because there are several.
+    channels: bool,
+    out: Option<Table>,
+}
+
+/// A row and how it ended, for a list.
+#[derive(Clone, Copy, Debug)]
+pub struct RowResult<'a> {
+    /// The physical line on which it begins.
+    pub line: u64,
+    /// Its contact's key, if it became one.
+    pub key: Option<&'a str>,
+    /// How it ended, in one word.
+    pub outcome: &'a str,
+    /// The platform's id of its contact, if it is known.
+    pub contact_id: Option<&'a str>,
+    /// How many calls it took.
+    pub calls: u64,
+    /// Why, when there is a reason.
+    pub reason: Option<&'a str>,
+    /// Its channel.
+    pub channel: &'a str,
+}
+
+#[derive(Debug)]
+enum Out {
+    // Boxed for the tables of its writer.
+    Table(Box<Table>, Layout),
+    Objects(BufWriter<File>),
+}
+
+/// Where a rejected row's own cells stand in it.
+#[derive(Debug)]
+struct Layout {
+    cells: usize,
+    // The places of a line and a reason that the input has already, from an earlier rejection.
+    replaced: Vec<usize>,
+}
+
+/// Rows of cells, in an encoding.
+struct Table(csv::Writer<Encoded<File>>);
+
+impl Rejects {
+    /// Rejected rows that are written like `shape` into `file`.
+    pub const fn new(file: ListFile, shape: Shape) -> Self {
+        Self { file, shape, out: None }
+    }
+
+    /// The file.
+    pub const fn file(&self) -> &ListFile {
+        &self.file
+    }
+
+    /// Begins the file anew, beside what is there.
+    ///
+    /// # Errors
+    /// A [`ListError`] when it cannot be written.
+    pub fn begin(&mut self) -> Result<(), ListError> {
+        let file = self.file.begin()?;
+        let out = match &self.shape {
+            Shape::Objects => Ok(Out::Objects(BufWriter::with_capacity(CHUNK, file))),
+            // The lines before the header of the input are none of the list's: reading a list skips no lines.
+            Shape::Table { header, delimiter, encoding, mark, skipped: _ } => {
+                Table::new(file, *delimiter, encoding, *mark).and_then(|mut table| {
+                    let layout = Layout::of(header);
+                    let names = layout.own(header.iter().map(String::as_str).collect());
+                    table.row([LINE_COLUMN, REASON_COLUMN].into_iter().chain(names))?;
+                    Ok(Out::Table(Box::new(table), layout))
+                })
+            }
+        };
+        self.out = Some(out.map_err(|error| self.file.failed(error))?);
+        Ok(())
+    }
+
+    /// Adds a row. Of one that could not be read there are as many cells as are known, and nobody takes them for a row.
+    ///
+    /// # Errors
+    /// A [`ListError`] when it cannot be written.
+    pub fn row(&mut self, line: u64, reason: &str, cells: Option<&Cells>) -> Result<(), ListError> {
+        let written = match &mut self.out {
+            None => Ok(()),
+            Some(Out::Objects(out)) => out.write_all(object(line, reason, cells).as_bytes()),
+            Some(Out::Table(table, layout)) => {
+                let texts = match cells {
+                    Some(Cells::Texts(texts)) => layout.own(texts.iter().collect()),
+                    Some(Cells::Object(_)) | None => Vec::new(),
+                };
+                let line = line.to_string();
+                // Where a spreadsheet fills the row up, the reason still says that it is not whole.
+                let reason = if texts.len() < layout.own_cells() {
+                    format!("{reason}{}", listed_part(texts.len(), layout.own_cells()))
+                } else {
+                    reason.to_owned()
+                };
+                table.row([line.as_str(), reason.as_str()].into_iter().chain(texts))
+            }
+        };
+        written.map_err(|error| self.file.failed(error))
+    }
+
+    /// Hands on to the system what was added.
+    ///
+    /// # Errors
+    /// A [`ListError`] when it cannot be written.
+    pub fn flush(&mut self) -> Result<(), ListError> {
+        let flushed = match &mut self.out {
+            None => Ok(()),
+            Some(Out::Objects(out)) => out.flush(),
+            Some(Out::Table(table, _)) => table.0.flush(),
+        };
+        flushed.map_err(|error| self.file.failed(error))
+    }
+
+    /// Puts what was begun in the place of what is there. What is added later comes after it.
+    ///
+    /// # Errors
+    /// A [`ListError`] when it cannot be put there.
+    pub fn put_in_place(&mut self) -> Result<(), ListError> {
+        self.flush()?;
+        self.file.put_in_place()
+    }
+}
+
+impl Results {
+    /// Rows and how they ended, in `file`; with a column for the channel when there are several.
+    pub const fn new(file: ListFile, channels: bool) -> Self {
+        Self { file, channels, out: None }
+    }
+
+    /// The file.
+    pub const fn file(&self) -> &ListFile {
+        &self.file
+    }
+
+    /// Begins the file anew, beside what is there.
+    ///
+    /// # Errors
+    /// A [`ListError`] when it cannot be written.
+    pub fn begin(&mut self) -> Result<(), ListError> {
+        let file = self.file.begin()?;
+        let names = &RESULT_COLUMNS[..if self.channels { 7 } else { 6 }];
+        let table = Table::new(file, b',', "UTF-8", false)
+            .and_then(|mut table| table.row(names.iter().copied()).map(|()| table));
+        self.out = Some(table.map_err(|error| self.file.failed(error))?);
+        Ok(())
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// A [`ListError`] when it cannot be written.
+    pub fn row(&mut self, row: &RowResult<'_>) -> Result<(), ListError> {
+        let Some(table) = &mut self.out else { return Ok(()) };
+        let (line, count) = (row.line.to_string(), row.calls.to_string());
+        let cells = [
+            line.as_str(),
+            row.key.unwrap_or_default(),
+            row.outcome,
+            row.contact_id.unwrap_or_default(),
+            &count,
+            row.reason.unwrap_or_default(),
+            row.channel,
+        ];
+        let cells = &cells[..if self.channels { 7 } else { 6 }];
+        table.row(cells.iter().copied()).map_err(|error| self.file.failed(error))
+    }
+
+    /// Hands on to the system what was added.
+    ///
+    /// # Errors
+    /// A [`ListError`] when it cannot be written.
+    pub fn flush(&mut self) -> Result<(), ListError> {
+        let flushed = self.out.as_mut().map_or(Ok(()), |table| table.0.flush());
+        flushed.map_err(|error| self.file.failed(error))
+    }
+
+    /// Puts what was begun in the place of what is there. What is added later comes after it.
+    ///
+    /// # Errors
+    /// A [`ListError`] when it cannot be put there.
+    pub fn put_in_place(&mut self) -> Result<(), ListError> {
+        self.flush()?;
+        self.file.put_in_place()
+    }
+}
+
+impl Layout {
+    fn of(header: &[String]) -> Self {
+        let is_ours = |name: &str| name == LINE_COLUMN || name == REASON_COLUMN;
+        let replaced = header.iter().enumerate().filter(|(_, name)| is_ours(name)).map(|(at, _)| at).collect();
+        Self { cells: header.len(), replaced }
+    }
+
+    // How many of a row's cells are its own.
+    const fn own_cells(&self) -> usize {
+        self.cells - self.replaced.len()
+    }
+
+    // The row's cells without an earlier line and reason.
+    fn own<'a>(&self, mut cells: Vec<&'a str>) -> Vec<&'a str> {
+        if cells.len() == self.cells {
+            let mut at = 0;
+            cells.retain(|_| {
+                at += 1;
+                !self.replaced.contains(&(at - 1))
+            });
+        } else if let [line, _, ..] = cells[..]
+            && self.replaced == [0, 1]
+            && is_line(line)
+        {
+            // Of a row that never had the right number of cells, they are the first two.
+            cells.drain(..2);
+        } else if let [.., line, _] = cells[..]
+            && self.cells >= 2
+            && self.replaced == [self.cells - 2, self.cells - 1]
+            && is_line(line)
+        {
+            // In lists of earlier versions, the last two.
+            cells.truncate(cells.len() - 2);
+        }
+        cells
+    }
+}
+
+// A phone number with its `+` is none.
+fn is_line(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+impl Table {
+    fn new(file: File, delimiter: u8, encoding: &str, mark: bool) -> io::Result<Self> {
+        let file = Encoded::new(file, encoding, mark)?;
+        let mut builder = csv::WriterBuilder::new();
+        // What begins a comment is quoted wherever it stands, which is all that is wanted of it.
+        builder.flexible(true).delimiter(delimiter).comment(Some(QUOTED)).buffer_capacity(CHUNK);
+        Ok(Self(builder.from_writer(file)))
+    }
+
+    fn row<'a>(&mut self, cells: impl Iterator<Item = &'a str>) -> io::Result<()> {
+        for cell in cells {
+            self.0.write_field(harmless(cell).as_bytes())?;
+        }
+        Ok(self.0.write_record(None::<&[u8]>)?)
+    }
+}
+
+/// Without its buffer, which holds people.
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Table")
+    }
+}
+
+// One line, with the line and the reason first.
+fn object(line: u64, reason: &str, cells: Option<&Cells>) -> String {
+    let text = |text: &str| Json::from(text).to_string();
+    let mut object = format!("{{{}:{line},{}:{}", text(LINE_COLUMN), text(REASON_COLUMN), text(reason));
+    if let Some(Cells::Object(pairs)) = cells {
+        for (key, json) in pairs.iter().filter(|(key, _)| !matches!(&**key, LINE_COLUMN | REASON_COLUMN)) {
+            object.push_str(&format!(",{}:{json}", text(key)));
+        }
+    }
+    object.push_str("}\n");
+    object
+}

@@ -1,0 +1,191 @@
+//! What is to be sent, in its order.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::gates::Gates;
+use super::{Job, OnTheWay, Place};
+use crate::core::call::CallKind;
+use crate::core::doubt::Doubt;
+use crate::core::plan::{Range, forecast};
+use crate::core::task::Task;
+use crate::core::time::Timestamp;
+use crate::journal::{Carried, Item, JournalError, SendJournal};
+use crate::sync::event::{Event, Observer};
+
+/// How many pending items are read from the journal at a time, for each call that may be on its way: few, because there
+/// may be a thousand channels at work.
+const PAGE_PER_CALL: usize = 2;
+
+/// What is to be sent, least recently tried first:
+///
+/// 1. lost creates of contacts that the file no longer has, then those of contacts that it has, since a search can settle
+///    them,
+/// 2. the file, from the first row that the last run did not come to, to its end, and then from its beginning,
+/// 3. contacts that were left for the next run, least recently tried first.
+pub struct Queue {
+    orphans: std::vec::IntoIter<Doubt>,
+    first: std::vec::IntoIter<Item>,
+    file: File,
+    left: std::vec::IntoIter<u64>,
+}
+
+/// The rows of the file that are neither among the first nor among those that were left.
+struct File {
+    taken: BTreeSet<u64>,
+    page: std::vec::IntoIter<Item>,
+    page_size: u32,
+    last_row: u64,
+    // Where it begins. Once it has come to the end, it goes on from the beginning to there.
+    begin: u64,
+    is_past_end: bool,
+    exhausted: bool,
+    // How many were taken.
+    count: u64,
+}
+
+/// Contacts that were taken from the queue and deferred, because the kind of call that they need is paused.
+#[derive(Default)]
+pub struct Deferred {
+    contacts: VecDeque<(CallKind, OnTheWay)>,
+}
+
+impl Queue {
+    /// Loads the contacts in doubt, those left for the next run, and where the last run ended.
+    pub async fn open<J: SendJournal, T, O: Observer>(
+        job: &Job<'_, J, T, O>,
+        concurrency: usize,
+    ) -> Result<Self, JournalError> {
+        let left = job.journal.left(job.run, job.channel).await?;
+        let mut taken: BTreeSet<u64> = left.iter().copied().collect();
+        let (mut orphans, mut first, mut unsure) = (Vec::new(), Vec::new(), 0);
+        for carried in job.journal.in_doubt(job.run, job.channel).await? {
+            match carried {
+                Carried::Item(item) if taken.contains(&item.row) => {}
+                Carried::Item(item) => first.push(*item),
+                // A contact without a match field cannot be searched for. It stays in doubt until a file has it again.
+                Carried::Orphan(doubt) if doubt.sent.matches().is_empty() => unsure += 1,
+                Carried::Orphan(doubt) => orphans.push(*doubt),
+            }
+        }
+        if unsure > 0 {
+            job.observer.tell(&Event::Unsure { contacts: unsure });
+        }
+        taken.extend(first.iter().map(|item| item.row));
+        let begin = job.journal.turn(job.run, job.channel).await?;
+        let file = File {
+            taken,
+            page: Vec::new().into_iter(),
+            page_size: u32::try_from(concurrency * PAGE_PER_CALL).unwrap_or(u32::MAX),
+            last_row: begin.saturating_sub(1),
+            begin,
+            is_past_end: false,
+            exhausted: false,
+            count: 0,
+        };
+        Ok(Self { orphans: orphans.into_iter(), first: first.into_iter(), file, left: left.into_iter() })
+    }
+
+    /// Whether contacts in doubt that the file no longer has are still in the queue.
+    pub fn has_orphans(&self) -> bool {
+        !self.orphans.as_slice().is_empty()
+    }
+
+    /// The next contact; `None` when all are taken.
+    pub async fn next<J: SendJournal, T, O>(
+        &mut self,
+        job: &Job<'_, J, T, O>,
+    ) -> Result<Option<OnTheWay>, JournalError> {
+        let now = job.clock.now();
+        if let Some(doubt) = self.orphans.next() {
+            let task = Task::settling(doubt.sent.clone(), doubt, job.policy, now);
+            return Ok(Some(OnTheWay::new(None, task, Range::default(), 0)));
+        }
+        if let Some(item) = self.first.next() {
+            return Ok(Some(on_the_way(job, item, now)));
+        }
+        if let Some(item) = self.file.next(job).await? {
+            self.file.count += 1;
+            return Ok(Some(OnTheWay { turn: Some(self.file.count), ..on_the_way(job, item, now) }));
+        }
+        for row in self.left.by_ref() {
+            // It may have ended since, as another row's contact.
+            let found = job.journal.pending(job.run, job.channel, row.saturating_sub(1), 1).await?.pop();
+            if let Some(item) = found.filter(|item| item.row == row) {
+                return Ok(Some(on_the_way(job, item, now)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The key and the row of the next contact in the file; `None` when it is through.
+    pub async fn next_in_file<J: SendJournal, T, O>(
+        &mut self,
+        job: &Job<'_, J, T, O>,
+    ) -> Result<Option<(String, u64)>, JournalError> {
+        let item = self.file.next(job).await?;
+        Ok(item.map(|item| (item.contact.key().to_string(), item.row)))
+    }
+}
+
+impl File {
+    async fn next<J: SendJournal, T, O>(&mut self, job: &Job<'_, J, T, O>) -> Result<Option<Item>, JournalError> {
+        loop {
+            for item in self.page.by_ref() {
+                self.last_row = item.row;
+                if self.is_past_end && item.row >= self.begin {
+                    self.exhausted = true;
+                    break;
+                }
+                if !self.taken.contains(&item.row) {
+                    return Ok(Some(item));
+                }
+            }
+            if self.exhausted {
+                return Ok(None);
+            }
+            let page = job.journal.pending(job.run, job.channel, self.last_row, self.page_size).await?;
+            if page.is_empty() && !self.is_past_end && self.begin > 1 {
+                (self.is_past_end, self.last_row) = (true, 0);
+            } else if page.is_empty() {
+                self.exhausted = true;
+            }
+            self.page = page.into_iter();
+        }
+    }
+}
+
+impl Deferred {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.contacts.len()
+    }
+
+    /// Defers a contact that needs a call of this kind.
+    pub fn put(&mut self, kind: CallKind, contact: OnTheWay) {
+        self.contacts.push_back((kind, contact));
+    }
+
+    /// The contacts.
+    pub fn iter(&self) -> impl Iterator<Item = &OnTheWay> {
+        self.contacts.iter().map(|(_, contact)| contact)
+    }
+
+    /// Takes out one that may begin, of a kind that `is_in_time`.
+    pub fn take(&mut self, gates: &Gates, is_in_time: impl Fn(CallKind) -> bool) -> Option<OnTheWay> {
+        let may_begin = |kind: &CallKind| !gates.holds_back(*kind) && is_in_time(*kind);
+        let kind = self.contacts.iter().map(|(kind, _)| *kind).find(may_begin)?;
+        let of_kind = self.contacts.iter().enumerate().filter(|(_, (other, _))| *other == kind).map(|(at, _)| at);
+        let at = of_kind.take(gates.ahead(kind) + 1).last()?;
+        let (_, mut contact) = self.contacts.remove(at)?;
+        contact.scout = gates.begins(kind).then_some(kind);
+        Some(contact)
+    }
+}
+
+fn on_the_way<J, T, O>(job: &Job<'_, J, T, O>, item: Item, now: Timestamp) -> OnTheWay {
+    let Item { row, line, contact, cells, standing, past } = item;
+    // As the forecast of the whole run counts it, so that what is left comes out at zero.
+    let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy).total;
+    let task = Task::new(contact, standing, job.policy, &past, now);
+    OnTheWay::new(Some(Place { row, line, cells }), task, calls, past.len())
+}

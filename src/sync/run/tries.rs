@@ -1,0 +1,148 @@
+//! How often a contact's calls were tried and failed, not counting failures that the platform caused.
+
+use crate::core::attempt::Attempt;
+use crate::core::call::CallKind;
+use crate::core::circuit_breaker::Health;
+
+/// The tries of one call. Tries during an outage do not count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tries {
+    made: u32,
+    // How often the platform had seemed to be gone when the last one ended.
+    outages: u32,
+}
+
+impl Tries {
+    /// Counts a try of a call of this kind that has just ended. The platform's health must have its result already.
+    pub fn count(&mut self, kind: CallKind, health: &Health) {
+        if health.outages(kind) > self.outages {
+            self.outages = health.outages(kind);
+            // The last try may have been among the first to fail in the outage that followed.
+            self.forgive();
+        }
+        if !health.is_out(kind) {
+            self.made += 1;
+        }
+    }
+
+    /// Takes the last try back.
+    pub fn forgive(&mut self) {
+        self.made = self.made.saturating_sub(1);
+    }
+
+    /// How many count.
+    pub const fn made(self) -> u32 {
+        self.made
+    }
+}
+
+/// The failures of one contact's calls in this run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Failures {
+    // For a kind that failed last: how many calls of the kind had been answered, to any contact, when it first did.
+    answers: [Option<u64>; CallKind::ALL.len()],
+    count: u32,
+}
+
+impl Failures {
+    /// Whether one more failure of this kind concerns only this contact: its call failed before, and others were
+    /// answered since.
+    pub fn is_own(&self, kind: CallKind, health: &Health) -> bool {
+        self.answers[kind as usize].is_some_and(|answers| health.answers(kind) > answers)
+    }
+
+    /// Whether the contact's last call of this kind failed.
+    pub const fn has(&self, kind: CallKind) -> bool {
+        self.answers[kind as usize].is_some()
+    }
+
+    /// How many calls failed.
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Records the result of a call. The platform's health must have it already.
+    pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, health: &Health) {
+        if attempt.is_no_answer() {
+            self.count += 1;
+            self.answers[kind as usize].get_or_insert_with(|| health.answers(kind));
+        } else if !matches!(attempt, Attempt::Throttled { .. }) {
+            self.answers[kind as usize] = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::circuit_breaker::PATIENCE;
+    use crate::core::time::Timestamp;
+    use CallKind::{Create, Find};
+
+    /// Plays one contact's failing calls (`!`) among those of others, which fail (`-`) or are answered (`+`).
+    fn check(calls: &str, made: u32) {
+        let (mut health, mut tries) = (Health::new(PATIENCE), Tries::default());
+        for call in calls.chars() {
+            let lost = Attempt::lost(Some(500), String::new());
+            health.hear(Find, if call == '+' { &Attempt::Done } else { &lost }, false, Timestamp::default());
+            if call == '!' {
+                tries.count(Find, &health);
+            }
+        }
+        assert_eq!(tries.made(), made, "{calls}");
+    }
+
+    #[test]
+    fn an_outage_costs_no_tries() {
+        check("!+!+!", 3);
+        check("-!+-!", 2);
+        // The fifth in a row begins an outage, which the fourth belonged to.
+        check("---!!", 0);
+        check("----!!!!!!!!", 0);
+        check("!+----!!!+!", 1);
+        // Known to have been one only when it is over.
+        check("-!---+!", 1);
+        check("!!!!!!!!!!!!", 3);
+    }
+
+    #[test]
+    fn an_outage_of_a_kind_costs_no_tries_at_that_kind() {
+        let (mut health, mut tries) = (Health::new(PATIENCE), [Tries::default(); 2]);
+        let lost = Attempt::lost(Some(500), String::new());
+        for _ in 0..20 {
+            health.hear(Create, &lost, false, Timestamp::default());
+            tries[0].count(Create, &health);
+            health.hear(Find, &Attempt::Done, false, Timestamp::default());
+            health.hear(Find, &lost, false, Timestamp::default());
+            tries[1].count(Find, &health);
+        }
+        assert_eq!(tries.map(Tries::made), [3, 20]);
+    }
+
+    /// The same, by the letters of contacts whose creates fail (small) or are answered (large): whether the last failure is
+    /// its contact's own.
+    fn check_own(calls: &str, own: bool) {
+        let (mut health, mut contacts) = (Health::new(PATIENCE), std::collections::BTreeMap::new());
+        let mut last = false;
+        for call in calls.chars() {
+            let attempt = if call.is_lowercase() { Attempt::lost(Some(500), String::new()) } else { Attempt::Done };
+            let failures: &mut Failures = contacts.entry(call.to_ascii_lowercase()).or_default();
+            last = failures.is_own(Create, &health);
+            health.hear(Create, &attempt, last, Timestamp::default());
+            failures.hear(Create, &attempt, &health);
+        }
+        assert_eq!(last, own, "{calls}");
+    }
+
+    #[test]
+    fn a_failure_after_which_others_were_answered_is_the_contacts_own() {
+        check_own("a", false);
+        check_own("aa", false);
+        check_own("Ba", false);
+        check_own("aBa", true);
+        check_own("aBcaa", true);
+        check_own("aBc", false);
+        // What succeeded at last is as good as new.
+        check_own("aBAa", false);
+    }
+}
