@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Event, Format, Http, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer,
-    PATIENCE, Policy, Routes, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
+    BaseUrl, ChannelKind, Clock, Event, Format, Http, Job, Journal, Limits, Mapping, Mode, NewRun, OUTAGE_TIMEOUT,
+    Observer, PlanOptions, Policy, Routes, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
 };
 
 const CONTACTS: &str = "\
@@ -48,8 +48,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let policy = Policy {
         mode: Mode::Upsert,
         tags_mode: TagsMode::Add,
-        settle: Duration::from_secs(30),
-        resend_unsure: false,
+        search_lag: Duration::from_secs(30),
+        retry_in_doubt: false,
         search_first: false,
     };
     let (clock, stop) = (Clock::system(), Stop::default());
@@ -66,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         policy,
         now: clock.now(),
     };
-    let planned = plan(&journal, source, &mapping, Routes::One(run), Intake::default(), &Printed, &stop)?;
+    let planned = plan(&journal, source, &mapping, Routes::One(run), PlanOptions::default(), &Printed, &stop)?;
 
     // Sending brings each pending contact to its end. `stop.ask(…)` from anywhere would end it early.
     let ending = send(Job {
@@ -81,7 +81,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         burst: None,
         concurrency: None,
         limits: Limits::default(),
-        patience: PATIENCE,
+        outage_timeout: OUTAGE_TIMEOUT,
         clock: &clock,
         // Where the chance in the delays between tries begins. A program takes another one each time.
         seed: 1,

@@ -62,33 +62,37 @@ pub use crate::core::answer::{Answer, RateLimit};
 pub use crate::core::attempt::Attempt;
 pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
+pub use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 pub use crate::core::diff::TagsMode;
 pub use crate::core::duplicates::{Duplicates, UnknownDuplicates, merged};
+pub use crate::core::eta::{Eta, Limits, RateModel, Span, TYPICAL_LATENCY};
 pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
 pub use crate::core::guess::{
     Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
 };
-pub use crate::core::circuit_breaker::PATIENCE;
 pub use crate::core::limits::{Bounded, TooLong};
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
+pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
 pub use crate::core::page::{OtherHit, Page, Shown};
 pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
-pub use crate::core::eta::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
-pub use crate::core::output_format::{ListFiles, Listing, Shape};
 pub use crate::core::start_throttle::Spread;
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
-pub use crate::core::time::{Setting, Timestamp};
-pub use crate::journal::{
-    Carried, Counts, Ended, Implied, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss,
-    NO_CHANNEL, NewRun, Recorded, Rows, RunRow, RunState, SendJournal,
+pub use crate::core::time::{ClockOffset, Timestamp};
+pub use crate::input::{
+    Charset, Delimiter, Detected, Format, Input, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead, Source,
+    SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
 };
-pub use crate::platform::limiter::Clock;
+pub use crate::journal::{
+    Carried, Counts, Ended, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL,
+    NewRun, Recorded, Rows, RunRow, RunState, SendJournal, StateUpdate,
+};
 pub use crate::platform::dialect;
+pub use crate::platform::limiter::Clock;
 pub use crate::platform::{
     BaseUrl, ChannelKind, Clients, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError,
     UnknownPreset, UrlError, preset,
@@ -97,12 +101,8 @@ pub use crate::sync::report::{
     Calls, ListError, ListFault, ListFile, ListKind, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary,
     Summary,
 };
-pub use crate::input::{
-    Charset, Delimiter, Detected, Format, Input, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead, Source,
-    SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat,
-};
 pub use crate::sync::{
-    Ending, Event, Intake, Job, ListClaims, Listed, ListingError, Look, Observer, PlanError, PlannedRuns, Recognised,
-    Routes, Stop, StopReason, TagMentions, Transport, Wait, concurrency_for, plan, plan_summary, run_summary, send,
-    send_all,
+    Ending, Event, Job, ListClaims, Listed, ListingError, Observer, PlanError, PlanOptions, PlannedRuns, Probe,
+    Recognised, Routes, Stop, StopReason, TagMentions, Transport, Wait, concurrency_for, plan, plan_summary,
+    run_summary, send, send_all,
 };

@@ -217,7 +217,11 @@ fn a_broken_rule_is_found() {
     check("src/core/retry.rs", "fn f() -> f64 { fastrand::f64() }", &["fastrand::f64"]);
     check("src/core/retry.rs", "use serde_json::Value;\nuse serde::Serialize;", &[]);
     // Edges.
-    check("src/platform/limiter/mod.rs", "use crate::core::window::Window;\nuse crate::platform::limiter::delays;", &[]);
+    check(
+        "src/platform/limiter/mod.rs",
+        "use crate::core::window::Window;\nuse crate::platform::limiter::delays;",
+        &[],
+    );
     check("src/platform/limiter/mod.rs", "use crate::journal::Journal;", &["pace and journal"]);
     check("src/platform/limiter/mod.rs", "use super::super::journal::Journal;", &["pace and journal"]);
     check("src/platform/limiter/mod.rs", "use super::journal::Journal;", &["pace and journal"]);
@@ -414,11 +418,11 @@ fn raw_string(text: &str) -> Option<usize> {
 
 fn quoted(text: &str, quote: char) -> usize {
     let mut escaped = false;
-    for (at, sign) in text.char_indices().skip(1) {
-        match sign {
+    for (at, character) in text.char_indices().skip(1) {
+        match character {
             _ if escaped => escaped = false,
             '\\' => escaped = true,
-            sign if sign == quote => return at + 1,
+            character if character == quote => return at + 1,
             _ => {}
         }
     }
@@ -441,13 +445,13 @@ fn without_tests(code: &str) -> String {
         kept.push_str(&rest[..at]);
         rest = &rest[at + MARK.len()..];
         let mut depth = 0_usize;
-        let end = rest.char_indices().find_map(|(at, sign)| {
-            match sign {
+        let end = rest.char_indices().find_map(|(at, character)| {
+            match character {
                 '{' => depth += 1,
                 '}' => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            let ends = depth == 0 && matches!(sign, '}' | ';');
+            let ends = depth == 0 && matches!(character, '}' | ';');
             ends.then_some(at + 1)
         });
         rest = &rest[end.unwrap_or(rest.len())..];
@@ -502,22 +506,22 @@ fn tokens(code: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut last_colon = false;
-    for sign in code.chars().chain([' ']) {
-        if sign.is_alphanumeric() || sign == '_' {
-            word.push(sign);
+    for character in code.chars().chain([' ']) {
+        if character.is_alphanumeric() || character == '_' {
+            word.push(character);
             last_colon = false;
             continue;
         }
         if !word.is_empty() {
             tokens.push(std::mem::take(&mut word));
         }
-        if sign == ':' && last_colon {
+        if character == ':' && last_colon {
             tokens.pop();
             tokens.push("::".to_owned());
             last_colon = false;
-        } else if !sign.is_whitespace() {
-            tokens.push(sign.to_string());
-            last_colon = sign == ':';
+        } else if !character.is_whitespace() {
+            tokens.push(character.to_string());
+            last_colon = character == ':';
         } else {
             last_colon = false;
         }

@@ -19,7 +19,7 @@ type Parts = Vec<(String, Vec<u8>)>;
 const BOOKS: [&str; 2] = ["fixtures/input/sheet.xlsx", "fixtures/input/sheet.ods"];
 
 /// The longest that all inputs of a test may take together. It only ends what hangs.
-const PATIENCE: Duration = Duration::from_mins(3);
+const OUTAGE_TIMEOUT: Duration = Duration::from_mins(3);
 
 fn parts(book: &str) -> Parts {
     let mut archive = ZipArchive::new(Cursor::new(fs::read(book).unwrap())).unwrap();
@@ -66,7 +66,7 @@ fn in_time(run: impl FnOnce() + Send + 'static) {
         run();
         done.send(()).unwrap();
     });
-    let ended = waits.recv_timeout(PATIENCE);
+    let ended = waits.recv_timeout(OUTAGE_TIMEOUT);
     assert!(!matches!(ended, Err(mpsc::RecvTimeoutError::Timeout)), "an input hangs");
     runs.join().expect("every input has an end that is expected");
     assert_eq!(PANICS.load(Ordering::Relaxed), 0, "a panic was said");
@@ -268,9 +268,9 @@ fn every_part_that_is_read_is_looked_over() {
         let moved = replaced(&sound, "_rels/.rels", r#"Target="xl/"#, r#"Target="/xl/"#);
         check("/xl", &moved, true);
         check("/xl", &broken(&moved), false);
-        let mut beside = replaced(&sound, "_rels/.rels", r#"Target="xl/"#, r#"Target="//xl/"#);
+        let mut other_runs = replaced(&sound, "_rels/.rels", r#"Target="xl/"#, r#"Target="//xl/"#);
         let others = broken(&sound).into_iter().filter(|(name, _)| name.starts_with("xl/"));
-        beside.extend(others.map(|(name, bytes)| (format!("/{name}"), bytes)));
-        check("//xl", &beside, false);
+        other_runs.extend(others.map(|(name, bytes)| (format!("/{name}"), bytes)));
+        check("//xl", &other_runs, false);
     });
 }

@@ -150,10 +150,10 @@ fn date(text: &str, form: &str) -> Result<String, String> {
     made(Step::Date(vec![form.parse().unwrap()]), text)
 }
 
-fn is_invisible(sign: char) -> bool {
+fn is_invisible(character: char) -> bool {
     let others = ['\u{ad}', '\u{34f}', '\u{61c}', '\u{180e}', '\u{feff}'];
     let ranges = ['\u{200b}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2060}'..='\u{206f}', '\u{fff9}'..='\u{fffb}'];
-    others.contains(&sign) || ranges.iter().any(|range| range.contains(&sign))
+    others.contains(&character) || ranges.iter().any(|range| range.contains(&character))
 }
 
 fn nfc(text: &str) -> String {
@@ -161,10 +161,11 @@ fn nfc(text: &str) -> String {
 }
 
 // The value of a digit in any of the scripts that `any_text` has, and of those that it may come upon.
-fn digit(sign: char) -> Option<char> {
+fn digit(character: char) -> Option<char> {
     const ZEROS: [u32; 9] = [0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xe50, 0xff10, 0x1d7ce, 0x104a0];
-    let zero = ZEROS.into_iter().find(|zero| (*zero..zero + 10).contains(&u32::from(sign)));
-    zero.map(|zero| char::from_digit(u32::from(sign) - zero, 10).unwrap()).or_else(|| sign.is_numeric().then_some('?'))
+    let zero = ZEROS.into_iter().find(|zero| (*zero..zero + 10).contains(&u32::from(character)));
+    zero.map(|zero| char::from_digit(u32::from(character) - zero, 10).unwrap())
+        .or_else(|| character.is_numeric().then_some('?'))
 }
 
 fn is_of(number: &str, country: &str) -> bool {
@@ -326,10 +327,10 @@ proptest! {
             // Each character was in the text, but for those that JSON escapes, and the zeros of a power of ten.
             let all = nfc(&text);
             let is_power = text.contains(['e', 'E']);
-            let kept = |sign: char| {
-                text.contains(sign) || all.contains(sign) || text.contains('\\') || (is_power && matches!(sign, '0' | '.'))
+            let kept = |character: char| {
+                text.contains(character) || all.contains(character) || text.contains('\\') || (is_power && matches!(character, '0' | '.'))
             };
-            prop_assert!(tag.chars().all(|sign| kept(sign) || !sign.is_ascii()), "{:?} of {:?}", tag, text);
+            prop_assert!(tag.chars().all(|character| kept(character) || !character.is_ascii()), "{:?} of {:?}", tag, text);
         }
     }
 
@@ -368,9 +369,9 @@ proptest! {
         }
         for field in contact.matches() {
             let Value::Text(text) = &field.value else { panic!("all cells are text") };
-            prop_assert!(!text.contains(|sign| is_invisible(sign) && !matches!(sign, '\u{200c}' | '\u{200d}')), "{:?}", field);
+            prop_assert!(!text.contains(|character| is_invisible(character) && !matches!(character, '\u{200c}' | '\u{200d}')), "{:?}", field);
             let is_rounded = text.split_once(['E', 'e']).is_some_and(|(digits, power)| {
-                let is_number = |text: &str| !text.is_empty() && text.bytes().all(|sign| sign.is_ascii_digit());
+                let is_number = |text: &str| !text.is_empty() && text.bytes().all(|character| character.is_ascii_digit());
                 digits.split_once(['.', ',']).is_some_and(|(one, two)| is_number(one) && is_number(two))
                     && is_number(power.trim_start_matches('+'))
             });

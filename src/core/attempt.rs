@@ -132,7 +132,7 @@ impl Attempt {
 
     /// Whether the call may still be on its way: nobody answered it, or a proxy did because the platform did not. Then
     /// the platform may count it later than it ended here.
-    pub const fn may_linger(&self) -> bool {
+    pub const fn may_be_in_flight(&self) -> bool {
         matches!(self, Self::Lost { status: None | Some(GATEWAY_TIMEOUT), .. })
     }
 

@@ -19,7 +19,7 @@ pub const FAILURES_IN_A_ROW: u32 = 5;
 ///
 /// Enough for a restart or a deployment. A run that has the whole night may wait for longer: nothing is sent meanwhile
 /// but a probe every half minute.
-pub const PATIENCE: Duration = Duration::from_mins(5);
+pub const OUTAGE_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The most of it for a platform that has not answered once in this run: more likely a wrong URL than an outage.
 pub const FIRST_PATIENCE: Duration = Duration::from_secs(10);
@@ -115,8 +115,8 @@ struct Kind {
 
 /// The answers of a channel, as far as they tell whether the platform is there.
 #[derive(Debug)]
-pub struct Health {
-    patience: Duration,
+pub struct CircuitBreaker {
+    outage_timeout: Duration,
     kinds: [Kind; CallKind::ALL.len()],
     // Of all kinds together.
     streak: Streak,
@@ -150,11 +150,11 @@ impl Streak {
     }
 }
 
-impl Health {
-    /// A platform that has not been called yet, and that may give no answer for as long as `patience`.
-    pub fn new(patience: Duration) -> Self {
+impl CircuitBreaker {
+    /// A platform that has not been called yet, and that may give no answer for as long as `outage_timeout`.
+    pub fn new(outage_timeout: Duration) -> Self {
         Self {
-            patience,
+            outage_timeout,
             kinds: Default::default(),
             streak: Streak::default(),
             paused_until: None,
@@ -244,8 +244,8 @@ impl Health {
             Attempt::Throttled { .. } => {
                 let since = *self.kind_mut(kind).throttled_since.get_or_insert(now);
                 self.there();
-                let patience = self.patience.max(THROTTLED_PATIENCE);
-                if now.since(since) >= patience { Verdict::Throttled } else { Verdict::Fine }
+                let outage_timeout = self.outage_timeout.max(THROTTLED_PATIENCE);
+                if now.since(since) >= outage_timeout { Verdict::Throttled } else { Verdict::Fine }
             }
             Attempt::Page(_)
             | Attempt::Contact(_)
@@ -300,8 +300,8 @@ impl Health {
 
     fn no_answer_at_all(&mut self, cause: &str, now: Timestamp) -> Verdict {
         self.streak.count(now);
-        let patience = if self.answered { self.patience } else { self.patience.min(FIRST_PATIENCE) };
-        if self.streak.failures >= FAILURES_IN_A_ROW && self.streak.span(now) >= patience {
+        let outage_timeout = if self.answered { self.outage_timeout } else { self.outage_timeout.min(FIRST_PATIENCE) };
+        if self.streak.failures >= FAILURES_IN_A_ROW && self.streak.span(now) >= outage_timeout {
             return Verdict::Silent(cause.to_owned());
         }
         // Calls that were on their way when the channel paused say nothing new.
@@ -317,10 +317,10 @@ impl Health {
     }
 
     fn no_answer_of_kind(&mut self, kind: CallKind, cause: &str, now: Timestamp) -> Verdict {
-        let patience = self.patience;
+        let outage_timeout = self.outage_timeout;
         let kind = self.kind_mut(kind);
         let span = kind.streak.span(now);
-        if kind.streak.failures >= FAILURES_IN_A_ROW && span >= patience {
+        if kind.streak.failures >= FAILURES_IN_A_ROW && span >= outage_timeout {
             return Verdict::KindSilent { span, cause: cause.to_owned() };
         }
         let is_news = kind.probe_at.is_none_or(|at| now >= at);
@@ -328,9 +328,9 @@ impl Health {
             return Verdict::Open;
         }
         kind.outages += u32::from(kind.probe_at.is_none());
-        let part = patience * KIND_PAUSES[kind.pauses.min(KIND_PAUSES.len() - 1)] / 60;
+        let part = outage_timeout * KIND_PAUSES[kind.pauses.min(KIND_PAUSES.len() - 1)] / 60;
         // The last probe is at the end of the outage timeout.
-        let left = patience.saturating_sub(span).max(KIND_PAUSE.0);
+        let left = outage_timeout.saturating_sub(span).max(KIND_PAUSE.0);
         let pause = part.clamp(KIND_PAUSE.0, KIND_PAUSE.1).min(left);
         kind.pauses += 1;
         kind.probe_at = Some(now + pause);
@@ -361,10 +361,10 @@ mod tests {
 
     /// Each step: the second at which a call ends, whether it is answered, and the verdict.
     fn check(steps: &[(u64, bool, Verdict)]) {
-        let mut health = Health::new(PATIENCE);
+        let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
         for (n, (second, answered, verdict)) in steps.iter().enumerate() {
             let attempt = if *answered { Attempt::Done } else { lost() };
-            assert_eq!(health.hear(Find, &attempt, false, at(*second)), *verdict, "step {n}");
+            assert_eq!(breaker.hear(Find, &attempt, false, at(*second)), *verdict, "step {n}");
         }
     }
 
@@ -378,18 +378,18 @@ mod tests {
 
     /// A platform that answers searches at once, and of whose creates five have failed. The search is the probe of the
     /// platform as a whole.
-    fn creates_fail(patience: Duration) -> Health {
-        let mut health = Health::new(patience);
+    fn creates_fail(outage_timeout: Duration) -> CircuitBreaker {
+        let mut breaker = CircuitBreaker::new(outage_timeout);
         for n in 1..=FAILURES_IN_A_ROW {
-            assert_eq!(health.room(Create, n - 1, at(0)), Room::Free);
+            assert_eq!(breaker.room(Create, n - 1, at(0)), Room::Free);
         }
-        assert_eq!(health.room(Create, FAILURES_IN_A_ROW, at(0)), Room::Occupied);
+        assert_eq!(breaker.room(Create, FAILURES_IN_A_ROW, at(0)), Room::Occupied);
         for _ in 1..FAILURES_IN_A_ROW {
-            assert_eq!(health.hear(Create, &lost(), false, at(0)), Verdict::Open);
+            assert_eq!(breaker.hear(Create, &lost(), false, at(0)), Verdict::Open);
         }
-        assert_eq!(health.hear(Create, &lost(), false, at(0)), pause(1));
-        assert_eq!(health.hear(Find, &Attempt::Done, false, at(1)), Verdict::Fine);
-        health
+        assert_eq!(breaker.hear(Create, &lost(), false, at(0)), pause(1));
+        assert_eq!(breaker.hear(Find, &Attempt::Done, false, at(1)), Verdict::Fine);
+        breaker
     }
 
     #[test]
@@ -431,26 +431,26 @@ mod tests {
     #[test]
     fn nothing_but_429_ends_too() {
         let throttled = Attempt::throttled(None);
-        let mut health = Health::new(PATIENCE);
-        let mut hear = |attempt: &Attempt, second| health.hear(Find, attempt, false, at(second));
+        let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
+        let mut hear = |attempt: &Attempt, second| breaker.hear(Find, attempt, false, at(second));
         assert_eq!(hear(&throttled, 0), Verdict::Fine);
         assert_eq!(hear(&throttled, 899), Verdict::Fine);
         assert_eq!(hear(&throttled, 900), Verdict::Throttled);
         assert_eq!(hear(&Attempt::Done, 901), Verdict::Fine);
         assert_eq!(hear(&throttled, 902), Verdict::Fine);
         // A longer outage timeout holds for it, a shorter one does not.
-        let mut health = Health::new(Duration::from_hours(1));
-        assert_eq!(health.hear(Find, &throttled, false, at(0)), Verdict::Fine);
-        assert_eq!(health.hear(Find, &throttled, false, at(900)), Verdict::Fine);
-        assert_eq!(health.hear(Find, &throttled, false, at(3_600)), Verdict::Throttled);
-        let mut health = Health::new(Duration::ZERO);
-        assert_eq!(health.hear(Find, &throttled, false, at(0)), Verdict::Fine);
-        assert_eq!(health.hear(Find, &throttled, false, at(61)), Verdict::Fine);
+        let mut breaker = CircuitBreaker::new(Duration::from_hours(1));
+        assert_eq!(breaker.hear(Find, &throttled, false, at(0)), Verdict::Fine);
+        assert_eq!(breaker.hear(Find, &throttled, false, at(900)), Verdict::Fine);
+        assert_eq!(breaker.hear(Find, &throttled, false, at(3_600)), Verdict::Throttled);
+        let mut breaker = CircuitBreaker::new(Duration::ZERO);
+        assert_eq!(breaker.hear(Find, &throttled, false, at(0)), Verdict::Fine);
+        assert_eq!(breaker.hear(Find, &throttled, false, at(61)), Verdict::Fine);
     }
 
     #[test]
     fn every_sign_of_an_outage_counts_alike() {
-        let signs = [
+        let characters = [
             Attempt::Unsent { cause: "connection refused".into() },
             Attempt::lost(None, "reset".into()),
             Attempt::lost(Some(502), "502 Bad Gateway".into()),
@@ -458,8 +458,9 @@ mod tests {
             // A firewall's page.
             Attempt::lost(Some(403), "403 Forbidden with a body of type text/html".into()),
         ];
-        let mut health = Health::new(PATIENCE);
-        let verdicts: Vec<Verdict> = signs.iter().map(|sign| health.hear(Find, sign, false, at(0))).collect();
+        let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
+        let verdicts: Vec<Verdict> =
+            characters.iter().map(|character| breaker.hear(Find, character, false, at(0))).collect();
         assert_eq!(verdicts[4], pause(1));
         assert!(verdicts[..4].iter().all(|verdict| *verdict == Verdict::Open));
     }
@@ -468,20 +469,20 @@ mod tests {
     fn patience_is_what_it_is_told_to_be() {
         // The seconds at which a platform that answered before, or never did, is given up: with a probe every half minute
         // at last, a little after its time.
-        let check = |patience: u64, answers_first: bool, given_up: u64| {
-            let mut health = Health::new(Duration::from_secs(patience));
+        let check = |outage_timeout: u64, answers_first: bool, given_up: u64| {
+            let mut breaker = CircuitBreaker::new(Duration::from_secs(outage_timeout));
             if answers_first {
-                health.hear(Find, &Attempt::Done, false, at(0));
+                breaker.hear(Find, &Attempt::Done, false, at(0));
             }
             let mut now = 0;
             let verdict = loop {
-                match health.hear(Find, &lost(), false, at(now)) {
+                match breaker.hear(Find, &lost(), false, at(now)) {
                     Verdict::Open => {}
                     Verdict::Pause(wait) => now += wait.as_secs(),
                     verdict => break verdict,
                 }
             };
-            assert_eq!((verdict, now), (Verdict::Silent("reset".into()), given_up), "{patience} {answers_first}");
+            assert_eq!((verdict, now), (Verdict::Silent("reset".into()), given_up), "{outage_timeout} {answers_first}");
         };
         check(300, true, 301);
         check(3_600, true, 3_601);
@@ -493,10 +494,10 @@ mod tests {
 
     #[test]
     fn an_outage_is_one_however_often_it_is_probed() {
-        let mut health = Health::new(PATIENCE);
+        let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
         let mut hear = |attempt: &Attempt, second| {
-            health.hear(Find, attempt, false, at(second));
-            (health.outages(Find), health.is_out(Find))
+            breaker.hear(Find, attempt, false, at(second));
+            (breaker.outages(Find), breaker.is_out(Find))
         };
         for _ in 0..4 {
             assert_eq!(hear(&lost(), 0), (0, false));
@@ -514,38 +515,38 @@ mod tests {
 
     #[test]
     fn an_answered_search_does_not_reset_the_failures_of_creates() {
-        let mut health = creates_fail(PATIENCE);
-        assert!(health.is_paused(Create) && !health.is_out(Find));
+        let mut breaker = creates_fail(OUTAGE_TIMEOUT);
+        assert!(breaker.is_paused(Create) && !breaker.is_out(Find));
         // One real create at a time is the probe, and everything else goes on.
-        assert_eq!((health.room(Create, 0, at(1)), health.room(Create, 1, at(1))), (Room::Free, Room::Occupied));
-        assert_eq!(health.room(Find, 63, at(1)), Room::Free);
-        assert_eq!(health.hear(Create, &lost(), false, at(1)), kind_pause(10));
-        assert_eq!(health.hear(Find, &Attempt::Done, false, at(2)), Verdict::Fine);
-        assert_eq!((health.room(Create, 0, at(10)), health.room(Create, 0, at(11))), (Room::At(at(11)), Room::Free));
+        assert_eq!((breaker.room(Create, 0, at(1)), breaker.room(Create, 1, at(1))), (Room::Free, Room::Occupied));
+        assert_eq!(breaker.room(Find, 63, at(1)), Room::Free);
+        assert_eq!(breaker.hear(Create, &lost(), false, at(1)), kind_pause(10));
+        assert_eq!(breaker.hear(Find, &Attempt::Done, false, at(2)), Verdict::Fine);
+        assert_eq!((breaker.room(Create, 0, at(10)), breaker.room(Create, 0, at(11))), (Room::At(at(11)), Room::Free));
         // One that was on its way meanwhile is no news.
-        assert_eq!(health.hear(Create, &lost(), false, at(10)), Verdict::Open);
-        assert_eq!(health.hear(Create, &Attempt::Done, false, at(11)), Verdict::Fine);
-        assert_eq!((health.is_out(Create), health.room(Create, 63, at(11))), (false, Room::Free));
+        assert_eq!(breaker.hear(Create, &lost(), false, at(10)), Verdict::Open);
+        assert_eq!(breaker.hear(Create, &Attempt::Done, false, at(11)), Verdict::Fine);
+        assert_eq!((breaker.is_out(Create), breaker.room(Create, 63, at(11))), (false, Room::Free));
         // It begins anew.
-        assert_eq!(health.hear(Create, &lost(), false, at(12)), Verdict::Open);
+        assert_eq!(breaker.hear(Create, &lost(), false, at(12)), Verdict::Open);
     }
 
     #[test]
     fn a_kind_that_fails_for_the_outage_timeout_ends_the_run_after_six_probes() {
-        let check = |patience: u64, probes: u32, given_up: u64| {
-            let mut health = creates_fail(Duration::from_secs(patience));
+        let check = |outage_timeout: u64, probes: u32, given_up: u64| {
+            let mut breaker = creates_fail(Duration::from_secs(outage_timeout));
             let (mut now, mut made) = (1, 0);
             let verdict = loop {
-                health.hear(Find, &Attempt::Done, false, at(now));
+                breaker.hear(Find, &Attempt::Done, false, at(now));
                 made += 1;
-                match health.hear(Create, &lost(), false, at(now)) {
+                match breaker.hear(Create, &lost(), false, at(now)) {
                     Verdict::PauseKind(wait) => now += wait.as_secs(),
                     verdict => break verdict,
                 }
             };
             let span = Duration::from_secs(now);
-            assert_eq!(verdict, Verdict::KindSilent { span, cause: "reset".into() }, "{patience}");
-            assert_eq!((made, now), (probes, given_up), "{patience}");
+            assert_eq!(verdict, Verdict::KindSilent { span, cause: "reset".into() }, "{outage_timeout}");
+            assert_eq!((made, now), (probes, given_up), "{outage_timeout}");
         };
         check(300, 6, 300);
         check(60, 6, 60);
@@ -556,70 +557,70 @@ mod tests {
 
     #[test]
     fn everything_that_fails_is_one_outage_and_not_one_of_a_kind() {
-        let mut health = Health::new(PATIENCE);
-        health.hear(Find, &Attempt::Done, false, at(0));
+        let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
+        breaker.hear(Find, &Attempt::Done, false, at(0));
         let verdicts: Vec<Verdict> =
-            [Find, Create, AddTags, Create, Find].map(|kind| health.hear(kind, &lost(), false, at(0))).into();
+            [Find, Create, AddTags, Create, Find].map(|kind| breaker.hear(kind, &lost(), false, at(0))).into();
         assert_eq!(verdicts[4], pause(1));
         // Whatever is sent probes the whole, and creates are not held back by a pause of their own.
-        assert_eq!(health.room(Create, 9, at(1)), Room::Free);
+        assert_eq!(breaker.room(Create, 9, at(1)), Room::Free);
         for second in [1, 3, 7, 15, 31] {
-            assert!(matches!(health.hear(Find, &lost(), false, at(second)), Verdict::Pause(_)), "{second}");
+            assert!(matches!(breaker.hear(Find, &lost(), false, at(second)), Verdict::Pause(_)), "{second}");
         }
-        assert_eq!(health.hear(Find, &lost(), false, at(300)), Verdict::Silent("reset".into()));
+        assert_eq!(breaker.hear(Find, &lost(), false, at(300)), Verdict::Silent("reset".into()));
     }
 
     #[test]
     fn a_kind_that_fails_does_not_make_the_platform_look_gone() {
-        let mut health = creates_fail(PATIENCE);
+        let mut breaker = creates_fail(OUTAGE_TIMEOUT);
         for second in 1..60 {
-            assert!(!matches!(health.hear(Create, &lost(), false, at(second)), Verdict::Pause(_)), "{second}");
+            assert!(!matches!(breaker.hear(Create, &lost(), false, at(second)), Verdict::Pause(_)), "{second}");
         }
         // Until others fail as well.
         for _ in 1..FAILURES_IN_A_ROW {
-            assert_eq!(health.hear(Find, &lost(), false, at(60)), Verdict::Open);
+            assert_eq!(breaker.hear(Find, &lost(), false, at(60)), Verdict::Open);
         }
-        assert_eq!(health.hear(Find, &lost(), false, at(60)), pause(1));
+        assert_eq!(breaker.hear(Find, &lost(), false, at(60)), pause(1));
     }
 
     #[test]
     fn a_contacts_own_failure_says_nothing_of_the_platform() {
-        let mut health = Health::new(PATIENCE);
-        health.hear(Create, &Attempt::Done, false, at(0));
+        let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
+        breaker.hear(Create, &Attempt::Done, false, at(0));
         for second in 1..400 {
-            assert_eq!(health.hear(Create, &lost(), true, at(second)), Verdict::Open, "{second}");
+            assert_eq!(breaker.hear(Create, &lost(), true, at(second)), Verdict::Open, "{second}");
         }
-        assert_eq!((health.is_out(Create), health.outages(Create)), (false, 0));
+        assert_eq!((breaker.is_out(Create), breaker.outages(Create)), (false, 0));
         // During an outage, a failure is a failure.
-        let mut health = creates_fail(PATIENCE);
-        assert_eq!(health.hear(Create, &lost(), true, at(1)), kind_pause(10));
+        let mut breaker = creates_fail(OUTAGE_TIMEOUT);
+        assert_eq!(breaker.hear(Create, &lost(), true, at(1)), kind_pause(10));
     }
 
     #[test]
     fn a_few_creates_find_out_whether_creates_work() {
-        let mut health = Health::new(PATIENCE);
-        let room = |health: &Health, on_their_way| health.room(Create, on_their_way, at(0));
-        assert_eq!((room(&health, 4), room(&health, 5)), (Room::Free, Room::Occupied));
-        health.hear(Create, &lost(), false, at(0));
-        assert_eq!((room(&health, 3), room(&health, 4)), (Room::Free, Room::Occupied));
-        health.hear(Create, &Attempt::refused(403, String::new()), false, at(0));
-        assert_eq!(room(&health, 63), Room::Free);
-        assert_eq!(health.room(AddTags, 63, at(0)), Room::Free);
+        let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
+        let room = |breaker: &CircuitBreaker, on_their_way| breaker.room(Create, on_their_way, at(0));
+        assert_eq!((room(&breaker, 4), room(&breaker, 5)), (Room::Free, Room::Occupied));
+        breaker.hear(Create, &lost(), false, at(0));
+        assert_eq!((room(&breaker, 3), room(&breaker, 4)), (Room::Free, Room::Occupied));
+        breaker.hear(Create, &Attempt::refused(403, String::new()), false, at(0));
+        assert_eq!(room(&breaker, 63), Room::Free);
+        assert_eq!(breaker.room(AddTags, 63, at(0)), Room::Free);
         // Also when some fail later.
-        health.hear(Create, &lost(), false, at(0));
-        assert_eq!(room(&health, 63), Room::Free);
+        breaker.hear(Create, &lost(), false, at(0));
+        assert_eq!(room(&breaker, 63), Room::Free);
     }
 
     #[test]
     fn waits_for_the_rate_limit_are_no_time_without_an_answer() {
         // The waits of one minute each; the verdict on a failure after the last of them.
         let check = |waits: &[(u64, u64)], second: u64, expected: Verdict| {
-            let mut health = creates_fail(Duration::from_secs(30));
-            assert_eq!(health.hear(Create, &lost(), false, at(1)), kind_pause(1));
+            let mut breaker = creates_fail(Duration::from_secs(30));
+            assert_eq!(breaker.hear(Create, &lost(), false, at(1)), kind_pause(1));
             for &(from, until) in waits {
-                health.held_back(Create, at(from), at(until));
+                breaker.held_back(Create, at(from), at(until));
             }
-            assert_eq!(health.hear(Create, &lost(), false, at(second)), expected, "{waits:?}");
+            assert_eq!(breaker.hear(Create, &lost(), false, at(second)), expected, "{waits:?}");
         };
         let silent = |secs| Verdict::KindSilent { span: Duration::from_secs(secs), cause: "reset".into() };
         check(&[], 62, silent(62));
@@ -630,37 +631,37 @@ mod tests {
         // A longer wait counts beyond 61 s.
         check(&[(2, 102)], 102, silent(41));
         // Waits of before the first failure do not matter.
-        let mut health = Health::new(Duration::from_secs(30));
-        health.hear(Find, &Attempt::Done, false, at(0));
+        let mut breaker = CircuitBreaker::new(Duration::from_secs(30));
+        breaker.hear(Find, &Attempt::Done, false, at(0));
         for _ in 0..4 {
-            health.hear(Find, &lost(), false, at(100));
+            breaker.hear(Find, &lost(), false, at(100));
         }
-        health.held_back(Find, at(60), at(120));
-        assert_eq!(health.hear(Find, &lost(), false, at(140)), pause(1));
+        breaker.held_back(Find, at(60), at(120));
+        assert_eq!(breaker.hear(Find, &lost(), false, at(140)), pause(1));
     }
 
     #[test]
     fn the_wait_that_a_503_asked_for_is_time_without_an_answer() {
-        let mut health = Health::new(Duration::from_secs(100));
-        health.hear(Find, &Attempt::Done, false, at(0));
+        let mut breaker = CircuitBreaker::new(Duration::from_secs(100));
+        breaker.hear(Find, &Attempt::Done, false, at(0));
         let asked =
             Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: Some(Duration::from_secs(99)) };
         for _ in 0..5 {
-            health.hear(Find, &asked, false, at(0));
+            breaker.hear(Find, &asked, false, at(0));
         }
-        health.held_back(Find, at(0), at(100));
-        assert_eq!(health.hear(Find, &lost(), false, at(100)), Verdict::Silent("reset".into()));
+        breaker.held_back(Find, at(0), at(100));
+        assert_eq!(breaker.hear(Find, &lost(), false, at(100)), Verdict::Silent("reset".into()));
     }
 
     #[test]
     fn a_url_at_which_the_first_calls_find_no_path_is_wrong() {
         let wrong = || Attempt::WrongPath { message: "404 Not Found".into() };
         let check = |others: &[Attempt], calls: usize, expected: bool| {
-            let mut health = Health::new(PATIENCE);
+            let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
             for other in others {
-                health.hear(Find, other, false, at(0));
+                breaker.hear(Find, other, false, at(0));
             }
-            let verdicts: Vec<Verdict> = (0..calls).map(|_| health.hear(Find, &wrong(), false, at(0))).collect();
+            let verdicts: Vec<Verdict> = (0..calls).map(|_| breaker.hear(Find, &wrong(), false, at(0))).collect();
             let is_wrong = verdicts.contains(&Verdict::WrongUrl("404 Not Found".into()));
             assert_eq!(is_wrong, expected, "{others:?} {calls}");
         };

@@ -50,8 +50,8 @@ impl CodePage {
     }
 
     /// The byte that stands for a character, if there is one.
-    pub fn encode(self, sign: char) -> Option<u8> {
-        self.table.encode(sign.encode_utf8(&mut [0; 4])).ok()?.first().copied()
+    pub fn encode(self, character: char) -> Option<u8> {
+        self.table.encode(character.encode_utf8(&mut [0; 4])).ok()?.first().copied()
     }
 }
 
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn every_byte_that_is_decoded_is_encoded_again() {
-        let check = |name: &str, byte: u8, sign: char| {
+        let check = |name: &str, byte: u8, character: char| {
             let page = CodePage::named(name).unwrap();
-            assert_eq!((page.decode(byte), page.encode(sign)), (Some(sign), Some(byte)), "{name} {byte:#x}");
+            assert_eq!((page.decode(byte), page.encode(character)), (Some(character), Some(byte)), "{name} {byte:#x}");
         };
         check("cp437", 0x82, 'é');
         check("cp437", 0xA4, 'ñ');
@@ -104,8 +104,8 @@ mod tests {
         check("cp860", 0x84, 'ã');
         for page in CODE_PAGES {
             for byte in 0..=u8::MAX {
-                let Some(sign) = page.decode(byte) else { continue };
-                assert_eq!(page.encode(sign), Some(byte), "{page:?} {byte:#x}");
+                let Some(character) = page.decode(byte) else { continue };
+                assert_eq!(page.encode(character), Some(byte), "{page:?} {byte:#x}");
             }
         }
         assert_eq!(CodePage::WESTERN.encode('€'), None);

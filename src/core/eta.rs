@@ -34,7 +34,7 @@ impl Limits {
 
 /// What decides when calls can start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tempo {
+pub struct RateModel {
     /// The most calls a minute.
     pub limit: usize,
     /// The most calls at once; the limit when `None`.
@@ -64,7 +64,7 @@ pub struct Span {
 
 /// What is to be expected of a run when nothing fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
+pub struct Eta {
     /// The calls that it makes in this process: those that are left, as far as its limits let it.
     pub calls: Range,
     /// How long until the last of them is answered.
@@ -74,7 +74,7 @@ pub struct Outlook {
     pub runs: Option<Range>,
 }
 
-impl Tempo {
+impl RateModel {
     /// The tempo of a token that nobody used in the past minute, with nothing measured yet.
     pub fn quiet(rate: NonZeroU32, burst: Option<NonZeroU32>, concurrency: usize, now: Timestamp) -> Self {
         let size = |calls: NonZeroU32| usize::try_from(calls.get()).unwrap_or(usize::MAX);
@@ -96,7 +96,7 @@ impl Tempo {
     }
 
     /// What is to be expected when `calls` are left, each of which may take `call_timeout` at most.
-    pub fn outlook(&self, calls: Range, limits: &Limits, call_timeout: Duration) -> Outlook {
+    pub fn eta(&self, calls: Range, limits: &Limits, call_timeout: Duration) -> Eta {
         let latest = limits.latest_start(call_timeout);
         let laps = Laps::of(self, calls.max);
         let this = laps.room(latest, limits.max_calls);
@@ -111,7 +111,7 @@ impl Tempo {
             let runs = |calls: u64| 1 + calls.saturating_sub(this).div_ceil(each.max(1));
             (each > 0).then(|| Range { min: runs(calls.min), max: runs(calls.max) })
         };
-        Outlook { calls: now, time, runs }
+        Eta { calls: now, time, runs }
     }
 }
 
@@ -130,8 +130,8 @@ struct Laps {
 }
 
 impl Laps {
-    fn of(tempo: &Tempo, calls: u64) -> Self {
-        let Tempo { limit, burst, concurrency, latency, now, paused_until, ended, spread } = tempo;
+    fn of(rate_model: &RateModel, calls: u64) -> Self {
+        let RateModel { limit, burst, concurrency, latency, now, paused_until, ended, spread } = rate_model;
         let from = paused_until.map_or(*now, |paused| paused.max(*now));
         let (limit, concurrency) = ((*limit).max(1), (*concurrency).max(1));
         let burst = burst.unwrap_or(limit).clamp(1, limit);

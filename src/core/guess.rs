@@ -106,7 +106,7 @@ pub struct Chosen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountryGuess {
     /// It was said.
-    Said(Country),
+    Sourced(Country),
     /// None is needed: all numbers have their code, or there are none.
     Unneeded,
     /// It is needed and was not said. The numbers stay as they are written. So many of so many would be numbers of this
@@ -284,7 +284,7 @@ pub fn guess(columns: &[Sampled], country: Option<Country>) -> Guess {
         }
     }
     let country = match country {
-        Some(country) => CountryGuess::Said(country),
+        Some(country) => CountryGuess::Sourced(country),
         None => missing_country(&seen),
     };
     let rows = seen.first().map_or(0, |seen| seen.column.cells.len());
@@ -473,7 +473,8 @@ fn is_in_list_of_others(path: &str) -> bool {
     let keys: Vec<&str> = path.split('.').collect();
     keys.windows(3).any(|three| {
         let [list, place, _] = three else { return false };
-        let name: String = list.chars().filter(|sign| sign.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let name: String =
+            list.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         *place == "0" && !OWN_LISTS.contains(&name.as_str()) && Heading::of(list).sense().is_none()
     })
 }

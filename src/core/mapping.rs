@@ -339,11 +339,11 @@ impl Mapping {
 
     // Of all cells that are read.
     fn no_control_characters(&self, record: &Record) -> Result<(), Refusal> {
-        let refused = |column: &str, sign| Err(Refusal::of(column, control::reason(sign)));
+        let refused = |column: &str, character| Err(Refusal::of(column, control::reason(character)));
         match &record.cells {
             Cells::Texts(texts) => {
                 match control::in_texts(texts, |at| self.read.get(at).is_some_and(Option::is_some)) {
-                    Some((at, sign)) => refused(self.read[at].as_deref().unwrap_or_default(), sign),
+                    Some((at, character)) => refused(self.read[at].as_deref().unwrap_or_default(), character),
                     None => Ok(()),
                 }
             }
@@ -351,10 +351,10 @@ impl Mapping {
                 for (key, json) in object {
                     let is_sent = self.unmapped == Unmapped::Send && !by_name::is_ignored(key);
                     let is_named = || self.named.iter().any(|path| path.goes_by(key));
-                    if let Some(sign) = control::control_character(key).or_else(|| control::in_json(json))
+                    if let Some(character) = control::control_character(key).or_else(|| control::in_json(json))
                         && (is_sent || is_named())
                     {
-                        return refused(&shown(&key.escape_debug().to_string()), sign);
+                        return refused(&shown(&key.escape_debug().to_string()), character);
                     }
                 }
                 Ok(())

@@ -612,7 +612,7 @@ pub enum Mode {
 
 /// What the journal says of a contact on the platform.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Standing {
+pub enum RemoteState {
     /// Never seen.
     Unknown,
     /// The contact may be on the platform: the answer to its create was lost, or its id is gone.
@@ -621,7 +621,7 @@ pub enum Standing {
     Known(Known),
 }
 
-impl Standing {
+impl RemoteState {
     /// The platform's id, when it is known.
     pub const fn id(&self) -> Option<&ContactId> {
         match self {

@@ -70,10 +70,10 @@ mod tests {
 
     #[test]
     fn what_is_passed_over_at_once_is_in_the_form_already() {
-        for sign in ('\0'..'\u{300}').chain(['\u{300}']) {
-            let is_plain = is_plain(&sign.to_string());
-            assert_eq!(is_plain, sign < '\u{300}', "{}", sign.escape_unicode());
-            assert!(!is_plain || is_nfc(&format!("e{sign}e")));
+        for character in ('\0'..'\u{300}').chain(['\u{300}']) {
+            let is_plain = is_plain(&character.to_string());
+            assert_eq!(is_plain, character < '\u{300}', "{}", character.escape_unicode());
+            assert!(!is_plain || is_nfc(&format!("e{character}e")));
         }
     }
 }

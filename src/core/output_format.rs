@@ -36,7 +36,7 @@ pub fn is_reason(text: &str) -> bool {
 /// How the rows of an input are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Shape {
+pub enum OutputFormat {
     /// Cells under a header.
     Table {
         /// The header's cells, in their order; those of columns without a name are empty.
@@ -76,7 +76,7 @@ pub struct Listing {
     /// The files.
     pub files: ListFiles,
     /// How the rows were written in the input.
-    pub shape: Shape,
+    pub output_format: OutputFormat,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use serde::Serialize;
 
 use crate::core::call::{CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
-use crate::core::model::{Contact, Mode, Standing};
+use crate::core::model::{Contact, Mode, RemoteState};
 use crate::core::task::{Outcome, Policy, SETTLE_SEARCHES, Step, Task};
 use crate::core::time::Timestamp;
 
@@ -69,9 +69,9 @@ pub enum Decision {
 }
 
 /// Decides what becomes of `contact` under `policy`, given what is known of it.
-pub fn decide(contact: &Contact, standing: &Standing, policy: Policy) -> Decision {
+pub fn decide(contact: &Contact, remote_state: &RemoteState, policy: Policy) -> Decision {
     let now = Timestamp::default();
-    let task = Task::new(contact.clone(), standing.clone(), policy, &[], now);
+    let task = Task::new(contact.clone(), remote_state.clone(), policy, &[], now);
     match task.step(now) {
         Step::Done(outcome @ (Outcome::Unchanged | Outcome::Rejected(_))) => Decision::Done(outcome),
         // A contact that an earlier run was still making can be complete as the file now wants it. That is for the run
@@ -86,22 +86,22 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
     let mode = policy.mode;
     let contact = task.contact();
     let mut forecast = Forecast::default();
-    match task.standing() {
-        Standing::Known(known) => {
+    match task.remote_state() {
+        RemoteState::Known(known) => {
             for call in task.change().calls(&known.id) {
                 forecast.add_exactly(call.kind(), 1);
             }
             let calls = forecast.kinds.iter().map(|range| range.min).sum();
             forecast.total = Range { min: calls, max: calls };
         }
-        Standing::Unknown | Standing::InDoubt(_) => {
+        RemoteState::Unknown | RemoteState::InDoubt(_) => {
             // A lost create is looked for several times by its first match field, and at last by the others.
-            let (is_in_doubt, finds) = match task.standing() {
-                Standing::InDoubt(doubt) => {
+            let (is_in_doubt, finds) = match task.remote_state() {
+                RemoteState::InDoubt(doubt) => {
                     let early = SETTLE_SEARCHES.saturating_sub(1 + doubt.searches);
                     (true, early + doubt.sent.matches().len())
                 }
-                Standing::Unknown | Standing::Known(_) => (false, contact.matches().len()),
+                RemoteState::Unknown | RemoteState::Known(_) => (false, contact.matches().len()),
             };
             let writes = contact.filled().len().div_ceil(FIELDS_PER_CALL);
             let updates = contact.fields().len().div_ceil(FIELDS_PER_CALL);

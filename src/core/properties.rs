@@ -10,14 +10,14 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::diff::{TagsMode, diff, first_fields};
 use crate::core::doubt::Doubt;
-use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, Standing, Value};
+use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, RemoteState, Value};
 use crate::core::page::Page;
 use crate::core::plan::{Decision, decide};
 use crate::core::task::{FIND_STAYS_GOOD, Outcome, PastCall, Policy, Step, Task};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
-const SETTLE: Duration = Duration::from_secs(30);
+const SEARCH_LAG: Duration = Duration::from_secs(30);
 
 fn start() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
@@ -86,7 +86,7 @@ fn id(text: &str) -> ContactId {
 }
 
 fn policy(mode: Mode, tags_mode: TagsMode) -> Policy {
-    Policy { mode, tags_mode, settle: SETTLE, resend_unsure: false, search_first: false }
+    Policy { mode, tags_mode, search_lag: SEARCH_LAG, retry_in_doubt: false, search_first: false }
 }
 
 fn remote_of(known: &Known) -> Remote {
@@ -232,26 +232,26 @@ proptest! {
         known in any_known(),
         mode in any_mode(),
         tags_mode in any_tags_mode(),
-        standing in 0..3,
+        remote_state in 0..3,
         half_made: bool,
         there: bool,
-        resend_unsure: bool,
+        retry_in_doubt: bool,
     ) {
-        let policy = Policy { resend_unsure, ..policy(mode, tags_mode) };
+        let policy = Policy { retry_in_doubt, ..policy(mode, tags_mode) };
         let made_at = half_made.then(start);
         let mut remote = Remote { id: id("7"), ..remote_of(&known) };
         remote.fields.extend(contact.matches().iter().map(|field| (field.name.to_string(), field.value.clone())));
-        let (standing, server) = match standing {
-            0 => (Standing::Unknown, there.then_some(remote)),
-            1 => (Standing::InDoubt(Doubt::of_create(&contact, None)), there.then_some(remote)),
+        let (remote_state, server) = match remote_state {
+            0 => (RemoteState::Unknown, there.then_some(remote)),
+            1 => (RemoteState::InDoubt(Doubt::of_create(&contact, None)), there.then_some(remote)),
             _ => {
                 let known = Known { fields: remote.fields.clone(), made_at, ..known };
-                (Standing::Known(known), Some(remote))
+                (RemoteState::Known(known), Some(remote))
             }
         };
         let mut server = Server { contact: server };
-        let decision = decide(&contact, &standing, policy);
-        let mut task = Task::new(contact, standing.clone(), policy, &[], start());
+        let decision = decide(&contact, &remote_state, policy);
+        let mut task = Task::new(contact, remote_state.clone(), policy, &[], start());
         let mut now = start();
         let mut made: BTreeMap<CallKind, u64> = BTreeMap::new();
         let outcome = loop {
@@ -280,7 +280,7 @@ proptest! {
                 }
                 let range = forecast.total;
                 prop_assert!((range.min..=range.max).contains(&total), "{:?}, and it was {}", range, total);
-                prop_assert!(range.min == range.max || !matches!(standing, Standing::Known(_)));
+                prop_assert!(range.min == range.max || !matches!(remote_state, RemoteState::Known(_)));
             }
         }
     }
@@ -328,14 +328,14 @@ proptest! {
     ) {
         let policy = policy(mode, TagsMode::Add);
         let made_at = half_made.then(start);
-        let standing = if is_known { Standing::Known(Known { made_at, ..known }) } else { Standing::Unknown };
+        let remote_state = if is_known { RemoteState::Known(Known { made_at, ..known }) } else { RemoteState::Unknown };
         let mut now = start();
-        let mut live = Task::new(contact.clone(), standing, policy, &[], now);
+        let mut live = Task::new(contact.clone(), remote_state, policy, &[], now);
         let mut past: Vec<PastCall> = Vec::new();
         for (roll, seconds) in events {
-            let anew = |standing: &Standing| Task::new(contact.clone(), standing.clone(), policy, &past, now).step(now);
+            let anew = |remote_state: &RemoteState| Task::new(contact.clone(), remote_state.clone(), policy, &past, now).step(now);
             let step = live.step(now);
-            check_made_anew(&live, &step, &anew(live.standing()), &past, now)?;
+            check_made_anew(&live, &step, &anew(live.remote_state()), &past, now)?;
             let call = match step {
                 Step::Call(call) => call,
                 Step::Wait(until) => {
@@ -347,12 +347,12 @@ proptest! {
             live.start(&call);
             if call.kind() == CallKind::Create {
                 // Killed with the create on its way.
-                let is_settled_first = match anew(live.standing()) {
+                let is_settled_first = match anew(live.remote_state()) {
                     Step::Wait(_) => true,
                     Step::Done(Outcome::Rejected(reason)) => reason.starts_with("in doubt"),
                     Step::Call(_) | Step::Done(_) | Step::Leave(_) => false,
                 };
-                prop_assert!(is_settled_first, "{:?}", anew(live.standing()));
+                prop_assert!(is_settled_first, "{:?}", anew(live.remote_state()));
             }
             let attempt = any_attempt(&call, roll);
             live.apply(&call, &attempt, now);
@@ -379,14 +379,16 @@ fn check_made_anew(
         (Step::Done(_) | Step::Leave(_), _) => true,
         (step, anew) if step == anew => true,
         // A search for a contact in doubt begins anew with its first page and its first match field.
-        (_, Step::Wait(_)) => matches!(live.standing(), Standing::InDoubt(_)),
+        (_, Step::Wait(_)) => matches!(live.remote_state(), RemoteState::InDoubt(_)),
         (Step::Call(Call::Find { .. }), Step::Call(Call::Find { .. }))
-            if matches!(live.standing(), Standing::InDoubt(_)) =>
+            if matches!(live.remote_state(), RemoteState::InDoubt(_)) =>
         {
             true
         }
         // A search is recalled as long as nothing but it has happened; else it begins anew, before anything is written.
-        (_, Step::Call(Call::Find { .. })) if *live.standing() == Standing::Unknown && has_more_than_finds => true,
+        (_, Step::Call(Call::Find { .. })) if *live.remote_state() == RemoteState::Unknown && has_more_than_finds => {
+            true
+        }
         // It looks once more before it creates.
         (Step::Call(Call::Create { .. }), Step::Call(Call::Find { .. })) => true,
         (Step::Call(Call::Find { .. }), Step::Call(Call::Find { .. })) => has_old_search,
@@ -397,6 +399,13 @@ fn check_made_anew(
         }
         (Step::Call(_) | Step::Wait(_), Step::Call(_) | Step::Done(_) | Step::Leave(_)) => false,
     };
-    prop_assert!(is_well, "live {:?}, made anew {:?}, standing {:?}, after {:#?}", step, anew, live.standing(), past);
+    prop_assert!(
+        is_well,
+        "live {:?}, made anew {:?}, standing {:?}, after {:#?}",
+        step,
+        anew,
+        live.remote_state(),
+        past
+    );
     Ok(())
 }

@@ -81,7 +81,7 @@ fn names_a_field(message: &str, contact: &Contact) -> bool {
 }
 
 fn is_named(before: &str, after: &str) -> bool {
-    let quote = |sign: char| "\"'`´‘’“”«»".contains(sign);
+    let quote = |character: char| "\"'`´‘’“”«»".contains(character);
     let quoted = before.ends_with(quote) && after.starts_with(quote);
     // A point that ends a sentence is followed by a blank.
     let in_a_path = before.ends_with(['.', '[']) || after.starts_with(']') || {
@@ -89,7 +89,9 @@ fn is_named(before: &str, after: &str) -> bool {
         after.next() == Some('.') && after.next().is_some_and(char::is_alphanumeric)
     };
     let word = |word: Option<&str>| {
-        word.is_some_and(|word| FIELD_WORDS.contains(&word.trim_matches(|sign: char| !sign.is_alphanumeric())))
+        word.is_some_and(|word| {
+            FIELD_WORDS.contains(&word.trim_matches(|character: char| !character.is_alphanumeric()))
+        })
     };
     quoted || in_a_path || word(before.split_whitespace().next_back()) || word(after.split_whitespace().next())
 }
@@ -98,7 +100,9 @@ fn is_named(before: &str, after: &str) -> bool {
 fn places<'a>(words: &'a str, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
     words.match_indices(name).filter_map(move |(at, _)| {
         let (before, after) = (words.get(..at)?, words.get(at + name.len()..)?);
-        let is_word = |sign: Option<char>| sign.is_none_or(|sign| !sign.is_alphanumeric() && sign != '_');
+        let is_word = |character: Option<char>| {
+            character.is_none_or(|character| !character.is_alphanumeric() && character != '_')
+        };
         (is_word(before.chars().next_back()) && is_word(after.chars().next())).then_some((before, after))
     })
 }

@@ -1,6 +1,6 @@
 //! The task: which call brings one contact to what the file wants, given the answers so far.
 //!
-//! A task is a fold. It begins from the contact and its [`Standing`] in the journal, takes in attempts one by one, and
+//! A task is a fold. It begins from the contact and its [`RemoteState`] in the journal, takes in attempts one by one, and
 //! after each says the next [`Step`]. The journal commits an attempt together with the standing it implies, so a task
 //! that is made anew after a kill says the same step as the one that was killed.
 
@@ -15,7 +15,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, Call, CallKind};
 use crate::core::diff::{Change, TagsMode, diff, first_fields};
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::model::{Contact, ContactId, Known, Mode, Remote, Standing};
+use crate::core::model::{Contact, ContactId, Known, Mode, Remote, RemoteState};
 use crate::core::search::Search;
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
@@ -48,9 +48,11 @@ pub struct Policy {
     pub tags_mode: TagsMode,
     /// How long a new contact may take to become findable. A create whose answer was lost is sent again only when a
     /// search that began this long after it finds nobody.
-    pub settle: Duration,
+    #[serde(alias = "settle")]
+    pub search_lag: Duration,
     /// Whether a create whose answer was lost is sent again when there is no match field to search by.
-    pub resend_unsure: bool,
+    #[serde(alias = "resend_unsure")]
+    pub retry_in_doubt: bool,
     /// Whether the journal may have lost what an earlier run sent, so that a contact that it does not know may be on the
     /// platform all the same. Each is searched for before it is created, whatever the mode.
     #[serde(default)]
@@ -165,10 +167,10 @@ pub struct Task {
     contact: Contact,
     policy: Policy,
     goal: Goal,
-    standing: Standing,
+    remote_state: RemoteState,
     stage: Stage,
     // What was known before the call that was sent last.
-    before_send: Standing,
+    before_send: RemoteState,
     // Digests of the contacts that the searches of this task showed without the value; `None` without a search.
     seen: Option<BTreeSet<u64>>,
     // Whether the platform's answers to creates are not to be trusted, and whether this contact's was not confirmed yet.
@@ -190,8 +192,8 @@ impl Task {
     ///
     /// `past` are the calls that an earlier process of the same run made for it, oldest first; `standing` already
     /// holds what they imply.
-    pub fn new(contact: Contact, standing: Standing, policy: Policy, past: &[PastCall], now: Timestamp) -> Self {
-        let mut task = Self::begin(contact, standing, policy, Goal::Bring, now);
+    pub fn new(contact: Contact, remote_state: RemoteState, policy: Policy, past: &[PastCall], now: Timestamp) -> Self {
+        let mut task = Self::begin(contact, remote_state, policy, Goal::Bring, now);
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
         // What the platform has is in the standing; left to recall is a search that has found nobody so far, as long as
         // nothing but it has happened. A page from the future was noted before the clock was set back: how old it is,
@@ -217,17 +219,17 @@ impl Task {
 
     /// A task that only resolves a contact in doubt that the input no longer has.
     pub fn settling(contact: Contact, doubt: Doubt, policy: Policy, now: Timestamp) -> Self {
-        Self::begin(contact, Standing::InDoubt(doubt), policy, Goal::OnlySettle, now)
+        Self::begin(contact, RemoteState::InDoubt(doubt), policy, Goal::OnlySettle, now)
     }
 
-    fn begin(contact: Contact, standing: Standing, policy: Policy, goal: Goal, now: Timestamp) -> Self {
+    fn begin(contact: Contact, remote_state: RemoteState, policy: Policy, goal: Goal, now: Timestamp) -> Self {
         let stage = Stage::Writing;
         let mut task = Self {
             contact,
             policy,
             goal,
-            before_send: standing.clone(),
-            standing,
+            before_send: remote_state.clone(),
+            remote_state,
             stage,
             seen: None,
             distrust: Distrust::None,
@@ -244,12 +246,12 @@ impl Task {
     }
 
     fn first_stage(&mut self, now: Timestamp) -> Stage {
-        if let Standing::InDoubt(doubt) = &mut self.standing {
+        if let RemoteState::InDoubt(doubt) = &mut self.remote_state {
             self.may_have_made = doubt.is_ours();
             // Journals of earlier versions do not have the moment, and a clock may have been set back since.
             let since = doubt.since.map_or(now, |since| since.min(now));
             doubt.since = Some(since);
-            if now.since(since) >= self.policy.settle {
+            if now.since(since) >= self.policy.search_lag {
                 doubt.searches = EARLY_SEARCHES;
             }
             // An earlier process found out that the given id is gone: it is not asked for again. A contact with a given id
@@ -268,16 +270,12 @@ impl Task {
                 None => self.settle(),
             };
         }
-        match (&self.standing, self.contact.id()) {
-            (Standing::Known(known), given) if given.is_none_or(|id| known.goes_by(id)) => {
-                if self.leaves_alone(known) {
-                    Stage::Over(Outcome::Unchanged)
-                } else {
-                    Stage::Writing
-                }
+        match (&self.remote_state, self.contact.id()) {
+            (RemoteState::Known(known), given) if given.is_none_or(|id| known.goes_by(id)) => {
+                if self.leaves_alone(known) { Stage::Over(Outcome::Unchanged) } else { Stage::Writing }
             }
-            (Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_), Some(_)) => self.by_given_id(),
-            (Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_), None) => match self.policy.mode {
+            (RemoteState::Known(_) | RemoteState::Unknown | RemoteState::InDoubt(_), Some(_)) => self.by_given_id(),
+            (RemoteState::Known(_) | RemoteState::Unknown | RemoteState::InDoubt(_), None) => match self.policy.mode {
                 Mode::Create if !self.policy.search_first => Stage::Creating,
                 Mode::Create | Mode::Upsert | Mode::Update => self.search_or_create(),
             },
@@ -287,7 +285,7 @@ impl Task {
     // The file says which contact it is; what another one has, or nobody knows, does not matter.
     fn by_given_id(&mut self) -> Stage {
         if let Some(id) = self.contact.id() {
-            self.standing = Standing::Known(Known::only_id(id.clone()));
+            self.remote_state = RemoteState::Known(Known::only_id(id.clone()));
         }
         if self.policy.mode == Mode::Create { Stage::Over(Outcome::Unchanged) } else { Stage::Writing }
     }
@@ -303,15 +301,15 @@ impl Task {
     }
 
     /// What is known of the contact on the platform, as the attempts so far imply.
-    pub const fn standing(&self) -> &Standing {
-        &self.standing
+    pub const fn remote_state(&self) -> &RemoteState {
+        &self.remote_state
     }
 
     /// What is left to write: nothing as long as it is not known what the platform has.
     pub fn change(&self) -> Change {
-        match &self.standing {
-            Standing::Known(known) => diff(&self.contact, known, self.policy.tags_mode),
-            Standing::Unknown | Standing::InDoubt(_) => Change::default(),
+        match &self.remote_state {
+            RemoteState::Known(known) => diff(&self.contact, known, self.policy.tags_mode),
+            RemoteState::Unknown | RemoteState::InDoubt(_) => Change::default(),
         }
     }
 
@@ -334,12 +332,13 @@ impl Task {
 
     /// Whether a refusal passes by itself: the contact was made a moment ago and is not visible to every call yet.
     pub fn is_passing(&self, attempt: &Attempt, now: Timestamp) -> bool {
-        let made_at = match &self.standing {
-            Standing::Known(known) => known.made_at,
-            Standing::InDoubt(doubt) if self.is_confirming() => doubt.since,
-            Standing::Unknown | Standing::InDoubt(_) => None,
+        let made_at = match &self.remote_state {
+            RemoteState::Known(known) => known.made_at,
+            RemoteState::InDoubt(doubt) if self.is_confirming() => doubt.since,
+            RemoteState::Unknown | RemoteState::InDoubt(_) => None,
         };
-        matches!(attempt, Attempt::Missing { .. }) && made_at.is_some_and(|made| now.since(made) < self.policy.settle)
+        matches!(attempt, Attempt::Missing { .. })
+            && made_at.is_some_and(|made| now.since(made) < self.policy.search_lag)
     }
 
     /// Takes note that `call` is about to be sent: from now on, its effect may be there.
@@ -347,18 +346,18 @@ impl Task {
     /// A created contact is in doubt. What a change writes is no longer known, neither as it was nor as it will be, so
     /// that a later file that wants it as it was does not take it for unchanged.
     pub fn start(&mut self, call: &Call) {
-        self.before_send = self.standing.clone();
-        match (call, &mut self.standing) {
-            (Call::Create { .. }, standing) => {
-                *standing = Standing::InDoubt(Doubt::of_create(&self.contact, self.seen.clone()));
+        self.before_send = self.remote_state.clone();
+        match (call, &mut self.remote_state) {
+            (Call::Create { .. }, remote_state) => {
+                *remote_state = RemoteState::InDoubt(Doubt::of_create(&self.contact, self.seen.clone()));
             }
-            (Call::Update { fields, .. }, Standing::Known(known)) => {
+            (Call::Update { fields, .. }, RemoteState::Known(known)) => {
                 known.doubt = true;
                 for field in fields {
                     known.fields.remove(&*field.name);
                 }
             }
-            (Call::AddTags { tags, .. }, Standing::Known(known)) => {
+            (Call::AddTags { tags, .. }, RemoteState::Known(known)) => {
                 known.doubt = true;
                 for tag in tags {
                     known.tags.remove(tag);
@@ -366,7 +365,7 @@ impl Task {
                     known.own_tags.insert(tag.clone());
                 }
             }
-            (Call::RemoveTags { tags, .. }, Standing::Known(known)) => {
+            (Call::RemoveTags { tags, .. }, RemoteState::Known(known)) => {
                 known.doubt = true;
                 for tag in tags {
                     known.tags.remove(tag);
@@ -374,7 +373,7 @@ impl Task {
             }
             (
                 Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. },
-                Standing::Unknown | Standing::InDoubt(_),
+                RemoteState::Unknown | RemoteState::InDoubt(_),
             )
             | (Call::Find { .. } | Call::Read { .. }, _) => {}
         }
@@ -401,7 +400,7 @@ impl Task {
         }
         if self.is_unconfirmed
             && self.stage == Stage::Writing
-            && let Standing::Known(known) = &self.standing
+            && let RemoteState::Known(known) = &self.remote_state
         {
             self.stage = Stage::Confirming { id: known.id.clone() };
         }
@@ -419,9 +418,9 @@ impl Task {
             Call::Create { .. } => {
                 let conflict = format!("conflict: its create was answered with contact {id}, which belongs to `{by}`");
                 self.create_was_lost(now);
-                match &mut self.standing {
-                    Standing::InDoubt(doubt) if !doubt.sent.matches().is_empty() => doubt.conflict = Some(conflict),
-                    Standing::InDoubt(_) | Standing::Unknown | Standing::Known(_) => self.reject(conflict),
+                match &mut self.remote_state {
+                    RemoteState::InDoubt(doubt) if !doubt.sent.matches().is_empty() => doubt.conflict = Some(conflict),
+                    RemoteState::InDoubt(_) | RemoteState::Unknown | RemoteState::Known(_) => self.reject(conflict),
                 }
             }
             Call::Find { .. }
@@ -431,7 +430,7 @@ impl Task {
             | Call::RemoveTags { .. } => {
                 let conflict = format!("conflict: contact {id} has its match value, but belongs to `{by}`");
                 // It forbids another create, by the next run as well.
-                if let Standing::InDoubt(doubt) = &mut self.standing {
+                if let RemoteState::InDoubt(doubt) = &mut self.remote_state {
                     doubt.conflict = Some(conflict.clone());
                 }
                 self.reject(conflict);
@@ -455,7 +454,7 @@ impl Task {
     fn settle(&self) -> Stage {
         if let Some(search) = self.settle_search(0) {
             Stage::Settling { nth: 0, search }
-        } else if self.policy.resend_unsure && self.policy.mode == Mode::Create && self.lost_creates < LOST_CREATES {
+        } else if self.policy.retry_in_doubt && self.policy.mode == Mode::Create && self.lost_creates < LOST_CREATES {
             Stage::Creating
         } else {
             let reason = "in doubt: the answer to its create was lost, and it has no match field to search by";
@@ -464,16 +463,16 @@ impl Task {
     }
 
     fn settle_search(&self, nth: usize) -> Option<Search> {
-        match &self.standing {
-            Standing::InDoubt(doubt) => doubt.sent.matches().get(nth).cloned().map(Search::for_doubt),
-            Standing::Unknown | Standing::Known(_) => None,
+        match &self.remote_state {
+            RemoteState::InDoubt(doubt) => doubt.sent.matches().get(nth).cloned().map(Search::for_doubt),
+            RemoteState::Unknown | RemoteState::Known(_) => None,
         }
     }
 
     fn create_was_lost(&mut self, now: Timestamp) {
         self.lost_creates += 1;
         self.may_have_made = true;
-        if let Standing::InDoubt(doubt) = &mut self.standing {
+        if let RemoteState::InDoubt(doubt) = &mut self.remote_state {
             doubt.since = Some(now);
         }
         self.stage = self.settle();
@@ -482,7 +481,7 @@ impl Task {
     fn search_or_create(&self) -> Stage {
         match (self.contact.matches(), self.policy.mode) {
             ([first, ..], _) => Stage::Searching { nth: 0, search: Search::of(first.clone()) },
-            ([], Mode::Create) if self.policy.search_first && !self.policy.resend_unsure => {
+            ([], Mode::Create) if self.policy.search_first && !self.policy.retry_in_doubt => {
                 Stage::Over(Outcome::Rejected(MAY_BE_LOST.into()))
             }
             ([], Mode::Create) => Stage::Creating,
@@ -493,12 +492,12 @@ impl Task {
     // The id that we hold is no longer there: the contact may be, under another, and a search may be late to show it.
     fn fall_back(&mut self, now: Timestamp) {
         if self.fell_back || self.contact.matches().is_empty() {
-            self.standing = Standing::Unknown;
+            self.remote_state = RemoteState::Unknown;
             self.reject("the platform no longer has this contact id".into());
         } else {
             self.fell_back = true;
-            let was_ours = matches!(&self.standing, Standing::Known(known) if known.made_at.is_some());
-            self.standing = Standing::InDoubt(Doubt::of_gone_id(&self.contact, was_ours, now));
+            let was_ours = matches!(&self.remote_state, RemoteState::Known(known) if known.made_at.is_some());
+            self.remote_state = RemoteState::InDoubt(Doubt::of_gone_id(&self.contact, was_ours, now));
             self.stage = self.settle();
         }
     }
@@ -514,7 +513,7 @@ impl Task {
             Goal::Bring if !self.leaves_alone(&known) => Stage::Writing,
             Goal::Bring | Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
         };
-        self.standing = Standing::Known(known);
+        self.remote_state = RemoteState::Known(known);
     }
 
     fn absent_from(&self, remote: &Remote) -> BTreeSet<String> {
@@ -529,7 +528,7 @@ impl Task {
     fn conclude(&mut self) {
         if self.stage == Stage::Writing && self.next_write().is_none() {
             self.stage = Stage::Over(self.written());
-            if let Standing::Known(known) = &mut self.standing {
+            if let RemoteState::Known(known) = &mut self.remote_state {
                 known.made_at = None;
                 // Whatever was lost, all that it was to bring is there now.
                 known.doubt = false;
@@ -538,26 +537,26 @@ impl Task {
     }
 
     fn next_write(&self) -> Option<Call> {
-        let Standing::Known(known) = &self.standing else { return None };
+        let RemoteState::Known(known) = &self.remote_state else { return None };
         self.change().calls(&known.id).next()
     }
 
     fn written(&self) -> Outcome {
-        match &self.standing {
-            Standing::Known(known) if known.made_at.is_some() => Outcome::Created,
-            Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_) if self.wrote => Outcome::Updated,
-            Standing::Known(_) | Standing::Unknown | Standing::InDoubt(_) => Outcome::Unchanged,
+        match &self.remote_state {
+            RemoteState::Known(known) if known.made_at.is_some() => Outcome::Created,
+            RemoteState::Known(_) | RemoteState::Unknown | RemoteState::InDoubt(_) if self.wrote => Outcome::Updated,
+            RemoteState::Known(_) | RemoteState::Unknown | RemoteState::InDoubt(_) => Outcome::Unchanged,
         }
     }
 
     // When the next search for a contact in doubt may begin.
     fn search_due(&self, now: Timestamp) -> Timestamp {
-        match &self.standing {
-            Standing::InDoubt(doubt) => {
+        match &self.remote_state {
+            RemoteState::InDoubt(doubt) => {
                 let tenths = SETTLE_TENTHS[doubt.searches.min(EARLY_SEARCHES)];
-                doubt.since.unwrap_or(now) + self.policy.settle.saturating_mul(tenths) / 10
+                doubt.since.unwrap_or(now) + self.policy.search_lag.saturating_mul(tenths) / 10
             }
-            Standing::Unknown | Standing::Known(_) => now,
+            RemoteState::Unknown | RemoteState::Known(_) => now,
         }
     }
 }

@@ -18,9 +18,9 @@ pub fn trimmed(text: &str) -> &str {
 /// Whether a character shows nothing and takes no room: zero-width spaces and joiners, soft hyphens, byte order marks, and
 /// the controls of direction (Unicode, general category Cf), and a few fillers. Text that was copied from a web page, a chat
 /// or a document is full of them. Variation selectors are not among them, because emoji look different without them.
-pub const fn is_invisible(sign: char) -> bool {
+pub const fn is_invisible(character: char) -> bool {
     matches!(
-        sign,
+        character,
         '\u{ad}'
             | '\u{34f}'
             | '\u{61c}'
@@ -41,19 +41,19 @@ pub const fn is_invisible(sign: char) -> bool {
 
 /// Whether a character shows nothing itself but says how the one before it looks: variation selectors, and the letters in
 /// the flags of regions. After a character of ASCII it changes nothing.
-pub const fn is_modifier(sign: char) -> bool {
-    matches!(sign, '\u{fe00}'..='\u{fe0f}' | '\u{e0020}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
+pub const fn is_modifier(character: char) -> bool {
+    matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0020}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// The text of a cell without what a person cannot see at its ends: white space, NUL, invisible characters, and the three
 /// characters that are drawn as a blank but are no white space.
 pub fn bare(text: &str) -> &str {
     const DRAWN_BLANK: [char; 3] = ['\u{2800}', '\u{3164}', '\u{ffa0}'];
-    let bare = text.trim_matches(|sign: char| {
-        sign.is_whitespace() || sign == '\0' || is_invisible(sign) || DRAWN_BLANK.contains(&sign)
+    let bare = text.trim_matches(|character: char| {
+        character.is_whitespace() || character == '\0' || is_invisible(character) || DRAWN_BLANK.contains(&character)
     });
     // A modifier without a character before it shows nothing.
-    if bare.chars().all(|sign| is_invisible(sign) || is_modifier(sign)) { "" } else { bare }
+    if bare.chars().all(|character| is_invisible(character) || is_modifier(character)) { "" } else { bare }
 }
 
 /// A text that tells one thing from another (a match value, an id, a tag, a name of a column) without invisible characters
@@ -63,18 +63,18 @@ pub fn bare(text: &str) -> &str {
 /// India they change a word, and they hold emoji together. A [modifier](is_modifier) stays after such a character, and in a
 /// keycap emoji.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() || !text.contains(|sign| is_invisible(sign) || is_modifier(sign)) {
+    if text.is_ascii() || !text.contains(|character| is_invisible(character) || is_modifier(character)) {
         return nfc(text);
     }
     let mut seen = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
-    while let Some(sign) = rest.next() {
-        let is_joiner = matches!(sign, '\u{200c}' | '\u{200d}');
-        let joins = |sign: char| !sign.is_ascii() && !is_invisible(sign);
+    while let Some(character) = rest.next() {
+        let is_joiner = matches!(character, '\u{200c}' | '\u{200d}');
+        let joins = |character: char| !character.is_ascii() && !is_invisible(character);
         let is_joining = is_joiner && seen.ends_with(joins) && rest.peek().is_some_and(|next| joins(*next));
         let mut is_changing = || seen.ends_with(joins) || (!seen.is_empty() && rest.peek() == Some(&'\u{20e3}'));
-        if is_joining || (!is_invisible(sign) && (!is_modifier(sign) || is_changing())) {
-            seen.push(sign);
+        if is_joining || (!is_invisible(character) && (!is_modifier(character) || is_changing())) {
+            seen.push(character);
         }
     }
     Cow::Owned(nfc(&seen).into_owned())
@@ -220,13 +220,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_makes_no_other_text() {
-        for sign in INVISIBLE {
+        for character in INVISIBLE {
             for text in ["+52155", "ana@example.com", "Jos\u{e9}"] {
-                assert_eq!(bare(&format!("{sign} {text}\u{a0}{sign}")), text, "{sign:?}");
+                assert_eq!(bare(&format!("{character} {text}\u{a0}{character}")), text, "{character:?}");
                 let (first, second) = text.split_at(2);
-                assert_eq!(visible(&format!("{sign}{first}{sign}{sign}{second}{sign}")), text, "{sign:?}");
+                assert_eq!(
+                    visible(&format!("{character}{first}{character}{character}{second}{character}")),
+                    text,
+                    "{character:?}"
+                );
             }
-            assert_eq!(bare(&sign.to_string()), "");
+            assert_eq!(bare(&character.to_string()), "");
         }
         for blank in ['\u{2800}', '\u{3164}', '\u{ffa0}', '\0', '\u{3000}'] {
             assert_eq!(bare(&format!("{blank}a{blank}b{blank}")), format!("a{blank}b"));

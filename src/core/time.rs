@@ -35,7 +35,7 @@ impl Timestamp {
 
 /// How the wall clock stands to the machine's own clock, which counts from the machine's start and which nobody can set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct ClockOffset {
     /// Which start of the machine it is: another one counts anew.
     pub boot: String,
     /// What the wall clock shows for the moment at which the machine's own clock began.
@@ -45,14 +45,14 @@ pub struct Setting {
 /// A difference that two readings of an undisturbed clock may have. The window's margin is larger.
 const NOISE: Duration = Duration::from_millis(100);
 
-impl Setting {
+impl ClockOffset {
     /// How far the wall clock was set ahead since `earlier`: what was noted then is not as old as it looks now.
     ///
     /// Zero after another start of the machine, when nobody can know, and when the clock was set back: then what was
     /// noted looks newer than it is, or lies in the future, and counts for longer than it has to.
     pub fn ahead_of(&self, earlier: &Self) -> Duration {
-        let ahead = self.zero.since(earlier.zero);
-        if self.boot == earlier.boot && ahead > NOISE { ahead } else { Duration::ZERO }
+        let lookahead = self.zero.since(earlier.zero);
+        if self.boot == earlier.boot && lookahead > NOISE { lookahead } else { Duration::ZERO }
     }
 }
 
@@ -85,9 +85,9 @@ mod tests {
     #[test]
     fn only_a_clock_set_ahead_makes_what_was_noted_look_old() {
         let check = |(boot, zero): (&str, u64), (later_boot, later_zero): (&str, u64), millis: u64| {
-            let setting = |boot: &str, zero| Setting { boot: boot.into(), zero: Timestamp::from_millis(zero) };
-            let ahead = setting(later_boot, later_zero).ahead_of(&setting(boot, zero));
-            assert_eq!(ahead, Duration::from_millis(millis), "from {boot} {zero} to {later_boot} {later_zero}");
+            let clock_offset = |boot: &str, zero| ClockOffset { boot: boot.into(), zero: Timestamp::from_millis(zero) };
+            let lookahead = clock_offset(later_boot, later_zero).ahead_of(&clock_offset(boot, zero));
+            assert_eq!(lookahead, Duration::from_millis(millis), "from {boot} {zero} to {later_boot} {later_zero}");
         };
         check(("a", 5_000_000), ("a", 5_000_000), 0);
         check(("a", 5_000_000), ("a", 5_000_100), 0);

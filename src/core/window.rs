@@ -211,12 +211,12 @@ impl Window {
         self.unfinished > 0
     }
 
-    fn end(&mut self, now: Timestamp, linger: Duration) {
+    fn end(&mut self, now: Timestamp, in_flight_grace: Duration) {
         debug_assert!(self.unfinished > 0, "a call ended that never started");
         self.unfinished = self.unfinished.saturating_sub(1);
         // Never before what ended earlier, even if the clock stands back.
         self.latest = self.latest.max(now);
-        let end = self.latest + linger;
+        let end = self.latest + in_flight_grace;
         let place = self.finished.partition_point(|&earlier| earlier <= end);
         self.finished.insert(place, end);
         self.forget(now);

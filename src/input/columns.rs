@@ -8,8 +8,8 @@ use crate::core::text::visible;
 
 use super::SourceFault;
 use crate::core::guess::is_heading;
-use crate::core::record::Texts;
 use crate::core::output_format::{self, LINE_COLUMN, REASON_COLUMN};
+use crate::core::record::Texts;
 
 /// The columns of an input, in its order.
 #[derive(Debug)]

@@ -20,8 +20,8 @@ use super::encoding::Found as FoundCharset;
 use super::lines::Lines;
 use super::notice::{NoticeKind, Notices};
 use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, titles};
-use crate::core::record::Cells;
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
+use crate::core::record::Cells;
 
 pub(super) use self::block::Block;
 use self::block::{End, RawRow, Room};
@@ -30,7 +30,7 @@ use self::dialect::Dialect;
 use self::parser::Parser;
 use self::quotes::Quoting;
 use self::short::Outline;
-use self::swallow::{Shape, Swallow};
+use self::swallow::{OutputFormat, Swallow};
 use self::usual::{Kind, Usual, quotes_by_rule};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
@@ -58,7 +58,7 @@ pub(super) struct Rows {
     // The rows before, the last one last.
     before: VecDeque<Outline>,
     // Rows that were read because of a short one before them; at the end, that there are no more, or why.
-    ahead: VecDeque<Block>,
+    lookahead: VecDeque<Block>,
     ended: Option<Result<(), SourceFault>>,
     // The row that was read last by itself.
     alone: Block,
@@ -146,7 +146,7 @@ impl Rows {
             row: 0,
             usual,
             before: VecDeque::new(),
-            ahead: VecDeque::new(),
+            lookahead: VecDeque::new(),
             ended: None,
             alone: Block::default(),
             taken: Room::default(),
@@ -208,7 +208,7 @@ impl Rows {
 
     /// Reads the next row, after those that `block` has, and says whether there was one.
     fn read(&mut self, block: &mut Block) -> Result<bool, SourceFault> {
-        if let Some(next) = self.ahead.pop_front() {
+        if let Some(next) = self.lookahead.pop_front() {
             next.last().into_iter().for_each(|row| block.push_row(row));
         } else if let Some(ended) = self.ended.take() {
             return ended.map(|()| false);
@@ -260,8 +260,8 @@ impl Rows {
                 return Err(SourceFault::Unclosed { line });
             } else if raw.found.breaks > 0 {
                 let cells = (self.columns().needed(), self.columns().len());
-                let shape = Shape { cells, delimiter: self.delimiter.byte(), usual: &self.usual };
-                match Swallow::of(raw, shape) {
+                let output_format = OutputFormat { cells, delimiter: self.delimiter.byte(), usual: &self.usual };
+                match Swallow::of(raw, output_format) {
                     Swallow::Nothing => return Ok(true),
                     Swallow::Rows { line } => {
                         block.pop();
@@ -287,7 +287,7 @@ impl Rows {
             return;
         }
         self.look_ahead(1);
-        if self.ahead.is_empty()
+        if self.lookahead.is_empty()
             && let Some(found) = block.last_found()
         {
             found.is_total = true;
@@ -296,10 +296,10 @@ impl Rows {
 
     // Reads so many rows ahead, or as many as there are.
     fn look_ahead(&mut self, rows: usize) {
-        while self.ahead.len() < rows && self.ended.is_none() {
+        while self.lookahead.len() < rows && self.ended.is_none() {
             let mut next = Block::default();
             match self.parse(&mut next) {
-                Ok(true) => self.ahead.push_back(next),
+                Ok(true) => self.lookahead.push_back(next),
                 ended => self.ended = Some(ended.map(|_| ())),
             }
         }
@@ -324,7 +324,7 @@ impl Rows {
         if own.is_short() {
             self.look_ahead(NEIGHBOURS);
             let after: Vec<Outline> =
-                self.ahead.iter().filter_map(|row| Some(Outline::of(row.last()?, needed))).collect();
+                self.lookahead.iter().filter_map(|row| Some(Outline::of(row.last()?, needed))).collect();
             let before = self.before.make_contiguous();
             let short = short::judge(&self.usual, raw, before, &own, &after, (needed, columns));
             if let Some(found) = block.last_found() {

@@ -37,7 +37,8 @@ impl DayOrders {
             }
             dates.count += 1;
             dates.has_late_day |= day > 12;
-        } else if text.len() <= 20 && text.starts_with(|sign: char| sign.is_ascii_digit()) && is_ordered(text) {
+        } else if text.len() <= 20 && text.starts_with(|character: char| character.is_ascii_digit()) && is_ordered(text)
+        {
             self.0.entry(column).or_default().has_text = true;
         }
     }
@@ -56,8 +57,8 @@ impl DayOrders {
 // Whether a text is a date with the year last, of which one number can only be a day.
 fn is_ordered(text: &str) -> bool {
     let (day, _) = text.split_once(' ').unwrap_or((text, ""));
-    ['/', '-', '.'].into_iter().any(|sign| {
-        let mut parts = day.split(sign).map(|part| part.parse::<u16>().ok());
+    ['/', '-', '.'].into_iter().any(|character| {
+        let mut parts = day.split(character).map(|part| part.parse::<u16>().ok());
         let (Some(Some(first)), Some(Some(second)), Some(Some(_)), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {

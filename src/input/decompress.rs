@@ -12,7 +12,7 @@ use flate2::bufread::{DeflateDecoder, GzDecoder};
 use zip::read::ZipFile;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::lookahead::Ahead;
+use super::lookahead::Lookahead;
 use super::open::{Opened, Steady, seekable, spooled};
 use super::workbook_limits::{self, MAX_BYTES};
 use super::{Bytes, SourceFault};
@@ -112,7 +112,7 @@ const TAR: (usize, &[u8]) = (257, b"ustar");
 const MAGIC_BYTES: usize = 262;
 
 /// Takes the layer off, if there is one.
-pub(super) fn peel(mut input: Ahead<Opened>) -> Result<(Option<Packing>, Content), SourceFault> {
+pub(super) fn peel(mut input: Lookahead<Opened>) -> Result<(Option<Packing>, Content), SourceFault> {
     let (packing, mut bytes): (_, Bytes) = match magic(input.look(MAGIC_BYTES).bytes) {
         None => return Ok((None, Content::Bytes(boxed(input)))),
         Some(Magic::Foreign(found)) => return Err(foreign(found)),
@@ -190,7 +190,7 @@ fn foreign(found: &str) -> SourceFault {
 }
 
 // The directory of a compound file is where its header says, and has the names of its streams in UTF-16 (MS-CFB, 2.2).
-fn compound(input: &mut Ahead<impl Read>) -> &'static str {
+fn compound(input: &mut Lookahead<impl Read>) -> &'static str {
     const OTHER: &str = "a file of an older Office program: save it as .xlsx or CSV";
     let header = input.look(512).bytes;
     let (Some(shift), Some(sector)) = (header.get(30..32), header.get(48..52)) else { return OTHER };
@@ -217,7 +217,7 @@ fn archive(file: &mut Steady) -> Result<Archive, SourceFault> {
 }
 
 fn boxed(reader: impl Read + Send + 'static) -> Bytes {
-    Ahead::new(Box::new(reader))
+    Lookahead::new(Box::new(reader))
 }
 
 fn magic(start: &[u8]) -> Option<Magic> {
@@ -450,7 +450,7 @@ mod tests {
                 entry.resize(128, 0);
                 file.extend(entry);
             }
-            compound(&mut Ahead::new(io::Cursor::new(file)))
+            compound(&mut Lookahead::new(io::Cursor::new(file)))
         };
         let check = |streams: &[&str], expected: &str| {
             assert!(file(streams).contains(expected), "{streams:?}: {}", file(streams));
@@ -462,7 +462,7 @@ mod tests {
         check(&["Root Entry", "__properties_version1.0"], "a message of Outlook");
         check(&["Root Entry", "Workbooks"], "older Office program");
         check(&[], "older Office program");
-        assert!(compound(&mut Ahead::new(io::Cursor::new(b"\xD0\xCF\x11\xE0"))).contains("older Office"));
+        assert!(compound(&mut Lookahead::new(io::Cursor::new(b"\xD0\xCF\x11\xE0"))).contains("older Office"));
     }
 
     #[test]

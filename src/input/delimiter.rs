@@ -10,8 +10,8 @@ use std::cmp::Reverse;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::Delimiter;
-use super::lookahead::View;
 use super::lines::Lines;
+use super::lookahead::View;
 
 /// The delimiters that are tried; of equals the first is taken.
 pub(super) const TRIED: [u8; 4] = [b',', b';', b'\t', b'|'];

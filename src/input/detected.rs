@@ -7,7 +7,7 @@ use super::encoding::Found;
 use super::notice::{Notice, Notices};
 use super::object::Keys;
 use super::{Charset, Delimiter, Format, Packing};
-use crate::core::output_format::Shape;
+use crate::core::output_format::OutputFormat;
 
 /// What an input was found to be.
 #[derive(Clone, Debug)]
@@ -111,10 +111,10 @@ impl Detected {
 
     /// How an input with this header, or with none, is written: of the encoding as much as was read of it so far. Rows of
     /// JSON in any form are like one object a line; those of a spreadsheet like the CSV that spreadsheets take for UTF-8.
-    pub fn shape(&self, header: Option<&[Arc<str>]>) -> Shape {
-        let Some(header) = header else { return Shape::Objects };
+    pub fn output_format(&self, header: Option<&[Arc<str>]>) -> OutputFormat {
+        let Some(header) = header else { return OutputFormat::Objects };
         let encoding = self.encoding().unwrap_or(Charset::UTF_8);
-        Shape::Table {
+        OutputFormat::Table {
             header: header.iter().map(ToString::to_string).collect(),
             delimiter: self.delimiter.unwrap_or(Delimiter::COMMA).byte(),
             encoding: encoding.name().to_owned(),

@@ -60,7 +60,7 @@ impl Doubt {
             return None;
         }
         let candidates = [("macintosh", standard(MACINTOSH)), (CodePage::WESTERN.name(), dos(CodePage::WESTERN))];
-        let fits = candidates.map(|(name, signs)| (name, Fit::of(sample, &signs)));
+        let fits = candidates.map(|(name, characters)| (name, Fit::of(sample, &characters)));
         let sound = fits.into_iter().filter(|(_, fit)| fit.fitting > 0 && fit.others * FITTING_EACH <= fit.fitting);
         let (name, _) = sound.max_by_key(|(_, fit)| fit.weight)?;
         Some(Self { name, is_western })
@@ -77,9 +77,9 @@ impl Doubt {
             return !text.is_ascii();
         }
         let mut before = ' ';
-        let mut signs = text.chars().peekable();
-        while let Some(character) = signs.next() {
-            let after = signs.peek().copied().unwrap_or(' ');
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            let after = characters.peek().copied().unwrap_or(' ');
             if !character.is_ascii() && is_odd(before, character, after) {
                 return true;
             }
@@ -90,9 +90,9 @@ impl Doubt {
 }
 
 impl Fit {
-    fn of(sample: &[u8], signs: &Signs) -> Self {
+    fn of(sample: &[u8], characters: &Signs) -> Self {
         let mut fit = Self::default();
-        for (before, character, after) in neighbours(sample, signs) {
+        for (before, character, after) in neighbours(sample, characters) {
             if !before.is_alphabetic() && !after.is_alphabetic() {
                 continue;
             }
@@ -127,13 +127,13 @@ fn is_odd(before: char, character: char, after: char) -> bool {
 }
 
 // The characters that are no ASCII, each with its neighbours.
-fn neighbours<'a>(sample: &'a [u8], signs: &'a Signs) -> impl Iterator<Item = (char, char, char)> + 'a {
+fn neighbours<'a>(sample: &'a [u8], characters: &'a Signs) -> impl Iterator<Item = (char, char, char)> + 'a {
     let at = |place: Option<usize>| {
         let byte = place.and_then(|place| sample.get(place)).copied().unwrap_or(b' ');
-        signs[usize::from(byte)]
+        characters[usize::from(byte)]
     };
     let foreign = sample.iter().enumerate().filter(|(_, byte)| !byte.is_ascii());
-    foreign.map(move |(place, byte)| (at(place.checked_sub(1)), signs[usize::from(*byte)], at(Some(place + 1))))
+    foreign.map(move |(place, byte)| (at(place.checked_sub(1)), characters[usize::from(*byte)], at(Some(place + 1))))
 }
 
 fn standard(encoding: &'static Encoding) -> Signs {
@@ -188,8 +188,8 @@ pub(super) fn is_double_encoded_json(value: &Json) -> bool {
 
 // Whether characters that are no ASCII are those of the bytes of others, which a text may have.
 fn is_encoded_again(run: &str, before: char, after: char) -> bool {
-    let signs: Option<Vec<u8>> = run.chars().map(byte_of).collect();
-    let Some(text) = signs.and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
+    let characters: Option<Vec<u8>> = run.chars().map(byte_of).collect();
+    let Some(text) = characters.and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
     let mut pair = run.chars();
     let (first, second, third) = (pair.next(), pair.next(), pair.next());
     // The end of a word in capitals, and what closes it: `“IRMÃ”`, or a blank that breaks no line.

@@ -232,8 +232,8 @@ impl Decoding {
             let last = chunk.is_empty();
             let decoder = match &mut self.decoder {
                 AnyDecoder::Standard(decoder) => decoder,
-                AnyDecoder::Dos(signs) => {
-                    decode_each(chunk, signs, &mut self.out);
+                AnyDecoder::Dos(characters) => {
+                    decode_each(chunk, characters, &mut self.out);
                     let read = chunk.len();
                     raw.consume(read);
                     self.ended = last;
@@ -255,9 +255,9 @@ impl Decoding {
     }
 }
 
-fn decode_each(bytes: &[u8], signs: &[Option<char>; 128], out: &mut Vec<u8>) {
+fn decode_each(bytes: &[u8], characters: &[Option<char>; 128], out: &mut Vec<u8>) {
     for &byte in bytes {
-        match byte.checked_sub(128).map(|at| signs[usize::from(at)]) {
+        match byte.checked_sub(128).map(|at| characters[usize::from(at)]) {
             None => out.push(byte),
             Some(None) => out.push(UNDECODED),
             Some(Some(character)) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
@@ -352,7 +352,7 @@ impl fmt::Display for Charset {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lookahead::Ahead;
+    use super::super::lookahead::Lookahead;
     use super::*;
 
     // Gives one byte at a time when it is told to.
@@ -369,7 +369,7 @@ mod tests {
         let read = |slow: bool| {
             let raw: Box<dyn Read + Send> = Box::new(Pieces(io::Cursor::new(bytes.to_vec()), slow));
             let found = Found::default();
-            let mut text = Text::new(Ahead::new(raw), wanted, found.clone());
+            let mut text = Text::new(Lookahead::new(raw), wanted, found.clone());
             let mut out = Vec::new();
             let mut piece = [0; 7];
             loop {
@@ -457,7 +457,7 @@ mod tests {
         let raw: Box<dyn Read + Send> = Box::new(io::Cursor::new(bytes.to_vec()));
         let found = Found::default();
         let mut out = Vec::new();
-        Text::new(Ahead::new(raw), &Wanted::Guessed, found.clone()).read_to_end(&mut out).unwrap();
+        Text::new(Lookahead::new(raw), &Wanted::Guessed, found.clone()).read_to_end(&mut out).unwrap();
         (out, found.get().map(|charset| charset.to_string()))
     }
 

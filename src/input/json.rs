@@ -11,7 +11,7 @@ use std::io::BufRead;
 use serde::de::IgnoredAny;
 
 use super::lines::Lines;
-use super::nesting::Beside;
+use super::nesting::OtherRuns;
 use super::notice::Notices;
 use super::object::{Keys, Object};
 use super::pages::Pages;
@@ -34,7 +34,7 @@ pub(super) struct Rows {
     object: Object,
     before: nesting::Rows,
     // Values beside the rows: how far down the path, their keys and digests.
-    beside: Vec<(usize, String, u64)>,
+    other_runs: Vec<(usize, String, u64)>,
     pages: Pages,
     notices: Notices,
     // The element that is looked at.
@@ -117,7 +117,7 @@ impl Rows {
             open: Vec::new(),
             object: Object::adding_to(keys),
             before: nesting::Rows::default(),
-            beside: Vec::new(),
+            other_runs: Vec::new(),
             pages: Pages::default(),
             notices,
             text: Vec::new(),
@@ -251,7 +251,7 @@ impl Rows {
         let next = self.skip_blanks()?;
         let is_last = depth + 1 == self.path.len();
         let is_opened = is_on_path && matches!(next, Some(b'{' | b'['));
-        let is_unclear = !is_opened && self.beside(depth, &key, is_on_path)?;
+        let is_unclear = !is_opened && self.other_runs(depth, &key, is_on_path)?;
         if let Some(Open::Object(object)) = self.open.last_mut() {
             object.is_first = false;
             object.is_found |= is_on_path;
@@ -278,7 +278,7 @@ impl Rows {
 
     // A value that is no row: one that describes the answer, or null in place of the rows. True when it may be a value of a
     // contact.
-    fn beside(&mut self, depth: usize, key: &str, is_on_path: bool) -> Result<bool, SourceFault> {
+    fn other_runs(&mut self, depth: usize, key: &str, is_on_path: bool) -> Result<bool, SourceFault> {
         let part = self.part()?;
         self.check(&part)?;
         let line = part.line;
@@ -287,11 +287,11 @@ impl Rows {
             return if self.text == b"null" { Ok(false) } else { Err(SourceFault::Rows { line, fault }) };
         }
         self.pages.add(key, &self.text);
-        let beside = nesting::check_beside(&self.path, depth, key, &self.text);
-        Ok(match beside.map_err(|fault| SourceFault::Rows { line, fault })? {
-            Beside::Description => false,
-            Beside::Value => self.is_another(depth, key),
-            Beside::OfContact => true,
+        let other_runs = nesting::check_beside(&self.path, depth, key, &self.text);
+        Ok(match other_runs.map_err(|fault| SourceFault::Rows { line, fault })? {
+            OtherRuns::Description => false,
+            OtherRuns::Value => self.is_another(depth, key),
+            OtherRuns::OfContact => true,
         })
     }
 
@@ -300,10 +300,10 @@ impl Rows {
         let mut value = DefaultHasher::new();
         self.text.hash(&mut value);
         let value = value.finish();
-        match self.beside.iter().find(|(at, name, _)| *at == depth && name == key) {
+        match self.other_runs.iter().find(|(at, name, _)| *at == depth && name == key) {
             Some((_, _, known)) => *known != value,
-            None if self.beside.len() < VALUES_BESIDE => {
-                self.beside.push((depth, key.to_owned(), value));
+            None if self.other_runs.len() < VALUES_BESIDE => {
+                self.other_runs.push((depth, key.to_owned(), value));
                 false
             }
             None => true,

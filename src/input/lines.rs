@@ -97,8 +97,8 @@ mod tests {
     fn lines_are_those_that_are_counted_one_by_one() {
         let mut chance = fastrand::Rng::with_seed(1);
         for case in 0..5_000 {
-            let signs: &[u8] = if case % 2 == 0 { b"\n\ra" } else { b"\na" };
-            let text: Vec<u8> = (0..chance.usize(0..700)).map(|_| *chance.choice(signs).unwrap()).collect();
+            let characters: &[u8] = if case % 2 == 0 { b"\n\ra" } else { b"\na" };
+            let text: Vec<u8> = (0..chance.usize(0..700)).map(|_| *chance.choice(characters).unwrap()).collect();
             let mut lines = Lines::default();
             let mut rest = text.as_slice();
             while !rest.is_empty() {

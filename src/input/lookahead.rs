@@ -6,7 +6,7 @@ use std::io::{self, BufRead, ErrorKind, Read};
 const CHUNK: usize = 64 * 1024;
 
 /// The bytes of an input, in whatever pieces they come, with a view of what comes next.
-pub(super) struct Ahead<R> {
+pub(super) struct Lookahead<R> {
     reader: R,
     buffer: Vec<u8>,
     at: usize,
@@ -15,7 +15,7 @@ pub(super) struct Ahead<R> {
     failure: Option<io::Error>,
 }
 
-impl<R: Read> Ahead<R> {
+impl<R: Read> Lookahead<R> {
     pub(super) fn new(reader: R) -> Self {
         Self { reader, buffer: Vec::new(), at: 0, end: 0, ended: false, failure: None }
     }
@@ -63,7 +63,7 @@ pub(super) struct View<'a> {
     pub(super) whole: bool,
 }
 
-impl<R: Read> BufRead for Ahead<R> {
+impl<R: Read> BufRead for Lookahead<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.at == self.end && !self.ended {
             if self.failure.is_none() {
@@ -85,7 +85,7 @@ impl<R: Read> BufRead for Ahead<R> {
     }
 }
 
-impl<R: Read> Read for Ahead<R> {
+impl<R: Read> Read for Lookahead<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let chunk = self.fill_buf()?;
         let count = chunk.len().min(buffer.len());
@@ -118,34 +118,34 @@ mod tests {
         }
     }
 
-    fn pieces(size: usize, fails: bool) -> Ahead<Pieces> {
-        Ahead::new(Pieces { bytes: b"abcdefghij".to_vec(), size, fails })
+    fn pieces(size: usize, fails: bool) -> Lookahead<Pieces> {
+        Lookahead::new(Pieces { bytes: b"abcdefghij".to_vec(), size, fails })
     }
 
     #[test]
     fn what_was_looked_at_is_still_read() {
         for size in [1, 3, 100] {
-            let mut ahead = pieces(size, false);
-            assert!(ahead.look(2).bytes.starts_with(b"ab"));
-            ahead.consume(1);
-            let view = ahead.look(5);
+            let mut lookahead = pieces(size, false);
+            assert!(lookahead.look(2).bytes.starts_with(b"ab"));
+            lookahead.consume(1);
+            let view = lookahead.look(5);
             assert!(view.bytes.starts_with(b"bcdef"));
-            let view = ahead.look(100);
+            let view = lookahead.look(100);
             assert!(view.whole && view.bytes == b"bcdefghij", "{size}");
             let mut rest = String::new();
-            ahead.read_to_string(&mut rest).unwrap();
+            lookahead.read_to_string(&mut rest).unwrap();
             assert_eq!(rest, "bcdefghij");
-            assert!(ahead.look(1).bytes.is_empty());
+            assert!(lookahead.look(1).bytes.is_empty());
         }
     }
 
     #[test]
     fn a_view_does_not_take_a_failure_away() {
-        let mut ahead = pieces(4, true);
-        let view = ahead.look(100);
+        let mut lookahead = pieces(4, true);
+        let view = lookahead.look(100);
         assert!(!view.whole && view.bytes == b"abcdefghij");
         let mut read = Vec::new();
-        assert_eq!(ahead.read_to_end(&mut read).unwrap_err().to_string(), "torn");
+        assert_eq!(lookahead.read_to_end(&mut read).unwrap_err().to_string(), "torn");
         assert_eq!(read, b"abcdefghij");
     }
 }

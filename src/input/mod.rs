@@ -9,13 +9,12 @@
 //! is an error. Memory is bounded by [`MAX_ROW`], not by the input, but for spreadsheets. No message repeats what a cell
 //! holds.
 
-mod lookahead;
 mod batches;
-mod isolate;
 mod cell;
 mod columns;
 mod csv;
 mod day_order;
+mod decompress;
 mod delimiter;
 mod detected;
 mod doubt;
@@ -23,9 +22,11 @@ mod encoding;
 mod error;
 mod format;
 mod guard;
+mod isolate;
 mod json;
 mod jsonl;
 mod lines;
+mod lookahead;
 mod nesting;
 mod notice;
 mod number_format;
@@ -35,12 +36,11 @@ mod options;
 mod package;
 mod padding;
 mod pages;
-mod workbook_limits;
-mod decompress;
 mod sheet;
 mod sniff;
 mod styles;
 mod titles;
+mod workbook_limits;
 
 use std::fmt;
 use std::io::Read;
@@ -49,16 +49,17 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use self::lookahead::Ahead;
+use self::decompress::{Book, Content, peel};
 use self::encoding::{Found, Text, Wanted};
+use self::lookahead::Lookahead;
 use self::notice::Notices;
 use self::object::Keys;
 use self::open::Opened;
 use self::padding::Unpadded;
-use self::decompress::{Book, Content, peel};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record};
 
+pub use self::decompress::Packing;
 pub use self::detected::{Detected, SheetRead};
 pub use self::encoding::{Charset, UnknownCharset};
 pub use self::error::{RowsFault, SourceError, SourceFault};
@@ -66,7 +67,6 @@ pub use self::format::{Format, UnknownFormat};
 pub use self::notice::{Notice, NoticeKind};
 pub use self::open::Input;
 pub use self::options::{Delimiter, SourceOptions, UnknownDelimiter};
-pub use self::decompress::Packing;
 
 /// The longest row that is read, in bytes. A contact is thousands of times smaller; but a file without line breaks, or a
 /// quote that is never closed, makes one row of the whole file, and that must not fill the memory.
@@ -111,7 +111,7 @@ enum Rows {
 }
 
 /// The bytes of a layer.
-type Bytes = Ahead<Box<dyn Read + Send>>;
+type Bytes = Lookahead<Box<dyn Read + Send>>;
 
 impl Source {
     /// Opens a file or standard input; where there is a header, reads it. What `options` leaves open is found in the
@@ -221,7 +221,7 @@ impl Source {
 
 // From the outside in: what it is packed in, what its text is written in, what the text holds.
 fn layers(opened: Opened, named: Option<Format>, given: &SourceOptions) -> Result<(Rows, Detected), SourceFault> {
-    let (packing, content) = peel(Ahead::new(opened))?;
+    let (packing, content) = peel(Lookahead::new(opened))?;
     let mut raw = match content {
         Content::Bytes(raw) => raw,
         Content::Workbook(book, file) => {
@@ -305,8 +305,9 @@ fn text_layer(
     given: &SourceOptions,
     found: &Found,
 ) -> Result<(Format, Bytes), SourceFault> {
-    let decoded =
-        |raw, wanted: &Wanted| -> Bytes { Ahead::new(Box::new(Unpadded::new(Text::new(raw, wanted, found.clone())))) };
+    let decoded = |raw, wanted: &Wanted| -> Bytes {
+        Lookahead::new(Box::new(Unpadded::new(Text::new(raw, wanted, found.clone()))))
+    };
     let format = |start: &[u8]| given.format.map_or_else(|| sniff::format(start, named), Ok);
     let marked = Charset::of_mark(raw.look(4).bytes);
     if let Some(charset) = given.encoding.or(marked.map(|(charset, _)| charset)).filter(|charset| charset.is_utf16()) {

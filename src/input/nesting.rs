@@ -85,7 +85,7 @@ pub(super) enum Kind {
 
 /// What a value beside the rows of an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Beside {
+pub(super) enum OtherRuns {
     /// It describes the answer.
     Description,
     /// It may be of the export that the object is a part of, and then all its parts have it.
@@ -130,7 +130,7 @@ pub(super) fn kind(text: &[u8]) -> Kind {
 
 /// Judges what stands beside the rows of an object, once they are read as rows: `path` leads to them, `key` is the key of
 /// the value `text` in the object `depth` keys down that path.
-pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]) -> Result<Beside, RowsFault> {
+pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]) -> Result<OtherRuns, RowsFault> {
     let mut node = Node::default();
     // A cut text has what could be read of it.
     let _ = Fill { node: &mut node, depth: depth + 1 }.deserialize(&mut serde_json::Deserializer::from_slice(text));
@@ -151,9 +151,9 @@ pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]
     let around = Around::default().with(&members);
     let is_container = path.last().is_some_and(|key| is_container(&folded(key)));
     Ok(match around {
-        Around { has_values: false, .. } => Beside::Description,
-        Around { is_person: false, .. } if is_container => Beside::Value,
-        Around { .. } => Beside::OfContact,
+        Around { has_values: false, .. } => OtherRuns::Description,
+        Around { is_person: false, .. } if is_container => OtherRuns::Value,
+        Around { .. } => OtherRuns::OfContact,
     })
 }
 

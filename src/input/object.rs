@@ -170,8 +170,8 @@ impl Visitor<'_> for Key<'_> {
 
     // Keys taken over from the row before are taken in its order, so no two of them are the same.
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        let ahead = self.keys.iter().enumerate().skip(*self.next).take(LOOKAHEAD);
-        for (at, known) in ahead {
+        let lookahead = self.keys.iter().enumerate().skip(*self.next).take(LOOKAHEAD);
+        for (at, known) in lookahead {
             if **known == *key {
                 *self.next = at + 1;
                 return Ok(Arc::clone(known));

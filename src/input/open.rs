@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use super::lookahead::Ahead;
+use super::lookahead::Lookahead;
 use super::{SourceError, SourceFault};
 
 /// Where the contacts come from.
@@ -70,14 +70,14 @@ fn is_device(_: &Metadata) -> bool {
 }
 
 /// The whole of an input as a file, from its beginning: itself, or a copy of what comes through a pipe.
-pub(super) fn seekable(input: Ahead<Opened>) -> io::Result<Steady> {
-    let (ahead, opened) = input.into_parts();
+pub(super) fn seekable(input: Lookahead<Opened>) -> io::Result<Steady> {
+    let (lookahead, opened) = input.into_parts();
     match opened {
         Opened::File(mut file) => {
             file.rewind()?;
             Ok(file)
         }
-        Opened::Stream(rest) => Ok(spooled(ahead.as_slice().chain(rest))?.0),
+        Opened::Stream(rest) => Ok(spooled(lookahead.as_slice().chain(rest))?.0),
     }
 }
 

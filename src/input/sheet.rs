@@ -9,15 +9,15 @@ use calamine::{
     DataType, Ods, OdsError, Reader as _, Sheet, SheetType, SheetVisible, Style, Xlsx, XlsxError, XlsxFormulaMetadata,
 };
 
-use super::isolate::caught;
 use super::cell::Around;
 use super::columns::Columns;
 use super::day_order::DayOrders;
+use super::decompress::Book;
+use super::isolate::caught;
 use super::notice::{NoticeKind, Notices};
 use super::number_format::NumberFormat;
 use super::open::Steady;
 use super::workbook_limits::{self, Layout, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Shown};
-use super::decompress::Book;
 use super::{Row, SourceFault, SourceOptions, cell, titles};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};

@@ -1,7 +1,7 @@
 //! Rows of titles that stand before the header, recognised by the first rows.
 
-use super::lookahead::View;
 use super::delimiter::{TRIED, each_row_at};
+use super::lookahead::View;
 
 /// How many rows of titles are looked for.
 const TITLES: usize = 20;

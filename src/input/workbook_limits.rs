@@ -16,10 +16,10 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
+use super::decompress::{Book, Place, places};
 use super::number_format::{Display, is_scientific, rounded, shows_more};
 use super::open::Steady;
 use super::package::{Package, Relationship};
-use super::decompress::{Book, Place, places};
 use super::styles::{MAX_STYLES, Styles};
 use super::{MAX_ROW, SourceFault};
 
@@ -120,7 +120,7 @@ pub(super) fn look_over(book: Book, file: &Steady) -> Result<Found, SourceFault>
     match book {
         Book::Ods => {
             parts.look_at("meta-inf/manifest.xml", Kind::Small)?;
-            let Look { shown, layouts, .. } = parts.look_at("content.xml", Kind::Document)?;
+            let Probe { shown, layouts, .. } = parts.look_at("content.xml", Kind::Document)?;
             Ok(Found { renamed: None, shown, layouts, is_uncomputed: false })
         }
         Book::Xlsx => {
@@ -180,18 +180,18 @@ impl Parts<'_> {
     }
 
     /// What is found in it. A part that is not there is missed by who reads it.
-    pub(super) fn look_at(&mut self, name: &str, kind: Kind) -> Result<Look, SourceFault> {
+    pub(super) fn look_at(&mut self, name: &str, kind: Kind) -> Result<Probe, SourceFault> {
         // What is looked at as one kind is not to be read as another.
         if !self.looked_at.insert(name.to_owned()) {
             return Err(damaged());
         }
-        let Some(place) = self.places.remove(name) else { return Ok(Look::new(kind)) };
+        let Some(place) = self.places.remove(name) else { return Ok(Probe::new(kind)) };
         let part = place.open(self.file.try_clone().map_err(SourceFault::Unpack)?).map_err(SourceFault::Unpack)?;
         let event = Rc::new(Cell::new(0));
         let bounded = Bounded { part, left: Rc::clone(&self.left), event: Rc::clone(&event) };
         let mut xml = Reader::from_reader(BufReader::with_capacity(64 * 1024, bounded));
         xml.config_mut().expand_empty_elements = true;
-        let mut look = Look::new(kind);
+        let mut look = Probe::new(kind);
         let (mut depth, mut buffer) = (0_u64, Vec::new());
         loop {
             buffer.clear();
@@ -243,7 +243,7 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 /// What a part was found to come to so far.
-pub(super) struct Look {
+pub(super) struct Probe {
     kind: Kind,
     elements: u64,
     longest: u64,
@@ -327,7 +327,7 @@ impl Table {
     }
 }
 
-impl Look {
+impl Probe {
     fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -610,8 +610,9 @@ fn repeats(element: &BytesStart<'_>, name: &str) -> Result<u64, SourceFault> {
 
 // The first and the last line of a range such as `A1:C3`.
 fn lines_of(range: &str) -> Option<(u64, u64)> {
-    let line =
-        |cell: &str| cell.trim_start_matches(|sign: char| sign.is_ascii_alphabetic() || sign == '$').parse().ok();
+    let line = |cell: &str| {
+        cell.trim_start_matches(|character: char| character.is_ascii_alphabetic() || character == '$').parse().ok()
+    };
     let (first, last) = range.split_once(':')?;
     Some((line(first)?, line(last)?))
 }
@@ -639,7 +640,7 @@ mod tests {
         let content = format!("<table:table>{}</table:table>", tables.join("</table:table><table:table>"));
         let mut xml = Reader::from_str(&content);
         xml.config_mut().expand_empty_elements = true;
-        let mut look = Look::new(Kind::Document);
+        let mut look = Probe::new(Kind::Document);
         let mut is_too_much = false;
         loop {
             match xml.read_event().expect("whole XML") {

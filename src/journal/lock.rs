@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::JournalError;
-use super::files::{FileId, beside, has_other_names};
+use super::files::{FileId, has_other_names, other_runs};
 use crate::core::channel::WindowId;
 
 /// How the name of a lock's file ends, which begins with the journal's.
@@ -171,7 +171,7 @@ impl Lock {
         let mut text = String::new();
         (&file).take(LONGEST).read_to_string(&mut text)?;
         let calls = calls_of(&text);
-        let holder: String = holder.chars().filter(|sign| !sign.is_control()).collect();
+        let holder: String = holder.chars().filter(|character| !character.is_control()).collect();
         let text = format!("{holder}\n{:0DIGITS$}\n", calls.unwrap_or(0));
         // Written in place, not renamed over: the lock is on this very file. In one piece and without cutting it off before, so
         // that a kill does not lose the number.
@@ -281,7 +281,7 @@ fn name_in(file: &mut File) -> String {
 // By the journal's true name: a journal that is reached by two names is one journal.
 fn path_of(journal: &Path, name: &str) -> PathBuf {
     let named = journal.canonicalize();
-    beside(named.as_deref().unwrap_or(journal), &format!("-{name}{LOCK_ENDING}"))
+    other_runs(named.as_deref().unwrap_or(journal), &format!("-{name}{LOCK_ENDING}"))
 }
 
 // A channel's name may hold what a file's name may not; two names must not share a file.

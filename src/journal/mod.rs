@@ -26,7 +26,7 @@ pub use self::rows::{
     Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows,
     RunRow, RunState, Settled,
 };
-pub use self::sending::{Ended, Implied, Recorded, SendJournal};
+pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
 use self::store::Store;
 use self::store::ground::Noted;
 use crate::core::attempt::Attempt;
@@ -35,7 +35,7 @@ use crate::core::channel::WindowId;
 use crate::core::model::Key;
 use crate::core::output_format::Listing;
 use crate::core::task::Policy;
-use crate::core::time::{Setting, Timestamp};
+use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::{MARGIN, MINUTE};
 
 /// The most requests that share one commit. More would only make the first of them wait.
@@ -132,7 +132,7 @@ impl Journal {
     /// [`LockError::Held`] when the lock's file had been deleted although another run may be at work on the channel.
     /// A [`LockError::Journal`] when the journal cannot be read.
     pub async fn stand_on(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
-        let stands = self.ask(standing(lock, channel)).await;
+        let stands = self.ask(remote_state(lock, channel)).await;
         Self::stood(stands, channel)
     }
 
@@ -141,7 +141,7 @@ impl Journal {
     /// # Errors
     /// As of `stand_on`.
     pub fn stand_on_blocking(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
-        let stands = self.ask_blocking(standing(lock, channel));
+        let stands = self.ask_blocking(remote_state(lock, channel));
         Self::stood(stands, channel)
     }
 
@@ -158,14 +158,19 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
-    pub fn loss(&self, lock: &Lock, channel: &str, setting: Option<&Setting>) -> Result<Option<Loss>, JournalError> {
+    pub fn loss(
+        &self,
+        lock: &Lock,
+        channel: &str,
+        clock_offset: Option<&ClockOffset>,
+    ) -> Result<Option<Loss>, JournalError> {
         let noted = match lock.calls() {
             Some(call) => Noted::Call(call),
             None if lock.file().is_new() => Noted::NewFile,
             None => Noted::Nothing,
         };
-        let (channel, setting) = (channel.to_owned(), setting.cloned());
-        self.ask_blocking(move |store| store.loss(&channel, noted, setting.as_ref()))
+        let (channel, clock_offset) = (channel.to_owned(), clock_offset.cloned());
+        self.ask_blocking(move |store| store.loss(&channel, noted, clock_offset.as_ref()))
     }
 
     /// Has a run that is left search for each contact before it creates it, whatever its mode.
@@ -428,12 +433,12 @@ impl Journal {
         window: &WindowId,
         call_timeout: Duration,
         now: Timestamp,
-        setting: Option<&Setting>,
+        clock_offset: Option<&ClockOffset>,
     ) -> Result<(), JournalError> {
-        let (channel, window, setting) = (channel.to_owned(), window.clone(), setting.cloned());
+        let (channel, window, clock_offset) = (channel.to_owned(), window.clone(), clock_offset.cloned());
         self.ask(move |store| {
-            if let Some(setting) = &setting {
-                store.follow_clock(&channel, &window, setting, now)?;
+            if let Some(clock_offset) = &clock_offset {
+                store.follow_clock(&channel, &window, clock_offset, now)?;
             }
             store.close_open(&channel, &window, call_timeout, now)
         })
@@ -491,7 +496,7 @@ impl Journal {
 }
 
 // Has the channel's calls stand on the lock.
-fn standing(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, JournalError> + Send + 'static {
+fn remote_state(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, JournalError> + Send + 'static {
     // A window's lock may be new because the token is.
     let is_new = lock.is_of(channel) && lock.file().is_new();
     let (file, name) = (Arc::clone(lock.file()), channel.to_owned());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
 use crate::core::duplicates::Duplicates;
-use crate::core::model::{Contact, Rejection, Standing};
+use crate::core::model::{Contact, Rejection, RemoteState};
 use crate::core::record::Cells;
 use crate::core::task::{Outcome, PastCall, Policy};
 use crate::core::time::Timestamp;
@@ -254,7 +254,7 @@ pub struct Item {
     /// The row as it was read, when rejected ones are listed.
     pub cells: Option<Cells>,
     /// What is known of it.
-    pub standing: Standing,
+    pub remote_state: RemoteState,
     /// The calls that earlier processes made for it in this run.
     pub past: Vec<PastCall>,
 }

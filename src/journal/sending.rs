@@ -8,10 +8,10 @@ use super::{Journal, JournalError};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Started};
 use crate::core::channel::WindowId;
-use crate::core::model::{Contact, ContactId, Standing};
+use crate::core::model::{Contact, ContactId, RemoteState};
 use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
-use crate::core::time::{Setting, Timestamp};
+use crate::core::time::{ClockOffset, Timestamp};
 
 /// The journal as the sending loop sees it: every write is durable when its future is ready.
 ///
@@ -32,7 +32,7 @@ pub trait SendJournal {
         window: &WindowId,
         call_timeout: Duration,
         now: Timestamp,
-        setting: Option<&Setting>,
+        clock_offset: Option<&ClockOffset>,
     ) -> impl Future<Output = Result<(), JournalError>>;
 
     /// When the calls of a window ended that ended after `since`. A call that nobody answered ended when it can no longer
@@ -147,7 +147,7 @@ pub trait SendJournal {
         &self,
         run: i64,
         call: &Call,
-        implied: Implied,
+        state_update: StateUpdate,
         now: Timestamp,
     ) -> impl Future<Output = Result<Started, JournalError>>;
 
@@ -157,7 +157,7 @@ pub trait SendJournal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    fn answered(&self, ended: Ended, settled: Implied) -> impl Future<Output = Result<Recorded, JournalError>>;
+    fn answered(&self, ended: Ended, settled: StateUpdate) -> impl Future<Output = Result<Recorded, JournalError>>;
 
     /// Another key of the channel than `key` that has this contact id, if there is one.
     ///
@@ -174,7 +174,7 @@ pub trait SendJournal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    fn concluded(&self, implied: Implied) -> impl Future<Output = Result<(), JournalError>>;
+    fn concluded(&self, state_update: StateUpdate) -> impl Future<Output = Result<(), JournalError>>;
 
     /// Ends a run for now: how, why, and after how much more work.
     ///
@@ -218,13 +218,13 @@ pub struct Ended {
 
 /// What an attempt implies for the journal.
 #[derive(Clone, Debug)]
-pub struct Implied {
+pub struct StateUpdate {
     /// The contact's channel.
     pub channel: String,
     /// The contact as the file wants it.
     pub contact: Contact,
     /// What is known of it now; `None` leaves that as it was.
-    pub standing: Option<Standing>,
+    pub remote_state: Option<RemoteState>,
     /// The kind of the call that named its contact id, when that id is new: no other key of the channel may have it.
     pub names_id: Option<CallKind>,
     /// The row that ended, and how; `None` as long as it is pending.
@@ -239,12 +239,12 @@ impl SendJournal for Journal {
         window: &WindowId,
         call_timeout: Duration,
         now: Timestamp,
-        setting: Option<&Setting>,
+        clock_offset: Option<&ClockOffset>,
     ) -> Result<(), JournalError> {
-        let (channel, window, setting) = (channel.to_owned(), window.clone(), setting.cloned());
+        let (channel, window, clock_offset) = (channel.to_owned(), window.clone(), clock_offset.cloned());
         self.ask(move |store| {
-            if let Some(setting) = &setting {
-                store.follow_clock(&channel, &window, setting, now)?;
+            if let Some(clock_offset) = &clock_offset {
+                store.follow_clock(&channel, &window, clock_offset, now)?;
             }
             store.begin_sending(run, &channel, &window, call_timeout, now)
         })
@@ -319,13 +319,19 @@ impl SendJournal for Journal {
         self.ask(move |store| store.forecast(run, &channel, policy)).await
     }
 
-    async fn start(&self, run: i64, call: &Call, implied: Implied, now: Timestamp) -> Result<Started, JournalError> {
+    async fn start(
+        &self,
+        run: i64,
+        call: &Call,
+        state_update: StateUpdate,
+        now: Timestamp,
+    ) -> Result<Started, JournalError> {
         let (kind, asked) = (call.kind(), call.asked());
-        let number = self.ask(move |store| store.start(run, kind, asked.as_ref(), &implied, now)).await?;
+        let number = self.ask(move |store| store.start(run, kind, asked.as_ref(), &state_update, now)).await?;
         Ok(Started::committed(number))
     }
 
-    async fn answered(&self, ended: Ended, settled: Implied) -> Result<Recorded, JournalError> {
+    async fn answered(&self, ended: Ended, settled: StateUpdate) -> Result<Recorded, JournalError> {
         self.ask(move |store| store.answered(&ended, &settled)).await
     }
 
@@ -334,8 +340,8 @@ impl SendJournal for Journal {
         self.ask(move |store| Ok(store.holders(&channel, &id, &key)?.into_iter().next())).await
     }
 
-    async fn concluded(&self, implied: Implied) -> Result<(), JournalError> {
-        self.ask(move |store| store.imply(&implied)).await
+    async fn concluded(&self, state_update: StateUpdate) -> Result<(), JournalError> {
+        self.ask(move |store| store.imply(&state_update)).await
     }
 
     async fn end(
@@ -364,8 +370,8 @@ mod tests {
     const POLICY: Policy = Policy {
         mode: Mode::Create,
         tags_mode: TagsMode::Add,
-        settle: Duration::from_secs(30),
-        resend_unsure: false,
+        search_lag: Duration::from_secs(30),
+        retry_in_doubt: false,
         search_first: false,
     };
 
@@ -373,20 +379,26 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn set(ahead: Duration) -> Setting {
-        Setting { boot: "one".into(), zero: NOON.before(2 * HOUR) + ahead }
+    fn set(lookahead: Duration) -> ClockOffset {
+        ClockOffset { boot: "one".into(), zero: NOON.before(2 * HOUR) + lookahead }
     }
 
     fn window() -> WindowId {
         WindowId::of("token", b"salt")
     }
 
-    async fn begin(journal: &Journal, now: Timestamp, setting: &Setting) {
-        begin_channel(journal, "c", &window(), now, setting).await;
+    async fn begin(journal: &Journal, now: Timestamp, clock_offset: &ClockOffset) {
+        begin_channel(journal, "c", &window(), now, clock_offset).await;
     }
 
-    async fn begin_channel(journal: &Journal, channel: &str, window: &WindowId, now: Timestamp, setting: &Setting) {
-        journal.begin_sending(1, channel, window, Duration::from_secs(30), now, Some(setting)).await.unwrap();
+    async fn begin_channel(
+        journal: &Journal,
+        channel: &str,
+        window: &WindowId,
+        now: Timestamp,
+        clock_offset: &ClockOffset,
+    ) {
+        journal.begin_sending(1, channel, window, Duration::from_secs(30), now, Some(clock_offset)).await.unwrap();
     }
 
     fn contact() -> Contact {
@@ -412,12 +424,12 @@ mod tests {
     }
 
     async fn call(journal: &Journal, begun: Timestamp, ended: Option<(Timestamp, Attempt)>) {
-        let implied =
-            Implied { channel: "c".into(), contact: contact(), standing: None, names_id: None, outcome: None };
+        let state_update =
+            StateUpdate { channel: "c".into(), contact: contact(), remote_state: None, names_id: None, outcome: None };
         let call = Call::Find { field: Field::text("phone", "1"), page: 1 };
-        let number = journal.start(1, &call, implied.clone(), begun).await.unwrap().number();
+        let number = journal.start(1, &call, state_update.clone(), begun).await.unwrap().number();
         let Some((at, attempt)) = ended else { return };
-        assert_eq!(journal.answered(Ended { number, attempt, at }, implied).await.unwrap(), Recorded::Written);
+        assert_eq!(journal.answered(Ended { number, attempt, at }, state_update).await.unwrap(), Recorded::Written);
     }
 
     #[tokio::test]
@@ -544,17 +556,17 @@ mod tests {
                 Call::Find { field: Field::text("phone", phone), page: 1 }
             }
         };
-        let standing = |standing, names_id| Implied {
+        let remote_state = |remote_state, names_id| StateUpdate {
             channel: "c".into(),
             contact: of_phone(phone),
-            standing,
+            remote_state,
             names_id,
             outcome: None,
         };
-        let number = journal.start(run, &call, standing(None, None), NOON).await.unwrap().number();
+        let number = journal.start(run, &call, remote_state(None, None), NOON).await.unwrap().number();
         let ended = Ended { number, attempt: Attempt::Created(id.clone()), at: NOON };
-        let known = Standing::Known(crate::core::model::Known::only_id(id));
-        journal.answered(ended, standing(Some(known), Some(kind))).await.unwrap()
+        let known = RemoteState::Known(crate::core::model::Known::only_id(id));
+        journal.answered(ended, remote_state(Some(known), Some(kind))).await.unwrap()
     }
 
     #[tokio::test]
@@ -585,14 +597,14 @@ mod tests {
         let run = sent(&journal, &["1"]).await;
         let contact = of_phone("1");
         let doubt = Doubt::of_create(&contact, None);
-        let standing = Some(Standing::InDoubt(doubt));
-        let implied =
-            Implied { channel: "c".into(), contact: contact.clone(), standing, names_id: None, outcome: None };
+        let remote_state = Some(RemoteState::InDoubt(doubt));
+        let state_update =
+            StateUpdate { channel: "c".into(), contact: contact.clone(), remote_state, names_id: None, outcome: None };
         let call = Call::Create { fields: contact.fields().to_vec() };
-        let _ = journal.start(run, &call, implied, NOON).await.unwrap();
+        let _ = journal.start(run, &call, state_update, NOON).await.unwrap();
         let since = async |journal: &Journal| match &journal.in_doubt(run, "c").await.unwrap()[..] {
-            [Carried::Item(item)] => match &item.standing {
-                Standing::InDoubt(doubt) => doubt.since,
+            [Carried::Item(item)] => match &item.remote_state {
+                RemoteState::InDoubt(doubt) => doubt.since,
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),

@@ -4,11 +4,11 @@
 mod columns;
 pub(in crate::journal) mod ground;
 mod history;
-mod remote_state;
+mod items;
 mod listing;
 mod opening;
 mod order;
-mod items;
+mod remote_state;
 mod runs;
 mod sealed;
 mod sending;
@@ -29,7 +29,7 @@ use self::sealed::unsealed;
 use super::JournalError;
 use super::lock::HeldFile;
 use crate::core::call::CallKind;
-use crate::core::model::{Contact, Standing};
+use crate::core::model::{Contact, RemoteState};
 use crate::core::time::Timestamp;
 
 type Result<T> = std::result::Result<T, JournalError>;
@@ -157,16 +157,16 @@ impl Store {
         Ok(page)
     }
 
-    fn standing(&self, channel: &str, key: &str) -> Result<Standing> {
+    fn remote_state(&self, channel: &str, key: &str) -> Result<RemoteState> {
         let mut query = self.db.prepare_cached("SELECT contact, doubt FROM known WHERE channel = ?1 AND key = ?2")?;
         let known: Option<(Option<String>, Option<String>)> =
             query.query_row([channel, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok(match known {
-            None => Standing::Unknown,
+            None => RemoteState::Unknown,
             // Taken for unknown, it would be created again.
             Some((None, None)) => return Err(damaged("a known contact", "it is empty")),
-            Some((_, Some(doubt))) => Standing::InDoubt(unsealed("a contact in doubt", &doubt)?),
-            Some((Some(contact), None)) => Standing::Known(unsealed("a known contact", &contact)?),
+            Some((_, Some(doubt))) => RemoteState::InDoubt(unsealed("a contact in doubt", &doubt)?),
+            Some((Some(contact), None)) => RemoteState::Known(unsealed("a known contact", &contact)?),
         })
     }
 }

@@ -8,14 +8,14 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::core::channel::WindowId;
-use crate::core::retry::throttled_for;
 use crate::core::eta::Limits;
+use crate::core::retry::throttled_for;
 use crate::core::start_throttle::Spread;
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};
 use crate::journal::{JournalError, SendJournal};
-use crate::platform::limiter::{Clock, Gate, Pace};
 use crate::platform::dialect::LONGEST_RETRY_AFTER;
+use crate::platform::limiter::{Clock, Gate, RateLimiter};
 use crate::sync::event::Observer;
 use crate::sync::run::{Ending, Job, begin, fail, send_begun};
 use crate::sync::stop::StopReason;
@@ -31,13 +31,13 @@ pub async fn send_all<J: SendJournal, T: Transport, O: Observer>(
 ) -> Vec<Result<Ending, JournalError>> {
     // All begin before any sends: what is open in a window at its beginning was left by a killed process.
     let begun = in_order(jobs.iter().map(begin)).await;
-    let paces = match paces(jobs).await {
-        Ok(paces) => paces,
+    let limiters = match limiters(jobs).await {
+        Ok(limiters) => limiters,
         Err(error) => return jobs.iter().map(|_| Err(error.clone())).collect(),
     };
     let sent = jobs.iter().zip(begun).map(async |(job, begun)| {
-        let pace = paces.get(job.window).expect("each window of a job has its pace");
-        send_one(job, pace, begun).await
+        let limiter = limiters.get(job.window).expect("each window of a job has its pace");
+        send_one(job, limiter, begun).await
     });
     let mut groups: BTreeMap<&WindowId, Vec<Part<'_, '_, J, T, O, _>>> = BTreeMap::new();
     for (at, (job, sent)) in jobs.iter().zip(sent).enumerate() {
@@ -117,13 +117,13 @@ async fn send_again<'b, J: SendJournal, T: Transport, O: Observer>(
         jobs.push(again(job, window, Limits { max_calls, ..job.limits }));
     }
     let begun = in_order(jobs.iter().map(begin)).await;
-    let paces = match paces(&jobs).await {
-        Ok(paces) => paces,
+    let limiters = match limiters(&jobs).await {
+        Ok(limiters) => limiters,
         Err(error) => return jobs.iter().map(|_| Err(error.clone())).collect(),
     };
     let sent = jobs.iter().zip(begun).zip(started).map(async |((job, begun), before)| {
-        let pace = paces.get(job.window).expect("each window of a job has its pace");
-        let ending = send_one(job, pace, begun).await?;
+        let limiter = limiters.get(job.window).expect("each window of a job has its pace");
+        let ending = send_one(job, limiter, begun).await?;
         Ok(Ending { started: before + ending.started, ..ending })
     });
     in_order(sent).await
@@ -143,7 +143,7 @@ fn again<'b, J, T, O>(job: &Job<'b, J, T, O>, window: &'b WindowId, limits: Limi
         burst: job.burst,
         concurrency: job.concurrency,
         limits,
-        patience: job.patience,
+        outage_timeout: job.outage_timeout,
         clock: job.clock,
         seed: job.seed,
         observer: job.observer,
@@ -153,11 +153,11 @@ fn again<'b, J, T, O>(job: &Job<'b, J, T, O>, window: &'b WindowId, limits: Limi
 
 async fn send_one<J: SendJournal, T: Transport, O: Observer>(
     job: &Job<'_, J, T, O>,
-    pace: &Pace,
+    limiter: &RateLimiter,
     begun: Result<Timestamp, JournalError>,
 ) -> Result<Ending, JournalError> {
     let ended = match begun {
-        Ok(at) => send_begun(job, pace, at).await.map_err(|error| (at, error)),
+        Ok(at) => send_begun(job, limiter, at).await.map_err(|error| (at, error)),
         Err(error) => Err((job.clock.now(), error)),
     };
     match ended {
@@ -170,7 +170,9 @@ async fn send_one<J: SendJournal, T: Transport, O: Observer>(
 }
 
 // Each at the rate of the slowest that shares it.
-async fn paces<J: SendJournal, T, O>(jobs: &[Job<'_, J, T, O>]) -> Result<BTreeMap<WindowId, Pace>, JournalError> {
+async fn limiters<J: SendJournal, T, O>(
+    jobs: &[Job<'_, J, T, O>],
+) -> Result<BTreeMap<WindowId, RateLimiter>, JournalError> {
     let mut slowest: BTreeMap<&WindowId, &Job<'_, J, T, O>> = BTreeMap::new();
     for job in jobs {
         slowest
@@ -179,11 +181,11 @@ async fn paces<J: SendJournal, T, O>(jobs: &[Job<'_, J, T, O>]) -> Result<BTreeM
             .or_insert(job);
     }
     let gate = Arc::new(Gate::new(Spread::of(slowest.values().map(|job| job.rate))));
-    let paces = slowest.into_iter().map(async |(window, job)| {
-        let pace = restored(job.journal, window, job.rate, job.burst, job.clock).await?;
-        Ok((window.clone(), pace.through(Arc::clone(&gate))))
+    let limiters = slowest.into_iter().map(async |(window, job)| {
+        let limiter = restored(job.journal, window, job.rate, job.burst, job.clock).await?;
+        Ok((window.clone(), limiter.through(Arc::clone(&gate))))
     });
-    in_order(paces).await.into_iter().collect()
+    in_order(limiters).await.into_iter().collect()
 }
 
 /// The pace of a window, from what the journal knows of the past minute.
@@ -193,20 +195,20 @@ pub(super) async fn restored<J: SendJournal>(
     rate: NonZeroU32,
     burst: Option<NonZeroU32>,
     clock: &Clock,
-) -> Result<Pace, JournalError> {
+) -> Result<RateLimiter, JournalError> {
     let now = clock.now();
     let ended = journal.ended_since(window, now.before(MINUTE + MARGIN)).await?;
-    let pace = Pace::new(rate, burst, ended, clock.clone());
-    let pace = match journal.learnt_limit(window).await? {
-        Some(limit) => pace.held_to(limit.calls, limit.stated),
-        None => pace,
+    let limiter = RateLimiter::new(rate, burst, ended, clock.clone());
+    let limiter = match journal.learnt_limit(window).await? {
+        Some(limit) => limiter.held_to(limit.calls, limit.stated),
+        None => limiter,
     };
     let longest_pause = throttled_for(Some(LONGEST_RETRY_AFTER));
     // What the platform asked for, it asked of the token, whichever process heard it.
     for (at, wait) in journal.waits_since(window, now.before(longest_pause)).await? {
-        pace.pause_until(at.min(now) + wait.min(longest_pause));
+        limiter.pause_until(at.min(now) + wait.min(longest_pause));
     }
-    Ok(pace)
+    Ok(limiter)
 }
 
 // The results of futures that run at the same time, in the futures' order.

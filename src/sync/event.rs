@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::core::call::CallKind;
+use crate::core::eta::Eta;
 use crate::core::plan::Range;
-use crate::core::eta::Outlook;
 use crate::core::task::Outcome;
 use crate::journal::ListedRow;
 
@@ -27,7 +27,7 @@ pub enum Event<'a> {
         /// The most calls a minute.
         limit: usize,
         /// What is to be expected of the run.
-        outlook: Outlook,
+        eta: Eta,
     },
     /// A call came back.
     Called {
@@ -114,7 +114,7 @@ pub enum Event<'a> {
         /// The calls that are left.
         calls: Range,
         /// What is to be expected of the rest of the run.
-        outlook: Outlook,
+        eta: Eta,
         /// What the next call waits for, when none can start now.
         wait: Option<Wait>,
     },

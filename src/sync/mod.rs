@@ -2,9 +2,9 @@
 
 mod channels;
 mod event;
-pub mod report;
-mod probe;
 mod plan;
+mod probe;
+pub mod report;
 mod run;
 mod stop;
 mod summary;
@@ -12,9 +12,9 @@ mod transport;
 
 pub use self::channels::send_all;
 pub use self::event::{Event, Observer, Wait};
+pub use self::plan::{PlanError, PlanOptions, PlannedRuns, Routes, TagMentions, plan};
+pub use self::probe::{Probe, Recognised};
 pub use self::report::{ListClaims, Listed, ListingError};
-pub use self::probe::{Look, Recognised};
-pub use self::plan::{Intake, PlanError, PlannedRuns, Routes, TagMentions, plan};
 pub use self::run::{Ending, Job, concurrency_for, send};
 pub use self::stop::{Stop, StopReason};
 pub use self::summary::{plan_summary, run_summary};

@@ -9,11 +9,11 @@ use crate::core::duplicates::Duplicates;
 use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Rejection};
-use crate::core::record::{Cells, Record};
 use crate::core::output_format::{ListFiles, Listing};
+use crate::core::record::{Cells, Record};
 use crate::core::task::Outcome;
-use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
 use crate::input::{Row, Source, SourceError};
+use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
 use crate::sync::event::{Event, Observer};
 use crate::sync::stop::Stop;
 
@@ -61,7 +61,7 @@ pub enum Routes {
 
 /// What holds for all rows of an input, whichever run they go to.
 #[derive(Clone, Debug, Default)]
-pub struct Intake {
+pub struct PlanOptions {
     /// What becomes of several rows of one contact.
     pub duplicates: Duplicates,
     /// The most contacts that may be made or changed.
@@ -97,11 +97,11 @@ pub fn plan(
     mut source: Source,
     mapping: &Mapping,
     routes: Routes,
-    intake: Intake,
+    plan_options: PlanOptions,
     observer: &impl Observer,
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
-    let Intake { duplicates, max_changes, files } = intake;
+    let PlanOptions { duplicates, max_changes, files } = plan_options;
     let (mut ways, runs) = Router::new(routes);
     ways.keeps_rows = files.rejects.is_some();
     let match_fields = mapping.match_fields().to_vec();
@@ -165,8 +165,8 @@ pub fn plan(
         }
     }
     // Now the encoding is known: a file may be ASCII for long.
-    let shape = source.detected().shape(source.header());
-    let listing = (!files.is_empty()).then_some(Listing { files, shape });
+    let output_format = source.detected().output_format(source.header());
+    let listing = (!files.is_empty()).then_some(Listing { files, output_format });
     journal.finish_plan(&plan, listing)?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
     let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);

@@ -18,14 +18,15 @@ use crate::sync::transport::Transport;
 
 /// How long a look waits for its place in the minute: one that is full has room again by then, even when the calls that
 /// fill it may linger. Only a pause that a 429 asked for can be longer.
-const PATIENCE: Duration = MINUTE.saturating_add(MARGIN).saturating_add(LINGER).saturating_add(Duration::from_secs(5));
+const OUTAGE_TIMEOUT: Duration =
+    MINUTE.saturating_add(MARGIN).saturating_add(LINGER).saturating_add(Duration::from_secs(5));
 
 /// How often a read that gets no answer is repeated before nothing is decided.
 const READ_TRIES: usize = 2;
 
 /// A channel that is to be looked at.
 #[derive(Debug)]
-pub struct Look<'a, T> {
+pub struct Probe<'a, T> {
     /// Where the call is written down.
     pub journal: &'a Journal,
     /// The channel's name.
@@ -52,7 +53,7 @@ pub struct Recognised {
     pub verdict: Result<Verdict, Option<Attempt>>,
 }
 
-impl<T: Transport> Look<'_, T> {
+impl<T: Transport> Probe<'_, T> {
     /// Searches for `field`, whose value nobody needs to have. `None` when it is not asked, since a 429
     /// asked for a pause that is longer than it takes a full minute to have room again.
     ///
@@ -64,13 +65,13 @@ impl<T: Transport> Look<'_, T> {
 
     // Sends a call that changes nothing.
     async fn ask(&self, call: &Call) -> Result<Option<Attempt>, JournalError> {
-        let (now, setting) = (self.clock.now(), self.clock.setting());
-        self.journal.begin_look(self.channel, self.window, self.call_timeout, now, setting).await?;
-        let pace = restored(self.journal, self.window, self.rate, None, self.clock).await?;
-        let Ok(passage) = pace.permit(Some(self.clock.now() + PATIENCE)).await else { return Ok(None) };
+        let (now, clock_offset) = (self.clock.now(), self.clock.clock_offset());
+        self.journal.begin_look(self.channel, self.window, self.call_timeout, now, clock_offset).await?;
+        let limiter = restored(self.journal, self.window, self.rate, None, self.clock).await?;
+        let Ok(permit_guard) = limiter.permit(Some(self.clock.now() + OUTAGE_TIMEOUT)).await else { return Ok(None) };
         let started = self.journal.start_look(self.channel, self.window, call.kind(), self.clock.now()).await?;
         let number = started.number();
-        let (permit, on_its_way) = passage.set_out();
+        let (permit, on_its_way) = permit_guard.set_out();
         let answer = self.transport.send(Cleared::new(call, permit, started)).await;
         let _ = on_its_way.end(&answer);
         let attempt = answer.attempt.reduced(call.searched());
@@ -160,7 +161,7 @@ mod tests {
         if let Some(attempt) = attempt {
             journal.end_look(number, attempt, NOON).await.unwrap();
         }
-        let look = Look {
+        let look = Probe {
             journal: &journal,
             channel: "c",
             window: &window,

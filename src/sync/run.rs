@@ -27,22 +27,22 @@ use self::trust::CreateTrust;
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
-use crate::core::circuit_breaker::{Health, RATE_LIMIT_WAIT, Room, Verdict};
-use crate::core::model::{ContactId, Key, Mode, Standing};
+use crate::core::circuit_breaker::{CircuitBreaker, RATE_LIMIT_WAIT, Room, Verdict};
+use crate::core::eta::{Eta, Limits, TYPICAL_LATENCY};
+use crate::core::model::{ContactId, Key, Mode, RemoteState};
 use crate::core::page::Page;
 use crate::core::plan::Range;
 use crate::core::record::Cells;
 use crate::core::refusals::{REFUSALS_IN_A_ROW, Refusal, Refusals};
 use crate::core::retry::{Retry, TRIES, asked_wait, decide};
-use crate::core::eta::{Limits, Outlook, TYPICAL_LATENCY};
 use crate::core::task::{Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, MINUTE};
-use crate::journal::{Counts, Ended, Implied, JournalError, ListedRow, Recorded, RunState, SendJournal};
-use crate::platform::limiter::{Clock, Pace, Passage, WaitsFor, delays};
-use crate::sync::report::RunSummary;
+use crate::journal::{Counts, Ended, JournalError, ListedRow, Recorded, RunState, SendJournal, StateUpdate};
+use crate::platform::limiter::{Clock, PermitGuard, RateLimiter, WaitsFor, delays};
 use crate::sync::channels::send_all;
 use crate::sync::event::{Event, Observer, Wait};
+use crate::sync::report::RunSummary;
 use crate::sync::stop::{Stop, StopReason};
 use crate::sync::summary::run_summary;
 use crate::sync::transport::Transport;
@@ -81,8 +81,8 @@ pub struct Job<'a, J, T, O> {
     pub concurrency: Option<usize>,
     /// How far the run goes in this process.
     pub limits: Limits,
-    /// How long the platform may give no answer before the run stops; [`PATIENCE`](crate::PATIENCE) unless told.
-    pub patience: Duration,
+    /// How long the platform may give no answer before the run stops; [`OUTAGE_TIMEOUT`](crate::PATIENCE) unless told.
+    pub outage_timeout: Duration,
     /// The process's clock.
     pub clock: &'a Clock,
     /// What the chance in the delays begins from.
@@ -123,7 +123,9 @@ pub async fn send<J: SendJournal, T: Transport, O: Observer>(job: Job<'_, J, T, 
 /// Begins to send, before anything is read back: calls that a killed process left open are closed.
 pub(super) async fn begin<J: SendJournal, T, O>(job: &Job<'_, J, T, O>) -> Result<Timestamp, JournalError> {
     let now = job.clock.now();
-    job.journal.begin_sending(job.run, job.channel, job.window, job.call_timeout, now, job.clock.setting()).await?;
+    job.journal
+        .begin_sending(job.run, job.channel, job.window, job.call_timeout, now, job.clock.clock_offset())
+        .await?;
     Ok(now)
 }
 
@@ -138,7 +140,7 @@ pub(super) async fn fail<J: SendJournal, T, O>(job: &Job<'_, J, T, O>, begun: Ti
 /// Sends a run that was begun at `begun`, at `pace`.
 pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     job: &Job<'_, J, T, O>,
-    pace: &Pace,
+    limiter: &RateLimiter,
     begun: Timestamp,
 ) -> Result<Ending, JournalError> {
     let concurrency = job.concurrency.unwrap_or_else(|| concurrency_for(job.rate)).max(1);
@@ -148,7 +150,10 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         concurrency,
         delays: delays(usize::try_from(TRIES).unwrap_or(usize::MAX)),
         chance: RefCell::new(fastrand::Rng::with_seed(job.seed)),
-        gates: Gates::new(Health::new(job.patience), job.policy.mode != Mode::Create || job.policy.search_first),
+        gates: Gates::new(
+            CircuitBreaker::new(job.outage_timeout),
+            job.policy.mode != Mode::Create || job.policy.search_first,
+        ),
         refusals: RefCell::default(),
         held: Held::default(),
         limit_stated: Cell::new(None),
@@ -163,7 +168,7 @@ pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
         latency: Cell::new(latency),
         trust: CreateTrust::default(),
         creates: Creates::default(),
-        pace,
+        limiter,
         job,
     };
     sending.announce().await?;
@@ -209,7 +214,7 @@ async fn end<J: SendJournal, T, O>(
 
 struct Sending<'a, J, T, O> {
     job: &'a Job<'a, J, T, O>,
-    pace: &'a Pace,
+    limiter: &'a RateLimiter,
     // Who holds a slot has a call on its way, or is next in line for a permit.
     slots: Semaphore,
     concurrency: usize,
@@ -263,7 +268,7 @@ struct OnTheWay {
 
 impl OnTheWay {
     fn new(place: Option<Place>, task: Task, calls: Range, sent: usize) -> Self {
-        let was_in_doubt = matches!(task.standing(), Standing::InDoubt(_));
+        let was_in_doubt = matches!(task.remote_state(), RemoteState::InDoubt(_));
         Self {
             place,
             task,
@@ -295,7 +300,7 @@ impl OnTheWay {
     // Whether it was tried without success, so that others go first in the next run. A contact in doubt goes first
     // once, and then waits like the others.
     fn was_tried(&self) -> bool {
-        let is_in_doubt = matches!(self.task.standing(), Standing::InDoubt(_));
+        let is_in_doubt = matches!(self.task.remote_state(), RemoteState::InDoubt(_));
         self.refused.is_some() || self.failures.count() > u32::from(is_in_doubt && !self.was_in_doubt)
     }
 }
@@ -309,7 +314,7 @@ struct Place {
 
 /// What a slot and a permit allow: one call.
 struct Clearance<'a> {
-    passage: Passage<'a>,
+    permit_guard: PermitGuard<'a>,
     _slot: SemaphorePermit<'a>,
     _turn: Turn<'a>,
 }
@@ -322,26 +327,26 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         self.job.observer.tell(&Event::Sending {
             pending,
             calls: forecast.total,
-            used: self.pace.used(),
-            limit: self.pace.limit(),
-            outlook: self.outlook(),
+            used: self.limiter.used(),
+            limit: self.limiter.limit(),
+            eta: self.eta(),
         });
         // What the platform said in an earlier run holds in this one.
-        let limit = self.pace.limit();
+        let limit = self.limiter.limit();
         if u64::try_from(limit).is_ok_and(|limit| limit < u64::from(self.job.rate.get())) {
             self.job.observer.tell(&Event::Limited { limit });
         }
         Ok(())
     }
 
-    fn outlook(&self) -> Outlook {
-        let tempo = self.pace.tempo(self.concurrency, self.latency.get());
-        tempo.outlook(self.calls_left.get(), &self.budget.left(), self.job.call_timeout)
+    fn eta(&self) -> Eta {
+        let rate_model = self.limiter.rate_model(self.concurrency, self.latency.get());
+        rate_model.eta(self.calls_left.get(), &self.budget.left(), self.job.call_timeout)
     }
 
     fn wait(&self) -> Option<Wait> {
         let until = |moment: Timestamp| moment.since(self.job.clock.now());
-        self.pace.waits_for().map(|waits| match waits {
+        self.limiter.waits_for().map(|waits| match waits {
             WaitsFor::Room(moment) => Wait::Limit(until(moment)),
             WaitsFor::Pause(moment) => Wait::Pause(until(moment)),
         })
@@ -349,7 +354,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 
     // A wait that the platform asked an earlier process for, or another channel of the token, holds for this one too.
     fn stop_if_asked_to_wait(&self) {
-        if let Some(until) = self.pace.paused_until() {
+        if let Some(until) = self.limiter.paused_until() {
             self.stop_if_it_waits_longer(until, RATE_LIMIT_WAIT);
         }
     }
@@ -358,7 +363,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // too late for another call.
     fn stop_if_it_waits_longer(&self, until: Timestamp, shortest: Duration) {
         let wait = until.since(self.job.clock.now());
-        if wait > self.job.patience.max(shortest) || self.budget.latest().is_some_and(|latest| until > latest) {
+        if wait > self.job.outage_timeout.max(shortest) || self.budget.latest().is_some_and(|latest| until > latest) {
             self.job.stop.ask(StopReason::AskedToWait(self.job.clock.shown(until)));
         }
     }
@@ -370,7 +375,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         // What an earlier run created in a time that the journal lost may be too new for a search.
         if self.job.policy.search_first && self.calls_left.get().max > 0 {
-            let until = self.job.clock.now() + self.job.policy.settle;
+            let until = self.job.clock.now() + self.job.policy.search_lag;
             if !self.sleep_until(until).await && self.job.stop.reason().is_none() {
                 self.job.stop.ask(StopReason::Deadline);
             }
@@ -396,10 +401,10 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                     // Another channel of the same token may have been asked.
                     self.stop_if_asked_to_wait();
                     self.job.observer.tell(&Event::Tick {
-                        used: self.pace.used(),
-                        limit: self.pace.limit(),
+                        used: self.limiter.used(),
+                        limit: self.limiter.limit(),
                         calls: self.calls_left.get(),
-                        outlook: self.outlook(),
+                        eta: self.eta(),
                         wait: self.wait(),
                     });
                 }
@@ -426,8 +431,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     fn affordable(&self) -> u64 {
         let by_count = self.budget.left().max_calls.unwrap_or(u64::MAX);
         let Some(latest) = self.budget.latest() else { return by_count };
-        let limit = self.pace.limit();
-        let room = limit.saturating_sub(self.pace.used());
+        let limit = self.limiter.limit();
+        let room = limit.saturating_sub(self.limiter.used());
         let minutes = latest.since(self.job.clock.now()).as_secs() / MINUTE.as_secs();
         let by_time = u64::try_from(limit).unwrap_or(u64::MAX).saturating_mul(minutes);
         by_count.min(by_time.saturating_add(u64::try_from(room).unwrap_or(u64::MAX)))
@@ -470,7 +475,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         for _ in 0..room.min(DEFERRED_AT_ONCE) {
             let Some(next) = queue.next(self.job).await? else { break };
             match self.needs(&next) {
-                Some(kind) if self.gates.health().is_paused(kind) => deferred.put(kind, next),
+                Some(kind) if self.gates.breaker().is_paused(kind) => deferred.put(kind, next),
                 Some(_) | None => return Ok(Some(next)),
             }
         }
@@ -480,11 +485,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // The kind of call that a contact comes to first, as far as it changes anything: one that is searched for and may not be
     // there, to a create.
     fn needs(&self, contact: &OnTheWay) -> Option<CallKind> {
-        match (contact.task.step(self.job.clock.now()), contact.task.standing(), &contact.place) {
-            (Step::Call(Call::Find { .. }), Standing::Unknown, Some(_)) if self.job.policy.mode != Mode::Update => {
+        match (contact.task.step(self.job.clock.now()), contact.task.remote_state(), &contact.place) {
+            (Step::Call(Call::Find { .. }), RemoteState::Unknown, Some(_)) if self.job.policy.mode != Mode::Update => {
                 Some(CallKind::Create)
             }
-            (Step::Call(call), Standing::Unknown | Standing::Known(_), Some(_)) => Some(call.kind()),
+            (Step::Call(call), RemoteState::Unknown | RemoteState::Known(_), Some(_)) => Some(call.kind()),
             (Step::Call(_) | Step::Wait(_) | Step::Done(_) | Step::Leave(_), _, _) => None,
         }
     }
@@ -543,7 +548,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                     if let Some(refused) = contact.held_by(&outcome) {
                         return Ok(End::Held(refused, outcome));
                     }
-                    self.job.journal.concluded(self.implied(contact, true, Some(&outcome))).await?;
+                    self.job.journal.concluded(self.state_update(contact, true, Some(&outcome))).await?;
                     return Ok(End::Done(outcome));
                 }
                 Step::Leave(reason) => return Ok(End::Left(reason)),
@@ -555,7 +560,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 Step::Call(call) => {
                     let kind = call.kind();
                     let Some(clearance) = self.clearance(contact, kind).await else { return Ok(End::Stopped) };
-                    if clearance.passage.is_probe()
+                    if clearance.permit_guard.is_probe()
                         && let Some(look) = probe_for(&call)
                     {
                         self.probe(contact, &look, clearance).await?;
@@ -572,7 +577,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                             None => End::Done(outcome),
                         });
                     }
-                    tries.count(kind, &self.gates.health());
+                    tries.count(kind, &self.gates.breaker());
                     match self.decide(&contact.task, &attempt, tries.made()) {
                         Retry::Finish => (tries, throttled) = (Tries::default(), None),
                         Retry::Call(wait) => {
@@ -584,7 +589,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                         // refused for the limit over and over while others of its kind are answered.
                         Retry::Channel(_) => {
                             tries.forgive();
-                            let answers = self.gates.health().answers(kind);
+                            let answers = self.gates.breaker().answers(kind);
                             throttled.get_or_insert((0, answers)).0 += 1;
                             if throttled.is_some_and(|(times, then)| times >= TRIES && answers > then) {
                                 let kind = kind.name();
@@ -614,7 +619,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     }
 
     async fn reject_held(&self, contact: &OnTheWay, outcome: &Outcome) -> Result<(), JournalError> {
-        self.job.journal.concluded(self.implied(contact, true, Some(outcome))).await?;
+        self.job.journal.concluded(self.state_update(contact, true, Some(outcome))).await?;
         self.done(contact, outcome);
         Ok(())
     }
@@ -653,7 +658,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             let both = async {
                 let slot = self.slots.acquire().await.expect("the semaphore is never closed");
                 let asked = self.job.clock.now();
-                let passage = self.pace.permit(self.budget.latest()).await.map_err(|_too_late| StopReason::Deadline)?;
+                let permit_guard =
+                    self.limiter.permit(self.budget.latest()).await.map_err(|_too_late| StopReason::Deadline)?;
                 // What holds a scout up holds up the call that it is on its way to.
                 for held in [Some(kind), contact.scout.filter(|scout| *scout != kind)].into_iter().flatten() {
                     self.gates.held_back(held, asked, self.job.clock.now());
@@ -666,7 +672,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                 };
                 // No other contact can have taken the last call since: there is no await in between.
                 self.budget.take()?;
-                Ok(Some(Clearance { passage, _slot: slot, _turn: turn }))
+                Ok(Some(Clearance { permit_guard, _slot: slot, _turn: turn }))
             };
             let cleared = tokio::select! {
                 biased;
@@ -698,7 +704,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
                     Room::Occupied => None,
                 };
             // Those that only wait for the first answers to their kind are still in the way of others: so the order stays.
-            let is_asleep = self.gates.health().is_paused(kind);
+            let is_asleep = self.gates.breaker().is_paused(kind);
             if is_asleep {
                 self.asleep.set(self.asleep.get() + 1);
                 self.fell_asleep.notify_one();
@@ -727,16 +733,17 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         clearance: Clearance<'_>,
     ) -> Result<(Attempt, Option<Outcome>), JournalError> {
         let kind = call.kind();
-        let before = contact.task.standing().clone();
+        let before = contact.task.remote_state().clone();
         contact.task.start(call);
-        let implied = self.implied(contact, *contact.task.standing() != before, None);
+        let state_update = self.state_update(contact, *contact.task.remote_state() != before, None);
         contact.sent.set(contact.sent.get() + 1);
         self.release(contact, 1);
-        let is_own = contact.failures.is_own(kind, &self.gates.health());
+        let is_own = contact.failures.is_own(kind, &self.gates.breaker());
         let on_its_way = (kind == CallKind::Create).then(|| self.creates.begin());
         let begun = self.job.clock.now();
-        let (number, mut attempt, at) = self.exchange(contact, call, implied, clearance.passage, is_own).await?;
-        if let (Attempt::Page(page), Standing::InDoubt(_)) = (&mut attempt, contact.task.standing()) {
+        let (number, mut attempt, at) =
+            self.exchange(contact, call, state_update, clearance.permit_guard, is_own).await?;
+        if let (Attempt::Page(page), RemoteState::InDoubt(_)) = (&mut attempt, contact.task.remote_state()) {
             self.leave_out_contacts_of_others(page, contact.task.contact().key()).await?;
         }
         self.hear(contact, kind, &attempt, (begun, at));
@@ -754,25 +761,25 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         self.apply(contact, call, &attempt, at);
         let outcome = contact.outcome(at);
         let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
-        let implied = self.implied_by(contact, before.standing(), call, written);
+        let state_update = self.implied_by(contact, before.remote_state(), call, written);
         let ended = Ended { number, attempt: attempt.clone(), at };
-        let recorded = self.job.journal.answered(ended.clone(), implied).await?;
+        let recorded = self.job.journal.answered(ended.clone(), state_update).await?;
         if let Attempt::Created(id) = &attempt {
             self.trust.written(id);
         }
         let Recorded::Claimed { by } = recorded else { return Ok((attempt, outcome)) };
         // The answer named the contact of another key. Whatever else it answers to creates may be wrong, too.
         self.trust.broken();
-        let named = contact.task.standing().id().cloned();
+        let named = contact.task.remote_state().id().cloned();
         contact.task = before;
-        let before = contact.task.standing().clone();
+        let before = contact.task.remote_state().clone();
         if let Some(named) = named {
             contact.task.claimed(call, &named, &by, at);
         }
         let outcome = contact.outcome(at);
         let written = outcome.as_ref().filter(|outcome| contact.held_by(outcome).is_none());
-        let implied = self.implied(contact, *contact.task.standing() != before, written);
-        let _written = self.job.journal.answered(ended, implied).await?;
+        let state_update = self.state_update(contact, *contact.task.remote_state() != before, written);
+        let _written = self.job.journal.answered(ended, state_update).await?;
         Ok((attempt, outcome))
     }
 
@@ -782,17 +789,17 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         contact.task.distrust(self.trust.distrust(&key));
         let was_confirming = contact.task.is_confirming();
         contact.task.apply(call, attempt, at);
-        match contact.task.standing() {
-            Standing::InDoubt(_) if matches!((call, attempt), (Call::Create { .. }, Attempt::Lost { .. })) => {
+        match contact.task.remote_state() {
+            RemoteState::InDoubt(_) if matches!((call, attempt), (Call::Create { .. }, Attempt::Lost { .. })) => {
                 self.trust.unanswered(key);
             }
             // The answer named another contact.
-            Standing::InDoubt(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.broken(),
-            Standing::InDoubt(_) => {}
-            Standing::Known(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.confirmed(),
+            RemoteState::InDoubt(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.broken(),
+            RemoteState::InDoubt(_) => {}
+            RemoteState::Known(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.confirmed(),
             // Its read is to be repeated.
-            Standing::Known(_) if contact.task.is_confirming() => {}
-            Standing::Unknown | Standing::Known(_) => self.trust.settled(&key),
+            RemoteState::Known(_) if contact.task.is_confirming() => {}
+            RemoteState::Unknown | RemoteState::Known(_) => self.trust.settled(&key),
         }
     }
 
@@ -818,16 +825,22 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     }
 
     // What an answer to `call` implies, with the contact id that it named.
-    fn implied_by(&self, contact: &OnTheWay, before: &Standing, call: &Call, outcome: Option<&Outcome>) -> Implied {
-        let standing = contact.task.standing();
-        let is_named = standing.id().is_some_and(|id| before.id() != Some(id));
+    fn implied_by(
+        &self,
+        contact: &OnTheWay,
+        before: &RemoteState,
+        call: &Call,
+        outcome: Option<&Outcome>,
+    ) -> StateUpdate {
+        let remote_state = contact.task.remote_state();
+        let is_named = remote_state.id().is_some_and(|id| before.id() != Some(id));
         let names_id = is_named.then(|| call.kind());
-        Implied { names_id, ..self.implied(contact, standing != before, outcome) }
+        StateUpdate { names_id, ..self.state_update(contact, remote_state != before, outcome) }
     }
 
     // What an attempt means for its contact beside the next step, and for the refusals before it.
     fn hear(&self, contact: &mut OnTheWay, kind: CallKind, attempt: &Attempt, (begun, at): (Timestamp, Timestamp)) {
-        contact.failures.hear(kind, attempt, &self.gates.health());
+        contact.failures.hear(kind, attempt, &self.gates.breaker());
         if contact.scout == Some(kind) {
             contact.scout = None;
             self.gates.scout_ends(kind);
@@ -857,10 +870,10 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
     // Finds out by a call without effect whether the platform is there. Its answer is nobody's news: the contact's task
     // goes on as if it had not been asked.
     async fn probe(&self, contact: &OnTheWay, look: &Call, clearance: Clearance<'_>) -> Result<(), JournalError> {
-        let implied = || self.implied(contact, false, None);
+        let state_update = || self.state_update(contact, false, None);
         contact.sent.set(contact.sent.get() + 1);
-        let (number, attempt, at) = self.exchange(contact, look, implied(), clearance.passage, false).await?;
-        let _written = self.job.journal.answered(Ended { number, attempt, at }, implied()).await?;
+        let (number, attempt, at) = self.exchange(contact, look, state_update(), clearance.permit_guard, false).await?;
+        let _written = self.job.journal.answered(Ended { number, attempt, at }, state_update()).await?;
         Ok(())
     }
 
@@ -869,15 +882,15 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         &self,
         contact: &OnTheWay,
         call: &Call,
-        implied: Implied,
-        passage: Passage<'_>,
+        state_update: StateUpdate,
+        permit_guard: PermitGuard<'_>,
         is_own: bool,
     ) -> Result<(i64, Attempt, Timestamp), JournalError> {
         let job = self.job;
         let begun = job.clock.now();
-        let started = job.journal.start(job.run, call, implied, begun).await?;
+        let started = job.journal.start(job.run, call, state_update, begun).await?;
         let number = started.number();
-        let (permit, on_its_way) = passage.set_out();
+        let (permit, on_its_way) = permit_guard.set_out();
         let answer = job.transport.send(Cleared::new(call, permit, started)).await;
         let at = job.clock.now();
         // Before the call's place is free: whoever waits for it is to find the channel as it is after the answer.
@@ -896,7 +909,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
 
     // Writes down which limit the platform stated, when it is new, and now and then that it still states it.
     async fn note_limit(&self, is_new: bool, at: Timestamp) -> Result<(), JournalError> {
-        let limit = u32::try_from(self.pace.limit()).unwrap_or(u32::MAX);
+        let limit = u32::try_from(self.limiter.limit()).unwrap_or(u32::MAX);
         let lower = (limit < self.job.rate.get()).then_some(limit);
         let is_due = self.limit_stated.get().is_none_or(|stated| at.since(stated) >= STATED_EVERY);
         if is_new || lower.is_some() && is_due {
@@ -937,10 +950,10 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         }
         self.wait_as_asked(attempt, at);
         match self.gates.hear(kind, attempt, is_own, at) {
-            Verdict::Fine => self.pace.recover(),
+            Verdict::Fine => self.limiter.recover(),
             Verdict::Open => {}
             Verdict::Pause(wait) => {
-                self.pace.pause_and_probe(wait);
+                self.limiter.pause_and_probe(wait);
                 job.observer.tell(&Event::Paused { wait });
             }
             Verdict::PauseKind(wait) => job.observer.tell(&Event::KindPaused { kind, wait }),
@@ -970,7 +983,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let Some(wait) = asked_wait(attempt) else { return };
         let is_limit = matches!(attempt, Attempt::Throttled { .. });
         // Calls that were on their way together are refused together, which is one event.
-        if self.pace.pause(wait) {
+        if self.limiter.pause(wait) {
             let event = if is_limit { Event::Throttled { wait } } else { Event::AskedToWait { wait } };
             self.job.observer.tell(&event);
         }
@@ -1011,11 +1024,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         slept
     }
 
-    fn implied(&self, contact: &OnTheWay, with_standing: bool, outcome: Option<&Outcome>) -> Implied {
-        Implied {
+    fn state_update(&self, contact: &OnTheWay, with_standing: bool, outcome: Option<&Outcome>) -> StateUpdate {
+        StateUpdate {
             channel: self.job.channel.to_owned(),
             contact: contact.task.contact().clone(),
-            standing: with_standing.then(|| contact.task.standing().clone()),
+            remote_state: with_standing.then(|| contact.task.remote_state().clone()),
             names_id: None,
             outcome: contact
                 .place
@@ -1046,9 +1059,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
             key: Some(contact.task.contact().key().to_string()),
             state: outcome.name().to_owned(),
             reason: outcome.reason().map(str::to_owned),
-            contact_id: match contact.task.standing() {
-                Standing::Known(known) => Some(known.id.to_string()),
-                Standing::Unknown | Standing::InDoubt(_) => None,
+            contact_id: match contact.task.remote_state() {
+                RemoteState::Known(known) => Some(known.id.to_string()),
+                RemoteState::Unknown | RemoteState::InDoubt(_) => None,
             },
             calls: u64::try_from(contact.sent.get()).unwrap_or(u64::MAX),
             cells: place.cells.clone(),

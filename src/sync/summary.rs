@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::core::call::CallKind;
+use crate::core::eta::Eta;
 use crate::core::plan::Forecast;
-use crate::core::eta::Outlook;
 use crate::journal::{Counts, RunState};
 use crate::sync::report::{Calls, Minutes, PlanSummary, RunSummary};
 
@@ -35,7 +35,7 @@ pub fn run_summary(run: i64, state: RunState, reason: Option<String>, counts: &C
 }
 
 /// The summary of a plan that took `worked` to make and of whose sending `outlook` is to be expected.
-pub fn plan_summary(counts: &Counts, forecast: &Forecast, outlook: &Outlook, worked: Duration) -> PlanSummary {
+pub fn plan_summary(counts: &Counts, forecast: &Forecast, eta: &Eta, worked: Duration) -> PlanSummary {
     let minutes = |time: Duration| time.as_secs_f64() / 60.0;
     PlanSummary {
         run: None,
@@ -52,8 +52,8 @@ pub fn plan_summary(counts: &Counts, forecast: &Forecast, outlook: &Outlook, wor
         retries: 0,
         throttled: 0,
         seconds: worked.as_secs_f64(),
-        minutes: Some(Minutes { min: minutes(outlook.time.min), max: minutes(outlook.time.max) }),
-        runs: outlook.runs.filter(|runs| runs.max > 1),
+        minutes: Some(Minutes { min: minutes(eta.time.min), max: minutes(eta.time.max) }),
+        runs: eta.runs.filter(|runs| runs.max > 1),
         channels: BTreeMap::new(),
     }
 }

@@ -47,7 +47,8 @@ impl Seen<'_> {
 
     fn words_are_one_short_line(&self) -> Checked {
         let words = words(self.attempt).unwrap_or_default();
-        let is_line = !words.chars().any(|sign| sign.is_control() || matches!(sign, '\u{2028}'..='\u{202e}'));
+        let is_line =
+            !words.chars().any(|character| character.is_control() || matches!(character, '\u{2028}'..='\u{202e}'));
         rule(words.chars().count() <= 200 && is_line, "words are one line of at most 200 characters")
     }
 

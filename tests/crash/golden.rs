@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contactsync::Field;
 use contactsync::sandbox::Sandbox;
 
-use crate::stage::TOKEN;
+use crate::harness::TOKEN;
 
 /// What is brought to which platform, and from where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,8 +59,8 @@ impl Golden {
     /// What the program is told of it.
     pub const fn arguments(self) -> &'static str {
         match self {
-            Self::Fresh | Self::Grown => "in.csv --match email --settle 1s",
-            Self::Keyless => "in.csv --mode create --settle 1s",
+            Self::Fresh | Self::Grown => "in.csv --match email --search-lag 1s",
+            Self::Keyless => "in.csv --mode create --search-lag 1s",
         }
     }
 

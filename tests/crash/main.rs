@@ -28,7 +28,7 @@
 #![cfg(target_os = "linux")]
 
 mod golden;
-mod stage;
+mod harness;
 mod strace;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ use std::io::{self, Write as _};
 use futures_util::StreamExt as _;
 
 use crate::golden::Golden;
-use crate::stage::{Course, Stage, Template};
+use crate::harness::{Course, Stage, Template};
 use crate::strace::{Fate, Injection, Trace};
 
 /// How many cases `cargo test` runs.

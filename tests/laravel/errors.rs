@@ -42,7 +42,7 @@ fn check_rejected(scene: &Scene, expected: &[(u64, &[&str])]) {
 /// Runs it again, without trouble on the platform, until nothing is left, and checks that no contact is lost or doubled.
 async fn finishes(scene: &Scene, platform: &Platform, people: &People) {
     scene.resume_at(platform.url()).run().await.exits(0);
-    let ran = platform.sync(scene, "in.csv --match email --settle 1s").run().await.exits(0);
+    let ran = platform.sync(scene, "in.csv --match email --search-lag 1s").run().await.exits(0);
     assert_eq!(ran.summary().calls(), "none", "{ran:?}");
     platform.has_exactly(people);
 }
@@ -90,7 +90,8 @@ async fn maintenance_mode_stops_the_run_and_resume_finishes_it() {
     let scene = Scene::unlimited().await;
     let people = People::new(20, 2, 1);
     scene.write("in.csv", people.csv());
-    let mut running = platform.sync(&scene, "in.csv --match email --patience 2s --settle 1s --concurrency 2").start();
+    let mut running =
+        platform.sync(&scene, "in.csv --match email --outage-timeout 2s --search-lag 1s --concurrency 2").start();
     assert!(running.until(|| platform.count() >= 3).await, "it ended by itself");
     platform.goes_down(1);
     let ran = running.end().await.exits(4);
@@ -100,7 +101,7 @@ async fn maintenance_mode_stops_the_run_and_resume_finishes_it() {
     assert!(ran.stderr.contains("Service Unavailable"), "{ran:?}");
 
     // While it lasts, the next run leaves all as it is.
-    let ran = platform.sync(&scene, "in.csv --match email --patience 2s --settle 1s").run().await.exits(4);
+    let ran = platform.sync(&scene, "in.csv --match email --outage-timeout 2s --search-lag 1s").run().await.exits(4);
     assert_eq!((platform.count(), ran.summary().text("state")), (there, "stopped"));
     platform.comes_up();
     finishes(&scene, &platform, &people).await;
@@ -115,7 +116,7 @@ async fn a_maintenance_longer_than_the_outage_timeout_stops_the_run_at_once() {
     scene.write("in.csv", people.csv());
     platform.goes_down(3600);
     let begun = Instant::now();
-    let ran = platform.sync(&scene, "in.csv --match email --patience 1m").run().await.exits(4);
+    let ran = platform.sync(&scene, "in.csv --match email --outage-timeout 1m").run().await.exits(4);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {ran:?}", begun.elapsed());
     assert!(ran.summary().text("reason").contains("until"), "{ran:?}");
     platform.comes_up();
@@ -216,7 +217,7 @@ async fn a_500_after_the_contact_was_stored_creates_no_duplicate() {
         let scene = Scene::unlimited().await;
         let people = People::new(6, 31, 1);
         scene.write("in.csv", people.csv());
-        let ran = platform.sync(&scene, "in.csv --match email --settle 1s").run().await.exits(0);
+        let ran = platform.sync(&scene, "in.csv --match email --search-lag 1s").run().await.exits(0);
         assert_eq!(ran.summary().rows(), "6 created", "{ran:?}");
         platform.has_exactly(&people);
         let failed = platform.calls().iter().filter(|call| call.status == 500).count();
@@ -238,7 +239,7 @@ async fn rows_that_always_get_500_do_not_stop_the_others() {
         let scene = Scene::unlimited().await;
         let people = People::new(20, 2, 0);
         scene.write("in.csv", people.csv());
-        let ran = platform.sync(&scene, "in.csv --match email --settle 1s --rejects bad.csv").run().await;
+        let ran = platform.sync(&scene, "in.csv --match email --search-lag 1s --rejects bad.csv").run().await;
         let summary = ran.summary();
         assert_eq!(summary.count("created"), 19, "{ran:?}");
         assert!(matches!(ran.code, Some(3 | 4)), "{ran:?}");
@@ -247,7 +248,7 @@ async fn rows_that_always_get_500_do_not_stop_the_others() {
 
         // It works again.
         platform.execute("DROP TRIGGER fails");
-        let ran = platform.sync(&scene, "in.csv --match email --settle 1s").run().await.exits(0);
+        let ran = platform.sync(&scene, "in.csv --match email --search-lag 1s").run().await.exits(0);
         assert_eq!(ran.summary().count("created"), 1, "{ran:?}");
         platform.has_exactly(&people);
     }
@@ -262,7 +263,8 @@ async fn a_platform_that_always_answers_500_stops_the_run_and_resume_finishes_it
         let people = People::new(8, 2, 1);
         scene.write("in.csv", people.csv());
         platform.execute("ALTER TABLE contacts RENAME TO away");
-        let ran = platform.sync(&scene, "in.csv --match email --settle 1s --patience 2s").run().await.exits(4);
+        let ran =
+            platform.sync(&scene, "in.csv --match email --search-lag 1s --outage-timeout 2s").run().await.exits(4);
         assert_eq!(ran.summary().rows(), "8 pending", "{ran:?}");
         platform.execute("ALTER TABLE away RENAME TO contacts");
         finishes(&scene, &platform, &people).await;
@@ -279,7 +281,7 @@ async fn the_values_in_the_sql_of_a_debug_answer_are_not_printed() {
     );
     let scene = Scene::unlimited().await;
     scene.write("in.csv", People::new(2, 1, 0).csv());
-    let ran = platform.sync(&scene, "in.csv --match email --settle 1s").run().await;
+    let ran = platform.sync(&scene, "in.csv --match email --search-lag 1s").run().await;
     assert!(matches!(ran.code, Some(3 | 4)), "{ran:?}");
     assert!(!ran.stderr.contains("person.1@") && !ran.stdout.contains("person.1@"), "{ran:?}");
 }

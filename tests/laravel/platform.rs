@@ -39,7 +39,7 @@ const KEEPER: &str = r#"trap "" INT; "$@" & cat; kill -INT 0; wait $!"#;
 pub const WORKERS: usize = 4;
 
 /// Enough for a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+const OUTAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a server is asked whether it has started or ended.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -110,7 +110,7 @@ impl Platform {
                 return Some(Self { keeper, storage, port });
             }
             let ended = keeper.try_wait().expect("a child of ours").is_some();
-            assert!(!ended && begun.elapsed() < PATIENCE, "the server did not start: {printed}");
+            assert!(!ended && begun.elapsed() < OUTAGE_TIMEOUT, "the server did not start: {printed}");
             thread::sleep(GLANCE);
         }
     }
@@ -140,7 +140,7 @@ impl Platform {
     /// Its database, which a test may change while the server runs.
     pub fn database(&self) -> Connection {
         let database = Connection::open(self.storage.path().join("contacts.db")).expect("its database");
-        database.busy_timeout(PATIENCE).expect("a timeout");
+        database.busy_timeout(OUTAGE_TIMEOUT).expect("a timeout");
         database
     }
 
@@ -220,7 +220,7 @@ impl Platform {
 
     pub fn ask_as(&self, token: &str, request: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a server that listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(OUTAGE_TIMEOUT)).expect("a timeout");
         let head = [
             &format!("{request} HTTP/1.1"),
             &format!("Host: 127.0.0.1:{}", self.port),
@@ -242,7 +242,7 @@ impl Drop for Platform {
         // The keeper's standard input ends, then the keeper ends all.
         drop(self.keeper.stdin.take());
         let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < OUTAGE_TIMEOUT {
             if matches!(self.keeper.try_wait(), Ok(Some(_))) {
                 return;
             }

@@ -9,10 +9,10 @@ use serde_json::{Value as Json, json};
 use super::{Answer, TOKEN, error, ids, one, scene, taken, unlimited};
 
 /// The same JSON with every value replaced by the name of its type: two answers of one shape are then equal.
-fn shape(json: &Json) -> Json {
+fn output_format(json: &Json) -> Json {
     match json {
-        Json::Object(map) => map.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
-        Json::Array(items) => items.iter().map(shape).collect(),
+        Json::Object(map) => map.iter().map(|(key, value)| (key.clone(), output_format(value))).collect(),
+        Json::Array(items) => items.iter().map(output_format).collect(),
         Json::String(_) => "string".into(),
         Json::Number(_) => "number".into(),
         Json::Bool(_) => "boolean".into(),
@@ -61,14 +61,14 @@ async fn the_six_calls_answer_as_documented() {
 
     // The documented search: asking for two names finds the contact that has one of them.
     let found = scene.find("firstName", "Muhammad Mahin", 0).await;
-    assert_eq!((found.status, shape(&found.body)), (200, shape(&documented)));
+    assert_eq!((found.status, output_format(&found.body)), (200, output_format(&documented)));
     assert_eq!(found.body["data"][0]["custom_fields"], person["custom_fields"]);
     assert_eq!(found.body["meta"]["total"], 1);
     let link = found.body["links"]["first"].as_str().unwrap();
     assert_eq!(link, format!("{}/contact/by_custom_field?page=1", scene.sandbox.url()));
 
     let read = scene.get(&format!("/contact/{id}")).await;
-    assert_eq!((read.status, shape(&read.body)), (200, json!({ "data": shape(person) })));
+    assert_eq!((read.status, output_format(&read.body)), (200, json!({ "data": output_format(person) })));
     assert_eq!(read.body["data"], found.body["data"][0]);
 
     let update = json!({ "custom_fields": one("firstName", "Muhammad Mahin") });

@@ -1,7 +1,7 @@
 //! The sandbox as a client sees it: the documented answers, the traps, the limit and every fault, through real HTTP.
 
+mod debug_routes;
 mod documented;
-mod doors;
 mod faults;
 mod limit;
 mod misbehaviour;

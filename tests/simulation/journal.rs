@@ -6,8 +6,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use contactsync::{
-    Attempt, Call, CallKind, Carried, ContactId, Counts, Ended, Field, Forecast, Implied, Item, Journal, JournalError,
-    LearntLimit, Policy, Recorded, RunState, SendJournal, Setting, Started, Timestamp, WindowId,
+    Attempt, Call, CallKind, Carried, ClockOffset, ContactId, Counts, Ended, Field, Forecast, Item, Journal,
+    JournalError, LearntLimit, Policy, Recorded, RunState, SendJournal, Started, StateUpdate, Timestamp, WindowId,
 };
 use tokio::sync::Notify;
 
@@ -16,7 +16,7 @@ use crate::scenario::Bug;
 type Result<T> = std::result::Result<T, JournalError>;
 
 /// A create with its run and its moment.
-type Late = (i64, Call, Implied, Timestamp);
+type Late = (i64, Call, StateUpdate, Timestamp);
 
 pub struct Gated<'a> {
     pub inner: &'a Journal,
@@ -84,11 +84,11 @@ impl SendJournal for Gated<'_> {
         window: &WindowId,
         call_timeout: Duration,
         now: Timestamp,
-        setting: Option<&Setting>,
+        clock_offset: Option<&ClockOffset>,
     ) -> Result<()> {
-        let setting = setting.filter(|_| self.bug != Some(Bug::ClockNotFollowed));
+        let clock_offset = clock_offset.filter(|_| self.bug != Some(Bug::ClockNotFollowed));
         self.gate().await;
-        self.inner.begin_sending(run, channel, window, call_timeout, now, setting).await?;
+        self.inner.begin_sending(run, channel, window, call_timeout, now, clock_offset).await?;
         self.gate().await;
         Ok(())
     }
@@ -151,7 +151,7 @@ impl SendJournal for Gated<'_> {
         self.inner.forecast(run, channel, policy).await
     }
 
-    async fn start(&self, run: i64, call: &Call, implied: Implied, now: Timestamp) -> Result<Started> {
+    async fn start(&self, run: i64, call: &Call, state_update: StateUpdate, now: Timestamp) -> Result<Started> {
         self.gate().await;
         let carried: Vec<String> = match call {
             Call::Create { fields } => fields.iter().map(|field| field.value.text().into_owned()).collect(),
@@ -163,21 +163,21 @@ impl SendJournal for Gated<'_> {
         };
         self.doubtful.borrow_mut().extend(carried.iter().cloned());
         let started = if self.bug == Some(Bug::IntentNotCommitted) && call.kind() == CallKind::Create {
-            let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
-            self.late.borrow_mut().insert(contact_of, (run, call.clone(), implied.clone(), now));
-            self.elsewhere.start(run, call, implied, now).await?
+            let contact_of = (state_update.channel.clone(), state_update.contact.key().to_string());
+            self.late.borrow_mut().insert(contact_of, (run, call.clone(), state_update.clone(), now));
+            self.elsewhere.start(run, call, state_update, now).await?
         } else {
-            self.inner.start(run, call, implied, now).await?
+            self.inner.start(run, call, state_update, now).await?
         };
         self.carried.borrow_mut().insert(started.number(), carried);
         self.gate().await;
         Ok(started)
     }
 
-    async fn answered(&self, mut ended: Ended, mut implied: Implied) -> Result<Recorded> {
+    async fn answered(&self, mut ended: Ended, mut state_update: StateUpdate) -> Result<Recorded> {
         self.gate().await;
         if self.bug == Some(Bug::ClaimedIdBelieved) {
-            implied.names_id = None;
+            state_update.names_id = None;
         }
         // What a lost create and the searches for it imply. A process that finds no moment takes its own beginning.
         let shows_nothing = match &ended.attempt {
@@ -186,25 +186,25 @@ impl SendJournal for Gated<'_> {
             _ => false,
         };
         let is_in_doubt = |field: &Field| self.doubtful.borrow().contains(&*field.value.text());
-        let is_of_doubt = shows_nothing && implied.contact.matches().iter().any(is_in_doubt);
+        let is_of_doubt = shows_nothing && state_update.contact.matches().iter().any(is_in_doubt);
         if self.bug == Some(Bug::SearchesBegunAnew) && is_of_doubt {
-            implied.standing = None;
+            state_update.remote_state = None;
         }
-        let contact_of = (implied.channel.clone(), implied.contact.key().to_string());
+        let contact_of = (state_update.channel.clone(), state_update.contact.key().to_string());
         let late = self.late.borrow_mut().remove(&contact_of);
         if let Some((run, call, sent, at)) = late {
             ended.number = self.inner.start(run, &call, sent, at).await?.number();
         }
         self.settle(&ended);
         let recorded = if self.bug == Some(Bug::AnswerWithoutKnown) {
-            let known = Implied { outcome: None, ..implied.clone() };
-            implied.standing = None;
-            let recorded = self.inner.answered(ended, implied).await?;
+            let known = StateUpdate { outcome: None, ..state_update.clone() };
+            state_update.remote_state = None;
+            let recorded = self.inner.answered(ended, state_update).await?;
             self.gate().await;
             self.inner.concluded(known).await?;
             recorded
         } else {
-            self.inner.answered(ended, implied).await?
+            self.inner.answered(ended, state_update).await?
         };
         self.gate().await;
         Ok(recorded)
@@ -217,9 +217,9 @@ impl SendJournal for Gated<'_> {
         self.inner.holder(channel, id, key).await
     }
 
-    async fn concluded(&self, implied: Implied) -> Result<()> {
+    async fn concluded(&self, state_update: StateUpdate) -> Result<()> {
         self.gate().await;
-        self.inner.concluded(implied).await?;
+        self.inner.concluded(state_update).await?;
         self.gate().await;
         Ok(())
     }

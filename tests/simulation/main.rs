@@ -8,8 +8,8 @@
 mod journal;
 mod oracle;
 mod platform;
-mod plays;
 mod scenario;
+mod scripted_scenarios;
 mod trouble;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use contactsync::sandbox::{Fault, StoredForm};
 use contactsync::{
-    CallKind, Clock, Ending, Event, Field, Format, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer,
-    Outcome, Outlook, PATIENCE, Policy, Routes, RunSummary, Setting, Source, Stop, TagsMode, Timestamp, WindowId, plan,
-    send, send_all,
+    CallKind, Clock, ClockOffset, Ending, Eta, Event, Field, Format, Job, Journal, Limits, Mapping, Mode, NewRun,
+    OUTAGE_TIMEOUT, Observer, Outcome, PlanOptions, Policy, Routes, RunSummary, Source, Stop, TagsMode, Timestamp,
+    WindowId, plan, send, send_all,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -143,7 +143,7 @@ pub struct Watcher {
     /// Contacts that were left for the next run because their calls kept failing.
     pub left: Cell<u32>,
     /// What was to be expected at the beginning of the last run.
-    pub outlook: Cell<Outlook>,
+    pub eta: Cell<Eta>,
     /// Every event, when that is kept.
     pub log: RefCell<Option<String>>,
     /// The lines whose contact counted as created.
@@ -172,7 +172,7 @@ impl Observer for Watcher {
             Event::Throttled { .. } => self.throttled.set(self.throttled.get() + 1),
             Event::Paused { .. } => self.paused.set(self.paused.get() + 1),
             Event::Left { .. } => self.left.set(self.left.get() + 1),
-            Event::Sending { outlook, .. } => self.outlook.set(*outlook),
+            Event::Sending { eta, .. } => self.eta.set(*eta),
             Event::KindPaused { .. } => self.kind_paused.set(self.kind_paused.get() + 1),
             Event::Done { .. }
             | Event::AskedToWait { .. }
@@ -197,7 +197,7 @@ impl Scenario {
             1 | 2 => Mode::Create,
             _ => Mode::Upsert,
         };
-        let shape = Shape {
+        let output_format = OutputFormat {
             mode,
             keyed,
             channels: 1 + chance.usize(0..4) / 3,
@@ -210,12 +210,12 @@ impl Scenario {
             first: First::ByChance,
         };
         let directed = directed(seed);
-        let shape = match directed {
-            Some((fault, kind)) => shape.with_form(&mut chance).meeting(fault, kind),
-            None => shape,
+        let output_format = match directed {
+            Some((fault, kind)) => output_format.with_form(&mut chance).meeting(fault, kind),
+            None => output_format,
         };
-        let Shape { mode, keyed, second, form, .. } = shape;
-        let rows = shape.rows(&mut chance);
+        let OutputFormat { mode, keyed, second, form, .. } = output_format;
+        let rows = output_format.rows(&mut chance);
         let mut probability = || if chance.bool() { 0.0 } else { chance.f64() * 0.12 };
         let (unsent, lost_before, lost_after) = (probability(), probability(), probability());
         let (throttled, queued) = (probability() / 3.0, probability() / 3.0);
@@ -241,7 +241,11 @@ impl Scenario {
             if is_misnaming { (faults.only_troubles(), Vec::new(), 0.0) } else { (faults, kills, short) };
         let has_strangers =
             keyed && directed.is_some_and(|(fault, _)| trouble::is_of_search(fault) || chance.u8(0..6) == 0);
-        let others = if has_strangers && shape.others == Others::None { Others::Strangers } else { shape.others };
+        let others = if has_strangers && output_format.others == Others::None {
+            Others::Strangers
+        } else {
+            output_format.others
+        };
         // What strikes every call lets nothing happen, however often it is tried.
         let is_hopeless = faults.troubles.iter().any(|trouble| trouble.share >= 1.0);
         let long = chance.bool() && !is_hopeless;
@@ -298,7 +302,7 @@ impl Scenario {
     /// field.
     pub fn plain(contacts: usize, keyed: bool, faults: Faults) -> Self {
         let mut chance = Rng::with_seed(0);
-        let shape = Shape {
+        let output_format = OutputFormat {
             mode: Mode::Create,
             keyed,
             channels: 1,
@@ -310,7 +314,7 @@ impl Scenario {
             others: Others::None,
             first: First::ByChance,
         };
-        let rows = (0..contacts).map(|n| shape.row(n, &mut chance)).collect();
+        let rows = (0..contacts).map(|n| output_format.row(n, &mut chance)).collect();
         Self {
             seed: 0,
             mode: Mode::Create,
@@ -405,7 +409,7 @@ impl Scenario {
                     journal: &journal,
                     elsewhere: &elsewhere,
                     begun,
-                    wall: RefCell::new(Setting { boot: "first".into(), zero: EPOCH }),
+                    wall: RefCell::new(ClockOffset { boot: "first".into(), zero: EPOCH }),
                     set_back: Cell::default(),
                     doubtful: RefCell::default(),
                     tonight: RefCell::default(),
@@ -494,7 +498,7 @@ fn with_company(faults: &Faults, limit: u32, chance: &mut Rng) -> Faults {
 
 /// What the rows of a scenario are like.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
+struct OutputFormat {
     mode: Mode,
     keyed: bool,
     channels: usize,
@@ -515,7 +519,7 @@ enum First {
     There,
 }
 
-impl Shape {
+impl OutputFormat {
     fn with_form(self, chance: &mut Rng) -> Self {
         let forms = [
             StoredForm::MexicanMobile,
@@ -533,7 +537,7 @@ impl Shape {
     // So that the fault finds calls of the kind.
     fn meeting(self, fault: Fault, kind: CallKind) -> Self {
         let searches = Self { keyed: true, mode: Mode::Upsert, ..self };
-        let shape = match kind {
+        let output_format = match kind {
             CallKind::Find => searches,
             CallKind::Read => Self { stale_ids: true, ..searches },
             CallKind::Create if self.mode == Mode::Update => Self { first: First::Absent, ..searches },
@@ -542,7 +546,11 @@ impl Shape {
             CallKind::AddTags => Self { first: First::Absent, tags: self.tags.max(1), ..searches },
             CallKind::RemoveTags => Self { first: First::There, ..searches },
         };
-        if fault == Fault::UpsertByEmail { Self { others: Others::Families, second: false, ..shape } } else { shape }
+        if fault == Fault::UpsertByEmail {
+            Self { others: Others::Families, second: false, ..output_format }
+        } else {
+            output_format
+        }
     }
 
     fn rows(&self, chance: &mut Rng) -> Vec<Vec<Row>> {
@@ -636,7 +644,7 @@ pub struct Channel<'a> {
     elsewhere: &'a Journal,
     begun: Instant,
     // How the wall clock is set.
-    wall: RefCell<Setting>,
+    wall: RefCell<ClockOffset>,
     // By how much it was set back at most, all in all.
     set_back: Cell<Duration>,
     /// What the creates carried whose answer was not committed, or was lost.
@@ -773,42 +781,42 @@ impl Channel<'_> {
 
     // Processes that run go on with the clock that they have; the next one begins with this.
     fn set_clock(&self, chance: &mut Rng) {
-        let Setting { boot, zero } = self.setting();
+        let ClockOffset { boot, zero } = self.clock_offset();
         let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
         let step = Duration::from_millis(chance.u64(0..120_000));
         self.set_back.set(self.set_back.get() + hour);
         let wall = match chance.u8(0..6) {
-            0 => Setting { boot, zero: zero + hour },
-            1 => Setting { boot, zero: zero + day },
-            2 => Setting { boot, zero: zero + step },
-            3 => Setting { boot, zero: zero.before(hour) },
-            4 => Setting { boot, zero: zero.before(step) },
+            0 => ClockOffset { boot, zero: zero + hour },
+            1 => ClockOffset { boot, zero: zero + day },
+            2 => ClockOffset { boot, zero: zero + step },
+            3 => ClockOffset { boot, zero: zero.before(hour) },
+            4 => ClockOffset { boot, zero: zero.before(step) },
             // Another start of the machine. What happens to the clock before it can be told of no more, so that the
             // promise holds only when it is not set ahead then.
-            _ => Setting { boot: format!("{boot}, again"), zero: zero.before(step) },
+            _ => ClockOffset { boot: format!("{boot}, again"), zero: zero.before(step) },
         };
         self.wall.replace(wall);
     }
 
-    fn setting(&self) -> Setting {
+    fn clock_offset(&self) -> ClockOffset {
         self.wall.borrow().clone()
     }
 
     /// The moment by the channel's clock.
     pub fn at(&self, millis: u64) -> Timestamp {
-        self.setting().zero + Duration::from_millis(millis)
+        self.clock_offset().zero + Duration::from_millis(millis)
     }
 
     pub fn now(&self) -> Timestamp {
-        self.setting().zero + self.begun.elapsed()
+        self.clock_offset().zero + self.begun.elapsed()
     }
 
     fn policy(&self) -> Policy {
         Policy {
             mode: self.scenario.mode,
             tags_mode: TagsMode::Add,
-            settle: Duration::from_secs(30),
-            resend_unsure: false,
+            search_lag: Duration::from_secs(30),
+            retry_in_doubt: false,
             search_first: false,
         }
     }
@@ -832,7 +840,7 @@ impl Channel<'_> {
             policy: self.policy(),
             now: self.now(),
         };
-        plan(self.journal, source, &mapping, Routes::One(new), Intake::default(), &self.watcher, &Stop::default())
+        plan(self.journal, source, &mapping, Routes::One(new), PlanOptions::default(), &self.watcher, &Stop::default())
             .expect("it is planned")
             .runs[0]
     }
@@ -867,7 +875,7 @@ impl Channel<'_> {
             channel: self,
             journal: Gated::new(self.journal, self.elsewhere, &self.doubtful, self.scenario.bug, gates),
             window: WindowId::of(token, b""),
-            clock: Clock::starting_at(self.now()).with_setting(self.setting()),
+            clock: Clock::starting_at(self.now()).with_setting(self.clock_offset()),
             stop: Stop::default(),
         }
     }
@@ -913,7 +921,7 @@ impl Process<'_> {
             burst: None,
             concurrency: Some(scenario.concurrency),
             limits,
-            patience: PATIENCE,
+            outage_timeout: OUTAGE_TIMEOUT,
             clock: &self.clock,
             seed: scenario.seed,
             observer: watcher,

@@ -101,11 +101,11 @@ impl Layout {
 }
 
 fn page(way: usize, rows: &[Json]) -> Json {
-    let (keys, beside) = WAYS[way];
-    let beside: Map<String, Json> = serde_json::from_str(beside).expect("JSON");
+    let (keys, other_runs) = WAYS[way];
+    let other_runs: Map<String, Json> = serde_json::from_str(other_runs).expect("JSON");
     let mut inner = Json::from(rows);
     for (at, key) in keys.iter().enumerate().rev() {
-        let mut object = if at == 0 { beside.clone() } else { Map::new() };
+        let mut object = if at == 0 { other_runs.clone() } else { Map::new() };
         object.insert((*key).to_owned(), inner);
         inner = object.into();
     }

@@ -471,8 +471,8 @@ fn unguarded(cell: &str) -> String {
     if literal && inside.matches('"').count() == 2 {
         return inside.trim_matches('"').to_owned();
     }
-    let is_number = formula.starts_with(|sign: char| sign.is_ascii_digit())
-        && formula.chars().all(|sign| sign.is_ascii_digit() || " +-.,()/:".contains(sign));
+    let is_number = formula.starts_with(|character: char| character.is_ascii_digit())
+        && formula.chars().all(|character| character.is_ascii_digit() || " +-.,()/:".contains(character));
     let is_guard = text.starts_with('\'') && !formula.ends_with('\'') && (formula.starts_with('=') || is_number);
     if is_guard { formula.to_owned() } else { cell.to_owned() }
 }
@@ -535,10 +535,10 @@ fn note() -> impl Strategy<Value = String> {
 
 // Letters that Latin-1 has, and what a reader of CSV stumbles over.
 fn cell() -> impl Strategy<Value = String> {
-    let sign = prop::sample::select(vec![
+    let character = prop::sample::select(vec![
         'a', 'Z', '7', ' ', '"', '\'', ',', ';', '|', '\t', '\n', '\r', '\u{e9}', '\u{f1}', '=',
     ]);
-    prop::collection::vec(sign, 0..8).prop_map(String::from_iter)
+    prop::collection::vec(character, 0..8).prop_map(String::from_iter)
 }
 
 impl Writing {
@@ -556,12 +556,12 @@ impl Writing {
             Encoding::Utf8Marked => format!("\u{feff}{text}").into_bytes(),
             Encoding::Utf16Le => [b"\xFF\xFE".to_vec(), wide(u16::to_le_bytes)].concat(),
             Encoding::Utf16Be => [b"\xFE\xFF".to_vec(), wide(u16::to_be_bytes)].concat(),
-            Encoding::Latin1 => text.chars().map(|sign| u8::try_from(u32::from(sign)).unwrap()).collect(),
+            Encoding::Latin1 => text.chars().map(|character| u8::try_from(u32::from(character)).unwrap()).collect(),
         }
     }
 
     fn cell(&self, cell: &str) -> String {
-        let needs = |sign: char| sign == self.delimiter || matches!(sign, '"' | '\n' | '\r');
+        let needs = |character: char| character == self.delimiter || matches!(character, '"' | '\n' | '\r');
         if self.quotes || cell.chars().any(needs) {
             format!("\"{}\"", cell.replace('"', "\"\""))
         } else {

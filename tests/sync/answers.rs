@@ -62,7 +62,7 @@ async fn a_refused_search_is_never_taken_for_an_absent_contact() {
         (Fault::EmptyWithError, ""),
     ] {
         let scene = with_three(Rule::always(fault).on(CallKind::Find)).await;
-        let ran = scene.sync("in.csv --match phone --patience 1s --results results.csv").run().await;
+        let ran = scene.sync("in.csv --match phone --outage-timeout 1s --results results.csv").run().await;
         if fault == Fault::PageNotFound {
             // Every call answers 404: the base URL is wrong.
             assert_eq!((ran.code, contacts(&scene.sandbox)), (Some(2), 3), "{ran:?}");
@@ -95,7 +95,7 @@ async fn a_search_without_a_trustworthy_answer_leaves_the_row_pending() {
         (Fault::NextOnLastPage, "contradicts itself: "),
     ] {
         let scene = with_three(Rule::always(fault).on(CallKind::Find)).await;
-        let ran = scene.sync("in.csv --match phone --patience 1s").run().await.exits(4);
+        let ran = scene.sync("in.csv --match phone --outage-timeout 1s").run().await.exits(4);
         created_nothing(fault, &ran, &scene);
         assert!(ran.stderr.contains(words), "{fault}: {}", ran.stderr);
         let check = scene.program(&format!("check --match phone --journal c.db --url {}", scene.sandbox.url()));
@@ -148,7 +148,7 @@ async fn a_lost_create_that_is_shown_in_another_form_is_not_sent_again() {
         })
         .await;
         scene.write("in.csv", format!("phone,name\n{value},Ana\n"));
-        let ran = scene.sync("in.csv --match phone --settle 1s --results results.csv").run().await.exits(3);
+        let ran = scene.sync("in.csv --match phone --search-lag 1s --results results.csv").run().await.exits(3);
         let reasons = reasons(&scene);
         let [reason] = &reasons[..] else { panic!("{reasons:?}") };
         let both = reason.starts_with("in doubt: ") && reason.contains(shown) && reason.contains(value);
@@ -156,7 +156,7 @@ async fn a_lost_create_that_is_shown_in_another_form_is_not_sent_again() {
         assert_eq!((contacts(&scene.sandbox), scene.sandbox.ledger().creates(TOKEN)), (1, 1), "{form:?}: {ran:?}");
         // The next night looks again, with one search, and does not send it either.
         let _ = scene.calls();
-        scene.sync("in.csv --match phone --settle 1s").run().await.exits(3);
+        scene.sync("in.csv --match phone --search-lag 1s").run().await.exits(3);
         assert_eq!((scene.calls().as_str(), contacts(&scene.sandbox)), ("1 find", 1), "{form:?}");
     };
     check(StoredForm::MexicanMobile, "+525512345678", "+5215512345678").await;
@@ -191,7 +191,7 @@ async fn answers_that_are_off_by_one_give_no_contact_the_tags_of_another() {
         let rows: Vec<String> = (100..130).map(|n| format!("+52{n},name {n},tag {n}")).collect();
         let rows = rows.join("\n");
         scene.write("in.csv", format!("phone,name,tags\n{rows}"));
-        let ran = scene.sync(&format!("in.csv --match phone --mode {mode} --settle 1s")).run().await;
+        let ran = scene.sync(&format!("in.csv --match phone --mode {mode} --search-lag 1s")).run().await;
         let stored = scene.sandbox.contacts(TOKEN);
         assert_eq!(stored.len(), 30, "{mode}: {ran:?}");
         for contact in &stored {
@@ -214,7 +214,7 @@ async fn answers_that_shift_after_a_lost_one_give_no_contact_the_tags_of_another
         let rows: Vec<String> = (100..120).map(|n| format!("+52{n},name {n},tag {n}")).collect();
         let rows = rows.join("\n");
         scene.write("in.csv", format!("phone,name,tags\n{rows}"));
-        let options = format!("in.csv --match phone --mode {mode} --concurrency {concurrency} --settle 1s");
+        let options = format!("in.csv --match phone --mode {mode} --concurrency {concurrency} --search-lag 1s");
         let ran = scene.sync(&options).run().await;
         let stored = scene.sandbox.contacts(TOKEN);
         assert_eq!(stored.len(), 20, "{options}: {ran:?}");
@@ -231,19 +231,20 @@ async fn answers_that_shift_after_a_lost_one_give_no_contact_the_tags_of_another
 async fn a_create_that_the_platform_turns_into_an_update_of_another_row_is_a_conflict() {
     let scene = Scene::faulty(faults(Rule::always(Fault::UpsertByEmail))).await;
     scene.write("in.csv", "phone,email,name\n+521,a@example.com,Ana\n+522,b@example.com,Bea\n+523,a@example.com,Eva\n");
-    let ran = scene.sync("in.csv --match phone --settle 1s --results results.csv --concurrency 1").run().await.exits(3);
+    let ran =
+        scene.sync("in.csv --match phone --search-lag 1s --results results.csv --concurrency 1").run().await.exits(3);
     assert_eq!(ran.summary().rows(), "2 created, 1 rejected");
     let reasons = reasons(&scene);
     assert!(reasons[2].starts_with("conflict: ") && reasons[2].contains("phone=+521"), "{reasons:?}");
     assert_eq!(contacts(&scene.sandbox), 2);
     // What the create of the third row overwrote is written again.
-    let again = scene.sync("in.csv --match phone --settle 1s").run().await.exits(3).summary();
+    let again = scene.sync("in.csv --match phone --search-lag 1s").run().await.exits(3).summary();
     assert_eq!((again.rows().as_str(), contacts(&scene.sandbox)), ("1 updated, 1 unchanged, 1 rejected", 2));
     let names = |scene: &Scene| -> Vec<String> {
         scene.sandbox.contacts(TOKEN).iter().map(|contact| contact.fields["name"].text().into_owned()).collect()
     };
     assert_eq!(names(&scene), ["Ana", "Bea"]);
-    let again = scene.sync("in.csv --match phone --settle 1s").run().await.exits(3).summary();
+    let again = scene.sync("in.csv --match phone --search-lag 1s").run().await.exits(3).summary();
     assert_eq!((again.rows().as_str(), names(&scene).len()), ("2 unchanged, 1 rejected", 2));
 }
 
@@ -252,7 +253,7 @@ async fn a_lost_create_is_settled_by_runs_that_are_shorter_than_the_search_lag()
     let scene = Scene::faulty(faults(Rule::always(Fault::LoseBefore).on(CallKind::Create))).await;
     scene.write("in.csv", "phone,name\n+521,Ana\n");
     // No call may start after the first second.
-    let short = || scene.sync("in.csv --match phone --settle 6s --for 31s");
+    let short = || scene.sync("in.csv --match phone --search-lag 6s --for 31s");
     short().run().await.exits(4);
     scene.sandbox.set_faults(Faults::default());
     for _ in 0..2 {
@@ -290,9 +291,9 @@ async fn a_contact_of_another_row_does_not_forbid_a_lost_create() {
     let rule = Rule { value: Some("Ana".into()), ..Rule::always(Fault::LoseBefore) }.on(CallKind::Create);
     let scene = Scene::faulty(faults(rule)).await;
     scene.write("in.csv", "name,city\nAna,Lima\nAna Lopez,Quito\n");
-    scene.sync("in.csv --match name --settle 1s").run().await.exits(4);
+    scene.sync("in.csv --match name --search-lag 1s").run().await.exits(4);
     assert_eq!(contacts(&scene.sandbox), 1);
     scene.sandbox.set_faults(Faults::default());
-    let again = scene.sync("in.csv --match name --settle 1s").run().await.exits(0).summary();
+    let again = scene.sync("in.csv --match name --search-lag 1s").run().await.exits(0).summary();
     assert_eq!((again.rows().as_str(), contacts(&scene.sandbox)), ("1 created, 1 unchanged", 2));
 }

@@ -336,7 +336,7 @@ async fn check_wrong_path(options: &str) {
     let people = People::new(30, 3, 1);
     scene.write("in.csv", people.csv());
     let wrong = scene.sandbox.url().replace("/api/v1", "/api/v2");
-    let sync = format!("sync in.csv {options} --json --journal {JOURNAL} --settle 1s --rate 10000 --url");
+    let sync = format!("sync in.csv {options} --json --journal {JOURNAL} --search-lag 1s --rate 10000 --url");
     let ran = scene.program(&format!("{sync} {wrong}")).run().await.exits(2);
     let summary = ran.summary();
     assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"), "{options}: {ran:?}");

@@ -150,13 +150,13 @@ async fn check_each_fails_for_itself() {
     let two_at_once = |name, sandbox: &Sandbox| Office { more: "concurrency = 2", ..Office::new(name, sandbox.url()) };
     let scene = Scene::unlimited().await;
     let offices = [two_at_once("refused", &refused), two_at_once("down", &down), two_at_once("steady", &steady)];
-    configure(&scene, "settle = \"1s\"", &offices);
+    configure(&scene, "search_lag = \"1s\"", &offices);
     scene.write("in.csv", by_turns(&[("refused", &few), ("down", &few), ("steady", &many)]));
 
     // The same without the others, at the same time: the machine is as busy for both.
     let alone = async {
         let (scene, sandbox) = (Scene::unlimited().await, platform(slow(200)).await);
-        configure(&scene, "settle = \"1s\"", &[two_at_once("steady", &sandbox)]);
+        configure(&scene, "search_lag = \"1s\"", &[two_at_once("steady", &sandbox)]);
         scene.write("in.csv", by_turns(&[("steady", &many)]));
         scene.program("sync in.csv --json").run().await.exits(0);
         course(&sandbox)
@@ -265,9 +265,9 @@ async fn a_platform_that_is_down_for_longer_than_it_may_be_is_left_to_the_next_r
     let people = People::new(30, 2, 0);
     let (down, steady) = (platform(slow(20)).await, platform(slow(20)).await);
     let scene = Scene::unlimited().await;
-    configure(&scene, "settle = \"1s\"", &[Office::new("down", down.url()), Office::new("steady", steady.url())]);
+    configure(&scene, "search_lag = \"1s\"", &[Office::new("down", down.url()), Office::new("steady", steady.url())]);
     scene.write("in.csv", by_turns(&[("down", &people), ("steady", &people)]));
-    let mut running = scene.program("sync in.csv --json --patience 2s").with("--concurrency 2").start();
+    let mut running = scene.program("sync in.csv --json --outage-timeout 2s").with("--concurrency 2").start();
     assert!(running.until(|| down.ledger().len() >= 10).await);
     // For good.
     down.set_faults(Faults { lose_after: 1.0, ..slow(20) });
@@ -313,7 +313,7 @@ async fn the_gravest_of_the_channels_ends_is_the_exit_code() {
             csv.push_str(",,,good\n");
         }
         scene.write("in.csv", csv);
-        let ran = scene.program("sync in.csv --patience 1s").run().await.exits(code);
+        let ran = scene.program("sync in.csv --outage-timeout 1s").run().await.exits(code);
         // Whatever becomes of the others.
         people.are_all_of_channel(&good, "good");
         // One line for each, with its name, its end and its numbers.

@@ -224,7 +224,7 @@ async fn a_run_that_may_not_take_longer_leaves_the_rest_to_the_next() {
 
 #[tokio::test]
 async fn how_long_a_platform_that_is_down_is_waited_for_can_be_said() {
-    let (scene, _) = configured("patience = \"1s\"").await;
+    let (scene, _) = configured("outage_timeout = \"1s\"").await;
     // Nobody listens where it was said to be.
     let gone = Scene::unlimited().await.sandbox.url();
     let begun = std::time::Instant::now();

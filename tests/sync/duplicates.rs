@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contactsync::{
-    Duplicates, Event, Format, Intake, Journal, ListedRow, Mapping, Mode, NewRun, Observer, Policy, Routes, Rows,
+    Duplicates, Event, Format, Journal, ListedRow, Mapping, Mode, NewRun, Observer, PlanOptions, Policy, Routes, Rows,
     SendJournal, Source, Stop, TagsMode, Text, Timestamp, Value, plan,
 };
 use proptest::prelude::*;
@@ -28,8 +28,8 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
     let policy = Policy {
         mode: Mode::Upsert,
         tags_mode: TagsMode::Add,
-        settle: std::time::Duration::from_secs(30),
-        resend_unsure: false,
+        search_lag: std::time::Duration::from_secs(30),
+        retry_in_doubt: false,
         search_first: false,
     };
     let new = NewRun {
@@ -41,9 +41,9 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
         policy,
         now: Timestamp::default(),
     };
-    let intake = Intake { duplicates, ..Intake::default() };
-    let runs =
-        plan(&journal, source, &mapping, Routes::One(new), intake, &Silent, &Stop::default()).expect("it is planned");
+    let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
+    let runs = plan(&journal, source, &mapping, Routes::One(new), plan_options, &Silent, &Stop::default())
+        .expect("it is planned");
     let rows = journal.each_row(runs.sync, Rows::All, Vec::new(), |rows: &mut Vec<ListedRow>, row| {
         rows.push(row);
         std::ops::ControlFlow::Continue(())

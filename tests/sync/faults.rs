@@ -30,7 +30,7 @@ async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
     .await;
     let people = People::new(300, 31, 1);
     scene.write("in.csv", people.csv());
-    let mut ran = scene.sync("in.csv --match email --settle 7s").run().await;
+    let mut ran = scene.sync("in.csv --match email --search-lag 7s").run().await;
     // One call may be so unlucky that its contact is left for the next run.
     for _ in 0..3 {
         if ran.code == Some(4) {
@@ -87,7 +87,7 @@ async fn a_lost_create_without_a_match_field_is_not_sent_again_unasked() {
     scene.sync("in.csv --mode create").run().await.exits(3);
     assert_eq!(scene.sandbox.ledger().creates(TOKEN), 1);
     // Asked, it is: that may make it twice, and here it does.
-    scene.sync("in.csv --mode create --resend-unsure").run().await.exits(0);
+    scene.sync("in.csv --mode create --retry-in-doubt").run().await.exits(0);
     assert_eq!(scene.sandbox.contacts(TOKEN).len(), 2);
     scene.sync("in.csv --mode create").run().await.exits(0);
     assert_eq!(scene.calls(), "2 create");

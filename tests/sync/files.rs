@@ -91,7 +91,7 @@ async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
     scene.write("in.csv", people.csv());
     let sync = || {
         scene.program(&format!(
-            "sync in.csv --match email --mode {mode} --settle 300ms --json --concurrency 4 --rate 1000000 \
+            "sync in.csv --match email --mode {mode} --search-lag 300ms --json --concurrency 4 --rate 1000000 \
              --journal state/{JOURNAL} --url {}",
             scene.sandbox.url()
         ))
@@ -140,7 +140,7 @@ async fn a_journal_that_is_truncated_under_a_run_ends_it_and_is_refused_by_the_n
     for mode in ["upsert", "create"] {
         let scene = Scene::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
         scene.write("in.csv", People::new(50, 2, 0).csv());
-        let sync = || scene.sync(&format!("in.csv --match email --mode {mode} --settle 300ms --concurrency 4"));
+        let sync = || scene.sync(&format!("in.csv --match email --mode {mode} --search-lag 300ms --concurrency 4"));
         let creates = || scene.sandbox.ledger().creates(TOKEN);
         let mut first = sync().start();
         assert!(first.until(|| creates() > 10).await, "{mode}");

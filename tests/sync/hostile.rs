@@ -74,8 +74,8 @@ async fn what_stands_in_the_input_steers_no_terminal() {
         vec![
             scene.program(&format!("check {arguments} --url {}", scene.sandbox.url())).run().await,
             scene.plan(arguments).run().await,
-            scene.sync(arguments).with("-v --settle 1s").run().await,
-            scene.sync(arguments).with("-v --settle 1s --log-format json").run().await,
+            scene.sync(arguments).with("-v --search-lag 1s").run().await,
+            scene.sync(arguments).with("-v --search-lag 1s --log-format json").run().await,
             scene.program(&format!("runs --journal {}", crate::scene::JOURNAL)).run().await,
         ]
     };
@@ -339,7 +339,7 @@ async fn answers_of_the_platform_steer_no_terminal() {
             let options = format!("in.csv --match email --url {url} --journal journal.db");
             let mut ran = vec![scene.program(&format!("check {options}")).run().await];
             for (mode, log) in [("create", "text"), ("upsert", "json")] {
-                let options = format!("{options} --mode {mode} --log-format {log} --max-calls 3 --settle 1s -v");
+                let options = format!("{options} --mode {mode} --log-format {log} --max-calls 3 --search-lag 1s -v");
                 let sync = scene.program(&format!("sync {options}")).run().await;
                 check_clean(&what, &sync);
                 // How often it calls is not what this is about.

@@ -26,7 +26,7 @@ async fn killed_twenty_times_while_answers_get_lost_it_makes_everybody_once() {
     .await;
     let people = People::new(150, 32, 12);
     scene.write("in.csv", people.csv());
-    let sync = || scene.sync("in.csv --match email --settle 2s --concurrency 8");
+    let sync = || scene.sync("in.csv --match email --search-lag 2s --concurrency 8");
     let resume = || scene.resume().with("--concurrency 8");
 
     // By the platform's count of calls, so that the kills lie all over the work however fast the machine is.
@@ -69,7 +69,7 @@ async fn killed_while_its_creates_are_on_their_way_it_looks_for_them_first() {
     let scene = Scene::faulty(slow).await;
     let people = People::new(20, 3, 1);
     scene.write("in.csv", people.csv());
-    let mut running = scene.sync("in.csv --match email --mode create --settle 1s --concurrency 8").start();
+    let mut running = scene.sync("in.csv --match email --mode create --search-lag 1s --concurrency 8").start();
     assert!(running.until(|| scene.sandbox.ledger().len() == 8).await);
     running.kill().await;
     scene.sandbox.set_faults(Faults::default());
@@ -87,7 +87,7 @@ async fn killed_while_its_creates_are_on_their_way_it_looks_for_them_first() {
 async fn a_newer_file_replaces_what_was_pending_but_settles_what_was_sent() {
     let scene = Scene::faulty(Faults { latency: Duration::from_mins(1), ..Faults::default() }).await;
     scene.write("old.csv", People::new(20, 3, 1).csv());
-    let mut running = scene.sync("old.csv --match email --mode create --settle 1s --concurrency 8").start();
+    let mut running = scene.sync("old.csv --match email --mode create --search-lag 1s --concurrency 8").start();
     assert!(running.until(|| scene.sandbox.ledger().len() == 8).await);
     running.kill().await;
     scene.sandbox.set_faults(Faults::default());
@@ -95,7 +95,7 @@ async fn a_newer_file_replaces_what_was_pending_but_settles_what_was_sent() {
 
     // None of the old file's contacts is in the new one: those that were sent are looked for, the others are gone.
     scene.write("new.csv", "email\nann@example.com\n");
-    let summary = scene.sync("new.csv --match email --mode create --settle 1s").run().await.exits(0).summary();
+    let summary = scene.sync("new.csv --match email --mode create --search-lag 1s").run().await.exits(0).summary();
     assert_eq!(scene.calls(), "8 find, 1 create");
     assert_eq!(summary.rows(), "1 created");
     // The old file again: those are known, and what was not written of them yet follows.

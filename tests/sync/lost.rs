@@ -35,7 +35,7 @@ async fn left() -> (Scene, Vec<u8>) {
     let faults = Faults { lose_after: 1.0, ..Faults::default() };
     scene.sync("in.csv --match email --max-calls 9 --rejects r.csv").run().await.exits(4);
     scene.sandbox.set_faults(faults);
-    scene.sync("in.csv --match email --max-calls 3 --settle 300ms --rejects r.csv").run().await.exits(4);
+    scene.sync("in.csv --match email --max-calls 3 --search-lag 300ms --rejects r.csv").run().await.exits(4);
     scene.sandbox.set_faults(Faults::default());
     let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
     journal.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("it is free");
@@ -56,8 +56,8 @@ async fn use_it(scene: &Scene, what: &str) -> Vec<Option<i32>> {
     for program in [
         scene.program(&format!("runs --journal {JOURNAL}")),
         scene.plan("in.csv --match email"),
-        scene.resume().with("--max-calls 5 --for 31s --patience 1s --rejects r.csv"),
-        scene.sync("in.csv --match email --max-calls 5 --for 31s --patience 1s"),
+        scene.resume().with("--max-calls 5 --for 31s --outage-timeout 1s --rejects r.csv"),
+        scene.sync("in.csv --match email --max-calls 5 --for 31s --outage-timeout 1s"),
     ] {
         let ran = program.run().await;
         check_no_panic(&ran, what);
@@ -79,9 +79,9 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
     let retry_after =
         |secs: &str| format!(r#"{{"throttled":{{"retry_after":{{"secs":{secs},"nanos":999999999}},"message":null}}}}"#);
     let lost = r#"{"lost":{"status":503,"cause":"x","retry_after":{"secs":18446744073709551615,"nanos":0}}}"#;
-    let policy = |settle: &str| {
+    let policy = |search_lag: &str| {
         format!(
-            r#"{{"mode":"upsert","tags_mode":"add","settle":{{"secs":{settle},"nanos":999999999}},"resend_unsure":false}}"#
+            r#"{{"mode":"upsert","tags_mode":"add","settle":{{"secs":{search_lag},"nanos":999999999}},"retry_in_doubt":false}}"#
         )
     };
     let now = "CAST(unixepoch() * 1000 AS INTEGER)";
@@ -230,7 +230,7 @@ async fn check_loss(loss: Loss, mode: &str, resumes: bool) {
     let scene = Scene::faulty(slow).await;
     let people = People::new(60, 3, 2);
     scene.write("in.csv", people.csv());
-    let sync = || scene.sync(&format!("in.csv --match email --mode {mode} --settle 400ms --concurrency 4"));
+    let sync = || scene.sync(&format!("in.csv --match email --mode {mode} --search-lag 400ms --concurrency 4"));
     let creates = || scene.sandbox.ledger().creates(TOKEN);
     let mut running = sync().start();
     assert!(running.until(|| creates() >= 10).await, "{what}");
@@ -282,11 +282,11 @@ async fn check_loss(loss: Loss, mode: &str, resumes: bool) {
 
 #[tokio::test]
 async fn after_a_loss_a_row_without_a_match_field_is_rejected_unless_it_is_to_be_sent_again() {
-    for (option, code, created) in [("", 3, 0), ("--resend-unsure", 0, 2)] {
+    for (option, code, created) in [("", 3, 0), ("--retry-in-doubt", 0, 2)] {
         let scene = Scene::unlimited().await;
         scene.write("in.csv", "name\nAnn\nBob\n");
         scene.write("journal.db-default.lock", format!("process 7 since noon\n{:020}\n", 31));
-        let ran = scene.sync(&format!("in.csv --mode create --settle 100ms {option}")).run().await.exits(code);
+        let ran = scene.sync(&format!("in.csv --mode create --search-lag 100ms {option}")).run().await.exits(code);
         assert!(ran.stderr.contains(SEARCHED), "{ran:?}");
         assert_eq!(scene.sandbox.contacts(TOKEN).len(), created, "{option}");
     }
@@ -297,7 +297,7 @@ async fn a_run_that_was_killed_or_stopped_under_the_same_boot_lost_nothing() {
     let scene = Scene::faulty(Faults { latency: Duration::from_millis(10), ..Faults::default() }).await;
     let people = People::new(30, 3, 1);
     scene.write("in.csv", people.csv());
-    let sync = || scene.sync("in.csv --match email --mode create --settle 200ms --concurrency 4");
+    let sync = || scene.sync("in.csv --match email --mode create --search-lag 200ms --concurrency 4");
     let mut running = sync().start();
     assert!(running.until(|| scene.sandbox.ledger().len() > 20).await);
     running.kill().await;

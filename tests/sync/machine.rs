@@ -44,7 +44,7 @@ async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
         let scene = Scene::unlimited().await;
         let people = People::new(60, 3, 1);
         scene.write("in.csv", people.csv());
-        let sync = || scene.sync("in.csv --match email --mode create --settle 1s --concurrency 4");
+        let sync = || scene.sync("in.csv --match email --mode create --search-lag 1s --concurrency 4");
         let ran = sync().shell(&shell).run().await;
         if ran.code == Some(2) {
             // The journal could not even be made.
@@ -187,7 +187,7 @@ async fn a_journal_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_
     // A plan leaves it as it is.
     scene.plan("in.csv --match email").run().await.exits(0);
     let _ = scene.calls();
-    let summary = scene.sync("in.csv --match email --settle 0s").run().await.exits(0).summary();
+    let summary = scene.sync("in.csv --match email --search-lag 0s").run().await.exits(0).summary();
     // The contacts are known, and the lost create is settled by one search that comes after the lag. The token of the earlier
     // version is not known, so that three contacts show that it is the channel's.
     assert_eq!((summary.count("unchanged"), scene.calls().as_str()), (60, "1 find, 3 read"));

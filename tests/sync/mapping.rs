@@ -31,7 +31,7 @@ const HEADER: &str = "Nombre;Apellidos;Teléfono;Correo;Etiquetas;Alta;Estado;No
 /// A file as a Spanish Excel writes it.
 fn spanish(rows: &[&str]) -> Vec<u8> {
     let text = [&[HEADER], rows].concat().join("\r\n") + "\r\n";
-    text.chars().map(|sign| u8::try_from(u32::from(sign)).expect("it is in Latin-1")).collect()
+    text.chars().map(|character| u8::try_from(u32::from(character)).expect("it is in Latin-1")).collect()
 }
 
 /// All contacts on the platform, as `name=value … +tag`, without the order in which they were made.

@@ -189,7 +189,7 @@ async fn short_rows_of_a_file_that_leaves_out_blank_cells_are_completed() {
 async fn the_list_is_written_in_the_inputs_own_encoding() {
     let scene = Scene::unlimited().await;
     let text = "correo;nombre;teléfono\n;Muñoz, José;+5255\n;Ñandú;=1+1\nc@example.com;Zoë;\n";
-    let latin: Vec<u8> = text.chars().map(|sign| u8::try_from(u32::from(sign)).expect("Latin-1")).collect();
+    let latin: Vec<u8> = text.chars().map(|character| u8::try_from(u32::from(character)).expect("Latin-1")).collect();
     let utf16 = |big: bool| -> Vec<u8> {
         let units = "\u{feff}".encode_utf16().chain(text.encode_utf16());
         units.flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
@@ -381,8 +381,9 @@ async fn a_kill_and_a_resume_leave_whole_lists() {
         csv.push_str(&format!("{email},Person {nth}\n"));
     }
     scene.write("in.csv", &csv);
-    let mut running =
-        scene.sync("in.csv --match email --settle 1s --concurrency 2 --rejects bad.csv --results results.csv").start();
+    let mut running = scene
+        .sync("in.csv --match email --search-lag 1s --concurrency 2 --rejects bad.csv --results results.csv")
+        .start();
     // Rejections of the plan are there before anything is sent, those of the sending as they come.
     assert!(running.until(|| scene.path("bad.csv").exists() && read(&scene, "bad.csv").lines().count() > 15).await);
     running.kill().await;

@@ -23,7 +23,7 @@ pub const JOURNAL: &str = "journal.db";
 const UNPACED: &str = "--rate 1000000";
 
 /// The longest that any program here may take. It only ends what hangs.
-const PATIENCE: Duration = Duration::from_mins(3);
+const OUTAGE_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// How often what a program does is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -223,7 +223,7 @@ impl Running {
                 tokio::time::sleep(GLANCE).await;
             }
         };
-        tokio::time::timeout(PATIENCE, wait).await.expect("what is waited for happens")
+        tokio::time::timeout(OUTAGE_TIMEOUT, wait).await.expect("what is waited for happens")
     }
 
     /// Waits until the program has said this on standard error.
@@ -252,7 +252,7 @@ impl Running {
     }
 
     pub async fn end(mut self) -> Ran {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let status = tokio::time::timeout(OUTAGE_TIMEOUT, self.child.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("{}: does not end: {}", self.arguments, read(&self.stderr)));
         let code = status.expect("a child of ours").code();
         Ran { arguments: self.arguments, ..Ran::of(code, read(&self.stdout), &read(&self.stderr)) }

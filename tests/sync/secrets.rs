@@ -57,7 +57,7 @@ async fn the_token_is_in_no_output_and_in_no_file() {
     let scene = Scene::of(config).await;
     let people = People::new(80, 3, 1);
     scene.write("in.csv", people.csv());
-    let sync = || scene.sync("in.csv --match email --settle 1s --concurrency 8 -v").token(Some(SECRET));
+    let sync = || scene.sync("in.csv --match email --search-lag 1s --concurrency 8 -v").token(Some(SECRET));
 
     // Killed, so that the journal's other files are still there.
     let mut running = sync().start();

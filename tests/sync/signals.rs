@@ -45,7 +45,7 @@ async fn check_second(first: &str, second: &str) {
     let scene = Scene::faulty(Faults { latency: Duration::from_secs(20), ..Faults::default() }).await;
     let people = People::new(20, 3, 1);
     scene.write("in.csv", people.csv());
-    let mut running = scene.sync("in.csv --match email --mode create --settle 1s --concurrency 4").start();
+    let mut running = scene.sync("in.csv --match email --mode create --search-lag 1s --concurrency 4").start();
     assert!(running.until(|| scene.sandbox.ledger().len() == 4).await);
     running.signal(first).await;
     running.until_said("press Ctrl-C again to exit immediately").await;

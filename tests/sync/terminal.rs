@@ -103,7 +103,7 @@ async fn a_file_that_may_not_grow_is_an_error_in_words_and_nothing_is_lost() {
     for limit in [8, 100, 300, 500, 700, 1_000, 1_500] {
         let scene = Scene::unlimited().await;
         scene.write("in.csv", people.csv());
-        let sync = || scene.sync("in.csv --match email --settle 1s");
+        let sync = || scene.sync("in.csv --match email --search-lag 1s");
         let ran = sync().shell(&format!("ulimit -f {limit} && exec \"$@\"")).run().await;
         let sent = scene.sandbox.ledger().len();
         if ran.code != Some(0) {
@@ -423,7 +423,7 @@ async fn verbose_names_the_row_and_the_key_of_each_call() {
     scene.write("in.csv", "email,name,tags\nann@example.com,Ann,x\nbo@example.com,Bo,\n");
     scene.write("ids.jsonl", "{\"contact_id\":\"17\",\"name\":\"Ann\"}\n");
     let check = async |arguments: &str, expected: &[&str]| {
-        let ran = scene.sync(&format!("{arguments} -v --settle 1s")).run().await;
+        let ran = scene.sync(&format!("{arguments} -v --search-lag 1s")).run().await;
         let calls: Vec<&str> = ran.stderr.lines().filter(|line| line.ends_with(" ms")).collect();
         for expected in expected {
             let named = calls.iter().filter(|call| call.starts_with(expected)).count();

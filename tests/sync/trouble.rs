@@ -8,7 +8,7 @@ use contactsync::sandbox::{Config, Fault, Faults, Rule};
 
 use crate::scene::{People, Ran, Scene, TOKEN};
 
-const FAST: &str = "--match email --settle 1s --concurrency 8";
+const FAST: &str = "--match email --search-lag 1s --concurrency 8";
 
 fn faults(rules: impl IntoIterator<Item = Rule>) -> Faults {
     Faults { rules: rules.into_iter().collect(), ..Faults::default() }
@@ -38,7 +38,7 @@ async fn creates_that_all_fail_stop_the_run_after_few_calls() {
     let people = People::new(100, 2, 0);
     let scene = scene([Rule::always(Fault::Error).on(CallKind::Create)], &people).await;
     let begun = Instant::now();
-    let ran = scene.sync("in.csv --patience 6s").with(FAST).run().await.exits(4);
+    let ran = scene.sync("in.csv --outage-timeout 6s").with(FAST).run().await.exits(4);
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     let summary = ran.summary();
     let reason = summary.text("reason");
@@ -49,7 +49,7 @@ async fn creates_that_all_fail_stop_the_run_after_few_calls() {
     assert!((5..=15).contains(&tried.len()), "{ran:?}");
     assert!(ran.stderr.contains("every create call fails, other calls succeed: trying again in "), "{ran:?}");
     // For machines as well.
-    let ran = scene.sync("in.csv --patience 1s --log-format json").with(FAST).run().await.exits(4);
+    let ran = scene.sync("in.csv --outage-timeout 1s --log-format json").with(FAST).run().await.exits(4);
     let named = ran.stderr.lines().filter(|line| line.starts_with('{') && line.contains(": left for the next run: "));
     assert!(named.count() >= 5, "{ran:?}");
     then_all_is_well(&scene, &people).await;
@@ -215,7 +215,7 @@ async fn a_learnt_limit_is_shown_by_the_plan_and_can_be_forgotten() {
     assert!(ran.stdout.contains(" at 100 calls a minute") && !ran.stdout.contains("stated a limit"), "{ran:?}");
     // What a proxy's page says is not the platform's limit, and what is forgotten stays so until it is stated again.
     scene.sandbox.set_faults(faults([Rule::always(Fault::BadGatewayLimit)]));
-    scene.sync("more.csv --patience 1s --forget-limit").with(FAST).run().await.exits(4);
+    scene.sync("more.csv --outage-timeout 1s --forget-limit").with(FAST).run().await.exits(4);
     let ran = plan("").run().await.exits(0);
     assert!(ran.stdout.contains(" at 100 calls a minute") && !ran.stdout.contains("stated a limit"), "{ran:?}");
 }

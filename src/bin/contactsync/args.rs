@@ -20,7 +20,7 @@ pub const DEFAULT_TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
 pub const DEFAULT_JOURNAL: &str = "contactsync.db";
 
 /// How long a platform's search may lag, unless told.
-pub const DEFAULT_SETTLE: Duration = Duration::from_secs(30);
+pub const DEFAULT_SEARCH_LAG: Duration = Duration::from_secs(30);
 
 /// Bulk import and sync of contacts into messaging platforms whose API takes 100 calls a minute.
 #[derive(Debug, Parser)]
@@ -236,10 +236,10 @@ pub struct InputArgs {
     pub max_changes: Option<MaxChanges>,
     /// How long a new contact may take until the platform's search finds it [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub settle: Option<Duration>,
+    pub search_lag: Option<Duration>,
     /// Create a contact again whose create got no answer and that has no match field to search by; may make it twice
     #[arg(long)]
-    pub resend_unsure: bool,
+    pub retry_in_doubt: bool,
 }
 
 /// The files that list rows.
@@ -371,7 +371,7 @@ pub struct LimitArgs {
     pub span: Option<Duration>,
     /// Wait so long for a platform that is down [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub patience: Option<Duration>,
+    pub outage_timeout: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -519,7 +519,7 @@ fn fault_names() -> String {
 /// `300ms`, `30s`, `5m`, `2h`, or a plain number of seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected a time such as 300ms, 30s, 5m or 2h, found `{text}`");
-    let split = text.find(|sign: char| !sign.is_ascii_digit()).unwrap_or(text.len());
+    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (digits, unit) = text.split_at(split);
     let number: u64 = digits.parse().map_err(|_| expected())?;
     let millis = match unit {

@@ -14,7 +14,7 @@ use crate::escape::{escaped, escaped_json};
 use crate::stderr::{STDERR, Weight};
 
 /// How long the last lines are waited for when nothing of them is read.
-const PATIENCE: Duration = Duration::from_secs(2);
+const OUTAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The width of a terminal that does not say it, in columns.
 const WIDTH: u16 = 80;
@@ -45,7 +45,7 @@ impl Level {
 
 /// The program's voice on standard error. Clones share the bar, above which everything is said.
 #[derive(Clone, Debug)]
-pub struct Voice {
+pub struct Console {
     talk: TalkArgs,
     format: LogFormat,
     // Whether lines for people begin with date and time.
@@ -53,7 +53,7 @@ pub struct Voice {
     bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
-impl Voice {
+impl Console {
     /// A voice in the format that was asked for. Lines of text have date and time when they were asked for, or are those
     /// of a command that `works_long` and go to a file or a pipe.
     pub fn new(talk: TalkArgs, format: Option<LogFormat>, works_long: bool) -> Self {
@@ -117,10 +117,10 @@ impl Voice {
 
     /// Reports panics in this voice.
     pub fn report_panics(&self) {
-        let voice = self.clone();
+        let console = self.clone();
         panic::set_hook(Box::new(move |panic| {
-            voice.say(Level::Error, &panic_text(panic));
-            voice.say(
+            console.say(Level::Error, &panic_text(panic));
+            console.say(
                 Level::Hint,
                 "this is a fault of contactsync; nothing is lost: run it again, and report this line",
             );
@@ -150,7 +150,7 @@ impl Voice {
 
 /// Waits until everything that was said is written, unless nothing reads it.
 pub fn end() {
-    STDERR.flush(PATIENCE);
+    STDERR.flush(OUTAGE_TIMEOUT);
 }
 
 fn panic_text(panic: &PanicHookInfo<'_>) -> String {

@@ -254,8 +254,8 @@ fn of_input(error: &SourceError) -> Option<String> {
 }
 
 fn is_plain(name: &str) -> bool {
-    let is_word = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
-    name.chars().all(is_word) && !name.starts_with(|sign: char| sign.is_ascii_digit())
+    let is_word = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    name.chars().all(is_word) && !name.starts_with(|character: char| character.is_ascii_digit())
 }
 
 /// The error and its causes on one line.

@@ -4,16 +4,16 @@ mod args;
 mod bounded_file;
 mod commands;
 mod config;
+mod console;
 mod escape;
 mod failure;
 mod open_files;
-mod summary;
 mod ownership;
 mod progress;
 mod settings;
 mod signals;
 mod stderr;
-mod console;
+mod summary;
 
 use std::borrow::Cow;
 use std::env;
@@ -26,12 +26,12 @@ use clap::error::ErrorKind;
 
 use crate::args::{Cli, Command, TalkArgs};
 use crate::config::Config;
+use crate::console::{Console, Level};
 use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
-use crate::console::{Level, Voice};
 
 fn main() -> ExitCode {
-    Voice::new(TalkArgs::default(), None, false).report_panics();
+    Console::new(TalkArgs::default(), None, false).report_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(error),
@@ -40,19 +40,19 @@ fn main() -> ExitCode {
     let config =
         cli.command.config().map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref()));
     let configured = config.as_ref().ok().and_then(|config| config.log_format);
-    let voice = Voice::new(cli.talk, cli.talk.log_format.or(configured), cli.command.works_long());
-    voice.report_panics();
+    let console = Console::new(cli.talk, cli.talk.log_format.or(configured), cli.command.works_long());
+    console.report_panics();
     let ready = signals::survive_file_size_limit().map_err(|error| Failure::unexpected(&error));
     let ended = ready
         .and_then(|()| config.map_err(|error| Failure::usage(&error)))
         // A panic is reported already. It ends with the code of a failure.
         .and_then(|config| {
-            panic::catch_unwind(AssertUnwindSafe(|| run(&cli.command, config, &voice))).unwrap_or(Ok(Exit::Failed))
+            panic::catch_unwind(AssertUnwindSafe(|| run(&cli.command, config, &console))).unwrap_or(Ok(Exit::Failed))
         });
     let exit = ended.unwrap_or_else(|failure| {
-        voice.say(Level::Error, &failure.message);
+        console.say(Level::Error, &failure.message);
         if let Some(hint) = &failure.hint {
-            voice.say(Level::Hint, hint);
+            console.say(Level::Hint, hint);
         }
         failure.exit
     });
@@ -89,18 +89,18 @@ fn refuse(error: clap::Error) -> ExitCode {
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-fn run(command: &Command, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Failure> {
     if let Some(path) = &config.path {
-        voice.say(Level::Detail, &format!("configuration: {}", path.display()));
+        console.say(Level::Detail, &format!("configuration: {}", path.display()));
     }
     match command {
-        Command::Demo => commands::demo::run(voice),
-        Command::Init(args) => commands::init::run(args, voice),
-        Command::Check(args) => commands::check::run(args, config, voice),
-        Command::Plan(args) => commands::plan::run(args, config, voice),
-        Command::Sync(args) => commands::sync::run(args, config, voice),
-        Command::Resume(args) => commands::resume::run(args, config, voice),
+        Command::Demo => commands::demo::run(console),
+        Command::Init(args) => commands::init::run(args, console),
+        Command::Check(args) => commands::check::run(args, config, console),
+        Command::Plan(args) => commands::plan::run(args, config, console),
+        Command::Sync(args) => commands::sync::run(args, config, console),
+        Command::Resume(args) => commands::resume::run(args, config, console),
         Command::Runs(args) => commands::runs::run(args, config),
-        Command::Sandbox(args) => commands::sandbox::run(args, voice),
+        Command::Sandbox(args) => commands::sandbox::run(args, console),
     }
 }

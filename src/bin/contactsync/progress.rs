@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use contactsync::{CallKind, Event, Observer, Outcome, PlannedRuns, Span, Wait};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::summary::{counted_calls, counted_rows};
+use crate::console::{Console, Level, columns};
 use crate::settings::Channels;
-use crate::console::{Level, Voice, columns};
+use crate::summary::{counted_calls, counted_rows};
 
 /// How often a line is written at the most when there is no terminal to draw a bar on.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ const ROOM_FOR_BAR: u16 = 70;
 
 /// The watcher of one command's events, of all its channels.
 pub struct Progress<'a> {
-    voice: &'a Voice,
+    console: &'a Console,
     // What the input is called, to say where a row is.
     input: String,
     state: RefCell<State>,
@@ -61,7 +61,7 @@ struct State {
     // When something that repeats itself was last told, by channel.
     told: BTreeMap<(usize, Repeated), Instant>,
     // What the last line of progress said, without what changes by itself.
-    line: Option<Standing>,
+    line: Option<RemoteState>,
     has_room_for_bar: bool,
 }
 
@@ -74,7 +74,7 @@ enum Repeated {
 
 /// What a line of progress says, without what changes by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Standing {
+struct RemoteState {
     done: u64,
     pending: u64,
     limit: usize,
@@ -95,8 +95,8 @@ struct ChannelState {
 }
 
 impl<'a> Progress<'a> {
-    pub fn new(voice: &'a Voice, input: impl Into<String>) -> Self {
-        Self { voice, input: input.into(), state: RefCell::default() }
+    pub fn new(console: &'a Console, input: impl Into<String>) -> Self {
+        Self { console, input: input.into(), state: RefCell::default() }
     }
 
     /// A watcher for each of these channels.
@@ -111,30 +111,31 @@ impl<'a> Progress<'a> {
     pub fn read_to_the_end(&self, planned: &PlannedRuns, channels: &Channels) {
         let PlannedRuns { left_out, of_others, of_none, .. } = *planned;
         if left_out > 0 {
-            self.voice.say(Level::Info, &format!("{}: {} left out, as configured", self.input, counted_rows(left_out)));
+            self.console
+                .say(Level::Info, &format!("{}: {} left out, as configured", self.input, counted_rows(left_out)));
         }
         let Some(channel) = channels.selected() else { return };
         // Without tables, no other channel is known by name.
         let has_names = channels.by_name().len() > 1;
         let rows = |rows: u64, what: &str| format!("{}: {} left out: {what}", self.input, counted_rows(rows));
         if of_others > 0 {
-            self.voice.say(Level::Info, &rows(of_others, &format!("of other channels than `{channel}`")));
+            self.console.say(Level::Info, &rows(of_others, &format!("of other channels than `{channel}`")));
         }
         if of_none > 0 {
             let what = "unreadable, or of no channel of the configuration; a sync without --channel rejects them";
-            self.voice.say(if has_names { Level::Warning } else { Level::Info }, &rows(of_none, what));
+            self.console.say(if has_names { Level::Warning } else { Level::Info }, &rows(of_none, what));
         }
     }
 
     /// Takes the bar away; what is said next stands below what was said before.
     pub fn end(&self) {
         self.state.borrow_mut().bar = None;
-        self.voice.clear_bar();
+        self.console.clear_bar();
     }
 
     fn begin(&self, state: &mut State) {
         let pending = state.pending();
-        if pending == 0 || !self.voice.has_bar() {
+        if pending == 0 || !self.console.has_bar() {
             return;
         }
         if let Some(bar) = &state.bar {
@@ -144,12 +145,12 @@ impl<'a> Progress<'a> {
         state.has_room_for_bar = columns() >= ROOM_FOR_BAR;
         // It is drawn at once, however lately a line was written.
         state.shown = None;
-        state.bar = Some(self.voice.draw_bar(pending).with_style(style(state.has_room_for_bar)));
+        state.bar = Some(self.console.draw_bar(pending).with_style(style(state.has_room_for_bar)));
     }
 
     fn show(&self, state: &mut State) {
         let every = if state.bar.is_some() { BAR_EVERY } else { LINE_EVERY };
-        if !self.voice.shows_progress() || state.shown.is_some_and(|shown| shown.elapsed() < every) {
+        if !self.console.shows_progress() || state.shown.is_some_and(|shown| shown.elapsed() < every) {
             return;
         }
         if let Some(bar) = &state.bar {
@@ -170,11 +171,11 @@ impl<'a> Progress<'a> {
             state.shown = Some(Instant::now());
             return;
         };
-        let standing = state.standing();
-        if state.line != Some(standing) {
-            (state.line, state.shown) = (Some(standing), Some(Instant::now()));
+        let remote_state = state.remote_state();
+        if state.line != Some(remote_state) {
+            (state.line, state.shown) = (Some(remote_state), Some(Instant::now()));
             let parts: Vec<String> = [state.counts()].into_iter().chain(state.parts()).collect();
-            self.voice.say(Level::Info, &parts.join(SEPARATOR));
+            self.console.say(Level::Info, &parts.join(SEPARATOR));
         }
     }
 
@@ -186,9 +187,9 @@ impl<'a> Progress<'a> {
 
     // The nth row of its kind.
     fn name_row(&self, nth: u64, text: &str, further: &str) {
-        self.voice.say(if nth <= ROWS_NAMED { Level::Warning } else { Level::Detail }, text);
-        if nth == ROWS_NAMED && !self.voice.is_verbose() {
-            self.voice.say(Level::Warning, further);
+        self.console.say(if nth <= ROWS_NAMED { Level::Warning } else { Level::Detail }, text);
+        if nth == ROWS_NAMED && !self.console.is_verbose() {
+            self.console.say(Level::Warning, further);
         }
     }
 }
@@ -236,13 +237,13 @@ impl State {
         waits?.into_iter().min_by_key(|wait| wait.time()).filter(|wait| wait.time() >= Duration::from_secs(1))
     }
 
-    fn standing(&self) -> Standing {
+    fn remote_state(&self) -> RemoteState {
         let waits = self.wait().map(|wait| match wait {
             Wait::Limit(_) => true,
             Wait::Pause(_) => false,
         });
         let limit = self.channels.iter().map(|channel| channel.limit).sum();
-        Standing { done: self.done, pending: self.pending(), limit, waits }
+        RemoteState { done: self.done, pending: self.pending(), limit, waits }
     }
 
     // What follows the counts, the most important first. The channels work side by side: the one that takes longest says
@@ -273,9 +274,9 @@ impl Observer for Progress<'_> {
         match event {
             Event::Read { rows } => {
                 let shown = *state.shown.get_or_insert_with(Instant::now);
-                if self.voice.shows_progress() && shown.elapsed() >= LINE_EVERY {
+                if self.console.shows_progress() && shown.elapsed() >= LINE_EVERY {
                     state.shown = Some(Instant::now());
-                    self.voice.say(Level::Info, &format!("{} read", counted_rows(*rows)));
+                    self.console.say(Level::Info, &format!("{} read", counted_rows(*rows)));
                 }
             }
             Event::Done { row, line, outcome: Outcome::Rejected(reason), .. } => {
@@ -301,7 +302,7 @@ impl Observer for Progress<'_> {
 
 impl ChannelProgress<'_> {
     fn say(&self, level: Level, text: &str) {
-        self.all.voice.say(level, &format!("{}{text}", self.prefix));
+        self.all.console.say(level, &format!("{}{text}", self.prefix));
     }
 
     // A cause is told once for each kind of call; every further time only when everything is.
@@ -334,14 +335,14 @@ impl Observer for ChannelProgress<'_> {
         let input = &self.all.input;
         match event {
             Event::Read { .. } => {}
-            Event::Sending { pending, used, limit, outlook, calls: _ } => {
-                let (pending, used, limit, time) = (*pending, *used, *limit, outlook.time);
+            Event::Sending { pending, used, limit, eta, calls: _ } => {
+                let (pending, used, limit, time) = (*pending, *used, *limit, eta.time);
                 state.channels[self.place] = ChannelState { pending, used, limit, time, wait: None, ticked: None };
                 self.all.begin(state);
                 self.all.show(state);
             }
             Event::Called { kind, line, key, result, took } => {
-                if self.all.voice.is_verbose() {
+                if self.all.console.is_verbose() {
                     let place = line.map_or_else(String::new, |line| format!("{input}:{line}: "));
                     let took = took.as_millis();
                     self.say(Level::Detail, &format!("{place}{key}: {}: {result} after {took} ms", kind.name()));
@@ -400,9 +401,9 @@ impl Observer for ChannelProgress<'_> {
                 );
                 self.say(Level::Warning, &text);
             }
-            Event::Tick { used, limit, outlook, wait, calls: _ } => {
+            Event::Tick { used, limit, eta, wait, calls: _ } => {
                 let channel = &mut state.channels[self.place];
-                (channel.used, channel.limit, channel.time) = (*used, *limit, outlook.time);
+                (channel.used, channel.limit, channel.time) = (*used, *limit, eta.time);
                 (channel.wait, channel.ticked) = (*wait, Some(Instant::now()));
                 self.all.show(state);
             }

@@ -14,10 +14,10 @@ use std::path::PathBuf;
 
 use contactsync::rules::Rules;
 use contactsync::{
-    Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, PATIENCE, Policy, Source, SourceOptions, TagsMode,
+    Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, OUTAGE_TIMEOUT, Policy, Source, SourceOptions, TagsMode,
 };
 
-use crate::args::{DEFAULT_JOURNAL, DEFAULT_SETTLE};
+use crate::args::{DEFAULT_JOURNAL, DEFAULT_SEARCH_LAG};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::ownership;
@@ -61,7 +61,11 @@ impl Settings {
         Ok(Self {
             channels,
             journal: journal(said.journal)?,
-            bounds: Bounds { max_calls: said.max_calls, end: said.end, patience: said.patience.unwrap_or(PATIENCE) },
+            bounds: Bounds {
+                max_calls: said.max_calls,
+                end: said.end,
+                outage_timeout: said.outage_timeout.unwrap_or(OUTAGE_TIMEOUT),
+            },
             lists: said.lists,
             input: InputSettings {
                 duplicates: said.duplicates.unwrap_or_default(),
@@ -72,8 +76,8 @@ impl Settings {
                 policy: Policy {
                     mode: said.mode.unwrap_or(Mode::Upsert),
                     tags_mode: said.tags_mode.unwrap_or(TagsMode::Add),
-                    settle: said.settle.unwrap_or(DEFAULT_SETTLE),
-                    resend_unsure: said.resend_unsure.unwrap_or(false),
+                    search_lag: said.search_lag.unwrap_or(DEFAULT_SEARCH_LAG),
+                    retry_in_doubt: said.retry_in_doubt.unwrap_or(false),
                     search_first: false,
                 },
             },

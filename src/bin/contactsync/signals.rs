@@ -8,13 +8,13 @@ use std::{fs, io, process};
 use contactsync::{Stop, StopReason};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::console::{Console, Level};
 use crate::failure::Exit;
-use crate::summary;
 use crate::stderr::STDERR;
-use crate::console::{Level, Voice};
+use crate::summary;
 
 /// How long the last lines are waited for when the process is to end at once.
-const PATIENCE: Duration = Duration::from_millis(200);
+const OUTAGE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Makes a write beyond the limit of a file's size (`ulimit -f`) fail with an error, instead of ending the process by
 /// SIGXFSZ. It holds for the whole process.
@@ -36,7 +36,7 @@ pub fn survive_file_size_limit() -> io::Result<()> {
 ///
 /// # Errors
 /// What the system says when signals cannot be heard.
-pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<()> {
+pub fn listen(stop: Stop, console: Console, reading: Arc<AtomicBool>) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = if is_hang_up_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
@@ -52,17 +52,20 @@ pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<
             };
             if asked {
                 // What was sent is journaled, or its intent is: a sudden end loses nothing.
-                end(&voice, &format!("{name}: exited immediately; the next run checks the calls that were in flight"));
+                end(
+                    &console,
+                    &format!("{name}: exited immediately; the next run checks the calls that were in flight"),
+                );
             }
             if reading.load(Ordering::Acquire) {
-                end(&voice, &format!("{name}: ended before anything was sent"));
+                end(&console, &format!("{name}: ended before anything was sent"));
             }
             if summary::is_printing() {
-                end(&voice, &format!("{name}: ended while writing to standard output"));
+                end(&console, &format!("{name}: ended while writing to standard output"));
             }
             asked = true;
             stop.ask(StopReason::Signal(name));
-            voice.say(
+            console.say(
                 Level::Info,
                 &format!("{name}: finishing the calls in flight; press Ctrl-C again to exit immediately"),
             );
@@ -71,9 +74,9 @@ pub fn listen(stop: Stop, voice: Voice, reading: Arc<AtomicBool>) -> io::Result<
     Ok(())
 }
 
-fn end(voice: &Voice, text: &str) -> ! {
-    voice.say(Level::Exit, text);
-    STDERR.flush(PATIENCE);
+fn end(console: &Console, text: &str) -> ! {
+    console.say(Level::Exit, text);
+    STDERR.flush(OUTAGE_TIMEOUT);
     process::exit(Exit::Stopped as i32);
 }
 

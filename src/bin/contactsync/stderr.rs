@@ -62,7 +62,7 @@ struct State {
     waiting: usize,
     // How many lines were left out since it was last written.
     left_out: u64,
-    patience: Patience,
+    outage_timeout: Patience,
     bar: String,
     is_bar_new: bool,
     is_writing: bool,
@@ -85,7 +85,7 @@ impl Lines {
     pub fn add(&self, line: String, weight: Weight, left_out: impl FnOnce(u64) -> String) {
         let mut state = self.shared.state();
         while weight == Weight::Ordinary && state.waiting >= MOST_WAITING {
-            if state.patience == Patience::None {
+            if state.outage_timeout == Patience::None {
                 state.left_out += 1;
                 return;
             }
@@ -111,7 +111,7 @@ impl Lines {
 
     /// From now on, lines are left out when too many wait, and a flush gives up.
     pub fn leave_out_when_full(&self) {
-        self.shared.state().patience = Patience::None;
+        self.shared.state().outage_timeout = Patience::None;
         self.shared.changed.notify_all();
     }
 
@@ -119,18 +119,18 @@ impl Lines {
     /// in the middle of one.
     pub fn give_up_when_stuck(&self) {
         let mut state = self.shared.state();
-        state.patience = state.patience.max(Patience::Bounded);
+        state.outage_timeout = state.outage_timeout.max(Patience::Bounded);
         self.shared.changed.notify_all();
     }
 
     /// Waits until everything is written. Unless the reader is waited for without end, it gives up when nothing was
-    /// written for `patience`, which is waited for only once, and after ten times that.
-    pub fn flush(&self, patience: Duration) {
+    /// written for `outage_timeout`, which is waited for only once, and after ten times that.
+    pub fn flush(&self, outage_timeout: Duration) {
         let mut state = self.shared.state();
         let begun = Instant::now();
         let (mut seen, mut since) = (state.written, begun);
         while !state.is_idle() {
-            if state.patience == Patience::Endless {
+            if state.outage_timeout == Patience::Endless {
                 state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
@@ -140,8 +140,8 @@ impl Lines {
             if state.written != seen {
                 (seen, since) = (state.written, Instant::now());
             }
-            let left = patience.saturating_sub(since.elapsed());
-            let left = left.min((patience * MOST_PATIENCE).saturating_sub(begun.elapsed()));
+            let left = outage_timeout.saturating_sub(since.elapsed());
+            let left = left.min((outage_timeout * MOST_PATIENCE).saturating_sub(begun.elapsed()));
             if left.is_zero() {
                 state.stuck_at = Some(state.written);
                 return;

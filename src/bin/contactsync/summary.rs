@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::stderr::STDERR;
 
 /// How long lines that were said before are waited for, so that they stand above what is printed.
-const PATIENCE: Duration = Duration::from_secs(1);
+const OUTAGE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether the program is writing to standard output, which takes for ever when its reader does not read.
 static IS_PRINTING: AtomicBool = AtomicBool::new(false);
@@ -49,7 +49,7 @@ pub fn print_json(json: &str) -> Result<(), Failure> {
 }
 
 fn write(text: &str) -> Result<(), Failure> {
-    STDERR.flush(PATIENCE);
+    STDERR.flush(OUTAGE_TIMEOUT);
     IS_PRINTING.store(true, Ordering::Release);
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());

@@ -8,7 +8,7 @@ pub enum Export {
     /// Google Contacts until 2024: other names for the names, `Group Membership` for the labels.
     GoogleOld,
     /// Outlook.
-    Outlook,
+    Eta,
     /// `HubSpot`.
     HubSpot,
     /// Salesforce.
@@ -29,7 +29,7 @@ impl Export {
         } else if columns.iter().any(|column| own_field(column).is_some()) || (has("Assignee") && has("Phone Number")) {
             Some(Self::Platform)
         } else if has("E-mail Address") && has("First Name") {
-            Some(Self::Outlook)
+            Some(Self::Eta)
         } else if has("Record ID") && has("Email") {
             Some(Self::HubSpot)
         } else if has("FirstName") && has("LastName") {
@@ -44,7 +44,7 @@ impl Export {
         match self {
             Self::Google => "Google Contacts",
             Self::GoogleOld => "Google Contacts (the format until 2024)",
-            Self::Outlook => "Outlook",
+            Self::Eta => "Outlook",
             Self::HubSpot => "HubSpot",
             Self::Salesforce => "Salesforce",
             Self::Platform => "the platform's own import sample",
@@ -55,7 +55,7 @@ impl Export {
     pub const fn several(self) -> Option<&'static str> {
         match self {
             Self::Google | Self::GoogleOld => Some(":::"),
-            Self::Outlook | Self::HubSpot | Self::Salesforce | Self::Platform => None,
+            Self::Eta | Self::HubSpot | Self::Salesforce | Self::Platform => None,
         }
     }
 
@@ -63,7 +63,7 @@ impl Export {
     pub const fn own_groups(self) -> &'static [&'static str] {
         match self {
             Self::Google | Self::GoogleOld => &["* myContacts", "* My Contacts", "* starred"],
-            Self::Outlook | Self::HubSpot | Self::Salesforce | Self::Platform => &[],
+            Self::Eta | Self::HubSpot | Self::Salesforce | Self::Platform => &[],
         }
     }
 
@@ -73,7 +73,7 @@ impl Export {
         match self {
             Self::Google | Self::GoogleOld if is("Photo") => Some("the address of a picture"),
             Self::Platform if is("Assignee") => Some("who looks after the contact is no field"),
-            Self::Google | Self::GoogleOld | Self::Outlook | Self::HubSpot | Self::Salesforce | Self::Platform => None,
+            Self::Google | Self::GoogleOld | Self::Eta | Self::HubSpot | Self::Salesforce | Self::Platform => None,
         }
     }
 }
@@ -94,7 +94,7 @@ mod tests {
         };
         check("First Name,Last Name,Labels,E-mail 1 - Value,Phone 1 - Value", Some(Export::Google));
         check("Name,Given Name,Group Membership,E-mail 1 - Value", Some(Export::GoogleOld));
-        check("First Name,Last Name,E-mail Address,Mobile Phone,Categories", Some(Export::Outlook));
+        check("First Name,Last Name,E-mail Address,Mobile Phone,Categories", Some(Export::Eta));
         check("Record ID,First Name,Last Name,Email,Phone Number,Lifecycle Stage", Some(Export::HubSpot));
         check("Id,FirstName,LastName,Email,MobilePhone", Some(Export::Salesforce));
         check("First Name,Last Name,Phone Number,Email,Tags,Assignee", Some(Export::Platform));

@@ -115,8 +115,8 @@ pub fn is_email(text: &str) -> bool {
 
 /// Whether a text holds digits as a phone number does, and hardly anything else.
 pub fn is_phone_like(text: &str) -> bool {
-    let digits = text.chars().filter(|sign| sign.is_numeric()).count();
-    let letters = text.chars().filter(|sign| sign.is_alphabetic()).count();
+    let digits = text.chars().filter(|character| character.is_numeric()).count();
+    let letters = text.chars().filter(|character| character.is_alphabetic()).count();
     (digits >= 6 && letters <= 3) || is_scientific(text)
 }
 

@@ -7,14 +7,15 @@ const DOT: char = '\u{2022}';
 /// else its ends.
 pub fn masked(value: &str) -> String {
     // What stands in a comment must not end it.
-    let value: String = value.trim().chars().map(|sign| if sign.is_control() { DOT } else { sign }).collect();
-    let signs: Vec<char> = value.chars().collect();
-    let digits = signs.iter().filter(|sign| sign.is_numeric()).count();
-    let letters = signs.iter().filter(|sign| sign.is_alphabetic()).count();
+    let value: String =
+        value.trim().chars().map(|character| if character.is_control() { DOT } else { character }).collect();
+    let characters: Vec<char> = value.chars().collect();
+    let digits = characters.iter().filter(|character| character.is_numeric()).count();
+    let letters = characters.iter().filter(|character| character.is_alphabetic()).count();
     if digits >= 4 && letters == 0 {
-        return digits_masked(&signs, digits);
+        return digits_masked(&characters, digits);
     }
-    match signs.as_slice() {
+    match characters.as_slice() {
         [] => String::new(),
         [_] | [_, _] => DOT.to_string(),
         [first, _, _] => format!("{first}\u{2026}"),
@@ -25,19 +26,19 @@ pub fn masked(value: &str) -> String {
     }
 }
 
-fn digits_masked(signs: &[char], digits: usize) -> String {
-    let is_phone = signs[0] == '+';
+fn digits_masked(characters: &[char], digits: usize) -> String {
+    let is_phone = characters[0] == '+';
     let mut nth = 0;
-    let shown = |sign: &char| {
-        if !sign.is_numeric() {
-            return *sign;
+    let shown = |character: &char| {
+        if !character.is_numeric() {
+            return *character;
         }
         nth += 1;
         // Fewer digits are a date or a number: its last ones would say a year.
         let is_end = digits > 8 && nth + 2 > digits;
-        if (is_phone && nth <= 2) || is_end { *sign } else { DOT }
+        if (is_phone && nth <= 2) || is_end { *character } else { DOT }
     };
-    signs.iter().map(shown).collect()
+    characters.iter().map(shown).collect()
 }
 
 #[cfg(test)]

@@ -312,13 +312,13 @@ impl Heading {
 pub fn folded(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     let mut was_small = false;
-    for sign in name.nfd().filter(|sign| !is_combining_mark(*sign)) {
-        if was_small && sign.is_uppercase() || !sign.is_alphanumeric() {
+    for character in name.nfd().filter(|character| !is_combining_mark(*character)) {
+        if was_small && character.is_uppercase() || !character.is_alphanumeric() {
             folded.push(' ');
         }
-        was_small = sign.is_lowercase();
-        if sign.is_alphanumeric() {
-            folded.extend(sign.to_lowercase());
+        was_small = character.is_lowercase();
+        if character.is_alphanumeric() {
+            folded.extend(character.to_lowercase());
         }
     }
     folded.split_whitespace().collect::<Vec<_>>().join(" ")

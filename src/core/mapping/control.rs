@@ -12,7 +12,7 @@ pub(super) fn control_character(text: &str) -> Option<char> {
     if !may_have_some(text) {
         return None;
     }
-    trimmed(text).chars().find(|sign| sign.is_control() && !matches!(sign, '\t' | '\n' | '\r'))
+    trimmed(text).chars().find(|character| character.is_control() && !matches!(character, '\t' | '\n' | '\r'))
 }
 
 /// The place of the first cell with a control character, from 0, among those that `is_read`, and that character.
@@ -35,8 +35,8 @@ pub(super) fn in_json(json: &Json) -> Option<char> {
 }
 
 /// Why a row with this character is rejected.
-pub(super) fn reason(sign: char) -> String {
-    format!("expected text, found the control character U+{:04X}", u32::from(sign))
+pub(super) fn reason(character: char) -> String {
+    format!("expected text, found the control character U+{:04X}", u32::from(character))
 }
 
 // Whether a text has bytes of control characters: those of ASCII but tabs and line breaks, and the first byte of U+0080 to
@@ -55,10 +55,10 @@ mod tests {
         let check = |text: &str, expected: Option<char>| {
             assert_eq!(control_character(text), expected, "{text:?}");
             let long = format!("{}{text}{}", "a".repeat(100), "b".repeat(100));
-            let inside = text.chars().find(|sign| sign.is_control() && !"\t\n\r".contains(*sign));
+            let inside = text.chars().find(|character| character.is_control() && !"\t\n\r".contains(*character));
             assert_eq!(control_character(&long), inside, "{text:?}");
             let texts: Texts = ["", text, "c"].into_iter().collect();
-            assert_eq!(in_texts(&texts, |_| true), expected.map(|sign| (1, sign)));
+            assert_eq!(in_texts(&texts, |_| true), expected.map(|character| (1, character)));
             assert_eq!(in_texts(&texts, |at| at != 1), None);
             let json = serde_json::json!({ "a": [1, text] });
             assert_eq!(in_json(&json), expected);

@@ -103,12 +103,12 @@ pub(in crate::core) fn heading(name: &str) -> Option<CountryHeading> {
     // `countryCode` is two words, and `PAIS` is one.
     let mut spaced = String::with_capacity(name.len() + 4);
     let mut was_small = false;
-    for sign in name.chars() {
-        if was_small && sign.is_uppercase() {
+    for character in name.chars() {
+        if was_small && character.is_uppercase() {
             spaced.push(' ');
         }
-        was_small = sign.is_lowercase();
-        spaced.push(sign);
+        was_small = character.is_lowercase();
+        spaced.push(character);
     }
     let folded = folded(&spaced);
     let words: Vec<&str> = folded.split(' ').filter(|word| word.parse::<u32>().is_err()).collect();
@@ -135,17 +135,17 @@ pub(in crate::core) struct Named {
 /// The country that a cell names: by its country code (`+52`, `0052`, `52`, `México (+52)`), by its letters (`MX`, `MEX`),
 /// or by its name in English, Spanish or Portuguese. For a code that several countries share, the largest of them.
 pub(in crate::core) fn named(cell: &str) -> Option<Named> {
-    let cell: String = cell.chars().filter(|sign| !is_invisible(*sign)).collect();
+    let cell: String = cell.chars().filter(|character| !is_invisible(*character)).collect();
     let cell = cell.trim().trim_start_matches('\'').trim();
     let of_code = |digits: &str, is_code: bool| {
         let country = Country::of_code(digits)?;
         Some(Named { country, is_code })
     };
     if let Some((_, code)) = cell.split_once(['+', '\u{ff0b}']) {
-        let code = code.trim_end_matches(|sign: char| !sign.is_ascii_digit());
+        let code = code.trim_end_matches(|character: char| !character.is_ascii_digit());
         return of_code(code.trim(), true);
     }
-    let bare = cell.trim_matches(|sign: char| matches!(sign, '(' | ')' | '[' | ']' | ' ' | '.'));
+    let bare = cell.trim_matches(|character: char| matches!(character, '(' | ')' | '[' | ']' | ' ' | '.'));
     if let Fraction::None(number) = without_fraction(bare)
         && !number.is_empty()
         && number.bytes().all(|digit| digit.is_ascii_digit())
@@ -162,9 +162,10 @@ pub(in crate::core) fn named(cell: &str) -> Option<Named> {
 /// Whether a cell holds the first digits of a phone, with no sign that they are a country code: where the phone is a whole
 /// number of the country that was said, they are its area code.
 pub(in crate::core) fn is_area_code(cell: &str, phone: &str) -> bool {
-    let is_sign = |sign: char| matches!(sign, '(' | ')' | ' ' | '.' | '-');
-    let code: String = cell.chars().filter(|sign| !is_sign(*sign) && !is_invisible(*sign)).collect();
-    let is_bare = !code.is_empty() && !code.starts_with("00") && code.bytes().all(|sign| sign.is_ascii_digit());
+    let is_sign = |character: char| matches!(character, '(' | ')' | ' ' | '.' | '-');
+    let code: String = cell.chars().filter(|character| !is_sign(*character) && !is_invisible(*character)).collect();
+    let is_bare =
+        !code.is_empty() && !code.starts_with("00") && code.bytes().all(|character| character.is_ascii_digit());
     let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
     is_bare && digits.len() > code.len() && digits.starts_with(&code)
 }
@@ -186,9 +187,9 @@ fn of_letters(cell: &str) -> Option<Country> {
 // Small letters without accents, one blank between words.
 fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    for sign in text.nfd().filter(|sign| !is_combining_mark(*sign)) {
-        if sign.is_alphanumeric() {
-            folded.extend(sign.to_lowercase());
+    for character in text.nfd().filter(|character| !is_combining_mark(*character)) {
+        if character.is_alphanumeric() {
+            folded.extend(character.to_lowercase());
         } else if !folded.ends_with(' ') {
             folded.push(' ');
         }

@@ -100,13 +100,13 @@ impl DateForm {
         }
         let mut iso = String::with_capacity(19);
         put(&mut iso, year, 4);
-        for (sign, number) in [('-', month), ('-', day)] {
-            iso.push(sign);
+        for (character, number) in [('-', month), ('-', day)] {
+            iso.push(character);
             put(&mut iso, number, 2);
         }
         if self.has_time {
-            for (sign, number) in [('T', hour), (':', minute), (':', second)] {
-                iso.push(sign);
+            for (character, number) in [('T', hour), (':', minute), (':', second)] {
+                iso.push(character);
                 put(&mut iso, number, 2);
             }
         }
@@ -135,7 +135,8 @@ pub(in crate::core) fn iso(text: &str) -> Option<&str> {
     let (day, time) = text.split_once('T').map_or((text, None), |(day, time)| (day, Some(time)));
     let time = time.map(|time| time.split_once('.').map_or(time, |(time, _)| time));
     let is_of = |text: &str, form: &[u8]| {
-        let fits = |(byte, sign): (u8, &u8)| if *sign == b'0' { byte.is_ascii_digit() } else { byte == *sign };
+        let fits =
+            |(byte, character): (u8, &u8)| if *character == b'0' { byte.is_ascii_digit() } else { byte == *character };
         text.len() == form.len() && text.bytes().zip(form).all(fits)
     };
     if !is_of(day, b"0000-00-00") || !time.is_none_or(|time| is_of(time, b"00:00:00")) {
@@ -156,9 +157,10 @@ pub(in crate::core) fn is_zero_date(text: &str) -> bool {
         return false;
     }
     let (day, time) = text.split_once([' ', 'T']).unwrap_or((text, ""));
-    let is_zeros = |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|sign| sign == b'0');
-    let is_day = ['-', '/', '.'].into_iter().any(|sign| {
-        let groups: Vec<&str> = day.split(sign).collect();
+    let is_zeros =
+        |text: &str, most: usize| (1..=most).contains(&text.len()) && text.bytes().all(|character| character == b'0');
+    let is_day = ['-', '/', '.'].into_iter().any(|character| {
+        let groups: Vec<&str> = day.split(character).collect();
         let [first, second, third] = groups.as_slice() else { return false };
         let (year, rest) = if first.len() == 4 { (first, third) } else { (third, first) };
         is_zeros(year, 4) && year.len().is_multiple_of(2) && is_zeros(second, 2) && is_zeros(rest, 2)
@@ -179,7 +181,7 @@ impl Moment {
                 let rest = text.trim_start();
                 (rest.len() < text.len()).then_some(rest)
             }
-            Piece::Sign(sign) => text.strip_prefix(sign),
+            Piece::Sign(character) => text.strip_prefix(character),
             Piece::HalfDay => {
                 // `a. m.` is how Spanish writes it.
                 let (half, rest) = ["a. m.", "p. m.", "a.m.", "p.m.", "am", "pm"].into_iter().find_map(|half| {
@@ -237,11 +239,11 @@ impl FromStr for DateForm {
     fn from_str(said: &str) -> Result<Self, Self::Err> {
         let mut pieces = Vec::new();
         let mut rest = said.trim();
-        while let Some(sign) = rest.chars().next() {
-            let run = if sign.is_ascii_alphabetic() {
-                rest.len() - rest.trim_start_matches(sign).len()
+        while let Some(character) = rest.chars().next() {
+            let run = if character.is_ascii_alphabetic() {
+                rest.len() - rest.trim_start_matches(character).len()
             } else {
-                sign.len_utf8()
+                character.len_utf8()
             };
             let letters = &rest[..run];
             rest = &rest[run..];
@@ -262,8 +264,8 @@ impl FromStr for DateForm {
                 // ISO 8601 has it between the day and the hour.
                 "T" => Piece::Sign('T'),
                 "YY" => return Err(BadDateForm::ShortYear),
-                letters if sign.is_ascii_alphabetic() => return Err(BadDateForm::Letters(letters.to_owned())),
-                _ => Piece::Sign(sign),
+                letters if character.is_ascii_alphabetic() => return Err(BadDateForm::Letters(letters.to_owned())),
+                _ => Piece::Sign(character),
             });
         }
         let form = Self { said: said.trim().to_owned(), has_time: false, pieces };

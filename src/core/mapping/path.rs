@@ -36,21 +36,21 @@ impl Path {
     }
 
     /// The keys and values of the object in which it ends, and those of the objects around that one.
-    pub(super) fn beside<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Vec<(&'a str, &'a Json)> {
-        let mut beside: Vec<(&str, &Json)> = object.iter().map(|(key, json)| (&**key, json)).collect();
+    pub(super) fn other_runs<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Vec<(&'a str, &'a Json)> {
+        let mut other_runs: Vec<(&str, &Json)> = object.iter().map(|(key, json)| (&**key, json)).collect();
         let is_whole = object.iter().any(|(key, _)| visible(key) == self.whole);
         let mut inside = object.iter().find(|(key, _)| visible(key) == self.steps[0]).map(|(_, json)| json);
         for step in self.steps.iter().skip(1).filter(|_| !is_whole) {
             inside = match inside {
                 Some(Json::Object(map)) => {
-                    beside.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
+                    other_runs.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
                     map.get(step)
                 }
                 Some(Json::Array(list)) => step.parse::<usize>().ok().and_then(|at| list.get(at)),
                 Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
             };
         }
-        beside
+        other_runs
     }
 
     /// Whether it leads to the value of this key of the row, or into it.

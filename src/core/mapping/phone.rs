@@ -151,7 +151,8 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
 // a zero too many that would be one of Germany, or in `+38(067)…`, as Ukraine writes +380 67.
 fn has_clear_code(text: &str, number: &PhoneNumber) -> bool {
     let Some((before, code, _)) = parts(text, number) else { return true };
-    let places: Vec<usize> = text.char_indices().filter(|(_, sign)| sign.is_numeric()).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        text.char_indices().filter(|(_, character)| character.is_numeric()).map(|(at, _)| at).collect();
     let of_code = places.get(before.len()..before.len() + code.len()).unwrap_or_default();
     of_code.windows(2).all(|pair| text[pair[0]..pair[1]].chars().count() == 1)
 }
@@ -252,15 +253,15 @@ fn plain(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     // Of a keycap emoji, the digit is left.
-    let is_shown = |sign: &char| !is_invisible(*sign) && !is_modifier(*sign) && *sign != '\u{20e3}';
-    let signs = text.chars().filter(is_shown).map(|sign| match sign {
+    let is_shown = |character: &char| !is_invisible(*character) && !is_modifier(*character) && *character != '\u{20e3}';
+    let characters = text.chars().filter(is_shown).map(|character| match character {
         '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{207b}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => '-',
         '\u{b7}' | '\u{2022}' | '\u{2024}' | '\u{2027}' | '\u{2219}' | '\u{22c5}' | '\u{ff0e}' => '.',
         '\u{207a}' | '\u{fe62}' | '\u{ff0b}' => '+',
-        sign if sign.is_whitespace() && !sign.is_control() => ' ',
-        sign => sign,
+        character if character.is_whitespace() && !character.is_control() => ' ',
+        character => character,
     });
-    Cow::Owned(signs.collect())
+    Cow::Owned(characters.collect())
 }
 
 fn without_scheme(text: &str) -> &str {
@@ -284,7 +285,7 @@ fn without_label(text: &str) -> Option<&str> {
 
 // What a text is that cannot be one number alone.
 fn no_single_number(text: &str, region: Option<Region>) -> Option<NoPhone> {
-    let digits = |text: &str| text.chars().filter(|sign| sign.is_numeric()).count();
+    let digits = |text: &str| text.chars().filter(|character| character.is_numeric()).count();
     let is_number = |text: &&str| digits(text) >= DIGITS_OF_A_NUMBER;
     let slashed = text.rsplit_once('/').is_some_and(|(first, second)| {
         let (with_code, without) = DIGITS_OF_AN_AREA;
@@ -564,8 +565,10 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_is_no_part_of_a_number() {
         check("MX", "5\u{fe0f}\u{20e3}5\u{fe0f}\u{20e3} 1234 5678", Ok("+525512345678"));
-        for sign in ['\u{fe0f}', '\u{fe0e}', '\u{fe00}', '\u{e0100}', '\u{e0062}', '\u{115f}', '\u{17b4}', '\u{180b}'] {
-            check("MX", &format!("{sign}+52 55{sign} 1234 5678{sign}"), Ok("+525512345678"));
+        for character in
+            ['\u{fe0f}', '\u{fe0e}', '\u{fe00}', '\u{e0100}', '\u{e0062}', '\u{115f}', '\u{17b4}', '\u{180b}']
+        {
+            check("MX", &format!("{character}+52 55{character} 1234 5678{character}"), Ok("+525512345678"));
         }
         check("MX", "\u{1f4de} 55 1234 5678", Ok("+525512345678"));
     }

@@ -429,7 +429,7 @@ impl Filled {
             }
         }
         if let (Row::Object(object), Some(place)) = (row, self.places().first()) {
-            for (key, json) in place.path.beside(object) {
+            for (key, json) in place.path.other_runs(object) {
                 if let Some(kind) = heading(key)
                     && differs(
                         kind,
@@ -580,10 +580,11 @@ mod tests {
     #[test]
     fn blanks_are_taken_away_as_from_any_text() {
         let mut chance = fastrand::Rng::with_seed(1);
-        let signs = [' ', '\t', '\0', '\u{7f}', '!', '~', 'a', '\u{e9}', '\u{a0}', '\u{2003}', '\u{85}', '\u{200b}'];
+        let characters =
+            [' ', '\t', '\0', '\u{7f}', '!', '~', 'a', '\u{e9}', '\u{a0}', '\u{2003}', '\u{85}', '\u{200b}'];
         for length in 0..6 {
             for _ in 0..2_000 {
-                let text: String = (0..length).map(|_| *chance.choice(&signs).unwrap()).collect();
+                let text: String = (0..length).map(|_| *chance.choice(&characters).unwrap()).collect();
                 assert_eq!(trim(&text), bare(&text), "{text:?}");
             }
         }

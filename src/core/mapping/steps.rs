@@ -45,10 +45,10 @@ fn one<'a>(step: &Step, countries: Countries, text: Cow<'a, str>) -> Result<Cow<
     }
     Ok(match step {
         Step::Trim => trimmed(text),
-        Step::Lower => changed(text, |sign| !sign.is_lowercase(), str::to_lowercase),
-        Step::Upper => changed(text, |sign| !sign.is_uppercase(), str::to_uppercase),
+        Step::Lower => changed(text, |character| !character.is_lowercase(), str::to_lowercase),
+        Step::Upper => changed(text, |character| !character.is_uppercase(), str::to_uppercase),
         Step::CollapseSpaces => collapsed(text),
-        Step::Digits => changed(digits_expected(text)?, |sign| !sign.is_ascii_digit(), digits_of),
+        Step::Digits => changed(digits_expected(text)?, |character| !character.is_ascii_digit(), digits_of),
         Step::First(separator) => {
             let first = text.split(separator.as_str()).map(str::trim).find(|part| !part.is_empty());
             first.map_or(Cow::Borrowed(""), |first| Cow::Owned(first.to_owned()))
@@ -157,7 +157,7 @@ fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
     let mut found = OTHER_FORM;
     // Some programs put direction marks between the numbers of a date.
     let text: Cow<'_, str> = if text.contains(is_invisible) {
-        Cow::Owned(text.chars().filter(|sign| !is_invisible(*sign)).collect())
+        Cow::Owned(text.chars().filter(|character| !is_invisible(*character)).collect())
     } else {
         Cow::Borrowed(text)
     };
@@ -192,10 +192,10 @@ fn changed(text: Cow<'_, str>, is_to_change: fn(char) -> bool, change: fn(&str) 
 
 fn collapsed(text: Cow<'_, str>) -> Cow<'_, str> {
     let mut was_blank = false;
-    let is_to_change = text.chars().any(|sign| {
-        let is_run = was_blank && sign.is_whitespace();
-        was_blank = sign.is_whitespace();
-        is_run || (was_blank && sign != ' ')
+    let is_to_change = text.chars().any(|character| {
+        let is_run = was_blank && character.is_whitespace();
+        was_blank = character.is_whitespace();
+        is_run || (was_blank && character != ' ')
     });
     if !is_to_change {
         return text;

@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn quotes_and_lists_are_read_with_other_separators() {
         let check = |text: &str, separators: &[&str], expected: &str| {
-            let separators: Vec<String> = separators.iter().map(|&sign| sign.to_owned()).collect();
+            let separators: Vec<String> = separators.iter().map(|&character| character.to_owned()).collect();
             assert_eq!(shown(text, &separators), expected, "{text} {separators:?}");
         };
         check(r#""a ::: b" ::: c,d"#, &[":::"], "a ::: b + c,d");

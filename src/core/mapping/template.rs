@@ -59,11 +59,11 @@ impl FromStr for Template {
     fn from_str(said: &str) -> Result<Self, Self::Err> {
         let mut parts = Vec::new();
         let (mut text, mut column) = (String::new(), None::<String>);
-        let mut signs = said.chars().peekable();
-        while let Some(sign) = signs.next() {
-            let doubled = matches!(sign, '{' | '}') && signs.peek() == Some(&sign);
-            match (sign, &mut column) {
-                ('{' | '}', None) if doubled => text.extend(signs.next()),
+        let mut characters = said.chars().peekable();
+        while let Some(character) = characters.next() {
+            let doubled = matches!(character, '{' | '}') && characters.peek() == Some(&character);
+            match (character, &mut column) {
+                ('{' | '}', None) if doubled => text.extend(characters.next()),
                 ('{', None) => column = Some(String::new()),
                 ('}', Some(name)) => {
                     let name = name.trim().to_owned();
@@ -73,9 +73,9 @@ impl FromStr for Template {
                     parts.push((std::mem::take(&mut text), name));
                     column = None;
                 }
-                ('{', Some(_)) | ('}', None) => return Err(BadTemplate::Brace(sign)),
-                (sign, Some(name)) => name.push(sign),
-                (sign, None) => text.push(sign),
+                ('{', Some(_)) | ('}', None) => return Err(BadTemplate::Brace(character)),
+                (character, Some(name)) => name.push(character),
+                (character, None) => text.push(character),
             }
         }
         if column.is_some() {

@@ -331,17 +331,17 @@ fn a_rounded_number_tells_no_contact_from_another() {
 
 #[test]
 fn invisible_characters_make_no_other_contact() {
-    for sign in
+    for character in
         ["\u{200b}", "\u{2060}", "\u{feff}", "\u{ad}", "\u{202a}", "\u{202e}", "\u{2066}", "\u{61c}", "\u{200d}"]
     {
-        let around = |text: &str| format!("{sign}{text} {sign}");
-        let inside = |text: &str| around(&format!("{}{sign}{}", &text[..2], &text[2..]));
+        let around = |text: &str| format!("{character}{text} {character}");
+        let inside = |text: &str| around(&format!("{}{character}{}", &text[..2], &text[2..]));
         let (phone, name, tag, id) = (inside("+521"), around("Ann"), inside("vip"), inside("789"));
         let cells = [("phone", phone.as_str()), ("name", &name), ("tags", &tag), ("contact_id", &id)];
         assert_eq!(
             csv(&cells, &["phone"], Mode::Upsert),
             r#"phone=+521; id:789 phone="+521" name="Ann" +vip"#,
-            "{sign:?}"
+            "{character:?}"
         );
         let object = format!(
             r#"{{"{}":"{phone}","name":"{name}","tags":["{tag}"],"contact_id":"{id}"}}"#,
@@ -350,7 +350,7 @@ fn invisible_characters_make_no_other_contact() {
         assert_eq!(
             jsonl(&object, &["phone"], Mode::Upsert),
             r#"phone=+521; id:789 phone="+521" name="Ann" +vip"#,
-            "{sign:?}"
+            "{character:?}"
         );
         // In names of columns, in those of the rules, and in match fields.
         let columns = [inside("Tel"), around("Tags")];
@@ -359,11 +359,11 @@ fn invisible_characters_make_no_other_contact() {
         let tags = TagOrigin::Column { column: "Tags".into(), separators: names(&[";"]), except: Words::default() };
         let tags = vec![TagRule { origin: tags, prefix: String::new(), remove: false }];
         let rules = Rules { matches: names(&["phone"]), tags, ..only(vec![phone]) };
-        assert_eq!(texts(&rules, &cells), r#"phone=+521; phone="+521" +vip"#, "{sign:?}");
-        assert_eq!(csv(&cells[..1], &["Tel"], Mode::Upsert), r#"Tel=+521; Tel="+521""#, "{sign:?}");
+        assert_eq!(texts(&rules, &cells), r#"phone=+521; phone="+521" +vip"#, "{character:?}");
+        assert_eq!(csv(&cells[..1], &["Tel"], Mode::Upsert), r#"Tel=+521; Tel="+521""#, "{character:?}");
         // Nothing else is nothing.
-        let cells = [("phone", "1"), ("a", sign), ("tags", sign), ("contact_id", sign)];
-        assert_eq!(csv(&cells, &["phone"], Mode::Upsert), r#"phone=1; phone="1""#, "{sign:?}");
+        let cells = [("phone", "1"), ("a", character), ("tags", character), ("contact_id", character)];
+        assert_eq!(csv(&cells, &["phone"], Mode::Upsert), r#"phone=1; phone="1""#, "{character:?}");
     }
     // Inside other values they may mean something.
     let cells = [("phone", "1"), ("name", "\u{645}\u{6cc}\u{200c}\u{62e}")];
@@ -912,7 +912,7 @@ proptest! {
         let phone = |steps| only(vec![FieldRule { steps, ..field("phone", "P") }]);
         let first = texts(&phone(vec![Step::E164(country.parse().ok())]), &[("P", &text)]);
         if let Some(number) = first.strip_prefix("phone=").and_then(|rest| rest.split(';').next()) {
-            prop_assert!(number.starts_with('+') && number[1..].bytes().all(|sign| sign.is_ascii_digit()), "{}", number);
+            prop_assert!(number.starts_with('+') && number[1..].bytes().all(|character| character.is_ascii_digit()), "{}", number);
             // With any country, and with none.
             for again in [Step::E164(None), Step::E164("GB".parse().ok())] {
                 prop_assert_eq!(&texts(&phone(vec![again]), &[("P", number)]), &first);

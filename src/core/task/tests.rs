@@ -8,10 +8,10 @@ use crate::core::model::{Draft, Field, Value};
 use crate::core::page::Page;
 use crate::core::search::PAGES_PER_FIND;
 
-const SETTLE: Duration = Duration::from_secs(30);
+const SEARCH_LAG: Duration = Duration::from_secs(30);
 
 fn policy(mode: Mode) -> Policy {
-    Policy { mode, tags_mode: TagsMode::Add, settle: SETTLE, resend_unsure: false, search_first: false }
+    Policy { mode, tags_mode: TagsMode::Add, search_lag: SEARCH_LAG, retry_in_doubt: false, search_first: false }
 }
 
 fn start() -> Timestamp {
@@ -62,8 +62,8 @@ fn asked(kind: CallKind) -> Option<Asked> {
 }
 
 /// What holds once a create of `contact` was sent without a search before it.
-fn in_doubt(contact: &Contact) -> Standing {
-    Standing::InDoubt(Doubt::of_create(contact, None))
+fn in_doubt(contact: &Contact) -> RemoteState {
+    RemoteState::InDoubt(Doubt::of_create(contact, None))
 }
 
 fn page(contacts: &[Remote]) -> Attempt {
@@ -130,8 +130,8 @@ fn rejected(reason: &str) -> Step {
     Step::Done(Outcome::Rejected(reason.into()))
 }
 
-fn task(contact: Contact, standing: Standing, mode: Mode) -> Task {
-    Task::new(contact, standing, policy(mode), &[], start())
+fn task(contact: Contact, remote_state: RemoteState, mode: Mode) -> Task {
+    Task::new(contact, remote_state, policy(mode), &[], start())
 }
 
 /// The journal, the summary and `--results` name an outcome by its word.
@@ -149,7 +149,7 @@ fn an_outcome_has_a_word_and_only_a_rejection_has_a_reason() {
 
 #[test]
 fn the_straight_ways() {
-    let new = |contact, mode| task(contact, Standing::Unknown, mode);
+    let new = |contact, mode| task(contact, RemoteState::Unknown, mode);
     let all = [("phone", "1"), ("f1", "v1")];
     check(
         "create, all chunks",
@@ -196,20 +196,20 @@ fn the_straight_ways() {
 fn a_known_id_is_never_looked_up() {
     check(
         "in the row",
-        task(keyless(Some("9")), Standing::Unknown, Mode::Upsert),
+        task(keyless(Some("9")), RemoteState::Unknown, Mode::Upsert),
         &[("update 9 1", Attempt::Done)],
         &done(Outcome::Updated),
     );
     check(
         "in the journal",
-        task(contact(2, 0), Standing::Known(known("7")), Mode::Upsert),
+        task(contact(2, 0), RemoteState::Known(known("7")), Mode::Upsert),
         &[("update 7 2", Attempt::Done)],
         &done(Outcome::Updated),
     );
     let both = Contact::new(Draft { id: Some(id("9")), matches: vec![Field::text("phone", "1")], ..Draft::default() });
     check(
         "the row's, not the journal's",
-        task(both.unwrap(), Standing::Known(known("7")), Mode::Upsert),
+        task(both.unwrap(), RemoteState::Known(known("7")), Mode::Upsert),
         &[("update 9 1", Attempt::Done)],
         &done(Outcome::Updated),
     );
@@ -217,22 +217,22 @@ fn a_known_id_is_never_looked_up() {
 
 #[test]
 fn create_leaves_others_alone_but_finishes_its_own() {
-    check("known", task(contact(2, 1), Standing::Known(known("7")), Mode::Create), &[], &done(Outcome::Unchanged));
+    check("known", task(contact(2, 1), RemoteState::Known(known("7")), Mode::Create), &[], &done(Outcome::Unchanged));
     let half = Known { made_at: Some(start()), ..known("7") };
     let task = check(
         "half made",
-        task(contact(2, 1), Standing::Known(half), Mode::Create),
+        task(contact(2, 1), RemoteState::Known(half), Mode::Create),
         &[("update 7 2", Attempt::Done), ("add 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
-    assert!(matches!(task.standing(), Standing::Known(Known { made_at: None, .. })));
+    assert!(matches!(task.remote_state(), RemoteState::Known(Known { made_at: None, .. })));
 }
 
 #[test]
 fn searches_are_walked_and_filtered() {
     let full = Attempt::Page(Page::of(vec![remote("1", &[("phone", "11")], &[])]).followed(true));
     let hit = remote("7", &[("phone", " 1 "), ("f1", "v1")], &[]);
-    let new = || task(contact(2, 0), Standing::Unknown, Mode::Upsert);
+    let new = || task(contact(2, 0), RemoteState::Unknown, Mode::Upsert);
     check(
         "a hit on the second page",
         new(),
@@ -280,7 +280,7 @@ fn match_fields_are_tried_in_order() {
     };
     check(
         "the second hits",
-        task(contact(), Standing::Unknown, Mode::Upsert),
+        task(contact(), RemoteState::Unknown, Mode::Upsert),
         &[
             ("find phone p1", page(&[])),
             ("find email p1", page(&[remote("7", &[("email", "a@example.com")], &[])])),
@@ -290,7 +290,7 @@ fn match_fields_are_tried_in_order() {
     );
     check(
         "none hits",
-        task(contact(), Standing::Unknown, Mode::Upsert),
+        task(contact(), RemoteState::Unknown, Mode::Upsert),
         &[("find phone p1", page(&[])), ("find email p1", page(&[])), ("create 2", created("7"))],
         &done(Outcome::Created),
     );
@@ -298,7 +298,7 @@ fn match_fields_are_tried_in_order() {
 
 #[test]
 fn a_lost_create_is_settled_by_search() {
-    let new = || task(contact(2, 1), Standing::Unknown, Mode::Create);
+    let new = || task(contact(2, 1), RemoteState::Unknown, Mode::Create);
     let made = || remote("7", &[("phone", "1"), ("f1", "v1")], &[]);
     check(
         "found at once",
@@ -375,11 +375,11 @@ fn a_create_that_was_not_sent_is_just_sent_again() {
     ] {
         let task = check(
             "unsent",
-            task(contact(2, 0), Standing::Unknown, Mode::Create),
+            task(contact(2, 0), RemoteState::Unknown, Mode::Create),
             &[("create 2", attempt)],
             &Step::Call(Call::Create { fields: contact(2, 0).fields().to_vec() }),
         );
-        assert_eq!(task.standing(), &Standing::Unknown);
+        assert_eq!(task.remote_state(), &RemoteState::Unknown);
     }
 }
 
@@ -388,20 +388,20 @@ fn without_a_match_field_a_lost_create_is_unsure() {
     let unsure = "in doubt: the answer to its create was lost, and it has no match field to search by";
     let lost_now = check(
         "lost now",
-        task(keyless(None), Standing::Unknown, Mode::Create),
+        task(keyless(None), RemoteState::Unknown, Mode::Create),
         &[("create 1", lost())],
         &rejected(unsure),
     );
-    assert!(matches!(lost_now.standing(), Standing::InDoubt(doubt) if doubt.since == Some(start())));
+    assert!(matches!(lost_now.remote_state(), RemoteState::InDoubt(doubt) if doubt.since == Some(start())));
     check("lost before", task(keyless(None), in_doubt(&keyless(None)), Mode::Create), &[], &rejected(unsure));
-    let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
+    let asked = Policy { retry_in_doubt: true, ..policy(Mode::Create) };
     let asked = Task::new(keyless(None), in_doubt(&keyless(None)), asked, &[], start());
     check("resent when asked", asked, &[("create 1", created("7"))], &done(Outcome::Created));
-    let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
-    let asked = Task::new(keyless(None), Standing::Unknown, asked, &[], start());
+    let asked = Policy { retry_in_doubt: true, ..policy(Mode::Create) };
+    let asked = Task::new(keyless(None), RemoteState::Unknown, asked, &[], start());
     let creates = vec![("create 1", lost()); LOST_CREATES as usize];
     check("lost again and again: not sent a fourth time", asked, &creates, &rejected(unsure));
-    let update = Policy { resend_unsure: true, ..policy(Mode::Update) };
+    let update = Policy { retry_in_doubt: true, ..policy(Mode::Update) };
     check(
         "`update` makes none",
         Task::new(keyless(None), in_doubt(&keyless(None)), update, &[], start()),
@@ -442,20 +442,20 @@ fn an_unsettled_create_of_an_earlier_run_is_settled_first() {
         &[("find phone p1", page(&[made()]))],
         &done(Outcome::Unchanged),
     );
-    assert!(matches!(found.standing(), Standing::Known(_)));
+    assert!(matches!(found.remote_state(), RemoteState::Known(_)));
     let gone = check(
         "an orphan that was not made is not made",
         orphan(),
         &[("find phone p1", page(&[])), ("find phone p1", page(&[])), ("find phone p1", page(&[]))],
         &done(Outcome::Unchanged),
     );
-    assert_eq!(gone.standing(), &Standing::Unknown);
+    assert_eq!(gone.remote_state(), &RemoteState::Unknown);
 }
 
 #[test]
 fn an_identifier_that_is_taken_may_be_the_same_contact() {
     let taken = |by: Option<&str>| Attempt::Taken { message: "already connected".into(), by: by.map(id) };
-    let new = || task(contact(2, 0), Standing::Unknown, Mode::Upsert);
+    let new = || task(contact(2, 0), RemoteState::Unknown, Mode::Upsert);
     check(
         "it is",
         new(),
@@ -485,7 +485,7 @@ fn an_identifier_that_is_taken_may_be_the_same_contact() {
     );
     check(
         "without a match field, nothing can tell",
-        task(keyless(None), Standing::Unknown, Mode::Create),
+        task(keyless(None), RemoteState::Unknown, Mode::Create),
         &[("create 1", taken(Some("7")))],
         &rejected("already connected (contact 7)"),
     );
@@ -503,7 +503,7 @@ fn a_refusal_after_a_lost_change_is_looked_into() {
     };
     let has_tag = || {
         let fields: BTreeMap<_, _> = [("phone".to_owned(), Value::Text("1".into()))].into();
-        Standing::Known(Known { fields, tags: ["x".to_owned()].into(), ..known("7") })
+        RemoteState::Known(Known { fields, tags: ["x".to_owned()].into(), ..known("7") })
     };
     check(
         "it had worked",
@@ -535,13 +535,13 @@ fn a_read_after_a_refusal_keeps_what_is_known_of_the_contact() {
     let read = |shown: &str, fields: &[(&str, &str)]| Attempt::Contact(remote(shown, fields, &[]));
     check(
         "its id, whatever the answer calls it (API.md, trap 3)",
-        task(contact(2, 1), Standing::Known(known("7")), Mode::Upsert),
+        task(contact(2, 1), RemoteState::Known(known("7")), Mode::Upsert),
         &[("update 7 2", missing()), ("read 7", read("cus_7", &all)), ("add 7 1", Attempt::Done)],
         &done(Outcome::Updated),
     );
     check(
         "that a create of ours made it",
-        task(contact(31, 0), Standing::Unknown, Mode::Create),
+        task(contact(31, 0), RemoteState::Unknown, Mode::Create),
         &[
             ("create 30", created("7")),
             ("update 7 1", lost()),
@@ -558,18 +558,18 @@ fn a_read_after_a_refusal_keeps_what_is_known_of_the_contact() {
     let moved = Known { replaces: Some(id("9")), ..known("7") };
     let read = check(
         "that it replaces the id in the row",
-        task(row(), Standing::Known(moved), Mode::Upsert),
+        task(row(), RemoteState::Known(moved), Mode::Upsert),
         &[("update 7 2", missing()), ("read 7", read("7", &all))],
         &done(Outcome::Unchanged),
     );
-    check("in the next run", task(row(), read.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    check("in the next run", task(row(), read.remote_state().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
 }
 
 /// A platform that keeps a value in another form shows it as one that is yet to be written, however often it is.
 #[test]
 fn a_change_that_is_refused_again_after_a_read_is_not_tried_for_ever() {
     let shown = || Attempt::Contact(remote("7", &[("phone", "1"), ("f1", "another form")], &[]));
-    let task = || task(contact(2, 1), Standing::Known(known("7")), Mode::Upsert);
+    let task = || task(contact(2, 1), RemoteState::Known(known("7")), Mode::Upsert);
     check(
         "refused",
         task(),
@@ -601,7 +601,7 @@ fn a_change_that_is_refused_again_after_a_read_is_not_tried_for_ever() {
 fn a_contact_that_is_gone_is_searched_again() {
     check(
         "found under another id",
-        task(contact(2, 0), Standing::Known(known("7")), Mode::Upsert),
+        task(contact(2, 0), RemoteState::Known(known("7")), Mode::Upsert),
         &[
             ("update 7 2", missing()),
             ("read 7", missing()),
@@ -612,7 +612,7 @@ fn a_contact_that_is_gone_is_searched_again() {
     );
     check(
         "made anew",
-        task(contact(2, 0), Standing::Known(known("7")), Mode::Upsert),
+        task(contact(2, 0), RemoteState::Known(known("7")), Mode::Upsert),
         &[
             ("update 7 2", missing()),
             ("read 7", missing()),
@@ -626,11 +626,11 @@ fn a_contact_that_is_gone_is_searched_again() {
     );
     check(
         "no match field",
-        task(keyless(Some("7")), Standing::Unknown, Mode::Upsert),
+        task(keyless(Some("7")), RemoteState::Unknown, Mode::Upsert),
         &[("update 7 1", missing()), ("read 7", missing())],
         &rejected("the platform no longer has this contact id"),
     );
-    let young = task(contact(31, 0), Standing::Unknown, Mode::Create);
+    let young = task(contact(31, 0), RemoteState::Unknown, Mode::Create);
     let young = check(
         "a moment after its create it is only not visible yet",
         young,
@@ -640,7 +640,7 @@ fn a_contact_that_is_gone_is_searched_again() {
     assert!(!young.is_passing(&missing(), start()));
     check(
         "and so it is when it is read",
-        task(contact(31, 0), Standing::Unknown, Mode::Create),
+        task(contact(31, 0), RemoteState::Unknown, Mode::Create),
         &[
             ("create 30", created("7")),
             ("update 7 1", lost()),
@@ -655,10 +655,10 @@ fn a_contact_that_is_gone_is_searched_again() {
 #[test]
 fn a_contact_that_a_lost_create_made_is_searched_again_when_it_is_gone() {
     let mut doubt = Doubt::of_create(&contact(2, 0), None);
-    doubt.since = Some(start().before(SETTLE));
+    doubt.since = Some(start().before(SEARCH_LAG));
     check(
         "found under another id",
-        task(contact(2, 0), Standing::InDoubt(doubt), Mode::Upsert),
+        task(contact(2, 0), RemoteState::InDoubt(doubt), Mode::Upsert),
         &[
             ("find phone p1", page(&[remote("7", &[("phone", "1")], &[])])),
             ("update 7 1", missing()),
@@ -676,7 +676,7 @@ fn tags_that_others_put_there_stay() {
     let tags = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|tag| (*tag).into()).collect() };
     let fields: BTreeMap<_, _> = [("phone".to_owned(), Value::Text("1".into()))].into();
     let known = Known { fields, tags: tags(&["t0", "ours", "theirs"]), own_tags: tags(&["ours"]), ..known("7") };
-    let mirrored = Task::new(contact(1, 1), Standing::Known(known), mirror, &[], start());
+    let mirrored = Task::new(contact(1, 1), RemoteState::Known(known), mirror, &[], start());
     let Step::Call(Call::RemoveTags { tags, .. }) = mirrored.step(start()) else { panic!("{mirrored:?}") };
     assert_eq!(tags, ["ours"]);
 }
@@ -689,23 +689,24 @@ fn a_resumed_task_goes_on_where_it_was() {
         attempt,
         ended: start().before(Duration::from_mins(minutes)),
     };
-    let resumed = |standing, past: &[PastCall]| Task::new(contact(2, 1), standing, policy(Mode::Upsert), past, start());
+    let resumed =
+        |remote_state, past: &[PastCall]| Task::new(contact(2, 1), remote_state, policy(Mode::Upsert), past, start());
     check(
         "the search is not asked again",
-        resumed(Standing::Unknown, &[past(CallKind::Find, page(&[]), 1)]),
+        resumed(RemoteState::Unknown, &[past(CallKind::Find, page(&[]), 1)]),
         &[("create 2", created("7")), ("add 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
     check(
         "unless it is old",
-        resumed(Standing::Unknown, &[past(CallKind::Find, page(&[]), 11)]),
+        resumed(RemoteState::Unknown, &[past(CallKind::Find, page(&[]), 11)]),
         &[("find phone p1", page(&[])), ("create 2", created("7")), ("add 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
-    let ahead = PastCall { ended: start() + Duration::from_millis(1), ..past(CallKind::Find, page(&[]), 0) };
+    let lookahead = PastCall { ended: start() + Duration::from_millis(1), ..past(CallKind::Find, page(&[]), 0) };
     check(
         "or from before the clock was set back",
-        resumed(Standing::Unknown, &[ahead]),
+        resumed(RemoteState::Unknown, &[lookahead]),
         &[("find phone p1", page(&[])), ("create 2", created("7")), ("add 7 1", Attempt::Done)],
         &done(Outcome::Created),
     );
@@ -713,13 +714,13 @@ fn a_resumed_task_goes_on_where_it_was() {
     let right = Known { fields, tags: ["t0".to_owned()].into(), ..known("7") };
     check(
         "what was written counts",
-        resumed(Standing::Known(right.clone()), &[past(CallKind::Update, Attempt::Done, 1)]),
+        resumed(RemoteState::Known(right.clone()), &[past(CallKind::Update, Attempt::Done, 1)]),
         &[],
         &done(Outcome::Updated),
     );
     check(
         "what was not does not",
-        resumed(Standing::Known(right), &[past(CallKind::Update, refused(), 1)]),
+        resumed(RemoteState::Known(right), &[past(CallKind::Update, refused(), 1)]),
         &[],
         &done(Outcome::Unchanged),
     );
@@ -733,7 +734,7 @@ fn an_id_that_the_platform_no_longer_has_is_asked_once() {
     };
     let moved = check(
         "found under another id",
-        task(both(), Standing::Unknown, Mode::Upsert),
+        task(both(), RemoteState::Unknown, Mode::Upsert),
         &[
             ("update 9 1", missing()),
             ("read 9", missing()),
@@ -741,10 +742,10 @@ fn an_id_that_the_platform_no_longer_has_is_asked_once() {
         ],
         &done(Outcome::Unchanged),
     );
-    check("known by then", task(both(), moved.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    check("known by then", task(both(), moved.remote_state().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
     let made = check(
         "made anew",
-        task(both(), Standing::Unknown, Mode::Upsert),
+        task(both(), RemoteState::Unknown, Mode::Upsert),
         &[
             ("update 9 1", missing()),
             ("read 9", missing()),
@@ -755,7 +756,7 @@ fn an_id_that_the_platform_no_longer_has_is_asked_once() {
         ],
         &done(Outcome::Created),
     );
-    check("known by then", task(both(), made.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    check("known by then", task(both(), made.remote_state().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
 }
 
 #[test]
@@ -771,33 +772,33 @@ fn a_tag_to_remove_is_removed_whoever_put_it_there() {
     let right = || Known { fields: [("phone".to_owned(), Value::Text("1".into()))].into(), ..known("7") };
     let there = check(
         "nobody knows of it",
-        task(removing(), Standing::Known(right()), Mode::Upsert),
+        task(removing(), RemoteState::Known(right()), Mode::Upsert),
         &[("remove 7 1", Attempt::Done)],
         &done(Outcome::Updated),
     );
-    check("once", task(removing(), there.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    check("once", task(removing(), there.remote_state().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
     let missing = check(
         "it is not there",
-        task(removing(), Standing::Known(right()), Mode::Upsert),
+        task(removing(), RemoteState::Known(right()), Mode::Upsert),
         &[("remove 7 1", refused()), ("read 7", Attempt::Contact(remote("7", &[("phone", "1")], &[])))],
         &done(Outcome::Updated),
     );
-    check("once", task(removing(), missing.standing().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
+    check("once", task(removing(), missing.remote_state().clone(), Mode::Upsert), &[], &done(Outcome::Unchanged));
     let created = check(
         "a new contact has no tag",
-        task(removing(), Standing::Unknown, Mode::Create),
+        task(removing(), RemoteState::Unknown, Mode::Create),
         &[("create 1", created("7"))],
         &done(Outcome::Created),
     );
     check(
         "nor in the next run",
-        task(removing(), created.standing().clone(), Mode::Upsert),
+        task(removing(), created.remote_state().clone(), Mode::Upsert),
         &[],
         &done(Outcome::Unchanged),
     );
     check(
         "seen not to be there",
-        task(removing(), Standing::Unknown, Mode::Upsert),
+        task(removing(), RemoteState::Unknown, Mode::Upsert),
         &[("find phone p1", page(&[remote("7", &[("phone", "1")], &["y"])]))],
         &done(Outcome::Unchanged),
     );
@@ -815,7 +816,7 @@ fn a_search_is_recalled_whole_or_not_at_all() {
     let past = [at(first, 11), at(page(&[]), 9)];
     check(
         "its first page is old",
-        Task::new(contact(1, 0), Standing::Unknown, policy(Mode::Upsert), &past, start()),
+        Task::new(contact(1, 0), RemoteState::Unknown, policy(Mode::Upsert), &past, start()),
         &[("find phone p1", page(&[remote("7", &[("phone", "1")], &[])]))],
         &done(Outcome::Unchanged),
     );
@@ -827,7 +828,7 @@ fn a_contact_that_looks_like_a_lost_create_is_not_made_again() {
     let stored = page(&[remote("7", &[("phone", "+5215550001")], &[])]);
     let unsure = check(
         "stored in another form",
-        task(row, Standing::Unknown, Mode::Create),
+        task(row, RemoteState::Unknown, Mode::Create),
         &[
             ("create 1", lost()),
             ("find phone p1", stored.clone()),
@@ -840,7 +841,7 @@ fn a_contact_that_looks_like_a_lost_create_is_not_made_again() {
              the platform; if not, create the contact there",
         ),
     );
-    assert!(matches!(unsure.standing(), Standing::InDoubt(_)));
+    assert!(matches!(unsure.remote_state(), RemoteState::InDoubt(_)));
 }
 
 #[test]
@@ -860,19 +861,19 @@ fn a_lost_create_is_searched_by_what_it_carried() {
 
 #[test]
 fn a_resent_unsure_create_that_is_put_off_stays_unsure() {
-    let asked = Policy { resend_unsure: true, ..policy(Mode::Create) };
+    let asked = Policy { retry_in_doubt: true, ..policy(Mode::Create) };
     let asked = Task::new(keyless(None), in_doubt(&keyless(None)), asked, &[], start());
     let throttled = Attempt::throttled(None);
     let create = Step::Call(Call::Create { fields: keyless(None).fields().to_vec() });
     let task = check("put off", asked, &[("create 1", throttled)], &create);
-    assert!(matches!(task.standing(), Standing::InDoubt(_)));
+    assert!(matches!(task.remote_state(), RemoteState::InDoubt(_)));
 }
 
 #[test]
 fn create_leaves_a_contact_alone_that_its_refusal_named() {
     check(
         "somebody else made it",
-        task(contact(2, 1), Standing::Unknown, Mode::Create),
+        task(contact(2, 1), RemoteState::Unknown, Mode::Create),
         &[
             ("create 2", Attempt::Taken { message: "already connected".into(), by: Some(id("7")) }),
             ("read 7", Attempt::Contact(remote("7", &[("phone", "1")], &[]))),
@@ -883,9 +884,9 @@ fn create_leaves_a_contact_alone_that_its_refusal_named() {
 
 #[test]
 fn a_contact_of_our_making_that_is_gone_is_settled() {
-    let half = || Known { made_at: Some(start().before(SETTLE)), ..known("7") };
+    let half = || Known { made_at: Some(start().before(SEARCH_LAG)), ..known("7") };
     for mode in [Mode::Create, Mode::Upsert] {
-        let gone = || task(contact(2, 0), Standing::Known(half()), mode);
+        let gone = || task(contact(2, 0), RemoteState::Known(half()), mode);
         let searched = check(
             "there under another id",
             gone(),
@@ -897,7 +898,7 @@ fn a_contact_of_our_making_that_is_gone_is_settled() {
             ],
             &done(Outcome::Created),
         );
-        assert!(matches!(searched.standing(), Standing::Known(_)));
+        assert!(matches!(searched.remote_state(), RemoteState::Known(_)));
         // Killed before the search: it is not made again on a guess, whatever was found before it was made.
         let mut killed = gone();
         let Step::Call(call) = killed.step(start()) else { panic!("{killed:?}") };
@@ -905,7 +906,7 @@ fn a_contact_of_our_making_that_is_gone_is_settled() {
         killed.apply(&Call::Read { id: id("7") }, &missing(), start());
         let find = PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt: page(&[]), ended: start() };
         let update = PastCall { kind: CallKind::Update, asked: None, attempt: missing(), ended: start() };
-        let anew = Task::new(contact(2, 0), killed.standing().clone(), policy(mode), &[find, update], start());
+        let anew = Task::new(contact(2, 0), killed.remote_state().clone(), policy(mode), &[find, update], start());
         assert!(matches!(anew.step(start()), Step::Wait(_)), "{anew:?}");
     }
 }
@@ -914,7 +915,8 @@ fn a_contact_of_our_making_that_is_gone_is_settled() {
 fn what_was_found_before_a_contact_was_gone_is_not_recalled() {
     let past = |kind, attempt| PastCall { kind, asked: asked(kind), attempt, ended: start() };
     let hit = page(&[remote("7", &[("phone", "1")], &[])]);
-    let resumed = |past: &[PastCall]| Task::new(contact(2, 0), Standing::Unknown, policy(Mode::Upsert), past, start());
+    let resumed =
+        |past: &[PastCall]| Task::new(contact(2, 0), RemoteState::Unknown, policy(Mode::Upsert), past, start());
     for found in [hit, page(&[])] {
         check(
             "the search begins anew",
@@ -950,7 +952,7 @@ fn a_page_that_was_asked_for_twice_is_no_answer_to_another_search() {
     let past = [find("email", page(&[])), find("phone", lost()), find("email", page(&[]))];
     check(
         "the phone was never searched",
-        Task::new(contact.unwrap(), Standing::Unknown, policy(Mode::Upsert), &past, start()),
+        Task::new(contact.unwrap(), RemoteState::Unknown, policy(Mode::Upsert), &past, start()),
         &[("find phone p1", page(&[remote("7", &[("phone", "1"), ("email", "a@example.com")], &[])]))],
         &done(Outcome::Unchanged),
     );
@@ -976,18 +978,18 @@ fn a_refused_search_says_nothing_about_the_contact() {
         let first = ("find phone p1", attempt.clone());
         check(
             "the first search",
-            task(contact(2, 1), Standing::Unknown, Mode::Upsert),
+            task(contact(2, 1), RemoteState::Unknown, Mode::Upsert),
             std::slice::from_ref(&first),
             &end,
         );
         let lost = ("create 2", lost());
         let after = check(
             "the search for a lost create",
-            task(contact(2, 1), Standing::Unknown, Mode::Create),
+            task(contact(2, 1), RemoteState::Unknown, Mode::Create),
             &[lost, first.clone()],
             &end,
         );
-        assert!(matches!(after.standing(), Standing::InDoubt(_)), "{words}");
+        assert!(matches!(after.remote_state(), RemoteState::InDoubt(_)), "{words}");
         assert!(!after.is_passing(&attempt, start()), "{words}");
     }
     for no_answer in [
@@ -998,7 +1000,7 @@ fn a_refused_search_says_nothing_about_the_contact() {
     ] {
         check(
             "no answer",
-            task(contact(2, 1), Standing::Unknown, Mode::Upsert),
+            task(contact(2, 1), RemoteState::Unknown, Mode::Upsert),
             &[("find phone p1", no_answer)],
             &Step::Call(Call::Find { field: Field::text("phone", "1"), page: 1 }),
         );
@@ -1013,7 +1015,7 @@ fn a_search_that_contradicts_itself_is_repeated_and_then_left() {
     let contradictory = |why: &str| Attempt::Page(Page { contradiction: Some(why.into()), ..Page::default() });
     let stranger = |n: u64| remote(&n.to_string(), &[("phone", "11")], &[]);
     let left = |why: &str| Step::Leave(format!("the search for its `phone` contradicts itself: {why}"));
-    let new = || task(contact(1, 0), Standing::Unknown, Mode::Upsert);
+    let new = || task(contact(1, 0), RemoteState::Unknown, Mode::Upsert);
     let (one, none) = ("find phone p1", ("find phone p1", says(&[], 0, false)));
     check(
         "empty, and it announces one",
@@ -1066,11 +1068,11 @@ fn a_search_that_contradicts_itself_is_repeated_and_then_left() {
     );
     let doubtful = check(
         "after a lost create it stays in doubt",
-        task(contact(1, 0), Standing::Unknown, Mode::Create),
+        task(contact(1, 0), RemoteState::Unknown, Mode::Create),
         &[("create 1", lost()), (one, contradictory("so")), (one, contradictory("so"))],
         &left("so"),
     );
-    assert!(matches!(doubtful.standing(), Standing::InDoubt(_)));
+    assert!(matches!(doubtful.remote_state(), RemoteState::InDoubt(_)));
     check(
         "two exact hits end the walk at once",
         new(),
@@ -1109,11 +1111,11 @@ fn after_a_lost_create_a_new_similar_hit_forbids_another() {
         let searches = [("find phone p1", hit()), ("find phone p1", hit()), ("find phone p1", hit())];
         let mut script = vec![("find phone p1", page(&[])), ("create 1", lost())];
         script.extend(searches.clone());
-        check(wanted, task(row(), Standing::Unknown, Mode::Upsert), &script, &end);
-        check(wanted, task(row(), Standing::Unknown, Mode::Create), &script[1..], &end);
+        check(wanted, task(row(), RemoteState::Unknown, Mode::Upsert), &script, &end);
+        check(wanted, task(row(), RemoteState::Unknown, Mode::Create), &script[1..], &end);
         // Seen by an early search alone, it still may be the contact.
         let script = [&script[..3], &[("find phone p1", page(&[])), ("find phone p1", page(&[]))]].concat();
-        check(wanted, task(row(), Standing::Unknown, Mode::Upsert), &script, &end);
+        check(wanted, task(row(), RemoteState::Unknown, Mode::Upsert), &script, &end);
     };
     check_form("+525512345678", text("+5215512345678"));
     check_form("+5215512345678", text("+525512345678"));
@@ -1131,13 +1133,13 @@ fn after_a_lost_create_a_new_similar_hit_forbids_another() {
         let hit = page(&[shown_as(number(json))]);
         check(
             json,
-            task(row(), Standing::Unknown, Mode::Upsert),
+            task(row(), RemoteState::Unknown, Mode::Upsert),
             &[("find phone p1", hit.clone())],
             &done(Outcome::Unchanged),
         );
         check(
             json,
-            task(row(), Standing::Unknown, Mode::Create),
+            task(row(), RemoteState::Unknown, Mode::Create),
             &[("create 1", lost()), ("find phone p1", hit)],
             &done(Outcome::Created),
         );
@@ -1152,9 +1154,9 @@ fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
     script.extend(again());
     script.push(("find phone p1", before.clone()));
     script.push(("create 1", created("7")));
-    check("the same hits", task(contact(1, 0), Standing::Unknown, Mode::Upsert), &script, &done(Outcome::Created));
+    check("the same hits", task(contact(1, 0), RemoteState::Unknown, Mode::Upsert), &script, &done(Outcome::Created));
     // The process was killed after the create was lost: what was shown before it lasts.
-    let mut killed = task(contact(1, 0), Standing::Unknown, Mode::Upsert);
+    let mut killed = task(contact(1, 0), RemoteState::Unknown, Mode::Upsert);
     for (call, attempt) in [(killed.step(start()), before.clone()), (Step::Wait(start()), lost())] {
         let Step::Call(call) = (if matches!(call, Step::Call(_)) { call } else { killed.step(start()) }) else {
             panic!()
@@ -1162,13 +1164,14 @@ fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
         killed.start(&call);
         killed.apply(&call, &attempt, start());
     }
-    let journaled = serde_json::to_string(match killed.standing() {
-        Standing::InDoubt(doubt) => doubt,
+    let journaled = serde_json::to_string(match killed.remote_state() {
+        RemoteState::InDoubt(doubt) => doubt,
         other => panic!("{other:?}"),
     });
     let doubt: Doubt = serde_json::from_str(&journaled.unwrap()).unwrap();
-    let resumed =
-        |doubt: &Doubt, now| Task::new(contact(1, 0), Standing::InDoubt(doubt.clone()), policy(Mode::Upsert), &[], now);
+    let resumed = |doubt: &Doubt, now| {
+        Task::new(contact(1, 0), RemoteState::InDoubt(doubt.clone()), policy(Mode::Upsert), &[], now)
+    };
     check("resumed", resumed(&doubt, start()), &script[2..], &done(Outcome::Created));
     // Too many to remember: any hit counts as new.
     let many: Vec<Remote> = (0..=MOST_SEEN).map(|n| remote(&format!("s{n}"), &[("phone", "11")], &[])).collect();
@@ -1176,7 +1179,7 @@ fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
     let script = [loose.clone(), ("create 1", lost()), loose.clone(), loose.clone(), loose];
     let forbidden = check(
         "too many",
-        task(contact(1, 0), Standing::Unknown, Mode::Upsert),
+        task(contact(1, 0), RemoteState::Unknown, Mode::Upsert),
         &script,
         &rejected(
             "in doubt: the answer to its create was lost, and the search for its `phone` found contact s0, which has \
@@ -1184,7 +1187,7 @@ fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
              the platform; if not, create the contact there",
         ),
     );
-    assert!(matches!(forbidden.standing(), Standing::InDoubt(_)));
+    assert!(matches!(forbidden.remote_state(), RemoteState::InDoubt(_)));
 }
 
 #[test]
@@ -1220,7 +1223,7 @@ fn after_a_lost_create_new_match_fields_are_searched_before_another_is_sent() {
 #[test]
 fn a_create_that_found_no_path_may_have_happened() {
     let no_path = || Attempt::WrongPath { message: "404 Not Found".into() };
-    let new = || task(contact(1, 0), Standing::Unknown, Mode::Create);
+    let new = || task(contact(1, 0), RemoteState::Unknown, Mode::Create);
     check(
         "a search finds it",
         new(),
@@ -1237,7 +1240,7 @@ fn a_create_that_found_no_path_may_have_happened() {
     // Without a match field no search can tell, and a wrong URL would reject the row.
     check(
         "it cannot be searched for",
-        task(keyless(None), Standing::Unknown, Mode::Create),
+        task(keyless(None), RemoteState::Unknown, Mode::Create),
         &[("create 1", no_path()), ("create 1", created("7"))],
         &done(Outcome::Created),
     );
@@ -1254,19 +1257,19 @@ fn a_lost_create_is_searched_for_by_every_match_field_before_it_is_sent_again() 
     let script = |last: Attempt| [&lost[..], &[("find phone p1", last)]].concat();
     check(
         "the platform dropped the first one",
-        task(row(), Standing::Unknown, Mode::Create),
+        task(row(), RemoteState::Unknown, Mode::Create),
         &[&script(page(&[remote("7", &[("phone", "1")], &[])]))[..], &[("update 7 1", Attempt::Done)]].concat(),
         &done(Outcome::Created),
     );
     check(
         "another contact has the second one",
-        task(row(), Standing::Unknown, Mode::Create),
+        task(row(), RemoteState::Unknown, Mode::Create),
         &script(page(&[remote("7", &[("phone", "1"), ("email", "b@example.com")], &[])])),
         &rejected("conflict: contact 7 has its `phone`, but another `email`"),
     );
     check(
         "it has none",
-        task(row(), Standing::Unknown, Mode::Create),
+        task(row(), RemoteState::Unknown, Mode::Create),
         &[&script(page(&[]))[..], &[("create 2", created("7"))]].concat(),
         &done(Outcome::Created),
     );
@@ -1277,7 +1280,7 @@ fn the_search_lag_and_the_searches_count_from_process_to_process() {
     let lost = |searches, seconds_ago: u64| {
         let mut doubt = Doubt::of_create(&contact(1, 0), Some(BTreeSet::new()));
         (doubt.since, doubt.searches) = (Some(start().before(Duration::from_secs(seconds_ago))), searches);
-        Task::new(contact(1, 0), Standing::InDoubt(doubt), policy(Mode::Upsert), &[], start())
+        Task::new(contact(1, 0), RemoteState::InDoubt(doubt), policy(Mode::Upsert), &[], start())
     };
     let none = || ("find phone p1", page(&[]));
     let again = ("create 1", created("7"));
@@ -1303,9 +1306,9 @@ fn the_search_lag_and_the_searches_count_from_process_to_process() {
     );
     check("the lag is over: the last one decides", lost(0, 30), &[none(), again], &done(Outcome::Created));
     // A clock that was set back since: the lag begins anew, and does not last until the clock has caught up.
-    let mut ahead = Doubt::of_create(&contact(1, 0), None);
-    ahead.since = Some(start() + Duration::from_hours(1));
-    let set_back = Task::new(contact(1, 0), Standing::InDoubt(ahead), policy(Mode::Upsert), &[], start());
+    let mut lookahead = Doubt::of_create(&contact(1, 0), None);
+    lookahead.since = Some(start() + Duration::from_hours(1));
+    let set_back = Task::new(contact(1, 0), RemoteState::InDoubt(lookahead), policy(Mode::Upsert), &[], start());
     assert_eq!(set_back.step(start()), Step::Wait(start() + Duration::from_secs(3)));
 }
 
@@ -1314,15 +1317,17 @@ fn whether_a_create_was_ours_lasts_from_process_to_process() {
     let hit = || page(&[remote("8", &[("phone", "1"), ("f1", "v1")], &[])]);
     let gone = |made_at| {
         let known = Known { made_at, ..known("7") };
-        let mut live = task(contact(2, 0), Standing::Known(known), Mode::Upsert);
+        let mut live = task(contact(2, 0), RemoteState::Known(known), Mode::Upsert);
         for expected in ["update 7 2", "read 7"] {
-            let Step::Call(call) = live.step(start() + SETTLE) else { panic!("{live:?}") };
+            let Step::Call(call) = live.step(start() + SEARCH_LAG) else { panic!("{live:?}") };
             assert_eq!(short(&call), expected);
             live.start(&call);
-            live.apply(&call, &missing(), start() + SETTLE);
+            live.apply(&call, &missing(), start() + SEARCH_LAG);
         }
-        let anew = |standing: &Standing| Task::new(contact(2, 0), standing.clone(), policy(Mode::Upsert), &[], start());
-        (anew(live.standing()), live)
+        let anew = |remote_state: &RemoteState| {
+            Task::new(contact(2, 0), remote_state.clone(), policy(Mode::Upsert), &[], start())
+        };
+        (anew(live.remote_state()), live)
     };
     let (resumed, _) = gone(None);
     check("it was there before", resumed, &[("find phone p1", hit())], &done(Outcome::Unchanged));
@@ -1333,7 +1338,7 @@ fn whether_a_create_was_ours_lasts_from_process_to_process() {
 #[test]
 fn an_id_that_is_said_to_be_gone_is_read_before_anything_is_made() {
     let read = |name: &str| Attempt::Contact(remote("7", &[("phone", "1"), ("f1", name)], &[]));
-    let new = || task(contact(2, 0), Standing::Known(known("7")), Mode::Upsert);
+    let new = || task(contact(2, 0), RemoteState::Known(known("7")), Mode::Upsert);
     check(
         "it is there, and the change works now",
         new(),
@@ -1382,7 +1387,7 @@ fn an_id_of_another_row_is_no_answer() {
         task
     };
     let none = || ("find phone p1", page(&[]));
-    let new = |mode| task(contact(2, 1), Standing::Unknown, mode);
+    let new = |mode| task(contact(2, 1), RemoteState::Unknown, mode);
     let conflict = "conflict: its create was answered with contact 5, which belongs to `phone=2`";
     check(
         "a search finds the contact",
@@ -1402,12 +1407,12 @@ fn an_id_of_another_row_is_no_answer() {
         &[],
         &rejected("conflict: contact 5 has its match value, but belongs to `phone=2`"),
     );
-    let keyless = task(keyless(None), Standing::Unknown, Mode::Create);
+    let keyless = task(keyless(None), RemoteState::Unknown, Mode::Create);
     check("without a match field", claim(keyless, &[("create 1", created("5"))], "5"), &[], &rejected(conflict));
     // The next run does not send it again either, unless the row has changed.
     let again = claim(new(Mode::Create), &[("create 2", created("5"))], "5");
     let later = |contact: Contact| {
-        Task::new(contact, again.standing().clone(), policy(Mode::Create), &[], start() + Duration::from_hours(24))
+        Task::new(contact, again.remote_state().clone(), policy(Mode::Create), &[], start() + Duration::from_hours(24))
     };
     let now = start() + Duration::from_hours(24);
     let step = |mut task: Task| {
@@ -1422,7 +1427,7 @@ fn an_id_of_another_row_is_no_answer() {
 #[test]
 fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
     let distrusting = || {
-        let mut task = task(contact(2, 1), Standing::Unknown, Mode::Create);
+        let mut task = task(contact(2, 1), RemoteState::Unknown, Mode::Create);
         task.distrust(Distrust::Proven);
         task
     };
@@ -1474,7 +1479,7 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
         &Step::Call(Call::Find { field: Field::text("phone", "1"), page: 1 }),
     );
     // What was created a moment before is confirmed as well, before its tags are written.
-    let mut before = task(contact(2, 1), Standing::Unknown, Mode::Create);
+    let mut before = task(contact(2, 1), RemoteState::Unknown, Mode::Create);
     let Step::Call(call) = before.step(start()) else { panic!("{before:?}") };
     before.start(&call);
     before.apply(&call, &created("7"), start());
@@ -1501,7 +1506,7 @@ fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
         let matches = vec![Field::text("phone", "1")];
         Contact::new(Draft { id: Some(id(given)), matches, ..Draft::default() }).unwrap()
     };
-    let begun = task(row("5"), Standing::Unknown, Mode::Upsert);
+    let begun = task(row("5"), RemoteState::Unknown, Mode::Upsert);
     let first = check(
         "the first process",
         begun,
@@ -1510,7 +1515,7 @@ fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
     );
     let next = |given: &str| {
         let now = start() + Duration::from_hours(1);
-        Task::new(row(given), first.standing().clone(), policy(Mode::Upsert), &[], now)
+        Task::new(row(given), first.remote_state().clone(), policy(Mode::Upsert), &[], now)
     };
     let none = || ("find phone p1", page(&[]));
     check("the next", next("5"), &[none(), ("create 1", created("7"))], &done(Outcome::Created));
@@ -1526,7 +1531,7 @@ fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
     }
     let after = |given: &str| {
         let now = start() + Duration::from_hours(2);
-        Task::new(row(given), lost_create.standing().clone(), policy(Mode::Upsert), &[], now)
+        Task::new(row(given), lost_create.remote_state().clone(), policy(Mode::Upsert), &[], now)
     };
     check("after a lost create", after("5"), &[none(), ("create 1", created("7"))], &done(Outcome::Created));
     check("another id after it", after("6"), &[none(), ("update 6 1", Attempt::Done)], &done(Outcome::Updated));
@@ -1549,7 +1554,7 @@ fn what_the_searches_for_a_gone_id_showed_was_there_before_the_create() {
         others(),
         ("create 1", created("7")),
     ];
-    check("another create", task(row, Standing::Unknown, Mode::Upsert), &script, &done(Outcome::Created));
+    check("another create", task(row, RemoteState::Unknown, Mode::Upsert), &script, &done(Outcome::Created));
 }
 
 #[test]
@@ -1557,7 +1562,7 @@ fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
     let distrusting = || {
         let fields = vec![Field::text("a", "1"), Field::text("b", "2")];
         let contact = Contact::new(Draft { fields, tags: vec!["t".into()], ..Draft::default() }).unwrap();
-        let mut task = task(contact, Standing::Unknown, Mode::Create);
+        let mut task = task(contact, RemoteState::Unknown, Mode::Create);
         task.distrust(Distrust::Proven);
         task
     };
@@ -1584,7 +1589,7 @@ fn an_answer_that_is_only_suspected_is_believed_unless_another_contact_is_shown(
     let suspecting = |distrust| {
         let fields = vec![Field::text("a", "1")];
         let contact = Contact::new(Draft { fields, tags: vec!["t".into()], ..Draft::default() }).unwrap();
-        let mut task = task(contact, Standing::Unknown, Mode::Create);
+        let mut task = task(contact, RemoteState::Unknown, Mode::Create);
         task.distrust(distrust);
         task
     };
@@ -1609,7 +1614,7 @@ fn an_answer_that_is_only_suspected_is_believed_unless_another_contact_is_shown(
 
 #[test]
 fn the_id_that_a_create_was_answered_with_is_confirmed_by_the_next_process_too() {
-    let mut killed = task(contact(2, 1), Standing::Unknown, Mode::Upsert);
+    let mut killed = task(contact(2, 1), RemoteState::Unknown, Mode::Upsert);
     killed.distrust(Distrust::Suspected);
     for (expected, attempt) in [("find phone p1", page(&[])), ("create 2", created("7"))] {
         let Step::Call(call) = killed.step(start()) else { panic!("{killed:?}") };
@@ -1618,7 +1623,7 @@ fn the_id_that_a_create_was_answered_with_is_confirmed_by_the_next_process_too()
         killed.apply(&call, &attempt, start());
     }
     let resumed = |contact: Contact, later| {
-        Task::new(contact, killed.standing().clone(), policy(Mode::Upsert), &[], start() + later)
+        Task::new(contact, killed.remote_state().clone(), policy(Mode::Upsert), &[], start() + later)
     };
     let now = Duration::from_secs(1);
     let read = |phone: &str| ("read 7", Attempt::Contact(remote("7", &[("phone", phone), ("f1", "v1")], &[])));
@@ -1637,16 +1642,17 @@ fn the_id_that_a_create_was_answered_with_is_confirmed_by_the_next_process_too()
     // It may take as long as a search until it is visible.
     let gone = || ("read 7", missing());
     check("not yet", resumed(contact(2, 1), now), &[gone(), read("1"), tagged()], &done(Outcome::Created));
-    let mut late = resumed(contact(2, 1), SETTLE);
-    late.apply(&Call::Read { id: id("7") }, &missing(), start() + SETTLE);
-    assert_eq!(late.step(start() + SETTLE), Step::Wait(start() + SETTLE + SETTLE));
+    let mut late = resumed(contact(2, 1), SEARCH_LAG);
+    late.apply(&Call::Read { id: id("7") }, &missing(), start() + SEARCH_LAG);
+    assert_eq!(late.step(start() + SEARCH_LAG), Step::Wait(start() + SEARCH_LAG + SEARCH_LAG));
 }
 
 #[test]
 fn a_search_without_an_answer_is_made_anew_by_the_next_process() {
     let past = |attempt| PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt, ended: start() };
     let contradictory = || Attempt::Page(Page { contradiction: Some("so".into()), ..Page::default() });
-    let resumed = |past: &[PastCall]| Task::new(contact(1, 0), Standing::Unknown, policy(Mode::Upsert), past, start());
+    let resumed =
+        |past: &[PastCall]| Task::new(contact(1, 0), RemoteState::Unknown, policy(Mode::Upsert), past, start());
     let one = "find phone p1";
     for past in [
         &[past(contradictory()), past(contradictory())][..],
@@ -1667,10 +1673,10 @@ fn a_contact_that_an_earlier_create_made_is_ours_also_after_a_kill() {
     let taken = || Attempt::Taken { message: "already connected".into(), by: Some(id("7")) };
     let doubt = {
         let mut doubt = Doubt::of_create(&contact(2, 0), None);
-        doubt.since = Some(start().before(SETTLE));
+        doubt.since = Some(start().before(SEARCH_LAG));
         doubt
     };
-    let mut live = Task::new(contact(2, 0), Standing::InDoubt(doubt), policy(Mode::Upsert), &[], start());
+    let mut live = Task::new(contact(2, 0), RemoteState::InDoubt(doubt), policy(Mode::Upsert), &[], start());
     for (expected, attempt) in [("find phone p1", page(&[])), ("create 2", taken())] {
         let Step::Call(call) = live.step(start()) else { panic!("{live:?}") };
         assert_eq!(short(&call), expected);
@@ -1678,18 +1684,19 @@ fn a_contact_that_an_earlier_create_made_is_ours_also_after_a_kill() {
         live.apply(&call, &attempt, start());
     }
     let shown = || remote("7", &[("phone", "1"), ("f1", "v1")], &[]);
-    let resumed = Task::new(contact(2, 0), live.standing().clone(), policy(Mode::Upsert), &[], start() + SETTLE);
+    let resumed =
+        Task::new(contact(2, 0), live.remote_state().clone(), policy(Mode::Upsert), &[], start() + SEARCH_LAG);
     check("resumed", resumed, &[("find phone p1", page(&[shown()]))], &done(Outcome::Created));
     check("read", live.clone(), &[("read 7", Attempt::Contact(shown()))], &done(Outcome::Created));
     let another = Attempt::Contact(remote("7", &[("phone", "2")], &[]));
     let refused = check("another one", live, &[("read 7", another)], &rejected("already connected (contact 7)"));
-    assert_eq!(refused.standing(), &Standing::Unknown);
+    assert_eq!(refused.remote_state(), &RemoteState::Unknown);
 }
 
 #[test]
 fn where_the_journal_may_have_lost_calls_each_contact_is_searched_for_first() {
     let lossy = |mode| Policy { search_first: true, ..policy(mode) };
-    let task = |contact: Contact, policy| Task::new(contact, Standing::Unknown, policy, &[], start());
+    let task = |contact: Contact, policy| Task::new(contact, RemoteState::Unknown, policy, &[], start());
     let (whole, find) = (contact(3, 1), "find phone p1");
     check(
         "not there",
@@ -1708,16 +1715,16 @@ fn where_the_journal_may_have_lost_calls_each_contact_is_searched_for_first() {
         PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt: page(&[]), ended: start() };
     check(
         "searched for before the loss, which a create may have followed",
-        Task::new(whole.clone(), Standing::Unknown, lossy(Mode::Upsert), &[find_answered], start()),
+        Task::new(whole.clone(), RemoteState::Unknown, lossy(Mode::Upsert), &[find_answered], start()),
         &[(find, page(&[shown(&whole)])), ("add 7 1", Attempt::Done)],
         &done(Outcome::Updated),
     );
-    let known = Standing::Known(Known::only_id(id("7")));
+    let known = RemoteState::Known(Known::only_id(id("7")));
     let left_alone = Task::new(whole.clone(), known, lossy(Mode::Create), &[], start());
     check("known", left_alone, &[], &done(Outcome::Unchanged));
     check("with an id", task(keyless(Some("7")), lossy(Mode::Create)), &[], &done(Outcome::Unchanged));
     check("without a match field", task(keyless(None), lossy(Mode::Create)), &[], &rejected(MAY_BE_LOST));
-    let asked = Policy { resend_unsure: true, ..lossy(Mode::Create) };
+    let asked = Policy { retry_in_doubt: true, ..lossy(Mode::Create) };
     check("when asked", task(keyless(None), asked), &[("create 1", created("7"))], &done(Outcome::Created));
     check("`update` makes none", task(whole, lossy(Mode::Update)), &[(find, page(&[]))], &rejected(NOT_THERE));
 }

@@ -5,7 +5,7 @@ use crate::core::attempt::Attempt;
 use crate::core::call::Call;
 use crate::core::diff::first_fields;
 use crate::core::doubt::{Doubt, Origin};
-use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, Standing};
+use crate::core::model::{Contact, ContactId, Field, Known, Mode, Remote, RemoteState};
 use crate::core::page::OtherHit;
 use crate::core::search::{Found, PAGES_PER_FIND, Search};
 use crate::core::task::{LOST_CREATES, Outcome};
@@ -78,9 +78,9 @@ impl Task {
     }
 
     fn found_one(&mut self, hit: Remote, nth: usize, name: &str) {
-        let matches = match &self.standing {
-            Standing::InDoubt(doubt) => doubt.sent.matches(),
-            Standing::Unknown | Standing::Known(_) => self.contact.matches(),
+        let matches = match &self.remote_state {
+            RemoteState::InDoubt(doubt) => doubt.sent.matches(),
+            RemoteState::Unknown | RemoteState::Known(_) => self.contact.matches(),
         };
         if let Some(differs) = matches[..nth].iter().find(|field| hit.has_another(field)) {
             let (id, other) = (&hit.id, &differs.name);
@@ -88,21 +88,21 @@ impl Task {
             return;
         }
         // One that a create of ours made is yet to be finished.
-        let made_at = match &self.standing {
-            Standing::InDoubt(doubt) if doubt.is_ours() => doubt.since,
+        let made_at = match &self.remote_state {
+            RemoteState::InDoubt(doubt) if doubt.is_ours() => doubt.since,
             // `create` would leave it alone. It is most likely one that an earlier run created and did not finish, at a time
             // that the journal lost.
-            Standing::Unknown if self.policy.search_first && self.policy.mode == Mode::Create => {
+            RemoteState::Unknown if self.policy.search_first && self.policy.mode == Mode::Create => {
                 Some(Timestamp::default())
             }
-            Standing::InDoubt(_) | Standing::Unknown | Standing::Known(_) => None,
+            RemoteState::InDoubt(_) | RemoteState::Unknown | RemoteState::Known(_) => None,
         };
         self.adopt(hit, made_at);
     }
 
     // A contact in doubt was not found by its match field in this place.
     fn not_found_yet(&mut self, nth: usize, field: &Field, others: &[OtherHit]) {
-        let Standing::InDoubt(doubt) = &mut self.standing else { return };
+        let RemoteState::InDoubt(doubt) = &mut self.remote_state else { return };
         doubt.notice(others, field);
         // No create was sent yet: whatever is shown now was there before it.
         if matches!(doubt.origin, Origin::GoneId { .. }) {
@@ -118,7 +118,7 @@ impl Task {
             self.stage = Stage::Settling { nth: nth + 1, search };
             return;
         }
-        let Standing::InDoubt(doubt) = &mut self.standing else { return };
+        let RemoteState::InDoubt(doubt) = &mut self.remote_state else { return };
         let cause = doubt.cause();
         if let Some(conflict) = doubt.conflict.clone() {
             self.reject(conflict);
@@ -133,13 +133,13 @@ impl Task {
     // The search lag is over and it is not there: the create did not happen.
     fn not_made(&mut self) -> Stage {
         let mut is_searched = true;
-        if let Standing::InDoubt(doubt) = &mut self.standing {
+        if let RemoteState::InDoubt(doubt) = &mut self.remote_state {
             if let Origin::Create { seen } = &mut doubt.origin {
                 self.seen = seen.take();
             }
             is_searched = self.contact.matches().iter().all(|field| doubt.sent.matches().contains(field));
         }
-        self.standing = Standing::Unknown;
+        self.remote_state = RemoteState::Unknown;
         match self.goal {
             Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
             // The file says by now which contact it is.
@@ -168,7 +168,7 @@ impl Task {
                     self.adopt(remote.clone(), made_at);
                 } else {
                     let reason = format!("{message} (contact {other})");
-                    self.standing = Standing::Unknown;
+                    self.remote_state = RemoteState::Unknown;
                     self.reject(reason);
                 }
             }
@@ -179,7 +179,7 @@ impl Task {
                 | Attempt::Taken { message: words, .. },
             ) => {
                 let reason = format!("{message} (reading contact {other} was refused: {words})");
-                self.standing = Standing::Unknown;
+                self.remote_state = RemoteState::Unknown;
                 self.reject(reason);
             }
             (Stage::Confirming { .. }, Attempt::Contact(remote)) if self.is_shown_by(remote) => {
@@ -197,9 +197,9 @@ impl Task {
             (Stage::Confirming { id }, attempt) if self.distrust != Distrust::Proven && self.shows_nothing(attempt) => {
                 let id = id.clone();
                 self.is_unconfirmed = false;
-                match self.standing {
-                    Standing::Known(_) => self.stage = Stage::Writing,
-                    Standing::Unknown | Standing::InDoubt(_) => self.created(id, now),
+                match self.remote_state {
+                    RemoteState::Known(_) => self.stage = Stage::Writing,
+                    RemoteState::Unknown | RemoteState::InDoubt(_) => self.created(id, now),
                 }
             }
             (
@@ -211,7 +211,7 @@ impl Task {
             (Stage::Rereading { refused, message, is_gone, .. }, Attempt::Contact(remote)) => {
                 let (refused, message, is_gone) = (refused.clone(), message.clone(), *is_gone);
                 let absent_tags = self.absent_from(remote);
-                if let Standing::Known(known) = &mut self.standing {
+                if let RemoteState::Known(known) = &mut self.remote_state {
                     *known = Known {
                         id: known.id.clone(),
                         made_at: known.made_at,
@@ -263,10 +263,10 @@ impl Task {
 
     // The id that its create was answered with is not that of the contact: only a search can tell.
     fn is_not_the_one(&mut self, now: Timestamp) {
-        match &mut self.standing {
-            Standing::InDoubt(doubt) => doubt.named = None,
-            standing @ (Standing::Unknown | Standing::Known(_)) => {
-                *standing = Standing::InDoubt(Doubt::of_create(&self.contact, self.seen.clone()));
+        match &mut self.remote_state {
+            RemoteState::InDoubt(doubt) => doubt.named = None,
+            remote_state @ (RemoteState::Unknown | RemoteState::Known(_)) => {
+                *remote_state = RemoteState::InDoubt(Doubt::of_create(&self.contact, self.seen.clone()));
             }
         }
         self.create_was_lost(now);
@@ -274,9 +274,9 @@ impl Task {
 
     // The contact as its create was sent.
     const fn sent(&self) -> &Contact {
-        match &self.standing {
-            Standing::InDoubt(doubt) => &doubt.sent,
-            Standing::Unknown | Standing::Known(_) => &self.contact,
+        match &self.remote_state {
+            RemoteState::InDoubt(doubt) => &doubt.sent,
+            RemoteState::Unknown | RemoteState::Known(_) => &self.contact,
         }
     }
 
@@ -305,7 +305,7 @@ impl Task {
             replaces: self.contact.id().filter(|given| **given != id).cloned(),
             ..Known::only_id(id)
         };
-        self.standing = Standing::Known(known.blank_in(self.contact.clear()));
+        self.remote_state = RemoteState::Known(known.blank_in(self.contact.clear()));
         self.stage = Stage::Writing;
     }
 
@@ -314,7 +314,7 @@ impl Task {
             Attempt::Created(id) => {
                 self.is_unconfirmed = true;
                 if self.distrust != Distrust::None
-                    && let Standing::InDoubt(doubt) = &mut self.standing
+                    && let RemoteState::InDoubt(doubt) = &mut self.remote_state
                 {
                     doubt.since = Some(now);
                     doubt.named = Some(id.clone());
@@ -328,12 +328,12 @@ impl Task {
             // means that there was no effect. Without a match field no search can tell, and a wrong URL would reject the row.
             Attempt::WrongPath { .. } if !self.contact.matches().is_empty() => self.create_was_lost(now),
             Attempt::Taken { message, by } => {
-                let in_doubt = std::mem::replace(&mut self.standing, self.before_send.clone());
+                let in_doubt = std::mem::replace(&mut self.remote_state, self.before_send.clone());
                 match by {
                     Some(other) if !self.contact.matches().is_empty() => {
                         // After a lost create, the other contact may be the one that it made: that is to outlast a kill.
                         if self.may_have_made {
-                            self.standing = in_doubt;
+                            self.remote_state = in_doubt;
                         }
                         self.stage = Stage::Checking { other: other.clone(), message: message.clone() };
                     }
@@ -342,14 +342,14 @@ impl Task {
                 }
             }
             Attempt::Refused { message, .. } | Attempt::Missing { message } => {
-                self.standing = self.before_send.clone();
+                self.remote_state = self.before_send.clone();
                 self.reject(message.clone());
             }
             Attempt::Unauthorized { .. }
             | Attempt::Throttled { .. }
             | Attempt::WrongPath { .. }
             | Attempt::Unsent { .. } => {
-                self.standing = self.before_send.clone();
+                self.remote_state = self.before_send.clone();
             }
             Attempt::Page(_) | Attempt::Contact(_) | Attempt::Done => {}
         }
@@ -360,8 +360,8 @@ impl Task {
             Attempt::Done => self.written_down(call),
             Attempt::Missing { message } => {
                 let passes = self.is_passing(attempt, now);
-                self.standing = self.before_send.clone();
-                let Standing::Known(known) = &self.standing else { return };
+                self.remote_state = self.before_send.clone();
+                let RemoteState::Known(known) = &self.remote_state else { return };
                 // Before another contact is made in its place, the id is read.
                 if !passes {
                     let (id, refused, message) = (known.id.clone(), call.clone(), message.clone());
@@ -369,8 +369,8 @@ impl Task {
                 }
             }
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
-                self.standing = self.before_send.clone();
-                let Standing::Known(known) = &self.standing else { return };
+                self.remote_state = self.before_send.clone();
+                let RemoteState::Known(known) = &self.remote_state else { return };
                 // A tag that nobody saw there need not be there; one that is refused for that is gone as wanted.
                 let is_blind =
                     matches!(call, Call::RemoveTags { tags, .. } if tags.iter().any(|tag| !known.tags.contains(tag)));
@@ -387,7 +387,7 @@ impl Task {
             | Attempt::Throttled { .. }
             | Attempt::WrongPath { .. }
             | Attempt::Unsent { .. } => {
-                self.standing = self.before_send.clone();
+                self.remote_state = self.before_send.clone();
             }
             // Still in doubt, as it is since it was sent.
             Attempt::Lost { .. }
@@ -400,7 +400,7 @@ impl Task {
 
     fn written_down(&mut self, call: &Call) {
         self.wrote = true;
-        let Standing::Known(known) = &mut self.standing else { return };
+        let RemoteState::Known(known) = &mut self.remote_state else { return };
         match call {
             Call::Update { fields, .. } => {
                 known.fields.extend(fields.iter().map(|field| (field.name.to_string(), field.value.clone())));

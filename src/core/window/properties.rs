@@ -49,7 +49,7 @@ enum End {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     None,
-    Ahead(u64),
+    Lookahead(u64),
     Back(u64),
 }
 
@@ -60,7 +60,8 @@ fn any_event() -> impl Strategy<Value = Event> {
     let call = (wait(), latency, 0.0..=1.0, end)
         .prop_map(|(wait, latency, counted, end)| Event::Call { wait, plan: Plan { latency, counted, end } });
     let step = || 0_u64..7_200_000;
-    let clock = prop_oneof![2 => Just(Step::None), 1 => step().prop_map(Step::Ahead), 1 => step().prop_map(Step::Back)];
+    let clock =
+        prop_oneof![2 => Just(Step::None), 1 => step().prop_map(Step::Lookahead), 1 => step().prop_map(Step::Back)];
     let restart = (wait(), clock).prop_map(|(wait, clock)| Event::Restart { wait, clock });
     prop_oneof![19 => call, 1 => restart]
 }
@@ -132,7 +133,7 @@ impl Played {
                 End::Unanswered => {
                     self.window.finish_unanswered(end);
                     self.ends.push(end + LINGER);
-                    self.counted.push(call.begun + share(over - call.begun + linger(), call.plan.counted));
+                    self.counted.push(call.begun + share(over - call.begun + in_flight_grace(), call.plan.counted));
                 }
             }
         }
@@ -183,14 +184,14 @@ impl Played {
         let mut open = Vec::new();
         for OnItsWay { begun, plan, .. } in std::mem::take(&mut self.on_their_way) {
             open.push(self.wall(begun));
-            let latest = (begun + TIMEOUT).min(self.now + linger());
+            let latest = (begun + TIMEOUT).min(self.now + in_flight_grace());
             if plan.end != End::Unsent {
                 self.counted.push(begun + share(latest - begun, plan.counted));
             }
         }
         match clock {
             Step::None => {}
-            Step::Ahead(by) => {
+            Step::Lookahead(by) => {
                 self.skew += signed(by);
                 for moment in self.ends.iter_mut().chain(&mut open) {
                     *moment = *moment + Duration::from_millis(by);
@@ -214,7 +215,7 @@ fn share(span: u64, share: f64) -> u64 {
     u64::try_from(span.as_millis()).expect("a part of a short span")
 }
 
-fn linger() -> u64 {
+fn in_flight_grace() -> u64 {
     u64::try_from(LINGER.as_millis()).expect("half a minute")
 }
 

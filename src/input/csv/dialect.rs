@@ -8,7 +8,7 @@ use std::io::{self, BufRead as _, ErrorKind, Read};
 
 use memchr::memmem;
 
-use super::super::lookahead::{Ahead, View};
+use super::super::lookahead::{Lookahead, View};
 use super::super::{BOM, Bytes};
 use super::quotes::misplaced;
 
@@ -64,7 +64,7 @@ impl Dialect {
             return bytes;
         }
         let rewriter = Rewriter::new(self, delimiter);
-        Ahead::new(Box::new(Rewritten { bytes, rewriter, out: Vec::new(), at: 0, ended: false }))
+        Lookahead::new(Box::new(Rewritten { bytes, rewriter, out: Vec::new(), at: 0, ended: false }))
     }
 }
 
@@ -385,7 +385,7 @@ enum Line {
 
 /// The bytes without the quotes around each line.
 pub(super) fn unwrapped(bytes: Bytes) -> Bytes {
-    Ahead::new(Box::new(Unwrapped { bytes, state: Line::Start, mark: Mark::default(), out: Vec::new(), at: 0 }))
+    Lookahead::new(Box::new(Unwrapped { bytes, state: Line::Start, mark: Mark::default(), out: Vec::new(), at: 0 }))
 }
 
 impl Read for Unwrapped {
@@ -453,7 +453,7 @@ mod tests {
     }
 
     fn bytes(text: &str) -> Bytes {
-        Ahead::new(Box::new(io::Cursor::new(text.as_bytes().to_vec())))
+        Lookahead::new(Box::new(io::Cursor::new(text.as_bytes().to_vec())))
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::io::BufRead;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::super::lookahead::View;
 use super::super::lines::Lines;
+use super::super::lookahead::View;
 use super::super::{BOM, Bytes, Delimiter, SourceFault};
 use super::block::{Block, End, Found};
 use super::quotes::{Quotes, Quoting};

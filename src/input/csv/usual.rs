@@ -3,8 +3,8 @@
 
 use memchr::memchr_iter;
 
-use super::super::lookahead::View;
 use super::super::delimiter::each_row;
+use super::super::lookahead::View;
 
 const QUOTE: u8 = b'"';
 

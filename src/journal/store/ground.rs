@@ -10,9 +10,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::{Result, Store, json};
 use crate::core::task::Policy;
-use crate::core::time::Setting;
+use crate::core::time::ClockOffset;
 use crate::journal::JournalError;
-use crate::journal::files::{FileId, Presence, beside};
+use crate::journal::files::{FileId, Presence, other_runs};
 use crate::journal::lock::HeldFile;
 use crate::journal::rows::{Loss, RunState};
 
@@ -43,7 +43,7 @@ pub(super) struct Ground {
 impl Ground {
     /// The files as they are once SQLite has opened the log.
     pub(super) fn of(file: PathBuf, presence: Presence, was_alone: bool) -> Self {
-        let paths = LOG_ENDINGS.map(|ending| beside(&file, ending));
+        let paths = LOG_ENDINGS.map(|ending| other_runs(&file, ending));
         let log = paths.into_iter().filter_map(|path| FileId::at(&path).map(|id| (path, id))).collect();
         Self { file, log, was_alone, presence }
     }
@@ -117,12 +117,7 @@ impl Store {
 
     /// Has the channel's calls stand on this lock. False when the lock's file was made anew although a run of the channel
     /// may still be at work: then the file was deleted under that run.
-    pub(in crate::journal) fn stand_on(
-        &self,
-        lock: &Arc<HeldFile>,
-        is_new: bool,
-        channel: &str,
-    ) -> Result<bool> {
+    pub(in crate::journal) fn stand_on(&self, lock: &Arc<HeldFile>, is_new: bool, channel: &str) -> Result<bool> {
         let is_new_beside_others = is_new && self.ground.as_ref().is_some_and(|ground| !ground.was_alone);
         if is_new_beside_others {
             let mut query = self
@@ -143,9 +138,9 @@ impl Store {
         &self,
         channel: &str,
         noted: Noted,
-        setting: Option<&Setting>,
+        clock_offset: Option<&ClockOffset>,
     ) -> Result<Option<Loss>> {
-        let found = self.found_loss(channel, noted, setting)?;
+        let found = self.found_loss(channel, noted, clock_offset)?;
         if found.is_some() {
             self.db.execute("INSERT OR IGNORE INTO losses (channel) VALUES (?1)", [channel])?;
             return Ok(found);
@@ -168,7 +163,7 @@ impl Store {
         Ok(())
     }
 
-    fn found_loss(&self, channel: &str, noted: Noted, setting: Option<&Setting>) -> Result<Option<Loss>> {
+    fn found_loss(&self, channel: &str, noted: Noted, clock_offset: Option<&ClockOffset>) -> Result<Option<Loss>> {
         // A call that belongs to no run is noted nowhere: its number may be that of a lost one.
         let mut has_call = self
             .db
@@ -194,7 +189,7 @@ impl Store {
         }
         let mut boot = self.db.prepare_cached("SELECT boot FROM clocks WHERE channel = ?1")?;
         let boot: Option<String> = boot.query_row([channel], |row| row.get(0)).optional()?;
-        let is_other = boot.zip(setting).is_some_and(|(boot, setting)| boot != setting.boot);
+        let is_other = boot.zip(clock_offset).is_some_and(|(boot, clock_offset)| boot != clock_offset.boot);
         Ok(is_other.then_some(Loss::OtherBoot))
     }
 

@@ -33,7 +33,7 @@ struct Earlier {
 }
 
 /// What comes of an earlier row of the same contact.
-enum Meeting {
+enum Resolution {
     /// This contact is planned, in place of the earlier row if there is one.
     Counts(Contact, Option<Earlier>),
     /// The earlier row stands.
@@ -60,21 +60,21 @@ impl Store {
         let key = contact.key().to_string();
         let item = NewItem { row, line, key: Some(&key), ..NewItem::default() };
         let (contact, earlier) = match self.meet(plan, run, contact)? {
-            Meeting::Counts(contact, earlier) => (contact, earlier),
-            Meeting::Yields(earlier) => {
+            Resolution::Counts(contact, earlier) => (contact, earlier),
+            Resolution::Yields(earlier) => {
                 let reason = format!("line {} stands for this contact", earlier.line);
                 let doubles = Some(earlier.row);
                 self.insert_item(run, &NewItem { state: "merged", reason: Some(&reason), doubles, ..item })?;
                 return Ok(Settled::Merged);
             }
-            Meeting::Refused(earlier, reason) => {
+            Resolution::Refused(earlier, reason) => {
                 return self.reject(run, NewItem { doubles: Some(earlier.row), cells, ..item }, reason);
             }
         };
         if let Some(earlier) = earlier {
             self.merge_into(run, &earlier, row, line)?;
         }
-        match decide(&contact, &self.standing(channel, &key)?, policy) {
+        match decide(&contact, &self.remote_state(channel, &key)?, policy) {
             Decision::Done(outcome) => {
                 let (state, reason) = (outcome.name(), outcome.reason());
                 let cells = cells.filter(|_| matches!(outcome, Outcome::Rejected(_)));
@@ -90,33 +90,33 @@ impl Store {
         }
     }
 
-    fn meet(&self, plan: &Plan, run: i64, contact: Contact) -> Result<Meeting> {
+    fn meet(&self, plan: &Plan, run: i64, contact: Contact) -> Result<Resolution> {
         let Some(earlier) = self.earlier(run, &contact.key().to_string())? else {
             self.note_values(run, &contact)?;
-            return Ok(Meeting::Counts(contact, None));
+            return Ok(Resolution::Counts(contact, None));
         };
         match plan.duplicates {
             Duplicates::Last => {
                 self.note_values(run, &contact)?;
-                Ok(Meeting::Counts(contact, Some(earlier)))
+                Ok(Resolution::Counts(contact, Some(earlier)))
             }
             Duplicates::First => {
                 self.note_values(run, &contact)?;
-                Ok(Meeting::Yields(earlier))
+                Ok(Resolution::Yields(earlier))
             }
             // What is set aside says nothing of other rows.
             Duplicates::Reject => {
                 let reason = format!("expected each contact once, found this one on line {} too", earlier.line);
-                Ok(Meeting::Refused(earlier, reason))
+                Ok(Resolution::Refused(earlier, reason))
             }
             Duplicates::Merge => match together(&earlier, &contact, &plan.match_fields)? {
                 Ok(both) => {
                     self.note_values(run, &both)?;
-                    Ok(Meeting::Counts(both, Some(earlier)))
+                    Ok(Resolution::Counts(both, Some(earlier)))
                 }
                 Err(flaw) => {
                     let reason = format!("together with line {}, which is the same contact: {flaw}", earlier.line);
-                    Ok(Meeting::Refused(earlier, reason))
+                    Ok(Resolution::Refused(earlier, reason))
                 }
             },
         }

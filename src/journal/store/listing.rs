@@ -6,8 +6,8 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::remote_state::Kept;
 use super::{Result, Store, damaged, json, natural, parse};
+use crate::core::output_format::{Listing, OutputFormat};
 use crate::core::record::Cells;
-use crate::core::output_format::{Listing, Shape};
 use crate::journal::rows::{ListedRow, Rows};
 
 const WHICH_FILES: &str = "which files list its rows";
@@ -21,12 +21,12 @@ impl Store {
         let found: Option<(String, bool)> = query.query_row([sync], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let Some((listing, written)) = found else { return Ok(None) };
         let listing: Listing = parse(WHICH_FILES, &listing)?;
-        match listing.shape {
+        match listing.output_format {
             // Each of them is a line of the list.
-            Shape::Table { skipped, .. } if skipped > MOST_SKIPPED => {
+            OutputFormat::Table { skipped, .. } if skipped > MOST_SKIPPED => {
                 Err(damaged(WHICH_FILES, "it skips too many lines"))
             }
-            Shape::Table { .. } | Shape::Objects => Ok(Some((listing, written))),
+            OutputFormat::Table { .. } | OutputFormat::Objects => Ok(Some((listing, written))),
         }
     }
 

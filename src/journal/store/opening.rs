@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::{APPLICATION_ID, CACHE_KIB, Ground, RUN_TABLES, Result, SCHEMA_VERSION, Store};
 use crate::journal::JournalError;
 use crate::journal::error::is_damage;
-use crate::journal::files::{FileId, Presence, beside, has_other_names};
+use crate::journal::files::{FileId, Presence, has_other_names, other_runs};
 use crate::journal::lock::{LOCK_ENDING, calls_of};
 
 /// How long another process may hold the file.
@@ -68,7 +68,7 @@ impl Store {
     // An error of SQLite when another process is in the way.
     fn try_open(path: &Path, file: &Path, is_alone: bool) -> Result<Self> {
         // The process before it ended without closing it.
-        let was_left_open = is_alone && fs::metadata(beside(file, "-wal")).is_ok_and(|log| log.len() > 0);
+        let was_left_open = is_alone && fs::metadata(other_runs(file, "-wal")).is_ok_and(|log| log.len() > 0);
         let store = Self::on(Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?, false);
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         let is_new = store.check(path)?;
@@ -202,7 +202,7 @@ fn join(path: &Path, file: &Path, presence: &Presence) -> Result<bool> {
         if !presence.join(deadline) {
             return Err(JournalError::Locked { path: path.to_owned() });
         }
-        if FileId::at(&beside(file, "-wal")).is_some() || !has_log(presence) {
+        if FileId::at(&other_runs(file, "-wal")).is_some() || !has_log(presence) {
             return Ok(false);
         }
         // The last one of them may be about to close it.
@@ -293,7 +293,7 @@ fn make_in_place(path: &Path) -> io::Result<()> {
 // What a journal that is not there left: SQLite would take it for a part of the new one, or delete it.
 fn refuse_left_log(path: &Path, file: &Path) -> Result<()> {
     for ending in ["-wal", "-journal"] {
-        let left = beside(file, ending);
+        let left = other_runs(file, ending);
         if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
             return Err(JournalError::OnlyLog { path: path.to_owned(), left });
         }
@@ -317,7 +317,7 @@ fn refuse_unsound(path: &Path, file: &Path) -> Result<()> {
             None
         }
     };
-    let parts = PARTS.map(|ending| beside(file, ending));
+    let parts = PARTS.map(|ending| other_runs(file, ending));
     for file in [file].into_iter().chain(parts.iter().map(PathBuf::as_path)) {
         if let Some(found) = fs::symlink_metadata(file).ok().as_ref().and_then(found) {
             return Err(linked(file, found));
@@ -357,10 +357,10 @@ fn was_ours(path: &Path) -> bool {
 // The names of the files that belong to a journal.
 fn names_beside(path: &Path) -> Vec<String> {
     let Some(name) = path.file_name() else { return Vec::new() };
-    let beside = format!("{}-", name.to_string_lossy());
+    let other_runs = format!("{}-", name.to_string_lossy());
     let names = folder_of(path).read_dir().into_iter().flatten().flatten();
     let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with(&beside)).collect()
+    names.filter(|name| name.starts_with(&other_runs)).collect()
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -8,8 +8,8 @@ use super::{Result, Store, json, millis, natural};
 use crate::core::channel::WindowId;
 use crate::core::duplicates::Duplicates;
 use crate::core::model::Key;
-use crate::core::plan::{Forecast, forecast};
 use crate::core::output_format::Listing;
+use crate::core::plan::{Forecast, forecast};
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
 use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, Planning, RunState};
@@ -224,8 +224,8 @@ impl Store {
             let Some(last) = page.last() else { return Ok(sum) };
             after = last.0;
             for (_, _, contact) in page {
-                let standing = self.standing(channel, &contact.key().to_string())?;
-                let task = Task::new(contact, standing, policy, &[], Timestamp::default());
+                let remote_state = self.remote_state(channel, &contact.key().to_string())?;
+                let task = Task::new(contact, remote_state, policy, &[], Timestamp::default());
                 sum += forecast(&task, policy);
             }
         }
@@ -243,8 +243,8 @@ mod tests {
         let policy = Policy {
             mode: Mode::Upsert,
             tags_mode: TagsMode::Add,
-            settle: Duration::ZERO,
-            resend_unsure: false,
+            search_lag: Duration::ZERO,
+            retry_in_doubt: false,
             search_first: false,
         };
         let run = |channel: &&str| NewRun {

@@ -11,13 +11,13 @@ use crate::core::attempt::Attempt;
 use crate::core::call::{Asked, CallKind};
 use crate::core::channel::WindowId;
 use crate::core::doubt::Doubt;
-use crate::core::model::{Contact, ContactId, ID_KEY, Known, Standing};
+use crate::core::model::{Contact, ContactId, ID_KEY, Known, RemoteState};
 use crate::core::record::Cells;
 use crate::core::task::PastCall;
-use crate::core::time::{Setting, Timestamp};
+use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::LINGER;
 use crate::journal::rows::{Carried, Item, RunState};
-use crate::journal::{Ended, Implied, Recorded};
+use crate::journal::{Ended, Recorded, StateUpdate};
 
 /// How far back the time of a call may matter: a minute for the window, ten for a task's search, and a day for a wait that
 /// the platform asked for; with room for calls that took long.
@@ -58,40 +58,46 @@ impl Store {
         &self,
         channel: &str,
         window: &WindowId,
-        setting: &Setting,
+        clock_offset: &ClockOffset,
         now: Timestamp,
     ) -> Result<()> {
         let mut query = self.db.prepare_cached("SELECT channel FROM clocks WHERE window = ?1 AND channel <> ?2")?;
         let others = query.query_map([window.as_str(), channel], |row| row.get::<_, String>(0))?;
         for other in others.collect::<rusqlite::Result<Vec<_>>>()? {
-            self.follow_clock_of(&other, window, setting, now)?;
+            self.follow_clock_of(&other, window, clock_offset, now)?;
         }
-        self.follow_clock_of(channel, window, setting, now)
+        self.follow_clock_of(channel, window, clock_offset, now)
     }
 
-    fn follow_clock_of(&self, channel: &str, window: &WindowId, setting: &Setting, now: Timestamp) -> Result<()> {
+    fn follow_clock_of(
+        &self,
+        channel: &str,
+        window: &WindowId,
+        clock_offset: &ClockOffset,
+        now: Timestamp,
+    ) -> Result<()> {
         let mut query = self.db.prepare_cached("SELECT boot, zero FROM clocks WHERE channel = ?1")?;
         let noted = query.query_row([channel], |row| {
-            Ok(Setting { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
+            Ok(ClockOffset { boot: row.get(0)?, zero: Timestamp::from_millis(natural(row.get(1)?)) })
         });
-        let ahead = noted.optional()?.map_or(Duration::ZERO, |noted| setting.ahead_of(&noted));
-        if !ahead.is_zero() {
-            let by = millis(Timestamp::default() + ahead);
+        let lookahead = noted.optional()?.map_or(Duration::ZERO, |noted| clock_offset.ahead_of(&noted));
+        if !lookahead.is_zero() {
+            let by = millis(Timestamp::default() + lookahead);
             self.db.execute(
                 "UPDATE calls SET started_at = started_at + ?3, ended_at = ended_at + ?3
                  WHERE started_at > ?2 AND channel = ?1",
-                params![channel, millis(now.before(ahead + ASKED_FOR)), by],
+                params![channel, millis(now.before(lookahead + ASKED_FOR)), by],
             )?;
             for key in self.keys("channel = ?1 AND contact ->> '$.made_at' IS NOT NULL", channel)? {
-                self.change_known(channel, &key, |known| known.made_at = known.made_at.map(|at| at + ahead))?;
+                self.change_known(channel, &key, |known| known.made_at = known.made_at.map(|at| at + lookahead))?;
             }
             for key in self.keys("channel = ?1 AND doubt IS NOT NULL AND doubt ->> '$.since' IS NOT NULL", channel)? {
-                self.change_doubt(channel, &key, |doubt| doubt.since = doubt.since.map(|since| since + ahead))?;
+                self.change_doubt(channel, &key, |doubt| doubt.since = doubt.since.map(|since| since + lookahead))?;
             }
         }
         self.db.execute(
             "INSERT OR REPLACE INTO clocks (channel, window, boot, zero) VALUES (?1, ?2, ?3, ?4)",
-            params![channel, window.as_str(), setting.boot, millis(setting.zero)],
+            params![channel, window.as_str(), clock_offset.boot, millis(clock_offset.zero)],
         )?;
         Ok(())
     }
@@ -104,8 +110,8 @@ impl Store {
     }
 
     fn change_known(&self, channel: &str, key: &str, change: impl FnOnce(&mut Known)) -> Result<()> {
-        let mut standing = self.standing(channel, key)?;
-        if let Standing::Known(known) = &mut standing {
+        let mut remote_state = self.remote_state(channel, key)?;
+        if let RemoteState::Known(known) = &mut remote_state {
             change(known);
             let mut write = self.db.prepare_cached("UPDATE known SET contact = ?3 WHERE channel = ?1 AND key = ?2")?;
             write.execute(params![channel, key, sealed(known)])?;
@@ -114,8 +120,8 @@ impl Store {
     }
 
     fn change_doubt(&self, channel: &str, key: &str, change: impl FnOnce(&mut Doubt)) -> Result<()> {
-        let mut standing = self.standing(channel, key)?;
-        if let Standing::InDoubt(doubt) = &mut standing {
+        let mut remote_state = self.remote_state(channel, key)?;
+        if let RemoteState::InDoubt(doubt) = &mut remote_state {
             change(doubt);
             let mut write = self.db.prepare_cached("UPDATE known SET doubt = ?3 WHERE channel = ?1 AND key = ?2")?;
             write.execute(params![channel, key, sealed(doubt)])?;
@@ -205,7 +211,7 @@ impl Store {
             let ended = Timestamp::from_millis(natural(ended));
             let lost: Option<Attempt> = lost.map(|lost| unsealed("an attempt", &lost)).transpose()?;
             // That a killed process's call may linger is in its end already.
-            let lingers = lost.is_some_and(|lost| lost.may_linger() && lost != killed);
+            let lingers = lost.is_some_and(|lost| lost.may_be_in_flight() && lost != killed);
             let end = if lingers { ended + LINGER } else { ended };
             if end > since {
                 ends.push(end);
@@ -231,13 +237,7 @@ impl Store {
         Ok(carried)
     }
 
-    pub(in crate::journal) fn pending(
-        &self,
-        run: i64,
-        channel: &str,
-        row: u64,
-        limit: u32,
-    ) -> Result<Vec<Item>> {
+    pub(in crate::journal) fn pending(&self, run: i64, channel: &str, row: u64, limit: u32) -> Result<Vec<Item>> {
         let mut query = self.db.prepare_cached(
             "SELECT row, line, contact, cells, key FROM items
              WHERE run = ?1 AND state = 'pending' AND row > ?2 ORDER BY row LIMIT ?3",
@@ -253,7 +253,7 @@ impl Store {
     fn item(&self, run: i64, channel: &str, pending: PendingRow) -> Result<Item> {
         let PendingRow { row, line, contact, cells } = pending;
         let key = contact.key().to_string();
-        let standing = self.standing(channel, &key)?;
+        let remote_state = self.remote_state(channel, &key)?;
         let mut query = self.db.prepare_cached(
             "SELECT kind, asked, attempt, ended_at FROM calls
              WHERE run = ?1 AND key = ?2 AND ended_at IS NOT NULL ORDER BY number",
@@ -269,7 +269,7 @@ impl Store {
                 ended: Timestamp::from_millis(natural(row.get(3)?)),
             });
         }
-        Ok(Item { row, line, contact, cells, standing, past })
+        Ok(Item { row, line, contact, cells, remote_state, past })
     }
 
     pub(in crate::journal) fn start(
@@ -277,18 +277,18 @@ impl Store {
         run: i64,
         kind: CallKind,
         asked: Option<&Asked>,
-        implied: &Implied,
+        state_update: &StateUpdate,
         now: Timestamp,
     ) -> Result<i64> {
         let mut insert = self.db.prepare_cached(
             "INSERT INTO calls (run, channel, window, key, kind, asked, started_at)
              SELECT ?1, ?2, window, ?3, ?4, ?5, ?6 FROM runs WHERE id = ?1",
         )?;
-        let key = implied.contact.key().to_string();
-        insert.execute(params![run, implied.channel, key, kind.name(), asked.map(json), millis(now)])?;
+        let key = state_update.contact.key().to_string();
+        insert.execute(params![run, state_update.channel, key, kind.name(), asked.map(json), millis(now)])?;
         let number = self.db.last_insert_rowid();
-        self.imply(implied)?;
-        self.starts(&implied.channel, number)?;
+        self.imply(state_update)?;
+        self.starts(&state_update.channel, number)?;
         Ok(number)
     }
 
@@ -317,14 +317,14 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::journal) fn answered(&self, ended: &Ended, implied: &Implied) -> Result<Recorded> {
-        if let Some(claimed) = self.claim(ended.number, implied)? {
+    pub(in crate::journal) fn answered(&self, ended: &Ended, state_update: &StateUpdate) -> Result<Recorded> {
+        if let Some(claimed) = self.claim(ended.number, state_update)? {
             return Ok(Recorded::Claimed { by: claimed });
         }
         let mut update =
             self.db.prepare_cached("UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1")?;
         update.execute(params![ended.number, millis(ended.at), ended.attempt.name(), sealed(&ended.attempt)])?;
-        self.imply(implied)?;
+        self.imply(state_update)?;
         Ok(Recorded::Written)
     }
 
@@ -339,15 +339,16 @@ impl Store {
 
     // One id is one contact. The other key that has an id which the platform has just named, if its row is in the input
     // as well, or if a create named it; a key that the input no longer has gives a contact up that was found.
-    fn claim(&self, call: i64, implied: &Implied) -> Result<Option<String>> {
-        let (Some(named_by), Some(Standing::Known(known))) = (implied.names_id, &implied.standing) else {
+    fn claim(&self, call: i64, state_update: &StateUpdate) -> Result<Option<String>> {
+        let (Some(named_by), Some(RemoteState::Known(known))) = (state_update.names_id, &state_update.remote_state)
+        else {
             return Ok(None);
         };
         let mut is_in_input = self.db.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM items JOIN calls ON calls.run = items.run
                             WHERE calls.number = ?1 AND items.key = ?2 AND items.doubles IS NULL)",
         )?;
-        let (channel, key) = (&implied.channel, implied.contact.key().to_string());
+        let (channel, key) = (&state_update.channel, state_update.contact.key().to_string());
         let mut given_up = Vec::new();
         for holder in self.holders(channel, &known.id, &key)? {
             // A read confirms what a create was answered with.
@@ -371,22 +372,22 @@ impl Store {
         Ok(None)
     }
 
-    pub(in crate::journal) fn imply(&self, implied: &Implied) -> Result<()> {
-        let (channel, key) = (&implied.channel, implied.contact.key().to_string());
-        match &implied.standing {
+    pub(in crate::journal) fn imply(&self, state_update: &StateUpdate) -> Result<()> {
+        let (channel, key) = (&state_update.channel, state_update.contact.key().to_string());
+        match &state_update.remote_state {
             None => {}
-            Some(Standing::Unknown) => {
+            Some(RemoteState::Unknown) => {
                 let mut forget = self.db.prepare_cached("DELETE FROM known WHERE channel = ?1 AND key = ?2")?;
                 forget.execute(params![channel, key])?;
             }
-            Some(Standing::InDoubt(doubt)) => {
+            Some(RemoteState::InDoubt(doubt)) => {
                 let mut mark = self.db.prepare_cached(
                     "INSERT INTO known (channel, key, doubt) VALUES (?1, ?2, ?3)
                      ON CONFLICT DO UPDATE SET contact = NULL, doubt = excluded.doubt",
                 )?;
                 mark.execute(params![channel, key, sealed(doubt)])?;
             }
-            Some(Standing::Known(known)) => {
+            Some(RemoteState::Known(known)) => {
                 let mut learn = self.db.prepare_cached(
                     "INSERT INTO known (channel, key, contact) VALUES (?1, ?2, ?3)
                      ON CONFLICT DO UPDATE SET contact = excluded.contact, doubt = NULL",
@@ -394,7 +395,7 @@ impl Store {
                 learn.execute(params![channel, key, sealed(known)])?;
             }
         }
-        if let Some((run, row, outcome)) = &implied.outcome {
+        if let Some((run, row, outcome)) = &state_update.outcome {
             let (state, reason) = (outcome.name(), outcome.reason());
             let mut end = self.db.prepare_cached(
                 "UPDATE items SET state = ?3, reason = ?4, contact = NULL, cells = CASE ?3 WHEN 'rejected' THEN cells END

@@ -59,11 +59,7 @@ impl Store {
 
     // Of the window in which a channel's last run counted. A journal of an earlier version, which is only read, has none that
     // would still hold.
-    pub(in crate::journal) fn learnt_limit_of(
-        &self,
-        channel: &str,
-        now: Timestamp,
-    ) -> Result<Option<LearntLimit>> {
+    pub(in crate::journal) fn learnt_limit_of(&self, channel: &str, now: Timestamp) -> Result<Option<LearntLimit>> {
         if self.version()? < super::SCHEMA_VERSION {
             return Ok(None);
         }

@@ -65,12 +65,7 @@ pub fn classify(call: &Call, status: u16, headers: &HeaderMap, body: &[u8], rece
 }
 
 /// The attempt whose answer began with this status and these headers, and whose body was never read to its end.
-pub(in crate::platform) fn cut_off(
-    status: u16,
-    headers: &HeaderMap,
-    cause: &str,
-    received: SystemTime,
-) -> Attempt {
+pub(in crate::platform) fn cut_off(status: u16, headers: &HeaderMap, cause: &str, received: SystemTime) -> Attempt {
     let retry_after = retry_after(headers, received);
     Attempt::Lost { status: Some(status), cause: body::one_line(cause), retry_after }
 }

@@ -64,8 +64,8 @@ impl<'a> Carried<'a> {
 
     /// The part of the call that an index in a text refers to, as in `The custom_fields.3.value must be a string.`
     pub(super) fn label_in(&self, text: &str) -> Option<String> {
-        let is_part = |sign: char| sign.is_alphanumeric() || matches!(sign, '_' | '.' | '[' | ']');
-        text.split(|sign| !is_part(sign))
+        let is_part = |character: char| character.is_alphanumeric() || matches!(character, '_' | '.' | '[' | ']');
+        text.split(|character| !is_part(character))
             .filter(|word| word.starts_with("custom_fields") || word.starts_with("tags"))
             .filter(|word| word.bytes().any(|byte| byte.is_ascii_digit()))
             .find_map(|word| self.label(word))

@@ -99,14 +99,14 @@ impl Numbers {
     }
 
     // What says whether a further page follows, each in its own way.
-    fn signs(&self, asked: u64, count: u64) -> [(Option<bool>, &'static str); 3] {
+    fn characters(&self, asked: u64, count: u64) -> [(Option<bool>, &'static str); 3] {
         let by_last = self.last.value().map(|last| asked < last);
         let by_total = self.total().zip(self.seen(asked, count)).map(|(total, seen)| seen < total);
         [(by_last, "last_page"), (self.next, "links.next"), (by_total, "total")]
     }
 
     fn more(&self, asked: u64, count: u64) -> Option<bool> {
-        self.signs(asked, count).iter().find_map(|(sign, _)| *sign)
+        self.characters(asked, count).iter().find_map(|(character, _)| *character)
     }
 
     fn contradiction(&self, asked: u64, count: u64) -> Option<String> {
@@ -162,11 +162,13 @@ impl Numbers {
     }
 
     fn disagreement(&self, asked: u64, count: u64) -> Option<String> {
-        let signs = self.signs(asked, count);
-        let sign = |expected: bool| signs.iter().find(|(sign, _)| *sign == Some(expected)).map(|(_, name)| *name);
+        let characters = self.characters(asked, count);
+        let character = |expected: bool| {
+            characters.iter().find(|(character, _)| *character == Some(expected)).map(|(_, name)| *name)
+        };
         if count == 0 {
             // Beyond the last page the paginator shows an empty one, with the last page's number and the total.
-            if let Some(name) = sign(true) {
+            if let Some(name) = character(true) {
                 return Some(format!("the page is empty, but `{name}` indicates a further page"));
             }
             return match self.last.value() {
@@ -174,7 +176,7 @@ impl Numbers {
                 Some(_) | None => None,
             };
         }
-        let (yes, no) = sign(true).zip(sign(false))?;
+        let (yes, no) = character(true).zip(character(false))?;
         Some(format!("`{yes}` indicates a further page, but `{no}` indicates none"))
     }
 }

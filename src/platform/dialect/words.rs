@@ -255,7 +255,7 @@ const INVALID_PHRASES: [&str; 12] = [
 
 // `token` as a word of its own, with nothing before it that makes it another token.
 fn has_plain_token(sentence: &str) -> bool {
-    let is_part = |sign: char| sign.is_alphanumeric() || sign == '_';
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
     sentence.match_indices("token").any(|(at, found)| {
         let (before, after) = (&sentence[..at], &sentence[at + found.len()..]);
         if before.ends_with(is_part) || after.starts_with(is_part) {
@@ -358,7 +358,8 @@ pub(super) fn is_only_a_status(message: &str) -> bool {
 pub(super) fn has_name(text: &str, name: &str) -> bool {
     let (text, name) = (folded(text), folded(name));
     let name = name.trim();
-    let is_edge = |sign: Option<char>| sign.is_none_or(|sign| !sign.is_alphanumeric() && sign != '_');
+    let is_edge =
+        |character: Option<char>| character.is_none_or(|character| !character.is_alphanumeric() && character != '_');
     !name.is_empty()
         && text.match_indices(name).any(|(at, found)| {
             is_edge(text[..at].chars().next_back()) && is_edge(text[at + found.len()..].chars().next())
@@ -367,11 +368,11 @@ pub(super) fn has_name(text: &str, name: &str) -> bool {
 
 // In small letters and without accents: the platforms write both `límite` and `limite`.
 fn folded(text: &str) -> String {
-    text.nfd().filter(|&sign| !is_combining_mark(sign)).flat_map(char::to_lowercase).collect()
+    text.nfd().filter(|&character| !is_combining_mark(character)).flat_map(char::to_lowercase).collect()
 }
 
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|sign: char| !sign.is_alphanumeric() && sign != '_').filter(|word| !word.is_empty())
+    text.split(|character: char| !character.is_alphanumeric() && character != '_').filter(|word| !word.is_empty())
 }
 
 // A point inside a word (`custom_fields.3.value`) ends no sentence.

@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 use governor::nanos::Nanos;
 use tokio::time::Instant;
 
-use crate::core::time::{Setting, Timestamp};
+use crate::core::time::{ClockOffset, Timestamp};
 
 /// A clock that a jump of the wall clock does not disturb.
 #[derive(Clone, Debug)]
 pub struct Clock {
     count: Count,
     origin_wall: Timestamp,
-    setting: Option<Setting>,
+    clock_offset: Option<ClockOffset>,
 }
 
 /// What counts the time since the clock's origin.
@@ -32,24 +32,25 @@ impl Clock {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let clock = Self::starting_at(Timestamp::from_millis(0) + wall);
         #[cfg(target_os = "linux")]
-        let clock = Self { count: Count::Machine(machine::uptime()), setting: machine::setting(wall), ..clock };
+        let clock =
+            Self { count: Count::Machine(machine::uptime()), clock_offset: machine::clock_offset(wall), ..clock };
         clock
     }
 
     /// A clock that shows `moment` now. Under tokio's paused time it is virtual.
     pub fn starting_at(moment: Timestamp) -> Self {
-        Self { count: Count::Timers(Instant::now()), origin_wall: moment, setting: None }
+        Self { count: Count::Timers(Instant::now()), origin_wall: moment, clock_offset: None }
     }
 
     /// The same clock on a machine whose wall clock is set so.
     #[must_use]
-    pub fn with_setting(self, setting: Setting) -> Self {
-        Self { setting: Some(setting), ..self }
+    pub fn with_setting(self, clock_offset: ClockOffset) -> Self {
+        Self { clock_offset: Some(clock_offset), ..self }
     }
 
     /// How the wall clock was set when this clock began; `None` where the machine does not say.
-    pub const fn setting(&self) -> Option<&Setting> {
-        self.setting.as_ref()
+    pub const fn clock_offset(&self) -> Option<&ClockOffset> {
+        self.clock_offset.as_ref()
     }
 
     /// The present moment.
@@ -107,7 +108,7 @@ mod machine {
 
     use rustix::time::{ClockId, clock_gettime};
 
-    use crate::core::time::{Setting, Timestamp};
+    use crate::core::time::{ClockOffset, Timestamp};
 
     /// How long ago the machine was started, the time in which it slept included.
     pub fn uptime() -> Duration {
@@ -117,9 +118,9 @@ mod machine {
     }
 
     /// How the wall clock is set that shows `wall` now.
-    pub fn setting(wall: Duration) -> Option<Setting> {
+    pub fn clock_offset(wall: Duration) -> Option<ClockOffset> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
-        Some(Setting { boot, zero: (Timestamp::from_millis(0) + wall).before(uptime()) })
+        Some(ClockOffset { boot, zero: (Timestamp::from_millis(0) + wall).before(uptime()) })
     }
 }
 
@@ -136,7 +137,7 @@ mod tests {
         let again = Clock::system();
         assert!(again.now().since(begun) < Duration::from_mins(10) && again.now() >= begun);
         // Nobody sets the clock meanwhile, so that two readings differ by noise at most.
-        let settings = clock.setting().zip(again.setting());
+        let settings = clock.clock_offset().zip(again.clock_offset());
         assert_eq!(settings.is_some(), cfg!(target_os = "linux"));
         assert!(settings.is_none_or(|(earlier, later)| later.ahead_of(earlier).is_zero()));
     }

@@ -1,9 +1,9 @@
-//! Pace: the only waiting. It hands out permits, one by one and in order, as the window and the quota allow.
+//! RateLimiter: the only waiting. It hands out permits, one by one and in order, as the window and the quota allow.
 
 mod clock;
 mod delays;
-mod start_throttle;
 mod permit_guard;
+mod start_throttle;
 
 use std::future::Future;
 use std::mem;
@@ -11,26 +11,26 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use governor::Quota;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use tokio::sync::Notify;
 
 pub use self::clock::Clock;
 use self::clock::SinceOrigin;
 pub use self::delays::delays;
-pub use self::start_throttle::Gate;
 use self::permit_guard::Fate;
-pub use self::permit_guard::Passage;
+pub use self::permit_guard::PermitGuard;
+pub use self::start_throttle::Gate;
 use crate::core::answer::RateLimit;
-use crate::core::eta::Tempo;
+use crate::core::eta::RateModel;
 use crate::core::time::Timestamp;
 use crate::core::window::{Admission, Learned, Permit, Window};
 
 /// The pace of one token. Who sends with the same token shares it.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     clock: Clock,
     burst: Option<usize>,
     // Whoever holds the turn gets the next permit, so permits come in the order in which they were asked for.
@@ -38,7 +38,7 @@ pub struct Pace {
     gate: Option<Arc<Gate>>,
     state: Mutex<State>,
     // Only for a burst smaller than the limit: one of the limit is what the window allows by itself.
-    quota: Option<RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>>,
+    quota: Option<governor::RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>>,
     changed: Notify,
 }
 
@@ -69,7 +69,7 @@ enum Next {
     AfterChange,
 }
 
-impl Pace {
+impl RateLimiter {
     /// A pace of `rate` calls a minute, of which at most `burst` come at once, that already counts the calls in `ended`:
     /// the moments at which the calls of the past minute ended.
     pub fn new(
@@ -82,7 +82,7 @@ impl Pace {
         let burst = burst.filter(|&burst| burst < rate);
         let quota = burst.map(|burst| Quota::per_minute(rate).allow_burst(burst));
         Self {
-            quota: quota.map(|quota| RateLimiter::direct_with_clock(quota, clock.since_origin())),
+            quota: quota.map(|quota| governor::RateLimiter::direct_with_clock(quota, clock.since_origin())),
             clock,
             burst: burst.map(size),
             turn: tokio::sync::Mutex::new(()),
@@ -116,7 +116,7 @@ impl Pace {
     ///
     /// # Errors
     /// [`TooLate`] as soon as it is certain that the call could not start by `latest`.
-    pub async fn permit(&self, latest: Option<Timestamp>) -> Result<Passage<'_>, TooLate> {
+    pub async fn permit(&self, latest: Option<Timestamp>) -> Result<PermitGuard<'_>, TooLate> {
         let _turn = self.unless_late(latest, self.turn.lock()).await?;
         // What the gate gave it, once the window had room.
         let mut start = None;
@@ -127,7 +127,7 @@ impl Pace {
                 return Err(TooLate);
             }
             match self.next(now, &mut start) {
-                Next::Permit { permit, is_probe } => return Ok(Passage::new(self, permit, now, is_probe)),
+                Next::Permit { permit, is_probe } => return Ok(PermitGuard::new(self, permit, now, is_probe)),
                 Next::At(moment) if is_late(moment) => return Err(TooLate),
                 Next::At(moment) => tokio::select! {
                     biased;
@@ -157,7 +157,7 @@ impl Pace {
         self.pause_until(self.clock.now() + span)
     }
 
-    /// Lets no call start for `span`, and then one at a time until [`Pace::recover`].
+    /// Lets no call start for `span`, and then one at a time until [`RateLimiter::recover`].
     pub fn pause_and_probe(&self, span: Duration) {
         self.pause(span);
         self.state().probing = true;
@@ -194,10 +194,10 @@ impl Pace {
 
     /// What decides when the next calls can start, when `concurrency` of them may be on their way and each takes
     /// `latency`.
-    pub fn tempo(&self, concurrency: usize, latency: Duration) -> Tempo {
+    pub fn rate_model(&self, concurrency: usize, latency: Duration) -> RateModel {
         let now = self.clock.now();
         let state = self.state();
-        Tempo {
+        RateModel {
             limit: state.window.limit(now),
             burst: self.burst,
             concurrency,

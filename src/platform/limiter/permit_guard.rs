@@ -1,6 +1,6 @@
 //! The way of one granted call through the window. Whatever becomes of its future, the window learns of it.
 
-use super::Pace;
+use super::RateLimiter;
 use crate::core::answer::Answer;
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, Permit};
@@ -8,7 +8,7 @@ use crate::core::window::{Learned, Permit};
 /// Leave for one call that has not set out. Dropped, it is given back as if it had never been asked for.
 #[derive(Debug)]
 #[must_use]
-pub struct Passage<'a> {
+pub struct PermitGuard<'a> {
     permit: Permit,
     place: Place<'a>,
     begun: Timestamp,
@@ -37,13 +37,13 @@ pub(super) enum Fate {
 /// One place in the window, which ends when it is dropped.
 #[derive(Debug)]
 struct Place<'a> {
-    pace: &'a Pace,
+    limiter: &'a RateLimiter,
     fate: Fate,
 }
 
-impl<'a> Passage<'a> {
-    pub(super) const fn new(pace: &'a Pace, permit: Permit, begun: Timestamp, is_probe: bool) -> Self {
-        Self { permit, place: Place { pace, fate: Fate::Unsent }, begun, is_probe }
+impl<'a> PermitGuard<'a> {
+    pub(super) const fn new(limiter: &'a RateLimiter, permit: Permit, begun: Timestamp, is_probe: bool) -> Self {
+        Self { permit, place: Place { limiter, fate: Fate::Unsent }, begun, is_probe }
     }
 
     /// Whether the call is the one that finds out whether a platform that seemed gone is back.
@@ -64,18 +64,18 @@ impl OnItsWay<'_> {
     pub fn end(mut self, answer: &Answer) -> Vec<Learned> {
         self.place.fate = match answer {
             Answer { left: false, .. } => Fate::Unsent,
-            Answer { attempt, .. } if attempt.may_linger() => Fate::Unanswered,
+            Answer { attempt, .. } if attempt.may_be_in_flight() => Fate::Unanswered,
             Answer { .. } => Fate::Ended,
         };
         let Self { place, begun } = self;
-        let pace = place.pace;
+        let limiter = place.limiter;
         drop(place);
-        answer.rate_limit.map(|said| pace.hear(said, begun)).unwrap_or_default()
+        answer.rate_limit.map(|said| limiter.hear(said, begun)).unwrap_or_default()
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.pace.end(self.fate);
+        self.limiter.end(self.fate);
     }
 }

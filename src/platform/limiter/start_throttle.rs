@@ -29,9 +29,9 @@ impl Gate {
     pub(super) fn start(&self, now: Timestamp) -> Timestamp {
         let epoch = Timestamp::default();
         let (now, interval) = (now.since(epoch), self.spread.interval());
-        let ahead = u32::try_from(self.spread.burst().saturating_sub(1)).unwrap_or(u32::MAX);
+        let lookahead = u32::try_from(self.spread.burst().saturating_sub(1)).unwrap_or(u32::MAX);
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let start = next.saturating_sub(interval * ahead).max(now);
+        let start = next.saturating_sub(interval * lookahead).max(now);
         *next = start.max(*next) + interval;
         epoch + start
     }
@@ -45,12 +45,12 @@ mod tests {
     use super::*;
     use crate::core::answer::Answer;
     use crate::core::attempt::Attempt;
-    use crate::platform::limiter::{Clock, Pace, TooLate};
+    use crate::platform::limiter::{Clock, RateLimiter, TooLate};
 
-    fn paces(number: usize, rate: u32, clock: &Clock) -> Vec<Arc<Pace>> {
+    fn limiters(number: usize, rate: u32, clock: &Clock) -> Vec<Arc<RateLimiter>> {
         let rate = NonZeroU32::new(rate).unwrap();
         let gate = Arc::new(Gate::new(Spread::of(vec![rate; number])));
-        let through = || Arc::new(Pace::new(rate, None, [], clock.clone()).through(Arc::clone(&gate)));
+        let through = || Arc::new(RateLimiter::new(rate, None, [], clock.clone()).through(Arc::clone(&gate)));
         (0..number).map(|_| through()).collect()
     }
 
@@ -59,14 +59,14 @@ mod tests {
     }
 
     /// When the calls of each pace set out, in milliseconds, each of which ends at once.
-    async fn starts(paces: &[Arc<Pace>], calls: usize, clock: &Clock) -> Vec<Vec<u128>> {
+    async fn starts(limiters: &[Arc<RateLimiter>], calls: usize, clock: &Clock) -> Vec<Vec<u128>> {
         let begun = clock.now();
-        let callers = paces.iter().cloned().map(|pace| {
+        let callers = limiters.iter().cloned().map(|limiter| {
             let clock = clock.clone();
             tokio::spawn(async move {
                 let mut starts = Vec::new();
                 for _ in 0..calls {
-                    let call = pace.permit(None).await.unwrap().set_out().1;
+                    let call = limiter.permit(None).await.unwrap().set_out().1;
                     starts.push(clock.now().since(begun).as_millis());
                     call.end(&Answer::from(Attempt::Done));
                     // The others are at it as well.
@@ -87,7 +87,7 @@ mod tests {
         for (number, rate) in [(10, 100), (1, 2_000)] {
             let clock = clock();
             let window = usize::try_from(rate).unwrap();
-            let all = starts(&paces(number, rate, &clock), 2 * window, &clock).await;
+            let all = starts(&limiters(number, rate, &clock), 2 * window, &clock).await;
             for (n, start) in all.iter().flat_map(|starts| starts.iter().enumerate()) {
                 assert_eq!(*start, if n < window { 0 } else { 60_250 });
             }
@@ -97,7 +97,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_are_spread_in_turn_and_held_back_only_once() {
         let clock = clock();
-        let all = starts(&paces(30, 100, &clock), 300, &clock).await;
+        let all = starts(&limiters(30, 100, &clock), 300, &clock).await;
         let mut first: Vec<u128> = all.iter().flat_map(|starts| &starts[..100]).copied().collect();
         first.sort_unstable();
         for (n, start) in (1..).zip(&first) {
@@ -117,7 +117,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_the_windows_let_go_passes_with_a_tenth_to_spare() {
         let clock = clock();
-        let all = starts(&paces(5, 20_000, &clock), 8_000, &clock).await;
+        let all = starts(&limiters(5, 20_000, &clock), 8_000, &clock).await;
         let last = all.iter().flatten().max().unwrap();
         // 20,000 of them at once, and 1,833 a second.
         assert!((10_909..=10_920).contains(last), "the last set out after {last} ms");
@@ -126,22 +126,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waits_at_the_gate_hears_what_happens_meanwhile() {
         let clock = clock();
-        let paces = paces(20, 100, &clock);
+        let limiters = limiters(20, 100, &clock);
         let crowd = tokio::spawn({
-            let (paces, clock) = (paces[1..].to_vec(), clock.clone());
-            async move { starts(&paces, 100, &clock).await }
+            let (limiters, clock) = (limiters[1..].to_vec(), clock.clone());
+            async move { starts(&limiters, 100, &clock).await }
         });
         tokio::time::sleep(Duration::from_millis(1)).await;
         let begun = clock.now();
         // Its turn is after those of the others, and it is told at once.
-        let too_late = paces[0].permit(Some(begun + Duration::from_millis(5))).await.map(drop);
+        let too_late = limiters[0].permit(Some(begun + Duration::from_millis(5))).await.map(drop);
         assert_eq!((too_late, clock.now()), (Err(TooLate), begun));
         let paused = tokio::spawn({
-            let pace = Arc::clone(&paces[0]);
-            async move { pace.permit(None).await.map(drop) }
+            let limiter = Arc::clone(&limiters[0]);
+            async move { limiter.permit(None).await.map(drop) }
         });
         tokio::task::yield_now().await;
-        paces[0].pause(Duration::from_secs(20));
+        limiters[0].pause(Duration::from_secs(20));
         paused.await.unwrap().unwrap();
         assert_eq!(clock.now().since(begun), Duration::from_secs(20));
         crowd.await.unwrap();

@@ -15,19 +15,19 @@ fn clock() -> Clock {
     Clock::starting_at(Timestamp::from_millis(1_700_000_000_000))
 }
 
-async fn begin(pace: &Pace) -> OnItsWay<'_> {
-    pace.permit(None).await.expect("there is no latest moment").set_out().1
+async fn begin(limiter: &RateLimiter) -> OnItsWay<'_> {
+    limiter.permit(None).await.expect("there is no latest moment").set_out().1
 }
 
 fn answered() -> Answer {
     Attempt::Done.into()
 }
 
-async fn starts(pace: &Pace, clock: &Clock, calls: usize, latency: Duration) -> Vec<u64> {
+async fn starts(limiter: &RateLimiter, clock: &Clock, calls: usize, latency: Duration) -> Vec<u64> {
     let begun = clock.now();
     let mut starts = Vec::new();
     for _ in 0..calls {
-        let call = begin(pace).await;
+        let call = begin(limiter).await;
         starts.push(u64::try_from(clock.now().since(begun).as_millis()).unwrap());
         tokio::time::sleep(latency).await;
         call.end(&answered());
@@ -38,15 +38,15 @@ async fn starts(pace: &Pace, clock: &Clock, calls: usize, latency: Duration) -> 
 #[tokio::test(start_paused = true)]
 async fn a_quiet_minute_is_used_at_once_and_then_the_window_holds() {
     let clock = clock();
-    let pace = Pace::new(rate(3), None, [], clock.clone());
-    assert_eq!(starts(&pace, &clock, 7, Duration::ZERO).await, [0, 0, 0, 60_250, 60_250, 60_250, 120_500]);
+    let limiter = RateLimiter::new(rate(3), None, [], clock.clone());
+    assert_eq!(starts(&limiter, &clock, 7, Duration::ZERO).await, [0, 0, 0, 60_250, 60_250, 60_250, 120_500]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_small_burst_spreads_the_calls_evenly() {
     let clock = clock();
-    let pace = Pace::new(rate(60), Some(rate(2)), [], clock.clone());
-    let starts = starts(&pace, &clock, 5, Duration::ZERO).await;
+    let limiter = RateLimiter::new(rate(60), Some(rate(2)), [], clock.clone());
+    let starts = starts(&limiter, &clock, 5, Duration::ZERO).await;
     assert_eq!(starts[..2], [0, 0]);
     for (n, start) in (1..).zip(&starts[2..]) {
         assert!((n * 1_000..=n * 1_000 + 5).contains(start), "{starts:?}");
@@ -58,41 +58,41 @@ async fn the_calls_before_a_restart_count() {
     let clock = clock();
     let now = clock.now();
     let ended = [now, now.before(Duration::from_secs(59)), now.before(Duration::from_secs(90))];
-    let pace = Pace::new(rate(2), None, ended, clock.clone());
-    assert_eq!(pace.used(), 2);
-    assert_eq!(starts(&pace, &clock, 2, Duration::ZERO).await, [1_250, 60_250]);
+    let limiter = RateLimiter::new(rate(2), None, ended, clock.clone());
+    assert_eq!(limiter.used(), 2);
+    assert_eq!(starts(&limiter, &clock, 2, Duration::ZERO).await, [1_250, 60_250]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_holds_every_call_and_the_longer_one_counts() {
     let clock = clock();
-    let pace = Pace::new(rate(10), None, [], clock.clone());
-    pace.pause(Duration::from_secs(5));
-    pace.pause(Duration::from_secs(2));
-    assert_eq!(starts(&pace, &clock, 2, Duration::ZERO).await, [5_000, 5_000]);
+    let limiter = RateLimiter::new(rate(10), None, [], clock.clone());
+    limiter.pause(Duration::from_secs(5));
+    limiter.pause(Duration::from_secs(2));
+    assert_eq!(starts(&limiter, &clock, 2, Duration::ZERO).await, [5_000, 5_000]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_next_call_waits_for_is_known() {
     let clock = clock();
     let begun = clock.now();
-    let pace = Arc::new(Pace::new(rate(2), None, [], clock.clone()));
+    let limiter = Arc::new(RateLimiter::new(rate(2), None, [], clock.clone()));
     let check = async |expected: Option<WaitsFor>| {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        assert_eq!(pace.waits_for(), expected);
+        assert_eq!(limiter.waits_for(), expected);
     };
-    let first = begin(&pace).await;
+    let first = begin(&limiter).await;
     check(None).await;
     first.end(&answered());
-    let second = begin(&pace).await;
+    let second = begin(&limiter).await;
     check(None).await;
     let waiting = tokio::spawn({
-        let pace = Arc::clone(&pace);
-        async move { pace.permit(None).await.map(drop) }
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.permit(None).await.map(drop) }
     });
     // The first of the two is the first to leave.
     check(Some(WaitsFor::Room(begun + Duration::from_millis(1) + MINUTE + MARGIN))).await;
-    pace.pause(Duration::from_mins(5));
+    limiter.pause(Duration::from_mins(5));
     let paused_at = clock.now();
     check(Some(WaitsFor::Pause(paused_at + Duration::from_mins(5)))).await;
     waiting.abort();
@@ -103,20 +103,20 @@ async fn what_the_next_call_waits_for_is_known() {
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_one_call_at_a_time_probes() {
     let clock = clock();
-    let pace = Arc::new(Pace::new(rate(10), None, [], clock.clone()));
+    let limiter = Arc::new(RateLimiter::new(rate(10), None, [], clock.clone()));
     let begun = clock.now();
-    pace.pause_and_probe(Duration::from_secs(2));
-    let probe = pace.permit(None).await.unwrap();
+    limiter.pause_and_probe(Duration::from_secs(2));
+    let probe = limiter.permit(None).await.unwrap();
     assert!(probe.is_probe());
     let (_, _probe) = probe.set_out();
     assert_eq!(clock.now().since(begun), Duration::from_secs(2));
     let waiting = tokio::spawn({
-        let pace = pace.clone();
-        async move { pace.permit(None).await.unwrap().is_probe() }
+        let limiter = limiter.clone();
+        async move { limiter.permit(None).await.unwrap().is_probe() }
     });
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(!waiting.is_finished());
-    pace.recover();
+    limiter.recover();
     assert!(!waiting.await.unwrap());
     assert_eq!(clock.now().since(begun), Duration::from_secs(7));
 }
@@ -124,12 +124,12 @@ async fn after_an_outage_one_call_at_a_time_probes() {
 #[tokio::test(start_paused = true)]
 async fn a_full_window_waits_for_an_unfinished_call() {
     let clock = clock();
-    let pace = Arc::new(Pace::new(rate(1), None, [], clock.clone()));
+    let limiter = Arc::new(RateLimiter::new(rate(1), None, [], clock.clone()));
     let begun = clock.now();
-    let first = begin(&pace).await;
+    let first = begin(&limiter).await;
     let waiting = tokio::spawn({
-        let pace = pace.clone();
-        async move { drop(pace.permit(None).await) }
+        let limiter = limiter.clone();
+        async move { drop(limiter.permit(None).await) }
     });
     tokio::time::sleep(Duration::from_mins(5)).await;
     assert!(!waiting.is_finished());
@@ -140,72 +140,72 @@ async fn a_full_window_waits_for_an_unfinished_call() {
 #[tokio::test(start_paused = true)]
 async fn who_could_only_start_too_late_is_told_at_once() {
     let clock = clock();
-    let pace = Pace::new(rate(2), None, [], clock.clone());
+    let limiter = RateLimiter::new(rate(2), None, [], clock.clone());
     let begun = clock.now();
     let after = |millis| Some(begun + Duration::from_millis(millis));
-    let _first = begin(&pace).await;
-    begin(&pace).await.end(&answered());
+    let _first = begin(&limiter).await;
+    begin(&limiter).await.end(&answered());
     // One is on its way, and the other leaves the window after a minute and its margin.
-    assert_eq!(pace.permit(after(60_249)).await.err(), Some(TooLate));
+    assert_eq!(limiter.permit(after(60_249)).await.err(), Some(TooLate));
     assert_eq!(clock.now(), begun);
-    let third = pace.permit(after(60_250)).await.expect("it is just in time").set_out().1;
+    let third = limiter.permit(after(60_250)).await.expect("it is just in time").set_out().1;
     assert_eq!(clock.now(), begun + Duration::from_millis(60_250));
     // Now both are on their way: when they end, nobody knows, so it is waited for.
-    assert_eq!(pace.permit(after(90_000)).await.err(), Some(TooLate));
+    assert_eq!(limiter.permit(after(90_000)).await.err(), Some(TooLate));
     assert_eq!(clock.now(), begun + Duration::from_millis(90_001));
-    assert_eq!(pace.permit(after(90_000)).await.err(), Some(TooLate));
+    assert_eq!(limiter.permit(after(90_000)).await.err(), Some(TooLate));
     third.end(&answered());
-    pace.pause(Duration::from_mins(10));
-    assert_eq!(pace.permit(after(600_000)).await.err(), Some(TooLate));
+    limiter.pause(Duration::from_mins(10));
+    assert_eq!(limiter.permit(after(600_000)).await.err(), Some(TooLate));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_in_line_is_not_kept_beyond_his_time() {
-    let pace = Arc::new(Pace::new(rate(1), None, [clock().now()], clock()));
-    let begun = pace.clock.now();
+    let limiter = Arc::new(RateLimiter::new(rate(1), None, [clock().now()], clock()));
+    let begun = limiter.clock.now();
     let first = tokio::spawn({
-        let pace = Arc::clone(&pace);
-        async move { pace.permit(None).await.map(drop) }
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.permit(None).await.map(drop) }
     });
     tokio::task::yield_now().await;
-    assert_eq!(pace.permit(Some(begun + Duration::from_secs(10))).await.err(), Some(TooLate));
-    assert_eq!(pace.clock.now().since(begun), Duration::from_millis(10_001));
+    assert_eq!(limiter.permit(Some(begun + Duration::from_secs(10))).await.err(), Some(TooLate));
+    assert_eq!(limiter.clock.now().since(begun), Duration::from_millis(10_001));
     // A pause is news to whoever waits.
     let late = tokio::spawn({
-        let pace = Arc::clone(&pace);
-        async move { pace.permit(Some(begun + Duration::from_mins(2))).await.map(drop) }
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.permit(Some(begun + Duration::from_mins(2))).await.map(drop) }
     });
     first.await.unwrap().unwrap();
     late.await.unwrap().unwrap();
-    let called = begin(&pace).await;
+    let called = begin(&limiter).await;
     called.end(&answered());
     let late = tokio::spawn({
-        let pace = Arc::clone(&pace);
-        async move { pace.permit(Some(begun + Duration::from_mins(5))).await.map(drop) }
+        let limiter = Arc::clone(&limiter);
+        async move { limiter.permit(Some(begun + Duration::from_mins(5))).await.map(drop) }
     });
     tokio::task::yield_now().await;
-    let asked = pace.clock.now();
-    pace.pause(Duration::from_mins(30));
+    let asked = limiter.clock.now();
+    limiter.pause(Duration::from_mins(30));
     assert_eq!(late.await.unwrap(), Err(TooLate));
-    assert_eq!(pace.clock.now(), asked);
+    assert_eq!(limiter.clock.now(), asked);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_platform_says_is_heard_and_only_the_first_of_several_429_is_news() {
-    let pace = Pace::new(rate(10), None, [], clock());
-    let call = begin(&pace).await;
+    let limiter = RateLimiter::new(rate(10), None, [], clock());
+    let call = begin(&limiter).await;
     let said = RateLimit { limit: 5, remaining: Some(1) };
     let answer = Answer { rate_limit: Some(said), ..answered() };
     assert_eq!(call.end(&answer), [Learned::Limit(5), Learned::Others(3)]);
-    assert_eq!((pace.used(), pace.limit()), (1, 5));
-    begin(&pace).await.end(&answered());
-    let begun = pace.clock.now();
-    begin(&pace).await.end(&answered());
-    assert_eq!(pace.clock.now().since(begun), Duration::from_millis(60_250));
-    assert!(pace.pause(Duration::from_secs(1)));
-    assert!(!pace.pause(Duration::from_secs(2)));
+    assert_eq!((limiter.used(), limiter.limit()), (1, 5));
+    begin(&limiter).await.end(&answered());
+    let begun = limiter.clock.now();
+    begin(&limiter).await.end(&answered());
+    assert_eq!(limiter.clock.now().since(begun), Duration::from_millis(60_250));
+    assert!(limiter.pause(Duration::from_secs(1)));
+    assert!(!limiter.pause(Duration::from_secs(2)));
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert!(pace.pause(Duration::from_secs(1)));
+    assert!(limiter.pause(Duration::from_secs(1)));
 }
 
 /// What becomes of somebody who wants to call.
@@ -231,37 +231,37 @@ struct Seen {
     counts_after: Option<Duration>,
 }
 
-async fn want(pace: Arc<Pace>, end: End) -> Seen {
-    let asked = pace.clock.now();
-    let now = || pace.clock.now();
-    let permit = pace.permit(None);
-    let passage = match end {
+async fn want(limiter: Arc<RateLimiter>, end: End) -> Seen {
+    let asked = limiter.clock.now();
+    let now = || limiter.clock.now();
+    let permit = limiter.permit(None);
+    let permit_guard = match end {
         End::Leaves(after) => match tokio::time::timeout(after, permit).await {
-            Ok(passage) => passage,
+            Ok(permit_guard) => permit_guard,
             Err(_) => return Seen { asked, granted: None, over: now(), counts_after: None },
         },
         End::Unsent(_) | End::Answered(_) | End::Dropped(_) => permit.await,
     };
-    let passage = passage.expect("there is no latest moment");
+    let permit_guard = permit_guard.expect("there is no latest moment");
     let granted = Some(now());
     let counts_after = match end {
         End::Leaves(_) => {
-            drop(passage);
+            drop(permit_guard);
             None
         }
         End::Unsent(after) => {
             tokio::time::sleep(after).await;
-            drop(passage);
+            drop(permit_guard);
             None
         }
         End::Answered(after) => {
-            let (_permit, call) = passage.set_out();
+            let (_permit, call) = permit_guard.set_out();
             tokio::time::sleep(after).await;
             call.end(&answered());
             Some(MINUTE + MARGIN)
         }
         End::Dropped(after) => {
-            let (_permit, call) = passage.set_out();
+            let (_permit, call) = permit_guard.set_out();
             tokio::time::sleep(after).await;
             drop(call);
             Some(LINGER + MINUTE + MARGIN)
@@ -306,7 +306,7 @@ fn permits_are_fair_and_whoever_leaves_leaves_nothing_behind() {
         let mut chance = fastrand::Rng::with_seed(seed);
         runtime.block_on(async {
             let limit = chance.u32(1..8);
-            let pace = Arc::new(Pace::new(rate(limit), None, [], clock()));
+            let limiter = Arc::new(RateLimiter::new(rate(limit), None, [], clock()));
             let mut wanting = Vec::new();
             for _ in 0..40 {
                 let millis = |chance: &mut fastrand::Rng, most| Duration::from_millis(chance.u64(0..most));
@@ -316,7 +316,7 @@ fn permits_are_fair_and_whoever_leaves_leaves_nothing_behind() {
                     2 => End::Dropped(millis(&mut chance, 5_000)),
                     _ => End::Answered(millis(&mut chance, 30_000)),
                 };
-                wanting.push(tokio::spawn(want(Arc::clone(&pace), end)));
+                wanting.push(tokio::spawn(want(Arc::clone(&limiter), end)));
                 // Each asks before the next one does.
                 tokio::task::yield_now().await;
                 if chance.bool() {
@@ -329,7 +329,7 @@ fn permits_are_fair_and_whoever_leaves_leaves_nothing_behind() {
             }
             check_seen(usize::try_from(limit).unwrap(), &seen, seed);
             tokio::time::sleep(Duration::from_mins(2)).await;
-            assert_eq!(pace.used(), 0, "seed {seed}");
+            assert_eq!(limiter.used(), 0, "seed {seed}");
         });
     }
 }

@@ -23,8 +23,9 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
 
 // Blanks and signs that nobody sees do not hide it from every spreadsheet.
 fn begins_like_a_formula(text: &str) -> bool {
-    let hidden =
-        |sign: char| sign.is_whitespace() || sign.is_control() || matches!(sign, '\u{feff}' | '\u{200b}'..='\u{200f}');
+    let hidden = |character: char| {
+        character.is_whitespace() || character.is_control() || matches!(character, '\u{feff}' | '\u{200b}'..='\u{200f}')
+    };
     text.trim_start_matches(hidden).starts_with(SIGNS)
 }
 

@@ -60,8 +60,8 @@ impl<W: Write> Encoded<W> {
                 }
             }
             Way::Dos(page) => {
-                for sign in text.chars() {
-                    match page.encode(sign) {
+                for character in text.chars() {
+                    match page.encode(character) {
                         Some(byte) => self.out.push(byte),
                         None => self.out.extend_from_slice(UNKNOWN),
                     }

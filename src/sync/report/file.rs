@@ -276,7 +276,8 @@ fn is_own(head: &[u8], kind: ListKind) -> bool {
             // Earlier versions wrote the two columns last.
             line.strip_prefix(LINE_COLUMN).is_some_and(parted)
                 || line.strip_suffix(REASON_COLUMN).is_some_and(|line| {
-                    line.trim_end_matches(|sign: char| !sign.is_alphanumeric() && sign != '_').ends_with(LINE_COLUMN)
+                    line.trim_end_matches(|character: char| !character.is_alphanumeric() && character != '_')
+                        .ends_with(LINE_COLUMN)
                 })
                 || line.strip_prefix(&format!("{{{LINE_COLUMN}:")).is_some_and(|line| line.contains(REASON_COLUMN))
         }

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use super::cell::{QUOTED, harmless};
 use super::encoded::Encoded;
 use super::file::{ListError, ListFile, RESULT_COLUMNS};
+use crate::core::output_format::{LINE_COLUMN, OutputFormat, REASON_COLUMN, listed_part};
 use crate::core::record::Cells;
-use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN, Shape, listed_part};
 
 /// How many bytes are written at once.
 const CHUNK: usize = 64 * 1024;
@@ -19,7 +19,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Rejects {
     file: ListFile,
-    shape: Shape,
+    output_format: OutputFormat,
     out: Option<Out>,
 }
 
@@ -71,8 +71,8 @@ struct Table(csv::Writer<Encoded<File>>);
 
 impl Rejects {
     /// Rejected rows that are written like `shape` into `file`.
-    pub const fn new(file: ListFile, shape: Shape) -> Self {
-        Self { file, shape, out: None }
+    pub const fn new(file: ListFile, output_format: OutputFormat) -> Self {
+        Self { file, output_format, out: None }
     }
 
     /// The file.
@@ -86,10 +86,10 @@ impl Rejects {
     /// A [`ListError`] when it cannot be written.
     pub fn begin(&mut self) -> Result<(), ListError> {
         let file = self.file.begin()?;
-        let out = match &self.shape {
-            Shape::Objects => Ok(Out::Objects(BufWriter::with_capacity(CHUNK, file))),
+        let out = match &self.output_format {
+            OutputFormat::Objects => Ok(Out::Objects(BufWriter::with_capacity(CHUNK, file))),
             // The lines before the header of the input are none of the list's: reading a list skips no lines.
-            Shape::Table { header, delimiter, encoding, mark, skipped: _ } => {
+            OutputFormat::Table { header, delimiter, encoding, mark, skipped: _ } => {
                 Table::new(file, *delimiter, encoding, *mark).and_then(|mut table| {
                     let layout = Layout::of(header);
                     let names = layout.own(header.iter().map(String::as_str).collect());

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::core::output_format::ListFiles;
 use crate::journal::{Journal, JournalError, ListedRow, Rows};
-use crate::sync::report::{ListError, ListFile, ListKind, Rejects, Results, RowResult};
 use crate::sync::event::{Event, Observer};
+use crate::sync::report::{ListError, ListFile, ListKind, Rejects, Results, RowResult};
 use crate::sync::stop::{Stop, StopReason};
 
 /// Files that this process may write, before it is known what of.
@@ -74,7 +74,7 @@ impl ListClaims {
         let mut files = Files::default();
         if let Some((listing, _)) = journal.listing(sync)? {
             let several = journal.channels_of(sync)? > 1;
-            files.rejects = self.rejects.map(|file| Rejects::new(file, listing.shape));
+            files.rejects = self.rejects.map(|file| Rejects::new(file, listing.output_format));
             files.results = self.results.map(|file| Results::new(file, several));
         }
         let listed = Listed { sync, files: RefCell::new(files), stop: stop.clone() };

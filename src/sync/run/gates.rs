@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::tries::Failures;
 use crate::core::attempt::Attempt;
 use crate::core::call::CallKind;
-use crate::core::circuit_breaker::{Health, Room, Verdict};
+use crate::core::circuit_breaker::{CircuitBreaker, Room, Verdict};
 use crate::core::time::Timestamp;
 
 /// The factor by which each scout is taken from further ahead than the one before it. Contacts on which the platform
@@ -18,7 +18,7 @@ const STRIDE: usize = 4;
 /// The gates of a channel.
 #[derive(Debug)]
 pub struct Gates {
-    health: RefCell<Health>,
+    breaker: RefCell<CircuitBreaker>,
     kinds: [Gate; CallKind::ALL.len()],
     // Whether the first creates are held back until one is answered. A run that only creates has nothing else to send
     // meanwhile, and would lose the calls.
@@ -73,19 +73,19 @@ impl Drop for Waiting<'_> {
 }
 
 impl Gates {
-    pub fn new(health: Health, begins_slowly: bool) -> Self {
-        Self { health: RefCell::new(health), kinds: Default::default(), begins_slowly }
+    pub fn new(breaker: CircuitBreaker, begins_slowly: bool) -> Self {
+        Self { breaker: RefCell::new(breaker), kinds: Default::default(), begins_slowly }
     }
 
-    pub fn health(&self) -> Ref<'_, Health> {
-        self.health.borrow()
+    pub fn breaker(&self) -> Ref<'_, CircuitBreaker> {
+        self.breaker.borrow()
     }
 
-    /// Passes an attempt to [`Health::hear`].
+    /// Passes an attempt to [`CircuitBreaker::hear`].
     pub fn hear(&self, kind: CallKind, attempt: &Attempt, is_own: bool, now: Timestamp) -> Verdict {
-        let paused = || CallKind::ALL.map(|kind| self.health().is_paused(kind));
+        let paused = || CallKind::ALL.map(|kind| self.breaker().is_paused(kind));
         let before = paused();
-        let verdict = self.health.borrow_mut().hear(kind, attempt, is_own, now);
+        let verdict = self.breaker.borrow_mut().hear(kind, attempt, is_own, now);
         self.gate(kind).changed.notify_waiters();
         for ((gate, before), now) in self.kinds.iter().zip(before).zip(paused()) {
             if before && !now {
@@ -98,9 +98,9 @@ impl Gates {
         verdict
     }
 
-    /// Passes a wait for the rate limit to [`Health::held_back`].
+    /// Passes a wait for the rate limit to [`CircuitBreaker::held_back`].
     pub fn held_back(&self, kind: CallKind, from: Timestamp, until: Timestamp) {
-        self.health.borrow_mut().held_back(kind, from, until);
+        self.breaker.borrow_mut().held_back(kind, from, until);
     }
 
     /// Whether a contact with these failures, a scout or not, may send one more call of this kind.
@@ -108,11 +108,11 @@ impl Gates {
     /// While calls of a kind are paused, a scout goes first, and then a contact whose call has not failed. A contact
     /// whose call failed before could itself be the cause of the next failure.
     pub fn room(&self, kind: CallKind, failures: &Failures, is_scout: bool, now: Timestamp) -> Room {
-        let (gate, health) = (self.gate(kind), self.health());
+        let (gate, breaker) = (self.gate(kind), self.breaker());
         let is_behind = gate.scouts.get() > 0 || failures.has(kind) && gate.fresh.get() > 0;
-        let yields = health.is_paused(kind) && !is_scout && is_behind;
-        let counts = self.begins_slowly || health.is_paused(kind);
-        match health.room(kind, if counts { gate.on_their_way.get() } else { 0 }, now) {
+        let yields = breaker.is_paused(kind) && !is_scout && is_behind;
+        let counts = self.begins_slowly || breaker.is_paused(kind);
+        match breaker.room(kind, if counts { gate.on_their_way.get() } else { 0 }, now) {
             Room::Free if yields => Room::Occupied,
             room => room,
         }
@@ -137,17 +137,17 @@ impl Gates {
 
     /// Whether contacts that need a call of this kind should not begin now, because a scout already waits at its gate.
     pub fn holds_back(&self, kind: CallKind) -> bool {
-        self.health().is_paused(kind) && self.gate(kind).scouts.get() > 0
+        self.breaker().is_paused(kind) && self.gate(kind).scouts.get() > 0
     }
 
     /// How many contacts that need a call of this kind to skip before the next one begins.
-    pub fn ahead(&self, kind: CallKind) -> usize {
-        if self.health().is_paused(kind) { STRIDE.saturating_pow(self.gate(kind).scouted.get()) - 1 } else { 0 }
+    pub fn lookahead(&self, kind: CallKind) -> usize {
+        if self.breaker().is_paused(kind) { STRIDE.saturating_pow(self.gate(kind).scouted.get()) - 1 } else { 0 }
     }
 
     /// Begins a contact that needs a call of this kind. Returns whether it is a scout.
     pub fn begins(&self, kind: CallKind) -> bool {
-        let (gate, is_scout) = (self.gate(kind), self.health().is_paused(kind));
+        let (gate, is_scout) = (self.gate(kind), self.breaker().is_paused(kind));
         if is_scout {
             add(&gate.scouts, 1);
             add(&gate.scouted, 1);

@@ -175,7 +175,7 @@ impl Deferred {
         let may_begin = |kind: &CallKind| !gates.holds_back(*kind) && is_in_time(*kind);
         let kind = self.contacts.iter().map(|(kind, _)| *kind).find(may_begin)?;
         let of_kind = self.contacts.iter().enumerate().filter(|(_, (other, _))| *other == kind).map(|(at, _)| at);
-        let at = of_kind.take(gates.ahead(kind) + 1).last()?;
+        let at = of_kind.take(gates.lookahead(kind) + 1).last()?;
         let (_, mut contact) = self.contacts.remove(at)?;
         contact.scout = gates.begins(kind).then_some(kind);
         Some(contact)
@@ -183,9 +183,9 @@ impl Deferred {
 }
 
 fn on_the_way<J, T, O>(job: &Job<'_, J, T, O>, item: Item, now: Timestamp) -> OnTheWay {
-    let Item { row, line, contact, cells, standing, past } = item;
+    let Item { row, line, contact, cells, remote_state, past } = item;
     // As the forecast of the whole run counts it, so that what is left comes out at zero.
-    let calls = forecast(&Task::new(contact.clone(), standing.clone(), job.policy, &[], now), job.policy).total;
-    let task = Task::new(contact, standing, job.policy, &past, now);
+    let calls = forecast(&Task::new(contact.clone(), remote_state.clone(), job.policy, &[], now), job.policy).total;
+    let task = Task::new(contact, remote_state, job.policy, &past, now);
     OnTheWay::new(Some(Place { row, line, cells }), task, calls, past.len())
 }

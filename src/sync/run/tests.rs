@@ -11,19 +11,19 @@ use crate::core::answer::{Answer, RateLimit};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
 use crate::core::channel::WindowId;
+use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 use crate::core::diff::TagsMode;
-use crate::core::circuit_breaker::PATIENCE;
+use crate::core::eta::Limits;
 use crate::core::mapping::Mapping;
 use crate::core::model::{ContactId, Mode, Remote};
 use crate::core::page::Page;
-use crate::core::eta::Limits;
 use crate::core::task::{Outcome, Policy};
 use crate::core::time::Timestamp;
+use crate::input::{Format, Source};
 use crate::journal::{Journal, NewRun, SendJournal};
 use crate::platform::limiter::Clock;
-use crate::input::{Format, Source};
 use crate::sync::event::{Event, Observer};
-use crate::sync::plan::{Intake, Routes, plan};
+use crate::sync::plan::{PlanOptions, Routes, plan};
 use crate::sync::stop::{Stop, StopReason};
 use crate::sync::transport::Transport;
 
@@ -169,7 +169,7 @@ struct Stage {
     listener: Listener,
     rows: usize,
     mode: Mode,
-    patience: Duration,
+    outage_timeout: Duration,
     limits: Limits,
 }
 
@@ -181,7 +181,7 @@ impl Stage {
             listener: Listener::default(),
             rows,
             mode: Mode::Upsert,
-            patience: PATIENCE,
+            outage_timeout: OUTAGE_TIMEOUT,
             limits: Limits::default(),
         }
     }
@@ -190,8 +190,8 @@ impl Stage {
         Policy {
             mode: self.mode,
             tags_mode: TagsMode::Add,
-            settle: Duration::from_secs(30),
-            resend_unsure: false,
+            search_lag: Duration::from_secs(30),
+            retry_in_doubt: false,
             search_first: false,
         }
     }
@@ -217,9 +217,17 @@ impl Stage {
             policy: self.policy(),
             now: self.platform.clock.now(),
         };
-        plan(&self.journal, source, &mapping, Routes::One(new), Intake::default(), &self.listener, &Stop::default())
-            .unwrap()
-            .runs[0]
+        plan(
+            &self.journal,
+            source,
+            &mapping,
+            Routes::One(new),
+            PlanOptions::default(),
+            &self.listener,
+            &Stop::default(),
+        )
+        .unwrap()
+        .runs[0]
     }
 
     async fn send(&self, run: i64) -> Ending {
@@ -250,7 +258,7 @@ impl Stage {
             burst: None,
             concurrency: None,
             limits: self.limits,
-            patience: self.patience,
+            outage_timeout: self.outage_timeout,
             clock: &self.platform.clock,
             seed: 1,
             observer: &self.listener,
@@ -559,21 +567,21 @@ async fn a_wait_that_is_longer_than_the_outage_timeout_stops_at_once() {
         // It is of no use when the time of the run is over by then.
         (bare, 300, Some(80), true),
     ];
-    for (answer, patience, time, stops) in cases {
+    for (answer, outage_timeout, time, stops) in cases {
         let told = answer.clone();
         let limits = Limits { max_calls: None, until: time.map(|time| NOON + Duration::from_secs(time)) };
         let rule = move |_: &Call, _: usize, at: Duration| (at.as_millis() < 50).then(|| told.clone());
-        let stage = Stage { patience: Duration::from_secs(patience), limits, ..Stage::of(3, rule) };
+        let stage = Stage { outage_timeout: Duration::from_secs(outage_timeout), limits, ..Stage::of(3, rule) };
         let ending = stage.bring("a").await;
         let took = stage.platform.clock.now().since(NOON);
-        let case = format!("{:?} {patience} {time:?}: {} after {took:?}", answer.attempt, reason(&ending));
+        let case = format!("{:?} {outage_timeout} {time:?}: {} after {took:?}", answer.attempt, reason(&ending));
         if stops {
             let Some(StopReason::AskedToWait(until)) = &ending.stopped else { panic!("{case}") };
             assert!(until.starts_with("2023-11-1") && until.contains(':'), "{case}");
             assert_eq!(reason(&ending), format!("the platform asked to wait until {until}"), "{case}");
             assert!(took < Duration::from_secs(1), "{case}");
             assert_eq!(ending.summary.pending, 3, "{case}");
-            if patience == 2 {
+            if outage_timeout == 2 {
                 continue;
             }
             // The next process knows it, and does not call.
@@ -632,7 +640,7 @@ async fn waits_for_the_rate_limit_do_not_use_up_the_outage_timeout() {
     let stage = Stage::of(100, |call, row, at| {
         (call.kind() == CallKind::Create && row >= 28 && at.as_secs() < 61).then(error_500)
     });
-    let stage = Stage { patience: Duration::from_secs(30), ..stage };
+    let stage = Stage { outage_timeout: Duration::from_secs(30), ..stage };
     let ending = stage.bring("a").await;
     assert_eq!((ending.stopped.clone(), ending.summary.created), (None, 100), "{}", reason(&ending));
 }

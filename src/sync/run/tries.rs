@@ -2,7 +2,7 @@
 
 use crate::core::attempt::Attempt;
 use crate::core::call::CallKind;
-use crate::core::circuit_breaker::Health;
+use crate::core::circuit_breaker::CircuitBreaker;
 
 /// The tries of one call. Tries during an outage do not count.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,13 +14,13 @@ pub struct Tries {
 
 impl Tries {
     /// Counts a try of a call of this kind that has just ended. The platform's health must have its result already.
-    pub fn count(&mut self, kind: CallKind, health: &Health) {
-        if health.outages(kind) > self.outages {
-            self.outages = health.outages(kind);
+    pub fn count(&mut self, kind: CallKind, breaker: &CircuitBreaker) {
+        if breaker.outages(kind) > self.outages {
+            self.outages = breaker.outages(kind);
             // The last try may have been among the first to fail in the outage that followed.
             self.forgive();
         }
-        if !health.is_out(kind) {
+        if !breaker.is_out(kind) {
             self.made += 1;
         }
     }
@@ -47,8 +47,8 @@ pub struct Failures {
 impl Failures {
     /// Whether one more failure of this kind concerns only this contact: its call failed before, and others were
     /// answered since.
-    pub fn is_own(&self, kind: CallKind, health: &Health) -> bool {
-        self.answers[kind as usize].is_some_and(|answers| health.answers(kind) > answers)
+    pub fn is_own(&self, kind: CallKind, breaker: &CircuitBreaker) -> bool {
+        self.answers[kind as usize].is_some_and(|answers| breaker.answers(kind) > answers)
     }
 
     /// Whether the contact's last call of this kind failed.
@@ -62,10 +62,10 @@ impl Failures {
     }
 
     /// Records the result of a call. The platform's health must have it already.
-    pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, health: &Health) {
+    pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, breaker: &CircuitBreaker) {
         if attempt.is_no_answer() {
             self.count += 1;
-            self.answers[kind as usize].get_or_insert_with(|| health.answers(kind));
+            self.answers[kind as usize].get_or_insert_with(|| breaker.answers(kind));
         } else if !matches!(attempt, Attempt::Throttled { .. }) {
             self.answers[kind as usize] = None;
         }
@@ -75,18 +75,18 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::circuit_breaker::PATIENCE;
+    use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
     use crate::core::time::Timestamp;
     use CallKind::{Create, Find};
 
     /// Plays one contact's failing calls (`!`) among those of others, which fail (`-`) or are answered (`+`).
     fn check(calls: &str, made: u32) {
-        let (mut health, mut tries) = (Health::new(PATIENCE), Tries::default());
+        let (mut breaker, mut tries) = (CircuitBreaker::new(OUTAGE_TIMEOUT), Tries::default());
         for call in calls.chars() {
             let lost = Attempt::lost(Some(500), String::new());
-            health.hear(Find, if call == '+' { &Attempt::Done } else { &lost }, false, Timestamp::default());
+            breaker.hear(Find, if call == '+' { &Attempt::Done } else { &lost }, false, Timestamp::default());
             if call == '!' {
-                tries.count(Find, &health);
+                tries.count(Find, &breaker);
             }
         }
         assert_eq!(tries.made(), made, "{calls}");
@@ -107,14 +107,14 @@ mod tests {
 
     #[test]
     fn an_outage_of_a_kind_costs_no_tries_at_that_kind() {
-        let (mut health, mut tries) = (Health::new(PATIENCE), [Tries::default(); 2]);
+        let (mut breaker, mut tries) = (CircuitBreaker::new(OUTAGE_TIMEOUT), [Tries::default(); 2]);
         let lost = Attempt::lost(Some(500), String::new());
         for _ in 0..20 {
-            health.hear(Create, &lost, false, Timestamp::default());
-            tries[0].count(Create, &health);
-            health.hear(Find, &Attempt::Done, false, Timestamp::default());
-            health.hear(Find, &lost, false, Timestamp::default());
-            tries[1].count(Find, &health);
+            breaker.hear(Create, &lost, false, Timestamp::default());
+            tries[0].count(Create, &breaker);
+            breaker.hear(Find, &Attempt::Done, false, Timestamp::default());
+            breaker.hear(Find, &lost, false, Timestamp::default());
+            tries[1].count(Find, &breaker);
         }
         assert_eq!(tries.map(Tries::made), [3, 20]);
     }
@@ -122,14 +122,14 @@ mod tests {
     /// The same, by the letters of contacts whose creates fail (small) or are answered (large): whether the last failure is
     /// its contact's own.
     fn check_own(calls: &str, own: bool) {
-        let (mut health, mut contacts) = (Health::new(PATIENCE), std::collections::BTreeMap::new());
+        let (mut breaker, mut contacts) = (CircuitBreaker::new(OUTAGE_TIMEOUT), std::collections::BTreeMap::new());
         let mut last = false;
         for call in calls.chars() {
             let attempt = if call.is_lowercase() { Attempt::lost(Some(500), String::new()) } else { Attempt::Done };
             let failures: &mut Failures = contacts.entry(call.to_ascii_lowercase()).or_default();
-            last = failures.is_own(Create, &health);
-            health.hear(Create, &attempt, last, Timestamp::default());
-            failures.hear(Create, &attempt, &health);
+            last = failures.is_own(Create, &breaker);
+            breaker.hear(Create, &attempt, last, Timestamp::default());
+            failures.hear(Create, &attempt, &breaker);
         }
         assert_eq!(last, own, "{calls}");
     }

@@ -12,14 +12,14 @@ use contactsync::{
 use tokio::runtime::Runtime;
 
 use crate::args::{ConnectionArgs, ListArgs, PlaceArgs};
-use crate::commands::other_runs::Beside;
-use crate::commands::workspace::Ready;
+use crate::commands::other_runs::OtherRuns;
 use crate::commands::tokens::{Renewing, Tokens};
+use crate::commands::workspace::Ready;
+use crate::console::{Console, Level};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
-use crate::summary;
 use crate::progress::Progress;
 use crate::stderr::STDERR;
-use crate::console::{Level, Voice};
+use crate::summary;
 
 /// How many channels a hint names.
 const NAMED: usize = 10;
@@ -39,12 +39,12 @@ pub struct Sending<'a> {
     pub journal: &'a Journal,
     pub runs: Vec<Sendable<'a>>,
     /// What else there is of their inputs.
-    pub beside: Beside,
+    pub other_runs: OtherRuns,
     /// Whether rows are parted by channel, so that there may be several, though it is one this time.
     pub by_channel: bool,
     pub limits: Limits,
     /// How long a platform that is down is waited for.
-    pub patience: Duration,
+    pub outage_timeout: Duration,
     pub clock: &'a Clock,
     pub stop: &'a Stop,
     /// What replaces refused tokens; `None` where none is replaced.
@@ -84,7 +84,7 @@ impl<'a> Sending<'a> {
                 burst: to.connection.burst,
                 concurrency: to.connection.concurrency,
                 limits: self.limits,
-                patience: self.patience,
+                outage_timeout: self.outage_timeout,
                 clock: self.clock,
                 // Chance only spreads retries; that it differs from process to process is its use.
                 seed: u64::from(process::id()) ^ self.clock.now().as_millis() ^ run.unsigned_abs().rotate_left(32),
@@ -115,7 +115,7 @@ impl<'a> Sending<'a> {
             }
             channels.insert(to.name.clone(), summary);
         }
-        channels.extend(self.beside.summaries(self.journal)?);
+        channels.extend(self.other_runs.summaries(self.journal)?);
         Ok(Summary::of_channels(channels))
     }
 }
@@ -140,11 +140,11 @@ impl Sent<'_> {
         listed: Result<(), ListingError>,
         json: bool,
         again: &Again<'_>,
-        voice: &Voice,
+        console: &Console,
     ) -> Result<Exit, Failure> {
         let printed = if json {
             summary::print_json(&self.summary.to_json())
-        } else if voice.is_quiet() {
+        } else if console.is_quiet() {
             Ok(())
         } else {
             summary::print_lines(&summary::run_text(&self.summary))
@@ -157,10 +157,10 @@ impl Sent<'_> {
         }];
         for failure in self.refused.values() {
             exits.push(failure.exit);
-            voice.say(Level::Error, &failure.message);
+            console.say(Level::Error, &failure.message);
         }
         if let Some(hint) = self.refused.values().find_map(|failure| failure.hint.as_deref()) {
-            voice.say(Level::Hint, hint);
+            console.say(Level::Hint, hint);
         }
         let several = self.summary.channels.len() > 1;
         for (to, ending) in &self.endings {
@@ -168,12 +168,12 @@ impl Sent<'_> {
             match ending {
                 Ok(ending) => {
                     exits.push(Exit::of(ending));
-                    say_why_it_stopped(ending, to, &prefix, voice);
+                    say_why_it_stopped(ending, to, &prefix, console);
                 }
                 Err(error) => {
                     exits.push(Exit::Failed);
                     if several {
-                        voice.say(Level::Error, &format!("{prefix}{error}"));
+                        console.say(Level::Error, &format!("{prefix}{error}"));
                     }
                 }
             }
@@ -183,26 +183,26 @@ impl Sent<'_> {
         let pending = self.summary.channels.iter().filter(|(name, summary)| summary.pending > 0 && !is_sent(name));
         let missing: Vec<&str> = pending
             .map(|(name, summary)| {
-                say_what_is_pending(summary, &format!("channel `{name}`: "), voice);
+                say_what_is_pending(summary, &format!("channel `{name}`: "), console);
                 name.as_str()
             })
             .collect();
         let exit = Exit::gravest(exits);
-        if voice.is_quiet() {
-            say_why(exit, &self.summary, voice);
+        if console.is_quiet() {
+            say_why(exit, &self.summary, console);
         }
         let is_pending = |ending: &Result<Ending, _>| ending.as_ref().is_ok_and(|ending| ending.summary.pending > 0);
         if exit != Exit::Failed && self.endings.iter().any(|(_, ending)| is_pending(ending)) {
-            say_how_to_go_on(exit, again, voice);
+            say_how_to_go_on(exit, again, console);
             if self.endings.iter().any(|(_, ending)| was_refused(ending)) {
-                voice.say(Level::Hint, "these refusals are not about single rows; check the account on the platform");
+                console.say(Level::Hint, "these refusals are not about single rows; check the account on the platform");
             }
             if self.endings.iter().any(|(_, ending)| was_asked_to_wait(ending)) {
-                voice.say(Level::Hint, "if the platform is available earlier, add `--forget-limit`");
+                console.say(Level::Hint, "if the platform is available earlier, add `--forget-limit`");
             }
         }
         if !missing.is_empty() {
-            say_what_to_put_back(&missing, again, voice);
+            say_what_to_put_back(&missing, again, console);
         }
         let unlisted = self.endings.iter().find_map(|(_, ending)| match ending.as_ref().ok()?.stopped.as_ref()? {
             StopReason::Unlisted(cause) => Some(cause.clone()),
@@ -230,15 +230,15 @@ impl Sent<'_> {
     }
 }
 
-fn say_why_it_stopped(ending: &Ending, to: &Ready, prefix: &str, voice: &Voice) {
+fn say_why_it_stopped(ending: &Ending, to: &Ready, prefix: &str, console: &Console) {
     match &ending.stopped {
         Some(StopReason::Unauthorized(message)) => {
-            voice.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
+            console.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
         }
-        Some(StopReason::Unrenewed(cause)) => voice.say(Level::Error, &format!("{prefix}{cause}")),
+        Some(StopReason::Unrenewed(cause)) => console.say(Level::Error, &format!("{prefix}{cause}")),
         Some(StopReason::WrongUrl(words)) => {
             let url = &to.connection.url;
-            voice.say(Level::Error, &format!("{prefix}every call to {url} was answered 404: {words}"));
+            console.say(Level::Error, &format!("{prefix}every call to {url} was answered 404: {words}"));
         }
         Some(
             StopReason::Signal(_)
@@ -250,32 +250,32 @@ fn say_why_it_stopped(ending: &Ending, to: &Ready, prefix: &str, voice: &Voice) 
             | StopReason::MaxCalls(_)
             | StopReason::Unlisted(_),
         )
-        | None => say_what_is_pending(&ending.summary, prefix, voice),
+        | None => say_what_is_pending(&ending.summary, prefix, console),
     }
 }
 
-fn say_what_is_pending(summary: &RunSummary, prefix: &str, voice: &Voice) {
+fn say_what_is_pending(summary: &RunSummary, prefix: &str, console: &Console) {
     if summary.pending > 0 {
         let state = summary::state(summary.state, summary.reason.as_deref());
         let (pending, rows) = (summary::grouped(summary.pending), summary::counted_rows(summary.rows));
         let are = if summary.pending == 1 { "is" } else { "are" };
-        voice.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
+        console.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
     }
 }
 
 // Nothing else says it when the program is quiet. The other exits are of errors, which are always told.
-fn say_why(exit: Exit, summary: &RunSummary, voice: &Voice) {
+fn say_why(exit: Exit, summary: &RunSummary, console: &Console) {
     let rows = summary::counted_rows(summary.rows);
     match exit {
         Exit::Stopped => {
             let state = summary::state(summary.state, summary.reason.as_deref());
             let (pending, are) = (summary::grouped(summary.pending), if summary.pending == 1 { "is" } else { "are" });
-            voice.say(Level::Exit, &format!("{state}; {pending} of {rows} {are} pending"));
+            console.say(Level::Exit, &format!("{state}; {pending} of {rows} {are} pending"));
         }
         Exit::Rejected => {
             let (rejected, were) =
                 (summary::grouped(summary.rejected), if summary.rejected == 1 { "was" } else { "were" });
-            voice.say(Level::Exit, &format!("{rejected} of {rows} {were} rejected"));
+            console.say(Level::Exit, &format!("{rejected} of {rows} {were} rejected"));
         }
         Exit::Done | Exit::Failed | Exit::Usage | Exit::Unauthorized | Exit::Held | Exit::Refused => {}
     }
@@ -289,19 +289,19 @@ fn was_asked_to_wait(ending: &Result<Ending, JournalError>) -> bool {
     ending.as_ref().is_ok_and(|ending| matches!(ending.stopped, Some(StopReason::AskedToWait(_))))
 }
 
-fn say_how_to_go_on(exit: Exit, again: &Again<'_>, voice: &Voice) {
+fn say_how_to_go_on(exit: Exit, again: &Again<'_>, console: &Console) {
     let resume = again.resume_line();
     if exit == Exit::Unauthorized {
-        voice.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
+        console.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
     } else if exit == Exit::Usage {
-        voice.say(Level::Hint, CHECK_URL);
+        console.say(Level::Hint, CHECK_URL);
     } else {
-        voice.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
+        console.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
     }
 }
 
 // Nothing can go on with their rows as it is.
-fn say_what_to_put_back(missing: &[&str], again: &Again<'_>, voice: &Voice) {
+fn say_what_to_put_back(missing: &[&str], again: &Again<'_>, console: &Console) {
     let names = missing.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let more = missing.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -311,7 +311,7 @@ fn say_what_to_put_back(missing: &[&str], again: &Again<'_>, voice: &Voice) {
          `{}` goes on with {them}",
         again.resume_line()
     );
-    voice.say(Level::Hint, &text);
+    console.say(Level::Hint, &text);
 }
 
 impl Again<'_> {
@@ -349,6 +349,7 @@ impl Again<'_> {
 
 // As a shell takes it for one word.
 pub fn quoted(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|sign| sign.is_ascii_alphanumeric() || "/._-:".contains(sign));
+    let plain = !text.is_empty()
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || "/._-:".contains(character));
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -11,23 +11,23 @@ use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use contactsync::{
-    Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    OutlineLine, Rejection, Row, Sample, Source, SourceError, TagMentions, Timeouts, Value, change, merged,
+    Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Mapping,
+    OutlineLine, Probe, Rejection, Row, Sample, Source, SourceError, TagMentions, Timeouts, Value, change, merged,
     other_forms, sampled,
 };
 
 use tokio::runtime::Runtime;
 
 use crate::args::{CheckArgs, ListArgs};
-use crate::commands::workspace::{Announcement, Place, Ready};
 use crate::commands::runtime;
 use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
+use crate::commands::workspace::{Announcement, Ready, Workspace};
 use crate::config::Config;
+use crate::console::{Console, Level};
 use crate::failure::{CHECK_URL, Exit, Failure};
-use crate::summary::{counted_calls, counted_rows, grouped, print_lines};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
-use crate::console::{Level, Voice};
+use crate::summary::{counted_calls, counted_rows, grouped, print_lines};
 
 /// What is searched for, to see whether the token works. Nobody needs to have it.
 const NOBODY: &str = "contactsync check";
@@ -44,7 +44,7 @@ const REASONS_SHOWN: usize = 20;
 /// How many reasons are told apart: some name a byte, and there may be as many of those as there are rows.
 const REASONS_KEPT: usize = 1_000;
 
-pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None)?.with_input(args)?;
     let config_path = config.path.clone();
     let Settings { channels, journal, input, .. } = Settings::of(typed, config, args.place.shard)?;
@@ -62,7 +62,7 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
     if let Some(name) = &args.input {
         let reading = Reading::open(name, &input, channels.column())?;
         for warning in &reading.warnings {
-            voice.say(Level::Warning, &format!("{}: {warning}", reading.source.name()));
+            console.say(Level::Warning, &format!("{}: {warning}", reading.source.name()));
         }
         let (ended, first) = rows(reading, &channels, input.duplicates, &mut read)?;
         exit = ended;
@@ -82,7 +82,7 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
         journal: &journal,
         matches: &input.rules.matches,
         is_new: args.connection.new_token,
-        voice,
+        console,
     };
     let mut found = Vec::new();
     for channel in channels.here() {
@@ -93,11 +93,11 @@ pub fn run(args: &CheckArgs, config: Config, voice: &Voice) -> Result<Exit, Fail
             }
             Err(failure) => Err(failure),
         };
-        exit = Exit::gravest([exit, platform(channel, asked, &mut report, &mut found, voice)]);
+        exit = Exit::gravest([exit, platform(channel, asked, &mut report, &mut found, console)]);
     }
     report.line("journal", place);
     report.lines.append(&mut read.lines);
-    on_the_platform(&mut found, &mut report, voice);
+    on_the_platform(&mut found, &mut report, console);
     print_lines(&report.lines)?;
     Ok(exit)
 }
@@ -138,7 +138,7 @@ struct Asking<'a> {
     matches: &'a [String],
     // Whether a new token is taken without a check.
     is_new: bool,
-    voice: &'a Voice,
+    console: &'a Console,
 }
 
 // What a channel answers to the searches, in words.
@@ -148,14 +148,14 @@ fn ask(
     connection: Connection<Http>,
     wanted: &[&Shown],
 ) -> Result<(String, Vec<Looked>), Failure> {
-    let Asking { runtime, journal, matches, is_new, voice } = *asking;
+    let Asking { runtime, journal, matches, is_new, console } = *asking;
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
-    let mut place = Place::open_to_look(journal)?;
+    let mut place = Workspace::open_to_look(journal)?;
     let clock = Clock::system();
     // What a look writes down may hide that calls were lost.
     let held = place
         .hold(&channel.name)
-        .and_then(|()| place.look_for_loss(&channel.name, &clock, voice))
+        .and_then(|()| place.look_for_loss(&channel.name, &clock, console))
         .and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
     let mut ready = match held {
         Ok(ready) => ready,
@@ -169,8 +169,8 @@ fn ask(
     let mut said = at;
     let mut found = Vec::new();
     let announcement = Announcement::of(&ready);
-    announcement.say(voice);
-    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
+    announcement.say(console);
+    let tokens = Tokens { place: &place, clock: &clock, console, announcement: &announcement };
     for to in &mut ready {
         let (answer, is_renewed, calls) = runtime.block_on(tried(tokens, to, is_new, &field))?;
         if is_renewed {
@@ -190,7 +190,7 @@ fn ask(
 // are made. Each contact begins with another form, because the platform has one form for all.
 fn look_up(
     runtime: &Runtime,
-    look: &Look<'_, Http>,
+    look: &Probe<'_, Http>,
     wanted: &[&Shown],
     mut left: usize,
 ) -> Result<Vec<Looked>, Failure> {
@@ -256,7 +256,7 @@ async fn tried(
 }
 
 // Where the contacts of the input are on the platform. One that is there in another form would be created a second time.
-fn on_the_platform(found: &mut [Looked], report: &mut Report, voice: &Voice) {
+fn on_the_platform(found: &mut [Looked], report: &mut Report, console: &Console) {
     if found.is_empty() {
         return;
     }
@@ -279,7 +279,7 @@ fn on_the_platform(found: &mut [Looked], report: &mut Report, voice: &Voice) {
     });
     if let Some((Looked { line, field, .. }, id, value)) = other_form {
         let (name, wanted) = (&field.name, field.value.text());
-        voice.say(
+        console.say(
             Level::Warning,
             &format!(
                 "line {line}: `{name}` is {wanted:?}, but contact {id} has {value:?}; if that is the same person, a sync creates a duplicate"
@@ -303,7 +303,7 @@ fn on_the_platform(found: &mut [Looked], report: &mut Report, voice: &Voice) {
             ),
             None => format!("compare the two contacts: if they are one person, write `{name}` as the platform does"),
         };
-        voice.say(Level::Hint, &hint);
+        console.say(Level::Hint, &hint);
     }
 }
 
@@ -344,7 +344,7 @@ fn platform(
     asked: Result<(String, Vec<Looked>), Failure>,
     report: &mut Report,
     found: &mut Vec<Looked>,
-    voice: &Voice,
+    console: &Console,
 ) -> Exit {
     match asked {
         Ok((said, looked)) => {
@@ -354,9 +354,9 @@ fn platform(
         }
         Err(failure) => {
             report.line("platform", format!("{}: not ready", channel.name));
-            voice.say(Level::Error, &failure.message);
+            console.say(Level::Error, &failure.message);
             if let Some(hint) = &failure.hint {
-                voice.say(Level::Hint, hint);
+                console.say(Level::Hint, hint);
             }
             failure.exit
         }

@@ -7,21 +7,21 @@ use std::sync::Arc;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Format, Http, Intake, Journal, Limits, Mapping, Mode, NewRun, PATIENCE, PlanError,
-    Policy, Routes, RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
+    BaseUrl, ChannelKind, Clock, Format, Http, Journal, Limits, Mapping, Mode, NewRun, OUTAGE_TIMEOUT, PlanError,
+    PlanOptions, Policy, Routes, RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
 };
 use tokio::runtime::Runtime;
 
-use crate::commands::other_runs::Beside;
 use crate::commands::bring::{Sendable, Sending};
-use crate::commands::workspace::Ready;
+use crate::commands::other_runs::OtherRuns;
 use crate::commands::runtime;
+use crate::commands::workspace::Ready;
+use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
-use crate::summary::{print, print_lines, run_text};
 use crate::progress::Progress;
 use crate::settings::Connection;
 use crate::signals;
-use crate::console::{Level, Voice};
+use crate::summary::{print, print_lines, run_text};
 
 const NAME: &str = "fixtures/contacts.csv";
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
@@ -35,7 +35,7 @@ const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 /// Some answers get lost after their effect: what makes a careless import create contacts twice.
 const FAULTS: f64 = 0.04;
 
-pub fn run(voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(console: &Console) -> Result<Exit, Failure> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let faults = Faults { seed: 2, lose_after: FAULTS, ..Faults::default() };
@@ -46,13 +46,13 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
         sandbox.url(),
         FAULTS * 100.0
     ))?;
-    let demo = Demo::new(&runtime, &sandbox, voice)?;
+    let demo = Demo::new(&runtime, &sandbox, console)?;
 
     print_lines(&["", &format!("Bringing {NAME} to it, matched by `phone`:")])?;
-    let Some(first) = demo.sync(voice)? else { return Ok(demo.stopped(voice)) };
+    let Some(first) = demo.sync(console)? else { return Ok(demo.stopped(console)) };
     print_lines(&run_text(&first))?;
     if demo.stop.reason().is_some() {
-        return Ok(demo.stopped(voice));
+        return Ok(demo.stopped(console));
     }
 
     let contacts = sandbox.contacts(TOKEN);
@@ -68,10 +68,10 @@ pub fn run(voice: &Voice) -> Result<Exit, Failure> {
     }
 
     print_lines(&["", "The same file again:"])?;
-    let Some(second) = demo.sync(voice)? else { return Ok(demo.stopped(voice)) };
+    let Some(second) = demo.sync(console)? else { return Ok(demo.stopped(console)) };
     print_lines(&run_text(&second))?;
     if demo.stop.reason().is_some() {
-        return Ok(demo.stopped(voice));
+        return Ok(demo.stopped(console));
     }
     print_lines(&["", "Next: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do."])?;
 
@@ -90,14 +90,14 @@ struct Demo<'a> {
 }
 
 impl<'a> Demo<'a> {
-    fn new(runtime: &'a Runtime, sandbox: &Sandbox, voice: &Voice) -> Result<Self, Failure> {
+    fn new(runtime: &'a Runtime, sandbox: &Sandbox, console: &Console) -> Result<Self, Failure> {
         let url = BaseUrl::parse(&sandbox.url(), false).map_err(|error| Failure::unexpected(&error))?;
         let token = Token::new(TOKEN).map_err(|error| Failure::unexpected(&error))?;
         let kind = ChannelKind::Standard;
         let transport =
             Http::new(url.clone(), token, kind, Timeouts::default()).map_err(|error| Failure::unexpected(&error))?;
         let stop = Stop::default();
-        signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
+        signals::listen(stop.clone(), console.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
         let journal = Journal::in_memory()?;
         let window = transport.window(&journal.salt()?);
         let connection = Connection {
@@ -118,8 +118,8 @@ impl<'a> Demo<'a> {
             policy: Policy {
                 mode: Mode::Upsert,
                 tags_mode: TagsMode::Add,
-                settle: std::time::Duration::from_secs(10),
-                resend_unsure: false,
+                search_lag: std::time::Duration::from_secs(10),
+                retry_in_doubt: false,
                 search_first: false,
             },
             clock: Clock::system(),
@@ -128,14 +128,14 @@ impl<'a> Demo<'a> {
     }
 
     // The exit after a signal. Nothing of the demo is kept, so that there is nothing to go on with.
-    fn stopped(&self, voice: &Voice) -> Exit {
+    fn stopped(&self, console: &Console) -> Exit {
         let reason = self.stop.reason().map_or_else(|| "stopped".into(), |reason| reason.text());
-        voice.say(Level::Exit, &format!("the demo was {reason}"));
+        console.say(Level::Exit, &format!("the demo was {reason}"));
         Exit::Stopped
     }
 
     // `None` when it was stopped before anything was sent.
-    fn sync(&self, voice: &Voice) -> Result<Option<RunSummary>, Failure> {
+    fn sync(&self, console: &Console) -> Result<Option<RunSummary>, Failure> {
         let source = Source::from_reader(NAME, Box::new(CONTACTS.as_bytes()), Format::Csv)
             .map_err(|error| Failure::unexpected(&error))?;
         let mapping = Mapping::new(source.header(), vec!["phone".into()], self.policy.mode)
@@ -149,9 +149,9 @@ impl<'a> Demo<'a> {
             policy: self.policy,
             now: self.clock.now(),
         };
-        let progress = Progress::new(voice, NAME);
+        let progress = Progress::new(console, NAME);
         let routes = Routes::One(new);
-        let run = match plan(&self.journal, source, &mapping, routes, Intake::default(), &progress, &self.stop) {
+        let run = match plan(&self.journal, source, &mapping, routes, PlanOptions::default(), &progress, &self.stop) {
             Ok(planned) => planned.runs[0],
             Err(PlanError::Stopped) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -160,10 +160,10 @@ impl<'a> Demo<'a> {
             runtime: self.runtime,
             journal: &self.journal,
             runs: vec![Sendable { run, policy: self.policy, to: &self.to, listed: None }],
-            beside: Beside::default(),
+            other_runs: OtherRuns::default(),
             by_channel: false,
             limits: Limits::default(),
-            patience: PATIENCE,
+            outage_timeout: OUTAGE_TIMEOUT,
             clock: &self.clock,
             stop: &self.stop,
             tokens: None,

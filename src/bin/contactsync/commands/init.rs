@@ -13,16 +13,16 @@ use crate::args::InitArgs;
 use crate::commands::bring::quoted;
 use crate::commands::input_notice::Remark;
 use crate::config::DEFAULT_CONFIG;
+use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
-use crate::summary::print_lines;
 use crate::settings::layer::SourceLayer;
 use crate::settings::skip_titles;
-use crate::console::{Level, Voice};
+use crate::summary::print_lines;
 
 use render::render;
 use sample::{Sample, sample};
 
-pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
     // Before anything is read: standard input can be read only once.
     if !args.force && path.symlink_metadata().is_ok() {
@@ -31,19 +31,19 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     let options = SourceLayer::typed(&args.source)?;
     let input = if args.input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(&args.input)) };
     let mut source = Source::open(&input, options.clone()).map_err(|error| Failure::usage(&error))?;
-    let remark = Remark::at_once(&source, voice);
+    let remark = Remark::at_once(&source, console);
     if let Some(hint) = skip_titles(&source) {
         return Err(Failure::usage_text(format!("{}: rows of titles stand above the header", source.name())).hint(hint));
     }
     let Sample { columns, lists_of_fields } = sample(&mut source)?;
-    remark.in_the_end(voice);
+    remark.in_the_end(console);
     for list in &lists_of_fields {
         let text = format!(
             "{}: the list `{list}` holds fields by name and value, in any order, so it is left out: make keys of its fields first, \
              for instance with jq's `from_entries`",
             source.name()
         );
-        voice.say(Level::Warning, &text);
+        console.say(Level::Warning, &text);
     }
     let guess = guess(&columns, args.country);
     if let [first, ..] = columns.as_slice()
@@ -54,7 +54,7 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
         return Err(Failure::usage_text(what).hint("write one object for each contact, in an array or one on a line"));
     }
     write(path, &render(&guess, source.name(), &options), args.force)?;
-    say(&guess, args, path, voice)?;
+    say(&guess, args, path, console)?;
     Ok(Exit::Done)
 }
 
@@ -79,7 +79,7 @@ fn write(path: &Path, text: &str, is_forced: bool) -> Result<(), Failure> {
 }
 
 // What was written, what is not as it should be, and what to do next.
-fn say(guess: &Guess, args: &InitArgs, path: &Path, voice: &Voice) -> Result<(), Failure> {
+fn say(guess: &Guess, args: &InitArgs, path: &Path, console: &Console) -> Result<(), Failure> {
     let count = |is: fn(&Meaning) -> bool| guess.columns.iter().filter(|column| is(&column.meaning)).count();
     let counts = [
         (count(|meaning| matches!(meaning, Meaning::Field { .. } | Meaning::PlatformId)), "sent as fields"),
@@ -97,21 +97,21 @@ fn say(guess: &Guess, args: &InitArgs, path: &Path, voice: &Voice) -> Result<(),
     if !found_by.is_empty() {
         text.push_str(&format!("; contacts are found by {}", found_by.join(", then by ")));
     } else if !has_id {
-        voice.say(
+        console.say(
             Level::Warning,
             "no column is a phone, an e-mail address or an id that tells contacts apart: say `match` in the file before a plan",
         );
     }
     for column in guess.columns.iter().filter(|column| column.rounded > 0) {
         let ColumnGuess { name, rounded, filled, .. } = column;
-        voice.say(
+        console.say(
             Level::Warning,
             &format!("{rounded} of {filled} values of `{name}` are rounded numbers, such as 5.2E+11: export the column as text"),
         );
     }
     if let CountryGuess::Missing { likely, .. } = guess.country {
         let letters = likely.map_or_else(|| "MX".to_owned(), |(country, _)| country.to_string());
-        voice.say(
+        console.say(
             Level::Warning,
             &format!(
                 "phone numbers have no country code and stay as they are written: `init --country {letters} --force`, \

@@ -2,7 +2,7 @@
 
 use contactsync::{Detected, Source};
 
-use crate::console::{Level, Voice};
+use crate::console::{Console, Level};
 
 /// What was said of an input. It is asked twice: a text that begins in plain ASCII shows its encoding later.
 pub struct Remark {
@@ -13,27 +13,27 @@ pub struct Remark {
 
 impl Remark {
     /// Says what is known when the input is open.
-    pub fn at_once(source: &Source, voice: &Voice) -> Self {
+    pub fn at_once(source: &Source, console: &Console) -> Self {
         let mut remark = Self { name: source.name().to_owned(), detected: source.detected().clone(), said: None };
-        remark.say(voice);
+        remark.say(console);
         remark
     }
 
     /// Says what is known when the input was read, if that is more.
-    pub fn in_the_end(mut self, voice: &Voice) {
-        self.say(voice);
+    pub fn in_the_end(mut self, console: &Console) {
+        self.say(console);
         for notice in self.detected.notices() {
             let level = if notice.kind.is_doubtful() { Level::Warning } else { Level::Info };
-            voice.say(level, &format!("{}: {notice}", self.name));
+            console.say(level, &format!("{}: {notice}", self.name));
         }
     }
 
-    fn say(&mut self, voice: &Voice) {
+    fn say(&mut self, console: &Console) {
         let known = self.detected.remark();
         if let Some(remark) = &known
             && known != self.said
         {
-            voice.say(Level::Info, &format!("{}: {remark}", self.name));
+            console.say(Level::Info, &format!("{}: {remark}", self.name));
         }
         self.said = known;
     }

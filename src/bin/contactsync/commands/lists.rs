@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use contactsync::{Journal, ListClaims, ListError, ListFault, Listed, Listing, Shape, Stop};
+use contactsync::{Journal, ListClaims, ListError, ListFault, Listed, Listing, OutputFormat, Stop};
 
 use crate::commands::bring::quoted;
+use crate::console::{Console, Level};
 use crate::failure::Failure;
 use crate::settings::layer::Lists;
 use crate::settings::{Channel, Channels};
-use crate::console::{Level, Voice};
 
 /// What a file that is read, or written already, is to whoever names it as a list by mistake.
 pub const INPUT: &str = "the input";
@@ -19,12 +19,12 @@ const TOKEN: &str = "the token file";
 
 /// The files that SQLite keeps beside a journal.
 pub fn parts_of(journal: &Path) -> Vec<PathBuf> {
-    let beside = |ending: &str| {
+    let other_runs = |ending: &str| {
         let mut name = journal.as_os_str().to_owned();
         name.push(ending);
         PathBuf::from(name)
     };
-    ["-wal", "-shm", "-journal"].map(beside).into()
+    ["-wal", "-shm", "-journal"].map(other_runs).into()
 }
 
 /// The files that a list must not be, beside the input: `parts` are those that SQLite keeps beside the journal.
@@ -54,7 +54,7 @@ pub fn go_on(
     said: &Lists,
     others: &[(&Path, &str)],
     stop: &Stop,
-    voice: &Voice,
+    console: &Console,
 ) -> Result<BTreeMap<i64, Listed>, Failure> {
     let (mut lists, mut taken) = (BTreeMap::new(), BTreeSet::new());
     let none = Lists::default();
@@ -62,7 +62,7 @@ pub fn go_on(
         let is_newest = nth == 0;
         let said = if is_newest { said } else { &none };
         let before = journal.listing(sync)?.map(|(listing, _)| listing);
-        let shape = before.as_ref().map_or(Shape::Objects, |listing| listing.shape.clone());
+        let output_format = before.as_ref().map_or(OutputFormat::Objects, |listing| listing.output_format.clone());
         let (begun, keeps_rows) = match before {
             Some(Listing { files, .. }) => {
                 let keeps_rows = files.rejects.is_some();
@@ -87,20 +87,20 @@ pub fn go_on(
         for (_, begun) in unnamed {
             if !taken.contains(begun) {
                 let text = format!("{}: not written: it lists the rows of an earlier input", begun.display());
-                voice.say(Level::Warning, &text);
+                console.say(Level::Warning, &text);
             }
         }
         if let Some(path) = wanted.rejects.take_if(|_| !keeps_rows) {
             let path = path.display();
             let text = format!("{path}: not written: the run was begun without --rejects, so its rows were not kept");
-            voice.say(Level::Warning, &text);
+            console.say(Level::Warning, &text);
         }
         let claims = claim(&wanted, others)?;
         let files = claims.files();
         // Of two inputs with one list, the newer one has it.
         taken.extend([&files.rejects, &files.results].into_iter().flatten().map(PathBuf::from));
         if !files.is_empty() {
-            journal.set_listing(sync, Listing { files, shape })?;
+            journal.set_listing(sync, Listing { files, output_format })?;
         }
         lists.insert(sync, claims.write(journal, sync, stop)?);
     }

@@ -1,21 +1,21 @@
 //! The commands, one a file, and what they share: the runtime, and moments and paths as people write them.
 
-mod other_runs;
 mod bring;
 pub mod check;
 pub mod demo;
 pub mod init;
+mod input_notice;
 mod lists;
 mod new_columns;
-mod workspace;
+mod other_runs;
 pub mod plan;
-mod input_notice;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;
 mod side_by_side;
 pub mod sync;
 mod tokens;
+mod workspace;
 
 use std::path::Path;
 

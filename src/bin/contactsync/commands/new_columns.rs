@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use contactsync::{Detected, Journal, JournalError, Mapping, Source};
 
+use crate::console::{Console, Level};
 use crate::settings::Channels;
-use crate::console::{Level, Voice};
 
 /// How many are named; the rest is counted.
 const NAMED: usize = 20;
@@ -34,7 +34,7 @@ impl NewColumns {
         mapping: &Mapping,
         channels: &Channels,
         journal: &Journal,
-        voice: &Voice,
+        console: &Console,
     ) -> Result<Self, JournalError> {
         let of = match (channels.column(), channels.here()) {
             (Some(column), _) => format!("channel column `{column}`"),
@@ -44,7 +44,7 @@ impl NewColumns {
         let known = journal.columns_of(&of)?;
         let mut new = Self { of, known, names: Vec::new(), unread: None };
         if let Some(header) = source.header() {
-            new.compare(source.name(), header, mapping, voice);
+            new.compare(source.name(), header, mapping, console);
         } else {
             let (name, detected) = (source.name().to_owned(), source.detected().clone());
             new.unread = Some(Unread { name, detected, mapping: mapping.clone() });
@@ -53,13 +53,13 @@ impl NewColumns {
     }
 
     /// Names the keys of an input without a header that are new, once all of it was read.
-    pub fn in_the_end(&mut self, voice: &Voice) {
+    pub fn in_the_end(&mut self, console: &Console) {
         if let Some(Unread { name, detected, mapping }) = self.unread.take() {
-            self.compare(&name, &detected.keys(), &mapping, voice);
+            self.compare(&name, &detected.keys(), &mapping, console);
         }
     }
 
-    fn compare(&mut self, input: &str, columns: &[Arc<str>], mapping: &Mapping, voice: &Voice) {
+    fn compare(&mut self, input: &str, columns: &[Arc<str>], mapping: &Mapping, console: &Console) {
         let is_new = |name: &str| !name.starts_with('_') && !self.known.contains(name);
         let new: Vec<(&Arc<str>, bool)> =
             columns.iter().zip(mapping.reads(columns)).filter(|(name, _)| is_new(name)).collect();
@@ -76,7 +76,7 @@ impl NewColumns {
             };
             let columns = if new.len() == 1 { "column" } else { "columns" };
             let text = format!("{input}: new {columns} since the last run: {}{more}", named.join(", "));
-            voice.say(Level::Info, &text);
+            console.say(Level::Info, &text);
         }
         self.names = new.iter().map(|(name, _)| (*name).to_string()).collect();
     }

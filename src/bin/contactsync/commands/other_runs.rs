@@ -11,11 +11,11 @@ pub const WITHOUT_CHANNEL: &str = "(no channel)";
 
 /// Runs that are not sent now.
 #[derive(Debug, Default)]
-pub struct Beside {
+pub struct OtherRuns {
     runs: Vec<RunRow>,
 }
 
-impl Beside {
+impl OtherRuns {
     /// The runs of these inputs, but for those that are sent, and those of channels that have a newer run.
     ///
     /// # Errors

@@ -4,35 +4,35 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use contactsync::{
-    Clock, Forecast, Intake, Journal, LearntLimit, NO_CHANNEL, NewRun, Outlook, PlanSummary, Range, SendJournal, Stop,
-    Summary, TYPICAL_LATENCY, Tempo, Timestamp, plan, plan_summary,
+    Clock, Eta, Forecast, Journal, LearntLimit, NO_CHANNEL, NewRun, PlanOptions, PlanSummary, Range, RateModel,
+    SendJournal, Stop, Summary, TYPICAL_LATENCY, Timestamp, plan, plan_summary,
 };
 
 use crate::args::PlanArgs;
-use crate::commands::other_runs::WITHOUT_CHANNEL;
-use crate::commands::new_columns::NewColumns;
-use crate::commands::workspace::hold_to_url;
 use crate::commands::input_notice::Remark;
-use crate::commands::side_by_side::{Load, outlooks};
+use crate::commands::new_columns::NewColumns;
+use crate::commands::other_runs::WITHOUT_CHANNEL;
+use crate::commands::side_by_side::{Load, etas};
+use crate::commands::workspace::hold_to_url;
 use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
+use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
-use crate::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 use crate::progress::{Progress, short_time};
 use crate::settings::layer::Layer;
 use crate::settings::{Bounds, Channel, End, Reading, Settings};
-use crate::console::{Level, Voice};
+use crate::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 
-pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
     let Settings { channels, journal: path, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
-    let remark = Remark::at_once(&source, voice);
+    let remark = Remark::at_once(&source, console);
     for warning in &warnings {
-        voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
+        console.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
     let journal = Journal::dry(&path)?;
-    let mut new_columns = NewColumns::named(&source, &mapping, &channels, &journal, voice)?;
+    let mut new_columns = NewColumns::named(&source, &mapping, &channels, &journal, console)?;
     for channel in channels.here() {
         if let Some(url) = channel.url.as_ref().filter(|_| !args.connection.moved) {
             hold_to_url(&journal, &path, &channel.name, url, false)?;
@@ -51,14 +51,14 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         now: clock.now(),
     };
     let begun = clock.now();
-    let progress = Progress::new(voice, source.name());
+    let progress = Progress::new(console, source.name());
     let run = |channel: &Channel| NewRun { channel: channel.name.clone(), rate: channel.rate().get(), ..new.clone() };
     let routes = channels.routes(channels.here().iter().map(run).collect(), &new);
     // The guard comes when the plan is told: whoever is to judge it has to see it. And no list is written.
-    let intake = Intake { duplicates: input.duplicates, ..Intake::default() };
-    let planned = plan(&journal, source, &mapping, routes, intake, &progress, &Stop::default())?;
-    remark.in_the_end(voice);
-    new_columns.in_the_end(voice);
+    let plan_options = PlanOptions { duplicates: input.duplicates, ..PlanOptions::default() };
+    let planned = plan(&journal, source, &mapping, routes, plan_options, &progress, &Stop::default())?;
+    remark.in_the_end(console);
+    new_columns.in_the_end(console);
     progress.read_to_the_end(&planned, &channels);
     let worked = || clock.now().since(begun);
     // As it would be if it were sent now: what was called in the past minute holds it up, and calls take as long as they
@@ -73,28 +73,28 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         })?;
         let ended = journal.ended_lately(&channel.name, now)?;
         let latency = journal.mean_latency_of(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
-        let mut tempo = Tempo { ended, latency, spread: Some(channels.spread()), ..channel.tempo(now) };
+        let mut rate_model = RateModel { ended, latency, spread: Some(channels.spread()), ..channel.rate_model(now) };
         // Unless it is to be forgotten, as a sync with the same options would.
         let learnt = journal.learnt_limit_of(&channel.name, now)?.filter(|_| !args.connection.forget_limit);
         if let Some(learnt) = learnt.filter(|learnt| learnt.calls < channel.rate().get()) {
-            tempo.limit = usize::try_from(learnt.calls).unwrap_or(usize::MAX);
+            rate_model.limit = usize::try_from(learnt.calls).unwrap_or(usize::MAX);
             limits.push((channel.name.as_str(), learnt));
         }
         let token = channel.token_place();
         let (members, loads) = windows.entry((token, token.is_none().then_some(&channel.name))).or_default();
         members.push((channel, counts, forecast));
-        loads.push(Load { calls: forecast.total, tempo });
+        loads.push(Load { calls: forecast.total, rate_model });
     }
     let (mut summaries, mut has_room) = (BTreeMap::new(), true);
     for (members, loads) in windows.values() {
-        for ((channel, counts, forecast), outlook) in members.iter().zip(outlooks(loads, &bounds.limits(now))) {
-            has_room &= outlook.runs.is_some();
-            summaries.insert(channel.name.clone(), plan_summary(counts, forecast, &outlook, worked()));
+        for ((channel, counts, forecast), eta) in members.iter().zip(etas(loads, &bounds.limits(now))) {
+            has_room &= eta.runs.is_some();
+            summaries.insert(channel.name.clone(), plan_summary(counts, forecast, &eta, worked()));
         }
     }
     if let Some(run) = planned.unknown {
         let counts = journal.counts_blocking(run)?;
-        let nothing = plan_summary(&counts, &Forecast::default(), &Outlook::default(), worked());
+        let nothing = plan_summary(&counts, &Forecast::default(), &Eta::default(), worked());
         summaries.insert(WITHOUT_CHANNEL.into(), nothing);
     }
     let summary = match (channels.are_several(), summaries.pop_first()) {

@@ -7,23 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use contactsync::{ChannelKind, Clients, Clock, Journal, RunRow, RunState, RunSummary, Stop, Timeouts};
 
 use crate::args::ResumeArgs;
-use crate::commands::other_runs::Beside;
 use crate::commands::bring::{Again, Sendable, Sending, Sent};
 use crate::commands::lists::{go_on, others, parts_of};
-use crate::commands::workspace::{Announcement, Place, Ready};
+use crate::commands::other_runs::OtherRuns;
 use crate::commands::tokens::Tokens;
+use crate::commands::workspace::{Announcement, Ready, Workspace};
 use crate::commands::{runtime, shown};
 use crate::config::Config;
+use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
 use crate::open_files;
-use crate::summary::{self, shortened};
 use crate::progress::Progress;
 use crate::settings::layer::Layer;
 use crate::settings::{Earlier, Settings};
 use crate::signals;
-use crate::console::{Level, Voice};
+use crate::summary::{self, shortened};
 
-pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, None)?;
     let config_path = config.path.clone();
     let Settings { channels, journal: path, bounds, lists, .. } = Settings::of(typed, config, args.place.shard)?;
@@ -37,7 +37,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             .hint("say --journal FILE, the one that the run was begun with"));
     }
     open_files::make_room(channels.here().len())?;
-    let mut place = Place::open(&path)?;
+    let mut place = Workspace::open(&path)?;
     let clients = Clients::new(Timeouts::default());
     // The inputs that are gone on with, and those of channels that have nothing left.
     let (mut syncs, mut done) = (BTreeSet::new(), BTreeSet::new());
@@ -45,7 +45,7 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     for channel in channels.here() {
         // Held before it is looked at: what another run is sending is no interrupted one.
         place.hold(&channel.name)?;
-        place.look_for_loss(&channel.name, &clock, voice)?;
+        place.look_for_loss(&channel.name, &clock, console)?;
         let Some(mut run) = place.journal.resumable(&channel.name)? else {
             done.extend(place.journal.newest(&channel.name)?.map(|run| run.sync));
             continue;
@@ -61,8 +61,11 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     // its channels.
     let counted = done.iter().copied().chain(place.journal.runs(1)?.into_iter().map(|run| run.sync)).collect();
     // A resume of one channel leaves no other channel to report.
-    let mut not_sent =
-        if channels.are_several() { beside(&place.journal, &runs, &syncs, &counted)? } else { Beside::default() };
+    let mut not_sent = if channels.are_several() {
+        other_runs(&place.journal, &runs, &syncs, &counted)?
+    } else {
+        OtherRuns::default()
+    };
     for &sync in &done {
         if !is_listed(&place.journal, sync)? {
             syncs.insert(sync);
@@ -73,17 +76,17 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     let parts = parts_of(&path);
     let others = others(&path, &parts, config_path.as_deref(), &channels);
     if runs.is_empty() {
-        for (_, listed) in go_on(&place.journal, &syncs, &lists, &others, &stop, voice)? {
+        for (_, listed) in go_on(&place.journal, &syncs, &lists, &others, &stop, console)? {
             listed.finish(&place.journal)?;
-            voice.say(Level::Info, "completed the lists of the last run's rows");
+            console.say(Level::Info, "completed the lists of the last run's rows");
         }
         let summaries = not_sent.summaries(&place.journal)?;
         if summaries.values().any(|summary| summary.pending > 0) {
-            return Sent::nothing(summaries).conclude(Ok(()), args.json, &again, voice);
+            return Sent::nothing(summaries).conclude(Ok(()), args.json, &again, console);
         }
         let of = channels.here().first().filter(|_| !channels.are_several());
         let of = of.map_or_else(|| "its channels".into(), |channel| format!("channel `{}`", channel.name));
-        voice.say(Level::Info, &format!("nothing to resume: no run of {of} has anything left"));
+        console.say(Level::Info, &format!("nothing to resume: no run of {of} has anything left"));
         if args.json {
             summary::print_json(&RunSummary { state: RunState::Finished.name(), ..RunSummary::default() }.to_json())?;
         }
@@ -95,18 +98,19 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
     }
     hold_to_urls(&place, &runs, &ready, args.connection.moved)?;
     let reading = Arc::new(AtomicBool::new(true));
-    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
+    signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
+        .map_err(|error| Failure::unexpected(&error))?;
     let announcement = Announcement::of(&ready);
-    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
+    let tokens = Tokens { place: &place, clock: &clock, console, announcement: &announcement };
     let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
 
     // The runs of refused channels are reported with those of the channels that are not sent to.
     let sent: Vec<RunRow> = runs.iter().filter(|run| !refused.contains_key(&run.channel)).cloned().collect();
     if !refused.is_empty() {
-        not_sent = beside(&place.journal, &sent, &syncs, &counted)?;
+        not_sent = other_runs(&place.journal, &sent, &syncs, &counted)?;
     }
 
-    let listed = go_on(&place.journal, &syncs, &lists, &others, &stop, voice)?;
+    let listed = go_on(&place.journal, &syncs, &lists, &others, &stop, console)?;
     reading.store(false, Ordering::Release);
     let sending = Sending {
         runtime: &runtime,
@@ -117,24 +121,24 @@ pub fn run(args: &ResumeArgs, config: Config, voice: &Voice) -> Result<Exit, Fai
             .filter(|(_, to)| !refused.contains_key(&to.name))
             .map(|(run, to)| Sendable { run: run.id, policy: run.policy, to, listed: listed.get(&run.sync) })
             .collect(),
-        beside: not_sent,
+        other_runs: not_sent,
         by_channel: channels.are_several(),
         limits,
-        patience: bounds.patience,
+        outage_timeout: bounds.outage_timeout,
         clock: &clock,
         stop: &stop,
         tokens: Some(tokens),
         refused,
     };
-    let progress = Progress::new(voice, inputs(&runs));
-    announcement.say(voice);
+    let progress = Progress::new(console, inputs(&runs));
+    announcement.say(console);
     let sent = sending.send(&progress)?;
     let listed = listed.values().try_for_each(|listed| listed.finish(&place.journal));
-    sent.conclude(listed, args.json, &again, voice)
+    sent.conclude(listed, args.json, &again, console)
 }
 
 // Nothing of a run goes to another platform than that of the known contacts.
-fn hold_to_urls(place: &Place, runs: &[RunRow], ready: &[Ready], moved: bool) -> Result<(), Failure> {
+fn hold_to_urls(place: &Workspace, runs: &[RunRow], ready: &[Ready], moved: bool) -> Result<(), Failure> {
     for (run, to) in runs.iter().zip(ready) {
         let url = &to.connection.url;
         place.hold_to_url(&to.name, url, moved)?;
@@ -154,15 +158,20 @@ fn is_listed(journal: &Journal, sync: i64) -> Result<bool, Failure> {
 
 // Of the inputs that are gone on with, and of those of which only others have something left: their channels were taken
 // out of the configuration, or moved to another shard.
-fn beside(journal: &Journal, runs: &[RunRow], syncs: &BTreeSet<i64>, done: &BTreeSet<i64>) -> Result<Beside, Failure> {
+fn other_runs(
+    journal: &Journal,
+    runs: &[RunRow],
+    syncs: &BTreeSet<i64>,
+    done: &BTreeSet<i64>,
+) -> Result<OtherRuns, Failure> {
     let sent = runs.iter().map(|run| run.id).collect();
     let mut counted = syncs.clone();
     for &sync in done {
-        if Beside::of(journal, [sync], &sent)?.has_pending(journal)? {
+        if OtherRuns::of(journal, [sync], &sent)?.has_pending(journal)? {
             counted.insert(sync);
         }
     }
-    Ok(Beside::of(journal, counted, &sent)?)
+    Ok(OtherRuns::of(journal, counted, &sent)?)
 }
 
 /// How much of the inputs' names is shown, in characters.

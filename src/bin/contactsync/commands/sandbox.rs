@@ -7,12 +7,12 @@ use contactsync::sandbox::{Config, Faults, Sandbox, WindowKind};
 
 use crate::args::{FaultArgs, SandboxArgs, WindowArg};
 use crate::commands::runtime;
+use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
-use crate::summary::print;
 use crate::signals;
-use crate::console::{Level, Voice};
+use crate::summary::print;
 
-pub fn run(args: &SandboxArgs, voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(args: &SandboxArgs, console: &Console) -> Result<Exit, Failure> {
     let config = Config {
         port: args.port,
         rate: args.rate,
@@ -27,7 +27,7 @@ pub fn run(args: &SandboxArgs, voice: &Voice) -> Result<Exit, Failure> {
     };
     runtime()?.block_on(async {
         let stop = Stop::default();
-        signals::listen(stop.clone(), voice.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
+        signals::listen(stop.clone(), console.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
         let sandbox = Sandbox::start(config).await.map_err(|error| {
             Failure::usage_text(format!("cannot listen on 127.0.0.1:{}: {error}", args.port))
                 .hint("take another --port, or 0 for any that is free")
@@ -36,8 +36,8 @@ pub fn run(args: &SandboxArgs, voice: &Voice) -> Result<Exit, Failure> {
         // The URL is what a script waits for, so it stands alone on standard output.
         print(&url)?;
         let root = url.trim_end_matches("/api/v1");
-        voice.say(Level::Info, &format!("the sandbox listens; what it has: {root}/_sandbox/contacts?token=TOKEN"));
-        voice.say(Level::Info, &format!("every call that it answered: {root}/_sandbox/calls"));
+        console.say(Level::Info, &format!("the sandbox listens; what it has: {root}/_sandbox/contacts?token=TOKEN"));
+        console.say(Level::Info, &format!("every call that it answered: {root}/_sandbox/calls"));
         stop.asked().await;
         sandbox.stop().await;
         Ok(Exit::Done)

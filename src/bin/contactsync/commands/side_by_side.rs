@@ -1,27 +1,27 @@
 //! What is to be expected of channels that share a window: their calls add up in it.
 
-use contactsync::{Limits, Outlook, Range, TIMEOUT, Tempo};
+use contactsync::{Eta, Limits, Range, RateModel, TIMEOUT};
 
 /// The calls of a channel, and their tempo when it has its window for itself.
 #[derive(Debug)]
 pub struct Load {
     pub calls: Range,
-    pub tempo: Tempo,
+    pub rate_model: RateModel,
 }
 
 /// What is to be expected of each of the channels that share a window, when each may make as many calls as `limits` has.
 /// They take turns in it, so that all of them end with the last one. The calls are those that each makes when the others
 /// leave it the room.
-pub fn outlooks(loads: &[Load], limits: &Limits) -> Vec<Outlook> {
-    let Some(tempo) = shared(loads) else { return Vec::new() };
+pub fn etas(loads: &[Load], limits: &Limits) -> Vec<Eta> {
+    let Some(rate_model) = shared(loads) else { return Vec::new() };
     let most = limits.max_calls.unwrap_or(u64::MAX);
     let mut now = Range::default();
     for Load { calls, .. } in loads {
         now += Range { min: calls.min.min(most), max: calls.max.min(most) };
     }
-    let together = tempo.outlook(now, &Limits { max_calls: None, ..*limits }, TIMEOUT);
-    let each = loads.iter().map(|Load { calls, tempo }| {
-        let alone = tempo.outlook(*calls, limits, TIMEOUT);
+    let together = rate_model.eta(now, &Limits { max_calls: None, ..*limits }, TIMEOUT);
+    let each = loads.iter().map(|Load { calls, rate_model }| {
+        let alone = rate_model.eta(*calls, limits, TIMEOUT);
         if calls.max == 0 {
             return alone;
         }
@@ -29,20 +29,20 @@ pub fn outlooks(loads: &[Load], limits: &Limits) -> Vec<Outlook> {
             .runs
             .zip(together.runs)
             .map(|(alone, together)| Range { min: alone.min.max(together.min), max: alone.max.max(together.max) });
-        Outlook { calls: alone.calls, time: together.time, runs }
+        Eta { calls: alone.calls, time: together.time, runs }
     });
     each.collect()
 }
 
 // At the rate of the slowest, as they are sent. What their last runs called counts once: they shared the window then as well.
-fn shared(loads: &[Load]) -> Option<Tempo> {
-    let slowest = loads.iter().min_by_key(|load| load.tempo.limit)?;
-    let longest = loads.iter().max_by_key(|load| load.tempo.ended.len())?;
-    Some(Tempo {
-        concurrency: loads.iter().map(|load| load.tempo.concurrency).fold(0, usize::saturating_add),
-        latency: loads.iter().map(|load| load.tempo.latency).max()?,
-        ended: longest.tempo.ended.clone(),
-        ..slowest.tempo.clone()
+fn shared(loads: &[Load]) -> Option<RateModel> {
+    let slowest = loads.iter().min_by_key(|load| load.rate_model.limit)?;
+    let longest = loads.iter().max_by_key(|load| load.rate_model.ended.len())?;
+    Some(RateModel {
+        concurrency: loads.iter().map(|load| load.rate_model.concurrency).fold(0, usize::saturating_add),
+        latency: loads.iter().map(|load| load.rate_model.latency).max()?,
+        ended: longest.rate_model.ended.clone(),
+        ..slowest.rate_model.clone()
     })
 }
 
@@ -60,15 +60,15 @@ mod tests {
     fn the_calls_of_a_window_add_up() {
         let load = |rate, calls| Load {
             calls: Range { min: calls, max: calls },
-            tempo: Tempo::quiet(NonZeroU32::new(rate).unwrap(), None, 100, NOON),
+            rate_model: RateModel::quiet(NonZeroU32::new(rate).unwrap(), None, 100, NOON),
         };
         let until = |seconds| Limits { until: Some(NOON + TIMEOUT + Duration::from_secs(seconds)), max_calls: None };
         let calls = |max| Limits { max_calls: Some(max), until: None };
         // The limits, what each has to call at which rate, and of each: seconds, and runs, none without room.
         let check = |limits: Limits, loads: &[Load], expected: &[(u64, Option<u64>)]| {
-            let found: Vec<_> = outlooks(loads, &limits)
+            let found: Vec<_> = etas(loads, &limits)
                 .iter()
-                .map(|outlook| (outlook.time.max.as_secs(), outlook.runs.map(|runs| runs.max)))
+                .map(|eta| (eta.time.max.as_secs(), eta.runs.map(|runs| runs.max)))
                 .collect();
             assert_eq!(found, expected, "{limits:?} {loads:?}");
         };

@@ -4,27 +4,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use contactsync::{Clients, Clock, Intake, NO_CHANNEL, NewRun, Routes, Stop, Timeouts, plan};
+use contactsync::{Clients, Clock, NO_CHANNEL, NewRun, PlanOptions, Routes, Stop, Timeouts, plan};
 
 use crate::args::SyncArgs;
-use crate::commands::other_runs::Beside;
 use crate::commands::bring::{Again, Sendable, Sending};
+use crate::commands::input_notice::Remark;
 use crate::commands::lists::{INPUT, claim, others, parts_of};
 use crate::commands::new_columns::NewColumns;
-use crate::commands::workspace::{Announcement, Place, Ready};
-use crate::commands::input_notice::Remark;
+use crate::commands::other_runs::OtherRuns;
 use crate::commands::runtime;
 use crate::commands::tokens::Tokens;
+use crate::commands::workspace::{Announcement, Ready, Workspace};
 use crate::config::Config;
+use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
 use crate::open_files;
 use crate::progress::Progress;
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Reading, Settings};
 use crate::signals;
-use crate::console::{Level, Voice};
 
-pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failure> {
+pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
     let config_path = config.path.clone();
@@ -38,15 +38,15 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let connect = |channel: &Channel| Ok((channel.name.clone(), channel.connect(&clients, None)?));
     let connections = channels.here().iter().map(connect).collect::<Result<Vec<_>, Failure>>()?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
-    let remark = Remark::at_once(&source, voice);
+    let remark = Remark::at_once(&source, console);
     for warning in &warnings {
-        voice.say(Level::Warning, &format!("{}: {warning}", source.name()));
+        console.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
     open_files::make_room(connections.len())?;
-    let mut place = Place::open(&journal)?;
+    let mut place = Workspace::open(&journal)?;
     for channel in channels.here() {
         place.hold(&channel.name)?;
-        place.look_for_loss(&channel.name, &clock, voice)?;
+        place.look_for_loss(&channel.name, &clock, console)?;
     }
     let mut ready = place.fill_windows(connections)?;
     if args.connection.forget_limit {
@@ -63,12 +63,13 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
 
     let stop = Stop::default();
     let reading = Arc::new(AtomicBool::new(true));
-    signals::listen(stop.clone(), voice.clone(), Arc::clone(&reading)).map_err(|error| Failure::unexpected(&error))?;
+    signals::listen(stop.clone(), console.clone(), Arc::clone(&reading))
+        .map_err(|error| Failure::unexpected(&error))?;
     let announcement = Announcement::of(&ready);
-    let tokens = Tokens { place: &place, clock: &clock, voice, announcement: &announcement };
+    let tokens = Tokens { place: &place, clock: &clock, console, announcement: &announcement };
     let refused = tokens.hold(&runtime, &mut ready, args.connection.new_token, channels.are_several())?;
 
-    let mut new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, voice)?;
+    let mut new_columns = NewColumns::named(&source, &mapping, &channels, &place.journal, console)?;
 
     let name = source.name().to_owned();
     let new = NewRun {
@@ -80,12 +81,13 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
         policy,
         now: clock.now(),
     };
-    let progress = Progress::new(voice, &name);
+    let progress = Progress::new(console, &name);
     let routes = routes(&channels, &ready, &place, &new);
-    let intake = Intake { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
-    let planned = plan(&place.journal, source, &mapping, routes, intake, &progress, &stop)?;
-    remark.in_the_end(voice);
-    new_columns.in_the_end(voice);
+    let plan_options =
+        PlanOptions { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
+    let planned = plan(&place.journal, source, &mapping, routes, plan_options, &progress, &stop)?;
+    remark.in_the_end(console);
+    new_columns.in_the_end(console);
     new_columns.remember(&place.journal)?;
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
     reading.store(false, Ordering::Release);
@@ -102,23 +104,23 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
             .filter(|(_, to)| !refused.contains_key(&to.name))
             .map(|(run, to)| Sendable { run: *run, policy: place.policy(&to.name, policy), to, listed: Some(&listed) })
             .collect(),
-        beside: Beside::of(&place.journal, [planned.sync], &sent)?,
+        other_runs: OtherRuns::of(&place.journal, [planned.sync], &sent)?,
         by_channel: channels.are_several(),
         limits,
-        patience: bounds.patience,
+        outage_timeout: bounds.outage_timeout,
         clock: &clock,
         stop: &stop,
         tokens: Some(tokens),
         refused,
     };
     let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
-    announcement.say(voice);
+    announcement.say(console);
     let sent = sending.send(&progress)?;
     let listed = listed.finish(&place.journal);
-    sent.conclude(listed, args.json, &again, voice)
+    sent.conclude(listed, args.json, &again, console)
 }
 
-fn routes(channels: &Channels, ready: &[Ready], place: &Place, new: &NewRun) -> Routes {
+fn routes(channels: &Channels, ready: &[Ready], place: &Workspace, new: &NewRun) -> Routes {
     let run = |to: &Ready| NewRun {
         channel: to.name.clone(),
         url: to.connection.url.to_string(),

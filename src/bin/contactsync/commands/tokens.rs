@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use contactsync::{
-    Answer, Attempt, Cleared, Clock, Http, JournalError, Look, Recognised, StopReason, Transport, Verdict, WindowId,
+    Answer, Attempt, Cleared, Clock, Http, JournalError, Probe, Recognised, StopReason, Transport, Verdict, WindowId,
 };
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::runtime::Runtime;
 
-use crate::commands::workspace::{Announcement, Place, Ready};
+use crate::commands::workspace::{Announcement, Ready, Workspace};
+use crate::console::{Console, Level};
 use crate::failure::{CHECK_URL, Exit, Failure};
-use crate::console::{Level, Voice};
 
 /// How many tokens are checked at the same time.
 const AT_ONCE: usize = 16;
@@ -24,9 +24,9 @@ const SKIP: &str = "use the token that the channel had before, or another --chan
 /// The channels' tokens, and where they are written down.
 #[derive(Clone, Copy)]
 pub struct Tokens<'a> {
-    pub place: &'a Place,
+    pub place: &'a Workspace,
     pub clock: &'a Clock,
-    pub voice: &'a Voice,
+    pub console: &'a Console,
     pub announcement: &'a Announcement,
 }
 
@@ -130,7 +130,7 @@ impl Tokens<'_> {
         if known.is_empty() {
             return Ok((Compared::Incomparable, 0));
         }
-        self.announcement.say(self.voice);
+        self.announcement.say(self.console);
         let Recognised { calls, verdict } = self.look(to, window).recognise(&known).await?;
         let compared = match verdict {
             Ok(Verdict::Same) => Compared::Renewed { is_known: last.is_some() },
@@ -148,9 +148,9 @@ impl Tokens<'_> {
     }
 
     /// A look at a channel, whose calls count in `window`.
-    pub fn look<'b>(&'b self, to: &'b Ready, window: &'b WindowId) -> Look<'b, Http> {
+    pub fn look<'b>(&'b self, to: &'b Ready, window: &'b WindowId) -> Probe<'b, Http> {
         let Ready { name, connection, .. } = to;
-        Look {
+        Probe {
             journal: &self.place.journal,
             channel: name,
             window,
@@ -166,7 +166,7 @@ impl Tokens<'_> {
             Compared::Unchanged => return Ok(()),
             Compared::Renewed { is_known: true } => {
                 let text = format!("channel `{}`: the token was renewed; its contacts are the known ones", to.name);
-                self.voice.say(Level::Info, &text);
+                self.console.say(Level::Info, &text);
             }
             Compared::Incomparable | Compared::Renewed { is_known: false } => {}
             Compared::Other(how) => return Err(other_channel(&to.name, &how)),

@@ -8,13 +8,13 @@ use std::process;
 use contactsync::{BaseUrl, Clock, Http, Journal, Key, Lock, Loss, Mode, Policy, RunRow, Token, WindowId};
 
 use crate::commands::{local_time, shown};
+use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
-use crate::summary::grouped;
 use crate::settings::Connection;
-use crate::console::{Level, Voice};
+use crate::summary::grouped;
 
 /// A journal, with the right to run on some of its channels.
-pub struct Place {
+pub struct Workspace {
     pub journal: Journal,
     path: PathBuf,
     holder: String,
@@ -60,7 +60,7 @@ pub struct Ready {
     pub window: WindowId,
 }
 
-impl Place {
+impl Workspace {
     // The journal comes first: that it cannot be opened says more than that a file beside it cannot.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         Self::of(Journal::open(path)?, path, true)
@@ -130,9 +130,9 @@ impl Place {
     }
 
     /// Finds out whether the journal may have lost what an earlier run sent to the channel, which is held, and says so.
-    pub fn look_for_loss(&mut self, channel: &str, clock: &Clock, voice: &Voice) -> Result<(), Failure> {
+    pub fn look_for_loss(&mut self, channel: &str, clock: &Clock, console: &Console) -> Result<(), Failure> {
         let Some(lock) = self.locks.iter().find(|lock| lock.is_of(channel)) else { return Ok(()) };
-        let Some(loss) = self.journal.loss(lock, channel, clock.setting())? else { return Ok(()) };
+        let Some(loss) = self.journal.loss(lock, channel, clock.clock_offset())? else { return Ok(()) };
         let why = match loss {
             Loss::Calls => {
                 "calls that were sent to it are missing from the journal, which was truncated or replaced by an older copy"
@@ -144,7 +144,7 @@ impl Place {
             "channel `{channel}`: {why}; unknown contacts are searched for before they are created, also with \
              `--mode create`"
         );
-        voice.say(Level::Warning, &text);
+        console.say(Level::Warning, &text);
         self.lossy.insert(channel.to_owned());
         Ok(())
     }
@@ -242,9 +242,9 @@ impl Announcement {
     }
 
     /// Reports it, if it was not yet.
-    pub fn say(&self, voice: &Voice) {
+    pub fn say(&self, console: &Console) {
         for (level, text) in self.lines.take() {
-            voice.say(level, &text);
+            console.say(level, &text);
         }
     }
 }

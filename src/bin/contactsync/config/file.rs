@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::place::{ConfigError, Place};
+use super::location::{ConfigError, Location};
 use super::table::Table;
 use crate::bounded_file::{self, Whole};
 use crate::ownership;
@@ -66,7 +66,7 @@ impl File {
     }
 
     /// A path that stands in the file: it begins where the file is, because where a program is started from changes.
-    pub fn beside(&self, path: &str) -> PathBuf {
+    pub fn other_runs(&self, path: &str) -> PathBuf {
         self.path.parent().map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
     }
 }
@@ -107,8 +107,8 @@ fn in_words(message: &str, found: Option<&str>) -> String {
 
 impl Lines {
     /// The place of a key that stands so many bytes into the file.
-    pub fn place(&self, offset: usize, key: String) -> Place {
-        Place { file: Arc::clone(&self.file), line: self.at(offset), key }
+    pub fn place(&self, offset: usize, key: String) -> Location {
+        Location { file: Arc::clone(&self.file), line: self.at(offset), key }
     }
 
     fn at(&self, offset: usize) -> usize {
@@ -177,7 +177,7 @@ pub mod tests {
     fn a_path_begins_where_its_file_is() {
         let check = |file: &str, path: &str, expected: &str| {
             let file = File::of(Path::new(file), Vec::new()).unwrap();
-            assert_eq!(file.beside(path), Path::new(expected));
+            assert_eq!(file.other_runs(path), Path::new(expected));
         };
         check("contactsync.toml", "journal.db", "journal.db");
         check("/etc/sync/contactsync.toml", "journal.db", "/etc/sync/journal.db");

@@ -6,14 +6,14 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::file::Lines;
-use super::place::{ConfigError, Place, Spot};
+use super::location::{ConfigError, Located, Location};
 use super::table::{Table, kind};
 
 /// A value, and where it stands.
 #[derive(Debug)]
 pub struct Item<'f> {
     lines: Arc<Lines>,
-    pub place: Place,
+    pub place: Location,
     value: DeValue<'f>,
 }
 
@@ -24,7 +24,7 @@ pub enum Short<'f> {
 }
 
 impl<'f> Item<'f> {
-    pub(super) const fn new(lines: Arc<Lines>, place: Place, value: DeValue<'f>) -> Self {
+    pub(super) const fn new(lines: Arc<Lines>, place: Location, value: DeValue<'f>) -> Self {
         Self { lines, place, value }
     }
 
@@ -62,15 +62,15 @@ impl<'f> Item<'f> {
     }
 
     /// A text; an empty one, too.
-    pub fn text(self) -> Result<Spot<String>, ConfigError> {
+    pub fn text(self) -> Result<Located<String>, ConfigError> {
         match self.value {
-            DeValue::String(text) => Ok(Spot { value: text.into_owned(), place: self.place }),
+            DeValue::String(text) => Ok(Located { value: text.into_owned(), place: self.place }),
             other => Err(self.place.wrong(format!("expected a text in quotes, found {}", kind(&other)))),
         }
     }
 
     /// Texts, or one of them.
-    pub fn texts(self) -> Result<Vec<Spot<String>>, ConfigError> {
+    pub fn texts(self) -> Result<Vec<Located<String>>, ConfigError> {
         self.list().into_iter().map(Item::text).collect()
     }
 

@@ -40,8 +40,8 @@ use contactsync::rules::{
 };
 
 use super::item::{Item, Short};
+use super::location::{ConfigError, Located, Location};
 use super::near::did_you_mean;
-use super::place::{ConfigError, Place, Spot};
 use super::table::Table;
 use super::value;
 
@@ -98,12 +98,12 @@ fn several<T>(
     item: Option<Item<'_>>,
     name: &str,
     keys_of_all: &[&str],
-    rule: impl Fn(Table<'_>, &Place, &[&str]) -> Result<T, ConfigError>,
+    rule: impl Fn(Table<'_>, &Location, &[&str]) -> Result<T, ConfigError>,
 ) -> Result<Vec<T>, ConfigError> {
     let tables = item.map(Item::list).unwrap_or_default().into_iter();
     tables
         .map(|item| {
-            let place = Place { key: format!("[[{name}]]"), ..item.place.clone() };
+            let place = Location { key: format!("[[{name}]]"), ..item.place.clone() };
             rule(item.table(&format!("tables that begin with [[{name}]]"))?, &place, keys_of_all)
         })
         .collect()
@@ -168,7 +168,7 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
 }
 
 // Without the step that uses it, the column would change nothing.
-fn column_of_countries(said: Spot<String>, steps: &[Step]) -> Result<ColumnName, ConfigError> {
+fn column_of_countries(said: Located<String>, steps: &[Step]) -> Result<ColumnName, ConfigError> {
     if !steps.iter().any(|step| matches!(step, Step::E164(_))) {
         return Err(said
             .place
@@ -246,7 +246,7 @@ fn decimal_mark(text: &str) -> Result<DecimalMark, String> {
 }
 
 fn dates(item: Item<'_>) -> Result<Step, ConfigError> {
-    let form = |said: Spot<String>| {
+    let form = |said: Located<String>| {
         said.value.parse::<DateForm>().map_err(|error| said.place.wrong(in_words::<BadDateForm>(error)))
     };
     item.texts()?.into_iter().map(form).collect::<Result<_, _>>().map(Step::Date)
@@ -264,7 +264,7 @@ fn words(item: Item<'_>) -> Result<Words, ConfigError> {
     Ok(Words::new(item.texts()?.into_iter().map(value)))
 }
 
-fn tag_rule(mut table: Table<'_>, place: &Place, keys_of_all: &[&str]) -> Result<TagRule, ConfigError> {
+fn tag_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Result<TagRule, ConfigError> {
     let said = table.text("column")?;
     let separators = table.item("separators").map(Item::texts).transpose()?;
     let except = table.item("except").map(words).transpose()?;
@@ -300,14 +300,14 @@ fn tag_rule(mut table: Table<'_>, place: &Place, keys_of_all: &[&str]) -> Result
     Ok(TagRule { origin, prefix, remove })
 }
 
-fn separator(said: Spot<String>) -> Result<String, ConfigError> {
+fn separator(said: Located<String>) -> Result<String, ConfigError> {
     if said.value.is_empty() {
         return Err(said.place.wrong("expected what parts the tags, found an empty text"));
     }
     Ok(said.value)
 }
 
-fn take_rule(mut table: Table<'_>, place: &Place, keys_of_all: &[&str]) -> Result<TakeRule, ConfigError> {
+fn take_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Result<TakeRule, ConfigError> {
     let said = table.text("column")?;
     let conditions = [
         table.item("is").map(words).transpose()?.map(TakeWhen::Is),
@@ -326,7 +326,7 @@ fn take_rule(mut table: Table<'_>, place: &Place, keys_of_all: &[&str]) -> Resul
     }
 }
 
-fn column(name: String, place: &Place) -> Result<ColumnName, ConfigError> {
+fn column(name: String, place: &Location) -> Result<ColumnName, ConfigError> {
     if name.trim().is_empty() {
         return Err(place.wrong("expected the name of a column, found an empty text"));
     }

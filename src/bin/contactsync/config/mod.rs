@@ -5,9 +5,9 @@
 
 mod file;
 mod item;
+mod location;
 mod mapping;
 mod near;
-mod place;
 mod table;
 #[cfg(test)]
 pub mod tests;
@@ -18,15 +18,15 @@ use contactsync::rules::Rules;
 use contactsync::{BadMaxChanges, UnknownCharset, UnknownDelimiter, UnknownFormat, preset};
 
 use crate::args::{DuplicatesArg, KindArg, LogFormat, ModeArg, TagsModeArg, duration};
-use crate::settings::layer::{Address, ChannelLayer, Layer, Lists, Routing, Said, SourceLayer, TokenPlace};
+use crate::settings::layer::{Address, ChannelLayer, Layer, Lists, Routing, SourceLayer, Sourced, TokenPlace};
 use crate::settings::{End, TimeOfDay};
 
 use file::File;
-use place::either;
+use location::either;
 use table::Table;
 
+pub use location::{ConfigError, Located, Location};
 pub use near::did_you_mean;
-pub use place::{ConfigError, Place, Spot};
 
 /// The file that is looked for where the program is started, unless told.
 pub const DEFAULT_CONFIG: &str = "contactsync.toml";
@@ -47,7 +47,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct ChannelTable {
     /// Its name, and where it begins.
-    pub name: Spot<String>,
+    pub name: Located<String>,
     pub layer: ChannelLayer,
 }
 
@@ -79,10 +79,12 @@ impl Config {
         let until = table.parsed("until", str::parse::<TimeOfDay>)?;
         let span = table.parsed("for", duration)?;
         let end = either(until.map(|time| time.map(End::Until)), span.map(|span| span.map(End::For)))?;
-        let patience = table.parsed("patience", duration)?;
+        let outage_timeout = table.parsed("outage_timeout", duration)?;
         let source = SourceLayer {
             format: table.parsed("format", |name| name.parse().map_err(in_words::<UnknownFormat>))?.map(value),
-            delimiter: table.parsed("delimiter", |sign| sign.parse().map_err(in_words::<UnknownDelimiter>))?.map(value),
+            delimiter: table
+                .parsed("delimiter", |character| character.parse().map_err(in_words::<UnknownDelimiter>))?
+                .map(value),
             encoding: table.parsed("encoding", |name| name.parse().map_err(in_words::<UnknownCharset>))?.map(value),
             skip_lines: table.count("skip_lines", u32::MAX)?.map(|lines| lines.value.get().into()),
             no_header: table.flag("no_header")?.map(value),
@@ -93,23 +95,23 @@ impl Config {
             allow_http,
             max_calls: max_calls.map(|number| number.value.get().into()),
             end: end.map(value),
-            patience: patience.map(value),
-            routing: routing.map(Said::from),
+            outage_timeout: outage_timeout.map(value),
+            routing: routing.map(Sourced::from),
             selected: None,
             source,
             matches: table.texts("match")?.map(value),
             mode: table.choice::<ModeArg>("mode")?.map(|mode| mode.value.into()),
             tags_mode: table.choice::<TagsModeArg>("tags_mode")?.map(|mode| mode.value.into()),
-            settle: table.parsed("settle", duration)?.map(value),
+            search_lag: table.parsed("search_lag", duration)?.map(value),
             duplicates: table.choice::<DuplicatesArg>("duplicates")?.map(|way| way.value.into()),
             max_changes: table
                 .parsed("max_changes", |text| text.parse().map_err(in_words::<BadMaxChanges>))?
                 .map(value),
-            resend_unsure: table.flag("resend_unsure")?.map(value),
-            journal: table.text("journal")?.map(|path| file.beside(&path.value)),
+            retry_in_doubt: table.flag("retry_in_doubt")?.map(value),
+            journal: table.text("journal")?.map(|path| file.other_runs(&path.value)),
             lists: Lists {
-                rejects: table.text("rejects")?.map(|path| file.beside(&path.value)),
-                results: table.text("results")?.map(|path| file.beside(&path.value)),
+                rejects: table.text("rejects")?.map(|path| file.other_runs(&path.value)),
+                results: table.text("results")?.map(|path| file.other_runs(&path.value)),
             },
         };
         let log_format = table.choice("log_format")?.map(value);
@@ -155,15 +157,15 @@ fn channel_layer(table: &mut Table<'_>, file: &File, kind_key: &'static str) -> 
     let address = either(url.map(|url| url.map(Address::Url)), platform.map(|preset| preset.map(Address::Preset)))?;
     let env = table.parsed("token_env", variable)?;
     let path = table.text("token_file")?;
-    let path = path.map(|path| path.map(|path| TokenPlace::File(file.beside(&path))));
+    let path = path.map(|path| path.map(|path| TokenPlace::File(file.other_runs(&path))));
     let command = table.words("token_command")?;
-    let command = command.map(|words| words.map(|words| words.beside(|path| file.beside(path))));
+    let command = command.map(|words| words.map(|words| words.other_runs(|path| file.other_runs(path))));
     let token = either(env.map(|name| name.map(TokenPlace::Env)), path)?;
     let token = either(token, command.map(|command| command.map(TokenPlace::Command)))?;
     Ok(ChannelLayer {
-        address: address.map(Said::from),
-        token: token.map(Said::from),
-        kind: table.choice::<KindArg>(kind_key)?.map(|kind| Said::from(kind.map(Into::into))),
+        address: address.map(Sourced::from),
+        token: token.map(Sourced::from),
+        kind: table.choice::<KindArg>(kind_key)?.map(|kind| Sourced::from(kind.map(Into::into))),
         rate: table.count("rate", u32::MAX)?.map(value),
         burst: table.count("burst", u32::MAX)?.map(value),
         concurrency: table.count("concurrency", u32::from(u16::MAX))?.map(value),
@@ -172,8 +174,8 @@ fn channel_layer(table: &mut Table<'_>, file: &File, kind_key: &'static str) -> 
 
 /// The name of an environment variable. Another text is not repeated: it may be the token, at the wrong place.
 fn variable(name: &str) -> Result<String, String> {
-    let is_name = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
-    let begins = name.starts_with(|sign: char| is_name(sign) && !sign.is_ascii_digit());
+    let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let begins = name.starts_with(|character: char| is_name(character) && !character.is_ascii_digit());
     if begins && name.chars().all(is_name) {
         Ok(name.to_owned())
     } else {
@@ -181,7 +183,7 @@ fn variable(name: &str) -> Result<String, String> {
     }
 }
 
-fn value<T>(spot: Spot<T>) -> T {
+fn value<T>(spot: Located<T>) -> T {
     spot.value
 }
 

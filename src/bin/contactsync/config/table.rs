@@ -11,8 +11,8 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::file::Lines;
 use super::item::Item;
+use super::location::{ConfigError, Located, Location};
 use super::near::{did_you_mean, nearest};
-use super::place::{ConfigError, Place, Spot};
 use crate::settings::TokenCommand;
 
 /// A table of which not everything was read yet.
@@ -30,7 +30,7 @@ impl<'f> Table<'f> {
     }
 
     /// A text.
-    pub fn text(&mut self, key: &'static str) -> Result<Option<Spot<String>>, ConfigError> {
+    pub fn text(&mut self, key: &'static str) -> Result<Option<Located<String>>, ConfigError> {
         self.read(key, |value, place| match text(value, place)? {
             text if text.trim().is_empty() => Err(place.wrong("expected a text, found an empty one")),
             text => Ok(text),
@@ -43,7 +43,7 @@ impl<'f> Table<'f> {
         &mut self,
         key: &'static str,
         parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<Option<Spot<T>>, ConfigError> {
+    ) -> Result<Option<Located<T>>, ConfigError> {
         self.read(key, |value, place| {
             let text = match value {
                 DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
@@ -55,7 +55,7 @@ impl<'f> Table<'f> {
     }
 
     /// One of the values of an option.
-    pub fn choice<T: ValueEnum>(&mut self, key: &'static str) -> Result<Option<Spot<T>>, ConfigError> {
+    pub fn choice<T: ValueEnum>(&mut self, key: &'static str) -> Result<Option<Located<T>>, ConfigError> {
         let names = || T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         self.read(key, |value, place| {
             let text = text(value, place)?;
@@ -68,7 +68,7 @@ impl<'f> Table<'f> {
     }
 
     /// `true` or `false`.
-    pub fn flag(&mut self, key: &'static str) -> Result<Option<Spot<bool>>, ConfigError> {
+    pub fn flag(&mut self, key: &'static str) -> Result<Option<Located<bool>>, ConfigError> {
         self.read(key, |value, place| match value {
             DeValue::Boolean(value) => Ok(value),
             other => Err(place.wrong(format!("expected true or false, found {}", kind(&other)))),
@@ -76,7 +76,7 @@ impl<'f> Table<'f> {
     }
 
     /// A whole number from 1 to `most`.
-    pub fn count(&mut self, key: &'static str, most: u32) -> Result<Option<Spot<NonZeroU32>>, ConfigError> {
+    pub fn count(&mut self, key: &'static str, most: u32) -> Result<Option<Located<NonZeroU32>>, ConfigError> {
         self.read(key, |value, place| {
             let expected = "expected a whole number from 1";
             let DeValue::Integer(number) = value else {
@@ -89,7 +89,7 @@ impl<'f> Table<'f> {
     }
 
     /// One text, or a list of texts.
-    pub fn texts(&mut self, key: &'static str) -> Result<Option<Spot<Vec<String>>>, ConfigError> {
+    pub fn texts(&mut self, key: &'static str) -> Result<Option<Located<Vec<String>>>, ConfigError> {
         self.read(key, |value, place| match value {
             DeValue::Array(values) => values
                 .into_iter()
@@ -103,7 +103,7 @@ impl<'f> Table<'f> {
     }
 
     /// A command: one text, which is split into words, or a list of them.
-    pub fn words(&mut self, key: &'static str) -> Result<Option<Spot<TokenCommand>>, ConfigError> {
+    pub fn words(&mut self, key: &'static str) -> Result<Option<Located<TokenCommand>>, ConfigError> {
         self.read(key, |value, place| {
             let command = match value {
                 DeValue::Array(values) => {
@@ -144,7 +144,7 @@ impl<'f> Table<'f> {
     }
 
     /// The tables `[key.NAME]`, with their names, in the order of the file.
-    pub fn named(&mut self, key: &'static str) -> Result<Vec<(Spot<String>, Table<'f>)>, ConfigError> {
+    pub fn named(&mut self, key: &'static str) -> Result<Vec<(Located<String>, Table<'f>)>, ConfigError> {
         let Some((place, value)) = self.take(key) else { return Ok(Vec::new()) };
         let DeValue::Table(entries) = value else {
             return Err(place.wrong(format!("expected tables [{key}.NAME], found {}", kind(&value))));
@@ -157,12 +157,12 @@ impl<'f> Table<'f> {
             match value.into_inner() {
                 DeValue::Table(inner) => {
                     let table = Table::new(Arc::clone(&self.lines), inner);
-                    tables.push((start, (Spot { value: name, place }, table)));
+                    tables.push((start, (Located { value: name, place }, table)));
                 }
                 other => {
                     let what =
                         format!("expected a name in the brackets above, as [{key}.NAME], found {}", kind(&other));
-                    return Err(Place { key: name, ..place }.wrong(what));
+                    return Err(Location { key: name, ..place }.wrong(what));
                 }
             }
         }
@@ -204,24 +204,24 @@ impl<'f> Table<'f> {
     fn read<T>(
         &mut self,
         key: &'static str,
-        understand: impl FnOnce(DeValue<'f>, &Place) -> Result<T, ConfigError>,
-    ) -> Result<Option<Spot<T>>, ConfigError> {
+        understand: impl FnOnce(DeValue<'f>, &Location) -> Result<T, ConfigError>,
+    ) -> Result<Option<Located<T>>, ConfigError> {
         let Some((place, value)) = self.take(key) else { return Ok(None) };
-        Ok(Some(Spot { value: understand(value, &place)?, place }))
+        Ok(Some(Located { value: understand(value, &place)?, place }))
     }
 
-    fn take(&mut self, key: &'static str) -> Option<(Place, DeValue<'f>)> {
+    fn take(&mut self, key: &'static str) -> Option<(Location, DeValue<'f>)> {
         self.asked.push(key);
         let (key, value) = self.entries.remove_entry(key)?;
         Some((self.place(&key), value.into_inner()))
     }
 
-    fn place(&self, key: &Spanned<DeString<'_>>) -> Place {
+    fn place(&self, key: &Spanned<DeString<'_>>) -> Location {
         self.lines.place(key.span().start, key.get_ref().clone().into_owned())
     }
 }
 
-fn text(value: DeValue<'_>, place: &Place) -> Result<String, ConfigError> {
+fn text(value: DeValue<'_>, place: &Location) -> Result<String, ConfigError> {
     match value {
         DeValue::String(text) => Ok(text.into_owned()),
         other => Err(place.wrong(format!("expected a text in quotes, found {}", kind(&other)))),

@@ -67,7 +67,7 @@ fn a_mistake_is_told_in_one_line() {
     check("match = [\"a\", 5]", "c.toml:1: key `match`: expected a list of texts, found a whole number in it");
     check("match = 1979-05-27", "c.toml:1: key `match`: expected a text in quotes, found a date or a time");
     check("channel = [\"a\"]", "c.toml:1: key `channel`: expected a text in quotes, found a list");
-    check("settle = true", "c.toml:1: key `settle`: expected a text in quotes, found true or false");
+    check("search_lag = true", "c.toml:1: key `search_lag`: expected a text in quotes, found true or false");
     // Values that are none.
     check(
         "mode = \"upsrt\"",
@@ -77,7 +77,10 @@ fn a_mistake_is_told_in_one_line() {
         "channel_kind = \"s3cret\"",
         "c.toml:1: key `channel_kind`: expected one of standard, viber, found another text",
     );
-    check("settle = \"soon\"", "c.toml:1: key `settle`: expected a time such as 300ms, 30s, 5m or 2h, found `soon`");
+    check(
+        "search_lag = \"soon\"",
+        "c.toml:1: key `search_lag`: expected a time such as 300ms, 30s, 5m or 2h, found `soon`",
+    );
     check("format = \"xml\"", "c.toml:1: key `format`: expected csv, tsv, jsonl, json, xlsx or ods, found `xml`");
     check(
         "delimiter = \"ab\"",
@@ -135,13 +138,13 @@ fn every_key_says_what_its_option_says() {
         match = ["phone", "email"]
         mode = "create"
         tags_mode = "mirror"
-        settle = 45
+        search_lag = 45
         max_calls = 9000
         until = 06:00
-        patience = "10m"
+        outage_timeout = "10m"
         duplicates = "merge"
         max_changes = "2.5%"
-        resend_unsure = true
+        retry_in_doubt = true
         journal = "j.db"
         rejects = "lists/bad.csv"
         results = "/lists/results.csv"
@@ -160,7 +163,7 @@ fn every_key_says_what_its_option_says() {
     let layer = said.layer;
     assert_eq!(layer.matches, Some(vec!["phone".into(), "email".into()]));
     assert_eq!((layer.mode, layer.tags_mode), (Some(Mode::Create), Some(TagsMode::Mirror)));
-    assert_eq!((layer.settle, layer.resend_unsure), (Some(Duration::from_secs(45)), Some(true)));
+    assert_eq!((layer.search_lag, layer.retry_in_doubt), (Some(Duration::from_secs(45)), Some(true)));
     assert_eq!(said.log_format, Some(LogFormat::Json));
     let source = SourceOptions {
         format: Some(Format::Jsonl),
@@ -175,7 +178,7 @@ fn every_key_says_what_its_option_says() {
     let lists = Lists { rejects: Some("lists/bad.csv".into()), results: Some("/lists/results.csv".into()) };
     assert_eq!(layer.lists, lists);
     assert_eq!((layer.journal, layer.allow_http), (Some("j.db".into()), Some(true)));
-    assert_eq!((layer.max_calls, layer.patience), (Some(9_000), Some(Duration::from_mins(10))));
+    assert_eq!((layer.max_calls, layer.outage_timeout), (Some(9_000), Some(Duration::from_mins(10))));
     assert_eq!(layer.end, Some(End::Until("06:00".parse().unwrap())));
     let routing = layer.routing.unwrap();
     assert_eq!(routing.value, Routing::Column("office".into()));
@@ -196,7 +199,7 @@ fn every_key_says_what_its_option_says() {
     // One field needs no list; times may have units.
     let said = config("match = \"phone\"\nsettle = \"2m\"\nchannel = \"a\"\nfor = \"2h\"").unwrap().layer;
     assert_eq!(said.end, Some(End::For(Duration::from_hours(2))));
-    assert_eq!((said.matches, said.settle), (Some(vec!["phone".into()]), Some(Duration::from_mins(2))));
+    assert_eq!((said.matches, said.search_lag), (Some(vec!["phone".into()]), Some(Duration::from_mins(2))));
     assert_eq!(said.routing.map(|said| said.value), Some(Routing::Channel("a".into())));
 }
 

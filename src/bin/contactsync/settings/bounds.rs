@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use contactsync::{Limits, PATIENCE, Timestamp};
+use contactsync::{Limits, OUTAGE_TIMEOUT, Timestamp};
 use jiff::civil::{Date, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 
@@ -16,12 +16,12 @@ pub struct Bounds {
     pub max_calls: Option<u64>,
     pub end: Option<End>,
     /// How long a platform that is down is waited for.
-    pub patience: Duration,
+    pub outage_timeout: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { max_calls: None, end: None, patience: PATIENCE }
+        Self { max_calls: None, end: None, outage_timeout: OUTAGE_TIMEOUT }
     }
 }
 

@@ -7,14 +7,14 @@ use std::slice;
 use std::time::Duration;
 
 use contactsync::{
-    BaseUrl, ChannelKind, Clients, Http, NewRun, Routes, Spread, TIMEOUT, Tempo, Timestamp, concurrency_for,
+    BaseUrl, ChannelKind, Clients, Http, NewRun, RateModel, Routes, Spread, TIMEOUT, Timestamp, concurrency_for,
 };
 
-use super::layer::{Address, ChannelLayer, Layer, Routing, Said, TokenPlace};
+use super::layer::{Address, ChannelLayer, Layer, Routing, Sourced, TokenPlace};
 use super::shard::Shard;
 use super::token::{Found, TokenCommand};
 use crate::args::{DEFAULT_CHANNEL, DEFAULT_TOKEN_ENV};
-use crate::config::{ChannelTable, Config, DEFAULT_CONFIG, Place, did_you_mean};
+use crate::config::{ChannelTable, Config, DEFAULT_CONFIG, Location, did_you_mean};
 use crate::failure::Failure;
 
 /// Calls a minute when neither the platform nor the user says how many (API.md, "Platforms").
@@ -52,10 +52,10 @@ pub enum Channels {
 pub struct Channel {
     pub name: String,
     /// Where its table begins, when it has one.
-    place: Option<Place>,
+    place: Option<Location>,
     pub url: Option<BaseUrl>,
     kind: Option<ChannelKind>,
-    pub(super) token: Option<Said<TokenPlace>>,
+    pub(super) token: Option<Sourced<TokenPlace>>,
     // As said, or the preset's.
     rate: Option<NonZeroU32>,
     burst: Option<NonZeroU32>,
@@ -97,11 +97,11 @@ impl Channels {
             Channel::of(name, table.map(|table| table.name.place.clone()), joined, allow_http)
         };
         let only = |name: &str, table: Option<&ChannelTable>| {
-            let default = || Said::typed("--token-env", TokenPlace::Env(DEFAULT_TOKEN_ENV.into()));
+            let default = || Sourced::typed("--token-env", TokenPlace::Env(DEFAULT_TOKEN_ENV.into()));
             channel(name, table).map(|channel| Channel { token: channel.token.or_else(|| Some(default())), ..channel })
         };
         let tables = &config.channels;
-        let one_of = |said: &Said<Routing>, name: &str| {
+        let one_of = |said: &Sourced<Routing>, name: &str| {
             let table = tables.iter().find(|table| table.name.value == *name);
             if table.is_none() && !tables.is_empty() && name != DEFAULT_CHANNEL {
                 return Err(said.wrong(format!("expected one of {}", listed(tables, name))));
@@ -113,7 +113,8 @@ impl Channels {
             Routing::Channel(_) => None,
         });
         let selected = typed.selected.as_ref().or(typed.routing.as_ref());
-        if let (Some(said @ Said { value: Routing::Channel(name), .. }), Some(column), None) = (selected, column, shard)
+        if let (Some(said @ Sourced { value: Routing::Channel(name), .. }), Some(column), None) =
+            (selected, column, shard)
         {
             let others = tables.iter().map(|table| table.name.value.clone()).filter(|other| other != name).collect();
             return Ok(Self::Selected { column: column.clone(), channel: one_of(said, name)?, others });
@@ -259,7 +260,7 @@ fn listed(tables: &[ChannelTable], found: &str) -> String {
 }
 
 impl Channel {
-    fn of(name: &str, place: Option<Place>, said: ChannelLayer, allow_http: bool) -> Result<Self, Failure> {
+    fn of(name: &str, place: Option<Location>, said: ChannelLayer, allow_http: bool) -> Result<Self, Failure> {
         let (url, preset_rate) = match &said.address {
             None => (None, None),
             Some(address) => {
@@ -288,10 +289,10 @@ impl Channel {
     }
 
     /// The tempo of its calls from `now` on, when the past minute was quiet and no earlier run says another rate.
-    pub fn tempo(&self, now: Timestamp) -> Tempo {
+    pub fn rate_model(&self, now: Timestamp) -> RateModel {
         let rate = self.rate();
         let concurrency = self.concurrency.and_then(|number| usize::try_from(number.get()).ok());
-        Tempo::quiet(rate, self.burst, concurrency.unwrap_or_else(|| concurrency_for(rate)), now)
+        RateModel::quiet(rate, self.burst, concurrency.unwrap_or_else(|| concurrency_for(rate)), now)
     }
 
     /// The file that its token is in, when it is in one.

@@ -17,7 +17,7 @@ use contactsync::{
 use crate::args::{
     CheckArgs, ConnectionArgs, DuplicatesArg, InputArgs, KindArg, ListArgs, ModeArg, PlaceArgs, SourceArgs, TagsModeArg,
 };
-use crate::config::{Place, Spot};
+use crate::config::{Located, Location};
 use crate::failure::Failure;
 use crate::settings::{End, TokenCommand};
 
@@ -27,12 +27,12 @@ pub enum Origin {
     /// An option on the command line.
     Option(&'static str),
     /// A key of the configuration.
-    Key(Place),
+    Key(Location),
 }
 
 /// What was said, and where: so that what turns out to be wrong later can still be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said<T> {
+pub struct Sourced<T> {
     pub value: T,
     pub origin: Origin,
 }
@@ -65,9 +65,9 @@ pub enum Routing {
 /// What a level says of a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChannelLayer {
-    pub address: Option<Said<Address>>,
-    pub token: Option<Said<TokenPlace>>,
-    pub kind: Option<Said<ChannelKind>>,
+    pub address: Option<Sourced<Address>>,
+    pub token: Option<Sourced<TokenPlace>>,
+    pub kind: Option<Sourced<ChannelKind>>,
     pub rate: Option<NonZeroU32>,
     pub burst: Option<NonZeroU32>,
     pub concurrency: Option<NonZeroU32>,
@@ -98,18 +98,18 @@ pub struct Layer {
     pub allow_http: Option<bool>,
     pub max_calls: Option<u64>,
     pub end: Option<End>,
-    pub patience: Option<Duration>,
-    pub routing: Option<Said<Routing>>,
+    pub outage_timeout: Option<Duration>,
+    pub routing: Option<Sourced<Routing>>,
     /// The channel whose rows are taken, where a column that is named beside it says each row's.
-    pub selected: Option<Said<Routing>>,
+    pub selected: Option<Sourced<Routing>>,
     pub source: SourceLayer,
     pub matches: Option<Vec<String>>,
     pub mode: Option<Mode>,
     pub tags_mode: Option<TagsMode>,
-    pub settle: Option<Duration>,
+    pub search_lag: Option<Duration>,
     pub duplicates: Option<Duplicates>,
     pub max_changes: Option<MaxChanges>,
-    pub resend_unsure: Option<bool>,
+    pub retry_in_doubt: Option<bool>,
     pub journal: Option<PathBuf>,
     pub lists: Lists,
 }
@@ -128,21 +128,21 @@ impl ChannelLayer {
     }
 
     fn typed(args: &ConnectionArgs) -> Result<Self, Failure> {
-        let url = args.url.clone().map(|url| Said::typed("--url", Address::Url(url)));
+        let url = args.url.clone().map(|url| Sourced::typed("--url", Address::Url(url)));
         let platform = args.platform.as_deref().map(|name| match preset(name) {
-            Ok(preset) => Ok(Said::typed("--platform", Address::Preset(preset))),
+            Ok(preset) => Ok(Sourced::typed("--platform", Address::Preset(preset))),
             Err(error) => Err(Failure::usage_text(format!("--platform: {error}"))),
         });
-        let env = args.token_env.clone().map(|name| Said::typed("--token-env", TokenPlace::Env(name)));
-        let file = args.token_file.clone().map(|path| Said::typed("--token-file", TokenPlace::File(path)));
+        let env = args.token_env.clone().map(|name| Sourced::typed("--token-env", TokenPlace::Env(name)));
+        let file = args.token_file.clone().map(|path| Sourced::typed("--token-file", TokenPlace::File(path)));
         let command = args.token_command.as_deref().map(|text| match TokenCommand::parse(text) {
-            Ok(command) => Ok(Said::typed("--token-command", TokenPlace::Command(command))),
+            Ok(command) => Ok(Sourced::typed("--token-command", TokenPlace::Command(command))),
             Err(wrong) => Err(Failure::usage_text(format!("--token-command: {wrong}"))),
         });
         Ok(Self {
             address: url.or(platform.transpose()?),
             token: env.or(file).or(command.transpose()?),
-            kind: args.channel_kind.map(|kind| Said::typed("--channel-kind", kind.into())),
+            kind: args.channel_kind.map(|kind| Sourced::typed("--channel-kind", kind.into())),
             rate: args.rate.and_then(NonZeroU32::new),
             burst: args.burst.and_then(NonZeroU32::new),
             concurrency: args.concurrency.and_then(|number| NonZeroU32::new(number.into())),
@@ -203,15 +203,15 @@ impl Layer {
         lists: &ListArgs,
         input: Option<&InputArgs>,
     ) -> Result<Self, Failure> {
-        let channel = place.channel.clone().map(|name| Said::typed("--channel", Routing::Channel(name)));
-        let column = place.channel_column.clone().map(|name| Said::typed("--channel-column", Routing::Column(name)));
+        let channel = place.channel.clone().map(|name| Sourced::typed("--channel", Routing::Channel(name)));
+        let column = place.channel_column.clone().map(|name| Sourced::typed("--channel-column", Routing::Column(name)));
         let limits = connection.limits;
         let layer = Self {
             channel: ChannelLayer::typed(connection)?,
             allow_http: flag(connection.allow_http),
             max_calls: limits.max_calls,
             end: limits.until.map(End::Until).or(limits.span.map(End::For)),
-            patience: limits.patience,
+            outage_timeout: limits.outage_timeout,
             selected: channel.clone().filter(|_| column.is_some()),
             routing: column.or(channel),
             journal: place.journal.clone(),
@@ -224,10 +224,10 @@ impl Layer {
             matches: Some(input.matches.clone()).filter(|fields| !fields.is_empty()),
             mode: input.mode.map(Mode::from),
             tags_mode: input.tags_mode.map(TagsMode::from),
-            settle: input.settle,
+            search_lag: input.search_lag,
             duplicates: input.duplicates.map(Duplicates::from),
             max_changes: input.max_changes,
-            resend_unsure: flag(input.resend_unsure),
+            retry_in_doubt: flag(input.retry_in_doubt),
             ..layer
         })
     }
@@ -250,17 +250,17 @@ impl Layer {
             allow_http: self.allow_http.or(lower.allow_http),
             max_calls: self.max_calls.or(lower.max_calls),
             end: self.end.or(lower.end),
-            patience: self.patience.or(lower.patience),
+            outage_timeout: self.outage_timeout.or(lower.outage_timeout),
             routing: self.routing.or(lower.routing),
             selected: self.selected.or(lower.selected),
             source: self.source.over(lower.source),
             matches: self.matches.or(lower.matches),
             mode: self.mode.or(lower.mode),
             tags_mode: self.tags_mode.or(lower.tags_mode),
-            settle: self.settle.or(lower.settle),
+            search_lag: self.search_lag.or(lower.search_lag),
             duplicates: self.duplicates.or(lower.duplicates),
             max_changes: self.max_changes.or(lower.max_changes),
-            resend_unsure: self.resend_unsure.or(lower.resend_unsure),
+            retry_in_doubt: self.retry_in_doubt.or(lower.retry_in_doubt),
             journal: self.journal.or(lower.journal),
             lists: self.lists.over(lower.lists),
         }
@@ -272,7 +272,7 @@ fn flag(is_there: bool) -> Option<bool> {
     is_there.then_some(true)
 }
 
-impl<T> Said<T> {
+impl<T> Sourced<T> {
     pub const fn typed(option: &'static str, value: T) -> Self {
         Self { value, origin: Origin::Option(option) }
     }
@@ -283,8 +283,8 @@ impl<T> Said<T> {
     }
 }
 
-impl<T> From<Spot<T>> for Said<T> {
-    fn from(spot: Spot<T>) -> Self {
+impl<T> From<Located<T>> for Sourced<T> {
+    fn from(spot: Located<T>) -> Self {
         Self { value: spot.value, origin: Origin::Key(spot.place) }
     }
 }

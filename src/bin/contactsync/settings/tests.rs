@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Parser;
 use contactsync::{Clients, Timeouts};
 
-use super::layer::Said;
+use super::layer::Sourced;
 use super::*;
 use crate::args::{Cli, Command};
 use crate::config::tests::config;
@@ -23,7 +23,8 @@ fn an_option_wins_over_the_file_and_the_file_over_a_preset() {
         let settings = settings(arguments, file).unwrap();
         let [channel] = settings.channels.here() else { panic!("one channel") };
         let url = channel.url.as_ref().map_or("-", |url| url.as_str());
-        let found = format!("{url} {} {}", channel.rate(), channel.token.as_ref().map(Said::place).unwrap_or_default());
+        let found =
+            format!("{url} {} {}", channel.rate(), channel.token.as_ref().map(Sourced::place).unwrap_or_default());
         assert_eq!(found, expected, "{arguments} / {file}");
     };
     let token = "environment variable CONTACTSYNC_TOKEN";
@@ -60,7 +61,7 @@ fn one_way_of_ending_wins_over_the_other_one_below() {
     check("--until 06:00", "for = \"2h\"", six);
     check("", "for = \"2h\"", two_hours);
     let bounds = settings("--max-calls 5", "max_calls = 6\npatience = 60").unwrap().bounds;
-    assert_eq!((bounds.max_calls, bounds.patience), (Some(5), Duration::from_mins(1)));
+    assert_eq!((bounds.max_calls, bounds.outage_timeout), (Some(5), Duration::from_mins(1)));
 }
 
 #[test]

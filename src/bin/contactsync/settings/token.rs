@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use contactsync::Token;
 
-use super::layer::{Origin, Said, TokenPlace};
+use super::layer::{Origin, Sourced, TokenPlace};
 use crate::bounded_file::{self, Whole, up_to};
 use crate::failure::Failure;
 use crate::ownership;
@@ -54,7 +54,7 @@ impl TokenCommand {
     }
 
     /// The same with its program found from `folder`, where its name is a relative path.
-    pub fn beside(self, folder: impl Fn(&str) -> std::path::PathBuf) -> Self {
+    pub fn other_runs(self, folder: impl Fn(&str) -> std::path::PathBuf) -> Self {
         if !self.program.contains('/') || self.program.starts_with('/') {
             return self;
         }
@@ -150,7 +150,7 @@ fn text(bytes: &[u8]) -> Result<String, &'static str> {
     text.ok_or("expected a token, found bytes that are not text")
 }
 
-impl Said<TokenPlace> {
+impl Sourced<TokenPlace> {
     /// Looks for the token there.
     pub fn find(&self) -> Result<Found, Failure> {
         let place = self.place();
@@ -230,7 +230,7 @@ mod tests {
     fn a_relative_program_is_found_beside_the_configuration() {
         let check = |program: &str, folder: &str, expected: &str| {
             let command = TokenCommand::parse(program).unwrap();
-            assert_eq!(command.beside(|path| Path::new(folder).join(path)).program, expected, "{program}");
+            assert_eq!(command.other_runs(|path| Path::new(folder).join(path)).program, expected, "{program}");
         };
         check("pass", "/etc/sync", "pass");
         check("/usr/bin/pass", "/etc/sync", "/usr/bin/pass");

@@ -77,7 +77,7 @@ fn keys_of_all(guess: &Guess, options: &SourceLayer) -> String {
 
 fn country(guess: &Guess) -> String {
     match guess.country {
-        CountryGuess::Said(country) => {
+        CountryGuess::Sourced(country) => {
             format!(
                 "\n# Phone numbers without a country code are of this country, as it was said.\ncountry = \"{country}\"\n"
             )
@@ -112,7 +112,7 @@ fn reading(options: &SourceLayer) -> String {
     let SourceLayer { format, delimiter, encoding, skip_lines, no_header, sheet } = options;
     let said = [
         ("format", format.map(|format| string(&format.to_string().to_lowercase()))),
-        ("delimiter", delimiter.map(|delimiter| string(&sign(delimiter)))),
+        ("delimiter", delimiter.map(|delimiter| string(&character(delimiter)))),
         ("encoding", encoding.map(|encoding| string(&encoding.to_string()))),
         ("skip_lines", skip_lines.filter(|lines| *lines > 0).map(|lines| lines.to_string())),
         ("no_header", no_header.filter(|is_so| *is_so).map(|_| "true".into())),
@@ -127,7 +127,7 @@ fn reading(options: &SourceLayer) -> String {
     }
 }
 
-fn sign(delimiter: Delimiter) -> String {
+fn character(delimiter: Delimiter) -> String {
     if delimiter == Delimiter::TAB { "tab".into() } else { char::from(delimiter.byte()).into() }
 }
 

@@ -14,8 +14,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use contactsync::{
-    CallKind, Clock, Event, Format, Intake, Job, Journal, Limits, Mapping, Mode, NewRun, Observer, Outcome, PATIENCE,
-    Policy, Routes, RunSummary, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
+    CallKind, Clock, Event, Format, Job, Journal, Limits, Mapping, Mode, NewRun, OUTAGE_TIMEOUT, Observer, Outcome,
+    PlanOptions, Policy, Routes, RunSummary, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
 };
 
 use platform::{Fate, Manners, Platform, Words};
@@ -280,8 +280,8 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
     let policy = Policy {
         mode,
         tags_mode: TagsMode::Add,
-        settle: Duration::from_secs(30),
-        resend_unsure: false,
+        search_lag: Duration::from_secs(30),
+        retry_in_doubt: false,
         search_first: false,
     };
     let new = NewRun {
@@ -293,8 +293,9 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
         policy,
         now: clock.now(),
     };
-    let planned = plan(journal, source, &mapping, Routes::One(new), Intake::default(), &observer, &Stop::default())
-        .expect("it is planned");
+    let planned =
+        plan(journal, source, &mapping, Routes::One(new), PlanOptions::default(), &observer, &Stop::default())
+            .expect("it is planned");
     for _ in 0..4 {
         let job = Job {
             journal,
@@ -308,7 +309,7 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
             burst: None,
             concurrency: None,
             limits: Limits::default(),
-            patience: PATIENCE,
+            outage_timeout: OUTAGE_TIMEOUT,
             clock: &clock,
             seed: 1,
             observer: &observer,

@@ -15,7 +15,7 @@
 //! That is the least that any client could do, which knew when a search has caught up. What ours does more is to look
 //! for a lost create early and late, and to ask again what it had not yet written down when it was killed.
 //!
-//! `cargo test` runs it small; `TORTURE=all cargo test --release --test torture` runs it with 10,000 contacts and 50 kills.
+//! `cargo test` runs it small; `SOAK=all cargo test --release --test soak` runs it with 10,000 contacts and 50 kills.
 
 #[path = "../sync/scene.rs"]
 #[expect(dead_code, reason = "it holds more than this needs")]
@@ -39,7 +39,7 @@ struct Size {
     concurrency: usize,
     // The settle time, in seconds. A kill begins it anew, with its searches, so kills that follow each other faster than
     // this cost more than the faults alone.
-    settle: u32,
+    search_lag: u32,
     // What the 429 ask for, in seconds; the channel waits a second more.
     retry_after: u64,
     // How many calls more than necessary there may be, in percent of those. The kills of the small run lie four times as
@@ -47,8 +47,8 @@ struct Size {
     allowed: usize,
 }
 
-const SMALL: Size = Size { contacts: 400, kills: 8, concurrency: 8, settle: 2, retry_after: 0, allowed: 20 };
-const ALL: Size = Size { contacts: 10_000, kills: 50, concurrency: 16, settle: 5, retry_after: 1, allowed: 10 };
+const SMALL: Size = Size { contacts: 400, kills: 8, concurrency: 8, search_lag: 2, retry_after: 0, allowed: 20 };
+const ALL: Size = Size { contacts: 10_000, kills: 50, concurrency: 16, search_lag: 5, retry_after: 1, allowed: 10 };
 
 /// Calls for a contact when nothing goes wrong: a find, a create, its tags.
 const CALLS: usize = 3;
@@ -58,8 +58,8 @@ const LAST_RUNS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
-    let Size { contacts, kills, concurrency, settle, retry_after, allowed } =
-        if env::var("TORTURE").is_ok_and(|which| which == "all") { ALL } else { SMALL };
+    let Size { contacts, kills, concurrency, search_lag, retry_after, allowed } =
+        if env::var("SOAK").is_ok_and(|which| which == "all") { ALL } else { SMALL };
     let scene = Scene::faulty(Faults {
         seed: 5,
         lose_before: 0.01,
@@ -69,7 +69,7 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
         throttle: 0.01,
         throttle_seconds: retry_after,
         // 2 s of 5: later than the first search for a lost create, and so that the one after it finds it.
-        late_search: Duration::from_secs(2) * settle / 5,
+        late_search: Duration::from_secs(2) * search_lag / 5,
         // So that a kill finds calls on their way, and the ledger knows whose answers nobody heard.
         latency: Duration::from_millis(10),
         ..Faults::default()
@@ -80,7 +80,7 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
     let ledger = scene.sandbox.ledger();
     let begun = Instant::now();
     let start = |nth: usize| {
-        let sync = || scene.sync("in.csv --match email").with(&format!("--settle {settle}s"));
+        let sync = || scene.sync("in.csv --match email").with(&format!("--search-lag {search_lag}s"));
         let program = if nth.is_multiple_of(2) { sync() } else { scene.resume() };
         program.with(&format!("--concurrency {concurrency} --quiet")).start()
     };
@@ -156,5 +156,5 @@ fn needed(contacts: usize, calls: &[CallRecord]) -> Needed {
 
 // Past the test harness, which shows what is printed only of tests that fail.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "torture: {line}");
+    let _ = writeln!(io::stderr(), "soak: {line}");
 }

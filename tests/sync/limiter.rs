@@ -48,10 +48,10 @@ async fn check_a_kill_does_not_refill_the_minute(window: WindowKind) {
     let scene = at_the_limit(window, &people).await;
     let ledger = scene.sandbox.ledger();
     let begun = Instant::now();
-    let mut running = scene.program(&sync(&scene)).with("--concurrency 1 --settle 1s").start();
+    let mut running = scene.program(&sync(&scene)).with("--concurrency 1 --search-lag 1s").start();
     assert!(running.until(|| ledger.len() >= 60).await);
     running.kill().await;
-    scene.program(&sync(&scene)).with("--settle 1s").run().await.exits(0);
+    scene.program(&sync(&scene)).with("--search-lag 1s").run().await.exits(0);
     assert!(begun.elapsed() >= Duration::from_mins(1), "{:?}", begun.elapsed());
     assert_eq!(ledger.throttled(), 0);
     assert!(ledger.busiest_minute(TOKEN) <= LIMIT, "{}", ledger.busiest_minute(TOKEN));

@@ -2,9 +2,9 @@
 //! is cut short. Whatever happens, there is no panic; `upsert` and `create` create no contact twice;
 //! in the end each contact is there. What the journal may have lost is announced.
 //!
-//! `cargo test` runs a few cases. `WRECKS=N cargo test --test wrecks` runs N kills, N bit flips and N / 2 truncations, each in
-//! `upsert` and `create` by turns; `WRECK_SEED` chooses others. A case that went wrong is named by its number, and runs
-//! alone with `WRECK_CASE=kind:number`.
+//! `cargo test` runs a few cases. `DAMAGES=N cargo test --test damaged_journals` runs N kills, N bit flips and N / 2 truncations, each in
+//! `upsert` and `create` by turns; `DAMAGE_SEED` chooses others. A case that went wrong is named by its number, and runs
+//! alone with `DAMAGE_CASE=kind:number`.
 
 #[path = "../sync/scene.rs"]
 #[expect(dead_code, reason = "it holds more than this needs")]
@@ -83,9 +83,9 @@ struct Sum {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_or_damaged_it_creates_no_contact_twice() {
-    let count = env::var("WRECKS").ok().and_then(|count| count.parse().ok()).unwrap_or(FEW);
-    let seed: u64 = env::var("WRECK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let only = env::var("WRECK_CASE").ok();
+    let count = env::var("DAMAGES").ok().and_then(|count| count.parse().ok()).unwrap_or(FEW);
+    let seed: u64 = env::var("DAMAGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let only = env::var("DAMAGE_CASE").ok();
     let cases: Vec<(Kind, usize)> =
         Kind::ALL.into_iter().flat_map(|kind| (0..kind.cases(count)).map(move |number| (kind, number))).collect();
     let is_wanted =
@@ -138,7 +138,7 @@ async fn case(kind: Kind, number: usize, seed: u64, sum: &mut Sum) -> Result<(),
     scene.write("in.csv", people.csv());
     let mode = mode(number);
     let sync = || {
-        let options = format!("in.csv --match email --mode {mode} --settle {LAG} --concurrency 4 --no-progress");
+        let options = format!("in.csv --match email --mode {mode} --search-lag {LAG} --concurrency 4 --no-progress");
         scene.sync(&options)
     };
     // As often as it is killed, it gets a bit further; what is damaged is killed once.
@@ -269,5 +269,5 @@ fn hold(scene: &Scene, people: &People, ran: &Ran, was_announced: bool, sum: &mu
 
 // Past the test harness, which shows what is printed only of tests that fail.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "wrecks: {line}");
+    let _ = writeln!(io::stderr(), "damaged_journals: {line}");
 }

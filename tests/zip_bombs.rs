@@ -49,9 +49,9 @@ fn check(what: &str, input: impl Read + Send + 'static, contacts: usize, expecte
 }
 
 /// A text with one sign over and over in the middle.
-fn long(before: &str, sign: u8, count: usize, after: &'static str) -> impl Read + Send + 'static {
+fn long(before: &str, character: u8, count: usize, after: &'static str) -> impl Read + Send + 'static {
     let before = Cursor::new(before.to_owned().into_bytes());
-    before.chain(io::repeat(sign).take(count as u64)).chain(after.as_bytes())
+    before.chain(io::repeat(character).take(count as u64)).chain(after.as_bytes())
 }
 
 fn gzipped(text: impl Read + Send + 'static) -> impl Read + Send + 'static {

@@ -25,7 +25,7 @@ const JOURNAL: &str = "journal.db";
 const FILES: [&str; 2] = [JOURNAL, "journal.db-wal"];
 
 /// The longest that any program here may take. It only ends what hangs.
-const PATIENCE: Duration = Duration::from_mins(2);
+const OUTAGE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// How long no call must have arrived before the platform is looked at: what a killed process had written may arrive
 /// after its end.
@@ -273,7 +273,7 @@ impl Stage {
             .kill_on_drop(true)
             .output();
         let output =
-            tokio::time::timeout(PATIENCE, running).await.map_err(|_| format!("does not end: {:?}", words.0))?;
+            tokio::time::timeout(OUTAGE_TIMEOUT, running).await.map_err(|_| format!("does not end: {:?}", words.0))?;
         let output = output.map_err(|error| format!("{error}: {:?}", words.0))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Ran { status: output.status, stdout: text(&output.stdout), stderr: text(&output.stderr) })

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 /// A key of a configuration file: the file, the line, the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     pub file: Arc<str>,
     pub line: usize,
     /// As it stands in the file: `rate`, or `[channel.viber]` for a table.
     pub key: String,
 }
 
-impl Place {
+impl Location {
     /// That what stands here is wrong: what was expected, and what was found.
     pub fn wrong(&self, what: impl Display) -> ConfigError {
         ConfigError(format!("{self}: {what}"))
     }
 }
 
-impl Display for Place {
+impl Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, key } = self;
         if key.starts_with('[') { write!(f, "{file}:{line}: {key}") } else { write!(f, "{file}:{line}: key `{key}`") }
@@ -28,21 +28,21 @@ impl Display for Place {
 
 /// What stands in a configuration file, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spot<T> {
+pub struct Located<T> {
     pub value: T,
-    pub place: Place,
+    pub place: Location,
 }
 
-impl<T> Spot<T> {
-    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Spot<U> {
-        Spot { value: with(self.value), place: self.place }
+impl<T> Located<T> {
+    pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Located<U> {
+        Located { value: with(self.value), place: self.place }
     }
 }
 
 /// The one of two keys that is there. They say the same thing in two ways, so that there must not be both.
-pub fn either<T>(one: Option<Spot<T>>, other: Option<Spot<T>>) -> Result<Option<Spot<T>>, ConfigError> {
+pub fn either<T>(one: Option<Located<T>>, other: Option<Located<T>>) -> Result<Option<Located<T>>, ConfigError> {
     match (one, other) {
-        (Some(Spot { place: one, .. }), Some(Spot { place: other, .. })) => {
+        (Some(Located { place: one, .. }), Some(Located { place: other, .. })) => {
             let (first, second) = if one.line < other.line { (&one, &other) } else { (&other, &one) };
             Err(second.wrong(format!(
                 "expected `{}` or `{}`, found both: the other one is in line {}",

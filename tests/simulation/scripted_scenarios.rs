@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contactsync::{CallKind, Limits, Outlook, RunSummary, StopReason};
+use contactsync::{CallKind, Eta, Limits, RunSummary, StopReason};
 use tokio::time::{Instant, sleep};
 
 use crate::platform::{Faults, Outage};
@@ -120,7 +120,7 @@ fn what_many_channels_could_start_at_once_is_spread_and_the_forecast_knows_it() 
         let took = begun.elapsed();
         assert!(took >= Duration::from_secs(2) && took <= Duration::from_millis(2_200), "{took:?}");
         for channel in channels {
-            let said = channel.watcher.outlook.get().time.max;
+            let said = channel.watcher.eta.get().time.max;
             assert!(said.abs_diff(took) <= took.mul_f64(0.15), "said {said:?}, took {took:?}");
         }
         let mut sent: Vec<u64> = channels.iter().flat_map(|one| one.platform.ledger.borrow().sent.clone()).collect();
@@ -161,7 +161,7 @@ fn what_the_plan_says_of_the_time_comes_true() {
         let scenario = Scenario::plain(contacts, true, Faults { latency, ..Faults::default() });
         scenario.stage(async |channels, begun| {
             bring(&channels[0]).await;
-            let (said, took) = (channels[0].watcher.outlook.get().time, begun.elapsed());
+            let (said, took) = (channels[0].watcher.eta.get().time, begun.elapsed());
             println!("{contacts} contacts, up to {latency:?} each way: said {said:?}, took {took:?}");
             assert_eq!(said.min, said.max);
             assert!(said.max.abs_diff(took) <= took.mul_f64(0.05), "said {said:?}, took {took:?}");
@@ -179,7 +179,7 @@ fn who_goes_on_expects_calls_to_take_as_long_as_they_took() {
         channel.send(run, None, first).await.expect("the process is not killed");
         let begun = Instant::now();
         channel.send(run, None, Limits::default()).await.expect("the process is not killed");
-        let (said, took) = (channel.watcher.outlook.get().time, begun.elapsed());
+        let (said, took) = (channel.watcher.eta.get().time, begun.elapsed());
         println!("said {said:?}, took {took:?}");
         assert!(said.max.abs_diff(took) <= took.mul_f64(0.25), "said {said:?}, took {took:?}");
     });
@@ -190,7 +190,7 @@ fn a_sync_takes_as_many_nights_as_the_first_one_says() {
     plain(1_000, Faults::default()).stage(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
-        let (mut nights, mut said) = (0, Outlook::default());
+        let (mut nights, mut said) = (0, Eta::default());
         loop {
             let begun = Instant::now();
             let until = channel.now() + Duration::from_mins(5);
@@ -198,7 +198,7 @@ fn a_sync_takes_as_many_nights_as_the_first_one_says() {
             let ending = ending.expect("the process is not killed");
             nights += 1;
             if nights == 1 {
-                said = channel.watcher.outlook.get();
+                said = channel.watcher.eta.get();
                 // 2,000 calls, of which five fit into each of five windows.
                 assert_eq!(ending.summary.calls.total, said.calls.max);
             }
