@@ -79,7 +79,7 @@ pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
-pub use crate::core::start_throttle::Spread;
+pub use crate::core::start_throttle::StartThrottle;
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
 pub use crate::core::time::{ClockOffset, Timestamp};

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::core::plan::Range;
-use crate::core::start_throttle::Spread;
+use crate::core::start_throttle::StartThrottle;
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};
 
@@ -49,8 +49,8 @@ pub struct RateModel {
     pub paused_until: Option<Timestamp>,
     /// When the calls ended that count already, in any order; one that is on its way counts as ended now.
     pub ended: Vec<Timestamp>,
-    /// How the calls are spread that all channels would start at once; `None` where it is alone.
-    pub spread: Option<Spread>,
+    /// How calls are spread out that all channels would start at once; `None` for a single channel.
+    pub throttle: Option<StartThrottle>,
 }
 
 /// The shortest and the longest time.
@@ -86,7 +86,7 @@ impl RateModel {
             now,
             paused_until: None,
             ended: Vec::new(),
-            spread: None,
+            throttle: None,
         }
     }
 
@@ -131,7 +131,7 @@ struct Laps {
 
 impl Laps {
     fn of(rate_model: &RateModel, calls: u64) -> Self {
-        let RateModel { limit, burst, concurrency, latency, now, paused_until, ended, spread } = rate_model;
+        let RateModel { limit, burst, concurrency, latency, now, paused_until, ended, throttle } = rate_model;
         let from = paused_until.map_or(*now, |paused| paused.max(*now));
         let (limit, concurrency) = ((*limit).max(1), (*concurrency).max(1));
         let burst = burst.unwrap_or(limit).clamp(1, limit);
@@ -144,8 +144,8 @@ impl Laps {
             let lap = n.checked_sub(limit).map(|earlier| starts[earlier] + *latency + MINUTE + MARGIN);
             let slot = n.checked_sub(concurrency).map(|earlier| starts[earlier] + *latency);
             let paced = n.checked_sub(burst).map(|over| from + portion(MINUTE, over + 1, limit));
-            let spread = spread.map(|spread| from + spread.start(u64::try_from(n).unwrap_or(u64::MAX)));
-            let start = [leaves, lap, slot, paced, spread].into_iter().flatten().fold(from, Timestamp::max);
+            let throttle = throttle.map(|throttle| from + throttle.start(u64::try_from(n).unwrap_or(u64::MAX)));
+            let start = [leaves, lap, slot, paced, throttle].into_iter().flatten().fold(from, Timestamp::max);
             starts.push(start);
         }
         let lap = (MINUTE + MARGIN + *latency).max(portion(*latency, limit, concurrency));

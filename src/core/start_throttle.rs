@@ -1,4 +1,4 @@
-//! How the calls of many windows are spread that would all start at one moment.
+//! How calls of many windows are spread out that would all start at the same moment.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -17,13 +17,13 @@ const LEAST_TOGETHER: u64 = 1_000;
 /// lost in time would be lost in every minute that follows: a window repeats the minute before. It holds no window back
 /// for good, because all may start a tenth more than they let go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
+pub struct StartThrottle {
     windows: u64,
     burst: u64,
     a_second: u64,
 }
 
-impl Spread {
+impl StartThrottle {
     /// Of windows of these rates, in calls a minute.
     pub fn of(rates: impl IntoIterator<Item = NonZeroU32>) -> Self {
         let (mut windows, mut largest, mut a_minute) = (0, 0, 0);
@@ -64,8 +64,8 @@ mod tests {
     #[test]
     fn only_a_crowd_is_spread() {
         let check = |windows: usize, rate: u32, n: u64, millis: u64| {
-            let spread = Spread::of(vec![NonZeroU32::new(rate).unwrap(); windows]);
-            let start = spread.start(n);
+            let throttle = StartThrottle::of(vec![NonZeroU32::new(rate).unwrap(); windows]);
+            let start = throttle.start(n);
             assert_eq!(start.as_millis(), u128::from(millis), "call {n} of {windows} windows of {rate}");
         };
         check(1, 100, 99, 0);

@@ -10,12 +10,12 @@ use futures_util::stream::FuturesUnordered;
 use crate::core::channel::WindowId;
 use crate::core::eta::Limits;
 use crate::core::retry::throttled_for;
-use crate::core::start_throttle::Spread;
+use crate::core::start_throttle::StartThrottle;
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};
 use crate::journal::{JournalError, SendJournal};
 use crate::platform::dialect::LONGEST_RETRY_AFTER;
-use crate::platform::limiter::{Clock, Gate, RateLimiter};
+use crate::platform::limiter::{Clock, RateLimiter, SharedThrottle};
 use crate::sync::event::Observer;
 use crate::sync::run::{Ending, Job, begin, fail, send_begun};
 use crate::sync::stop::StopReason;
@@ -180,10 +180,10 @@ async fn limiters<J: SendJournal, T, O>(
             .and_modify(|other| *other = if job.rate < other.rate { job } else { other })
             .or_insert(job);
     }
-    let gate = Arc::new(Gate::new(Spread::of(slowest.values().map(|job| job.rate))));
+    let throttle = Arc::new(SharedThrottle::new(StartThrottle::of(slowest.values().map(|job| job.rate))));
     let limiters = slowest.into_iter().map(async |(window, job)| {
         let limiter = restored(job.journal, window, job.rate, job.burst, job.clock).await?;
-        Ok((window.clone(), limiter.through(Arc::clone(&gate))))
+        Ok((window.clone(), limiter.through(Arc::clone(&throttle))))
     });
     in_order(limiters).await.into_iter().collect()
 }

@@ -107,8 +107,10 @@ fn the_time_follows_from_the_limit() {
     check(&even, 101, 60_250);
     check(&even, 200, 60_250 + 99 * 600);
     // Each channel's last call of the first minute after those of a thousand others.
-    let one_of_many =
-        RateModel { spread: Some(Spread::of(vec![NonZeroU32::new(100).expect("not zero"); 1_000])), ..rate_model(100) };
+    let one_of_many = RateModel {
+        throttle: Some(StartThrottle::of(vec![NonZeroU32::new(100).expect("not zero"); 1_000])),
+        ..rate_model(100)
+    };
     check(&one_of_many, 1, 0);
     check(&one_of_many, 100, 54_010);
     check(&one_of_many, 101, 60_250);

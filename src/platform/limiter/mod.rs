@@ -22,7 +22,7 @@ use self::clock::SinceOrigin;
 pub use self::delays::delays;
 use self::permit_guard::Fate;
 pub use self::permit_guard::PermitGuard;
-pub use self::start_throttle::Gate;
+pub use self::start_throttle::SharedThrottle;
 use crate::core::answer::RateLimit;
 use crate::core::eta::RateModel;
 use crate::core::time::Timestamp;
@@ -35,7 +35,7 @@ pub struct RateLimiter {
     burst: Option<usize>,
     // Whoever holds the turn gets the next permit, so permits come in the order in which they were asked for.
     turn: tokio::sync::Mutex<()>,
-    gate: Option<Arc<Gate>>,
+    throttle: Option<Arc<SharedThrottle>>,
     state: Mutex<State>,
     // Only for a burst smaller than the limit: one of the limit is what the window allows by itself.
     quota: Option<governor::RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>>,
@@ -86,7 +86,7 @@ impl RateLimiter {
             clock,
             burst: burst.map(size),
             turn: tokio::sync::Mutex::new(()),
-            gate: None,
+            throttle: None,
             state: Mutex::new(State { window, paused_until: None, probing: false }),
             changed: Notify::new(),
         }
@@ -94,8 +94,8 @@ impl RateLimiter {
 
     /// The same pace, whose calls set out through a gate.
     #[must_use]
-    pub fn through(self, gate: Arc<Gate>) -> Self {
-        Self { gate: Some(gate), ..self }
+    pub fn through(self, throttle: Arc<SharedThrottle>) -> Self {
+        Self { throttle: Some(throttle), ..self }
     }
 
     /// The same pace with the limit in calls a minute that the platform stated at `at`, to an earlier process.
@@ -205,7 +205,7 @@ impl RateLimiter {
             now,
             paused_until: state.paused_until,
             ended: state.window.ends(now),
-            spread: self.gate.as_ref().map(|gate| gate.spread()),
+            throttle: self.throttle.as_ref().map(|throttle| throttle.throttle()),
         }
     }
 
@@ -217,8 +217,8 @@ impl RateLimiter {
         if state.probing && state.window.has_unfinished() {
             return Next::AfterChange;
         }
-        if let Some(gate) = self.gate.as_ref().filter(|_| state.window.has_room(now)) {
-            let start = *start.get_or_insert_with(|| gate.start(now));
+        if let Some(throttle) = self.throttle.as_ref().filter(|_| state.window.has_room(now)) {
+            let start = *start.get_or_insert_with(|| throttle.start(now));
             if now < start {
                 return Next::At(start);
             }

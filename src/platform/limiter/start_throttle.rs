@@ -1,35 +1,35 @@
-//! The gate through which the calls of several paces set out, spread as [`Spread`] has it.
+//! The gate through which the calls of several paces set out, spread as [`StartThrottle`] has it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::core::start_throttle::Spread;
+use crate::core::start_throttle::StartThrottle;
 use crate::core::time::Timestamp;
 
 /// What the paces of a process share. Who comes first sets out first.
 #[derive(Debug)]
-pub struct Gate {
-    spread: Spread,
+pub struct SharedThrottle {
+    throttle: StartThrottle,
     // When the next call would set out if there were no burst, from the epoch: finer than a timestamp.
     next: Mutex<Duration>,
 }
 
-impl Gate {
+impl SharedThrottle {
     /// A gate that nobody has passed.
-    pub fn new(spread: Spread) -> Self {
-        Self { spread, next: Mutex::new(Duration::ZERO) }
+    pub fn new(throttle: StartThrottle) -> Self {
+        Self { throttle, next: Mutex::new(Duration::ZERO) }
     }
 
     /// How it spreads the calls.
-    pub(super) const fn spread(&self) -> Spread {
-        self.spread
+    pub(super) const fn throttle(&self) -> StartThrottle {
+        self.throttle
     }
 
     /// Gives away the next start, which is `now` or later. One that is not used is lost to all, for less than 1 ms.
     pub(super) fn start(&self, now: Timestamp) -> Timestamp {
         let epoch = Timestamp::default();
-        let (now, interval) = (now.since(epoch), self.spread.interval());
-        let lookahead = u32::try_from(self.spread.burst().saturating_sub(1)).unwrap_or(u32::MAX);
+        let (now, interval) = (now.since(epoch), self.throttle.interval());
+        let lookahead = u32::try_from(self.throttle.burst().saturating_sub(1)).unwrap_or(u32::MAX);
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let start = next.saturating_sub(interval * lookahead).max(now);
         *next = start.max(*next) + interval;
@@ -49,8 +49,8 @@ mod tests {
 
     fn limiters(number: usize, rate: u32, clock: &Clock) -> Vec<Arc<RateLimiter>> {
         let rate = NonZeroU32::new(rate).unwrap();
-        let gate = Arc::new(Gate::new(Spread::of(vec![rate; number])));
-        let through = || Arc::new(RateLimiter::new(rate, None, [], clock.clone()).through(Arc::clone(&gate)));
+        let throttle = Arc::new(SharedThrottle::new(StartThrottle::of(vec![rate; number])));
+        let through = || Arc::new(RateLimiter::new(rate, None, [], clock.clone()).through(Arc::clone(&throttle)));
         (0..number).map(|_| through()).collect()
     }
 

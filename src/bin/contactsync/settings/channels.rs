@@ -7,7 +7,7 @@ use std::slice;
 use std::time::Duration;
 
 use contactsync::{
-    BaseUrl, ChannelKind, Clients, Http, NewRun, RateModel, Routes, Spread, TIMEOUT, Timestamp, concurrency_for,
+    BaseUrl, ChannelKind, Clients, Http, NewRun, RateModel, Routes, StartThrottle, TIMEOUT, Timestamp, concurrency_for,
 };
 
 use super::layer::{Address, ChannelLayer, Layer, Routing, Sourced, TokenPlace};
@@ -160,9 +160,9 @@ impl Channels {
         }
     }
 
-    /// How their calls are spread when all begin at once.
-    pub fn spread(&self) -> Spread {
-        Spread::of(self.here().iter().map(Channel::rate))
+    /// How their calls are spread out when all begin at once.
+    pub fn throttle(&self) -> StartThrottle {
+        StartThrottle::of(self.here().iter().map(Channel::rate))
     }
 
     /// The column that names each row's channel, when it decides.
