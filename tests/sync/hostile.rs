@@ -194,7 +194,7 @@ async fn names_of_files_and_channels_steer_no_terminal() {
         let tables = table(value, &scene.sandbox.url()) + &table(&other, "http://127.0.0.1:1");
         scene.write(
             "contactsync.toml",
-            format!("channel_column = \"office\"\nmatch = \"email\"\npatience = \"1s\"\n{tables}"),
+            format!("channel_column = \"office\"\nmatch = \"email\"\noutage_timeout = \"1s\"\n{tables}"),
         );
         let mut ran = Vec::new();
         for command in ["check in.csv", "plan in.csv", "sync in.csv", "resume -q", "runs"] {

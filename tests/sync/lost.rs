@@ -81,7 +81,7 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
     let lost = r#"{"lost":{"status":503,"cause":"x","retry_after":{"secs":18446744073709551615,"nanos":0}}}"#;
     let policy = |search_lag: &str| {
         format!(
-            r#"{{"mode":"upsert","tags_mode":"add","settle":{{"secs":{search_lag},"nanos":999999999}},"retry_in_doubt":false}}"#
+            r#"{{"mode":"upsert","tags_mode":"add","search_lag":{{"secs":{search_lag},"nanos":999999999}},"retry_in_doubt":false}}"#
         )
     };
     let now = "CAST(unixepoch() * 1000 AS INTEGER)";

@@ -73,7 +73,8 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         })?;
         let ended = journal.ended_lately(&channel.name, now)?;
         let latency = journal.mean_latency_of(&channel.name)?.unwrap_or(TYPICAL_LATENCY);
-        let mut rate_model = RateModel { ended, latency, throttle: Some(channels.throttle()), ..channel.rate_model(now) };
+        let mut rate_model =
+            RateModel { ended, latency, throttle: Some(channels.throttle()), ..channel.rate_model(now) };
         // Unless it is to be forgotten, as a sync with the same options would.
         let learnt = journal.learnt_limit_of(&channel.name, now)?.filter(|_| !args.connection.forget_limit);
         if let Some(learnt) = learnt.filter(|learnt| learnt.calls < channel.rate().get()) {

@@ -197,7 +197,7 @@ fn every_key_says_what_its_option_says() {
     assert_eq!(mexico.layer, ChannelLayer::default());
 
     // One field needs no list; times may have units.
-    let said = config("match = \"phone\"\nsettle = \"2m\"\nchannel = \"a\"\nfor = \"2h\"").unwrap().layer;
+    let said = config("match = \"phone\"\nsearch_lag = \"2m\"\nchannel = \"a\"\nfor = \"2h\"").unwrap().layer;
     assert_eq!(said.end, Some(End::For(Duration::from_hours(2))));
     assert_eq!((said.matches, said.search_lag), (Some(vec!["phone".into()]), Some(Duration::from_mins(2))));
     assert_eq!(said.routing.map(|said| said.value), Some(Routing::Channel("a".into())));

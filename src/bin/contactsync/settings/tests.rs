@@ -60,7 +60,7 @@ fn one_way_of_ending_wins_over_the_other_one_below() {
     check("--for 2h", "until = 06:00", two_hours);
     check("--until 06:00", "for = \"2h\"", six);
     check("", "for = \"2h\"", two_hours);
-    let bounds = settings("--max-calls 5", "max_calls = 6\npatience = 60").unwrap().bounds;
+    let bounds = settings("--max-calls 5", "max_calls = 6\noutage_timeout = 60").unwrap().bounds;
     assert_eq!((bounds.max_calls, bounds.outage_timeout), (Some(5), Duration::from_mins(1)));
 }
 
