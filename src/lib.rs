@@ -66,6 +66,7 @@ pub use crate::core::guess::{
 };
 pub use crate::core::health::PATIENCE;
 pub use crate::core::limits::{Bounded, TooLong};
+pub use crate::core::list::JsonList;
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::page::{OtherHit, Page, Shown};

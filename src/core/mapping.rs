@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::core::guess::is_phone_heading;
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;
@@ -44,11 +45,12 @@ pub use self::error::MappingError;
 use self::error::Quoted;
 pub(in crate::core) use self::number::{is_rounded, is_scientific};
 pub use self::outline::OutlineLine;
-use self::parts::{Parts, Refusal};
+use self::parts::{JSON_TEXT, Parts, Refusal};
 use self::path::Path;
 pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
 use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken, rounded_match};
 use self::rules::{Rules, Unmapped};
+use self::steps::Unfit;
 
 /// The rules by which the records of one input become contacts, held against its header.
 #[derive(Clone, Debug)]
@@ -236,6 +238,29 @@ impl Mapping {
         header.columns().zip(by_name).map(|(column, by_name)| by_name || named(column)).collect()
     }
 
+    /// Whether a JSON `false` under a key, or at a path, is sent as that word.
+    pub fn sends_false(&self, path: &str) -> bool {
+        if self.fixed.nulls.have("false") {
+            return false;
+        }
+        let (key, is_whole) = path.split_once('.').map_or((path, true), |(key, _)| (key, false));
+        if self.named.iter().any(|named| named.is(path) || named.goes_by(key)) {
+            return self.fields.iter().any(|field| field.sends_false(path));
+        }
+        let is_field = !is_whole || matches!(Column::of(key, &self.match_fields), Column::Match(_) | Column::Field(_));
+        self.unmapped == Unmapped::Send && is_field && self.channel_column() != Some(key)
+    }
+
+    /// Whether a rule takes a value by its position in this list.
+    pub fn takes_by_position(&self, list: &str) -> bool {
+        self.named.iter().chain(self.take.iter().map(Taken::path)).any(|path| path.takes_by_position(list))
+    }
+
+    /// Whether a rule takes the first element of this list.
+    pub fn takes_first(&self, list: &str) -> bool {
+        self.named.iter().chain(self.take.iter().map(Taken::path)).any(|path| path.takes_first(list))
+    }
+
     /// The fields by which a contact is found, in the order in which they are tried.
     pub fn match_fields(&self) -> &[String] {
         &self.match_fields
@@ -408,6 +433,16 @@ impl Mapping {
     fn checked(&self, parts: Parts<'_>) -> Result<Contact, Refusal> {
         if let Some(field) = parts.rounded() {
             return Err(Refusal::unfit(self.column_of(field), &rounded_match()));
+        }
+        if let Some((field, found)) = parts.no_match() {
+            let expected = "a value (match field)".to_owned();
+            return Err(Refusal::unfit(self.column_of(field), &Unfit { expected, found }));
+        }
+        // Only a text that begins as JSON does is looked at further.
+        let is_phone = |name: &str| is_phone_heading(name) || is_phone_heading(self.column_of(name));
+        if let Some(field) = parts.json_texts().find(|name| is_phone(name)) {
+            let unfit = Unfit { expected: "a phone number".to_owned(), found: JSON_TEXT };
+            return Err(Refusal::unfit(self.column_of(field), &unfit));
         }
         if must_find(self.mode) && !parts.can_be_found() {
             return Err(self.nothing_to_find_by());

@@ -15,6 +15,7 @@ pub mod guard;
 pub mod guess;
 pub mod health;
 pub mod limits;
+pub mod list;
 pub mod mapping;
 pub mod model;
 pub mod nfc;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One kind of thing that was noticed while reading, each reported once per input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NoticeKind {
     /// A row that repeats the header was skipped.
@@ -37,25 +37,35 @@ pub enum NoticeKind {
         /// The number of pages that they mention.
         total: u64,
     },
+    /// Rows have a JSON `false` under this key, or at this path, where others have text: programs such as Odoo write it for
+    /// a blank.
+    FalseInText(Arc<str>),
+    /// This list of fields by name and value has other names at its positions than in the first row.
+    FieldOrder(Arc<str>),
+    /// Another element of this list than the first says that it is the primary one.
+    PrimaryNotFirst(Arc<str>),
 }
 
 impl NoticeKind {
     /// Whether contacts may have been misread, so that a person has to look.
-    pub const fn is_doubtful(self) -> bool {
+    pub const fn is_doubtful(&self) -> bool {
         match self {
             Self::DoubtfulEncoding(_)
             | Self::DoubleEncoded
             | Self::SwappedDate(_)
             | Self::MorePages
             | Self::FewerRows { .. }
-            | Self::FewerPages { .. } => true,
+            | Self::FewerPages { .. }
+            | Self::FalseInText(_)
+            | Self::FieldOrder(_)
+            | Self::PrimaryNotFirst(_) => true,
             Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines | Self::HiddenRow | Self::MergedCells => false,
         }
     }
 }
 
 /// Where a thing was noticed, and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// What was noticed.
     pub kind: NoticeKind,
@@ -88,10 +98,15 @@ impl Notices {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, (line, rows));
     }
 
+    /// Takes back what proved to be no such thing.
+    pub(super) fn remove(&self, kind: &NoticeKind) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(kind);
+    }
+
     /// All notices so far, one of each kind.
     pub(super) fn all(&self) -> Vec<Notice> {
         let notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notices.iter().map(|(&kind, &(line, rows))| Notice { kind, line, rows }).collect()
+        notices.iter().map(|(kind, &(line, rows))| Notice { kind: kind.clone(), line, rows }).collect()
     }
 }
 
@@ -136,6 +151,30 @@ impl fmt::Display for Notice {
             }
             (NoticeKind::FewerPages { total }, _) => {
                 write!(f, "it has {rows} of the {total} pages that its pages mention: {PART}")
+            }
+            (NoticeKind::FalseInText(path), _) => {
+                let rows = counted(*rows, "row has", "rows have");
+                write!(
+                    f,
+                    "{rows} `false` under `{path}`, which is text in others (the first is on line {line}): it is sent as the \
+                     word; a transform {{ null = [\"false\"] }} of its field makes it a blank, and `nulls` does so in all fields"
+                )
+            }
+            (NoticeKind::FieldOrder(list), _) => {
+                let rows = counted(*rows, "row", "rows");
+                write!(
+                    f,
+                    "in {rows} the list `{list}` has its fields in another order than the first (the first is on line {line}), \
+                     and the mapping takes one by its position: take it by its name, as `{list}.NAME`"
+                )
+            }
+            (NoticeKind::PrimaryNotFirst(list), _) => {
+                let rows = counted(*rows, "row", "rows");
+                write!(
+                    f,
+                    "in {rows} another element of the list `{list}` than the first is the primary one (the first is on line \
+                     {line}), and the mapping takes the first: `{list}.primary` takes the primary one"
+                )
             }
             (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),
             (NoticeKind::HiddenRow, _) => {

@@ -20,6 +20,7 @@ use tokio::runtime::Runtime;
 
 use crate::args::{CheckArgs, ListArgs};
 use crate::commands::place::{Announcement, Place, Ready};
+use crate::commands::remark::matters;
 use crate::commands::runtime;
 use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::config::Config;
@@ -501,7 +502,7 @@ fn rows(
     mentions.check()?;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
-    for notice in source.detected().notices() {
+    for notice in source.detected().notices().iter().filter(|notice| matters(notice, Some(&mapping))) {
         report.line("", notice.to_string());
     }
     outline(&source, &mapping, report);

@@ -35,12 +35,12 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     if let Some(hint) = skip_titles(&source) {
         return Err(Failure::usage_text(format!("{}: rows of titles stand above the header", source.name())).hint(hint));
     }
-    let Sample { columns, lists_of_fields } = sample(&mut source)?;
-    remark.in_the_end(voice);
+    let Sample { columns, lists_of_fields, .. } = sample(&mut source)?;
+    remark.in_the_end(None, voice);
     for list in &lists_of_fields {
         let text = format!(
-            "{}: the list `{list}` holds fields by name and value, in any order, so it is left out: make keys of its fields first, \
-             for instance with jq's `from_entries`",
+            "{}: the list `{list}` holds fields by name and value, in any order, so it is left out: name those to send in the mapping, \
+             as `{list}.NAME`",
             source.name()
         );
         voice.say(Level::Warning, &text);
@@ -60,7 +60,8 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
 
 // Whether a path leads into a list, or into an object whose keys are numbers.
 fn is_of_a_list(path: &str) -> bool {
-    path.split('.').any(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_place = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+    path.split('.').any(is_place) || path.contains(".primary.")
 }
 
 fn there_already(path: &Path) -> Failure {

@@ -57,7 +57,7 @@ pub fn run(args: &PlanArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     // The guard comes when the plan is told: whoever is to judge it has to see it. And no list is written.
     let intake = Intake { duplicates: input.duplicates, ..Intake::default() };
     let planned = plan(&journal, source, &mapping, routes, intake, &progress, &Stop::default())?;
-    remark.in_the_end(voice);
+    remark.in_the_end(Some(&mapping), voice);
     new_columns.in_the_end(voice);
     progress.read_to_the_end(&planned, &channels);
     let worked = || clock.now().since(begun);

@@ -84,7 +84,7 @@ pub fn run(args: &SyncArgs, config: Config, voice: &Voice) -> Result<Exit, Failu
     let routes = routes(&channels, &ready, &place, &new);
     let intake = Intake { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
     let planned = plan(&place.journal, source, &mapping, routes, intake, &progress, &stop)?;
-    remark.in_the_end(voice);
+    remark.in_the_end(Some(&mapping), voice);
     new_columns.in_the_end(voice);
     new_columns.remember(&place.journal)?;
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
