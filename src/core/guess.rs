@@ -60,6 +60,12 @@ pub(crate) fn is_phone_heading(text: &str) -> bool {
     Heading::of(text).sense().is_some_and(|(sense, _)| matches!(sense, Sense::Phone | Sense::Mobile))
 }
 
+/// Whether a key is that of a list of phones or of e-mail addresses: `phones`, `phoneNumbers`, `email`, `celulares`.
+pub(crate) fn is_address_list(key: &str) -> bool {
+    let is_one = |name: &str| key_sense(name) == Some(KeySense::Address);
+    is_one(key) || ["s", "es"].into_iter().any(|end| key.strip_suffix(end).is_some_and(is_one))
+}
+
 /// Whether a text is an e-mail address, or a phone number with its country code.
 pub(crate) fn is_address(text: &str) -> bool {
     kinds::is_email(text) || (text.starts_with('+') && kinds::is_phone_like(text))

@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use crate::core::guess::is_address_list;
+
 /// Keys of an element that say that it is the one to use.
 const PRIMARY: [&str; 10] = [
     "primary",
@@ -25,22 +27,33 @@ const VALUES: [&str; 2] = ["value", "values"];
 
 /// The elements of a list of JSON.
 #[derive(Clone, Copy, Debug)]
-pub struct JsonList<'a>(pub &'a [Json]);
+pub struct JsonList<'a> {
+    items: &'a [Json],
+    // Whether they may be fields: what several phones have as names are their labels.
+    may_be_fields: bool,
+}
 
 impl<'a> JsonList<'a> {
+    /// The list under this key, or at the end of this path.
+    pub fn new(path: &str, items: &'a [Json]) -> Self {
+        let key = path.rsplit('.').next().unwrap_or_default();
+        Self { items, may_be_fields: !is_address_list(key) }
+    }
+
     /// The first element that says that it is the primary one (`"primary": true`), else the first.
     pub fn primary(self) -> Option<&'a Json> {
-        self.0.iter().find(|item| is_primary(item) == Some(true)).or_else(|| self.0.first())
+        self.items.iter().find(|item| is_primary(item) == Some(true)).or_else(|| self.items.first())
     }
 
     /// Whether any element says that it is the primary one, or that it is not.
     pub fn has_primary(self) -> bool {
-        self.0.iter().any(|item| is_primary(item).is_some())
+        self.items.iter().any(|item| is_primary(item).is_some())
     }
 
     /// The names of its fields, when each element is one, with its name and its value: `[{"name": "city", "value": "Lima"}]`.
     pub fn field_names(self) -> Option<Vec<&'a str>> {
-        let names: Option<Vec<&str>> = self.0.iter().map(|item| Some(field(item)?.0)).collect();
+        let names: Option<Vec<&str>> =
+            self.items.iter().filter(|_| self.may_be_fields).map(|item| Some(field(item)?.0)).collect();
         names.filter(|names| !names.is_empty())
     }
 
@@ -52,7 +65,7 @@ impl<'a> JsonList<'a> {
     /// The value of the first field of this name, when each element is a field.
     pub fn field(self, name: &str) -> Option<&'a Json> {
         self.field_names()?;
-        self.0.iter().filter_map(field).find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.items.iter().filter_map(field).find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 }
 
@@ -107,7 +120,7 @@ mod tests {
             ("[]", None, false),
         ] {
             let items = items(list);
-            let found = JsonList(&items);
+            let found = JsonList::new("x.phones", &items);
             assert_eq!((found.primary(), found.has_primary()), (at.map(|at: usize| &items[at]), has_flag), "{list}");
         }
     }
@@ -129,14 +142,17 @@ mod tests {
             (r#"["a","b"]"#, false),
             ("[]", false),
         ] {
-            assert_eq!(JsonList(&items(list)).has_several_fields(), expected, "{list}");
+            assert_eq!(JsonList::new("fields", &items(list)).has_several_fields(), expected, "{list}");
+            for path in ["phones", "a.phoneNumbers", "email", "x.0.celulares", "emailAddresses", "Tel\u{e9}fonos"] {
+                assert!(!JsonList::new(path, &items(list)).has_several_fields(), "{path} {list}");
+            }
         }
     }
 
     #[test]
     fn a_field_is_found_by_its_name() {
         let check = |list: &str, name: &str, expected: Option<Json>| {
-            assert_eq!(JsonList(&items(list)).field(name), expected.as_ref(), "{list} {name}");
+            assert_eq!(JsonList::new("fields", &items(list)).field(name), expected.as_ref(), "{list} {name}");
         };
         let list = r#"[{"name":"city","value":"Lima"},{"name":"plan","values":["a"]},{"name":"city","value":"Quito"}]"#;
         check(list, "city", Some("Lima".into()));

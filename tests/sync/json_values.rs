@@ -301,6 +301,30 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[tags]]\ncolumn = \"custom_fields.0.value\"\n";
     scene.write("contactsync.toml", tags);
     assert!(scene.plan("in.jsonl").run().await.stderr.contains(ordered));
+    // Values in a list of their own, as in lead forms of Meta.
+    let lead = |id: u32, first: &str, second: &str| {
+        format!(
+            "{{\"id\":{id},\"field_data\":[{{\"name\":\"{first}\",\"values\":[\"+52551234567{id}\"]}},\
+             {{\"name\":\"{second}\",\"values\":[\"+52551234568{id}\"]}}]}}\n"
+        )
+    };
+    let leads = Scene::unlimited().await;
+    leads
+        .write("leads.jsonl", lead(1, "phone_number", "emergency_phone") + &lead(2, "emergency_phone", "phone_number"));
+    leads.write("contactsync.toml", rules("phone", "").replace("\"phone\"\n\n", "\"field_data.phone_number\"\n"));
+    assert_eq!(leads.sync("leads.jsonl").run().await.exits(0).summary().rows(), "2 created");
+    assert_eq!(there(&leads), ["phone=+525512345671", "phone=+525512345682"]);
+    // The names of several phones are their labels.
+    let phones = |id: u32, first: &str, second: &str| {
+        format!(
+            "{{\"id\":{id},\"phones\":[{{\"name\":\"{first}\",\"value\":\"+52551234567{id}\"}},\
+             {{\"name\":\"{second}\",\"value\":\"+52551234568{id}\"}}]}}\n"
+        )
+    };
+    let text = phones(1, "mobile", "work") + &phones(2, "work", "mobile");
+    let (written, contacts, said) = arrived("in.jsonl", &text, "2 created").await;
+    assert!(written.contains("phones.0.value") && !said.contains("order"), "{written}\n{said}");
+    assert!(contacts.concat().contains("+525512345671") && contacts.concat().contains("+525512345672"), "{contacts:?}");
     // The same order in each row: nothing is said.
     scene.write("same.jsonl", row("+525512345671", city, key) + &row("+525512345672", city, key));
     scene.write("contactsync.toml", rules("phone", "city = \"custom_fields.0.value\""));

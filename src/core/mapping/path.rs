@@ -33,11 +33,28 @@ impl Path {
         }
         let (first, rest) = self.steps.split_first()?;
         let start = (!rest.is_empty()).then(|| of(first)).flatten()?;
-        rest.iter().try_fold(start, |json, step| match json {
-            Json::Object(map) => map.iter().find(|(key, _)| visible(key) == *step).map(|(_, json)| json),
-            Json::Array(list) => element(list, step),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
-        })
+        let mut json = start;
+        let mut key = first;
+        let mut is_named = false;
+        for step in rest {
+            is_named = json.is_array() && !is_place(step);
+            json = match json {
+                Json::Object(map) => map.iter().find(|(key, _)| visible(key) == *step).map(|(_, json)| json),
+                Json::Array(list) => element(key, list, step),
+                Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
+            }?;
+            key = step;
+        }
+        // `{"name": "phone", "values": ["+52…"]}`, as in lead forms of Meta.
+        match json {
+            Json::Array(items) if is_named => match items.as_slice() {
+                [only] if !only.is_array() && !only.is_object() => Some(only),
+                _ => Some(json),
+            },
+            Json::Array(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {
+                Some(json)
+            }
+        }
     }
 
     fn find_whole<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
@@ -49,13 +66,13 @@ impl Path {
         let mut beside: Vec<(&str, &Json)> = object.iter().map(|(key, json)| (&**key, json)).collect();
         let is_whole = object.iter().any(|(key, _)| visible(key) == self.whole);
         let mut inside = object.iter().find(|(key, _)| visible(key) == self.steps[0]).map(|(_, json)| json);
-        for step in self.steps.iter().skip(1).filter(|_| !is_whole) {
+        for (key, step) in self.steps.iter().zip(self.steps.iter().skip(1)).filter(|_| !is_whole) {
             inside = match inside {
                 Some(Json::Object(map)) => {
                     beside.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
                     map.get(step)
                 }
-                Some(Json::Array(list)) => element(list, step),
+                Some(Json::Array(list)) => element(key, list, step),
                 Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
             };
         }
@@ -68,7 +85,7 @@ impl Path {
         let list = self.steps[..at].join(".");
         match Self::new(&list).find(object)? {
             Json::Array(items) if self.find_whole(object).is_none() => {
-                JsonList(items).has_several_fields().then_some(list)
+                JsonList::new(&list, items).has_several_fields().then_some(list)
             }
             Json::Array(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => None,
         }
@@ -101,11 +118,12 @@ fn is_place(step: &str) -> bool {
     !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn element<'a>(list: &'a [Json], step: &str) -> Option<&'a Json> {
+// Of the list under this key.
+fn element<'a>(key: &str, list: &'a [Json], step: &str) -> Option<&'a Json> {
     if is_place(step) {
         return list.get(step.parse::<usize>().ok()?);
     }
-    let list = JsonList(list);
+    let list = JsonList::new(key, list);
     // Of fields in any order, none is the first.
     let has_first = || step == PRIMARY && (list.has_primary() || !list.has_several_fields());
     list.field(step).or_else(|| has_first().then(|| list.primary()).flatten())
@@ -118,7 +136,7 @@ mod tests {
     #[test]
     fn a_path_leads_into_objects_and_lists() {
         let object: serde_json::Map<String, Json> = serde_json::from_str(
-            r#"{"a":1,"b":{"c":2,"d":{"e":3}},"f":[4,{"g":5}],"b.c":6,"p":[{"v":8},{"v":9,"primary":true}],
+            r#"{"a":1,"b":{"c":2,"d":{"e":3}},"f":[4,{"g":5}],"b.c":6,"m":[{"name":"x","values":[14]},{"name":"y","values":[15,16]}],"p":[{"v":8},{"v":9,"primary":true}],
                 "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"jose\u0301":{"n\u0303":7}}"#,
         )
         .unwrap();
@@ -142,6 +160,10 @@ mod tests {
         check("l.y", Some(12));
         check("l.primary", Some(13));
         check("l.z", None);
+        check("m.x", Some(14));
+        check("m.x.0", Some(14));
+        check("m.y", None);
+        check("m.y.1", Some(16));
         check("b.primary", None);
         check("b", None);
         check("x", None);

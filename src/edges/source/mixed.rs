@@ -9,7 +9,7 @@ use super::notice::{NoticeKind, Notices};
 use crate::core::list::JsonList;
 
 /// How many keys are watched, and how many lists: a contact has fewer, and an input whose keys are ids has no end of them.
-const KEYS: usize = 1_024;
+const KEYS: usize = 256;
 const LISTS: usize = 64;
 
 /// How many objects may be around a list.
@@ -71,7 +71,7 @@ impl Mixed {
     fn lists_in(&mut self, path: &str, json: &Json, depth: usize, line: u64, notices: &Notices) {
         match json {
             Json::Array(items) => {
-                let list = JsonList(items);
+                let list = JsonList::new(path, items);
                 if let Some(names) = list.field_names() {
                     self.list(path, &names, line, notices);
                 }

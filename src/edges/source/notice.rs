@@ -156,7 +156,7 @@ impl fmt::Display for Notice {
                 let rows = counted(*rows, "row has", "rows have");
                 write!(
                     f,
-                    "{rows} `false` under `{path}`, which is text in others (the first is on line {line}): it is sent as the \
+                    "{rows} `false` under `{path}`, which is text in others (the first is on line {line}): it is read as the \
                      word; a transform {{ null = [\"false\"] }} of its field makes it a blank, and `nulls` does so in all fields"
                 )
             }

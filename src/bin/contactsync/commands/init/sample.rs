@@ -131,12 +131,12 @@ impl Sample {
             Json::Array(items) if depth == 0 && items.iter().all(Json::is_string) && is_list_of_tags(path) => {
                 items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(";")
             }
-            Json::Array(items) if JsonList(items).has_several_fields() => {
+            Json::Array(items) if JsonList::new(path, items).has_several_fields() => {
                 self.lists_of_fields.insert(path.to_owned());
                 return;
             }
             Json::Array(items) => {
-                let list = JsonList(items);
+                let list = JsonList::new(path, items);
                 if let Some(name) = list.field_names().and_then(|names| names.first().copied()) {
                     let known = self.only_fields.entry(path.to_owned()).or_insert_with(|| name.to_owned());
                     if known != name {
