@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use crate::core::guess::exports::own_field;
 use crate::core::guess::kinds::{Dates, DayOrder};
 use crate::core::guess::words::{Heading, Sense};
+use crate::core::list::is_primary_key;
 use crate::core::mapping::rules::Country;
 use crate::core::mapping::{
     CountryHeading, country_heading, e164, is_area_code, is_rounded, is_scientific, named_country,
@@ -787,6 +788,9 @@ impl Drafts {
         if seen.is_code {
             return Some("the country code of a phone, which is put before its number");
         }
+        if seen.column.name.rsplit_once(".primary.").is_some_and(|(_, key)| is_primary_key(key)) {
+            return Some("it says which one of a list is the primary one");
+        }
         if seen.heading.is_label() {
             return Some("it says what kind another column is of");
         }
@@ -931,6 +935,10 @@ impl Drafts {
     }
 
     fn plain(&self, seen: &Seen<'_>) -> (Vec<Made>, Option<Other>, String) {
+        if seen.column.falses > 0 && seen.values.iter().all(|value| is_false(value)) {
+            let why = "; it is `false` wherever it has a value, which may stand for a blank: then take the second line";
+            return (Vec::new(), Some(Other::Made(vec![Made::Null(FALSE)])), why.into());
+        }
         if kinds::is_yes_or_no(&seen.values) && seen.sense.is_none() {
             return (Vec::new(), Some(Other::Flag), "; it says yes or no, so it could be a tag instead".into());
         }

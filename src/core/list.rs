@@ -69,12 +69,16 @@ impl<'a> JsonList<'a> {
     }
 }
 
+/// Whether a key says of an element that it is the primary one.
+pub(in crate::core) fn is_primary_key(key: &str) -> bool {
+    PRIMARY.contains(&key.replace(['_', '-'], "").to_ascii_lowercase().as_str())
+}
+
 // Programs also write 1 and 0 for true and false.
 fn is_primary(item: &Json) -> Option<bool> {
     let object = item.as_object()?;
     let said = |(key, json): (&String, &Json)| {
-        let key = key.replace(['_', '-'], "").to_ascii_lowercase();
-        if !PRIMARY.contains(&key.as_str()) {
+        if !is_primary_key(key) {
             return None;
         }
         match json {
