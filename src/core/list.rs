@@ -1,5 +1,7 @@
 //! Lists of JSON in which a thing is found by what it says of itself, not by its place: the primary phone, a field by its name.
 
+use std::borrow::Cow;
+
 use serde_json::Value as Json;
 
 use crate::core::guess::is_address_list;
@@ -24,6 +26,9 @@ const METADATA: &str = "metadata";
 /// The keys under which an element has the name of a field, and those of its value.
 const NAMES: [&str; 6] = ["name", "key", "code", "field", "field_name", "field_code"];
 const VALUES: [&str; 2] = ["value", "values"];
+
+/// The key of the field's id, which is its name where an element has nothing else beside its value.
+const ID: &str = "id";
 
 /// The elements of a list of JSON.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +56,8 @@ impl<'a> JsonList<'a> {
     }
 
     /// The names of its fields, when each element is one, with its name and its value: `[{"name": "city", "value": "Lima"}]`.
-    pub fn field_names(self) -> Option<Vec<&'a str>> {
-        let names: Option<Vec<&str>> =
+    pub fn field_names(self) -> Option<Vec<Cow<'a, str>>> {
+        let names: Option<Vec<Cow<'a, str>>> =
             self.items.iter().filter(|_| self.may_be_fields).map(|item| Some(field(item)?.0)).collect();
         names.filter(|names| !names.is_empty())
     }
@@ -95,11 +100,16 @@ fn is_primary(item: &Json) -> Option<bool> {
     object.iter().find_map(said).or_else(|| object.get(METADATA)?.as_object()?.iter().find_map(said))
 }
 
-fn field(item: &Json) -> Option<(&str, &Json)> {
+fn field(item: &Json) -> Option<(Cow<'_, str>, &Json)> {
     let object = item.as_object()?;
     let value = VALUES.into_iter().find_map(|key| object.get(key))?;
-    let name = NAMES.into_iter().find_map(|key| object.get(key)?.as_str())?;
-    Some((name, value))
+    let name = NAMES.into_iter().find_map(|key| object.get(key)?.as_str());
+    let id = || match object.get(ID)? {
+        Json::String(id) if object.len() == 2 => Some(Cow::Borrowed(id.as_str())),
+        Json::Number(id) if object.len() == 2 => Some(Cow::Owned(id.to_string())),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => None,
+    };
+    Some((name.map(Cow::Borrowed).or_else(id)?, value))
 }
 
 #[cfg(test)]
@@ -138,6 +148,10 @@ mod tests {
                 true,
             ),
             (r#"[{"key":"city","value":null},{"key":"plan","value":"pro"}]"#, true),
+            (r#"[{"id":"a1","value":"Lima"},{"id":"b2","value":"pro"}]"#, true),
+            (r#"[{"id":3600,"value":"Lima"},{"id":3601,"value":null}]"#, true),
+            // Ids of other things.
+            (r#"[{"id":1,"type":"home","value":"x"},{"id":2,"type":"work","value":"y"}]"#, false),
             // Several phones of one contact, the main one first.
             (r#"[{"type":"mobile","value":"+1"},{"type":"work","value":"+2"}]"#, false),
             (r#"[{"name":"phone","value":"+1"}]"#, false),

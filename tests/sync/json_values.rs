@@ -305,6 +305,32 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[tags]]\ncolumn = \"custom_fields.0.value\"\n";
     scene.write("contactsync.toml", tags);
     assert!(scene.plan("in.jsonl").run().await.stderr.contains(ordered));
+    // Ids in place of names, as GoHighLevel and Zendesk have them: no columns by position, and the same by a name that is no
+    // number.
+    let by_id = |id: u32, first: &str, second: &str| {
+        format!(
+            "{{\"phone\":\"+52551234567{id}\",\"customFields\":[{{\"id\":{first},\"value\":\"v{id}\"}},\
+             {{\"id\":{second},\"value\":\"w{id}\"}}]}}\n"
+        )
+    };
+    for (one, two) in [("\"c1\"", "\"p2\""), ("3600", "3601")] {
+        let text = by_id(1, one, two) + &by_id(2, two, one);
+        let (written, contacts, said) = arrived("in.jsonl", &text, "2 created").await;
+        assert!(
+            !written.contains("customFields") && said.contains("the list `customFields` holds fields"),
+            "{written}"
+        );
+        assert_eq!(contacts, ["phone=+525512345671", "phone=+525512345672"]);
+        scene.write("ids.jsonl", &text);
+        scene.write("contactsync.toml", rules("phone", "x = \"customFields.0.value\""));
+        let plan = scene.plan("ids.jsonl").run().await.exits(0);
+        assert!(plan.stderr.contains("the list `customFields` has its fields in another order"), "{plan:?}");
+    }
+    let ids = Scene::unlimited().await;
+    ids.write("ids.jsonl", by_id(1, "\"c1\"", "\"p2\"") + &by_id(2, "\"p2\"", "\"c1\""));
+    ids.write("contactsync.toml", rules("phone", "x = \"customFields.c1\""));
+    assert_eq!(ids.sync("ids.jsonl").run().await.exits(0).summary().rows(), "2 created");
+    assert_eq!(there(&ids), ["phone=+525512345671 x=v1", "phone=+525512345672 x=w2"]);
     // Values in a list of their own, as in lead forms of Meta.
     let lead = |id: u32, first: &str, second: &str| {
         format!(

@@ -1,6 +1,7 @@
 //! Values of JSON that mean one thing in one row and another in the next: `false` in place of text, as Odoo writes a blank
 //! field, and lists of fields in another order.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -88,13 +89,13 @@ impl Mixed {
         }
     }
 
-    fn list(&mut self, path: &str, names: &[&str], line: u64, notices: &Notices) {
+    fn list(&mut self, path: &str, names: &[Cow<'_, str>], line: u64, notices: &Notices) {
         if let Some(first) = self.lists.iter().find(|list| list.path == path) {
             if first.names.iter().zip(names).any(|(first, name)| first != name) {
                 notices.add(NoticeKind::FieldOrder(path.into()), line);
             }
         } else if self.lists.len() < LISTS {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let names = names.iter().map(|name| name.to_string()).collect();
             self.lists.push(Listed { path: path.to_owned(), names });
         }
     }

@@ -40,7 +40,7 @@ pub fn run(args: &InitArgs, voice: &Voice) -> Result<Exit, Failure> {
     for list in &lists_of_fields {
         let text = format!(
             "{}: the list `{list}` holds fields by name and value, in any order, so it is left out: name those to send in the mapping, \
-             as `{list}.NAME`",
+             as `{list}.NAME`, or make keys of those whose names are numbers",
             source.name()
         );
         voice.say(Level::Warning, &text);

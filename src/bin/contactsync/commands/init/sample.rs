@@ -137,9 +137,9 @@ impl Sample {
             }
             Json::Array(items) => {
                 let list = JsonList::new(path, items);
-                if let Some(name) = list.field_names().and_then(|names| names.first().copied()) {
-                    let known = self.only_fields.entry(path.to_owned()).or_insert_with(|| name.to_owned());
-                    if known != name {
+                if let Some(name) = list.field_names().and_then(|names| names.into_iter().next()) {
+                    let known = self.only_fields.entry(path.to_owned()).or_insert_with(|| name.to_string());
+                    if *known != name {
                         self.lists_of_fields.insert(path.to_owned());
                         return;
                     }
