@@ -95,7 +95,7 @@ impl Mixed {
                 notices.add(NoticeKind::FieldOrder(path.into()), line);
             }
         } else if self.lists.len() < LISTS {
-            let names = names.iter().map(|name| name.to_string()).collect();
+            let names = names.iter().map(ToString::to_string).collect();
             self.lists.push(Listed { path: path.to_owned(), names });
         }
     }
