@@ -32,6 +32,7 @@ pub mod spread;
 pub mod task;
 pub mod text;
 pub mod time;
+pub(crate) mod total;
 pub mod window;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::core::record::{Cells, Record};
 use crate::core::shape::{ListFiles, Listing};
 use crate::core::task::Outcome;
 use crate::edges::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
-use crate::edges::source::{Row, Source, SourceError};
+use crate::edges::source::{NoticeKind, Row, Source, SourceError};
 use crate::engine::event::{Event, Observer};
 use crate::engine::stop::Stop;
 
@@ -79,7 +79,7 @@ pub struct PlannedRuns {
     pub runs: Vec<i64>,
     /// The number of the run that holds the rows without a channel, when there are any.
     pub unknown: Option<i64>,
-    /// How many rows of the input the rules do not take. They are none of the runs' rows.
+    /// How many rows of the input the rules do not take. They are none of the runs' rows, and neither is a total below them.
     pub left_out: u64,
     /// Number of rows that name a channel of another process. They belong to none of the runs.
     pub of_others: u64,
@@ -127,26 +127,34 @@ pub fn plan(
         Ok(())
     };
     let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);
-    // `None` for a row that the rules do not take.
+    let detected = source.detected().clone();
     let make = |row: Row, remains: Option<Cells>| {
-        let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
         let mention = mentions.of(&row, mapping);
-        let planned = is_taken.then(|| ways.route(row, remains, mapping));
+        if let Row::Record(record) = &row {
+            if !mapping.takes(record) {
+                return Made::LeftOut;
+            }
+            if mapping.leaves_out_total(record) {
+                detected.add_notice(NoticeKind::Total, record.line);
+                return Made::Total;
+            }
+        }
+        let (way, planned) = ways.route(row, remains, mapping);
         // What is not sent here removes no tags here.
-        if matches!(planned, Some((Way::Run(_), _))) {
+        if matches!(way, Way::Run(_)) {
             mentions.add(mention);
         }
-        planned
+        Made::Planned(way, planned)
     };
     source.in_batches(make, |made| {
         let read = made.len();
-        let taken: Vec<_> = made.into_iter().flatten().collect();
-        left_out += u64::try_from(read - taken.len()).unwrap_or(0);
-        for (way, planned) in taken {
-            match way {
-                Way::Run(place) => gathered.push((place, planned)),
-                Way::Other => of_others += 1,
-                Way::Unknown => of_none += 1,
+        for made in made {
+            match made {
+                Made::LeftOut => left_out += 1,
+                Made::Total => {}
+                Made::Planned(Way::Run(place), planned) => gathered.push((place, planned)),
+                Made::Planned(Way::Other, _) => of_others += 1,
+                Made::Planned(Way::Unknown, _) => of_none += 1,
             }
         }
         batches += 1;
@@ -218,6 +226,16 @@ impl TagMentions {
     }
 }
 
+/// What was made of a row.
+enum Made {
+    /// Nothing: the rules do not take it.
+    LeftOut,
+    /// Nothing: it is a total of the rows above it.
+    Total,
+    /// What is planned, and where it goes.
+    Planned(Way, Planned),
+}
+
 /// Where a row goes.
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -264,7 +282,7 @@ impl Router {
             }
             Row::Record(record) => {
                 let (place, contact) = self.contact(&record, mapping);
-                let Record { row, line, cells } = record;
+                let Record { row, line, cells, is_total: _ } = record;
                 let cells = self.keeps_rows.then_some(cells);
                 let planned = match contact {
                     Ok(contact) => Planned::Contact { row, line, contact, cells },

@@ -539,3 +539,59 @@ async fn new_keys_of_json_since_the_last_run_are_named_once() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn a_total_below_the_last_row_is_left_out_or_rejected_by_what_it_may_be() {
+    let rows = "name,phone,crm_id,amount\nAnn,+525550000001,1,2000\nBo,+525550000002,2,3049\n";
+    let note = "line 4 is a total of the rows above it and is left out";
+    let reason = "expected a contact, found a total below the last row";
+    let check = async |mapping: &str, total: &str, expected: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write("contactsync.toml", mapping);
+        scene.write("in.csv", format!("{rows}{total}"));
+        let code = if expected == "rejected" { 3 } else { 0 };
+        let outcomes = if expected == "rejected" { "2 created, 1 rejected" } else { "2 created" };
+        let noticed = |text: &str| (text.contains(note), text.contains("1 row left out, as configured"));
+        let expected_notes = (expected == "left out", expected == "not taken");
+        for ran in [scene.plan("in.csv").run().await, scene.sync("in.csv --rejects bad.csv").run().await] {
+            assert_eq!(noticed(&ran.stderr), expected_notes, "{mapping} {total}: {ran:?}");
+            ran.exits(code);
+        }
+        let checked = scene.program(&format!("check in.csv --url {}", scene.sandbox.url())).run().await.exits(code);
+        assert_eq!(checked.stdout.contains(note), expected == "left out", "{checked:?}");
+        let told = checked.stdout.contains("and 1 that are not taken");
+        assert_eq!((told, checked.stdout.contains(reason)), (expected == "not taken", expected == "rejected"));
+        assert_eq!(there(&scene).len(), 2);
+        // Nothing is created of it when the list of rejected rows is sent as it is.
+        if expected == "rejected" {
+            assert!(std::fs::read_to_string(scene.path("bad.csv")).expect("a list").contains(reason));
+            let again = scene.sync("bad.csv").run().await.exits(3).summary();
+            assert_eq!(again.rows(), "1 rejected", "{mapping} {total}");
+        }
+        assert_eq!(
+            scene.sync("in.csv").run().await.exits(code).summary().rows(),
+            outcomes.replace("created", "unchanged")
+        );
+    };
+    let phone = "match = \"phone\"\n";
+    check(phone, "Total,,,5049\n", "left out").await;
+    check(phone, "Gesamt,,,5049\n", "left out").await;
+    check(phone, "Total: 2\n", "left out").await;
+    check(phone, ",Total,,5049\n", "left out").await;
+    check(
+        "match = \"total\"\nunmapped = \"ignore\"\n[fields]\ntotal = { column = \"phone\", transform = [\"e164\"] }\n",
+        ",Total general,,2",
+        "left out",
+    )
+    .await;
+    check("match = [\"crm_id\", \"phone\"]\n", "Total,,,5049\n", "left out").await;
+    // It may be a contact: a value of a match field, or a name.
+    check("match = \"crm_id\"\n", "Total,,2,5049\n", "rejected").await;
+    check("match = [\"crm_id\", \"phone\"]\n", "Total,,2,\n", "rejected").await;
+    check("match = \"name\"\n", "Suma,,,12\n", "rejected").await;
+    // What the rules leave out comes first.
+    let take = "[[take]]\ncolumn = \"phone\"\nnot_blank = true\n";
+    check(&format!("{phone}{take}"), "Total,,,5049\n", "not taken").await;
+    check(&format!("match = \"crm_id\"\n{take}"), "Total,,2,5049\n", "not taken").await;
+    check("match = \"name\"\n[[take]]\ncolumn = \"name\"\nis_not = \"suma\"\n", "Suma,,,12\n", "not taken").await;
+}

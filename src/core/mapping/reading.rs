@@ -173,6 +173,11 @@ impl Read {
         &self.steps
     }
 
+    /// The text of its column, before any step.
+    pub(super) fn texts<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> impl Iterator<Item = Cow<'a, str>> {
+        self.place.text(row, fixed).into_iter()
+    }
+
     pub(super) fn id_of(&self, row: Row<'_>, fixed: &Fixed) -> Result<Option<ContactId>, Refusal> {
         const EXPECTED: &str = "an id (text or a whole number)";
         if let Cell::Json(json) = self.place.cell(row)
@@ -309,6 +314,11 @@ impl Filled {
     /// The column with the country of its phone numbers, if a rule names one.
     pub(super) fn country_column(&self) -> Option<&str> {
         self.country.as_ref().map(|place| place.name.as_str())
+    }
+
+    /// The texts of its columns, before any step.
+    pub(super) fn texts<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> impl Iterator<Item = Cow<'a, str>> {
+        self.places().iter().filter_map(move |place| place.text(row, fixed).ok())
     }
 
     fn places(&self) -> &[Place] {

@@ -44,14 +44,14 @@ fn csv(cells: &[(&str, &str)], match_fields: &[&str], mode: Mode) -> String {
     let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
     let mapping = Mapping::new(Some(&columns), names(match_fields), mode).unwrap();
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
 }
 
 fn jsonl(object: &str, match_fields: &[&str], mode: Mode) -> String {
     let mapping = Mapping::new(None, names(match_fields), mode).unwrap();
     let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
     let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_cell_that_no_request_can_carry_is_refused_with_its_column() {
     let mapping = Mapping::by(&rules, Some(&header(&["Tel", "Notas"])), Mode::Upsert).unwrap();
     let reason = |phone: &str, notes: &str| {
         let cells = Cells::Texts([phone, notes].into_iter().collect());
-        show(mapping.contact(&Record { row: 3, line: 7, cells }))
+        show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
     };
     assert_eq!(reason(&"1".repeat(7_700), "x"), format!("[Tel] {searched}"));
     assert_eq!(reason("1", &"x".repeat(70_000)), format!("[Notas] {value}"));
@@ -250,7 +250,7 @@ fn texts(rules: &Rules, cells: &[(&str, &str)]) -> String {
         Err(error) => return error.to_string(),
     };
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
 }
 
 /// An object by these rules.
@@ -258,7 +258,7 @@ fn object(rules: &Rules, object: &str) -> String {
     let mapping = Mapping::by(rules, None, Mode::Upsert).unwrap();
     let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
     let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
 }
 
 fn field(name: &str, column: &str) -> FieldRule {
@@ -626,7 +626,7 @@ fn a_row_without_key_is_known_as_before_numbers_became_text() {
     let key = |row: &str| {
         let object: serde_json::Map<String, Json> = serde_json::from_str(row).unwrap();
         let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-        mapping.contact(&Record { row: 1, line: 1, cells }).unwrap().key().to_string()
+        mapping.contact(&Record { row: 1, line: 1, cells, is_total: false }).unwrap().key().to_string()
     };
     let number = key(r#"{"name":"Ann","n":5}"#);
     assert_ne!(number, key(r#"{"name":"Ann","n":"5"}"#));
@@ -782,7 +782,7 @@ fn only_the_rows_that_the_rules_take_are_rows() {
         let rules = take(when.clone());
         let mapping = Mapping::by(&rules, Some(&header(&["Estado"])), Mode::Create).unwrap();
         let cells = Cells::Texts([cell].into_iter().collect());
-        assert_eq!(mapping.takes(&Record { row: 1, line: 2, cells }), expected, "{when:?} {cell}");
+        assert_eq!(mapping.takes(&Record { row: 1, line: 2, cells, is_total: false }), expected, "{when:?} {cell}");
     };
     let words = || Words::new(["Activo", "Nuevo"]);
     check(TakeWhen::Is(words()), " activo ", true);
@@ -796,7 +796,7 @@ fn only_the_rows_that_the_rules_take_are_rows() {
         let object: serde_json::Map<String, Json> = serde_json::from_str(json).unwrap();
         let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
         let mapping = Mapping::by(&take(when), None, Mode::Create).unwrap();
-        mapping.takes(&Record { row: 1, line: 2, cells })
+        mapping.takes(&Record { row: 1, line: 2, cells, is_total: false })
     };
     assert!(by_json(r#"{"Estado":["x"]}"#, TakeWhen::NotBlank));
     assert!(!by_json(r#"{"Estado":null}"#, TakeWhen::NotBlank));
@@ -897,7 +897,7 @@ proptest! {
         let rules = only(vec![field("phone", "P"), FieldRule { steps, ..field("a", "A") }, template]);
         let mapping = Mapping::by(&rules, Some(&header(&["P", "A", "B"])), Mode::Create).unwrap();
         let texts = Cells::Texts(cells.iter().map(String::as_str).collect());
-        if let Ok(contact) = mapping.contact(&Record { row: 3, line: 7, cells: texts }) {
+        if let Ok(contact) = mapping.contact(&Record { row: 3, line: 7, cells: texts, is_total: false }) {
             for field in contact.filled() {
                 let text = field.value.text();
                 prop_assert!(!text.is_empty() && text.trim() == text, "{:?}", field);

@@ -8,7 +8,6 @@ mod parser;
 mod quotes;
 mod short;
 mod swallow;
-mod total;
 mod usual;
 
 use std::collections::VecDeque;
@@ -19,7 +18,7 @@ use super::columns::Columns;
 use super::encoding::Found as FoundCharset;
 use super::lines::Lines;
 use super::notice::{NoticeKind, Notices};
-use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, titles};
+use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, titles, total};
 use crate::core::record::Cells;
 use crate::core::shape::{LINE_COLUMN, REASON_COLUMN};
 
@@ -31,7 +30,8 @@ use self::parser::Parser;
 use self::quotes::Quoting;
 use self::short::Outline;
 use self::swallow::{Shape, Swallow};
-use self::usual::{Kind, Usual, quotes_by_rule};
+pub(super) use self::usual::{Kind, is_address, kinds_of};
+use self::usual::{Usual, quotes_by_rule};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
 const MAX_HEADER: usize = 1024 * 1024;
@@ -283,7 +283,12 @@ impl Rows {
     // Marks the last row of `block` if it is a total below the last contact.
     fn find_total(&mut self, block: &mut Block) {
         let Some(raw) = block.last() else { return };
-        if !self.has_header || self.columns().are_of_rejects() || !total::may_be(raw, self.usual.kinds()) {
+        let found = raw.found;
+        let is_whole = found.end == End::Whole && found.kept && found.quoting == Quoting::Sound;
+        if !is_whole || !self.has_header || self.columns().are_of_rejects() {
+            return;
+        }
+        if !total::may_be((0..found.cells).map(|at| raw.cell(at)), self.usual.kinds()) {
             return;
         }
         self.look_ahead(1);
@@ -406,9 +411,10 @@ mod tests {
     fn show(row: Result<Row, SourceError>) -> String {
         match row {
             Err(error) => error.to_string(),
-            Ok(Row::Record(Record { line, cells, .. })) => {
+            Ok(Row::Record(Record { line, cells, is_total, .. })) => {
                 let Cells::Texts(texts) = cells else { panic!("JSON from a CSV file") };
-                format!("{line} {}", texts.iter().collect::<Vec<_>>().join("|"))
+                let total = if is_total { " (total)" } else { "" };
+                format!("{line} {}{total}", texts.iter().collect::<Vec<_>>().join("|"))
             }
             Ok(Row::Rejected(Rejection { line, column, reason, .. })) => {
                 format!("{line} [{}] {reason}", column.unwrap_or_default())
@@ -812,7 +818,7 @@ mod tests {
         let check = |text: &str, is_total: bool| {
             let file = "name,phone,amount\nAnn,+5215550001,5\nBo,+5215550002,7\n";
             let rows = rows(format!("{file}{text}").as_bytes());
-            let found = rows.last().unwrap().ends_with("[] expected a contact, found a total below the last row");
+            let found = rows.last().unwrap().ends_with(" (total)");
             assert_eq!((rows.len(), found), (3, is_total), "{text:?}: {rows:?}");
         };
         check("Total,,12\n", true);
@@ -824,6 +830,11 @@ mod tests {
         check("Suma,,12\n", true);
         check("2 registros,,\n", true);
         check("(2 rows affected),,\n", true);
+        check("Gesamt,,\"12,00 \u{20ac}\"\n", true);
+        check("Total g\u{e9}n\u{e9}ral,,R$ 12\n", true);
+        // It lacks its last cells.
+        check("Total: 2", true);
+        check("Total: 2\n", true);
         // People, and what is not the last row.
         check("Total,+5215550003,\n", false);
         check("Total,5550003,12\n", false);
@@ -842,7 +853,7 @@ mod tests {
         let rows = rows(b"name,phone\nTotal,3\nAnn,+5215550001\n");
         assert_eq!(rows, ["2 Total|3", "3 Ann|+5215550001"]);
         let one = |text: &str| self::rows(format!("phone\n+5215550001\n{text}\n").as_bytes()).pop().unwrap();
-        assert!(one("Total: 1").contains("found a total"));
+        assert_eq!(one("Total: 1"), "3 Total: 1 (total)");
         assert_eq!(one("+5215550002"), "3 +5215550002");
     }
 

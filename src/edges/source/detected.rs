@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::encoding::Found;
-use super::notice::{Notice, Notices};
+use super::notice::{Notice, NoticeKind, Notices};
 use super::object::Keys;
 use super::{Charset, Delimiter, Format, Packing};
 use crate::core::shape::Shape;
@@ -107,6 +107,11 @@ impl Detected {
     /// What was noticed in the rows that were read so far.
     pub fn notices(&self) -> Vec<Notice> {
         self.notices.all()
+    }
+
+    /// Adds what was noticed in the row at `line` once it was mapped.
+    pub fn add_notice(&self, kind: NoticeKind, line: u64) {
+        self.notices.add(kind, line);
     }
 
     /// How an input with this header, or with none, is written: of the encoding as much as was read of it so far. Rows of

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum NoticeKind {
     /// A row that repeats the header was skipped.
     RepeatedHeader,
+    /// The last row is a total of the rows above it, and was left out.
+    Total,
     /// A row that looks wrong in the encoding that was guessed, and right in the one that is named here.
     DoubtfulEncoding(&'static str),
     /// A row with text that was encoded twice, such as `JosÃ©` for `José`.
@@ -49,7 +51,12 @@ impl NoticeKind {
             | Self::MorePages
             | Self::FewerRows { .. }
             | Self::FewerPages { .. } => true,
-            Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines | Self::HiddenRow | Self::MergedCells => false,
+            Self::RepeatedHeader
+            | Self::Total
+            | Self::PaddedRow
+            | Self::QuotedLines
+            | Self::HiddenRow
+            | Self::MergedCells => false,
         }
     }
 }
@@ -104,6 +111,7 @@ impl fmt::Display for Notice {
             (NoticeKind::RepeatedHeader, _) => {
                 write!(f, "{rows} lines repeat the header and are skipped (the first is line {line})")
             }
+            (NoticeKind::Total, _) => write!(f, "line {line} is a total of the rows above it and is left out"),
             (NoticeKind::DoubtfulEncoding(name), _) => {
                 let rows = counted(*rows, "line looks", "lines look");
                 write!(

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    OutlineLine, Rejection, Row, Sample, Source, SourceError, TagMentions, Timeouts, Value, change, merged,
+    NoticeKind, OutlineLine, Rejection, Row, Sample, Source, SourceError, TagMentions, Timeouts, Value, change, merged,
     other_forms, sampled,
 };
 
@@ -377,6 +377,8 @@ fn readable(path: &Path) -> Result<String, Failure> {
 /// What became of a row.
 enum Seen {
     LeftOut,
+    // A total of the rows above it.
+    Total,
     // Another shard's to tell.
     Elsewhere,
     // Of no channel, where none is to be rejected for that.
@@ -427,12 +429,17 @@ fn rows(
 ) -> Result<(Exit, Vec<Shown>), Failure> {
     let Reading { mut source, mapping, policy, .. } = reading;
     let mentions = TagMentions::new(policy.tags_mode);
+    let detected = source.detected().clone();
     let here = channels.by_name();
     let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Nameless };
     let of_row = |row: Row| match row {
         // A row that cannot be read names no channel either.
         Row::Rejected(rejection) => of_no_channel(rejection),
         Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
+        Row::Record(record) if mapping.leaves_out_total(&record) => {
+            detected.add_notice(NoticeKind::Total, record.line);
+            Seen::Total
+        }
         Row::Record(record) => match mapping.channel_among(&record, &here) {
             Ok(Some(false)) => Seen::Elsewhere,
             Ok(Some(true) | None) => match mapping.contact(&record) {
@@ -455,6 +462,7 @@ fn rows(
         for seen in seen {
             match seen {
                 Seen::LeftOut => left_out += 1,
+                Seen::Total => {}
                 Seen::Elsewhere => of_others += 1,
                 Seen::Nameless => of_none += 1,
                 Seen::Contact(line, contact, Some(who), _) if !known.insert(who) => {

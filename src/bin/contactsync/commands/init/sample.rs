@@ -42,6 +42,8 @@ pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
         && let Some(row) = source.next()
     {
         let record = match row.map_err(|error| Failure::usage(&error))? {
+            // A total of the rows above it is no contact.
+            Row::Record(record) if record.is_total => continue,
             Row::Record(record) => record,
             Row::Rejected(rejection) => {
                 rejected.get_or_insert(rejection);
