@@ -25,7 +25,7 @@ use crate::core::shape::{LINE_COLUMN, REASON_COLUMN};
 pub(super) use self::block::Block;
 use self::block::{End, RawRow, Room};
 pub(super) use self::decoder::Decoder;
-use self::dialect::Dialect;
+use self::dialect::{Dialect, MixedApostrophes};
 use self::parser::Parser;
 use self::quotes::Quoting;
 use self::short::Outline;
@@ -105,7 +105,13 @@ impl Rows {
         } else {
             titles::header_below(&bytes.look(sniff::SAMPLE), known, lines.number())
         };
-        let dialect = Dialect::of(&bytes.look(sniff::SAMPLE), delimiter.byte());
+        let dialect = {
+            let start = bytes.look(sniff::SAMPLE);
+            Dialect::of(&start, delimiter.byte()).map_err(|MixedApostrophes { at }| {
+                lines.pass(&start.bytes[..at]);
+                SourceFault::Apostrophes { line: lines.number() }
+            })?
+        };
         let bytes = dialect.rewritten(bytes, delimiter.byte());
         let mut bytes = bytes;
         let by_rule = quotes_by_rule(bytes.look(sniff::SAMPLE).bytes, delimiter.byte());
@@ -741,6 +747,31 @@ mod tests {
         check("a,b\n'1','O''Brien, \"Bo\"'\n'2','x'\n", &["a", "b"], &["2 1|O'Brien, \"Bo\"", "3 2|x"]);
         check("a,b\n1,'x, y'\n2,'z'\n", &["a", "b"], &["2 1|x, y", "3 2|z"]);
         check("a,b\n1,'t Hooft\n2,D'Angelo'\n3,'s-H'\n", &["a", "b"], &["2 1|'t Hooft", "3 2|D'Angelo'", "4 3|'s-H'"]);
+        // Apostrophes that are not doubled.
+        check("a,b\n1,'Ann'\n2,'O'Neil, Jr'\n", &["a", "b"], &["2 1|Ann", "3 2|O'Neil, Jr"]);
+        check("'a','b'\n'1','James''\n'2','''\n'D'A','x'\n", &["a", "b"], &["2 1|James'", "3 2|'", "4 D'A|x"]);
+        let mixed = "in.csv:3: expected the apostrophes in single-quoted cells to be all doubled or none, found both: double them \
+                     all, or export the file with double quotes";
+        assert_eq!(source(b"a,b\n1,'D'Angelo'\n2,'O''Neil'\n").unwrap_err(), mixed);
+        // A damaged row among others loses itself only.
+        let stray = "expected quotes around a cell that ends with a quote, found none: is the opening quote missing?";
+        let quoted = "'a','b'\n'1','2'\n'3','4'\n";
+        check(
+            &format!("{quoted}'5',6'\n'7','8'\n"),
+            &["a", "b"],
+            &["2 1|2", "3 3|4", &format!("4 [] {stray}"), "5 7|8"],
+        );
+        check(
+            "a,b\n1,'Ann'\n2,'Bo'\n3,'Cy',x\n",
+            &["a", "b"],
+            &["2 1|Ann", "3 2|Bo", "4 [] expected 2 cells, found 3"],
+        );
+        // One that is not closed, and the next row with it.
+        assert_eq!(rows(b"'a','b'\n'1','2'\n'3','x\n'5','6'\n")[1], UNCLOSED.replace('#', "3"));
+        assert_eq!(rows(b"'a','b'\n'1','2'\n'3','O'Neil\n'5','6'\n")[1], UNCLOSED.replace('#', "3"));
+        // Past what is looked at for the dialect.
+        let late = format!("'a','b'\n{}'3','O'Neil'\n'4','O''Neil'\n", "'1','2'\n".repeat(20_000));
+        assert_eq!(rows(late.as_bytes())[20_000..], ["20002 3|O'Neil", "20003 4|O'Neil"]);
         // Files that were appended to each other.
         let mark = "\u{feff}";
         check(&format!("\"a\", \"b\"\n\"1\", \"x, y\"\n{mark}\"2\", \"z\"\n"), &["a", "b"], &["2 1|x, y", "3 2|z"]);
