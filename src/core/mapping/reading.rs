@@ -12,7 +12,7 @@ use crate::core::mapping::error::MappingError;
 use crate::core::mapping::number::is_rounded;
 use crate::core::mapping::parts::{Parts, Refusal, bad_list, id_of, tags, value};
 use crate::core::mapping::path::Path;
-use crate::core::mapping::phone::{Country, ROUNDED, has_code};
+use crate::core::mapping::phone::{Country, NoPhone, ROUNDED, has_code};
 use crate::core::mapping::rules::{
     Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen, ValueType,
 };
@@ -375,12 +375,55 @@ impl Filled {
             return Err(Refusal::unfit(self.label(), &rounded_match()));
         }
         let countries = Countries { of_row: self.country_of(row, fixed, &text)?, of_all: fixed.country };
-        let made = apply(&self.steps, countries, Cow::Borrowed(&*text))
-            .map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
+        let made =
+            apply(&self.steps, countries, Cow::Borrowed(&*text)).map_err(|unfit| self.unfit(row, fixed, &unfit))?;
         self.no_other_country(row, fixed, &text, &made)?;
         let text = bare(&made);
         // A step may split a character.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
+    }
+
+    // Of a number without a country code: whether its row has a column for the country, and leaves it blank.
+    fn unfit(&self, row: Row<'_>, fixed: &Fixed, unfit: &Unfit) -> Refusal {
+        let refused = Refusal::unfit(self.label(), unfit);
+        if unfit.found != NoPhone::NoCountry.found() {
+            return refused;
+        }
+        let expected = &unfit.expected;
+        let columns = self.country_cells(row, fixed);
+        let names_country = |(_, text): &&(&str, Cow<'_, str>)| named(text).is_some();
+        let reason = if let Some((column, _)) = columns.iter().find(names_country) {
+            format!(
+                "expected {expected}, found one without a country code in a row whose `{column}` names a country (write \
+                 country_column = \"{column}\")"
+            )
+        } else if let [(column, _), ..] = columns.as_slice()
+            && columns.iter().all(|(_, text)| text.is_empty())
+        {
+            format!(
+                "expected {expected}, found one without a country code in a row whose `{column}` is blank (fill it in, or say \
+                 `country`)"
+            )
+        } else {
+            return refused;
+        };
+        Refusal::of(self.label(), reason)
+    }
+
+    // The cells of the row that hold its country: that of the rule's column, else those of columns that are named so.
+    fn country_cells<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> Vec<(&'a str, Cow<'a, str>)> {
+        let places = self.country.iter().chain(self.likely.iter().map(|(_, place)| place));
+        let mut cells: Vec<_> =
+            places.filter_map(|place| Some((place.name.as_str(), place.text(row, fixed).ok()?))).collect();
+        if let (Row::Object(object), Some(place), None) = (row, self.places().first(), &self.country) {
+            for (key, json) in place.path.beside(object).into_iter().filter(|(key, _)| heading(key).is_some()) {
+                if let Ok(value) = value(key, json) {
+                    let text = value.map_or_else(String::new, |value| value.text().into_owned());
+                    cells.push((key, Cow::Owned(fixed.text(&text).into_owned())));
+                }
+            }
+        }
+        cells
     }
 
     // The country that the row names in a column of its own. A number with a country code needs none.

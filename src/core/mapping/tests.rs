@@ -534,6 +534,38 @@ fn a_column_with_the_country_is_that_of_its_row() {
 }
 
 #[test]
+fn a_phone_without_a_country_is_rejected_with_what_its_row_lacks() {
+    let check = |column: Option<&str>, cells: &[(&str, &str)], expected: &str| {
+        let phone = FieldRule {
+            steps: vec![Step::E164(None)],
+            country_column: column.map(Into::into),
+            ..field("phone", "Tel")
+        };
+        let rules = Rules { nulls: Words::new(["n/a"]), ..only(vec![phone]) };
+        let expected =
+            format!("[Tel] expected a phone number with its country code, found one without a country code{expected}");
+        let cells = [cells, &[("Tel", "55 1234 5678")]].concat();
+        assert_eq!(texts(&rules, &cells), expected, "{cells:?}");
+        let row: serde_json::Map<_, _> = cells.iter().map(|(key, cell)| ((*key).to_owned(), (*cell).into())).collect();
+        assert_eq!(object(&rules, &serde_json::Value::Object(row).to_string()), expected, "{cells:?}");
+    };
+    let blank = |name: &str| format!(" in a row whose `{name}` is blank (fill it in, or say `country`)");
+    let none = " (say `country`, or the country in `e164`)";
+    for country in ["", " ", "n/a", "\\N"] {
+        // Whether a rule names the column, or only its name tells what it holds.
+        check(Some("Pa\u{ed}s"), &[("Pa\u{ed}s", country)], &blank("Pa\u{ed}s"));
+        check(None, &[("Pa\u{ed}s", country)], &blank("Pa\u{ed}s"));
+        check(None, &[("Country code", country), ("Pa\u{ed}s", country)], &blank("Country code"));
+    }
+    let names = " in a row whose `Pa\u{ed}s` names a country (write country_column = \"Pa\u{ed}s\")";
+    check(None, &[("Pa\u{ed}s", "MX")], names);
+    check(None, &[("Lada", ""), ("Pa\u{ed}s", "M\u{e9}xico")], names);
+    check(None, &[], none);
+    check(None, &[("Ciudad", "")], none);
+    check(None, &[("Pa\u{ed}s", "Marte")], none);
+}
+
+#[test]
 fn a_column_with_another_country_that_no_rule_names_rejects_the_row() {
     let rules = |own: &str| {
         let phone = FieldRule { steps: vec![Step::E164(own.parse().ok())], ..field("phone", "Tel") };
