@@ -466,8 +466,8 @@ impl Mapping {
         self.tags.iter().filter(|tags| tags.remove() == remove).find_map(Tagged::column)
     }
 
-    // The column that gives a field its value: that of its rule, else the one of its name.
-    fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
+    /// The column that gives a field its value: that of its rule, else the one of its name.
+    pub fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
         self.fields.iter().find(|filled| filled.name() == field).map_or(field, Filled::label)
     }
 

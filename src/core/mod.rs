@@ -28,6 +28,7 @@ pub mod sample;
 pub mod schedule;
 pub mod search;
 pub mod shape;
+pub mod shared_values;
 pub mod spread;
 pub mod task;
 pub mod text;

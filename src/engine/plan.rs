@@ -11,6 +11,7 @@ use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Rejection};
 use crate::core::record::{Cells, Record};
 use crate::core::shape::{ListFiles, Listing};
+use crate::core::shared_values::SharedValues;
 use crate::core::task::Outcome;
 use crate::edges::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
 use crate::edges::source::{NoticeKind, Row, Source, SourceError};
@@ -128,6 +129,7 @@ pub fn plan(
     };
     let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);
     let detected = source.detected().clone();
+    let mut shared = SharedValues::new();
     let make = |row: Row, remains: Option<Cells>| {
         let mention = mentions.of(&row, mapping);
         if let Row::Record(record) = &row {
@@ -152,7 +154,12 @@ pub fn plan(
             match made {
                 Made::LeftOut => left_out += 1,
                 Made::Total => {}
-                Made::Planned(Way::Run(place), planned) => gathered.push((place, planned)),
+                Made::Planned(Way::Run(place), planned) => {
+                    if let Planned::Contact { line, contact, .. } = &planned {
+                        shared.add(place, *line, contact);
+                    }
+                    gathered.push((place, planned));
+                }
                 Made::Planned(Way::Other, _) => of_others += 1,
                 Made::Planned(Way::Unknown, _) => of_none += 1,
             }
@@ -161,6 +168,7 @@ pub fn plan(
         if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
     flush(gathered)?;
+    detected.add_shared_values(&shared, mapping);
     if let Err(none) = mentions.check() {
         journal.drop_plan(&plan)?;
         return Err(none);

@@ -432,7 +432,11 @@ async fn rounded_numbers_are_named_by_init_check_and_plan_and_never_sent() {
     }
     let ran = scene.program("init in.csv --country MX").run().await.exits(0);
     let told = "27 of 30 values of `phone` are rounded numbers, such as 5.2E+11: export the column as text";
-    assert_eq!(ran.said("warning:"), [format!("warning: {told}")], "{ran:?}");
+    let rejected = format!(
+        "27 rows of the 30 looked at will be rejected: 27: column `phone`: expected a value (match field), {found} (the first in \
+         line 2); `contactsync check` lists all reasons"
+    );
+    assert_eq!(ran.said("warning:"), [told, &rejected].map(|text| format!("warning: {text}")), "{ran:?}");
     let written = std::fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
     assert!(written.contains("phone = { column = \"phone\", transform = [\"e164\"] }"), "{written}");
     assert_eq!(scene.plan("in.csv").run().await.exits(3).planned().rows(), "27 rejected, 3 pending");
@@ -594,4 +598,52 @@ async fn a_total_below_the_last_row_is_left_out_or_rejected_by_what_it_may_be() 
     check(&format!("{phone}{take}"), "Total,,,5049\n", "not taken").await;
     check(&format!("match = \"crm_id\"\n{take}"), "Total,,2,5049\n", "not taken").await;
     check("match = \"name\"\n[[take]]\ncolumn = \"name\"\nis_not = \"suma\"\n", "Suma,,,12\n", "not taken").await;
+}
+
+#[tokio::test]
+async fn a_match_value_that_different_people_share_is_reported_once() {
+    let rows = |values: &[&str]| {
+        let names = ["Ann Lee", "Bo Roy", "Cy Fox", "Di Poe", "Ed Kay", "Flo May", "Gus Lay"];
+        let rows = values.iter().zip(names).map(|(value, name)| format!("{name},{value},x@y.mx\n"));
+        format!("name,key,other\n{}", rows.collect::<String>())
+    };
+    let check = async |file: &str, text: &str, expected: Option<&str>| {
+        let scene = Scene::unlimited().await;
+        scene.write(file, text);
+        let said = "--match key --journal j.db";
+        let url = format!("--url {}", scene.sandbox.url());
+        let runs = [
+            scene.program(&format!("plan {file} {said}")).run().await,
+            scene.program(&format!("check {file} {said} {url}")).run().await,
+            scene.program(&format!("sync {file} {said} {url} --rate 1000000")).run().await.exits(0),
+        ];
+        for ran in runs {
+            let told: Vec<&str> =
+                ran.stdout.lines().chain(ran.stderr.lines()).filter(|line| line.contains("different names")).collect();
+            let count = usize::from(expected.is_some());
+            assert!(told.len() == count && expected.is_none_or(|text| told[0].contains(text)), "{text}: {ran:?}");
+            assert!(told.iter().all(|told| !told.contains("0000000000") && !told.contains("no@email")), "{told:?}");
+        }
+    };
+    let one = "column `key`: 3 rows, with at least three different names, have the same value (the first is on line 3), so they \
+               are one contact; if it is a placeholder, add it to `nulls`";
+    for value in ["0000000000", "no@email.com", "n/a@n/a.com", "123456789", "test@test.com", "+525500000000"] {
+        check("in.csv", &rows(&["5512345671", value, "5512345672", value, value]), Some(one)).await;
+    }
+    let two = "column `key`: 6 rows share 2 values (the first is on line 2), each with at least three different names, so each \
+               value is one contact; add those that are placeholders to `nulls`";
+    check("in.csv", &rows(&["1", "0", "1", "0", "1", "0"]), Some(two)).await;
+    let json =
+        r#"[{"key":"0000000000","name":"Ann"},{"key":"0000000000","name":"Bo"},{"key":"0000000000","name":"Cy"}]"#;
+    check("in.json", json, Some("column `key`: 3 rows, with at least three different names")).await;
+    // A couple, one person in several rows, and rows without a name.
+    check("in.csv", &rows(&["0", "0", "1", "2"]), None).await;
+    check("in.csv", "name,key\nAnn Lee,1\nANN LEE,1\nann lee,1\nLee Ann,1\n", None).await;
+    check("in.csv", "name,key\n,1\n,1\n,1\n", None).await;
+    // What `nulls` lists is no value.
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", rows(&["5512345671", "0000000000", "0000000000", "0000000000"]));
+    scene.write("contactsync.toml", "match = \"key\"\nnulls = [\"0000000000\"]\n");
+    let ran = scene.plan("in.csv").run().await.exits(3);
+    assert!(!ran.stderr.contains("different names"), "{ran:?}");
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One kind of thing that was noticed while reading, each reported once per input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NoticeKind {
     /// A row that repeats the header was skipped.
@@ -27,6 +27,13 @@ pub enum NoticeKind {
     /// A cell of this column of a sheet is a date, and others of the column are texts that would be no dates with their
     /// days and months in the order of the program that made the sheet: it may have taken a day for a month.
     SwappedDate(u16),
+    /// Rows with different names share values of a match field, so that they are one contact: placeholders perhaps.
+    SharedValue {
+        /// The column or key of the values.
+        column: Arc<str>,
+        /// The number of values that are shared.
+        values: u64,
+    },
     /// The pages of an API's answers that were read mention more pages after the last one.
     MorePages,
     /// The pages mention so many rows in all, which is more than there are.
@@ -43,11 +50,12 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Whether contacts may have been misread, so that a person has to look.
-    pub const fn is_doubtful(self) -> bool {
+    pub const fn is_doubtful(&self) -> bool {
         match self {
             Self::DoubtfulEncoding(_)
             | Self::DoubleEncoded
             | Self::SwappedDate(_)
+            | Self::SharedValue { .. }
             | Self::MorePages
             | Self::FewerRows { .. }
             | Self::FewerPages { .. } => true,
@@ -62,7 +70,7 @@ impl NoticeKind {
 }
 
 /// Where a thing was noticed, and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// What was noticed.
     pub kind: NoticeKind,
@@ -98,7 +106,7 @@ impl Notices {
     /// All notices so far, one of each kind.
     pub(super) fn all(&self) -> Vec<Notice> {
         let notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notices.iter().map(|(&kind, &(line, rows))| Notice { kind, line, rows }).collect()
+        notices.iter().map(|(kind, &(line, rows))| Notice { kind: kind.clone(), line, rows }).collect()
     }
 }
 
@@ -134,6 +142,16 @@ impl fmt::Display for Notice {
             (NoticeKind::PaddedRow, _) => write!(
                 f,
                 "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
+            ),
+            (NoticeKind::SharedValue { column, values: 1 }, _) => write!(
+                f,
+                "column `{column}`: {rows} rows, with at least three different names, have the same value (the first is on line \
+                 {line}), so they are one contact; if it is a placeholder, add it to `nulls`"
+            ),
+            (NoticeKind::SharedValue { column, values }, _) => write!(
+                f,
+                "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with at least three \
+                 different names, so each value is one contact; add those that are placeholders to `nulls`"
             ),
             (NoticeKind::MorePages, _) => {
                 let rows = counted(*rows, "row", "rows");

@@ -12,8 +12,8 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Look, Mapping,
-    NoticeKind, OutlineLine, Rejection, Row, Sample, Source, SourceError, TagMentions, Timeouts, Value, change, merged,
-    other_forms, sampled,
+    NoticeKind, OutlineLine, Rejection, Row, Sample, SharedValues, Source, SourceError, TagMentions, Timeouts, Value,
+    change, merged, other_forms, sampled,
 };
 
 use tokio::runtime::Runtime;
@@ -416,9 +416,16 @@ impl Shown {
 }
 
 /// How many rows were rejected for one reason, and the line of the first.
-struct Reason {
-    count: u64,
-    line: u64,
+pub struct Reason {
+    pub count: u64,
+    pub line: u64,
+}
+
+/// Reasons, those of most rows first.
+pub fn by_count(reasons: BTreeMap<String, Reason>) -> Vec<(String, Reason)> {
+    let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
+    reasons
 }
 
 fn rows(
@@ -455,11 +462,15 @@ fn rows(
     };
     let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
     let (mut of_others, mut of_none) = (0, 0);
+    let mut shared = SharedValues::new();
     let mut known: HashSet<u64> = HashSet::new();
     let mut first: Vec<Shown> = Vec::with_capacity(CONTACTS_SHOWN);
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
     let count = |seen: Vec<Seen>| -> Result<(), SourceError> {
         for seen in seen {
+            if let Seen::Contact(line, contact, _, channel) = &seen {
+                shared.add(channel, *line, contact);
+            }
             match seen {
                 Seen::LeftOut => left_out += 1,
                 Seen::Total => {}
@@ -507,6 +518,7 @@ fn rows(
     };
     source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
     mentions.check()?;
+    detected.add_shared_values(&shared, &mapping);
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices() {
@@ -547,8 +559,7 @@ fn list_first(first: &[Shown], report: &mut Report) {
 }
 
 fn list_reasons(reasons: BTreeMap<String, Reason>, report: &mut Report) {
-    let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
+    let reasons = by_count(reasons);
     for (reason, Reason { count, line }) in reasons.iter().take(REASONS_SHOWN) {
         report.item(&format!("  {}: {reason} (the first in line {line})", grouped(*count)));
     }
