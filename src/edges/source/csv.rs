@@ -126,7 +126,7 @@ impl Rows {
         if raw.found.quoting != Quoting::Sound {
             return Err(SourceFault::Quotes { line });
         }
-        let is_quoted = parser.quoted() == raw.found.cells;
+        let is_quoted = parser.quoted() == raw.filled();
         let cells = (0..raw.found.cells).map(|at| raw.cell(at));
         let has_header = !given.no_header || is_of_rejects(cells.clone());
         let mut columns = if has_header { Columns::named(line, cells)? } else { Columns::numbered(raw.found.cells) };
@@ -248,8 +248,9 @@ impl Rows {
                 found.quoting = Quoting::Split { lines };
             }
             let Some(raw) = block.last() else { return Ok(false) };
-            if raw.found.quoting == Quoting::Sound {
-                self.usual.saw_quoted(self.parser.quoted() == raw.found.cells);
+            let is_sound = raw.found.quoting == Quoting::Sound && !raw.is_blank();
+            if is_sound && self.usual.may_quote_all() {
+                self.usual.saw_quoted(raw.found.kept && self.parser.quoted() == raw.filled());
             }
             // The parser drops empty lines. A line of spaces or of delimiters looks just as empty in a spreadsheet.
             if raw.is_blank() {
@@ -637,7 +638,8 @@ mod tests {
                 Some(row) if row.contains("] expected ") => "rejected",
                 Some(_) | None => "read",
             };
-            assert_eq!((rows.len(), found), (5, expected), "{row:?}: {rows:?}");
+            let count = other.lines().filter(|line| !line.bytes().all(|byte| byte == b',')).count() * 4 + 1;
+            assert_eq!((rows.len(), found), (count, expected), "{row:?}: {rows:?}");
         };
         // Each cell is quoted: another row would have brought its quotes along.
         let all = |row: &str, expected: &str| {
@@ -649,6 +651,15 @@ mod tests {
         all("\"z@x.mx\",\"+525512345699\",\"Firma:\nAna, +525511111111\nok\"\n", "read");
         all(&format!("\"z@x.mx\",+525512345699,\"Lista:\n{list}\"\n"), "refused");
         all(&format!("\"z@x.mx\",\"+525512345699\",\"\"\"Lista\"\":\n{list}\"\n"), "refused");
+        // The same where blank cells have no quotes.
+        let but_blank = |row: &str, expected: &str| {
+            let rows = "\"a@x.mx\",,\"hola\"\n,\"+525512345600\",\n";
+            check("\"mail\",\"phone\",\"note\"\n", &format!("{rows},,\n"), row, expected);
+        };
+        but_blank(&format!("\"z@x.mx\",,\"Lista:\n{list}\"\n"), "read");
+        but_blank(&format!(",\"+525512345699\",\"Lista:\n{}\"", list.repeat(9)), "read");
+        but_blank(&format!("\"z@x.mx\",+525512345699,\"Lista:\n{list}\"\n"), "refused");
+        but_blank(&format!("\"z@x.mx\",,\"\"\"Lista\"\":\n{list}\"\n"), "refused");
         let two = |row: &str, expected: &str| check("phone,note\n", "+525512345600,hola\n", row, expected);
         // A space follows each delimiter.
         two("+525512345699,\"Mama:\n5512345611, mama\n5512345612, papa\n5512345613, tia\"\n", "read");

@@ -20,7 +20,7 @@ const SHORT_ROWS: usize = 2;
 /// How many quoted cells show how the program that wrote the file quotes.
 const QUOTED_CELLS: usize = 3;
 
-/// How many rows in which each cell is quoted, the header among them, show that the program quotes every cell.
+/// How many rows in which each cell that is not blank is quoted, the header among them, show that the program quotes them all.
 const QUOTED_ROWS: u64 = 2;
 
 /// What a cell holds.
@@ -42,7 +42,7 @@ pub(super) struct Usual {
     leaves_out_blanks: bool,
     // Whether some cell begins with a blank, after a delimiter.
     begins_blank: bool,
-    // How many rows there were with quotes around each cell; `None` after one without.
+    // How many rows there were with quotes around each cell that is not blank; `None` after one without.
     quoted_rows: Option<u64>,
 }
 
@@ -183,12 +183,17 @@ impl Usual {
         self.begins_blank
     }
 
-    /// Takes note of a row whose quotes are sound, and of whether each of its cells is quoted.
+    /// Takes note of a row whose quotes are sound, and of whether each of its cells that is not blank is quoted.
     pub(super) fn saw_quoted(&mut self, all: bool) {
         self.quoted_rows = self.quoted_rows.filter(|_| all).map(|rows| rows + 1);
     }
 
-    /// Whether each cell of all rows so far is quoted.
+    /// Whether no cell so far that is not blank is without quotes.
+    pub(super) const fn may_quote_all(&self) -> bool {
+        self.quoted_rows.is_some()
+    }
+
+    /// Whether each cell of all rows so far that is not blank is quoted.
     pub(super) fn quotes_all(&self) -> bool {
         self.quoted_rows.is_some_and(|rows| rows > QUOTED_ROWS)
     }
