@@ -134,11 +134,11 @@ pub fn plan(
         let mention = mentions.of(&row, mapping);
         if let Row::Record(record) = &row {
             if !mapping.takes(record) {
-                return Made::LeftOut;
+                return Err(Unplanned::LeftOut);
             }
             if mapping.leaves_out_total(record) {
                 detected.add_notice(NoticeKind::Total, record.line);
-                return Made::Total;
+                return Err(Unplanned::Total);
             }
         }
         let (way, planned) = ways.route(row, remains, mapping);
@@ -146,22 +146,22 @@ pub fn plan(
         if matches!(way, Way::Run(_)) {
             mentions.add(mention);
         }
-        Made::Planned(way, planned)
+        Ok((way, planned))
     };
     source.in_batches(make, |made| {
         let read = made.len();
         for made in made {
             match made {
-                Made::LeftOut => left_out += 1,
-                Made::Total => {}
-                Made::Planned(Way::Run(place), planned) => {
+                Err(Unplanned::LeftOut) => left_out += 1,
+                Err(Unplanned::Total) => {}
+                Ok((Way::Run(place), planned)) => {
                     if let Planned::Contact { line, contact, .. } = &planned {
                         shared.add(place, *line, contact);
                     }
                     gathered.push((place, planned));
                 }
-                Made::Planned(Way::Other, _) => of_others += 1,
-                Made::Planned(Way::Unknown, _) => of_none += 1,
+                Ok((Way::Other, _)) => of_others += 1,
+                Ok((Way::Unknown, _)) => of_none += 1,
             }
         }
         batches += 1;
@@ -234,14 +234,12 @@ impl TagMentions {
     }
 }
 
-/// What was made of a row.
-enum Made {
-    /// Nothing: the rules do not take it.
+/// Why a row is no row of the input.
+enum Unplanned {
+    /// The rules do not take it.
     LeftOut,
-    /// Nothing: it is a total of the rows above it.
+    /// It is a total of the rows above it.
     Total,
-    /// What is planned, and where it goes.
-    Planned(Way, Planned),
 }
 
 /// Where a row goes.

@@ -605,7 +605,7 @@ fn a_total_below_the_last_row_of_a_sheet_is_marked() {
     check(&[&["", "Total Recall", "", "7"]], false);
     check(&[&["7", "Total", "", ""]], false);
     // The formula of a sum that was not computed, or came to an error.
-    for sum in [r#"<c t="e"><v>#REF!</v></c>"#, r#"<c><f>SUM(B2:B2)</f></c>"#] {
+    for sum in [r#"<c t="e"><v>#REF!</v></c>"#, r"<c><f>SUM(B2:B2)</f></c>"] {
         let cells = [texts(&["name", "amount"]), texts(&["Ann", "5"]), format!("{}{sum}", text("Total"))];
         let rows: Vec<&str> = cells.iter().map(String::as_str).collect();
         let book = zipped(&book(&[("Contacts", &rows)], "", false));

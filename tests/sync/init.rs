@@ -270,8 +270,8 @@ async fn init_counts_the_rows_that_its_mapping_rejects() {
     )
     .await;
     // A phone that is none, a blank match value, and a row that cannot be read.
-    let phones: String = (0..20).map(|at| format!("Ann {at},+5255123456{at:02}\n")).collect();
-    let phones = format!("name,phone\n{phones}");
+    let phones: Vec<String> = (0..20).map(|at| format!("Ann {at},+5255123456{at:02}\n")).collect();
+    let phones = format!("name,phone\n{}", phones.concat());
     check(&phones, "", None, "20 pending").await;
     check(
         &format!("{phones}Ed,\nFlo,+52551234567x\nGus,1,2,3\nHal,\n"),

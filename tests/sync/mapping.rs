@@ -604,8 +604,9 @@ async fn a_total_below_the_last_row_is_left_out_or_rejected_by_what_it_may_be() 
 async fn a_match_value_that_different_people_share_is_reported_once() {
     let rows = |values: &[&str]| {
         let names = ["Ann Lee", "Bo Roy", "Cy Fox", "Di Poe", "Ed Kay", "Flo May", "Gus Lay"];
-        let rows = values.iter().zip(names).map(|(value, name)| format!("{name},{value},x@y.mx\n"));
-        format!("name,key,other\n{}", rows.collect::<String>())
+        let rows: Vec<String> =
+            values.iter().zip(names).map(|(value, name)| format!("{name},{value},x@y.mx\n")).collect();
+        format!("name,key,other\n{}", rows.concat())
     };
     let check = async |file: &str, text: &str, expected: Option<&str>| {
         let scene = Scene::unlimited().await;

@@ -497,12 +497,7 @@ fn rows(
                 }
                 Seen::Rejected(rejection) => {
                     rejected += 1;
-                    let line = rejection.line;
-                    let mut reason = rejection.to_string();
-                    if reasons.len() >= REASONS_KEPT && !reasons.contains_key(&reason) {
-                        reason = "other reasons".into();
-                    }
-                    reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
+                    add_reason(&mut reasons, &rejection);
                 }
             }
         }
@@ -529,23 +524,42 @@ fn rows(
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
     report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
     report.item(&format!("{} to be sent", grouped(contacts)));
-    if channels.selected().is_some() && of_others > 0 {
+    if channels.selected().is_some() {
+        list_others(of_others, of_none, report);
+    }
+    list_merged(doubles, duplicates, report);
+    if rejected > 0 {
+        report.item(&format!("{} rejected", grouped(rejected)));
+    }
+    list_reasons(reasons, report);
+    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
+}
+
+fn add_reason(reasons: &mut BTreeMap<String, Reason>, rejection: &Rejection) {
+    let mut reason = rejection.to_string();
+    if reasons.len() >= REASONS_KEPT && !reasons.contains_key(&reason) {
+        reason = "other reasons".into();
+    }
+    reasons.entry(reason).or_insert(Reason { count: 0, line: rejection.line }).count += 1;
+}
+
+// Rows that are not of the channel that was selected.
+fn list_others(of_others: u64, of_none: u64, report: &mut Report) {
+    if of_others > 0 {
         report.item(&format!("{} of other channels, left out", grouped(of_others)));
     }
-    if channels.selected().is_some() && of_none > 0 {
+    if of_none > 0 {
         report.item(&format!("{} unreadable or of no channel of the configuration, left out", grouped(of_none)));
     }
+}
+
+fn list_merged(doubles: u64, duplicates: Duplicates, report: &mut Report) {
     if doubles > 0 {
         report.item(&format!(
             "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",
             grouped(doubles)
         ));
     }
-    if rejected > 0 {
-        report.item(&format!("{} rejected", grouped(rejected)));
-    }
-    list_reasons(reasons, report);
-    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
 }
 
 fn list_first(first: &[Shown], report: &mut Report) {

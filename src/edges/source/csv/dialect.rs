@@ -253,7 +253,7 @@ impl Rewriter {
     }
 
     fn step(&mut self, byte: u8, out: &mut Vec<u8>) {
-        let Dialect { quote, escapes, spaces, bare } = self.dialect;
+        let Dialect { quote, escapes, spaces, .. } = self.dialect;
         self.read += 1;
         let ends = byte == self.delimiter || matches!(byte, b'\n' | b'\r');
         if self.mark.takes(byte) && matches!(self.state, State::Start(0)) {
@@ -297,13 +297,7 @@ impl Rewriter {
                 push_inside(byte, out);
                 State::Wrapped
             }
-            State::Quoted if byte == quote => State::Closing,
-            State::Quoted if byte == BACKSLASH && escapes => State::Escape,
-            State::Quoted => {
-                self.has_break |= matches!(byte, b'\n' | b'\r');
-                push_inside(byte, out);
-                State::Quoted
-            }
+            State::Quoted => self.inside(byte, out),
             State::Escape => {
                 if byte != quote && byte != BACKSLASH && !matches!(byte, b'\n' | b'\r') {
                     out.push(BACKSLASH);
@@ -311,42 +305,7 @@ impl Rewriter {
                 push_inside(byte, out);
                 State::Quoted
             }
-            State::Closing if byte == quote && quote == SINGLE => State::Doubled,
-            State::Closing if byte == quote => {
-                push_inside(byte, out);
-                State::Quoted
-            }
-            State::Closing if ends => {
-                out.extend([QUOTE, byte]);
-                State::Start(0)
-            }
-            State::Closing if byte == b' ' && quote == SINGLE => State::Spaced(1),
-            State::Closing => self.after_quote(0, byte, out),
-            State::Spaced(count) if byte == b' ' => State::Spaced(count + 1),
-            State::Spaced(count) if ends => {
-                out.push(QUOTE);
-                out.resize(out.len() + count, b' ');
-                out.push(byte);
-                State::Start(0)
-            }
-            State::Spaced(count) => self.after_quote(count, byte, out),
-            // Where apostrophes are not doubled, one stands before the closing quote.
-            State::Doubled if bare && ends => {
-                out.extend([SINGLE, QUOTE, byte]);
-                State::Start(0)
-            }
-            State::Doubled if bare => {
-                self.apostrophes.doubled.get_or_insert(self.read - 1);
-                out.extend([QUOTE, SINGLE, byte]);
-                State::Text
-            }
-            State::Doubled => {
-                out.push(SINGLE);
-                self.state = State::Quoted;
-                self.read -= 1;
-                self.step(byte, out);
-                return;
-            }
+            State::Closing | State::Spaced(_) | State::Doubled => self.closing(byte, ends, out),
             State::Backslash if byte == b'N' => State::Null,
             State::Backslash => {
                 out.extend([BACKSLASH, byte]);
@@ -363,25 +322,88 @@ impl Rewriter {
         };
     }
 
+    // Inside quotes.
+    fn inside(&mut self, byte: u8, out: &mut Vec<u8>) -> State {
+        let Dialect { quote, escapes, .. } = self.dialect;
+        if byte == quote {
+            State::Closing
+        } else if byte == BACKSLASH && escapes {
+            State::Escape
+        } else {
+            self.has_break |= matches!(byte, b'\n' | b'\r');
+            push_inside(byte, out);
+            State::Quoted
+        }
+    }
+
+    // After a quote inside quotes. `ends` is whether this byte ends a cell.
+    fn closing(&mut self, byte: u8, ends: bool, out: &mut Vec<u8>) -> State {
+        let bare = self.dialect.bare;
+        match self.state {
+            State::Doubled if bare && ends => {
+                // Where apostrophes are not doubled, one stands before the closing quote.
+                out.extend([SINGLE, QUOTE, byte]);
+                State::Start(0)
+            }
+            State::Doubled if bare => {
+                self.apostrophes.doubled.get_or_insert(self.read - 1);
+                out.extend([QUOTE, SINGLE, byte]);
+                State::Text
+            }
+            State::Doubled => {
+                out.push(SINGLE);
+                self.inside(byte, out)
+            }
+            State::Spaced(count) if byte == b' ' => State::Spaced(count + 1),
+            State::Spaced(count) if ends => {
+                out.push(QUOTE);
+                out.resize(out.len() + count, b' ');
+                out.push(byte);
+                State::Start(0)
+            }
+            State::Spaced(count) => self.after_quote(count, byte, out),
+            State::Start(_)
+            | State::Text
+            | State::Stray
+            | State::Wrapped
+            | State::Quoted
+            | State::Escape
+            | State::Closing
+            | State::Backslash
+            | State::Null => self.after_first(byte, ends, out),
+        }
+    }
+
+    // Right after the first quote inside quotes.
+    fn after_first(&mut self, byte: u8, ends: bool, out: &mut Vec<u8>) -> State {
+        let quote = self.dialect.quote;
+        if byte == quote && quote == SINGLE {
+            State::Doubled
+        } else if byte == quote {
+            push_inside(byte, out);
+            State::Quoted
+        } else if ends {
+            out.extend([QUOTE, byte]);
+            State::Start(0)
+        } else if byte == b' ' && quote == SINGLE {
+            State::Spaced(1)
+        } else {
+            self.after_quote(0, byte, out)
+        }
+    }
+
     // After a quote inside quotes that no other one, no delimiter and no line break follows, but so many spaces and this byte:
     // in a cell of one line an apostrophe is part of the text. In one of several lines the quote may be that of another row.
     fn after_quote(&mut self, spaces: usize, byte: u8, out: &mut Vec<u8>) -> State {
-        let Dialect { quote, escapes, .. } = self.dialect;
-        let is_text = quote == SINGLE && !self.has_break;
+        let is_text = self.dialect.quote == SINGLE && !self.has_break;
         out.push(if is_text { SINGLE } else { QUOTE });
         out.resize(out.len() + spaces, b' ');
-        if !is_text {
+        if is_text {
+            self.apostrophes.bare += 1;
+            self.inside(byte, out)
+        } else {
             out.push(byte);
-            return State::Text;
-        }
-        self.apostrophes.bare += 1;
-        match byte {
-            SINGLE => State::Closing,
-            BACKSLASH if escapes => State::Escape,
-            _ => {
-                push_inside(byte, out);
-                State::Quoted
-            }
+            State::Text
         }
     }
 
