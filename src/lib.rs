@@ -76,6 +76,7 @@ pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
 pub use crate::core::schedule::{Limits, Outlook, Span, TYPICAL_LATENCY, Tempo};
 pub use crate::core::shape::{ListFiles, Listing, Shape};
+pub use crate::core::shared_values::{SharedField, SharedValues};
 pub use crate::core::spread::Spread;
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;

@@ -34,6 +34,7 @@ use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;
 use crate::core::record::{Cells, Record, Texts};
 use crate::core::text::visible;
+use crate::core::total::{REASON, total};
 
 use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, TAGS_COLUMN, reserved};
 use self::close::closest;
@@ -344,12 +345,45 @@ impl Mapping {
         }
     }
 
+    /// Whether a record is a total of the rows above it and cannot be a contact: it has no id, and each of its match values is
+    /// blank or a word for a total. It is no row of the input then. Any other total is rejected as a contact.
+    pub fn leaves_out_total(&self, record: &Record) -> bool {
+        record.is_total
+            && must_find(self.mode)
+            && match &record.cells {
+                Cells::Texts(texts) => self.names_no_contact(&nfc_texts(texts)),
+                Cells::Object(_) => false,
+            }
+    }
+
+    fn names_no_contact(&self, texts: &Texts) -> bool {
+        let names_none = |text: &str| text.is_empty() || total(text).is_some_and(|total| !total.may_be_name);
+        let row = Row::Texts(texts);
+        let by_rule = self.id.iter().flat_map(|id| id.texts(row, &self.fixed));
+        let mut by_rule = by_rule
+            .chain(self.fields.iter().filter(|field| field.is_match()).flat_map(|field| field.texts(row, &self.fixed)));
+        let is_deciding = |column: &Column| match column {
+            Column::Match(_) | Column::Id => true,
+            Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => false,
+        };
+        by_rule.all(|text| names_none(&text))
+            && self
+                .columns
+                .iter()
+                .zip(texts.iter())
+                .all(|(column, text)| !is_deciding(column) || names_none(self.fixed.clean(text)))
+    }
+
     /// The contact that a record asks for.
     ///
     /// # Errors
     /// A [`Rejection`] with the record's line when a cell holds the wrong kind of thing, when nothing says which contact
-    /// it is, or when its parts contradict each other.
+    /// it is, when its parts contradict each other, or when it is a total of the rows above it.
     pub fn contact(&self, record: &Record) -> Result<Contact, Rejection> {
+        if record.is_total {
+            let (row, line, reason) = (record.row, record.line, REASON.to_owned());
+            return Err(Rejection { row, line, column: None, reason });
+        }
         let parts = self.no_control_characters(record).and_then(|()| match &record.cells {
             Cells::Texts(texts) => self.of_texts(&nfc_texts(texts)),
             Cells::Object(object) => self.of_object(object),
@@ -467,8 +501,8 @@ impl Mapping {
         self.tags.iter().filter(|tags| tags.remove() == remove).find_map(Tagged::column)
     }
 
-    // The column that gives a field its value: that of its rule, else the one of its name.
-    fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
+    /// The column that gives a field its value: that of its rule, else the one of its name.
+    pub fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
         self.fields.iter().find(|filled| filled.name() == field).map_or(field, Filled::label)
     }
 

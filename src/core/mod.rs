@@ -29,10 +29,12 @@ pub mod sample;
 pub mod schedule;
 pub mod search;
 pub mod shape;
+pub mod shared_values;
 pub mod spread;
 pub mod task;
 pub mod text;
 pub mod time;
+pub(crate) mod total;
 pub mod window;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::core::mapping::parts::{
     BOOLEAN, JSON_TEXT, Parts, Refusal, bad_list, id_of, is_json, is_list_of_one, tags, value,
 };
 use crate::core::mapping::path::Path;
-use crate::core::mapping::phone::{Country, ROUNDED, has_code};
+use crate::core::mapping::phone::{Country, NoPhone, ROUNDED, has_code};
 use crate::core::mapping::rules::{
     Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen, ValueType,
 };
@@ -195,6 +195,11 @@ impl Read {
         &self.steps
     }
 
+    /// The text of its column, before any step.
+    pub(super) fn texts<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> impl Iterator<Item = Cow<'a, str>> {
+        self.place.text(row, fixed).into_iter()
+    }
+
     pub(super) fn id_of(&self, row: Row<'_>, fixed: &Fixed) -> Result<Option<ContactId>, Refusal> {
         const EXPECTED: &str = "an id (text or a whole number)";
         self.place.check_position(row)?;
@@ -360,6 +365,11 @@ impl Filled {
         self.country.as_ref().map(|place| place.name.as_str())
     }
 
+    /// The texts of its columns, before any step.
+    pub(super) fn texts<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> impl Iterator<Item = Cow<'a, str>> {
+        self.places().iter().filter_map(move |place| place.text(row, fixed).ok())
+    }
+
     fn places(&self) -> &[Place] {
         match &self.from {
             From::Column(place) => std::slice::from_ref(place),
@@ -425,8 +435,8 @@ impl Filled {
             return Err(Refusal::unfit(self.label(), &unfit));
         }
         let countries = Countries { of_row: self.country_of(row, fixed, &text)?, of_all: fixed.country };
-        let made = apply(&self.steps, countries, Cow::Borrowed(&*text))
-            .map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
+        let made =
+            apply(&self.steps, countries, Cow::Borrowed(&*text)).map_err(|unfit| self.unfit(row, fixed, &unfit))?;
         let is_boolean =
             || matches!(&self.from, From::Column(place) if matches!(place.cell(row), Cell::Json(Json::Bool(_))));
         if self.matched.is_some() && !made.is_empty() && made.eq_ignore_ascii_case(&text) && is_boolean() {
@@ -437,6 +447,49 @@ impl Filled {
         let text = bare(&made);
         // A step may split a character.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
+    }
+
+    // Of a number without a country code: whether its row has a column for the country, and leaves it blank.
+    fn unfit(&self, row: Row<'_>, fixed: &Fixed, unfit: &Unfit) -> Refusal {
+        let refused = Refusal::unfit(self.label(), unfit);
+        if unfit.found != NoPhone::NoCountry.found() {
+            return refused;
+        }
+        let expected = &unfit.expected;
+        let columns = self.country_cells(row, fixed);
+        let names_country = |(_, text): &&(&str, Cow<'_, str>)| named(text).is_some();
+        let reason = if let Some((column, _)) = columns.iter().find(names_country) {
+            format!(
+                "expected {expected}, found one without a country code in a row whose `{column}` names a country (write \
+                 country_column = \"{column}\")"
+            )
+        } else if let [(column, _), ..] = columns.as_slice()
+            && columns.iter().all(|(_, text)| text.is_empty())
+        {
+            format!(
+                "expected {expected}, found one without a country code in a row whose `{column}` is blank (fill it in, or say \
+                 `country`)"
+            )
+        } else {
+            return refused;
+        };
+        Refusal::of(self.label(), reason)
+    }
+
+    // The cells of the row that hold its country: that of the rule's column, else those of columns that are named so.
+    fn country_cells<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> Vec<(&'a str, Cow<'a, str>)> {
+        let places = self.country.iter().chain(self.likely.iter().map(|(_, place)| place));
+        let mut cells: Vec<_> =
+            places.filter_map(|place| Some((place.name.as_str(), place.text(row, fixed).ok()?))).collect();
+        if let (Row::Object(object), Some(place), None) = (row, self.places().first(), &self.country) {
+            for (key, json) in place.path.beside(object).into_iter().filter(|(key, _)| heading(key).is_some()) {
+                if let Ok(value) = value(key, json) {
+                    let text = value.map_or_else(String::new, |value| value.text().into_owned());
+                    cells.push((key, Cow::Owned(fixed.text(&text).into_owned())));
+                }
+            }
+        }
+        cells
     }
 
     // The country that the row names in a column of its own. A number with a country code needs none.

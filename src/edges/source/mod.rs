@@ -42,6 +42,7 @@ mod sheet;
 mod sniff;
 mod styles;
 mod titles;
+mod total;
 
 use std::fmt;
 use std::io::Read;

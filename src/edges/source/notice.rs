@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum NoticeKind {
     /// A row that repeats the header was skipped.
     RepeatedHeader,
+    /// The last row is a total of the rows above it, and was left out.
+    Total,
     /// A row that looks wrong in the encoding that was guessed, and right in the one that is named here.
     DoubtfulEncoding(&'static str),
     /// A row with text that was encoded twice, such as `JosÃ©` for `José`.
@@ -25,6 +27,13 @@ pub enum NoticeKind {
     /// A cell of this column of a sheet is a date, and others of the column are texts that would be no dates with their
     /// days and months in the order of the program that made the sheet: it may have taken a day for a month.
     SwappedDate(u16),
+    /// Rows with different names share values of a match field, so that they are one contact: placeholders perhaps.
+    SharedValue {
+        /// The column or key of the values.
+        column: Arc<str>,
+        /// The number of values that are shared.
+        values: u64,
+    },
     /// The pages of an API's answers that were read mention more pages after the last one.
     MorePages,
     /// The pages mention so many rows in all, which is more than there are.
@@ -53,13 +62,19 @@ impl NoticeKind {
             Self::DoubtfulEncoding(_)
             | Self::DoubleEncoded
             | Self::SwappedDate(_)
+            | Self::SharedValue { .. }
             | Self::MorePages
             | Self::FewerRows { .. }
             | Self::FewerPages { .. }
             | Self::FalseInText(_)
             | Self::FieldOrder(_)
             | Self::PrimaryNotFirst(_) => true,
-            Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines | Self::HiddenRow | Self::MergedCells => false,
+            Self::RepeatedHeader
+            | Self::Total
+            | Self::PaddedRow
+            | Self::QuotedLines
+            | Self::HiddenRow
+            | Self::MergedCells => false,
         }
     }
 }
@@ -119,6 +134,7 @@ impl fmt::Display for Notice {
             (NoticeKind::RepeatedHeader, _) => {
                 write!(f, "{rows} lines repeat the header and are skipped (the first is line {line})")
             }
+            (NoticeKind::Total, _) => write!(f, "line {line} is a total of the rows above it and is left out"),
             (NoticeKind::DoubtfulEncoding(name), _) => {
                 let rows = counted(*rows, "line looks", "lines look");
                 write!(
@@ -141,6 +157,16 @@ impl fmt::Display for Notice {
             (NoticeKind::PaddedRow, _) => write!(
                 f,
                 "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
+            ),
+            (NoticeKind::SharedValue { column, values: 1 }, _) => write!(
+                f,
+                "column `{column}`: {rows} rows, with at least three different names, have the same value (the first is on line \
+                 {line}), so they are one contact; if it is a placeholder, add it to `nulls`"
+            ),
+            (NoticeKind::SharedValue { column, values }, _) => write!(
+                f,
+                "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with at least three \
+                 different names, so each value is one contact; add those that are placeholders to `nulls`"
             ),
             (NoticeKind::MorePages, _) => {
                 let rows = counted(*rows, "row", "rows");

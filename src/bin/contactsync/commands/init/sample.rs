@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use contactsync::{Cells, JsonList, Rejection, Row, Sampled, Source, Value};
+use contactsync::{Cells, JsonList, Record, Rejection, Row, Sampled, Source, Value};
 use serde_json::Value as Json;
 
 use crate::failure::Failure;
@@ -25,6 +25,8 @@ pub struct Sample {
     /// The paths of lists that hold fields by name and value. They are no columns: a path reads a list by position, and the
     /// same position may hold another field in another row.
     pub lists_of_fields: BTreeSet<String>,
+    /// Its records, and why other rows cannot be read.
+    pub rows: Vec<Result<Record, Rejection>>,
     // The paths of lists in which an element says that it is the primary one, or that it is not.
     lists_with_primary: BTreeSet<String>,
     // The names of the only fields of lists, by the lists' paths, as the first rows have them.
@@ -37,14 +39,18 @@ pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
     let columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
     let mut sample = Sample { columns, ..Sample::default() };
     let mut rows = 0;
-    let mut rejected: Option<Rejection> = None;
     while rows < ROWS
         && let Some(row) = source.next()
     {
         let record = match row.map_err(|error| Failure::usage(&error))? {
+            // A total of the rows above it is no contact, so it says nothing of the columns.
+            Row::Record(record) if record.is_total => {
+                sample.rows.push(Ok(record));
+                continue;
+            }
             Row::Record(record) => record,
             Row::Rejected(rejection) => {
-                rejected.get_or_insert(rejection);
+                sample.rows.push(Err(rejection));
                 continue;
             }
         };
@@ -63,10 +69,12 @@ pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
                 }
             }
         }
+        sample.rows.push(Ok(record));
         rows += 1;
     }
     if rows == 0 {
         let name = source.name();
+        let rejected = sample.rows.iter().find_map(|row| row.as_ref().err());
         return Err(Failure::usage_text(match rejected {
             Some(first) => format!("{name}:{}: no row can be read; the first: {first}", first.line),
             None => format!("{name}: the input has no rows"),
