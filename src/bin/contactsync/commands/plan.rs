@@ -57,7 +57,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     // The guard comes when the plan is told: whoever is to judge it has to see it. And no list is written.
     let plan_options = PlanOptions { duplicates: input.duplicates, ..PlanOptions::default() };
     let planned = plan(&journal, source, &mapping, routes, plan_options, &progress, &Stop::default())?;
-    remark.in_the_end(console);
+    remark.in_the_end(Some(&mapping), console);
     new_columns.in_the_end(console);
     progress.read_to_the_end(&planned, &channels);
     let worked = || clock.now().since(begun);

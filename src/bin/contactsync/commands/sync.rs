@@ -86,7 +86,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let plan_options =
         PlanOptions { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
     let planned = plan(&place.journal, source, &mapping, routes, plan_options, &progress, &stop)?;
-    remark.in_the_end(console);
+    remark.in_the_end(Some(&mapping), console);
     new_columns.in_the_end(console);
     new_columns.remember(&place.journal)?;
     let listed = claims.write(&place.journal, planned.sync, &stop)?;
