@@ -180,6 +180,21 @@ fn the_readme_links_to_every_page_and_every_page_lists_its_sections() {
 }
 
 #[test]
+fn every_file_and_folder_that_the_pages_name_exists() {
+    let mut held = 0;
+    for (path, page) in pages().into_iter().filter(|(path, _)| path != "CHANGELOG.md") {
+        for name in page.split('`').skip(1).step_by(2) {
+            let is_ours = ["src/", "tests/", "fixtures/", "examples/"].iter().any(|folder| name.starts_with(folder));
+            if is_ours && !name.contains(' ') {
+                assert!(root().join(name).exists(), "{path}: no {name}");
+                held += 1;
+            }
+        }
+    }
+    assert!(held > 50, "found only {held} names");
+}
+
+#[test]
 fn the_language_is_plain() {
     let mut found = Vec::new();
     for (path, page) in pages() {
