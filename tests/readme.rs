@@ -582,7 +582,8 @@ fn the_history_is_the_one_that_is_shown() {
         .unwrap();
     let runs = || text(&contactsync_in(folder.path(), &["runs"]).stdout).to_owned();
     let begun = Instant::now();
-    while !runs().contains("7 calls ") && begun.elapsed() < Duration::from_secs(25) {
+    while !runs().contains("7 calls ") {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{}", runs());
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(runs().contains("sending"), "{}", runs());
