@@ -1,4 +1,4 @@
-//! A small program that uses the library: reads a CSV, plans it, sends it to a sandbox in this process, prints the summary.
+//! The library in small: reads a CSV, plans it, sends it to a sandbox platform in this process, prints the summary.
 //!
 //! Run it with `cargo run --example import`. It needs no account and writes no file.
 
@@ -19,10 +19,10 @@ phone,firstName,tags
 ,Diego,lead
 ";
 
-/// The platform's limit for a token, in calls a minute.
+/// Calls a minute. It counts for the token, so it is the platform's number, not a wish.
 const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
-/// An observer receives the events of a sync. This one prints a line for each row.
+/// What the sync tells goes where an observer takes it: a bar, a log, or, here, one line for each row.
 struct Printed;
 
 impl Observer for Printed {
@@ -33,16 +33,16 @@ impl Observer for Printed {
     }
 }
 
-// One thread is enough for a hundred calls a minute.
+// One thread is enough: the limit is a hundred calls a minute, and all waiting is asynchronous.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // The platform. A real one needs another URL and token; the rest is the same.
+    // The platform. A real one is a URL and a token; the rest stays the same.
     let sandbox = Sandbox::start(Config::default()).await?;
     let url = BaseUrl::parse(&sandbox.url(), false)?;
     let kind = ChannelKind::Standard;
     let transport = Http::new(url.clone(), Token::new("any")?, kind, Timeouts::default())?;
 
-    // The journal. `Journal::open` keeps it in a file, so that a killed process loses nothing.
+    // The journal. `Journal::open` keeps it in a file, which is what makes a killed process lose nothing.
     let journal = Journal::in_memory()?;
 
     let policy = Policy {
@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let (clock, stop) = (Clock::system(), Stop::default());
 
-    // Planning reads the input and compares it with the journal. It uses no network.
+    // Planning reads the input and compares it with what the journal knows. It calls nobody.
     let source = Source::from_reader("contacts.csv", Box::new(CONTACTS.as_bytes()), Format::Csv)?;
     let mapping = Mapping::new(source.header(), vec!["phone".into()], policy.mode)?;
     let run = NewRun {
@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let planned = plan(&journal, source, &mapping, Routes::One(run), PlanOptions::default(), &Printed, &stop)?;
 
-    // Sending makes the calls for each pending contact. `stop.ask(…)`, from anywhere, ends it early.
+    // Sending brings each pending contact to its end. `stop.ask(…)` from anywhere would end it early.
     let ending = send(Job {
         journal: &journal,
         run: planned.runs[0],
@@ -83,7 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         limits: Limits::default(),
         outage_timeout: OUTAGE_TIMEOUT,
         clock: &clock,
-        // Seed of the jitter in retry delays. A real program uses a different one for each run.
+        // Where the chance in the delays between tries begins. A program takes another one each time.
         seed: 1,
         observer: &Printed,
         stop: &stop,
