@@ -1,54 +1,27 @@
-//! Bulk import and sync of contacts into messaging platforms whose API takes 100 calls a minute.
+//! Imports contacts into messaging platforms whose API accepts 100 calls a minute, and keeps them in sync.
 //!
-//! # The way of one row
+//! A sync has two halves. Planning reads an input without the network and stores what differs in the [`Journal`].
+//! Sending makes the calls for what is pending, at the platform's limit. Resuming is sending again: the journal has
+//! every intent and every answer, so the next process continues where a killed one ended.
+//! `examples/import.rs` is a complete program.
 //!
 //! ```text
-//! file → source → Record → mapping → Contact → diff against Known → pending item
-//!      → Task → Call → permit → intent in the journal → sent → Attempt → journal → next Call … → Outcome
+//! file → input → Record → mapping → Contact → compared with RemoteState → pending item in the journal
+//!      → Task → Call → permit → intent journaled → sent → Attempt journaled → next Call … → Outcome
 //! ```
-//!
-//! A run has two halves. **Planning** reads the input without the network: each row becomes a [`Contact`] or a rejection,
-//! and a contact that differs from what the journal knows becomes a pending item. **Sending** takes the pending items
-//! in the file's order and asks each one's task which call comes next, until it says that the contact is done.
-//! Resuming is sending again: a task is a fold of what the journal holds, so a killed process leaves nothing that the
-//! next one does not read.
-//!
-//! One input may go to several channels. Each has a run of its own, and these are planned together and sent side by side:
-//! what befalls one of them does not befall the others. Channels whose tokens are equal share one window.
-//! The calls of all set out through one gate, which spreads what a thousand windows would let start at one moment.
 //!
 //! # Layers
 //!
-//! Imports point down only; a test (`tests/architecture.rs`) holds it.
+//! Imports point down only; `tests/architecture.rs` enforces it.
 //!
-//! * `bin/contactsync` talks to a person: arguments, bars, exit codes. It sees what this file re-exports, no more.
-//! * `sync` has the loops: plan a file, send what is pending. It emits events and knows no bars.
-//! * `edges` touch the world, each one thing: `source` (files), `journal` (the only SQL), `platform` (HTTP),
-//!   `pace` (the only waiting), `report` (summaries), `sandbox` (a platform to try things on). They do not know each
-//!   other.
-//! * `core` decides: values and pure functions. It does no I/O, reads no clock, rolls no dice, and is never async.
+//! ```text
+//! bin/contactsync                          arguments, configuration, output, exit codes
+//! sync                                     the use cases and the loops
+//! input · journal · platform · sandbox     adapters, which do not import each other
+//! core                                     values and pure functions: no I/O, no clock, no randomness, never async
+//! ```
 //!
-//! # What always holds
-//!
-//! * **A create is never sent twice on a guess.** Its intent is committed before it is sent. While its answer is unknown,
-//!   its contact is *in doubt*. A refusal resolves the doubt, and so does a search that finds the contact. So does a
-//!   complete and consistent search after the search lag that finds neither it nor a new contact that could be it.
-//! * **Only a consistent search shows that a contact is absent.** A search that is refused, reports an error or
-//!   contradicts itself proves nothing about the contact.
-//! * **One contact id belongs to one key of a channel.** The journal refuses an answer that names the id of another key.
-//! * **No unpaced and no unjournaled call.** A transport takes a call only with a permit, which only the window makes,
-//!   and with the journal's word that its intent is committed. Sending consumes both, and neither can be copied.
-//! * **A granted call always ends for the window**, whatever becomes of its future: given back when nothing of it left
-//!   this machine, counted for longer when nobody answered it. What the platform says of its limit makes the window
-//!   stricter, never more generous.
-//! * **No call starts on a journal that is gone.** Within the transaction that commits an intent, the paths of the journal, of
-//!   its log and of the locks still name the files that are open. A process that takes a channel after a lock was deleted
-//!   waits for that transaction, and so sees each call that was started before.
-//! * **An answer and what it implies are one commit**: the attempt, what is now known of the contact, and how its row
-//!   ended. There is no moment at which one is on disk without the others.
-//! * **Every row is in exactly one state**, because a row is one line of one table. The summary counts that table.
-//! * **Nobody waits but in `pace`**, and what waits for a delay holds no slot and no permit.
-//! * **A token appears in one place**, the transport. No error, no event and no journaled value can hold it.
+//! `docs/architecture.md` describes the life of a row, the invariants and the modules.
 
 mod core;
 mod input;
