@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use contactsync::{ColumnGuess, CountryGuess, Guess, Input, Meaning, Source, guess};
 
 use crate::args::InitArgs;
-use crate::commands::bring::quoted;
-use crate::commands::input_notice::Remark;
 use crate::config::DEFAULT_CONFIG;
 use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
+use crate::render::input_notice::Remark;
 use crate::settings::layer::SourceLayer;
 use crate::settings::skip_titles;
+use crate::shell::quoted;
 use crate::summary::print_lines;
 
 use render::render;

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use contactsync::{Counts, Journal, Lock, NO_CHANNEL, RunRow, RunState};
+use contactsync::{Counts, Journal, Lock, NO_CHANNEL, RunRow, RunState, WITHOUT_CHANNEL};
 use serde_json::{Value, json};
 
 use crate::args::RunsArgs;
-use crate::commands::other_runs::WITHOUT_CHANNEL;
 use crate::commands::{instant, moment, offset_time, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};

@@ -1,0 +1,7 @@
+//! What the library reports and returns, in words for a person, and as exit codes.
+
+pub mod input_notice;
+pub mod notices;
+pub mod outcome;
+pub mod plan;
+pub mod reporter;
