@@ -44,7 +44,7 @@ impl Reporter for Printed {
         }
     }
 
-    fn channels<'a>(&'a self, names: &[&str]) -> Vec<Self> {
+    fn channels(&self, names: &[&str]) -> Vec<Self> {
         vec![Self; names.len()]
     }
 }

@@ -55,21 +55,22 @@ impl Default for Wanted {
 
 impl Scene {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let sandbox = runtime.block_on(Sandbox::start(Config { rate: 0, ..Config::default() })).unwrap();
-        Self { runtime, sandbox, dir: tempfile::tempdir().unwrap(), clock: Clock::system() }
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let sandbox = runtime.block_on(Sandbox::start(Config { rate: 0, ..Config::default() })).expect("a sandbox");
+        Self { runtime, sandbox, dir: tempfile::tempdir().expect("a directory"), clock: Clock::system() }
     }
 
     fn workspace(&self) -> Workspace {
-        Workspace::open(&self.dir.path().join("journal.db"), "the test").unwrap()
+        Workspace::open(&self.dir.path().join("journal.db"), "the test").expect("a journal")
     }
 
     fn connection(&self, wanted: &Wanted) -> Connection {
         let url = wanted.url.clone().unwrap_or_else(|| self.sandbox.url());
-        let url = BaseUrl::parse(&url, false).unwrap();
-        let token = Token::new(wanted.token).unwrap();
-        let http = Http::new(url, token, ChannelKind::Standard, Timeouts::default()).unwrap();
-        Connection::new(http, NonZeroU32::new(6_000).unwrap())
+        let url = BaseUrl::parse(&url, false).expect("a URL");
+        let token = Token::new(wanted.token).expect("a token");
+        let http = Http::new(url, token, ChannelKind::Standard, Timeouts::default()).expect("a client");
+        Connection::new(http, NonZeroU32::new(6_000).expect("6,000 is not 0"))
     }
 
     fn options(wanted: &Wanted) -> RunOptions {
@@ -85,10 +86,10 @@ impl Scene {
     ) -> Result<SyncOutcome, SyncError> {
         let mut csv = format!("{},firstName\n", wanted.field);
         for row in 0..wanted.rows {
-            writeln!(csv, "person{row}@example.com,Person {row}").unwrap();
+            writeln!(csv, "person{row}@example.com,Person {row}").expect("a text grows");
         }
-        let source =
-            Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.into_bytes())), Format::Csv).unwrap();
+        let source = Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.into_bytes())), Format::Csv)
+            .expect("an input");
         let policy = Policy {
             mode: wanted.mode,
             tags_mode: TagsMode::Add,
@@ -96,7 +97,7 @@ impl Scene {
             retry_in_doubt: false,
             search_first: false,
         };
-        let mapping = Mapping::new(source.header(), vec![wanted.field.into()], wanted.mode).unwrap();
+        let mapping = Mapping::new(source.header(), vec![wanted.field.into()], wanted.mode).expect("a mapping");
         let input = SyncInput {
             channels: vec![("c".into(), self.connection(wanted))],
             routing: Routing::One,
@@ -182,7 +183,7 @@ fn a_channel_that_must_not_be_sent_to_is_refused() {
     assert!(matches!(&resumed, Err(SyncError::Guard(GuardError::Lock(LockError::Held { .. })))), "{resumed:?}");
     drop(first);
 
-    // Each is allowed to whoever answers for it.
+    // A caller may override a guard.
     let accepted = Overrides { new_token: true, ..Overrides::default() };
     scene.sync(&scene.workspace(), &Wanted { token: "another", overrides: accepted, ..more }, &Silent).unwrap();
 }
@@ -200,10 +201,10 @@ impl Observer for &JournalEnder {
         }
         let journal = self.journal.clone();
         let ending = thread::spawn(move || {
-            let sync = journal.runs(1).unwrap()[0].sync;
+            let sync = journal.runs(1).expect("the journal works")[0].sync;
             journal.each_row(sync, Rows::All, (), |(), _| panic!("the journal's thread ends here"))
         });
-        assert!(matches!(ending.join().unwrap(), Err(JournalError::Gone)));
+        assert!(matches!(ending.join().expect("it asked the journal"), Err(JournalError::Gone)));
     }
 }
 

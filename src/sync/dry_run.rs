@@ -107,7 +107,7 @@ pub fn dry_run<R: Reporter>(
     let run = |channel: &DryChannel| NewRun { channel: channel.name.clone(), rate: channel.rate.get(), ..new.clone() };
     let by_channel = routing.is_by_channel();
     let routes = routing.routes(channels.iter().map(run).collect(), new.clone());
-    // The limit of changes is compared afterwards: whoever is to judge it has to see the plan. And no list is written.
+    // The limit of changes is compared afterwards, so that the plan is shown that exceeds it. No list is written.
     let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
     let detected = source.detected().clone();
     let planned = plan(&journal, source, mapping, routes, plan_options, reporter, stop)?;
@@ -118,17 +118,11 @@ pub fn dry_run<R: Reporter>(
     let now = clock.now();
     let estimating = Estimating { journal: &journal, channels: &channels, policy, overrides, now };
     let (windows, learnt) = estimating.windows(&planned, environment)?;
-    let worked = || clock.now().since(begun);
-    let (mut summaries, mut has_room) = (BTreeMap::new(), true);
-    for (members, loads) in windows.values() {
-        for ((channel, counts, forecast), eta) in members.iter().zip(etas(loads, &limits(now))) {
-            has_room &= eta.runs.is_some();
-            summaries.insert(channel.name.clone(), plan_summary(counts, forecast, &eta, worked()));
-        }
-    }
+    let worked = clock.now().since(begun);
+    let (mut summaries, has_room) = summaries(&windows, &limits(now), worked);
     if let Some(run) = planned.unknown {
         let counts = journal.counts_blocking(run)?;
-        let nothing = plan_summary(&counts, &Forecast::default(), &Eta::default(), worked());
+        let nothing = plan_summary(&counts, &Forecast::default(), &Eta::default(), worked);
         summaries.insert(WITHOUT_CHANNEL.into(), nothing);
     }
     let summary = match (by_channel, summaries.pop_first()) {
@@ -137,6 +131,18 @@ pub fn dry_run<R: Reporter>(
     };
     let too_many = max_changes.and_then(|guard| guard.check(summary.pending, summary.rows).err());
     Ok(DryRunOutcome { summary, has_room, learnt, too_many })
+}
+
+// The summary of each channel, and whether a call of each could end within the limits.
+fn summaries(windows: &Windows<'_>, limits: &Limits, worked: Duration) -> (BTreeMap<String, PlanSummary>, bool) {
+    let (mut summaries, mut has_room) = (BTreeMap::new(), true);
+    for (members, loads) in windows.values() {
+        for ((channel, counts, forecast), eta) in members.iter().zip(etas(loads, limits)) {
+            has_room &= eta.runs.is_some();
+            summaries.insert(channel.name.clone(), plan_summary(counts, forecast, &eta, worked));
+        }
+    }
+    (summaries, has_room)
 }
 
 /// What the time of the calls is estimated from.
@@ -170,7 +176,7 @@ impl<'a> Estimating<'a> {
             let forecast = environment.runtime.block_on(self.journal.forecast(*run, name, self.policy))?;
             let ended = self.journal.ended_lately(name, self.now)?;
             let latency = self.journal.mean_latency_of(name)?.unwrap_or(TYPICAL_LATENCY);
-            let mut rate_model = channel.rate_model(self.now, ended, latency, throttle.clone());
+            let mut rate_model = channel.rate_model(self.now, ended, latency, throttle);
             // Unless it is to be forgotten, as a sync would with the same overrides.
             let learnt = self.journal.learnt_limit_of(name, self.now)?.filter(|_| !self.overrides.forget_limit);
             if let Some(learnt) = learnt.filter(|learnt| learnt.calls < channel.rate.get()) {

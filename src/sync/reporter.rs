@@ -94,7 +94,7 @@ impl Reporter for Silent {
 
     fn notify(&self, _: &Notification<'_>) {}
 
-    fn channels<'a>(&'a self, names: &[&str]) -> Vec<Self> {
+    fn channels(&self, names: &[&str]) -> Vec<Self> {
         vec![Self; names.len()]
     }
 }

@@ -102,7 +102,7 @@ impl Reporter for Notices<'_> {
         }
     }
 
-    fn channels<'a>(&'a self, names: &[&str]) -> Vec<Silent> {
+    fn channels(&self, names: &[&str]) -> Vec<Silent> {
         vec![Silent; names.len()]
     }
 }
