@@ -22,7 +22,9 @@
 //! Imports point down only; a test (`tests/architecture.rs`) holds it.
 //!
 //! * `bin/contactsync` talks to a person: arguments, bars, exit codes. It sees what this file re-exports, no more.
-//! * `sync` has the loops: plan a file, send what is pending. It emits events and knows no bars.
+//! * `sync` has the use cases (sync, resume, dry run) and the loops that plan and send. A [`Workspace`] locks channels and
+//!   compares them with what the journal knows; only a [`LockedChannel`] can be sent to. It reports by typed
+//!   [events](Event), [notifications](Notification) and errors, without words for a person.
 //! * `edges` touch the world, each one thing: `source` (files), `journal` (the only SQL), `platform` (HTTP),
 //!   `pace` (the only waiting), `report` (summaries), `sandbox` (a platform to try things on). They do not know each
 //!   other.

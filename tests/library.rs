@@ -73,6 +73,11 @@ impl Scene {
         Connection::new(http, NonZeroU32::new(6_000).expect("6,000 is not 0"))
     }
 
+    fn policy(mode: Mode) -> Policy {
+        let search_lag = Duration::from_millis(100);
+        Policy { mode, tags_mode: TagsMode::Add, search_lag, retry_in_doubt: false, search_first: false }
+    }
+
     fn options(wanted: &Wanted) -> RunOptions {
         let limits = Limits { max_calls: wanted.max_calls, until: None };
         RunOptions { limits, outage_timeout: OUTAGE_TIMEOUT, seed: 1 }
@@ -90,13 +95,7 @@ impl Scene {
         }
         let source = Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.into_bytes())), Format::Csv)
             .expect("an input");
-        let policy = Policy {
-            mode: wanted.mode,
-            tags_mode: TagsMode::Add,
-            search_lag: Duration::from_millis(100),
-            retry_in_doubt: false,
-            search_first: false,
-        };
+        let policy = Self::policy(wanted.mode);
         let mapping = Mapping::new(source.header(), vec![wanted.field.into()], wanted.mode).expect("a mapping");
         let input = SyncInput {
             channels: vec![("c".into(), self.connection(wanted))],
@@ -186,6 +185,27 @@ fn a_channel_that_must_not_be_sent_to_is_refused() {
     // A caller may override a guard.
     let accepted = Overrides { new_token: true, ..Overrides::default() };
     scene.sync(&scene.workspace(), &Wanted { token: "another", overrides: accepted, ..more }, &Silent).unwrap();
+}
+
+#[test]
+fn a_workspace_can_be_used_again_and_a_channel_only_once_in_a_run() {
+    let scene = Scene::new();
+    let workspace = scene.workspace();
+    for rows in [10, 20] {
+        let summary = scene.sync(&workspace, &Wanted { rows, ..Wanted::default() }, &Silent).unwrap().summary.unwrap();
+        assert_eq!((summary.created, summary.unchanged), (10, u64::try_from(rows).unwrap() - 10));
+    }
+    let (runtime, stop) = (scene.runtime.handle(), Stop::default());
+    let environment = Environment { runtime, clock: &scene.clock, stop: &stop, reporter: &Silent };
+    let channel = || ("c".to_owned(), scene.connection(&Wanted::default()));
+    let matches = (&["email".to_owned()][..], Scene::policy(Mode::Upsert));
+    let check = |channels: Vec<(String, Connection)>, expected: Result<usize, &str>| {
+        let locked = workspace.lock(channels, matches, Overrides::default(), environment);
+        let locked = locked.map(|locked| locked.channels.len()).map_err(|error| error.to_string());
+        assert_eq!(locked, expected.map_err(str::to_owned));
+    };
+    check(vec![channel()], Ok(1));
+    check(vec![channel(), channel()], Err("channel `c`: another run holds it: the test"));
 }
 
 /// Ends the journal's thread as soon as a row has ended.

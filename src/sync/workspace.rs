@@ -14,7 +14,7 @@ pub use self::tokens::{Tokens, Tried};
 use crate::core::channel::WindowId;
 use crate::core::model::{Key, Mode};
 use crate::core::task::Policy;
-use crate::journal::{Journal, JournalError, Lock, RunRow};
+use crate::journal::{Journal, JournalError, Lock, LockError, RunRow};
 use crate::platform::{BaseUrl, ChannelKind, Http, Token};
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
@@ -199,7 +199,11 @@ impl Workspace {
         overrides: Overrides,
         environment: Environment<'_, R>,
     ) -> Result<Vec<HeldChannel<'_>>, GuardError> {
-        for (name, _) in &channels {
+        for (at, (name, _)) in channels.iter().enumerate() {
+            if channels[..at].iter().any(|(other, _)| other == name) {
+                let (channel, holder) = (name.clone(), self.holder.clone());
+                return Err(LockError::Held { channel, holder }.into());
+            }
             self.hold(name, environment)?;
         }
         let held = self.fill_windows(channels, overrides)?;
@@ -249,6 +253,9 @@ impl Workspace {
     /// Takes the right to run on a channel, and finds out whether the journal may have lost what an earlier run sent to it.
     pub(super) fn hold<R: Reporter>(&self, channel: &str, environment: Environment<'_, R>) -> Result<(), GuardError> {
         let Some(path) = &self.path else { return Ok(()) };
+        if self.locks.borrow().iter().any(|lock| lock.is_of(channel)) {
+            return Ok(());
+        }
         // A process that holds it has created its file.
         if !self.creates && !Lock::has_channel(path, channel) {
             return Ok(());
@@ -270,6 +277,10 @@ impl Workspace {
         channels: Vec<(String, Connection)>,
         overrides: Overrides,
     ) -> Result<Vec<HeldChannel<'_>>, GuardError> {
+        // No run is in progress, so that no other channel counts the calls of a window whose token was renewed.
+        for window in self.windows.borrow_mut().values_mut() {
+            window.earlier = None;
+        }
         let fill = |(name, connection)| self.fill_window(name, connection);
         let held = channels.into_iter().map(fill).collect::<Result<Vec<_>, _>>()?;
         if overrides.forget_limit {
