@@ -22,12 +22,12 @@ use crate::args::{CheckArgs, ListArgs};
 use crate::commands::request::{holder, of_settings};
 use crate::commands::runtime;
 use crate::config::Config;
-use crate::console::{Console, Level};
 use crate::failure::{CHECK_URL, Exit, Failure};
+use crate::render::console::{Console, Level};
 use crate::render::notices::{Announcement, Notices};
+use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
-use crate::summary::{counted_calls, counted_rows, grouped, print_lines};
 
 /// What is searched for, to see whether the token works. Nobody needs to have it.
 const NOBODY: &str = "contactsync check";

@@ -16,13 +16,13 @@ use tokio::runtime::Runtime;
 
 use crate::commands::request::seed;
 use crate::commands::runtime;
-use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
-use crate::progress::Progress;
+use crate::render::console::{Console, Level};
 use crate::render::notices::{Announcement, Notices};
+use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
+use crate::render::summary::{print, print_lines, run_text};
 use crate::signals;
-use crate::summary::{print, print_lines, run_text};
 
 const NAME: &str = "fixtures/contacts.csv";
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");

@@ -11,13 +11,13 @@ use contactsync::{ColumnGuess, CountryGuess, Guess, Input, Meaning, Source, gues
 
 use crate::args::InitArgs;
 use crate::config::DEFAULT_CONFIG;
-use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
+use crate::render::console::{Console, Level};
 use crate::render::input_notice::Remark;
+use crate::render::summary::print_lines;
 use crate::settings::layer::SourceLayer;
 use crate::settings::skip_titles;
 use crate::shell::quoted;
-use crate::summary::print_lines;
 
 use render::render;
 use sample::{Sample, sample};

@@ -12,17 +12,17 @@ use crate::args::ResumeArgs;
 use crate::commands::request::{Connections, holder, overrides, row_lists, run_options};
 use crate::commands::{runtime, shown};
 use crate::config::Config;
-use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
 use crate::open_files;
-use crate::progress::Progress;
+use crate::render::console::{Console, Level};
 use crate::render::notices::{Announcement, Notices};
 use crate::render::outcome::{Again, conclude};
+use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
+use crate::render::summary::{self, shortened};
 use crate::settings::layer::Layer;
 use crate::settings::{Channels, Earlier, Settings};
 use crate::signals;
-use crate::summary::{self, shortened};
 
 pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, None)?;

@@ -9,8 +9,8 @@ use crate::args::RunsArgs;
 use crate::commands::{instant, moment, offset_time, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::render::summary::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
 use crate::settings::journal;
-use crate::summary::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
     let path = journal(args.journal.clone().or(config.layer.journal))?;

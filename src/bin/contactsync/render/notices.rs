@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use contactsync::{BaseUrl, Event, Loss, NewColumn, Notification, Observer, Reporter, Silent};
 
-use crate::console::{Console, Level};
-use crate::summary::grouped;
+use crate::render::console::{Console, Level};
+use crate::render::summary::grouped;
 
 /// How many new columns are named; the rest is counted.
 const COLUMNS_NAMED: usize = 20;

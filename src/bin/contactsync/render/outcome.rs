@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use contactsync::{ChannelOutcome, Ending, RunSummary, StopReason, SyncOutcome};
 
 use crate::args::{ConnectionArgs, ListArgs, PlaceArgs};
-use crate::console::{Console, Level};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
+use crate::render::console::{Console, Level};
+use crate::render::summary;
 use crate::shell::quoted;
-use crate::summary;
 
 /// How many channels a hint names.
 const NAMED: usize = 10;

@@ -6,9 +6,9 @@ use contactsync::{Clock, DryRunOutcome, LearntLimit, PlanSummary, Range, Timesta
 
 use crate::commands::time_of_day;
 use crate::failure::Failure;
-use crate::progress::short_time;
+use crate::render::progress::short_time;
+use crate::render::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 use crate::settings::{Bounds, Channel, Channels, End};
-use crate::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 
 /// Prints what a sync would do, and `when` it would be done; `None` when no call could end in the time that there is.
 pub fn print(

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use contactsync::{Event, Notification, Observer, Reporter};
 
-use crate::progress::{ChannelProgress, Progress};
 use crate::render::input_notice::Remark;
 use crate::render::notices::Notices;
+use crate::render::progress::{ChannelProgress, Progress};
 use crate::settings::Channels;
 use crate::stderr::STDERR;
 
