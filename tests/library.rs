@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 const TOKEN: &str = "token";
 
-/// A sandbox without a rate limit, and a journal in a directory of its own.
+/// A sandbox without a rate limit, and a journal in a temporary directory.
 struct Scene {
     runtime: Runtime,
     sandbox: Sandbox,

@@ -43,7 +43,7 @@ pub struct DryChannel {
     pub burst: Option<NonZeroU32>,
     /// Maximum number of calls in flight; see [`concurrency_for`] when `None`.
     pub concurrency: Option<usize>,
-    /// Channels with an equal number have the same token, so that their calls count together; `None` for a token of its own.
+    /// Channels with an equal number have the same token, so that their calls count together; `None` for a token that no other channel has.
     pub token: Option<usize>,
 }
 

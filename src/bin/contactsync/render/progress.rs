@@ -127,7 +127,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Takes the bar away; what is said next stands below what was said before.
+    /// Takes the bar away; later lines stand below earlier ones.
     pub fn end(&self) {
         self.state.borrow_mut().bar = None;
         self.console.clear_bar();
