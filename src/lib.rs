@@ -74,6 +74,7 @@ pub use crate::core::guess::{
     Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
 };
 pub use crate::core::limits::{Bounded, TooLong};
+pub use crate::core::list::JsonList;
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
@@ -82,6 +83,7 @@ pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
+pub use crate::core::shared_values::{SharedField, SharedValues};
 pub use crate::core::start_throttle::StartThrottle;
 pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;

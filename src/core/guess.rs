@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use crate::core::guess::exports::own_field;
 use crate::core::guess::kinds::{Dates, DayOrder};
 use crate::core::guess::words::{Heading, Sense};
+use crate::core::list::is_primary_key;
 use crate::core::mapping::rules::Country;
 use crate::core::mapping::{
     CountryHeading, country_heading, e164, is_area_code, is_rounded, is_scientific, named_country,
@@ -55,6 +56,17 @@ pub(crate) fn is_heading(text: &str) -> bool {
     Heading::of(text).sense().is_some()
 }
 
+/// Whether a text heads a column of phones.
+pub(crate) fn is_phone_heading(text: &str) -> bool {
+    Heading::of(text).sense().is_some_and(|(sense, _)| matches!(sense, Sense::Phone | Sense::Mobile))
+}
+
+/// Whether a key is that of a list of phones or of e-mail addresses: `phones`, `phoneNumbers`, `email`, `celulares`.
+pub(crate) fn is_address_list(key: &str) -> bool {
+    let is_one = |name: &str| key_sense(name) == Some(KeySense::Address);
+    is_one(key) || ["s", "es"].into_iter().any(|end| key.strip_suffix(end).is_some_and(is_one))
+}
+
 /// Whether a text is an e-mail address, or a phone number with its country code.
 pub(crate) fn is_address(text: &str) -> bool {
     kinds::is_email(text) || (text.starts_with('+') && kinds::is_phone_like(text))
@@ -72,6 +84,8 @@ pub struct Sampled {
     pub name: String,
     /// Its cells, the blank ones too.
     pub cells: Vec<String>,
+    /// How many of its cells are the boolean `false` of JSON, which some programs write for a blank.
+    pub falses: usize,
 }
 
 /// What a file may mean.
@@ -173,6 +187,8 @@ pub enum Meaning {
 /// What is made of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
+    /// Nothing, where this word stands.
+    Null(&'static str),
     /// The first of several.
     First(&'static str),
     /// A phone number with its country code.
@@ -226,6 +242,8 @@ struct Seen<'a> {
     sense: Option<Sense>,
     // Not blank; of several values in one cell, the first.
     values: Vec<&'a str>,
+    // The word that stands for a blank in it.
+    blank_word: Option<&'static str>,
     by_value: bool,
     // Of a phone: the column with its country.
     country: Option<CountryOf<'a>>,
@@ -327,6 +345,9 @@ impl<'a> Seen<'a> {
             |cell: &&str| !cell.is_empty() && *cell != "\\N" && (!NULL_WORDS.contains(cell) || heading.may_name(cell));
         let values: Vec<&str> = column.cells.iter().map(|cell| bare(cell)).filter(is_value).collect();
         let said = heading.sense().map(|(sense, _)| sense);
+        let blank_word = (!is_own_boolean(column, said, &values)).then_some(FALSE);
+        let is_blank = |value: &&str| blank_word.is_some() && is_false(value);
+        let values: Vec<&str> = values.into_iter().filter(|value| !is_blank(value)).collect();
         let firsts = || values.iter().map(|cell| first(cell, several)).collect::<Vec<_>>();
         let share = |is: &dyn Fn(&str) -> bool, tenths: usize| {
             let firsts = firsts();
@@ -354,7 +375,7 @@ impl<'a> Seen<'a> {
             Some(Sense::Phone | Sense::Mobile | Sense::Email) => firsts(),
             Some(_) | None => values,
         };
-        Self { column, heading, sense, values, by_value, country: None, is_code: false, is_of_other: false }
+        Self { column, heading, sense, values, blank_word, by_value, country: None, is_code: false, is_of_other: false }
     }
 
     fn is(&self, sense: Sense) -> bool {
@@ -431,8 +452,35 @@ impl<'a> Seen<'a> {
     }
 
     fn is_blank_at(&self, row: usize) -> bool {
-        self.column.cells.get(row).is_none_or(|cell| cell.trim().is_empty())
+        let is_blank = |cell: &str| cell.is_empty() || (self.blank_word.is_some() && is_false(cell));
+        self.column.cells.get(row).is_none_or(|cell| is_blank(cell.trim()))
     }
+}
+
+/// The word of JSON for a blank in programs that have no other.
+const FALSE: &str = "false";
+
+fn is_false(text: &str) -> bool {
+    text.eq_ignore_ascii_case(FALSE)
+}
+
+// Whether the word `false`, if it is there, says no. It stands for a blank where the other values are no booleans: in any
+// column when it is a boolean of JSON, in one whose name says that it holds text when it is a text. Without other values, the
+// name alone decides.
+fn is_own_boolean(column: &Sampled, said: Option<Sense>, values: &[&str]) -> bool {
+    if !values.iter().any(|value| is_false(value)) {
+        return true;
+    }
+    let of_text = said.is_some_and(|sense| !matches!(sense, Sense::Flag | Sense::Tags));
+    if column.falses == 0 && !of_text {
+        return true;
+    }
+    let mut others = values.iter().filter(|value| !is_false(value)).peekable();
+    if others.peek().is_none() {
+        return !of_text;
+    }
+    let others: Vec<&str> = others.copied().collect();
+    others.iter().any(|value| value.eq_ignore_ascii_case("true")) || kinds::is_yes_or_no(&others)
 }
 
 fn first<'a>(cell: &'a str, several: Option<&str>) -> &'a str {
@@ -475,7 +523,7 @@ fn is_in_list_of_others(path: &str) -> bool {
         let [list, place, _] = three else { return false };
         let name: String =
             list.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        *place == "0" && !OWN_LISTS.contains(&name.as_str()) && Heading::of(list).sense().is_none()
+        matches!(*place, "0" | "primary") && !OWN_LISTS.contains(&name.as_str()) && Heading::of(list).sense().is_none()
     })
 }
 
@@ -741,6 +789,9 @@ impl Drafts {
         if seen.is_code {
             return Some("the country code of a phone, which is put before its number");
         }
+        if seen.column.name.rsplit_once(".primary.").is_some_and(|(_, key)| is_primary_key(key)) {
+            return Some("it says which one of a list is the primary one");
+        }
         if seen.heading.is_label() {
             return Some("it says what kind another column is of");
         }
@@ -812,10 +863,15 @@ impl Drafts {
                 | Sense::Id,
             ) => made(Vec::new()),
         };
+        let blank = || seen.blank_word.map(Made::Null);
+        let steps: Vec<Made> = blank().into_iter().chain(steps).collect();
+        let more = if seen.blank_word.is_some() { more + "; `false` stands for a blank" } else { more };
         let field = field.unwrap_or_else(|| self.fresh(own_field(name).unwrap_or(name)));
         let instead = other.map(|other| match other {
             Other::Flag => Meaning::Flag { tag: words::folded(name) },
-            Other::Made(made) => Meaning::Field { name: field.clone(), made },
+            Other::Made(made) => {
+                Meaning::Field { name: field.clone(), made: blank().into_iter().chain(made).collect() }
+            }
         });
         let what = match (own_field(name), seen.sense) {
             (Some(_), _) => "a field of the platform, by its name".to_owned(),
@@ -880,6 +936,10 @@ impl Drafts {
     }
 
     fn plain(&self, seen: &Seen<'_>) -> (Vec<Made>, Option<Other>, String) {
+        if seen.column.falses > 0 && seen.values.iter().all(|value| is_false(value)) {
+            let why = "; it is `false` wherever it has a value, which may stand for a blank: then take the second line";
+            return (Vec::new(), Some(Other::Made(vec![Made::Null(FALSE)])), why.into());
+        }
         if kinds::is_yes_or_no(&seen.values) && seen.sense.is_none() {
             return (Vec::new(), Some(Other::Flag), "; it says yes or no, so it could be a tag instead".into());
         }

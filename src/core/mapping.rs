@@ -28,11 +28,13 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::core::guess::is_phone_heading;
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;
 use crate::core::record::{Cells, Record, Texts};
 use crate::core::text::visible;
+use crate::core::total::{REASON, total};
 
 use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, TAGS_COLUMN, reserved};
 use self::close::closest;
@@ -44,11 +46,12 @@ pub use self::error::MappingError;
 use self::error::Quoted;
 pub(in crate::core) use self::number::{is_rounded, is_scientific};
 pub use self::outline::OutlineLine;
-use self::parts::{Parts, Refusal};
+use self::parts::{JSON_TEXT, Parts, Refusal};
 use self::path::Path;
 pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
 use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken, rounded_match};
 use self::rules::{Rules, Unmapped};
+use self::steps::Unfit;
 
 /// The rules by which the records of one input become contacts, held against its header.
 #[derive(Clone, Debug)]
@@ -236,6 +239,29 @@ impl Mapping {
         header.columns().zip(by_name).map(|(column, by_name)| by_name || named(column)).collect()
     }
 
+    /// Whether a JSON `false` under a key, or at a path, is sent as that word.
+    pub fn sends_false(&self, path: &str) -> bool {
+        if self.fixed.nulls.have("false") {
+            return false;
+        }
+        let (key, is_whole) = path.split_once('.').map_or((path, true), |(key, _)| (key, false));
+        if self.named.iter().any(|named| named.is(path) || named.goes_by(key)) {
+            return self.fields.iter().any(|field| field.sends_false(path));
+        }
+        let is_field = !is_whole || matches!(Column::of(key, &self.match_fields), Column::Match(_) | Column::Field(_));
+        self.unmapped == Unmapped::Send && is_field && self.channel_column() != Some(key)
+    }
+
+    /// Whether a rule takes a value by its position in this list.
+    pub fn takes_by_position(&self, list: &str) -> bool {
+        self.named.iter().chain(self.take.iter().map(Taken::path)).any(|path| path.takes_by_position(list))
+    }
+
+    /// Whether a rule takes the first element of this list.
+    pub fn takes_first(&self, list: &str) -> bool {
+        self.named.iter().chain(self.take.iter().map(Taken::path)).any(|path| path.takes_first(list))
+    }
+
     /// The fields by which a contact is found, in the order in which they are tried.
     pub fn match_fields(&self) -> &[String] {
         &self.match_fields
@@ -319,12 +345,45 @@ impl Mapping {
         }
     }
 
+    /// Whether a record is a total of the rows above it and cannot be a contact: it has no id, and each of its match values is
+    /// blank or a word for a total. It is no row of the input then. Any other total is rejected as a contact.
+    pub fn leaves_out_total(&self, record: &Record) -> bool {
+        record.is_total
+            && must_find(self.mode)
+            && match &record.cells {
+                Cells::Texts(texts) => self.names_no_contact(&nfc_texts(texts)),
+                Cells::Object(_) => false,
+            }
+    }
+
+    fn names_no_contact(&self, texts: &Texts) -> bool {
+        let names_none = |text: &str| text.is_empty() || total(text).is_some_and(|total| !total.may_be_name);
+        let row = Row::Texts(texts);
+        let by_rule = self.id.iter().flat_map(|id| id.texts(row, &self.fixed));
+        let mut by_rule = by_rule
+            .chain(self.fields.iter().filter(|field| field.is_match()).flat_map(|field| field.texts(row, &self.fixed)));
+        let is_deciding = |column: &Column| match column {
+            Column::Match(_) | Column::Id => true,
+            Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => false,
+        };
+        by_rule.all(|text| names_none(&text))
+            && self
+                .columns
+                .iter()
+                .zip(texts.iter())
+                .all(|(column, text)| !is_deciding(column) || names_none(self.fixed.clean(text)))
+    }
+
     /// The contact that a record asks for.
     ///
     /// # Errors
     /// A [`Rejection`] with the record's line when a cell holds the wrong kind of thing, when nothing says which contact
-    /// it is, or when its parts contradict each other.
+    /// it is, when its parts contradict each other, or when it is a total of the rows above it.
     pub fn contact(&self, record: &Record) -> Result<Contact, Rejection> {
+        if record.is_total {
+            let (row, line, reason) = (record.row, record.line, REASON.to_owned());
+            return Err(Rejection { row, line, column: None, reason });
+        }
         let parts = self.no_control_characters(record).and_then(|()| match &record.cells {
             Cells::Texts(texts) => self.of_texts(&nfc_texts(texts)),
             Cells::Object(object) => self.of_object(object),
@@ -409,6 +468,16 @@ impl Mapping {
         if let Some(field) = parts.rounded() {
             return Err(Refusal::unfit(self.column_of(field), &rounded_match()));
         }
+        if let Some((field, found)) = parts.no_match() {
+            let expected = "a value (match field)".to_owned();
+            return Err(Refusal::unfit(self.column_of(field), &Unfit { expected, found }));
+        }
+        // Only a text that begins as JSON does is looked at further.
+        let is_phone = |name: &str| is_phone_heading(name) || is_phone_heading(self.column_of(name));
+        if let Some(field) = parts.json_texts().find(|name| is_phone(name)) {
+            let unfit = Unfit { expected: "a phone number".to_owned(), found: JSON_TEXT };
+            return Err(Refusal::unfit(self.column_of(field), &unfit));
+        }
         if must_find(self.mode) && !parts.can_be_found() {
             return Err(self.nothing_to_find_by());
         }
@@ -432,8 +501,8 @@ impl Mapping {
         self.tags.iter().filter(|tags| tags.remove() == remove).find_map(Tagged::column)
     }
 
-    // The column that gives a field its value: that of its rule, else the one of its name.
-    fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
+    /// The column that gives a field its value: that of its rule, else the one of its name.
+    pub fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
         self.fields.iter().find(|filled| filled.name() == field).map_or(field, Filled::label)
     }
 

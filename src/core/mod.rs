@@ -16,6 +16,7 @@ pub mod eta;
 pub mod guard;
 pub mod guess;
 pub mod limits;
+pub mod list;
 pub mod mapping;
 pub mod model;
 pub mod nfc;
@@ -28,10 +29,12 @@ pub mod refusals;
 pub mod retry;
 pub mod sample;
 pub mod search;
+pub mod shared_values;
 pub mod start_throttle;
 pub mod task;
 pub mod text;
 pub mod time;
+pub(crate) mod total;
 pub mod window;
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Record {
     pub line: u64,
     /// What the row holds.
     pub cells: Cells,
+    /// Whether it is the last row and looks like a total of those above it, such as `Total,,5049`.
+    pub is_total: bool,
 }
 
 /// The cells of one row.

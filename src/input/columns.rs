@@ -10,6 +10,7 @@ use super::SourceFault;
 use crate::core::guess::is_heading;
 use crate::core::output_format::{self, LINE_COLUMN, REASON_COLUMN};
 use crate::core::record::Texts;
+use crate::core::total;
 
 /// The columns of an input, in its order.
 #[derive(Debug)]
@@ -197,6 +198,9 @@ impl Columns {
                 .find(|at| is_line(cell(*at)) && output_format::is_reason(cell(*at + 1)) && *at + 1 != reason);
             return moved.map(|own| Unmended { reason: MOVED, own });
         }
+        if cell(reason) == total::REASON {
+            return Some(Unmended { reason: TOTAL, own: count - 1 });
+        }
         let own = output_format::cells_listed(cell(reason))?;
         // The two columns stand before or after the row's own cells.
         let own = if line == 0 { own + 2 } else { own };
@@ -213,6 +217,9 @@ impl Columns {
 
 const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \
                      this row have moved";
+
+const TOTAL: &str =
+    "expected a contact, found a total below the last row of the input: clear its `_reason` when it is a contact";
 
 const INCOMPLETE: &str = "expected the cells that this row lacked, found blank ones: complete the row, or clear its \
                           `_reason` when it is right";
@@ -308,6 +315,8 @@ mod tests {
         check(new, ["3", listed, "1", "", ""], Some((INCOMPLETE, 3)));
         check(new, ["3", listed, "1", "", "Lima"], None);
         check(new, ["3", "", "1", "", ""], None);
+        check(new, ["3", "expected a contact, found a total below the last row", "1", "Total", ""], Some((TOTAL, 4)));
+        check(new, ["3", "", "1", "Total", ""], None);
         check(new, ["", "", "1", "", ""], None);
         check(new, ["3", "column `phone`: expected a phone number, found letters", "x", "", ""], None);
         check(new, ["x", short, "1", "", ""], Some((MOVED, 4)));

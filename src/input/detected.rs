@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::encoding::Found;
-use super::notice::{Notice, Notices};
+use super::notice::{Notice, NoticeKind, Notices};
 use super::object::Keys;
 use super::{Charset, Delimiter, Format, Packing};
+use crate::core::mapping::Mapping;
 use crate::core::output_format::OutputFormat;
+use crate::core::shared_values::{SharedField, SharedValues};
 
 /// What an input was found to be.
 #[derive(Clone, Debug)]
@@ -107,6 +109,19 @@ impl Detected {
     /// What was noticed in the rows that were read so far.
     pub fn notices(&self) -> Vec<Notice> {
         self.notices.all()
+    }
+
+    /// Adds what was noticed in the row at `line` once it was mapped.
+    pub fn add_notice(&self, kind: NoticeKind, line: u64) {
+        self.notices.add(kind, line);
+    }
+
+    /// Adds the match values that rows with different names share, by the columns that `mapping` reads them from.
+    pub fn add_shared_values(&self, shared: &SharedValues, mapping: &Mapping) {
+        for SharedField { field, values, rows, line } in shared.found() {
+            let column = mapping.column_of(&field).into();
+            self.notices.set(NoticeKind::SharedValue { column, values }, line, rows);
+        }
     }
 
     /// How an input with this header, or with none, is written: of the encoding as much as was read of it so far. Rows of

@@ -201,6 +201,15 @@ pub enum SourceFault {
         /// The header's line.
         line: u64,
     },
+    /// Cells in single quotes have apostrophes that are doubled and others that are not.
+    #[error(
+        "expected the apostrophes in single-quoted cells to be all doubled or none, found both: double them all, or export the \
+         file with double quotes"
+    )]
+    Apostrophes {
+        /// The first line with a doubled one.
+        line: u64,
+    },
     /// The header does not end.
     #[error("expected a header, found no end of it: is a quote not closed?")]
     Endless {
@@ -322,6 +331,7 @@ impl SourceFault {
             | Self::SecondHeader { line }
             | Self::CutOff { line }
             | Self::Quotes { line }
+            | Self::Apostrophes { line }
             | Self::Endless { line } => Some(*line),
             Self::Sheet { line, .. } => *line,
             Self::Missing(_)

@@ -27,6 +27,7 @@ mod json;
 mod jsonl;
 mod lines;
 mod lookahead;
+mod mixed;
 mod nesting;
 mod notice;
 mod number_format;
@@ -40,6 +41,7 @@ mod sheet;
 mod sniff;
 mod styles;
 mod titles;
+mod total;
 mod workbook_limits;
 
 use std::fmt;
@@ -52,6 +54,7 @@ use serde_json::Value as Json;
 use self::decompress::{Book, Content, peel};
 use self::encoding::{Found, Text, Wanted};
 use self::lookahead::Lookahead;
+use self::mixed::Mixed;
 use self::notice::Notices;
 use self::object::Keys;
 use self::open::Opened;
@@ -99,6 +102,7 @@ pub struct Source {
     name: String,
     rows: Rows,
     detected: Detected,
+    mixed: Mixed,
     broken: bool,
 }
 
@@ -150,7 +154,7 @@ impl Source {
         given: &SourceOptions,
     ) -> Result<Self, SourceError> {
         match layers(opened, named, given) {
-            Ok((rows, detected)) => Ok(Self { name, rows, detected, broken: false }),
+            Ok((rows, detected)) => Ok(Self { name, rows, detected, mixed: Mixed::default(), broken: false }),
             Err(fault) => Err(SourceError::new(&name, fault)),
         }
     }
@@ -161,13 +165,17 @@ impl Source {
         SourceError::new(&self.name, fault)
     }
 
-    // Takes note of text that was encoded twice. The rows of CSV are watched where they are decoded.
-    fn watch(&self, record: &Record) {
+    // Takes note of text that was encoded twice, and of what means another thing in each row of JSON. The rows of CSV are
+    // watched where they are decoded.
+    fn watch(&mut self, record: &Record) {
         let notices = &self.detected.notices;
         let is_twice = match &record.cells {
             Cells::Texts(_) if matches!(self.rows, Rows::Csv(_)) => false,
             Cells::Texts(texts) => texts.iter().any(doubt::is_double_encoded),
-            Cells::Object(object) => object.iter().any(|(_, json)| doubt::is_double_encoded_json(json)),
+            Cells::Object(object) => {
+                self.mixed.watch(object, record.line, notices);
+                object.iter().any(|(_, json)| doubt::is_double_encoded_json(json))
+            }
         };
         if is_twice {
             notices.add(NoticeKind::DoubleEncoded, record.line);

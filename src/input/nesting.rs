@@ -45,11 +45,15 @@ const PLAIN_CONTAINERS: &str = "\
 
 /// Keys of arrays that are parts of one contact.
 const PARTS: &str = "\
-    addresses phones phonenumbers emails emailaddresses names urls websites organizations companies dates \
+    address addresses phones phonenumbers emails emailaddresses names urls websites organizations companies dates \
     birthdays relations photos images tags labels lists groups memberships segments notes orders purchases deals \
     tickets events activities customfields fields fieldvalues attributes properties channels identities \
     identifiers accounts sources consents subscriptions telefonos correos direcciones etiquetas grupos notas \
     identityprofiles pedidos campos empresas telefones enderecos";
+
+/// Those with the name of a single one: a list of such is a part of a contact, but a key of this name may also head a column.
+const SINGLE_PARTS: &str = "\
+    phone phonenumber mobile cellphone telephone whatsapp telefono telefone celular movil email mail correo";
 
 /// Keys of lists and objects that describe an answer.
 const ASIDE: &str = "\
@@ -502,7 +506,10 @@ impl Members {
         if !is_table || (is_list && *most < 2) {
             return None;
         }
-        let is_column = |key: &str| KeyKind::of(&folded(key)) == KeyKind::Other;
+        let is_column = |key: &str| {
+            let name = folded(key);
+            KeyKind::of(&name) == KeyKind::Other || is_one_of(SINGLE_PARTS, &name)
+        };
         let is_alone = own.len() == 1 && is_list && *most < COLUMN;
         let are_addresses = own.iter().all(|(_, node)| node.is_column_of_addresses());
         (own.iter().any(|(key, _)| is_column(key)) && (!is_alone || are_addresses)).then(names)
@@ -636,7 +643,7 @@ impl KeyKind {
             Self::PlainContainer
         } else if is_one_of(CONTAINERS, name) {
             Self::Container
-        } else if is_one_of(PARTS, name) {
+        } else if is_one_of(PARTS, name) || is_one_of(SINGLE_PARTS, name) {
             Self::Part
         } else {
             Self::Other

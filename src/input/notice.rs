@@ -5,11 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One kind of thing that was noticed while reading, each reported once per input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NoticeKind {
     /// A row that repeats the header was skipped.
     RepeatedHeader,
+    /// The last row is a total of the rows above it, and was left out.
+    Total,
     /// A row that looks wrong in the encoding that was guessed, and right in the one that is named here.
     DoubtfulEncoding(&'static str),
     /// A row with text that was encoded twice, such as `JosÃ©` for `José`.
@@ -25,6 +27,13 @@ pub enum NoticeKind {
     /// A cell of this column of a sheet is a date, and others of the column are texts that would be no dates with their
     /// days and months in the order of the program that made the sheet: it may have taken a day for a month.
     SwappedDate(u16),
+    /// Rows with different names share values of a match field, so that they are one contact: placeholders perhaps.
+    SharedValue {
+        /// The column or key of the values.
+        column: Arc<str>,
+        /// The number of values that are shared.
+        values: u64,
+    },
     /// The pages of an API's answers that were read mention more pages after the last one.
     MorePages,
     /// The pages mention so many rows in all, which is more than there are.
@@ -37,25 +46,41 @@ pub enum NoticeKind {
         /// The number of pages that they mention.
         total: u64,
     },
+    /// Rows have a JSON `false` under this key, or at this path, where others have text: programs such as Odoo write it for
+    /// a blank.
+    FalseInText(Arc<str>),
+    /// This list of fields by name and value has other names at its positions than in the first row.
+    FieldOrder(Arc<str>),
+    /// Another element of this list than the first says that it is the primary one.
+    PrimaryNotFirst(Arc<str>),
 }
 
 impl NoticeKind {
     /// Whether contacts may have been misread, so that a person has to look.
-    pub const fn is_doubtful(self) -> bool {
+    pub const fn is_doubtful(&self) -> bool {
         match self {
             Self::DoubtfulEncoding(_)
             | Self::DoubleEncoded
             | Self::SwappedDate(_)
+            | Self::SharedValue { .. }
             | Self::MorePages
             | Self::FewerRows { .. }
-            | Self::FewerPages { .. } => true,
-            Self::RepeatedHeader | Self::PaddedRow | Self::QuotedLines | Self::HiddenRow | Self::MergedCells => false,
+            | Self::FewerPages { .. }
+            | Self::FalseInText(_)
+            | Self::FieldOrder(_)
+            | Self::PrimaryNotFirst(_) => true,
+            Self::RepeatedHeader
+            | Self::Total
+            | Self::PaddedRow
+            | Self::QuotedLines
+            | Self::HiddenRow
+            | Self::MergedCells => false,
         }
     }
 }
 
 /// Where a thing was noticed, and how often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// What was noticed.
     pub kind: NoticeKind,
@@ -88,10 +113,15 @@ impl Notices {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, (line, rows));
     }
 
+    /// Takes back what proved to be no such thing.
+    pub(super) fn remove(&self, kind: &NoticeKind) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(kind);
+    }
+
     /// All notices so far, one of each kind.
     pub(super) fn all(&self) -> Vec<Notice> {
         let notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        notices.iter().map(|(&kind, &(line, rows))| Notice { kind, line, rows }).collect()
+        notices.iter().map(|(kind, &(line, rows))| Notice { kind: kind.clone(), line, rows }).collect()
     }
 }
 
@@ -104,6 +134,7 @@ impl fmt::Display for Notice {
             (NoticeKind::RepeatedHeader, _) => {
                 write!(f, "{rows} lines repeat the header and are skipped (the first is line {line})")
             }
+            (NoticeKind::Total, _) => write!(f, "line {line} is a total of the rows above it and is left out"),
             (NoticeKind::DoubtfulEncoding(name), _) => {
                 let rows = counted(*rows, "line looks", "lines look");
                 write!(
@@ -127,6 +158,16 @@ impl fmt::Display for Notice {
                 f,
                 "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
             ),
+            (NoticeKind::SharedValue { column, values: 1 }, _) => write!(
+                f,
+                "column `{column}`: {rows} rows, with at least three different names, have the same value (the first is on line \
+                 {line}), so they are one contact; if it is a placeholder, add it to `nulls`"
+            ),
+            (NoticeKind::SharedValue { column, values }, _) => write!(
+                f,
+                "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with at least three \
+                 different names, so each value is one contact; add those that are placeholders to `nulls`"
+            ),
             (NoticeKind::MorePages, _) => {
                 let rows = counted(*rows, "row", "rows");
                 write!(f, "the last page, with which the file comes to {rows}, says that more follow: {PART}")
@@ -136,6 +177,30 @@ impl fmt::Display for Notice {
             }
             (NoticeKind::FewerPages { total }, _) => {
                 write!(f, "it has {rows} of the {total} pages that its pages mention: {PART}")
+            }
+            (NoticeKind::FalseInText(path), _) => {
+                let rows = counted(*rows, "row has", "rows have");
+                write!(
+                    f,
+                    "{rows} `false` under `{path}`, which is text in others (the first is on line {line}): it is read as the \
+                     word; a transform {{ null = [\"false\"] }} of its field makes it a blank, and `nulls` does so in all fields"
+                )
+            }
+            (NoticeKind::FieldOrder(list), _) => {
+                let rows = counted(*rows, "row", "rows");
+                write!(
+                    f,
+                    "in {rows} the list `{list}` has its fields in another order than the first (the first is on line {line}), \
+                     and the mapping takes one by its position: take it by its name, as `{list}.NAME`"
+                )
+            }
+            (NoticeKind::PrimaryNotFirst(list), _) => {
+                let rows = counted(*rows, "row", "rows");
+                write!(
+                    f,
+                    "in {rows} another element of the list `{list}` than the first is the primary one (the first is on line \
+                     {line}), and the mapping takes the first: `{list}.primary` takes the primary one"
+                )
             }
             (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),
             (NoticeKind::HiddenRow, _) => {

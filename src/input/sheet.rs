@@ -11,6 +11,7 @@ use calamine::{
 
 use super::cell::Around;
 use super::columns::Columns;
+use super::csv::{Kind, is_address, kinds_of};
 use super::day_order::DayOrders;
 use super::decompress::Book;
 use super::isolate::caught;
@@ -18,7 +19,7 @@ use super::notice::{NoticeKind, Notices};
 use super::number_format::NumberFormat;
 use super::open::Steady;
 use super::workbook_limits::{self, Layout, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Shown};
-use super::{Row, SourceFault, SourceOptions, cell, titles};
+use super::{Row, SourceFault, SourceOptions, cell, titles, total};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
 use crate::core::text::visible;
@@ -82,6 +83,9 @@ impl Rows {
             }
             passed_over = Some(std::mem::replace(&mut sheet, name));
             found = second;
+        }
+        if let Some(line) = found.second_header {
+            return Err(SourceFault::SecondHeader { line });
         }
         if let Some(layout) = layouts.get(&sheet) {
             notice_layout(layout, found.header_line.max(given.skip_lines), notices);
@@ -157,7 +161,8 @@ impl Rows {
             }));
         }
         let is_used = |(place, _): &&(usize, String)| self.used.get(*place).is_none_or(|used| *used);
-        let Some((place, reason)) = self.faults.get(&record.row).and_then(|faults| faults.iter().find(is_used)) else {
+        let faults = self.faults.get(&record.row).filter(|_| !record.is_total);
+        let Some((place, reason)) = faults.and_then(|faults| faults.iter().find(is_used)) else {
             record.row -= self.repeated;
             return Some(Row::Record(record));
         };
@@ -387,10 +392,18 @@ struct Found {
     // 0 when there is no header.
     header_line: u64,
     day_orders: DayOrders,
+    // The line of a header below the first one, with other columns or in another order.
+    second_header: Option<u64>,
 }
 
 /// How many rows at the start are kept whole, to tell titles from the header.
 const FIRST_ROWS: usize = 25;
+
+/// How many rows that may be another header are kept until all rows tell what the columns hold.
+const HEADERS: usize = 100;
+
+/// How many rows tell what the columns hold.
+const KIND_ROWS: usize = 1_000;
 
 /// How a sheet is called that tells how to fill in the next one, in the languages of its users, without accents.
 const COVERS: [&str; 14] = [
@@ -471,6 +484,9 @@ struct Table<'t> {
     computed: BTreeSet<usize>,
     header_line: u64,
     day_orders: DayOrders,
+    // Rows that may be another header, and the last row if it may be a total, each with its line and all its cells.
+    headers: Vec<(u64, Vec<String>)>,
+    total: Option<(u64, Vec<String>)>,
 }
 
 impl<'t> Table<'t> {
@@ -493,6 +509,8 @@ impl<'t> Table<'t> {
             computed: BTreeSet::new(),
             header_line: 0,
             day_orders: DayOrders::new(),
+            headers: Vec::new(),
+            total: None,
         }
     }
 
@@ -566,6 +584,22 @@ impl<'t> Table<'t> {
         match &self.columns {
             Some(columns) => {
                 self.row += 1;
+                if !self.given.no_header {
+                    let texts = all_cells(&cells, columns.len());
+                    let is_header = || {
+                        let bytes = || texts.iter().map(|text| text.as_bytes());
+                        cells.iter().all(|(_, cell)| cell.is_ok())
+                            && !texts.iter().any(|text| is_address(text.as_bytes()))
+                            && !columns.are_repeated_by(bytes())
+                            && columns.are_renamed_by(bytes(), false)
+                    };
+                    self.total = None;
+                    if self.headers.len() < HEADERS && is_header() {
+                        self.headers.push((self.line, owned(&texts)));
+                    } else if !columns.are_of_rejects() && total::has_word(texts.iter().map(|text| text.as_bytes())) {
+                        self.total = Some((self.line, owned(&texts)));
+                    }
+                }
                 self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
                 self.rows.push(row(columns, self.row, self.line, cells, &mut self.faults));
             }
@@ -594,9 +628,53 @@ impl<'t> Table<'t> {
         self.refuse_uncomputed(&columns);
         columns.set_unnamed(self.unnamed.into_iter().collect());
         let likely_header = if self.given.no_header { None } else { titles::header_of_sheet(&self.first) };
-        let Self { rows, faults, width, header_line, day_orders, .. } = self;
-        Ok(Some(Found { columns, rows, faults, width, likely_header, header_line, day_orders }))
+        let Self { mut rows, faults, width, header_line, day_orders, headers, total, .. } = self;
+        // What the columns hold is known by all their rows.
+        let kinds = kinds(&columns, &rows);
+        let is_header = |cells: &[String]| {
+            let cell = |at: usize| cells.get(at).map_or(&b""[..], |cell| cell.as_bytes());
+            match kinds.iter().position(|kind| kind.is_telling()) {
+                Some(at) => matches!(Kind::of(cell(at)), Kind::Text | Kind::Blank),
+                None => columns.may_name(cell(0)),
+            }
+        };
+        let second_header = headers.into_iter().find(|(_, cells)| is_header(cells)).map(|(line, _)| line);
+        if let Some((_, cells)) = total
+            && total::may_be(cells.iter().map(String::as_bytes), &kinds)
+            && let Some(last) = rows.last_mut()
+        {
+            last.is_total = true;
+        }
+        Ok(Some(Found { columns, rows, faults, width, likely_header, header_line, day_orders, second_header }))
     }
+}
+
+// All cells of a row with at least so many; one that came to nothing is taken for the sum of a formula.
+fn all_cells(cells: &[(usize, Result<String, String>)], columns: usize) -> Vec<&str> {
+    let count = cells.last().map_or(0, |(last, _)| last + 1).max(columns);
+    let mut texts = vec![""; count];
+    for (at, cell) in cells {
+        texts[*at] = cell.as_deref().unwrap_or("0");
+    }
+    texts
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+// What most cells of each column are, those without a name among them, of which nothing is known.
+fn kinds<'r>(columns: &Columns, rows: &'r [Record]) -> Vec<Kind> {
+    let texts = |row: &'r Record| match &row.cells {
+        Cells::Texts(texts) => texts.iter().map(str::as_bytes).collect::<Vec<_>>().into_iter(),
+        Cells::Object(_) => Vec::new().into_iter(),
+    };
+    let named = kinds_of(rows.iter().take(KIND_ROWS).map(texts));
+    let mut kinds = vec![Kind::Text; columns.len()];
+    for (at, kind) in columns.places().zip(named) {
+        kinds[at] = kind;
+    }
+    kinds
 }
 
 fn row(
@@ -619,7 +697,7 @@ fn row(
             }
         }
     }
-    Record { row, line, cells: Cells::Texts(texts) }
+    Record { row, line, cells: Cells::Texts(texts), is_total: false }
 }
 
 const fn damaged(line: Option<u64>) -> SourceFault {

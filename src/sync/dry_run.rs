@@ -111,7 +111,7 @@ pub fn dry_run<R: Reporter>(
     let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
     let detected = source.detected().clone();
     let planned = plan(&journal, source, mapping, routes, plan_options, reporter, stop)?;
-    reporter.notify(&Notification::InputRead { detected: &detected });
+    reporter.notify(&Notification::InputRead { detected: &detected, mapping });
     new_columns.report_keys(reporter);
     reporter.notify(&Notification::Planned(&planned));
 

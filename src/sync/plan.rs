@@ -11,8 +11,9 @@ use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Rejection};
 use crate::core::output_format::{ListFiles, Listing};
 use crate::core::record::{Cells, Record};
+use crate::core::shared_values::SharedValues;
 use crate::core::task::Outcome;
-use crate::input::{Row, Source, SourceError};
+use crate::input::{NoticeKind, Row, Source, SourceError};
 use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
 use crate::sync::event::{Event, Observer};
 use crate::sync::stop::Stop;
@@ -79,7 +80,7 @@ pub struct PlannedRuns {
     pub runs: Vec<i64>,
     /// The number of the run that holds the rows without a channel, when there are any.
     pub unknown: Option<i64>,
-    /// How many rows of the input the rules do not take. They are none of the runs' rows.
+    /// How many rows of the input the rules do not take. They are none of the runs' rows, and neither is a total below them.
     pub left_out: u64,
     /// Number of rows that name a channel of another process. They belong to none of the runs.
     pub of_others: u64,
@@ -127,32 +128,47 @@ pub fn plan(
         Ok(())
     };
     let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);
-    // `None` for a row that the rules do not take.
+    let detected = source.detected().clone();
+    let mut shared = SharedValues::new();
     let make = |row: Row, remains: Option<Cells>| {
-        let is_taken = if let Row::Record(record) = &row { mapping.takes(record) } else { true };
         let mention = mentions.of(&row, mapping);
-        let planned = is_taken.then(|| ways.route(row, remains, mapping));
+        if let Row::Record(record) = &row {
+            if !mapping.takes(record) {
+                return Err(Unplanned::LeftOut);
+            }
+            if mapping.leaves_out_total(record) {
+                detected.add_notice(NoticeKind::Total, record.line);
+                return Err(Unplanned::Total);
+            }
+        }
+        let (way, planned) = ways.route(row, remains, mapping);
         // What is not sent here removes no tags here.
-        if matches!(planned, Some((Way::Run(_), _))) {
+        if matches!(way, Way::Run(_)) {
             mentions.add(mention);
         }
-        planned
+        Ok((way, planned))
     };
     source.in_batches(make, |made| {
         let read = made.len();
-        let taken: Vec<_> = made.into_iter().flatten().collect();
-        left_out += u64::try_from(read - taken.len()).unwrap_or(0);
-        for (way, planned) in taken {
-            match way {
-                Way::Run(place) => gathered.push((place, planned)),
-                Way::Other => of_others += 1,
-                Way::Unknown => of_none += 1,
+        for made in made {
+            match made {
+                Err(Unplanned::LeftOut) => left_out += 1,
+                Err(Unplanned::Total) => {}
+                Ok((Way::Run(place), planned)) => {
+                    if let Planned::Contact { line, contact, .. } = &planned {
+                        shared.add(place, *line, contact);
+                    }
+                    gathered.push((place, planned));
+                }
+                Ok((Way::Other, _)) => of_others += 1,
+                Ok((Way::Unknown, _)) => of_none += 1,
             }
         }
         batches += 1;
         if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
     flush(gathered)?;
+    detected.add_shared_values(&shared, mapping);
     if let Err(none) = mentions.check() {
         journal.drop_plan(&plan)?;
         return Err(none);
@@ -218,6 +234,14 @@ impl TagMentions {
     }
 }
 
+/// Why a row is no row of the input.
+enum Unplanned {
+    /// The rules do not take it.
+    LeftOut,
+    /// It is a total of the rows above it.
+    Total,
+}
+
 /// Where a row goes.
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -264,7 +288,7 @@ impl Router {
             }
             Row::Record(record) => {
                 let (place, contact) = self.contact(&record, mapping);
-                let Record { row, line, cells } = record;
+                let Record { row, line, cells, is_total: _ } = record;
                 let cells = self.keeps_rows.then_some(cells);
                 let planned = match contact {
                     Ok(contact) => Planned::Contact { row, line, contact, cells },

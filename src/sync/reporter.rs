@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::core::mapping::Mapping;
 use crate::input::Detected;
 use crate::journal::Loss;
 use crate::sync::event::{Event, Observer};
@@ -37,6 +38,8 @@ pub enum Notification<'a> {
     InputRead {
         /// What it was found to be.
         detected: &'a Detected,
+        /// How its rows became contacts.
+        mapping: &'a Mapping,
     },
     /// A file of an earlier input that lists rows is not continued, because the caller does not name it.
     EarlierListLeft {

@@ -79,7 +79,7 @@ pub fn sync_input<R: Reporter>(
         PlanOptions { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
     let detected = source.detected().clone();
     let planned = plan(journal, source, mapping, routes, plan_options, reporter, stop)?;
-    reporter.notify(&Notification::InputRead { detected: &detected });
+    reporter.notify(&Notification::InputRead { detected: &detected, mapping });
     new_columns.report_keys(reporter);
     new_columns.remember(journal)?;
     let listed = claims.write(journal, planned.sync, stop)?;

@@ -279,8 +279,13 @@ fn ods(rows: &[&str]) -> Vec<u8> {
 
 /// A table of ODS under a header of its own, with these styles and these columns.
 fn styled_ods(styles: &str, columns: &str, rows: &[&str]) -> Vec<u8> {
+    let header = r#"<table:table-cell office:value-type="string"><text:p>value</text:p></table:table-cell>"#;
+    ods_table(styles, columns, &[&[header], rows].concat())
+}
+
+/// A table of ODS.
+fn ods_table(styles: &str, columns: &str, rows: &[&str]) -> Vec<u8> {
     let rows = joined(rows.iter().map(|cells| format!("<table:table-row>{cells}</table:table-row>")));
-    let header = r#"<table:table-row><table:table-cell office:value-type="string"><text:p>value</text:p></table:table-cell></table:table-row>"#;
     zipped(&[
         ("mimetype".to_owned(), "application/vnd.oasis.opendocument.spreadsheet".to_owned()),
         ("META-INF/manifest.xml".to_owned(), "<manifest:manifest/>".to_owned()),
@@ -288,7 +293,7 @@ fn styled_ods(styles: &str, columns: &str, rows: &[&str]) -> Vec<u8> {
             "content.xml".to_owned(),
             format!(
                 "<office:document-content><office:automatic-styles>{styles}</office:automatic-styles><office:body>\
-                 <office:spreadsheet><table:table table:name=\"A &amp; B\">{columns}{header}{rows}</table:table></office:spreadsheet></office:body></office:document-content>"
+                 <office:spreadsheet><table:table table:name=\"A &amp; B\">{columns}{rows}</table:table></office:spreadsheet></office:body></office:document-content>"
             ),
         ),
     ])
@@ -527,6 +532,86 @@ fn titles_and_repeated_headers_of_a_sheet_are_noticed() {
     assert_eq!(numbers.collect::<Vec<_>>(), [(1, 2), (2, 4)]);
     let noticed: Vec<_> = joined.detected().notices().iter().map(ToString::to_string).collect();
     assert_eq!(noticed, ["line 3 repeats the header and is skipped"]);
+}
+
+/// A book and its twin in ODS, whose rows have these texts in their first cells.
+fn both(rows: &[&[&str]]) -> [Vec<u8>; 2] {
+    let of_xlsx: Vec<String> = rows.iter().map(|row| texts(row)).collect();
+    let of_xlsx: Vec<&str> = of_xlsx.iter().map(String::as_str).collect();
+    let cell = |text: &&str| {
+        let kind = if text.is_empty() { "" } else { " office:value-type=\"string\"" };
+        format!("<table:table-cell{kind}><text:p>{text}</text:p></table:table-cell>")
+    };
+    let of_ods: Vec<String> = rows.iter().map(|row| joined(row.iter().map(cell))).collect();
+    let of_ods: Vec<&str> = of_ods.iter().map(String::as_str).collect();
+    [zipped(&book(&[("Contacts", &of_xlsx)], "", false)), ods_table("", "", &of_ods)]
+}
+
+#[test]
+fn another_header_of_a_sheet_is_refused() {
+    let check = |rows: &[&[&str]], expected: Option<u64>| {
+        let rows = [&[&["phone", "name", "segment"][..], &["+5215550001", "Ann", "x"]], rows].concat();
+        for book in both(&rows) {
+            let found = table(&book, SourceOptions::default());
+            let refused = expected.map(|line| {
+                format!(
+                    "in:{line}: expected one header, found another one with other columns or in another order: the rows below \
+                     it do not fit the first"
+                )
+            });
+            assert_eq!(found.first().filter(|_| found.len() == 1), refused.as_ref(), "{rows:?}: {found:?}");
+        }
+    };
+    let bo = &["Bo", "+5215550002", "y"][..];
+    check(&[&["name", "phone", "segment"], bo], Some(3));
+    check(&[&["phone", "city", "name"], &["+5215550002", "Leon", "Bo"]], Some(3));
+    check(&[&["phone", "name", "city", "segment"], &["+5215550002", "Bo", "Leon", "y"]], Some(3));
+    check(&[&["phone", "name"], &["+5215550002", "Bo"]], Some(3));
+    check(&[&["", "name", "segment"], &["+5215550002", "Bo", "y"], &["name", "phone", "segment"], bo], Some(5));
+    // The same header again is skipped.
+    check(&[&["PHONE", "Name", "segment"], &["+5215550002", "Bo", "y"]], None);
+    // Values that are names of columns.
+    check(&[&["+5215550002", "name", "segment"]], None);
+    check(&[&["", "Name", "y"]], None);
+    check(&[&["", "phone", "segment"]], None);
+    let told = SourceOptions { no_header: true, ..SourceOptions::default() };
+    for book in both(&[&["phone", "name"], &["+5215550001", "Ann"], &["name", "phone"], &["Bo", "+5215550002"]]) {
+        assert_eq!(table(&book, told.clone()).len(), 5);
+    }
+}
+
+#[test]
+fn a_total_below_the_last_row_of_a_sheet_is_marked() {
+    let check = |rows: &[&[&str]], expected: bool| {
+        let rows = [&[&["", "name", "phone", "amount"][..], &["", "Ann", "+5215550001", "5"]], rows].concat();
+        for book in both(&rows) {
+            let source = open(&book, SourceOptions::default()).unwrap();
+            let totals: Vec<bool> =
+                source.map(|row| matches!(row.unwrap(), Row::Record(record) if record.is_total)).collect();
+            let last = totals.len() - 1;
+            let filled = rows.iter().filter(|row| row.iter().any(|cell| !cell.trim().is_empty())).count();
+            assert_eq!((totals.len(), totals[last]), (filled - 1, expected), "{rows:?}");
+            assert!(!totals[..last].contains(&true), "{rows:?}");
+        }
+    };
+    check(&[&["", "Total", "", "5049"]], true);
+    check(&[&["", "Total: 1"]], true);
+    check(&[&["Total", "", "", "5,049.00 \u{20ac}"]], true);
+    check(&[&["", "Gesamt"], &[], &["", " "]], true);
+    check(&[&["", "", "Total de contactos", "1"]], true);
+    check(&[&["", "Total", "", "5049"], &["", "Bo", "+5215550002", "7"]], false);
+    check(&[&["", "Total", "+5215550003", "7"]], false);
+    check(&[&["", "Total", "5215550003", "7"]], false);
+    check(&[&["", "Total Recall", "", "7"]], false);
+    check(&[&["7", "Total", "", ""]], false);
+    // The formula of a sum that was not computed, or came to an error.
+    for sum in [r#"<c t="e"><v>#REF!</v></c>"#, r"<c><f>SUM(B2:B2)</f></c>"] {
+        let cells = [texts(&["name", "amount"]), texts(&["Ann", "5"]), format!("{}{sum}", text("Total"))];
+        let rows: Vec<&str> = cells.iter().map(String::as_str).collect();
+        let book = zipped(&book(&[("Contacts", &rows)], "", false));
+        let last = open(&book, SourceOptions::default()).unwrap().last().unwrap().unwrap();
+        assert!(matches!(&last, Row::Record(record) if record.is_total), "{last:?}");
+    }
 }
 
 #[test]

@@ -244,3 +244,52 @@ async fn fields_in_a_list_are_no_columns() {
     let contacts = format!("{:?}", scene.sandbox.contacts(TOKEN));
     assert!(contacts.contains("1@example.com") && !contacts.contains("+52"), "{contacts}");
 }
+
+#[tokio::test]
+async fn init_counts_the_rows_that_its_mapping_rejects() {
+    let check = async |text: &str, said: &str, expected: Option<&str>, planned: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write("in.csv", text);
+        let ran = scene.program(&format!("init in.csv {said}")).run().await.exits(0);
+        let told: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("will be rejected")).collect();
+        let count = usize::from(expected.is_some());
+        assert!(told.len() == count && expected.is_none_or(|expected| told[0].contains(expected)), "{text}: {ran:?}");
+        // It is what a plan finds.
+        let code = if expected.is_some() { 3 } else { 0 };
+        assert_eq!(scene.plan("in.csv").run().await.exits(code).planned().rows(), planned, "{text}");
+    };
+    let header = "Nombre,Tel\u{e9}fono,Pa\u{ed}s\n";
+    let mexican = "Ann,5512345671,MX\nBo,5512345672,MX\nCy,5512345673,MX\nDi,5512345674,MX\n";
+    check(&format!("{header}{mexican}"), "--country MX", None, "4 pending").await;
+    // The country column says otherwise.
+    check(
+        &format!("{header}{mexican}Ed,612345678,Marte\nFlo,612345679,Marte\n"),
+        "--country MX",
+        Some("2 rows of the 6 looked at will be rejected: 2: "),
+        "2 rejected, 4 pending",
+    )
+    .await;
+    // A phone that is none, a blank match value, and a row that cannot be read.
+    let phones: Vec<String> = (0..20).map(|at| format!("Ann {at},+5255123456{at:02}\n")).collect();
+    let phones = format!("name,phone\n{}", phones.concat());
+    check(&phones, "", None, "20 pending").await;
+    check(
+        &format!("{phones}Ed,\nFlo,+52551234567x\nGus,1,2,3\nHal,\n"),
+        "",
+        Some(
+            "4 rows of the 24 looked at will be rejected: 2: column `phone`: expected a value (match field), found none (the first \
+             in line 22); 1: column `phone`: expected a phone number with its country code, found one with letters (the first in \
+             line 23); 1: expected 2 cells, found 4 (the first in line 24)",
+        ),
+        "4 rejected, 20 pending",
+    )
+    .await;
+    // A total is left out, and a shared value is reported.
+    let zeros = "Ed,+525500000000\nFlo,+525500000000\nGus,+525500000000\n";
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", format!("{phones}{zeros}Total: 7,\n"));
+    let ran = scene.program("init in.csv").run().await.exits(0);
+    assert!(ran.stderr.contains("line 25 is a total of the rows above it and is left out"), "{ran:?}");
+    assert!(ran.stderr.contains("column `phone`: 3 rows, with at least three different names"), "{ran:?}");
+    assert!(!ran.stderr.contains("will be rejected"), "{ran:?}");
+}

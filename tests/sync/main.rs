@@ -14,6 +14,7 @@ mod foreign_files;
 mod guards;
 mod hostile;
 mod init;
+mod json_values;
 mod kill;
 mod limiter;
 mod lost;

@@ -432,7 +432,11 @@ async fn rounded_numbers_are_named_by_init_check_and_plan_and_never_sent() {
     }
     let ran = scene.program("init in.csv --country MX").run().await.exits(0);
     let told = "27 of 30 values of `phone` are rounded numbers, such as 5.2E+11: export the column as text";
-    assert_eq!(ran.said("warning:"), [format!("warning: {told}")], "{ran:?}");
+    let rejected = format!(
+        "27 rows of the 30 looked at will be rejected: 27: column `phone`: expected a value (match field), {found} (the first in \
+         line 2); `contactsync check` lists all reasons"
+    );
+    assert_eq!(ran.said("warning:"), [told, &rejected].map(|text| format!("warning: {text}")), "{ran:?}");
     let written = std::fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
     assert!(written.contains("phone = { column = \"phone\", transform = [\"e164\"] }"), "{written}");
     assert_eq!(scene.plan("in.csv").run().await.exits(3).planned().rows(), "27 rejected, 3 pending");
@@ -538,4 +542,109 @@ async fn new_keys_of_json_since_the_last_run_are_named_once() {
         "columns since the last run: `a` (sent), `d` (left out)",
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_total_below_the_last_row_is_left_out_or_rejected_by_what_it_may_be() {
+    let rows = "name,phone,crm_id,amount\nAnn,+525550000001,1,2000\nBo,+525550000002,2,3049\n";
+    let note = "line 4 is a total of the rows above it and is left out";
+    let reason = "expected a contact, found a total below the last row";
+    let check = async |mapping: &str, total: &str, expected: &str| {
+        let scene = Scene::unlimited().await;
+        scene.write("contactsync.toml", mapping);
+        scene.write("in.csv", format!("{rows}{total}"));
+        let code = if expected == "rejected" { 3 } else { 0 };
+        let outcomes = if expected == "rejected" { "2 created, 1 rejected" } else { "2 created" };
+        let noticed = |text: &str| (text.contains(note), text.contains("1 row left out, as configured"));
+        let expected_notes = (expected == "left out", expected == "not taken");
+        for ran in [scene.plan("in.csv").run().await, scene.sync("in.csv --rejects bad.csv").run().await] {
+            assert_eq!(noticed(&ran.stderr), expected_notes, "{mapping} {total}: {ran:?}");
+            ran.exits(code);
+        }
+        let checked = scene.program(&format!("check in.csv --url {}", scene.sandbox.url())).run().await.exits(code);
+        assert_eq!(checked.stdout.contains(note), expected == "left out", "{checked:?}");
+        let told = checked.stdout.contains("and 1 that are not taken");
+        assert_eq!((told, checked.stdout.contains(reason)), (expected == "not taken", expected == "rejected"));
+        assert_eq!(there(&scene).len(), 2);
+        // Nothing is created of it when the list of rejected rows is sent as it is.
+        if expected == "rejected" {
+            assert!(std::fs::read_to_string(scene.path("bad.csv")).expect("a list").contains(reason));
+            let again = scene.sync("bad.csv").run().await.exits(3).summary();
+            assert_eq!(again.rows(), "1 rejected", "{mapping} {total}");
+        }
+        assert_eq!(
+            scene.sync("in.csv").run().await.exits(code).summary().rows(),
+            outcomes.replace("created", "unchanged")
+        );
+    };
+    let phone = "match = \"phone\"\n";
+    check(phone, "Total,,,5049\n", "left out").await;
+    check(phone, "Gesamt,,,5049\n", "left out").await;
+    check(phone, "Total: 2\n", "left out").await;
+    check(phone, ",Total,,5049\n", "left out").await;
+    check(
+        "match = \"total\"\nunmapped = \"ignore\"\n[fields]\ntotal = { column = \"phone\", transform = [\"e164\"] }\n",
+        ",Total general,,2",
+        "left out",
+    )
+    .await;
+    check("match = [\"crm_id\", \"phone\"]\n", "Total,,,5049\n", "left out").await;
+    // It may be a contact: a value of a match field, or a name.
+    check("match = \"crm_id\"\n", "Total,,2,5049\n", "rejected").await;
+    check("match = [\"crm_id\", \"phone\"]\n", "Total,,2,\n", "rejected").await;
+    check("match = \"name\"\n", "Suma,,,12\n", "rejected").await;
+    // What the rules leave out comes first.
+    let take = "[[take]]\ncolumn = \"phone\"\nnot_blank = true\n";
+    check(&format!("{phone}{take}"), "Total,,,5049\n", "not taken").await;
+    check(&format!("match = \"crm_id\"\n{take}"), "Total,,2,5049\n", "not taken").await;
+    check("match = \"name\"\n[[take]]\ncolumn = \"name\"\nis_not = \"suma\"\n", "Suma,,,12\n", "not taken").await;
+}
+
+#[tokio::test]
+async fn a_match_value_that_different_people_share_is_reported_once() {
+    let rows = |values: &[&str]| {
+        let names = ["Ann Lee", "Bo Roy", "Cy Fox", "Di Poe", "Ed Kay", "Flo May", "Gus Lay"];
+        let rows: Vec<String> =
+            values.iter().zip(names).map(|(value, name)| format!("{name},{value},x@y.mx\n")).collect();
+        format!("name,key,other\n{}", rows.concat())
+    };
+    let check = async |file: &str, text: &str, expected: Option<&str>| {
+        let scene = Scene::unlimited().await;
+        scene.write(file, text);
+        let said = "--match key --journal j.db";
+        let url = format!("--url {}", scene.sandbox.url());
+        let runs = [
+            scene.program(&format!("plan {file} {said}")).run().await,
+            scene.program(&format!("check {file} {said} {url}")).run().await,
+            scene.program(&format!("sync {file} {said} {url} --rate 1000000")).run().await.exits(0),
+        ];
+        for ran in runs {
+            let told: Vec<&str> =
+                ran.stdout.lines().chain(ran.stderr.lines()).filter(|line| line.contains("different names")).collect();
+            let count = usize::from(expected.is_some());
+            assert!(told.len() == count && expected.is_none_or(|text| told[0].contains(text)), "{text}: {ran:?}");
+            assert!(told.iter().all(|told| !told.contains("0000000000") && !told.contains("no@email")), "{told:?}");
+        }
+    };
+    let one = "column `key`: 3 rows, with at least three different names, have the same value (the first is on line 3), so they \
+               are one contact; if it is a placeholder, add it to `nulls`";
+    for value in ["0000000000", "no@email.com", "n/a@n/a.com", "123456789", "test@test.com", "+525500000000"] {
+        check("in.csv", &rows(&["5512345671", value, "5512345672", value, value]), Some(one)).await;
+    }
+    let two = "column `key`: 6 rows share 2 values (the first is on line 2), each with at least three different names, so each \
+               value is one contact; add those that are placeholders to `nulls`";
+    check("in.csv", &rows(&["1", "0", "1", "0", "1", "0"]), Some(two)).await;
+    let json =
+        r#"[{"key":"0000000000","name":"Ann"},{"key":"0000000000","name":"Bo"},{"key":"0000000000","name":"Cy"}]"#;
+    check("in.json", json, Some("column `key`: 3 rows, with at least three different names")).await;
+    // A couple, one person in several rows, and rows without a name.
+    check("in.csv", &rows(&["0", "0", "1", "2"]), None).await;
+    check("in.csv", "name,key\nAnn Lee,1\nANN LEE,1\nann lee,1\nLee Ann,1\n", None).await;
+    check("in.csv", "name,key\n,1\n,1\n,1\n", None).await;
+    // What `nulls` lists is no value.
+    let scene = Scene::unlimited().await;
+    scene.write("in.csv", rows(&["5512345671", "0000000000", "0000000000", "0000000000"]));
+    scene.write("contactsync.toml", "match = \"key\"\nnulls = [\"0000000000\"]\n");
+    let ran = scene.plan("in.csv").run().await.exits(3);
+    assert!(!ran.stderr.contains("different names"), "{ran:?}");
 }

@@ -6,13 +6,18 @@ use super::*;
 fn columns(lines: &[&str]) -> Vec<Sampled> {
     let (header, rows) = lines.split_first().expect("a header");
     let cells = |at: usize| rows.iter().map(|row| row.split(',').nth(at).unwrap_or_default().to_owned()).collect();
-    header.split(',').enumerate().map(|(at, name)| Sampled { name: name.to_owned(), cells: cells(at) }).collect()
+    header
+        .split(',')
+        .enumerate()
+        .map(|(at, name)| Sampled { name: name.to_owned(), cells: cells(at), falses: 0 })
+        .collect()
 }
 
 fn said(meaning: &Meaning) -> String {
     match meaning {
         Meaning::Field { name, made } => {
             let made = made.iter().map(|made| match made {
+                Made::Null(word) => format!(" null {word}"),
                 Made::First(separator) => format!(" first {separator}"),
                 Made::E164 => " e164".to_owned(),
                 Made::E164By(column) => format!(" e164 by {column}"),

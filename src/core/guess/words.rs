@@ -284,7 +284,8 @@ pub struct Heading {
 impl Heading {
     /// That of a column.
     pub fn of(name: &str) -> Self {
-        let words = folded(name);
+        // The primary one of a list is read as its first.
+        let words = folded(&name.replace(".primary.", ".0."));
         let number = words.split(' ').find_map(|word| word.parse().ok());
         let rest: Vec<&str> = words.split(' ').filter(|word| word.parse::<u32>().is_err()).collect();
         let rest = match rest.as_slice() {

@@ -15,6 +15,12 @@ use crate::core::text::{Text, bare, visible};
 /// The separators of tags in a column that no rule names: [`TAG_SEPARATORS`](crate::core::mapping::words::TAG_SEPARATORS).
 const SEPARATORS: [&str; 3] = [";", "|", ","];
 
+/// What is found in place of a match value that says yes or no.
+pub(super) const BOOLEAN: &str = "a boolean, which tells no contacts apart";
+
+/// What is found in place of a value that is itself written as JSON.
+pub(super) const JSON_TEXT: &str = "JSON text (make keys of what it holds)";
+
 /// Why a row is no contact; its place is added later.
 pub(super) struct Refusal {
     pub(super) column: Option<String>,
@@ -205,6 +211,26 @@ impl<'a> Parts<'a> {
         self.fields.iter().take(self.match_fields.len()).find(is_rounded).map(|field| field.name.as_str())
     }
 
+    /// A match field whose value tells no contacts apart, and what it is.
+    pub(super) fn no_match(&self) -> Option<(&str, &'static str)> {
+        let is_typed =
+            |name: &Text| self.read.iter().any(|read| read.name == *name && matches!(read.value, Value::Bool(_)));
+        let found = |field: &Field| match &field.value {
+            Value::Text(text) if is_false(text) || is_typed(&field.name) => Some(BOOLEAN),
+            Value::Text(text) if is_json(text) => Some(JSON_TEXT),
+            Value::Bool(_) => Some(BOOLEAN),
+            Value::Text(_) | Value::Number(_) => None,
+        };
+        let mut matches = self.fields.iter().take(self.match_fields.len());
+        matches.find_map(|field| Some((&*field.name, found(field)?)))
+    }
+
+    /// The fields whose values are written as JSON.
+    pub(super) fn json_texts(&self) -> impl Iterator<Item = &str> {
+        let is_json = |field: &&Field| matches!(&field.value, Value::Text(text) if is_json(text));
+        self.fields.iter().filter(is_json).map(|field| &*field.name)
+    }
+
     /// The contact that they are the parts of.
     pub(super) fn contact(self) -> Result<Contact, Flaw> {
         let Self { id, mut fields, read, matches, clear, tags, remove_tags, .. } = self;
@@ -213,6 +239,21 @@ impl<'a> Parts<'a> {
         }
         Contact::of(id, fields, &read, matches, clear, tags, remove_tags)
     }
+}
+
+// Scripts write it for a blank, also in CSV. The text `true` is no blank in any program.
+fn is_false(text: &str) -> bool {
+    text.eq_ignore_ascii_case("false")
+}
+
+/// Whether a text without blanks around it is an array or an object of JSON. Other texts are told by their first letter.
+pub(super) fn is_json(text: &str) -> bool {
+    text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// Whether a text is an array of JSON that holds one text or number.
+pub(super) fn is_list_of_one(text: &str) -> bool {
+    serde_json::from_str::<[Json; 1]>(text).is_ok_and(|[only]| only.is_string() || only.is_number())
 }
 
 /// The value that JSON holds for a field, in its own type; `None` when it is blank.
@@ -234,7 +275,8 @@ pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal>
 pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<Text>, Refusal> {
     const EXPECTED: &str = "an array of text";
     match json {
-        Json::Null => Ok(Vec::new()),
+        // Some programs write `false` for a blank.
+        Json::Null | Json::Bool(false) => Ok(Vec::new()),
         Json::String(text) => split(column, bare(text)),
         Json::Array(tags) => {
             let mut texts = Vec::with_capacity(tags.len());

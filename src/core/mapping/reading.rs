@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::core::guess::is_phone_heading;
 use crate::core::mapping::close::closest;
 use crate::core::mapping::country_column::{CountryHeading, Named, heading, is_area_code, named};
 use crate::core::mapping::date::is_zero_date;
 use crate::core::mapping::error::MappingError;
 use crate::core::mapping::number::is_rounded;
-use crate::core::mapping::parts::{Parts, Refusal, bad_list, id_of, tags, value};
+use crate::core::mapping::parts::{
+    BOOLEAN, JSON_TEXT, Parts, Refusal, bad_list, id_of, is_json, is_list_of_one, tags, value,
+};
 use crate::core::mapping::path::Path;
-use crate::core::mapping::phone::{Country, ROUNDED, has_code};
+use crate::core::mapping::phone::{Country, NoPhone, ROUNDED, has_code};
 use crate::core::mapping::rules::{
     Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen, ValueType,
 };
@@ -61,9 +64,16 @@ impl Fixed {
         if text == "\\N" || self.nulls.have(text) || is_zero_date(text) { "" } else { text }
     }
 
-    /// Whether a word that stands for nothing is all that there is.
+    /// Whether a word that stands for nothing is all that there is. A boolean is its word: Odoo writes `false` for a blank.
     pub(super) fn is_null(&self, json: &Json) -> bool {
-        !self.nulls.is_empty() && json.as_str().is_some_and(|text| self.nulls.have(&nfc(bare(text))))
+        if self.nulls.is_empty() {
+            return false;
+        }
+        match json {
+            Json::String(text) => self.nulls.have(&nfc(bare(text))),
+            Json::Bool(flag) => self.nulls.have(if *flag { "true" } else { "false" }),
+            Json::Null | Json::Number(_) | Json::Array(_) | Json::Object(_) => false,
+        }
     }
 }
 
@@ -119,10 +129,22 @@ impl Place {
         }
     }
 
+    /// Refuses a match value or an id that is read by position from a list of fields: it may be another field in another row.
+    fn check_position(&self, row: Row<'_>) -> Result<(), Refusal> {
+        let Row::Object(object) = row else { return Ok(()) };
+        let Some(list) = self.path.list_by_position(object) else { return Ok(()) };
+        let reason = format!(
+            "expected what a contact is found by under its name (`{list}.NAME`), found one by its position in a list of fields, where another \
+             row may have another field"
+        );
+        Err(Refusal::of(&self.name, reason))
+    }
+
     /// What stands there as text.
     fn text<'a>(&self, row: Row<'a>, fixed: &Fixed) -> Result<Cow<'a, str>, Refusal> {
         match self.cell(row) {
             Cell::Text(text) => Ok(fixed.text(text)),
+            Cell::Json(json) if fixed.is_null(json) => Ok(Cow::Borrowed("")),
             Cell::Json(json) => Ok(value(&self.name, json)?.map_or(Cow::Borrowed(""), |value| match value {
                 Value::Text(text) => Cow::Owned(text.into()),
                 value @ (Value::Bool(_) | Value::Number(_)) => Cow::Owned(value.text().into_owned()),
@@ -173,8 +195,14 @@ impl Read {
         &self.steps
     }
 
+    /// The text of its column, before any step.
+    pub(super) fn texts<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> impl Iterator<Item = Cow<'a, str>> {
+        self.place.text(row, fixed).into_iter()
+    }
+
     pub(super) fn id_of(&self, row: Row<'_>, fixed: &Fixed) -> Result<Option<ContactId>, Refusal> {
         const EXPECTED: &str = "an id (text or a whole number)";
+        self.place.check_position(row)?;
         if let Cell::Json(json) = self.place.cell(row)
             && (json.is_f64() || json.is_boolean())
         {
@@ -302,6 +330,32 @@ impl Filled {
         self.accept.as_ref()
     }
 
+    // Whether its values are phone numbers, by its steps, its name or its column's.
+    fn reads_phone(&self) -> bool {
+        self.phone_step().is_some() || is_phone_heading(&self.name) || is_phone_heading(self.label())
+    }
+
+    /// Whether its value, or a part of it, is what this path leads to, and a JSON `false` there arrives as that word.
+    pub(super) fn sends_false(&self, path: &str) -> bool {
+        let is_of_text = |step: &Step| match step {
+            Step::Null(words) => words.have("false"),
+            Step::Table(table) => table.value("false").is_some(),
+            Step::E164(_) | Step::Date(_) | Step::Decimal(_) => true,
+            Step::Trim
+            | Step::Lower
+            | Step::Upper
+            | Step::CollapseSpaces
+            | Step::Digits
+            | Step::First(_)
+            | Step::Prefix(_)
+            | Step::Default(_) => false,
+        };
+        let is_there = self.places().iter().any(|place| place.path.is(path));
+        // The steps of a template come after its parts are put together.
+        let is_whole = matches!(self.from, From::Column(_));
+        is_there && self.value_type == ValueType::Text && !(is_whole && self.steps.iter().any(is_of_text))
+    }
+
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.places().iter().chain(&self.country).map(|place| &place.path)
     }
@@ -309,6 +363,11 @@ impl Filled {
     /// The column with the country of its phone numbers, if a rule names one.
     pub(super) fn country_column(&self) -> Option<&str> {
         self.country.as_ref().map(|place| place.name.as_str())
+    }
+
+    /// The texts of its columns, before any step.
+    pub(super) fn texts<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> impl Iterator<Item = Cow<'a, str>> {
+        self.places().iter().filter_map(move |place| place.text(row, fixed).ok())
     }
 
     fn places(&self) -> &[Place] {
@@ -347,11 +406,15 @@ impl Filled {
 
     // `None` when it is blank.
     fn value(&self, row: Row<'_>, fixed: &Fixed) -> Result<Option<Value>, Refusal> {
+        if self.matched.is_some() {
+            self.places().iter().try_for_each(|place| place.check_position(row))?;
+        }
         let text = match &self.from {
             From::Constant(value) if self.steps.is_empty() => return Ok(Some(value.clone())),
             From::Constant(value) => value.text(),
             From::Column(place) => match place.cell(row) {
                 Cell::Text(text) => fixed.text(text),
+                Cell::Json(json) if self.steps.is_empty() && fixed.is_null(json) => return Ok(None),
                 Cell::Json(json) if self.steps.is_empty() => return value(&place.name, json),
                 Cell::Json(_) => place.text(row, fixed)?,
             },
@@ -364,13 +427,69 @@ impl Filled {
         if self.matched.is_some() && is_rounded(&text) {
             return Err(Refusal::unfit(self.label(), &rounded_match()));
         }
+        // The step for phone numbers reads a list of one number as that number.
+        let is_number = self.phone_step().is_some() && is_list_of_one(&text);
+        if is_json(&text) && !is_number && (self.matched.is_some() || self.reads_phone()) {
+            let expected = if self.reads_phone() { "a phone number" } else { "a value (match field)" };
+            let unfit = Unfit { expected: expected.to_owned(), found: JSON_TEXT };
+            return Err(Refusal::unfit(self.label(), &unfit));
+        }
         let countries = Countries { of_row: self.country_of(row, fixed, &text)?, of_all: fixed.country };
-        let made = apply(&self.steps, countries, Cow::Borrowed(&*text))
-            .map_err(|unfit| Refusal::unfit(self.label(), &unfit))?;
+        let made =
+            apply(&self.steps, countries, Cow::Borrowed(&*text)).map_err(|unfit| self.unfit(row, fixed, &unfit))?;
+        let is_boolean =
+            || matches!(&self.from, From::Column(place) if matches!(place.cell(row), Cell::Json(Json::Bool(_))));
+        if self.matched.is_some() && !made.is_empty() && made.eq_ignore_ascii_case(&text) && is_boolean() {
+            let unfit = Unfit { expected: "a value (match field)".to_owned(), found: BOOLEAN };
+            return Err(Refusal::unfit(self.label(), &unfit));
+        }
         self.no_other_country(row, fixed, &text, &made)?;
         let text = bare(&made);
         // A step may split a character.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
+    }
+
+    // Of a number without a country code: whether its row has a column for the country, and leaves it blank.
+    fn unfit(&self, row: Row<'_>, fixed: &Fixed, unfit: &Unfit) -> Refusal {
+        let refused = Refusal::unfit(self.label(), unfit);
+        if unfit.found != NoPhone::NoCountry.found() {
+            return refused;
+        }
+        let expected = &unfit.expected;
+        let columns = self.country_cells(row, fixed);
+        let names_country = |(_, text): &&(&str, Cow<'_, str>)| named(text).is_some();
+        let reason = if let Some((column, _)) = columns.iter().find(names_country) {
+            format!(
+                "expected {expected}, found one without a country code in a row whose `{column}` names a country (write \
+                 country_column = \"{column}\")"
+            )
+        } else if let [(column, _), ..] = columns.as_slice()
+            && columns.iter().all(|(_, text)| text.is_empty())
+        {
+            format!(
+                "expected {expected}, found one without a country code in a row whose `{column}` is blank (fill it in, or say \
+                 `country`)"
+            )
+        } else {
+            return refused;
+        };
+        Refusal::of(self.label(), reason)
+    }
+
+    // The cells of the row that hold its country: that of the rule's column, else those of columns that are named so.
+    fn country_cells<'a>(&'a self, row: Row<'a>, fixed: &'a Fixed) -> Vec<(&'a str, Cow<'a, str>)> {
+        let places = self.country.iter().chain(self.likely.iter().map(|(_, place)| place));
+        let mut cells: Vec<_> =
+            places.filter_map(|place| Some((place.name.as_str(), place.text(row, fixed).ok()?))).collect();
+        if let (Row::Object(object), Some(place), None) = (row, self.places().first(), &self.country) {
+            for (key, json) in place.path.other_runs(object).into_iter().filter(|(key, _)| heading(key).is_some()) {
+                if let Ok(value) = value(key, json) {
+                    let text = value.map_or_else(String::new, |value| value.text().into_owned());
+                    cells.push((key, Cow::Owned(fixed.text(&text).into_owned())));
+                }
+            }
+        }
+        cells
     }
 
     // The country that the row names in a column of its own. A number with a country code needs none.

@@ -44,14 +44,14 @@ fn csv(cells: &[(&str, &str)], match_fields: &[&str], mode: Mode) -> String {
     let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
     let mapping = Mapping::new(Some(&columns), names(match_fields), mode).unwrap();
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
 }
 
 fn jsonl(object: &str, match_fields: &[&str], mode: Mode) -> String {
     let mapping = Mapping::new(None, names(match_fields), mode).unwrap();
     let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
     let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_cell_that_no_request_can_carry_is_refused_with_its_column() {
     let mapping = Mapping::by(&rules, Some(&header(&["Tel", "Notas"])), Mode::Upsert).unwrap();
     let reason = |phone: &str, notes: &str| {
         let cells = Cells::Texts([phone, notes].into_iter().collect());
-        show(mapping.contact(&Record { row: 3, line: 7, cells }))
+        show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
     };
     assert_eq!(reason(&"1".repeat(7_700), "x"), format!("[Tel] {searched}"));
     assert_eq!(reason("1", &"x".repeat(70_000)), format!("[Notas] {value}"));
@@ -250,7 +250,7 @@ fn texts(rules: &Rules, cells: &[(&str, &str)]) -> String {
         Err(error) => return error.to_string(),
     };
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
 }
 
 /// An object by these rules.
@@ -258,7 +258,7 @@ fn object(rules: &Rules, object: &str) -> String {
     let mapping = Mapping::by(rules, None, Mode::Upsert).unwrap();
     let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
     let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
 }
 
 fn field(name: &str, column: &str) -> FieldRule {
@@ -534,6 +534,38 @@ fn a_column_with_the_country_is_that_of_its_row() {
 }
 
 #[test]
+fn a_phone_without_a_country_is_rejected_with_what_its_row_lacks() {
+    let check = |column: Option<&str>, cells: &[(&str, &str)], expected: &str| {
+        let phone = FieldRule {
+            steps: vec![Step::E164(None)],
+            country_column: column.map(Into::into),
+            ..field("phone", "Tel")
+        };
+        let rules = Rules { nulls: Words::new(["n/a"]), ..only(vec![phone]) };
+        let expected =
+            format!("[Tel] expected a phone number with its country code, found one without a country code{expected}");
+        let cells = [cells, &[("Tel", "55 1234 5678")]].concat();
+        assert_eq!(texts(&rules, &cells), expected, "{cells:?}");
+        let row: serde_json::Map<_, _> = cells.iter().map(|(key, cell)| ((*key).to_owned(), (*cell).into())).collect();
+        assert_eq!(object(&rules, &serde_json::Value::Object(row).to_string()), expected, "{cells:?}");
+    };
+    let blank = |name: &str| format!(" in a row whose `{name}` is blank (fill it in, or say `country`)");
+    let none = " (say `country`, or the country in `e164`)";
+    for country in ["", " ", "n/a", "\\N"] {
+        // Whether a rule names the column, or only its name tells what it holds.
+        check(Some("Pa\u{ed}s"), &[("Pa\u{ed}s", country)], &blank("Pa\u{ed}s"));
+        check(None, &[("Pa\u{ed}s", country)], &blank("Pa\u{ed}s"));
+        check(None, &[("Country code", country), ("Pa\u{ed}s", country)], &blank("Country code"));
+    }
+    let names = " in a row whose `Pa\u{ed}s` names a country (write country_column = \"Pa\u{ed}s\")";
+    check(None, &[("Pa\u{ed}s", "MX")], names);
+    check(None, &[("Lada", ""), ("Pa\u{ed}s", "M\u{e9}xico")], names);
+    check(None, &[], none);
+    check(None, &[("Ciudad", "")], none);
+    check(None, &[("Pa\u{ed}s", "Marte")], none);
+}
+
+#[test]
 fn a_column_with_another_country_that_no_rule_names_rejects_the_row() {
     let rules = |own: &str| {
         let phone = FieldRule { steps: vec![Step::E164(own.parse().ok())], ..field("phone", "Tel") };
@@ -626,7 +658,7 @@ fn a_row_without_key_is_known_as_before_numbers_became_text() {
     let key = |row: &str| {
         let object: serde_json::Map<String, Json> = serde_json::from_str(row).unwrap();
         let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-        mapping.contact(&Record { row: 1, line: 1, cells }).unwrap().key().to_string()
+        mapping.contact(&Record { row: 1, line: 1, cells, is_total: false }).unwrap().key().to_string()
     };
     let number = key(r#"{"name":"Ann","n":5}"#);
     assert_ne!(number, key(r#"{"name":"Ann","n":"5"}"#));
@@ -782,7 +814,7 @@ fn only_the_rows_that_the_rules_take_are_rows() {
         let rules = take(when.clone());
         let mapping = Mapping::by(&rules, Some(&header(&["Estado"])), Mode::Create).unwrap();
         let cells = Cells::Texts([cell].into_iter().collect());
-        assert_eq!(mapping.takes(&Record { row: 1, line: 2, cells }), expected, "{when:?} {cell}");
+        assert_eq!(mapping.takes(&Record { row: 1, line: 2, cells, is_total: false }), expected, "{when:?} {cell}");
     };
     let words = || Words::new(["Activo", "Nuevo"]);
     check(TakeWhen::Is(words()), " activo ", true);
@@ -796,7 +828,7 @@ fn only_the_rows_that_the_rules_take_are_rows() {
         let object: serde_json::Map<String, Json> = serde_json::from_str(json).unwrap();
         let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
         let mapping = Mapping::by(&take(when), None, Mode::Create).unwrap();
-        mapping.takes(&Record { row: 1, line: 2, cells })
+        mapping.takes(&Record { row: 1, line: 2, cells, is_total: false })
     };
     assert!(by_json(r#"{"Estado":["x"]}"#, TakeWhen::NotBlank));
     assert!(!by_json(r#"{"Estado":null}"#, TakeWhen::NotBlank));
@@ -897,7 +929,7 @@ proptest! {
         let rules = only(vec![field("phone", "P"), FieldRule { steps, ..field("a", "A") }, template]);
         let mapping = Mapping::by(&rules, Some(&header(&["P", "A", "B"])), Mode::Create).unwrap();
         let texts = Cells::Texts(cells.iter().map(String::as_str).collect());
-        if let Ok(contact) = mapping.contact(&Record { row: 3, line: 7, cells: texts }) {
+        if let Ok(contact) = mapping.contact(&Record { row: 3, line: 7, cells: texts, is_total: false }) {
             for field in contact.filled() {
                 let text = field.value.text();
                 prop_assert!(!text.is_empty() && text.trim() == text, "{:?}", field);

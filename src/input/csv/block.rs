@@ -184,6 +184,12 @@ impl<'a> RawRow<'a> {
         &self.text[start..self.ends[at]]
     }
 
+    /// How many of its cells hold something; 0 when they are not stored.
+    pub(super) fn filled(self) -> usize {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(self.ends).filter(|(start, end)| start < *end).count()
+    }
+
     /// Whether it has several cells, the last of them blank.
     pub(super) fn ends_blank(self) -> bool {
         let is_whole = self.found.end == End::Whole && self.found.kept;

@@ -11,6 +11,7 @@ use super::quotes::Quoting;
 use super::short::Short;
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
+use crate::core::total;
 
 /// What it takes to make rows of bytes. Any thread can.
 #[derive(Debug)]
@@ -82,15 +83,16 @@ impl Decoder {
                 return rejected("expected no space between a delimiter and a quote, found one".to_owned());
             }
         }
-        if found.is_total {
-            return rejected("expected a contact, found a total below the last row".to_owned());
-        }
         if self.columns.are_of_rejects() && self.has_text_beside(raw) {
             let expected = self.columns.header().len();
             return rejected(format!("expected {expected} cells, found text in a column without a name"));
         }
         let is_completed = found.short == Short::Completed;
-        if !is_completed && !self.fits(raw) {
+        let is_short_total = found.is_total && found.cells < self.columns.needed();
+        if !is_completed && !is_short_total && !self.fits(raw) {
+            if found.is_total {
+                return rejected(total::REASON.to_owned());
+            }
             let expected = self.columns.len();
             let plural = if expected == 1 { "" } else { "s" };
             let why = match found.short {
@@ -109,7 +111,7 @@ impl Decoder {
                     return rejected(unmended.reason.to_owned());
                 }
                 self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
-                Row::Record(Record { row, line, cells: Cells::Texts(cells) })
+                Row::Record(Record { row, line, cells: Cells::Texts(cells), is_total: found.is_total })
             }
             Err((column, byte)) => {
                 let place = format!("at byte {byte} of the cell");

@@ -24,14 +24,24 @@ pub(super) struct Dialect {
     escapes: bool,
     // Whether spaces may stand before an opening quote.
     spaces: bool,
+    // Whether cells in single quotes have apostrophes that are not doubled.
+    bare: bool,
+}
+
+/// Where a text in single quotes doubles an apostrophe inside a cell, although other cells have single ones: what such a pair
+/// stands for cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MixedApostrophes {
+    /// How many bytes stand before it.
+    pub(super) at: usize,
 }
 
 impl Dialect {
-    const PLAIN: Self = Self { quote: QUOTE, escapes: false, spaces: false };
+    const PLAIN: Self = Self { quote: QUOTE, escapes: false, spaces: false, bare: false };
 
     /// The dialect of a text that begins like this: the one in which the fewest quotes are out of place, the plain one when
     /// it does as well as another.
-    pub(super) fn of(start: &View<'_>, delimiter: u8) -> Self {
+    pub(super) fn of(start: &View<'_>, delimiter: u8) -> Result<Self, MixedApostrophes> {
         let text = start.bytes;
         let is_single = is_in_single_quotes(text, delimiter) || has_single_quoted_column(start, delimiter);
         let quote = if is_single { SINGLE } else { QUOTE };
@@ -42,20 +52,41 @@ impl Dialect {
             .filter(|candidate| (escapes || !candidate.0) && (spaces || !candidate.1))
             // Only quotes of the plain dialect can be out of place.
             .filter(|candidate| quote == QUOTE || candidate.1 == spaces)
-            .map(|(escapes, spaces)| Self { quote, escapes, spaces });
-        candidates.min_by_key(|candidate| candidate.misplaced(text, delimiter)).unwrap_or(Self::PLAIN)
+            .map(|(escapes, spaces)| Self { quote, escapes, spaces, bare: false });
+        let found = candidates.min_by_key(|candidate| candidate.misplaced(text, delimiter)).unwrap_or(Self::PLAIN);
+        if found.quote == SINGLE { found.with_apostrophes(text, delimiter) } else { Ok(found) }
     }
 
-    fn misplaced(self, text: &[u8], delimiter: u8) -> (usize, bool) {
-        if self == Self::PLAIN {
-            return misplaced(text, delimiter);
+    // The same, and whether cells have apostrophes that are not doubled.
+    fn with_apostrophes(self, text: &[u8], delimiter: u8) -> Result<Self, MixedApostrophes> {
+        // Where they are doubled, reading them as they stand finds none that is not.
+        let (_, Apostrophes { bare, doubled }) = Self { bare: true, ..self }.rewritten_text(text, delimiter);
+        match doubled {
+            Some(at) if bare > 0 => Err(MixedApostrophes { at }),
+            Some(_) | None => Ok(Self { bare: bare > 0, ..self }),
         }
+    }
+
+    // How many quotes are out of place, whether one is open at the end, and how many apostrophes are not doubled.
+    fn misplaced(self, text: &[u8], delimiter: u8) -> (usize, bool, usize) {
+        let (count, is_open, bare) = if self == Self::PLAIN {
+            let (count, is_open) = misplaced(text, delimiter);
+            (count, is_open, 0)
+        } else {
+            let (plain, apostrophes) = self.rewritten_text(text, delimiter);
+            let (count, is_open) = misplaced(&plain, delimiter);
+            (count, is_open, apostrophes.bare)
+        };
+        (count, is_open, bare)
+    }
+
+    fn rewritten_text(self, text: &[u8], delimiter: u8) -> (Vec<u8>, Apostrophes) {
         let mut plain = Vec::with_capacity(text.len() + text.len() / 8);
         let mut rewriter = Rewriter::new(self, delimiter);
         for byte in text {
             rewriter.step(*byte, &mut plain);
         }
-        misplaced(&plain, delimiter)
+        (plain, rewriter.apostrophes)
     }
 
     /// The bytes in the plain dialect.
@@ -79,8 +110,9 @@ fn is_in_single_quotes(text: &[u8], delimiter: u8) -> bool {
     text[..end].split(|byte| *byte == delimiter).all(is_quoted)
 }
 
-// Whether each row has as many cells as the header when cells may be in single quotes, and there is a column, without them in
-// the header, in which each cell has them. Without them, some cell would be split or would keep its quotes.
+// Whether there is a column, without single quotes in the header, in which each cell has them, and rows have as many cells as
+// the header when cells may have them. Without them, some cell would be split or would keep its quotes. A few rows may be
+// damaged: they are rejected, and the others are read.
 fn has_single_quoted_column(start: &View<'_>, delimiter: u8) -> bool {
     const ROWS: usize = 2;
     let text = start.bytes;
@@ -88,55 +120,56 @@ fn has_single_quoted_column(start: &View<'_>, delimiter: u8) -> bool {
     if memchr::memchr(SINGLE, text).is_none() || memchr::memchr_iter(QUOTE, text).any(begins_cell) {
         return false;
     }
-    let dialect = Dialect { quote: SINGLE, escapes: memmem::find(start.bytes, b"\\'").is_some(), spaces: false };
-    let mut plain = Vec::with_capacity(start.bytes.len());
-    let mut rewriter = Rewriter::new(dialect, delimiter);
-    start.bytes.iter().for_each(|byte| rewriter.step(*byte, &mut plain));
-    if misplaced(&plain, delimiter) != (0, false) {
-        return false;
-    }
-    let (mut columns, mut rows, mut quoted, mut fits) = (0, 0, Vec::new(), true);
-    each_single_quoted(start, delimiter, |cells| {
+    let escapes = memmem::find(text, b"\\'").is_some();
+    let dialect = Dialect { quote: SINGLE, escapes, spaces: false, bare: false };
+    let bare = dialect.with_apostrophes(text, delimiter).is_ok_and(|dialect| dialect.bare);
+    let (plain, _) = Dialect { bare, ..dialect }.rewritten_text(text, delimiter);
+    let (mut columns, mut quoted, mut sound, mut damaged) = (0, Vec::new(), 0, 0);
+    each_quoted(&plain, start.whole, delimiter, |cells, is_sound| {
         if columns == 0 {
             columns = cells.len();
             quoted = vec![true; columns];
-            fits = columns > 1;
-            return;
-        }
-        rows += 1;
-        fits &= cells.len() == columns;
-        for (all, cell) in quoted.iter_mut().zip(cells) {
-            *all &= *cell;
+        } else if !is_sound || cells.len() != columns {
+            damaged += 1;
+        } else {
+            sound += 1;
+            for (all, cell) in quoted.iter_mut().zip(cells) {
+                *all &= *cell;
+            }
         }
     });
-    fits && rows >= ROWS && quoted.contains(&true)
+    columns > 1 && sound >= ROWS && damaged * 2 <= sound && quoted.contains(&true)
 }
 
-// Hands on, of each row that is whole, whether each cell is in single quotes.
-fn each_single_quoted(start: &View<'_>, delimiter: u8, mut take: impl FnMut(&[bool])) {
-    let (mut row, mut is_quoted, mut is_open, mut at_start, mut escaped) = (Vec::new(), false, false, true, false);
-    for &byte in start.bytes {
+// Hands on, of each row that is whole, whether each cell is quoted, and whether its quotes are where they may be.
+fn each_quoted(plain: &[u8], whole: bool, delimiter: u8, mut take: impl FnMut(&[bool], bool)) {
+    let (mut row, mut is_quoted, mut is_open, mut at_start, mut is_sound) = (Vec::new(), false, false, true, true);
+    let mut was_closed = false;
+    for &byte in plain {
         if is_open {
-            is_open = escaped || byte != SINGLE;
-            escaped = !escaped && byte == BACKSLASH;
+            is_open = byte != QUOTE;
+            was_closed = !is_open;
         } else if byte == delimiter || matches!(byte, b'\n' | b'\r') {
             if byte == delimiter || !row.is_empty() || !at_start {
                 row.push(is_quoted);
             }
             if byte != delimiter && !row.is_empty() {
-                take(&row);
+                take(&row, is_sound);
                 row.clear();
+                is_sound = true;
             }
-            (is_quoted, at_start) = (false, true);
+            (is_quoted, at_start, was_closed) = (false, true, false);
         } else {
-            is_open = byte == SINGLE && (at_start || is_quoted);
-            is_quoted |= byte == SINGLE && at_start;
-            at_start = false;
+            // A doubled quote opens the cell again.
+            is_open = byte == QUOTE && (at_start || was_closed);
+            is_sound &= !is_quoted || is_open || byte == b' ';
+            is_quoted |= byte == QUOTE && at_start;
+            (at_start, was_closed) = (false, false);
         }
     }
-    if start.whole && !at_start {
+    if whole && !at_start {
         row.push(is_quoted);
-        take(&row);
+        take(&row, is_sound && !is_open);
     }
 }
 
@@ -147,6 +180,20 @@ struct Rewriter {
     delimiter: u8,
     state: State,
     mark: Mark,
+    // Whether the quoted cell has a line break so far.
+    has_break: bool,
+    // How many bytes were read, and what was seen of apostrophes in cells in single quotes.
+    read: usize,
+    apostrophes: Apostrophes,
+}
+
+/// Apostrophes in cells in single quotes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Apostrophes {
+    // How many are not doubled.
+    bare: usize,
+    // Where the first doubled one is that does not stand at the end of its cell.
+    doubled: Option<usize>,
 }
 
 /// How much of a byte order mark at the beginning of a line was read. A file that was appended to another begins with it.
@@ -183,6 +230,10 @@ enum State {
     Escape,
     /// After a quote inside quotes.
     Closing,
+    /// After a single quote inside single quotes, and so many spaces.
+    Spaced(usize),
+    /// After two single quotes inside single quotes.
+    Doubled,
     /// After a backslash that begins a cell, and after an `N` behind it: what databases write for no value.
     Backslash,
     Null,
@@ -190,11 +241,20 @@ enum State {
 
 impl Rewriter {
     const fn new(dialect: Dialect, delimiter: u8) -> Self {
-        Self { dialect, delimiter, state: State::Start(0), mark: Mark(0, false) }
+        Self {
+            dialect,
+            delimiter,
+            state: State::Start(0),
+            mark: Mark(0, false),
+            has_break: false,
+            read: 0,
+            apostrophes: Apostrophes { bare: 0, doubled: None },
+        }
     }
 
     fn step(&mut self, byte: u8, out: &mut Vec<u8>) {
-        let Dialect { quote, escapes, spaces } = self.dialect;
+        let Dialect { quote, escapes, spaces, .. } = self.dialect;
+        self.read += 1;
         let ends = byte == self.delimiter || matches!(byte, b'\n' | b'\r');
         if self.mark.takes(byte) && matches!(self.state, State::Start(0)) {
             out.push(byte);
@@ -204,6 +264,7 @@ impl Rewriter {
             State::Start(count) if byte == b' ' && spaces => State::Start(count + 1),
             State::Start(count) if byte == quote && (count == 0 || spaces) => {
                 out.push(QUOTE);
+                self.has_break = false;
                 State::Quoted
             }
             State::Start(0) if byte == BACKSLASH && escapes => State::Backslash,
@@ -236,12 +297,7 @@ impl Rewriter {
                 push_inside(byte, out);
                 State::Wrapped
             }
-            State::Quoted if byte == quote => State::Closing,
-            State::Quoted if byte == BACKSLASH && escapes => State::Escape,
-            State::Quoted => {
-                push_inside(byte, out);
-                State::Quoted
-            }
+            State::Quoted => self.inside(byte, out),
             State::Escape => {
                 if byte != quote && byte != BACKSLASH && !matches!(byte, b'\n' | b'\r') {
                     out.push(BACKSLASH);
@@ -249,14 +305,7 @@ impl Rewriter {
                 push_inside(byte, out);
                 State::Quoted
             }
-            State::Closing if byte == quote => {
-                push_inside(byte, out);
-                State::Quoted
-            }
-            State::Closing => {
-                out.extend([QUOTE, byte]);
-                if ends { State::Start(0) } else { State::Text }
-            }
+            State::Closing | State::Spaced(_) | State::Doubled => self.closing(byte, ends, out),
             State::Backslash if byte == b'N' => State::Null,
             State::Backslash => {
                 out.extend([BACKSLASH, byte]);
@@ -273,10 +322,101 @@ impl Rewriter {
         };
     }
 
+    // Inside quotes.
+    fn inside(&mut self, byte: u8, out: &mut Vec<u8>) -> State {
+        let Dialect { quote, escapes, .. } = self.dialect;
+        if byte == quote {
+            State::Closing
+        } else if byte == BACKSLASH && escapes {
+            State::Escape
+        } else {
+            self.has_break |= matches!(byte, b'\n' | b'\r');
+            push_inside(byte, out);
+            State::Quoted
+        }
+    }
+
+    // After a quote inside quotes. `ends` is whether this byte ends a cell.
+    fn closing(&mut self, byte: u8, ends: bool, out: &mut Vec<u8>) -> State {
+        let bare = self.dialect.bare;
+        match self.state {
+            State::Doubled if bare && ends => {
+                // Where apostrophes are not doubled, one stands before the closing quote.
+                out.extend([SINGLE, QUOTE, byte]);
+                State::Start(0)
+            }
+            State::Doubled if bare => {
+                self.apostrophes.doubled.get_or_insert(self.read - 1);
+                out.extend([QUOTE, SINGLE, byte]);
+                State::Text
+            }
+            State::Doubled => {
+                out.push(SINGLE);
+                self.inside(byte, out)
+            }
+            State::Spaced(count) if byte == b' ' => State::Spaced(count + 1),
+            State::Spaced(count) if ends => {
+                out.push(QUOTE);
+                out.resize(out.len() + count, b' ');
+                out.push(byte);
+                State::Start(0)
+            }
+            State::Spaced(count) => self.after_quote(count, byte, out),
+            State::Start(_)
+            | State::Text
+            | State::Stray
+            | State::Wrapped
+            | State::Quoted
+            | State::Escape
+            | State::Closing
+            | State::Backslash
+            | State::Null => self.after_first(byte, ends, out),
+        }
+    }
+
+    // Right after the first quote inside quotes.
+    fn after_first(&mut self, byte: u8, ends: bool, out: &mut Vec<u8>) -> State {
+        let quote = self.dialect.quote;
+        if byte == quote && quote == SINGLE {
+            State::Doubled
+        } else if byte == quote {
+            push_inside(byte, out);
+            State::Quoted
+        } else if ends {
+            out.extend([QUOTE, byte]);
+            State::Start(0)
+        } else if byte == b' ' && quote == SINGLE {
+            State::Spaced(1)
+        } else {
+            self.after_quote(0, byte, out)
+        }
+    }
+
+    // After a quote inside quotes that no other one, no delimiter and no line break follows, but so many spaces and this byte:
+    // in a cell of one line an apostrophe is part of the text. In one of several lines the quote may be that of another row.
+    fn after_quote(&mut self, spaces: usize, byte: u8, out: &mut Vec<u8>) -> State {
+        let is_text = self.dialect.quote == SINGLE && !self.has_break;
+        out.push(if is_text { SINGLE } else { QUOTE });
+        out.resize(out.len() + spaces, b' ');
+        if is_text {
+            self.apostrophes.bare += 1;
+            self.inside(byte, out)
+        } else {
+            out.push(byte);
+            State::Text
+        }
+    }
+
     // What is held back at the end of the text.
     fn end(&mut self, out: &mut Vec<u8>) {
         match self.state {
             State::Start(count) => out.resize(out.len() + count, b' '),
+            State::Spaced(count) => {
+                out.push(QUOTE);
+                out.resize(out.len() + count, b' ');
+            }
+            State::Doubled if self.dialect.bare => out.extend([SINGLE, QUOTE]),
+            State::Doubled => out.push(SINGLE),
             State::Wrapped | State::Closing | State::Stray => out.push(QUOTE),
             State::Escape | State::Backslash => out.push(BACKSLASH),
             State::Text | State::Quoted | State::Null => {}
@@ -458,8 +598,10 @@ mod tests {
 
     #[test]
     fn the_dialect_is_the_one_in_which_the_quotes_stand_right() {
-        let dialect = |quote, escapes, spaces| Dialect { quote, escapes, spaces };
-        let check = |text: &str, expected: Dialect| assert_eq!(Dialect::of(&view(text), b','), expected, "{text:?}");
+        let dialect = |quote, escapes, spaces| Dialect { quote, escapes, spaces, bare: false };
+        let bare = Dialect { bare: true, ..dialect(SINGLE, false, false) };
+        let check =
+            |text: &str, expected: Dialect| assert_eq!(Dialect::of(&view(text), b','), Ok(expected), "{text:?}");
         let plain = Dialect::PLAIN;
         check("", plain);
         check("a,b\n1,2\n", plain);
@@ -485,12 +627,26 @@ mod tests {
         check("a,b\n1,'2\n3,'4'\n", plain);
         check("a,b\n1,'t Hooft\n2,'s-Hertog'\n", plain);
         check("a,b\n1,x\n2,'y'\n", plain);
+        check("a,b\n1,'Ann'\n2,'O'Neil'\n", bare);
+        check("'a','b'\n'1','O'Neil'\n", bare);
+        check("a,b\n1,'Ann'\n2,'the boys' club'\n", bare);
+        check("a,b\n1,'Ann'\n2,'James''\n3,'O'Neil'\n", bare);
+        check("a,b\n1,'Ann'\n2,'O''Neil'\n", dialect(SINGLE, false, false));
+        // Damaged rows among others.
+        check("a,b\n1,'Ann'\n2,'Bo'\n3,'Cy\n", dialect(SINGLE, false, false));
+        check("a,b\n1,'Ann'\n2,'Bo'\n3,'Cy',x\n4,'Di'\n", dialect(SINGLE, false, false));
+        check("a,b\n1,'Ann'\n2,'Bo\n3,'Cy'\n", plain);
+        let mixed = |text: &str, at: usize| {
+            assert_eq!(Dialect::of(&view(text), b','), Err(MixedApostrophes { at }), "{text:?}");
+        };
+        mixed("a,b\n1,'O''Neil'\n2,'D'Angelo'\n", 10);
+        mixed("'a','b'\n'1','O'Neil'\n'2','D''Angelo'\n", 29);
     }
 
     #[test]
     fn a_dialect_becomes_the_plain_one() {
         let check = |text: &str, expected: &str| {
-            let dialect = Dialect::of(&view(text), b',');
+            let dialect = Dialect::of(&view(text), b',').unwrap();
             let mut read = String::new();
             dialect.rewritten(bytes(text), b',').read_to_string(&mut read).unwrap();
             assert_eq!(read, expected, "{text:?}");
@@ -501,6 +657,8 @@ mod tests {
         check("a,b\n\"x\\\"\\\ny\",2", "a,b\n\"x\"\"\ny\",2");
         check("'a','b'\n'x \"y\"','O''Brien'\n\"5,6\n", "\"a\",\"b\"\n\"x \"\"y\"\"\",\"O'Brien\"\n\"\"\"5\",6\n");
         check("'a','b'\n'1','2'", "\"a\",\"b\"\n\"1\",\"2\"");
+        check("'a','b'\n'O'Neil','James''\n'','x''", "\"a\",\"b\"\n\"O'Neil\",\"James'\"\n\"\",\"x'\"");
+        check("'a','b'\n'the boys' club' ,'it's \"so\"'", "\"a\",\"b\"\n\"the boys' club\" ,\"it's \"\"so\"\"\"");
     }
 
     #[test]

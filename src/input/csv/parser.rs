@@ -136,7 +136,7 @@ impl Parser {
         None
     }
 
-    /// How many cells of the row that was just read are quoted.
+    /// How many cells of the row that was just read are quoted and hold something.
     pub(super) const fn quoted(&self) -> usize {
         self.quotes.quoted()
     }

@@ -28,8 +28,11 @@ pub(super) struct Quotes {
     most_breaks: u64,
     // Whether the last cell of the row that ended is quoted.
     ended_quoted: bool,
-    // How many cells of the row are quoted.
+    // How many cells of the row are quoted, and how many of them hold nothing.
     quoted: usize,
+    quoted_blank: usize,
+    // Whether the quoted cell holds something.
+    is_filled: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +84,8 @@ impl Quotes {
             most_breaks: 0,
             ended_quoted: false,
             quoted: 0,
+            quoted_blank: 0,
+            is_filled: false,
         }
     }
 
@@ -111,9 +116,11 @@ impl Quotes {
         self.most_breaks
     }
 
-    /// How many cells of the row are quoted.
+    /// How many cells of the row are quoted and hold something.
     pub(super) const fn quoted(&self) -> usize {
-        self.quoted
+        // At the end of the file nothing follows the closing quote.
+        let ends_blank = matches!(self.state, State::Closing | State::Closed) && !self.is_filled;
+        self.quoted - self.quoted_blank - ends_blank as usize
     }
 
     /// Whether the last cell of the row is quoted.
@@ -143,6 +150,7 @@ impl Quotes {
                 State::Inside => self.inside(rest),
                 State::Closing if rest[0] == QUOTE => {
                     self.state = State::Inside;
+                    self.is_filled = true;
                     1
                 }
                 State::Stray => {
@@ -167,7 +175,7 @@ impl Quotes {
         match (self.at_start, self.spaced) {
             (true, false) => {
                 self.state = State::Inside;
-                (self.inside, self.preceding) = (0, 0);
+                (self.inside, self.preceding, self.is_filled) = (0, 0, false);
                 self.quoted += 1;
             }
             (true, true) => self.note(Quoting::SpaceBefore),
@@ -192,6 +200,7 @@ impl Quotes {
     fn inside(&mut self, bytes: &[u8]) -> usize {
         let end = memchr(QUOTE, bytes).unwrap_or(bytes.len());
         let text = &bytes[..end];
+        self.is_filled |= end > 0;
         if self.after_return || memchr2(b'\n', b'\r', text).is_some() {
             self.count_breaks(text);
         }
@@ -217,6 +226,7 @@ impl Quotes {
     fn closed(&mut self, next: u8) {
         if next == self.delimiter || matches!(next, b'\n' | b'\r') {
             self.before += self.inside;
+            self.quoted_blank += usize::from(!self.is_filled);
             self.ended_quoted = next != self.delimiter;
             self.state = State::Outside;
             (self.at_start, self.spaced) = (true, false);
@@ -319,6 +329,22 @@ mod tests {
         check("1,\"he said\n2,\"\",3\n4,\"Bo\"\n", Quoting::Unclosed(0), false);
         check("1,\"he said\n2,\"\"\"Bo\"\"\"\n", Quoting::Unclosed(0), false);
         check("1,\"he \"\"said\"\"\nso\"x\n", Quoting::TextAfter, false);
+    }
+
+    #[test]
+    fn quoted_cells_that_hold_something_are_counted() {
+        let check = |text: &str, expected: usize| {
+            let mut quotes = Quotes::new(b',');
+            text.as_bytes().chunks(1).for_each(|piece| quotes.pass(piece));
+            assert_eq!(quotes.quoted(), expected, "{text:?}");
+        };
+        check("a,b\n", 0);
+        check("\"a\",\"b\"\n", 2);
+        check("\"a\",,\"\",b\n", 1);
+        check("\"\",\"\" \n", 0);
+        check("\"a\",\"\"", 1);
+        check("\"a\",\"b\"", 2);
+        check("\"\"\"\",\"x \"\"y\"\"\"\n", 2);
     }
 
     #[test]

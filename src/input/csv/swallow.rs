@@ -50,7 +50,7 @@ impl Swallow {
             if last == first {
                 continue;
             }
-            // In a file that quotes each cell, another row would have brought its quotes along.
+            // In a file that quotes each cell that is not blank, another row would have brought its quotes along.
             let is_own =
                 raw.found.quoting == Quoting::Sound && output_format.usual.quotes_all() && !cell.contains(&b'"');
             if is_own {

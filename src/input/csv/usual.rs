@@ -20,12 +20,12 @@ const SHORT_ROWS: usize = 2;
 /// How many quoted cells show how the program that wrote the file quotes.
 const QUOTED_CELLS: usize = 3;
 
-/// How many rows in which each cell is quoted, the header among them, show that the program quotes every cell.
+/// How many rows in which each cell that is not blank is quoted, the header among them, show that the program quotes them all.
 const QUOTED_ROWS: u64 = 2;
 
 /// What a cell holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in super::super) enum Kind {
     Blank,
     Mail,
     Number,
@@ -42,12 +42,12 @@ pub(super) struct Usual {
     leaves_out_blanks: bool,
     // Whether some cell begins with a blank, after a delimiter.
     begins_blank: bool,
-    // How many rows there were with quotes around each cell; `None` after one without.
+    // How many rows there were with quotes around each cell that is not blank; `None` after one without.
     quoted_rows: Option<u64>,
 }
 
 impl Kind {
-    pub(super) fn of(cell: &[u8]) -> Self {
+    pub(in super::super) fn of(cell: &[u8]) -> Self {
         let cell = cell.trim_ascii();
         let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-()./ \t".contains(byte);
         if cell.is_empty() {
@@ -62,13 +62,13 @@ impl Kind {
     }
 
     /// Whether it shows which column the cell belongs to.
-    pub(super) const fn is_telling(self) -> bool {
+    pub(in super::super) const fn is_telling(self) -> bool {
         matches!(self, Self::Mail | Self::Number)
     }
 }
 
 /// Whether a cell is an e-mail address or has as many digits as a phone number.
-pub(super) fn is_address(cell: &[u8]) -> bool {
+pub(in super::super) fn is_address(cell: &[u8]) -> bool {
     match Kind::of(cell) {
         Kind::Mail => true,
         Kind::Number => digits(cell) >= PHONE_DIGITS,
@@ -85,27 +85,25 @@ fn digits(cell: &[u8]) -> usize {
     cell.iter().filter(|byte| byte.is_ascii_digit()).count()
 }
 
-impl Usual {
-    /// Of a text whose header ends before `start` and needs so many cells.
-    pub(super) fn of(start: &View<'_>, delimiter: u8, needed: usize) -> Self {
-        let (mut ends_blank, mut begins_blank, mut short) = (false, false, 0);
-        // By column: how many cells are not blank, are an address, are a number, and are a phone.
-        let mut counts: Vec<[usize; 4]> = Vec::new();
-        each_row(start, delimiter, |row| {
-            ends_blank |= row.len() > 1 && row.last().is_some_and(|cell| cell.trim_ascii().is_empty());
-            begins_blank |= row.iter().skip(1).any(|cell| cell.starts_with(b" "));
-            short += usize::from(row.len() > 1 && row.len() < needed);
-            if counts.len() < row.len() {
-                counts.resize(row.len(), [0; 4]);
-            }
-            for (count, cell) in counts.iter_mut().zip(row) {
-                let kind = Kind::of(cell);
-                count[0] += usize::from(kind != Kind::Blank);
-                count[1] += usize::from(kind == Kind::Mail);
-                count[2] += usize::from(kind == Kind::Number);
-                count[3] += usize::from(kind == Kind::Number && is_address(cell));
-            }
-        });
+/// By column: how many cells are not blank, are an e-mail address, are a number, and are a phone.
+#[derive(Debug, Default)]
+struct Counts(Vec<[usize; 4]>);
+
+impl Counts {
+    fn add<'a>(&mut self, row: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.0.len() < row.len() {
+            self.0.resize(row.len(), [0; 4]);
+        }
+        for (count, cell) in self.0.iter_mut().zip(row) {
+            let kind = Kind::of(cell);
+            count[0] += usize::from(kind != Kind::Blank);
+            count[1] += usize::from(kind == Kind::Mail);
+            count[2] += usize::from(kind == Kind::Number);
+            count[3] += usize::from(kind == Kind::Number && is_address(cell));
+        }
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
         let kind = |&[all, mails, numbers, _]: &[usize; 4]| {
             if mails > 0 && mails * 2 >= all {
                 Kind::Mail
@@ -115,11 +113,36 @@ impl Usual {
                 Kind::Text
             }
         };
+        self.0.iter().map(kind).collect()
+    }
+}
+
+/// What most cells of each column of these rows are.
+pub(in super::super) fn kinds_of<'a, R>(rows: impl Iterator<Item = R>) -> Vec<Kind>
+where
+    R: ExactSizeIterator<Item = &'a [u8]>,
+{
+    let mut counts = Counts::default();
+    rows.for_each(|row| counts.add(row));
+    counts.kinds()
+}
+
+impl Usual {
+    /// Of a text whose header ends before `start` and needs so many cells.
+    pub(super) fn of(start: &View<'_>, delimiter: u8, needed: usize) -> Self {
+        let (mut ends_blank, mut begins_blank, mut short) = (false, false, 0);
+        let mut counts = Counts::default();
+        each_row(start, delimiter, |row| {
+            ends_blank |= row.len() > 1 && row.last().is_some_and(|cell| cell.trim_ascii().is_empty());
+            begins_blank |= row.iter().skip(1).any(|cell| cell.starts_with(b" "));
+            short += usize::from(row.len() > 1 && row.len() < needed);
+            counts.add(row.iter().copied());
+        });
         let leaves_out_blanks = !ends_blank && short >= SHORT_ROWS;
         let is_phone = |&[_, _, numbers, phones]: &[usize; 4]| phones * 2 > numbers;
         Self {
-            kinds: counts.iter().map(kind).collect(),
-            phones: counts.iter().map(is_phone).collect(),
+            kinds: counts.kinds(),
+            phones: counts.0.iter().map(is_phone).collect(),
             leaves_out_blanks,
             begins_blank,
             quoted_rows: Some(0),
@@ -160,12 +183,17 @@ impl Usual {
         self.begins_blank
     }
 
-    /// Takes note of a row whose quotes are sound, and of whether each of its cells is quoted.
+    /// Takes note of a row whose quotes are sound, and of whether each of its cells that is not blank is quoted.
     pub(super) fn saw_quoted(&mut self, all: bool) {
         self.quoted_rows = self.quoted_rows.filter(|_| all).map(|rows| rows + 1);
     }
 
-    /// Whether each cell of all rows so far is quoted.
+    /// Whether no cell so far that is not blank is without quotes.
+    pub(super) const fn may_quote_all(&self) -> bool {
+        self.quoted_rows.is_some()
+    }
+
+    /// Whether each cell of all rows so far that is not blank is quoted.
     pub(super) fn quotes_all(&self) -> bool {
         self.quoted_rows.is_some_and(|rows| rows > QUOTED_ROWS)
     }

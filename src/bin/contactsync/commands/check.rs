@@ -12,8 +12,9 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Environment, Field, Http, Journal, Key,
-    Mapping, Notification, OutlineLine, Probe, Rejection, Reporter, Row, Sample, Source, SourceError, Stop,
-    TagMentions, Timeouts, Tokens, Transport, Tried, Value, Workspace, change, merged, other_forms, sampled,
+    Mapping, NoticeKind, Notification, OutlineLine, Probe, Rejection, Reporter, Row, Sample, SharedValues, Source,
+    SourceError, Stop, TagMentions, Timeouts, Tokens, Transport, Tried, Value, Workspace, change, merged, other_forms,
+    sampled,
 };
 
 use tokio::runtime::Runtime;
@@ -24,6 +25,7 @@ use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::render::console::{Console, Level};
+use crate::render::input_notice::matters;
 use crate::render::notices::{Announcement, Notices};
 use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};
 use crate::settings::layer::Layer;
@@ -342,6 +344,8 @@ fn readable(path: &Path) -> Result<String, Failure> {
 /// What became of a row.
 enum Seen {
     LeftOut,
+    // A total of the rows above it.
+    Total,
     // Another shard's to tell.
     Elsewhere,
     // Of no channel, where none is to be rejected for that.
@@ -379,9 +383,16 @@ impl Shown {
 }
 
 /// How many rows were rejected for one reason, and the line of the first.
-struct Reason {
-    count: u64,
-    line: u64,
+pub struct Reason {
+    pub count: u64,
+    pub line: u64,
+}
+
+/// Reasons, those of most rows first.
+pub fn by_count(reasons: BTreeMap<String, Reason>) -> Vec<(String, Reason)> {
+    let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
+    reasons
 }
 
 fn rows(
@@ -392,12 +403,17 @@ fn rows(
 ) -> Result<(Exit, Vec<Shown>), Failure> {
     let Reading { mut source, mapping, policy, .. } = reading;
     let mentions = TagMentions::new(policy.tags_mode);
+    let detected = source.detected().clone();
     let here = channels.by_name();
     let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Nameless };
     let of_row = |row: Row| match row {
         // A row that cannot be read names no channel either.
         Row::Rejected(rejection) => of_no_channel(rejection),
         Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
+        Row::Record(record) if mapping.leaves_out_total(&record) => {
+            detected.add_notice(NoticeKind::Total, record.line);
+            Seen::Total
+        }
         Row::Record(record) => match mapping.channel_among(&record, &here) {
             Ok(Some(false)) => Seen::Elsewhere,
             Ok(Some(true) | None) => match mapping.contact(&record) {
@@ -413,13 +429,18 @@ fn rows(
     };
     let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
     let (mut of_others, mut of_none) = (0, 0);
+    let mut shared = SharedValues::new();
     let mut known: HashSet<u64> = HashSet::new();
     let mut first: Vec<Shown> = Vec::with_capacity(CONTACTS_SHOWN);
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
     let count = |seen: Vec<Seen>| -> Result<(), SourceError> {
         for seen in seen {
+            if let Seen::Contact(line, contact, _, channel) = &seen {
+                shared.add(channel, *line, contact);
+            }
             match seen {
                 Seen::LeftOut => left_out += 1,
+                Seen::Total => {}
                 Seen::Elsewhere => of_others += 1,
                 Seen::Nameless => of_none += 1,
                 Seen::Contact(line, contact, Some(who), _) if !known.insert(who) => {
@@ -443,12 +464,7 @@ fn rows(
                 }
                 Seen::Rejected(rejection) => {
                     rejected += 1;
-                    let line = rejection.line;
-                    let mut reason = rejection.to_string();
-                    if reasons.len() >= REASONS_KEPT && !reasons.contains_key(&reason) {
-                        reason = "other reasons".into();
-                    }
-                    reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
+                    add_reason(&mut reasons, &rejection);
                 }
             }
         }
@@ -464,9 +480,10 @@ fn rows(
     };
     source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
     mentions.check()?;
+    detected.add_shared_values(&shared, &mapping);
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
-    for notice in source.detected().notices() {
+    for notice in source.detected().notices().iter().filter(|notice| matters(notice, Some(&mapping))) {
         report.line("", notice.to_string());
     }
     outline(&source, &mapping, report);
@@ -474,23 +491,42 @@ fn rows(
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
     report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
     report.item(&format!("{} to be sent", grouped(contacts)));
-    if channels.selected().is_some() && of_others > 0 {
+    if channels.selected().is_some() {
+        list_others(of_others, of_none, report);
+    }
+    list_merged(doubles, duplicates, report);
+    if rejected > 0 {
+        report.item(&format!("{} rejected", grouped(rejected)));
+    }
+    list_reasons(reasons, report);
+    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
+}
+
+fn add_reason(reasons: &mut BTreeMap<String, Reason>, rejection: &Rejection) {
+    let mut reason = rejection.to_string();
+    if reasons.len() >= REASONS_KEPT && !reasons.contains_key(&reason) {
+        reason = "other reasons".into();
+    }
+    reasons.entry(reason).or_insert(Reason { count: 0, line: rejection.line }).count += 1;
+}
+
+// Rows that are not of the channel that was selected.
+fn list_others(of_others: u64, of_none: u64, report: &mut Report) {
+    if of_others > 0 {
         report.item(&format!("{} of other channels, left out", grouped(of_others)));
     }
-    if channels.selected().is_some() && of_none > 0 {
+    if of_none > 0 {
         report.item(&format!("{} unreadable or of no channel of the configuration, left out", grouped(of_none)));
     }
+}
+
+fn list_merged(doubles: u64, duplicates: Duplicates, report: &mut Report) {
     if doubles > 0 {
         report.item(&format!(
             "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",
             grouped(doubles)
         ));
     }
-    if rejected > 0 {
-        report.item(&format!("{} rejected", grouped(rejected)));
-    }
-    list_reasons(reasons, report);
-    Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
 }
 
 fn list_first(first: &[Shown], report: &mut Report) {
@@ -504,8 +540,7 @@ fn list_first(first: &[Shown], report: &mut Report) {
 }
 
 fn list_reasons(reasons: BTreeMap<String, Reason>, report: &mut Report) {
-    let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
+    let reasons = by_count(reasons);
     for (reason, Reason { count, line }) in reasons.iter().take(REASONS_SHOWN) {
         report.item(&format!("  {}: {reason} (the first in line {line})", grouped(*count)));
     }

@@ -3,14 +3,20 @@
 mod render;
 mod sample;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use contactsync::{ColumnGuess, CountryGuess, Guess, Input, Meaning, Source, guess};
+use contactsync::rules::Rules;
+use contactsync::{
+    ColumnGuess, CountryGuess, Guess, Input, Mapping, Meaning, Mode, NoticeKind, Record, Rejection, SharedValues,
+    Source, guess,
+};
 
 use crate::args::InitArgs;
-use crate::config::DEFAULT_CONFIG;
+use crate::commands::check::{Reason, by_count};
+use crate::config::{Config, DEFAULT_CONFIG};
 use crate::failure::{Exit, Failure};
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::Remark;
@@ -21,6 +27,9 @@ use crate::shell::quoted;
 
 use render::render;
 use sample::{Sample, sample};
+
+/// How many reasons for rejections are named.
+const REASONS_SAID: usize = 3;
 
 pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
@@ -35,12 +44,11 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     if let Some(hint) = skip_titles(&source) {
         return Err(Failure::usage_text(format!("{}: rows of titles stand above the header", source.name())).hint(hint));
     }
-    let Sample { columns, lists_of_fields } = sample(&mut source)?;
-    remark.in_the_end(console);
+    let Sample { columns, lists_of_fields, rows, .. } = sample(&mut source)?;
     for list in &lists_of_fields {
         let text = format!(
-            "{}: the list `{list}` holds fields by name and value, in any order, so it is left out: make keys of its fields first, \
-             for instance with jq's `from_entries`",
+            "{}: the list `{list}` holds fields by name and value, in any order, so it is left out: name those to send in the mapping, \
+             as `{list}.NAME`, or make keys of those whose names are numbers",
             source.name()
         );
         console.say(Level::Warning, &text);
@@ -54,13 +62,91 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
         return Err(Failure::usage_text(what).hint("write one object for each contact, in an array or one on a line"));
     }
     write(path, &render(&guess, source.name(), &options), args.force)?;
-    say(&guess, args, path, console)?;
+    let judged = judged(&source, &rows, path);
+    remark.in_the_end(None, console);
+    say(&guess, &judged, args, path, console)?;
     Ok(Exit::Done)
+}
+
+/// What a sync with the configuration that was written would reject of the rows that were looked at.
+#[derive(Default)]
+struct Judged {
+    rows: usize,
+    rejected: usize,
+    reasons: Vec<(String, Reason)>,
+}
+
+// Maps the rows as a sync would. Without a match field there is no mapping yet, and nothing to tell.
+fn judged(source: &Source, rows: &[Result<Record, Rejection>], path: &Path) -> Judged {
+    // A file that others can write is refused by the next command.
+    let Ok(Config { layer, rules, .. }) = Config::find(Some(path)) else { return Judged::default() };
+    let rules = Rules { matches: layer.matches.unwrap_or_default(), ..rules };
+    let Ok(mapping) = Mapping::by(&rules, source.header(), Mode::Upsert) else { return Judged::default() };
+    let (mut reasons, mut shared, mut judged) = (BTreeMap::new(), SharedValues::new(), Judged::default());
+    let header = source.header().unwrap_or_default();
+    let reads = mapping.reads(header);
+    // Of a cell in a sheet that nothing reads, no row is rejected.
+    let is_read = |rejection: &Rejection| {
+        let column = rejection.column.as_deref().filter(|_| source.detected().sheet().is_some());
+        let at = column.and_then(|column| header.iter().position(|name| **name == *column));
+        at.and_then(|at| reads.get(at)).is_none_or(|is_read| *is_read)
+    };
+    for row in rows {
+        let contact = match row {
+            Ok(record) if mapping.leaves_out_total(record) => {
+                source.detected().add_notice(NoticeKind::Total, record.line);
+                continue;
+            }
+            Ok(record) => mapping.contact(record).map(|contact| (record.line, contact)),
+            Err(rejection) if !is_read(rejection) => {
+                judged.rows += 1;
+                continue;
+            }
+            Err(rejection) => Err(rejection.clone()),
+        };
+        judged.rows += 1;
+        match contact {
+            Ok((line, contact)) => shared.add((), line, &contact),
+            Err(rejection) => {
+                judged.rejected += 1;
+                let reason = Reason { count: 0, line: rejection.line };
+                reasons.entry(rejection.to_string()).or_insert(reason).count += 1;
+            }
+        }
+    }
+    source.detected().add_shared_values(&shared, &mapping);
+    judged.reasons = by_count(reasons);
+    judged
+}
+
+// How many rows would be rejected, and the reasons of most of them.
+fn say_rejected(judged: &Judged, console: &Console) {
+    let Judged { rows, rejected, reasons } = judged;
+    if *rejected == 0 {
+        return;
+    }
+    let reasons_said: Vec<String> = reasons
+        .iter()
+        .take(REASONS_SAID)
+        .map(|(reason, Reason { count, line })| format!("{count}: {reason} (the first in line {line})"))
+        .collect();
+    let more = match reasons.len().saturating_sub(REASONS_SAID) {
+        0 => String::new(),
+        1 => "; and 1 other reason".to_owned(),
+        more => format!("; and {more} other reasons"),
+    };
+    let are = if *rejected == 1 { "row" } else { "rows" };
+    let text = format!(
+        "{rejected} {are} of the {rows} looked at will be rejected: {}{more}; `contactsync check` lists all reasons",
+        reasons_said.join("; ")
+    );
+    console.say(Level::Warning, &text);
 }
 
 // Whether a path leads into a list, or into an object whose keys are numbers.
 fn is_of_a_list(path: &str) -> bool {
-    path.split('.').any(|key| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()))
+    let is_place = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+    path.split('.').any(is_place) || path.contains(".primary.")
 }
 
 fn there_already(path: &Path) -> Failure {
@@ -79,7 +165,7 @@ fn write(path: &Path, text: &str, is_forced: bool) -> Result<(), Failure> {
 }
 
 // What was written, what is not as it should be, and what to do next.
-fn say(guess: &Guess, args: &InitArgs, path: &Path, console: &Console) -> Result<(), Failure> {
+fn say(guess: &Guess, judged: &Judged, args: &InitArgs, path: &Path, console: &Console) -> Result<(), Failure> {
     let count = |is: fn(&Meaning) -> bool| guess.columns.iter().filter(|column| is(&column.meaning)).count();
     let counts = [
         (count(|meaning| matches!(meaning, Meaning::Field { .. } | Meaning::PlatformId)), "sent as fields"),
@@ -119,6 +205,7 @@ fn say(guess: &Guess, args: &InitArgs, path: &Path, console: &Console) -> Result
             ),
         );
     }
+    say_rejected(judged, console);
     let config = args.config.as_ref();
     let config = config.map(|path| format!(" --config {}", quoted(&path.display().to_string()))).unwrap_or_default();
     let input = quoted(&args.input);

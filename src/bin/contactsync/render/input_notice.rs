@@ -1,6 +1,6 @@
 //! Says what an input was found to be, where a person could not know or may know better.
 
-use contactsync::{Detected, Source};
+use contactsync::{Detected, Mapping, Notice, NoticeKind, Source};
 
 use crate::render::console::{Console, Level};
 
@@ -19,10 +19,10 @@ impl Remark {
         remark
     }
 
-    /// Says what is known when the input was read, if that is more.
-    pub fn in_the_end(mut self, console: &Console) {
+    /// Says what is known when the input was read, if that is more, and matters to the mapping.
+    pub fn in_the_end(mut self, mapping: Option<&Mapping>, console: &Console) {
         self.say(console);
-        for notice in self.detected.notices() {
+        for notice in self.detected.notices().into_iter().filter(|notice| matters(notice, mapping)) {
             let level = if notice.kind.is_doubtful() { Level::Warning } else { Level::Info };
             console.say(level, &format!("{}: {notice}", self.name));
         }
@@ -36,5 +36,15 @@ impl Remark {
             console.say(Level::Info, &format!("{}: {remark}", self.name));
         }
         self.said = known;
+    }
+}
+
+/// Whether a notice is of something that the mapping reads so. A guess, which has no mapping yet, is made with it in mind.
+pub fn matters(notice: &Notice, mapping: Option<&Mapping>) -> bool {
+    match &notice.kind {
+        NoticeKind::FalseInText(path) => mapping.is_some_and(|mapping| mapping.sends_false(path)),
+        NoticeKind::FieldOrder(list) => mapping.is_some_and(|mapping| mapping.takes_by_position(list)),
+        NoticeKind::PrimaryNotFirst(list) => mapping.is_some_and(|mapping| mapping.takes_first(list)),
+        _ => true,
     }
 }

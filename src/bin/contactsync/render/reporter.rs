@@ -38,9 +38,9 @@ impl Reporter for Printer<'_> {
 
     fn notify(&self, notification: &Notification<'_>) {
         match notification {
-            Notification::InputRead { .. } => {
+            Notification::InputRead { mapping, .. } => {
                 if let Some(remark) = self.remark.take() {
-                    remark.in_the_end(self.notices.console);
+                    remark.in_the_end(Some(mapping), self.notices.console);
                 }
             }
             Notification::Planned(planned) => {

@@ -156,7 +156,7 @@ fn field(name: &str, column: &str, made: &[Made]) -> String {
     let steps: Vec<String> = made.iter().map(step).collect();
     let country = made.iter().find_map(|made| match made {
         Made::E164By(column) => Some(format!(", country_column = {}", string(column))),
-        Made::First(_) | Made::E164 | Made::Lower | Made::Digits | Made::Date(_) => None,
+        Made::Null(_) | Made::First(_) | Made::E164 | Made::Lower | Made::Digits | Made::Date(_) => None,
     });
     let country = country.unwrap_or_default();
     match steps.as_slice() {
@@ -170,6 +170,7 @@ fn field(name: &str, column: &str, made: &[Made]) -> String {
 
 fn step(made: &Made) -> String {
     match made {
+        Made::Null(word) => format!("{{ null = [{}] }}", string(word)),
         Made::First(separator) => format!("{{ first = {} }}", string(separator)),
         Made::E164 | Made::E164By(_) => "\"e164\"".into(),
         Made::Lower => "\"lower\"".into(),

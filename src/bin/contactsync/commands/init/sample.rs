@@ -1,9 +1,9 @@
 //! The first rows of an input, by column.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use contactsync::{Cells, Rejection, Row, Sampled, Source, Value};
+use contactsync::{Cells, JsonList, Record, Rejection, Row, Sampled, Source, Value};
 use serde_json::Value as Json;
 
 use crate::failure::Failure;
@@ -17,10 +17,6 @@ const SHAPE_KEYS: [&str; 7] = ["custom_fields", "id", "contact_id", "tags", "rem
 /// How deep objects in objects are looked into.
 const DEPTH: usize = 4;
 
-/// The keys under which the elements of a list have the name of a field, and those of its value.
-const NAME_KEYS: [&str; 6] = ["name", "key", "code", "field", "field_name", "field_code"];
-const VALUE_KEYS: [&str; 2] = ["value", "values"];
-
 /// The first rows of an input.
 #[derive(Debug, Default)]
 pub struct Sample {
@@ -29,22 +25,32 @@ pub struct Sample {
     /// The paths of lists that hold fields by name and value. They are no columns: a path reads a list by position, and the
     /// same position may hold another field in another row.
     pub lists_of_fields: BTreeSet<String>,
+    /// Its records, and why other rows cannot be read.
+    pub rows: Vec<Result<Record, Rejection>>,
+    // The paths of lists in which an element says that it is the primary one, or that it is not.
+    lists_with_primary: BTreeSet<String>,
+    // The names of the only fields of lists, by the lists' paths, as the first rows have them.
+    only_fields: BTreeMap<String, String>,
 }
 
 /// Reads the first rows of an input. Rows that cannot be read say nothing.
 pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
-    let name = |name: &Arc<str>| Sampled { name: name.to_string(), cells: Vec::new() };
+    let name = |name: &Arc<str>| Sampled { name: name.to_string(), ..Sampled::default() };
     let columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
     let mut sample = Sample { columns, ..Sample::default() };
     let mut rows = 0;
-    let mut rejected: Option<Rejection> = None;
     while rows < ROWS
         && let Some(row) = source.next()
     {
         let record = match row.map_err(|error| Failure::usage(&error))? {
+            // A total of the rows above it is no contact, so it says nothing of the columns.
+            Row::Record(record) if record.is_total => {
+                sample.rows.push(Ok(record));
+                continue;
+            }
             Row::Record(record) => record,
             Row::Rejected(rejection) => {
-                rejected.get_or_insert(rejection);
+                sample.rows.push(Err(rejection));
                 continue;
             }
         };
@@ -63,10 +69,12 @@ pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
                 }
             }
         }
+        sample.rows.push(Ok(record));
         rows += 1;
     }
     if rows == 0 {
         let name = source.name();
+        let rejected = sample.rows.iter().find_map(|row| row.as_ref().err());
         return Err(Failure::usage_text(match rejected {
             Some(first) => format!("{name}:{}: no row can be read; the first: {first}", first.line),
             None => format!("{name}: the input has no rows"),
@@ -84,6 +92,8 @@ pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
             .any(|path| name.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')))
     };
     sample.columns.retain(|column| !is_of_fields(&column.name));
+    sample.leave_out_falses_in_place_of_objects();
+    sample.name_primary();
     Ok(sample)
 }
 
@@ -99,7 +109,27 @@ fn own_shape(name: &str) -> Failure {
 }
 
 impl Sample {
-    // The texts below a key, each by its path; of a list, the first thing, but for tags, which are a list.
+    // A key with an object or a list in some rows, and `false` in the others: Odoo's for no country.
+    fn leave_out_falses_in_place_of_objects(&mut self) {
+        let is_only_false = |column: &Sampled| column.cells.iter().all(|cell| cell.is_empty() || cell == "false");
+        let names: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
+        let is_around =
+            |path: &str| names.iter().any(|name| name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')));
+        self.columns.retain(|column| column.falses == 0 || !is_only_false(column) || !is_around(&column.name));
+    }
+
+    // What was read from such a list by the place of its first element is called by what it says.
+    fn name_primary(&mut self) {
+        for column in &mut self.columns {
+            let keys: Vec<&str> = column.name.split('.').collect();
+            let is_primary = |at: usize| at > 0 && self.lists_with_primary.contains(&keys[..at].join("."));
+            let named =
+                keys.iter().enumerate().map(|(at, key)| if *key == "0" && is_primary(at) { "primary" } else { key });
+            column.name = named.collect::<Vec<_>>().join(".");
+        }
+    }
+
+    // The texts below a key, each by its path; of a list, the primary or first thing, but for tags, which are a list.
     fn put(&mut self, row: usize, path: &str, json: &Json, depth: usize) {
         let text = match json {
             Json::Null => String::new(),
@@ -109,12 +139,23 @@ impl Sample {
             Json::Array(items) if depth == 0 && items.iter().all(Json::is_string) && is_list_of_tags(path) => {
                 items.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(";")
             }
-            Json::Array(items) if is_list_of_fields(items) => {
+            Json::Array(items) if JsonList::new(path, items).has_several_fields() => {
                 self.lists_of_fields.insert(path.to_owned());
                 return;
             }
             Json::Array(items) => {
-                if let Some(first) = items.first().filter(|_| depth < DEPTH) {
+                let list = JsonList::new(path, items);
+                if let Some(name) = list.field_names().and_then(|names| names.into_iter().next()) {
+                    let known = self.only_fields.entry(path.to_owned()).or_insert_with(|| name.to_string());
+                    if *known != name {
+                        self.lists_of_fields.insert(path.to_owned());
+                        return;
+                    }
+                }
+                if let Some(first) = list.primary().filter(|_| depth < DEPTH) {
+                    if list.has_primary() {
+                        self.lists_with_primary.insert(path.to_owned());
+                    }
                     self.put(row, &format!("{path}.0"), first, depth + 1);
                 }
                 return;
@@ -128,25 +169,13 @@ impl Sample {
         };
         let columns = &mut self.columns;
         let at = columns.iter().position(|column| column.name == path).unwrap_or_else(|| {
-            columns.push(Sampled { name: path.to_owned(), cells: Vec::new() });
+            columns.push(Sampled { name: path.to_owned(), ..Sampled::default() });
             columns.len() - 1
         });
         columns[at].cells.resize(row, String::new());
         columns[at].cells.push(text);
+        columns[at].falses += usize::from(*json == Json::Bool(false));
     }
-}
-
-// Whether the elements of a list are fields, each with its name and its value, and of several names:
-// `[{"name": "city", "value": "Lima"}, {"name": "plan", "value": "pro"}]`.
-fn is_list_of_fields(items: &[Json]) -> bool {
-    let name = |item: &Json| {
-        let object = item.as_object()?;
-        let has_value = VALUE_KEYS.into_iter().any(|key| object.contains_key(key));
-        let name = NAME_KEYS.into_iter().find_map(|key| object.get(key)?.as_str())?;
-        has_value.then(|| name.to_owned())
-    };
-    let names: Option<BTreeSet<String>> = items.iter().map(name).collect();
-    names.is_some_and(|names| names.len() > 1)
 }
 
 fn is_list_of_tags(key: &str) -> bool {
@@ -156,28 +185,6 @@ fn is_list_of_tags(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_of_fields_has_several_names_and_their_values() {
-        for (list, expected) in [
-            (r#"[{"name":"full_name","values":["Ann"]},{"name":"phone_number","values":["+1"]}]"#, true),
-            (
-                r#"[{"field_id":1,"field_code":"PHONE","values":[{"value":"+1"}]},{"field_id":2,"field_code":"EMAIL","values":[]}]"#,
-                true,
-            ),
-            (r#"[{"key":"city","value":null},{"key":"plan","value":"pro"}]"#, true),
-            // Several phones of one contact, the main one first.
-            (r#"[{"type":"mobile","value":"+1"},{"type":"work","value":"+2"}]"#, false),
-            (r#"[{"name":"phone","value":"+1"}]"#, false),
-            (r#"[{"name":"Ann","phone":"+1"},{"name":"Bo","phone":"+2"}]"#, false),
-            (r#"[{"value":"+1","primary":true},{"value":"+2","primary":false}]"#, false),
-            (r#"["a","b"]"#, false),
-            ("[]", false),
-        ] {
-            let items: Vec<Json> = serde_json::from_str(list).unwrap();
-            assert_eq!(is_list_of_fields(&items), expected, "{list}");
-        }
-    }
 
     #[test]
     fn the_platforms_own_shape_has_no_other_keys() {

@@ -1,0 +1,53 @@
+//! The line with a total that programs write below the last row of an export.
+
+use std::str::from_utf8;
+
+use super::csv::{Kind, is_address};
+use crate::core::total::total;
+
+/// Whether a row with these cells may be a total of those above: one of its cells is a word for it, with or without a number,
+/// and the others are blank or sums. A phone number or an address is none, unless the words name what is counted. Neither is a
+/// number that begins the row, as an id does. `usual` is what each column holds.
+pub(super) fn may_be<'a>(cells: impl ExactSizeIterator<Item = &'a [u8]>, usual: &[Kind]) -> bool {
+    let count = cells.len();
+    let (mut words, mut has_number, mut is_telling, mut names_counted, mut has_address) =
+        (0, false, false, false, false);
+    for (at, cell) in cells.enumerate() {
+        let cell = cell.trim_ascii();
+        let is_of_addresses = usual.get(at).is_some_and(|kind| kind.is_telling());
+        if cell.is_empty() {
+            continue;
+        }
+        if is_sum(cell) {
+            if at == 0 && count > 1 {
+                return false;
+            }
+            has_number = true;
+            has_address |= is_of_addresses && is_address(cell);
+        } else if let Some(found) = from_utf8(cell).ok().and_then(total) {
+            words += 1;
+            has_number |= found.has_number;
+            names_counted |= found.names_counted;
+            is_telling |= is_of_addresses;
+        } else {
+            return false;
+        }
+    }
+    words == 1 && (names_counted || !has_address) && (has_number || is_telling || count > 1)
+}
+
+/// Whether one of these cells is a word for a total and all before it are blank or sums: most rows are not looked at any
+/// further.
+pub(super) fn has_word<'a>(cells: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut cells = cells.map(<[u8]>::trim_ascii).filter(|cell| !cell.is_empty() && !is_sum(cell));
+    cells.next().is_some_and(|cell| from_utf8(cell).ok().and_then(total).is_some())
+}
+
+/// Whether a cell, without blanks around it, is a sum: a number, or an amount of money.
+fn is_sum(cell: &[u8]) -> bool {
+    let Ok(text) = from_utf8(cell) else { return false };
+    let text = text.strip_prefix("R$").unwrap_or(text);
+    let sum = text.trim_matches(['$', '\u{20ac}', '\u{a3}', '%']);
+    let is_part = |letter: char| letter.is_ascii_digit() || ".,- \u{a0}\u{202f}".contains(letter);
+    sum.contains(|letter: char| letter.is_ascii_digit()) && sum.chars().all(is_part)
+}

@@ -1,0 +1,502 @@
+//! JSON as CRMs and their APIs write it, with the real program: `false` for a blank, several phones of which one is the
+//! primary one, fields in a list, JSON text inside a cell, and pages that are not all there.
+
+use std::fs;
+
+use crate::scene::{Scene, TOKEN};
+
+/// All contacts on the platform, as `name=value … +tag`, in order.
+fn there(scene: &Scene) -> Vec<String> {
+    let mut lines: Vec<String> = scene
+        .sandbox
+        .contacts(TOKEN)
+        .into_iter()
+        .map(|contact| {
+            let fields = contact.fields.iter().map(|(name, value)| format!("{name}={}", value.text()));
+            fields.chain(contact.tags.iter().map(|tag| format!("+{tag}"))).collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+/// What `init` writes of an input, and the contacts that a sync with it makes.
+async fn arrived(name: &str, text: &str, rows: &str) -> (String, Vec<String>, String) {
+    let scene = Scene::unlimited().await;
+    scene.write(name, text);
+    let init = scene.program(&format!("init {name}")).run().await.exits(0);
+    let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+    let ran = scene.sync(name).run().await;
+    assert_eq!(ran.summary().rows(), rows, "{ran:?}\n{written}");
+    (written, there(&scene), init.stderr + &ran.stderr)
+}
+
+#[tokio::test]
+async fn init_takes_false_in_a_column_of_text_for_a_blank() {
+    let odoo = r#"[
+        {"id":1,"name":"Ann","phone":"+525512345671","email":"a@example.com","street":false,"mobile":false,"active":true,
+         "country_id":[156,"Mexico"],"zip":6600,"birthday":"1990-12-31","is_company":false,"seen":false},
+        {"id":2,"name":"Bo","phone":"+525512345672","email":false,"street":"Main 1","mobile":false,"active":false,
+         "country_id":false,"zip":false,"birthday":false,"is_company":true,"seen":null},
+        {"id":3,"name":"Cy","phone":false,"email":"c@example.com","street":"Main 3","mobile":false,"active":true,
+         "country_id":[156,"Mexico"],"zip":6602,"birthday":"1991-12-31","is_company":false,"seen":false}]"#;
+    let (written, contacts, said) = arrived("odoo.json", odoo, "3 created").await;
+    assert_eq!(contacts.len(), 3, "{contacts:?}");
+    for contact in &contacts {
+        for field in ["phone", "email", "street", "mobile", "zip", "birthday", "country_id"] {
+            assert!(!contact.contains(&format!("{field}=false")), "{contact}\n{written}");
+        }
+        assert!(contact.contains("is_company="), "booleans stay: {contact}\n{written}");
+        assert!(contact.contains("active="), "booleans stay: {contact}\n{written}");
+    }
+    assert!(contacts.iter().filter(|contact| contact.contains("seen=false")).count() == 2, "{contacts:?}");
+    // Without another value, both are possible.
+    let lines = ["seen = \"seen\"", "# seen = { column = \"seen\", transform = [{ null = [\"false\"] }] }"];
+    assert!(lines.iter().all(|line| written.lines().any(|found| found == *line)), "{written}");
+    assert!(written.contains("{ null = [\"false\"] }") && !said.contains("false"), "{written}\n{said}");
+    // Scripts write the same as text, as Python does.
+    let csv = "phone,email,name,member\n+525512345671,False,Ann,False\n+525512345672,b@example.com,Bo,True\nFalse,c@example.com,Cy,True\n";
+    let (written, contacts, _) = arrived("in.csv", csv, "3 created").await;
+    let blank = |field: &str| contacts.iter().filter(|contact| !contact.contains(&format!("{field}="))).count();
+    assert_eq!((blank("phone"), blank("email")), (1, 1), "{contacts:?}\n{written}");
+    assert!(!contacts.iter().any(|contact| contact.contains("phone=F") || contact.contains("email=f")), "{contacts:?}");
+}
+
+#[tokio::test]
+async fn a_boolean_finds_no_contact() {
+    let reason = "a boolean";
+    for (name, text, rules, rows) in [
+        (
+            "in.jsonl",
+            "{\"phone\":false,\"name\":\"Ann\"}\n{\"phone\":\"+525512345671\"}\n",
+            "",
+            "1 created, 1 rejected",
+        ),
+        ("in.jsonl", "{\"phone\":true,\"name\":\"Ann\"}\n{\"phone\":\"+525512345671\"}\n", "", "1 created, 1 rejected"),
+        ("in.jsonl", "{\"phone\":\"False\"}\n{\"phone\":\"+525512345671\"}\n", "", "1 created, 1 rejected"),
+        ("in.csv", "phone,name\nFALSE,Ann\n+525512345671,Bo\n", "", "1 created, 1 rejected"),
+        (
+            "in.jsonl",
+            "{\"custom_fields\":{\"phone\":false}}\n{\"custom_fields\":{\"phone\":\"+525512345671\"}}\n",
+            "",
+            "1 created, 1 rejected",
+        ),
+        (
+            "in.jsonl",
+            "{\"p\":false}\n{\"p\":\"+525512345671\"}\n",
+            "[fields]\nphone = \"p\"\n",
+            "1 created, 1 rejected",
+        ),
+        (
+            "in.jsonl",
+            "{\"p\":false}\n{\"p\":\"a@example.com\"}\n",
+            "[fields]\nphone = { column = \"p\", transform = [\"lower\"] }\n",
+            "1 created, 1 rejected",
+        ),
+        (
+            "in.jsonl",
+            "{\"p\":true}\n{\"p\":\"a@example.com\"}\n",
+            "[fields]\nphone = { column = \"p\", transform = [\"upper\"] }\n",
+            "1 created, 1 rejected",
+        ),
+    ] {
+        let scene = Scene::unlimited().await;
+        scene.write(name, text);
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        let ran = scene.sync(&format!("{name} --rejects bad")).run().await.exits(3);
+        assert_eq!(ran.summary().rows(), rows, "{text} {ran:?}");
+        let rejected = fs::read_to_string(scene.path("bad")).unwrap();
+        assert!(rejected.contains(reason), "{text} {rejected}");
+        assert!(!there(&scene).concat().to_lowercase().contains("phone=false"), "{text}");
+    }
+    // The words of a configuration stand for a JSON `false` as well.
+    for rules in [
+        "nulls = [\"false\"]\n",
+        "nulls = [\"false\"]\n[fields]\nphone = \"phone\"\nemail = \"email\"\n",
+        "[fields]\nphone = { column = \"phone\", transform = [{ null = [\"false\"] }] }\nemail = \"email\"\n",
+    ] {
+        let scene = Scene::unlimited().await;
+        scene.write("in.jsonl", "{\"phone\":false,\"email\":\"a@example.com\"}\n");
+        scene.write("contactsync.toml", format!("match = [\"phone\", \"email\"]\n{rules}"));
+        assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created", "{rules}");
+        assert_eq!(there(&scene), ["email=a@example.com"], "{rules}");
+    }
+}
+
+#[tokio::test]
+async fn false_among_texts_is_reported_where_it_is_sent() {
+    let text = "{\"phone\":\"+525512345671\",\"city\":\"Lima\",\"vip\":false,\"n\":5}\n{\"phone\":\"+525512345672\",\"city\":false,\"vip\":true,\"n\":6}\n\
+                {\"phone\":\"+525512345673\",\"city\":false,\"vip\":false,\"n\":false}\n";
+    let city = "2 rows have `false` under `city`, which is text in others (the first is on line 2)";
+    let number = "1 row has `false` under `n`, which is text in others (the first is on line 3)";
+    let step = "[fields]\nphone = \"phone\"\nvip = \"vip\"\ncity = { column = \"city\", transform = [{ null = [\"false\"] }] }\nn = \"n\"\n";
+    let shaped = |row: &str| format!("{{\"custom_fields\":{row}}}");
+    let own: String = text.lines().map(|row| shaped(row) + "\n").collect();
+    for (text, rules, expected) in [
+        (text, "", vec![city, number]),
+        (text, "nulls = [\"false\"]\n", vec![]),
+        (text, step, vec![number]),
+        (text, "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n", vec![]),
+        (&own, "", vec!["under `custom_fields.city`", "under `custom_fields.n`"]),
+    ] {
+        let scene = Scene::unlimited().await;
+        scene.write("in.jsonl", text);
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        let plan = scene.plan("in.jsonl").run().await.exits(0);
+        let check = scene.program("check in.jsonl").run().await;
+        let sync = scene.sync("in.jsonl").run().await.exits(0);
+        for said in [&plan.stderr, &check.stdout, &sync.stderr] {
+            assert_eq!(said.matches("`false` under").count(), expected.len(), "{rules} {said}");
+            assert!(expected.iter().all(|line| said.contains(line)), "{rules} {said}");
+        }
+        assert!(expected.is_empty() || plan.said("warning:").iter().any(|line| line.contains("null = [\"false\"]")));
+    }
+}
+
+#[tokio::test]
+async fn the_primary_one_of_several_is_taken() {
+    let (old, new) = ("+525512345671", "+525512345672");
+    for flag in ["primary", "is_primary", "isPrimary", "preferred", "default", "is_default", "isDefault"] {
+        let row = |first: &str, second: &str, value: &str, at: &str| {
+            format!(
+                "{{\"id\":{at},\"name\":\"Ann{at}\",\"phone\":[{{\"value\":\"{first}{at}\",\"{flag}\":false,\"label\":\"work\"}},\
+                 {{\"value\":\"{second}{at}\",\"{flag}\":{value},\"label\":\"mobile\"}}],\
+                 \"email\":[{{\"value\":\"old{at}@example.com\",\"{flag}\":false}},{{\"value\":\"new{at}@example.com\",\"{flag}\":{value}}}]}}"
+            )
+        };
+        let (old, new) = (&old[..12], &new[..12]);
+        let rows = [
+            row(old, new, "true", "1"),
+            row(old, new, "true", "2"),
+            // None of them is.
+            row(new, old, "false", "3"),
+            "{\"id\":4,\"name\":\"Ann4\",\"phone\":[{\"value\":\"+525512345674\"}],\"email\":[]}".to_owned(),
+        ];
+        let (written, contacts, _) = arrived("in.json", &format!("[{}]", rows.join(",")), "4 created").await;
+        let all = contacts.join("\n");
+        assert!(all.contains("new1@example.com") && all.contains("new2@example.com"), "{flag}: {all}\n{written}");
+        assert!(!all.contains("old1") && !all.contains("old2") && all.contains("old3"), "{flag}: {all}\n{written}");
+        assert!(written.contains("phone.primary.value") && written.contains("email.primary.value"), "{written}");
+        assert!(!written.contains("\nphone.primary.") && !all.contains(flag), "{all}\n{written}");
+        assert!(!written.contains("phone.0") && !written.contains("email.0"), "{written}");
+    }
+    // The second one, by its digits; and the way in which Google's API says it.
+    for row in [
+        r#"{"name":"Ann","phones":[{"number":"+525512345671","primary":false},{"number":"+525512345672","primary":true}]}"#,
+        r#"{"name":"Ann","phones":[{"number":"+525512345671","primary":0},{"number":"+525512345672","primary":1}]}"#,
+        r#"{"name":"Ann","phones":[{"number":"+525512345671"},{"number":"+525512345672","primary":"true"}]}"#,
+        r#"{"name":"Ann","contact":{"phoneNumbers":[{"value":"+525512345671"},{"value":"+525512345672","metadata":{"primary":true}}]}}"#,
+    ] {
+        let (written, contacts, _) = arrived("in.json", row, "1 created").await;
+        assert!(contacts[0].contains("+525512345672") && !contacts[0].contains("345671"), "{contacts:?}\n{written}");
+    }
+    // A single contact, as Pipedrive has it.
+    let one = r#"{"id":1,"name":"Ann","phone":[{"value":"+525512345671","primary":false},{"value":"+525512345672","primary":true}],
+        "email":[{"value":"a@example.com","primary":false},{"value":"b@example.com","primary":true}]}"#;
+    for text in [one.to_owned(), format!("{{\"success\":true,\"data\":[{one}]}}")] {
+        let (written, contacts, _) = arrived("in.json", &text, "1 created").await;
+        let all = contacts.concat();
+        assert!(all.contains("+525512345672") && all.contains("b@example.com"), "{all}\n{written}");
+    }
+    // Without such a flag, and in a path that names a place, the first is the first.
+    let plain = r#"{"name":"Ann","phones":[{"number":"+525512345671"},{"number":"+525512345672"}]}"#;
+    let (written, contacts, _) = arrived("in.json", plain, "1 created").await;
+    assert!(contacts[0].contains("+525512345671") && written.contains("phones.0.number"), "{contacts:?}\n{written}");
+}
+
+#[tokio::test]
+async fn a_path_to_the_first_of_several_is_reported_where_another_one_is_primary() {
+    let row = |phone: &str, first: bool| {
+        format!(
+            "{{\"name\":\"Ann\",\"phone\":[{{\"value\":\"{phone}1\",\"primary\":{first}}},{{\"value\":\"{phone}2\",\"primary\":{}}}]}}\n",
+            !first
+        )
+    };
+    let text = row("+52551234567", true) + &row("+52551234568", false) + &row("+52551234569", false);
+    let expected =
+        "in 2 rows another element of the list `phone` than the first is the primary one (the first is on line 2)";
+    for (path, is_said) in [("phone.0.value", true), ("phone.primary.value", false), ("phone.1.value", false)] {
+        let scene = Scene::unlimited().await;
+        scene.write("in.jsonl", &text);
+        let rules = format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"{path}\"\n");
+        scene.write("contactsync.toml", rules);
+        let plan = scene.plan("in.jsonl").run().await.exits(0);
+        assert_eq!(plan.said("warning:").iter().any(|line| line.contains(expected)), is_said, "{path} {plan:?}");
+        assert_eq!(plan.stderr.contains("`phone.primary`"), is_said, "{plan:?}");
+        assert_eq!(scene.program("check in.jsonl").run().await.stdout.contains(expected), is_said);
+    }
+}
+
+#[tokio::test]
+async fn false_is_no_tag_and_no_part_of_a_text() {
+    // Of a list of tags it can only be a blank.
+    let text = "{\"phone\":\"+525512345671\",\"tags\":false,\"last\":false}\n\
+                {\"phone\":\"+525512345672\",\"tags\":\"vip\",\"last\":\"Lee\"}\n";
+    for (rules, first) in [
+        ("", "last=false phone=+525512345671"),
+        ("unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[tags]]\ncolumn = \"tags\"\n", "phone=+525512345671"),
+    ] {
+        let scene = Scene::unlimited().await;
+        scene.write("in.jsonl", text);
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "2 created", "{rules}");
+        assert!(there(&scene).contains(&first.to_owned()), "{:?}", there(&scene));
+    }
+    let (_, contacts, _) = arrived("in.jsonl", text, "2 created").await;
+    assert!(
+        contacts.iter().any(|contact| contact.contains("+vip")) && !contacts.concat().contains("false"),
+        "{contacts:?}"
+    );
+    // A step of a template comes after its parts are put together, so `false` is in them all the same.
+    let rules = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n\
+                 name = { template = \"{phone} {last}\", transform = [{ null = [\"false\"] }] }\n";
+    for (nulls, is_said) in [("", true), ("nulls = [\"false\"]\n", false)] {
+        let scene = Scene::unlimited().await;
+        scene.write("in.jsonl", text);
+        scene.write("contactsync.toml", format!("{nulls}{rules}"));
+        let ran = scene.sync("in.jsonl").run().await.exits(0);
+        assert_eq!(ran.stderr.contains("`false` under `last`"), is_said, "{ran:?}");
+        assert_eq!(there(&scene).concat().contains("false"), is_said, "{:?}", there(&scene));
+    }
+}
+
+#[tokio::test]
+async fn a_field_of_a_list_is_read_by_its_name() {
+    let row = |phone: &str, first: &str, second: &str| {
+        format!("{{\"phone\":\"{phone}\",\"custom_fields\":[{first},{second}],\"plan\":\"x\"}}\n")
+    };
+    let (city, key) = (r#"{"name":"city","value":"Lima"}"#, r#"{"name":"key","value":"K-1"}"#);
+    let text = row("+525512345671", city, key) + &row("+525512345672", key, city);
+    let ordered = "the list `custom_fields` has its fields in another order than the first (the first is on line 2)";
+    let rules = |matches: &str, fields: &str| {
+        format!("match = \"{matches}\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n{fields}\n")
+    };
+    let scene = Scene::unlimited().await;
+    scene.write("in.jsonl", &text);
+    // By position: reported where it is another field in another row.
+    scene.write("contactsync.toml", rules("phone", "city = \"custom_fields.0.value\""));
+    let plan = scene.plan("in.jsonl").run().await.exits(0);
+    assert_eq!(plan.said("warning:").iter().filter(|line| line.contains(ordered)).count(), 1, "{plan:?}");
+    assert!(plan.stderr.contains("custom_fields.NAME"), "{plan:?}");
+    assert!(scene.program("check in.jsonl").run().await.stdout.contains(ordered));
+    // No contact is found by it.
+    scene.write("contactsync.toml", rules("key", "key = \"custom_fields.0.value\""));
+    let plan = scene.plan("in.jsonl").run().await.exits(3);
+    assert_eq!(plan.planned().rows(), "2 rejected", "{plan:?}");
+    assert!((plan.stdout.clone() + &plan.stderr).contains("custom_fields.NAME"), "{plan:?}");
+    // By name: the same field of each row.
+    scene.write("contactsync.toml", rules("key", "key = \"custom_fields.key\"\ncity = \"custom_fields.city\""));
+    let plan = scene.plan("in.jsonl").run().await.exits(0);
+    assert!(!plan.stderr.contains("another order"), "{plan:?}");
+    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created, 1 merged");
+    assert_eq!(there(&scene).len(), 1);
+    assert!(there(&scene)[0].starts_with("city=Lima key=K-1"), "{:?}", there(&scene));
+    // Neither by an id.
+    scene.write(
+        "contactsync.toml",
+        "id = \"custom_fields.0.value\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n",
+    );
+    assert_eq!(scene.plan("in.jsonl").run().await.exits(3).planned().rows(), "2 rejected");
+    // Nor by the first one of a list that has no primary one.
+    scene.write("contactsync.toml", rules("phone", "city = \"custom_fields.primary.value\""));
+    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows().matches("created").count(), 1);
+    assert!(there(&scene).iter().filter(|contact| contact.contains("city=")).count() < 2, "{:?}", there(&scene));
+    // Tags by position are reported as well.
+    let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[tags]]\ncolumn = \"custom_fields.0.value\"\n";
+    scene.write("contactsync.toml", tags);
+    assert!(scene.plan("in.jsonl").run().await.stderr.contains(ordered));
+    // Ids in place of names, as GoHighLevel and Zendesk have them: no columns by position, and the same by a name that is no
+    // number.
+    let by_id = |id: u32, first: &str, second: &str| {
+        format!(
+            "{{\"phone\":\"+52551234567{id}\",\"customFields\":[{{\"id\":{first},\"value\":\"v{id}\"}},\
+             {{\"id\":{second},\"value\":\"w{id}\"}}]}}\n"
+        )
+    };
+    for (one, two) in [("\"c1\"", "\"p2\""), ("3600", "3601")] {
+        let text = by_id(1, one, two) + &by_id(2, two, one);
+        let (written, contacts, said) = arrived("in.jsonl", &text, "2 created").await;
+        assert!(
+            !written.contains("customFields") && said.contains("the list `customFields` holds fields"),
+            "{written}"
+        );
+        assert_eq!(contacts, ["phone=+525512345671", "phone=+525512345672"]);
+        scene.write("ids.jsonl", &text);
+        scene.write("contactsync.toml", rules("phone", "x = \"customFields.0.value\""));
+        let plan = scene.plan("ids.jsonl").run().await.exits(0);
+        assert!(plan.stderr.contains("the list `customFields` has its fields in another order"), "{plan:?}");
+    }
+    let ids = Scene::unlimited().await;
+    ids.write("ids.jsonl", by_id(1, "\"c1\"", "\"p2\"") + &by_id(2, "\"p2\"", "\"c1\""));
+    ids.write("contactsync.toml", rules("phone", "x = \"customFields.c1\""));
+    assert_eq!(ids.sync("ids.jsonl").run().await.exits(0).summary().rows(), "2 created");
+    assert_eq!(there(&ids), ["phone=+525512345671 x=v1", "phone=+525512345672 x=w2"]);
+    // Values in a list of their own, as in lead forms of Meta.
+    let lead = |id: u32, first: &str, second: &str| {
+        format!(
+            "{{\"id\":{id},\"field_data\":[{{\"name\":\"{first}\",\"values\":[\"+52551234567{id}\"]}},\
+             {{\"name\":\"{second}\",\"values\":[\"+52551234568{id}\"]}}]}}\n"
+        )
+    };
+    let leads = Scene::unlimited().await;
+    leads
+        .write("leads.jsonl", lead(1, "phone_number", "emergency_phone") + &lead(2, "emergency_phone", "phone_number"));
+    leads.write("contactsync.toml", rules("phone", "").replace("\"phone\"\n\n", "\"field_data.phone_number\"\n"));
+    assert_eq!(leads.sync("leads.jsonl").run().await.exits(0).summary().rows(), "2 created");
+    assert_eq!(there(&leads), ["phone=+525512345671", "phone=+525512345682"]);
+    // The names of several phones are their labels.
+    let phones = |id: u32, first: &str, second: &str| {
+        format!(
+            "{{\"id\":{id},\"phones\":[{{\"name\":\"{first}\",\"value\":\"+52551234567{id}\"}},\
+             {{\"name\":\"{second}\",\"value\":\"+52551234568{id}\"}}]}}\n"
+        )
+    };
+    let text = phones(1, "mobile", "work") + &phones(2, "work", "mobile");
+    let (written, contacts, said) = arrived("in.jsonl", &text, "2 created").await;
+    assert!(written.contains("phones.0.value") && !said.contains("order"), "{written}\n{said}");
+    assert!(contacts.concat().contains("+525512345671") && contacts.concat().contains("+525512345672"), "{contacts:?}");
+    // The same order in each row: nothing is said.
+    scene.write("same.jsonl", row("+525512345671", city, key) + &row("+525512345672", city, key));
+    scene.write("contactsync.toml", rules("phone", "city = \"custom_fields.0.value\""));
+    let plan = scene.plan("same.jsonl").run().await.exits(0);
+    assert!(!plan.stderr.contains("another order"), "{plan:?}");
+    // One field in each row, of another name.
+    let one = |phone: &str, name: &str| {
+        format!("{{\"phone\":\"{phone}\",\"more\":{{\"data\":[{{\"key\":\"{name}\",\"value\":\"v\"}}]}}}}\n")
+    };
+    scene.write("one.jsonl", one("+525512345671", "a") + &one("+525512345672", "b") + &one("+525512345673", "b"));
+    scene.write("contactsync.toml", rules("phone", "x = \"more.data.0.value\""));
+    let plan = scene.plan("one.jsonl").run().await.exits(0);
+    let said = "the list `more.data` has its fields in another order than the first (the first is on line 2)";
+    assert!(plan.said("warning:").iter().any(|line| line.contains(said)), "{plan:?}");
+}
+
+#[tokio::test]
+async fn json_text_in_a_cell_is_no_phone_and_finds_no_contact() {
+    let cell = r#"{\"number\": \"+525512345671\"}"#;
+    let list = r#"[\"+525512345671\"]"#;
+    for (name, text, rules, rows) in [
+        ("in.jsonl", format!("{{\"phone\":\"{cell}\"}}"), "", "1 rejected"),
+        ("in.jsonl", format!("{{\"phone\":\"{list}\"}}"), "", "1 rejected"),
+        (
+            "in.jsonl",
+            format!("{{\"phone\":\" {list} \"}}"),
+            "[fields]\nphone = { column = \"phone\", transform = [\"e164\"] }\n",
+            // One number, whose step drops what is no digit of it.
+            "1 created",
+        ),
+        (
+            "in.jsonl",
+            r#"{"phone":"{\"1\":\"5512345671\"}"}"#.to_owned(),
+            "country = \"US\"\n[fields]\nphone = { column = \"phone\", transform = [\"e164\"] }\n",
+            "1 rejected",
+        ),
+        (
+            "in.jsonl",
+            r#"{"phone":"[\"+525512345671\",\"1\"]"}"#.to_owned(),
+            "[fields]\nphone = { column = \"phone\", transform = [\"e164\"] }\n",
+            "1 rejected",
+        ),
+        (
+            "in.jsonl",
+            r#"{"x":"[\"17\"]"}"#.to_owned(),
+            "[fields]\nphone = { column = \"x\", transform = [\"digits\"] }\n",
+            "1 rejected",
+        ),
+        (
+            "in.jsonl",
+            format!("{{\"phone\":\"{list}\"}}"),
+            "[fields]\nphone = { column = \"phone\", transform = [\"digits\"] }\n",
+            "1 rejected",
+        ),
+        (
+            "in.jsonl",
+            format!("{{\"phone\":\"{cell}\"}}"),
+            "[fields]\nphone = { column = \"phone\", transform = [\"digits\"] }\n",
+            "1 rejected",
+        ),
+        ("in.jsonl", r#"{"phone":"+525512345671","tags":"[{\"name\":\"vip\"}]"}"#.to_owned(), "", "1 rejected"),
+        ("in.jsonl", r#"{"phone":"+525512345671","tags":"{\"name\":\"vip\"}"}"#.to_owned(), "", "1 rejected"),
+        // Another phone than the one that contacts are found by, also in the field of another name.
+        ("in.jsonl", format!("{{\"phone\":\"+525512345672\",\"mobile\":\"{cell}\"}}"), "", "1 rejected"),
+        (
+            "in.jsonl",
+            format!("{{\"phone\":\"+525512345672\",\"x\":\"{cell}\"}}"),
+            "[fields]\nphone = \"phone\"\ncelular = \"x\"\n",
+            "1 rejected",
+        ),
+        ("in.csv", format!("phone,name\n\"{}\",Ann\n", cell.replace("\\\"", "\"\"")), "", "1 rejected"),
+        ("in.csv", "phone\tname\n[\"+525512345671\"]\tAnn\n".to_owned(), "", "1 rejected"),
+        // A note may be anything.
+        ("in.jsonl", format!("{{\"phone\":\"+525512345672\",\"note\":\"{cell}\",\"a\":\"[x]\"}}"), "", "1 created"),
+        ("in.jsonl", "{\"phone\":\"+525512345672\",\"mobile\":\"[no number]\"}".to_owned(), "", "1 created"),
+        ("in.jsonl", r#"{"phone":"+525512345672","tags":"[\"vip\"]"}"#.to_owned(), "", "1 created"),
+    ] {
+        let scene = Scene::unlimited().await;
+        scene.write(name, &text);
+        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        let ran = scene.sync(name).run().await;
+        assert_eq!(ran.summary().rows(), rows, "{text} {rules} {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_that_contradict_their_own_count_are_reported() {
+    let rows = r#"[{"phone":"+525512345671"},{"phone":"+525512345672"}]"#;
+    let part = "the file may be only a part of the contacts";
+    for (text, expected) in [
+        (r#"{"count":57,"results":ROWS}"#, "it has 2 of the 57 rows that its pages mention"),
+        (r#"{"results":ROWS,"count":"57"}"#, "it has 2 of the 57 rows"),
+        (r#"{"results":ROWS,"count":57,"page":1,"page_size":2}"#, "it has 2 of the 57 rows"),
+        (r#"{"length":57,"data":ROWS}"#, "it has 2 of the 57 rows"),
+        (r#"{"total_count":57,"items":ROWS}"#, "it has 2 of the 57 rows"),
+        (r#"{"totalCount":57,"items":ROWS}"#, "it has 2 of the 57 rows"),
+        (r#"{"data":ROWS,"recordsTotal":57}"#, "it has 2 of the 57 rows"),
+        (r#"{"data":ROWS,"total_entries":57}"#, "it has 2 of the 57 rows"),
+        (r#"{"data":ROWS,"total_contacts":57}"#, "it has 2 of the 57 rows"),
+        (r#"{"contacts":ROWS,"meta":{"count":57}}"#, "it has 2 of the 57 rows"),
+        (r#"{"@odata.count":57,"value":ROWS}"#, "it has 2 of the 57 rows"),
+        (
+            r#"{"took":5,"timed_out":false,"hits":{"total":{"value":57,"relation":"eq"},"max_score":1.0,"hits":ROWS}}"#,
+            "it has 2 of the 57 rows",
+        ),
+        (r#"{"took":5,"hits":{"total":57,"hits":ROWS}}"#, "it has 2 of the 57 rows"),
+        (r#"{"response":{"numFound":57,"start":0,"docs":ROWS}}"#, "it has 2 of the 57 rows"),
+        (r#"{"records":ROWS,"offset":"itrABC/recXYZ"}"#, "more follow"),
+        (r#"{"items":ROWS,"next_page_token":"abc"}"#, "more follow"),
+        (r#"{"items":ROWS,"nextPageToken":"abc"}"#, "more follow"),
+        (r#"{"items":ROWS,"has_more":true}"#, "more follow"),
+        (r#"{"items":ROWS,"hasMore":true}"#, "more follow"),
+        (r#"{"content":ROWS,"last":false,"first":true}"#, "more follow"),
+        (r#"{"values":ROWS,"isLast":false}"#, "more follow"),
+        (r#"{"items":ROWS,"IsTruncated":true}"#, "more follow"),
+        // What is whole.
+        (r#"{"count":2,"results":ROWS}"#, ""),
+        (r#"{"count":0,"results":ROWS}"#, ""),
+        (r#"{"length":2,"data":ROWS,"offset":0}"#, ""),
+        (r#"{"data":ROWS,"offset":"40","limit":50}"#, ""),
+        (r#"{"data":ROWS,"offset":null,"next_page_token":"","has_more":false,"last":true}"#, ""),
+        (r#"{"results":ROWS,"count":100,"page":1}"#, ""),
+        (r#"{"results":ROWS,"count":100,"limit":100,"page":1}"#, ""),
+        // The size of a page, not the number of its rows.
+        (r#"{"elements":ROWS,"paging":{"count":10,"start":0}}"#, ""),
+        (r#"{"hits":{"total":{"value":2,"relation":"eq"},"hits":ROWS}}"#, ""),
+    ] {
+        let scene = Scene::unlimited().await;
+        let rows = if text.contains("\"hits\"") {
+            r#"[{"_source":{"phone":"+525512345671"}},{"_source":{"phone":"+525512345672"}}]"#
+        } else {
+            rows
+        };
+        scene.write("in.json", text.replace("ROWS", rows));
+        let path = if text.contains("\"hits\"") { "_source.phone" } else { "phone" };
+        scene.write(
+            "contactsync.toml",
+            format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"{path}\"\n"),
+        );
+        let ran = scene.plan("in.json").run().await.exits(0);
+        assert_eq!(ran.planned().rows(), "2 pending", "{text}");
+        assert_eq!(ran.stderr.contains(part), !expected.is_empty(), "{text} {ran:?}");
+        assert!(ran.stderr.contains(expected), "{text} {ran:?}");
+    }
+}
