@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Event, Format, Http, Job, Journal, Limits, Mapping, Mode, NewRun, OUTAGE_TIMEOUT,
-    Observer, PlanOptions, Policy, Routes, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan, send,
+    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Event, Format, Http, Limits, Mapping, Mode,
+    Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions, Source, Stop,
+    SyncInput, TagsMode, Timeouts, Token, Workspace, sync_input,
 };
 
 const CONTACTS: &str = "\
@@ -22,7 +23,8 @@ phone,firstName,tags
 /// Calls a minute. It counts for the token, so it is the platform's number, not a wish.
 const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
-/// What the sync tells goes where an observer takes it: a bar, a log, or, here, one line for each row.
+/// What the sync reports goes where an observer takes it: a bar, a log, or, here, one line for each row.
+#[derive(Clone, Copy)]
 struct Printed;
 
 impl Observer for Printed {
@@ -33,17 +35,31 @@ impl Observer for Printed {
     }
 }
 
-// One thread is enough: the limit is a hundred calls a minute, and all waiting is asynchronous.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    // The platform. A real one is a URL and a token; the rest stays the same.
-    let sandbox = Sandbox::start(Config::default()).await?;
-    let url = BaseUrl::parse(&sandbox.url(), false)?;
-    let kind = ChannelKind::Standard;
-    let transport = Http::new(url.clone(), Token::new("any")?, kind, Timeouts::default())?;
+impl Reporter for Printed {
+    type Channel<'a> = Self;
 
-    // The journal. `Journal::open` keeps it in a file, which is what makes a killed process lose nothing.
-    let journal = Journal::in_memory()?;
+    fn notify(&self, notification: &Notification<'_>) {
+        if let Notification::JournalLoss { channel, loss } = notification {
+            println!("channel {channel}: {loss:?}");
+        }
+    }
+
+    fn channels(&self, names: &[&str]) -> Vec<Self> {
+        vec![Self; names.len()]
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    // It drives connections and timers. The use cases block, so that they are called from outside of it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+
+    // The platform. A real one is a URL and a token; the rest stays the same.
+    let sandbox = runtime.block_on(Sandbox::start(Config::default()))?;
+    let url = BaseUrl::parse(&sandbox.url(), false)?;
+    let http = Http::new(url, Token::new("any")?, ChannelKind::Standard, Timeouts::default())?;
+
+    // The journal. `Workspace::open` keeps it in a file, which is what makes a killed process lose nothing.
+    let workspace = Workspace::in_memory()?;
 
     let policy = Policy {
         mode: Mode::Upsert,
@@ -52,45 +68,29 @@ async fn main() -> Result<(), Box<dyn Error>> {
         retry_in_doubt: false,
         search_first: false,
     };
-    let (clock, stop) = (Clock::system(), Stop::default());
-
-    // Planning reads the input and compares it with what the journal knows. It calls nobody.
     let source = Source::from_reader("contacts.csv", Box::new(CONTACTS.as_bytes()), Format::Csv)?;
     let mapping = Mapping::new(source.header(), vec!["phone".into()], policy.mode)?;
-    let run = NewRun {
-        channel: "example".into(),
-        url: url.to_string(),
-        kind: kind.name().into(),
-        rate: RATE.get(),
-        input: "contacts.csv".into(),
+
+    // The channel is locked and compared with what the journal knows of it; the input is planned; what is pending is sent.
+    // `stop.ask(…)` from anywhere would end it early.
+    let input = SyncInput {
+        channels: vec![("example".into(), Connection::new(http, RATE))],
+        routing: Routing::One,
+        source,
+        mapping: &mapping,
         policy,
-        now: clock.now(),
+        duplicates: Duplicates::default(),
+        max_changes: None,
+        lists: &RowLists::default(),
+        overrides: Overrides::default(),
+        // The seed of the random spread of retries. A program takes another one each time.
+        options: RunOptions { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, seed: 1 },
     };
-    let planned = plan(&journal, source, &mapping, Routes::One(run), PlanOptions::default(), &Printed, &stop)?;
+    let (clock, stop) = (Clock::system(), Stop::default());
+    let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &Printed };
+    let outcome = sync_input(&workspace, input, environment)?;
+    println!("{}", outcome.summary?.to_json());
 
-    // Sending brings each pending contact to its end. `stop.ask(…)` from anywhere would end it early.
-    let ending = send(Job {
-        journal: &journal,
-        run: planned.runs[0],
-        channel: "example",
-        window: &transport.window(&journal.salt()?),
-        policy,
-        transport: &transport,
-        call_timeout: TIMEOUT,
-        rate: RATE,
-        burst: None,
-        concurrency: None,
-        limits: Limits::default(),
-        outage_timeout: OUTAGE_TIMEOUT,
-        clock: &clock,
-        // Where the chance in the delays between tries begins. A program takes another one each time.
-        seed: 1,
-        observer: &Printed,
-        stop: &stop,
-    })
-    .await?;
-    println!("{}", ending.summary.to_json());
-
-    sandbox.stop().await;
+    runtime.block_on(sandbox.stop());
     Ok(())
 }

@@ -78,7 +78,10 @@ pub use crate::sync::report::{
     Summary,
 };
 pub use crate::sync::{
-    Ending, Event, Job, ListClaims, Listed, ListingError, Observer, PlanError, PlanOptions, PlannedRuns, Probe,
-    Recognised, Routes, Stop, StopReason, TagMentions, Transport, Wait, concurrency_for, plan, plan_summary,
-    run_summary, send, send_all,
+    ChannelOutcome, Connection, DryChannel, DryRun, DryRunOutcome, Ending, Environment, Event, GuardError, HeldChannel,
+    Interrupted, Job, ListClaims, Listed, ListingError, Locked, LockedChannel, Mismatch, NewColumn, Notification,
+    Observer, Overrides, PlanError, PlanOptions, PlannedRuns, Probe, Recognised, RenewToken, Reporter, ResumeOptions,
+    Routes, Routing, RowLists, RunOptions, Silent, Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagMentions,
+    Tokens, Transport, Tried, WITHOUT_CHANNEL, Wait, Workspace, concurrency_for, dry_run, plan, plan_summary,
+    run_summary, send, send_all, sync_input,
 };

@@ -165,6 +165,21 @@ impl Http {
         Clients::new(timeouts).http(base, token, kind)
     }
 
+    /// The URL that its calls go to.
+    pub const fn url(&self) -> &BaseUrl {
+        &self.base
+    }
+
+    /// The kind of its channel.
+    pub const fn kind(&self) -> ChannelKind {
+        self.kind
+    }
+
+    /// How long a call can take before it is given up.
+    pub const fn call_timeout(&self) -> Duration {
+        self.timeouts.total
+    }
+
     /// The name of the window that this channel's calls count in, for a journal with this salt.
     pub fn window(&self, salt: &[u8]) -> WindowId {
         self.credentials().token.window(salt)
@@ -184,7 +199,7 @@ impl Http {
     /// A call from which no request can be built is [`Attempt::Refused`] with status 0. A failure before anything was
     /// written is [`Attempt::Unsent`], any later one is [`Attempt::Lost`]. No message holds the token, or the query of a
     /// URL.
-    pub async fn send(&self, cleared: Cleared<'_>) -> Answer {
+    pub(crate) async fn send(&self, cleared: Cleared<'_>) -> Answer {
         let call = cleared.call();
         let Credentials { token, authorization } = &*self.credentials();
         let dialect::Request { method, path, body } = dialect::request(call, self.kind);

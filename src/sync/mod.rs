@@ -1,21 +1,49 @@
-//! The sync: the loops that plan a file and send what is pending. It emits events and knows no bars.
+//! The use cases, one a file, and the engine that sends: it emits events and knows no bars.
 
 mod channels;
+mod connection;
+mod dry_run;
+mod environment;
 mod event;
+mod execute;
+mod guard_error;
+mod new_columns;
+mod other_runs;
 mod plan;
 mod probe;
 pub mod report;
+mod reporter;
+mod resume;
+mod routing;
+mod row_lists;
 mod run;
+mod side_by_side;
 mod stop;
 mod summary;
+mod sync_error;
+mod sync_input;
 mod transport;
+mod workspace;
 
 pub use self::channels::send_all;
+pub use self::connection::{Connection, RenewToken};
+pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
+pub use self::environment::Environment;
 pub use self::event::{Event, Observer, Wait};
+pub use self::execute::{ChannelOutcome, RunOptions, SyncOutcome};
+pub use self::guard_error::{GuardError, Mismatch};
+pub use self::other_runs::WITHOUT_CHANNEL;
 pub use self::plan::{PlanError, PlanOptions, PlannedRuns, Routes, TagMentions, plan};
 pub use self::probe::{Probe, Recognised};
 pub use self::report::{ListClaims, Listed, ListingError};
+pub use self::reporter::{NewColumn, Notification, Reporter, Silent};
+pub use self::resume::{Interrupted, ResumeOptions};
+pub use self::routing::Routing;
+pub use self::row_lists::RowLists;
 pub use self::run::{Ending, Job, concurrency_for, send};
 pub use self::stop::{Stop, StopReason};
 pub use self::summary::{plan_summary, run_summary};
+pub use self::sync_error::SyncError;
+pub use self::sync_input::{SyncInput, sync_input};
 pub use self::transport::Transport;
+pub use self::workspace::{HeldChannel, Locked, LockedChannel, Overrides, Tokens, Tried, Workspace};

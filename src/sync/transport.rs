@@ -5,7 +5,6 @@ use std::future::Future;
 use crate::core::answer::Answer;
 use crate::core::call::Cleared;
 use crate::core::channel::WindowId;
-use crate::platform::Http;
 use crate::sync::stop::StopReason;
 
 /// Something that sends calls: the platform over HTTP, or a model of it in a test.
@@ -20,11 +19,5 @@ pub trait Transport {
     /// Why the run stops, when the new token cannot be used.
     fn renewed(&self) -> impl Future<Output = Result<Option<WindowId>, StopReason>> {
         std::future::ready(Ok(None))
-    }
-}
-
-impl Transport for Http {
-    async fn send(&self, call: Cleared<'_>) -> Answer {
-        Self::send(self, call).await
     }
 }

@@ -2,14 +2,16 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use contactsync::{
-    Ending, JournalError, ListingError, LockError, PlanError, RowsFault, SourceError, SourceFault, StopReason,
-    TooManyChanges,
+    Ending, GuardError, JournalError, ListError, ListFault, ListKind, ListingError, LockError, PlanError, RowsFault,
+    SourceError, SourceFault, StopReason, SyncError, TooManyChanges,
 };
 
 use crate::open_files;
+use crate::shell::quoted;
 
 /// What to do when a file that lists rows could not be written.
 pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
@@ -17,6 +19,13 @@ pub const REWRITE: &str = "nothing is lost: what the rows came to is in the jour
 /// What to do when a server answers 404 to every call.
 pub const CHECK_URL: &str =
     "check --url: use the API's base URL from the platform's documentation, such as https://app.example.com/api/v1";
+
+/// How to skip the check of a token that belongs to another channel.
+const SKIP_TOKEN_CHECK: &str = "use the token that the channel had before, or another --channel or --journal for another channel; \
+                                if it is the right one, add --new-token";
+
+/// What the input is when it is named as a file that lists rows by mistake.
+pub const INPUT: &str = "the input";
 
 /// How a command ends, as scripts see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +176,83 @@ impl From<LockError> for Failure {
             }
             LockError::File { .. } => Self::usage(&error),
         }
+    }
+}
+
+impl From<GuardError> for Failure {
+    fn from(error: GuardError) -> Self {
+        let exit = match error {
+            GuardError::Journal(error) => return error.into(),
+            GuardError::Lock(error) => return error.into(),
+            GuardError::OtherUrl { .. } => {
+                return Self::usage(&error).hint(
+                    "take another --channel or --journal for another platform, or say --moved when it is the same one",
+                );
+            }
+            GuardError::OtherMatchFields { .. } => {
+                return Self::usage_text(format!("{error}: `--mode create` could make them again")).hint(
+                    "match as before, or say --mode upsert, which searches; other contacts go into another --channel",
+                );
+            }
+            GuardError::WrongUrl { .. } => return Self::usage(&error).hint(CHECK_URL),
+            GuardError::OtherChannel { .. } | GuardError::TokenRefused { .. } | GuardError::TokenNotRenewed { .. } => {
+                Exit::Unauthorized
+            }
+            GuardError::TokenOfOtherChannel { .. } | GuardError::TokenUnchecked { .. } => Exit::Stopped,
+        };
+        let hint = match error {
+            GuardError::OtherChannel { .. } => Some(SKIP_TOKEN_CHECK.to_owned()),
+            GuardError::TokenOfOtherChannel { .. } => Some("run again".to_owned()),
+            GuardError::Journal(_)
+            | GuardError::Lock(_)
+            | GuardError::OtherUrl { .. }
+            | GuardError::OtherMatchFields { .. }
+            | GuardError::WrongUrl { .. }
+            | GuardError::TokenRefused { .. }
+            | GuardError::TokenNotRenewed { .. }
+            | GuardError::TokenUnchecked { .. } => None,
+        };
+        Self { exit, message: error.to_string(), hint }
+    }
+}
+
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::Guard(error) => error.into(),
+            SyncError::Claim(error) => of_claim(&error),
+            SyncError::UnnamedLists(lists) => {
+                let option = |(kind, path): &(ListKind, PathBuf)| {
+                    let option = match kind {
+                        ListKind::Rejects => "--rejects",
+                        ListKind::Results => "--results",
+                    };
+                    format!("{option} {}", quoted(&path.display().to_string()))
+                };
+                let options = lists.iter().map(option).collect::<Vec<_>>().join(" ");
+                Self::usage_text(format!(
+                    "the run was started with `{options}`, which neither the command line nor the configuration names now"
+                ))
+                .hint(format!("add `{options}`, or use other file names"))
+            }
+            SyncError::Plan(error) => error.into(),
+            SyncError::TooMany(error) => error.into(),
+            SyncError::Listing(error) => error.into(),
+            SyncError::Journal(error) => error.into(),
+        }
+    }
+}
+
+// That a file which is to list rows cannot be written, before anything was sent.
+fn of_claim(error: &ListError) -> Failure {
+    let failure = Failure::usage(error);
+    match error.fault() {
+        ListFault::Taken(what) if what == INPUT => {
+            failure.hint("write to another file: this one is the input, which must stay complete")
+        }
+        ListFault::Foreign(_) => failure.hint("use another file name, or move this file away; it was not changed"),
+        ListFault::Ending(_) => failure.hint("lists are written as CSV or JSONL, which spreadsheets open"),
+        ListFault::Taken(_) | ListFault::Busy | ListFault::Kind(_) | ListFault::Path | ListFault::Write(_) => failure,
     }
 }
 

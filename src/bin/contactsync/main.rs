@@ -4,16 +4,15 @@ mod args;
 mod bounded_file;
 mod commands;
 mod config;
-mod console;
 mod escape;
 mod failure;
 mod open_files;
 mod ownership;
-mod progress;
+mod render;
 mod settings;
+mod shell;
 mod signals;
 mod stderr;
-mod summary;
 
 use std::borrow::Cow;
 use std::env;
@@ -26,9 +25,9 @@ use clap::error::ErrorKind;
 
 use crate::args::{Cli, Command, TalkArgs};
 use crate::config::Config;
-use crate::console::{Console, Level};
 use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
+use crate::render::console::{self, Console, Level};
 
 fn main() -> ExitCode {
     Console::new(TalkArgs::default(), None, false).report_panics();

@@ -60,5 +60,5 @@ pub fn is_public(metadata: &Metadata) -> bool {
 
 /// As a shell takes it for one word.
 pub fn quoted(path: &Path) -> String {
-    crate::commands::quoted(&path.display().to_string())
+    crate::shell::quoted(&path.display().to_string())
 }

@@ -8,10 +8,10 @@ use std::{fs, io, process};
 use contactsync::{Stop, StopReason};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::console::{Console, Level};
 use crate::failure::Exit;
+use crate::render::console::{Console, Level};
+use crate::render::summary;
 use crate::stderr::STDERR;
-use crate::summary;
 
 /// How long the last lines are waited for when the process is to end at once.
 const OUTAGE_TIMEOUT: Duration = Duration::from_millis(200);

@@ -11,24 +11,25 @@ use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use contactsync::{
-    Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Mapping,
-    NoticeKind, OutlineLine, Probe, Rejection, Row, Sample, SharedValues, Source, SourceError, TagMentions, Timeouts,
-    Value, change, merged, other_forms, sampled,
+    Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Environment, Field, Http, Journal, Key,
+    Mapping, NoticeKind, Notification, OutlineLine, Probe, Rejection, Reporter, Row, Sample, SharedValues, Source,
+    SourceError, Stop, TagMentions, Timeouts, Tokens, Transport, Tried, Value, Workspace, change, merged, other_forms,
+    sampled,
 };
 
 use tokio::runtime::Runtime;
 
 use crate::args::{CheckArgs, ListArgs};
-use crate::commands::input_notice::matters;
+use crate::commands::request::{holder, of_settings};
 use crate::commands::runtime;
-use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
-use crate::commands::workspace::{Announcement, Ready, Workspace};
 use crate::config::Config;
-use crate::console::{Console, Level};
 use crate::failure::{CHECK_URL, Exit, Failure};
+use crate::render::console::{Console, Level};
+use crate::render::input_notice::matters;
+use crate::render::notices::{Announcement, Notices};
+use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
-use crate::summary::{counted_calls, counted_rows, grouped, print_lines};
 
 /// What is searched for, to see whether the token works. Nobody needs to have it.
 const NOBODY: &str = "contactsync check";
@@ -151,15 +152,15 @@ fn ask(
 ) -> Result<(String, Vec<Looked>), Failure> {
     let Asking { runtime, journal, matches, is_new, console } = *asking;
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
-    let mut place = Workspace::open_to_look(journal)?;
-    let clock = Clock::system();
-    // What a look writes down may hide that calls were lost.
-    let held = place
-        .hold(&channel.name)
-        .and_then(|()| place.look_for_loss(&channel.name, &clock, console))
-        .and_then(|()| place.fill_windows(vec![(channel.name.clone(), connection)]));
-    let mut ready = match held {
-        Ok(ready) => ready,
+    let mut connection = connection;
+    let announcement = Announcement::of([&connection.url].into_iter(), connection.warning.take().into_iter().collect());
+    let notices = Notices { console, announcement };
+    let workspace = Workspace::open_to_look(journal, holder())?;
+    let (clock, stop) = (Clock::system(), Stop::default());
+    let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &notices };
+    let held = workspace.hold_to_look(&channel.name, of_settings(connection), environment).map_err(Failure::from);
+    let mut held = match held {
+        Ok(held) => held,
         // It is at work with the token just now.
         Err(failure) if failure.exit == Exit::Held => {
             return Ok((format!("{at}; {}, so it is not asked", failure.message), Vec::new()));
@@ -169,29 +170,26 @@ fn ask(
     let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
     let mut said = at;
     let mut found = Vec::new();
-    let announcement = Announcement::of(&ready);
-    announcement.say(console);
-    let tokens = Tokens { place: &place, clock: &clock, console, announcement: &announcement };
-    for to in &mut ready {
-        let (answer, is_renewed, calls) = runtime.block_on(tried(tokens, to, is_new, &field))?;
-        if is_renewed {
-            said.push_str("; the token is a new one of the same channel");
-        }
-        let look = tokens.look(to, &to.window);
-        let is_ready = matches!(answer, Some(Attempt::Page(_)));
-        said.push_str(&heard(answer, &to.connection.url)?);
-        if is_ready {
-            found.extend(look_up(runtime, &look, wanted, MOST_CALLS.saturating_sub(calls))?);
-        }
+    notices.notify(&Notification::Calling);
+    let tokens = Tokens { workspace: &workspace, clock: &clock, reporter: &notices };
+    let Tried { answer, is_renewed, calls } = runtime.block_on(tokens.try_token(&mut held, is_new, &field))?;
+    if is_renewed {
+        said.push_str("; the token is a new one of the same channel");
+    }
+    let look = tokens.probe(&held);
+    let is_ready = matches!(answer, Some(Attempt::Page(_)));
+    said.push_str(&heard(answer, held.url())?);
+    if is_ready {
+        found.extend(look_up(runtime, &look, wanted, MOST_CALLS.saturating_sub(calls))?);
     }
     Ok((said, found))
 }
 
 // First each contact by its own value, then those that are absent in other forms, until one is found or `left` searches
 // are made. Each contact begins with another form, because the platform has one form for all.
-fn look_up(
+fn look_up<T: Transport>(
     runtime: &Runtime,
-    look: &Probe<'_, Http>,
+    look: &Probe<'_, T>,
     wanted: &[&Shown],
     mut left: usize,
 ) -> Result<Vec<Looked>, Failure> {
@@ -222,38 +220,6 @@ fn look_up(
         }
     }
     Ok(found)
-}
-
-// What a token comes to: the answer to a search, whether it is a new one of the channel's, and how many calls that took. A
-// token that is refused is renewed once, if it can be.
-async fn tried(
-    tokens: Tokens<'_>,
-    to: &mut Ready,
-    is_new: bool,
-    field: &Field,
-) -> Result<(Option<Attempt>, bool, usize), Failure> {
-    let (mut calls, mut was_renewed) = (0, false);
-    loop {
-        let (compared, made) = if is_new { (Compared::Unchanged, 0) } else { tokens.compare(to, &to.window).await? };
-        calls += made;
-        let (answer, is_renewed) = match compared {
-            Compared::Other(how) => return Err(other_channel(&to.name, &how)),
-            Compared::Undecided(answer @ Some(Attempt::Unauthorized { .. })) => (answer, false),
-            Compared::Undecided(answer) => return Err(undecided(to, answer)),
-            Compared::Unchanged | Compared::Incomparable | Compared::Renewed { .. } => {
-                calls += 1;
-                let is_renewed = matches!(compared, Compared::Renewed { is_known: true });
-                (tokens.look(to, &to.window).find(field.clone()).await?, is_renewed)
-            }
-        };
-        match answer {
-            Some(Attempt::Unauthorized { .. }) if !was_renewed => match tokens.renew(to).await? {
-                Some(window) => (to.window, was_renewed) = (window, true),
-                None => return Ok((answer, is_renewed, calls)),
-            },
-            answer => return Ok((answer, is_renewed, calls)),
-        }
-    }
 }
 
 // Where the contacts of the input are on the platform. One that is there in another form would be created a second time.

@@ -1,27 +1,28 @@
 //! `demo`: the main job in small. It starts the sandbox in this process, imports a file, shows what is there, and runs
 //! again to show that nothing is left to do.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Format, Http, Journal, Limits, Mapping, Mode, NewRun, OUTAGE_TIMEOUT, PlanError,
-    PlanOptions, Policy, Routes, RunSummary, Source, Stop, TIMEOUT, TagsMode, Timeouts, Token, plan,
+    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Format, Http, Limits, Mapping, Mode,
+    OUTAGE_TIMEOUT, Overrides, PlanError, Policy, Routing, RowLists, RunOptions, RunSummary, Source, Stop, SyncError,
+    SyncInput, TagsMode, Timeouts, Token, Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 
-use crate::commands::bring::{Sendable, Sending};
-use crate::commands::other_runs::OtherRuns;
+use crate::commands::request::seed;
 use crate::commands::runtime;
-use crate::commands::workspace::Ready;
-use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
-use crate::progress::Progress;
-use crate::settings::Connection;
+use crate::render::console::{Console, Level};
+use crate::render::notices::{Announcement, Notices};
+use crate::render::progress::Progress;
+use crate::render::reporter::Printer;
+use crate::render::summary::{print, print_lines, run_text};
 use crate::signals;
-use crate::summary::{print, print_lines, run_text};
 
 const NAME: &str = "fixtures/contacts.csv";
 const CONTACTS: &str = include_str!("../../../../fixtures/contacts.csv");
@@ -82,9 +83,8 @@ pub fn run(console: &Console) -> Result<Exit, Failure> {
 
 struct Demo<'a> {
     runtime: &'a Runtime,
-    journal: Journal,
-    to: Ready,
-    policy: Policy,
+    url: BaseUrl,
+    workspace: Workspace,
     clock: Clock,
     stop: Stop,
 }
@@ -92,39 +92,9 @@ struct Demo<'a> {
 impl<'a> Demo<'a> {
     fn new(runtime: &'a Runtime, sandbox: &Sandbox, console: &Console) -> Result<Self, Failure> {
         let url = BaseUrl::parse(&sandbox.url(), false).map_err(|error| Failure::unexpected(&error))?;
-        let token = Token::new(TOKEN).map_err(|error| Failure::unexpected(&error))?;
-        let kind = ChannelKind::Standard;
-        let transport =
-            Http::new(url.clone(), token, kind, Timeouts::default()).map_err(|error| Failure::unexpected(&error))?;
         let stop = Stop::default();
         signals::listen(stop.clone(), console.clone(), Arc::default()).map_err(|error| Failure::unexpected(&error))?;
-        let journal = Journal::in_memory()?;
-        let window = transport.window(&journal.salt()?);
-        let connection = Connection {
-            url,
-            kind,
-            transport,
-            rate: RATE,
-            burst: None,
-            concurrency: None,
-            call_timeout: TIMEOUT,
-            renewal: None,
-            warning: None,
-        };
-        Ok(Self {
-            runtime,
-            journal,
-            to: Ready { name: CHANNEL.into(), connection, window },
-            policy: Policy {
-                mode: Mode::Upsert,
-                tags_mode: TagsMode::Add,
-                search_lag: std::time::Duration::from_secs(10),
-                retry_in_doubt: false,
-                search_first: false,
-            },
-            clock: Clock::system(),
-            stop,
-        })
+        Ok(Self { runtime, url, workspace: Workspace::in_memory()?, clock: Clock::system(), stop })
     }
 
     // The exit after a signal. Nothing of the demo is kept, so that there is nothing to go on with.
@@ -138,37 +108,43 @@ impl<'a> Demo<'a> {
     fn sync(&self, console: &Console) -> Result<Option<RunSummary>, Failure> {
         let source = Source::from_reader(NAME, Box::new(CONTACTS.as_bytes()), Format::Csv)
             .map_err(|error| Failure::unexpected(&error))?;
-        let mapping = Mapping::new(source.header(), vec!["phone".into()], self.policy.mode)
+        let policy = Policy {
+            mode: Mode::Upsert,
+            tags_mode: TagsMode::Add,
+            search_lag: Duration::from_secs(10),
+            retry_in_doubt: false,
+            search_first: false,
+        };
+        let mapping = Mapping::new(source.header(), vec!["phone".into()], policy.mode)
             .map_err(|error| Failure::unexpected(&error))?;
-        let new = NewRun {
-            channel: CHANNEL.into(),
-            url: self.to.connection.url.to_string(),
-            kind: self.to.connection.kind.name().into(),
-            rate: RATE.get(),
-            input: NAME.into(),
-            policy: self.policy,
-            now: self.clock.now(),
+        let token = Token::new(TOKEN).map_err(|error| Failure::unexpected(&error))?;
+        let http = Http::new(self.url.clone(), token, ChannelKind::Standard, Timeouts::default())
+            .map_err(|error| Failure::unexpected(&error))?;
+        let input = SyncInput {
+            channels: vec![(CHANNEL.into(), Connection::new(http, RATE))],
+            routing: Routing::One,
+            source,
+            mapping: &mapping,
+            policy,
+            duplicates: Duplicates::default(),
+            max_changes: None,
+            lists: &RowLists::default(),
+            overrides: Overrides::default(),
+            options: RunOptions { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, seed: seed(&self.clock) },
         };
-        let progress = Progress::new(console, NAME);
-        let routes = Routes::One(new);
-        let run = match plan(&self.journal, source, &mapping, routes, PlanOptions::default(), &progress, &self.stop) {
-            Ok(planned) => planned.runs[0],
-            Err(PlanError::Stopped) => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let printer = Printer {
+            notices: Notices { console, announcement: Announcement::default() },
+            progress: Progress::new(console, NAME),
+            channels: None,
+            reading: Arc::default(),
+            remark: RefCell::default(),
         };
-        let sending = Sending {
-            runtime: self.runtime,
-            journal: &self.journal,
-            runs: vec![Sendable { run, policy: self.policy, to: &self.to, listed: None }],
-            other_runs: OtherRuns::default(),
-            by_channel: false,
-            limits: Limits::default(),
-            outage_timeout: OUTAGE_TIMEOUT,
-            clock: &self.clock,
-            stop: &self.stop,
-            tokens: None,
-            refused: BTreeMap::new(),
-        };
-        Ok(Some(sending.send(&progress)?.summary))
+        let (runtime, clock, stop) = (self.runtime.handle(), &self.clock, &self.stop);
+        let environment = Environment { runtime, clock, stop, reporter: &printer };
+        match sync_input(&self.workspace, input, environment) {
+            Ok(outcome) => Ok(Some(outcome.summary?)),
+            Err(SyncError::Plan(PlanError::Stopped)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -15,15 +15,15 @@ use contactsync::{
 };
 
 use crate::args::InitArgs;
-use crate::commands::bring::quoted;
 use crate::commands::check::{Reason, by_count};
-use crate::commands::input_notice::Remark;
 use crate::config::{Config, DEFAULT_CONFIG};
-use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
+use crate::render::console::{Console, Level};
+use crate::render::input_notice::Remark;
+use crate::render::summary::print_lines;
 use crate::settings::layer::SourceLayer;
 use crate::settings::skip_titles;
-use crate::summary::print_lines;
+use crate::shell::quoted;
 
 use render::render;
 use sample::{Sample, sample};

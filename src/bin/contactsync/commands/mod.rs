@@ -1,29 +1,20 @@
 //! The commands, one a file, and what they share: the runtime, and moments and paths as people write them.
 
-mod bring;
 pub mod check;
 pub mod demo;
 pub mod init;
-mod input_notice;
-mod lists;
-mod new_columns;
-mod other_runs;
 pub mod plan;
+mod request;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;
-mod side_by_side;
 pub mod sync;
-mod tokens;
-mod workspace;
 
 use std::path::Path;
 
 use tokio::runtime::Runtime;
 
 use crate::failure::Failure;
-
-pub use bring::quoted;
 
 /// The runtime of a command: it drives connections and timers.
 fn runtime() -> Result<Runtime, Failure> {
@@ -41,7 +32,7 @@ pub fn offset_time(moment: jiff::Timestamp) -> String {
 }
 
 /// The time of day of a moment, on this machine's clock.
-fn time_of_day(at: contactsync::Timestamp) -> String {
+pub fn time_of_day(at: contactsync::Timestamp) -> String {
     let shown = moment(at);
     shown.get(11..16).unwrap_or(&shown).to_owned()
 }

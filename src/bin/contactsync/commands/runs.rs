@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use contactsync::{Counts, Journal, Lock, NO_CHANNEL, RunRow, RunState};
+use contactsync::{Counts, Journal, Lock, NO_CHANNEL, RunRow, RunState, WITHOUT_CHANNEL};
 use serde_json::{Value, json};
 
 use crate::args::RunsArgs;
-use crate::commands::other_runs::WITHOUT_CHANNEL;
 use crate::commands::{instant, moment, offset_time, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::render::summary::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
 use crate::settings::journal;
-use crate::summary::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
     let path = journal(args.journal.clone().or(config.layer.journal))?;

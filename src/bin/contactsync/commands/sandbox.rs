@@ -7,10 +7,10 @@ use contactsync::sandbox::{Config, Faults, Sandbox, WindowKind};
 
 use crate::args::{FaultArgs, SandboxArgs, WindowArg};
 use crate::commands::runtime;
-use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
+use crate::render::console::{Console, Level};
+use crate::render::summary::print;
 use crate::signals;
-use crate::summary::print;
 
 pub fn run(args: &SandboxArgs, console: &Console) -> Result<Exit, Failure> {
     let config = Config {

@@ -4,11 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::slice;
-use std::time::Duration;
 
-use contactsync::{
-    BaseUrl, ChannelKind, Clients, Http, NewRun, RateModel, Routes, StartThrottle, TIMEOUT, Timestamp, concurrency_for,
-};
+use contactsync::{BaseUrl, ChannelKind, Clients, Http};
 
 use super::layer::{Address, ChannelLayer, Layer, Routing, Sourced, TokenPlace};
 use super::shard::Shard;
@@ -74,12 +71,10 @@ pub struct Earlier {
 #[derive(Debug)]
 pub struct Connection<T> {
     pub url: BaseUrl,
-    pub kind: ChannelKind,
     pub transport: T,
     pub rate: NonZeroU32,
     pub burst: Option<NonZeroU32>,
     pub concurrency: Option<usize>,
-    pub call_timeout: Duration,
     /// The command that prints another token, once this one is refused.
     pub renewal: Option<TokenCommand>,
     /// What is to be reported about the place of the token.
@@ -160,11 +155,6 @@ impl Channels {
         }
     }
 
-    /// How their calls are spread out when all begin at once.
-    pub fn throttle(&self) -> StartThrottle {
-        StartThrottle::of(self.here().iter().map(Channel::rate))
-    }
-
     /// The column that names each row's channel, when it decides.
     pub fn column(&self) -> Option<&str> {
         match self {
@@ -210,20 +200,6 @@ impl Channels {
             Self::One(_) => true,
             Self::Selected { .. } => false,
             Self::ByColumn { tells_unknown, .. } => *tells_unknown,
-        }
-    }
-
-    /// The ways of the rows to `runs`, which are those of the channels here, in their order. `nobodys` is for the rows that
-    /// name no channel.
-    pub fn routes(&self, mut runs: Vec<NewRun>, nobodys: &NewRun) -> Routes {
-        match self {
-            Self::One(_) => Routes::One(runs.pop().expect("one channel has one run")),
-            Self::Selected { others, .. } => Routes::ByChannel { runs, elsewhere: others.clone(), unknown: None },
-            Self::ByColumn { elsewhere, tells_unknown, .. } => Routes::ByChannel {
-                runs,
-                elsewhere: elsewhere.clone(),
-                unknown: tells_unknown.then(|| nobodys.clone()),
-            },
         }
     }
 }
@@ -288,11 +264,14 @@ impl Channel {
         self.rate.unwrap_or(DEFAULT_RATE)
     }
 
-    /// The tempo of its calls from `now` on, when the past minute was quiet and no earlier run says another rate.
-    pub fn rate_model(&self, now: Timestamp) -> RateModel {
-        let rate = self.rate();
-        let concurrency = self.concurrency.and_then(|number| usize::try_from(number.get()).ok());
-        RateModel::quiet(rate, self.burst, concurrency.unwrap_or_else(|| concurrency_for(rate)), now)
+    /// Calls at once, as far as that was said.
+    pub const fn burst(&self) -> Option<NonZeroU32> {
+        self.burst
+    }
+
+    /// Calls in flight, as far as that was said.
+    pub fn concurrency(&self) -> Option<usize> {
+        self.concurrency.and_then(|number| usize::try_from(number.get()).ok())
     }
 
     /// The file that its token is in, when it is in one.
@@ -328,12 +307,10 @@ impl Channel {
         let transport = clients.http(url.clone(), token, kind).map_err(|error| Failure::usage(&error))?;
         Ok(Connection {
             url,
-            kind,
             transport,
             rate,
             burst: self.burst,
-            concurrency: self.concurrency.and_then(|number| usize::try_from(number.get()).ok()),
-            call_timeout: TIMEOUT,
+            concurrency: self.concurrency(),
             renewal: self.renewal(),
             warning,
         })

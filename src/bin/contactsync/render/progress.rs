@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use contactsync::{CallKind, Event, Observer, Outcome, PlannedRuns, Span, Wait};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::console::{Console, Level, columns};
+use crate::render::console::{Console, Level, columns};
+use crate::render::summary::{counted_calls, counted_rows};
 use crate::settings::Channels;
-use crate::summary::{counted_calls, counted_rows};
 
 /// How often a line is written at the most when there is no terminal to draw a bar on.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -127,7 +127,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// Takes the bar away; what is said next stands below what was said before.
+    /// Takes the bar away; later lines stand below earlier ones.
     pub fn end(&self) {
         self.state.borrow_mut().bar = None;
         self.console.clear_bar();

@@ -1,22 +1,23 @@
-//! What else there is of the inputs that are brought: runs that are not sent now. They are told of all the same, since
-//! whoever asks wants to know how the input stands.
+//! The runs of an input that are not sent now. They are summarised all the same, so that a report covers the whole input.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use contactsync::{Counts, Journal, JournalError, NO_CHANNEL, RunRow, RunState, RunSummary, run_summary};
+use crate::journal::{Counts, Journal, JournalError, NO_CHANNEL, RunRow, RunState};
+use crate::sync::report::RunSummary;
+use crate::sync::summary::run_summary;
 
-/// How the rows without a channel are called where the channels' names stand.
+/// The name of the rows without a channel among the channels' names.
 pub const WITHOUT_CHANNEL: &str = "(no channel)";
 
 /// Runs that are not sent now.
 #[derive(Debug, Default)]
-pub struct OtherRuns {
+pub(super) struct OtherRuns {
     runs: Vec<RunRow>,
 }
 
 impl OtherRuns {
-    /// The runs of these inputs, but for those that are sent, and those of channels that have a newer run.
+    /// The runs of these inputs, except those that are sent, and those of channels that have a newer run.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -46,7 +47,7 @@ impl OtherRuns {
         Ok(false)
     }
 
-    /// What they came to, by their channels' names.
+    /// Their summaries, by channel.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -61,7 +62,7 @@ impl OtherRuns {
     }
 }
 
-// How it ended when it was last sent; one whose process was killed says nothing of that.
+// As it ended when it was last sent; a run whose process was killed has no reason.
 fn summary(run: &RunRow, counts: &Counts) -> RunSummary {
     let (state, reason) = match run.state {
         _ if counts.pending == 0 => (RunState::Finished, None),

@@ -2,7 +2,7 @@
 
 use contactsync::{Detected, Mapping, Notice, NoticeKind, Source};
 
-use crate::console::{Console, Level};
+use crate::render::console::{Console, Level};
 
 /// What was said of an input. It is asked twice: a text that begins in plain ASCII shows its encoding later.
 pub struct Remark {

@@ -1,17 +1,19 @@
-//! What is to be expected of channels that share a window: their calls add up in it.
+//! The time that channels take which share a window: their calls add up in it.
 
-use contactsync::{Eta, Limits, Range, RateModel, TIMEOUT};
+use crate::core::eta::{Eta, Limits, RateModel};
+use crate::core::plan::Range;
+use crate::platform::TIMEOUT;
 
-/// The calls of a channel, and their tempo when it has its window for itself.
+/// The calls of a channel, and their rate when no other channel shares its window.
 #[derive(Debug)]
 pub struct Load {
     pub calls: Range,
     pub rate_model: RateModel,
 }
 
-/// What is to be expected of each of the channels that share a window, when each may make as many calls as `limits` has.
-/// They take turns in it, so that all of them end with the last one. The calls are those that each makes when the others
-/// leave it the room.
+/// The time that each of the channels takes that share a window, when each may make as many calls as `limits` has. They take
+/// turns in it, so that all of them end with the last one. The calls are those that each makes when the others leave it
+/// enough room.
 pub fn etas(loads: &[Load], limits: &Limits) -> Vec<Eta> {
     let Some(rate_model) = shared(loads) else { return Vec::new() };
     let most = limits.max_calls.unwrap_or(u64::MAX);
@@ -52,7 +54,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use contactsync::Timestamp;
+    use crate::core::time::Timestamp;
 
     const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 

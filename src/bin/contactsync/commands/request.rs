@@ -1,0 +1,101 @@
+//! What the library's use cases take, made of the settings.
+
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+
+use contactsync::{
+    Clients, Clock, Connection, Http, Overrides, RenewToken, Routing, RowLists, RunOptions, Timeouts, Token,
+};
+
+use crate::args::ConnectionArgs;
+use crate::commands::local_time;
+use crate::failure::{Failure, INPUT};
+use crate::render::notices::Announcement;
+use crate::settings::layer::Lists;
+use crate::settings::{self, Bounds, Channel, Channels, Earlier, TokenCommand};
+
+/// What a file is that must not be written as a list.
+const CONFIG: &str = "the configuration";
+const TOKEN: &str = "the token file";
+
+/// The connections of some channels.
+pub struct Connections {
+    pub channels: Vec<(String, Connection)>,
+    pub announcement: Announcement,
+}
+
+impl Connections {
+    /// Looks for the tokens of these channels; connects to nothing yet. A resumed run gives what the settings do not name.
+    pub fn of<'a>(channels: impl IntoIterator<Item = (&'a Channel, Option<Earlier>)>) -> Result<Self, Failure> {
+        let clients = Clients::new(Timeouts::default());
+        let (mut connections, mut warnings) = (Vec::new(), Vec::new());
+        for (channel, earlier) in channels {
+            let mut connection = channel.connect(&clients, earlier.as_ref())?;
+            warnings.extend(connection.warning.take());
+            connections.push((channel.name.clone(), of_settings(connection)));
+        }
+        let announcement = Announcement::of(connections.iter().map(|(_, connection)| connection.url()), warnings);
+        Ok(Self { channels: connections, announcement })
+    }
+}
+
+/// The library's connection.
+pub fn of_settings(connection: settings::Connection<Http>) -> Connection {
+    let settings::Connection { transport, rate, burst, concurrency, renewal, .. } = connection;
+    let mut made = Connection::new(transport, rate);
+    (made.burst, made.concurrency) = (burst, concurrency);
+    made.renewal = renewal.map(|command| Arc::new(command) as Arc<dyn RenewToken>);
+    made
+}
+
+impl RenewToken for TokenCommand {
+    fn renew(&self) -> Result<Token, String> {
+        self.run()
+    }
+}
+
+/// Which channel each row goes to.
+pub fn routing(channels: &Channels) -> Routing {
+    match channels {
+        Channels::One(_) => Routing::One,
+        Channels::Selected { column, others, .. } => {
+            Routing::Selected { column: column.clone(), others: others.clone() }
+        }
+        Channels::ByColumn { column, elsewhere, tells_unknown, .. } => {
+            Routing::ByColumn { column: column.clone(), elsewhere: elsewhere.clone(), takes_unknown: *tells_unknown }
+        }
+    }
+}
+
+/// The files that list rows, and those that they must not be.
+pub fn row_lists(lists: Lists, config: Option<&Path>, channels: &Channels, input: Option<&str>) -> RowLists {
+    let config = config.map(|path| (path.to_owned(), CONFIG));
+    let tokens = channels.here().iter().filter_map(Channel::token_file).map(|path| (path.to_owned(), TOKEN));
+    let input = input.map(|path| (PathBuf::from(path), INPUT));
+    RowLists {
+        rejects: lists.rejects,
+        results: lists.results,
+        reserved: config.into_iter().chain(tokens).chain(input).collect(),
+    }
+}
+
+/// The guards that the command line overrides.
+pub fn overrides(args: &ConnectionArgs) -> Overrides {
+    Overrides { moved: args.moved, new_token: args.new_token, forget_limit: args.forget_limit }
+}
+
+/// How far the runs go. The time counts from now.
+pub fn run_options(bounds: &Bounds, clock: &Clock) -> RunOptions {
+    RunOptions { limits: bounds.limits(clock.now()), outage_timeout: bounds.outage_timeout, seed: seed(clock) }
+}
+
+/// The seed of the random spread of retries, which differs from process to process.
+pub fn seed(clock: &Clock) -> u64 {
+    u64::from(process::id()) ^ clock.now().as_millis()
+}
+
+/// What other processes are told of the one that holds a channel.
+pub fn holder() -> String {
+    format!("process {} since {}", process::id(), local_time(jiff::Timestamp::now()))
+}

@@ -1,0 +1,121 @@
+//! The notifications of a use case in words, on standard error.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use contactsync::{BaseUrl, Event, Loss, NewColumn, Notification, Observer, Reporter, Silent};
+
+use crate::render::console::{Console, Level};
+use crate::render::summary::grouped;
+
+/// How many new columns are named; the rest is counted.
+const COLUMNS_NAMED: usize = 20;
+
+/// Prints the notifications of a use case.
+pub struct Notices<'a> {
+    pub console: &'a Console,
+    pub announcement: Announcement,
+}
+
+/// Where the tokens go, and what is wrong with their places: printed once, before the first call.
+#[derive(Default)]
+pub struct Announcement {
+    lines: RefCell<Vec<(Level, String)>>,
+}
+
+impl Announcement {
+    /// Of channels with these URLs, and with these warnings about their tokens' places.
+    pub fn of<'a>(urls: impl Iterator<Item = &'a BaseUrl>, warnings: Vec<String>) -> Self {
+        let mut channels: BTreeMap<&str, u64> = BTreeMap::new();
+        for url in urls {
+            *channels.entry(url.as_str()).or_default() += 1;
+        }
+        let several =
+            |channels| if channels > 1 { format!(" ({} channels)", grouped(channels)) } else { String::new() };
+        let urls =
+            channels.into_iter().map(|(url, channels)| (Level::Info, format!("platform: {url}{}", several(channels))));
+        let mut warnings = warnings.into_iter();
+        let warning = warnings.next().map(|first| match warnings.count() {
+            0 => first,
+            more => format!("{first}; {more} more token files as well"),
+        });
+        Self { lines: RefCell::new(urls.chain(warning.map(|text| (Level::Warning, text))).collect()) }
+    }
+
+    /// Prints it, if it was not printed yet.
+    fn print(&self, console: &Console) {
+        for (level, text) in self.lines.take() {
+            console.say(level, &text);
+        }
+    }
+}
+
+impl Notices<'_> {
+    fn new_columns(&self, input: &str, new: &[NewColumn]) {
+        let what = |NewColumn { name, is_sent }: &NewColumn| {
+            format!("`{name}` ({})", if *is_sent { "sent" } else { "left out" })
+        };
+        let named: Vec<String> = new.iter().take(COLUMNS_NAMED).map(what).collect();
+        let more = match new.len().saturating_sub(COLUMNS_NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let columns = if new.len() == 1 { "column" } else { "columns" };
+        let text = format!("{input}: new {columns} since the last run: {}{more}", named.join(", "));
+        self.console.say(Level::Info, &text);
+    }
+}
+
+impl Observer for Notices<'_> {
+    fn tell(&self, _: &Event<'_>) {}
+}
+
+impl Reporter for Notices<'_> {
+    type Channel<'a>
+        = Silent
+    where
+        Self: 'a;
+
+    fn notify(&self, notification: &Notification<'_>) {
+        let say = |level, text: &str| self.console.say(level, text);
+        match notification {
+            Notification::JournalLoss { channel, loss } => say(Level::Warning, &lossy(channel, *loss)),
+            Notification::Calling => self.announcement.print(self.console),
+            Notification::TokenRenewed { channel } => {
+                let text = format!("channel `{channel}`: the token was renewed; its contacts are the known ones");
+                say(Level::Info, &text);
+            }
+            Notification::NewColumns { input, columns } => self.new_columns(input, columns),
+            Notification::EarlierListLeft { path } => {
+                let text = format!("{}: not written: it lists the rows of an earlier input", path.display());
+                say(Level::Warning, &text);
+            }
+            Notification::RowsNotKept { path } => {
+                let text = format!(
+                    "{}: not written: the run was begun without --rejects, so its rows were not kept",
+                    path.display()
+                );
+                say(Level::Warning, &text);
+            }
+            Notification::ListsCompleted => say(Level::Info, "completed the lists of the last run's rows"),
+            Notification::InputRead { .. } | Notification::Planned(_) | Notification::Sending | Notification::Sent => {}
+        }
+    }
+
+    fn channels(&self, names: &[&str]) -> Vec<Silent> {
+        vec![Silent; names.len()]
+    }
+}
+
+fn lossy(channel: &str, loss: Loss) -> String {
+    let why = match loss {
+        Loss::Calls => {
+            "calls that were sent to it are missing from the journal, which was truncated or replaced by an older copy"
+        }
+        Loss::OtherBoot => "the machine restarted during its last run, so calls may be missing from the journal",
+        Loss::Unfinished => "an earlier run found that the journal may have lost calls, and is not finished",
+    };
+    format!(
+        "channel `{channel}`: {why}; unknown contacts are searched for before they are created, also with `--mode create`"
+    )
+}

@@ -1,0 +1,255 @@
+//! How a sync or a resume ended: the summary, what stopped it, how to continue, and the exit code.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use contactsync::{ChannelOutcome, Ending, RunSummary, StopReason, SyncOutcome};
+
+use crate::args::{ConnectionArgs, ListArgs, PlaceArgs};
+use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
+use crate::render::console::{Console, Level};
+use crate::render::summary;
+use crate::shell::quoted;
+
+/// How many channels a hint names.
+const NAMED: usize = 10;
+
+/// How to go on, as far as it has to be said again.
+pub struct Again<'a> {
+    pub place: &'a PlaceArgs,
+    pub connection: &'a ConnectionArgs,
+    pub lists: &'a ListArgs,
+}
+
+/// Prints what the runs came to, says how to go on, and gives the gravest of their exits.
+pub fn conclude(outcome: SyncOutcome, json: bool, again: &Again<'_>, console: &Console) -> Result<Exit, Failure> {
+    let SyncOutcome { summary, channels, refused, lists } = outcome;
+    let refused: BTreeMap<String, Failure> =
+        refused.into_iter().map(|(name, error)| (name, Failure::from(error))).collect();
+    let printed = summary.as_ref().map_or(Ok(()), |summary| print(summary, json, console));
+    let mut exits = vec![Exit::Done];
+    // What was not sent now counts as well: the exit is that of the whole input.
+    exits.extend(summary.iter().map(of_summary));
+    for failure in refused.values() {
+        exits.push(failure.exit);
+        console.say(Level::Error, &failure.message);
+    }
+    if let Some(hint) = refused.values().find_map(|failure| failure.hint.as_deref()) {
+        console.say(Level::Hint, hint);
+    }
+    let several = summary.as_ref().map_or(channels.len(), |summary| summary.channels.len()) > 1;
+    for channel in &channels {
+        exits.push(say_how_it_ended(channel, several, console));
+    }
+    let is_sent = |name: &str| channels.iter().any(|channel| channel.name == name) || refused.contains_key(name);
+    let missing =
+        summary.as_ref().map_or_else(|_| Vec::new(), |summary| say_what_is_missing(summary, is_sent, console));
+    let exit = Exit::gravest(exits);
+    if let (true, Ok(summary)) = (console.is_quiet(), &summary) {
+        say_why(exit, summary, console);
+    }
+    let endings = || channels.iter().filter_map(|channel| channel.ending.as_ref().ok());
+    if exit != Exit::Failed && endings().any(|ending| ending.summary.pending > 0) {
+        say_how_to_go_on(exit, again, console);
+        if endings().any(was_refused) {
+            console.say(Level::Hint, "these refusals are not about single rows; check the account on the platform");
+        }
+        if endings().any(was_asked_to_wait) {
+            console.say(Level::Hint, "if the platform is available earlier, add `--forget-limit`");
+        }
+    }
+    if !missing.is_empty() {
+        let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
+        say_what_to_put_back(&missing, again, console);
+    }
+    let unlisted = endings().find_map(unlisted);
+    // The first failure in full, with its hint; the others are told, and are most likely the same.
+    if let Some(error) = channels.into_iter().find_map(|channel| channel.ending.err()) {
+        return Err(error.into());
+    }
+    summary?;
+    lists?;
+    if let Some(cause) = unlisted {
+        // It could be written again at the end.
+        return Err(Failure { exit: Exit::Failed, message: cause, hint: Some(REWRITE.into()) });
+    }
+    printed.map(|()| exit)
+}
+
+fn print(summary: &RunSummary, json: bool, console: &Console) -> Result<(), Failure> {
+    if json {
+        summary::print_json(&summary.to_json())
+    } else if console.is_quiet() {
+        Ok(())
+    } else {
+        summary::print_lines(&summary::run_text(summary))
+    }
+}
+
+fn of_summary(summary: &RunSummary) -> Exit {
+    match summary {
+        summary if summary.pending > 0 => Exit::Stopped,
+        summary if summary.rejected > 0 => Exit::Rejected,
+        _ => Exit::Done,
+    }
+}
+
+fn say_how_it_ended(channel: &ChannelOutcome, several: bool, console: &Console) -> Exit {
+    let prefix = if several { format!("channel `{}`: ", channel.name) } else { String::new() };
+    match &channel.ending {
+        Ok(ending) => {
+            say_why_it_stopped(ending, channel, &prefix, console);
+            Exit::of(ending)
+        }
+        Err(error) => {
+            if several {
+                console.say(Level::Error, &format!("{prefix}{error}"));
+            }
+            Exit::Failed
+        }
+    }
+}
+
+// Of channels that are not sent to. Returns their names.
+fn say_what_is_missing(summary: &RunSummary, is_sent: impl Fn(&str) -> bool, console: &Console) -> Vec<String> {
+    let pending = summary.channels.iter().filter(|(name, summary)| summary.pending > 0 && !is_sent(name));
+    pending
+        .map(|(name, summary)| {
+            say_what_is_pending(summary, &format!("channel `{name}`: "), console);
+            name.clone()
+        })
+        .collect()
+}
+
+fn unlisted(ending: &Ending) -> Option<String> {
+    match ending.stopped.as_ref()? {
+        StopReason::Unlisted(cause) => Some(cause.clone()),
+        StopReason::Signal(_)
+        | StopReason::Unauthorized(_)
+        | StopReason::Unrenewed(_)
+        | StopReason::Down(_)
+        | StopReason::KindDown(_)
+        | StopReason::Refusing(_)
+        | StopReason::AskedToWait(_)
+        | StopReason::WrongUrl(_)
+        | StopReason::Deadline
+        | StopReason::MaxCalls(_) => None,
+    }
+}
+
+fn say_why_it_stopped(ending: &Ending, channel: &ChannelOutcome, prefix: &str, console: &Console) {
+    match &ending.stopped {
+        Some(StopReason::Unauthorized(message)) => {
+            console.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
+        }
+        Some(StopReason::Unrenewed(cause)) => console.say(Level::Error, &format!("{prefix}{cause}")),
+        Some(StopReason::WrongUrl(words)) => {
+            let url = &channel.url;
+            console.say(Level::Error, &format!("{prefix}every call to {url} was answered 404: {words}"));
+        }
+        Some(
+            StopReason::Signal(_)
+            | StopReason::Down(_)
+            | StopReason::KindDown(_)
+            | StopReason::Refusing(_)
+            | StopReason::AskedToWait(_)
+            | StopReason::Deadline
+            | StopReason::MaxCalls(_)
+            | StopReason::Unlisted(_),
+        )
+        | None => say_what_is_pending(&ending.summary, prefix, console),
+    }
+}
+
+fn say_what_is_pending(summary: &RunSummary, prefix: &str, console: &Console) {
+    if summary.pending > 0 {
+        let state = summary::state(summary.state, summary.reason.as_deref());
+        let (pending, rows) = (summary::grouped(summary.pending), summary::counted_rows(summary.rows));
+        let are = if summary.pending == 1 { "is" } else { "are" };
+        console.say(Level::Warning, &format!("{prefix}{state}; {pending} of {rows} {are} pending"));
+    }
+}
+
+// Nothing else says it when the program is quiet. The other exits are of errors, which are always told.
+fn say_why(exit: Exit, summary: &RunSummary, console: &Console) {
+    let rows = summary::counted_rows(summary.rows);
+    match exit {
+        Exit::Stopped => {
+            let state = summary::state(summary.state, summary.reason.as_deref());
+            let (pending, are) = (summary::grouped(summary.pending), if summary.pending == 1 { "is" } else { "are" });
+            console.say(Level::Exit, &format!("{state}; {pending} of {rows} {are} pending"));
+        }
+        Exit::Rejected => {
+            let (rejected, were) =
+                (summary::grouped(summary.rejected), if summary.rejected == 1 { "was" } else { "were" });
+            console.say(Level::Exit, &format!("{rejected} of {rows} {were} rejected"));
+        }
+        Exit::Done | Exit::Failed | Exit::Usage | Exit::Unauthorized | Exit::Held | Exit::Refused => {}
+    }
+}
+
+fn was_refused(ending: &Ending) -> bool {
+    matches!(ending.stopped, Some(StopReason::Refusing(_)))
+}
+
+fn was_asked_to_wait(ending: &Ending) -> bool {
+    matches!(ending.stopped, Some(StopReason::AskedToWait(_)))
+}
+
+fn say_how_to_go_on(exit: Exit, again: &Again<'_>, console: &Console) {
+    let resume = again.resume_line();
+    if exit == Exit::Unauthorized {
+        console.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
+    } else if exit == Exit::Usage {
+        console.say(Level::Hint, CHECK_URL);
+    } else {
+        console.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
+    }
+}
+
+// Nothing can go on with their rows as it is.
+fn say_what_to_put_back(missing: &[&str], again: &Again<'_>, console: &Console) {
+    let names = missing.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let more = missing.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (who, are, them) = if missing.len() == 1 { ("channel", "is", "it") } else { ("channels", "are", "them") };
+    let text = format!(
+        "{who} {names}{more} {are} not among the channels of this run: put {them} back into the configuration; then \
+         `{}` goes on with {them}",
+        again.resume_line()
+    );
+    console.say(Level::Hint, &text);
+}
+
+impl Again<'_> {
+    // What has to be said again is what was said: the configuration is read again.
+    fn resume_line(&self) -> String {
+        let Again { place, connection, lists } = self;
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| quoted(&path.display().to_string()));
+        let said = [
+            ("--config", path(&place.config.config)),
+            ("--channel", place.channel.as_deref().map(quoted)),
+            ("--channel-column", place.channel_column.as_deref().map(quoted)),
+            ("--shard", place.shard.map(|shard| shard.to_string())),
+            ("--journal", path(&place.journal)),
+            ("--url", connection.url.as_deref().map(quoted)),
+            ("--platform", connection.platform.as_deref().map(quoted)),
+            ("--token-file", path(&connection.token_file)),
+            // Its arguments may hold a secret.
+            ("--token-command", connection.token_command.as_ref().map(|_| "…".to_owned())),
+            ("--token-env", connection.token_env.clone()),
+            ("--rejects", path(&lists.rejects)),
+            ("--results", path(&lists.results)),
+        ];
+        let mut line = "contactsync resume".to_owned();
+        for (option, value) in said {
+            if let Some(value) = value {
+                line.push_str(&format!(" {option} {value}"));
+            }
+        }
+        if connection.allow_http {
+            line.push_str(" --allow-http");
+        }
+        line
+    }
+}

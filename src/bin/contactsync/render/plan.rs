@@ -1,0 +1,111 @@
+//! A dry run in words: rows, calls, the time that they take, and the limits that the platform stated.
+
+use std::time::Duration;
+
+use contactsync::{Clock, DryRunOutcome, LearntLimit, PlanSummary, Range, Timestamp};
+
+use crate::commands::time_of_day;
+use crate::failure::Failure;
+use crate::render::progress::short_time;
+use crate::render::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
+use crate::settings::{Bounds, Channel, Channels, End};
+
+/// Prints what a sync would do, and `when` it would be done; `None` when no call could end in the time that there is.
+pub fn print(
+    outcome: &DryRunOutcome,
+    channels: &Channels,
+    when: Option<&str>,
+    json: bool,
+    clock: &Clock,
+) -> Result<(), Failure> {
+    if json {
+        return print_json(&outcome.summary.to_json());
+    }
+    let mut lines = text(&outcome.summary, channels.here(), when, &outcome.learnt);
+    lines.extend(stated(&outcome.learnt, channels.are_several(), clock));
+    print_lines(&lines)
+}
+
+/// How long it takes, in one run or in several.
+pub fn when(summary: &PlanSummary, bounds: Bounds, now: Timestamp) -> String {
+    let range = |min: String, max: String| if min == max { max } else { format!("{min} to {max}") };
+    let Some(runs) = summary.runs else {
+        let time = |minutes: f64| short_time(Duration::from_secs_f64(minutes * 60.0));
+        let minutes = summary.minutes.unwrap_or_default();
+        return range(time(minutes.min), time(minutes.max));
+    };
+    let count = range(grouped(runs.min), grouped(runs.max));
+    match (bounds.end, bounds.max_calls) {
+        (Some(End::Until(end)), _) => format!("{count} nights of {}–{end}", time_of_day(now)),
+        (Some(End::For(span)), _) => format!("{count} runs of {}", short_time(span)),
+        (None, Some(calls)) => format!("{count} runs of {}", counted_calls(calls)),
+        (None, None) => format!("{count} runs"),
+    }
+}
+
+// The limits that the platform stated, with their time, and how to forget them.
+fn stated(limits: &[(String, LearntLimit)], by_channel: bool, clock: &Clock) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (channel, LearntLimit { calls, since, stated }) in limits {
+        let prefix = if by_channel { format!("channel `{channel}`: ") } else { String::new() };
+        let (calls, since, last) = (counted_calls(u64::from(*calls)), clock.shown(*since), clock.shown(*stated));
+        lines.push(format!("{prefix}the platform stated a limit of {calls} a minute on {since}, last on {last}"));
+    }
+    if !lines.is_empty() {
+        lines.push(
+            "`sync --forget-limit` forgets it; otherwise it expires 24 hours after the platform last stated it".into(),
+        );
+    }
+    lines
+}
+
+fn text(
+    summary: &PlanSummary,
+    channels: &[Channel],
+    when: Option<&str>,
+    limits: &[(String, LearntLimit)],
+) -> Vec<String> {
+    let calls = &summary.calls;
+    let kinds = [
+        (calls.find, "find"),
+        (calls.create, "create"),
+        (calls.update, "update"),
+        (calls.add_tags, "add tags"),
+        (calls.remove_tags, "remove tags"),
+    ];
+    let rows = outcomes(&[
+        (summary.pending, "to send"),
+        (summary.unchanged, "unchanged"),
+        (summary.rejected, "rejected"),
+        (summary.merged, "merged"),
+    ]);
+    let count = match calls.total {
+        Range { min, max } if min == max => counted_calls(max),
+        Range { min, max } => format!("{} calls", range(min, max)),
+    };
+    let mut made = count;
+    let kinds: Vec<String> = kinds
+        .iter()
+        .filter(|(range, _)| range.max > 0)
+        .map(|(calls, name)| format!("{} {name}", range(calls.min, calls.max)))
+        .collect();
+    if !kinds.is_empty() {
+        made.push_str(&format!(": {}", kinds.join(", ")));
+    }
+    let mut lines = vec![format!("{}: {rows}", counted_rows(summary.rows)), made];
+    if calls.total.max > 0 {
+        lines.push(match (when, channels) {
+            (None, _) => "no call could end in the time that there is".into(),
+            (Some(when), [only]) => {
+                let rate = limits.first().map_or(only.rate().get(), |(_, learnt)| learnt.calls);
+                format!("{when} at {} a minute", counted_calls(rate.into()))
+            }
+            (Some(when), several) => format!("{when} at the limits of {} channels, side by side", several.len()),
+        });
+    }
+    lines
+}
+
+fn range(min: u64, max: u64) -> String {
+    if min == max { grouped(max) } else { format!("{} to {}", grouped(min), grouped(max)) }
+}

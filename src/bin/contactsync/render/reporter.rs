@@ -1,0 +1,69 @@
+//! The reporter of `sync`, `resume`, `plan` and `demo`: notices, and the progress of reading and sending.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use contactsync::{Event, Notification, Observer, Reporter};
+
+use crate::render::input_notice::Remark;
+use crate::render::notices::Notices;
+use crate::render::progress::{ChannelProgress, Progress};
+use crate::settings::Channels;
+use crate::stderr::STDERR;
+
+/// Prints what a use case reports.
+pub struct Printer<'a> {
+    pub notices: Notices<'a>,
+    pub progress: Progress<'a>,
+    /// The channels, to name those whose rows are left out.
+    pub channels: Option<&'a Channels>,
+    /// Whether nothing was sent yet that changes a contact.
+    pub reading: Arc<AtomicBool>,
+    /// What is known of the input.
+    pub remark: RefCell<Option<Remark>>,
+}
+
+impl Observer for Printer<'_> {
+    fn tell(&self, event: &Event<'_>) {
+        self.progress.tell(event);
+    }
+}
+
+impl Reporter for Printer<'_> {
+    type Channel<'a>
+        = ChannelProgress<'a>
+    where
+        Self: 'a;
+
+    fn notify(&self, notification: &Notification<'_>) {
+        match notification {
+            Notification::InputRead { mapping, .. } => {
+                if let Some(remark) = self.remark.take() {
+                    remark.in_the_end(Some(mapping), self.notices.console);
+                }
+            }
+            Notification::Planned(planned) => {
+                if let Some(channels) = self.channels {
+                    self.progress.read_to_the_end(planned, channels);
+                }
+            }
+            Notification::Sending => {
+                self.reading.store(false, Ordering::Release);
+                STDERR.leave_out_when_full();
+            }
+            Notification::Sent => self.progress.end(),
+            Notification::JournalLoss { .. }
+            | Notification::Calling
+            | Notification::TokenRenewed { .. }
+            | Notification::NewColumns { .. }
+            | Notification::EarlierListLeft { .. }
+            | Notification::RowsNotKept { .. }
+            | Notification::ListsCompleted => self.notices.notify(notification),
+        }
+    }
+
+    fn channels<'a>(&'a self, names: &[&str]) -> Vec<ChannelProgress<'a>> {
+        self.progress.channels(names)
+    }
+}

@@ -1,0 +1,211 @@
+//! The use case of `plan`: what a sync would do. It sends nothing and writes nothing.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::core::duplicates::Duplicates;
+use crate::core::eta::{Eta, Limits, RateModel, TYPICAL_LATENCY};
+use crate::core::guard::{MaxChanges, TooManyChanges};
+use crate::core::mapping::Mapping;
+use crate::core::plan::Forecast;
+use crate::core::start_throttle::StartThrottle;
+use crate::core::task::Policy;
+use crate::core::time::Timestamp;
+use crate::input::Source;
+use crate::journal::{Counts, Journal, LearntLimit, NewRun, SendJournal};
+use crate::platform::BaseUrl;
+use crate::sync::environment::Environment;
+use crate::sync::new_columns::NewColumns;
+use crate::sync::other_runs::WITHOUT_CHANNEL;
+use crate::sync::plan::{PlanOptions, PlannedRuns, plan};
+use crate::sync::report::{PlanSummary, Summary};
+use crate::sync::reporter::{Notification, Reporter};
+use crate::sync::routing::Routing;
+use crate::sync::run::concurrency_for;
+use crate::sync::side_by_side::{Load, etas};
+use crate::sync::summary::plan_summary;
+use crate::sync::sync_error::SyncError;
+use crate::sync::sync_input::run_of_no_channel;
+use crate::sync::workspace::{Overrides, compare_url};
+
+/// A channel that a sync would send to.
+#[derive(Clone, Debug)]
+pub struct DryChannel {
+    /// Its name.
+    pub name: String,
+    /// Where its calls would go, when that is known.
+    pub url: Option<BaseUrl>,
+    /// Maximum number of calls a minute.
+    pub rate: NonZeroU32,
+    /// Maximum number of calls that start at once; the rate when `None`.
+    pub burst: Option<NonZeroU32>,
+    /// Maximum number of calls in flight; see [`concurrency_for`] when `None`.
+    pub concurrency: Option<usize>,
+    /// Channels with an equal number have the same token, so that their calls count together; `None` for a token that no other channel has.
+    pub token: Option<usize>,
+}
+
+/// An input, and the channels that its rows would go to.
+pub struct DryRun<'a> {
+    /// The channels.
+    pub channels: Vec<DryChannel>,
+    /// Which of them each row goes to.
+    pub routing: Routing,
+    /// The rows.
+    pub source: Source,
+    /// How rows become contacts.
+    pub mapping: &'a Mapping,
+    /// What is wanted of the contacts.
+    pub policy: Policy,
+    /// What becomes of several rows of one contact.
+    pub duplicates: Duplicates,
+    /// Maximum number of contacts that a sync creates or changes.
+    pub max_changes: Option<MaxChanges>,
+    /// The guards that would be overridden.
+    pub overrides: Overrides,
+    /// How far a run goes that begins at this time.
+    pub limits: &'a dyn Fn(Timestamp) -> Limits,
+}
+
+/// What a sync would do.
+#[derive(Debug)]
+pub struct DryRunOutcome {
+    /// The summary of all channels.
+    pub summary: PlanSummary,
+    /// Whether a call could end within the limits.
+    pub has_room: bool,
+    /// The rate limits that the platform stated, by channel, where they are lower than the channel's rate.
+    pub learnt: Vec<(String, LearntLimit)>,
+    /// That a sync would refuse the input, because it changes more than it may.
+    pub too_many: Option<TooManyChanges>,
+}
+
+/// Plans an input in memory, against what the journal at `path` knows. It blocks.
+///
+/// # Errors
+/// A [`SyncError`] when the channels' known contacts are on another platform, the input cannot be planned, or the journal cannot
+/// be read.
+pub fn dry_run<R: Reporter>(
+    path: &Path,
+    dry_run: DryRun<'_>,
+    environment: Environment<'_, R>,
+) -> Result<DryRunOutcome, SyncError> {
+    let DryRun { channels, routing, source, mapping, policy, duplicates, max_changes, overrides, limits } = dry_run;
+    let Environment { clock, stop, reporter, .. } = environment;
+    let journal = Journal::dry(path)?;
+    let of = routing.source(channels.first().map(|channel| channel.name.as_str()));
+    let mut new_columns = NewColumns::reported(of, &source, mapping, &journal, reporter)?;
+    for channel in &channels {
+        if let Some(url) = channel.url.as_ref().filter(|_| !overrides.moved) {
+            compare_url(&journal, path, &channel.name, url, false)?;
+        }
+    }
+    let begun = clock.now();
+    let new = NewRun { now: begun, ..run_of_no_channel(source.name(), policy) };
+    let run = |channel: &DryChannel| NewRun { channel: channel.name.clone(), rate: channel.rate.get(), ..new.clone() };
+    let by_channel = routing.is_by_channel();
+    let routes = routing.routes(channels.iter().map(run).collect(), new.clone());
+    // The limit of changes is compared afterwards, so that the plan is shown that exceeds it. No list is written.
+    let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
+    let detected = source.detected().clone();
+    let planned = plan(&journal, source, mapping, routes, plan_options, reporter, stop)?;
+    reporter.notify(&Notification::InputRead { detected: &detected, mapping });
+    new_columns.report_keys(reporter);
+    reporter.notify(&Notification::Planned(&planned));
+
+    let now = clock.now();
+    let estimating = Estimating { journal: &journal, channels: &channels, policy, overrides, now };
+    let (windows, learnt) = estimating.windows(&planned, environment)?;
+    let worked = clock.now().since(begun);
+    let (mut summaries, has_room) = summaries(&windows, &limits(now), worked);
+    if let Some(run) = planned.unknown {
+        let counts = journal.counts_blocking(run)?;
+        let nothing = plan_summary(&counts, &Forecast::default(), &Eta::default(), worked);
+        summaries.insert(WITHOUT_CHANNEL.into(), nothing);
+    }
+    let summary = match (by_channel, summaries.pop_first()) {
+        (false, Some((_, only))) => only,
+        (_, first) => Summary::of_channels(summaries.into_iter().chain(first).collect()),
+    };
+    let too_many = max_changes.and_then(|guard| guard.check(summary.pending, summary.rows).err());
+    Ok(DryRunOutcome { summary, has_room, learnt, too_many })
+}
+
+// The summary of each channel, and whether a call of each could end within the limits.
+fn summaries(windows: &Windows<'_>, limits: &Limits, worked: Duration) -> (BTreeMap<String, PlanSummary>, bool) {
+    let (mut summaries, mut has_room) = (BTreeMap::new(), true);
+    for (members, loads) in windows.values() {
+        for ((channel, counts, forecast), eta) in members.iter().zip(etas(loads, limits)) {
+            has_room &= eta.runs.is_some();
+            summaries.insert(channel.name.clone(), plan_summary(counts, forecast, &eta, worked));
+        }
+    }
+    (summaries, has_room)
+}
+
+/// What the time of the calls is estimated from.
+struct Estimating<'a> {
+    journal: &'a Journal,
+    channels: &'a [DryChannel],
+    policy: Policy,
+    overrides: Overrides,
+    now: Timestamp,
+}
+
+/// The channels of a window, with their counts, their calls, and the load that they put on it.
+type Window<'a> = (Vec<(&'a DryChannel, Counts, Forecast)>, Vec<Load>);
+
+/// The windows, by their token, or by the name of the channel whose token is its own.
+type Windows<'a> = BTreeMap<(Option<usize>, Option<&'a str>), Window<'a>>;
+
+impl<'a> Estimating<'a> {
+    // As if it were sent now: the calls of the past minute hold it up, and calls take as long as they took before. The tokens
+    // are not read. Also gives the lower limits that the platform stated.
+    fn windows<R>(
+        &self,
+        planned: &PlannedRuns,
+        environment: Environment<'_, R>,
+    ) -> Result<(Windows<'a>, Vec<(String, LearntLimit)>), SyncError> {
+        let throttle = StartThrottle::of(self.channels.iter().map(|channel| channel.rate));
+        let (mut windows, mut limits) = (Windows::new(), Vec::new());
+        for (run, channel) in planned.runs.iter().zip(self.channels) {
+            let name = &channel.name;
+            let counts = environment.runtime.block_on(self.journal.counts(*run))?;
+            let forecast = environment.runtime.block_on(self.journal.forecast(*run, name, self.policy))?;
+            let ended = self.journal.ended_lately(name, self.now)?;
+            let latency = self.journal.mean_latency_of(name)?.unwrap_or(TYPICAL_LATENCY);
+            let mut rate_model = channel.rate_model(self.now, ended, latency, throttle);
+            // Unless it is to be forgotten, as a sync would with the same overrides.
+            let learnt = self.journal.learnt_limit_of(name, self.now)?.filter(|_| !self.overrides.forget_limit);
+            if let Some(learnt) = learnt.filter(|learnt| learnt.calls < channel.rate.get()) {
+                rate_model.limit = usize::try_from(learnt.calls).unwrap_or(usize::MAX);
+                limits.push((name.clone(), learnt));
+            }
+            let own = channel.token.is_none().then_some(name.as_str());
+            let (members, loads) = windows.entry((channel.token, own)).or_default();
+            members.push((channel, counts, forecast));
+            loads.push(Load { calls: forecast.total, rate_model });
+        }
+        Ok((windows, limits))
+    }
+}
+
+impl DryChannel {
+    fn rate_model(
+        &self,
+        now: Timestamp,
+        ended: Vec<Timestamp>,
+        latency: Duration,
+        throttle: StartThrottle,
+    ) -> RateModel {
+        let concurrency = self.concurrency.unwrap_or_else(|| concurrency_for(self.rate));
+        RateModel {
+            ended,
+            latency,
+            throttle: Some(throttle),
+            ..RateModel::quiet(self.rate, self.burst, concurrency, now)
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Which channel each row of an input goes to.
+
+use std::collections::BTreeSet;
+
+use crate::journal::NewRun;
+use crate::sync::plan::Routes;
+
+/// Which channel each row of an input goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// All rows go to the only channel.
+    One,
+    /// Rows go to the only channel when their cell of `column` names it; the others are left out.
+    Selected {
+        /// The column that names each row's channel.
+        column: String,
+        /// The names of other channels.
+        others: BTreeSet<String>,
+    },
+    /// Each row goes to the channel that its cell of `column` names.
+    ByColumn {
+        /// The column that names each row's channel.
+        column: String,
+        /// The channels of other processes. Their rows are left out.
+        elsewhere: BTreeSet<String>,
+        /// Whether rows that name no channel are rejected by this process, not by another one.
+        takes_unknown: bool,
+    },
+}
+
+impl Routing {
+    /// Whether each channel is reported by name, even when there is one.
+    pub(super) const fn is_by_channel(&self) -> bool {
+        match self {
+            Self::One | Self::Selected { .. } => false,
+            Self::ByColumn { .. } => true,
+        }
+    }
+
+    /// The name of the inputs whose columns are compared with each other: those of the first channel, or those whose rows name
+    /// their channels.
+    pub(super) fn source(&self, first_channel: Option<&str>) -> String {
+        match self {
+            Self::One => first_channel.unwrap_or_default().to_owned(),
+            Self::Selected { column, .. } | Self::ByColumn { column, .. } => format!("channel column `{column}`"),
+        }
+    }
+
+    /// The routes to these runs, one for each channel. `unknown` is the run of the rows that name no channel.
+    pub(super) fn routes(self, mut runs: Vec<NewRun>, unknown: NewRun) -> Routes {
+        match self {
+            Self::One if runs.len() == 1 => Routes::One(runs.remove(0)),
+            Self::One => Routes::ByChannel { runs, elsewhere: BTreeSet::new(), unknown: None },
+            Self::Selected { others, .. } => Routes::ByChannel { runs, elsewhere: others, unknown: None },
+            Self::ByColumn { elsewhere, takes_unknown, .. } => {
+                Routes::ByChannel { runs, elsewhere, unknown: takes_unknown.then_some(unknown) }
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Why a sync, a resume or a dry run could not be done.
+
+use std::path::PathBuf;
+
+use crate::core::guard::TooManyChanges;
+use crate::journal::JournalError;
+use crate::sync::guard_error::GuardError;
+use crate::sync::plan::PlanError;
+use crate::sync::report::{ListError, ListKind, ListingError};
+
+/// Why a sync, a resume or a dry run could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// A channel may not be sent to.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// A file that is to list rows cannot be written. Nothing was sent.
+    #[error(transparent)]
+    Claim(ListError),
+    /// The run was begun with files that list its rows, which the caller does not name. Nothing was sent.
+    #[error("the run was begun with files that list its rows, which were not named now")]
+    UnnamedLists(Vec<(ListKind, PathBuf)>),
+    /// The input could not be planned. Nothing was sent.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// It would change more than it may. Nothing was sent.
+    #[error(transparent)]
+    TooMany(#[from] TooManyChanges),
+    /// The files that list rows could not be written.
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}

@@ -1,0 +1,124 @@
+//! The use case of `sync`: plans an input into the journal, then sends what is pending.
+
+use std::collections::BTreeMap;
+
+use crate::core::duplicates::Duplicates;
+use crate::core::guard::MaxChanges;
+use crate::core::mapping::Mapping;
+use crate::core::task::Policy;
+use crate::input::Source;
+use crate::journal::{NO_CHANNEL, NewRun};
+use crate::sync::connection::Connection;
+use crate::sync::environment::Environment;
+use crate::sync::execute::{ReadyRun, RunOptions, SyncOutcome, execute};
+use crate::sync::new_columns::NewColumns;
+use crate::sync::other_runs::OtherRuns;
+use crate::sync::plan::{PlanOptions, plan};
+use crate::sync::reporter::{Notification, Reporter};
+use crate::sync::routing::Routing;
+use crate::sync::row_lists::RowLists;
+use crate::sync::sync_error::SyncError;
+use crate::sync::workspace::{HeldChannel, Locked, Overrides, Workspace};
+
+/// An input, the channels that its rows go to, and what is wanted of them.
+#[derive(Debug)]
+pub struct SyncInput<'a> {
+    /// The channels, by name.
+    pub channels: Vec<(String, Connection)>,
+    /// Which of them each row goes to.
+    pub routing: Routing,
+    /// The rows.
+    pub source: Source,
+    /// How rows become contacts.
+    pub mapping: &'a Mapping,
+    /// What is wanted of the contacts.
+    pub policy: Policy,
+    /// What becomes of several rows of one contact.
+    pub duplicates: Duplicates,
+    /// Maximum number of contacts that are created or changed.
+    pub max_changes: Option<MaxChanges>,
+    /// The files that list the rows.
+    pub lists: &'a RowLists,
+    /// The guards that are overridden.
+    pub overrides: Overrides,
+    /// How far the runs go.
+    pub options: RunOptions,
+}
+
+/// Makes the platform match an input: locks its channels and makes sure that they may be sent to, plans the input into the
+/// journal of the workspace, sends what is pending, and lists the rows. It blocks.
+///
+/// # Errors
+/// A [`SyncError`] when a guard refuses a channel, the input cannot be planned, or a list cannot be written: then nothing was
+/// sent that changes a contact. Later failures are those of the [outcome](SyncOutcome).
+pub fn sync_input<R: Reporter>(
+    workspace: &Workspace,
+    input: SyncInput<'_>,
+    environment: Environment<'_, R>,
+) -> Result<SyncOutcome, SyncError> {
+    let SyncInput { channels, routing, source, mapping, policy, overrides, .. } = input;
+    let Environment { clock, stop, reporter, .. } = environment;
+    let journal = workspace.journal();
+    let by_channel = routing.is_by_channel();
+    let held = workspace.hold_all(channels, (mapping.match_fields(), policy), overrides, environment)?;
+    let claims = input.lists.claim(workspace).map_err(SyncError::Claim)?;
+    let input_name = source.name().to_owned();
+    let mut runs: Vec<NewRun> = held.iter().map(|channel| new_run(channel, &input_name, policy)).collect();
+    let names: Vec<String> = runs.iter().map(|run| run.channel.clone()).collect();
+    let locked = workspace.admit(held, overrides, by_channel, environment)?;
+
+    let of = routing.source(names.first().map(String::as_str));
+    let mut new_columns = NewColumns::reported(of, &source, mapping, journal, reporter)?;
+    let mut unknown = run_of_no_channel(&input_name, policy);
+    for run in runs.iter_mut().chain([&mut unknown]) {
+        run.now = clock.now();
+    }
+    let policies: Vec<Policy> = runs.iter().map(|run| run.policy).collect();
+    let routes = routing.routes(runs, unknown);
+    let plan_options =
+        PlanOptions { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
+    let detected = source.detected().clone();
+    let planned = plan(journal, source, mapping, routes, plan_options, reporter, stop)?;
+    reporter.notify(&Notification::InputRead { detected: &detected, mapping });
+    new_columns.report_keys(reporter);
+    new_columns.remember(journal)?;
+    let listed = claims.write(journal, planned.sync, stop)?;
+    reporter.notify(&Notification::Planned(&planned));
+
+    let Locked { channels, refused } = locked;
+    let channels: BTreeMap<&str, _> = channels.iter().map(|channel| (channel.name(), channel)).collect();
+    let planned_runs = planned.runs.iter().zip(policies).zip(&names);
+    let ready: Vec<_> = planned_runs
+        .filter_map(|((run, policy), name)| {
+            let channel = channels.get(name.as_str())?;
+            Some(ReadyRun { run: *run, policy, channel, listed: Some(&listed) })
+        })
+        .collect();
+    let other_runs = OtherRuns::of(journal, [planned.sync], &ready.iter().map(|run| run.run).collect())?;
+    let (summary, channels) = execute(workspace, &ready, &other_runs, by_channel, input.options, environment);
+    Ok(SyncOutcome { summary, channels, refused, lists: listed.finish(journal) })
+}
+
+fn new_run(channel: &HeldChannel<'_>, input: &str, policy: Policy) -> NewRun {
+    NewRun {
+        channel: channel.name().to_owned(),
+        url: channel.url().to_string(),
+        kind: channel.kind().name().into(),
+        rate: channel.connection.rate.get(),
+        policy: channel.workspace.policy(channel.name(), policy),
+        ..run_of_no_channel(input, policy)
+    }
+}
+
+/// The run of the rows that name no channel, of which only its input is known.
+pub(super) fn run_of_no_channel(input: &str, policy: Policy) -> NewRun {
+    NewRun {
+        channel: NO_CHANNEL.into(),
+        url: String::new(),
+        kind: String::new(),
+        rate: 0,
+        input: input.to_owned(),
+        policy,
+        now: crate::core::time::Timestamp::default(),
+    }
+}

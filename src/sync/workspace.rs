@@ -1,0 +1,445 @@
+//! The journal of a use case, and the channels that it may send to: locked, compared with what the journal knows of them,
+//! and with a token that opens the channel of the known contacts.
+//!
+//! A [`LockedChannel`] is the proof of all of that. Only a [`Workspace`] makes one, and sending takes nothing else.
+
+mod tokens;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+pub(super) use self::tokens::Renewing;
+pub use self::tokens::{Tokens, Tried};
+use crate::core::channel::WindowId;
+use crate::core::model::{Key, Mode};
+use crate::core::task::Policy;
+use crate::journal::{Journal, JournalError, Lock, LockError, RunRow};
+use crate::platform::{BaseUrl, ChannelKind, Http, Token};
+use crate::sync::connection::Connection;
+use crate::sync::environment::Environment;
+use crate::sync::guard_error::GuardError;
+use crate::sync::reporter::{Notification, Reporter};
+
+/// A journal, with the right to run on some of its channels. The right ends with the workspace, or with the process.
+///
+/// The engine takes a channel over HTTP from a workspace alone: a connection as such cannot be sent to.
+///
+/// ```compile_fail,E0277
+/// # use contactsync::{Cleared, Http, Transport};
+/// fn is_transport(_: impl Transport) {}
+/// fn send_without_a_lock(http: Http) {
+///     is_transport(http);
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Workspace {
+    journal: Journal,
+    // `None` for a journal in memory, which no other process can use.
+    path: Option<PathBuf>,
+    holder: String,
+    locks: RefCell<Vec<Lock>>,
+    windows: RefCell<BTreeMap<WindowId, HeldWindow>>,
+    salt: Vec<u8>,
+    // Whether locks may be created: a use case that changes nothing creates no file.
+    creates: bool,
+    // The channels of which the journal may have lost calls.
+    lossy: RefCell<BTreeSet<String>>,
+}
+
+/// A window that is held.
+#[derive(Debug)]
+struct HeldWindow {
+    // The window whose place it took when a token was renewed.
+    earlier: Option<WindowId>,
+    lock: Option<Lock>,
+}
+
+/// Guards that the caller overrides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// The platform has moved: a channel's known contacts are the same at the new URL.
+    pub moved: bool,
+    /// A new token is taken without a check that it opens the same channel.
+    pub new_token: bool,
+    /// The lower rate limits that the platform stated, and how long it asked to wait, are forgotten.
+    pub forget_limit: bool,
+}
+
+/// A channel that is locked, whose calls count in a window that is locked as well. Its calls may change nothing: its URL and
+/// its token were not compared with those of the known contacts.
+#[derive(Debug)]
+pub struct HeldChannel<'w> {
+    pub(super) workspace: &'w Workspace,
+    pub(super) name: String,
+    pub(super) connection: Connection,
+    // The window that its calls count in.
+    pub(super) window: WindowId,
+}
+
+/// A channel that may be sent to: its lock and that of its window are held; the journal's loss of calls was looked for; its
+/// URL and its match fields are those of the known contacts; its token opens the channel of the known contacts.
+///
+/// Nothing but a [`Workspace`] makes one:
+///
+/// ```compile_fail,E0451
+/// # use contactsync::{HeldChannel, LockedChannel};
+/// fn skip_the_guards(held: HeldChannel<'_>) -> LockedChannel<'_> {
+///     LockedChannel { held }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct LockedChannel<'w> {
+    held: HeldChannel<'w>,
+}
+
+/// The channels that may be sent to, and those that may not.
+#[derive(Debug)]
+pub struct Locked<'w> {
+    /// In the order in which they were given.
+    pub channels: Vec<LockedChannel<'w>>,
+    /// By name, with the reason.
+    pub refused: BTreeMap<String, GuardError>,
+}
+
+/// What has a token.
+pub(super) trait HasToken {
+    /// The window of its calls in a journal with this salt.
+    fn window(&self, salt: &[u8]) -> WindowId;
+}
+
+impl HasToken for Http {
+    fn window(&self, salt: &[u8]) -> WindowId {
+        Self::window(self, salt)
+    }
+}
+
+impl HasToken for Token {
+    fn window(&self, salt: &[u8]) -> WindowId {
+        Self::window(self, salt)
+    }
+}
+
+impl Workspace {
+    /// Opens the journal at `path` to send from it, and creates it when it is missing. `holder` tells other processes which
+    /// one has the locks, and since when.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open(path: &Path, holder: impl Into<String>) -> Result<Self, JournalError> {
+        // The journal comes first: that it cannot be opened says more than that a file beside it cannot.
+        Self::of(Journal::open(path)?, Some(path), holder.into(), true)
+    }
+
+    /// Opens the journal at `path` to read from the platform: no file is created.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_to_look(path: &Path, holder: impl Into<String>) -> Result<Self, JournalError> {
+        let journal = if path.exists() { Journal::open(path)? } else { Journal::in_memory()? };
+        Self::of(journal, Some(path), holder.into(), false)
+    }
+
+    /// A workspace on a journal that is nowhere on disk, and so without locks.
+    ///
+    /// # Errors
+    /// As [`Journal::in_memory`].
+    pub fn in_memory() -> Result<Self, JournalError> {
+        Self::of(Journal::in_memory()?, None, String::new(), false)
+    }
+
+    fn of(journal: Journal, path: Option<&Path>, holder: String, creates: bool) -> Result<Self, JournalError> {
+        let salt = journal.salt()?;
+        Ok(Self {
+            journal,
+            path: path.map(Path::to_owned),
+            holder,
+            locks: RefCell::default(),
+            windows: RefCell::default(),
+            salt,
+            creates,
+            lossy: RefCell::default(),
+        })
+    }
+
+    /// The journal.
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The journal's path; `None` for one in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Locks these channels, given with the names of their known contacts' channels, and makes sure that each may be sent to.
+    /// `matches` are the match fields of the contacts to come, and what is wanted of them.
+    ///
+    /// # Errors
+    /// A [`GuardError`] when a channel is held by another run, its contacts are on another platform or known by other match
+    /// fields, or the journal fails; and for the only channel, when its token is not that of the known contacts. Of several
+    /// channels, those are [refused](Locked::refused).
+    pub fn lock<R: Reporter>(
+        &self,
+        channels: Vec<(String, Connection)>,
+        matches: (&[String], Policy),
+        overrides: Overrides,
+        environment: Environment<'_, R>,
+    ) -> Result<Locked<'_>, GuardError> {
+        let are_several = channels.len() > 1;
+        let held = self.hold_all(channels, matches, overrides, environment)?;
+        self.admit(held, overrides, are_several, environment)
+    }
+
+    /// Takes the locks of these channels and of their windows, and compares each with what the journal knows of it.
+    pub(super) fn hold_all<R: Reporter>(
+        &self,
+        channels: Vec<(String, Connection)>,
+        (matches, policy): (&[String], Policy),
+        overrides: Overrides,
+        environment: Environment<'_, R>,
+    ) -> Result<Vec<HeldChannel<'_>>, GuardError> {
+        for (at, (name, _)) in channels.iter().enumerate() {
+            if channels[..at].iter().any(|(other, _)| other == name) {
+                let (channel, holder) = (name.clone(), self.holder.clone());
+                return Err(LockError::Held { channel, holder }.into());
+            }
+            self.hold(name, environment)?;
+        }
+        let held = self.fill_windows(channels, overrides)?;
+        for channel in &held {
+            self.compare_url(channel, overrides)?;
+            self.compare_match_fields(channel, matches, policy)?;
+        }
+        Ok(held)
+    }
+
+    /// Compares the tokens of these channels with the last ones. Of several channels, those that may not be sent to are left
+    /// out.
+    pub(super) fn admit<'w, R: Reporter>(
+        &'w self,
+        held: Vec<HeldChannel<'w>>,
+        overrides: Overrides,
+        are_several: bool,
+        environment: Environment<'_, R>,
+    ) -> Result<Locked<'w>, GuardError> {
+        let tokens = Tokens { workspace: self, clock: environment.clock, reporter: environment.reporter };
+        let mut locked = Locked { channels: Vec::new(), refused: BTreeMap::new() };
+        for (held, checked) in environment.runtime.block_on(tokens.check(held, overrides.new_token)) {
+            match checked {
+                Ok(()) => locked.channels.push(LockedChannel { held }),
+                Err(error) if error.is_fatal() || !are_several => return Err(error),
+                Err(error) => drop(locked.refused.insert(held.name, error)),
+            }
+        }
+        Ok(locked)
+    }
+
+    /// Takes the locks of a channel and of its window for calls that change nothing.
+    ///
+    /// # Errors
+    /// A [`GuardError`] when another run has one of them, or the journal fails.
+    pub fn hold_to_look<R: Reporter>(
+        &self,
+        name: &str,
+        connection: Connection,
+        environment: Environment<'_, R>,
+    ) -> Result<HeldChannel<'_>, GuardError> {
+        // What a look writes down may hide that calls were lost.
+        self.hold(name, environment)?;
+        self.fill_window(name.to_owned(), connection)
+    }
+
+    /// Takes the right to run on a channel, and finds out whether the journal may have lost what an earlier run sent to it.
+    pub(super) fn hold<R: Reporter>(&self, channel: &str, environment: Environment<'_, R>) -> Result<(), GuardError> {
+        let Some(path) = &self.path else { return Ok(()) };
+        if self.locks.borrow().iter().any(|lock| lock.is_of(channel)) {
+            return Ok(());
+        }
+        // A process that holds it has created its file.
+        if !self.creates && !Lock::has_channel(path, channel) {
+            return Ok(());
+        }
+        let lock = Lock::of_channel(path, channel, &self.holder)?;
+        self.journal.stand_on_blocking(&lock, channel)?;
+        let loss = self.journal.loss(&lock, channel, environment.clock.clock_offset())?;
+        self.locks.borrow_mut().push(lock);
+        if let Some(loss) = loss {
+            environment.reporter.notify(&Notification::JournalLoss { channel, loss });
+            self.lossy.borrow_mut().insert(channel.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Takes the right to fill the windows of these channels' tokens.
+    pub(super) fn fill_windows(
+        &self,
+        channels: Vec<(String, Connection)>,
+        overrides: Overrides,
+    ) -> Result<Vec<HeldChannel<'_>>, GuardError> {
+        // No run is in progress, so that no other channel counts the calls of a window whose token was renewed.
+        for window in self.windows.borrow_mut().values_mut() {
+            window.earlier = None;
+        }
+        let fill = |(name, connection)| self.fill_window(name, connection);
+        let held = channels.into_iter().map(fill).collect::<Result<Vec<_>, _>>()?;
+        if overrides.forget_limit {
+            for channel in &held {
+                self.journal.forget_limit(&channel.window)?;
+            }
+        }
+        Ok(held)
+    }
+
+    fn fill_window(&self, name: String, connection: Connection) -> Result<HeldChannel<'_>, GuardError> {
+        let window = self.window_of(&connection.transport.0);
+        if let Some(lock) = self.lock_window(&window, &name, None)? {
+            self.journal.stand_on_blocking(&lock, &name)?;
+        }
+        Ok(HeldChannel { workspace: self, name, connection, window })
+    }
+
+    /// The window of the calls with a token.
+    pub(super) fn window_of(&self, token: &impl HasToken) -> WindowId {
+        token.window(&self.salt)
+    }
+
+    /// Takes the right to fill a window of `channel` that takes the place of an `earlier` one: channels whose token was the
+    /// same share it.
+    pub(super) async fn replace_window(
+        &self,
+        window: &WindowId,
+        channel: &str,
+        earlier: &WindowId,
+    ) -> Result<(), GuardError> {
+        if let Some(lock) = self.lock_window(window, channel, Some(earlier))? {
+            self.journal.stand_on(&lock, channel).await?;
+        }
+        Ok(())
+    }
+
+    // Takes the lock of a window, or gives the one that is held already. `None` when no file is to be created.
+    fn lock_window(
+        &self,
+        window: &WindowId,
+        channel: &str,
+        earlier: Option<&WindowId>,
+    ) -> Result<Option<Lock>, GuardError> {
+        let mut windows = self.windows.borrow_mut();
+        if let Some(held) = windows.get(window) {
+            if held.earlier.as_ref() == earlier {
+                return Ok(held.lock.clone());
+            }
+            // Its calls are counted for other channels of this process, which do not know of these.
+            return Err(GuardError::TokenOfOtherChannel { channel: channel.to_owned() });
+        }
+        let lock = match &self.path {
+            Some(path) if self.creates || Lock::has_window(path, window) => {
+                Some(Lock::of_window(path, window, channel, &self.holder)?)
+            }
+            Some(_) | None => None,
+        };
+        windows.insert(window.clone(), HeldWindow { earlier: earlier.cloned(), lock: lock.clone() });
+        Ok(lock)
+    }
+
+    /// What a run of the channel wants of its tasks, given what the journal may have lost.
+    pub(super) fn policy(&self, channel: &str, policy: Policy) -> Policy {
+        Policy { search_first: policy.search_first || self.lossy.borrow().contains(channel), ..policy }
+    }
+
+    /// Prepares a run that an earlier process left, given what the journal may have lost.
+    pub(super) fn take_up(&self, run: &mut RunRow) -> Result<(), JournalError> {
+        if self.policy(&run.channel, run.policy) != run.policy {
+            run.policy = self.journal.search_first(run.id, run.policy)?;
+        }
+        if run.policy.mode == Mode::Create {
+            self.journal.verify_known()?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a channel's known contacts are on its platform.
+    pub(super) fn compare_url(&self, channel: &HeldChannel<'_>, overrides: Overrides) -> Result<(), GuardError> {
+        let path = self.path.as_deref().unwrap_or(Path::new(""));
+        compare_url(&self.journal, path, &channel.name, channel.url(), overrides.moved)
+    }
+
+    // A run that creates without a search would make contacts again that are known by other match fields than its own.
+    fn compare_match_fields(
+        &self,
+        channel: &HeldChannel<'_>,
+        matches: &[String],
+        policy: Policy,
+    ) -> Result<(), GuardError> {
+        if policy.mode != Mode::Create {
+            return Ok(());
+        }
+        self.journal.verify_known()?;
+        let Some(key) = self.journal.known_by_others(&channel.name, matches)? else { return Ok(()) };
+        let known = match key {
+            Key::Match { field, .. } => vec![field.to_string()],
+            Key::Id(_) | Key::Row { .. } => Vec::new(),
+        };
+        Err(GuardError::OtherMatchFields {
+            channel: channel.name.clone(),
+            journal: self.path.clone().unwrap_or_default(),
+            known,
+            found: matches.to_vec(),
+        })
+    }
+}
+
+/// Makes sure that the known contacts of a channel of the journal at `path` are on the platform at `url`; a platform that has
+/// `moved` is written down.
+pub(super) fn compare_url(
+    journal: &Journal,
+    path: &Path,
+    channel: &str,
+    url: &BaseUrl,
+    moved: bool,
+) -> Result<(), GuardError> {
+    match journal.channel_url(channel)? {
+        Some(known) if known != url.as_str() && moved => Ok(journal.move_channel(channel, url.as_str())?),
+        Some(known) if known != url.as_str() => Err(GuardError::OtherUrl {
+            channel: channel.to_owned(),
+            journal: path.to_owned(),
+            known,
+            found: url.to_string(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl HeldChannel<'_> {
+    /// The channel's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The URL that its calls go to.
+    pub fn url(&self) -> &BaseUrl {
+        self.connection.url()
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> ChannelKind {
+        self.connection.kind()
+    }
+}
+
+impl<'w> LockedChannel<'w> {
+    /// The channel's name.
+    pub fn name(&self) -> &str {
+        self.held.name()
+    }
+
+    /// The URL that its calls go to.
+    pub fn url(&self) -> &BaseUrl {
+        self.held.url()
+    }
+
+    pub(super) const fn held(&self) -> &HeldChannel<'w> {
+        &self.held
+    }
+}

@@ -1,0 +1,270 @@
+//! A program that uses the library has the guarantees of the command line: the same order of locks, guards, planning and
+//! sending, and no way around it.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use contactsync::sandbox::{Config, Sandbox};
+use contactsync::{
+    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, Interrupted,
+    Journal, JournalError, Limits, LockError, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy,
+    Reporter, ResumeOptions, Routing, RowLists, Rows, RunOptions, Silent, Source, Stop, StopReason, SyncError,
+    SyncInput, SyncOutcome, TagsMode, Timeouts, Token, Workspace, sync_input,
+};
+use tokio::runtime::Runtime;
+
+const TOKEN: &str = "token";
+
+/// A sandbox without a rate limit, and a journal in a temporary directory.
+struct Scene {
+    runtime: Runtime,
+    sandbox: Sandbox,
+    dir: tempfile::TempDir,
+    clock: Clock,
+}
+
+/// A sync with what differs from case to case.
+#[derive(Clone)]
+struct Wanted {
+    rows: usize,
+    field: &'static str,
+    mode: Mode,
+    token: &'static str,
+    url: Option<String>,
+    max_calls: Option<u64>,
+    overrides: Overrides,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            rows: 20,
+            field: "email",
+            mode: Mode::Upsert,
+            token: TOKEN,
+            url: None,
+            max_calls: None,
+            overrides: Overrides::default(),
+        }
+    }
+}
+
+impl Scene {
+    fn new() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        let sandbox = runtime.block_on(Sandbox::start(Config { rate: 0, ..Config::default() })).expect("a sandbox");
+        Self { runtime, sandbox, dir: tempfile::tempdir().expect("a directory"), clock: Clock::system() }
+    }
+
+    fn workspace(&self) -> Workspace {
+        Workspace::open(&self.dir.path().join("journal.db"), "the test").expect("a journal")
+    }
+
+    fn connection(&self, wanted: &Wanted) -> Connection {
+        let url = wanted.url.clone().unwrap_or_else(|| self.sandbox.url());
+        let url = BaseUrl::parse(&url, false).expect("a URL");
+        let token = Token::new(wanted.token).expect("a token");
+        let http = Http::new(url, token, ChannelKind::Standard, Timeouts::default()).expect("a client");
+        Connection::new(http, NonZeroU32::new(6_000).expect("6,000 is not 0"))
+    }
+
+    fn policy(mode: Mode) -> Policy {
+        let search_lag = Duration::from_millis(100);
+        Policy { mode, tags_mode: TagsMode::Add, search_lag, retry_in_doubt: false, search_first: false }
+    }
+
+    fn options(wanted: &Wanted) -> RunOptions {
+        let limits = Limits { max_calls: wanted.max_calls, until: None };
+        RunOptions { limits, outage_timeout: OUTAGE_TIMEOUT, seed: 1 }
+    }
+
+    fn sync<R: Reporter>(
+        &self,
+        workspace: &Workspace,
+        wanted: &Wanted,
+        reporter: &R,
+    ) -> Result<SyncOutcome, SyncError> {
+        let mut csv = format!("{},firstName\n", wanted.field);
+        for row in 0..wanted.rows {
+            writeln!(csv, "person{row}@example.com,Person {row}").expect("a text grows");
+        }
+        let source = Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.into_bytes())), Format::Csv)
+            .expect("an input");
+        let policy = Self::policy(wanted.mode);
+        let mapping = Mapping::new(source.header(), vec![wanted.field.into()], wanted.mode).expect("a mapping");
+        let input = SyncInput {
+            channels: vec![("c".into(), self.connection(wanted))],
+            routing: Routing::One,
+            source,
+            mapping: &mapping,
+            policy,
+            duplicates: Duplicates::default(),
+            max_changes: None,
+            lists: &RowLists::default(),
+            overrides: wanted.overrides,
+            options: Self::options(wanted),
+        };
+        let (runtime, stop) = (self.runtime.handle(), Stop::default());
+        sync_input(workspace, input, Environment { runtime, clock: &self.clock, stop: &stop, reporter })
+    }
+
+    fn resume(&self, workspace: &Workspace, wanted: &Wanted) -> Result<Option<SyncOutcome>, SyncError> {
+        let (runtime, stop) = (self.runtime.handle(), Stop::default());
+        let environment = Environment { runtime, clock: &self.clock, stop: &stop, reporter: &Silent };
+        let interrupted = Interrupted::find(workspace, ["c"], environment)?;
+        let connections = interrupted.runs().iter().map(|_| self.connection(wanted)).collect();
+        let options = ResumeOptions {
+            by_channel: false,
+            lists: &RowLists::default(),
+            overrides: wanted.overrides,
+            options: Self::options(wanted),
+        };
+        interrupted.resume(connections, options, environment)
+    }
+
+    fn creates(&self) -> usize {
+        self.sandbox.ledger().creates(TOKEN)
+    }
+}
+
+#[test]
+fn a_sync_that_stops_is_resumed_and_then_leaves_nothing_to_do() {
+    let scene = Scene::new();
+    let stopping = Wanted { max_calls: Some(15), ..Wanted::default() };
+    let outcome = scene.sync(&scene.workspace(), &stopping, &Silent).unwrap();
+    let summary = outcome.summary.unwrap();
+    assert_eq!((summary.state, summary.rows, summary.calls.total), ("stopped", 20, 15));
+    assert!(summary.pending > 0 && outcome.refused.is_empty() && outcome.lists.is_ok());
+    let stopped = outcome.channels[0].ending.as_ref().unwrap().stopped.clone();
+    assert_eq!((outcome.channels[0].name.as_str(), stopped), ("c", Some(StopReason::MaxCalls(15))));
+
+    let resumed = scene.resume(&scene.workspace(), &Wanted::default()).unwrap().expect("a run was left");
+    let summary = resumed.summary.unwrap();
+    assert_eq!((summary.state, summary.created, summary.pending), ("finished", 20, 0));
+    assert_eq!((scene.sandbox.contacts(TOKEN).len(), scene.creates()), (20, 20));
+    assert!(scene.resume(&scene.workspace(), &Wanted::default()).unwrap().is_none());
+
+    let calls = scene.sandbox.ledger().len();
+    let again = scene.sync(&scene.workspace(), &Wanted::default(), &Silent).unwrap().summary.unwrap();
+    assert_eq!((again.unchanged, again.calls.total, scene.sandbox.ledger().len()), (20, 0, calls));
+}
+
+#[test]
+fn a_channel_that_must_not_be_sent_to_is_refused() {
+    let scene = Scene::new();
+    scene.sync(&scene.workspace(), &Wanted::default(), &Silent).unwrap();
+    let other = scene.runtime.block_on(Sandbox::start(Config { rate: 0, ..Config::default() })).unwrap();
+    let more = Wanted { rows: 21, ..Wanted::default() };
+    let check = |wanted: &Wanted, expected: fn(&GuardError) -> bool| {
+        let syncing = scene.sync(&scene.workspace(), wanted, &Silent);
+        assert!(matches!(&syncing, Err(SyncError::Guard(error)) if expected(error)), "{syncing:?}");
+        assert_eq!(
+            (scene.creates(), scene.sandbox.ledger().creates(wanted.token)),
+            (20, scene.sandbox.contacts(wanted.token).len())
+        );
+        assert!(other.ledger().is_empty());
+    };
+    check(&Wanted { url: Some(other.url()), ..more.clone() }, |error| matches!(error, GuardError::OtherUrl { .. }));
+    check(&Wanted { token: "another", ..more.clone() }, |error| matches!(error, GuardError::OtherChannel { .. }));
+    check(&Wanted { field: "mail", mode: Mode::Create, ..more.clone() }, |error| {
+        matches!(error, GuardError::OtherMatchFields { .. })
+    });
+
+    let first = scene.workspace();
+    scene.sync(&first, &Wanted::default(), &Silent).unwrap();
+    check(&more, |error| matches!(error, GuardError::Lock(LockError::Held { .. })));
+    let resumed = scene.resume(&scene.workspace(), &more);
+    assert!(matches!(&resumed, Err(SyncError::Guard(GuardError::Lock(LockError::Held { .. })))), "{resumed:?}");
+    drop(first);
+
+    // A caller may override a guard.
+    let accepted = Overrides { new_token: true, ..Overrides::default() };
+    scene.sync(&scene.workspace(), &Wanted { token: "another", overrides: accepted, ..more }, &Silent).unwrap();
+}
+
+#[test]
+fn a_workspace_can_be_used_again_and_a_channel_only_once_in_a_run() {
+    let scene = Scene::new();
+    let workspace = scene.workspace();
+    for rows in [10, 20] {
+        let summary = scene.sync(&workspace, &Wanted { rows, ..Wanted::default() }, &Silent).unwrap().summary.unwrap();
+        assert_eq!((summary.created, summary.unchanged), (10, u64::try_from(rows).unwrap() - 10));
+    }
+    let (runtime, stop) = (scene.runtime.handle(), Stop::default());
+    let environment = Environment { runtime, clock: &scene.clock, stop: &stop, reporter: &Silent };
+    let channel = || ("c".to_owned(), scene.connection(&Wanted::default()));
+    let matches = (&["email".to_owned()][..], Scene::policy(Mode::Upsert));
+    let check = |channels: Vec<(String, Connection)>, expected: Result<usize, &str>| {
+        let locked = workspace.lock(channels, matches, Overrides::default(), environment);
+        let locked = locked.map(|locked| locked.channels.len()).map_err(|error| error.to_string());
+        assert_eq!(locked, expected.map_err(str::to_owned));
+    };
+    check(vec![channel()], Ok(1));
+    check(vec![channel(), channel()], Err("channel `c`: another run holds it: the test"));
+}
+
+/// Ends the journal's thread as soon as a row has ended.
+struct JournalEnder {
+    journal: Journal,
+    has_ended: AtomicBool,
+}
+
+impl Observer for &JournalEnder {
+    fn tell(&self, event: &Event<'_>) {
+        if !matches!(event, Event::Done { .. }) || self.has_ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let journal = self.journal.clone();
+        let ending = thread::spawn(move || {
+            let sync = journal.runs(1).expect("the journal works")[0].sync;
+            journal.each_row(sync, Rows::All, (), |(), _| panic!("the journal's thread ends here"))
+        });
+        assert!(matches!(ending.join().expect("it asked the journal"), Err(JournalError::Gone)));
+    }
+}
+
+impl<'b> Reporter for &'b JournalEnder {
+    type Channel<'a>
+        = &'b JournalEnder
+    where
+        Self: 'a;
+
+    fn notify(&self, _: &Notification<'_>) {}
+
+    fn channels<'a>(&'a self, names: &[&str]) -> Vec<&'b JournalEnder> {
+        vec![*self; names.len()]
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_counted_are_not_reported_as_none() {
+    let scene = Scene::new();
+    let workspace = scene.workspace();
+    let ender = JournalEnder { journal: workspace.journal().clone(), has_ended: AtomicBool::new(false) };
+    let outcome = scene.sync(&workspace, &Wanted::default(), &&ender).unwrap();
+    assert!(matches!(outcome.channels[0].ending, Err(JournalError::Gone)), "{outcome:?}");
+    assert!(matches!(outcome.summary, Err(JournalError::Gone)), "{outcome:?}");
+    drop((workspace, ender));
+
+    let resumed = scene.resume(&scene.workspace(), &Wanted::default()).unwrap().expect("a run was left");
+    assert_eq!(resumed.summary.unwrap().state, "finished");
+    assert_eq!((scene.sandbox.contacts(TOKEN).len(), scene.creates()), (20, 20));
+}
+
+#[test]
+fn a_journal_that_is_only_looked_at_is_not_created() {
+    let scene = Scene::new();
+    let path = scene.dir.path().join("other.db");
+    let workspace = Workspace::open_to_look(&path, "the test").unwrap();
+    let (runtime, stop) = (scene.runtime.handle(), Stop::default());
+    let environment = Environment { runtime, clock: &scene.clock, stop: &stop, reporter: &Silent };
+    let held = workspace.hold_to_look("c", scene.connection(&Wanted::default()), environment).unwrap();
+    assert_eq!(held.name(), "c");
+    let files = |dir: &Path| std::fs::read_dir(dir).unwrap().count();
+    assert_eq!(files(scene.dir.path()), 0);
+}
