@@ -26,7 +26,7 @@ pub enum Refusal {
     /// Nothing.
     None,
     /// A success: earlier refusals of its kind concerned their rows.
-    Broken,
+    Cleared,
     /// A refusal that may concern the account: it is not known yet whether the row is the cause.
     Open,
     /// Too many refusals with the same message: the account is refused.
@@ -45,7 +45,7 @@ impl Refusals {
     ///
     /// A success only clears refusals that came before it began, because calls that are in flight together are answered
     /// in any order.
-    pub fn hear(
+    pub fn record(
         &mut self,
         kind: CallKind,
         attempt: &Attempt,
@@ -58,7 +58,7 @@ impl Refusals {
                 times.retain(|&time| time > begun);
                 !times.is_empty()
             });
-            return Refusal::Broken;
+            return Refusal::Cleared;
         }
         let Attempt::Refused { status, message, about_row } = attempt else { return Refusal::None };
         if *about_row || ABOUT_THE_REQUEST.contains(status) || names_a_field(message, contact) {
@@ -159,7 +159,7 @@ mod tests {
     /// The refusal that so many calls, whose messages are made from their rows' numbers, come to at last.
     fn last(calls: usize, message: impl Fn(usize) -> String) -> Refusal {
         let mut refusals = Refusals::default();
-        (0..calls).map(|n| refusals.hear(Create, &refused(&message(n)), &contact(n), NOW)).last().unwrap()
+        (0..calls).map(|n| refusals.record(Create, &refused(&message(n)), &contact(n), NOW)).last().unwrap()
     }
 
     #[test]
@@ -203,7 +203,7 @@ mod tests {
         let check = |attempt: &Attempt| {
             let mut refusals = Refusals::default();
             for n in 0..40 {
-                assert_eq!(refusals.hear(Create, attempt, &contact(n), NOW), Refusal::None, "{attempt:?}");
+                assert_eq!(refusals.record(Create, attempt, &contact(n), NOW), Refusal::None, "{attempt:?}");
             }
         };
         for status in ABOUT_THE_REQUEST {
@@ -219,14 +219,14 @@ mod tests {
     #[test]
     fn a_success_of_the_same_kind_ends_it_and_nothing_else_does() {
         let mut refusals = Refusals::default();
-        let mut hear = |kind, attempt: &Attempt| refusals.hear(kind, attempt, &contact(0), NOW);
+        let mut hear = |kind, attempt: &Attempt| refusals.record(kind, attempt, &contact(0), NOW);
         for _ in 0..19 {
             assert_eq!(hear(Create, &refused("no")), Refusal::Open);
-            assert_eq!(hear(Find, &Attempt::Done), Refusal::Broken);
+            assert_eq!(hear(Find, &Attempt::Done), Refusal::Cleared);
             assert_eq!(hear(Create, &Attempt::Queued { message: String::new() }), Refusal::None);
             assert_eq!(hear(Update, &refused("no")), Refusal::Open);
         }
-        assert_eq!(hear(Create, &Attempt::Done), Refusal::Broken);
+        assert_eq!(hear(Create, &Attempt::Done), Refusal::Cleared);
         assert_eq!(hear(Create, &refused("no")), Refusal::Open);
         assert_eq!(hear(Update, &refused("no")), Refusal::TooMany);
         // Another status is another refusal.
@@ -239,13 +239,13 @@ mod tests {
         let check = |began: u64, expected: Refusal| {
             let mut refusals = Refusals::default();
             let moments = |begun, ended| (Timestamp::from_millis(begun), Timestamp::from_millis(ended));
-            let mut refused = |n: u64| refusals.hear(Create, &refused("no"), &contact(0), moments(5, 10 + n));
+            let mut refused = |n: u64| refusals.record(Create, &refused("no"), &contact(0), moments(5, 10 + n));
             for n in 0..10 {
                 assert_eq!(refused(n), Refusal::Open);
             }
             let success = Attempt::Created(crate::core::model::ContactId::new("1").unwrap());
-            refusals.hear(Create, &success, &contact(0), moments(began, 20));
-            let mut refused = |n: u64| refusals.hear(Create, &self::refused("no"), &contact(0), moments(20, 20 + n));
+            refusals.record(Create, &success, &contact(0), moments(began, 20));
+            let mut refused = |n: u64| refusals.record(Create, &self::refused("no"), &contact(0), moments(20, 20 + n));
             assert_eq!((0..10).map(&mut refused).last(), Some(expected), "{began}");
         };
         check(5, Refusal::TooMany);

@@ -13,7 +13,7 @@ use crate::core::sample::Sample;
 use crate::core::window::{LINGER, MARGIN, MINUTE};
 use crate::journal::{Journal, JournalError};
 use crate::platform::limiter::{Clock, delays};
-use crate::sync::channels::restored;
+use crate::sync::limiters::restored;
 use crate::sync::transport::Transport;
 
 /// How long a look waits for its place in the minute: one that is full has room again by then, even when the calls that

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Ending, Job, ON_THE_WAY, send, send_all};
+use super::contact_budget::CONTACTS_PER_CHANNEL;
+use super::{Ending, Job};
 use crate::core::answer::{Answer, RateLimit};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
@@ -22,6 +23,7 @@ use crate::core::time::Timestamp;
 use crate::input::{Format, Source};
 use crate::journal::{Journal, NewRun, SendJournal};
 use crate::platform::limiter::Clock;
+use crate::sync::channels::{send, send_all};
 use crate::sync::event::{Event, Observer};
 use crate::sync::plan::{PlanOptions, Routes, plan};
 use crate::sync::stop::{Stop, StopReason};
@@ -338,7 +340,7 @@ async fn an_outage_of_creates_ends_also_with_more_rows_than_are_kept_in_memory()
     let over = Duration::from_secs(150);
     let limits = Limits { max_calls: Some(100), until: None };
     for concurrency in [1, 3] {
-        let stage = Stage::of(ON_THE_WAY + 500, move |call, row, at| {
+        let stage = Stage::of(CONTACTS_PER_CHANNEL + 500, move |call, row, at| {
             (call.kind() == CallKind::Create && row >= 10 && at < over).then(error_500)
         });
         let stage = Stage { mode: Mode::Create, ..stage };
