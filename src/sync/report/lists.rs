@@ -212,6 +212,13 @@ impl Results {
         self.flush()?;
         self.file.put_in_place()
     }
+
+    /// Lets each later row find a full disk.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn fill_the_disk(&mut self) {
+        let full = File::options().write(true).open("/dev/full").expect("the device");
+        self.out = Some(Table::new(full, b',', "UTF-8", false).expect("a table"));
+    }
 }
 
 impl Layout {

@@ -4,10 +4,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::rc::Rc;
 use std::time::Duration;
 
-use super::contact_budget::CONTACTS_PER_CHANNEL;
-use super::{Ending, Job};
+use super::contact_budget::{CONTACTS_PER_CHANNEL, CONTACTS_PER_PROCESS};
+use super::{ContactBudget, Ending, Job, begin, send_begun};
 use crate::core::answer::{Answer, RateLimit};
 use crate::core::attempt::Attempt;
 use crate::core::call::{Call, CallKind, Cleared};
@@ -25,6 +26,7 @@ use crate::journal::{Journal, NewRun, SendJournal};
 use crate::platform::limiter::Clock;
 use crate::sync::channels::{send, send_all};
 use crate::sync::event::{Event, Observer};
+use crate::sync::limiters::restored;
 use crate::sync::plan::{PlanOptions, Routes, plan};
 use crate::sync::stop::{Stop, StopReason};
 use crate::sync::transport::Transport;
@@ -349,6 +351,39 @@ async fn an_outage_of_creates_ends_also_with_more_rows_than_are_kept_in_memory()
         let ending = send(job).await.unwrap();
         assert_eq!(ending.stopped, Some(StopReason::MaxCalls(100)), "{concurrency}: {}", reason(&ending));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_goes_on_with_its_fair_share_when_other_channels_have_the_most_contacts_in_memory() {
+    const FAIR_SHARE: usize = 10;
+    // Creates fail for a while, one row is refused, and all others are created at last.
+    let over = Duration::from_secs(100);
+    let budget = Rc::new(ContactBudget::new(CONTACTS_PER_PROCESS / FAIR_SHARE));
+    let others = budget.share(1);
+    let _in_memory: Vec<_> = (0..CONTACTS_PER_PROCESS).map(|_| others.count()).collect();
+    let (peak, seen) = (Rc::new(Cell::new(0)), Rc::clone(&budget));
+    let highest = Rc::clone(&peak);
+    let stage = Stage::of(120, move |call, row, at| {
+        highest.set(highest.get().max(seen.total()));
+        if call.kind() != CallKind::Create {
+            None
+        } else if at < over {
+            Some(error_500())
+        } else {
+            (row == 7).then(|| refused("Such contacts are not accepted."))
+        }
+    });
+    let (run, window, stop) = (stage.plan("a"), WindowId::of("token", b""), Stop::default());
+    let job = stage.job("c", run, &window, &stop);
+    let begun = begin(&job).await.unwrap();
+    let limiter = restored(job.journal, &window, job.rate, None, job.clock).await.unwrap();
+    let ending = send_begun(&job, &limiter, &budget, begun).await.unwrap();
+    let ends = (ending.summary.created, ending.summary.rejected, ending.summary.pending);
+    assert_eq!((ending.stopped.clone(), ends), (None, (119, 1, 0)), "{}", reason(&ending));
+    // A held rejection takes no part of the fair share.
+    let own = peak.get() - CONTACTS_PER_PROCESS;
+    assert!((2..=FAIR_SHARE + 1).contains(&own), "{own}");
+    assert_eq!(budget.total(), CONTACTS_PER_PROCESS);
 }
 
 #[tokio::test(start_paused = true)]
