@@ -11,8 +11,8 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns whether this thread is inside a call whose panics are caught and become an error. A panic hook need not report
-/// such a panic.
+/// Returns whether this thread is inside a call whose panics are caught and become an error. A panic hook need not
+/// report such a panic.
 ///
 /// ```
 /// let before = std::panic::take_hook();
@@ -26,8 +26,8 @@ pub fn panic_is_caught() -> bool {
     INSIDE.try_with(Cell::get).unwrap_or(false)
 }
 
-/// Returns what the call returns; `None` when it panicked. The values that the call was given must not be used afterwards
-/// if it panicked.
+/// Returns what the call returns; `None` when it panicked. The values that the call was given must not be used
+/// afterwards if it panicked.
 pub(super) fn caught<T>(call: impl FnOnce() -> T) -> Option<T> {
     let was_inside = INSIDE.replace(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(call));

@@ -1,5 +1,5 @@
-//! Sends the runs of several channels at the same time. Channels fail independently; those that share a window share a rate
-//! limiter.
+//! Sends the runs of several channels at the same time. Channels fail independently; those that share a window share a
+//! rate limiter.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,18 @@ use crate::sync::run::{ContactBudget, Ending, Job, begin, fail, send_begun};
 use crate::sync::stop::StopReason;
 use crate::sync::transport::Transport;
 
-/// Sends the pending contacts of a run until all have ended, nothing more can be done, or the run is asked to stop. Calls
-/// that are in flight then are finished and recorded.
+/// Sends the pending contacts of a run until all have ended, nothing more can be done, or the run is asked to stop.
+/// Calls that are in flight then are finished and recorded.
 ///
 /// # Errors
-/// A [`JournalError`] when the journal cannot be read or written. The run is then marked as failed, if the journal can still
-/// be written; calls in flight are resolved by the next run.
+/// A [`JournalError`] when the journal cannot be read or written. The run is then marked as failed, if the journal can
+/// still be written; calls in flight are resolved by the next run.
 pub async fn send<J: SendJournal, T: Transport, O: Observer>(job: Job<'_, J, T, O>) -> Result<Ending, JournalError> {
     send_all(&[job]).await.pop().expect("one job has one end")
 }
 
-/// Sends the runs of several channels at the same time, and returns how each ended, in the order of the jobs. Channels fail
-/// independently.
+/// Sends the runs of several channels at the same time, and returns how each ended, in the order of the jobs. Channels
+/// fail independently.
 ///
 /// # Errors
 /// A [`JournalError`] for each run whose journal, or whose window in it, cannot be read or written, as [`send`] has it.
@@ -53,9 +53,9 @@ struct Part<'j, 'a, J, T, O, F> {
     sent: F,
 }
 
-// Sends the jobs of one window. Jobs whose token is refused meanwhile go on with a new token, if there is one. They have the
-// same token, so they are refused together. None of them is renewed while another one has calls in flight, because the
-// calls that it finds open would be taken for those of a killed process.
+// Sends the jobs of one window. Jobs whose token is refused meanwhile go on with a new token, if there is one. They
+// have the same token, so they are refused together. None of them is renewed while another one has calls in flight,
+// because the calls that it finds open would be taken for those of a killed process.
 async fn send_group<J: SendJournal, T: Transport, O: Observer, F>(
     parts: Vec<Part<'_, '_, J, T, O, F>>,
     contacts: &ContactBudget,

@@ -19,7 +19,8 @@ use crate::sync::run::Job;
 /// One rate limiter for each window; those whose past cannot be read from the journal have the error instead.
 pub type Limiters = BTreeMap<WindowId, Result<RateLimiter, JournalError>>;
 
-/// Restores the rate limiter of each window of the jobs, at the rate of the slowest job in it. They share a start throttle.
+/// Restores the rate limiter of each window of the jobs, at the rate of the slowest job in it. They share a start
+/// throttle.
 pub async fn restored_for<J: SendJournal, T, O>(jobs: &[Job<'_, J, T, O>]) -> Limiters {
     let mut slowest: BTreeMap<&WindowId, &Job<'_, J, T, O>> = BTreeMap::new();
     for job in jobs {
@@ -29,11 +30,13 @@ pub async fn restored_for<J: SendJournal, T, O>(jobs: &[Job<'_, J, T, O>]) -> Li
             .or_insert(job);
     }
     let throttle = Arc::new(SharedThrottle::new(StartThrottle::of(slowest.values().map(|job| job.rate))));
-    let limiters = slowest.into_iter().map(async |(window, job)| {
+    let mut limiters = Limiters::new();
+    // One after the other: requests to the journal at the same time are one transaction, and fail together.
+    for (window, job) in slowest {
         let limiter = restored(job.journal, window, job.rate, job.burst, job.clock).await;
-        (window.clone(), limiter.map(|limiter| limiter.through(Arc::clone(&throttle))))
-    });
-    in_order(limiters).await.into_iter().collect()
+        limiters.insert(window.clone(), limiter.map(|limiter| limiter.with_throttle(Arc::clone(&throttle))));
+    }
+    limiters
 }
 
 /// Restores the rate limiter of a window.
@@ -51,7 +54,7 @@ pub async fn restored<J: SendJournal>(
     let ended = journal.ended_since(window, now.before(MINUTE + MARGIN)).await?;
     let limiter = RateLimiter::new(rate, burst, ended, clock.clone());
     let limiter = match journal.learnt_limit(window).await? {
-        Some(limit) => limiter.held_to(limit.calls, limit.stated),
+        Some(limit) => limiter.with_stated_limit(limit.calls, limit.stated),
         None => limiter,
     };
     let longest_pause = throttled_for(Some(LONGEST_RETRY_AFTER));

@@ -1,8 +1,8 @@
 //! Sends the pending contacts of one run: takes them in the file's order and executes many at a time.
 //!
-//! The parts: `queue` has the order of contacts, `schedule` begins them, `execute` takes one through its calls, `clearance`
-//! gets a permit for a call, `exchange` sends it and records its answer, `reaction` decides what an answer means for the
-//! run, and `progress` emits events.
+//! The parts: `queue` has the order of contacts, `schedule` begins them, `execute` takes one through its calls,
+//! `clearance` gets a permit for a call, `exchange` sends it and records its answer, `reaction` decides what an answer
+//! means for the run, and `progress` emits events.
 
 mod active_contact;
 mod admission_control;
@@ -100,8 +100,8 @@ pub struct Ending {
     pub started: u64,
 }
 
-/// Returns the default for the number of calls in flight: the calls that the rate starts in five seconds, at least 8 and at
-/// most 64. That keeps a platform busy that takes five seconds to answer.
+/// Returns the default for the number of calls in flight: the calls that the rate starts in five seconds, at least 8
+/// and at most 64. That keeps a platform busy that takes five seconds to answer.
 pub fn concurrency_for(rate: NonZeroU32) -> usize {
     usize::try_from(rate.get() / 12).unwrap_or(usize::MAX).clamp(8, 64)
 }
@@ -130,8 +130,8 @@ pub(super) async fn fail<J: SendJournal, T, O>(job: &Job<'_, J, T, O>, begun: Ti
     }
 }
 
-/// Sends a run that was begun at `begun`, at the pace of `limiter`, with its share of the contacts that the process keeps
-/// in memory.
+/// Sends a run that was begun at `begun`, at the pace of `limiter`, with its share of the contacts that the process
+/// keeps in memory.
 pub(super) async fn send_begun<J: SendJournal, T: Transport, O: Observer>(
     job: &Job<'_, J, T, O>,
     limiter: &RateLimiter,

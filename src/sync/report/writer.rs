@@ -1,8 +1,8 @@
 //! The files that list rows while a run is sent.
 //!
-//! They are written from the journal when sending begins and when it ends, and rows are appended in between. So no listed
-//! row is lost, and at the end the rows are in the input's order. Rows are appended on a thread that may block, so that a slow
-//! disk does not delay the calls.
+//! They are written from the journal when sending begins and when it ends, and rows are appended in between. So no
+//! listed row is lost, and at the end the rows are in the input's order. Rows are appended on a thread that may block,
+//! so that a slow disk does not delay the calls.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -38,8 +38,8 @@ pub enum ListingError {
     Journal(#[from] JournalError),
 }
 
-/// The files that list the rows of an input. As an observer it appends the rows that end, and asks the run to stop when a
-/// file can no longer be written.
+/// The files that list the rows of an input. As an observer it appends the rows that end, and asks the run to stop when
+/// a file can no longer be written.
 #[derive(Debug)]
 pub struct Listed {
     sync: i64,
@@ -70,8 +70,8 @@ struct Files {
 }
 
 impl ListClaims {
-    /// Checks that the files can be written, and locks them. `others` are the files that must not be overwritten, each with
-    /// a description.
+    /// Checks that the files can be written, and locks them. `others` are the files that must not be overwritten, each
+    /// with a description.
     ///
     /// # Errors
     /// A [`ListError`] for the first that cannot be written, or is one of the others.
@@ -89,8 +89,8 @@ impl ListClaims {
         ListFiles { rejects: path(&self.rejects), results: path(&self.results) }
     }
 
-    /// Writes the rows of `sync` that the journal has, and puts the files in their places. It blocks the thread. `stop` stops
-    /// all runs of the process when a file can no longer be written.
+    /// Writes the rows of `sync` that the journal has, and puts the files in their places. It blocks the thread. `stop`
+    /// stops all runs of the process when a file can no longer be written.
     ///
     /// # Errors
     /// A [`ListingError`] when a file cannot be written or the journal fails.
@@ -150,7 +150,7 @@ impl Listed {
 }
 
 impl Observer for Listed {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         let Event::Done { listed: Some(row), .. } = event else { return };
         let (is_full, has_writer) = {
             let mut queue = locked(&self.shared.queue);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     fn end(listed: &Listed, n: u64) {
-        listed.tell(&Event::Done { row: n, line: n + 1, outcome: &Outcome::Created, listed: Some(&row(n)) });
+        listed.observe(&Event::Done { row: n, line: n + 1, outcome: &Outcome::Created, listed: Some(&row(n)) });
     }
 
     fn listed(folder: &Path, stop: &Stop) -> Listed {

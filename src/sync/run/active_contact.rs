@@ -83,8 +83,8 @@ impl ActiveContact {
         }
     }
 
-    /// The refusal that may concern the account instead of this row. Until that is known, the outcome is not written to the
-    /// journal.
+    /// The refusal that may concern the account instead of this row. Until that is known, the outcome is not written to
+    /// the journal.
     pub fn held_by(&self, outcome: &Outcome) -> Option<(CallKind, Timestamp)> {
         self.refused.filter(|_| matches!(outcome, Outcome::Rejected(_)) && self.row.is_some())
     }

@@ -1,5 +1,5 @@
-//! Admission control for each kind of call: how many calls may be in flight, by the state of the circuit breaker, and which
-//! contact goes first.
+//! Admission control for each kind of call: how many calls may be in flight, by the state of the circuit breaker, and
+//! which contact goes first.
 
 use std::cell::{Cell, Ref, RefCell};
 
@@ -11,8 +11,8 @@ use crate::core::call::CallKind;
 use crate::core::circuit_breaker::{CircuitBreaker, Reaction, Room};
 use crate::core::time::Timestamp;
 
-/// Factor by which each trial contact is taken from further ahead than the one before it. Contacts on which the platform
-/// fails may be next to each other in the input.
+/// Factor by which each trial contact is taken from further ahead than the one before it. Contacts on which the
+/// platform fails may be next to each other in the input.
 const STRIDE: usize = 4;
 
 /// The admission control of a channel.
@@ -22,8 +22,8 @@ const STRIDE: usize = 4;
 pub struct AdmissionControl {
     breaker: RefCell<CircuitBreaker>,
     kinds: [Kind; CallKind::ALL.len()],
-    // Whether only a few creates are in flight until the first one is answered. A run that only creates has nothing else to
-    // send meanwhile, and would waste the calls.
+    // Whether only a few creates are in flight until the first one is answered. A run that only creates has nothing
+    // else to send meanwhile, and would waste the calls.
     begins_slowly: bool,
 }
 
@@ -108,8 +108,8 @@ impl AdmissionControl {
 
     /// Whether a contact with these failures may send one more call of this kind.
     ///
-    /// While calls of a kind are paused, a trial contact goes first, and then a contact whose call has not failed. A contact
-    /// whose call failed before could itself be the cause of the next failure.
+    /// While calls of a kind are paused, a trial contact goes first, and then a contact whose call has not failed. A
+    /// contact whose call failed before could itself be the cause of the next failure.
     pub fn room(&self, kind: CallKind, failures: &CallFailures, is_trial: bool, now: Timestamp) -> Room {
         let (state, breaker) = (self.kind(kind), self.breaker());
         let is_behind = state.trials.get() > 0 || failures.has(kind) && state.fresh.get() > 0;

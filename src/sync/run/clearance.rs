@@ -24,8 +24,8 @@ pub struct Clearance<'a> {
 impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Waits until the contact may send a call of this kind; `None` when the run stops first.
     ///
-    /// The permit is taken before the intent is journaled: a kill while waiting must leave the call unsent, or the next run
-    /// would have to treat it as possibly done.
+    /// The permit is taken before the intent is journaled: a kill while waiting must leave the call unsent, or the next
+    /// run would have to treat it as possibly done.
     pub async fn clearance(&self, contact: &ActiveContact, kind: CallKind) -> Option<Clearance<'_>> {
         loop {
             if !self.wait_for_admission(contact, kind).await {
@@ -49,7 +49,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         }
     }
 
-    // Waits for a slot and a permit. `None` when calls of this kind were paused meanwhile: then the permit is given back.
+    // Waits for a slot and a permit. `None` when calls of this kind were paused meanwhile: then the permit is given
+    // back.
     async fn slot_and_permit(
         &self,
         contact: &ActiveContact,
@@ -71,8 +72,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         Ok(Some(Clearance { permit_guard, _slot: slot, _in_flight: in_flight }))
     }
 
-    // Waits until calls of this kind may be sent, without a slot. False when that comes too late, or when the run was asked
-    // to stop meanwhile.
+    // Waits until calls of this kind may be sent, without a slot. False when that comes too late, or when the run was
+    // asked to stop meanwhile.
     async fn wait_for_admission(&self, contact: &ActiveContact, kind: CallKind) -> bool {
         let is_trial = contact.trial == Some(kind);
         loop {
@@ -82,8 +83,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                 Room::At(until) => Some(until),
                 Room::Occupied => None,
             };
-            // A contact that waits only for the first answers to its kind keeps others from beginning, so that the order
-            // stays.
+            // A contact that waits only for the first answers to its kind keeps others from beginning, so that the
+            // order stays.
             let is_asleep = self.admission.breaker().is_paused(kind);
             if is_asleep {
                 self.asleep.set(self.asleep.get() + 1);

@@ -1,9 +1,9 @@
 //! Limits how many contacts the process keeps in memory.
 //!
 //! A contact takes memory from its beginning to its end, also while it waits for a delay, for the search lag or for the
-//! end of an outage. One channel keeps up to 5,000 of them. Many channels share a total for the process; each channel may
-//! always keep its fair share of it, at least as many contacts as it may have calls in flight, so that no channel waits for
-//! another one.
+//! end of an outage. One channel keeps up to 5,000 of them. Many channels share a total for the process; each channel
+//! may always keep its fair share of it, at least as many contacts as it may have calls in flight, so that no channel
+//! waits for another one.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,8 +16,8 @@ pub const CONTACTS_PER_CHANNEL: usize = 5_000;
 /// Number of contacts in memory from which on each channel keeps only its fair share.
 pub const CONTACTS_PER_PROCESS: usize = 10_000;
 
-/// Number of held rejections of one kind of call that a channel may always keep: twice as many as prove that the account is
-/// refused.
+/// Number of held rejections of one kind of call that a channel may always keep: twice as many as prove that the
+/// account is refused.
 const ALWAYS_HELD: usize = 2 * REFUSALS_IN_A_ROW;
 
 /// The contacts in memory of all channels.

@@ -1,8 +1,8 @@
 //! Whether the platform's answers to creates are trusted.
 //!
-//! A platform, or a proxy before it, may answer a create with the id of another one, such as that of the create before it
-//! when an answer was lost. One id for two keys proves that; answers are confirmed by a read from then on. A lost answer only
-//! suggests it: other creates are confirmed until one proves right, or until the lost one is resolved.
+//! A platform, or a proxy before it, may answer a create with the id of another one, such as that of the create before
+//! it when an answer was lost. One id for two keys proves that; answers are confirmed by a read from then on. A lost
+//! answer only suggests it: other creates are confirmed until one proves right, or until the lost one is resolved.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};

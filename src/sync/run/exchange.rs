@@ -89,8 +89,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         Ok(outcome)
     }
 
-    /// Sends a call without effect to find out whether the platform answers. The contact's task goes on as if the call had
-    /// not been sent.
+    /// Sends a call without effect to find out whether the platform answers. The contact's task goes on as if the call
+    /// had not been sent.
     pub async fn send_probe(
         &self,
         contact: &ActiveContact,
@@ -118,13 +118,13 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let begun = job.clock.now();
         let started = job.journal.start(job.run, call, state_update, begun).await?;
         let number = started.number();
-        let (permit, on_its_way) = permit_guard.set_out();
+        let (permit, in_flight) = permit_guard.start();
         let answer = job.transport.send(Cleared::new(call, permit, started)).await;
         let at = job.clock.now();
         // Before the call's slot is free, so that the next call finds the channel as it is after this answer.
         self.emit_called(contact, call.kind(), &answer.attempt, at.since(begun));
         self.react(call.kind(), &answer.attempt, is_own, begun, at);
-        let learned = on_its_way.end(&answer);
+        let learned = in_flight.end(&answer);
         if answer.rate_limit.is_some() {
             let is_new = learned.iter().any(|learned| matches!(learned, Learned::Limit(_)));
             self.record_limit(is_new, at).await?;

@@ -134,8 +134,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
                     return Next::End(End::Stopped);
                 }
             }
-            // The channel waits since the answer came. The call was not at fault, unless the same one is refused for the
-            // rate limit over and over while others of its kind are answered.
+            // The channel waits since the answer came. The call was not at fault, unless the same one is refused for
+            // the rate limit over and over while others of its kind are answered.
             Retry::Channel(_) => {
                 tries.count.forgive();
                 let answers = self.admission.breaker().answers(kind);
@@ -168,9 +168,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     }
 }
 
-// The call to send instead of a change while the platform seems to be down. A lost create would leave its contact in doubt,
-// and reject it when it has no match field. An answered read shows that the platform is back, even when every change
-// still fails.
+// The call to send instead of a change while the platform seems to be down. A lost create would leave its contact in
+// doubt, and reject it when it has no match field. An answered read shows that the platform is back, even when every
+// change still fails.
 fn probe_for(call: &Call) -> Option<Call> {
     match call {
         Call::Create { fields } => fields.first().map(|field| Call::Find { field: field.clone(), page: 1 }),

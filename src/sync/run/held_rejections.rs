@@ -70,8 +70,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         Ok(())
     }
 
-    /// Rejects the held rows that were refused before a call of the same kind began at `begun` and succeeded: their refusals
-    /// concerned the rows.
+    /// Rejects the held rows that were refused before a call of the same kind began at `begun` and succeeded: their
+    /// refusals concerned the rows.
     pub async fn reject_held_until(&self, kind: CallKind, begun: Timestamp) -> Result<(), JournalError> {
         while let Some((contact, outcome)) = self.held.take_until(kind, begun) {
             self.reject_held(&contact, &outcome).await?;
@@ -85,8 +85,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         Ok(())
     }
 
-    /// Decides about the held rows at the end of the run. Refusals that are too few to blame the account concern their rows.
-    /// In a run that stops early, that is not known: the rows stay pending.
+    /// Decides about the held rows at the end of the run. Refusals that are too few to blame the account concern their
+    /// rows. In a run that stops early, that is not known: the rows stay pending.
     pub async fn conclude_held(&self) -> Result<(), JournalError> {
         let pending = self.job.journal.counts(self.job.run).await?.pending;
         let nothing_else = u64::try_from(self.held.len()).is_ok_and(|held| held >= pending);

@@ -23,7 +23,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let pending = self.job.journal.counts(self.job.run).await?.pending;
         let forecast = self.job.journal.forecast(self.job.run, self.job.channel, self.job.policy).await?;
         self.calls_left.set(forecast.total);
-        self.job.observer.tell(&Event::Sending {
+        self.job.observer.observe(&Event::Sending {
             pending,
             calls: forecast.total,
             used: self.limiter.used(),
@@ -32,14 +32,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         });
         let limit = self.limiter.limit();
         if u64::try_from(limit).is_ok_and(|limit| limit < u64::from(self.job.rate.get())) {
-            self.job.observer.tell(&Event::Limited { limit });
+            self.job.observer.observe(&Event::Limited { limit });
         }
         Ok(())
     }
 
     /// Reports the state of the run, once a second.
     pub fn emit_tick(&self) {
-        self.job.observer.tell(&Event::Tick {
+        self.job.observer.observe(&Event::Tick {
             used: self.limiter.used(),
             limit: self.limiter.limit(),
             calls: self.calls_left.get(),
@@ -64,7 +64,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Reports a call that ended.
     pub fn emit_called(&self, contact: &ActiveContact, kind: CallKind, attempt: &Attempt, took: Duration) {
         let line = contact.row.as_ref().map(|row| row.line);
-        self.job.observer.tell(&Event::Called { kind, line, key: &contact.key(), result: attempt.name(), took });
+        self.job.observer.observe(&Event::Called { kind, line, key: &contact.key(), result: attempt.name(), took });
     }
 
     /// Reports a call that got no answer, was put off, or was refused for the rate limit with a message.
@@ -75,7 +75,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             | Attempt::Lost { cause, .. }
             | Attempt::Queued { message: cause }
             | Attempt::Throttled { message: Some(cause), .. } => {
-                self.job.observer.tell(&Event::Trouble { kind, cause });
+                self.job.observer.observe(&Event::Trouble { kind, cause });
             }
             Attempt::Throttled { message: None, .. }
             | Attempt::Page(_)
@@ -92,11 +92,11 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Reports what the window learned from an answer: a limit at once, other clients of the token once a minute.
     pub fn emit_learned(&self, learned: Learned, at: Timestamp) {
         match learned {
-            Learned::Limit(limit) => self.job.observer.tell(&Event::Limited { limit }),
+            Learned::Limit(limit) => self.job.observer.observe(&Event::Limited { limit }),
             Learned::Others(calls) => {
                 if self.others_reported.get().is_none_or(|reported| at.since(reported) >= MINUTE) {
                     self.others_reported.set(Some(at));
-                    self.job.observer.tell(&Event::Others { calls });
+                    self.job.observer.observe(&Event::Others { calls });
                 }
             }
         }
@@ -112,7 +112,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         if let Some(row) = &contact.row {
             let listed = self.listed(contact, row, outcome);
             let event = Event::Done { row: row.number, line: row.line, outcome, listed: Some(&listed) };
-            self.job.observer.tell(&event);
+            self.job.observer.observe(&event);
         }
     }
 
@@ -137,7 +137,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
     /// Reports that a contact stays pending although the run goes on.
     pub fn left(&self, contact: &ActiveContact, reason: &str) {
         if let Some(row) = &contact.row {
-            self.job.observer.tell(&Event::Left { line: row.line, reason });
+            self.job.observer.observe(&Event::Left { line: row.line, reason });
         }
     }
 }

@@ -15,13 +15,14 @@ use crate::core::time::Timestamp;
 use crate::journal::{Carried, Item, JournalError, SendJournal};
 use crate::sync::event::{Event, Observer};
 
-/// Number of pending items that are read from the journal at a time, for each call that may be in flight. Small, because a
-/// thousand channels may send at the same time.
+/// Number of pending items that are read from the journal at a time, for each call that may be in flight. Small,
+/// because a thousand channels may send at the same time.
 const PAGE_PER_CALL: usize = 2;
 
 /// The pending contacts of a run:
 ///
-/// 1. lost creates of contacts that the file no longer has, then those of contacts that it has: a search can resolve them;
+/// 1. lost creates of contacts that the file no longer has, then those of contacts that it has: a search can resolve
+///    them;
 /// 2. the file, from the first row that the last run did not reach to its end, and then from its beginning;
 /// 3. contacts that were left for the next run, least recently tried first.
 pub struct Queue {
@@ -64,13 +65,14 @@ impl Queue {
             match carried {
                 Carried::Item(item) if taken.contains(&item.row) => {}
                 Carried::Item(item) => first.push(*item),
-                // A contact without a match field cannot be searched for. It stays in doubt until an input has it again.
+                // A contact without a match field cannot be searched for. It stays in doubt until an input has it
+                // again.
                 Carried::Orphan(doubt) if doubt.sent.matches().is_empty() => in_doubt += 1,
                 Carried::Orphan(doubt) => orphans.push(*doubt),
             }
         }
         if in_doubt > 0 {
-            job.observer.tell(&Event::Unsure { contacts: in_doubt });
+            job.observer.observe(&Event::InDoubt { contacts: in_doubt });
         }
         taken.extend(first.iter().map(|item| item.row));
         let begin = job.journal.turn(job.run, job.channel).await?;

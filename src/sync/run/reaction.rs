@@ -32,9 +32,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             Reaction::None => {}
             Reaction::Pause(wait) => {
                 self.limiter.pause_and_probe(wait);
-                self.job.observer.tell(&Event::Paused { wait });
+                self.job.observer.observe(&Event::Paused { wait });
             }
-            Reaction::PauseKind(wait) => self.job.observer.tell(&Event::KindPaused { kind, wait }),
+            Reaction::PauseKind(wait) => self.job.observer.observe(&Event::KindPaused { kind, wait }),
             Reaction::Stop(cause) => {
                 self.job.stop.ask(StopReason::Down(format!("the platform gives no answer: {cause}")));
             }
@@ -67,8 +67,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         }
     }
 
-    /// Follows what an answer means for its contact beyond the next step, and for the refusals before it. `begun` and `at`
-    /// are the times when the call began and ended.
+    /// Follows what an answer means for its contact beyond the next step, and for the refusals before it. `begun` and
+    /// `at` are the times when the call began and ended.
     pub fn react_for_contact(
         &self,
         contact: &mut ActiveContact,
@@ -103,15 +103,16 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         }
     }
 
-    /// Stops when an earlier process, or another channel of the token, was asked for a wait that is too long for this run.
+    /// Stops when an earlier process, or another channel of the token, was asked for a wait that is too long for this
+    /// run.
     pub fn stop_if_asked_to_wait(&self) {
         if let Some(until) = self.limiter.paused_until() {
             self.stop_if_wait_is_longer(until, RATE_LIMIT_WAIT);
         }
     }
 
-    // Stops instead of sleeping for hours: when the wait is longer than both the outage timeout and `shortest`, or ends too
-    // late for another call.
+    // Stops instead of sleeping for hours: when the wait is longer than both the outage timeout and `shortest`, or ends
+    // too late for another call.
     fn stop_if_wait_is_longer(&self, until: Timestamp, shortest: Duration) {
         let wait = until.since(self.job.clock.now());
         if wait > self.job.outage_timeout.max(shortest) || self.budget.latest().is_some_and(|latest| until > latest) {
@@ -126,7 +127,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         // Calls that are in flight together are refused together, which is one event.
         if self.limiter.pause(wait) {
             let event = if is_limit { Event::Throttled { wait } } else { Event::AskedToWait { wait } };
-            self.job.observer.tell(&event);
+            self.job.observer.observe(&event);
         }
         self.stop_if_wait_is_longer(at + wait, if is_limit { RATE_LIMIT_WAIT } else { Duration::ZERO });
     }

@@ -26,8 +26,8 @@ const DEFERRED_AT_ONCE: usize = 64;
 type Active<'a> = FuturesUnordered<LocalBoxFuture<'a, Result<(), JournalError>>>;
 
 impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
-    /// Executes the pending contacts until all have ended, nothing more can be done, or the run was asked to stop. Calls that
-    /// are in flight then are finished.
+    /// Executes the pending contacts until all have ended, nothing more can be done, or the run was asked to stop.
+    /// Calls that are in flight then are finished.
     pub async fn execute_pending(&self) -> Result<(), JournalError> {
         let mut active = Active::new();
         let mut queue = Queue::open(self.job, self.concurrency).await?;
@@ -83,8 +83,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             && active.len() - self.asleep.get() < self.concurrency
             && (active.is_empty() || self.reserved.get() < self.affordable())
         {
-            // The file may have a lost contact by now under another key, so all lost creates are resolved before the first
-            // search for a contact of the file.
+            // The file may have a lost contact by now under another key, so all lost creates are resolved before the
+            // first search for a contact of the file.
             if self.orphans.get() > 0 && !queue.has_orphans() {
                 break;
             }
@@ -95,8 +95,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         Ok(())
     }
 
-    // How many calls can still start in this process. A contact does not begin without calls for it: in runs that end early,
-    // searches for all rows would leave no calls for the changes.
+    // How many calls can still start in this process. A contact does not begin without calls for it: in runs that end
+    // early, searches for all rows would leave no calls for the changes.
     fn affordable(&self) -> u64 {
         let by_count = self.budget.left().max_calls.unwrap_or(u64::MAX);
         let Some(latest) = self.budget.latest() else { return by_count };
@@ -123,8 +123,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         }
     }
 
-    // The next contact that can begin. Those that need a call of a paused kind are deferred, except one at a time that tries
-    // out whether such calls work again.
+    // The next contact that can begin. Those that need a call of a paused kind are deferred, except one at a time that
+    // tries out whether such calls work again.
     async fn next(&self, queue: &mut Queue, deferred: &mut Deferred) -> Result<Option<ActiveContact>, JournalError> {
         // A contact whose call could start only after the deadline does not begin.
         let is_in_time = |kind| match self.admission.room(kind, &CallFailures::default(), true, self.job.clock.now()) {
@@ -134,7 +134,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         if let Some(next) = deferred.take(&self.admission, is_in_time) {
             return Ok(Some(next));
         }
-        // Deferred contacts take memory as well. However many there are, they are taken out again when their calls work.
+        // Deferred contacts take memory as well. However many there are, they are taken out again when their calls
+        // work.
         for _ in 0..self.contacts.room().min(DEFERRED_AT_ONCE) {
             let Some(next) = queue.next(self.job, &self.contacts).await? else { break };
             match self.needs(&next) {
@@ -145,8 +146,8 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         Ok(deferred.take(&self.admission, is_in_time))
     }
 
-    // The kind of the contact's first call that changes anything. A contact that is searched for, and may not exist, needs a
-    // create.
+    // The kind of the contact's first call that changes anything. A contact that is searched for, and may not exist,
+    // needs a create.
     fn needs(&self, contact: &ActiveContact) -> Option<CallKind> {
         match (contact.task.step(self.job.clock.now()), contact.task.remote_state(), &contact.row) {
             (Step::Call(Call::Find { .. }), RemoteState::Unknown, Some(_)) if self.job.policy.mode != Mode::Update => {

@@ -13,7 +13,8 @@ pub struct TryCount {
 }
 
 impl TryCount {
-    /// Counts a try of a call of this kind that has just ended. The circuit breaker must have recorded its result before.
+    /// Counts a try of a call of this kind that has just ended. The circuit breaker must have recorded its result
+    /// before.
     pub fn record(&mut self, kind: CallKind, breaker: &CircuitBreaker) {
         if breaker.outages(kind) > self.outages {
             self.outages = breaker.outages(kind);
@@ -120,8 +121,8 @@ mod tests {
         assert_eq!(tries.map(TryCount::made), [3, 20]);
     }
 
-    /// Each letter is a create of a contact: a small letter fails, a capital letter is answered. `own` is whether the last
-    /// failure concerns only its contact.
+    /// Each letter is a create of a contact: a small letter fails, a capital letter is answered. `own` is whether the
+    /// last failure concerns only its contact.
     fn check_own(calls: &str, own: bool) {
         let (mut breaker, mut contacts) = (CircuitBreaker::new(OUTAGE_TIMEOUT), std::collections::BTreeMap::new());
         let mut last = false;
