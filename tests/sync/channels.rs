@@ -700,10 +700,10 @@ async fn a_window_that_cannot_be_read_back_fails_its_own_channels_and_no_others(
     assert_eq!(first.ledger().len(), before, "{ran:?}");
     let failed: Vec<_> = ran.said("error: channel `").into_iter().map(|line| line.split('`').nth(1)).collect();
     assert_eq!(failed, [Some("one"), Some("other")], "{ran:?}");
-    // Both go on when the journal is in order again.
+    // Both go on when the journal is in order again. Channel `one` had three of the contacts before.
     let journal = rusqlite::Connection::open(scene.path("contactsync.db")).expect("the journal");
     journal.execute("DELETE FROM limits WHERE window = ?1", [&window]).expect("the limit");
     drop(journal);
     scene.program("resume").run().await.exits(0);
-    assert_eq!(first.ledger().creates("shared"), 3 + 2 * 20);
+    assert_eq!(first.ledger().creates("shared"), 2 * 20);
 }
