@@ -12,7 +12,7 @@ use crate::core::time::{ClockOffset, Timestamp};
 pub struct Clock {
     count: Count,
     origin_wall: Timestamp,
-    clock_offset: Option<ClockOffset>,
+    offset: Option<ClockOffset>,
 }
 
 /// The source of the time since the clock's origin.
@@ -33,25 +33,24 @@ impl Clock {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let clock = Self::starting_at(Timestamp::from_millis(0) + wall);
         #[cfg(target_os = "linux")]
-        let clock =
-            Self { count: Count::Machine(machine::uptime()), clock_offset: machine::clock_offset(wall), ..clock };
+        let clock = Self { count: Count::Machine(machine::uptime()), offset: machine::clock_offset(wall), ..clock };
         clock
     }
 
     /// Creates a clock that shows `moment` now. Under tokio's paused time it is virtual.
     pub fn starting_at(moment: Timestamp) -> Self {
-        Self { count: Count::Timers(Instant::now()), origin_wall: moment, clock_offset: None }
+        Self { count: Count::Timers(Instant::now()), origin_wall: moment, offset: None }
     }
 
     /// Sets the offset of the machine's wall clock.
     #[must_use]
     pub fn with_clock_offset(self, clock_offset: ClockOffset) -> Self {
-        Self { clock_offset: Some(clock_offset), ..self }
+        Self { offset: Some(clock_offset), ..self }
     }
 
     /// The offset of the wall clock when this clock was created; `None` where the machine does not provide it.
     pub const fn clock_offset(&self) -> Option<&ClockOffset> {
-        self.clock_offset.as_ref()
+        self.offset.as_ref()
     }
 
     /// The present time.
