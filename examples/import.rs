@@ -28,7 +28,7 @@ const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 struct Printed;
 
 impl Observer for Printed {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         if let Event::Done { line, outcome, .. } = event {
             println!("line {line}: {outcome:?}");
         }

@@ -1,4 +1,4 @@
-//! A circuit breaker: whether the platform answers, as a whole and for each kind of call.
+//! The circuit breaker: decides whether the platform answers, as a whole and for each kind of call.
 //!
 //! A single call without an answer concerns that call. Several in a row concern the platform: the channel pauses, then
 //! one call at a time probes whether it is back. When calls of one kind fail while others are answered, only that kind
@@ -11,31 +11,31 @@ use crate::core::call::CallKind;
 use crate::core::retry::throttled_for;
 use crate::core::time::Timestamp;
 
-/// How many calls in a row get no answer before the channel, or calls of their kind, pause.
+/// Number of calls in a row without an answer after which the channel, or calls of their kind, pause.
 pub const FAILURES_IN_A_ROW: u32 = 5;
 
 /// Default outage timeout: how long a platform that answered before may give no answer, over several calls. It also
 /// holds for one kind of call.
 ///
-/// Enough for a restart or a deployment. A run that has the whole night may wait for longer: nothing is sent meanwhile
-/// but a probe every half minute.
+/// That is enough for a restart or a deployment. A run with a whole night may wait longer: meanwhile it only sends a
+/// probe every half minute.
 pub const OUTAGE_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The most of it for a platform that has not answered once in this run: more likely a wrong URL than an outage.
-pub const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum outage timeout of a platform that has not answered once in this run: a wrong URL is more likely than an
+/// outage.
+pub const FIRST_OUTAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a platform may answer only 429; the outage timeout, when that is longer.
-pub const THROTTLED_PATIENCE: Duration = Duration::from_mins(15);
+/// How long a platform may answer with nothing but 429, if the outage timeout is not longer.
+pub const THROTTLED_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// Longest wait for the rate limit that does not count as time without an answer: a full minute and one second (API.md,
 /// "The limit").
 pub const RATE_LIMIT_WAIT: Duration = Duration::from_secs(61);
 
-/// How many of a run's first calls, without another result between them, must end as [`Attempt::WrongPath`] before the
-/// URL counts as wrong.
+/// Number of first calls of a run that must all end as [`Attempt::WrongPath`] before the URL counts as wrong.
 pub const WRONG_PATHS: u32 = 5;
 
-/// The pauses before the probes of a platform that seems to be gone. The last one repeats.
+/// The pauses before the probes of a platform that seems to be down. The last one repeats.
 const PAUSES: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -45,48 +45,49 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(30),
 ];
 
-/// The pauses before the probes of one kind of call, in sixtieths of the outage timeout; the last one repeats. Each probe is
-/// a real call, and a lost create takes further calls to settle: there are six in an outage timeout.
+/// The pauses before the probes of one kind of call, in sixtieths of the outage timeout. The last one repeats. Each
+/// probe is a real call, and a lost create takes further calls to resolve, so there are only six in an outage timeout.
 const KIND_PAUSES: [u32; 4] = [2, 6, 16, 18];
 
-/// The shortest and the longest of them.
+/// Shortest and longest pause of one kind of call.
 const KIND_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(90));
 
-/// What an attempt means for the calls that follow.
+/// What the run does after an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The platform is there.
-    Fine,
-    /// Too early to say.
-    Open,
-    /// The platform seems to be down: no call for this long, then one at a time until one is answered.
+pub enum Reaction {
+    /// Goes on at full speed: the platform answers.
+    Recovered,
+    /// Goes on: the attempt decides nothing yet.
+    None,
+    /// Sends no call for this time, then one at a time until one is answered: the platform seems to be down.
     Pause(Duration),
-    /// Calls of this kind fail, others do not: no call of this kind for this long, then one at a time until one is
-    /// answered.
+    /// Sends no call of this kind for this time, then one at a time until one is answered: only calls of this kind
+    /// fail.
     PauseKind(Duration),
-    /// The platform gave no answer for longer than the outage timeout. Holds the last cause.
-    Silent(String),
-    /// Calls of this kind failed for longer than the outage timeout, while others were answered.
-    KindSilent {
-        /// For how long.
+    /// Stops: the platform gave no answer for longer than the outage timeout. Holds the last cause.
+    Stop(String),
+    /// Stops: calls of this kind failed for longer than the outage timeout while others were answered.
+    StopForKind {
+        /// How long they failed.
         span: Duration,
         /// The last cause.
         cause: String,
     },
-    /// The platform answered only 429 for too long.
-    Throttled,
-    /// The server answered each of the first calls with a 404 that does not mention a contact. Holds its message.
-    WrongUrl(String),
+    /// Stops: the platform answered with nothing but 429 for too long.
+    StopForThrottling,
+    /// Stops: the server answered each of the first calls with a 404 that does not mention a contact. Holds its
+    /// message.
+    StopForWrongUrl(String),
 }
 
 /// Whether one more call of a kind may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// It may.
+    /// The call may start.
     Free,
-    /// Not before this moment.
+    /// The call may start at this time.
     At(Timestamp),
-    /// Not before one that is on its way has ended.
+    /// The call may start after one that is in flight has ended.
     Occupied,
 }
 
@@ -94,7 +95,7 @@ pub enum Room {
 #[derive(Clone, Copy, Debug, Default)]
 struct Streak {
     failures: u32,
-    // Since when, the waits for the rate limit taken out.
+    // Since when, without the waits for the rate limit.
     since: Option<Timestamp>,
 }
 
@@ -113,7 +114,7 @@ struct Kind {
     throttled_since: Option<Timestamp>,
 }
 
-/// The answers of a channel, as far as they tell whether the platform is there.
+/// The state of a channel's circuit breaker.
 #[derive(Debug)]
 pub struct CircuitBreaker {
     outage_timeout: Duration,
@@ -127,7 +128,7 @@ pub struct CircuitBreaker {
     // Until when a 503 asked to wait, and until when a call last waited for the rate limit.
     asked_until: Timestamp,
     held_until: Timestamp,
-    // How many calls found no path, and whether no call came to anything else.
+    // Number of calls that found no path, and whether all calls did.
     wrong_paths: u32,
     only_wrong_paths: bool,
 }
@@ -151,7 +152,7 @@ impl Streak {
 }
 
 impl CircuitBreaker {
-    /// A platform that has not been called yet, and that may give no answer for as long as `outage_timeout`.
+    /// Creates the circuit breaker of a platform that may give no answer for as long as `outage_timeout`.
     pub fn new(outage_timeout: Duration) -> Self {
         Self {
             outage_timeout,
@@ -168,7 +169,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// How many outages there were for calls of this kind. A failure just before or during an outage does not count
+    /// Number of outages for calls of this kind. A failure just before or during an outage does not count
     /// against the contact.
     pub const fn outages(&self, kind: CallKind) -> u32 {
         self.outages + self.kind(kind).outages
@@ -184,24 +185,24 @@ impl CircuitBreaker {
         self.paused_until.is_none() && self.kind(kind).probe_at.is_some()
     }
 
-    /// How many calls of this kind were answered, refusals included.
+    /// Number of answered calls of this kind, including refusals.
     pub const fn answers(&self, kind: CallKind) -> u64 {
         self.kind(kind).answers
     }
 
-    /// Whether one more call of this kind may start while `on_their_way` of them are in flight.
+    /// Whether one more call of this kind may start while `in_flight` of them are in flight.
     ///
     /// Until the first create is answered, only a few creates are in flight at once, because every lost create takes
     /// further calls to resolve. If all of them fail, that is just enough to detect it.
-    pub fn room(&self, kind: CallKind, on_their_way: u32, now: Timestamp) -> Room {
+    pub fn room(&self, kind: CallKind, in_flight: u32, now: Timestamp) -> Room {
         let Kind { answers, streak, probe_at, .. } = self.kind(kind);
         let is_unproven = kind == CallKind::Create && *answers == 0;
         match probe_at {
             // The channel as a whole sends one call at a time.
             _ if self.paused_until.is_some() => Room::Free,
             Some(at) if now < *at => Room::At(*at),
-            Some(_) if on_their_way > 0 => Room::Occupied,
-            None if is_unproven && on_their_way >= FAILURES_IN_A_ROW.saturating_sub(streak.failures).max(1) => {
+            Some(_) if in_flight > 0 => Room::Occupied,
+            None if is_unproven && in_flight >= FAILURES_IN_A_ROW.saturating_sub(streak.failures).max(1) => {
                 Room::Occupied
             }
             Some(_) | None => Room::Free,
@@ -219,17 +220,17 @@ impl CircuitBreaker {
         kind.held_until = kind.held_until.max(until);
     }
 
-    /// Takes in one attempt at a call of this kind that ended at `now`.
+    /// Records one attempt at a call of this kind that ended at `now`, and returns what the run does next.
     ///
     /// `is_own` means that the failure concerns only this contact: its call failed before, and calls of the same kind
     /// for other contacts were answered since. Such a failure is ignored, unless calls are paused already.
-    pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, is_own: bool, now: Timestamp) -> Verdict {
+    pub fn record(&mut self, kind: CallKind, attempt: &Attempt, is_own: bool, now: Timestamp) -> Reaction {
         let is_wrong_path = matches!(attempt, Attempt::WrongPath { .. });
         self.only_wrong_paths &= is_wrong_path;
         self.wrong_paths += u32::from(is_wrong_path);
         match attempt {
             Attempt::WrongPath { message } if self.only_wrong_paths && self.wrong_paths >= WRONG_PATHS => {
-                Verdict::WrongUrl(message.clone())
+                Reaction::StopForWrongUrl(message.clone())
             }
             Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } => {
                 self.no_answer(kind, cause, is_own, now)
@@ -243,9 +244,9 @@ impl CircuitBreaker {
             // The platform answers, but that does not show whether calls of this kind work.
             Attempt::Throttled { .. } => {
                 let since = *self.kind_mut(kind).throttled_since.get_or_insert(now);
-                self.there();
-                let outage_timeout = self.outage_timeout.max(THROTTLED_PATIENCE);
-                if now.since(since) >= outage_timeout { Verdict::Throttled } else { Verdict::Fine }
+                self.recover();
+                let outage_timeout = self.outage_timeout.max(THROTTLED_TIMEOUT);
+                if now.since(since) >= outage_timeout { Reaction::StopForThrottling } else { Reaction::Recovered }
             }
             Attempt::Page(_)
             | Attempt::Contact(_)
@@ -263,14 +264,14 @@ impl CircuitBreaker {
                     held_until: kind.held_until,
                     ..Kind::default()
                 };
-                self.there();
-                Verdict::Fine
+                self.recover();
+                Reaction::Recovered
             }
         }
     }
 
     // The platform answers again. Each kind that had failed is probed with one call.
-    fn there(&mut self) {
+    fn recover(&mut self) {
         self.answered = true;
         self.streak = Streak::default();
         self.pauses = 0;
@@ -282,50 +283,51 @@ impl CircuitBreaker {
         }
     }
 
-    fn no_answer(&mut self, kind: CallKind, cause: &str, is_own: bool, now: Timestamp) -> Verdict {
+    fn no_answer(&mut self, kind: CallKind, cause: &str, is_own: bool, now: Timestamp) -> Reaction {
         if is_own && !self.is_out(kind) {
-            return Verdict::Open;
+            return Reaction::None;
         }
         let was_paused = self.is_paused(kind);
         self.kind_mut(kind).streak.count(now);
-        // One more failure of a kind that is known to fail says nothing of the others.
+        // One more failure of a paused kind shows nothing about the others.
         if !was_paused {
-            let verdict = self.no_answer_at_all(cause, now);
-            if self.paused_until.is_some() || verdict != Verdict::Open {
-                return verdict;
+            let reaction = self.no_answer_at_all(cause, now);
+            if self.paused_until.is_some() || reaction != Reaction::None {
+                return reaction;
             }
         }
         self.no_answer_of_kind(kind, cause, now)
     }
 
-    fn no_answer_at_all(&mut self, cause: &str, now: Timestamp) -> Verdict {
+    fn no_answer_at_all(&mut self, cause: &str, now: Timestamp) -> Reaction {
         self.streak.count(now);
-        let outage_timeout = if self.answered { self.outage_timeout } else { self.outage_timeout.min(FIRST_PATIENCE) };
+        let outage_timeout =
+            if self.answered { self.outage_timeout } else { self.outage_timeout.min(FIRST_OUTAGE_TIMEOUT) };
         if self.streak.failures >= FAILURES_IN_A_ROW && self.streak.span(now) >= outage_timeout {
-            return Verdict::Silent(cause.to_owned());
+            return Reaction::Stop(cause.to_owned());
         }
-        // Calls that were on their way when the channel paused say nothing new.
+        // Calls that were in flight when the channel paused show nothing new.
         let is_news = self.paused_until.is_none_or(|until| now >= until);
         if self.streak.failures < FAILURES_IN_A_ROW || !is_news {
-            return Verdict::Open;
+            return Reaction::None;
         }
         self.outages += u32::from(self.paused_until.is_none());
         let pause = PAUSES[self.pauses.min(PAUSES.len() - 1)];
         self.pauses += 1;
         self.paused_until = Some(now + pause);
-        Verdict::Pause(pause)
+        Reaction::Pause(pause)
     }
 
-    fn no_answer_of_kind(&mut self, kind: CallKind, cause: &str, now: Timestamp) -> Verdict {
+    fn no_answer_of_kind(&mut self, kind: CallKind, cause: &str, now: Timestamp) -> Reaction {
         let outage_timeout = self.outage_timeout;
         let kind = self.kind_mut(kind);
         let span = kind.streak.span(now);
         if kind.streak.failures >= FAILURES_IN_A_ROW && span >= outage_timeout {
-            return Verdict::KindSilent { span, cause: cause.to_owned() };
+            return Reaction::StopForKind { span, cause: cause.to_owned() };
         }
         let is_news = kind.probe_at.is_none_or(|at| now >= at);
         if kind.streak.failures < FAILURES_IN_A_ROW || !is_news {
-            return Verdict::Open;
+            return Reaction::None;
         }
         kind.outages += u32::from(kind.probe_at.is_none());
         let part = outage_timeout * KIND_PAUSES[kind.pauses.min(KIND_PAUSES.len() - 1)] / 60;
@@ -334,7 +336,7 @@ impl CircuitBreaker {
         let pause = part.clamp(KIND_PAUSE.0, KIND_PAUSE.1).min(left);
         kind.pauses += 1;
         kind.probe_at = Some(now + pause);
-        Verdict::PauseKind(pause)
+        Reaction::PauseKind(pause)
     }
 
     const fn kind(&self, kind: CallKind) -> &Kind {
@@ -359,21 +361,21 @@ mod tests {
         Timestamp::from_millis(secs * 1_000)
     }
 
-    /// Each step: the second at which a call ends, whether it is answered, and the verdict.
-    fn check(steps: &[(u64, bool, Verdict)]) {
+    /// Each step: the second at which a call ends, whether it is answered, and the reaction.
+    fn check(steps: &[(u64, bool, Reaction)]) {
         let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
-        for (n, (second, answered, verdict)) in steps.iter().enumerate() {
+        for (n, (second, answered, reaction)) in steps.iter().enumerate() {
             let attempt = if *answered { Attempt::Done } else { lost() };
-            assert_eq!(breaker.hear(Find, &attempt, false, at(*second)), *verdict, "step {n}");
+            assert_eq!(breaker.record(Find, &attempt, false, at(*second)), *reaction, "step {n}");
         }
     }
 
-    fn pause(secs: u64) -> Verdict {
-        Verdict::Pause(Duration::from_secs(secs))
+    fn pause(secs: u64) -> Reaction {
+        Reaction::Pause(Duration::from_secs(secs))
     }
 
-    fn kind_pause(secs: u64) -> Verdict {
-        Verdict::PauseKind(Duration::from_secs(secs))
+    fn kind_pause(secs: u64) -> Reaction {
+        Reaction::PauseKind(Duration::from_secs(secs))
     }
 
     /// A platform that answers searches at once, and of whose creates five have failed. The search is the probe of the
@@ -385,46 +387,46 @@ mod tests {
         }
         assert_eq!(breaker.room(Create, FAILURES_IN_A_ROW, at(0)), Room::Occupied);
         for _ in 1..FAILURES_IN_A_ROW {
-            assert_eq!(breaker.hear(Create, &lost(), false, at(0)), Verdict::Open);
+            assert_eq!(breaker.record(Create, &lost(), false, at(0)), Reaction::None);
         }
-        assert_eq!(breaker.hear(Create, &lost(), false, at(0)), pause(1));
-        assert_eq!(breaker.hear(Find, &Attempt::Done, false, at(1)), Verdict::Fine);
+        assert_eq!(breaker.record(Create, &lost(), false, at(0)), pause(1));
+        assert_eq!(breaker.record(Find, &Attempt::Done, false, at(1)), Reaction::Recovered);
         breaker
     }
 
     #[test]
     fn several_failures_in_a_row_pause_and_each_failed_probe_pauses_longer() {
-        use Verdict::{Fine, Open, Silent};
+        use Reaction::{None, Recovered, Stop};
         check(&[
-            (0, false, Open),
-            (0, false, Open),
-            (0, true, Fine),
-            (1, false, Open),
-            (1, false, Open),
-            (1, false, Open),
-            (1, false, Open),
+            (0, false, None),
+            (0, false, None),
+            (0, true, Recovered),
+            (1, false, None),
+            (1, false, None),
+            (1, false, None),
+            (1, false, None),
             (1, false, pause(1)),
-            (1, false, Open),
+            (1, false, None),
             (2, false, pause(2)),
             (4, false, pause(4)),
-            (8, true, Fine),
-            (9, false, Open),
-            (400, false, Open),
-            (400, false, Open),
-            (400, false, Open),
-            (400, false, Silent("reset".into())),
+            (8, true, Recovered),
+            (9, false, None),
+            (400, false, None),
+            (400, false, None),
+            (400, false, None),
+            (400, false, Stop("reset".into())),
         ]);
     }
 
     #[test]
-    fn a_platform_that_never_answered_is_given_up_sooner() {
-        use Verdict::{Open, Silent};
+    fn a_platform_that_never_answered_has_a_shorter_outage_timeout() {
+        use Reaction::{None, Stop};
         check(&[
-            (0, false, Open),
-            (1, false, Open),
-            (2, false, Open),
-            (11, false, Open),
-            (11, false, Silent("reset".into())),
+            (0, false, None),
+            (1, false, None),
+            (2, false, None),
+            (11, false, None),
+            (11, false, Stop("reset".into())),
         ]);
     }
 
@@ -432,57 +434,57 @@ mod tests {
     fn nothing_but_429_ends_too() {
         let throttled = Attempt::throttled(None);
         let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
-        let mut hear = |attempt: &Attempt, second| breaker.hear(Find, attempt, false, at(second));
-        assert_eq!(hear(&throttled, 0), Verdict::Fine);
-        assert_eq!(hear(&throttled, 899), Verdict::Fine);
-        assert_eq!(hear(&throttled, 900), Verdict::Throttled);
-        assert_eq!(hear(&Attempt::Done, 901), Verdict::Fine);
-        assert_eq!(hear(&throttled, 902), Verdict::Fine);
+        let mut hear = |attempt: &Attempt, second| breaker.record(Find, attempt, false, at(second));
+        assert_eq!(hear(&throttled, 0), Reaction::Recovered);
+        assert_eq!(hear(&throttled, 899), Reaction::Recovered);
+        assert_eq!(hear(&throttled, 900), Reaction::StopForThrottling);
+        assert_eq!(hear(&Attempt::Done, 901), Reaction::Recovered);
+        assert_eq!(hear(&throttled, 902), Reaction::Recovered);
         // A longer outage timeout holds for it, a shorter one does not.
         let mut breaker = CircuitBreaker::new(Duration::from_hours(1));
-        assert_eq!(breaker.hear(Find, &throttled, false, at(0)), Verdict::Fine);
-        assert_eq!(breaker.hear(Find, &throttled, false, at(900)), Verdict::Fine);
-        assert_eq!(breaker.hear(Find, &throttled, false, at(3_600)), Verdict::Throttled);
+        assert_eq!(breaker.record(Find, &throttled, false, at(0)), Reaction::Recovered);
+        assert_eq!(breaker.record(Find, &throttled, false, at(900)), Reaction::Recovered);
+        assert_eq!(breaker.record(Find, &throttled, false, at(3_600)), Reaction::StopForThrottling);
         let mut breaker = CircuitBreaker::new(Duration::ZERO);
-        assert_eq!(breaker.hear(Find, &throttled, false, at(0)), Verdict::Fine);
-        assert_eq!(breaker.hear(Find, &throttled, false, at(61)), Verdict::Fine);
+        assert_eq!(breaker.record(Find, &throttled, false, at(0)), Reaction::Recovered);
+        assert_eq!(breaker.record(Find, &throttled, false, at(61)), Reaction::Recovered);
     }
 
     #[test]
-    fn every_sign_of_an_outage_counts_alike() {
+    fn every_kind_of_missing_answer_counts_the_same() {
         let characters = [
             Attempt::Unsent { cause: "connection refused".into() },
             Attempt::lost(None, "reset".into()),
             Attempt::lost(Some(502), "502 Bad Gateway".into()),
             Attempt::WrongPath { message: "404".into() },
-            // A firewall's page.
+            // The page of a firewall.
             Attempt::lost(Some(403), "403 Forbidden with a body of type text/html".into()),
         ];
         let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
-        let verdicts: Vec<Verdict> =
-            characters.iter().map(|character| breaker.hear(Find, character, false, at(0))).collect();
-        assert_eq!(verdicts[4], pause(1));
-        assert!(verdicts[..4].iter().all(|verdict| *verdict == Verdict::Open));
+        let reactions: Vec<Reaction> =
+            characters.iter().map(|character| breaker.record(Find, character, false, at(0))).collect();
+        assert_eq!(reactions[4], pause(1));
+        assert!(reactions[..4].iter().all(|reaction| *reaction == Reaction::None));
     }
 
     #[test]
-    fn patience_is_what_it_is_told_to_be() {
-        // The seconds at which a platform that answered before, or never did, is given up: with a probe every half minute
-        // at last, a little after its time.
+    fn the_outage_timeout_is_configurable() {
+        // The second at which the run stops, for a platform that answered before and for one that never did. The last
+        // probes are half a minute apart, so it stops a little after the timeout.
         let check = |outage_timeout: u64, answers_first: bool, given_up: u64| {
             let mut breaker = CircuitBreaker::new(Duration::from_secs(outage_timeout));
             if answers_first {
-                breaker.hear(Find, &Attempt::Done, false, at(0));
+                breaker.record(Find, &Attempt::Done, false, at(0));
             }
             let mut now = 0;
-            let verdict = loop {
-                match breaker.hear(Find, &lost(), false, at(now)) {
-                    Verdict::Open => {}
-                    Verdict::Pause(wait) => now += wait.as_secs(),
-                    verdict => break verdict,
+            let reaction = loop {
+                match breaker.record(Find, &lost(), false, at(now)) {
+                    Reaction::None => {}
+                    Reaction::Pause(wait) => now += wait.as_secs(),
+                    reaction => break reaction,
                 }
             };
-            assert_eq!((verdict, now), (Verdict::Silent("reset".into()), given_up), "{outage_timeout} {answers_first}");
+            assert_eq!((reaction, now), (Reaction::Stop("reset".into()), given_up), "{outage_timeout} {answers_first}");
         };
         check(300, true, 301);
         check(3_600, true, 3_601);
@@ -493,10 +495,10 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_one_however_often_it_is_probed() {
+    fn an_outage_counts_once_however_often_it_is_probed() {
         let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
         let mut hear = |attempt: &Attempt, second| {
-            breaker.hear(Find, attempt, false, at(second));
+            breaker.record(Find, attempt, false, at(second));
             (breaker.outages(Find), breaker.is_out(Find))
         };
         for _ in 0..4 {
@@ -509,7 +511,7 @@ mod tests {
         for _ in 0..5 {
             hear(&lost(), 8);
         }
-        // A refusal is a sign of life.
+        // A refusal is an answer.
         assert_eq!(hear(&Attempt::refused(403, String::new()), 9), (2, false));
     }
 
@@ -517,18 +519,18 @@ mod tests {
     fn an_answered_search_does_not_reset_the_failures_of_creates() {
         let mut breaker = creates_fail(OUTAGE_TIMEOUT);
         assert!(breaker.is_paused(Create) && !breaker.is_out(Find));
-        // One real create at a time is the probe, and everything else goes on.
+        // One real create at a time is the probe; other calls go on.
         assert_eq!((breaker.room(Create, 0, at(1)), breaker.room(Create, 1, at(1))), (Room::Free, Room::Occupied));
         assert_eq!(breaker.room(Find, 63, at(1)), Room::Free);
-        assert_eq!(breaker.hear(Create, &lost(), false, at(1)), kind_pause(10));
-        assert_eq!(breaker.hear(Find, &Attempt::Done, false, at(2)), Verdict::Fine);
+        assert_eq!(breaker.record(Create, &lost(), false, at(1)), kind_pause(10));
+        assert_eq!(breaker.record(Find, &Attempt::Done, false, at(2)), Reaction::Recovered);
         assert_eq!((breaker.room(Create, 0, at(10)), breaker.room(Create, 0, at(11))), (Room::At(at(11)), Room::Free));
-        // One that was on its way meanwhile is no news.
-        assert_eq!(breaker.hear(Create, &lost(), false, at(10)), Verdict::Open);
-        assert_eq!(breaker.hear(Create, &Attempt::Done, false, at(11)), Verdict::Fine);
+        // A create that was in flight meanwhile shows nothing new.
+        assert_eq!(breaker.record(Create, &lost(), false, at(10)), Reaction::None);
+        assert_eq!(breaker.record(Create, &Attempt::Done, false, at(11)), Reaction::Recovered);
         assert_eq!((breaker.is_out(Create), breaker.room(Create, 63, at(11))), (false, Room::Free));
-        // It begins anew.
-        assert_eq!(breaker.hear(Create, &lost(), false, at(12)), Verdict::Open);
+        // The count begins again.
+        assert_eq!(breaker.record(Create, &lost(), false, at(12)), Reaction::None);
     }
 
     #[test]
@@ -536,16 +538,16 @@ mod tests {
         let check = |outage_timeout: u64, probes: u32, given_up: u64| {
             let mut breaker = creates_fail(Duration::from_secs(outage_timeout));
             let (mut now, mut made) = (1, 0);
-            let verdict = loop {
-                breaker.hear(Find, &Attempt::Done, false, at(now));
+            let reaction = loop {
+                breaker.record(Find, &Attempt::Done, false, at(now));
                 made += 1;
-                match breaker.hear(Create, &lost(), false, at(now)) {
-                    Verdict::PauseKind(wait) => now += wait.as_secs(),
-                    verdict => break verdict,
+                match breaker.record(Create, &lost(), false, at(now)) {
+                    Reaction::PauseKind(wait) => now += wait.as_secs(),
+                    reaction => break reaction,
                 }
             };
             let span = Duration::from_secs(now);
-            assert_eq!(verdict, Verdict::KindSilent { span, cause: "reset".into() }, "{outage_timeout}");
+            assert_eq!(reaction, Reaction::StopForKind { span, cause: "reset".into() }, "{outage_timeout}");
             assert_eq!((made, now), (probes, given_up), "{outage_timeout}");
         };
         check(300, 6, 300);
@@ -556,101 +558,101 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_fails_is_one_outage_and_not_one_of_a_kind() {
+    fn failures_of_all_kinds_are_one_outage_of_the_platform() {
         let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
-        breaker.hear(Find, &Attempt::Done, false, at(0));
-        let verdicts: Vec<Verdict> =
-            [Find, Create, AddTags, Create, Find].map(|kind| breaker.hear(kind, &lost(), false, at(0))).into();
-        assert_eq!(verdicts[4], pause(1));
-        // Whatever is sent probes the whole, and creates are not held back by a pause of their own.
+        breaker.record(Find, &Attempt::Done, false, at(0));
+        let reactions: Vec<Reaction> =
+            [Find, Create, AddTags, Create, Find].map(|kind| breaker.record(kind, &lost(), false, at(0))).into();
+        assert_eq!(reactions[4], pause(1));
+        // Any call probes the platform, and creates are not paused separately.
         assert_eq!(breaker.room(Create, 9, at(1)), Room::Free);
         for second in [1, 3, 7, 15, 31] {
-            assert!(matches!(breaker.hear(Find, &lost(), false, at(second)), Verdict::Pause(_)), "{second}");
+            assert!(matches!(breaker.record(Find, &lost(), false, at(second)), Reaction::Pause(_)), "{second}");
         }
-        assert_eq!(breaker.hear(Find, &lost(), false, at(300)), Verdict::Silent("reset".into()));
+        assert_eq!(breaker.record(Find, &lost(), false, at(300)), Reaction::Stop("reset".into()));
     }
 
     #[test]
-    fn a_kind_that_fails_does_not_make_the_platform_look_gone() {
+    fn failures_of_one_kind_are_no_outage_of_the_platform() {
         let mut breaker = creates_fail(OUTAGE_TIMEOUT);
         for second in 1..60 {
-            assert!(!matches!(breaker.hear(Create, &lost(), false, at(second)), Verdict::Pause(_)), "{second}");
+            assert!(!matches!(breaker.record(Create, &lost(), false, at(second)), Reaction::Pause(_)), "{second}");
         }
-        // Until others fail as well.
+        // Unless other kinds fail as well.
         for _ in 1..FAILURES_IN_A_ROW {
-            assert_eq!(breaker.hear(Find, &lost(), false, at(60)), Verdict::Open);
+            assert_eq!(breaker.record(Find, &lost(), false, at(60)), Reaction::None);
         }
-        assert_eq!(breaker.hear(Find, &lost(), false, at(60)), pause(1));
+        assert_eq!(breaker.record(Find, &lost(), false, at(60)), pause(1));
     }
 
     #[test]
-    fn a_contacts_own_failure_says_nothing_of_the_platform() {
+    fn a_failure_of_one_contact_is_no_sign_of_an_outage() {
         let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
-        breaker.hear(Create, &Attempt::Done, false, at(0));
+        breaker.record(Create, &Attempt::Done, false, at(0));
         for second in 1..400 {
-            assert_eq!(breaker.hear(Create, &lost(), true, at(second)), Verdict::Open, "{second}");
+            assert_eq!(breaker.record(Create, &lost(), true, at(second)), Reaction::None, "{second}");
         }
         assert_eq!((breaker.is_out(Create), breaker.outages(Create)), (false, 0));
-        // During an outage, a failure is a failure.
+        // During an outage, every failure counts.
         let mut breaker = creates_fail(OUTAGE_TIMEOUT);
-        assert_eq!(breaker.hear(Create, &lost(), true, at(1)), kind_pause(10));
+        assert_eq!(breaker.record(Create, &lost(), true, at(1)), kind_pause(10));
     }
 
     #[test]
-    fn a_few_creates_find_out_whether_creates_work() {
+    fn only_a_few_creates_are_in_flight_until_one_is_answered() {
         let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
-        let room = |breaker: &CircuitBreaker, on_their_way| breaker.room(Create, on_their_way, at(0));
+        let room = |breaker: &CircuitBreaker, in_flight| breaker.room(Create, in_flight, at(0));
         assert_eq!((room(&breaker, 4), room(&breaker, 5)), (Room::Free, Room::Occupied));
-        breaker.hear(Create, &lost(), false, at(0));
+        breaker.record(Create, &lost(), false, at(0));
         assert_eq!((room(&breaker, 3), room(&breaker, 4)), (Room::Free, Room::Occupied));
-        breaker.hear(Create, &Attempt::refused(403, String::new()), false, at(0));
+        breaker.record(Create, &Attempt::refused(403, String::new()), false, at(0));
         assert_eq!(room(&breaker, 63), Room::Free);
         assert_eq!(breaker.room(AddTags, 63, at(0)), Room::Free);
-        // Also when some fail later.
-        breaker.hear(Create, &lost(), false, at(0));
+        // That stays so when some fail later.
+        breaker.record(Create, &lost(), false, at(0));
         assert_eq!(room(&breaker, 63), Room::Free);
     }
 
     #[test]
-    fn waits_for_the_rate_limit_are_no_time_without_an_answer() {
-        // The waits of one minute each; the verdict on a failure after the last of them.
-        let check = |waits: &[(u64, u64)], second: u64, expected: Verdict| {
+    fn waits_for_the_rate_limit_do_not_count_as_time_without_an_answer() {
+        // Number of waits of one minute, and the reaction to a failure after the last one.
+        let check = |waits: &[(u64, u64)], second: u64, expected: Reaction| {
             let mut breaker = creates_fail(Duration::from_secs(30));
-            assert_eq!(breaker.hear(Create, &lost(), false, at(1)), kind_pause(1));
+            assert_eq!(breaker.record(Create, &lost(), false, at(1)), kind_pause(1));
             for &(from, until) in waits {
                 breaker.held_back(Create, at(from), at(until));
             }
-            assert_eq!(breaker.hear(Create, &lost(), false, at(second)), expected, "{waits:?}");
+            assert_eq!(breaker.record(Create, &lost(), false, at(second)), expected, "{waits:?}");
         };
-        let silent = |secs| Verdict::KindSilent { span: Duration::from_secs(secs), cause: "reset".into() };
+        let silent = |secs| Reaction::StopForKind { span: Duration::from_secs(secs), cause: "reset".into() };
         check(&[], 62, silent(62));
         check(&[(2, 62)], 62, kind_pause(3));
-        // Several calls that wait at the same time wait once.
+        // Several calls that wait at the same time count as one wait.
         check(&[(2, 62), (2, 62), (10, 62)], 92, silent(32));
         check(&[(2, 62), (62, 122)], 122, kind_pause(3));
         // A longer wait counts beyond 61 s.
         check(&[(2, 102)], 102, silent(41));
-        // Waits of before the first failure do not matter.
+        // Waits before the first failure have no effect.
         let mut breaker = CircuitBreaker::new(Duration::from_secs(30));
-        breaker.hear(Find, &Attempt::Done, false, at(0));
+        breaker.record(Find, &Attempt::Done, false, at(0));
         for _ in 0..4 {
-            breaker.hear(Find, &lost(), false, at(100));
+            breaker.record(Find, &lost(), false, at(100));
         }
         breaker.held_back(Find, at(60), at(120));
-        assert_eq!(breaker.hear(Find, &lost(), false, at(140)), pause(1));
+        assert_eq!(breaker.record(Find, &lost(), false, at(140)), pause(1));
     }
 
     #[test]
     fn the_wait_that_a_503_asked_for_is_time_without_an_answer() {
         let mut breaker = CircuitBreaker::new(Duration::from_secs(100));
-        breaker.hear(Find, &Attempt::Done, false, at(0));
+        breaker.record(Find, &Attempt::Done, false, at(0));
         let asked =
             Attempt::Lost { status: Some(503), cause: "503".into(), retry_after: Some(Duration::from_secs(99)) };
         for _ in 0..5 {
-            breaker.hear(Find, &asked, false, at(0));
+            breaker.record(Find, &asked, false, at(0));
         }
         breaker.held_back(Find, at(0), at(100));
-        assert_eq!(breaker.hear(Find, &lost(), false, at(100)), Verdict::Silent("reset".into()));
+        assert_eq!(breaker.record(Find, &lost(), false, at(100)), Reaction::Stop("reset".into()));
     }
 
     #[test]
@@ -659,16 +661,16 @@ mod tests {
         let check = |others: &[Attempt], calls: usize, expected: bool| {
             let mut breaker = CircuitBreaker::new(OUTAGE_TIMEOUT);
             for other in others {
-                breaker.hear(Find, other, false, at(0));
+                breaker.record(Find, other, false, at(0));
             }
-            let verdicts: Vec<Verdict> = (0..calls).map(|_| breaker.hear(Find, &wrong(), false, at(0))).collect();
-            let is_wrong = verdicts.contains(&Verdict::WrongUrl("404 Not Found".into()));
+            let reactions: Vec<Reaction> = (0..calls).map(|_| breaker.record(Find, &wrong(), false, at(0))).collect();
+            let is_wrong = reactions.contains(&Reaction::StopForWrongUrl("404 Not Found".into()));
             assert_eq!(is_wrong, expected, "{others:?} {calls}");
         };
         check(&[], 4, false);
         check(&[], 5, true);
         check(&[wrong()], 4, true);
-        // Anything else, before it, is the platform's or a proxy's answer: then it is trouble like any other.
+        // Any other answer before it comes from the platform or a proxy: then it is an outage like any other.
         for other in [
             Attempt::Done,
             lost(),

@@ -1,9 +1,9 @@
-//! How far a run may go, and when calls can start: what a plan and a progress line tell of the time.
+//! The limits of a run, and the prediction of when its calls can start, for plans and progress.
 //!
-//! When a call can start follows from the window's rule, from the burst, from how many are on their way at once, and
-//! from the other channels when they are many. After two laps of as many calls as the limit is, the rule alone decides:
-//! each call starts a minute, a margin and a latency after the one a lap before it. So two laps are worked out call by
-//! call, and the rest is a multiplication.
+//! The start of a call follows from the window's rule, the burst, the number of calls in flight, and the other channels
+//! if there are many. After two laps of as many calls as the limit is, the rule alone decides: each call starts a
+//! minute, a margin and a latency after the one a lap before it. So two laps are worked out call by call, and the rest
+//! is a multiplication.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,69 +13,69 @@ use crate::core::start_throttle::StartThrottle;
 use crate::core::time::Timestamp;
 use crate::core::window::{MARGIN, MINUTE};
 
-/// How long a call takes, as long as none was measured.
+/// Latency of a call before any was measured.
 pub const TYPICAL_LATENCY: Duration = Duration::from_millis(300);
 
-/// How far a run goes in this process. What is left then is for the next.
+/// How far a run goes in this process. The next run continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// The most calls that it starts; without end when `None`.
+    /// Maximum number of calls that it starts; unlimited when `None`.
     pub max_calls: Option<u64>,
-    /// When the last call must have ended; whenever it is done when `None`.
+    /// When the last call must have ended; no deadline when `None`.
     pub until: Option<Timestamp>,
 }
 
 impl Limits {
-    /// When a call that may take `call_timeout` can start at the latest to end in time.
+    /// Returns the latest time at which a call that may take `call_timeout` can start to end in time.
     pub fn latest_start(&self, call_timeout: Duration) -> Option<Timestamp> {
         self.until.map(|until| until.before(call_timeout))
     }
 }
 
-/// What decides when calls can start.
+/// Predicts when calls can start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateModel {
-    /// The most calls a minute.
+    /// Maximum number of calls a minute.
     pub limit: usize,
-    /// The most calls at once; the limit when `None`.
+    /// Maximum number of calls that start at once; the limit when `None`.
     pub burst: Option<usize>,
-    /// The most calls on their way at once.
+    /// Maximum number of calls in flight.
     pub concurrency: usize,
-    /// How long a call takes.
+    /// Time that a call takes.
     pub latency: Duration,
-    /// The present moment.
+    /// The present time.
     pub now: Timestamp,
-    /// Before this moment no call starts; `None` without a pause.
+    /// The time before which no call starts; `None` without a pause.
     pub paused_until: Option<Timestamp>,
-    /// When the calls ended that count already, in any order; one that is on its way counts as ended now.
+    /// When the calls ended that count already, in any order. A call in flight counts as ended now.
     pub ended: Vec<Timestamp>,
-    /// How calls are spread out that all channels would start at once; `None` for a single channel.
+    /// The start throttle that all channels share; `None` for a single channel.
     pub throttle: Option<StartThrottle>,
 }
 
-/// The shortest and the longest time.
+/// Minimum and maximum time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
-    /// For the least calls.
+    /// For the minimum of calls.
     pub min: Duration,
-    /// For the most.
+    /// For the maximum of calls.
     pub max: Duration,
 }
 
-/// What is to be expected of a run when nothing fails.
+/// The expected calls and time of a run in which no call fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Eta {
-    /// The calls that it makes in this process: those that are left, as far as its limits let it.
+    /// Number of calls that this process makes within its limits.
     pub calls: Range,
-    /// How long until the last of them is answered.
+    /// Time until the last of them is answered.
     pub time: Span,
-    /// How many processes it takes, this one included, each as long as this one and with the same limits: the nights of a
-    /// sync that has a few hours a night. `None` when the limits leave room for no call at all.
+    /// Number of processes with the same limits that the run takes, including this one: the nights of a sync that has a
+    /// few hours a night. `None` when the limits allow no call at all.
     pub runs: Option<Range>,
 }
 
 impl RateModel {
-    /// The tempo of a token that nobody used in the past minute, with nothing measured yet.
+    /// The model of a token without calls in the past minute, before any call was measured.
     pub fn quiet(rate: NonZeroU32, burst: Option<NonZeroU32>, concurrency: usize, now: Timestamp) -> Self {
         let size = |calls: NonZeroU32| usize::try_from(calls.get()).unwrap_or(usize::MAX);
         Self {
@@ -90,12 +90,12 @@ impl RateModel {
         }
     }
 
-    /// How long `calls` take.
+    /// Returns the time that `calls` take.
     pub fn time(&self, calls: u64) -> Duration {
         Laps::of(self, calls).end(calls).since(self.now)
     }
 
-    /// What is to be expected when `calls` are left, each of which may take `call_timeout` at most.
+    /// Returns the expected calls and time when `calls` are left, each of which takes at most `call_timeout`.
     pub fn eta(&self, calls: Range, limits: &Limits, call_timeout: Duration) -> Eta {
         let latest = limits.latest_start(call_timeout);
         let laps = Laps::of(self, calls.max);
@@ -105,7 +105,7 @@ impl RateModel {
         let runs = if calls.max <= this {
             Some(Range { min: 1, max: 1 })
         } else {
-            // The minute before the next night is quiet.
+            // No calls count at the beginning of the next run.
             let next = Self { ended: Vec::new(), paused_until: None, ..self.clone() };
             let each = Laps::of(&next, calls.max).room(latest, limits.max_calls);
             let runs = |calls: u64| 1 + calls.saturating_sub(this).div_ceil(each.max(1));
@@ -118,13 +118,13 @@ impl RateModel {
 /// When each call can start.
 struct Laps {
     now: Timestamp,
-    // How many there are.
+    // Number of calls.
     calls: u64,
-    // Of the first two laps, as far as there are calls.
+    // The starts of the calls of the first two laps.
     starts: Vec<Timestamp>,
-    // How many calls a lap has.
+    // Number of calls in a lap.
     limit: usize,
-    // From one call to the one a lap later.
+    // Time from one call to the call a lap later.
     lap: Duration,
     latency: Duration,
 }
@@ -139,7 +139,7 @@ impl Laps {
         ended.sort_unstable();
         let mut starts: Vec<Timestamp> = Vec::new();
         for n in 0..limit.saturating_mul(2).min(usize::try_from(calls).unwrap_or(usize::MAX)) {
-            // So many must have left before there is room beside the calls of this lap.
+            // So many earlier calls must have left the window before this call has room.
             let leaves = (ended.len() + n).checked_sub(limit).and_then(|last| ended.get(last)).copied();
             let lap = n.checked_sub(limit).map(|earlier| starts[earlier] + *latency + MINUTE + MARGIN);
             let slot = n.checked_sub(concurrency).map(|earlier| starts[earlier] + *latency);
@@ -152,7 +152,7 @@ impl Laps {
         Self { now: *now, calls, starts, limit, lap, latency: *latency }
     }
 
-    // Of a call that there is, counted from 0.
+    // The start of a call, counted from 0.
     fn start(&self, call: u64) -> Timestamp {
         let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
         let laps = (call / limit).saturating_sub(1);
@@ -164,7 +164,7 @@ impl Laps {
         calls.checked_sub(1).map_or(self.now, |last| self.start(last) + self.latency)
     }
 
-    // How many of the calls can start by `latest`, of `max` at most.
+    // Number of calls, at most `max`, that can start by `latest`.
     fn room(&self, latest: Option<Timestamp>, max: Option<u64>) -> u64 {
         let (mut in_time, mut beyond) = (0, self.calls.min(max.unwrap_or(u64::MAX)));
         let Some(latest) = latest else { return beyond };

@@ -1,4 +1,4 @@
-//! Refusals in a row: whether they concern single rows or the whole account.
+//! Counts refusals in a row, to decide whether they concern single rows or the whole account.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,16 +17,16 @@ const ABOUT_THE_REQUEST: [u16; 4] = [0, 413, 414, 431];
 /// Minimum length, in characters, of a row's value that is masked in a message before messages are compared.
 const SHORTEST_VALUE: usize = 3;
 
-/// Words for a field, in the platforms' languages.
+/// Words for "field" in the platforms' languages.
 const FIELD_WORDS: [&str; 6] = ["field", "fields", "attribute", "column", "campo", "atributo"];
 
 /// What an attempt means for the refusals before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Nothing.
+    /// It is not a refusal that may concern the account.
     None,
-    /// A success: earlier refusals of its kind concerned their rows.
-    Broken,
+    /// A success: earlier refusals of the same kind of call concerned their rows.
+    Cleared,
     /// A refusal that may concern the account: it is not known yet whether the row is the cause.
     Open,
     /// Too many refusals with the same message: the account is refused.
@@ -45,7 +45,7 @@ impl Refusals {
     ///
     /// A success only clears refusals that came before it began, because calls that are in flight together are answered
     /// in any order.
-    pub fn hear(
+    pub fn record(
         &mut self,
         kind: CallKind,
         attempt: &Attempt,
@@ -58,7 +58,7 @@ impl Refusals {
                 times.retain(|&time| time > begun);
                 !times.is_empty()
             });
-            return Refusal::Broken;
+            return Refusal::Cleared;
         }
         let Attempt::Refused { status, message, about_row } = attempt else { return Refusal::None };
         if *about_row || ABOUT_THE_REQUEST.contains(status) || names_a_field(message, contact) {
@@ -122,7 +122,7 @@ fn without_values(message: &str, contact: &Contact) -> String {
     }
     let mut plain = String::with_capacity(words.len());
     for word in words.split_whitespace() {
-        // Whatever has a digit in it, such as a request id, with the punctuation around it.
+        // A word with a digit in it, such as a request id, is replaced; the punctuation around it stays.
         let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
         let mut rest = word;
         while let Some(start) = rest.find(is_part) {
@@ -156,14 +156,14 @@ mod tests {
 
     const NOW: (Timestamp, Timestamp) = (Timestamp::from_millis(1), Timestamp::from_millis(1));
 
-    /// The refusal that so many calls, whose messages are made from their rows' numbers, come to at last.
+    /// The result of the last of so many refused calls, whose messages depend on their rows' numbers.
     fn last(calls: usize, message: impl Fn(usize) -> String) -> Refusal {
         let mut refusals = Refusals::default();
-        (0..calls).map(|n| refusals.hear(Create, &refused(&message(n)), &contact(n), NOW)).last().unwrap()
+        (0..calls).map(|n| refusals.record(Create, &refused(&message(n)), &contact(n), NOW)).last().unwrap()
     }
 
     #[test]
-    fn the_same_refusal_for_twenty_rows_is_about_none_of_them() {
+    fn the_same_refusal_for_twenty_rows_concerns_the_account() {
         let check = |message: &dyn Fn(usize) -> String| {
             assert_eq!(last(19, message), Refusal::Open, "{}", message(1));
             assert_eq!(last(20, message), Refusal::TooMany, "{}", message(1));
@@ -175,13 +175,13 @@ mod tests {
         check(&|_| "Your phone channel is disconnected. Please scan the code again.".to_owned());
         check(&|n| format!("Contact +52155{n:06} cannot be stored:  quota exceeded."));
         check(&|n| format!("Ann {n} is one contact too many"));
-        // Words that are a field's name and no field.
+        // The name of a field as an ordinary word.
         check(&|_| "Your plan has expired.".into());
         check(&|_| "No name server answers".into());
     }
 
     #[test]
-    fn refusals_of_several_words_count_each_for_itself() {
+    fn refusals_with_different_messages_are_counted_separately() {
         let message = |n: usize| if n.is_multiple_of(2) { "Quota exceeded" } else { "Account suspended" }.to_owned();
         assert_eq!((last(38, message), last(39, message)), (Refusal::Open, Refusal::TooMany));
         let words = ["first", "second", "third"];
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_about_its_row_is_no_part_of_it() {
+    fn refusals_about_a_row_are_not_counted() {
         for message in [
             "Unknown value for contact.plan",
             "The field plan is unknown",
@@ -203,7 +203,7 @@ mod tests {
         let check = |attempt: &Attempt| {
             let mut refusals = Refusals::default();
             for n in 0..40 {
-                assert_eq!(refusals.hear(Create, attempt, &contact(n), NOW), Refusal::None, "{attempt:?}");
+                assert_eq!(refusals.record(Create, attempt, &contact(n), NOW), Refusal::None, "{attempt:?}");
             }
         };
         for status in ABOUT_THE_REQUEST {
@@ -217,16 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn a_success_of_the_same_kind_ends_it_and_nothing_else_does() {
+    fn only_a_success_of_the_same_kind_clears_refusals() {
         let mut refusals = Refusals::default();
-        let mut hear = |kind, attempt: &Attempt| refusals.hear(kind, attempt, &contact(0), NOW);
+        let mut hear = |kind, attempt: &Attempt| refusals.record(kind, attempt, &contact(0), NOW);
         for _ in 0..19 {
             assert_eq!(hear(Create, &refused("no")), Refusal::Open);
-            assert_eq!(hear(Find, &Attempt::Done), Refusal::Broken);
+            assert_eq!(hear(Find, &Attempt::Done), Refusal::Cleared);
             assert_eq!(hear(Create, &Attempt::Queued { message: String::new() }), Refusal::None);
             assert_eq!(hear(Update, &refused("no")), Refusal::Open);
         }
-        assert_eq!(hear(Create, &Attempt::Done), Refusal::Broken);
+        assert_eq!(hear(Create, &Attempt::Done), Refusal::Cleared);
         assert_eq!(hear(Create, &refused("no")), Refusal::Open);
         assert_eq!(hear(Update, &refused("no")), Refusal::TooMany);
         // Another status is another refusal.
@@ -234,18 +234,19 @@ mod tests {
     }
 
     #[test]
-    fn a_success_that_began_before_a_refusal_came_does_not_excuse_the_account() {
-        // The refusals come at 10, 11, … The successes began then and come after the tenth of them; what the twentieth is.
+    fn a_success_that_began_before_a_refusal_does_not_clear_it() {
+        // The refusals come at 10, 11, … The success began at `began` and comes after the tenth of them. `expected` is
+        // the result of the twentieth.
         let check = |began: u64, expected: Refusal| {
             let mut refusals = Refusals::default();
             let moments = |begun, ended| (Timestamp::from_millis(begun), Timestamp::from_millis(ended));
-            let mut refused = |n: u64| refusals.hear(Create, &refused("no"), &contact(0), moments(5, 10 + n));
+            let mut refused = |n: u64| refusals.record(Create, &refused("no"), &contact(0), moments(5, 10 + n));
             for n in 0..10 {
                 assert_eq!(refused(n), Refusal::Open);
             }
             let success = Attempt::Created(crate::core::model::ContactId::new("1").unwrap());
-            refusals.hear(Create, &success, &contact(0), moments(began, 20));
-            let mut refused = |n: u64| refusals.hear(Create, &self::refused("no"), &contact(0), moments(20, 20 + n));
+            refusals.record(Create, &success, &contact(0), moments(began, 20));
+            let mut refused = |n: u64| refusals.record(Create, &self::refused("no"), &contact(0), moments(20, 20 + n));
             assert_eq!((0..10).map(&mut refused).last(), Some(expected), "{began}");
         };
         check(5, Refusal::TooMany);

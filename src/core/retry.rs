@@ -1,42 +1,41 @@
-//! Whether and when a call is tried again: a decision as a value. Waiting is done elsewhere.
+//! Decides whether and when a call is tried again. The wait itself is elsewhere.
 
 use std::time::Duration;
 
 use crate::core::attempt::Attempt;
 
-/// How often one call is tried in one run before its contact is left for the next.
+/// Number of tries of one call in one run, before its contact is left for the next run.
 pub const TRIES: u32 = 6;
 
-/// What `Retry-After` says is too short by up to a second: the platform counts whole seconds, and says 0 while it
-/// still refuses (API.md, "The limit").
+/// Added to `Retry-After`, which is too short by up to a second: the platform counts whole seconds, and sends 0 while
+/// it still refuses calls (API.md, "The limit").
 const RETRY_AFTER_MARGIN: Duration = Duration::from_secs(1);
 
-/// How long to wait after a 429 without `Retry-After` (API.md, "The limit").
+/// Wait after a 429 without `Retry-After` (API.md, "The limit").
 const THROTTLED_DEFAULT: Duration = Duration::from_secs(61);
 
-/// The shortest and the longest wait while a contact is still being made (API.md, trap 7).
+/// Shortest and longest wait while the platform still creates a contact (API.md, trap 7).
 const QUEUED: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Retry {
-    /// Nothing: the task goes on from what it was told.
+    /// No retry: the task continues with the answer.
     Finish,
-    /// The same call again, after this time; other calls go on.
+    /// The same call again after this time; other calls go on.
     Call(Duration),
-    /// The same call again; the whole channel waits this long.
+    /// The same call again; the whole channel waits for this time.
     Channel(Duration),
-    /// Not in this run: the contact stays pending.
+    /// No retry in this run: the contact stays pending.
     GiveUp,
-    /// The token is refused: nothing else can succeed either.
+    /// The token is refused, so no other call can succeed.
     Stop,
 }
 
-/// Decides what follows the `tries`-th try (from 1) of a call. `delays` are the waits after the first, second, … try;
-/// `roll` is chance between 0 and 1, which spreads calls that failed together.
+/// Decides what follows try number `tries` (from 1) of a call. `delays` are the waits after the first, second, … try;
+/// `roll` is a random number between 0 and 1, which spreads calls that failed together.
 ///
-/// `passing` says that a refusal is one that passes by itself: the contact was made a moment ago and is not
-/// visible to every call yet.
+/// `passing` means that the refusal is temporary: the contact was just created and not every call finds it yet.
 pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration], roll: f64) -> Retry {
     let again = |wait: Duration| if tries >= TRIES { Retry::GiveUp } else { Retry::Call(wait) };
     let backoff = || jittered(delay(delays, tries), roll);
@@ -56,7 +55,8 @@ pub fn decide(attempt: &Attempt, passing: bool, tries: u32, delays: &[Duration],
     }
 }
 
-/// How long an attempt makes the whole channel wait: after a 429, or after an answer with `Retry-After`, such as a 503.
+/// Returns how long an attempt makes the whole channel wait: after a 429, or after an answer with `Retry-After`, such
+/// as a 503.
 pub fn asked_wait(attempt: &Attempt) -> Option<Duration> {
     match attempt {
         Attempt::Throttled { retry_after, .. } => Some(throttled_for(*retry_after)),
@@ -76,7 +76,7 @@ pub fn asked_wait(attempt: &Attempt) -> Option<Duration> {
     }
 }
 
-/// How long the whole channel waits after a 429 with this `Retry-After`, or without one.
+/// Returns how long the whole channel waits after a 429 with this `Retry-After`, or without one.
 pub fn throttled_for(retry_after: Option<Duration>) -> Duration {
     retry_after.map_or(THROTTLED_DEFAULT, |asked| asked.saturating_add(RETRY_AFTER_MARGIN))
 }
@@ -86,7 +86,7 @@ fn delay(delays: &[Duration], tries: u32) -> Duration {
     delays.get(index).or(delays.last()).copied().unwrap_or(Duration::from_secs(1))
 }
 
-// Half to one and a half times the delay: calls that failed together do not come back together.
+// Half to one and a half times the delay, so that calls that failed together are not retried together.
 fn jittered(delay: Duration, roll: f64) -> Duration {
     delay.mul_f64(0.5 + roll.clamp(0.0, 1.0))
 }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn each_attempt_has_its_decision() {
+    fn each_attempt_leads_to_a_decision() {
         let lost = || Attempt::lost(Some(500), String::new());
         check(&Attempt::Done, 1, Retry::Finish);
         check(&Attempt::refused(403, String::new()), 1, Retry::Finish);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_spreads_the_delay_by_half() {
+    fn the_random_part_is_half_of_the_delay() {
         let lost = Attempt::lost(None, String::new());
         for (roll, millis) in [(0.0, 500), (0.5, 1_000), (1.0, 1_500), (7.0, 1_500)] {
             let expected = Retry::Call(Duration::from_millis(millis));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_just_made_may_be_missing_for_a_moment() {
+    fn a_new_contact_may_be_missing_for_a_moment() {
         let missing = Attempt::Missing { message: String::new() };
         assert_eq!(decide(&missing, true, 1, &[SECOND], 0.5), Retry::Call(2 * SECOND));
         assert_eq!(decide(&missing, true, TRIES, &[SECOND], 0.5), Retry::GiveUp);

@@ -1,21 +1,21 @@
-//! How calls of many windows are spread out that would all start at the same moment.
+//! Spreads out the calls of many windows that would all start at the same time.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// The least calls a second that all windows together may start: 2 cores, shared with the platform that was called, bring
-/// through the 1,833 of a thousand windows (`cargo bench --bench channels`).
+/// Minimum number of calls a second that all windows together may start. Two cores, shared with the called sandbox,
+/// handle the 1,833 calls a second of a thousand windows (`cargo bench --bench channels`).
 const LEAST_A_SECOND: u64 = 1_000;
 
-/// The least calls that may start together, so that a few windows never wait for each other, and that a crowd has to make
-/// up for a moment in which nothing moved.
+/// Minimum number of calls that may start together, so that a few windows never wait for each other, and many windows
+/// catch up after a short stall.
 const LEAST_TOGETHER: u64 = 1_000;
 
-/// What the windows of a process may start together.
+/// The rule by which the windows of a process start calls.
 ///
-/// A thousand that each began with all that it allows would have a hundred thousand calls under way, and what such a crowd
-/// lost in time would be lost in every minute that follows: a window repeats the minute before. It holds no window back
-/// for good, because all may start a tenth more than they let go.
+/// A thousand windows that each started their whole minute at once would have a hundred thousand calls in flight, and
+/// time that they lost would be lost in every later minute, because a window repeats the minute before. The throttle
+/// does not slow any window down permanently: together they may start a tenth more calls than their windows allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartThrottle {
     windows: u64,
@@ -24,7 +24,7 @@ pub struct StartThrottle {
 }
 
 impl StartThrottle {
-    /// Of windows of these rates, in calls a minute.
+    /// Creates a throttle for windows of these rates, in calls a minute.
     pub fn of(rates: impl IntoIterator<Item = NonZeroU32>) -> Self {
         let (mut windows, mut largest, mut a_minute) = (0, 0, 0);
         for rate in rates {
@@ -33,22 +33,22 @@ impl StartThrottle {
             largest = rate.max(largest);
             a_minute += rate;
         }
-        // One window alone is never held back.
+        // A single window is never delayed.
         let burst = largest.max(LEAST_TOGETHER);
         Self { windows, burst, a_second: (a_minute * 11 / 10 / 60).max(LEAST_A_SECOND) }
     }
 
-    /// How many calls may start together.
+    /// Number of calls that may start together.
     pub const fn burst(&self) -> u64 {
         self.burst
     }
 
-    /// How long after one call the next may start, beyond the burst.
+    /// Time between the starts of two calls beyond the burst.
     pub fn interval(&self) -> Duration {
         Duration::from_secs(1) / u32::try_from(self.a_second).unwrap_or(u32::MAX)
     }
 
-    /// How long it takes until the window that comes last in each round may start its call `n`, from 0, when all begin at
+    /// Time until the window that is last in each round may start its call `n` (from 0), when all windows begin at
     /// once.
     pub fn start(&self, n: u64) -> Duration {
         let calls = self.windows.saturating_mul(n + 1);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_crowd_is_spread() {
+    fn only_many_windows_are_spread() {
         let check = |windows: usize, rate: u32, n: u64, millis: u64| {
             let throttle = StartThrottle::of(vec![NonZeroU32::new(rate).unwrap(); windows]);
             let start = throttle.start(n);

@@ -67,6 +67,7 @@ pub use self::detected::{Detected, SheetRead};
 pub use self::encoding::{Charset, UnknownCharset};
 pub use self::error::{RowsFault, SourceError, SourceFault};
 pub use self::format::{Format, UnknownFormat};
+pub use self::isolate::panic_is_caught;
 pub use self::notice::{Notice, NoticeKind};
 pub use self::open::Input;
 pub use self::options::{Delimiter, SourceOptions, UnknownDelimiter};

@@ -1,4 +1,4 @@
-//! What the sync tells while it works. Observers fold it into bars, lines or logs.
+//! The events that planning and sending emit. Observers turn them into progress bars, lines or logs.
 
 use std::time::Duration;
 
@@ -8,58 +8,58 @@ use crate::core::plan::Range;
 use crate::core::task::Outcome;
 use crate::journal::ListedRow;
 
-/// Something that happened.
+/// An event of planning or sending.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// So many rows of the input are read.
+    /// Rows of the input were read.
     Read {
-        /// Rows so far.
+        /// Number of rows so far.
         rows: u64,
     },
     /// Sending begins.
     Sending {
-        /// Rows that are pending.
+        /// Number of pending rows.
         pending: u64,
-        /// The calls they will take.
+        /// Number of calls that they take.
         calls: Range,
-        /// The calls of the past minute that count already.
+        /// Number of calls of the past minute that count against the limit.
         used: usize,
-        /// The most calls a minute.
+        /// Maximum number of calls a minute.
         limit: usize,
-        /// What is to be expected of the run.
+        /// The expected calls and time of the run.
         eta: Eta,
     },
-    /// A call came back.
+    /// A call ended.
     Called {
-        /// Which of the six it was.
+        /// The kind of call.
         kind: CallKind,
         /// The line of its contact's row in the input; `None` for a contact that the input no longer has.
         line: Option<u64>,
-        /// Its contact's key.
+        /// The key of its contact.
         key: &'a str,
-        /// What it came to, in one word.
+        /// The result in one word.
         result: &'static str,
-        /// How long it took.
+        /// How long the call took.
         took: Duration,
     },
-    /// A call got no answer or was put off.
+    /// A call got no answer or was deferred by the platform.
     Trouble {
-        /// Which of the six it was.
+        /// The kind of call.
         kind: CallKind,
-        /// What went wrong.
+        /// The cause.
         cause: &'a str,
     },
-    /// The platform said 429: the channel waits.
+    /// The platform answered 429: the channel waits.
     Throttled {
-        /// For how long.
+        /// How long it waits.
         wait: Duration,
     },
-    /// Several calls in a row got no answer: the channel waits, then probes with one call at a time.
+    /// Several calls in a row got no answer: the channel pauses, then probes with one call at a time.
     Paused {
-        /// For how long it waits.
+        /// How long it waits.
         wait: Duration,
     },
-    /// Several calls of one kind in a row got no answer, although others did: calls of this kind pause, then are probed
+    /// Several calls of one kind in a row got no answer while other kinds did: calls of this kind pause, then are tried
     /// one at a time.
     KindPaused {
         /// The kind of call.
@@ -67,70 +67,72 @@ pub enum Event<'a> {
         /// How long they pause.
         wait: Duration,
     },
-    /// An answer other than a 429 had a `Retry-After` (a 503 may): the channel waits.
+    /// An answer other than 429 had a `Retry-After` header, such as a 503: the channel waits.
     AskedToWait {
-        /// For how long.
+        /// How long it waits.
         wait: Duration,
     },
-    /// The platform allows another number of calls a minute than before; never more than were asked for.
+    /// The limit of calls a minute changed by what the platform states. It is never higher than the configured rate.
     Limited {
-        /// So many.
+        /// Maximum number of calls a minute.
         limit: usize,
     },
-    /// Somebody else uses the same token, and is given way. Told once a minute.
+    /// Another client uses the same token; the channel slows down. Emitted at most once a minute.
     Others {
-        /// How many of the past minute's calls were not ours.
+        /// Number of calls of the past minute that another client made.
         calls: usize,
     },
     /// A row ended.
     Done {
-        /// Its place among the data rows.
+        /// Its number among the data rows, from 1.
         row: u64,
         /// Its line in the input.
         line: u64,
-        /// How.
+        /// How it ended.
         outcome: &'a Outcome,
-        /// The row as lists have it, when it was sent; one that ended while the input was read is in the journal alone.
+        /// The row as it is listed, if it ended while the run was sent. A row that ended during planning is only in the
+        /// journal.
         listed: Option<&'a ListedRow>,
     },
     /// A row stays pending although the run goes on.
     Left {
         /// Its line in the input.
         line: u64,
-        /// Why.
+        /// The reason.
         reason: &'a str,
     },
-    /// Contacts that the file no longer has may be on the platform: their create was lost, and nothing can search them.
-    Unsure {
-        /// How many.
+    /// Contacts that the input no longer has may exist on the platform: their create was lost, and they have no match
+    /// field to search for.
+    InDoubt {
+        /// Number of contacts.
         contacts: u64,
     },
-    /// A second passed.
+    /// The state of the run, once a second.
     Tick {
-        /// The calls that count in the present minute.
+        /// Number of calls that count against the limit now.
         used: usize,
-        /// The most calls a minute.
+        /// Maximum number of calls a minute.
         limit: usize,
-        /// The calls that are left.
+        /// Number of calls that are left.
         calls: Range,
-        /// What is to be expected of the rest of the run.
+        /// The expected calls and time of the rest of the run.
         eta: Eta,
         /// What the next call waits for, when none can start now.
         wait: Option<Wait>,
     },
 }
 
-/// What calls wait for, and how long from now.
+/// The reason why no call can start now, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// For room in the rate limit.
+    /// The rate limit is reached.
     Limit(Duration),
-    /// For the end of a pause, which the platform asked for or which an outage made.
+    /// The channel pauses, because the platform asked for it or because of an outage.
     Pause(Duration),
 }
 
 impl Wait {
-    /// How long it takes.
+    /// How long no call can start.
     pub const fn time(self) -> Duration {
         match self {
             Self::Limit(time) | Self::Pause(time) => time,
@@ -138,31 +140,31 @@ impl Wait {
     }
 }
 
-/// Somebody who is told. It must not take long: the sync waits for it.
+/// Receives the events. It must return soon: the sync waits for it.
 pub trait Observer {
-    /// Takes in one event.
-    fn tell(&self, event: &Event<'_>);
+    /// Receives one event.
+    fn observe(&self, event: &Event<'_>);
 }
 
 impl<O: Observer> Observer for &O {
-    fn tell(&self, event: &Event<'_>) {
-        (**self).tell(event);
+    fn observe(&self, event: &Event<'_>) {
+        (**self).observe(event);
     }
 }
 
-/// Nobody is told when there is none.
+/// Without an observer, events are dropped.
 impl<O: Observer> Observer for Option<O> {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         if let Some(observer) = self {
-            observer.tell(event);
+            observer.observe(event);
         }
     }
 }
 
-/// Both are told, the first one first.
+/// Both receive each event, the first one first.
 impl<A: Observer, B: Observer> Observer for (A, B) {
-    fn tell(&self, event: &Event<'_>) {
-        self.0.tell(event);
-        self.1.tell(event);
+    fn observe(&self, event: &Event<'_>) {
+        self.0.observe(event);
+        self.1.observe(event);
     }
 }

@@ -1,4 +1,4 @@
-//! The use cases, one a file, and the engine that sends: it emits events and knows no bars.
+//! The use cases, one file each, and the engine that sends pending contacts. It emits events and prints nothing.
 
 mod channels;
 mod connection;
@@ -7,6 +7,7 @@ mod environment;
 mod event;
 mod execute;
 mod guard_error;
+mod limiters;
 mod new_columns;
 mod other_runs;
 mod plan;
@@ -25,7 +26,7 @@ mod sync_input;
 mod transport;
 mod workspace;
 
-pub use self::channels::send_all;
+pub use self::channels::{send, send_all};
 pub use self::connection::{Connection, RenewToken};
 pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
 pub use self::environment::Environment;
@@ -40,7 +41,7 @@ pub use self::reporter::{NewColumn, Notification, Reporter, Silent};
 pub use self::resume::{Interrupted, ResumeOptions};
 pub use self::routing::Routing;
 pub use self::row_lists::RowLists;
-pub use self::run::{Ending, Job, concurrency_for, send};
+pub use self::run::{Ending, Job, concurrency_for};
 pub use self::stop::{Stop, StopReason};
 pub use self::summary::{plan_summary, run_summary};
 pub use self::sync_error::SyncError;

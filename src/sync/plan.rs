@@ -119,12 +119,12 @@ pub fn plan(
         for settled in journal.plan_rows(&plan, batch)? {
             match settled {
                 Settled::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
-                    observer.tell(&Event::Done { row, line, outcome: &outcome, listed: None });
+                    observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
                 }
                 Settled::Done { .. } | Settled::Merged | Settled::Pending => {}
             }
         }
-        observer.tell(&Event::Read { rows });
+        observer.observe(&Event::Read { rows });
         Ok(())
     };
     let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);

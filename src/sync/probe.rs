@@ -1,5 +1,5 @@
-//! One look at a platform: a search that changes nothing, to see whether the token works. It is paced and written down
-//! like any other call.
+//! Probes a platform with calls that change nothing, to see whether the token works. They are paced and journaled like
+//! any other call.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,52 +10,52 @@ use crate::core::channel::WindowId;
 use crate::core::model::Field;
 use crate::core::recognition::{Acquaintance, READ, Recognition, Verdict};
 use crate::core::sample::Sample;
-use crate::core::window::{LINGER, MARGIN, MINUTE};
+use crate::core::window::{IN_FLIGHT_GRACE, MARGIN, MINUTE};
 use crate::journal::{Journal, JournalError};
 use crate::platform::limiter::{Clock, delays};
-use crate::sync::channels::restored;
+use crate::sync::limiters::restored;
 use crate::sync::transport::Transport;
 
-/// How long a look waits for its place in the minute: one that is full has room again by then, even when the calls that
-/// fill it may linger. Only a pause that a 429 asked for can be longer.
-const OUTAGE_TIMEOUT: Duration =
-    MINUTE.saturating_add(MARGIN).saturating_add(LINGER).saturating_add(Duration::from_secs(5));
+/// Longest wait of a probe for the rate limit. A full minute has room again by then, even after its in-flight grace.
+/// Only a pause that a 429 asked for can be longer.
+const LONGEST_WAIT: Duration =
+    MINUTE.saturating_add(MARGIN).saturating_add(IN_FLIGHT_GRACE).saturating_add(Duration::from_secs(5));
 
-/// How often a read that gets no answer is repeated before nothing is decided.
+/// How often a read without an answer is repeated before the result is undecided.
 const READ_TRIES: usize = 2;
 
-/// A channel that is to be looked at.
+/// A channel to probe.
 #[derive(Debug)]
 pub struct Probe<'a, T> {
-    /// Where the call is written down.
+    /// The journal that records the calls.
     pub journal: &'a Journal,
     /// The channel's name.
     pub channel: &'a str,
-    /// The window that the call counts in.
+    /// The window in which the calls count.
     pub window: &'a WindowId,
     /// The platform.
     pub transport: &'a T,
-    /// How long a call can take before the transport gives it up.
+    /// Longest time that a call takes before the transport abandons it.
     pub call_timeout: Duration,
-    /// The most calls a minute.
+    /// Maximum number of calls a minute.
     pub rate: NonZeroU32,
     /// The process's clock.
     pub clock: &'a Clock,
 }
 
-/// What reading known contacts came to.
+/// The result of reading known contacts.
 #[derive(Clone, Debug)]
 pub struct Recognised {
-    /// Number of calls that it took.
+    /// Number of calls that were sent.
     pub calls: usize,
-    /// Whether the token opens the channel of the known contacts; else the answer that left it undecided, `None` when a
-    /// 429 asked for a longer pause than a look waits.
+    /// Whether the token belongs to the channel of the known contacts. An error is the answer that left it undecided;
+    /// `None` when a 429 asked for a longer pause than a probe waits.
     pub verdict: Result<Verdict, Option<Attempt>>,
 }
 
 impl<T: Transport> Probe<'_, T> {
-    /// Searches for `field`, whose value nobody needs to have. `None` when it is not asked, since a 429
-    /// asked for a pause that is longer than it takes a full minute to have room again.
+    /// Searches for `field`; no contact needs to have its value. Returns `None` when no call is sent, because a 429
+    /// asked for a pause that is longer than a full minute takes to have room again.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
@@ -68,19 +68,19 @@ impl<T: Transport> Probe<'_, T> {
         let (now, clock_offset) = (self.clock.now(), self.clock.clock_offset());
         self.journal.begin_look(self.channel, self.window, self.call_timeout, now, clock_offset).await?;
         let limiter = restored(self.journal, self.window, self.rate, None, self.clock).await?;
-        let Ok(permit_guard) = limiter.permit(Some(self.clock.now() + OUTAGE_TIMEOUT)).await else { return Ok(None) };
+        let Ok(permit_guard) = limiter.permit(Some(self.clock.now() + LONGEST_WAIT)).await else { return Ok(None) };
         let started = self.journal.start_look(self.channel, self.window, call.kind(), self.clock.now()).await?;
         let number = started.number();
-        let (permit, on_its_way) = permit_guard.set_out();
+        let (permit, in_flight) = permit_guard.start();
         let answer = self.transport.send(Cleared::new(call, permit, started)).await;
-        let _ = on_its_way.end(&answer);
+        let _ = in_flight.end(&answer);
         let attempt = answer.attempt.reduced(call.searched());
         self.journal.end_look(number, attempt.clone(), self.clock.now()).await?;
         Ok(Some(attempt))
     }
 
-    /// Reads known contacts by id, at most six of them, until three have answered, and compares what the platform
-    /// shows with what is known. A read that gets no answer is repeated twice.
+    /// Reads at most six known contacts by id, until three were answered, and compares the platform's values with the
+    /// journal's. A read without an answer is repeated twice.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
@@ -101,7 +101,7 @@ impl<T: Transport> Probe<'_, T> {
             };
             match answer {
                 Some(Attempt::Contact(shown)) => recognition.compare(acquaintance, known, &shown),
-                // One that is still being created shows nothing yet.
+                // A contact that is still being created has no values yet.
                 Some(Attempt::Missing { .. } | Attempt::Queued { .. }) => recognition.miss(),
                 undecided @ (None
                 | Some(
@@ -124,7 +124,8 @@ impl<T: Transport> Probe<'_, T> {
         Ok(Recognised { calls, verdict: Ok(recognition.verdict()) })
     }
 
-    /// Searches for a contact of the input by `asked`: this match field of it, or the field with its value in another form.
+    /// Searches for a contact of the input by `asked`: its match field, or the same field with its value in another
+    /// form.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
@@ -144,7 +145,7 @@ mod tests {
 
     const NOON: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-    /// A platform on which nobody is found.
+    /// A platform without contacts.
     struct Empty;
 
     impl Transport for Empty {
@@ -153,15 +154,15 @@ mod tests {
         }
     }
 
-    // After a process whose only call of the minute came to this; nothing when it was killed meanwhile.
-    async fn looked_after(attempt: Option<Attempt>) -> (Option<Attempt>, Duration) {
+    // Probes after a process whose only call of the minute had this result; `None` when it was killed meanwhile.
+    async fn probed_after(attempt: Option<Attempt>) -> (Option<Attempt>, Duration) {
         let (journal, clock) = (Journal::in_memory().unwrap(), Clock::starting_at(NOON));
         let window = WindowId::of("token", b"salt");
         let number = journal.start_look("c", &window, CallKind::Find, NOON).await.unwrap().number();
         if let Some(attempt) = attempt {
             journal.end_look(number, attempt, NOON).await.unwrap();
         }
-        let look = Probe {
+        let probe = Probe {
             journal: &journal,
             channel: "c",
             window: &window,
@@ -170,24 +171,24 @@ mod tests {
             rate: NonZeroU32::MIN,
             clock: &clock,
         };
-        let found = look.find(Field::text("email", "nobody")).await.unwrap();
+        let found = probe.find(Field::text("email", "absent")).await.unwrap();
         (found, clock.now().since(NOON))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_minute_is_waited_for_and_a_longer_pause_is_not() {
+    async fn a_probe_waits_for_a_full_minute_and_not_for_a_longer_pause() {
         let page = Some(Attempt::Page(Page::of(Vec::new())));
         let lost = || Some(Attempt::lost(None, "reset".into()));
         let throttled = |seconds| Some(Attempt::throttled(Some(Duration::from_secs(seconds))));
         let check = async |before: Option<Attempt>, expected: &Option<Attempt>, waited: Duration| {
-            let (found, took) = looked_after(before.clone()).await;
+            let (found, took) = probed_after(before.clone()).await;
             assert_eq!(&found, expected, "after {before:?}");
             // The timers count whole milliseconds.
             assert!(took >= waited && took < waited + Duration::from_millis(10), "after {before:?}: {took:?}");
         };
         check(Some(Attempt::Done), &page, MINUTE + MARGIN).await;
-        check(lost(), &page, MINUTE + MARGIN + LINGER).await;
-        check(None, &page, MINUTE + MARGIN + LINGER).await;
+        check(lost(), &page, MINUTE + MARGIN + IN_FLIGHT_GRACE).await;
+        check(None, &page, MINUTE + MARGIN + IN_FLIGHT_GRACE).await;
         check(throttled(80), &page, Duration::from_secs(81)).await;
         check(throttled(600), &None, Duration::ZERO).await;
     }

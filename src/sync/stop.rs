@@ -1,34 +1,34 @@
-//! The wish to stop, and why.
+//! Asks runs to stop, with the reason.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Why a run stops before its end.
+/// Why a run stops early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// Somebody asked for it.
+    /// The process received this signal.
     Signal(&'static str),
-    /// The platform refuses the token.
+    /// The platform refuses the token. Holds its message.
     Unauthorized(String),
-    /// The platform refused the token, and there is no other one that can be used. Holds why.
+    /// The platform refused the token, and no other token can be used. Holds the cause.
     Unrenewed(String),
-    /// The platform gives no useful answer.
+    /// The platform gives no usable answer. Holds the cause.
     Down(String),
-    /// Calls of one kind get no useful answer, although others do.
+    /// Calls of one kind get no usable answer while others do. Holds the cause.
     KindDown(String),
     /// The platform refused many calls in a row with the same message, so the account is the cause, not the rows.
     Refusing(String),
-    /// The platform asked for a longer wait than the run makes. Holds the time at which it ends.
+    /// The platform asked for a longer wait than the run allows. Holds the time at which the wait ends.
     AskedToWait(String),
     /// The server answered each of the first calls with a 404 that does not mention a contact: the URL is wrong. Holds
     /// its message.
     WrongUrl(String),
-    /// No further call could end before the time is up.
+    /// No further call could end before the deadline.
     Deadline,
-    /// It has made as many calls as it may.
+    /// The run has made its maximum number of calls.
     MaxCalls(u64),
-    /// A file that lists rows cannot be written.
+    /// A file that lists rows cannot be written. Holds the cause.
     Unlisted(String),
 }
 
@@ -52,16 +52,16 @@ impl StopReason {
     }
 }
 
-/// A wish to stop that can be uttered from anywhere and is heard everywhere. The first reason stays. Clones share it.
+/// A request to stop, shared by its clones. The first reason stays.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     own: Arc<Own>,
-    // Whose wish is this one's as well.
+    // A request to stop that applies to this part as well.
     above: Option<Arc<Self>>,
 }
 
-// Waiters are woken in the order in which they began to wait, so that a simulated run can be repeated. A `watch` channel
-// wakes them in a random order.
+// Waiters are woken in the order in which they began to wait, so that a simulated run can be repeated. A `watch`
+// channel wakes them in a random order.
 #[derive(Debug, Default)]
 struct Own {
     reason: Mutex<Option<StopReason>>,
@@ -76,7 +76,7 @@ impl Own {
 
     async fn asked(&self) {
         loop {
-            // Before the look: what is asked after it wakes this.
+            // Created before the check, so that a request after it wakes this.
             let asked = self.asked.notified();
             if self.reason().is_some() {
                 return;
@@ -87,29 +87,29 @@ impl Own {
 }
 
 impl Stop {
-    /// The wish of a part: it hears what is asked of the whole, and what is asked of it stays with it.
+    /// Returns the stop request of a part. It stops with the whole; a request to the part stops only the part.
     #[must_use]
     pub fn part(&self) -> Self {
         Self { above: Some(Arc::new(self.clone())), ..Self::default() }
     }
 
-    /// Asks to stop.
+    /// Requests to stop.
     pub fn ask(&self, why: StopReason) {
         self.own.reason().get_or_insert(why);
         self.own.asked.notify_waiters();
     }
 
-    /// Takes the own reason back, where its cause is gone. What is asked of the whole stays.
+    /// Withdraws the part's own request after its cause is gone. A request to the whole stays.
     pub(super) fn take_back(&self) {
         self.own.reason().take();
     }
 
-    /// The reason, once somebody asked.
+    /// The reason of the first request; `None` before.
     pub fn reason(&self) -> Option<StopReason> {
         self.own.reason().clone().or_else(|| self.above.as_ref().and_then(|above| above.reason()))
     }
 
-    /// Waits until somebody asks.
+    /// Waits for a request.
     pub async fn asked(&self) {
         match &self.above {
             None => self.own.asked().await,
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_part_hears_the_whole_and_not_the_other_way_round() {
+    async fn a_part_stops_with_the_whole_and_not_the_other_way_round() {
         let whole = Stop::default();
         let (one, other) = (whole.part(), whole.part());
         one.ask(StopReason::Signal("ONE"));

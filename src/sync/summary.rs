@@ -1,4 +1,4 @@
-//! From the journal's counts to the summary that scripts read.
+//! Makes the summary that scripts read from the journal's counts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::core::plan::Forecast;
 use crate::journal::{Counts, RunState};
 use crate::sync::report::{Calls, Minutes, PlanSummary, RunSummary};
 
-/// The summary of a run that worked for `worked` in this process.
+/// Returns the summary of a run that worked for `worked` in this process.
 pub fn run_summary(run: i64, state: RunState, reason: Option<String>, counts: &Counts, worked: Duration) -> RunSummary {
     let of = |kind| counts.calls.get(&kind).copied().unwrap_or_default();
     let worked = Duration::from_millis(counts.worked_ms).saturating_add(worked);
@@ -34,7 +34,7 @@ pub fn run_summary(run: i64, state: RunState, reason: Option<String>, counts: &C
     }
 }
 
-/// The summary of a plan that took `worked` to make and of whose sending `outlook` is to be expected.
+/// Returns the summary of a plan that took `worked` to make and whose sending is expected to go as `eta` has it.
 pub fn plan_summary(counts: &Counts, forecast: &Forecast, eta: &Eta, worked: Duration) -> PlanSummary {
     let minutes = |time: Duration| time.as_secs_f64() / 60.0;
     PlanSummary {

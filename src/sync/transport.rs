@@ -1,4 +1,4 @@
-//! What the sync needs of a platform.
+//! The transport that sends calls.
 
 use std::future::Future;
 
@@ -7,16 +7,16 @@ use crate::core::call::Cleared;
 use crate::core::channel::WindowId;
 use crate::sync::stop::StopReason;
 
-/// Something that sends calls: the platform over HTTP, or a model of it in a test.
+/// Sends calls to the platform: over HTTP, or to a model of it in a test.
 pub trait Transport {
-    /// Sends one call, once, and says what came back. It takes nothing but a call that is paced and journaled.
+    /// Sends one call once and returns the answer. It only takes a call that is paced and journaled.
     fn send(&self, call: Cleared<'_>) -> impl Future<Output = Answer>;
 
-    /// Replaces a token that the platform refused, when no call is on its way, and returns the window of the new one;
-    /// `None` when there is no other. Once it has returned a window, [`Transport::send`] uses the new token.
+    /// Replaces a token that the platform refused, while no call is in flight, and returns the window of the new token;
+    /// `None` when there is no other token. After it has returned a window, [`Transport::send`] uses the new token.
     ///
     /// # Errors
-    /// Why the run stops, when the new token cannot be used.
+    /// The reason to stop the run when the new token cannot be used.
     fn renewed(&self) -> impl Future<Output = Result<Option<WindowId>, StopReason>> {
         std::future::ready(Ok(None))
     }

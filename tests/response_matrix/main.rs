@@ -184,7 +184,7 @@ struct Listener {
 }
 
 impl Observer for Listener {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         if let Event::Done { outcome: Outcome::Rejected(reason), .. } = event {
             reason.clone_into(&mut self.reason.borrow_mut());
         }

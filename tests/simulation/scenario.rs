@@ -161,7 +161,7 @@ impl Seen {
 }
 
 impl Observer for Watcher {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         if let Some(log) = &mut *self.log.borrow_mut() {
             writeln!(log, "{event:?}").expect("a string can always grow");
         }
@@ -181,7 +181,7 @@ impl Observer for Watcher {
             | Event::Trouble { .. }
             | Event::Limited { .. }
             | Event::Others { .. }
-            | Event::Unsure { .. }
+            | Event::InDoubt { .. }
             | Event::Tick { .. } => {}
         }
     }
@@ -875,7 +875,7 @@ impl Channel<'_> {
             channel: self,
             journal: Gated::new(self.journal, self.elsewhere, &self.doubtful, self.scenario.bug, gates),
             window: WindowId::of(token, b""),
-            clock: Clock::starting_at(self.now()).with_setting(self.clock_offset()),
+            clock: Clock::starting_at(self.now()).with_clock_offset(self.clock_offset()),
             stop: Stop::default(),
         }
     }

@@ -672,3 +672,38 @@ async fn time_is_limited_for_all_channels() {
         assert_eq!(scene.sandbox.ledger().creates(name), scene.sandbox.contacts(name).len());
     }
 }
+
+#[tokio::test]
+async fn a_window_that_cannot_be_read_back_fails_its_own_channels_and_no_others() {
+    let (first, second) = (platform(Faults::default()).await, platform(Faults::default()).await);
+    let scene = Scene::unlimited().await;
+    // Two channels share the first token.
+    let offices = [
+        Office { token: "shared", ..Office::new("one", first.url()) },
+        Office { token: "shared", ..Office::new("other", first.url()) },
+        Office::new("steady", second.url()),
+    ];
+    configure(&scene, "", &offices);
+    let (few, people) = (People::new(3, 2, 0), People::new(20, 2, 0));
+    scene.write("in.csv", by_turns(&[("one", &few)]));
+    scene.program("sync in.csv").run().await.exits(0);
+    // The limit that the platform stated for that token is damaged in the journal.
+    let journal = rusqlite::Connection::open(scene.path("contactsync.db")).expect("the journal");
+    let window: String = journal.query_row("SELECT window FROM calls", [], |row| row.get(0)).expect("a call");
+    let limit = "INSERT INTO limits (window, calls, since, stated) VALUES (?1, 'x', 'x', 'x')";
+    journal.execute(limit, [&window]).expect("a limit");
+    drop(journal);
+    scene.write("in.csv", by_turns(&[("one", &people), ("other", &people), ("steady", &people)]));
+    let before = first.ledger().len();
+    let ran = scene.program("sync in.csv --json").run().await.exits(1);
+    people.are_all_of_channel(&second, "steady");
+    assert_eq!(first.ledger().len(), before, "{ran:?}");
+    let failed: Vec<_> = ran.said("error: channel `").into_iter().map(|line| line.split('`').nth(1)).collect();
+    assert_eq!(failed, [Some("one"), Some("other")], "{ran:?}");
+    // Both go on when the journal is in order again. Channel `one` had three of the contacts before.
+    let journal = rusqlite::Connection::open(scene.path("contactsync.db")).expect("the journal");
+    journal.execute("DELETE FROM limits WHERE window = ?1", [&window]).expect("the limit");
+    drop(journal);
+    scene.program("resume").run().await.exits(0);
+    assert_eq!(first.ledger().creates("shared"), 2 * 20);
+}

@@ -15,7 +15,7 @@ const MATCHES: [&str; 2] = ["email", "phone"];
 struct Silent;
 
 impl Observer for Silent {
-    fn tell(&self, _: &Event<'_>) {}
+    fn observe(&self, _: &Event<'_>) {}
 }
 
 /// How each row of a file stands after planning, with the contacts that are to be sent.

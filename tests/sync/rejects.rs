@@ -446,11 +446,11 @@ async fn a_list_that_cannot_be_written_is_found_before_anything_is_sent() {
         .await;
     check("--rejects folder", "folder: expected a file to write, found a directory").await;
     check("--results /dev/null", "/dev/null: expected a file to write, found a device or a pipe").await;
-    check("--rejects ./in.csv", "./in.csv: expected a file of its own, found the input").await;
-    check("--results journal.db", "journal.db: expected a file of its own, found the journal").await;
+    check("--rejects ./in.csv", "./in.csv: expected a separate file, found the input").await;
+    check("--results journal.db", "journal.db: expected a separate file, found the journal").await;
     check(
         "--rejects list.csv --results folder/../list.csv",
-        "folder/../list.csv: expected a file of its own, found the one for rejected rows",
+        "folder/../list.csv: expected a separate file, found the one for rejected rows",
     )
     .await;
     assert_eq!(read(&scene, "in.csv"), "email\na@example.com\n");

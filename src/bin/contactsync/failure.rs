@@ -344,18 +344,79 @@ fn is_plain(name: &str) -> bool {
     name.chars().all(is_word) && !name.starts_with(|character: char| character.is_ascii_digit())
 }
 
-/// The error and its causes on one line.
+/// The error and its causes on one line. A cause is left out only where the text before it repeats it word for word.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
         let inner_text = inner.to_string();
-        // Some errors repeat their cause, with or without a number before it.
-        let last = inner_text.rsplit(": ").next().unwrap_or(&inner_text);
-        if !text.contains(last) {
+        if !repeats(&text, without_code(&inner_text)) {
             let _ = write!(text, ": {inner_text}");
         }
         cause = inner.source();
     }
     text.replace(['\n', '\r'], " ")
+}
+
+/// Whether a whole part of `text`, between colons or at its ends, is `cause`.
+fn repeats(text: &str, cause: &str) -> bool {
+    text.match_indices(cause).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + cause.len()..]);
+        let begins = before.is_empty() || before.ends_with(": ");
+        begins && (after.is_empty() || after.starts_with([':', ';', ',', ')', '\n']))
+    })
+}
+
+/// What an error of SQLite says after its number, which the error above it does not repeat.
+fn without_code(cause: &str) -> &str {
+    let rest = cause.strip_prefix("Error code ").and_then(|rest| rest.split_once(": "));
+    rest.filter(|(code, _)| code.bytes().all(|byte| byte.is_ascii_digit())).map_or(cause, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Errors from the outermost to the innermost, by their texts.
+    #[derive(Debug)]
+    struct Chain(&'static str, Option<Box<Self>>);
+
+    impl std::fmt::Display for Chain {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Chain {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    #[test]
+    fn a_cause_is_printed_unless_it_is_repeated_word_for_word() {
+        let check = |texts: &[&'static str], expected: &str| {
+            let chain = texts.iter().rev().fold(None, |cause, text| Some(Box::new(Chain(text, cause))));
+            assert_eq!(with_causes(&*chain.unwrap()), expected, "{texts:?}");
+        };
+        check(&["in.csv"], "in.csv");
+        check(&["in.csv: cannot read it", "is a directory"], "in.csv: cannot read it: is a directory");
+        check(&["one", "two", "three"], "one: two: three");
+        // Repeated as a whole part of the text.
+        check(&["cannot write: disk full", "disk full"], "cannot write: disk full");
+        check(&["disk full", "disk full"], "disk full");
+        check(&["cannot write: disk full; nothing is lost", "disk full"], "cannot write: disk full; nothing is lost");
+        check(&["journal: disk I/O error", "Error code 3338: disk I/O error"], "journal: disk I/O error");
+        check(&["journal: write", "disk: full", "full"], "journal: write: disk: full");
+        // A part of a word, or of a longer part, is no repetition.
+        check(&["cannot open the profile", "file"], "cannot open the profile: file");
+        check(
+            &["timeout of 30 s: timeout while reading", "timeout"],
+            "timeout of 30 s: timeout while reading: timeout",
+        );
+        check(&["list.csv: no directory", "directory"], "list.csv: no directory: directory");
+        // Nor is one whose last part alone was there before.
+        check(&["journal: disk full", "salt: disk full"], "journal: disk full: salt: disk full");
+        check(&["two\nlines", "cause"], "two lines: cause");
+    }
 }

@@ -1,4 +1,4 @@
-//! The forecast against the window itself, and its words on nights.
+//! The prediction compared with the window itself, and the number of nights.
 
 use std::collections::VecDeque;
 
@@ -16,8 +16,8 @@ fn rate_model(limit: u32) -> RateModel {
     RateModel { latency: Duration::ZERO, ..RateModel::quiet(rate, None, 8, NOW) }
 }
 
-/// When each of so many calls starts that keep the window as full as it may be.
-fn played(rate_model: &RateModel, calls: u64) -> Vec<Timestamp> {
+/// When each of so many calls starts that keep the window as full as the rule allows.
+fn simulated(rate_model: &RateModel, calls: u64) -> Vec<Timestamp> {
     let mut window = Window::restored(rate_model.limit, rate_model.ended.iter().copied(), NOW);
     let (mut now, mut on_their_way, mut starts) = (NOW, VecDeque::new(), Vec::new());
     let pass_until = |until: Timestamp, window: &mut Window, on_their_way: &mut VecDeque<Timestamp>| {
@@ -49,7 +49,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn a_known_plan_ends_when_it_is_said_to(
+    fn a_known_plan_ends_when_predicted(
         limit in 1_u32..40,
         concurrency in 1_usize..20,
         latency in 0_u64..3_000,
@@ -58,12 +58,12 @@ proptest! {
     ) {
         let ended = ended.into_iter().take(limit as usize).map(|ago| NOW.before(Duration::from_millis(ago))).collect();
         let rate_model = RateModel { concurrency, latency: Duration::from_millis(latency), ended, ..rate_model(limit) };
-        let starts = played(&rate_model, calls);
+        let starts = simulated(&rate_model, calls);
         let took = starts[starts.len() - 1].since(NOW) + rate_model.latency;
-        let said = rate_model.time(calls);
+        let predicted = rate_model.time(calls);
         let tolerance = took.mul_f64(0.02) + Duration::from_millis(10);
-        prop_assert!(said.abs_diff(took) <= tolerance, "said {:?}, took {:?}", said, took);
-        // As many start by a moment as are said to.
+        prop_assert!(predicted.abs_diff(took) <= tolerance, "predicted {:?}, took {:?}", predicted, took);
+        // As many calls start by a given time as predicted.
         let until = NOW + took / 2 + CALL_TIMEOUT;
         let eta = rate_model.eta(Range { min: calls, max: calls }, &Limits { until: Some(until), max_calls: None }, CALL_TIMEOUT);
         let (early, late) = (took.mul_f64(0.48), took.mul_f64(0.52) + Duration::from_millis(10));
@@ -97,7 +97,8 @@ fn the_time_follows_from_the_limit() {
     let slower = RateModel { latency: Duration::from_secs(10), ..rate_model(100) };
     check(&slower, 100, 13 * 10_000);
     check(&slower, 800, 1_000_000);
-    // One at a time, and five of nineteen places free after a minute only: the first call of the next lap waits for them.
+    // One at a time, and five of nineteen places free after a minute only: the first call of the next lap waits for
+    // them.
     let alone =
         RateModel { concurrency: 1, latency: Duration::from_millis(2_462), ended: vec![NOW; 5], ..rate_model(19) };
     check(&alone, 20, 60_250 + 6 * 2_462);
@@ -122,7 +123,7 @@ fn the_time_follows_from_the_limit() {
 }
 
 #[test]
-fn what_does_not_fit_into_a_night_takes_several() {
+fn a_plan_that_does_not_fit_into_a_night_takes_several() {
     let check = |limits: Limits, calls: u64, this: u64, runs: Option<u64>| {
         let eta = rate_model(100).eta(Range { min: calls, max: calls }, &limits, CALL_TIMEOUT);
         let exactly = |calls| Range { min: calls, max: calls };

@@ -1,8 +1,8 @@
-//! The window against every server, over chance: latencies, the order in which calls end, calls that are lost, processes
-//! that are killed, and clocks that are set.
+//! The window against every server, over chance: latencies, the order in which calls end, calls that are lost,
+//! processes that are killed, and clocks that are set.
 //!
-//! Beside the window stands the rule in plain words, over the whole history: what it allows is granted at once, and what
-//! it forbids is granted at the very first moment at which it no longer does.
+//! Beside the window stands the rule in plain words, over the whole history: what it allows is granted at once, and
+//! what it forbids is granted at the very first moment at which it no longer does.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::servers::Server;
-use super::{Admission, LINGER, MARGIN, MINUTE, Window};
+use super::{Admission, IN_FLIGHT_GRACE, MARGIN, MINUTE, Window};
 use crate::core::time::Timestamp;
 
 /// The longest that a call takes: then the client gives it up.
@@ -40,7 +40,7 @@ enum End {
     Answered,
     /// Nothing of it left the machine.
     Unsent,
-    /// Nobody answered it, and the server may count it after it was given up.
+    /// The call gets no answer, and the server may count it after it was abandoned.
     Unanswered,
 }
 
@@ -67,7 +67,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 /// A call on its way, in true time.
-struct OnItsWay {
+struct InFlight {
     begun: u64,
     over: u64,
     plan: Plan,
@@ -81,8 +81,8 @@ struct Played {
     now: u64,
     /// By how much the process's clock is set otherwise.
     skew: i64,
-    on_their_way: Vec<OnItsWay>,
-    /// When every call ended, by the present clock and as the window is told.
+    in_flight: Vec<InFlight>,
+    /// When every call ended, by the present clock and as passed to the window.
     ends: Vec<Timestamp>,
     /// When the server counted each call, in true time.
     counted: Vec<u64>,
@@ -91,7 +91,7 @@ struct Played {
 impl Played {
     fn new(limit: usize) -> Self {
         let window = Window::new(limit);
-        Self { limit, window, now: EPOCH, skew: 0, on_their_way: Vec::new(), ends: Vec::new(), counted: Vec::new() }
+        Self { limit, window, now: EPOCH, skew: 0, in_flight: Vec::new(), ends: Vec::new(), counted: Vec::new() }
     }
 
     fn play(&mut self, events: &[Event]) -> Result<(), TestCaseError> {
@@ -115,13 +115,13 @@ impl Played {
     }
 
     fn next_end(&self) -> Option<u64> {
-        self.on_their_way.iter().map(|call| call.over).min()
+        self.in_flight.iter().map(|call| call.over).min()
     }
 
     fn pass_until(&mut self, until: u64) {
         while let Some(over) = self.next_end().filter(|&over| over <= until) {
-            let first = self.on_their_way.iter().position(|call| call.over == over).expect("it is the next");
-            let call = self.on_their_way.remove(first);
+            let first = self.in_flight.iter().position(|call| call.over == over).expect("it is the next");
+            let call = self.in_flight.remove(first);
             let end = self.wall(over);
             match call.plan.end {
                 End::Answered => {
@@ -132,7 +132,7 @@ impl Played {
                 End::Unsent => self.window.give_back(),
                 End::Unanswered => {
                     self.window.finish_unanswered(end);
-                    self.ends.push(end + LINGER);
+                    self.ends.push(end + IN_FLIGHT_GRACE);
                     self.counted.push(call.begun + share(over - call.begun + in_flight_grace(), call.plan.counted));
                 }
             }
@@ -147,12 +147,12 @@ impl Played {
             self.ends.iter().map(|&end| end + MINUTE + MARGIN).filter(|&leaves| leaves > now).collect();
         let is_allowed = |moment: &Timestamp| {
             let still = counting.iter().filter(|&leaves| leaves > moment).count();
-            self.on_their_way.len() + still < self.limit
+            self.in_flight.len() + still < self.limit
         };
         counting.iter().copied().chain([now]).filter(is_allowed).min()
     }
 
-    /// Waits as long as the window says, and holds that against the rule.
+    /// Waits as long as the window requires, and checks that against the rule.
     fn begin(&mut self, plan: &Plan) -> Result<(), TestCaseError> {
         loop {
             let allowed = self.allowed_from();
@@ -175,14 +175,14 @@ impl Played {
             };
             self.pass_until(until);
         }
-        self.on_their_way.push(OnItsWay { begun: self.now, over: self.now + plan.latency, plan: plan.clone() });
+        self.in_flight.push(InFlight { begun: self.now, over: self.now + plan.latency, plan: plan.clone() });
         Ok(())
     }
 
     /// Kills the process. What was on its way may still be counted as long as it can take, and as long as calls linger.
     fn restart(&mut self, clock: Step) {
         let mut open = Vec::new();
-        for OnItsWay { begun, plan, .. } in std::mem::take(&mut self.on_their_way) {
+        for InFlight { begun, plan, .. } in std::mem::take(&mut self.in_flight) {
             open.push(self.wall(begun));
             let latest = (begun + TIMEOUT).min(self.now + in_flight_grace());
             if plan.end != End::Unsent {
@@ -201,12 +201,12 @@ impl Played {
         }
         let now = self.wall(self.now);
         let timeout = Duration::from_millis(TIMEOUT);
-        self.ends.extend(open.into_iter().map(|begun| (begun + timeout).min(now + LINGER)));
+        self.ends.extend(open.into_iter().map(|begun| (begun + timeout).min(now + IN_FLIGHT_GRACE)));
         let since = now.before(MINUTE + MARGIN);
         let recent = self.ends.iter().copied().filter(|&end| end > since);
         self.window = Window::restored(self.limit, recent, now);
         // As the window takes them whose clock was set back.
-        self.ends.iter_mut().for_each(|end| *end = (*end).min(now + LINGER));
+        self.ends.iter_mut().for_each(|end| *end = (*end).min(now + IN_FLIGHT_GRACE));
     }
 }
 
@@ -216,7 +216,7 @@ fn share(span: u64, share: f64) -> u64 {
 }
 
 fn in_flight_grace() -> u64 {
-    u64::try_from(LINGER.as_millis()).expect("half a minute")
+    u64::try_from(IN_FLIGHT_GRACE.as_millis()).expect("half a minute")
 }
 
 fn signed(millis: u64) -> i64 {

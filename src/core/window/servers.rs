@@ -1,14 +1,15 @@
-//! The ways in which a server may count: each says whether it would refuse one of the calls.
+//! The ways in which a server may count calls. Each returns the call that it would refuse.
 //!
-//! All of them are safe for whoever keeps to the rule, for no 60-second span, open at one end, holds more than `limit`:
+//! None of them refuses a client that keeps to the rule, because no half-open span of 60 seconds holds more than
+//! `limit`:
 //!
-//! * A **fixed window** is such a span, wherever it begins and whatever begins it, as long as it is no longer than a
-//!   minute. Whole-second arithmetic makes it up to a second shorter, which does no harm.
-//! * A **sliding window** looks at each such span, and at nothing else.
-//! * A **GCRA** limiter (a bucket that leaks) of one call every 60/`limit` s and a burst of `limit` refuses only when some
-//!   span of length `t` holds more than `limit` + `limit` · `t` / 60 s. By the rule a span of length `t` holds at most
-//!   `limit` · (⌊`t` / 60 s⌋ + 1), which is never more. A burst below `limit` does refuse what the rule allows at once:
-//!   against such a server only a small burst of our own helps, and no rule that knows no more than the limit.
+//! * A **fixed window** is such a span, wherever it begins, if it is not longer than a minute. Whole-second arithmetic
+//!   makes it up to a second shorter, which is harmless.
+//! * A **sliding window** checks each such span, and nothing else.
+//! * A **GCRA** limiter (a bucket that leaks) of one call every 60/`limit` s and a burst of `limit` refuses only when
+//!   some span of length `t` holds more than `limit` + `limit` · `t` / 60 s. By the rule a span of length `t` holds at
+//!   most `limit` · (⌊`t` / 60 s⌋ + 1), which is never more. A burst below `limit` does refuse what the rule allows at
+//!   once: against such a server only a small burst of our own helps, and no rule that knows no more than the limit.
 
 use std::collections::VecDeque;
 
@@ -33,7 +34,7 @@ pub enum Server {
 }
 
 impl Server {
-    /// All of them, the fixed ones at this place.
+    /// All of them; fixed windows begin at this time.
     pub const fn all(anchor: u64) -> [Self; 6] {
         [
             Self::FixedFrom(anchor % MINUTE),

@@ -1,5 +1,5 @@
-//! The window beside somebody else who uses the same token, over chance: what the platform says makes it slower where
-//! there is a reason, never faster, and never for nothing.
+//! The window when another client uses the same token, as a property test: what the platform states makes it slower
+//! only when there is a reason, and never faster.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::core::time::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Somebody calls after a while.
+/// A call after a pause.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// We do; how long it takes, and when on its way the server counts it, as a share.
+    /// Our call, with its latency, and when within it the server counts it, as a share.
     Ours { wait: u64, latency: u64, counted: f64 },
-    /// Somebody else does.
+    /// A call of another client.
     Theirs { wait: u64 },
 }
 
@@ -29,7 +29,7 @@ fn any_event(theirs: u32) -> impl Strategy<Value = Event> {
     prop_oneof![10 => ours, theirs => wait().prop_map(|wait| Event::Theirs { wait })]
 }
 
-/// What the server counts, as the framework does or with a window that slides.
+/// The server's count, in fixed windows as Laravel does or in a sliding window.
 #[derive(Debug)]
 enum Server {
     Fixed { opened: Timestamp, hits: u32 },
@@ -37,7 +37,7 @@ enum Server {
 }
 
 impl Server {
-    /// Counts a call, and says how many of the limit are left.
+    /// Counts a call, and returns how many calls of the limit remain.
     fn count(&mut self, limit: u32, at: Timestamp) -> u32 {
         let counted = match self {
             Self::Fixed { opened, hits } => {
@@ -57,7 +57,7 @@ impl Server {
     }
 }
 
-/// One of our calls on its way.
+/// One of our calls in flight.
 struct Call {
     begun: Timestamp,
     counted: Timestamp,
@@ -65,31 +65,31 @@ struct Call {
     remaining: Option<u32>,
 }
 
-struct Played {
+struct Simulation {
     window: Window,
     server: Server,
     limit: usize,
     platform_limit: u32,
     now: Timestamp,
-    on_their_way: Vec<Call>,
+    in_flight: Vec<Call>,
     ends: Vec<Timestamp>,
     theirs: Vec<Timestamp>,
 }
 
-impl Played {
-    /// Lets everything happen, in its order, that happens until then.
+impl Simulation {
+    /// Processes all events until then, in their order.
     fn pass_until(&mut self, until: Timestamp) -> Result<(), TestCaseError> {
         loop {
-            let uncounted = self.on_their_way.iter().enumerate().filter(|(_, call)| call.remaining.is_none());
+            let uncounted = self.in_flight.iter().enumerate().filter(|(_, call)| call.remaining.is_none());
             let next_count = uncounted.map(|(n, call)| (call.counted, n)).min();
-            let counted = self.on_their_way.iter().enumerate().filter(|(_, call)| call.remaining.is_some());
+            let counted = self.in_flight.iter().enumerate().filter(|(_, call)| call.remaining.is_some());
             let next_end = counted.map(|(n, call)| (call.over, n)).min();
             match (next_count, next_end) {
                 (Some((at, n)), end) if at <= until && end.is_none_or(|(over, _)| at <= over) => {
-                    self.on_their_way[n].remaining = Some(self.server.count(self.platform_limit, at));
+                    self.in_flight[n].remaining = Some(self.server.count(self.platform_limit, at));
                 }
                 (_, Some((over, n))) if over <= until => {
-                    let call = self.on_their_way.remove(n);
+                    let call = self.in_flight.remove(n);
                     self.end(&call)?;
                 }
                 (_, _) => break,
@@ -102,8 +102,8 @@ impl Played {
     fn end(&mut self, call: &Call) -> Result<(), TestCaseError> {
         self.window.finish(call.over);
         self.ends.push(call.over);
-        let said = RateLimit { limit: self.platform_limit, remaining: call.remaining };
-        for learned in self.window.hear(said, call.begun, call.over) {
+        let stated = RateLimit { limit: self.platform_limit, remaining: call.remaining };
+        for learned in self.window.learn(stated, call.begun, call.over) {
             if let Learned::Others(calls) = learned {
                 let since = call.begun.before(MINUTE);
                 let real = self.theirs.iter().filter(|&&at| at > since && at <= call.over).count();
@@ -115,14 +115,14 @@ impl Played {
 
     fn used(&self) -> usize {
         let counting = self.ends.iter().filter(|&&end| end + MINUTE + MARGIN > self.now).count();
-        self.on_their_way.len() + counting
+        self.in_flight.len() + counting
     }
 
-    /// Waits for room; says how often it waited although the rule, with the lower of the limits, would not have.
+    /// Waits for room. Returns how often it waited although the rule, with the lower of the limits, had room.
     fn begin(&mut self, latency: u64, counted: f64) -> Result<u32, TestCaseError> {
         let mut held_back = 0;
         loop {
-            let next_end = self.on_their_way.iter().map(|call| call.over).min();
+            let next_end = self.in_flight.iter().map(|call| call.over).min();
             let rule_allows = self.used() < self.limit.min(self.window.limit(self.now));
             let until = match self.window.admit(self.now) {
                 Admission::Granted(_) => {
@@ -138,21 +138,21 @@ impl Played {
         }
         let latency = Duration::from_millis(latency);
         let counted = self.now + latency.mul_f64(counted).min(latency);
-        self.on_their_way.push(Call { begun: self.now, counted, over: self.now + latency, remaining: None });
+        self.in_flight.push(Call { begun: self.now, counted, over: self.now + latency, remaining: None });
         Ok(held_back)
     }
 }
 
-fn play(limit: usize, platform_limit: u32, slides: bool, events: &[Event]) -> Result<u32, TestCaseError> {
+fn simulate(limit: usize, platform_limit: u32, slides: bool, events: &[Event]) -> Result<u32, TestCaseError> {
     let server =
         if slides { Server::Sliding(VecDeque::new()) } else { Server::Fixed { opened: Timestamp::default(), hits: 0 } };
-    let mut played = Played {
+    let mut simulation = Simulation {
         window: Window::new(limit),
         server,
         limit,
         platform_limit,
         now: NOW,
-        on_their_way: Vec::new(),
+        in_flight: Vec::new(),
         ends: Vec::new(),
         theirs: Vec::new(),
     };
@@ -160,13 +160,13 @@ fn play(limit: usize, platform_limit: u32, slides: bool, events: &[Event]) -> Re
     for event in events {
         match *event {
             Event::Ours { wait, latency, counted } => {
-                played.pass_until(played.now + Duration::from_millis(wait))?;
-                held_back += played.begin(latency, counted)?;
+                simulation.pass_until(simulation.now + Duration::from_millis(wait))?;
+                held_back += simulation.begin(latency, counted)?;
             }
             Event::Theirs { wait } => {
-                played.pass_until(played.now + Duration::from_millis(wait))?;
-                played.server.count(platform_limit, played.now);
-                played.theirs.push(played.now);
+                simulation.pass_until(simulation.now + Duration::from_millis(wait))?;
+                simulation.server.count(platform_limit, simulation.now);
+                simulation.theirs.push(simulation.now);
             }
         }
     }
@@ -177,37 +177,37 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn nobody_else_is_seen_where_nobody_is(
+    fn no_other_client_is_noticed_where_there_is_none(
         limit in 1_usize..20,
         platform_limit in 1_u32..30,
         slides: bool,
         events in vec(any_event(0), 1..100),
     ) {
-        prop_assert_eq!(play(limit, platform_limit, slides, &events)?, 0);
+        prop_assert_eq!(simulate(limit, platform_limit, slides, &events)?, 0);
     }
 
     #[test]
-    fn somebody_else_makes_it_slower_at_most_and_is_never_overrated(
+    fn another_client_only_makes_it_slower_and_its_calls_are_never_overcounted(
         limit in 1_usize..20,
         platform_limit in 1_u32..30,
         slides: bool,
         events in vec(any_event(8), 1..100),
     ) {
-        play(limit, platform_limit, slides, &events)?;
+        simulate(limit, platform_limit, slides, &events)?;
     }
 }
 
 #[test]
-fn somebody_else_is_given_way() {
+fn another_client_gets_room() {
     let theirs = [Event::Theirs { wait: 0 }; 3];
     let ours = [Event::Ours { wait: 0, latency: 100, counted: 0.5 }; 5];
     let one_by_one = [Event::Ours { wait: 200, latency: 100, counted: 0.5 }; 5];
     let check = |platform_limit, events: &[&[Event]], waits: u32| {
-        assert_eq!(play(5, platform_limit, true, &events.concat()).unwrap(), waits, "{events:?}");
+        assert_eq!(simulate(5, platform_limit, true, &events.concat()).unwrap(), waits, "{events:?}");
     };
     // Two of ours fit beside three of theirs, and the third waits until theirs have left.
     check(5, &[&theirs, &one_by_one], 1);
-    // All five are on their way before any of them can tell.
+    // All five are in flight before the first answer.
     check(5, &[&theirs, &ours], 0);
     // There is room for all.
     check(8, &[&theirs, &one_by_one], 0);

@@ -15,7 +15,7 @@ use crate::core::model::{Contact, ContactId, ID_KEY, Known, RemoteState};
 use crate::core::record::Cells;
 use crate::core::task::PastCall;
 use crate::core::time::{ClockOffset, Timestamp};
-use crate::core::window::LINGER;
+use crate::core::window::IN_FLIGHT_GRACE;
 use crate::journal::rows::{Carried, Item, RunState};
 use crate::journal::{Ended, Recorded, StateUpdate};
 
@@ -170,7 +170,7 @@ impl Store {
              WHERE known.doubt IS NOT NULL AND known.doubt ->> '$.since' IS NULL",
         )?;
         let named = named_params! {
-            ":latest": millis(now + LINGER),
+            ":latest": millis(now + IN_FLIGHT_GRACE),
             ":timeout": millis(Timestamp::default() + call_timeout),
             ":channel": channel,
             ":window": window.as_str(),
@@ -184,7 +184,7 @@ impl Store {
             "UPDATE calls SET ended_at = min(:latest, started_at + :timeout), result = :result, attempt = :attempt
              WHERE (channel = :channel OR window = :window) AND ended_at IS NULL",
             named_params! {
-                ":latest": millis(now + LINGER),
+                ":latest": millis(now + IN_FLIGHT_GRACE),
                 ":timeout": millis(Timestamp::default() + call_timeout),
                 ":result": killed.name(),
                 ":attempt": sealed(&killed),
@@ -196,15 +196,15 @@ impl Store {
     }
 
     pub(in crate::journal) fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>> {
-        let since_lingering = since.before(LINGER);
+        let since_grace = since.before(IN_FLIGHT_GRACE);
         // Only of a lost call does it matter what it came to.
         let mut query = self.db.prepare_cached(
             "SELECT ended_at, iif(result = 'lost', attempt, NULL) FROM calls
              WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3",
         )?;
         // It began at most a while before: the index is on the beginning.
-        let began = since_lingering.before(Duration::from_mins(10));
-        let mut rows = query.query(params![millis(began), window.as_str(), millis(since_lingering)])?;
+        let began = since_grace.before(Duration::from_mins(10));
+        let mut rows = query.query(params![millis(began), window.as_str(), millis(since_grace)])?;
         let (mut ends, killed) = (Vec::new(), killed());
         while let Some(row) = rows.next()? {
             let (ended, lost): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
@@ -212,7 +212,7 @@ impl Store {
             let lost: Option<Attempt> = lost.map(|lost| unsealed("an attempt", &lost)).transpose()?;
             // That a killed process's call may linger is in its end already.
             let lingers = lost.is_some_and(|lost| lost.may_be_in_flight() && lost != killed);
-            let end = if lingers { ended + LINGER } else { ended };
+            let end = if lingers { ended + IN_FLIGHT_GRACE } else { ended };
             if end > since {
                 ends.push(end);
             }

@@ -1,18 +1,18 @@
-//! The delays between tries, from the `backoff` crate: its only place.
+//! The delays between tries, and the only use of the `backoff` crate.
 
 use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 
-/// The wait after the first failed try.
+/// Delay after the first failed try.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The longest wait between two tries.
+/// Longest delay between two tries.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// The waits after the first, second, … of `count` tries: doubling from a second to half a minute, without chance,
-/// which [`crate::core::retry::decide`] adds.
+/// Returns the delays after the first `count` tries. They double from 1 to 30 seconds, without the random part that
+/// [`crate::core::retry::decide`] adds.
 pub fn delays(count: usize) -> Vec<Duration> {
     let mut policy = ExponentialBackoff {
         current_interval: FIRST,

@@ -1,4 +1,5 @@
-//! RateLimiter: the only waiting. It hands out permits, one by one and in order, as the window and the quota allow.
+//! The rate limiter, where all waiting for the limit takes place. It hands out permits one by one and in order, as the
+//! window and the quota allow.
 
 mod clock;
 mod delays;
@@ -20,7 +21,7 @@ use tokio::sync::Notify;
 pub use self::clock::Clock;
 use self::clock::SinceOrigin;
 pub use self::delays::delays;
-use self::permit_guard::Fate;
+use self::permit_guard::CallEnd;
 pub use self::permit_guard::PermitGuard;
 pub use self::start_throttle::SharedThrottle;
 use crate::core::answer::RateLimit;
@@ -28,16 +29,16 @@ use crate::core::eta::RateModel;
 use crate::core::time::Timestamp;
 use crate::core::window::{Admission, Learned, Permit, Window};
 
-/// The pace of one token. Who sends with the same token shares it.
+/// The rate limiter of one token. All channels with the same token share it.
 #[derive(Debug)]
 pub struct RateLimiter {
     clock: Clock,
     burst: Option<usize>,
-    // Whoever holds the turn gets the next permit, so permits come in the order in which they were asked for.
-    turn: tokio::sync::Mutex<()>,
+    // The holder of this lock gets the next permit, so permits are granted in the order of the requests.
+    queue: tokio::sync::Mutex<()>,
     throttle: Option<Arc<SharedThrottle>>,
     state: Mutex<State>,
-    // Only for a burst smaller than the limit: one of the limit is what the window allows by itself.
+    // Only for a burst that is smaller than the limit. The window itself allows a burst of the limit.
     quota: Option<governor::RateLimiter<NotKeyed, InMemoryState, SinceOrigin, NoOpMiddleware<Nanos>>>,
     changed: Notify,
 }
@@ -46,20 +47,20 @@ pub struct RateLimiter {
 struct State {
     window: Window,
     paused_until: Option<Timestamp>,
-    // One call at a time, until one shows that the platform is there.
+    // One call at a time, until one is answered.
     probing: bool,
 }
 
-/// What a call that has asked for its permit waits for, and until when at the earliest.
+/// The reason why a call waits for its permit, with the earliest time at which it may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitsFor {
-    /// For room in the window.
+    /// The window is full.
     Room(Timestamp),
-    /// For the end of a pause.
+    /// The channel pauses.
     Pause(Timestamp),
 }
 
-/// No call can start in time any more.
+/// The call cannot start in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLate;
 
@@ -70,8 +71,8 @@ enum Next {
 }
 
 impl RateLimiter {
-    /// A pace of `rate` calls a minute, of which at most `burst` come at once, that already counts the calls in `ended`:
-    /// the moments at which the calls of the past minute ended.
+    /// Creates a limiter of `rate` calls a minute, of which at most `burst` start at once. `ended` are the times at
+    /// which the calls of the past minute ended; they count already.
     pub fn new(
         rate: NonZeroU32,
         burst: Option<NonZeroU32>,
@@ -85,40 +86,41 @@ impl RateLimiter {
             quota: quota.map(|quota| governor::RateLimiter::direct_with_clock(quota, clock.since_origin())),
             clock,
             burst: burst.map(size),
-            turn: tokio::sync::Mutex::new(()),
+            queue: tokio::sync::Mutex::new(()),
             throttle: None,
             state: Mutex::new(State { window, paused_until: None, probing: false }),
             changed: Notify::new(),
         }
     }
 
-    /// The same pace, whose calls set out through a gate.
+    /// Makes the calls of this limiter start through a shared throttle.
     #[must_use]
-    pub fn through(self, throttle: Arc<SharedThrottle>) -> Self {
+    pub fn with_throttle(self, throttle: Arc<SharedThrottle>) -> Self {
         Self { throttle: Some(throttle), ..self }
     }
 
-    /// The same pace with the limit in calls a minute that the platform stated at `at`, to an earlier process.
+    /// Applies the limit in calls a minute that the platform stated to an earlier process at `at`.
     #[must_use]
-    pub fn held_to(self, limit: u32, at: Timestamp) -> Self {
+    pub fn with_stated_limit(self, limit: u32, at: Timestamp) -> Self {
         let now = self.clock.now();
         self.state().window.state_limit(limit, at.min(now));
         self
     }
 
-    /// Until when no call starts; `None` without a pause.
+    /// The time until which no call starts; `None` without a pause.
     pub fn paused_until(&self) -> Option<Timestamp> {
         let now = self.clock.now();
         self.state().paused_until.filter(|&until| until > now)
     }
 
-    /// Waits until one more call may start, in the order in which it is asked. Who stops waiting leaves nothing behind.
+    /// Waits until one more call may start. Permits are granted in the order of the requests. Dropping the future has
+    /// no effect on other requests.
     ///
     /// # Errors
     /// [`TooLate`] as soon as it is certain that the call could not start by `latest`.
     pub async fn permit(&self, latest: Option<Timestamp>) -> Result<PermitGuard<'_>, TooLate> {
-        let _turn = self.unless_late(latest, self.turn.lock()).await?;
-        // What the gate gave it, once the window had room.
+        let _first = self.unless_late(latest, self.queue.lock()).await?;
+        // The start that the throttle reserved, once the window had room.
         let mut start = None;
         loop {
             let now = self.clock.now();
@@ -139,20 +141,20 @@ impl RateLimiter {
         }
     }
 
-    /// Lets no call start before `moment`; a pause that ends later stays. Says whether there was none.
+    /// Lets no call start before `moment`; a pause that ends later stays. Returns whether there was no pause before.
     pub fn pause_until(&self, moment: Timestamp) -> bool {
         let now = self.clock.now();
         let mut state = self.state();
         let earlier = state.paused_until.filter(|&earlier| earlier > now);
         if earlier.is_none_or(|earlier| earlier < moment) {
             state.paused_until = Some(moment);
-            // Who waits may be too late by now.
+            // The call that waits may be too late now.
             self.changed.notify_one();
         }
         earlier.is_none()
     }
 
-    /// Lets no call start for `span`; a pause that ends later stays. Says whether there was none.
+    /// Lets no call start for `span`; a pause that ends later stays. Returns whether there was no pause before.
     pub fn pause(&self, span: Duration) -> bool {
         self.pause_until(self.clock.now() + span)
     }
@@ -163,7 +165,7 @@ impl RateLimiter {
         self.state().probing = true;
     }
 
-    /// Ends the probing: the platform is there.
+    /// Ends the probing after the platform has answered.
     pub fn recover(&self) {
         let was_probing = mem::take(&mut self.state().probing);
         if was_probing {
@@ -171,29 +173,29 @@ impl RateLimiter {
         }
     }
 
-    /// What the next call waits for. `None` when no call waits, or when it waits for an answer to another one.
+    /// The reason why the next call waits. `None` when no call waits, or when it waits for the answer to another call.
     pub fn waits_for(&self) -> Option<WaitsFor> {
         let now = self.clock.now();
-        // A call that waits holds the turn.
-        let waits = self.turn.try_lock().is_err();
+        // A call that waits holds the lock.
+        let waits = self.queue.try_lock().is_err();
         let pause = self.paused_until().map(WaitsFor::Pause);
         pause.or_else(|| self.state().window.room_from(now).map(WaitsFor::Room)).filter(|_| waits)
     }
 
-    /// How many calls count against the limit now, those of somebody else not among them.
+    /// Number of own calls that count against the limit now.
     pub fn used(&self) -> usize {
         let now = self.clock.now();
         self.state().window.used(now)
     }
 
-    /// The most calls a minute, as far as the platform has said that it allows them.
+    /// Maximum number of calls a minute: the configured rate, or the limit that the platform stated if it is lower.
     pub fn limit(&self) -> usize {
         let now = self.clock.now();
         self.state().window.limit(now)
     }
 
-    /// What decides when the next calls can start, when `concurrency` of them may be on their way and each takes
-    /// `latency`.
+    /// Returns the model that predicts when calls can start, for `concurrency` calls in flight that take `latency`
+    /// each.
     pub fn rate_model(&self, concurrency: usize, latency: Duration) -> RateModel {
         let now = self.clock.now();
         let state = self.state();
@@ -223,7 +225,7 @@ impl RateLimiter {
                 return Next::At(start);
             }
         }
-        // The quota is asked only when the window has room: what it grants is spent.
+        // The quota is asked only when the window has room, because a cell that it grants is spent.
         if let Some(quota) = self.quota.as_ref().filter(|_| state.window.has_room(now))
             && let Err(not_yet) = quota.check()
         {
@@ -237,20 +239,20 @@ impl RateLimiter {
         }
     }
 
-    fn end(&self, fate: Fate) {
+    fn end(&self, end: CallEnd) {
         let now = self.clock.now();
         let window = &mut self.state().window;
-        match fate {
-            Fate::Unsent => window.give_back(),
-            Fate::Ended => window.finish(now),
-            Fate::Unanswered => window.finish_unanswered(now),
+        match end {
+            CallEnd::Unsent => window.give_back(),
+            CallEnd::Ended => window.finish(now),
+            CallEnd::Unanswered => window.finish_unanswered(now),
         }
         self.changed.notify_one();
     }
 
-    fn hear(&self, said: RateLimit, begun: Timestamp) -> Vec<Learned> {
+    fn learn(&self, stated: RateLimit, begun: Timestamp) -> Vec<Learned> {
         let now = self.clock.now();
-        self.state().window.hear(said, begun, now)
+        self.state().window.learn(stated, begun, now)
     }
 
     async fn unless_late<T>(&self, latest: Option<Timestamp>, awaited: impl Future<Output = T>) -> Result<T, TooLate> {

@@ -1,81 +1,81 @@
-//! The way of one granted call through the window. Whatever becomes of its future, the window learns of it.
+//! Guards of one granted call. However its future ends, also when it is dropped, the window counts the call correctly.
 
 use super::RateLimiter;
 use crate::core::answer::Answer;
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, Permit};
 
-/// Leave for one call that has not set out. Dropped, it is given back as if it had never been asked for.
+/// The permit of one call that has not started. Dropping it gives the permit back.
 #[derive(Debug)]
 #[must_use]
 pub struct PermitGuard<'a> {
     permit: Permit,
-    place: Place<'a>,
+    slot: Slot<'a>,
     begun: Timestamp,
     is_probe: bool,
 }
 
-/// A call that may be on its way. Dropped, it counts as one that nobody answered.
+/// A call that may be in flight. Dropping it counts the call as one without an answer.
 #[derive(Debug)]
 #[must_use]
-pub struct OnItsWay<'a> {
-    place: Place<'a>,
+pub struct InFlight<'a> {
+    slot: Slot<'a>,
     begun: Timestamp,
 }
 
-/// What an admitted call comes to for the window.
+/// How an admitted call ended for the window.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Fate {
+pub(super) enum CallEnd {
     /// Nothing of it left this machine.
     Unsent,
-    /// It ended.
+    /// It was answered.
     Ended,
-    /// It ended here, and may linger elsewhere.
+    /// It got no answer, and may still reach the server.
     Unanswered,
 }
 
-/// One place in the window, which ends when it is dropped.
+/// One call in the window, which ends when this is dropped.
 #[derive(Debug)]
-struct Place<'a> {
+struct Slot<'a> {
     limiter: &'a RateLimiter,
-    fate: Fate,
+    end: CallEnd,
 }
 
 impl<'a> PermitGuard<'a> {
     pub(super) const fn new(limiter: &'a RateLimiter, permit: Permit, begun: Timestamp, is_probe: bool) -> Self {
-        Self { permit, place: Place { limiter, fate: Fate::Unsent }, begun, is_probe }
+        Self { permit, slot: Slot { limiter, end: CallEnd::Unsent }, begun, is_probe }
     }
 
-    /// Whether the call is the one that finds out whether a platform that seemed gone is back.
+    /// Whether this call finds out whether the platform answers again after an outage.
     pub const fn is_probe(&self) -> bool {
         self.is_probe
     }
 
-    /// Sets out: the permit to send the call with. From now on something of it may leave this machine.
-    pub fn set_out(self) -> (Permit, OnItsWay<'a>) {
-        let Self { permit, mut place, begun, is_probe: _ } = self;
-        place.fate = Fate::Unanswered;
-        (permit, OnItsWay { place, begun })
+    /// Starts the call: returns the permit to send it with. From now on a part of it may leave this machine.
+    pub fn start(self) -> (Permit, InFlight<'a>) {
+        let Self { permit, mut slot, begun, is_probe: _ } = self;
+        slot.end = CallEnd::Unanswered;
+        (permit, InFlight { slot, begun })
     }
 }
 
-impl OnItsWay<'_> {
-    /// Ends the call with its answer, and says what the pace learned from it.
+impl InFlight<'_> {
+    /// Ends the call with its answer, and returns what the limiter learned from it.
     pub fn end(mut self, answer: &Answer) -> Vec<Learned> {
-        self.place.fate = match answer {
-            Answer { left: false, .. } => Fate::Unsent,
-            Answer { attempt, .. } if attempt.may_be_in_flight() => Fate::Unanswered,
-            Answer { .. } => Fate::Ended,
+        self.slot.end = match answer {
+            Answer { left: false, .. } => CallEnd::Unsent,
+            Answer { attempt, .. } if attempt.may_be_in_flight() => CallEnd::Unanswered,
+            Answer { .. } => CallEnd::Ended,
         };
-        let Self { place, begun } = self;
-        let limiter = place.limiter;
-        drop(place);
-        answer.rate_limit.map(|said| limiter.hear(said, begun)).unwrap_or_default()
+        let Self { slot, begun } = self;
+        let limiter = slot.limiter;
+        drop(slot);
+        answer.rate_limit.map(|stated| limiter.learn(stated, begun)).unwrap_or_default()
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.limiter.end(self.fate);
+        self.limiter.end(self.end);
     }
 }

@@ -1,4 +1,4 @@
-//! The gate through which the calls of several paces set out, spread as [`StartThrottle`] has it.
+//! Spreads the starts of the calls of several rate limiters, as [`StartThrottle`] has it.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,26 +6,26 @@ use std::time::Duration;
 use crate::core::start_throttle::StartThrottle;
 use crate::core::time::Timestamp;
 
-/// What the paces of a process share. Who comes first sets out first.
+/// The start throttle that the rate limiters of a process share. Calls start in the order in which they ask.
 #[derive(Debug)]
 pub struct SharedThrottle {
     throttle: StartThrottle,
-    // When the next call would set out if there were no burst, from the epoch: finer than a timestamp.
+    // When the next call would start without a burst, since the epoch. It is finer than a timestamp.
     next: Mutex<Duration>,
 }
 
 impl SharedThrottle {
-    /// A gate that nobody has passed.
+    /// Creates a throttle through which no call has started.
     pub fn new(throttle: StartThrottle) -> Self {
         Self { throttle, next: Mutex::new(Duration::ZERO) }
     }
 
-    /// How it spreads the calls.
+    /// The rule by which it spreads the calls.
     pub(super) const fn throttle(&self) -> StartThrottle {
         self.throttle
     }
 
-    /// Gives away the next start, which is `now` or later. One that is not used is lost to all, for less than 1 ms.
+    /// Reserves the next start, at `now` or later. A start that is not used delays the others by less than 1 ms.
     pub(super) fn start(&self, now: Timestamp) -> Timestamp {
         let epoch = Timestamp::default();
         let (now, interval) = (now.since(epoch), self.throttle.interval());
@@ -50,7 +50,7 @@ mod tests {
     fn limiters(number: usize, rate: u32, clock: &Clock) -> Vec<Arc<RateLimiter>> {
         let rate = NonZeroU32::new(rate).unwrap();
         let throttle = Arc::new(SharedThrottle::new(StartThrottle::of(vec![rate; number])));
-        let through = || Arc::new(RateLimiter::new(rate, None, [], clock.clone()).through(Arc::clone(&throttle)));
+        let through = || Arc::new(RateLimiter::new(rate, None, [], clock.clone()).with_throttle(Arc::clone(&throttle)));
         (0..number).map(|_| through()).collect()
     }
 
@@ -58,7 +58,7 @@ mod tests {
         Clock::starting_at(Timestamp::from_millis(1_700_000_000_000))
     }
 
-    /// When the calls of each pace set out, in milliseconds, each of which ends at once.
+    /// When the calls of each limiter start, in milliseconds. Each call ends at once.
     async fn starts(limiters: &[Arc<RateLimiter>], calls: usize, clock: &Clock) -> Vec<Vec<u128>> {
         let begun = clock.now();
         let callers = limiters.iter().cloned().map(|limiter| {
@@ -66,10 +66,10 @@ mod tests {
             tokio::spawn(async move {
                 let mut starts = Vec::new();
                 for _ in 0..calls {
-                    let call = limiter.permit(None).await.unwrap().set_out().1;
+                    let call = limiter.permit(None).await.unwrap().start().1;
                     starts.push(clock.now().since(begun).as_millis());
                     call.end(&Answer::from(Attempt::Done));
-                    // The others are at it as well.
+                    // Lets the other callers run.
                     tokio::task::yield_now().await;
                 }
                 starts
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn few_paces_never_wait() {
+    async fn a_few_limiters_never_wait_for_each_other() {
         for (number, rate) in [(10, 100), (1, 2_000)] {
             let clock = clock();
             let window = usize::try_from(rate).unwrap();
@@ -95,36 +95,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_are_spread_in_turn_and_held_back_only_once() {
+    async fn many_limiters_are_spread_in_turn_and_delayed_only_once() {
         let clock = clock();
         let all = starts(&limiters(30, 100, &clock), 300, &clock).await;
         let mut first: Vec<u128> = all.iter().flat_map(|starts| &starts[..100]).copied().collect();
         first.sort_unstable();
         for (n, start) in (1..).zip(&first) {
             let earliest = u128::saturating_sub(n, 1_000);
-            assert!((earliest..=earliest + 2).contains(start), "the {n}th set out after {start} ms");
+            assert!((earliest..=earliest + 2).contains(start), "the {n}th started after {start} ms");
         }
         for starts in &all {
             let in_turn = |n: usize| all.iter().all(|others| others[n].abs_diff(starts[n]) <= 32);
             assert!((0..100).all(in_turn), "{starts:?}");
             for n in 100..300 {
                 let late = starts[n] - starts[n - 100] - 60_250;
-                assert!(late <= 2, "the {n}th set out {late} ms late");
+                assert!(late <= 2, "the {n}th started {late} ms late");
             }
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_the_windows_let_go_passes_with_a_tenth_to_spare() {
+    async fn the_throttle_starts_a_tenth_more_calls_than_the_windows_allow() {
         let clock = clock();
         let all = starts(&limiters(5, 20_000, &clock), 8_000, &clock).await;
         let last = all.iter().flatten().max().unwrap();
         // 20,000 of them at once, and 1,833 a second.
-        assert!((10_909..=10_920).contains(last), "the last set out after {last} ms");
+        assert!((10_909..=10_920).contains(last), "the last started after {last} ms");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_at_the_gate_hears_what_happens_meanwhile() {
+    async fn a_call_that_waits_for_its_start_notices_deadlines_and_pauses() {
         let clock = clock();
         let limiters = limiters(20, 100, &clock);
         let crowd = tokio::spawn({
@@ -133,7 +133,7 @@ mod tests {
         });
         tokio::time::sleep(Duration::from_millis(1)).await;
         let begun = clock.now();
-        // Its turn is after those of the others, and it is told at once.
+        // Its start comes after those of the others, so it fails at once.
         let too_late = limiters[0].permit(Some(begun + Duration::from_millis(5))).await.map(drop);
         assert_eq!((too_late, clock.now()), (Err(TooLate), begun));
         let paused = tokio::spawn({

@@ -1,10 +1,10 @@
-//! The pace under virtual time.
+//! The rate limiter under virtual time.
 
-use super::permit_guard::OnItsWay;
+use super::permit_guard::InFlight;
 use super::*;
 use crate::core::answer::Answer;
 use crate::core::attempt::Attempt;
-use crate::core::window::{LINGER, MARGIN, MINUTE};
+use crate::core::window::{IN_FLIGHT_GRACE, MARGIN, MINUTE};
 use std::sync::Arc;
 
 fn rate(calls: u32) -> NonZeroU32 {
@@ -15,8 +15,8 @@ fn clock() -> Clock {
     Clock::starting_at(Timestamp::from_millis(1_700_000_000_000))
 }
 
-async fn begin(limiter: &RateLimiter) -> OnItsWay<'_> {
-    limiter.permit(None).await.expect("there is no latest moment").set_out().1
+async fn begin(limiter: &RateLimiter) -> InFlight<'_> {
+    limiter.permit(None).await.expect("there is no latest moment").start().1
 }
 
 fn answered() -> Answer {
@@ -73,7 +73,7 @@ async fn a_pause_holds_every_call_and_the_longer_one_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_next_call_waits_for_is_known() {
+async fn the_reason_why_the_next_call_waits_is_known() {
     let clock = clock();
     let begun = clock.now();
     let limiter = Arc::new(RateLimiter::new(rate(2), None, [], clock.clone()));
@@ -108,7 +108,7 @@ async fn after_an_outage_one_call_at_a_time_probes() {
     limiter.pause_and_probe(Duration::from_secs(2));
     let probe = limiter.permit(None).await.unwrap();
     assert!(probe.is_probe());
-    let (_, _probe) = probe.set_out();
+    let (_, _probe) = probe.start();
     assert_eq!(clock.now().since(begun), Duration::from_secs(2));
     let waiting = tokio::spawn({
         let limiter = limiter.clone();
@@ -138,19 +138,19 @@ async fn a_full_window_waits_for_an_unfinished_call() {
     assert_eq!(clock.now().since(begun), Duration::from_millis(360_250));
 }
 #[tokio::test(start_paused = true)]
-async fn who_could_only_start_too_late_is_told_at_once() {
+async fn a_call_that_could_only_start_too_late_fails_at_once() {
     let clock = clock();
     let limiter = RateLimiter::new(rate(2), None, [], clock.clone());
     let begun = clock.now();
     let after = |millis| Some(begun + Duration::from_millis(millis));
     let _first = begin(&limiter).await;
     begin(&limiter).await.end(&answered());
-    // One is on its way, and the other leaves the window after a minute and its margin.
+    // One call is in flight, and the other one leaves the window after a minute and its margin.
     assert_eq!(limiter.permit(after(60_249)).await.err(), Some(TooLate));
     assert_eq!(clock.now(), begun);
-    let third = limiter.permit(after(60_250)).await.expect("it is just in time").set_out().1;
+    let third = limiter.permit(after(60_250)).await.expect("it is just in time").start().1;
     assert_eq!(clock.now(), begun + Duration::from_millis(60_250));
-    // Now both are on their way: when they end, nobody knows, so it is waited for.
+    // Now both are in flight and may end at any time, so the request waits.
     assert_eq!(limiter.permit(after(90_000)).await.err(), Some(TooLate));
     assert_eq!(clock.now(), begun + Duration::from_millis(90_001));
     assert_eq!(limiter.permit(after(90_000)).await.err(), Some(TooLate));
@@ -160,7 +160,7 @@ async fn who_could_only_start_too_late_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_in_line_is_not_kept_beyond_his_time() {
+async fn a_request_in_the_queue_does_not_wait_beyond_its_deadline() {
     let limiter = Arc::new(RateLimiter::new(rate(1), None, [clock().now()], clock()));
     let begun = limiter.clock.now();
     let first = tokio::spawn({
@@ -170,7 +170,7 @@ async fn who_waits_in_line_is_not_kept_beyond_his_time() {
     tokio::task::yield_now().await;
     assert_eq!(limiter.permit(Some(begun + Duration::from_secs(10))).await.err(), Some(TooLate));
     assert_eq!(limiter.clock.now().since(begun), Duration::from_millis(10_001));
-    // A pause is news to whoever waits.
+    // A waiting request notices a pause.
     let late = tokio::spawn({
         let limiter = Arc::clone(&limiter);
         async move { limiter.permit(Some(begun + Duration::from_mins(2))).await.map(drop) }
@@ -191,11 +191,11 @@ async fn who_waits_in_line_is_not_kept_beyond_his_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_platform_says_is_heard_and_only_the_first_of_several_429_is_news() {
+async fn the_limiter_learns_from_answers_and_reports_only_the_first_of_several_pauses() {
     let limiter = RateLimiter::new(rate(10), None, [], clock());
     let call = begin(&limiter).await;
-    let said = RateLimit { limit: 5, remaining: Some(1) };
-    let answer = Answer { rate_limit: Some(said), ..answered() };
+    let stated = RateLimit { limit: 5, remaining: Some(1) };
+    let answer = Answer { rate_limit: Some(stated), ..answered() };
     assert_eq!(call.end(&answer), [Learned::Limit(5), Learned::Others(3)]);
     assert_eq!((limiter.used(), limiter.limit()), (1, 5));
     begin(&limiter).await.end(&answered());
@@ -208,10 +208,10 @@ async fn what_the_platform_says_is_heard_and_only_the_first_of_several_429_is_ne
     assert!(limiter.pause(Duration::from_secs(1)));
 }
 
-/// What becomes of somebody who wants to call.
+/// How a request for a permit ends.
 #[derive(Clone, Copy, Debug)]
 enum End {
-    /// It waits no longer than this.
+    /// It is dropped after this wait.
     Leaves(Duration),
     /// It is granted, and dropped after this without being sent.
     Unsent(Duration),
@@ -221,7 +221,7 @@ enum End {
     Dropped(Duration),
 }
 
-/// When somebody asked, when it was granted, and when it took no more room.
+/// The times of a request and of its call.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     asked: Timestamp,
@@ -231,7 +231,7 @@ struct Seen {
     counts_after: Option<Duration>,
 }
 
-async fn want(limiter: Arc<RateLimiter>, end: End) -> Seen {
+async fn request(limiter: Arc<RateLimiter>, end: End) -> Seen {
     let asked = limiter.clock.now();
     let now = || limiter.clock.now();
     let permit = limiter.permit(None);
@@ -255,22 +255,22 @@ async fn want(limiter: Arc<RateLimiter>, end: End) -> Seen {
             None
         }
         End::Answered(after) => {
-            let (_permit, call) = permit_guard.set_out();
+            let (_permit, call) = permit_guard.start();
             tokio::time::sleep(after).await;
             call.end(&answered());
             Some(MINUTE + MARGIN)
         }
         End::Dropped(after) => {
-            let (_permit, call) = permit_guard.set_out();
+            let (_permit, call) = permit_guard.start();
             tokio::time::sleep(after).await;
             drop(call);
-            Some(LINGER + MINUTE + MARGIN)
+            Some(IN_FLIGHT_GRACE + MINUTE + MARGIN)
         }
     };
     Seen { asked, granted, over: now(), counts_after }
 }
 
-/// Holds what was seen, in the order of asking, against the rule and against fairness.
+/// Checks the requests, in their order, against the rule and for fairness.
 fn check_seen(limit: usize, all: &[Seen], seed: u64) {
     let takes_room = |at: Timestamp, other: &Seen| {
         other.granted.is_some_and(|granted| granted <= at)
@@ -279,7 +279,7 @@ fn check_seen(limit: usize, all: &[Seen], seed: u64) {
     let leaves = |other: &Seen| other.counts_after.map_or(other.over, |span| other.over + span);
     for (n, one) in all.iter().enumerate() {
         let until = one.granted.unwrap_or(one.over);
-        // Nobody who asked later was granted while this one waited.
+        // No later request was granted while this one waited.
         let overtaken = all[n + 1..].iter().any(|later| later.granted.is_some_and(|granted| granted < until));
         assert!(!overtaken, "seed {seed}: {n} was overtaken: {one:?}");
         let Some(granted) = one.granted else { continue };
@@ -289,7 +289,7 @@ fn check_seen(limit: usize, all: &[Seen], seed: u64) {
             all[..n].iter().filter(|other| other.granted == one.granted && takes_room(granted, other)).count();
         let held = others().filter(|other| other.granted < one.granted && takes_room(granted, other)).count();
         assert!(held + earlier_at_once < limit, "seed {seed}: {n} was granted while the rule forbids it: {one:?}");
-        // From when it was first in line, every moment at which something left found the window full.
+        // While it was first in the queue, the window was full each time a call left it.
         let first_in_line =
             all[..n].iter().map(|earlier| earlier.granted.unwrap_or(earlier.over)).fold(one.asked, Timestamp::max);
         let moments = others().map(leaves).filter(|&moment| moment > first_in_line && moment < granted);
@@ -300,7 +300,7 @@ fn check_seen(limit: usize, all: &[Seen], seed: u64) {
 }
 
 #[test]
-fn permits_are_fair_and_whoever_leaves_leaves_nothing_behind() {
+fn permits_are_granted_in_order_and_dropped_requests_have_no_effect() {
     for seed in 0..400 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let mut chance = fastrand::Rng::with_seed(seed);
@@ -316,8 +316,8 @@ fn permits_are_fair_and_whoever_leaves_leaves_nothing_behind() {
                     2 => End::Dropped(millis(&mut chance, 5_000)),
                     _ => End::Answered(millis(&mut chance, 30_000)),
                 };
-                wanting.push(tokio::spawn(want(Arc::clone(&limiter), end)));
-                // Each asks before the next one does.
+                wanting.push(tokio::spawn(request(Arc::clone(&limiter), end)));
+                // The requests come one after the other.
                 tokio::task::yield_now().await;
                 if chance.bool() {
                     tokio::time::sleep(millis(&mut chance, 20_000)).await;

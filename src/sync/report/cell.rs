@@ -1,18 +1,18 @@
-//! A cell as a spreadsheet may see it: what it would take for a formula is made harmless.
+//! Escapes cells that a spreadsheet would take for a formula.
 
 use std::borrow::Cow;
 
-/// What a formula begins with in the spreadsheets of the day, in their wide forms too.
-const SIGNS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// Characters that begin a formula in spreadsheets, with their full-width forms.
+const FORMULA_STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// What makes text of a formula. Whoever reads the cell back trims it off; see [`QUOTED`].
+/// Prefix that makes a spreadsheet read a formula as text. Readers trim it off; see [`QUOTED`].
 const GUARD: char = '\t';
 
-/// The byte that a table must quote: then no program takes the guard for what parts cells.
+/// The byte that a table must quote, so that no program takes the prefix for a delimiter.
 pub(super) const QUOTED: u8 = b'\t';
 
-/// The text of a cell, which reads back the same after trimming, and which no spreadsheet calculates: with a tab before
-/// it when it begins like a formula, or when a part of it does that another separator than the table's would make a cell.
+/// Returns the text of a cell so that no spreadsheet calculates it: with a tab before it when it, or a part of it that
+/// another delimiter would make a cell, begins like a formula. After trimming, the text is the same.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.starts_with(GUARD) && text.split([',', ';', '|', GUARD, '\n', '\r']).any(begins_like_a_formula) {
         Cow::Owned(format!("{GUARD}{text}"))
@@ -21,12 +21,12 @@ pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
-// Blanks and signs that nobody sees do not hide it from every spreadsheet.
+// Some spreadsheets skip white space and invisible characters before a formula.
 fn begins_like_a_formula(text: &str) -> bool {
     let hidden = |character: char| {
         character.is_whitespace() || character.is_control() || matches!(character, '\u{feff}' | '\u{200b}'..='\u{200f}')
     };
-    text.trim_start_matches(hidden).starts_with(SIGNS)
+    text.trim_start_matches(hidden).starts_with(FORMULA_STARTS)
 }
 
 #[cfg(test)]
@@ -34,10 +34,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_begins_like_a_formula_is_guarded_and_reads_back_the_same() {
-        let check = |text: &str, is_guarded: bool| {
+    fn a_cell_that_begins_like_a_formula_is_escaped_and_reads_back_the_same() {
+        let check = |text: &str, is_escaped: bool| {
             let written = harmless(text);
-            assert_eq!(written.starts_with('\t'), is_guarded, "{text:?}");
+            assert_eq!(written.starts_with('\t'), is_escaped, "{text:?}");
             assert_eq!(written.trim(), text.trim(), "{text:?}");
             assert_eq!(harmless(&written), written, "once is enough: {text:?}");
         };

@@ -1,4 +1,4 @@
-//! A writer that takes text in UTF-8 and writes it in another encoding.
+//! A writer that takes UTF-8 and writes another encoding.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -8,14 +8,14 @@ use encoding_rs::{Encoder, EncoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use crate::core::code_page::CodePage;
 
-/// What stands for a sign that the encoding does not have. The input's own signs all have one.
+/// Replaces a character that the encoding does not have. The characters of the input all exist in its encoding.
 const UNKNOWN: &[u8] = b"?";
 
-/// Writes to `inner` in an encoding what is written to it in UTF-8, in pieces that may part a sign.
+/// Encodes the UTF-8 that is written to it and writes that to `inner`. A write may end within a character.
 pub(super) struct Encoded<W> {
     inner: W,
     way: Way,
-    // The beginning of a sign whose end is not there yet.
+    // The bytes of a character that is not complete yet.
     begun: Vec<u8>,
     // The bytes of one piece.
     out: Vec<u8>,
@@ -29,7 +29,7 @@ enum Way {
 }
 
 impl<W: Write> Encoded<W> {
-    /// Writes in the encoding of this name, after a byte order mark if there is to be one. A name that nobody knows is
+    /// Creates a writer for the encoding of this name, after a byte order mark if `mark` is set. An unknown name means
     /// UTF-8.
     pub(super) fn new(mut inner: W, encoding: &str, mark: bool) -> io::Result<Self> {
         let page = CodePage::named(encoding);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn text_arrives_in_its_encoding_however_it_is_parted() {
+    fn text_is_encoded_the_same_however_it_is_split_into_writes() {
         let check = |encoding: &str, mark: bool, expected: &[u8]| {
             let text = "añ€\n".as_bytes();
             let one_by_one: Vec<&[u8]> = text.chunks(1).collect();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_utf8_is_refused() {
+    fn bytes_that_are_not_utf8_are_refused() {
         let mut out = Encoded::new(Vec::new(), "windows-1252", false).unwrap();
         assert_eq!(out.write(b"a\xFFb").unwrap_err().kind(), io::ErrorKind::InvalidData);
     }

@@ -1,4 +1,4 @@
-//! A file that is written anew beside the old one, takes its place in one step, and goes on growing.
+//! A list file: a new one is written beside the old one, replaces it in one step, and grows after that.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -7,48 +7,48 @@ use std::path::{Path, PathBuf};
 
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
 
-/// How the name of the new file ends as long as it is not in its place.
+/// Suffix of the new file's name until it replaces the old one.
 const PART_ENDING: &str = ".part";
 
-/// How many bytes of a file tell whether it is a list: its first line with some blank lines before it.
+/// Number of bytes from which a list is recognised: its first line, with some blank lines before it.
 const HEAD: u64 = 64 * 1024;
 
-/// The columns with which a list of results begins.
+/// The columns of a list of results.
 pub(super) const RESULT_COLUMNS: [&str; 7] = ["line", "key", "outcome", "contact_id", "calls", "reason", "channel"];
 
-/// Endings of names that promise another format than a list has.
+/// File extensions of formats that lists are not written in.
 const OTHER_FORMATS: [&str; 8] = ["xlsx", "xlsm", "xlsb", "xls", "ods", "gz", "zst", "zip"];
 
-/// Which list a file holds. Only a list of the same kind is replaced.
+/// The kind of a list. A file is only replaced by a list of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListKind {
-    /// The rows that were rejected.
+    /// Rejected rows.
     Rejects,
     /// How each row ended.
     Results,
 }
 
-/// A file that this process alone writes. Until the new one is put in its place, whatever was there before stays.
+/// A list file that only this process writes. The old file stays until the new one replaces it.
 #[derive(Debug)]
 pub struct ListFile {
-    // The file itself: where it is a link, what that leads to.
+    // The canonical path of the file.
     path: PathBuf,
-    // What a person calls it.
+    // The path as it was given.
     name: PathBuf,
     kind: ListKind,
     part: PathBuf,
     state: State,
-    // The right to write the file that is to be replaced.
+    // Holds the lock of the file to be replaced.
     _replaced: Option<File>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// New, beside the one that it is to replace.
+    /// A new file beside the one that it will replace.
     Part(File),
-    /// In its place.
+    /// It has replaced the old file.
     InPlace(File),
-    /// Neither: making it failed.
+    /// Creating or replacing it failed.
     Gone,
 }
 
@@ -60,28 +60,28 @@ pub struct ListError {
     fault: ListFault,
 }
 
-/// What is wrong with a file that is to list rows.
+/// What is wrong with the path of a list.
 #[derive(Debug, thiserror::Error)]
 pub enum ListFault {
-    /// It is no file that could be replaced.
+    /// It is not a file that can be replaced.
     #[error("expected a file to write, found {0}")]
     Kind(&'static str),
-    /// It is not a list of this kind, and is left as it is.
+    /// It is not a list of this kind; it is left unchanged.
     #[error("expected a new file or an earlier list of the same kind, found {0}")]
     Foreign(String),
-    /// Its name promises a format that lists are not written in.
+    /// Its extension is that of a format that lists are not written in.
     #[error("expected a name such as `list.csv`, found the ending `.{0}`")]
     Ending(String),
-    /// It is one that the run needs as it is.
-    #[error("expected a file of its own, found {0}")]
+    /// The run uses this file for something else.
+    #[error("expected a separate file, found {0}")]
     Taken(String),
     /// Another run writes it.
     #[error("another run writes it")]
     Busy,
-    /// Its path is no text, and could not be written down.
+    /// Its path is not UTF-8, so the journal cannot record it.
     #[error("expected a path in UTF-8")]
     Path,
-    /// The system says no.
+    /// The system refused to open or write it.
     #[error("cannot write it: {0}")]
     Write(#[source] io::Error),
 }
@@ -91,16 +91,16 @@ impl ListError {
         Self { name: name.to_owned(), fault }
     }
 
-    /// What is wrong.
+    /// What is wrong with the file.
     pub const fn fault(&self) -> &ListFault {
         &self.fault
     }
 }
 
 impl ListFile {
-    /// Makes sure that the file at `path` can be written, and takes the right to. A file that is there is only taken when it
-    /// is empty or a list of the same kind, and has no other name: neither links are followed nor is anything else
-    /// overwritten. `others` are the files that it must not be, with what they are.
+    /// Checks that the file at `path` can be written, and locks it. An existing file is only taken when it is empty or
+    /// a list of the same kind, and has no other name: links are not followed, and nothing else is overwritten.
+    /// `others` are the files that must not be overwritten, each with a description.
     ///
     /// # Errors
     /// A [`ListError`] when it cannot be written, is something else, or is one of the others.
@@ -129,20 +129,20 @@ impl ListFile {
         Ok(Self { path: target, name: path.to_owned(), kind, part, state: State::Part(file), _replaced: replaced })
     }
 
-    /// The whole path of the file itself.
+    /// The canonical path of the file.
     pub fn path(&self) -> &str {
         self.path.to_str().expect("it was checked when it was claimed")
     }
 
-    /// What a person calls it.
+    /// The path as it was given.
     pub fn name(&self) -> &Path {
         &self.name
     }
 
-    /// A new file beside what is there, to be written from its beginning.
+    /// Creates an empty file beside the old one.
     ///
     /// # Errors
-    /// A [`ListError`] when it cannot be made.
+    /// A [`ListError`] when it cannot be created.
     pub(super) fn begin(&mut self) -> Result<File, ListError> {
         let made = match std::mem::replace(&mut self.state, State::Gone) {
             State::Part(file) => file.set_len(0).map(|()| file).map_err(ListFault::Write),
@@ -154,13 +154,13 @@ impl ListFile {
         Ok(copy)
     }
 
-    /// Puts the new file, which is written, in the place of the old one.
+    /// Replaces the old file with the new one, which is written.
     ///
     /// # Errors
-    /// A [`ListError`] when it cannot be put there.
+    /// A [`ListError`] when it cannot be replaced.
     pub(super) fn put_in_place(&mut self) -> Result<(), ListError> {
         let placed = match std::mem::replace(&mut self.state, State::Gone) {
-            // What is in its place may have been replaced since it was looked at.
+            // The old file may have been replaced since it was checked.
             State::Part(file) => open_own(&self.path, self.kind).and_then(|_| {
                 let placed = file.sync_all().and_then(|()| fs::rename(&self.part, &self.path));
                 placed.map(|()| State::InPlace(file)).map_err(ListFault::Write)
@@ -180,19 +180,19 @@ impl ListFile {
 impl Drop for ListFile {
     fn drop(&mut self) {
         if matches!(self.state, State::Part(_)) {
-            // What is left of it would be in nobody's way: the next one begins anew.
+            // If it cannot be removed, the next run replaces it.
             let _ = fs::remove_file(&self.part);
         }
     }
 }
 
-// What the file's name promises, when it is not what a list is.
+// The file's extension when it is that of a format that lists are not written in.
 fn other_format(path: &Path) -> Option<String> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     OTHER_FORMATS.contains(&ending.as_str()).then_some(ending)
 }
 
-// The whole path; only what can be replaced by a file. A link is not followed: what it leads to may be anything.
+// The canonical path of a regular or a new file. Links are not followed: they may lead to any file.
 fn target(path: &Path) -> Result<PathBuf, ListFault> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => Err(ListFault::Kind("a symbolic link")),
@@ -214,7 +214,7 @@ fn target(path: &Path) -> Result<PathBuf, ListFault> {
     }
 }
 
-// The file at a path when it is an earlier list of this kind, or empty; `None` when there is none.
+// The file at a path when it is an earlier list of this kind or empty; `None` when there is no file.
 fn open_own(path: &Path, kind: ListKind) -> Result<Option<File>, ListFault> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -250,8 +250,8 @@ fn has_other_names(_: &fs::Metadata) -> bool {
     false
 }
 
-// Whether a file begins like a list of this kind, or is empty. The header's own signs are the same in every encoding that
-// lists are written in, but for the zeros of UTF-16.
+// Whether a file begins like a list of this kind, or is empty. The bytes of the header are the same in every encoding
+// that lists are written in, except for the zeros of UTF-16.
 fn is_own(head: &[u8], kind: ListKind) -> bool {
     if head.is_empty() {
         return true;
@@ -259,7 +259,7 @@ fn is_own(head: &[u8], kind: ListKind) -> bool {
     let head: Vec<u8> = head.iter().copied().filter(|byte| *byte != 0).collect();
     let marks: [&[u8]; 3] = [b"\xEF\xBB\xBF", b"\xFF\xFE", b"\xFE\xFF"];
     let head = marks.iter().find_map(|mark| head.strip_prefix(*mark)).unwrap_or(&head);
-    // Blank lines stand for those that were skipped before the header of the input.
+    // Lists of earlier versions have blank lines for the lines that were skipped before the input's header.
     let first = head.split(|byte| matches!(byte, b'\n' | b'\r')).find(|line| !line.is_empty()).unwrap_or_default();
     let line = String::from_utf8_lossy(first).replace('"', "");
     match kind {
@@ -268,13 +268,13 @@ fn is_own(head: &[u8], kind: ListKind) -> bool {
             .iter()
             .any(|delimiter| line == RESULT_COLUMNS[..6].join(delimiter) || line == RESULT_COLUMNS.join(delimiter)),
         ListKind::Rejects => {
-            // Any sign may be the delimiter; one that is a quote is gone by now.
-            let parted = |text: &str| {
+            // Any character may be the delimiter; a quote is removed above.
+            let is_separated = |text: &str| {
                 let mut rest = text.chars();
                 text.starts_with(REASON_COLUMN) || (rest.next().is_some() && rest.as_str().starts_with(REASON_COLUMN))
             };
             // Earlier versions wrote the two columns last.
-            line.strip_prefix(LINE_COLUMN).is_some_and(parted)
+            line.strip_prefix(LINE_COLUMN).is_some_and(is_separated)
                 || line.strip_suffix(REASON_COLUMN).is_some_and(|line| {
                     line.trim_end_matches(|character: char| !character.is_alphanumeric() && character != '_')
                         .ends_with(LINE_COLUMN)
@@ -284,7 +284,8 @@ fn is_own(head: &[u8], kind: ListKind) -> bool {
     }
 }
 
-// For its owner alone. What a killed process left is replaced, what a living one writes is not.
+// Creates the file with mode 0600. A file that a killed process left is replaced; one that a running process writes is
+// not.
 fn make(part: &Path, kind: ListKind) -> Result<File, ListFault> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -304,7 +305,7 @@ fn make(part: &Path, kind: ListKind) -> Result<File, ListFault> {
     }
 }
 
-// It is the file beside the list that is in the way.
+// Names the file beside the list that is in the way.
 fn of_part(fault: ListFault, part: &Path) -> ListFault {
     match fault {
         ListFault::Foreign(found) => ListFault::Foreign(format!("{found} at {}", part.display())),
@@ -320,12 +321,13 @@ fn of_part(fault: ListFault, part: &Path) -> ListFault {
 fn lock(file: File) -> Result<File, ListFault> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(ListFault::Busy),
-        // Some file systems have no locks. Then two runs that write one file are the user's care.
+        // Some file systems have no locks. There, the user has to keep two runs from writing the same list.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 
-// Whether two paths lead to one file, by whatever links: a link to one of the others is refused as that one. What is not there yet is compared by its folder and name.
+// Whether two paths lead to the same file, through any links. A file that does not exist yet is compared by its folder
+// and name.
 fn is_same(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| path.canonicalize().ok().or_else(|| target(path).ok());
     if let (Some(one), Some(other)) = (place(one), place(other))
@@ -358,7 +360,7 @@ mod tests {
     const NEW: &[u8] = b"_line,_reason,email\n2,new,a\n";
 
     #[test]
-    fn what_was_there_stays_until_the_new_file_is_in_its_place() {
+    fn the_old_file_stays_until_the_new_one_replaces_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.csv");
         fs::write(&path, OLD).unwrap();
@@ -367,7 +369,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), OLD);
         file.put_in_place().unwrap();
         assert_eq!(fs::read(&path).unwrap(), NEW);
-        // Anew, and given up.
+        // A second file is begun and dropped.
         file.begin().unwrap().write_all(OLD).unwrap();
         drop(file);
         assert_eq!(fs::read(&path).unwrap(), NEW);
@@ -376,7 +378,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn it_is_for_its_owner_alone() {
+    fn only_the_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.csv");
@@ -389,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_replaced_is_refused() {
+    fn a_file_that_must_not_be_replaced_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("input.csv"), "a\n1\n").unwrap();
@@ -402,15 +404,15 @@ mod tests {
         check(PathBuf::from("-"), "expected a file to write, found standard output");
         check(at("folder"), "expected a file to write, found a directory");
         check(at("nowhere/list.csv"), "expected a file to write, found a folder that is not there");
-        check(at("input.csv"), "expected a file of its own, found the input");
-        check(at("folder/../input.csv"), "expected a file of its own, found the input");
+        check(at("input.csv"), "expected a separate file, found the input");
+        check(at("folder/../input.csv"), "expected a separate file, found the input");
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(at("input.csv"), at("link")).unwrap();
             std::os::unix::fs::symlink(at("nothing"), at("dangling")).unwrap();
             fs::hard_link(at("input.csv"), at("hard")).unwrap();
-            check(at("link"), "expected a file of its own, found the input");
-            check(at("hard"), "expected a file of its own, found the input");
+            check(at("link"), "expected a separate file, found the input");
+            check(at("hard"), "expected a separate file, found the input");
             check(at("dangling"), "expected a file to write, found a symbolic link");
             fs::write(at("list.csv.old"), OLD).unwrap();
             std::os::unix::fs::symlink(at("list.csv.old"), at("linked.csv")).unwrap();
@@ -422,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_in_nobodys_way() {
+    fn a_part_file_of_a_killed_process_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.csv");
         for left in [OLD, b""] {

@@ -1,4 +1,4 @@
-//! The files that list rows: those that were rejected, as whole rows of a file like the input, and how each row ended.
+//! The lists of rows: rejected rows in the format of the input, and how each row ended.
 
 use std::fmt;
 use std::fs::File;
@@ -12,10 +12,10 @@ use super::file::{ListError, ListFile, RESULT_COLUMNS};
 use crate::core::output_format::{LINE_COLUMN, OutputFormat, REASON_COLUMN, listed_part};
 use crate::core::record::Cells;
 
-/// How many bytes are written at once.
+/// Size of the write buffer in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// The file that rejected rows go to. Mended, it is an input itself.
+/// The file of rejected rows. Once corrected, it is a valid input.
 #[derive(Debug)]
 pub struct Rejects {
     file: ListFile,
@@ -23,11 +23,11 @@ pub struct Rejects {
     out: Option<Out>,
 }
 
-/// The file that says how each row ended.
+/// The file that lists how each row ended.
 #[derive(Debug)]
 pub struct Results {
     file: ListFile,
-    // Whether it says the channel, because there are several.
+    // Whether it has a column for the channel.
     channels: bool,
     out: Option<Table>,
 }
@@ -35,17 +35,17 @@ pub struct Results {
 /// A row and how it ended, for a list.
 #[derive(Clone, Copy, Debug)]
 pub struct RowResult<'a> {
-    /// The physical line on which it begins.
+    /// The line of the input on which the row begins.
     pub line: u64,
-    /// Its contact's key, if it became one.
+    /// The key of its contact, if the row was valid.
     pub key: Option<&'a str>,
     /// How it ended, in one word.
     pub outcome: &'a str,
-    /// The platform's id of its contact, if it is known.
+    /// The platform's id of its contact, if known.
     pub contact_id: Option<&'a str>,
-    /// How many calls it took.
+    /// Number of calls that it took.
     pub calls: u64,
-    /// Why, when there is a reason.
+    /// The reason, if there is one.
     pub reason: Option<&'a str>,
     /// Its channel.
     pub channel: &'a str,
@@ -58,11 +58,11 @@ enum Out {
     Objects(BufWriter<File>),
 }
 
-/// Where a rejected row's own cells stand in it.
+/// The positions of a rejected row's own cells.
 #[derive(Debug)]
 struct Layout {
     cells: usize,
-    // The places of a line and a reason that the input has already, from an earlier rejection.
+    // The positions of the line and the reason of an earlier rejection in the input.
     replaced: Vec<usize>,
 }
 
@@ -70,7 +70,7 @@ struct Layout {
 struct Table(csv::Writer<Encoded<File>>);
 
 impl Rejects {
-    /// Rejected rows that are written like `shape` into `file`.
+    /// Creates a list of rejected rows in `file`, in this format.
     pub const fn new(file: ListFile, output_format: OutputFormat) -> Self {
         Self { file, output_format, out: None }
     }
@@ -80,7 +80,7 @@ impl Rejects {
         &self.file
     }
 
-    /// Begins the file anew, beside what is there.
+    /// Begins a new file beside the old one.
     ///
     /// # Errors
     /// A [`ListError`] when it cannot be written.
@@ -88,7 +88,7 @@ impl Rejects {
         let file = self.file.begin()?;
         let out = match &self.output_format {
             OutputFormat::Objects => Ok(Out::Objects(BufWriter::with_capacity(CHUNK, file))),
-            // The lines before the header of the input are none of the list's: reading a list skips no lines.
+            // The lines before the input's header are left out: a list is read without skipping lines.
             OutputFormat::Table { header, delimiter, encoding, mark, skipped: _ } => {
                 Table::new(file, *delimiter, encoding, *mark).and_then(|mut table| {
                     let layout = Layout::of(header);
@@ -102,7 +102,8 @@ impl Rejects {
         Ok(())
     }
 
-    /// Adds a row. Of one that could not be read there are as many cells as are known, and nobody takes them for a row.
+    /// Adds a row. A row that could not be read has the cells that are known, and its reason says that it is
+    /// incomplete.
     ///
     /// # Errors
     /// A [`ListError`] when it cannot be written.
@@ -116,7 +117,7 @@ impl Rejects {
                     Some(Cells::Object(_)) | None => Vec::new(),
                 };
                 let line = line.to_string();
-                // Where a spreadsheet fills the row up, the reason still says that it is not whole.
+                // A spreadsheet may fill the row up, so the reason says that it is incomplete.
                 let reason = if texts.len() < layout.own_cells() {
                     format!("{reason}{}", listed_part(texts.len(), layout.own_cells()))
                 } else {
@@ -128,7 +129,7 @@ impl Rejects {
         written.map_err(|error| self.file.failed(error))
     }
 
-    /// Hands on to the system what was added.
+    /// Writes the buffered rows to the file.
     ///
     /// # Errors
     /// A [`ListError`] when it cannot be written.
@@ -141,10 +142,10 @@ impl Rejects {
         flushed.map_err(|error| self.file.failed(error))
     }
 
-    /// Puts what was begun in the place of what is there. What is added later comes after it.
+    /// Replaces the old file with the new one. Rows that are added later are appended.
     ///
     /// # Errors
-    /// A [`ListError`] when it cannot be put there.
+    /// A [`ListError`] when it cannot be replaced.
     pub fn put_in_place(&mut self) -> Result<(), ListError> {
         self.flush()?;
         self.file.put_in_place()
@@ -152,7 +153,7 @@ impl Rejects {
 }
 
 impl Results {
-    /// Rows and how they ended, in `file`; with a column for the channel when there are several.
+    /// Creates a list of results in `file`, with a column for the channel if there are several.
     pub const fn new(file: ListFile, channels: bool) -> Self {
         Self { file, channels, out: None }
     }
@@ -162,7 +163,7 @@ impl Results {
         &self.file
     }
 
-    /// Begins the file anew, beside what is there.
+    /// Begins a new file beside the old one.
     ///
     /// # Errors
     /// A [`ListError`] when it cannot be written.
@@ -195,7 +196,7 @@ impl Results {
         table.row(cells.iter().copied()).map_err(|error| self.file.failed(error))
     }
 
-    /// Hands on to the system what was added.
+    /// Writes the buffered rows to the file.
     ///
     /// # Errors
     /// A [`ListError`] when it cannot be written.
@@ -204,13 +205,20 @@ impl Results {
         flushed.map_err(|error| self.file.failed(error))
     }
 
-    /// Puts what was begun in the place of what is there. What is added later comes after it.
+    /// Replaces the old file with the new one. Rows that are added later are appended.
     ///
     /// # Errors
-    /// A [`ListError`] when it cannot be put there.
+    /// A [`ListError`] when it cannot be replaced.
     pub fn put_in_place(&mut self) -> Result<(), ListError> {
         self.flush()?;
         self.file.put_in_place()
+    }
+
+    /// Lets each later row find a full disk.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn fill_the_disk(&mut self) {
+        let full = File::options().write(true).open("/dev/full").expect("the device");
+        self.out = Some(Table::new(full, b',', "UTF-8", false).expect("a table"));
     }
 }
 
@@ -221,7 +229,7 @@ impl Layout {
         Self { cells: header.len(), replaced }
     }
 
-    // How many of a row's cells are its own.
+    // Number of a row's own cells.
     const fn own_cells(&self) -> usize {
         self.cells - self.replaced.len()
     }
@@ -238,7 +246,7 @@ impl Layout {
             && self.replaced == [0, 1]
             && is_line(line)
         {
-            // Of a row that never had the right number of cells, they are the first two.
+            // In a row with a wrong number of cells, they are the first two.
             cells.drain(..2);
         } else if let [.., line, _] = cells[..]
             && self.cells >= 2
@@ -252,7 +260,7 @@ impl Layout {
     }
 }
 
-// A phone number with its `+` is none.
+// Whether a cell is a line number. A phone number with its `+` is not.
 fn is_line(text: &str) -> bool {
     let text = text.trim();
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -262,7 +270,7 @@ impl Table {
     fn new(file: File, delimiter: u8, encoding: &str, mark: bool) -> io::Result<Self> {
         let file = Encoded::new(file, encoding, mark)?;
         let mut builder = csv::WriterBuilder::new();
-        // What begins a comment is quoted wherever it stands, which is all that is wanted of it.
+        // The writer quotes cells that contain the comment character, which is the only use of it here.
         builder.flexible(true).delimiter(delimiter).comment(Some(QUOTED)).buffer_capacity(CHUNK);
         Ok(Self(builder.from_writer(file)))
     }
@@ -275,14 +283,14 @@ impl Table {
     }
 }
 
-/// Without its buffer, which holds people.
+/// Leaves the buffer out, which holds personal data.
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Table")
     }
 }
 
-// One line, with the line and the reason first.
+// One line of JSON, with the line and the reason first.
 fn object(line: u64, reason: &str, cells: Option<&Cells>) -> String {
     let text = |text: &str| Json::from(text).to_string();
     let mut object = format!("{{{}:{line},{}:{}", text(LINE_COLUMN), text(REASON_COLUMN), text(reason));

@@ -1,4 +1,4 @@
-//! Reports: what a run or a plan came to, as the one JSON object that scripts read, and what became of its rows, as files.
+//! Reports: the summary of a run or a plan as one JSON object, and its rows as files.
 
 mod cell;
 mod encoded;
@@ -16,7 +16,7 @@ pub use self::lists::{Rejects, Results, RowResult};
 pub use self::writer::{ListClaims, Listed, ListingError};
 use crate::core::plan::Range;
 
-/// A run's summary, in the contract's names and order.
+/// The summary of a run or a plan, with the names and the order that scripts rely on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary<C> {
     /// The run's number in the journal; a plan has none.
@@ -25,35 +25,36 @@ pub struct Summary<C> {
     pub state: &'static str,
     /// Why it stopped or failed.
     pub reason: Option<String>,
-    /// The input's data rows. They are the sum of the six counts that follow.
+    /// Number of data rows of the input: the sum of the six counts that follow.
     pub rows: u64,
-    /// Contacts made.
+    /// Rows whose contact was created.
     pub created: u64,
-    /// Contacts changed.
+    /// Rows whose contact was updated.
     pub updated: u64,
-    /// Contacts that were right.
+    /// Rows whose contact was up to date.
     pub unchanged: u64,
-    /// Rows set aside.
+    /// Rows that were rejected, with a reason.
     pub rejected: u64,
-    /// Rows whose contact has a later row.
+    /// Rows for whose contact another row stands.
     pub merged: u64,
-    /// Rows still to do.
+    /// Rows that are not finished.
     pub pending: u64,
-    /// Calls, by kind: sent ones for a run, the least and the most for a plan.
+    /// Calls by kind: sent calls of a run, minimum and maximum of a plan.
     pub calls: Calls<C>,
-    /// Calls without a usable answer: lost, never sent, put off, or 429. They are sent again, in this run or the next.
+    /// Calls without a usable answer: lost, never sent, deferred by the platform, or 429. They are sent again, in this
+    /// run or the next.
     pub retries: u64,
     /// Answers with 429.
     pub throttled: u64,
-    /// How long it worked.
+    /// Seconds of work.
     pub seconds: f64,
-    /// How long a plan takes at the limit, in one process: until its end, or as far as the run may go.
+    /// Minutes that a plan takes at the rate limit in one process: to its end, or to the limits of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<Minutes>,
-    /// How many runs as long as that one a plan takes, when it is more than one.
+    /// Number of such runs that the plan takes, if it is more than one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<Range>,
-    /// The channels' own summaries, by name, when this is the sum of several.
+    /// The summaries of the channels by name, when this is the sum of several.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub channels: BTreeMap<String, Self>,
 }
@@ -61,9 +62,9 @@ pub struct Summary<C> {
 /// Calls by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Calls<C> {
-    /// All six.
+    /// All kinds together.
     pub total: C,
-    /// Searches, by page.
+    /// Searches; each page is a call.
     pub find: C,
     /// Reads of one contact.
     pub read: C,
@@ -77,12 +78,12 @@ pub struct Calls<C> {
     pub remove_tags: C,
 }
 
-/// The shortest and the longest time, in minutes.
+/// Minimum and maximum time, in minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Minutes {
-    /// For the least calls.
+    /// For the minimum of calls.
     pub min: f64,
-    /// For the most.
+    /// For the maximum of calls.
     pub max: f64,
 }
 
@@ -93,8 +94,8 @@ pub type RunSummary = Summary<u64>;
 pub type PlanSummary = Summary<Range>;
 
 impl<C: AddAssign + Copy + Default> Summary<C> {
-    /// The sum of several channels' summaries, in which they stand by their names. They work side by side, so that the
-    /// longest of their times is the sum's; it stopped or failed when one of them did, for all their reasons.
+    /// Returns the sum of several channels' summaries, which also holds each of them by name. Channels work at the same
+    /// time, so the longest time counts. The state is the most severe one, and the reasons of all channels are joined.
     pub fn of_channels(channels: BTreeMap<String, Self>) -> Self {
         let mut sum = Self { state: "finished", ..Self::default() };
         let mut reasons = Vec::new();
@@ -118,13 +119,13 @@ impl<C: AddAssign + Copy + Default> Summary<C> {
                 let most = sum.runs.unwrap_or(Range { min: 1, max: 1 });
                 sum.runs = Some(Range { min: most.min.max(runs.min), max: most.max.max(runs.max) });
             }
-            // `failed` is graver than `stopped`, and each than the state of those that have nothing to say.
-            let is_graver = match part.state {
+            // `failed` is more severe than `stopped`, and both than the other states.
+            let is_more_severe = match part.state {
                 "failed" => true,
                 "stopped" => sum.state != "failed",
                 _ => sum.state == "finished",
             };
-            if is_graver {
+            if is_more_severe {
                 sum.state = part.state;
             }
             if let Some(reason) = &part.reason {
@@ -149,7 +150,7 @@ impl<C: AddAssign> AddAssign for Calls<C> {
 }
 
 impl<C: Serialize> Summary<C> {
-    /// The summary as one line of JSON.
+    /// Returns the summary as one line of JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("numbers and text are always JSON")
     }

@@ -1,9 +1,15 @@
-//! The files that list rows while they are sent: written from the journal when sending begins and when it ends, and grown
-//! in between, so that what is in them is never lost and, at the end, in the input's order.
+//! The files that list rows while a run is sent.
+//!
+//! They are written from the journal when sending begins and when it ends, and rows are appended in between. So no
+//! listed row is lost, and at the end the rows are in the input's order. Rows are appended on a thread that may block,
+//! so that a slow disk does not delay the calls.
 
-use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Handle;
 
 use crate::core::output_format::ListFiles;
 use crate::journal::{Journal, JournalError, ListedRow, Rows};
@@ -11,14 +17,17 @@ use crate::sync::event::{Event, Observer};
 use crate::sync::report::{ListError, ListFile, ListKind, Rejects, Results, RowResult};
 use crate::sync::stop::{Stop, StopReason};
 
-/// Files that this process may write, before it is known what of.
+/// Number of rows that wait to be written before the run waits for the disk.
+const QUEUED_ROWS: usize = 10_000;
+
+/// The files that this process may write, before the input is planned.
 #[derive(Debug, Default)]
 pub struct ListClaims {
     rejects: Option<ListFile>,
     results: Option<ListFile>,
 }
 
-/// Why rows could not be listed. What they came to is in the journal.
+/// Why rows could not be listed. Their outcomes are in the journal.
 #[derive(Debug, thiserror::Error)]
 pub enum ListingError {
     /// A file cannot be written.
@@ -29,13 +38,28 @@ pub enum ListingError {
     Journal(#[from] JournalError),
 }
 
-/// The files that list the rows of an input. It is told what happens as an observer, and asks to stop when a file can no
-/// longer be written.
+/// The files that list the rows of an input. As an observer it appends the rows that end, and asks the run to stop when
+/// a file can no longer be written.
 #[derive(Debug)]
 pub struct Listed {
     sync: i64,
-    files: RefCell<Files>,
+    shared: Arc<Shared>,
+}
+
+/// What the observer shares with the thread that writes.
+#[derive(Debug)]
+struct Shared {
+    queue: Mutex<Queue>,
+    files: Mutex<Files>,
     stop: Stop,
+}
+
+/// Rows that are not written yet.
+#[derive(Debug, Default)]
+struct Queue {
+    rows: VecDeque<ListedRow>,
+    // Whether a thread writes them, or is about to.
+    has_writer: bool,
 }
 
 #[derive(Debug, Default)]
@@ -46,8 +70,8 @@ struct Files {
 }
 
 impl ListClaims {
-    /// Makes sure that the files can be written, and takes the right to. `others` are the files that they must not be, with
-    /// what they are.
+    /// Checks that the files can be written, and locks them. `others` are the files that must not be overwritten, each
+    /// with a description.
     ///
     /// # Errors
     /// A [`ListError`] for the first that cannot be written, or is one of the others.
@@ -65,8 +89,8 @@ impl ListClaims {
         ListFiles { rejects: path(&self.rejects), results: path(&self.results) }
     }
 
-    /// Writes what the journal holds of the rows of `sync`, and puts the files in their places. It takes a thread that may
-    /// block. The process as a whole stops by `stop`.
+    /// Writes the rows of `sync` that the journal has, and puts the files in their places. It blocks the thread. `stop`
+    /// stops all runs of the process when a file can no longer be written.
     ///
     /// # Errors
     /// A [`ListingError`] when a file cannot be written or the journal fails.
@@ -77,14 +101,15 @@ impl ListClaims {
             files.rejects = self.rejects.map(|file| Rejects::new(file, listing.output_format));
             files.results = self.results.map(|file| Results::new(file, several));
         }
-        let listed = Listed { sync, files: RefCell::new(files), stop: stop.clone() };
+        let shared = Shared { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone() };
+        let listed = Listed { sync, shared: Arc::new(shared) };
         listed.rewrite(journal, false)?;
         Ok(listed)
     }
 }
 
 impl Listed {
-    /// Writes the files anew, whole and in the input's order. It takes a thread that may block.
+    /// Writes the complete files again, in the input's order. It blocks the thread.
     ///
     /// # Errors
     /// A [`ListingError`] when a file cannot be written or the journal fails.
@@ -93,7 +118,9 @@ impl Listed {
     }
 
     fn rewrite(&self, journal: &Journal, is_end: bool) -> Result<(), ListingError> {
-        let mut files = self.files.borrow_mut();
+        let mut files = locked(&self.shared.files);
+        // The journal has these rows as well.
+        locked(&self.shared.queue).rows.clear();
         if files.rejects.is_none() && files.results.is_none() {
             return Ok(());
         }
@@ -108,7 +135,7 @@ impl Listed {
         }
         if let Some(mut results) = files.results.take() {
             results.begin()?;
-            // Before the end, what is pending will come after it.
+            // Before the end, pending rows are left out: they are appended when they end.
             let mut results = each(journal, self.sync, Rows::All, results, move |results, row| {
                 if is_end || row.state != "pending" { result(results, row) } else { Ok(()) }
             })?;
@@ -123,34 +150,69 @@ impl Listed {
 }
 
 impl Observer for Listed {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         let Event::Done { listed: Some(row), .. } = event else { return };
-        let files = &mut *self.files.borrow_mut();
-        if files.failure.is_some() {
-            return;
-        }
-        if let Err(error) = files.add(row) {
-            self.stop.ask(StopReason::Unlisted(error.to_string()));
-            files.failure = Some(error);
+        let (is_full, has_writer) = {
+            let mut queue = locked(&self.shared.queue);
+            queue.rows.push_back((*row).clone());
+            let is_full = queue.rows.len() >= QUEUED_ROWS;
+            (is_full, std::mem::replace(&mut queue.has_writer, true))
+        };
+        match Handle::try_current() {
+            Ok(_) if has_writer && !is_full => {}
+            Ok(runtime) if !is_full => {
+                let shared = Arc::clone(&self.shared);
+                drop(runtime.spawn_blocking(move || shared.write_queue()));
+            }
+            // The disk is much slower than the platform, or there is no runtime whose threads could write.
+            Ok(_) | Err(_) => self.shared.write_queue(),
         }
     }
 }
 
+impl Shared {
+    // Writes the queued rows until there are none.
+    fn write_queue(&self) {
+        let mut files = locked(&self.files);
+        loop {
+            let rows = {
+                let mut queue = locked(&self.queue);
+                queue.has_writer = !queue.rows.is_empty();
+                std::mem::take(&mut queue.rows)
+            };
+            if rows.is_empty() {
+                return;
+            }
+            if files.failure.is_none()
+                && let Err(error) = files.append(&rows)
+            {
+                self.stop.ask(StopReason::Unlisted(error.to_string()));
+                files.failure = Some(error);
+            }
+        }
+    }
+}
+
+// A panic while the lock was held leaves whole rows in the queue and in the files' buffers.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Files {
-    fn add(&mut self, row: &ListedRow) -> Result<(), ListError> {
-        if let Some(rejects) = self.rejects.as_mut().filter(|_| row.state == "rejected") {
-            reject(rejects, row)?;
+    fn append(&mut self, rows: &VecDeque<ListedRow>) -> Result<(), ListError> {
+        if let Some(rejects) = &mut self.rejects {
+            rows.iter().filter(|row| row.state == "rejected").try_for_each(|row| reject(rejects, row))?;
             rejects.flush()?;
         }
         if let Some(results) = &mut self.results {
-            result(results, row)?;
+            rows.iter().try_for_each(|row| result(results, row))?;
             results.flush()?;
         }
         Ok(())
     }
 }
 
-// Adds the rows of an input to a file, which comes back.
+// Adds the rows of an input to a file, and returns the file.
 fn each<F: Send + 'static>(
     journal: &Journal,
     sync: i64,
@@ -186,4 +248,97 @@ fn result(results: &mut Results, row: &ListedRow) -> Result<(), ListError> {
         reason: row.reason.as_deref(),
         channel: &row.channel,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::core::task::Outcome;
+    use crate::sync::report::{ListFile, ListKind, Results};
+
+    fn row(n: u64) -> ListedRow {
+        ListedRow {
+            channel: "c".into(),
+            row: n,
+            line: n + 1,
+            key: Some(format!("k{n}")),
+            state: "created".into(),
+            reason: None,
+            contact_id: None,
+            calls: 1,
+            cells: None,
+        }
+    }
+
+    fn end(listed: &Listed, n: u64) {
+        listed.observe(&Event::Done { row: n, line: n + 1, outcome: &Outcome::Created, listed: Some(&row(n)) });
+    }
+
+    fn listed(folder: &Path, stop: &Stop) -> Listed {
+        let file = ListFile::claim(&folder.join("results.csv"), ListKind::Results, &[]).unwrap();
+        let mut results = Results::new(file, false);
+        results.begin().unwrap();
+        results.put_in_place().unwrap();
+        let files = Files { results: Some(results), ..Files::default() };
+        let shared = Shared { queue: Mutex::default(), files: Mutex::new(files), stop: stop.clone() };
+        Listed { sync: 1, shared: Arc::new(shared) }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_does_not_delay_the_run_and_rows_stay_in_order() {
+        const ROWS: u64 = 2_000;
+        let (folder, stop) = (tempfile::tempdir().unwrap(), Stop::default());
+        let listed = listed(folder.path(), &stop);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            // As long as the files are locked, nothing is written.
+            let hanging = locked(&listed.shared.files);
+            (1..=ROWS).for_each(|n| end(&listed, n));
+            assert!(!locked(&listed.shared.queue).rows.is_empty());
+            drop(hanging);
+        });
+        // The runtime waits for its threads.
+        drop(runtime);
+        let written = fs::read_to_string(folder.path().join("results.csv")).unwrap();
+        let lines: Vec<u64> =
+            written.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+        assert_eq!(lines, (2..=ROWS + 1).collect::<Vec<_>>());
+        assert_eq!(stop.reason(), None);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_a_row_without_a_runtime_is_written_at_once() {
+        let (folder, stop) = (tempfile::tempdir().unwrap(), Stop::default());
+        let listed = listed(folder.path(), &stop);
+        let written = || fs::read_to_string(folder.path().join("results.csv")).unwrap().lines().count() - 1;
+        end(&listed, 1);
+        assert_eq!(written(), 1);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        // A writer that does not come: the queue is full after so many rows, and the run writes them.
+        locked(&listed.shared.queue).has_writer = true;
+        runtime.block_on(async { (1..u64::try_from(QUEUED_ROWS).unwrap()).for_each(|n| end(&listed, n)) });
+        assert_eq!(written(), 1);
+        runtime.block_on(async { end(&listed, 1) });
+        assert_eq!(written(), 1 + QUEUED_ROWS);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_cannot_be_written_stops_the_run() {
+        let (folder, stop) = (tempfile::tempdir().unwrap(), Stop::default());
+        let listed = listed(folder.path(), &stop);
+        locked(&listed.shared.files).results.as_mut().unwrap().fill_the_disk();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        runtime.block_on(async {
+            end(&listed, 1);
+            stop.asked().await;
+        });
+        let Some(StopReason::Unlisted(cause)) = stop.reason() else { panic!("{:?}", stop.reason()) };
+        assert!(cause.contains("No space left on device"), "{cause}");
+        // Nothing more is written, and finishing is another matter.
+        end(&listed, 2);
+        assert!(locked(&listed.shared.files).failure.is_some());
+    }
 }

@@ -1,9 +1,12 @@
-//! What is to be sent, in its order.
+//! The order in which contacts are sent.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 
-use super::gates::Gates;
-use super::{Job, OnTheWay, Place};
+use super::Job;
+use super::active_contact::{ActiveContact, InputRow};
+use super::admission_control::AdmissionControl;
+use super::contact_budget::ContactShare;
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
 use crate::core::plan::{Range, forecast};
@@ -12,15 +15,15 @@ use crate::core::time::Timestamp;
 use crate::journal::{Carried, Item, JournalError, SendJournal};
 use crate::sync::event::{Event, Observer};
 
-/// How many pending items are read from the journal at a time, for each call that may be on its way: few, because there
-/// may be a thousand channels at work.
+/// Number of pending items that are read from the journal at a time, for each call that may be in flight. Small,
+/// because a thousand channels may send at the same time.
 const PAGE_PER_CALL: usize = 2;
 
-/// What is to be sent, least recently tried first:
+/// The pending contacts of a run:
 ///
-/// 1. lost creates of contacts that the file no longer has, then those of contacts that it has, since a search can settle
-///    them,
-/// 2. the file, from the first row that the last run did not come to, to its end, and then from its beginning,
+/// 1. lost creates of contacts that the file no longer has, then those of contacts that it has: a search can resolve
+///    them;
+/// 2. the file, from the first row that the last run did not reach to its end, and then from its beginning;
 /// 3. contacts that were left for the next run, least recently tried first.
 pub struct Queue {
     orphans: std::vec::IntoIter<Doubt>,
@@ -35,40 +38,41 @@ struct File {
     page: std::vec::IntoIter<Item>,
     page_size: u32,
     last_row: u64,
-    // Where it begins. Once it has come to the end, it goes on from the beginning to there.
+    // The first row of this run. After the end of the file, the rows before it follow.
     begin: u64,
     is_past_end: bool,
     exhausted: bool,
-    // How many were taken.
+    // Number of contacts that were taken.
     count: u64,
 }
 
-/// Contacts that were taken from the queue and deferred, because the kind of call that they need is paused.
+/// Contacts that were taken from the queue and deferred because calls of the kind that they need are paused.
 #[derive(Default)]
 pub struct Deferred {
-    contacts: VecDeque<(CallKind, OnTheWay)>,
+    contacts: VecDeque<(CallKind, ActiveContact)>,
 }
 
 impl Queue {
-    /// Loads the contacts in doubt, those left for the next run, and where the last run ended.
+    /// Loads the contacts in doubt, those left for this run, and the row at which the last run ended.
     pub async fn open<J: SendJournal, T, O: Observer>(
         job: &Job<'_, J, T, O>,
         concurrency: usize,
     ) -> Result<Self, JournalError> {
         let left = job.journal.left(job.run, job.channel).await?;
         let mut taken: BTreeSet<u64> = left.iter().copied().collect();
-        let (mut orphans, mut first, mut unsure) = (Vec::new(), Vec::new(), 0);
+        let (mut orphans, mut first, mut in_doubt) = (Vec::new(), Vec::new(), 0);
         for carried in job.journal.in_doubt(job.run, job.channel).await? {
             match carried {
                 Carried::Item(item) if taken.contains(&item.row) => {}
                 Carried::Item(item) => first.push(*item),
-                // A contact without a match field cannot be searched for. It stays in doubt until a file has it again.
-                Carried::Orphan(doubt) if doubt.sent.matches().is_empty() => unsure += 1,
+                // A contact without a match field cannot be searched for. It stays in doubt until an input has it
+                // again.
+                Carried::Orphan(doubt) if doubt.sent.matches().is_empty() => in_doubt += 1,
                 Carried::Orphan(doubt) => orphans.push(*doubt),
             }
         }
-        if unsure > 0 {
-            job.observer.tell(&Event::Unsure { contacts: unsure });
+        if in_doubt > 0 {
+            job.observer.observe(&Event::InDoubt { contacts: in_doubt });
         }
         taken.extend(first.iter().map(|item| item.row));
         let begin = job.journal.turn(job.run, job.channel).await?;
@@ -94,30 +98,33 @@ impl Queue {
     pub async fn next<J: SendJournal, T, O>(
         &mut self,
         job: &Job<'_, J, T, O>,
-    ) -> Result<Option<OnTheWay>, JournalError> {
+        share: &Rc<ContactShare>,
+    ) -> Result<Option<ActiveContact>, JournalError> {
         let now = job.clock.now();
         if let Some(doubt) = self.orphans.next() {
             let task = Task::settling(doubt.sent.clone(), doubt, job.policy, now);
-            return Ok(Some(OnTheWay::new(None, task, Range::default(), 0)));
+            return Ok(Some(ActiveContact::new(None, task, Range::default(), 0, share.count())));
         }
         if let Some(item) = self.first.next() {
-            return Ok(Some(on_the_way(job, item, now)));
+            return Ok(Some(active(job, item, share, now)));
         }
         if let Some(item) = self.file.next(job).await? {
             self.file.count += 1;
-            return Ok(Some(OnTheWay { turn: Some(self.file.count), ..on_the_way(job, item, now) }));
+            let mut contact = active(job, item, share, now);
+            contact.sequence = Some(self.file.count);
+            return Ok(Some(contact));
         }
         for row in self.left.by_ref() {
-            // It may have ended since, as another row's contact.
+            // Another row of the same contact may have ended it since.
             let found = job.journal.pending(job.run, job.channel, row.saturating_sub(1), 1).await?.pop();
             if let Some(item) = found.filter(|item| item.row == row) {
-                return Ok(Some(on_the_way(job, item, now)));
+                return Ok(Some(active(job, item, share, now)));
             }
         }
         Ok(None)
     }
 
-    /// The key and the row of the next contact in the file; `None` when it is through.
+    /// The key and the row of the next contact in the file; `None` after the last one.
     pub async fn next_in_file<J: SendJournal, T, O>(
         &mut self,
         job: &Job<'_, J, T, O>,
@@ -155,37 +162,36 @@ impl File {
 }
 
 impl Deferred {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.contacts.len()
-    }
-
     /// Defers a contact that needs a call of this kind.
-    pub fn put(&mut self, kind: CallKind, contact: OnTheWay) {
+    pub fn put(&mut self, kind: CallKind, contact: ActiveContact) {
         self.contacts.push_back((kind, contact));
     }
 
-    /// The contacts.
-    pub fn iter(&self) -> impl Iterator<Item = &OnTheWay> {
+    /// The deferred contacts.
+    pub fn iter(&self) -> impl Iterator<Item = &ActiveContact> {
         self.contacts.iter().map(|(_, contact)| contact)
     }
 
-    /// Takes out one that may begin, of a kind that `is_in_time`.
-    pub fn take(&mut self, gates: &Gates, is_in_time: impl Fn(CallKind) -> bool) -> Option<OnTheWay> {
-        let may_begin = |kind: &CallKind| !gates.holds_back(*kind) && is_in_time(*kind);
+    /// Takes out a contact that may begin, of a kind that `is_in_time`.
+    pub fn take(
+        &mut self,
+        admission: &AdmissionControl,
+        is_in_time: impl Fn(CallKind) -> bool,
+    ) -> Option<ActiveContact> {
+        let may_begin = |kind: &CallKind| !admission.holds_back(*kind) && is_in_time(*kind);
         let kind = self.contacts.iter().map(|(kind, _)| *kind).find(may_begin)?;
         let of_kind = self.contacts.iter().enumerate().filter(|(_, (other, _))| *other == kind).map(|(at, _)| at);
-        let at = of_kind.take(gates.lookahead(kind) + 1).last()?;
+        let at = of_kind.take(admission.lookahead(kind) + 1).last()?;
         let (_, mut contact) = self.contacts.remove(at)?;
-        contact.scout = gates.begins(kind).then_some(kind);
+        contact.trial = admission.begins(kind).then_some(kind);
         Some(contact)
     }
 }
 
-fn on_the_way<J, T, O>(job: &Job<'_, J, T, O>, item: Item, now: Timestamp) -> OnTheWay {
+fn active<J, T, O>(job: &Job<'_, J, T, O>, item: Item, share: &Rc<ContactShare>, now: Timestamp) -> ActiveContact {
     let Item { row, line, contact, cells, remote_state, past } = item;
-    // As the forecast of the whole run counts it, so that what is left comes out at zero.
+    // As the forecast of the whole run counts them, so that the calls that are left end at zero.
     let calls = forecast(&Task::new(contact.clone(), remote_state.clone(), job.policy, &[], now), job.policy).total;
     let task = Task::new(contact, remote_state, job.policy, &past, now);
-    OnTheWay::new(Some(Place { row, line, cells }), task, calls, past.len())
+    ActiveContact::new(Some(InputRow { number: row, line, cells }), task, calls, past.len(), share.count())
 }

@@ -1,4 +1,4 @@
-//! How often a contact's calls were tried and failed, not counting failures that the platform caused.
+//! Counts a contact's tries and failures without those that an outage of the platform caused.
 
 use crate::core::attempt::Attempt;
 use crate::core::call::CallKind;
@@ -6,15 +6,16 @@ use crate::core::circuit_breaker::CircuitBreaker;
 
 /// The tries of one call. Tries during an outage do not count.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Tries {
+pub struct TryCount {
     made: u32,
-    // How often the platform had seemed to be gone when the last one ended.
+    // Number of outages when the last try ended.
     outages: u32,
 }
 
-impl Tries {
-    /// Counts a try of a call of this kind that has just ended. The platform's health must have its result already.
-    pub fn count(&mut self, kind: CallKind, breaker: &CircuitBreaker) {
+impl TryCount {
+    /// Counts a try of a call of this kind that has just ended. The circuit breaker must have recorded its result
+    /// before.
+    pub fn record(&mut self, kind: CallKind, breaker: &CircuitBreaker) {
         if breaker.outages(kind) > self.outages {
             self.outages = breaker.outages(kind);
             // The last try may have been among the first to fail in the outage that followed.
@@ -25,12 +26,12 @@ impl Tries {
         }
     }
 
-    /// Takes the last try back.
+    /// Takes the last try out of the count.
     pub fn forgive(&mut self) {
         self.made = self.made.saturating_sub(1);
     }
 
-    /// How many count.
+    /// Number of tries that count.
     pub const fn made(self) -> u32 {
         self.made
     }
@@ -38,13 +39,14 @@ impl Tries {
 
 /// The failures of one contact's calls in this run.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Failures {
-    // For a kind that failed last: how many calls of the kind had been answered, to any contact, when it first did.
+pub struct CallFailures {
+    // For each kind whose last call failed: how many calls of the kind, for any contact, had been answered at its first
+    // failure.
     answers: [Option<u64>; CallKind::ALL.len()],
     count: u32,
 }
 
-impl Failures {
+impl CallFailures {
     /// Whether one more failure of this kind concerns only this contact: its call failed before, and others were
     /// answered since.
     pub fn is_own(&self, kind: CallKind, breaker: &CircuitBreaker) -> bool {
@@ -56,13 +58,13 @@ impl Failures {
         self.answers[kind as usize].is_some()
     }
 
-    /// How many calls failed.
+    /// Number of failed calls.
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Records the result of a call. The platform's health must have it already.
-    pub fn hear(&mut self, kind: CallKind, attempt: &Attempt, breaker: &CircuitBreaker) {
+    /// Records the result of a call. The circuit breaker must have recorded it before.
+    pub fn record(&mut self, kind: CallKind, attempt: &Attempt, breaker: &CircuitBreaker) {
         if attempt.is_no_answer() {
             self.count += 1;
             self.answers[kind as usize].get_or_insert_with(|| breaker.answers(kind));
@@ -79,14 +81,14 @@ mod tests {
     use crate::core::time::Timestamp;
     use CallKind::{Create, Find};
 
-    /// Plays one contact's failing calls (`!`) among those of others, which fail (`-`) or are answered (`+`).
+    /// Records failing calls of one contact (`!`) among those of others, which fail (`-`) or are answered (`+`).
     fn check(calls: &str, made: u32) {
-        let (mut breaker, mut tries) = (CircuitBreaker::new(OUTAGE_TIMEOUT), Tries::default());
+        let (mut breaker, mut tries) = (CircuitBreaker::new(OUTAGE_TIMEOUT), TryCount::default());
         for call in calls.chars() {
             let lost = Attempt::lost(Some(500), String::new());
-            breaker.hear(Find, if call == '+' { &Attempt::Done } else { &lost }, false, Timestamp::default());
+            breaker.record(Find, if call == '+' { &Attempt::Done } else { &lost }, false, Timestamp::default());
             if call == '!' {
-                tries.count(Find, &breaker);
+                tries.record(Find, &breaker);
             }
         }
         assert_eq!(tries.made(), made, "{calls}");
@@ -100,36 +102,36 @@ mod tests {
         check("---!!", 0);
         check("----!!!!!!!!", 0);
         check("!+----!!!+!", 1);
-        // Known to have been one only when it is over.
+        // The outage is known only when it is over.
         check("-!---+!", 1);
         check("!!!!!!!!!!!!", 3);
     }
 
     #[test]
     fn an_outage_of_a_kind_costs_no_tries_at_that_kind() {
-        let (mut breaker, mut tries) = (CircuitBreaker::new(OUTAGE_TIMEOUT), [Tries::default(); 2]);
+        let (mut breaker, mut tries) = (CircuitBreaker::new(OUTAGE_TIMEOUT), [TryCount::default(); 2]);
         let lost = Attempt::lost(Some(500), String::new());
         for _ in 0..20 {
-            breaker.hear(Create, &lost, false, Timestamp::default());
-            tries[0].count(Create, &breaker);
-            breaker.hear(Find, &Attempt::Done, false, Timestamp::default());
-            breaker.hear(Find, &lost, false, Timestamp::default());
-            tries[1].count(Find, &breaker);
+            breaker.record(Create, &lost, false, Timestamp::default());
+            tries[0].record(Create, &breaker);
+            breaker.record(Find, &Attempt::Done, false, Timestamp::default());
+            breaker.record(Find, &lost, false, Timestamp::default());
+            tries[1].record(Find, &breaker);
         }
-        assert_eq!(tries.map(Tries::made), [3, 20]);
+        assert_eq!(tries.map(TryCount::made), [3, 20]);
     }
 
-    /// The same, by the letters of contacts whose creates fail (small) or are answered (large): whether the last failure is
-    /// its contact's own.
+    /// Each letter is a create of a contact: a small letter fails, a capital letter is answered. `own` is whether the
+    /// last failure concerns only its contact.
     fn check_own(calls: &str, own: bool) {
         let (mut breaker, mut contacts) = (CircuitBreaker::new(OUTAGE_TIMEOUT), std::collections::BTreeMap::new());
         let mut last = false;
         for call in calls.chars() {
             let attempt = if call.is_lowercase() { Attempt::lost(Some(500), String::new()) } else { Attempt::Done };
-            let failures: &mut Failures = contacts.entry(call.to_ascii_lowercase()).or_default();
+            let failures: &mut CallFailures = contacts.entry(call.to_ascii_lowercase()).or_default();
             last = failures.is_own(Create, &breaker);
-            breaker.hear(Create, &attempt, last, Timestamp::default());
-            failures.hear(Create, &attempt, &breaker);
+            breaker.record(Create, &attempt, last, Timestamp::default());
+            failures.record(Create, &attempt, &breaker);
         }
         assert_eq!(last, own, "{calls}");
     }
@@ -142,7 +144,7 @@ mod tests {
         check_own("aBa", true);
         check_own("aBcaa", true);
         check_own("aBc", false);
-        // What succeeded at last is as good as new.
+        // A success clears the failures before it.
         check_own("aBAa", false);
     }
 }

@@ -115,10 +115,13 @@ impl Console {
         }
     }
 
-    /// Reports panics in this voice.
+    /// Reports panics on this console, except those that the library catches.
     pub fn report_panics(&self) {
         let console = self.clone();
         panic::set_hook(Box::new(move |panic| {
+            if contactsync::panic_is_caught() {
+                return;
+            }
             console.say(Level::Error, &panic_text(panic));
             console.say(
                 Level::Hint,

@@ -269,7 +269,7 @@ impl State {
 
 /// Of the reading of the input, which is for all channels.
 impl Observer for Progress<'_> {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         let state = &mut *self.state.borrow_mut();
         match event {
             Event::Read { rows } => {
@@ -294,7 +294,7 @@ impl Observer for Progress<'_> {
             | Event::Limited { .. }
             | Event::Others { .. }
             | Event::Left { .. }
-            | Event::Unsure { .. }
+            | Event::InDoubt { .. }
             | Event::Tick { .. } => {}
         }
     }
@@ -330,7 +330,7 @@ impl ChannelProgress<'_> {
 }
 
 impl Observer for ChannelProgress<'_> {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         let state = &mut *self.all.state.borrow_mut();
         let input = &self.all.input;
         match event {
@@ -390,7 +390,7 @@ impl Observer for ChannelProgress<'_> {
                 let further = "further rows that are left for the next run are counted, not named (-v names them all)";
                 self.all.name_row(state.left, &text, further);
             }
-            Event::Unsure { contacts } => {
+            Event::InDoubt { contacts } => {
                 let (who, their, they_have) = match contacts {
                     1 => ("contact", "its", "it has"),
                     _ => ("contacts", "their", "they have"),

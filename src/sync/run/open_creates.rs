@@ -20,7 +20,7 @@ const FIRST_ANSWERS: u64 = 2;
 
 /// The creates of a run whose answers were not checked yet.
 #[derive(Debug, Default)]
-pub struct Creates {
+pub struct OpenCreates {
     begun: Cell<u64>,
     answered: Cell<u64>,
     has_begun_well: Cell<bool>,
@@ -28,14 +28,14 @@ pub struct Creates {
     ended: Notify,
 }
 
-/// One of them. Dropping it means that its answer was checked, or that there is none.
+/// An open create. Dropping it means that its answer was checked, or that there is none.
 #[derive(Debug)]
 pub struct OpenCreate<'a> {
-    creates: &'a Creates,
+    creates: &'a OpenCreates,
     number: u64,
 }
 
-impl Creates {
+impl OpenCreates {
     /// Records a create that is about to be sent.
     pub fn begin(&self) -> OpenCreate<'_> {
         let number = self.begun.get() + 1;
@@ -46,7 +46,7 @@ impl Creates {
 
     /// Waits until the answers to all creates that are now in flight were checked, at most 5 seconds. Once the first
     /// answers were checked, it no longer waits.
-    pub async fn looked_at(&self, clock: &Clock) {
+    pub async fn checked(&self, clock: &Clock) {
         if self.has_begun_well.get() {
             return;
         }
@@ -54,7 +54,7 @@ impl Creates {
         let newest = self.begun.get();
         let all = async {
             loop {
-                // Before the look: one that ends later wakes it.
+                // Created before the check, so that a create that ends after it wakes this.
                 let ended = self.ended.notified();
                 if self.open.borrow().first().is_none_or(|&oldest| oldest > newest) {
                     return;
@@ -89,12 +89,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_waits_for_those_that_are_on_their_way_and_for_no_later_one() {
-        let (creates, begun) = (Creates::default(), Instant::now());
+    async fn an_answer_waits_for_creates_in_flight_and_not_for_later_ones() {
+        let (creates, begun) = (OpenCreates::default(), Instant::now());
         let (first, second) = (creates.begin(), creates.begin());
         drop(second);
         let wait = async {
-            creates.looked_at(&clock()).await;
+            creates.checked(&clock()).await;
             begun.elapsed()
         };
         let others = async {
@@ -111,22 +111,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_the_first_answers_wait() {
-        let (creates, begun) = (Creates::default(), Instant::now());
+        let (creates, begun) = (OpenCreates::default(), Instant::now());
         for waits in [5, 10, 10, 10] {
             let _hangs = creates.begin();
-            creates.looked_at(&clock()).await;
+            creates.checked(&clock()).await;
             assert_eq!(begun.elapsed(), Duration::from_secs(waits));
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_waits_for_a_bounded_time() {
-        let (creates, begun) = (Creates::default(), Instant::now());
+        let (creates, begun) = (OpenCreates::default(), Instant::now());
         let _hangs = creates.begin();
-        creates.looked_at(&clock()).await;
+        creates.checked(&clock()).await;
         assert_eq!(begun.elapsed(), LONGEST_WAIT);
-        let none = Creates::default();
-        none.looked_at(&clock()).await;
+        let none = OpenCreates::default();
+        none.checked(&clock()).await;
         assert_eq!(begun.elapsed(), LONGEST_WAIT);
     }
 }

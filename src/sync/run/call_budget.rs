@@ -1,4 +1,4 @@
-//! How far a run may go in this process, and how far it has gone.
+//! The calls that a run may still start in this process, and those that it has started.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::sync::stop::StopReason;
 
 /// The calls that may still start.
 #[derive(Debug)]
-pub struct Budget {
+pub struct CallBudget {
     limits: Limits,
     latest: Option<Timestamp>,
     started: Cell<u64>,
@@ -20,8 +20,8 @@ pub struct Budget {
     has_left: Cell<bool>,
 }
 
-impl Budget {
-    /// The whole of `limits`, for calls that take `call_timeout` at most.
+impl CallBudget {
+    /// The full `limits`, for calls that take at most `call_timeout`.
     pub fn new(limits: Limits, call_timeout: Duration) -> Self {
         Self {
             limits,
@@ -32,12 +32,12 @@ impl Budget {
         }
     }
 
-    /// When a call may start at the latest to end in time.
+    /// The latest time at which a call may start so that it ends in time.
     pub const fn latest(&self) -> Option<Timestamp> {
         self.latest
     }
 
-    /// The calls that were started.
+    /// Number of calls that were started.
     pub const fn started(&self) -> u64 {
         self.started.get()
     }
@@ -48,7 +48,7 @@ impl Budget {
         Limits { max_calls, ..self.limits }
     }
 
-    /// Takes one call out.
+    /// Takes one call.
     ///
     /// # Errors
     /// The reason to stop when there is none left.
@@ -63,7 +63,7 @@ impl Budget {
         Ok(())
     }
 
-    /// Whether a contact that can go on at `moment` is to be waited for. If not, it is left for the next run.
+    /// Whether the run waits for a contact that can go on at `moment`. If not, the contact is left for the next run.
     pub fn waits_for(&self, moment: Timestamp) -> bool {
         let in_time = self.latest.is_none_or(|latest| moment <= latest);
         if !in_time {
@@ -72,10 +72,10 @@ impl Budget {
         in_time
     }
 
-    /// Waits until all calls are taken, for ever when they have no end; then gives the reason to stop.
+    /// Waits until all calls are taken, and returns the reason to stop. Never returns when their number is not limited.
     pub async fn all_taken(&self) -> StopReason {
         loop {
-            // Before the look at the count: whoever takes the last call later wakes it.
+            // Created before the count is read, so that a call taken after that wakes it.
             let taken = self.last_taken.notified();
             match self.spent() {
                 Some(reason) => return reason,
@@ -84,7 +84,7 @@ impl Budget {
         }
     }
 
-    /// Why the run ends before its end although nobody asked for it, when something is left to do.
+    /// The limit at which the run ends early when contacts are left.
     pub fn reason(&self) -> Option<StopReason> {
         self.spent().or_else(|| self.has_left.get().then_some(StopReason::Deadline))
     }

@@ -1,9 +1,8 @@
 //! Whether the platform's answers to creates are trusted.
 //!
-//! A platform, or a proxy before it, may answer a create with the id of another create: with the id of the one before it
-//! when an answer got lost on the way. An id that two keys were given proves it, and answers are confirmed from then on. An
-//! answer that got lost only hints at it: other creates are confirmed until one proves right, or until the lost one is
-//! settled.
+//! A platform, or a proxy before it, may answer a create with the id of another one, such as that of the create before
+//! it when an answer was lost. One id for two keys proves that; answers are confirmed by a read from then on. A lost
+//! answer only suggests it: other creates are confirmed until one proves right, or until the lost one is resolved.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -15,14 +14,14 @@ use crate::core::task::Distrust;
 #[derive(Debug, Default)]
 pub struct CreateTrust {
     is_broken: Cell<bool>,
-    // The keys of contacts whose create was not answered, as long as nothing shows what came of it.
+    // The keys of contacts whose create was not answered and is still in doubt.
     unanswered: RefCell<BTreeSet<String>>,
-    // The keys by the ids that creates were answered with, until the journal has them.
+    // The keys by the ids in the answers to creates, until the journal has them.
     named: RefCell<HashMap<ContactId, String>>,
 }
 
 impl CreateTrust {
-    /// How far the answer to the create of the contact with this key is distrusted.
+    /// How far to distrust the answer to the create of the contact with this key.
     pub fn distrust(&self, key: &str) -> Distrust {
         let may_have_shifted = || self.unanswered.borrow().iter().any(|other| other != key);
         match self.is_broken.get() {
@@ -43,7 +42,7 @@ impl CreateTrust {
     }
 
     /// Records that it is known whether this contact exists.
-    pub fn settled(&self, key: &str) {
+    pub fn resolved(&self, key: &str) {
         self.unanswered.borrow_mut().remove(key);
     }
 
@@ -52,12 +51,12 @@ impl CreateTrust {
         self.unanswered.borrow_mut().clear();
     }
 
-    /// Records the id that a create was answered with, and returns whether another contact was given the same one.
+    /// Records the id in the answer to a create, and returns whether the answer for another key had the same id.
     pub fn is_named_twice(&self, id: &ContactId, key: &str) -> bool {
         self.named.borrow_mut().insert(id.clone(), key.to_owned()).is_some_and(|other| other != key)
     }
 
-    /// Forgets an id that is in the journal by now.
+    /// Forgets an id that the journal has now.
     pub fn written(&self, id: &ContactId) {
         self.named.borrow_mut().remove(id);
     }
@@ -69,21 +68,21 @@ mod tests {
     use Distrust::{None, Proven, Suspected};
 
     #[test]
-    fn after_an_unanswered_create_others_are_confirmed_until_one_is_right_or_it_is_settled() {
+    fn after_an_unanswered_create_others_are_confirmed_until_one_is_right_or_it_is_resolved() {
         let trust = CreateTrust::default();
         let check = |expected: [Distrust; 2]| assert_eq!(["a", "b"].map(|key| trust.distrust(key)), expected);
         check([None, None]);
         trust.unanswered("a".into());
         check([None, Suspected]);
         trust.unanswered("b".into());
-        trust.settled("a");
+        trust.resolved("a");
         check([Suspected, None]);
         trust.confirmed();
         check([None, None]);
     }
 
     #[test]
-    fn an_id_that_two_contacts_were_given_breaks_the_trust_for_good() {
+    fn one_id_for_two_contacts_breaks_the_trust_for_the_rest_of_the_process() {
         let trust = CreateTrust::default();
         let id = ContactId::new("1").unwrap();
         assert!(!trust.is_named_twice(&id, "a") && !trust.is_named_twice(&id, "a"));

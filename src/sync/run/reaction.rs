@@ -1,0 +1,155 @@
+//! What an answer means for the run beyond its contact: pauses, stops, and whether refusals concern the account.
+
+use std::time::Duration;
+
+use super::Executor;
+use super::active_contact::ActiveContact;
+use crate::core::attempt::Attempt;
+use crate::core::call::CallKind;
+use crate::core::circuit_breaker::{RATE_LIMIT_WAIT, Reaction};
+use crate::core::refusals::{REFUSALS_IN_A_ROW, Refusal};
+use crate::core::retry::asked_wait;
+use crate::core::time::Timestamp;
+use crate::journal::SendJournal;
+use crate::sync::event::{Event, Observer};
+use crate::sync::stop::StopReason;
+use crate::sync::transport::Transport;
+
+impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
+    /// Follows what an answer means for all calls: reports it, waits as the platform asks, and pauses or stops when the
+    /// circuit breaker says so.
+    pub fn react(&self, kind: CallKind, attempt: &Attempt, is_own: bool, begun: Timestamp, at: Timestamp) {
+        let took = at.since(begun);
+        // The latest calls count most: a platform is slower at noon than at night.
+        self.latency.set((self.latency.get() * 15 + took) / 16);
+        self.emit_trouble(kind, attempt);
+        if let Attempt::Unauthorized { message } = attempt {
+            self.job.stop.ask(StopReason::Unauthorized(message.clone()));
+        }
+        self.wait_as_asked(attempt, at);
+        match self.admission.record(kind, attempt, is_own, at) {
+            Reaction::Recovered => self.limiter.recover(),
+            Reaction::None => {}
+            Reaction::Pause(wait) => {
+                self.limiter.pause_and_probe(wait);
+                self.job.observer.observe(&Event::Paused { wait });
+            }
+            Reaction::PauseKind(wait) => self.job.observer.observe(&Event::KindPaused { kind, wait }),
+            Reaction::Stop(cause) => {
+                self.job.stop.ask(StopReason::Down(format!("the platform gives no answer: {cause}")));
+            }
+            Reaction::StopForKind { span, cause } => {
+                let (calls, span) = (plural(kind), in_words(span));
+                self.job.stop.ask(StopReason::KindDown(format!("{calls} have failed for {span}: {cause}")));
+            }
+            Reaction::StopForThrottling => {
+                let message = match attempt {
+                    Attempt::Throttled { message: Some(message), .. } => format!(": {message}"),
+                    Attempt::Throttled { message: None, .. }
+                    | Attempt::Page(_)
+                    | Attempt::Contact(_)
+                    | Attempt::Created(_)
+                    | Attempt::Done
+                    | Attempt::Missing { .. }
+                    | Attempt::Taken { .. }
+                    | Attempt::Refused { .. }
+                    | Attempt::Unauthorized { .. }
+                    | Attempt::Queued { .. }
+                    | Attempt::WrongPath { .. }
+                    | Attempt::Unsent { .. }
+                    | Attempt::Lost { .. } => String::new(),
+                };
+                let calls = plural(kind);
+                let text = format!("the platform refuses all {calls} for its limit (429, too many requests){message}");
+                self.job.stop.ask(StopReason::Down(text));
+            }
+            Reaction::StopForWrongUrl(message) => self.job.stop.ask(StopReason::WrongUrl(message)),
+        }
+    }
+
+    /// Follows what an answer means for its contact beyond the next step, and for the refusals before it. `begun` and
+    /// `at` are the times when the call began and ended.
+    pub fn react_for_contact(
+        &self,
+        contact: &mut ActiveContact,
+        kind: CallKind,
+        attempt: &Attempt,
+        (begun, at): (Timestamp, Timestamp),
+    ) {
+        contact.failures.record(kind, attempt, &self.admission.breaker());
+        if contact.trial == Some(kind) {
+            contact.trial = None;
+            self.admission.trial_ends(kind);
+        }
+        if let Attempt::Unsent { cause } | Attempt::WrongPath { message: cause } | Attempt::Lost { cause, .. } = attempt
+        {
+            contact.cause.clone_from(cause);
+        }
+        match self.refusals.borrow_mut().record(kind, attempt, contact.task.contact(), (begun, at)) {
+            Refusal::None => {}
+            // A read only looks into what another call was refused for.
+            Refusal::Cleared
+                if kind == CallKind::Read && contact.refused.is_some_and(|(refused, _)| refused != kind) => {}
+            Refusal::Cleared => contact.refused = None,
+            Refusal::Open => contact.refused = Some((kind, at)),
+            Refusal::TooMany => {
+                contact.refused = Some((kind, at));
+                if let Attempt::Refused { message, .. } = attempt {
+                    let calls = plural(kind);
+                    let text = format!("the platform refused {REFUSALS_IN_A_ROW} {calls} in a row: {message}");
+                    self.job.stop.ask(StopReason::Refusing(text));
+                }
+            }
+        }
+    }
+
+    /// Stops when an earlier process, or another channel of the token, was asked for a wait that is too long for this
+    /// run.
+    pub fn stop_if_asked_to_wait(&self) {
+        if let Some(until) = self.limiter.paused_until() {
+            self.stop_if_wait_is_longer(until, RATE_LIMIT_WAIT);
+        }
+    }
+
+    // Stops instead of sleeping for hours: when the wait is longer than both the outage timeout and `shortest`, or ends
+    // too late for another call.
+    fn stop_if_wait_is_longer(&self, until: Timestamp, shortest: Duration) {
+        let wait = until.since(self.job.clock.now());
+        if wait > self.job.outage_timeout.max(shortest) || self.budget.latest().is_some_and(|latest| until > latest) {
+            self.job.stop.ask(StopReason::AskedToWait(self.job.clock.shown(until)));
+        }
+    }
+
+    // A 429 asks the whole channel to wait, and a 503 may.
+    fn wait_as_asked(&self, attempt: &Attempt, at: Timestamp) {
+        let Some(wait) = asked_wait(attempt) else { return };
+        let is_limit = matches!(attempt, Attempt::Throttled { .. });
+        // Calls that are in flight together are refused together, which is one event.
+        if self.limiter.pause(wait) {
+            let event = if is_limit { Event::Throttled { wait } } else { Event::AskedToWait { wait } };
+            self.job.observer.observe(&event);
+        }
+        self.stop_if_wait_is_longer(at + wait, if is_limit { RATE_LIMIT_WAIT } else { Duration::ZERO });
+    }
+}
+
+const fn plural(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Find => "searches",
+        CallKind::Read => "reads",
+        CallKind::Create => "creates",
+        CallKind::Update => "updates",
+        CallKind::AddTags => "tag additions",
+        CallKind::RemoveTags => "tag removals",
+    }
+}
+
+// In whole minutes, or in seconds below a minute.
+fn in_words(span: Duration) -> String {
+    match (span.as_secs() / 60, span.as_secs()) {
+        (0, 1) => "1 second".into(),
+        (0, seconds) => format!("{seconds} seconds"),
+        (1, _) => "1 minute".into(),
+        (minutes, _) => format!("{minutes} minutes"),
+    }
+}
