@@ -64,7 +64,7 @@ pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
 pub use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 pub use crate::core::diff::TagsMode;
-pub use crate::core::duplicates::{Duplicates, UnknownDuplicates, merged};
+pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
 pub use crate::core::eta::{Eta, Limits, RateModel, Span, TYPICAL_LATENCY};
 pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
 pub use crate::core::guess::{
@@ -76,6 +76,7 @@ pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, 
 pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
 pub use crate::core::page::{OtherHit, Page, Shown};
 pub use crate::core::plan::{Forecast, Range};
+pub use crate::core::planner::Planner;
 pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
@@ -102,7 +103,7 @@ pub use crate::sync::report::{
     Summary,
 };
 pub use crate::sync::{
-    Ending, Event, Job, ListClaims, Listed, ListingError, Observer, PlanError, PlanOptions, PlannedRuns, Probe,
-    Recognised, Routes, Stop, StopReason, TagMentions, Transport, Wait, concurrency_for, plan, plan_summary,
-    run_summary, send, send_all,
+    CheckedContact, CheckedInput, Ending, Event, InputCheck, Job, ListClaims, Listed, ListingError, Observer,
+    PlanError, PlanOptions, PlannedRuns, Probe, Recognised, RejectReason, Routes, Stop, StopReason, Transport, Wait,
+    check_input, concurrency_for, plan, plan_summary, run_summary, send, send_all,
 };

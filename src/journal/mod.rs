@@ -301,7 +301,7 @@ impl Journal {
     /// A [`JournalError`] when the journal cannot be written.
     pub fn plan_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<Vec<Settled>, JournalError> {
         let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.plan_rows(&plan, &rows))
+        self.ask_blocking(move |store| store.plan_rows(&plan, rows))
     }
 
     /// How much was planned.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
-use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Rejection, RemoteState};
+use crate::core::planner::Planner;
 use crate::core::record::Cells;
 use crate::core::task::{Outcome, PastCall, Policy};
 use crate::core::time::Timestamp;
@@ -39,10 +39,8 @@ pub const NO_CHANNEL: &str = "";
 pub struct NewPlan {
     /// Its runs, in the order in which rows name them.
     pub runs: Vec<NewRun>,
-    /// What becomes of several rows of one contact.
-    pub duplicates: Duplicates,
-    /// The match fields, in the order in which they are tried.
-    pub match_fields: Vec<String>,
+    /// The rules by which its rows are planned.
+    pub planner: Planner,
 }
 
 /// An input that is being planned.
@@ -52,10 +50,8 @@ pub struct Plan {
     pub sync: i64,
     /// Its runs.
     pub runs: Vec<Planning>,
-    /// What becomes of several rows of one contact.
-    pub duplicates: Duplicates,
-    /// The match fields, in the order in which they are tried.
-    pub match_fields: Vec<String>,
+    /// The rules by which its rows are planned.
+    pub planner: Planner,
 }
 
 /// How much of an input there is, and how much of it changes something.

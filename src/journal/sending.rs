@@ -362,9 +362,9 @@ mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
     use crate::core::doubt::Doubt;
-    use crate::core::duplicates::Duplicates;
     use crate::core::model::{Draft, Field, Mode};
     use crate::core::page::Page;
+    use crate::core::planner::Planner;
     use crate::journal::{NewPlan, NewRun, Planned};
 
     const POLICY: Policy = Policy {
@@ -417,7 +417,7 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: Vec::new() };
+        let new = NewPlan { runs: vec![new], planner: Planner::default() };
         let plan = journal.begin_plan(new).unwrap();
         journal.finish_plan(&plan, None).unwrap();
         journal
@@ -530,7 +530,8 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: vec!["phone".into()] };
+        let new =
+            NewPlan { runs: vec![new], planner: Planner { match_fields: vec!["phone".into()], ..Planner::default() } };
         let plan = journal.begin_plan(new).unwrap();
         let rows = phones
             .iter()

@@ -10,6 +10,7 @@ use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Rejection};
 use crate::core::output_format::{ListFiles, Listing};
+use crate::core::planner::Planner;
 use crate::core::record::{Cells, Record};
 use crate::core::task::Outcome;
 use crate::input::{Row, Source, SourceError};
@@ -107,7 +108,7 @@ pub fn plan(
     let match_fields = mapping.match_fields().to_vec();
     let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
     let mentions = TagMentions::new(if is_mirror { TagsMode::Mirror } else { TagsMode::Add });
-    let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
+    let plan = journal.begin_plan(NewPlan { runs, planner: Planner { duplicates, match_fields } })?;
     let (mut rows, mut unknown) = (0, false);
     let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
         if stop.reason().is_some() {

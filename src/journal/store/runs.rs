@@ -92,7 +92,7 @@ impl Store {
     }
 
     pub(in crate::journal) fn begin_plan(&self, new: NewPlan) -> Result<Plan> {
-        let NewPlan { runs, duplicates, match_fields } = new;
+        let NewPlan { runs, planner } = new;
         self.hold_all()?;
         let mut begun: Vec<Planning> = Vec::with_capacity(runs.len());
         for new in runs {
@@ -100,7 +100,7 @@ impl Store {
             begun.push(Planning { run, channel: new.channel, policy: new.policy });
         }
         let sync = begun.first().map_or(0, |first| first.run);
-        Ok(Plan { sync, runs: begun, duplicates, match_fields })
+        Ok(Plan { sync, runs: begun, planner })
     }
 
     fn begin_run(&self, run: &NewRun, first: Option<i64>) -> Result<i64> {
@@ -165,7 +165,7 @@ impl Store {
             self.set_listing(plan.sync, listing)?;
         }
         for planning in &plan.runs {
-            if plan.duplicates == Duplicates::Merge {
+            if plan.planner.duplicates == Duplicates::Merge {
                 let kept = "run = ?1 AND state <> 'pending' AND contact IS NOT NULL";
                 self.db.execute(&format!("UPDATE items SET contact = NULL WHERE {kept}"), [planning.run])?;
             }
@@ -237,6 +237,7 @@ mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
     use crate::core::model::{Mode, Rejection};
+    use crate::core::planner::Planner;
     use crate::journal::{Journal, Planned};
 
     fn new(channels: &[&str]) -> NewPlan {
@@ -257,7 +258,7 @@ mod tests {
             now: Timestamp::default(),
         };
         let runs = channels.iter().map(run).collect();
-        NewPlan { runs, duplicates: Duplicates::Last, match_fields: Vec::new() }
+        NewPlan { runs, planner: Planner::default() }
     }
 
     fn rejected(row: u64) -> Planned {

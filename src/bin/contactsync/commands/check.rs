@@ -5,15 +5,12 @@
 //!
 //! A phone that the platform has in another form is a warning and no failure: contacts may be found by another match field.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use contactsync::{
-    Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Field, Http, Journal, Key, Mapping,
-    OutlineLine, Probe, Rejection, Row, Sample, Source, SourceError, TagMentions, Timeouts, Value, change, merged,
-    other_forms, sampled,
+    Attempt, BaseUrl, Change, CheckedContact, CheckedInput, Clients, Clock, Contact, Detected, Duplicates, Field, Http,
+    InputCheck, Journal, Mapping, OutlineLine, Planner, Probe, RejectReason, Sample, Source, Timeouts, Value, change,
+    check_input, other_forms, sampled,
 };
 
 use tokio::runtime::Runtime;
@@ -40,9 +37,6 @@ const CONTACTS_SHOWN: usize = 3;
 
 /// How many reasons are listed; the rest is counted.
 const REASONS_SHOWN: usize = 20;
-
-/// How many reasons are told apart: some name a byte, and there may be as many of those as there are rows.
-const REASONS_KEPT: usize = 1_000;
 
 pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None)?.with_input(args)?;
@@ -88,7 +82,8 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
     for channel in channels.here() {
         let asked = match channel.connect(&clients, None) {
             Ok(connection) => {
-                let wanted: Vec<&Shown> = samples.iter().filter(|shown| shown.is_of(&channel.name)).collect();
+                let is_of = |sample: &&CheckedContact| sample.channel.as_ref().is_none_or(|own| *own == channel.name);
+                let wanted: Vec<&CheckedContact> = samples.iter().filter(is_of).collect();
                 ask(&asking, channel, connection, &wanted)
             }
             Err(failure) => Err(failure),
@@ -146,7 +141,7 @@ fn ask(
     asking: &Asking<'_>,
     channel: &Channel,
     connection: Connection<Http>,
-    wanted: &[&Shown],
+    wanted: &[&CheckedContact],
 ) -> Result<(String, Vec<Looked>), Failure> {
     let Asking { runtime, journal, matches, is_new, console } = *asking;
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
@@ -191,7 +186,7 @@ fn ask(
 fn look_up(
     runtime: &Runtime,
     look: &Probe<'_, Http>,
-    wanted: &[&Shown],
+    wanted: &[&CheckedContact],
     mut left: usize,
 ) -> Result<Vec<Looked>, Failure> {
     let mut found = Vec::new();
@@ -374,131 +369,22 @@ fn readable(path: &Path) -> Result<String, Failure> {
     Ok(format!("{}: can be read", path.display()))
 }
 
-/// What became of a row.
-enum Seen {
-    LeftOut,
-    // Another shard's to tell.
-    Elsewhere,
-    // Of no channel, where none is to be rejected for that.
-    Nameless,
-    // With a digest of who it is, where rows may be of one contact.
-    Contact(u64, Box<Contact>, Option<u64>, Option<String>),
-    Rejected(Rejection),
-}
-
-/// A contact as it would be sent, by the rows so far.
-struct Shown {
-    line: u64,
-    contact: Box<Contact>,
-    who: Option<u64>,
-    // The channel that its row names; `None` where there is only one.
-    channel: Option<String>,
-}
-
-impl Shown {
-    fn is_of(&self, channel: &str) -> bool {
-        self.channel.as_deref().is_none_or(|own| own == channel)
-    }
-
-    // As planning does, what is together no contact leaves the earlier row as it is.
-    fn meet(&mut self, line: u64, later: Box<Contact>, duplicates: Duplicates, match_fields: &[String]) {
-        let stands = match duplicates {
-            Duplicates::Last => Some(later),
-            Duplicates::Merge => merged(&self.contact, &later, match_fields).ok().map(Box::new),
-            Duplicates::First | Duplicates::Reject => None,
-        };
-        if let Some(contact) = stands {
-            (self.line, self.contact) = (line, contact);
-        }
-    }
-}
-
-/// How many rows were rejected for one reason, and the line of the first.
-struct Reason {
-    count: u64,
-    line: u64,
-}
-
 fn rows(
     reading: Reading,
     channels: &Channels,
     duplicates: Duplicates,
     report: &mut Report,
-) -> Result<(Exit, Vec<Shown>), Failure> {
+) -> Result<(Exit, Vec<CheckedContact>), Failure> {
     let Reading { mut source, mapping, policy, .. } = reading;
-    let mentions = TagMentions::new(policy.tags_mode);
-    let here = channels.by_name();
-    let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Nameless };
-    let of_row = |row: Row| match row {
-        // A row that cannot be read names no channel either.
-        Row::Rejected(rejection) => of_no_channel(rejection),
-        Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
-        Row::Record(record) => match mapping.channel_among(&record, &here) {
-            Ok(Some(false)) => Seen::Elsewhere,
-            Ok(Some(true) | None) => match mapping.contact(&record) {
-                Ok(contact) => {
-                    let who = digest(&contact, mapping.channel(&record));
-                    let channel = mapping.channel(&record).map(str::to_owned);
-                    Seen::Contact(record.line, Box::new(contact), who, channel)
-                }
-                Err(rejection) => Seen::Rejected(rejection),
-            },
-            Err(rejection) => of_no_channel(rejection),
-        },
+    let check = InputCheck {
+        planner: Planner { duplicates, match_fields: mapping.match_fields().to_vec() },
+        tags_mode: policy.tags_mode,
+        channels: channels.by_name(),
+        rejects_unknown: channels.tells_unknown(),
+        sample: CONTACTS_SHOWN,
     };
-    let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
-    let (mut of_others, mut of_none) = (0, 0);
-    let mut known: HashSet<u64> = HashSet::new();
-    let mut first: Vec<Shown> = Vec::with_capacity(CONTACTS_SHOWN);
-    let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
-    let count = |seen: Vec<Seen>| -> Result<(), SourceError> {
-        for seen in seen {
-            match seen {
-                Seen::LeftOut => left_out += 1,
-                Seen::Elsewhere => of_others += 1,
-                Seen::Nameless => of_none += 1,
-                Seen::Contact(line, contact, Some(who), _) if !known.insert(who) => {
-                    if let Some(earlier) = first.iter_mut().find(|shown| shown.who == Some(who)) {
-                        earlier.meet(line, contact, duplicates, mapping.match_fields());
-                    }
-                    match duplicates {
-                        Duplicates::Last | Duplicates::First | Duplicates::Merge => doubles += 1,
-                        Duplicates::Reject => {
-                            rejected += 1;
-                            let reason = "expected each contact once, found this one in an earlier row too".into();
-                            reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
-                        }
-                    }
-                }
-                Seen::Contact(line, contact, who, channel) => {
-                    contacts += 1;
-                    if first.len() < CONTACTS_SHOWN {
-                        first.push(Shown { line, contact, who, channel });
-                    }
-                }
-                Seen::Rejected(rejection) => {
-                    rejected += 1;
-                    let line = rejection.line;
-                    let mut reason = rejection.to_string();
-                    if reasons.len() >= REASONS_KEPT && !reasons.contains_key(&reason) {
-                        reason = "other reasons".into();
-                    }
-                    reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
-                }
-            }
-        }
-        Ok(())
-    };
-    let see = |row: Row, _| {
-        let mention = mentions.of(&row, &mapping);
-        let seen = of_row(row);
-        if matches!(seen, Seen::Contact(..) | Seen::Rejected(_)) {
-            mentions.add(mention);
-        }
-        seen
-    };
-    source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
-    mentions.check()?;
+    let CheckedInput { contacts, merged, rejected, left_out, of_others, of_none, first, reasons } =
+        check_input(&mut source, &mapping, check)?;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices() {
@@ -507,7 +393,7 @@ fn rows(
     outline(&source, &mapping, report);
     list_first(&first, report);
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
-    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
+    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + merged)));
     report.item(&format!("{} to be sent", grouped(contacts)));
     if channels.selected().is_some() && of_others > 0 {
         report.item(&format!("{} of other channels, left out", grouped(of_others)));
@@ -515,50 +401,36 @@ fn rows(
     if channels.selected().is_some() && of_none > 0 {
         report.item(&format!("{} unreadable or of no channel of the configuration, left out", grouped(of_none)));
     }
-    if doubles > 0 {
+    if merged > 0 {
         report.item(&format!(
             "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",
-            grouped(doubles)
+            grouped(merged)
         ));
     }
     if rejected > 0 {
         report.item(&format!("{} rejected", grouped(rejected)));
     }
-    list_reasons(reasons, report);
+    list_reasons(&reasons, report);
     Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
 }
 
-fn list_first(first: &[Shown], report: &mut Report) {
+fn list_first(first: &[CheckedContact], report: &mut Report) {
     if first.is_empty() {
         return;
     }
     report.heading("the first contacts, as they would be sent");
-    for Shown { line, contact, .. } in first {
+    for CheckedContact { line, contact, .. } in first {
         report.item(&shown(*line, contact));
     }
 }
 
-fn list_reasons(reasons: BTreeMap<String, Reason>, report: &mut Report) {
-    let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
-    for (reason, Reason { count, line }) in reasons.iter().take(REASONS_SHOWN) {
+fn list_reasons(reasons: &[RejectReason], report: &mut Report) {
+    for RejectReason { reason, count, line } in reasons.iter().take(REASONS_SHOWN) {
         report.item(&format!("  {}: {reason} (the first in line {line})", grouped(*count)));
     }
     if reasons.len() > REASONS_SHOWN {
         let more = reasons.len() - REASONS_SHOWN;
         report.item(&format!("  and {more} other reason{}", if more == 1 { "" } else { "s" }));
-    }
-}
-
-// Of who a contact is: rows with the same are one contact. Rows that are only equal are several.
-fn digest(contact: &Contact, channel: Option<&str>) -> Option<u64> {
-    match contact.key() {
-        Key::Row { .. } => None,
-        key @ (Key::Match { .. } | Key::Id(_)) => {
-            let mut digest = DefaultHasher::new();
-            (key.to_string(), channel).hash(&mut digest);
-            Some(digest.finish())
-        }
     }
 }
 
