@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{ContactId, Field, Remote};
+use crate::core::model::key::ContactId;
+use crate::core::model::remote::Remote;
+use crate::core::model::value::Field;
 use crate::core::page::Page;
 
 /// What a proxy says that did not wait for the platform any longer.

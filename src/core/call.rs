@@ -1,18 +1,10 @@
-//! One API call as data, and the platform's limits on what a call carries.
+//! One API call as data.
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{ContactId, Field};
+use crate::core::model::key::ContactId;
+use crate::core::model::value::Field;
 use crate::core::window::Permit;
-
-/// The most custom fields that one create or update may carry (API.md, "The six calls").
-pub const FIELDS_PER_CALL: usize = 30;
-
-/// The most tags that one add or remove may carry (API.md, "The six calls").
-pub const TAGS_PER_CALL: usize = 10;
-
-/// How many contacts a page of a find has (API.md, "The six calls").
-pub const CONTACTS_PER_PAGE: usize = 10;
 
 /// One of the six calls of the Contacts API, with what it carries.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,26 +21,26 @@ pub enum Call {
         /// Whose.
         id: ContactId,
     },
-    /// A new contact with up to `FIELDS_PER_CALL` fields.
+    /// A new contact with up to [`FIELDS_PER_CALL`](crate::core::limits::FIELDS_PER_CALL) fields.
     Create {
         /// The fields, match fields first.
         fields: Vec<Field>,
     },
-    /// New values for up to `FIELDS_PER_CALL` fields.
+    /// New values for up to [`FIELDS_PER_CALL`](crate::core::limits::FIELDS_PER_CALL) fields.
     Update {
         /// Whose.
         id: ContactId,
         /// The fields to write.
         fields: Vec<Field>,
     },
-    /// Up to `TAGS_PER_CALL` tags more.
+    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags more.
     AddTags {
         /// Whose.
         id: ContactId,
         /// The tags to add.
         tags: Vec<String>,
     },
-    /// Up to `TAGS_PER_CALL` tags less.
+    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags less.
     RemoveTags {
         /// Whose.
         id: ContactId,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::call::{Call, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::call::Call;
+use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, ContactId, Field, Known};
 use crate::core::text::Text;
 

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{Contact, ContactId, Field};
+use crate::core::model::contact::Contact;
+use crate::core::model::key::ContactId;
+use crate::core::model::value::Field;
 use crate::core::page::{OtherHit, Shown};
 use crate::core::time::Timestamp;
 

@@ -1,12 +1,22 @@
-//! How long the parts of a contact may be, so that a request can carry them.
+//! The platform's numbers, and the maximum lengths of a contact's parts.
 //!
-//! The platforms document no such limits. Without a bound of its own, a row that no server takes would fail in every run
-//! (413, 414, or a URL that cannot be built). A row beyond these bounds is rejected before anything is sent.
+//! The platforms document no maximum lengths. Without one, a row that no server accepts would fail in every run (413, 414,
+//! or a URL that cannot be built). A row with a longer part is rejected before anything is sent.
 
 use std::fmt;
 
-use crate::core::model::{ContactId, Field, Value};
+use crate::core::model::key::ContactId;
+use crate::core::model::value::{Field, Value};
 use crate::core::text::Text;
+
+/// Maximum number of custom fields in one create or update request (API.md, "The six calls").
+pub const FIELDS_PER_CALL: usize = 30;
+
+/// Maximum number of tags in one request that adds or removes tags (API.md, "The six calls").
+pub const TAGS_PER_CALL: usize = 10;
+
+/// Number of contacts on a full page of a search (API.md, "The six calls").
+pub const CONTACTS_PER_PAGE: usize = 10;
 
 /// Maximum length of a custom field's value, in bytes of UTF-8: what a text column holds in the databases that the
 /// framework behind the platforms is used with (`TEXT` in `MySQL`).

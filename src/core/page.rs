@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{ContactId, Field, Remote};
+use crate::core::model::key::ContactId;
+use crate::core::model::remote::Remote;
+use crate::core::model::value::Field;
 
 /// How many characters of another contact's value are kept, to be named in a reason.
 const SHOWN_CHARACTERS: usize = 60;

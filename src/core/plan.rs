@@ -4,7 +4,8 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use crate::core::call::{CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::call::CallKind;
+use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, Mode, RemoteState};
 use crate::core::task::{Outcome, Policy, SETTLE_SEARCHES, Step, Task};
 use crate::core::time::Timestamp;

@@ -7,9 +7,10 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
 use crate::core::attempt::Attempt;
-use crate::core::call::{Call, CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::call::{Call, CallKind};
 use crate::core::diff::{TagsMode, diff, first_fields};
 use crate::core::doubt::Doubt;
+use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, RemoteState, Value};
 use crate::core::page::Page;
 use crate::core::plan::{Decision, decide};

@@ -13,7 +13,8 @@ use super::fault::Fault;
 use super::faults::Lag;
 use super::search::Search;
 use super::stored_form::StoredForm;
-use crate::core::call::{CONTACTS_PER_PAGE, CallKind};
+use crate::core::call::CallKind;
+use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::{ContactId, Value};
 use crate::core::time::Timestamp;
 
