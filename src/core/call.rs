@@ -16,9 +16,9 @@ pub enum Call {
         /// The page, from 1.
         page: u32,
     },
-    /// One contact, whole.
+    /// One contact with all its fields and tags.
     Read {
-        /// Whose.
+        /// The contact's id.
         id: ContactId,
     },
     /// A new contact with up to [`FIELDS_PER_CALL`](crate::core::limits::FIELDS_PER_CALL) fields.
@@ -28,28 +28,28 @@ pub enum Call {
     },
     /// New values for up to [`FIELDS_PER_CALL`](crate::core::limits::FIELDS_PER_CALL) fields.
     Update {
-        /// Whose.
+        /// The contact's id.
         id: ContactId,
         /// The fields to write.
         fields: Vec<Field>,
     },
-    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags more.
+    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags to add.
     AddTags {
-        /// Whose.
+        /// The contact's id.
         id: ContactId,
         /// The tags to add.
         tags: Vec<String>,
     },
-    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags less.
+    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags to remove.
     RemoveTags {
-        /// Whose.
+        /// The contact's id.
         id: ContactId,
         /// The tags to remove.
         tags: Vec<String>,
     },
 }
 
-/// Which of the six calls.
+/// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallKind {
@@ -68,7 +68,7 @@ pub enum CallKind {
 }
 
 impl CallKind {
-    /// All six, in the order in which summaries name them.
+    /// All kinds, in the order in which summaries list them.
     pub const ALL: [Self; 6] = [Self::Find, Self::Read, Self::Create, Self::Update, Self::AddTags, Self::RemoveTags];
 
     /// The name in summaries and in the journal.
@@ -85,7 +85,7 @@ impl CallKind {
 }
 
 impl Call {
-    /// Which of the six calls this is.
+    /// The kind of this call.
     pub const fn kind(&self) -> CallKind {
         match self {
             Self::Find { .. } => CallKind::Find,
@@ -98,7 +98,7 @@ impl Call {
     }
 }
 
-/// Which page of which search a find is.
+/// The search and the page that a find asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// The field that is searched.
@@ -108,7 +108,7 @@ pub struct Asked {
 }
 
 impl Call {
-    /// Which page of which search this is, for a find.
+    /// The search and the page that this call asks for; `None` unless it is a find.
     pub fn asked(&self) -> Option<Asked> {
         match self {
             Self::Find { field, page } => Some(Asked { field: field.name.to_string(), page: *page }),
@@ -120,7 +120,7 @@ impl Call {
         }
     }
 
-    /// What a find searches.
+    /// The field and value that a find searches for; `None` for other calls.
     pub const fn searched(&self) -> Option<&Field> {
         match self {
             Self::Find { field, .. } => Some(field),
@@ -141,7 +141,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// Only the journal makes one, once the commit of the intent has returned; a test holds that no other code does.
+    /// Only the journal creates one, after the commit of the intent has returned. An architecture test checks that.
     pub(crate) const fn committed(number: i64) -> Self {
         Self { number }
     }
@@ -152,7 +152,7 @@ impl Started {
     }
 }
 
-/// A call that may be sent: the limiter agreed and the intent is durable. A transport takes nothing else.
+/// A call that may be sent: it has a permit of the rate limiter, and its intent is durable. A transport accepts nothing else.
 #[derive(Debug)]
 #[must_use]
 pub struct Cleared<'a> {
@@ -162,7 +162,7 @@ pub struct Cleared<'a> {
 }
 
 impl<'a> Cleared<'a> {
-    /// Spends the permit and the journaled intent on one sending of `call`.
+    /// Consumes the permit and the journaled intent for one sending of `call`.
     pub const fn new(call: &'a Call, permit: Permit, started: Started) -> Self {
         Self { call, _permit: permit, _started: started }
     }

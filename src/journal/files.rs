@@ -51,7 +51,7 @@ pub(super) fn has_other_names(_: &fs::Metadata) -> bool {
 }
 
 /// The path with something added to its name.
-pub(super) fn other_runs(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::JournalError;
-use super::files::{FileId, has_other_names, other_runs};
+use super::files::{FileId, has_other_names, with_suffix};
 use crate::core::channel::WindowId;
 
 /// How the name of a lock's file ends, which begins with the journal's.
@@ -281,7 +281,7 @@ fn name_in(file: &mut File) -> String {
 // By the journal's true name: a journal that is reached by two names is one journal.
 fn path_of(journal: &Path, name: &str) -> PathBuf {
     let named = journal.canonicalize();
-    other_runs(named.as_deref().unwrap_or(journal), &format!("-{name}{LOCK_ENDING}"))
+    with_suffix(named.as_deref().unwrap_or(journal), &format!("-{name}{LOCK_ENDING}"))
 }
 
 // A channel's name may hold what a file's name may not; two names must not share a file.

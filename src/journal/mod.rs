@@ -23,12 +23,12 @@ use tokio::sync::oneshot;
 pub use self::error::JournalError;
 pub use self::lock::{Lock, LockError};
 pub use self::rows::{
-    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows,
-    RunRow, RunState, Settled,
+    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,
+    RowOutcome, Rows, RunRow, RunState,
 };
 pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
 use self::store::Store;
-use self::store::ground::Noted;
+use self::store::open_files::Noted;
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;
@@ -132,7 +132,7 @@ impl Journal {
     /// [`LockError::Held`] when the lock's file had been deleted although another run may be at work on the channel.
     /// A [`LockError::Journal`] when the journal cannot be read.
     pub async fn stand_on(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
-        let stands = self.ask(remote_state(lock, channel)).await;
+        let stands = self.ask(stands_on(lock, channel)).await;
         Self::stood(stands, channel)
     }
 
@@ -141,7 +141,7 @@ impl Journal {
     /// # Errors
     /// As of `stand_on`.
     pub fn stand_on_blocking(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
-        let stands = self.ask_blocking(remote_state(lock, channel));
+        let stands = self.ask_blocking(stands_on(lock, channel));
         Self::stood(stands, channel)
     }
 
@@ -299,7 +299,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn plan_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<Vec<Settled>, JournalError> {
+    pub fn plan_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<Vec<RowOutcome>, JournalError> {
         let plan = Arc::clone(plan);
         self.ask_blocking(move |store| store.plan_rows(&plan, rows))
     }
@@ -427,7 +427,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub async fn begin_look(
+    pub async fn begin_probe(
         &self,
         channel: &str,
         window: &WindowId,
@@ -449,7 +449,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
-    pub async fn start_look(
+    pub async fn start_probe(
         &self,
         channel: &str,
         window: &WindowId,
@@ -457,7 +457,7 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Started, JournalError> {
         let (channel, window) = (channel.to_owned(), window.clone());
-        let number = self.ask(move |store| store.start_look(&channel, &window, kind, now)).await?;
+        let number = self.ask(move |store| store.start_probe(&channel, &window, kind, now)).await?;
         Ok(Started::committed(number))
     }
 
@@ -465,8 +465,8 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub async fn end_look(&self, number: i64, attempt: Attempt, at: Timestamp) -> Result<(), JournalError> {
-        self.ask(move |store| store.end_look(number, &attempt, at)).await
+    pub async fn end_probe(&self, number: i64, attempt: Attempt, at: Timestamp) -> Result<(), JournalError> {
+        self.ask(move |store| store.end_probe(number, &attempt, at)).await
     }
 
     async fn ask<T, F>(&self, work: F) -> Result<T, JournalError>
@@ -496,7 +496,7 @@ impl Journal {
 }
 
 // Has the channel's calls stand on the lock.
-fn remote_state(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, JournalError> + Send + 'static {
+fn stands_on(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, JournalError> + Send + 'static {
     // A window's lock may be new because the token is.
     let is_new = lock.is_of(channel) && lock.file().is_new();
     let (file, name) = (Arc::clone(lock.file()), channel.to_owned());

@@ -49,7 +49,7 @@ pub struct Plan {
     /// The number that its runs share.
     pub sync: i64,
     /// Its runs.
-    pub runs: Vec<Planning>,
+    pub runs: Vec<PlanningRun>,
     /// The rules by which its rows are planned.
     pub planner: Planner,
 }
@@ -65,7 +65,7 @@ pub struct Extent {
 
 /// A run that is being planned.
 #[derive(Clone, Debug)]
-pub struct Planning {
+pub struct PlanningRun {
     /// Its number.
     pub run: i64,
     /// Its channel.
@@ -99,7 +99,7 @@ pub enum Planned {
 
 /// What became of a planned row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum RowOutcome {
     /// It is pending.
     Pending,
     /// An earlier row stands for its contact.

@@ -157,7 +157,7 @@ pub trait SendJournal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    fn answered(&self, ended: Ended, settled: StateUpdate) -> impl Future<Output = Result<Recorded, JournalError>>;
+    fn answered(&self, ended: Ended, update: StateUpdate) -> impl Future<Output = Result<Recorded, JournalError>>;
 
     /// Another key of the channel than `key` that has this contact id, if there is one.
     ///
@@ -331,8 +331,8 @@ impl SendJournal for Journal {
         Ok(Started::committed(number))
     }
 
-    async fn answered(&self, ended: Ended, settled: StateUpdate) -> Result<Recorded, JournalError> {
-        self.ask(move |store| store.answered(&ended, &settled)).await
+    async fn answered(&self, ended: Ended, update: StateUpdate) -> Result<Recorded, JournalError> {
+        self.ask(move |store| store.answered(&ended, &update)).await
     }
 
     async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>, JournalError> {
@@ -515,7 +515,7 @@ mod tests {
         assert_eq!(late().await, []);
         // Of another channel with the token, and under a clock that was set ahead meanwhile.
         let (timeout, now) = (Duration::from_secs(30), NOON + HOUR + Duration::from_secs(1));
-        journal.begin_look("d", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
+        journal.begin_probe("d", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
         assert_eq!(late().await, [NOON + HOUR + timeout]);
     }
 

@@ -2,17 +2,17 @@
 //! transaction that its caller begins and ends.
 
 mod columns;
-pub(in crate::journal) mod ground;
 mod history;
 mod items;
 mod listing;
+pub(in crate::journal) mod open_files;
 mod opening;
 mod order;
-mod remote_state;
+mod rate_limits;
 mod runs;
 mod sealed;
 mod sending;
-mod stated;
+mod stored_cells;
 mod tokens;
 
 use std::cell::RefCell;
@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempPath;
 
-use self::ground::Ground;
+use self::open_files::OpenFiles;
 use self::sealed::unsealed;
 use super::JournalError;
 use super::lock::HeldFile;
@@ -38,17 +38,18 @@ type Result<T> = std::result::Result<T, JournalError>;
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
 
 /// What brings a file of an earlier version to the next one, from version 1 on.
-const UPGRADES: [&str; 4] = [
+const UPGRADES: [&str; 5] = [
     include_str!("upgrade_1.sql"),
     include_str!("upgrade_2.sql"),
     include_str!("upgrade_3.sql"),
     include_str!("upgrade_4.sql"),
+    include_str!("upgrade_5.sql"),
 ];
 
 /// How much of the file is kept in memory, in KiB, which SQLite tells from pages by the sign. A thousand channels are at
@@ -67,7 +68,7 @@ pub(super) struct Store {
     // The file that a dry run of a journal of an earlier version works on, to be deleted with it.
     copy: Option<TempPath>,
     // The files that it works on; `None` in memory and in a dry run.
-    ground: Option<Ground>,
+    open_files: Option<OpenFiles>,
     // The lock files that the channels' calls stand on.
     locks: RefCell<BTreeMap<String, Vec<Weak<HeldFile>>>>,
     // The last call of each channel that was started in the transaction at hand.
@@ -76,7 +77,7 @@ pub(super) struct Store {
 
 impl Store {
     fn on(db: Connection, dry: bool) -> Self {
-        Self { db, dry, copy: None, ground: None, locks: RefCell::default(), started: RefCell::default() }
+        Self { db, dry, copy: None, open_files: None, locks: RefCell::default(), started: RefCell::default() }
     }
 
     pub(super) fn in_memory() -> Result<Self> {

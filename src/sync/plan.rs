@@ -14,7 +14,7 @@ use crate::core::planner::Planner;
 use crate::core::record::{Cells, Record};
 use crate::core::task::Outcome;
 use crate::input::{Row, Source, SourceError};
-use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
+use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, RowOutcome};
 use crate::sync::event::{Event, Observer};
 use crate::sync::stop::Stop;
 
@@ -118,10 +118,10 @@ pub fn plan(
         unknown |= batch.iter().any(|(at, _)| ways.unknown == Some(*at));
         for settled in journal.plan_rows(&plan, batch)? {
             match settled {
-                Settled::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
+                RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
                     observer.tell(&Event::Done { row, line, outcome: &outcome, listed: None });
                 }
-                Settled::Done { .. } | Settled::Merged | Settled::Pending => {}
+                RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending => {}
             }
         }
         observer.tell(&Event::Read { rows });

@@ -1,4 +1,4 @@
-//! A contact as a row wants it, validated, and a row that is none.
+//! A validated contact of the input, the parts that it is made from, and the rejection of a row.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,13 +8,17 @@ use serde::{Deserialize, Serialize};
 use crate::core::limits::{self, FIELDS_PER_CALL, TooLong};
 use crate::core::model::key::{ContactId, Key};
 use crate::core::model::value::{Field, Value};
-use crate::core::text::Text;
+use crate::core::text::{Text, trimmed};
 
-/// A validated record: whoever holds one can send it.
+/// A validated record, ready to send.
 ///
-/// Every field has a name, and names are unique. The match fields come first (so that the first call of a create carries
-/// them), then the other fields that have a value, then those that are to become blank. Tags are unique, and none is both
-/// to have and to remove.
+/// Guarantees, which [`Contact::new`] checks:
+/// - It has an id or a field with a value.
+/// - Every field has a name, and names are unique.
+/// - The match fields come first, so that the first call of a create carries them; there are at most
+///   [`FIELDS_PER_CALL`]. Then come the other fields that have a value, then those that are to become blank.
+/// - No tag is blank, tags are unique, and none is both to be added and to be removed.
+/// - No part is longer than a request can carry ([`limits`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Parts")]
 pub struct Contact {
@@ -37,16 +41,21 @@ struct Parts {
     remove_tags: Vec<Text>,
 }
 
+/// Values and lengths were checked by the version that stored the contact, by the rules of that version.
 impl TryFrom<Parts> for Contact {
-    type Error = &'static str;
+    type Error = String;
 
     fn try_from(parts: Parts) -> Result<Self, Self::Error> {
         let Parts { key, id, matches, fields, tags, remove_tags } = parts;
         if matches > fields.len().min(FIELDS_PER_CALL) {
-            return Err("expected a contact with all its match fields, found fewer fields");
+            return Err("expected a contact with all its match fields, found fewer fields".to_owned());
         }
         if id.is_none() && fields.is_empty() {
-            return Err("expected a contact with an id or a value, found neither");
+            return Err("expected a contact with an id or a value, found neither".to_owned());
+        }
+        check_unique(&fields, &tags, &remove_tags).map_err(|flaw| flaw.to_string())?;
+        if let Some(twice) = first_twice(&tags, Text::as_str).or_else(|| first_twice(&remove_tags, Text::as_str)) {
+            return Err(format!("expected each tag once, found `{twice}` twice"));
         }
         Ok(Self { key, id, matches, fields, tags, remove_tags })
     }
@@ -78,23 +87,34 @@ pub enum Flaw {
     /// One tag in both lists.
     #[error("a tag is both to have and to remove: `{0}`")]
     TagTwice(String),
+    /// A field without a name.
+    #[error("a field has no name")]
+    Nameless,
+    /// A match field, or another field that is to be written, whose value is blank. Fields that are to become blank stand
+    /// in [`Draft::clear`].
+    #[error("field `{0}` has a blank value")]
+    Blank(String),
+    /// A tag that is blank.
+    #[error("a tag is blank")]
+    BlankTag,
     /// More match fields than the first call of a create can carry.
     #[error("{0} match fields, and a create carries {limit}", limit = FIELDS_PER_CALL)]
     MatchFields(usize),
     /// A part is longer than a request can carry.
     #[error("{0}")]
     TooLong(TooLong),
-    /// Nothing to write and nothing to find it by.
+    /// It has neither an id nor a value.
     #[error("the row has no value")]
     Empty,
 }
 
 impl Contact {
-    /// Checks the parts. A contact with neither id nor match field is taken for the first of its equals; see
+    /// Checks the parts. A contact with neither an id nor a match field gets the key of the first row with its content; see
     /// [`Contact::as_nth`].
     ///
     /// # Errors
-    /// A [`Flaw`] when the parts contradict each other, hold nothing, or are longer than a request can carry.
+    /// The first [`Flaw`] of the parts: they contradict each other, hold nothing, are blank, or are longer than a request
+    /// can carry.
     pub fn new(draft: Draft) -> Result<Self, Flaw> {
         let Draft { id, matches, fields, clear, tags, remove_tags } = draft;
         let count = matches.len();
@@ -103,8 +123,8 @@ impl Contact {
         Self::of(id, all, &[], count, clear, tags, remove_tags)
     }
 
-    /// [`Contact::new`] where the fields stand in one list, the first `matches` of them the match fields. `read` are those
-    /// whose values the input has in another type than the one that is sent.
+    /// [`Contact::new`] for fields in one list, of which the first `matches` are the match fields. `read` are the fields whose
+    /// values have another type in the input than in the request.
     pub(in crate::core) fn of(
         id: Option<ContactId>,
         fields: Vec<Field>,
@@ -123,13 +143,9 @@ impl Contact {
         }
         let filled = all.len();
         all.extend(clear.into_iter().map(|name| Field::text(name, "")));
-        if let Some(twice) = first_twice(&all, |field| &*field.name) {
-            return Err(Flaw::FieldTwice(twice.name.to_string()));
-        }
         let (tags, remove_tags) = (unique(tags), unique(remove_tags));
-        if let Some(twice) = tags.iter().find(|tag| remove_tags.contains(tag)) {
-            return Err(Flaw::TagTwice(twice.to_string()));
-        }
+        check_unique(&all, &tags, &remove_tags)?;
+        check_present(&all, filled, &tags, &remove_tags)?;
         limits::check(id.as_ref(), &all, matches, &tags, &remove_tags).map_err(Flaw::TooLong)?;
         let key = match (&all[..matches], &id) {
             ([first, ..], _) => Key::of(first),
@@ -139,8 +155,8 @@ impl Contact {
         Ok(Self { key, id, matches, fields: all, tags, remove_tags })
     }
 
-    /// The same contact as the `nth` of its file's equal rows (from 1). Changes nothing for a contact that has an id or
-    /// a match field.
+    /// The same contact as the `nth` row with its content (from 1). A contact that has an id or a match field stays as it
+    /// is.
     #[must_use]
     pub fn as_nth(mut self, number: u32) -> Self {
         if let Key::Row { nth, .. } = &mut self.key {
@@ -149,12 +165,12 @@ impl Contact {
         self
     }
 
-    /// What makes this contact the same as another row's.
+    /// The key. Rows with equal keys are one contact.
     pub fn key(&self) -> &Key {
         &self.key
     }
 
-    /// The same contact under the key by which it is known already.
+    /// The same contact under the key by which it is already known.
     #[must_use]
     pub fn known_as(self, key: Key) -> Self {
         Self { key, ..self }
@@ -198,6 +214,30 @@ impl Contact {
     }
 }
 
+fn check_unique(fields: &[Field], tags: &[Text], remove_tags: &[Text]) -> Result<(), Flaw> {
+    if let Some(twice) = first_twice(fields, |field| &*field.name) {
+        return Err(Flaw::FieldTwice(twice.name.to_string()));
+    }
+    match tags.iter().find(|tag| remove_tags.contains(tag)) {
+        Some(twice) => Err(Flaw::TagTwice(twice.to_string())),
+        None => Ok(()),
+    }
+}
+
+// The first `filled` fields are those that have a value.
+fn check_present(fields: &[Field], filled: usize, tags: &[Text], remove_tags: &[Text]) -> Result<(), Flaw> {
+    if fields.iter().any(|field| trimmed(&field.name).is_empty()) {
+        return Err(Flaw::Nameless);
+    }
+    if let Some(blank) = fields[..filled].iter().find(|field| field.value.is_blank()) {
+        return Err(Flaw::Blank(blank.name.to_string()));
+    }
+    if tags.iter().chain(remove_tags).any(|tag| trimmed(tag).is_empty()) {
+        return Err(Flaw::BlankTag);
+    }
+    Ok(())
+}
+
 fn unique(tags: Vec<Text>) -> Vec<Text> {
     if first_twice(&tags, Text::as_str).is_none() {
         return tags;
@@ -206,7 +246,8 @@ fn unique(tags: Vec<Text>) -> Vec<Text> {
     tags.into_iter().filter(|tag| seen.insert(tag.clone())).collect()
 }
 
-// The first whose name one before it has. Few are held against each other, which needs no memory; they mostly are few.
+// The first element whose name occurs before it. A short list is compared pairwise, which needs no memory; most lists are
+// short.
 fn first_twice<T>(all: &[T], name: impl Fn(&T) -> &str) -> Option<&T> {
     const FEW: usize = 24;
     if all.len() <= FEW {
@@ -223,7 +264,7 @@ fn first_twice<T>(all: &[T], name: impl Fn(&T) -> &str) -> Option<&T> {
     all.iter().find(|one| !names.insert(name(one)))
 }
 
-// One of 64 bits. Names whose bits differ are different, which most are told by.
+// One of 64 bits. Names with different bits differ, which decides most comparisons.
 fn mark(name: &str) -> u64 {
     let mut bytes = name.bytes();
     let (first, last, before) = (bytes.next(), bytes.next_back(), bytes.next_back());
@@ -231,9 +272,9 @@ fn mark(name: &str) -> u64 {
     1 << ((name.len() + 3 * byte(first) + 7 * byte(last) + 13 * byte(before)) % 64)
 }
 
-// SHA-256, because two rows that share a digest by somebody's design would be one contact. Fields are taken by name,
-// so that a reordered export is still the same rows; values in the type that the input has, so that a journal of a version
-// which sent that type knows the rows again.
+// SHA-256, because crafted rows with equal digests would be one contact. Fields are ordered by name, so
+// that a reordered export has the same digests. Values have the type of the input, so that journals of versions that sent
+// that type recognize the rows.
 fn digest(fields: &[Field], read: &[Field], tags: &[Text]) -> String {
     use sha2::{Digest, Sha256};
     let by_name: BTreeMap<&str, &Value> = fields.iter().chain(read).map(|field| (&*field.name, &field.value)).collect();
@@ -244,7 +285,7 @@ fn digest(fields: &[Field], read: &[Field], tags: &[Text]) -> String {
     format!("{:032x}", u128::from_be_bytes(*half))
 }
 
-/// A row that is set aside: where it stands and why. It names no person's data but the cell at fault.
+/// A rejected row: where it stands, and why it is rejected. Of the row's data, only the invalid cell may be quoted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rejection {
     /// The row's place among the data rows of its file, from 1.
@@ -321,6 +362,51 @@ mod tests {
     }
 
     #[test]
+    fn blank_parts_are_refused() {
+        let named = |name: &str, value: &str| Field::text(name, value);
+        let check = |draft: Draft, expected: &Flaw| {
+            assert_eq!(Contact::new(draft.clone()).as_ref(), Err(expected), "{draft:?}");
+        };
+        let ann = || vec![named("name", "Ann")];
+        for blank in ["", " ", "\t\n"] {
+            let flaw = Flaw::Blank("email".into());
+            check(Draft { matches: vec![named("email", blank)], fields: ann(), ..Draft::default() }, &flaw);
+            check(Draft { fields: [ann(), vec![named("email", blank)]].concat(), ..Draft::default() }, &flaw);
+            check(Draft { matches: vec![named(blank, "a")], ..Draft::default() }, &Flaw::Nameless);
+            check(Draft { fields: vec![named(blank, "a")], ..Draft::default() }, &Flaw::Nameless);
+            check(Draft { fields: ann(), clear: vec![blank.into()], ..Draft::default() }, &Flaw::Nameless);
+            check(Draft { fields: ann(), tags: vec!["x".into(), blank.into()], ..Draft::default() }, &Flaw::BlankTag);
+            check(Draft { fields: ann(), remove_tags: vec![blank.into()], ..Draft::default() }, &Flaw::BlankTag);
+        }
+        assert!(Contact::new(Draft { fields: ann(), clear: vec!["email".into()], ..Draft::default() }).is_ok());
+    }
+
+    #[test]
+    fn a_stored_contact_whose_parts_contradict_each_other_is_not_read() {
+        let contact = Contact::new(Draft {
+            matches: vec![Field::text("email", "a")],
+            fields: vec![Field::text("name", "Ann")],
+            tags: vec!["x".into(), "y".into()],
+            remove_tags: vec!["z".into()],
+            ..Draft::default()
+        })
+        .unwrap();
+        let stored = serde_json::to_string(&contact).unwrap();
+        assert_eq!(serde_json::from_str::<Contact>(&stored).unwrap(), contact);
+        for (from, to) in [
+            (r#""matches":1"#, r#""matches":3"#),
+            (r#""name":"name""#, r#""name":"email""#),
+            (r#"["x","y"]"#, r#"["x","x"]"#),
+            (r#"["x","y"]"#, r#"["x","z"]"#),
+            (r#"["z"]"#, r#"["z","z"]"#),
+        ] {
+            let damaged = stored.replace(from, to);
+            assert_ne!(damaged, stored, "{from}");
+            assert!(serde_json::from_str::<Contact>(&damaged).is_err(), "{damaged}");
+        }
+    }
+
+    #[test]
     fn the_first_name_that_occurs_twice_is_found() {
         let mut chance = fastrand::Rng::with_seed(1);
         for case in 0..20_000 {
@@ -345,7 +431,7 @@ mod tests {
         assert_eq!(contact.filled(), [Field::text("phone", "1"), Field::text("name", "Ann")]);
         assert_eq!(contact.clear(), [Field::text("city", ""), Field::text("plan", "")]);
         assert_eq!(contact.fields().len(), 4);
-        // What a row without key is known by is what it has.
+        // Blanked fields are not part of the content that identifies a row without a key.
         let row = |clear: &[&str]| {
             let clear = clear.iter().map(|name| Text::from(*name)).collect();
             let fields = vec![Field::text("name", "Ann")];

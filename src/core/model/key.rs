@@ -1,4 +1,4 @@
-//! The platform's ids, and the keys that make rows one contact.
+//! Contact ids of the platform, and the keys that identify the contact of a row.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl From<ContactId> for String {
 }
 
 impl ContactId {
-    /// Takes an id as the platform gave it. `None` when it is blank.
+    /// Wraps an id as the platform gave it. `None` when it is blank.
     pub fn new(id: impl Into<String>) -> Option<Self> {
         let id = id.into();
         (!id.trim().is_empty()).then_some(Self(id))
@@ -48,7 +48,7 @@ impl fmt::Display for ContactId {
 /// Prefix of the text of a key that holds the platform's id.
 pub const ID_KEY: &str = "contact_id=";
 
-/// What makes two rows the same contact of a channel.
+/// The identity of a contact within a channel. Rows with equal keys are one contact.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Key {
     /// The first match field that has a value, and that value, trimmed.
@@ -70,7 +70,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// Whether it names another value of this field.
+    /// Whether this is the key of another value of the same match field.
     pub fn is_another(&self, field: &Field) -> bool {
         match self {
             Self::Match { field: name, value } => field.name == *name && *value != *trimmed(&field.value.text()),
@@ -78,14 +78,14 @@ impl Key {
         }
     }
 
-    /// Reads a match field's key back from its text.
+    /// Parses the key of a match field from its text. `None` when the text has no `=`.
     pub fn parse_match(text: &str) -> Option<Self> {
         let (field, value) = text.split_once('=')?;
         let field = field.replace("%3D", "=").replace("%25", "%");
         Some(Self::Match { field: field.into(), value: value.into() })
     }
 
-    /// The key that a match field and its value give.
+    /// The key for a match field and its value.
     pub fn of(field: &Field) -> Self {
         Self::Match { field: field.name.clone(), value: trimmed(&field.value.text()).into() }
     }
@@ -95,7 +95,7 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // The sign that parts name and value must not occur in the name, or two contacts could share one key.
+            // The `=` between name and value must not occur in the name, or two contacts could share one key.
             Self::Match { field, value } => write!(f, "{}={value}", field.replace('%', "%25").replace('=', "%3D")),
             Self::Id(id) => write!(f, "{ID_KEY}{id}"),
             Self::Row { digest, nth } => write!(f, "#{digest}.{nth:08}"),

@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which contacts a run may make and change.
+/// Which contacts a run may create and update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Makes those that are not there, changes those that are.
+    /// Creates missing contacts and updates existing ones.
     #[default]
     Upsert,
-    /// Makes those that the journal does not know, without a search, and leaves the others alone.
+    /// Creates contacts that the journal does not know, without a search, and skips the others.
     Create,
-    /// Changes those that are there, makes none.
+    /// Updates existing contacts and creates none.
     Update,
 }

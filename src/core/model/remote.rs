@@ -25,12 +25,12 @@ impl Remote {
         self.fields.get(&*field.name).is_some_and(|value| field.value.is_shown_as(value))
     }
 
-    /// Whether the contact has a value in this field, and another one.
+    /// Whether the contact has a value in this field that differs from this one.
     pub fn has_another(&self, field: &Field) -> bool {
         self.fields.get(&*field.name).is_some_and(|value| !value.is_blank() && !value.same(&field.value))
     }
 
-    /// Whether the contact's value in this field could be the same one in another form ([`Value::resembles`]). True for a
+    /// Whether the contact's value in this field could be this value in another form ([`Value::resembles`]). True for a
     /// contact without the field.
     pub fn resembles(&self, field: &Field) -> bool {
         self.fields.get(&*field.name).is_none_or(|value| value.resembles(&field.value))

@@ -1,4 +1,4 @@
-//! What the journal has about a contact on the platform.
+//! The remote state: what the journal believes the platform has for a contact.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,30 +10,30 @@ use crate::core::model::remote::Remote;
 use crate::core::model::value::{Field, Value};
 use crate::core::time::Timestamp;
 
-/// What the journal says the platform has for a contact.
+/// A contact on the platform, as far as the journal knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Known {
     /// The platform's id. An update's answer never replaces it (API.md, trap 3).
     pub id: ContactId,
-    /// The fields last seen or written. A blank value is one that is known to be blank; of a field that is not here
-    /// nobody has looked.
+    /// The fields last seen or written. A blank value is known to be blank; the value of a field that is not listed is
+    /// unknown.
     pub fields: BTreeMap<String, Value>,
     /// The tags last seen or written.
     pub tags: BTreeSet<String>,
-    /// Those of them that contactsync put there: the only ones that `--tags-mode mirror` may take away.
+    /// The tags that contactsync added. Only these are removed by [`TagsMode::Mirror`](crate::core::diff::TagsMode).
     pub own_tags: BTreeSet<String>,
-    /// Tags last seen or made missing. Of a tag in neither set nobody knows: agents add tags by hand (API.md, trap 12).
+    /// Tags last seen missing or removed. A tag in neither set is unknown: agents add tags by hand (API.md, trap 12).
     pub absent_tags: BTreeSet<String>,
-    /// When contactsync made the contact, as long as it has not written all of it.
+    /// When contactsync created the contact; `None` once all of it is written.
     pub made_at: Option<Timestamp>,
-    /// Whether a change of it was sent whose answer was lost.
+    /// Whether the answer to a change of the contact was lost.
     pub doubt: bool,
-    /// The id that the file gives for it and that the platform no longer has.
+    /// The id that the input gives for it and that the platform no longer has.
     pub replaces: Option<ContactId>,
 }
 
 impl Known {
-    /// What is known of a contact whose id came from the input: nothing but that it is there.
+    /// A contact of which only the id is known, because the input gave it.
     pub fn only_id(id: ContactId) -> Self {
         Self {
             id,
@@ -47,7 +47,7 @@ impl Known {
         }
     }
 
-    /// The same, with the knowledge that these fields are blank where no value was seen or written.
+    /// The same contact, where those of `fields` that have no known value are known to be blank.
     #[must_use]
     pub fn blank_in(mut self, fields: &[Field]) -> Self {
         for field in fields {
@@ -56,26 +56,26 @@ impl Known {
         self
     }
 
-    /// Whether the file may give this id for the contact.
+    /// Whether the input may give this id for the contact.
     pub fn goes_by(&self, id: &ContactId) -> bool {
         self.id == *id || self.replaces.as_ref() == Some(id)
     }
 
-    /// What is known after the platform showed the contact; of `own` tags, those that it still has stay ours.
+    /// The contact as the platform showed it. Those of the `own` tags that it still has stay own tags.
     pub fn seen(remote: Remote, own: &BTreeSet<String>) -> Self {
         let own_tags = own.intersection(&remote.tags).cloned().collect();
         Self { fields: remote.fields, tags: remote.tags, own_tags, ..Self::only_id(remote.id) }
     }
 }
 
-/// What the journal says of a contact on the platform.
+/// What the journal believes the platform has for a contact.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RemoteState {
-    /// Never seen.
+    /// The contact was never seen.
     Unknown,
     /// The contact may be on the platform: the answer to its create was lost, or its id is gone.
     InDoubt(Doubt),
-    /// It is there.
+    /// The contact is on the platform.
     Known(Known),
 }
 

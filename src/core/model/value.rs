@@ -1,4 +1,4 @@
-//! Values and custom fields, and when two values are the same.
+//! Values of custom fields, and the comparison of two values.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use crate::core::decimal::Decimal;
 use crate::core::nfc::nfc;
 use crate::core::text::{Text, trimmed};
 
-/// A custom field's value, in the type in which it is written.
+/// The value of a custom field, in the type in which it is written.
 ///
 /// Values are sent as text, as in every documented request, unless a rule gives the field another type, because some
-/// typed fields refuse a wrong one (API.md, trap 11). What the platform shows may have any type.
+/// typed fields refuse a wrong one (API.md, trap 11). A value that the platform shows may have any type.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -24,7 +24,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The value as text, the way a search takes it: of a number its exact decimal, without an exponent or trailing zeros.
+    /// The value as text, in the form that a search takes: a number is its exact decimal, without exponent or trailing zeros.
     pub fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
@@ -46,7 +46,7 @@ impl Value {
         }
     }
 
-    /// Whether the platform takes it for no value: the framework behind it trims text and turns `""` into null
+    /// Whether the platform treats the value as missing: the framework behind it trims text and turns `""` into null
     /// (API.md, trap 10).
     pub fn is_blank(&self) -> bool {
         matches!(self, Self::Text(text) if trimmed(text).is_empty())
@@ -55,7 +55,7 @@ impl Value {
     /// Whether the platform's value equals this one, so that its contact is an exact hit.
     ///
     /// Text is compared after trimming (API.md, trap 2). A JSON number is compared as an exact decimal, a boolean as `true`
-    /// or `false` (API.md, trap 11); text with a leading zero or plus sign is no number.
+    /// or `false` (API.md, trap 11); text with a leading zero or plus sign is not a number.
     pub fn is_shown_as(&self, shown: &Self) -> bool {
         match (self, shown) {
             (Self::Text(text), Self::Text(other)) => trimmed(text) == trimmed(other),
@@ -75,9 +75,9 @@ impl Value {
         }
     }
 
-    /// Whether writing one over the other would change nothing that a reader can see.
+    /// Whether writing one value over the other changes nothing that a reader can see.
     ///
-    /// The platform gives numbers and booleans back for what was written as text (API.md, trap 11), and trims.
+    /// The platform trims text, and may return numbers and booleans for values that were written as text (API.md, trap 11).
     pub fn same(&self, other: &Self) -> bool {
         if trimmed(&self.text()) == trimmed(&other.text()) {
             return true;
@@ -93,7 +93,7 @@ impl Value {
         }
     }
 
-    /// Whether two values could be one in two forms: a phone with or without its `+`, country code (API.md, trap 9) or the
+    /// Whether two values could be one value in two forms: a phone with or without its `+`, country code (API.md, trap 9) or the
     /// `1` of mobiles after `+52`; other case, punctuation or Unicode form; a number with or without `.0`; or cut short.
     pub fn resembles(&self, other: &Self) -> bool {
         let bare = |value: &Self| -> String {
@@ -110,7 +110,7 @@ impl Value {
     }
 }
 
-// Past 2^53 neighbouring whole numbers share one f64, so only text can tell them apart.
+// Beyond 2^53, neighbouring whole numbers share one f64, so only their text can distinguish them.
 fn same_number(text: &str, number: &serde_json::Number) -> bool {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     match (trimmed(text).parse::<f64>(), number.as_f64()) {
@@ -141,7 +141,7 @@ const SHORTEST_PHONE: usize = 7;
 /// Number of digits at the end of a phone number that no country or mobile prefix changes.
 const SUBSCRIBER_DIGITS: usize = 8;
 
-/// Minimum length, in characters, of a text that may be a longer one cut short.
+/// Minimum length, in characters, of a text that may be the beginning of a longer one.
 const SHORTEST_CUT: usize = 15;
 
 const fn is_digit(byte: u8) -> bool {

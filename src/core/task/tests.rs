@@ -435,7 +435,7 @@ fn an_unsettled_create_of_an_earlier_run_is_settled_first() {
         );
     }
     let doubt = || Doubt::of_create(&contact(2, 0), None);
-    let orphan = || Task::settling(contact(2, 0), doubt(), policy(Mode::Upsert), start());
+    let orphan = || Task::resolving_doubt(contact(2, 0), doubt(), policy(Mode::Upsert), start());
     let found = check(
         "an orphan is adopted and left as it is",
         orphan(),

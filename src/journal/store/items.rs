@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::remote_state::Kept;
 use super::sealed::{sealed, unsealed};
+use super::stored_cells::StoredCells;
 use super::{Result, Store, integer, json, natural};
 use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Key, RemoteState};
@@ -12,7 +12,7 @@ use crate::core::planner::{EarlierRow, PriorRows, RowPlan, aliases};
 use crate::core::record::Cells;
 use crate::core::task::Outcome;
 use crate::journal::JournalError;
-use crate::journal::rows::{Plan, Planned, Planning, Settled};
+use crate::journal::rows::{Plan, Planned, PlanningRun, RowOutcome};
 
 /// A row for the table of items.
 #[derive(Clone, Copy, Default)]
@@ -35,12 +35,12 @@ struct Prior<'a> {
 }
 
 impl Store {
-    pub(in crate::journal) fn plan_rows(&self, plan: &Plan, rows: Vec<(usize, Planned)>) -> Result<Vec<Settled>> {
+    pub(in crate::journal) fn plan_rows(&self, plan: &Plan, rows: Vec<(usize, Planned)>) -> Result<Vec<RowOutcome>> {
         rows.into_iter().map(|(at, row)| self.store_row(plan, &plan.runs[at], row)).collect()
     }
 
-    fn store_row(&self, plan: &Plan, planning: &Planning, planned: Planned) -> Result<Settled> {
-        let Planning { run, ref channel, policy } = *planning;
+    fn store_row(&self, plan: &Plan, planning: &PlanningRun, planned: Planned) -> Result<RowOutcome> {
+        let PlanningRun { run, ref channel, policy } = *planning;
         let (row, line, contact, cells) = match planned {
             Planned::Contact { row, line, contact, cells } => (row, line, contact, cells),
             Planned::Rejected { rejection, cells } => {
@@ -62,7 +62,7 @@ impl Store {
                 let reason = into.reason();
                 let doubles = Some(into.row);
                 self.insert_item(run, &NewItem { state: "merged", reason: Some(&reason), doubles, ..item })?;
-                Ok(Settled::Merged)
+                Ok(RowOutcome::Merged)
             }
             RowPlan::Counts { contact, replaced, decision } => {
                 self.store_aliases(run, &contact, &key)?;
@@ -76,12 +76,12 @@ impl Store {
                         // A later row may be merged with it.
                         let contact = Some(&contact).filter(|_| plan.planner.duplicates == Duplicates::Merge);
                         self.insert_item(run, &NewItem { state, reason, contact, cells, ..item })?;
-                        Ok(Settled::Done { row, line, outcome })
+                        Ok(RowOutcome::Done { row, line, outcome })
                     }
                     Decision::Pending(_) => {
                         let contact = Some(&contact);
                         self.insert_item(run, &NewItem { state: "pending", contact, cells, ..item })?;
-                        Ok(Settled::Pending)
+                        Ok(RowOutcome::Pending)
                     }
                 }
             }
@@ -98,9 +98,9 @@ impl Store {
         Ok(())
     }
 
-    fn reject(&self, run: i64, item: NewItem<'_>, reason: String) -> Result<Settled> {
+    fn reject(&self, run: i64, item: NewItem<'_>, reason: String) -> Result<RowOutcome> {
         self.insert_item(run, &NewItem { state: "rejected", reason: Some(&reason), ..item })?;
-        Ok(Settled::Done { row: item.row, line: item.line, outcome: Outcome::Rejected(reason) })
+        Ok(RowOutcome::Done { row: item.row, line: item.line, outcome: Outcome::Rejected(reason) })
     }
 
     fn insert_item(&self, run: i64, item: &NewItem<'_>) -> Result<()> {
@@ -117,7 +117,7 @@ impl Store {
             item.reason,
             item.contact.map(sealed),
             item.doubles.map(integer),
-            item.cells.map(|cells| json(&Kept::of(cells))),
+            item.cells.map(|cells| json(&StoredCells::of(cells))),
         ])?;
         Ok(())
     }

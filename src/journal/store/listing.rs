@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::remote_state::Kept;
+use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, json, natural, parse};
 use crate::core::output_format::{Listing, OutputFormat};
 use crate::core::record::Cells;
@@ -91,5 +91,5 @@ fn listed(row: &Row<'_>) -> Result<ListedRow> {
 }
 
 pub(super) fn read_cells(text: &str) -> Result<Cells> {
-    Ok(parse::<Kept<String, serde_json::Value>>("a row", text)?.cells())
+    Ok(parse::<StoredCells<String, serde_json::Value>>("a row", text)?.cells())
 }

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{APPLICATION_ID, CACHE_KIB, Ground, RUN_TABLES, Result, SCHEMA_VERSION, Store};
+use super::{APPLICATION_ID, CACHE_KIB, OpenFiles, RUN_TABLES, Result, SCHEMA_VERSION, Store};
 use crate::journal::JournalError;
 use crate::journal::error::is_damage;
-use crate::journal::files::{FileId, Presence, has_other_names, other_runs};
+use crate::journal::files::{FileId, Presence, has_other_names, with_suffix};
 use crate::journal::lock::{LOCK_ENDING, calls_of};
 
 /// How long another process may hold the file.
@@ -56,8 +56,8 @@ impl Store {
                 Ok(store) => break store,
             }
         };
-        let ground = Ground::of(file, presence.clone(), was_alone);
-        store.ground = Some(ground);
+        let open_files = OpenFiles::of(file, presence.clone(), was_alone);
+        store.open_files = Some(open_files);
         store.hold_all()?;
         if !presence.join(Instant::now() + OTHERS_TIMEOUT) {
             return Err(JournalError::Locked { path: path.to_owned() });
@@ -68,7 +68,7 @@ impl Store {
     // An error of SQLite when another process is in the way.
     fn try_open(path: &Path, file: &Path, is_alone: bool) -> Result<Self> {
         // The process before it ended without closing it.
-        let was_left_open = is_alone && fs::metadata(other_runs(file, "-wal")).is_ok_and(|log| log.len() > 0);
+        let was_left_open = is_alone && fs::metadata(with_suffix(file, "-wal")).is_ok_and(|log| log.len() > 0);
         let store = Self::on(Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?, false);
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         let is_new = store.check(path)?;
@@ -202,7 +202,7 @@ fn join(path: &Path, file: &Path, presence: &Presence) -> Result<bool> {
         if !presence.join(deadline) {
             return Err(JournalError::Locked { path: path.to_owned() });
         }
-        if FileId::at(&other_runs(file, "-wal")).is_some() || !has_log(presence) {
+        if FileId::at(&with_suffix(file, "-wal")).is_some() || !has_log(presence) {
             return Ok(false);
         }
         // The last one of them may be about to close it.
@@ -293,7 +293,7 @@ fn make_in_place(path: &Path) -> io::Result<()> {
 // What a journal that is not there left: SQLite would take it for a part of the new one, or delete it.
 fn refuse_left_log(path: &Path, file: &Path) -> Result<()> {
     for ending in ["-wal", "-journal"] {
-        let left = other_runs(file, ending);
+        let left = with_suffix(file, ending);
         if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
             return Err(JournalError::OnlyLog { path: path.to_owned(), left });
         }
@@ -317,7 +317,7 @@ fn refuse_unsound(path: &Path, file: &Path) -> Result<()> {
             None
         }
     };
-    let parts = PARTS.map(|ending| other_runs(file, ending));
+    let parts = PARTS.map(|ending| with_suffix(file, ending));
     for file in [file].into_iter().chain(parts.iter().map(PathBuf::as_path)) {
         if let Some(found) = fs::symlink_metadata(file).ok().as_ref().and_then(found) {
             return Err(linked(file, found));
@@ -357,12 +357,110 @@ fn was_ours(path: &Path) -> bool {
 // The names of the files that belong to a journal.
 fn names_beside(path: &Path) -> Vec<String> {
     let Some(name) = path.file_name() else { return Vec::new() };
-    let other_runs = format!("{}-", name.to_string_lossy());
+    let prefix = format!("{}-", name.to_string_lossy());
     let names = folder_of(path).read_dir().into_iter().flatten().flatten();
     let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with(&other_runs)).collect()
+    names.filter(|name| name.starts_with(&prefix)).collect()
 }
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::diff::TagsMode;
+    use crate::core::model::Mode;
+    use crate::core::output_format::{ListFiles, Listing, OutputFormat};
+    use crate::core::planner::Planner;
+    use crate::core::task::Policy;
+    use crate::core::time::Timestamp;
+    use crate::journal::{Journal, NewPlan, NewRun};
+
+    const POLICY: Policy = Policy {
+        mode: Mode::Create,
+        tags_mode: TagsMode::Mirror,
+        search_lag: Duration::from_millis(90_500),
+        retry_in_doubt: true,
+        search_first: true,
+    };
+
+    fn listing() -> Listing {
+        let output_format = OutputFormat::Table {
+            header: vec!["email".into(), "name \"\u{e9}\"".into()],
+            delimiter: b';',
+            encoding: "windows-1252".into(),
+            mark: false,
+            skipped: 2,
+        };
+        Listing { files: ListFiles { rejects: Some("/tmp/bad.csv".into()), results: None }, output_format }
+    }
+
+    /// A journal of version 5 with a planned run and its listing, under the names of that version.
+    fn fifth_version(path: &Path) -> i64 {
+        let journal = Journal::open(path).unwrap();
+        let run = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy: POLICY,
+            now: Timestamp::default(),
+        };
+        let plan = journal.begin_plan(NewPlan { runs: vec![run], planner: Planner::default() }).unwrap();
+        journal.finish_plan(&plan, Some(listing())).unwrap();
+        drop(journal);
+        let db = Connection::open(path).unwrap();
+        let renamed = db.execute_batch(
+            "UPDATE runs SET policy = replace(replace(policy, 'search_lag', 'settle'), 'retry_in_doubt', 'resend_unsure');
+             UPDATE listings SET listing = replace(listing, 'output_format', 'shape');
+             PRAGMA user_version = 5",
+        );
+        renamed.unwrap();
+        let old: (String, String) = db
+            .query_row("SELECT policy, listing FROM runs JOIN listings USING (sync)", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert!(old.0.contains(r#""settle":{"secs":90,"nanos":500000000},"resend_unsure":true"#), "{}", old.0);
+        assert!(old.1.contains(r#""shape":{"table":"#), "{}", old.1);
+        plan.sync
+    }
+
+    #[test]
+    fn a_journal_of_version_5_keeps_its_policies_and_listings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("contactsync.db");
+        let sync = fifth_version(&path);
+        let version = || -> i64 {
+            let db = Connection::open(&path).unwrap();
+            db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+        };
+        // A dry run upgrades a copy and leaves the file as it is.
+        drop(Journal::dry(&path).unwrap());
+        assert_eq!(version(), 5);
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!(version(), SCHEMA_VERSION);
+        assert_eq!(journal.listing(sync).unwrap(), Some((listing(), false)));
+        assert_eq!(journal.resumable("c").unwrap().expect("it was planned").policy, POLICY);
+        let db = Connection::open(&path).unwrap();
+        let policy: String = db.query_row("SELECT policy FROM runs", [], |row| row.get(0)).unwrap();
+        assert!(!policy.contains("settle") && !policy.contains("resend_unsure"), "{policy}");
+    }
+
+    #[test]
+    fn a_damaged_policy_of_version_5_does_not_keep_the_journal_from_opening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("contactsync.db");
+        fifth_version(&path);
+        let db = Connection::open(&path).unwrap();
+        db.execute("UPDATE runs SET policy = replace(policy, '{', '[')", []).unwrap();
+        drop(db);
+        let journal = Journal::open(&path).unwrap();
+        assert!(matches!(journal.resumable("c"), Err(JournalError::Damaged { .. })), "{:?}", journal.resumable("c"));
+    }
 }

@@ -12,7 +12,7 @@ use crate::core::output_format::Listing;
 use crate::core::plan::{Forecast, forecast};
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
-use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, Planning, RunState};
+use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
 
 /// The longest that a call is taken to last, whatever a journal says. Calls are given up far sooner.
 const LONGEST_LATENCY: Duration = Duration::from_mins(10);
@@ -94,10 +94,10 @@ impl Store {
     pub(in crate::journal) fn begin_plan(&self, new: NewPlan) -> Result<Plan> {
         let NewPlan { runs, planner } = new;
         self.hold_all()?;
-        let mut begun: Vec<Planning> = Vec::with_capacity(runs.len());
+        let mut begun: Vec<PlanningRun> = Vec::with_capacity(runs.len());
         for new in runs {
             let run = self.begin_run(&new, begun.first().map(|first| first.run))?;
-            begun.push(Planning { run, channel: new.channel, policy: new.policy });
+            begun.push(PlanningRun { run, channel: new.channel, policy: new.policy });
         }
         let sync = begun.first().map_or(0, |first| first.run);
         Ok(Plan { sync, runs: begun, planner })

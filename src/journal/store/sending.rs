@@ -293,7 +293,7 @@ impl Store {
     }
 
     // A call that belongs to no run and no contact.
-    pub(in crate::journal) fn start_look(
+    pub(in crate::journal) fn start_probe(
         &self,
         channel: &str,
         window: &WindowId,
@@ -309,7 +309,7 @@ impl Store {
         Ok(number)
     }
 
-    pub(in crate::journal) fn end_look(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
+    pub(in crate::journal) fn end_probe(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
         self.db.execute(
             "UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1",
             params![number, millis(at), attempt.name(), sealed(attempt)],

@@ -97,7 +97,7 @@ impl Queue {
     ) -> Result<Option<OnTheWay>, JournalError> {
         let now = job.clock.now();
         if let Some(doubt) = self.orphans.next() {
-            let task = Task::settling(doubt.sent.clone(), doubt, job.policy, now);
+            let task = Task::resolving_doubt(doubt.sent.clone(), doubt, job.policy, now);
             return Ok(Some(OnTheWay::new(None, task, Range::default(), 0)));
         }
         if let Some(item) = self.first.next() {

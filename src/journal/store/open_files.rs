@@ -12,7 +12,7 @@ use super::{Result, Store, json};
 use crate::core::task::Policy;
 use crate::core::time::ClockOffset;
 use crate::journal::JournalError;
-use crate::journal::files::{FileId, Presence, other_runs};
+use crate::journal::files::{FileId, Presence, with_suffix};
 use crate::journal::lock::HeldFile;
 use crate::journal::rows::{Loss, RunState};
 
@@ -33,17 +33,17 @@ pub(in crate::journal) enum Noted {
 
 /// The files of an open journal.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct OpenFiles {
     file: PathBuf,
     log: Vec<(PathBuf, FileId)>,
     was_alone: bool,
     presence: Presence,
 }
 
-impl Ground {
+impl OpenFiles {
     /// The files as they are once SQLite has opened the log.
     pub(super) fn of(file: PathBuf, presence: Presence, was_alone: bool) -> Self {
-        let paths = LOG_ENDINGS.map(|ending| other_runs(&file, ending));
+        let paths = LOG_ENDINGS.map(|ending| with_suffix(&file, ending));
         let log = paths.into_iter().filter_map(|path| FileId::at(&path).map(|id| (path, id))).collect();
         Self { file, log, was_alone, presence }
     }
@@ -74,7 +74,7 @@ impl Store {
     // wait for: it sees each call that was started before.
     fn hold<'a>(&self, locks: impl IntoIterator<Item = &'a Weak<HeldFile>>) -> Result<()> {
         let replaced = |path: &Path| JournalError::Replaced { path: path.to_owned() };
-        if let Some(path) = self.ground.as_ref().and_then(Ground::replaced) {
+        if let Some(path) = self.open_files.as_ref().and_then(OpenFiles::replaced) {
             return Err(replaced(path));
         }
         for lock in locks.into_iter().filter_map(Weak::upgrade) {
@@ -118,7 +118,7 @@ impl Store {
     /// Has the channel's calls stand on this lock. False when the lock's file was made anew although a run of the channel
     /// may still be at work: then the file was deleted under that run.
     pub(in crate::journal) fn stand_on(&self, lock: &Arc<HeldFile>, is_new: bool, channel: &str) -> Result<bool> {
-        let is_new_beside_others = is_new && self.ground.as_ref().is_some_and(|ground| !ground.was_alone);
+        let is_new_beside_others = is_new && self.open_files.as_ref().is_some_and(|open_files| !open_files.was_alone);
         if is_new_beside_others {
             let mut query = self
                 .db
@@ -201,7 +201,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.ground.as_ref().is_some_and(Ground::is_taken) {
+        if self.open_files.as_ref().is_some_and(OpenFiles::is_taken) {
             // Not writing the log back loses nothing that anybody could still read.
             let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
