@@ -122,7 +122,7 @@ impl Store {
         Ok(())
     }
 
-    // From now on, a row with any of these values is this contact.
+    // From now on, a row with any of these match values belongs to this contact.
     fn store_aliases(&self, run: i64, contact: &Contact, key: &str) -> Result<()> {
         let mut aliases = aliases(contact).peekable();
         if aliases.peek().is_none() {
@@ -156,7 +156,7 @@ impl PriorRows for Prior<'_> {
         let mut newest = self.store.db.prepare_cached(
             "SELECT key FROM items WHERE run = ?1 AND key > ?2 AND key < ?3 AND doubles IS NULL ORDER BY key DESC LIMIT 1",
         )?;
-        // The key ends in a point and eight digits, and the character after the point is the slash.
+        // The key ends in a point and eight digits. The character after `.` is `/`.
         let range = params![self.run, format!("#{digest}."), format!("#{digest}/")];
         let last: Option<String> = newest.query_row(range, |row| row.get(0)).optional()?;
         Ok(last.and_then(|key| key.rsplit('.').next().and_then(|nth| nth.parse().ok())).unwrap_or(0))
@@ -177,7 +177,7 @@ impl PriorRows for Prior<'_> {
         let mut find = self.store.db.prepare_cached("SELECT contact FROM items WHERE run = ?1 AND row = ?2")?;
         let contact: Option<String> =
             find.query_row(params![self.run, integer(earlier.row)], |row| row.get(0)).optional()?.flatten();
-        // It is kept while rows are merged. Without it, what it has would be lost.
+        // It is stored while rows are merged. Without it, the values of the earlier row would be lost.
         unsealed("a contact", contact.as_deref().unwrap_or_default()).map(Some)
     }
 

@@ -1,4 +1,4 @@
-//! The cells of a row as the journal keeps them: an array of texts, or one of keys and values.
+//! The cells of a row as the journal stores them: an array of texts, or one of keys and values.
 
 use std::sync::Arc;
 
