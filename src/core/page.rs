@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_that_is_listed_without_its_fields_may_be_the_one() {
+    fn a_contact_that_is_listed_without_fields_may_have_the_value() {
         let bare = Remote { fields: std::collections::BTreeMap::new(), ..contact("7", None) };
         let field = Field::text("phone", "1");
         let why = |contacts: &[Remote]| Page::of(contacts.to_vec()).reduced(&field).contradiction;
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_tell_ids_apart() {
+    fn digests_of_different_ids_differ() {
         let id = |text: &str| ContactId::new(text).unwrap();
         assert_eq!(digest(&id("1776")), digest(&id("1776")));
         assert_ne!(digest(&id("1776")), digest(&id("1777")));

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_is_known_by_its_content_and_not_by_its_id() {
+    fn a_contact_is_recognised_by_its_content_and_not_by_its_id() {
         let check = |matched: Option<(&str, &str)>, content: Fields<'_>, shown: Fields<'_>, expected: bool| {
             let ann = known("1", matched, content);
             let bob = known("2", None, &[("name", "Bob"), ("country", "MX"), ("source", "crm")]);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn most_of_those_that_answer_decide() {
+    fn the_majority_of_the_contacts_that_answer_decides() {
         use Shown::{Missing, Other, Same};
         let check = |shown: &[Shown], verdict: Verdict, is_decided: bool| {
             let recognition = Recognition { shown: shown.to_vec() };

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_must_part_the_text_between_characters() {
+    fn ends_must_lie_between_characters() {
         let check = |text: &str, ends: &[usize], cells: Option<&[&str]>| {
             let texts = Texts::from_ends(text.to_owned(), ends.to_vec());
             assert_eq!(texts, cells.map(|cells| cells.iter().copied().collect()), "{text} {ends:?}");

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_change_makes_the_form_of_the_platform() {
+    fn the_change_writes_the_form_of_the_platform() {
         let instead =
             |digits: &str, prefix: &str| Some(Change::Instead { digits: digits.to_owned(), prefix: prefix.to_owned() });
         let check = |ours: &str, theirs: &str, expected: Option<Change>| {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_whether_the_contact_is_there_and_in_which_form() {
+    fn an_answer_shows_whether_the_contact_exists_and_in_which_form() {
         let id = |text: &str| ContactId::new(text).unwrap();
         let remote = |name: &str, phone: &str| Remote {
             id: id(name),

@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holder_is_told_of_the_first_and_other_channels_are_free() {
+    fn a_second_holder_gets_the_name_of_the_first_and_other_channels_are_free() {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal.db");
         assert!(!Lock::is_held(&journal, "a/b"));

@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn late_calls_stay_as_old_as_they_are_when_the_clock_is_set_ahead() {
+    async fn late_calls_keep_their_age_when_the_clock_is_set_ahead() {
         let journal = planned();
         let recent = async |now: Timestamp| {
             let ended = journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn late_calls_of_another_channel_with_the_token_stay_as_old_as_they_are_too() {
+    async fn late_calls_of_another_channel_with_the_same_token_keep_their_age_too() {
         let journal = planned();
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         call(&journal, NOON, Some((NOON, Attempt::Done))).await;
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_look_counts_what_a_killed_process_left_open() {
+    async fn a_probe_counts_the_calls_that_a_killed_process_left_open() {
         let journal = planned();
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         call(&journal, NOON, None).await;
@@ -594,7 +594,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_search_lag_of_a_create_that_a_kill_left_open_begins_when_its_call_ended_at_the_latest() {
+    async fn the_search_lag_of_a_killed_create_begins_at_the_latest_end_of_its_call() {
         let journal = Journal::in_memory().unwrap();
         let run = sent(&journal, &["1"]).await;
         let contact = of_phone("1");

@@ -207,7 +207,7 @@ impl PriorRows for Reference {
 }
 
 #[test]
-fn what_the_journal_has_decides_whether_a_row_is_unchanged_or_pending() {
+fn the_remote_state_decides_whether_a_row_is_unchanged_or_pending() {
     let policy = |mode| Policy {
         mode,
         tags_mode: TagsMode::Add,
@@ -241,7 +241,7 @@ fn what_the_journal_has_decides_whether_a_row_is_unchanged_or_pending() {
     // By an alias of an earlier run.
     check("phone=1 name=Ann", Mode::Upsert, "email=a", false);
     check("phone=1 name=Bo", Mode::Upsert, "email=a", true);
-    // An email that comes before it says that it is another contact.
+    // Another email makes it another contact, because emails are tried first.
     check("email=b phone=1 name=Ann", Mode::Upsert, "email=b", true);
 }
 

@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn two_who_plan_at_once_for_other_channels_keep_their_rows_of_no_channel() {
+    fn two_processes_that_plan_other_channels_keep_their_rows_of_no_channel() {
         let journal = Journal::in_memory().unwrap();
         let one = journal.begin_plan(new(&["a", NO_CHANNEL])).unwrap();
         journal.plan_rows(&one, vec![(1, rejected(1))]).unwrap();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_half_planned_goes_with_all_its_runs() {
+    fn an_unfinished_plan_of_a_killed_process_is_dropped_with_all_its_runs() {
         let journal = Journal::in_memory().unwrap();
         let left = journal.begin_plan(new(&["a", "b", NO_CHANNEL])).unwrap();
         journal.plan_rows(&left, vec![(0, rejected(1)), (2, rejected(2))]).unwrap();

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn other_values_and_those_of_earlier_versions_are_read_as_they_are() {
+    fn values_without_a_checksum_are_read_as_they_are() {
         for attempt in [Attempt::Done, Attempt::lost(None, "reset".into()), Attempt::throttled(None)] {
             assert_eq!(unsealed::<Attempt>("an attempt", &sealed(&attempt)).unwrap(), attempt);
             assert_eq!(unsealed::<Attempt>("an attempt", &json(&attempt)).unwrap(), attempt);

@@ -439,7 +439,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_a_contact_id_is_looked_up_in_the_index() {
+    fn the_holder_of_a_contact_id_is_found_by_the_index() {
         let store = Store::in_memory().unwrap();
         let mut plan = store.db.prepare(&format!("EXPLAIN QUERY PLAN {HOLDERS}")).unwrap();
         let plan: String = plan.query_row(["c", "7", "k"], |row| row.get(3)).unwrap();

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_come_back_as_they_were() {
+    fn stored_cells_are_read_back_unchanged() {
         let check = |cells: Cells| {
             let text = serde_json::to_string(&StoredCells::of(&cells)).unwrap();
             assert_eq!(serde_json::from_str::<StoredCells<String, Json>>(&text).unwrap().cells(), cells, "{text}");

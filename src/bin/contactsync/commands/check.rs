@@ -26,16 +26,16 @@ use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
 use crate::summary::{counted_calls, counted_rows, grouped, print_lines};
 
-/// What is searched for, to see whether the token works. Nobody needs to have it.
-const NOBODY: &str = "contactsync check";
+/// The value of the search that shows whether the token works. No contact needs to have it.
+const PROBE_VALUE: &str = "contactsync check";
 
-/// How many calls are made with a token (DESIGN.md, `check`).
+/// Maximum number of calls with a token (DESIGN.md, `check`).
 const MOST_CALLS: usize = 7;
 
-/// How many contacts are shown as they would be sent.
+/// Number of contacts that are shown as they would be sent.
 const CONTACTS_SHOWN: usize = 3;
 
-/// How many reasons are listed; the rest is counted.
+/// Maximum number of reasons that are listed; the others are counted.
 const REASONS_SHOWN: usize = 20;
 
 pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
@@ -97,7 +97,7 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
     Ok(exit)
 }
 
-/// What is told, a line a thing.
+/// The report, one line for each fact.
 #[derive(Default)]
 struct Report {
     lines: Vec<String>,
@@ -160,8 +160,8 @@ fn ask(
         }
         Err(failure) => return Err(failure),
     };
-    let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
-    let mut said = at;
+    let field = Field::text(matches.first().map_or("email", String::as_str), PROBE_VALUE);
+    let mut state = at;
     let mut found = Vec::new();
     let announcement = Announcement::of(&ready);
     announcement.say(console);
@@ -169,16 +169,16 @@ fn ask(
     for to in &mut ready {
         let (answer, is_renewed, calls) = runtime.block_on(tried(tokens, to, is_new, &field))?;
         if is_renewed {
-            said.push_str("; the token is a new one of the same channel");
+            state.push_str("; the token is a new one of the same channel");
         }
         let look = tokens.look(to, &to.window);
         let is_ready = matches!(answer, Some(Attempt::Page(_)));
-        said.push_str(&heard(answer, &to.connection.url)?);
+        state.push_str(&token_state(answer, &to.connection.url)?);
         if is_ready {
             found.extend(look_up(runtime, &look, wanted, MOST_CALLS.saturating_sub(calls))?);
         }
     }
-    Ok((said, found))
+    Ok((state, found))
 }
 
 // First each contact by its own value, then those that are absent in other forms, until one is found or `left` searches
@@ -259,14 +259,14 @@ fn on_the_platform(found: &mut [Looked], report: &mut Report, console: &Console)
     report.heading("the first contacts on the platform");
     for Looked { line, field, sample } in found.iter() {
         let name = &field.name;
-        let said = match sample {
+        let result = match sample {
             Sample::Found(id) => format!("contact {id} has its `{name}`"),
             Sample::Several(one, other) => format!("contacts {one} and {other} both have its `{name}`: a conflict"),
             Sample::Absent => format!("no contact has its `{name}`"),
             Sample::OtherForm { id, value } => format!("contact {id} has its `{name}` in another form: {value:?}"),
             Sample::Unknown(why) => format!("not known: {why}"),
         };
-        report.item(&format!("line {line}: {said}"));
+        report.item(&format!("line {line}: {result}"));
     }
     let other_form = found.iter().find_map(|looked| match &looked.sample {
         Sample::OtherForm { id, value } => Some((looked, id, value)),
@@ -302,7 +302,7 @@ fn on_the_platform(found: &mut [Looked], report: &mut Report, console: &Console)
     }
 }
 
-fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
+fn token_state(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
     let failed = |exit, message: String| Err(Failure { exit, message: format!("{url}: {message}"), hint: None });
     match answer {
         Some(Attempt::Page(page)) => match page.contradiction {
@@ -342,9 +342,9 @@ fn platform(
     console: &Console,
 ) -> Exit {
     match asked {
-        Ok((said, looked)) => {
+        Ok((state, looked)) => {
             found.extend(looked);
-            report.line("platform", format!("{}: {said}", channel.name));
+            report.line("platform", format!("{}: {state}", channel.name));
             Exit::Done
         }
         Err(failure) => {
