@@ -82,12 +82,12 @@ pub struct RejectReason {
 ///
 /// # Errors
 /// [`PlanError::Source`] when the input cannot be read; [`PlanError::NoTags`] as in a sync.
-pub fn check_input(source: &mut Source, mapping: &Mapping, check: InputCheck) -> Result<CheckedInput, PlanError> {
+pub fn check_input(source: &mut Source, mapping: &Mapping, check: &InputCheck) -> Result<CheckedInput, PlanError> {
     let mentions = TagMentions::new(check.tags_mode);
     let mut tally = Tally::new(&check.planner, check.sample);
     let see = |row: Row, _| {
         let mention = mentions.of(&row, mapping);
-        let seen = seen(row, mapping, &check);
+        let seen = seen(row, mapping, check);
         // As in a sync: rows that are not sent here do not count.
         if matches!(seen, Seen::Contact { .. } | Seen::Rejected(_)) {
             mentions.add(mention);
@@ -95,7 +95,9 @@ pub fn check_input(source: &mut Source, mapping: &Mapping, check: InputCheck) ->
         seen
     };
     source.in_batches(see, |batch| -> Result<(), PlanError> {
-        batch.into_iter().for_each(|seen| tally.add(seen));
+        for seen in batch {
+            tally.add(seen);
+        }
         Ok(())
     })?;
     mentions.check()?;

@@ -226,16 +226,22 @@ fn check_unique(fields: &[Field], tags: &[Text], remove_tags: &[Text]) -> Result
 
 // The first `filled` fields are those that have a value.
 fn check_present(fields: &[Field], filled: usize, tags: &[Text], remove_tags: &[Text]) -> Result<(), Flaw> {
-    if fields.iter().any(|field| trimmed(&field.name).is_empty()) {
+    if fields.iter().any(|field| is_blank(&field.name)) {
         return Err(Flaw::Nameless);
     }
-    if let Some(blank) = fields[..filled].iter().find(|field| field.value.is_blank()) {
+    let is_value_blank = |field: &&Field| matches!(&field.value, Value::Text(text) if is_blank(text));
+    if let Some(blank) = fields[..filled].iter().find(is_value_blank) {
         return Err(Flaw::Blank(blank.name.to_string()));
     }
-    if tags.iter().chain(remove_tags).any(|tag| trimmed(tag).is_empty()) {
+    if tags.iter().chain(remove_tags).any(|tag| is_blank(tag)) {
         return Err(Flaw::BlankTag);
     }
     Ok(())
+}
+
+// Most texts begin with a visible ASCII character, which decides it.
+fn is_blank(text: &str) -> bool {
+    !text.as_bytes().first().is_some_and(u8::is_ascii_graphic) && trimmed(text).is_empty()
 }
 
 fn unique(tags: Vec<Text>) -> Vec<Text> {

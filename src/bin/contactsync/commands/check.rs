@@ -384,7 +384,7 @@ fn rows(
         sample: CONTACTS_SHOWN,
     };
     let CheckedInput { contacts, merged, rejected, left_out, of_others, of_none, first, reasons } =
-        check_input(&mut source, &mapping, check)?;
+        check_input(&mut source, &mapping, &check)?;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices() {
