@@ -38,7 +38,7 @@ pub use crate::core::call::{Call, CallKind, Cleared, Started};
 pub use crate::core::channel::WindowId;
 pub use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 pub use crate::core::diff::TagsMode;
-pub use crate::core::duplicates::{Duplicates, UnknownDuplicates, merged};
+pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
 pub use crate::core::eta::{Eta, Limits, RateModel, Span, TYPICAL_LATENCY};
 pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
 pub use crate::core::guess::{
@@ -51,6 +51,7 @@ pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, 
 pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
 pub use crate::core::page::{OtherHit, Page, Shown};
 pub use crate::core::plan::{Forecast, Range};
+pub use crate::core::planner::Planner;
 pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
@@ -78,10 +79,11 @@ pub use crate::sync::report::{
     Summary,
 };
 pub use crate::sync::{
-    ChannelOutcome, Connection, DryChannel, DryRun, DryRunOutcome, Ending, Environment, Event, GuardError, HeldChannel,
-    Interrupted, Job, ListClaims, Listed, ListingError, Locked, LockedChannel, Mismatch, NewColumn, Notification,
-    Observer, Overrides, PlanError, PlanOptions, PlannedRuns, Probe, Recognised, RenewToken, Reporter, ResumeOptions,
-    Routes, Routing, RowLists, RunOptions, Silent, Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagMentions,
-    Tokens, Transport, Tried, WITHOUT_CHANNEL, Wait, Workspace, concurrency_for, dry_run, plan, plan_summary,
-    run_summary, send, send_all, sync_input,
+    ChannelOutcome, CheckedContact, CheckedInput, Connection, DryChannel, DryRun, DryRunOutcome, Ending, Environment,
+    Event, GuardError, HeldChannel, InputCheck, Interrupted, Job, ListClaims, Listed, ListingError, Locked,
+    LockedChannel, Mismatch, NewColumn, Notification, Observer, Overrides, PlanError, PlanOptions, PlannedRuns, Probe,
+    Recognised, RejectReason, RejectReasons, RenewToken, Reporter, ResumeOptions, Routes, Routing, RowLists,
+    RunOptions, Silent, Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagMentions, Tokens, Transport, Tried,
+    WITHOUT_CHANNEL, Wait, Workspace, check_input, concurrency_for, dry_run, plan, plan_summary, run_summary, send,
+    send_all, sync_input,
 };

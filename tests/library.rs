@@ -215,7 +215,7 @@ struct JournalEnder {
 }
 
 impl Observer for &JournalEnder {
-    fn tell(&self, event: &Event<'_>) {
+    fn observe(&self, event: &Event<'_>) {
         if !matches!(event, Event::Done { .. }) || self.has_ended.swap(true, Ordering::Relaxed) {
             return;
         }

@@ -1,25 +1,25 @@
-//! What came back of one sent call: the attempt, and what the answer said beside it.
+//! The answer to one sent call: the attempt, and the rate limit that the answer states.
 
 use crate::core::attempt::{Attempt, NO_REQUEST};
 
-/// What the platform says of the limit beside an answer (API.md, "The limit").
+/// The rate limit that an answer states in its headers (API.md, "The limit").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// The most calls a minute, from `X-RateLimit-Limit`.
+    /// Maximum number of calls a minute, from `X-RateLimit-Limit`.
     pub limit: u32,
-    /// How many of them are left, from `X-RateLimit-Remaining`; `None` when that was absent.
+    /// Number of calls left, from `X-RateLimit-Remaining`; `None` when it is absent.
     pub remaining: Option<u32>,
 }
 
-/// What came back of one sent call.
+/// The answer to one sent call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// What the call came to.
+    /// The result of the call.
     pub attempt: Attempt,
     /// The rate limit that the answer states; `None` when it states none or an unreadable one, or when the answer did
     /// not come from the platform.
     pub rate_limit: Option<RateLimit>,
-    /// Whether anything of the call left this machine. What did not is in nobody's window.
+    /// Whether any part of the call left this machine. A call that did not leave it counts in no window.
     pub left: bool,
 }
 

@@ -1,22 +1,24 @@
-//! What one try at a call came to.
+//! The result of one attempt at a call.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{ContactId, Field, Remote};
+use crate::core::model::key::ContactId;
+use crate::core::model::remote::Remote;
+use crate::core::model::value::Field;
 use crate::core::page::Page;
 
-/// What a proxy says that did not wait for the platform any longer.
+/// HTTP status of a proxy that stopped waiting for the platform.
 const GATEWAY_TIMEOUT: u16 = 504;
 
-/// The status of a refusal when no request can be built from the call. Nothing was sent.
+/// Status of a refusal when no request can be built from the call. Nothing was sent.
 pub const NO_REQUEST: u16 = 0;
 
-/// What one try at a call came to, with what the platform said.
+/// The result of one attempt at a call, with the platform's message.
 ///
-/// The three groups matter more than the cases: an *answer* says what is, a *refusal* says that the call had no
-/// effect, and *no answer* leaves open whether it had one (but for [`Attempt::Unsent`]).
+/// The variants form three groups. An *answer* shows the platform's state. A *refusal* means that the call had no effect.
+/// *No answer* leaves open whether the call had an effect, except for [`Attempt::Unsent`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Attempt {
@@ -26,26 +28,26 @@ pub enum Attempt {
     Contact(Remote),
     /// Answer to a create.
     Created(ContactId),
-    /// Answer to an update, or to a change of tags. The id in it says nothing (API.md, trap 3).
+    /// Answer to an update, or to a change of tags. Its id is meaningless (API.md, trap 3).
     Done,
 
     /// Refused: there is no such contact (API.md, trap 5).
     Missing {
-        /// The platform's words.
+        /// The platform's message.
         message: String,
     },
     /// Refused: an identifier belongs to another contact already (API.md, trap 8).
     Taken {
-        /// The platform's words.
+        /// The platform's message.
         message: String,
         /// The other contact, when the answer names it.
         by: Option<ContactId>,
     },
-    /// Refused for a reason that trying again does not change.
+    /// Refused for a reason that a retry does not change.
     Refused {
         /// The HTTP status; 0 when no request could be built from the call.
         status: u16,
-        /// The platform's words.
+        /// The platform's message.
         message: String,
         /// Whether the refusal is known to concern the data of this call (it names a field, or the request is too
         /// large), and not the account or the platform.
@@ -54,20 +56,20 @@ pub enum Attempt {
     },
     /// Refused: the token is not valid.
     Unauthorized {
-        /// The platform's words.
+        /// The platform's message.
         message: String,
     },
     /// Refused: too many calls.
     Throttled {
         /// What `Retry-After` asked for; `None` when it was absent.
         retry_after: Option<Duration>,
-        /// The platform's words, where they and not the status tell that it is the limit.
+        /// The platform's message, where the message and not the status shows that it is the rate limit.
         #[serde(default)]
         message: Option<String>,
     },
-    /// Put off: the contact is still being made (API.md, trap 7).
+    /// Postponed: the platform is still creating the contact (API.md, trap 7).
     Queued {
-        /// The platform's words.
+        /// The platform's message.
         message: String,
     },
 
@@ -130,7 +132,7 @@ impl Attempt {
         matches!(self, Self::Page(_) | Self::Contact(_) | Self::Created(_) | Self::Done)
     }
 
-    /// Whether the call may still be on its way: nobody answered it, or a proxy did because the platform did not. Then
+    /// Whether the call may still be in flight: it was not answered, or a proxy answered because the platform did not. Then
     /// the platform may count it later than it ended here.
     pub const fn may_be_in_flight(&self) -> bool {
         matches!(self, Self::Lost { status: None | Some(GATEWAY_TIMEOUT), .. })

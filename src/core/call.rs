@@ -1,18 +1,10 @@
-//! One API call as data, and the platform's limits on what a call carries.
+//! One API call as data.
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{ContactId, Field};
+use crate::core::model::key::ContactId;
+use crate::core::model::value::Field;
 use crate::core::window::Permit;
-
-/// The most custom fields that one create or update may carry (API.md, "The six calls").
-pub const FIELDS_PER_CALL: usize = 30;
-
-/// The most tags that one add or remove may carry (API.md, "The six calls").
-pub const TAGS_PER_CALL: usize = 10;
-
-/// How many contacts a page of a find has (API.md, "The six calls").
-pub const CONTACTS_PER_PAGE: usize = 10;
 
 /// One of the six calls of the Contacts API, with what it carries.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,40 +16,40 @@ pub enum Call {
         /// The page, from 1.
         page: u32,
     },
-    /// One contact, whole.
+    /// One contact with all its fields and tags.
     Read {
-        /// Whose.
+        /// The contact's id.
         id: ContactId,
     },
-    /// A new contact with up to `FIELDS_PER_CALL` fields.
+    /// A new contact with up to [`FIELDS_PER_CALL`](crate::core::limits::FIELDS_PER_CALL) fields.
     Create {
         /// The fields, match fields first.
         fields: Vec<Field>,
     },
-    /// New values for up to `FIELDS_PER_CALL` fields.
+    /// New values for up to [`FIELDS_PER_CALL`](crate::core::limits::FIELDS_PER_CALL) fields.
     Update {
-        /// Whose.
+        /// The contact's id.
         id: ContactId,
         /// The fields to write.
         fields: Vec<Field>,
     },
-    /// Up to `TAGS_PER_CALL` tags more.
+    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags to add.
     AddTags {
-        /// Whose.
+        /// The contact's id.
         id: ContactId,
         /// The tags to add.
         tags: Vec<String>,
     },
-    /// Up to `TAGS_PER_CALL` tags less.
+    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags to remove.
     RemoveTags {
-        /// Whose.
+        /// The contact's id.
         id: ContactId,
         /// The tags to remove.
         tags: Vec<String>,
     },
 }
 
-/// Which of the six calls.
+/// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallKind {
@@ -76,7 +68,7 @@ pub enum CallKind {
 }
 
 impl CallKind {
-    /// All six, in the order in which summaries name them.
+    /// All kinds, in the order in which summaries list them.
     pub const ALL: [Self; 6] = [Self::Find, Self::Read, Self::Create, Self::Update, Self::AddTags, Self::RemoveTags];
 
     /// The name in summaries and in the journal.
@@ -93,7 +85,7 @@ impl CallKind {
 }
 
 impl Call {
-    /// Which of the six calls this is.
+    /// The kind of this call.
     pub const fn kind(&self) -> CallKind {
         match self {
             Self::Find { .. } => CallKind::Find,
@@ -106,7 +98,7 @@ impl Call {
     }
 }
 
-/// Which page of which search a find is.
+/// The search and the page that a find asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// The field that is searched.
@@ -116,7 +108,7 @@ pub struct Asked {
 }
 
 impl Call {
-    /// Which page of which search this is, for a find.
+    /// The search and the page that this call asks for; `None` unless it is a find.
     pub fn asked(&self) -> Option<Asked> {
         match self {
             Self::Find { field, page } => Some(Asked { field: field.name.to_string(), page: *page }),
@@ -128,7 +120,7 @@ impl Call {
         }
     }
 
-    /// What a find searches.
+    /// The field and value that a find searches for; `None` for other calls.
     pub const fn searched(&self) -> Option<&Field> {
         match self {
             Self::Find { field, .. } => Some(field),
@@ -149,7 +141,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// Only the journal makes one, once the commit of the intent has returned; a test holds that no other code does.
+    /// Only the journal creates one, after the commit of the intent has returned. An architecture test checks that.
     pub(crate) const fn committed(number: i64) -> Self {
         Self { number }
     }
@@ -160,7 +152,7 @@ impl Started {
     }
 }
 
-/// A call that may be sent: the limiter agreed and the intent is durable. A transport takes nothing else.
+/// A call that may be sent: it has a permit of the rate limiter, and its intent is durable. A transport accepts nothing else.
 #[derive(Debug)]
 #[must_use]
 pub struct Cleared<'a> {
@@ -170,7 +162,7 @@ pub struct Cleared<'a> {
 }
 
 impl<'a> Cleared<'a> {
-    /// Spends the permit and the journaled intent on one sending of `call`.
+    /// Consumes the permit and the journaled intent for one sending of `call`.
     pub const fn new(call: &'a Call, permit: Permit, started: Started) -> Self {
         Self { call, _permit: permit, _started: started }
     }

@@ -1,25 +1,26 @@
-//! The change that brings what the platform is known to have to what the file wants, and its calls.
+//! The difference between a contact as the input wants it and as the platform has it, and the calls that make it.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::call::{Call, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::call::Call;
+use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, ContactId, Field, Known};
 use crate::core::text::Text;
 
-/// What becomes of tags that the file no longer names.
+/// What happens to tags that the input no longer names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TagsMode {
     /// They stay.
     #[default]
     Add,
-    /// Those that contactsync put there are removed. Tags from anybody else stay (API.md, trap 12).
+    /// Those that contactsync added are removed. Tags that others added stay (API.md, trap 12).
     Mirror,
 }
 
-/// The difference between a contact as wanted and as known.
+/// The difference between a contact in the input and on the platform.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Change {
     /// Fields to write, match fields first.
@@ -30,8 +31,8 @@ pub struct Change {
     pub remove: Vec<String>,
 }
 
-/// The change that brings `known` to `contact`. A field that the contact does not name is left alone, and one that is to
-/// become blank is written unless it is known to be so.
+/// Computes the change from `known` to `contact`. Fields that the contact does not name are left as they are. A field that
+/// is to become blank is written unless it is known to be blank.
 pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
     let set = contact
         .fields()
@@ -40,7 +41,7 @@ pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
         .cloned()
         .collect();
     let add = contact.tags().iter().filter(|tag| !known.tags.contains(tag.as_str())).map(Text::to_string).collect();
-    // Unless it is known to be missing, a tag may be there: somebody else may have put it there.
+    // A tag may be on the contact unless it is known to be missing: another user may have added it.
     let may_be_there = |tag: &&Text| !known.absent_tags.contains(tag.as_str());
     let mut remove: Vec<String> = contact.remove_tags().iter().filter(may_be_there).map(Text::to_string).collect();
     if mode == TagsMode::Mirror {
@@ -54,7 +55,7 @@ pub fn diff(contact: &Contact, known: &Known, mode: TagsMode) -> Change {
 
 impl Change {
     /// The calls that make the change, in the order in which they are sent: fields first and tags last, because tags
-    /// fire automations that read the fields (API.md, trap 12).
+    /// trigger automations that read the fields (API.md, trap 12).
     pub fn calls<'a>(&'a self, id: &'a ContactId) -> impl Iterator<Item = Call> + 'a {
         let updates =
             self.set.chunks(FIELDS_PER_CALL).map(|fields| Call::Update { id: id.clone(), fields: fields.to_vec() });
@@ -65,8 +66,8 @@ impl Change {
     }
 }
 
-/// The fields that the create of a contact carries: as many as fit, match fields first. A new contact has no field that
-/// could be made blank.
+/// The fields that the create of a contact carries: up to [`FIELDS_PER_CALL`], match fields first. Fields that are to become
+/// blank are left out, because a new contact has no values.
 pub fn first_fields(contact: &Contact) -> &[Field] {
     let filled = contact.filled();
     &filled[..filled.len().min(FIELDS_PER_CALL)]

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{Contact, ContactId, Field};
+use crate::core::model::contact::Contact;
+use crate::core::model::key::ContactId;
+use crate::core::model::value::Field;
 use crate::core::page::{OtherHit, Shown};
 use crate::core::time::Timestamp;
 
@@ -20,7 +22,7 @@ pub struct Doubt {
     pub sent: Contact,
     /// When the answer was lost; `None` while the create may be in flight.
     pub since: Option<Timestamp>,
-    /// How many complete searches since then found no contact with the value.
+    /// Number of complete searches since then that found no contact with the value.
     pub searches: usize,
     /// What is in doubt.
     pub origin: Origin,
@@ -39,7 +41,7 @@ pub struct Doubt {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// A create of ours, which may have created the contact.
+    /// A create of this journal, which may have created the contact.
     Create {
         /// Digests of the inexact hits of the searches before it; `None` when there was no search, or there were more
         /// than [`MOST_SEEN`].
@@ -47,7 +49,7 @@ pub enum Origin {
     },
     /// The contact was known, and the platform no longer has its id.
     GoneId {
-        /// Whether a create of ours that is not finished had created it.
+        /// Whether an unfinished create of this journal had created it.
         was_ours: bool,
     },
 }

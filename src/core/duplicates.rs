@@ -1,4 +1,4 @@
-//! What becomes of the rows of an input that are the same contact.
+//! Rows of an input that are the same contact: which of them counts, and how two of them are merged.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,22 +15,22 @@ pub enum Duplicates {
     Last,
     /// The first one.
     First,
-    /// All of them, in the place of the last: later values win over earlier ones, blank cells over none.
+    /// All of them, in the place of the last: later values win over earlier ones, and a blank cell never wins over a value.
     Merge,
     /// The first one; the others are rejected.
     Reject,
 }
 
-/// A name that no way has.
+/// The name of no variant of [`Duplicates`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected last, first, merge or reject, found `{0}`")]
 pub struct UnknownDuplicates(String);
 
 impl Duplicates {
-    /// All ways, in the order in which texts name them.
+    /// All variants, in the order in which messages list them.
     pub const ALL: [Self; 4] = [Self::Last, Self::First, Self::Merge, Self::Reject];
 
-    /// The name that a configuration takes.
+    /// The name in a configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Last => "last",
@@ -55,12 +55,14 @@ impl fmt::Display for Duplicates {
     }
 }
 
-/// Two rows of one contact as one, under the key of the later: its values where it has any, else the earlier's; blank is
-/// to become what neither has a value for; the tags of both, where the later decides on a tag that one has and the other
-/// removes. `match_fields` is the order in which match fields are tried.
+/// Merges two rows of one contact, under the key of the later row.
+///
+/// A value of the later row wins over one of the earlier row. A field becomes blank only if neither row has a value for it.
+/// Tags are united; if one row adds a tag and the other removes it, the later row decides. `match_fields` is the order in
+/// which match fields are tried.
 ///
 /// # Errors
-/// A [`Flaw`] when together they are no contact.
+/// A [`Flaw`] when the merged parts do not make a contact.
 pub fn merged(earlier: &Contact, later: &Contact, match_fields: &[String]) -> Result<Contact, Flaw> {
     let mut matches = union(earlier.matches(), later.matches());
     matches.sort_by_key(|field| match_fields.iter().position(|name| *name == field.name).unwrap_or(usize::MAX));

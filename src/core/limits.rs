@@ -1,12 +1,22 @@
-//! How long the parts of a contact may be, so that a request can carry them.
+//! The platform's numbers, and the maximum lengths of a contact's parts.
 //!
-//! The platforms document no such limits. Without a bound of its own, a row that no server takes would fail in every run
-//! (413, 414, or a URL that cannot be built). A row beyond these bounds is rejected before anything is sent.
+//! The platforms document no maximum lengths. Without one, a row that no server accepts would fail in every run (413, 414,
+//! or a URL that cannot be built). A row with a longer part is rejected before anything is sent.
 
 use std::fmt;
 
-use crate::core::model::{ContactId, Field, Value};
+use crate::core::model::key::ContactId;
+use crate::core::model::value::{Field, Value};
 use crate::core::text::Text;
+
+/// Maximum number of custom fields in one create or update request (API.md, "The six calls").
+pub const FIELDS_PER_CALL: usize = 30;
+
+/// Maximum number of tags in one request that adds or removes tags (API.md, "The six calls").
+pub const TAGS_PER_CALL: usize = 10;
+
+/// Number of contacts on a full page of a search (API.md, "The six calls").
+pub const CONTACTS_PER_PAGE: usize = 10;
 
 /// Maximum length of a custom field's value, in bytes of UTF-8: what a text column holds in the databases that the
 /// framework behind the platforms is used with (`TEXT` in `MySQL`).
@@ -27,7 +37,7 @@ pub const TAG_CHARACTERS: usize = 255;
 /// Maximum length of a custom field's name, in characters: the framework's default length of a name.
 pub const FIELD_NAME_CHARACTERS: usize = 255;
 
-/// How many characters of a name are shown in an error.
+/// Maximum number of characters of a name in an error.
 const SHOWN_CHARACTERS: usize = 60;
 
 /// A part of a contact that is longer than a request can carry.
@@ -35,7 +45,7 @@ const SHOWN_CHARACTERS: usize = 60;
 pub struct TooLong {
     /// Which part.
     pub part: Bounded,
-    /// How long it is, in the unit of its limit.
+    /// Its length, in the unit of its limit.
     pub length: usize,
 }
 
@@ -124,16 +134,16 @@ fn check_field(field: &Field, is_searched: bool) -> Result<(), TooLong> {
     Ok(())
 }
 
-/// How many bytes a byte has that is written as `%2B`.
+/// Length of a percent-encoded byte, such as `%2B`.
 const ENCODED_BYTE: usize = 3;
 
-/// How many bytes a text has in a URL, where every byte but letters, digits and `-._~` is percent-encoded.
+/// Length of a text in a URL, in bytes. Every byte except letters, digits and `-._~` is percent-encoded.
 pub fn encoded_length(text: &str) -> usize {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     text.bytes().map(|byte| if is_plain(byte) { 1 } else { ENCODED_BYTE }).sum()
 }
 
-/// The beginning of a name, short enough for an error.
+/// The name, shortened for an error.
 pub fn shown(name: &str) -> String {
     match name.char_indices().nth(SHOWN_CHARACTERS) {
         None => name.to_owned(),
@@ -141,7 +151,7 @@ pub fn shown(name: &str) -> String {
     }
 }
 
-// The length in characters, when it is beyond the limit. No text has more characters than bytes.
+// The length in characters, if it exceeds the limit. No text has more characters than bytes.
 fn beyond(text: &str, limit: usize) -> Option<usize> {
     if text.len() <= limit {
         return None;
@@ -176,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_is_refused_with_its_limit() {
+    fn a_longer_part_is_refused_with_its_limit() {
         let check = |id: &str, fields: &[(&str, &str)], tag: &str, expected: &str| {
             assert_eq!(error(id, fields, tag).as_deref(), Some(expected));
         };

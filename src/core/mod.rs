@@ -23,6 +23,7 @@ pub mod nfc;
 pub mod output_format;
 pub mod page;
 pub mod plan;
+pub mod planner;
 pub mod recognition;
 pub mod record;
 pub mod refusals;

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{ContactId, Field, Remote};
+use crate::core::model::key::ContactId;
+use crate::core::model::remote::Remote;
+use crate::core::model::value::Field;
 
-/// How many characters of another contact's value are kept, to be named in a reason.
+/// Maximum length, in characters, of another contact's value that is kept for a reason.
 const SHOWN_CHARACTERS: usize = 60;
 
 /// One page of a search's answer. Search is loose: its contacts need not have the value asked for (API.md, trap 2).
@@ -17,10 +19,10 @@ pub struct Page {
     pub others: Vec<OtherHit>,
     /// Whether a further page follows.
     pub more: bool,
-    /// How many contacts the search found on all pages (`meta.total`), where the answer says so.
+    /// Number of contacts on all pages of the search (`meta.total`); `None` where the answer does not state it.
     #[serde(default)]
     pub total: Option<u64>,
-    /// How the page contradicts itself or the request, if it does. Such a page says nothing.
+    /// How the page contradicts itself or the request, if it does. Such a page proves nothing.
     #[serde(default)]
     pub contradiction: Option<String>,
 }
@@ -30,17 +32,17 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OtherHit {
-    /// Tells contacts apart: the first 8 bytes of the SHA-256 of the id.
+    /// Distinguishes contacts: the first 8 bytes of the SHA-256 of the id.
     pub digest: u64,
-    /// The id and the value that it shows, for a reason that a person reads; `None` once it was journaled.
+    /// The id and the value, for a reason that a person reads; `None` when the hit was read from the journal.
     #[serde(skip)]
     pub shown: Option<Shown>,
-    /// Whether the channel knows it by another key.
+    /// Whether the channel knows the contact by another key.
     #[serde(skip)]
     pub is_known: bool,
 }
 
-/// What a page shows of another contact.
+/// The part of another contact that a page shows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shown {
     /// The platform's id.
@@ -77,7 +79,7 @@ impl Page {
                 contacts.push(contact);
             }
         }
-        // Something of a contact made the search find it; listed without its fields, it may have the value.
+        // The search found the contact for one of its values. A contact that is listed without fields may have the value.
         let bare = others.iter().find(|contact| contact.fields.is_empty());
         let bare = bare.map(|contact| format!("contact {} is listed without its fields", contact.id));
         let contradiction = self.contradiction.or(bare);
@@ -142,7 +144,7 @@ mod tests {
             assert_eq!(shown, others);
             // Reducing it again changes nothing.
             assert_eq!(reduced.clone().reduced(&field), reduced);
-            // The journal keeps no more of the others than what tells them apart.
+            // The journal keeps only the digests of the other contacts.
             let journaled = serde_json::to_string(&reduced.others).unwrap();
             let back: Vec<OtherHit> = serde_json::from_str(&journaled).unwrap();
             assert!(back.iter().all(|other| other.shown.is_none()) && !journaled.contains("phone"), "{journaled}");
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_that_is_listed_without_its_fields_may_be_the_one() {
+    fn a_contact_that_is_listed_without_fields_may_have_the_value() {
         let bare = Remote { fields: std::collections::BTreeMap::new(), ..contact("7", None) };
         let field = Field::text("phone", "1");
         let why = |contacts: &[Remote]| Page::of(contacts.to_vec()).reduced(&field).contradiction;
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_tell_ids_apart() {
+    fn digests_of_different_ids_differ() {
         let id = |text: &str| ContactId::new(text).unwrap();
         assert_eq!(digest(&id("1776")), digest(&id("1776")));
         assert_ne!(digest(&id("1776")), digest(&id("1777")));

@@ -1,22 +1,23 @@
-//! What a run would do with a contact, before the first call: nothing, a rejection, or so many calls.
+//! The plan for one contact: nothing to send, a rejection, or a number of calls.
 
 use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use crate::core::call::{CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::call::CallKind;
+use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, Mode, RemoteState};
-use crate::core::task::{Outcome, Policy, SETTLE_SEARCHES, Step, Task};
+use crate::core::task::{DOUBT_SEARCHES, Outcome, Policy, Step, Task};
 use crate::core::time::Timestamp;
 
-/// The least and the most calls.
+/// A minimum and maximum number of calls.
 ///
-/// A contact never seen needs a find before it is known whether it is to be made, changed, or right already.
+/// A contact that the journal does not know needs a find before it is clear whether it is created, updated or unchanged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Range {
-    /// The least.
+    /// The minimum.
     pub min: u64,
-    /// The most.
+    /// The maximum.
     pub max: u64,
 }
 
@@ -27,10 +28,10 @@ impl AddAssign for Range {
     }
 }
 
-/// The calls that contacts will take when nothing fails, in all and by kind.
+/// The calls that contacts take when nothing fails, in total and by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forecast {
-    /// In all. Its bounds are not the sums of the kinds' bounds: a contact is made or changed, not both.
+    /// The total. Its bounds are not the sums of the kinds' bounds: a contact is either created or updated.
     pub total: Range,
     kinds: [Range; CallKind::ALL.len()],
 }
@@ -59,29 +60,29 @@ impl AddAssign for Forecast {
     }
 }
 
-/// What becomes of a contact when it is planned.
+/// What a sync does with a contact.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    /// Nothing is to be sent.
+    /// It sends nothing.
     Done(Outcome),
-    /// It is pending, and will take so many calls.
+    /// It has something to send: the contact is pending, and takes these calls.
     Pending(Forecast),
 }
 
-/// Decides what becomes of `contact` under `policy`, given what is known of it.
+/// Decides whether `contact` is done or pending under `policy`, given its remote state.
 pub fn decide(contact: &Contact, remote_state: &RemoteState, policy: Policy) -> Decision {
     let now = Timestamp::default();
     let task = Task::new(contact.clone(), remote_state.clone(), policy, &[], now);
     match task.step(now) {
         Step::Done(outcome @ (Outcome::Unchanged | Outcome::Rejected(_))) => Decision::Done(outcome),
-        // A contact that an earlier run was still making can be complete as the file now wants it. That is for the run
-        // to conclude, because it changes what is known.
+        // A contact that an earlier run has begun to create can be complete by the input as it is now. The run concludes
+        // that, because it changes the remote state.
         Step::Done(Outcome::Created | Outcome::Updated) => Decision::Pending(Forecast::default()),
         Step::Call(_) | Step::Wait(_) | Step::Leave(_) => Decision::Pending(forecast(&task, policy)),
     }
 }
 
-/// The calls that `task` will take from where it stands.
+/// The calls that `task` takes from its present state.
 pub fn forecast(task: &Task, policy: Policy) -> Forecast {
     let mode = policy.mode;
     let contact = task.contact();
@@ -95,10 +96,10 @@ pub fn forecast(task: &Task, policy: Policy) -> Forecast {
             forecast.total = Range { min: calls, max: calls };
         }
         RemoteState::Unknown | RemoteState::InDoubt(_) => {
-            // A lost create is looked for several times by its first match field, and at last by the others.
+            // A contact in doubt is searched for several times by its first match field, and once by each of the others.
             let (is_in_doubt, finds) = match task.remote_state() {
                 RemoteState::InDoubt(doubt) => {
-                    let early = SETTLE_SEARCHES.saturating_sub(1 + doubt.searches);
+                    let early = DOUBT_SEARCHES.saturating_sub(1 + doubt.searches);
                     (true, early + doubt.sent.matches().len())
                 }
                 RemoteState::Unknown | RemoteState::Known(_) => (false, contact.matches().len()),

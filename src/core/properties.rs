@@ -7,9 +7,10 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
 use crate::core::attempt::Attempt;
-use crate::core::call::{Call, CallKind, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::call::{Call, CallKind};
 use crate::core::diff::{TagsMode, diff, first_fields};
 use crate::core::doubt::Doubt;
+use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{Contact, ContactId, Draft, Field, Known, Mode, Remote, RemoteState, Value};
 use crate::core::page::Page;
 use crate::core::plan::{Decision, decide};
@@ -67,7 +68,7 @@ fn any_known() -> impl Strategy<Value = Known> {
     let own = vec(any::<bool>(), 40);
     (any_fields(0..60), any_tags(0..30), own, any_tags(0..2)).prop_map(|(fields, tags, own, stale)| {
         let own = tags.iter().zip(own).filter(|(_, own)| *own).map(|(tag, _)| tag.clone());
-        // An own tag that somebody else has taken away is still in the list.
+        // An own tag that another user removed is still in the list.
         let own_tags = own.chain(stale).collect();
         Known { fields, tags, own_tags, ..Known::only_id(id("7")) }
     })
@@ -93,7 +94,7 @@ fn remote_of(known: &Known) -> Remote {
     Remote { id: known.id.clone(), fields: known.fields.clone(), tags: known.tags.clone() }
 }
 
-/// Does what a change's call says.
+/// Applies the call of a change.
 fn apply(remote: &mut Remote, call: &Call) {
     match call {
         Call::Update { fields, .. } => {
@@ -107,7 +108,7 @@ fn apply(remote: &mut Remote, call: &Call) {
 
 proptest! {
     #[test]
-    fn a_changes_calls_are_the_change_in_pieces_that_fit(
+    fn the_calls_of_a_change_are_the_change_in_pieces_that_fit(
         contact in any_contact(0_usize..4),
         known in any_known(),
         mode in any_tags_mode(),
@@ -157,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn a_change_gives_what_is_wanted_and_leaves_the_rest(
+    fn a_change_makes_the_wanted_contact_and_leaves_the_rest(
         contact in any_contact(0_usize..4),
         known in any_known(),
         mode in any_tags_mode(),
@@ -227,7 +228,7 @@ fn missing() -> Attempt {
 
 proptest! {
     #[test]
-    fn a_walk_without_faults_takes_as_many_calls_as_the_plan_said(
+    fn a_task_without_faults_takes_as_many_calls_as_planned(
         contact in any_contact(prop_oneof![1 => Just(0_usize), 4 => 1_usize..4]),
         known in any_known(),
         mode in any_mode(),
@@ -315,10 +316,10 @@ fn any_attempt(call: &Call, roll: u8) -> Attempt {
 }
 
 proptest! {
-    // The process may be killed after any event. What is journaled then is the standing, and the calls with what they
-    // came to: the next process's task goes on from them as the live one would have.
+    // The process may be killed after any event. The journal then has the remote state, and the calls with their results: the
+    // task of the next process continues from them as the live one would have.
     #[test]
-    fn a_task_made_anew_after_any_event_goes_on_as_the_live_one(
+    fn a_task_rebuilt_after_any_event_continues_as_the_live_one(
         contact in any_contact(0_usize..4),
         known in any_known(),
         mode in any_mode(),
@@ -347,12 +348,12 @@ proptest! {
             live.start(&call);
             if call.kind() == CallKind::Create {
                 // Killed with the create on its way.
-                let is_settled_first = match anew(live.remote_state()) {
+                let is_resolved_first = match anew(live.remote_state()) {
                     Step::Wait(_) => true,
                     Step::Done(Outcome::Rejected(reason)) => reason.starts_with("in doubt"),
                     Step::Call(_) | Step::Done(_) | Step::Leave(_) => false,
                 };
-                prop_assert!(is_settled_first, "{:?}", anew(live.remote_state()));
+                prop_assert!(is_resolved_first, "{:?}", anew(live.remote_state()));
             }
             let attempt = any_attempt(&call, roll);
             live.apply(&call, &attempt, now);
@@ -401,7 +402,7 @@ fn check_made_anew(
     };
     prop_assert!(
         is_well,
-        "live {:?}, made anew {:?}, standing {:?}, after {:#?}",
+        "live {:?}, rebuilt {:?}, remote state {:?}, after {:#?}",
         step,
         anew,
         live.remote_state(),

@@ -10,7 +10,7 @@ pub const COMPARED: usize = 3;
 pub const READ: usize = 6;
 
 /// Minimum length of a match value that identifies a person by itself. Two CRMs may both number their customers from 1.
-const TELLING: usize = 7;
+const IDENTIFYING_CHARACTERS: usize = 7;
 
 /// A contact that the journal knows, with the key of its row.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Acquaintance {
     pub known: Known,
 }
 
-/// What a platform shows under the id of a known contact.
+/// The contact that a platform shows under the id of a known contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shown {
     Same,
@@ -29,7 +29,7 @@ enum Shown {
     Missing,
 }
 
-/// What the contacts that were read say about a token.
+/// The contacts that were read with a token, counted by whether they are the known ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recognition {
     shown: Vec<Shown>,
@@ -47,7 +47,7 @@ pub enum Verdict {
 }
 
 impl Acquaintance {
-    /// Whether there is anything to compare it by.
+    /// Whether the contact has a value to compare.
     pub fn has_content(&self) -> bool {
         self.content().next().is_some()
     }
@@ -70,7 +70,7 @@ impl Acquaintance {
             shown.fields.get(name).is_some_and(|found| value.same(found) || value.resembles(found))
         };
         if let Some(Key::Match { field, value }) = &self.key
-            && value.chars().count() >= TELLING
+            && value.chars().count() >= IDENTIFYING_CHARACTERS
             && agrees(field, &Value::Text(value.clone()))
         {
             return true;
@@ -83,7 +83,7 @@ impl Acquaintance {
         for (name, value) in self.content().filter(|(name, value)| !is_common(name, value)) {
             if agrees(name, &value) { equal += 1 } else { different += 1 }
         }
-        // With nothing to tell common values by, another match value counts for more than they do.
+        // Without other contacts to show which values are common, a different match value outweighs equal values.
         let is_alone = others.iter().all(|other| other.known.id == self.known.id);
         let has_other_match = match &self.key {
             Some(Key::Match { field, value }) => !agrees(field, &Value::Text(value.clone())),
@@ -94,12 +94,13 @@ impl Acquaintance {
 }
 
 impl Recognition {
-    /// Takes in what the platform shows under the id of a contact; `others` are those that are read besides it.
+    /// Counts the contact that the platform shows under the id of a known contact; `others` are the other known contacts
+    /// that are read.
     pub fn compare(&mut self, known: &Acquaintance, others: &[Acquaintance], shown: &Remote) {
         self.shown.push(if known.is(shown, others) { Shown::Same } else { Shown::Other });
     }
 
-    /// Takes in that no contact has the id. It may have been deleted, so that this proves nothing by itself.
+    /// Counts an id that no contact has. The contact may have been deleted, so this alone proves nothing.
     pub fn miss(&mut self) {
         self.shown.push(Shown::Missing);
     }
@@ -109,7 +110,7 @@ impl Recognition {
         self.count(Shown::Same) + self.count(Shown::Other) >= COMPARED
     }
 
-    /// What the answers come to.
+    /// The verdict from the answers so far.
     pub fn verdict(&self) -> Verdict {
         match (self.count(Shown::Same), self.count(Shown::Other)) {
             (0, 0) => Verdict::AllMissing,
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_is_known_by_its_content_and_not_by_its_id() {
+    fn a_contact_is_recognised_by_its_content_and_not_by_its_id() {
         let check = |matched: Option<(&str, &str)>, content: Fields<'_>, shown: Fields<'_>, expected: bool| {
             let ann = known("1", matched, content);
             let bob = known("2", None, &[("name", "Bob"), ("country", "MX"), ("source", "crm")]);
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn most_of_those_that_answer_decide() {
+    fn the_majority_of_the_contacts_that_answer_decides() {
         use Shown::{Missing, Other, Same};
         let check = |shown: &[Shown], verdict: Verdict, is_decided: bool| {
             let recognition = Recognition { shown: shown.to_vec() };

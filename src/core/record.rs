@@ -1,17 +1,17 @@
-//! One row as read: where it stands in the input, and its cells.
+//! One row as read: its place in the input, and its cells.
 
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-/// One row as read: where it stands, and its cells.
+/// One row as read: its place in the input, and its cells.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// The row's place among the data rows of its file, from 1.
     pub row: u64,
     /// The physical line on which the row begins, from 1.
     pub line: u64,
-    /// What the row holds.
+    /// The row's cells.
     pub cells: Cells,
     /// Whether it is the last row and looks like a total of those above it, such as `Total,,5049`.
     pub is_total: bool,
@@ -20,14 +20,14 @@ pub struct Record {
 /// The cells of one row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cells {
-    /// Of an input with a header: one text for each of the header's columns, in its order.
+    /// A row of an input with a header: one text for each column of the header, in its order.
     Texts(Texts),
-    /// Of an input without: the keys of an object with their values, in the input's order, no key twice.
+    /// A row of an input without a header: the keys of an object with their values, in the input's order, each key once.
     Object(Vec<(Arc<str>, Json)>),
 }
 
-/// The texts of one row's cells, untrimmed, one after the other in one piece of memory: a row of a million is read,
-/// handed on and dropped without a piece for each cell.
+/// The texts of one row's cells, untrimmed, one after the other in one allocation, so that a row is read and dropped
+/// without an allocation for each cell.
 ///
 /// ```
 /// use contactsync::Texts;
@@ -44,7 +44,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// No cells yet, with room for as many with as many bytes in all.
+    /// Creates an empty list with room for `cells` cells of `bytes` bytes in total.
     pub fn with_capacity(cells: usize, bytes: usize) -> Self {
         Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(cells) }
     }
@@ -55,8 +55,8 @@ impl Texts {
         self.ends.push(self.text.len());
     }
 
-    /// Cells that stand one after the other in `text` and end at `ends`. `None` when an end is before the one before it,
-    /// past the text, or inside a character, and when the last is not the text's.
+    /// Creates the list of cells that follow each other in `text` and end at the byte offsets `ends`. `None` unless the
+    /// offsets ascend, lie on character boundaries, and end with the length of the text.
     pub fn from_ends(text: String, ends: Vec<usize>) -> Option<Self> {
         let fills = ends.last().copied().unwrap_or(0) == text.len();
         let mut start = 0;
@@ -80,7 +80,7 @@ impl Texts {
         &self.text
     }
 
-    /// How many cells there are.
+    /// Number of cells.
     pub const fn len(&self) -> usize {
         self.ends.len()
     }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_must_part_the_text_between_characters() {
+    fn ends_must_lie_between_characters() {
         let check = |text: &str, ends: &[usize], cells: Option<&[&str]>| {
             let texts = Texts::from_ends(text.to_owned(), ends.to_vec());
             assert_eq!(texts, cells.map(|cells| cells.iter().copied().collect()), "{text} {ends:?}");

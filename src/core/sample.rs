@@ -1,4 +1,4 @@
-//! Whether a contact of the input is on the platform, and in which form: what `check` finds out by searches.
+//! Whether a contact of the input is on the platform, and in which form: what `check` finds by searches.
 
 use crate::core::attempt::Attempt;
 use crate::core::mapping::{NumberParts, number_parts};
@@ -8,16 +8,16 @@ use crate::core::page::Page;
 /// Minimum length, in digits, of a value that is searched for in another form.
 const SHORTEST_PHONE: usize = 8;
 
-/// Number of digits at the end of a phone number that stand together in every form.
+/// Number of digits at the end of a phone number that are not separated in any form.
 const LAST_DIGITS: usize = 4;
 
-/// The most digits before the national ones: `00` and a country code, `52` and the `1` of mobiles.
+/// Maximum number of digits before the national number: `00` and a country code, `52` and the `1` of mobiles.
 const LONGEST_PREFIX: usize = 6;
 
 /// The country calling code of Mexico.
 const MEXICO: &str = "52";
 
-/// What the searches for a contact found.
+/// The result of the searches for a contact.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sample {
     /// A contact has the value.
@@ -33,12 +33,12 @@ pub enum Sample {
         /// Its value.
         value: String,
     },
-    /// A search was not answered, or contradicts itself, or there was no time for it. The reason.
+    /// The reason why it is unknown: a search was not answered, contradicts itself, or was not made in time.
     Unknown(String),
 }
 
 impl Sample {
-    /// What the answer to a search for `asked` says about `field`, a value of the input. `asked` is `field`, or its value
+    /// What the answer to a search for `asked` shows about `field`, a value of the input. `asked` is `field`, or its value
     /// in another form.
     pub fn of(attempt: &Attempt, field: &Field) -> Self {
         let page = match attempt {
@@ -70,7 +70,7 @@ impl Sample {
             (Some(one), _) => return Self::Found(one.id.clone()),
             (None, _) => {}
         }
-        // A contact that shows nothing in the field may be any other.
+        // A contact without a value in the field may be any contact.
         let of_hits = page.contacts.iter().filter(|contact| contact.resembles(field)).filter_map(|contact| {
             let value = contact.fields.get(&*field.name)?;
             Some((contact.id.clone(), value.text().into_owned()))
@@ -85,8 +85,8 @@ impl Sample {
     }
 }
 
-/// The match field by which a sample is searched for: a phone before others, because a new id of a CRM is on no contact of
-/// the platform yet.
+/// The match field by which a sample is searched for: a phone before others, because no contact of the platform has a new
+/// id of a CRM yet.
 pub fn sampled(contact: &Contact) -> Option<&Field> {
     let matches = contact.matches();
     matches.iter().find(|field| !other_forms(field).is_empty()).or_else(|| matches.first())
@@ -122,24 +122,24 @@ pub fn other_forms(field: &Field) -> Vec<Field> {
     forms.into_iter().filter(|form| *form != *text).map(|form| Field::text(field.name.clone(), form)).collect()
 }
 
-/// How a value of the input becomes one in the form of the platform, where both are one phone number and steps of a mapping
-/// can do it.
+/// How the steps of a mapping turn a phone number of the input into the form of the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The number with its `+` and country code.
     E164,
-    /// This instead of the `+` and these digits before the rest of the number. The digits may be none.
+    /// `prefix` instead of the `+` and `digits` at the beginning of the number. `digits` may be empty.
     Instead {
         /// The digits after the `+`.
         digits: String,
-        /// What stands in their place; empty for nothing.
+        /// The replacement; may be empty.
         prefix: String,
     },
-    /// The platform's value has other characters in it, which no step writes.
+    /// The platform's value has other characters, which no step writes.
     Punctuation,
 }
 
-/// What makes `ours` the phone number `theirs`, which is written in another form; `None` when they are not surely one number.
+/// The change that turns `ours` into `theirs`, the same phone number in another form. `None` when they may be different
+/// numbers.
 pub fn change(ours: &str, theirs: &str) -> Option<Change> {
     let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
     let (mine, shown) = (digits(ours), digits(theirs));
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_change_makes_the_form_of_the_platform() {
+    fn the_change_writes_the_form_of_the_platform() {
         let instead =
             |digits: &str, prefix: &str| Some(Change::Instead { digits: digits.to_owned(), prefix: prefix.to_owned() });
         let check = |ours: &str, theirs: &str, expected: Option<Change>| {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_whether_the_contact_is_there_and_in_which_form() {
+    fn an_answer_shows_whether_the_contact_exists_and_in_which_form() {
         let id = |text: &str| ContactId::new(text).unwrap();
         let remote = |name: &str, phone: &str| Remote {
             id: id(name),

@@ -1,8 +1,8 @@
-//! The task: which call brings one contact to what the file wants, given the answers so far.
+//! The task: the state machine that names the next call for one contact, given the answers so far.
 //!
-//! A task is a fold. It begins from the contact and its [`RemoteState`] in the journal, takes in attempts one by one, and
-//! after each says the next [`Step`]. The journal commits an attempt together with the standing it implies, so a task
-//! that is made anew after a kill says the same step as the one that was killed.
+//! A task is a fold. It begins with the contact and its [`RemoteState`] in the journal, takes in attempts one by one, and
+//! names the next [`Step`] after each. The journal commits an attempt together with the remote state that it implies, so a
+//! task that is rebuilt after a kill names the same step as the one that was killed.
 
 mod transitions;
 
@@ -20,41 +20,39 @@ use crate::core::search::Search;
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
-/// How often one contact's create may be lost in one run before the contact is left for the next.
+/// Maximum number of lost creates of one contact in one run. After that, the contact is left for the next run.
 pub const LOST_CREATES: u32 = 3;
 
-/// How long the answer to a search stays good for a run that is resumed. Somebody else may make the contact meanwhile.
+/// How long the answer to a search stays valid for a run that is resumed. Another client may create the contact meanwhile.
 pub const FIND_STAYS_GOOD: Duration = Duration::from_mins(10);
 
 const MAY_BE_LOST: &str = "in doubt: the journal may have lost its create, and it has no match field to search by";
 
 const NOT_THERE: &str = "not on the platform, and `update` makes no contact";
 
-/// When a lost create is searched for, in tenths of the settle time. Only the last search decides that it is not there.
-const SETTLE_TENTHS: [u32; SETTLE_SEARCHES] = [1, 4, 10];
+/// When a contact in doubt is searched for, in tenths of the search lag. Only the last search can show that it is absent.
+const DOUBT_SEARCH_TENTHS: [u32; DOUBT_SEARCHES] = [1, 4, 10];
 
-/// How often a lost create is searched for by its first match field. The last search also uses the others.
-pub const SETTLE_SEARCHES: usize = 3;
+/// Number of searches for a contact in doubt by its first match field. The last search uses the other match fields too.
+pub const DOUBT_SEARCHES: usize = 3;
 
-/// How many searches come before the decisive one.
-const EARLY_SEARCHES: usize = SETTLE_SEARCHES - 1;
+/// Number of searches before the decisive one.
+const EARLY_SEARCHES: usize = DOUBT_SEARCHES - 1;
 
-/// What a run wants of its tasks.
+/// The rules that a run gives to its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// Which contacts it may make and change.
+    /// Which contacts it may create and update.
     pub mode: Mode,
-    /// What becomes of tags that the file no longer names.
+    /// What happens to tags that the input no longer names.
     pub tags_mode: TagsMode,
-    /// How long a new contact may take to become findable. A create whose answer was lost is sent again only when a
-    /// search that began this long after it finds nobody.
-    #[serde(alias = "settle")]
+    /// How long a new contact may take to appear in searches. A create whose answer was lost is sent again only after a
+    /// search that began at least this long after it found no contact.
     pub search_lag: Duration,
     /// Whether a create whose answer was lost is sent again when there is no match field to search by.
-    #[serde(alias = "resend_unsure")]
     pub retry_in_doubt: bool,
-    /// Whether the journal may have lost what an earlier run sent, so that a contact that it does not know may be on the
-    /// platform all the same. Each is searched for before it is created, whatever the mode.
+    /// Whether the journal may have lost calls of an earlier run. Then a contact that it does not know may be on the
+    /// platform, so each one is searched for before it is created, in every mode.
     #[serde(default)]
     pub search_first: bool,
 }
@@ -62,13 +60,13 @@ pub struct Policy {
 /// How a contact ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was made.
+    /// It was created.
     Created,
-    /// It was there and was changed.
+    /// It was on the platform and was updated.
     Updated,
-    /// It was there and right.
+    /// It was on the platform, and nothing differed.
     Unchanged,
-    /// It was set aside, for this reason.
+    /// It was rejected, for this reason.
     Rejected(String),
 }
 
@@ -83,7 +81,7 @@ impl Outcome {
         }
     }
 
-    /// Why, when there is a reason.
+    /// The reason of a rejection.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Created | Self::Updated | Self::Unchanged => None,
@@ -99,9 +97,9 @@ pub enum Step {
     Call(Call),
     /// Waits until this moment.
     Wait(Timestamp),
-    /// Nothing: it is done.
+    /// Nothing. The contact is done.
     Done(Outcome),
-    /// Nothing in this run: it stays pending, for this reason.
+    /// Nothing in this run. The contact stays pending, for this reason.
     Leave(String),
 }
 
@@ -112,57 +110,59 @@ pub struct PastCall {
     pub kind: CallKind,
     /// Which page of which search, for a find.
     pub asked: Option<Asked>,
-    /// What it came to.
+    /// Its result.
     pub attempt: Attempt,
     /// When it ended.
     pub ended: Timestamp,
 }
 
-/// What a task is to achieve.
+/// The goal of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goal {
-    Bring,
-    OnlySettle,
+    /// Makes the platform match the input.
+    Sync,
+    /// Only resolves the doubt about a contact: the input no longer has it.
+    OnlyResolveDoubt,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
-    /// Is it there? Searched by the match fields in turn, now by the one of this place.
+    /// Searches for the contact by its match fields in turn, now by the one at this index.
     Searching { nth: usize, search: Search },
-    /// It is not there: to be made.
+    /// Creates the contact, which is absent.
     Creating,
-    /// It may have been made, or be there under another id: does a search show it by now? Searched for by the match field
-    /// of this place.
-    Settling { nth: usize, search: Search },
-    /// Its create was answered with this id, but answers to creates are not trusted: is it the contact?
+    /// Searches for a contact that may have been created, or may have another id, by the match field at this index.
+    ResolvingDoubt { nth: usize, search: Search },
+    /// Reads the contact with the id that the answer to the create named, because such answers are not trusted.
     Confirming { id: ContactId },
-    /// Its create was refused because another contact has its identifier: is that the same contact?
+    /// Reads the other contact whose identifier made the platform refuse the create: it may be the same contact.
     Checking { other: ContactId, message: String },
-    /// It is there: to be brought to what the file wants.
+    /// Writes the differences to a contact that is on the platform.
     Writing,
-    /// A change was refused: did an earlier change with a lost answer work, or is the contact really gone?
+    /// Reads the contact after a refused change: an earlier change whose answer was lost may have worked, or the contact
+    /// may be gone.
     Rereading { id: ContactId, refused: Call, message: String, is_gone: bool },
-    /// Nothing more to do.
+    /// Done.
     Over(Outcome),
-    /// Nothing more to do in this run.
+    /// Done for this run; the contact stays pending.
     Left(String),
 }
 
-/// How far the platform's answers to creates are distrusted.
+/// How far answers to creates are distrusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distrust {
     /// They are believed.
     None,
-    /// The answer to another create was lost, so that they may have shifted. Without a contact that contradicts it, an
-    /// answer is believed.
+    /// The answer to another create was lost, so the following answers may belong to other creates. An answer is believed
+    /// unless the contact that it names contradicts it.
     Suspected,
-    /// One named the contact of another row.
+    /// An answer named the contact of another row.
     Proven,
 }
 
-/// The state of one contact on its way.
+/// The state of one contact while it is synchronised.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::struct_excessive_bools, reason = "each tells of one thing that happened on the way")]
+#[expect(clippy::struct_excessive_bools, reason = "each records one thing that happened to the contact")]
 pub struct Task {
     contact: Contact,
     policy: Policy,
@@ -173,14 +173,15 @@ pub struct Task {
     before_send: RemoteState,
     // Digests of the contacts that the searches of this task showed without the value; `None` without a search.
     seen: Option<BTreeSet<u64>>,
-    // Whether the platform's answers to creates are not to be trusted, and whether this contact's was not confirmed yet.
+    // How far answers to creates are distrusted, and whether the answer for this contact still has to be confirmed.
     distrust: Distrust,
     is_unconfirmed: bool,
-    // Whether the platform showed the contact after it had said that it is gone.
+    // Whether the platform showed the contact after it had reported it as gone.
     was_shown: bool,
-    // Whether an earlier create of ours may have made the contact.
+    // Whether an earlier create of this journal may have created the contact.
     may_have_made: bool,
-    // The change for whose refusal the contact was read. Refused again, it stays refused, whatever was written between.
+    // The refused change that was followed by a read. If it is refused again, it stays refused, whatever was written in
+    // between.
     reread_for: Option<Call>,
     wrote: bool,
     fell_back: bool,
@@ -188,17 +189,17 @@ pub struct Task {
 }
 
 impl Task {
-    /// A task that brings the platform to `contact`.
+    /// Creates the task that makes the platform match `contact`.
     ///
-    /// `past` are the calls that an earlier process of the same run made for it, oldest first; `standing` already
-    /// holds what they imply.
+    /// `past` are the calls that an earlier process of the same run made for it, oldest first;
+    /// `remote_state` already holds what they imply.
     pub fn new(contact: Contact, remote_state: RemoteState, policy: Policy, past: &[PastCall], now: Timestamp) -> Self {
-        let mut task = Self::begin(contact, remote_state, policy, Goal::Bring, now);
+        let mut task = Self::begin(contact, remote_state, policy, Goal::Sync, now);
         task.wrote = past.iter().any(|call| call.attempt == Attempt::Done);
-        // What the platform has is in the standing; left to recall is a search that has found nobody so far, as long as
-        // nothing but it has happened. A page from the future was noted before the clock was set back: how old it is,
-        // nobody knows. When one is too old, so is the search that it was part of. After a loss, the create that followed
-        // it may be missing.
+        // The remote state holds what the platform has. What it does not hold is an unfinished search that found no contact
+        // so far; it is recalled if all past calls belong to it. A page dated in the future was journaled before the clock
+        // was set back, so its age is unknown. One page that is too old makes its whole search too old. After a loss, the
+        // journal may lack the create that followed the search.
         let is_good = |call: &PastCall| {
             let is_recent = call.ended <= now && now.since(call.ended) < FIND_STAYS_GOOD;
             call.kind == CallKind::Find && is_recent && !policy.search_first
@@ -217,9 +218,9 @@ impl Task {
         task
     }
 
-    /// A task that only resolves a contact in doubt that the input no longer has.
-    pub fn settling(contact: Contact, doubt: Doubt, policy: Policy, now: Timestamp) -> Self {
-        Self::begin(contact, RemoteState::InDoubt(doubt), policy, Goal::OnlySettle, now)
+    /// Creates the task that only resolves the doubt about a contact that the input no longer has.
+    pub fn resolving_doubt(contact: Contact, doubt: Doubt, policy: Policy, now: Timestamp) -> Self {
+        Self::begin(contact, RemoteState::InDoubt(doubt), policy, Goal::OnlyResolveDoubt, now)
     }
 
     fn begin(contact: Contact, remote_state: RemoteState, policy: Policy, goal: Goal, now: Timestamp) -> Self {
@@ -248,26 +249,26 @@ impl Task {
     fn first_stage(&mut self, now: Timestamp) -> Stage {
         if let RemoteState::InDoubt(doubt) = &mut self.remote_state {
             self.may_have_made = doubt.is_ours();
-            // Journals of earlier versions do not have the moment, and a clock may have been set back since.
+            // Journals of earlier versions lack the time, and the clock may have been set back since.
             let since = doubt.since.map_or(now, |since| since.min(now));
             doubt.since = Some(since);
             if now.since(since) >= self.policy.search_lag {
                 doubt.searches = EARLY_SEARCHES;
             }
-            // An earlier process found out that the given id is gone: it is not asked for again. A contact with a given id
-            // is created only after that.
+            // An earlier process found that the given id is gone, so it is not read again. A contact with a given id is
+            // created only after that.
             let was_gone = match doubt.origin {
                 Origin::GoneId { .. } => true,
                 Origin::Create { .. } => doubt.sent.id().is_some(),
             };
             self.fell_back = was_gone && doubt.sent.id() == self.contact.id();
-            // Another content may be taken for another contact by a platform that gave this one's to an existing one.
+            // A platform that took the create for an existing contact may decide otherwise when the content differs.
             if doubt.sent.fields() != self.contact.fields() {
                 doubt.conflict = None;
             }
             return match doubt.named.clone() {
                 Some(id) => Stage::Confirming { id },
-                None => self.settle(),
+                None => self.resolve_doubt(),
             };
         }
         match (&self.remote_state, self.contact.id()) {
@@ -282,7 +283,7 @@ impl Task {
         }
     }
 
-    // The file says which contact it is; what another one has, or nobody knows, does not matter.
+    // The input names the contact by id, so neither another known id nor an unknown contact matters.
     fn by_given_id(&mut self) -> Stage {
         if let Some(id) = self.contact.id() {
             self.remote_state = RemoteState::Known(Known::only_id(id.clone()));
@@ -290,7 +291,7 @@ impl Task {
         if self.policy.mode == Mode::Create { Stage::Over(Outcome::Unchanged) } else { Stage::Writing }
     }
 
-    // `create` leaves contacts alone that are there already, but finishes those that it was making.
+    // `create` skips contacts that exist already, but finishes those that it has begun to create.
     fn leaves_alone(&self, known: &Known) -> bool {
         self.policy.mode == Mode::Create && known.made_at.is_none()
     }
@@ -300,12 +301,12 @@ impl Task {
         &self.contact
     }
 
-    /// What is known of the contact on the platform, as the attempts so far imply.
+    /// What is known about the contact on the platform after the attempts so far.
     pub const fn remote_state(&self) -> &RemoteState {
         &self.remote_state
     }
 
-    /// What is left to write: nothing as long as it is not known what the platform has.
+    /// What is left to write. Empty as long as the platform's contact is unknown.
     pub fn change(&self) -> Change {
         match &self.remote_state {
             RemoteState::Known(known) => diff(&self.contact, known, self.policy.tags_mode),
@@ -313,12 +314,12 @@ impl Task {
         }
     }
 
-    /// What to do next.
+    /// The next step.
     pub fn step(&self, now: Timestamp) -> Step {
         match &self.stage {
             Stage::Searching { search, .. } => Step::Call(search.call()),
             Stage::Creating => Step::Call(Call::Create { fields: first_fields(&self.contact).to_vec() }),
-            Stage::Settling { search, .. } => {
+            Stage::ResolvingDoubt { search, .. } => {
                 let due = self.search_due(now);
                 if now < due { Step::Wait(due) } else { Step::Call(search.call()) }
             }
@@ -330,7 +331,7 @@ impl Task {
         }
     }
 
-    /// Whether a refusal passes by itself: the contact was made a moment ago and is not visible to every call yet.
+    /// Whether a refusal is temporary: the contact was created a moment ago and is not visible to every call yet.
     pub fn is_passing(&self, attempt: &Attempt, now: Timestamp) -> bool {
         let made_at = match &self.remote_state {
             RemoteState::Known(known) => known.made_at,
@@ -341,10 +342,10 @@ impl Task {
             && made_at.is_some_and(|made| now.since(made) < self.policy.search_lag)
     }
 
-    /// Takes note that `call` is about to be sent: from now on, its effect may be there.
+    /// Records that `call` is about to be sent. From now on it may have had its effect.
     ///
-    /// A created contact is in doubt. What a change writes is no longer known, neither as it was nor as it will be, so
-    /// that a later file that wants it as it was does not take it for unchanged.
+    /// A contact that is being created is in doubt. The values that a change writes become unknown, so that a later input
+    /// with the old values is not taken for unchanged.
     pub fn start(&mut self, call: &Call) {
         self.before_send = self.remote_state.clone();
         match (call, &mut self.remote_state) {
@@ -379,14 +380,14 @@ impl Task {
         }
     }
 
-    /// Takes in what `call`, the step that the task last asked for, came to.
+    /// Takes in the result of `call`, which the last step named.
     pub fn apply(&mut self, call: &Call, attempt: &Attempt, now: Timestamp) {
         match call {
-            Call::Find { .. } => self.heard_find(attempt),
-            Call::Read { .. } => self.heard_read(attempt, now),
-            Call::Create { .. } => self.heard_create(attempt, now),
+            Call::Find { .. } => self.take_find(attempt),
+            Call::Read { .. } => self.take_read(attempt, now),
+            Call::Create { .. } => self.take_create(attempt, now),
             Call::Update { .. } | Call::AddTags { .. } | Call::RemoveTags { .. } => {
-                self.heard_write(call, attempt, now);
+                self.take_write(call, attempt, now);
             }
         }
         self.conclude();
@@ -439,21 +440,21 @@ impl Task {
         self.conclude();
     }
 
-    // The searches for a lost create are not recalled page by page: how many there were is in the standing. Nor is a page
-    // that was asked for twice.
+    // The searches for a contact in doubt are not recalled page by page: their number is in the remote state. A page that
+    // was requested twice is recalled once.
     fn recall_find(&mut self, past: &PastCall) {
         if let (Stage::Searching { search, .. }, Attempt::Page(_)) = (&self.stage, &past.attempt)
             && search.call().asked() == past.asked
         {
-            self.heard_find(&past.attempt);
+            self.take_find(&past.attempt);
         }
     }
 
-    // A contact without a match field cannot be searched for. Sending its create again may create a duplicate, so that
-    // takes an option.
-    fn settle(&self) -> Stage {
-        if let Some(search) = self.settle_search(0) {
-            Stage::Settling { nth: 0, search }
+    // A contact without a match field cannot be searched for. Sending its create again may create a duplicate, so it
+    // requires `retry_in_doubt`.
+    fn resolve_doubt(&self) -> Stage {
+        if let Some(search) = self.doubt_search(0) {
+            Stage::ResolvingDoubt { nth: 0, search }
         } else if self.policy.retry_in_doubt && self.policy.mode == Mode::Create && self.lost_creates < LOST_CREATES {
             Stage::Creating
         } else {
@@ -462,7 +463,7 @@ impl Task {
         }
     }
 
-    fn settle_search(&self, nth: usize) -> Option<Search> {
+    fn doubt_search(&self, nth: usize) -> Option<Search> {
         match &self.remote_state {
             RemoteState::InDoubt(doubt) => doubt.sent.matches().get(nth).cloned().map(Search::for_doubt),
             RemoteState::Unknown | RemoteState::Known(_) => None,
@@ -475,7 +476,7 @@ impl Task {
         if let RemoteState::InDoubt(doubt) = &mut self.remote_state {
             doubt.since = Some(now);
         }
-        self.stage = self.settle();
+        self.stage = self.resolve_doubt();
     }
 
     fn search_or_create(&self) -> Stage {
@@ -489,7 +490,7 @@ impl Task {
         }
     }
 
-    // The id that we hold is no longer there: the contact may be, under another, and a search may be late to show it.
+    // The known id is gone. The contact may exist under another id, and a search may show it late.
     fn fall_back(&mut self, now: Timestamp) {
         if self.fell_back || self.contact.matches().is_empty() {
             self.remote_state = RemoteState::Unknown;
@@ -498,7 +499,7 @@ impl Task {
             self.fell_back = true;
             let was_ours = matches!(&self.remote_state, RemoteState::Known(known) if known.made_at.is_some());
             self.remote_state = RemoteState::InDoubt(Doubt::of_gone_id(&self.contact, was_ours, now));
-            self.stage = self.settle();
+            self.stage = self.resolve_doubt();
         }
     }
 
@@ -510,8 +511,8 @@ impl Task {
             ..Known::seen(remote, &BTreeSet::new()).blank_in(self.contact.clear())
         };
         self.stage = match self.goal {
-            Goal::Bring if !self.leaves_alone(&known) => Stage::Writing,
-            Goal::Bring | Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
+            Goal::Sync if !self.leaves_alone(&known) => Stage::Writing,
+            Goal::Sync | Goal::OnlyResolveDoubt => Stage::Over(Outcome::Unchanged),
         };
         self.remote_state = RemoteState::Known(known);
     }
@@ -530,7 +531,7 @@ impl Task {
             self.stage = Stage::Over(self.written());
             if let RemoteState::Known(known) = &mut self.remote_state {
                 known.made_at = None;
-                // Whatever was lost, all that it was to bring is there now.
+                // Whichever change was lost, the platform has all of it now.
                 known.doubt = false;
             }
         }
@@ -553,7 +554,7 @@ impl Task {
     fn search_due(&self, now: Timestamp) -> Timestamp {
         match &self.remote_state {
             RemoteState::InDoubt(doubt) => {
-                let tenths = SETTLE_TENTHS[doubt.searches.min(EARLY_SEARCHES)];
+                let tenths = DOUBT_SEARCH_TENTHS[doubt.searches.min(EARLY_SEARCHES)];
                 doubt.since.unwrap_or(now) + self.policy.search_lag.saturating_mul(tenths) / 10
             }
             RemoteState::Unknown | RemoteState::Known(_) => now,

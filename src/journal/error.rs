@@ -1,27 +1,27 @@
-//! What can go wrong with a journal, in words.
+//! The errors of a journal.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why the journal cannot be used.
 ///
-/// It is cloned to everybody who waited for one commit, so the causes are shared.
+/// All requests that waited for one commit get a clone, so the causes are shared.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The file cannot be opened or made.
+    /// The file cannot be opened or created.
     #[error("journal {}: cannot open or write it", path.display())]
     Open {
         /// The journal's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The file is something else.
+    /// The file is not a journal.
     #[error("journal {}: expected a journal of contactsync, found {found}", path.display())]
     Foreign {
         /// The journal's path.
         path: PathBuf,
-        /// What it is instead.
+        /// What the file is instead.
         found: &'static str,
     },
     /// The file was a journal and is damaged.
@@ -29,16 +29,16 @@ pub enum JournalError {
     Unreadable {
         /// The journal's path.
         path: PathBuf,
-        /// What SQLite said.
+        /// SQLite's error.
         source: Arc<rusqlite::Error>,
     },
-    /// The file was a journal and holds nothing any more. Taken for a new one, it would make everybody again.
+    /// The file was a journal and is empty. Taken for a new journal, it would create all contacts again.
     #[error("journal {}: the file is damaged: it is empty, and a run has used it before", path.display())]
     Emptied {
         /// The journal's path.
         path: PathBuf,
     },
-    /// The file is not there, but a part of it that SQLite keeps beside it.
+    /// The file is missing, but a file that SQLite keeps beside it exists and holds a part of it.
     #[error("journal {}: the file is missing, but {} is there, which holds a part of it", path.display(), left.display())]
     OnlyLog {
         /// The journal's path.
@@ -64,22 +64,22 @@ pub enum JournalError {
         /// The file's path.
         path: PathBuf,
     },
-    /// A lock cannot be written any more, so that the next run would not know which calls were sent.
+    /// A lock file cannot be written, so the next run would not know which calls were sent.
     #[error("lock {}: cannot write it", path.display())]
     Lock {
         /// The lock's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: Arc<std::io::Error>,
     },
-    /// The file, or one that SQLite keeps beside it, is not a file of its own.
-    #[error("journal {}: {}: expected a file of its own, found {found}", path.display(), file.display())]
+    /// The file, or a file that SQLite keeps beside it, is a link, has several names, or is not a regular file.
+    #[error("journal {}: {}: expected a regular file with one name, found {found}", path.display(), file.display())]
     Linked {
         /// The journal's path.
         path: PathBuf,
         /// The file.
         file: PathBuf,
-        /// What it is instead.
+        /// What the file is instead.
         found: &'static str,
     },
     /// The file was written by a later version.
@@ -98,12 +98,12 @@ pub enum JournalError {
     /// SQLite failed: a full disk, a damaged file, a lock that does not come free.
     #[error("journal: {}", in_words(.0))]
     Sql(#[source] Arc<rusqlite::Error>),
-    /// A value in the journal is not what this program writes.
+    /// A value in the journal cannot be read.
     #[error("journal: damaged: {what} is not readable")]
     Damaged {
         /// Which value.
         what: &'static str,
-        /// What reading it said.
+        /// The error of reading it.
         source: Arc<serde_json::Error>,
     },
     /// The owner thread has ended.
@@ -120,7 +120,7 @@ impl JournalError {
         move |source| Self::Damaged { what, source: Arc::new(source) }
     }
 
-    /// Whether somebody can mend it by other options or rights, before anything was sent.
+    /// Whether other options or permissions can remove the cause before anything is sent.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Open { .. } | Self::Foreign { .. } | Self::Newer { .. } | Self::Linked { .. } => true,
@@ -137,15 +137,15 @@ impl JournalError {
         }
     }
 
-    /// Whether the system refused to write: a full disk, a limit of the sizes of files, a disk that fails.
+    /// Whether the system refused a write: a full disk, a file size limit, or a failing disk.
     pub fn is_unwritten(&self) -> bool {
         use rusqlite::ErrorCode::{DiskFull, SystemIoFailure};
-        // What an `Arc` holds is no source of it.
+        // `Error::source` does not look into an `Arc`.
         let error = if let Self::Open { source, .. } = self { of_sqlite(&**source) } else { of_sqlite(self) };
         matches!(error.and_then(rusqlite::Error::sqlite_error_code), Some(DiskFull | SystemIoFailure))
     }
 
-    /// Whether the file no longer holds what was written into it.
+    /// Whether the file is damaged.
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Unreadable { .. } | Self::Emptied { .. } | Self::Damaged { .. } => true,
@@ -170,14 +170,14 @@ impl From<rusqlite::Error> for JournalError {
     }
 }
 
-// The error of SQLite that is behind this one.
+// The SQLite error that caused this one.
 fn of_sqlite<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rusqlite::Error> {
     let shared = || error.downcast_ref::<Arc<rusqlite::Error>>().map(|error| &**error);
     error.downcast_ref().or_else(shared).or_else(|| of_sqlite(error.source()?))
 }
 
-// Besides what SQLite calls so: a value, a table or a JSON text that this program never writes. SQLite has no code of its own
-// for these.
+// What SQLite reports as damage, and also values, tables and JSON texts that this program never writes, for which SQLite has
+// no separate code.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::{
         FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows, SqlInputError,

@@ -1,4 +1,4 @@
-//! The files of a journal: which file a path names now, and that a process is at work on the journal.
+//! The files of a journal: the file that a path names now, and the mark that a process is using the journal.
 //!
 //! SQLite holds its locks by `fcntl`, and the system drops all of them as soon as the process closes any descriptor of the
 //! file. So the descriptor here is opened before SQLite opens the file, and closed after SQLite closed it.
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Which file it is, whatever its name: its device and inode.
+/// The identity of a file, independent of its name: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileId {
     device: u64,
@@ -38,7 +38,7 @@ impl FileId {
     }
 }
 
-/// Whether a file has further names. Through another name it would be used without the locks and the log beside this one.
+/// Whether a file has several names. A process that uses another name would not see the locks and the log beside this one.
 #[cfg(unix)]
 pub(super) fn has_other_names(metadata: &fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -50,22 +50,22 @@ pub(super) fn has_other_names(_: &fs::Metadata) -> bool {
     false
 }
 
-/// The path with something added to its name.
-pub(super) fn other_runs(path: &Path, ending: &str) -> PathBuf {
+/// The path with `ending` added to its file name.
+pub(super) fn with_suffix(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
-/// Tells other processes that one is at work on the journal. It survives the deletion of every lock file, because it is a
-/// lock on the journal itself.
+/// Marks the journal as used by this process. The mark survives the deletion of lock files, because it is a lock on the
+/// journal file itself.
 #[derive(Clone, Debug)]
 pub(super) struct Presence {
     file: Arc<File>,
     id: FileId,
 }
 
-/// All that this process has open. Two journals of one file share a descriptor, because closing one of two would drop
+/// All journals that this process has open. Two journals of one file share a descriptor, because closing one of two would drop
 /// SQLite's locks.
 static OPEN: Mutex<BTreeMap<FileId, Weak<File>>> = Mutex::new(BTreeMap::new());
 
@@ -81,9 +81,9 @@ impl Presence {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let id = FileId::of(&file.metadata()?);
         open.retain(|_, file| file.strong_count() > 0);
-        // The path may have come to name another file since it was looked at.
+        // The path may name another file by now.
         if let Some(other) = open.get(&id).and_then(Weak::upgrade) {
-            // Closing it would drop the locks of the first one.
+            // Closing this descriptor would drop the locks of the first one.
             std::mem::forget(file);
             return Ok(Self { file: other, id });
         }
@@ -120,9 +120,9 @@ impl Presence {
         None
     }
 
-    /// Takes the journal for this process alone, as long as it is being opened. False when another process is at work on it.
+    /// Takes the journal for this process alone while it is being opened. False when another process is using it.
     ///
-    /// Only on Linux: elsewhere such a lock may be in the way of SQLite's own.
+    /// Only on Linux: on other systems, such a lock may conflict with SQLite's locks.
     #[cfg(target_os = "linux")]
     pub(super) fn is_alone(&self) -> bool {
         !matches!(self.file.try_lock(), Err(fs::TryLockError::WouldBlock))
@@ -133,8 +133,8 @@ impl Presence {
         true
     }
 
-    /// Joins the processes at work. It waits until `deadline` for one that is opening the journal alone, and returns whether
-    /// it joined them: another program may hold the file locked for longer.
+    /// Joins the processes that use the journal. Waits until `deadline` for a process that is opening the journal alone.
+    /// Returns whether it joined: another program may hold the lock for longer.
     #[cfg(target_os = "linux")]
     pub(super) fn join(&self, deadline: Instant) -> bool {
         loop {
@@ -152,7 +152,7 @@ impl Presence {
         true
     }
 
-    /// Leaves the processes at work for a moment.
+    /// Leaves the processes that use the journal for a moment.
     pub(super) fn leave(&self) {
         let _ = self.file.unlock();
     }

@@ -1,12 +1,12 @@
 -- What lasts from run to run. Moments are milliseconds since the Unix epoch; JSON is what serde writes of the core's types.
 
--- What the names of windows are made with, besides the tokens: one value, made with the journal.
+-- The salt of the journal, one value. Window names are digests of the salt and the token.
 CREATE TABLE salt (
     value BLOB NOT NULL
 );
 INSERT INTO salt VALUES (randomblob(16));
 
--- What each channel's contacts are known to be held by: known contacts of one platform say nothing of another.
+-- The platform to which each channel's known contacts belong.
 CREATE TABLE channels (
     name TEXT NOT NULL PRIMARY KEY,
     url  TEXT NOT NULL
@@ -16,8 +16,8 @@ CREATE TABLE channels (
 CREATE TABLE known (
     channel   TEXT NOT NULL,
     key       TEXT NOT NULL,
-    contact   TEXT,             -- JSON of what is known; NULL while the contact is in doubt
-    doubt     TEXT,             -- JSON of what is in doubt, with the contact as it was sent
+    contact   TEXT,             -- JSON of the known contact; NULL while it is in doubt
+    doubt     TEXT,             -- JSON of the doubt, with the contact as it was sent
     PRIMARY KEY (channel, key)
 ) WITHOUT ROWID;
 CREATE INDEX known_in_doubt ON known (channel) WHERE doubt IS NOT NULL;
@@ -32,7 +32,7 @@ CREATE TABLE aliases (
     PRIMARY KEY (channel, value)
 ) WITHOUT ROWID;
 
--- Every call: its intent (a row), then what it came to (ended_at and attempt).
+-- Every call: its intent (a row), then its result (ended_at and attempt).
 CREATE TABLE calls (
     number     INTEGER PRIMARY KEY,
     run        INTEGER NOT NULL,
@@ -65,10 +65,10 @@ CREATE TABLE limits (
     window TEXT NOT NULL PRIMARY KEY,
     calls  INTEGER NOT NULL,    -- a minute
     since  INTEGER NOT NULL,    -- when it was first stated
-    stated INTEGER NOT NULL     -- when it was last stated; it lapses after a day
+    stated INTEGER NOT NULL     -- when it was last stated; it expires after a day
 ) WITHOUT ROWID;
 
--- The last call of each window whose wait, asked for with a 429 or a 503, is no longer kept to.
+-- The last call of each window whose requested wait (429 or 503) is ignored.
 CREATE TABLE forgotten_waits (
     window TEXT NOT NULL PRIMARY KEY,
     call   INTEGER NOT NULL     -- its number
@@ -96,7 +96,7 @@ CREATE TABLE columns (
     PRIMARY KEY (source, name)
 ) WITHOUT ROWID;
 
--- The token that each channel was last synced with, as a digest: another one may open another channel.
+-- The token with which each channel was last synced, as a digest: another token may open another channel.
 CREATE TABLE tokens (
     channel TEXT NOT NULL PRIMARY KEY,
     digest  TEXT NOT NULL       -- the name of the token's window, which is made with the salt

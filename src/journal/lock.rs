@@ -1,7 +1,7 @@
-//! The locks of a journal: one run at a time brings a file to a channel, and one process at a time fills a window.
+//! The locks of a journal: one run at a time uses a channel, and one process at a time uses a window.
 //!
-//! A lock's file has two lines: who holds it, and the number of the last call of its channel that may have been sent. The
-//! second tells the next run when the journal lost calls, for instance because its log was cut short.
+//! The file of a lock has two lines: the holder, and the number of the last call of its channel that may have been sent. By
+//! the second line, the next run notices when the journal lost calls, for instance because its log was truncated.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -11,34 +11,34 @@ use std::thread;
 use std::time::Duration;
 
 use super::JournalError;
-use super::files::{FileId, has_other_names, other_runs};
+use super::files::{FileId, has_other_names, with_suffix};
 use crate::core::channel::WindowId;
 
 /// How the name of a lock's file ends, which begins with the journal's.
 pub(super) const LOCK_ENDING: &str = ".lock";
 
-/// How many digits the number of a call is written with: it is written over the one before.
+/// Number of digits of a call's number. It is fixed, because each number overwrites the one before.
 const DIGITS: usize = 20;
 
-/// How often a lock is tried anew whose file was deleted while it was taken.
+/// Maximum number of attempts to take a lock whose file is deleted meanwhile.
 const TRIES: u32 = 20;
 
-/// How often a lock that is held is asked for again, and the pause before each time.
+/// Number of further attempts to take a lock that is held, and the pause before each.
 const LOCK_TRIES: (u32, Duration) = (3, Duration::from_millis(5));
 
-/// How often, and after which time each, the name of a holder is read that has the lock and has not yet written its name.
+/// Number of attempts to read the name of a holder that has not written it yet, and the pause before each.
 const NAME_READS: (u32, Duration) = (50, Duration::from_millis(10));
 
-/// Maximum length of what is read of a lock's file.
+/// Maximum number of bytes that are read from a lock's file.
 const LONGEST: u64 = 4_096;
 
-/// The right to run on a channel of a journal, or to fill one of its windows. The operating system takes it back when the
-/// process ends, however it ends, so a killed run never blocks the next. Its clones are one right.
+/// A held lock on a channel or a window of a journal. The operating system releases it when the process ends for any reason,
+/// so a killed run never blocks the next one. Clones share the lock.
 #[derive(Clone, Debug)]
 pub struct Lock {
     file: Arc<HeldFile>,
     calls: Option<i64>,
-    // `None` for a window's.
+    // `None` for the lock of a window.
     channel: Option<String>,
 }
 
@@ -49,11 +49,11 @@ pub(super) struct HeldFile {
     path: PathBuf,
     id: FileId,
     is_new: bool,
-    // Where the number of the last call stands.
+    // Byte offset of the last call's number.
     at: u64,
 }
 
-/// Why the lock cannot be had.
+/// Why the lock cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run holds the channel.
@@ -61,7 +61,7 @@ pub enum LockError {
     Held {
         /// The channel.
         channel: String,
-        /// What the other run wrote of itself.
+        /// The other run, by its own description.
         holder: String,
     },
     /// Another run sends with the same token, to this channel or to another one.
@@ -69,22 +69,22 @@ pub enum LockError {
     WindowHeld {
         /// The channel.
         channel: String,
-        /// What the other run wrote of itself.
+        /// The other run, by its own description.
         holder: String,
     },
-    /// The lock's file cannot be made or locked.
+    /// The lock's file cannot be created or locked.
     #[error("lock {}: cannot open or write it", path.display())]
     File {
         /// The lock's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(JournalError),
-    /// The lock's file is something else, which is left as it is.
-    #[error("lock {}: expected a file of its own, found {found}", path.display())]
+    /// The lock's path names something else, which is left as it is.
+    #[error("lock {}: expected a regular file with one name, found {found}", path.display())]
     Foreign {
         /// The lock's path.
         path: PathBuf,
@@ -94,7 +94,7 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of `channel` beside the journal at `journal`; `holder` tells others who has it, and since when.
+    /// Takes the lock of `channel` beside the journal at `journal`. `holder` describes the process and its start to others.
     ///
     /// # Errors
     /// [`LockError::Held`] when another run has it, [`LockError::File`] when its file cannot be used,
@@ -105,24 +105,24 @@ impl Lock {
         Ok(Self { channel: Some(channel.to_owned()), ..lock })
     }
 
-    /// Whether it is the right to run on this channel.
+    /// Whether it is the lock of this channel.
     pub fn is_of(&self, channel: &str) -> bool {
         self.channel.as_deref() == Some(channel)
     }
 
-    /// Takes the lock of the window that `channel` fills.
+    /// Takes the lock of the window that `channel` uses.
     ///
     /// # Errors
     /// [`LockError::WindowHeld`] when another run has it, [`LockError::File`] when its file cannot be used,
     /// [`LockError::Foreign`] when it is a link or no file.
     pub fn of_window(journal: &Path, window: &WindowId, channel: &str, holder: &str) -> Result<Self, LockError> {
         let held = |holder| LockError::WindowHeld { channel: channel.to_owned(), holder };
-        // The sign is in no channel's encoded name.
+        // `~` occurs in no channel's encoded name.
         let lock = Self::take(journal, &format!("~{window}"), holder, held)?;
         Ok(lock)
     }
 
-    /// The number of the last call of the channel that the runs before may have sent; `None` when they did not note it.
+    /// The number of the last call of the channel that earlier runs may have sent; `None` when they did not record it.
     pub(super) fn calls(&self) -> Option<i64> {
         self.calls
     }
@@ -141,7 +141,7 @@ impl Lock {
         path_of(journal, &format!("~{window}")).exists()
     }
 
-    /// Whether a process runs on `channel` of the journal at `journal`. It makes no file.
+    /// Whether a process is using `channel` of the journal at `journal`. Creates no file.
     pub fn is_held(journal: &Path, channel: &str) -> bool {
         let path = path_of(journal, &encoded(channel));
         let held = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
@@ -159,7 +159,7 @@ impl Lock {
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
             let id = FileId::of(&file.metadata().map_err(failed)?);
-            // Deleted or replaced before it was locked: another process may have the one that is there now.
+            // The file was deleted or replaced before it was locked. Another process may hold the file that is there now.
             if FileId::at(&path) == Some(id) {
                 return Self::write(file, id, is_new, holder, &path).map_err(failed);
             }
@@ -173,8 +173,8 @@ impl Lock {
         let calls = calls_of(&text);
         let holder: String = holder.chars().filter(|character| !character.is_control()).collect();
         let text = format!("{holder}\n{:0DIGITS$}\n", calls.unwrap_or(0));
-        // Written in place, not renamed over: the lock is on this very file. In one piece and without cutting it off before, so
-        // that a kill does not lose the number.
+        // Written in place instead of replaced, because the lock is on this file. In one write and without truncating it
+        // first, so that a kill does not lose the number.
         file.rewind()?;
         file.write_all(text.as_bytes())?;
         let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
@@ -189,17 +189,17 @@ impl HeldFile {
         &self.path
     }
 
-    /// Whether it was made for this lock.
+    /// Whether the file was created for this lock.
     pub(super) fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Whether its path still names it.
+    /// Whether the path still names the file.
     pub(super) fn is_in_place(&self) -> bool {
         FileId::at(&self.path) == Some(self.id)
     }
 
-    /// Writes down the last call that may be sent from now on.
+    /// Records the last call that may be sent from now on.
     pub(super) fn note(&self, call: i64) -> io::Result<()> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(self.at))?;
@@ -207,7 +207,7 @@ impl HeldFile {
     }
 }
 
-// Asks again for a lock that is held: a process that only looks whether a run holds it has it for a moment.
+// Retries a lock that is held, because a process that only checks whether it is held holds it for a moment.
 fn try_lock(file: &File) -> Result<(), TryLockError> {
     let (more, pause) = LOCK_TRIES;
     for _ in 0..more {
@@ -219,12 +219,12 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-/// The number of the last call that a lock's text notes. `None` when it is of an earlier version or was never written.
+/// The number of the last call in the text of a lock's file. `None` when the file is of an earlier version or empty.
 pub(super) fn calls_of(text: &str) -> Option<i64> {
     text.lines().nth(1)?.parse().ok()
 }
 
-// The file, and whether it is new. A link is not followed: what it leads to would be overwritten.
+// The file, and whether it is new. A link is not followed, because its target would be overwritten.
 fn open(path: &Path) -> Result<(File, bool), LockError> {
     let failed = |source| LockError::File { path: path.to_owned(), source };
     let foreign = |found| LockError::Foreign { path: path.to_owned(), found };
@@ -245,7 +245,7 @@ fn open(path: &Path) -> Result<(File, bool), LockError> {
     let (file, is_new) = match options.create_new(true).open(path) {
         Ok(file) => (file, true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            // Deleted since: then it is made.
+            // It was deleted meanwhile, so it is created.
             let file = options.create_new(false).create(true).truncate(false).open(path).map_err(failed)?;
             (file, false)
         }
@@ -264,7 +264,7 @@ fn open(path: &Path) -> Result<(File, bool), LockError> {
     Ok((file, is_new))
 }
 
-// The name of the holder, who may just be about to write it.
+// The holder's description. The holder may not have written it yet.
 fn name_in(file: &mut File) -> String {
     let (reads, pause) = NAME_READS;
     for _ in 0..reads {
@@ -278,13 +278,13 @@ fn name_in(file: &mut File) -> String {
     "a run that has just begun".to_owned()
 }
 
-// By the journal's true name: a journal that is reached by two names is one journal.
+// By the canonical path, because a journal that is reached by two paths is one journal.
 fn path_of(journal: &Path, name: &str) -> PathBuf {
     let named = journal.canonicalize();
-    other_runs(named.as_deref().unwrap_or(journal), &format!("-{name}{LOCK_ENDING}"))
+    with_suffix(named.as_deref().unwrap_or(journal), &format!("-{name}{LOCK_ENDING}"))
 }
 
-// A channel's name may hold what a file's name may not; two names must not share a file.
+// Channel names may have characters that file names may not have, and two channels must not share a file.
 fn encoded(channel: &str) -> String {
     let mut name = String::with_capacity(channel.len());
     for byte in channel.bytes() {
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_holder_is_told_of_the_first_and_other_channels_are_free() {
+    fn a_second_holder_gets_the_name_of_the_first_and_other_channels_are_free() {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("journal.db");
         assert!(!Lock::is_held(&journal, "a/b"));

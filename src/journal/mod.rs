@@ -1,7 +1,7 @@
-//! The journal: one SQLite file that holds what was planned, sent and answered, and what the platform is known to have.
+//! The journal: one SQLite file that holds runs, their rows, calls with their answers, and remote states.
 //!
-//! This is the only place with SQL. One thread owns the connection; it takes all requests that wait at a moment into
-//! one transaction and answers them after its commit (`synchronous=FULL`), so whoever has an answer has it on disk.
+//! This is the only place with SQL. One thread owns the connection. It puts all waiting requests into one transaction and
+//! answers them after its commit (`synchronous=FULL`), so an answered request is on disk.
 
 mod error;
 mod files;
@@ -23,12 +23,12 @@ use tokio::sync::oneshot;
 pub use self::error::JournalError;
 pub use self::lock::{Lock, LockError};
 pub use self::rows::{
-    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned, Rows,
-    RunRow, RunState, Settled,
+    Carried, Counts, Extent, Item, LearntLimit, ListedRow, Loss, NO_CHANNEL, NewPlan, NewRun, Plan, Planned,
+    RowOutcome, Rows, RunRow, RunState,
 };
 pub use self::sending::{Ended, Recorded, SendJournal, StateUpdate};
 use self::store::Store;
-use self::store::ground::Noted;
+use self::store::open_files::Noted;
 use crate::core::attempt::Attempt;
 use crate::core::call::{CallKind, Started};
 use crate::core::channel::WindowId;
@@ -38,7 +38,7 @@ use crate::core::task::Policy;
 use crate::core::time::{ClockOffset, Timestamp};
 use crate::core::window::{MARGIN, MINUTE};
 
-/// The most requests that share one commit. More would only make the first of them wait.
+/// Maximum number of requests in one commit. More would only delay the first of them.
 const GROUP: usize = 256;
 
 /// A handle to the journal. Clones share it.
@@ -49,14 +49,14 @@ pub struct Journal {
 
 #[derive(Clone, Debug)]
 enum Owner {
-    /// A thread of its own, with group commit.
+    /// A dedicated thread with group commit.
     Thread(Arc<OwnerThread>),
-    /// The caller's thread, one commit a request: for a journal that is not shared.
+    /// The caller's thread, with one commit per request, for a journal that is not shared.
     Caller(Arc<Mutex<Store>>),
 }
 
-/// The thread that owns the connection. When the last handle goes, it is waited for: closing brings the log into the
-/// journal's one file.
+/// The thread that owns the connection. Dropping the last handle waits for it, because closing merges the log into the
+/// journal's file.
 #[derive(Debug)]
 struct OwnerThread {
     requests: Option<mpsc::Sender<Request>>,
@@ -74,23 +74,23 @@ impl Drop for OwnerThread {
     fn drop(&mut self) {
         self.requests = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread was told to everybody who asked it something.
+            // A panic of the thread was reported to all waiting requests.
             let _ = thread.join();
         }
     }
 }
 
-// Runs within the group's transaction, or is told why there is none.
+// Runs within the group's transaction, or gets the error for which there is none.
 type Request = Box<dyn FnOnce(Result<&Store, JournalError>) -> Reply + Send>;
 
 struct Reply {
     failure: Option<JournalError>,
-    // Takes the fate of the group's commit.
+    // Takes the result of the group's commit.
     announce: Box<dyn FnOnce(Result<(), JournalError>) + Send>,
 }
 
 impl Journal {
-    /// Opens the journal at `path`, and makes it when it is not there, for its owner alone (mode 0600).
+    /// Opens the journal at `path`. Creates it with mode 0600 if it does not exist.
     ///
     /// # Errors
     /// A [`JournalError`] when the file cannot be opened or written, is damaged, or belongs to another program or to a
@@ -105,18 +105,18 @@ impl Journal {
         Ok(Self { owner: Owner::Thread(Arc::new(OwnerThread { requests: Some(sender), thread: Some(thread) })) })
     }
 
-    /// A journal that is nowhere on disk and does not know any contact.
+    /// Creates an empty journal in memory.
     ///
     /// # Errors
-    /// A [`JournalError`] when SQLite cannot make it.
+    /// A [`JournalError`] when SQLite cannot create it.
     pub fn in_memory() -> Result<Self, JournalError> {
         Ok(Self::on_callers_thread(Store::in_memory()?))
     }
 
-    /// A journal for a dry run: it knows what the one at `path` knows, and forgets what is planned into it.
+    /// Opens the journal at `path` for a dry run: it reads the file's contents, and what is planned into it is not stored.
     ///
     /// # Errors
-    /// As [`Journal::open`]; a file that is not there is an empty journal.
+    /// As [`Journal::open`]; a missing file counts as an empty journal.
     pub fn dry(path: &Path) -> Result<Self, JournalError> {
         Ok(Self::on_callers_thread(Store::dry(path)?))
     }
@@ -125,23 +125,23 @@ impl Journal {
         Self { owner: Owner::Caller(Arc::new(Mutex::new(store))) }
     }
 
-    /// Has the channel's calls stand on this lock: none is started any more once the lock's file, or one of the journal's, was
+    /// Makes the channel's calls depend on this lock: no call starts after the lock's file or a file of the journal was
     /// deleted or replaced.
     ///
     /// # Errors
-    /// [`LockError::Held`] when the lock's file had been deleted although another run may be at work on the channel.
+    /// [`LockError::Held`] when the lock's file was deleted although another run may be using the channel.
     /// A [`LockError::Journal`] when the journal cannot be read.
     pub async fn stand_on(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
-        let stands = self.ask(remote_state(lock, channel)).await;
+        let stands = self.ask(stands_on(lock, channel)).await;
         Self::stood(stands, channel)
     }
 
     /// As [`stand_on`](Self::stand_on), outside an asynchronous runtime.
     ///
     /// # Errors
-    /// As of `stand_on`.
+    /// As for `stand_on`.
     pub fn stand_on_blocking(&self, lock: &Lock, channel: &str) -> Result<(), LockError> {
-        let stands = self.ask_blocking(remote_state(lock, channel));
+        let stands = self.ask_blocking(stands_on(lock, channel));
         Self::stood(stands, channel)
     }
 
@@ -153,8 +153,8 @@ impl Journal {
         Err(LockError::Held { channel: channel.to_owned(), holder })
     }
 
-    /// Whether the journal may have lost what an earlier run of the channel sent. `lock` is the channel's, and `setting` is
-    /// how the wall clock is set, which names the start of the machine.
+    /// Whether the journal may have lost calls of an earlier run of the channel. `lock` is the channel's lock, and
+    /// `clock_offset` identifies the boot of the machine.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -173,7 +173,7 @@ impl Journal {
         self.ask_blocking(move |store| store.loss(&channel, noted, clock_offset.as_ref()))
     }
 
-    /// Has a run that is left search for each contact before it creates it, whatever its mode.
+    /// Makes an interrupted run search for each contact before it creates it, in every mode.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -183,16 +183,15 @@ impl Journal {
         Ok(policy)
     }
 
-    /// Makes sure that what the journal knows of contacts holds together: the table, and each index against it. It reads all
-    /// of it.
+    /// Checks the table of known contacts and its indexes for consistency. It reads all of them.
     ///
     /// # Errors
-    /// A [`JournalError`] that is damage when it does not.
+    /// A [`JournalError`] that reports damage when they are inconsistent.
     pub fn verify_known(&self) -> Result<(), JournalError> {
         self.ask_blocking(Store::verify_known)
     }
 
-    /// The URL that the channel's known contacts belong to, once it has any.
+    /// The URL to which the channel's known contacts belong; `None` when it has none.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -201,7 +200,7 @@ impl Journal {
         self.ask_blocking(move |store| store.channel_url(&channel))
     }
 
-    /// When the calls ended that count at `now` with those of a channel's last run.
+    /// The end times of the calls that still count at `now` in the window of a channel's last run.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -210,8 +209,7 @@ impl Journal {
         self.ask_blocking(move |store| store.ended_lately(&channel, since))
     }
 
-    /// How long the latest calls took that count with those of a channel's last run, as [`SendJournal::mean_latency`] has
-    /// it.
+    /// The mean duration of the latest calls in the window of a channel's last run; see [`SendJournal::mean_latency`].
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -220,7 +218,7 @@ impl Journal {
         self.ask_blocking(move |store| store.mean_latency_of(&channel))
     }
 
-    /// The limit that the platform stated for the window of a channel's last run, if it still holds at `now`.
+    /// The rate limit that the platform stated for the window of a channel's last run, if it is still valid at `now`.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -229,8 +227,8 @@ impl Journal {
         self.ask_blocking(move |store| store.learnt_limit_of(&channel, now))
     }
 
-    /// Forgets the rate limit that the platform stated for a window, and how long it asked to wait. The next answer
-    /// that states them sets them again.
+    /// Forgets the rate limit that the platform stated for a window, and the waits that it asked for. The next answer that
+    /// states them sets them again.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -242,7 +240,7 @@ impl Journal {
         })
     }
 
-    /// The columns that the inputs of a source had in the runs so far; none before the first one.
+    /// The columns of the inputs of a source in all runs so far. Empty before the first run.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -251,7 +249,7 @@ impl Journal {
         self.ask_blocking(move |store| store.columns_of(&source))
     }
 
-    /// Adds columns to those that the inputs of a source had.
+    /// Adds columns to those of a source.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -260,7 +258,7 @@ impl Journal {
         self.ask_blocking(move |store| store.add_columns(&source, &names))
     }
 
-    /// A key of the channel's known contacts that none of these match fields gives, if there is one.
+    /// A key of the channel's known contacts that belongs to none of these match fields, if there is one.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -269,7 +267,7 @@ impl Journal {
         self.ask_blocking(move |store| store.known_by_others(&channel, &matches))
     }
 
-    /// Moves a channel to another URL, with all that is known of its contacts.
+    /// Moves a channel with its known contacts to another URL.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -278,7 +276,7 @@ impl Journal {
         self.ask_blocking(move |store| store.move_channel(&channel, &url))
     }
 
-    /// What the names of this journal's windows are made with, besides the tokens.
+    /// The salt of this journal. Window names are digests of the salt and the token.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -286,8 +284,8 @@ impl Journal {
         self.ask_blocking(Store::salt)
     }
 
-    /// Begins to plan the runs of one input, in this order. Plans of their channels that an earlier process left half
-    /// made are dropped.
+    /// Begins the plan of the runs of one input, in this order. Unfinished plans of their channels, which earlier processes
+    /// left, are dropped.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -295,16 +293,16 @@ impl Journal {
         self.ask_blocking(move |store| Ok(store.begin_plan(new)?.into()))
     }
 
-    /// Adds rows, each to the run at its place in the plan, and says what becomes of each.
+    /// Plans rows, each for the run at its index in the plan, and returns the outcome of each.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn plan_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<Vec<Settled>, JournalError> {
+    pub fn plan_rows(&self, plan: &Arc<Plan>, rows: Vec<(usize, Planned)>) -> Result<Vec<RowOutcome>, JournalError> {
         let plan = Arc::clone(plan);
-        self.ask_blocking(move |store| store.plan_rows(&plan, &rows))
+        self.ask_blocking(move |store| store.plan_rows(&plan, rows))
     }
 
-    /// How much was planned.
+    /// Number of rows and of changes in a plan.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -313,7 +311,7 @@ impl Journal {
         self.ask_blocking(move |store| store.extent(&plan))
     }
 
-    /// Gives a plan up, before its end: what earlier runs left stays as it was.
+    /// Drops an unfinished plan. Pending rows of earlier runs stay as they were.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -322,8 +320,9 @@ impl Journal {
         self.ask_blocking(move |store| store.drop_plan(&plan))
     }
 
-    /// Ends the planning of runs: from now on each is its channel's truth, and what earlier runs left is replaced. A run
-    /// of [`NO_CHANNEL`] is finished with that, and gone when it has no rows. `listing` says which files list the rows.
+    /// Finishes a plan: from now on each run is the current run of its channel, and the pending rows of earlier runs are
+    /// replaced. A run of [`NO_CHANNEL`] is finished with that, and deleted when it has no rows. `listing` names the files
+    /// that list the rows.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -332,7 +331,7 @@ impl Journal {
         self.ask_blocking(move |store| store.finish_plan(&plan, listing.as_ref()))
     }
 
-    /// The files that list the rows of an input, if any do, and whether they hold all that the journal holds.
+    /// The files that list the rows of an input, if there are any, and whether they are complete.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -340,7 +339,7 @@ impl Journal {
         self.ask_blocking(move |store| store.listing(sync))
     }
 
-    /// Has other files list the rows of an input from now on.
+    /// Replaces the files that list the rows of an input.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -348,7 +347,7 @@ impl Journal {
         self.ask_blocking(move |store| store.set_listing(sync, &listing))
     }
 
-    /// Writes down whether the files that list the rows of an input hold all that the journal holds.
+    /// Records whether the files that list the rows of an input are complete.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -356,7 +355,7 @@ impl Journal {
         self.ask_blocking(move |store| store.set_listed(sync, written))
     }
 
-    /// How many runs were planned from an input.
+    /// Number of runs that were planned from an input.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -364,8 +363,8 @@ impl Journal {
         self.ask_blocking(move |store| store.channels_of(sync))
     }
 
-    /// Hands the rows of an input, in its order and whichever run they belong to, to `each` until that breaks off, and
-    /// gives `state` back, which it fills. Others wait for the journal meanwhile.
+    /// Passes the rows of an input with `state` to `each`, in the input's order, until `each` breaks. Returns `state`. Other
+    /// requests to the journal wait meanwhile.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -380,7 +379,7 @@ impl Journal {
         })
     }
 
-    /// The runs that were planned from an input, but for those of channels that have a newer run.
+    /// The runs that were planned from an input, except those of channels that have a newer run.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -388,7 +387,7 @@ impl Journal {
         self.ask_blocking(move |store| store.current_runs(sync))
     }
 
-    /// The newest run of a channel that can be gone on with.
+    /// The newest run of a channel that can be resumed.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -414,7 +413,7 @@ impl Journal {
         self.ask_blocking(move |store| store.runs(limit))
     }
 
-    /// The same, from a thread that may block.
+    /// As [`SendJournal::counts`], on a thread that may block.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -422,12 +421,12 @@ impl Journal {
         self.ask_blocking(move |store| store.counts(run))
     }
 
-    /// Begins to look, before anything is read back, as [`SendJournal::begin_sending`] begins to send: calls that a killed
-    /// process left open are closed, and late calls are as old as they are.
+    /// Begins a probe, before the window is read back: closes the calls that a killed process left open and adjusts the
+    /// times of late calls, as [`SendJournal::begin_sending`] does.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub async fn begin_look(
+    pub async fn begin_probe(
         &self,
         channel: &str,
         window: &WindowId,
@@ -445,11 +444,11 @@ impl Journal {
         .await
     }
 
-    /// Writes down that a call is about to be sent that belongs to no run and changes nothing.
+    /// Records the intent of a read-only call that belongs to no run.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
-    pub async fn start_look(
+    pub async fn start_probe(
         &self,
         channel: &str,
         window: &WindowId,
@@ -457,16 +456,16 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Started, JournalError> {
         let (channel, window) = (channel.to_owned(), window.clone());
-        let number = self.ask(move |store| store.start_look(&channel, &window, kind, now)).await?;
+        let number = self.ask(move |store| store.start_probe(&channel, &window, kind, now)).await?;
         Ok(Started::committed(number))
     }
 
-    /// Writes down what became of it.
+    /// Records the result of such a call.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub async fn end_look(&self, number: i64, attempt: Attempt, at: Timestamp) -> Result<(), JournalError> {
-        self.ask(move |store| store.end_look(number, &attempt, at)).await
+    pub async fn end_probe(&self, number: i64, attempt: Attempt, at: Timestamp) -> Result<(), JournalError> {
+        self.ask(move |store| store.end_probe(number, &attempt, at)).await
     }
 
     async fn ask<T, F>(&self, work: F) -> Result<T, JournalError>
@@ -495,9 +494,9 @@ impl Journal {
     }
 }
 
-// Has the channel's calls stand on the lock.
-fn remote_state(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, JournalError> + Send + 'static {
-    // A window's lock may be new because the token is.
+// Makes the channel's calls depend on the lock.
+fn stands_on(lock: &Lock, channel: &str) -> impl FnOnce(&Store) -> Result<bool, JournalError> + Send + 'static {
+    // The lock of a window may be new because the token is new.
     let is_new = lock.is_of(channel) && lock.file().is_new();
     let (file, name) = (Arc::clone(lock.file()), channel.to_owned());
     move |store| store.stand_on(&file, is_new, &name)
@@ -527,7 +526,7 @@ where
         let result = store.and_then(work);
         Reply {
             failure: result.as_ref().err().cloned(),
-            // Who asked may have gone away; what it asked is done all the same.
+            // The caller may be gone; its request is executed anyway.
             announce: Box::new(move |committed| drop(sender.send(committed.and(result)))),
         }
     });
@@ -552,7 +551,7 @@ fn commit_together(store: &Store, group: impl Iterator<Item = Request>) {
         }
         replies.push(reply.announce);
     }
-    // One failure undoes the whole group: nobody may be told of a commit that did not happen.
+    // One failure undoes the whole group, because no request may report a commit that did not happen.
     let fate = fate.and_then(|()| store.commit()).and_then(|()| store.note_started());
     if fate.is_err() {
         store.roll_back();

@@ -1,4 +1,4 @@
-//! What goes into the journal and comes out of it, as values.
+//! The values that are written to the journal and read from it.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::call::CallKind;
 use crate::core::doubt::Doubt;
-use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Rejection, RemoteState};
+use crate::core::planner::Planner;
 use crate::core::record::Cells;
 use crate::core::task::{Outcome, PastCall, Policy};
 use crate::core::time::Timestamp;
@@ -21,17 +21,17 @@ pub struct NewRun {
     pub url: String,
     /// The channel's kind, as its name.
     pub kind: String,
-    /// The most calls a minute.
+    /// Maximum number of calls a minute.
     pub rate: u32,
     /// The input's name.
     pub input: String,
-    /// What it wants of its tasks.
+    /// The rules for its tasks.
     pub policy: Policy,
     /// When it began.
     pub now: Timestamp,
 }
 
-/// The channel of a run that belongs to none: it holds the rows whose channel nobody knows.
+/// The channel of the run that holds the rows without a known channel.
 pub const NO_CHANNEL: &str = "";
 
 /// An input to be planned.
@@ -39,10 +39,8 @@ pub const NO_CHANNEL: &str = "";
 pub struct NewPlan {
     /// Its runs, in the order in which rows name them.
     pub runs: Vec<NewRun>,
-    /// What becomes of several rows of one contact.
-    pub duplicates: Duplicates,
-    /// The match fields, in the order in which they are tried.
-    pub match_fields: Vec<String>,
+    /// The rules by which its rows are planned.
+    pub planner: Planner,
 }
 
 /// An input that is being planned.
@@ -51,30 +49,28 @@ pub struct Plan {
     /// The number that its runs share.
     pub sync: i64,
     /// Its runs.
-    pub runs: Vec<Planning>,
-    /// What becomes of several rows of one contact.
-    pub duplicates: Duplicates,
-    /// The match fields, in the order in which they are tried.
-    pub match_fields: Vec<String>,
+    pub runs: Vec<PlanningRun>,
+    /// The rules by which its rows are planned.
+    pub planner: Planner,
 }
 
-/// How much of an input there is, and how much of it changes something.
+/// Number of rows of a plan, and of those that change something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// All rows.
     pub rows: u64,
-    /// Those whose contact is to be made or changed.
+    /// Rows whose contact is to be created or updated.
     pub changes: u64,
 }
 
 /// A run that is being planned.
 #[derive(Clone, Debug)]
-pub struct Planning {
+pub struct PlanningRun {
     /// Its number.
     pub run: i64,
     /// Its channel.
     pub channel: String,
-    /// What it wants of its tasks.
+    /// The rules for its tasks.
     pub policy: Policy,
 }
 
@@ -89,26 +85,26 @@ pub enum Planned {
         line: u64,
         /// The contact.
         contact: Contact,
-        /// The row as it was read, when it is to be kept.
+        /// The row as it was read, when it is to be stored.
         cells: Option<Cells>,
     },
-    /// A row that did not.
+    /// A row that is rejected.
     Rejected {
-        /// Where it stands, and why.
+        /// Its place and the reason.
         rejection: Rejection,
-        /// The row as it was read, as far as it could be, when it is to be kept.
+        /// The row as far as it could be read, when it is to be stored.
         cells: Option<Cells>,
     },
 }
 
-/// What became of a planned row.
+/// The outcome of planning a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum RowOutcome {
     /// It is pending.
     Pending,
-    /// An earlier row stands for its contact.
+    /// It is merged into an earlier row of its contact.
     Merged,
-    /// It is done already.
+    /// It is done.
     Done {
         /// Its place among the data rows.
         row: u64,
@@ -119,11 +115,11 @@ pub enum Settled {
     },
 }
 
-/// How far a run is.
+/// The state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Its input is being read. A run that is left here is dropped by the next plan of one of its input's channels.
+    /// Its input is being read. The next plan of one of its input's channels drops a run that was left in this state.
     Planning,
     /// Its input was read; nothing was sent yet.
     Planned,
@@ -135,7 +131,7 @@ pub enum RunState {
     Stopped,
     /// It failed and can be resumed.
     Failed,
-    /// A newer run of the channel took its place.
+    /// A newer run of the channel replaced it.
     Replaced,
 }
 
@@ -173,13 +169,13 @@ pub struct RunRow {
     pub url: String,
     /// The channel's kind, as its name.
     pub kind: String,
-    /// The most calls a minute.
+    /// Maximum number of calls a minute.
     pub rate: u32,
     /// Its input's name.
     pub input: String,
-    /// What it wants of its tasks.
+    /// The rules for its tasks.
     pub policy: Policy,
-    /// How far it is.
+    /// Its state.
     pub state: RunState,
     /// Why it stopped, when it did.
     pub reason: Option<String>,
@@ -187,7 +183,7 @@ pub struct RunRow {
     pub started_at: Timestamp,
     /// When it last ended.
     pub ended_at: Option<Timestamp>,
-    /// How long it worked, in milliseconds, over all its resumptions.
+    /// How long it ran, in milliseconds, over all its resumptions.
     pub worked_ms: u64,
     /// Its summary as JSON, once it ended.
     pub summary: Option<String>,
@@ -198,43 +194,43 @@ pub struct RunRow {
 pub struct Counts {
     /// All rows.
     pub rows: u64,
-    /// Made.
+    /// Rows whose contact was created.
     pub created: u64,
-    /// Changed.
+    /// Rows whose contact was updated.
     pub updated: u64,
-    /// Right already.
+    /// Rows whose contact did not differ.
     pub unchanged: u64,
-    /// Set aside.
+    /// Rows that were rejected.
     pub rejected: u64,
-    /// Of a contact for which another row stands.
+    /// Rows that were merged into another row of their contact.
     pub merged: u64,
-    /// Still to do.
+    /// Rows that are not done yet.
     pub pending: u64,
     /// Calls sent, by kind.
     pub calls: BTreeMap<CallKind, u64>,
-    /// Calls without a usable answer: lost, never sent, put off, or 429.
+    /// Calls without a usable answer: lost, never sent, postponed, or 429.
     pub retries: u64,
     /// Answers with 429.
     pub throttled: u64,
-    /// How long the run worked before this process, in milliseconds.
+    /// How long the run ran before this process, in milliseconds.
     pub worked_ms: u64,
 }
 
-/// Why the journal may not hold all that was sent to a channel. What it does not know may be on the platform all the same.
+/// Why the journal may lack calls that were sent to a channel. Contacts that it does not know may be on the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Calls that were sent are not in it: it was cut short, or replaced by an older copy.
+    /// Calls that were sent are missing: the journal was truncated, or replaced by an older copy.
     Calls,
-    /// The last run was interrupted by a restart of the machine, which may have cost what was not yet on the disk.
+    /// A restart of the machine interrupted the last run. Data that was not yet on the disk may be lost.
     OtherBoot,
-    /// An earlier run found one of these, and did not come to its end.
+    /// An earlier run found such a loss and was not finished.
     Unfinished,
 }
 
-/// The limit that the platform stated for a window.
+/// The rate limit that the platform stated for a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LearntLimit {
-    /// Calls a minute.
+    /// Maximum number of calls a minute.
     pub calls: u32,
     /// When it was first stated.
     pub since: Timestamp,
@@ -242,20 +238,20 @@ pub struct LearntLimit {
     pub stated: Timestamp,
 }
 
-/// A pending item, with all that its task begins from.
+/// A pending item with the initial state of its task.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// Its place among the data rows.
     pub row: u64,
     /// The physical line on which it begins.
     pub line: u64,
-    /// The contact as the file wants it.
+    /// The contact as the input has it.
     pub contact: Contact,
-    /// The row as it was read, when rejected ones are listed.
+    /// The row as it was read, when rejected rows are listed.
     pub cells: Option<Cells>,
-    /// What is known of it.
+    /// What is known of the contact on the platform.
     pub remote_state: RemoteState,
-    /// The calls that earlier processes made for it in this run.
+    /// The calls of earlier processes for it in this run.
     pub past: Vec<PastCall>,
 }
 
@@ -268,7 +264,7 @@ pub enum Carried {
     Orphan(Box<Doubt>),
 }
 
-/// A row as a list has it.
+/// A row of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListedRow {
     /// Its channel.
@@ -279,15 +275,15 @@ pub struct ListedRow {
     pub line: u64,
     /// Its contact's key, if it became one.
     pub key: Option<String>,
-    /// How it stands: `pending`, `created`, `updated`, `unchanged`, `rejected` or `merged`.
+    /// Its state: `pending`, `created`, `updated`, `unchanged`, `rejected` or `merged`.
     pub state: String,
-    /// Why, when there is a reason.
+    /// The reason, when there is one.
     pub reason: Option<String>,
     /// The platform's id of its contact, if it is known.
     pub contact_id: Option<String>,
-    /// How many calls it took.
+    /// Number of calls that it took.
     pub calls: u64,
-    /// The row as it was read, of a rejected one that was to be kept.
+    /// The row as it was read, when it is rejected and was stored.
     pub cells: Option<Cells>,
 }
 

@@ -1,4 +1,4 @@
-//! What sending needs of a journal, apart from where it is kept.
+//! The interface of a journal for sending, independent of where the journal is stored.
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,15 +13,16 @@ use crate::core::plan::Forecast;
 use crate::core::task::{Outcome, Policy};
 use crate::core::time::{ClockOffset, Timestamp};
 
-/// The journal as the sending loop sees it: every write is durable when its future is ready.
+/// The journal as the sending loop sees it. Every write is durable when its future is ready.
 ///
-/// [`Journal`] is the one on disk. A simulation puts itself before one in memory, to end the process between any two
-/// of its writes.
+/// [`Journal`] implements it. The simulation wraps a journal in memory, to end the process between any two writes.
 pub trait SendJournal {
-    /// Begins to send a run, whose calls count in `window`. Calls of the channel and of the window that a killed process left open are closed: they are lost, and ended when the call
-    /// time-out ended them at the latest. When `setting` says that the wall clock was set ahead since the channel's last
-    /// run began, the moments of its late calls are set ahead as well, so that they are as old as they are; and so are
-    /// those of each other channel whose last run counted in the same window.
+    /// Begins to send a run, whose calls count in `window`.
+    ///
+    /// Calls of the channel and of the window that a killed process left open are closed as lost; each ended at its time-out
+    /// at the latest. When `clock_offset` shows that the wall clock was set ahead since the channel's last run began, the
+    /// times of its late calls are set ahead as well, so that their age stays right; likewise for each other channel whose
+    /// last run counted in the same window.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -35,8 +36,8 @@ pub trait SendJournal {
         clock_offset: Option<&ClockOffset>,
     ) -> impl Future<Output = Result<(), JournalError>>;
 
-    /// When the calls of a window ended that ended after `since`. A call that nobody answered ended when it can no longer
-    /// linger.
+    /// The end times of the calls of a window that ended after `since`. A call without an answer ends when it can no longer
+    /// be in flight.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -46,8 +47,8 @@ pub trait SendJournal {
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<Timestamp>, JournalError>>;
 
-    /// The waits that answers to calls of a window asked for after `since`: when each answer came, and how long no call
-    /// may start. A 429 asks for a wait, and a 503 may.
+    /// The waits that answers to calls of a window asked for after `since`: the time of each answer, and how long no call
+    /// may start after it. A 429 asks for a wait, and a 503 may.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -57,7 +58,7 @@ pub trait SendJournal {
         since: Timestamp,
     ) -> impl Future<Output = Result<Vec<(Timestamp, Duration)>, JournalError>>;
 
-    /// The limit that the platform stated for a window, lower than what was configured then.
+    /// The rate limit that the platform stated for a window, when it was lower than the configured one.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -75,20 +76,20 @@ pub trait SendJournal {
         at: Timestamp,
     ) -> impl Future<Output = Result<(), JournalError>>;
 
-    /// How long the latest calls of a window took, on the average; `None` without any. Those that were lost or never sent
-    /// are left out, and so are answers with 429, which come at once.
+    /// The mean duration of the latest calls of a window; `None` without calls. Calls that were lost or never sent are left
+    /// out, and so are answers with 429, which are immediate.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     fn mean_latency(&self, window: &WindowId) -> impl Future<Output = Result<Option<Duration>, JournalError>>;
 
-    /// The channel's contacts in doubt, with the item of `run` that wants them, if one does.
+    /// The channel's contacts in doubt, each with the pending item of `run`, if there is one.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     fn in_doubt(&self, run: i64, channel: &str) -> impl Future<Output = Result<Vec<Carried>, JournalError>>;
 
-    /// The pending items of a run that come after `row`, in the file's order, at most `limit`.
+    /// The pending items of a run after `row`, in the input's order, at most `limit`.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -126,20 +127,21 @@ pub trait SendJournal {
     /// A [`JournalError`] when the journal cannot be written.
     fn set_turn(&self, channel: &str, next: Option<(String, u64)>) -> impl Future<Output = Result<(), JournalError>>;
 
-    /// How many rows a run has in each state, and how many calls of each kind it made.
+    /// Number of rows of a run in each state, and of its calls of each kind.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     fn counts(&self, run: i64) -> impl Future<Output = Result<Counts, JournalError>>;
 
-    /// The calls that the pending contacts of a run will take, as `core::plan::forecast` says.
+    /// The calls that the pending contacts of a run take, by `core::plan::forecast`.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
     fn forecast(&self, run: i64, channel: &str, policy: Policy)
     -> impl Future<Output = Result<Forecast, JournalError>>;
 
-    /// Writes down that a call is about to be sent, together with what that implies: from then on its effect may be there.
+    /// Records the intent of a call, together with the remote state that it implies: from then on, the call may have had its
+    /// effect.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written: then the call must not be sent.
@@ -151,13 +153,12 @@ pub trait SendJournal {
         now: Timestamp,
     ) -> impl Future<Output = Result<Started, JournalError>>;
 
-    /// Writes down what became of a call, together with what that implies: what is known of the contact, and how its
-    /// row ended, if it did. Nothing is written when the call named the contact id of another key
-    /// ([`Recorded::Claimed`]).
+    /// Records the result of a call, together with what it implies: the remote state, and the outcome of the row, if it
+    /// ended. Nothing is written when the answer names a contact id of another key ([`Recorded::Claimed`]).
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    fn answered(&self, ended: Ended, settled: StateUpdate) -> impl Future<Output = Result<Recorded, JournalError>>;
+    fn answered(&self, ended: Ended, update: StateUpdate) -> impl Future<Output = Result<Recorded, JournalError>>;
 
     /// Another key of the channel than `key` that has this contact id, if there is one.
     ///
@@ -170,13 +171,13 @@ pub trait SendJournal {
         key: &str,
     ) -> impl Future<Output = Result<Option<String>, JournalError>>;
 
-    /// Writes down how a row ended that took no call.
+    /// Records the outcome of a row that took no call.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
     fn concluded(&self, state_update: StateUpdate) -> impl Future<Output = Result<(), JournalError>>;
 
-    /// Ends a run for now: how, why, and after how much more work.
+    /// Records the end of a run for now: its state, the reason, and the time that it ran.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
@@ -195,10 +196,10 @@ pub trait SendJournal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Recorded {
-    /// It was.
+    /// It was written.
     Written,
-    /// It was not, because the contact id that it names belongs to another key of the channel. The caller decides again
-    /// what it means. When a create named it, the fields of the other key count as unknown from then on.
+    /// It was not written, because the contact id that it names belongs to another key of the channel. The caller decides
+    /// again what the answer means. When it answered a create, the fields of the other key count as unknown from then on.
     Claimed {
         /// The other key's text.
         by: String,
@@ -210,24 +211,24 @@ pub enum Recorded {
 pub struct Ended {
     /// The call's number, from [`Started::number`].
     pub number: i64,
-    /// What it came to.
+    /// Its result.
     pub attempt: Attempt,
-    /// When.
+    /// When it ended.
     pub at: Timestamp,
 }
 
-/// What an attempt implies for the journal.
+/// The changes to the journal that an attempt implies.
 #[derive(Clone, Debug)]
 pub struct StateUpdate {
     /// The contact's channel.
     pub channel: String,
-    /// The contact as the file wants it.
+    /// The contact as the input has it.
     pub contact: Contact,
-    /// What is known of it now; `None` leaves that as it was.
+    /// The new remote state; `None` leaves it as it was.
     pub remote_state: Option<RemoteState>,
-    /// The kind of the call that named its contact id, when that id is new: no other key of the channel may have it.
+    /// The kind of the call that named the contact's id, when the id is new. No other key of the channel may have it.
     pub names_id: Option<CallKind>,
-    /// The row that ended, and how; `None` as long as it is pending.
+    /// The row that ended, with its outcome; `None` while it is pending.
     pub outcome: Option<(i64, u64, Outcome)>,
 }
 
@@ -331,8 +332,8 @@ impl SendJournal for Journal {
         Ok(Started::committed(number))
     }
 
-    async fn answered(&self, ended: Ended, settled: StateUpdate) -> Result<Recorded, JournalError> {
-        self.ask(move |store| store.answered(&ended, &settled)).await
+    async fn answered(&self, ended: Ended, update: StateUpdate) -> Result<Recorded, JournalError> {
+        self.ask(move |store| store.answered(&ended, &update)).await
     }
 
     async fn holder(&self, channel: &str, id: &ContactId, key: &str) -> Result<Option<String>, JournalError> {
@@ -362,9 +363,9 @@ mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
     use crate::core::doubt::Doubt;
-    use crate::core::duplicates::Duplicates;
     use crate::core::model::{Draft, Field, Mode};
     use crate::core::page::Page;
+    use crate::core::planner::Planner;
     use crate::journal::{NewPlan, NewRun, Planned};
 
     const POLICY: Policy = Policy {
@@ -417,7 +418,7 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: Vec::new() };
+        let new = NewPlan { runs: vec![new], planner: Planner::default() };
         let plan = journal.begin_plan(new).unwrap();
         journal.finish_plan(&plan, None).unwrap();
         journal
@@ -433,7 +434,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_that_nobody_answered_and_pauses_that_were_asked_for_are_read_back() {
+    async fn calls_without_an_answer_and_requested_waits_are_read_back() {
         let journal = planned();
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         let second = Duration::from_secs(1);
@@ -451,7 +452,7 @@ mod tests {
         assert_eq!(seconds, [0, 3, 4, 5, 31, 32]);
         assert_eq!(journal.ended_since(&window(), NOON + 31 * second).await.unwrap(), [NOON + 32 * second]);
         let waits = journal.waits_since(&window(), NOON).await.unwrap();
-        // That of the 503 among them.
+        // The wait of the 503 is among them.
         let expected = [(3, 31), (4, 601), (5, 61)].map(|(at, wait)| (NOON + at * second, wait * second));
         assert_eq!(waits, expected);
         assert_eq!(journal.waits_since(&window(), NOON + 5 * second).await.unwrap(), []);
@@ -461,7 +462,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn late_calls_stay_as_old_as_they_are_when_the_clock_is_set_ahead() {
+    async fn late_calls_keep_their_age_when_the_clock_is_set_ahead() {
         let journal = planned();
         let recent = async |now: Timestamp| {
             let ended = journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
@@ -477,7 +478,7 @@ mod tests {
         let now = NOON + 40 * second;
         begin(&journal, now, &set(Duration::ZERO)).await;
         assert_eq!(recent(now).await, [39, 9]);
-        // Nobody could tell them from calls of an hour ago by the clock alone.
+        // By the clock alone, they look like calls of an hour ago.
         assert_eq!(recent(now + HOUR).await, [0; 0]);
         begin(&journal, now + HOUR, &set(HOUR)).await;
         assert_eq!(recent(now + HOUR).await, [39, 9]);
@@ -490,12 +491,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn late_calls_of_another_channel_with_the_token_stay_as_old_as_they_are_too() {
+    async fn late_calls_of_another_channel_with_the_same_token_keep_their_age_too() {
         let journal = planned();
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         call(&journal, NOON, Some((NOON, Attempt::Done))).await;
         let late = async |now: Timestamp| journal.ended_since(&window(), now.before(MINUTE)).await.unwrap();
-        // Somebody else's token first, then theirs, twice.
+        // First the token of another channel, then their common token, twice.
         let now = NOON + HOUR;
         begin_channel(&journal, "d", &WindowId::of("other", b"salt"), now, &set(HOUR)).await;
         assert_eq!(late(now).await, []);
@@ -507,7 +508,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_look_counts_what_a_killed_process_left_open() {
+    async fn a_probe_counts_the_calls_that_a_killed_process_left_open() {
         let journal = planned();
         begin(&journal, NOON, &set(Duration::ZERO)).await;
         call(&journal, NOON, None).await;
@@ -515,7 +516,7 @@ mod tests {
         assert_eq!(late().await, []);
         // Of another channel with the token, and under a clock that was set ahead meanwhile.
         let (timeout, now) = (Duration::from_secs(30), NOON + HOUR + Duration::from_secs(1));
-        journal.begin_look("d", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
+        journal.begin_probe("d", &window(), timeout, now, Some(&set(HOUR))).await.unwrap();
         assert_eq!(late().await, [NOON + HOUR + timeout]);
     }
 
@@ -530,7 +531,8 @@ mod tests {
             policy: POLICY,
             now: NOON,
         };
-        let new = NewPlan { runs: vec![new], duplicates: Duplicates::Last, match_fields: vec!["phone".into()] };
+        let new =
+            NewPlan { runs: vec![new], planner: Planner { match_fields: vec!["phone".into()], ..Planner::default() } };
         let plan = journal.begin_plan(new).unwrap();
         let rows = phones
             .iter()
@@ -592,7 +594,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_search_lag_of_a_create_that_a_kill_left_open_begins_when_its_call_ended_at_the_latest() {
+    async fn the_search_lag_of_a_killed_create_begins_at_the_latest_end_of_its_call() {
         let journal = Journal::in_memory().unwrap();
         let run = sent(&journal, &["1"]).await;
         let contact = of_phone("1");

@@ -1,18 +1,18 @@
-//! The SQL: the file and its schema here, what is asked of it in the modules below. Every function runs within a
-//! transaction that its caller begins and ends.
+//! The SQL: the file and its schema here, the queries in the modules below. Every function runs within a transaction that
+//! its caller begins and ends.
 
 mod columns;
-pub(in crate::journal) mod ground;
 mod history;
 mod items;
 mod listing;
+pub(in crate::journal) mod open_files;
 mod opening;
 mod order;
-mod remote_state;
+mod rate_limits;
 mod runs;
 mod sealed;
 mod sending;
-mod stated;
+mod stored_cells;
 mod tokens;
 
 use std::cell::RefCell;
@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempPath;
 
-use self::ground::Ground;
+use self::open_files::OpenFiles;
 use self::sealed::unsealed;
 use super::JournalError;
 use super::lock::HeldFile;
@@ -34,49 +34,50 @@ use crate::core::time::Timestamp;
 
 type Result<T> = std::result::Result<T, JournalError>;
 
-/// Marks the file as ours (`PRAGMA application_id`): "csyn".
+/// Marks the file as a journal of contactsync (`PRAGMA application_id`): "csyn".
 const APPLICATION_ID: i64 = 0x6373_796e;
 
 /// The schema that this program writes (`PRAGMA user_version`).
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 
 const LASTING_TABLES: &str = include_str!("lasting.sql");
 const RUN_TABLES: &str = include_str!("runs.sql");
 
-/// What brings a file of an earlier version to the next one, from version 1 on.
-const UPGRADES: [&str; 4] = [
+/// The migrations from each version to the next, beginning with version 1.
+const UPGRADES: [&str; 5] = [
     include_str!("upgrade_1.sql"),
     include_str!("upgrade_2.sql"),
     include_str!("upgrade_3.sql"),
     include_str!("upgrade_4.sql"),
+    include_str!("upgrade_5.sql"),
 ];
 
-/// How much of the file is kept in memory, in KiB, which SQLite tells from pages by the sign. A thousand channels are at
-/// work on some 20 MB of it, five pages each, over and over.
+/// Size of SQLite's page cache. A negative number is in KiB. A thousand channels repeatedly use some 20 MB of the file, five
+/// pages each.
 const CACHE_KIB: i64 = -32 * 1024;
 
-/// How many pages of 4 KiB the write-ahead log takes before SQLite brings them into the file. That holds the writer up, the less often
-/// the better: a page that was written ten times meanwhile is brought over once.
+/// Number of pages of 4 KiB in the write-ahead log after which SQLite copies them into the file. Copying delays the writer,
+/// and a page that was written ten times meanwhile is copied once, so a larger log is faster.
 const WAL_PAGES: i64 = 8_192;
 
 #[derive(Debug)]
 pub(super) struct Store {
     db: Connection,
-    // What is planned is forgotten, and what lasts may not be written.
+    // Whether it is a dry run: plans are not stored, and lasting tables are not written.
     dry: bool,
-    // The file that a dry run of a journal of an earlier version works on, to be deleted with it.
+    // The upgraded copy that a dry run uses for a journal of an earlier version. It is deleted on drop.
     copy: Option<TempPath>,
-    // The files that it works on; `None` in memory and in a dry run.
-    ground: Option<Ground>,
-    // The lock files that the channels' calls stand on.
+    // The open files; `None` in memory and in a dry run.
+    open_files: Option<OpenFiles>,
+    // The lock files on which the channels' calls depend.
     locks: RefCell<BTreeMap<String, Vec<Weak<HeldFile>>>>,
-    // The last call of each channel that was started in the transaction at hand.
+    // The last call of each channel that was started in the current transaction.
     started: RefCell<BTreeMap<String, i64>>,
 }
 
 impl Store {
     fn on(db: Connection, dry: bool) -> Self {
-        Self { db, dry, copy: None, ground: None, locks: RefCell::default(), started: RefCell::default() }
+        Self { db, dry, copy: None, open_files: None, locks: RefCell::default(), started: RefCell::default() }
     }
 
     pub(super) fn in_memory() -> Result<Self> {
@@ -86,7 +87,7 @@ impl Store {
         Ok(store)
     }
 
-    // SQLite keeps it in a file of its own making when it grows, and deletes that at the end.
+    // SQLite moves it to a temporary file when it grows, and deletes that file at the end.
     pub(super) fn dry_and_empty() -> Result<Self> {
         let store = Self::on(Connection::open("")?, true);
         store.db.pragma_update(None, "cache_size", CACHE_KIB)?;
@@ -96,9 +97,9 @@ impl Store {
 
     fn configure(&self) -> rusqlite::Result<()> {
         self.db.pragma_update(None, "journal_mode", "WAL")?;
-        // A commit is on disk when it returns: an intent that a power failure takes back is a second contact.
+        // A commit is on disk when it returns: an intent that a power failure undoes may create a duplicate.
         self.db.pragma_update(None, "synchronous", "FULL")?;
-        // A mapped file that is cut short kills the process instead of giving an error.
+        // Truncating a memory-mapped file kills the process instead of returning an error.
         self.db.pragma_update(None, "mmap_size", 0)?;
         self.db.pragma_update(None, "cache_size", CACHE_KIB)?;
         self.db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
@@ -163,7 +164,7 @@ impl Store {
             query.query_row([channel, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok(match known {
             None => RemoteState::Unknown,
-            // Taken for unknown, it would be created again.
+            // As an unknown contact, it would be created again.
             Some((None, None)) => return Err(damaged("a known contact", "it is empty")),
             Some((_, Some(doubt))) => RemoteState::InDoubt(unsealed("a contact in doubt", &doubt)?),
             Some((Some(contact), None)) => RemoteState::Known(unsealed("a known contact", &contact)?),
@@ -190,7 +191,7 @@ fn parse<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(JournalError::damaged(what))
 }
 
-// SQLite's integers are signed. No count or moment of ours comes near their end.
+// SQLite's integers are signed. No count or time in the journal comes near their maximum.
 fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

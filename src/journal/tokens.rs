@@ -1,11 +1,11 @@
-//! What the journal knows of the tokens that its channels were synced with.
+//! The tokens with which the channels were synced, as digests.
 
 use super::{Journal, JournalError};
 use crate::core::channel::WindowId;
 use crate::core::recognition::Acquaintance;
 
 impl Journal {
-    /// The digest of the token that a channel was last synced with, once it was.
+    /// The digest of the token with which a channel was last synced; `None` before its first sync.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read.
@@ -14,7 +14,7 @@ impl Journal {
         self.ask(move |store| store.token_of(&channel)).await
     }
 
-    /// Writes down the digest of the token that a channel is synced with from now on.
+    /// Records the digest of the token with which a channel is synced from now on.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.

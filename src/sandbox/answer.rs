@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::fault::Fault;
 use super::limit::Verdict;
-use crate::core::call::{CONTACTS_PER_PAGE, FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::limits::{CONTACTS_PER_PAGE, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{ContactId, Value};
 
 /// The path of a find, in front of the query.

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::answer::Refusal;
-use crate::core::call::{FIELDS_PER_CALL, TAGS_PER_CALL};
+use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::Value;
 
 /// Fields to write: names, and values in the type in which they came; `None` is null.

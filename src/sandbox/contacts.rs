@@ -14,7 +14,7 @@ use super::faults::Lag;
 use super::request::ApiRequest;
 use super::search::Search;
 use super::stored_form::StoredForm;
-use crate::core::call::CONTACTS_PER_PAGE;
+use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::{ContactId, Value};
 use crate::core::time::Timestamp;
 

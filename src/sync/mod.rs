@@ -1,6 +1,7 @@
 //! The use cases, one file each, and the engine that sends pending contacts. It emits events and prints nothing.
 
 mod channels;
+mod check;
 mod connection;
 mod dry_run;
 mod environment;
@@ -27,6 +28,7 @@ mod transport;
 mod workspace;
 
 pub use self::channels::{send, send_all};
+pub use self::check::{CheckedContact, CheckedInput, InputCheck, RejectReason, RejectReasons, check_input};
 pub use self::connection::{Connection, RenewToken};
 pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
 pub use self::environment::Environment;

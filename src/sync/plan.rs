@@ -1,4 +1,4 @@
-//! The loop that plans: reads rows, maps them, and gives them to the journal, which compares them with what is known.
+//! The plan of an input: reads its rows, maps them, and plans them in the journal. Nothing is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -10,21 +10,22 @@ use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Rejection};
 use crate::core::output_format::{ListFiles, Listing};
+use crate::core::planner::Planner;
 use crate::core::record::{Cells, Record};
 use crate::core::shared_values::SharedValues;
 use crate::core::task::Outcome;
 use crate::input::{NoticeKind, Row, Source, SourceError};
-use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, Settled};
+use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, RowOutcome};
 use crate::sync::event::{Event, Observer};
 use crate::sync::stop::Stop;
 
-/// How many batches of rows are planned in one commit. Each commit writes some pages for each channel that its rows are of.
+/// Number of batches of rows in one commit. Each commit writes some pages for each channel of its rows.
 const TOGETHER: usize = 8;
 
-/// A batch of fewer rows than this is planned at once: they are large, and are not to be gathered in memory.
+/// A batch of fewer rows than this is planned at once: its rows are large and should not be collected in memory.
 const FEW: usize = 250;
 
-/// Why a file could not be planned. Nothing was sent, and what an earlier run left can still be resumed.
+/// Why an input could not be planned. Nothing was sent, and an interrupted earlier run can still be resumed.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The input cannot be read.
@@ -33,13 +34,13 @@ pub enum PlanError {
     /// The journal cannot be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// It would change more than it may.
+    /// It would change more contacts than the guard allows.
     #[error(transparent)]
     TooMany(#[from] TooManyChanges),
-    /// Tags that the input does not name are to be removed, and none of its rows has a column or a key of tags.
+    /// Tags are to be mirrored, and the input has no column or key of tags.
     #[error("the input has no column or key with tags, and mirroring it would remove all tags that contactsync added")]
     NoTags,
-    /// Somebody asked to stop.
+    /// A stop was requested.
     #[error("stopped while reading the input: nothing was sent")]
     Stopped,
 }
@@ -47,31 +48,31 @@ pub enum PlanError {
 /// Where the rows of an input go.
 #[derive(Clone, Debug)]
 pub enum Routes {
-    /// All of them to one run.
+    /// All rows go to one run.
     One(NewRun),
-    /// Each to the run of the channel that the row names.
+    /// Each row goes to the run of the channel that it names.
     ByChannel {
-        /// The runs, one a channel.
+        /// The runs, one for each channel.
         runs: Vec<NewRun>,
-        /// Channels that are somebody else's work: their rows are passed over and not counted.
+        /// Channels that other processes sync. Their rows are only counted.
         elsewhere: BTreeSet<String>,
-        /// The run of no channel, for the rows that name none of these; `None` passes over them, for somebody else to tell.
+        /// The run for the rows that name none of these channels; `None` only counts them, when another process rejects them.
         unknown: Option<NewRun>,
     },
 }
 
-/// What holds for all rows of an input, whichever run they go to.
+/// Options for all rows of an input, whichever run they go to.
 #[derive(Clone, Debug, Default)]
 pub struct PlanOptions {
-    /// What becomes of several rows of one contact.
+    /// Which of several rows of one contact counts.
     pub duplicates: Duplicates,
-    /// The most contacts that may be made or changed.
+    /// Maximum number of contacts that may be created or updated.
     pub max_changes: Option<MaxChanges>,
-    /// The files that list the rows, if any do.
+    /// The files that list the rows.
     pub files: ListFiles,
 }
 
-/// The runs that came of an input.
+/// The runs that were planned from an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedRuns {
     /// The number that they share.
@@ -80,7 +81,7 @@ pub struct PlannedRuns {
     pub runs: Vec<i64>,
     /// The number of the run that holds the rows without a channel, when there are any.
     pub unknown: Option<i64>,
-    /// How many rows of the input the rules do not take. They are none of the runs' rows, and neither is a total below them.
+    /// Number of rows that the rules do not take. They belong to none of the runs, and neither does a total below the rows.
     pub left_out: u64,
     /// Number of rows that name a channel of another process. They belong to none of the runs.
     pub of_others: u64,
@@ -88,11 +89,11 @@ pub struct PlannedRuns {
     pub of_none: u64,
 }
 
-/// Plans `source` into the journal. It takes a thread that may block.
+/// Plans `source` in the journal. It needs a thread that may block.
 ///
 /// # Errors
-/// A [`PlanError`] when the input or the journal fails, it would change more than it may, or `stop` is asked for. Then no
-/// run is left.
+/// A [`PlanError`] when the input or the journal fails, a guard refuses the plan, or a stop is requested. Then no run is
+/// left.
 pub fn plan(
     journal: &Journal,
     mut source: Source,
@@ -108,7 +109,7 @@ pub fn plan(
     let match_fields = mapping.match_fields().to_vec();
     let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
     let mentions = TagMentions::new(if is_mirror { TagsMode::Mirror } else { TagsMode::Add });
-    let plan = journal.begin_plan(NewPlan { runs, duplicates, match_fields })?;
+    let plan = journal.begin_plan(NewPlan { runs, planner: Planner { duplicates, match_fields } })?;
     let (mut rows, mut unknown) = (0, false);
     let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
         if stop.reason().is_some() {
@@ -118,10 +119,10 @@ pub fn plan(
         unknown |= batch.iter().any(|(at, _)| ways.unknown == Some(*at));
         for settled in journal.plan_rows(&plan, batch)? {
             match settled {
-                Settled::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
+                RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
                     observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
                 }
-                Settled::Done { .. } | Settled::Merged | Settled::Pending => {}
+                RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending => {}
             }
         }
         observer.observe(&Event::Read { rows });
@@ -142,7 +143,7 @@ pub fn plan(
             }
         }
         let (way, planned) = ways.route(row, remains, mapping);
-        // What is not sent here removes no tags here.
+        // A row that is not sent here removes no tags here.
         if matches!(way, Way::Run(_)) {
             mentions.add(mention);
         }
@@ -180,7 +181,7 @@ pub fn plan(
             return Err(refused.into());
         }
     }
-    // Now the encoding is known: a file may be ASCII for long.
+    // Only now is the encoding certain: a file may begin with much ASCII.
     let output_format = source.detected().output_format(source.header());
     let listing = (!files.is_empty()).then_some(Listing { files, output_format });
     journal.finish_plan(&plan, listing)?;
@@ -189,7 +190,7 @@ pub fn plan(
     Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out, of_others, of_none })
 }
 
-/// Whether an input whose tags are mirrored has a column or key of tags: one without it removes none.
+/// Checks that an input whose tags are mirrored has a column or key of tags. Without one, mirroring would remove all tags.
 #[derive(Debug)]
 pub struct TagMentions {
     has_rows: AtomicBool,
@@ -197,7 +198,7 @@ pub struct TagMentions {
 }
 
 impl TagMentions {
-    /// Nothing was read yet. Where tags are only added, an input need not mention any.
+    /// Begins before the first row. With [`TagsMode::Add`], an input need not mention tags.
     pub const fn new(mode: TagsMode) -> Self {
         let needs_none = match mode {
             TagsMode::Mirror => false,
@@ -206,7 +207,7 @@ impl TagMentions {
         Self { has_rows: AtomicBool::new(false), has_tags: AtomicBool::new(needs_none) }
     }
 
-    /// Whether a row mentions tags; `None` when it does not matter. It can be called from several threads.
+    /// Whether a row mentions tags; `None` when it does not matter. Several threads may call it.
     pub fn of(&self, row: &Row, mapping: &Mapping) -> Option<bool> {
         match row {
             Row::Record(record) if !self.has_tags.load(Ordering::Relaxed) && mapping.takes(record) => {
@@ -216,7 +217,7 @@ impl TagMentions {
         }
     }
 
-    /// Adds what [`of`](Self::of) said of a row that goes to one of the channels.
+    /// Adds the result of [`of`](Self::of) for a row that goes to one of the channels.
     pub fn add(&self, mention: Option<bool>) {
         let Some(has_tags) = mention else { return };
         self.has_rows.store(true, Ordering::Relaxed);
@@ -225,7 +226,7 @@ impl TagMentions {
         }
     }
 
-    /// Says whether the input may be used.
+    /// Checks whether the input may be used.
     ///
     /// # Errors
     /// [`PlanError::NoTags`] when it has rows and none of them mentions tags.
@@ -245,7 +246,7 @@ enum Unplanned {
 /// Where a row goes.
 #[derive(Clone, Copy, Debug)]
 enum Way {
-    /// To the run at this place.
+    /// To the run at this index.
     Run(usize),
     /// To a channel of another process.
     Other,
@@ -255,10 +256,10 @@ enum Way {
 
 /// Which of the runs a row goes to.
 struct Router {
-    // By channel: the place of its run, or `None` for what is somebody else's; empty when all rows go to the first.
+    // The index of the run of each channel; `None` for channels of other processes. Empty when all rows go to the first run.
     channels: BTreeMap<String, Option<usize>>,
     unknown: Option<usize>,
-    // Whether rows go on as they were read, too.
+    // Whether rows are stored as they were read, too.
     keeps_rows: bool,
 }
 

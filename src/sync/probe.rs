@@ -66,16 +66,16 @@ impl<T: Transport> Probe<'_, T> {
     // Sends a call that changes nothing.
     async fn ask(&self, call: &Call) -> Result<Option<Attempt>, JournalError> {
         let (now, clock_offset) = (self.clock.now(), self.clock.clock_offset());
-        self.journal.begin_look(self.channel, self.window, self.call_timeout, now, clock_offset).await?;
+        self.journal.begin_probe(self.channel, self.window, self.call_timeout, now, clock_offset).await?;
         let limiter = restored(self.journal, self.window, self.rate, None, self.clock).await?;
         let Ok(permit_guard) = limiter.permit(Some(self.clock.now() + LONGEST_WAIT)).await else { return Ok(None) };
-        let started = self.journal.start_look(self.channel, self.window, call.kind(), self.clock.now()).await?;
+        let started = self.journal.start_probe(self.channel, self.window, call.kind(), self.clock.now()).await?;
         let number = started.number();
         let (permit, in_flight) = permit_guard.start();
         let answer = self.transport.send(Cleared::new(call, permit, started)).await;
         let _ = in_flight.end(&answer);
         let attempt = answer.attempt.reduced(call.searched());
-        self.journal.end_look(number, attempt.clone(), self.clock.now()).await?;
+        self.journal.end_probe(number, attempt.clone(), self.clock.now()).await?;
         Ok(Some(attempt))
     }
 
@@ -158,9 +158,9 @@ mod tests {
     async fn probed_after(attempt: Option<Attempt>) -> (Option<Attempt>, Duration) {
         let (journal, clock) = (Journal::in_memory().unwrap(), Clock::starting_at(NOON));
         let window = WindowId::of("token", b"salt");
-        let number = journal.start_look("c", &window, CallKind::Find, NOON).await.unwrap().number();
+        let number = journal.start_probe("c", &window, CallKind::Find, NOON).await.unwrap().number();
         if let Some(attempt) = attempt {
-            journal.end_look(number, attempt, NOON).await.unwrap();
+            journal.end_probe(number, attempt, NOON).await.unwrap();
         }
         let probe = Probe {
             journal: &journal,

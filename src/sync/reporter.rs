@@ -89,7 +89,7 @@ pub trait Reporter: Observer {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn tell(&self, _: &Event<'_>) {}
+    fn observe(&self, _: &Event<'_>) {}
 }
 
 impl Reporter for Silent {

@@ -292,6 +292,27 @@ async fn a_check_shows_the_contacts_that_a_sync_sends() {
 }
 
 #[tokio::test]
+async fn a_check_counts_the_rows_of_a_contact_as_a_sync_does() {
+    let check = async |way: &str, code: i32, checked: &[&str], synced: &str| {
+        let scene = Scene::unlimited().await;
+        // The second row has only the phone of the first; the last one shares its phone, and has another email.
+        scene.write("in.csv", "email,phone\na@example.com,+1\n,+1\nb@example.com,+1\n");
+        let options = format!("in.csv --match email --match phone --duplicates {way}");
+        let ran = scene.program(&format!("check {options} --url {}", scene.sandbox.url())).run().await.exits(code);
+        for line in checked {
+            assert!(ran.stdout.lines().any(|found| found.trim() == *line), "{way}: {line}: {ran:?}");
+        }
+        let plan = scene.plan(&options).run().await.exits(code);
+        assert_eq!(plan.planned().rows(), synced, "{way}");
+    };
+    let merged = |way: &str| format!("1 merged: of a contact that has another row (`duplicates = \"{way}\"`)");
+    for way in ["last", "first", "merge"] {
+        check(way, 0, &["3 rows", "2 to be sent", &merged(way)], "1 merged, 2 pending").await;
+    }
+    check("reject", 3, &["3 rows", "2 to be sent", "1 rejected"], "1 rejected, 2 pending").await;
+}
+
+#[tokio::test]
 async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
     let scene = Scene::unlimited().await;
     let no_tags: [&str; 0] = [];

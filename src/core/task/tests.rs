@@ -1,4 +1,4 @@
-//! Each case is a walk: what the task asks for, and what it is told, step by step.
+//! Each case is a script: the calls that the task makes and the answers that it gets, step by step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,7 +148,7 @@ fn an_outcome_has_a_word_and_only_a_rejection_has_a_reason() {
 }
 
 #[test]
-fn the_straight_ways() {
+fn the_paths_without_failures() {
     let new = |contact, mode| task(contact, RemoteState::Unknown, mode);
     let all = [("phone", "1"), ("f1", "v1")];
     check(
@@ -193,7 +193,7 @@ fn the_straight_ways() {
 }
 
 #[test]
-fn a_known_id_is_never_looked_up() {
+fn a_known_id_is_never_searched_for() {
     check(
         "in the row",
         task(keyless(Some("9")), RemoteState::Unknown, Mode::Upsert),
@@ -216,7 +216,7 @@ fn a_known_id_is_never_looked_up() {
 }
 
 #[test]
-fn create_leaves_others_alone_but_finishes_its_own() {
+fn create_skips_known_contacts_and_finishes_its_own() {
     check("known", task(contact(2, 1), RemoteState::Known(known("7")), Mode::Create), &[], &done(Outcome::Unchanged));
     let half = Known { made_at: Some(start()), ..known("7") };
     let task = check(
@@ -229,7 +229,7 @@ fn create_leaves_others_alone_but_finishes_its_own() {
 }
 
 #[test]
-fn searches_are_walked_and_filtered() {
+fn all_pages_of_a_search_are_read_and_filtered() {
     let full = Attempt::Page(Page::of(vec![remote("1", &[("phone", "11")], &[])]).followed(true));
     let hit = remote("7", &[("phone", " 1 "), ("f1", "v1")], &[]);
     let new = || task(contact(2, 0), RemoteState::Unknown, Mode::Upsert);
@@ -297,7 +297,7 @@ fn match_fields_are_tried_in_order() {
 }
 
 #[test]
-fn a_lost_create_is_settled_by_search() {
+fn a_lost_create_is_resolved_by_search() {
     let new = || task(contact(2, 1), RemoteState::Unknown, Mode::Create);
     let made = || remote("7", &[("phone", "1"), ("f1", "v1")], &[]);
     check(
@@ -357,17 +357,17 @@ fn a_lost_create_is_settled_by_search() {
         &[("create 2", Attempt::Queued { message: "in the queue".into() }), ("wait 3", lost())],
         &Step::Call(Call::Find { field: Field::text("phone", "1"), page: 1 }),
     );
-    let nobody = [("find phone p1", page(&[])), ("find phone p1", page(&[])), ("find phone p1", page(&[]))];
+    let absent = [("find phone p1", page(&[])), ("find phone p1", page(&[])), ("find phone p1", page(&[]))];
     let mut script = Vec::new();
     for _ in 0..LOST_CREATES {
         script.push(("create 2", lost()));
-        script.extend(nobody.clone());
+        script.extend(absent.clone());
     }
     check("lost again and again: left", new(), &script, &Step::Leave("its create was lost 3 times".into()));
 }
 
 #[test]
-fn a_create_that_was_not_sent_is_just_sent_again() {
+fn a_create_that_was_not_sent_is_sent_again() {
     for attempt in [
         Attempt::Unsent { cause: "refused".into() },
         Attempt::throttled(None),
@@ -384,7 +384,7 @@ fn a_create_that_was_not_sent_is_just_sent_again() {
 }
 
 #[test]
-fn without_a_match_field_a_lost_create_is_unsure() {
+fn without_a_match_field_a_lost_create_stays_in_doubt() {
     let unsure = "in doubt: the answer to its create was lost, and it has no match field to search by";
     let lost_now = check(
         "lost now",
@@ -411,7 +411,7 @@ fn without_a_match_field_a_lost_create_is_unsure() {
 }
 
 #[test]
-fn an_unsettled_create_of_an_earlier_run_is_settled_first() {
+fn a_create_in_doubt_of_an_earlier_run_is_resolved_first() {
     let made = || remote("7", &[("phone", "1"), ("f1", "old")], &[]);
     for mode in [Mode::Upsert, Mode::Create] {
         check(
@@ -435,7 +435,7 @@ fn an_unsettled_create_of_an_earlier_run_is_settled_first() {
         );
     }
     let doubt = || Doubt::of_create(&contact(2, 0), None);
-    let orphan = || Task::settling(contact(2, 0), doubt(), policy(Mode::Upsert), start());
+    let orphan = || Task::resolving_doubt(contact(2, 0), doubt(), policy(Mode::Upsert), start());
     let found = check(
         "an orphan is adopted and left as it is",
         orphan(),
@@ -478,13 +478,13 @@ fn an_identifier_that_is_taken_may_be_the_same_contact() {
         &rejected("already connected (contact 7)"),
     );
     check(
-        "nobody says",
+        "no contact named",
         new(),
         &[("find phone p1", page(&[])), ("create 2", taken(None))],
         &rejected("already connected"),
     );
     check(
-        "without a match field, nothing can tell",
+        "no match field to search by",
         task(keyless(None), RemoteState::Unknown, Mode::Create),
         &[("create 1", taken(Some("7")))],
         &rejected("already connected (contact 7)"),
@@ -492,7 +492,7 @@ fn an_identifier_that_is_taken_may_be_the_same_contact() {
 }
 
 #[test]
-fn a_refusal_after_a_lost_change_is_looked_into() {
+fn a_refusal_after_a_lost_change_is_followed_by_a_read() {
     let removing = || {
         Contact::new(Draft {
             matches: vec![Field::text("phone", "1")],
@@ -530,7 +530,7 @@ fn a_refusal_after_a_lost_change_is_looked_into() {
 
 /// A read after a refusal shows what the platform has, and changes nothing that the platform does not know.
 #[test]
-fn a_read_after_a_refusal_keeps_what_is_known_of_the_contact() {
+fn a_read_after_a_refusal_keeps_the_known_contact() {
     let all = [("phone", "1"), ("f1", "v1")];
     let read = |shown: &str, fields: &[(&str, &str)]| Attempt::Contact(remote(shown, fields, &[]));
     check(
@@ -540,7 +540,7 @@ fn a_read_after_a_refusal_keeps_what_is_known_of_the_contact() {
         &done(Outcome::Updated),
     );
     check(
-        "that a create of ours made it",
+        "created by an earlier create",
         task(contact(31, 0), RemoteState::Unknown, Mode::Create),
         &[
             ("create 30", created("7")),
@@ -567,7 +567,7 @@ fn a_read_after_a_refusal_keeps_what_is_known_of_the_contact() {
 
 /// A platform that keeps a value in another form shows it as one that is yet to be written, however often it is.
 #[test]
-fn a_change_that_is_refused_again_after_a_read_is_not_tried_for_ever() {
+fn a_change_that_is_refused_again_after_a_read_is_rejected() {
     let shown = || Attempt::Contact(remote("7", &[("phone", "1"), ("f1", "another form")], &[]));
     let task = || task(contact(2, 1), RemoteState::Known(known("7")), Mode::Upsert);
     check(
@@ -583,7 +583,7 @@ fn a_change_that_is_refused_again_after_a_read_is_not_tried_for_ever() {
         &rejected("no"),
     );
     check(
-        "said to be gone",
+        "reported as gone",
         task(),
         &[
             ("update 7 2", Attempt::Done),
@@ -653,7 +653,7 @@ fn a_contact_that_is_gone_is_searched_again() {
 }
 
 #[test]
-fn a_contact_that_a_lost_create_made_is_searched_again_when_it_is_gone() {
+fn a_contact_of_a_lost_create_is_searched_for_again_when_it_is_gone() {
     let mut doubt = Doubt::of_create(&contact(2, 0), None);
     doubt.since = Some(start().before(SEARCH_LAG));
     check(
@@ -671,7 +671,7 @@ fn a_contact_that_a_lost_create_made_is_searched_again_when_it_is_gone() {
 }
 
 #[test]
-fn tags_that_others_put_there_stay() {
+fn tags_that_others_added_stay() {
     let mirror = Policy { tags_mode: TagsMode::Mirror, ..policy(Mode::Upsert) };
     let tags = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|tag| (*tag).into()).collect() };
     let fields: BTreeMap<_, _> = [("phone".to_owned(), Value::Text("1".into()))].into();
@@ -682,7 +682,7 @@ fn tags_that_others_put_there_stay() {
 }
 
 #[test]
-fn a_resumed_task_goes_on_where_it_was() {
+fn a_resumed_task_continues_where_it_was() {
     let past = |kind, attempt, minutes: u64| PastCall {
         kind,
         asked: asked(kind),
@@ -727,7 +727,7 @@ fn a_resumed_task_goes_on_where_it_was() {
 }
 
 #[test]
-fn an_id_that_the_platform_no_longer_has_is_asked_once() {
+fn an_id_that_the_platform_no_longer_has_is_read_once() {
     let both = || {
         let fields = Draft { id: Some(id("9")), matches: vec![Field::text("phone", "1")], ..Draft::default() };
         Contact::new(fields).unwrap()
@@ -760,7 +760,7 @@ fn an_id_that_the_platform_no_longer_has_is_asked_once() {
 }
 
 #[test]
-fn a_tag_to_remove_is_removed_whoever_put_it_there() {
+fn a_tag_to_remove_is_removed_even_if_others_added_it() {
     let removing = || {
         Contact::new(Draft {
             matches: vec![Field::text("phone", "1")],
@@ -771,7 +771,7 @@ fn a_tag_to_remove_is_removed_whoever_put_it_there() {
     };
     let right = || Known { fields: [("phone".to_owned(), Value::Text("1".into()))].into(), ..known("7") };
     let there = check(
-        "nobody knows of it",
+        "the tag was never seen",
         task(removing(), RemoteState::Known(right()), Mode::Upsert),
         &[("remove 7 1", Attempt::Done)],
         &done(Outcome::Updated),
@@ -805,7 +805,7 @@ fn a_tag_to_remove_is_removed_whoever_put_it_there() {
 }
 
 #[test]
-fn a_search_is_recalled_whole_or_not_at_all() {
+fn a_search_is_recalled_completely_or_not_at_all() {
     let first = Attempt::Page(Page::of(vec![remote("7", &[("phone", "1")], &[])]).followed(true));
     let at = |attempt, minutes| PastCall {
         kind: CallKind::Find,
@@ -823,7 +823,7 @@ fn a_search_is_recalled_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_contact_that_looks_like_a_lost_create_is_not_made_again() {
+fn a_contact_that_resembles_a_lost_create_is_not_created_again() {
     let row = Contact::new(Draft { matches: vec![Field::text("phone", "5215550001")], ..Draft::default() }).unwrap();
     let stored = page(&[remote("7", &[("phone", "+5215550001")], &[])]);
     let unsure = check(
@@ -845,7 +845,7 @@ fn a_contact_that_looks_like_a_lost_create_is_not_made_again() {
 }
 
 #[test]
-fn a_lost_create_is_searched_by_what_it_carried() {
+fn a_lost_create_is_searched_for_by_the_fields_that_it_carried() {
     let now = Contact::new(Draft {
         matches: vec![Field::text("email", "a@example.com"), Field::text("phone", "1")],
         ..Draft::default()
@@ -860,7 +860,7 @@ fn a_lost_create_is_searched_by_what_it_carried() {
 }
 
 #[test]
-fn a_resent_unsure_create_that_is_put_off_stays_unsure() {
+fn a_retried_create_in_doubt_that_is_postponed_stays_in_doubt() {
     let asked = Policy { retry_in_doubt: true, ..policy(Mode::Create) };
     let asked = Task::new(keyless(None), in_doubt(&keyless(None)), asked, &[], start());
     let throttled = Attempt::throttled(None);
@@ -870,9 +870,9 @@ fn a_resent_unsure_create_that_is_put_off_stays_unsure() {
 }
 
 #[test]
-fn create_leaves_a_contact_alone_that_its_refusal_named() {
+fn create_skips_a_contact_that_its_refusal_names() {
     check(
-        "somebody else made it",
+        "another client created it",
         task(contact(2, 1), RemoteState::Unknown, Mode::Create),
         &[
             ("create 2", Attempt::Taken { message: "already connected".into(), by: Some(id("7")) }),
@@ -883,7 +883,7 @@ fn create_leaves_a_contact_alone_that_its_refusal_named() {
 }
 
 #[test]
-fn a_contact_of_our_making_that_is_gone_is_settled() {
+fn an_own_contact_that_is_gone_is_resolved() {
     let half = || Known { made_at: Some(start().before(SEARCH_LAG)), ..known("7") };
     for mode in [Mode::Create, Mode::Upsert] {
         let gone = || task(contact(2, 0), RemoteState::Known(half()), mode);
@@ -912,7 +912,7 @@ fn a_contact_of_our_making_that_is_gone_is_settled() {
 }
 
 #[test]
-fn what_was_found_before_a_contact_was_gone_is_not_recalled() {
+fn a_search_from_before_a_contact_was_gone_is_not_recalled() {
     let past = |kind, attempt| PastCall { kind, asked: asked(kind), attempt, ended: start() };
     let hit = page(&[remote("7", &[("phone", "1")], &[])]);
     let resumed =
@@ -937,7 +937,7 @@ fn what_was_found_before_a_contact_was_gone_is_not_recalled() {
 }
 
 #[test]
-fn a_page_that_was_asked_for_twice_is_no_answer_to_another_search() {
+fn a_page_that_was_requested_twice_does_not_answer_another_search() {
     let contact = Contact::new(Draft {
         matches: vec![Field::text("email", "a@example.com"), Field::text("phone", "1")],
         ..Draft::default()
@@ -959,7 +959,7 @@ fn a_page_that_was_asked_for_twice_is_no_answer_to_another_search() {
 }
 
 #[test]
-fn a_refused_search_says_nothing_about_the_contact() {
+fn a_refused_search_is_not_an_absent_contact() {
     let refusal = |status, message: &str| Attempt::refused(status, message.into());
     for attempt in [
         refusal(403, "An unknown error occurred. Please contact support."),
@@ -1008,53 +1008,48 @@ fn a_refused_search_says_nothing_about_the_contact() {
 }
 
 #[test]
-fn a_search_that_contradicts_itself_is_repeated_and_then_left() {
-    let says = |contacts: &[Remote], total: u64, more: bool| {
+fn a_search_that_contradicts_itself_is_repeated_once() {
+    let counted = |contacts: &[Remote], total: u64, more: bool| {
         Attempt::Page(Page { total: Some(total), more, ..Page::of(contacts.to_vec()) })
     };
     let contradictory = |why: &str| Attempt::Page(Page { contradiction: Some(why.into()), ..Page::default() });
     let stranger = |n: u64| remote(&n.to_string(), &[("phone", "11")], &[]);
     let left = |why: &str| Step::Leave(format!("the search for its `phone` contradicts itself: {why}"));
     let new = || task(contact(1, 0), RemoteState::Unknown, Mode::Upsert);
-    let (one, none) = ("find phone p1", ("find phone p1", says(&[], 0, false)));
+    let (one, none) = ("find phone p1", ("find phone p1", counted(&[], 0, false)));
     check(
         "empty, and it announces one",
         new(),
-        &[(one, says(&[], 1, false)), (one, says(&[], 1, false))],
+        &[(one, counted(&[], 1, false)), (one, counted(&[], 1, false))],
         &left("its pages list 0 contacts, but `total` is 1"),
     );
     check(
         "fewer than announced",
         new(),
-        &[(one, says(&[stranger(1)], 14, false)), (one, says(&[stranger(1)], 14, false))],
+        &[(one, counted(&[stranger(1)], 14, false)), (one, counted(&[stranger(1)], 14, false))],
         &left("its pages list 1 contact, but `total` is 14"),
     );
     check(
         "the page number is ignored",
         new(),
         &[
-            (one, says(&[stranger(1)], 2, true)),
-            ("find phone p2", says(&[stranger(1)], 2, true)),
-            (one, says(&[stranger(1)], 2, true)),
-            ("find phone p2", says(&[stranger(1)], 2, true)),
+            (one, counted(&[stranger(1)], 2, true)),
+            ("find phone p2", counted(&[stranger(1)], 2, true)),
+            (one, counted(&[stranger(1)], 2, true)),
+            ("find phone p2", counted(&[stranger(1)], 2, true)),
         ],
         &left("page 2 repeats the contacts of an earlier page"),
     );
-    check(
-        "what the page says of itself",
-        new(),
-        &[(one, contradictory("so")), (one, contradictory("so"))],
-        &left("so"),
-    );
+    check("the page contradicts itself", new(), &[(one, contradictory("so")), (one, contradictory("so"))], &left("so"));
     check("only once", new(), &[(one, contradictory("so")), none, ("create 1", created("7"))], &done(Outcome::Created));
     check(
         "contacts were added meanwhile",
         new(),
         &[
-            (one, says(&[stranger(1)], 2, true)),
-            ("find phone p2", says(&[stranger(2)], 3, false)),
-            (one, says(&[stranger(3)], 3, true)),
-            ("find phone p2", says(&[stranger(1), stranger(2)], 3, false)),
+            (one, counted(&[stranger(1)], 2, true)),
+            ("find phone p2", counted(&[stranger(2)], 3, false)),
+            (one, counted(&[stranger(3)], 3, true)),
+            ("find phone p2", counted(&[stranger(1), stranger(2)], 3, false)),
             ("create 1", created("7")),
         ],
         &done(Outcome::Created),
@@ -1063,7 +1058,7 @@ fn a_search_that_contradicts_itself_is_repeated_and_then_left() {
     check(
         "an exact hit on pages that do not add up",
         new(),
-        &[(one, says(std::slice::from_ref(&hit), 2, false)), (one, says(std::slice::from_ref(&hit), 2, false))],
+        &[(one, counted(std::slice::from_ref(&hit), 2, false)), (one, counted(std::slice::from_ref(&hit), 2, false))],
         &left("its pages list 1 contact, but `total` is 2"),
     );
     let doubtful = check(
@@ -1076,15 +1071,15 @@ fn a_search_that_contradicts_itself_is_repeated_and_then_left() {
     check(
         "two exact hits end the walk at once",
         new(),
-        &[(one, says(&[hit.clone(), remote("8", &[("phone", "1")], &[])], 500, true))],
+        &[(one, counted(&[hit.clone(), remote("8", &[("phone", "1")], &[])], 500, true))],
         &rejected("conflict: several contacts have its `phone`: 7, 8"),
     );
     check(
         "on two pages as well",
         new(),
         &[
-            (one, says(std::slice::from_ref(&hit), 500, true)),
-            ("find phone p2", says(&[remote("8", &[("phone", "1")], &[])], 500, true)),
+            (one, counted(std::slice::from_ref(&hit), 500, true)),
+            ("find phone p2", counted(&[remote("8", &[("phone", "1")], &[])], 500, true)),
         ],
         &rejected("conflict: several contacts have its `phone`: 7, 8"),
     );
@@ -1096,7 +1091,7 @@ fn shown_as(value: Value) -> Remote {
 }
 
 #[test]
-fn after_a_lost_create_a_new_similar_hit_forbids_another() {
+fn a_new_similar_hit_after_a_lost_create_prevents_another_create() {
     let number = |json: &str| serde_json::from_str::<Value>(json).unwrap();
     let text = |text: &str| Value::Text(text.into());
     let check_form = |wanted: &str, shown: Value| {
@@ -1147,7 +1142,7 @@ fn after_a_lost_create_a_new_similar_hit_forbids_another() {
 }
 
 #[test]
-fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
+fn a_hit_from_before_the_create_does_not_prevent_another_create() {
     let before = page(&[remote("8", &[("phone", "11")], &[]), remote("9", &[("f1", "v1")], &[])]);
     let again = || [("find phone p1", before.clone()), ("find phone p1", before.clone())];
     let mut script = vec![("find phone p1", before.clone()), ("create 1", lost())];
@@ -1191,7 +1186,7 @@ fn a_hit_that_was_shown_before_the_create_does_not_forbid_another() {
 }
 
 #[test]
-fn after_a_lost_create_new_match_fields_are_searched_before_another_is_sent() {
+fn new_match_fields_are_searched_before_a_lost_create_is_sent_again() {
     let row = |email: &str| {
         let matches = vec![Field::text("phone", "1"), Field::text("email", email)];
         Contact::new(Draft { matches, ..Draft::default() }).unwrap()
@@ -1221,7 +1216,7 @@ fn after_a_lost_create_new_match_fields_are_searched_before_another_is_sent() {
 }
 
 #[test]
-fn a_create_that_found_no_path_may_have_happened() {
+fn a_create_answered_with_an_unknown_path_may_have_happened() {
     let no_path = || Attempt::WrongPath { message: "404 Not Found".into() };
     let new = || task(contact(1, 0), RemoteState::Unknown, Mode::Create);
     check(
@@ -1237,7 +1232,7 @@ fn a_create_that_found_no_path_may_have_happened() {
         &[("create 1", no_path()), none(), none(), none(), ("create 1", created("7"))],
         &done(Outcome::Created),
     );
-    // Without a match field no search can tell, and a wrong URL would reject the row.
+    // Without a match field no search is possible, and a wrong URL would reject the row.
     check(
         "it cannot be searched for",
         task(keyless(None), RemoteState::Unknown, Mode::Create),
@@ -1276,7 +1271,7 @@ fn a_lost_create_is_searched_for_by_every_match_field_before_it_is_sent_again() 
 }
 
 #[test]
-fn the_search_lag_and_the_searches_count_from_process_to_process() {
+fn the_search_lag_and_the_searches_continue_in_the_next_process() {
     let lost = |searches, seconds_ago: u64| {
         let mut doubt = Doubt::of_create(&contact(1, 0), Some(BTreeSet::new()));
         (doubt.since, doubt.searches) = (Some(start().before(Duration::from_secs(seconds_ago))), searches);
@@ -1313,7 +1308,7 @@ fn the_search_lag_and_the_searches_count_from_process_to_process() {
 }
 
 #[test]
-fn whether_a_create_was_ours_lasts_from_process_to_process() {
+fn the_next_process_knows_that_a_create_was_its_own() {
     let hit = || page(&[remote("8", &[("phone", "1"), ("f1", "v1")], &[])]);
     let gone = |made_at| {
         let known = Known { made_at, ..known("7") };
@@ -1332,11 +1327,11 @@ fn whether_a_create_was_ours_lasts_from_process_to_process() {
     let (resumed, _) = gone(None);
     check("it was there before", resumed, &[("find phone p1", hit())], &done(Outcome::Unchanged));
     let (resumed, _) = gone(Some(start()));
-    check("a create of ours had made it", resumed, &[("find phone p1", hit())], &done(Outcome::Created));
+    check("an earlier create had created it", resumed, &[("find phone p1", hit())], &done(Outcome::Created));
 }
 
 #[test]
-fn an_id_that_is_said_to_be_gone_is_read_before_anything_is_made() {
+fn an_id_reported_as_gone_is_read_before_a_create() {
     let read = |name: &str| Attempt::Contact(remote("7", &[("phone", "1"), ("f1", name)], &[]));
     let new = || task(contact(2, 0), RemoteState::Known(known("7")), Mode::Upsert);
     check(
@@ -1372,7 +1367,7 @@ fn an_id_that_is_said_to_be_gone_is_read_before_anything_is_made() {
 }
 
 #[test]
-fn an_id_of_another_row_is_no_answer() {
+fn an_answer_with_the_id_of_another_row_is_not_believed() {
     let claim = |mut task: Task, script: &[(&str, Attempt)], named: &str| {
         for (n, (expected, attempt)) in script.iter().enumerate() {
             let Step::Call(call) = task.step(start()) else { panic!("{task:?}") };
@@ -1425,7 +1420,7 @@ fn an_id_of_another_row_is_no_answer() {
 }
 
 #[test]
-fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
+fn a_create_is_confirmed_when_answers_are_not_trusted() {
     let distrusting = || {
         let mut task = task(contact(2, 1), RemoteState::Unknown, Mode::Create);
         task.distrust(Distrust::Proven);
@@ -1501,7 +1496,7 @@ fn a_create_is_confirmed_once_the_answers_are_not_trusted() {
 
 /// Processes that are shorter than the search lag: what one found out about a given id, the next does not ask again.
 #[test]
-fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
+fn a_given_id_that_is_gone_is_not_read_by_every_process() {
     let row = |given: &str| {
         let matches = vec![Field::text("phone", "1")];
         Contact::new(Draft { id: Some(id(given)), matches, ..Draft::default() }).unwrap()
@@ -1538,7 +1533,7 @@ fn a_given_id_that_is_gone_is_not_asked_for_by_every_process() {
 }
 
 #[test]
-fn what_the_searches_for_a_gone_id_showed_was_there_before_the_create() {
+fn hits_of_searches_for_a_gone_id_existed_before_the_create() {
     let matches = vec![Field::text("phone", "1")];
     let row = Contact::new(Draft { id: Some(id("5")), matches, ..Draft::default() }).unwrap();
     let others = || ("find phone p1", page(&[remote("8", &[("phone", "11")], &[])]));
@@ -1558,7 +1553,7 @@ fn what_the_searches_for_a_gone_id_showed_was_there_before_the_create() {
 }
 
 #[test]
-fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
+fn a_create_without_a_match_field_is_confirmed_by_all_its_values() {
     let distrusting = || {
         let fields = vec![Field::text("a", "1"), Field::text("b", "2")];
         let contact = Contact::new(Draft { fields, tags: vec!["t".into()], ..Draft::default() }).unwrap();
@@ -1585,7 +1580,7 @@ fn a_create_without_a_match_field_is_confirmed_by_all_that_it_carried() {
 }
 
 #[test]
-fn an_answer_that_is_only_suspected_is_believed_unless_another_contact_is_shown() {
+fn a_suspected_answer_is_believed_unless_it_names_another_contact() {
     let suspecting = |distrust| {
         let fields = vec![Field::text("a", "1")];
         let contact = Contact::new(Draft { fields, tags: vec!["t".into()], ..Draft::default() }).unwrap();
@@ -1613,7 +1608,7 @@ fn an_answer_that_is_only_suspected_is_believed_unless_another_contact_is_shown(
 }
 
 #[test]
-fn the_id_that_a_create_was_answered_with_is_confirmed_by_the_next_process_too() {
+fn the_next_process_confirms_the_id_that_a_create_was_answered_with() {
     let mut killed = task(contact(2, 1), RemoteState::Unknown, Mode::Upsert);
     killed.distrust(Distrust::Suspected);
     for (expected, attempt) in [("find phone p1", page(&[])), ("create 2", created("7"))] {
@@ -1648,7 +1643,7 @@ fn the_id_that_a_create_was_answered_with_is_confirmed_by_the_next_process_too()
 }
 
 #[test]
-fn a_search_without_an_answer_is_made_anew_by_the_next_process() {
+fn the_next_process_repeats_a_search_without_an_answer() {
     let past = |attempt| PastCall { kind: CallKind::Find, asked: asked(CallKind::Find), attempt, ended: start() };
     let contradictory = || Attempt::Page(Page { contradiction: Some("so".into()), ..Page::default() });
     let resumed =
@@ -1669,7 +1664,7 @@ fn a_search_without_an_answer_is_made_anew_by_the_next_process() {
 }
 
 #[test]
-fn a_contact_that_an_earlier_create_made_is_ours_also_after_a_kill() {
+fn a_contact_of_an_earlier_create_counts_as_created_after_a_kill() {
     let taken = || Attempt::Taken { message: "already connected".into(), by: Some(id("7")) };
     let doubt = {
         let mut doubt = Doubt::of_create(&contact(2, 0), None);
@@ -1694,7 +1689,7 @@ fn a_contact_that_an_earlier_create_made_is_ours_also_after_a_kill() {
 }
 
 #[test]
-fn where_the_journal_may_have_lost_calls_each_contact_is_searched_for_first() {
+fn each_contact_is_searched_for_first_when_the_journal_may_have_lost_calls() {
     let lossy = |mode| Policy { search_first: true, ..policy(mode) };
     let task = |contact: Contact, policy| Task::new(contact, RemoteState::Unknown, policy, &[], start());
     let (whole, find) = (contact(3, 1), "find phone p1");

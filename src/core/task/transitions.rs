@@ -1,4 +1,4 @@
-//! What a task makes of each answer.
+//! The transitions of a task: how each answer changes its state.
 
 use super::{Distrust, EARLY_SEARCHES, Goal, NOT_THERE, Stage, Task};
 use crate::core::attempt::Attempt;
@@ -12,19 +12,19 @@ use crate::core::task::{LOST_CREATES, Outcome};
 use crate::core::text::Text;
 use crate::core::time::Timestamp;
 
-// What to do about a contact that may be the one in doubt, in another form.
+// The advice for a contact that may be the one in doubt, in another form.
 const CORRECT_IT: &str =
     "if it is the same contact, correct the value in the input or on the platform; if not, create the contact there";
 
 impl Task {
-    pub(super) fn heard_find(&mut self, attempt: &Attempt) {
-        let (Stage::Searching { search, .. } | Stage::Settling { search, .. }) = &mut self.stage else { return };
+    pub(super) fn take_find(&mut self, attempt: &Attempt) {
+        let (Stage::Searching { search, .. } | Stage::ResolvingDoubt { search, .. }) = &mut self.stage else { return };
         match attempt {
             Attempt::Page(page) => {
                 let found = search.take(page);
                 self.found(found);
             }
-            // A refused search says nothing about the contact.
+            // A refused search proves nothing about the contact.
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } | Attempt::Missing { message } => {
                 self.reject(format!("search refused: {message}"));
             }
@@ -43,7 +43,7 @@ impl Task {
     fn found(&mut self, found: Found) {
         let (nth, field, is_settling) = match &self.stage {
             Stage::Searching { nth, search } => (*nth, search.field().clone(), false),
-            Stage::Settling { nth, search } => (*nth, search.field().clone(), true),
+            Stage::ResolvingDoubt { nth, search } => (*nth, search.field().clone(), true),
             Stage::Creating
             | Stage::Confirming { .. }
             | Stage::Checking { .. }
@@ -87,11 +87,11 @@ impl Task {
             self.reject(format!("conflict: contact {id} has its `{name}`, but another `{other}`"));
             return;
         }
-        // One that a create of ours made is yet to be finished.
+        // A contact that an earlier create of this journal created is not finished yet.
         let made_at = match &self.remote_state {
             RemoteState::InDoubt(doubt) if doubt.is_ours() => doubt.since,
-            // `create` would leave it alone. It is most likely one that an earlier run created and did not finish, at a time
-            // that the journal lost.
+            // `create` would skip it. It is most likely a contact that an earlier run began to create, in a part of the
+            // journal that was lost.
             RemoteState::Unknown if self.policy.search_first && self.policy.mode == Mode::Create => {
                 Some(Timestamp::default())
             }
@@ -104,18 +104,18 @@ impl Task {
     fn not_found_yet(&mut self, nth: usize, field: &Field, others: &[OtherHit]) {
         let RemoteState::InDoubt(doubt) = &mut self.remote_state else { return };
         doubt.notice(others, field);
-        // No create was sent yet: whatever is shown now was there before it.
+        // No create was sent yet, so every contact that is shown now existed before it.
         if matches!(doubt.origin, Origin::GoneId { .. }) {
             self.seen.get_or_insert_default().extend(others.iter().map(|other| other.digest));
         }
         if doubt.searches < EARLY_SEARCHES {
             doubt.searches += 1;
-            self.stage = self.settle();
+            self.stage = self.resolve_doubt();
             return;
         }
-        // Before it is taken for absent, it is searched for by each match field.
-        if let Some(search) = self.settle_search(nth + 1) {
-            self.stage = Stage::Settling { nth: nth + 1, search };
+        // It counts as absent only after a search by each match field.
+        if let Some(search) = self.doubt_search(nth + 1) {
+            self.stage = Stage::ResolvingDoubt { nth: nth + 1, search };
             return;
         }
         let RemoteState::InDoubt(doubt) = &mut self.remote_state else { return };
@@ -130,7 +130,7 @@ impl Task {
         }
     }
 
-    // The search lag is over and it is not there: the create did not happen.
+    // The search lag is over and no search shows the contact: the create had no effect.
     fn not_made(&mut self) -> Stage {
         let mut is_searched = true;
         if let RemoteState::InDoubt(doubt) = &mut self.remote_state {
@@ -141,14 +141,14 @@ impl Task {
         }
         self.remote_state = RemoteState::Unknown;
         match self.goal {
-            Goal::OnlySettle => Stage::Over(Outcome::Unchanged),
-            // The file says by now which contact it is.
-            Goal::Bring if !self.fell_back && self.contact.id().is_some() => self.by_given_id(),
-            Goal::Bring if self.lost_creates >= LOST_CREATES => {
+            Goal::OnlyResolveDoubt => Stage::Over(Outcome::Unchanged),
+            // The input gives the id of the contact by now.
+            Goal::Sync if !self.fell_back && self.contact.id().is_some() => self.by_given_id(),
+            Goal::Sync if self.lost_creates >= LOST_CREATES => {
                 Stage::Left(format!("its create was lost {} times", self.lost_creates))
             }
-            Goal::Bring => match self.policy.mode {
-                // The create that was lost had other match fields, and only those were searched for.
+            Goal::Sync => match self.policy.mode {
+                // The lost create had other match fields, and the searches used only those.
                 Mode::Upsert | Mode::Update if !is_searched => self.search_or_create(),
                 Mode::Upsert | Mode::Create => Stage::Creating,
                 Mode::Update => Stage::Over(Outcome::Rejected(NOT_THERE.into())),
@@ -156,14 +156,14 @@ impl Task {
         }
     }
 
-    pub(super) fn heard_read(&mut self, attempt: &Attempt, now: Timestamp) {
+    pub(super) fn take_read(&mut self, attempt: &Attempt, now: Timestamp) {
         if self.is_passing(attempt, now) {
             return;
         }
         match (&self.stage, attempt) {
             (Stage::Checking { other, message }, Attempt::Contact(remote)) => {
                 if self.contact.matches().iter().any(|field| remote.has(field)) {
-                    // After a create that was lost, it is ours; the file is yet to be finished.
+                    // A lost create of this journal created it, and not all of it is written yet.
                     let made_at = self.may_have_made.then_some(now);
                     self.adopt(remote.clone(), made_at);
                 } else {
@@ -184,7 +184,7 @@ impl Task {
             }
             (Stage::Confirming { .. }, Attempt::Contact(remote)) if self.is_shown_by(remote) => {
                 self.is_unconfirmed = false;
-                // A value in the platform's own form is the one that was sent, as after any other create.
+                // A value in the platform's form counts as the value that was sent, as after any other create.
                 let mut created = remote.clone();
                 for field in first_fields(self.sent()).iter().filter(|field| remote.resembles(field)) {
                     if let Some(value) = created.fields.get_mut(&*field.name) {
@@ -193,7 +193,7 @@ impl Task {
                 }
                 self.adopt(created, Some(now));
             }
-            // Nothing contradicts the answer to its create, and a search may not find the form that was sent.
+            // Nothing contradicts the answer to the create, and a search may miss the form that was sent.
             (Stage::Confirming { id }, attempt) if self.distrust != Distrust::Proven && self.shows_nothing(attempt) => {
                 let id = id.clone();
                 self.is_unconfirmed = false;
@@ -220,8 +220,8 @@ impl Task {
                         ..Known::seen(remote.clone(), &known.own_tags).blank_in(self.contact.clear())
                     };
                 }
-                // The refused change may have been made before; if not, it would only be refused again. A contact that the
-                // platform reported as gone, and that is there, gets one more try.
+                // The refused change may have been made earlier; otherwise it would be refused again. A contact that the
+                // platform reported as gone and then showed gets one more attempt.
                 self.wrote |= !is_gone;
                 self.stage = Stage::Writing;
                 let next = self.next_write();
@@ -240,7 +240,7 @@ impl Task {
         }
     }
 
-    // Whether the answer to a read says nothing about which contact the id is of: a refusal, or a contact without any of the
+    // Whether the answer to a read does not show which contact has the id: a refusal, or a contact without any of the
     // fields that were sent.
     fn shows_nothing(&self, attempt: &Attempt) -> bool {
         match attempt {
@@ -261,7 +261,7 @@ impl Task {
         }
     }
 
-    // The id that its create was answered with is not that of the contact: only a search can tell.
+    // The answer to the create named another contact's id, so only a search can find the contact.
     fn is_not_the_one(&mut self, now: Timestamp) {
         match &mut self.remote_state {
             RemoteState::InDoubt(doubt) => doubt.named = None,
@@ -280,8 +280,8 @@ impl Task {
         }
     }
 
-    // Whether a contact is the one that was created: by a match field, or by all that was sent in the form in which the
-    // platform shows it. Without a match field, all of it has to be there.
+    // Whether a contact is the one that was created: it has a match field, or all values that were sent, in the form in
+    // which the platform shows them. Without a match field, all values are required.
     fn is_shown_by(&self, remote: &Remote) -> bool {
         let sent = first_fields(self.sent());
         let shows = |field: &Field| remote.fields.contains_key(&*field.name);
@@ -309,7 +309,7 @@ impl Task {
         self.stage = Stage::Writing;
     }
 
-    pub(super) fn heard_create(&mut self, attempt: &Attempt, now: Timestamp) {
+    pub(super) fn take_create(&mut self, attempt: &Attempt, now: Timestamp) {
         match attempt {
             Attempt::Created(id) => {
                 self.is_unconfirmed = true;
@@ -324,14 +324,15 @@ impl Task {
                 self.created(id.clone(), now);
             }
             Attempt::Lost { .. } | Attempt::Queued { .. } => self.create_was_lost(now),
-            // The platform may have created the contact and failed to find something else: only a refusal in its own form
-            // means that there was no effect. Without a match field no search can tell, and a wrong URL would reject the row.
+            // The platform may have created the contact and failed to find something else: only a refusal in the platform's
+            // own form means that there was no effect. Without a match field no search can check that, and a wrong URL would
+            // reject the row.
             Attempt::WrongPath { .. } if !self.contact.matches().is_empty() => self.create_was_lost(now),
             Attempt::Taken { message, by } => {
                 let in_doubt = std::mem::replace(&mut self.remote_state, self.before_send.clone());
                 match by {
                     Some(other) if !self.contact.matches().is_empty() => {
-                        // After a lost create, the other contact may be the one that it made: that is to outlast a kill.
+                        // After a lost create, the other contact may be the one that it created. A kill must not lose that.
                         if self.may_have_made {
                             self.remote_state = in_doubt;
                         }
@@ -355,14 +356,14 @@ impl Task {
         }
     }
 
-    pub(super) fn heard_write(&mut self, call: &Call, attempt: &Attempt, now: Timestamp) {
+    pub(super) fn take_write(&mut self, call: &Call, attempt: &Attempt, now: Timestamp) {
         match attempt {
             Attempt::Done => self.written_down(call),
             Attempt::Missing { message } => {
                 let passes = self.is_passing(attempt, now);
                 self.remote_state = self.before_send.clone();
                 let RemoteState::Known(known) = &self.remote_state else { return };
-                // Before another contact is made in its place, the id is read.
+                // The id is read before another contact is created in its place.
                 if !passes {
                     let (id, refused, message) = (known.id.clone(), call.clone(), message.clone());
                     self.stage = Stage::Rereading { id, refused, message, is_gone: true };
@@ -371,7 +372,7 @@ impl Task {
             Attempt::Refused { message, .. } | Attempt::Taken { message, .. } => {
                 self.remote_state = self.before_send.clone();
                 let RemoteState::Known(known) = &self.remote_state else { return };
-                // A tag that nobody saw there need not be there; one that is refused for that is gone as wanted.
+                // A tag that was never seen may be missing; if its removal is refused for that, it is absent as wanted.
                 let is_blind =
                     matches!(call, Call::RemoveTags { tags, .. } if tags.iter().any(|tag| !known.tags.contains(tag)));
                 if (known.doubt || is_blind) && self.reread_for.as_ref() != Some(call) {
@@ -389,7 +390,7 @@ impl Task {
             | Attempt::Unsent { .. } => {
                 self.remote_state = self.before_send.clone();
             }
-            // Still in doubt, as it is since it was sent.
+            // It stays in doubt, as since the create was sent.
             Attempt::Lost { .. }
             | Attempt::Queued { .. }
             | Attempt::Page(_)

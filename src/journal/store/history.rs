@@ -1,4 +1,4 @@
-//! The SQL of looking back: runs, and what they came to.
+//! The SQL of the history: runs and their counts.
 
 use rusqlite::{Row, params};
 

@@ -1,16 +1,18 @@
-//! The SQL of planning a row: it becomes an item, beside the other rows of its contact.
+//! The SQL of planning a row: it answers the planner's questions and stores what the planner decides.
 
 use rusqlite::{OptionalExtension, params};
 
-use super::remote_state::Kept;
 use super::sealed::{sealed, unsealed};
+use super::stored_cells::StoredCells;
 use super::{Result, Store, integer, json, natural};
-use crate::core::duplicates::{Duplicates, merged};
-use crate::core::model::{Contact, Flaw, Key};
-use crate::core::plan::{Decision, decide};
+use crate::core::duplicates::Duplicates;
+use crate::core::model::{Contact, Key, RemoteState};
+use crate::core::plan::Decision;
+use crate::core::planner::{EarlierRow, PriorRows, RowPlan, aliases};
 use crate::core::record::Cells;
 use crate::core::task::Outcome;
-use crate::journal::rows::{Plan, Planned, Planning, Settled};
+use crate::journal::JournalError;
+use crate::journal::rows::{Plan, Planned, PlanningRun, RowOutcome};
 
 /// A row for the table of items.
 #[derive(Clone, Copy, Default)]
@@ -25,126 +27,80 @@ struct NewItem<'a> {
     cells: Option<&'a Cells>,
 }
 
-/// The row that stands for a contact so far.
-struct Earlier {
-    row: u64,
-    line: u64,
-    contact: Option<String>,
-}
-
-/// What comes of an earlier row of the same contact.
-enum Resolution {
-    /// This contact is planned, in place of the earlier row if there is one.
-    Counts(Contact, Option<Earlier>),
-    /// The earlier row stands.
-    Yields(Earlier),
-    /// The earlier row stands, and the later is set aside for this reason.
-    Refused(Earlier, String),
+/// The rows of a run so far and the known contacts of its channel, as the planner asks for them.
+struct Prior<'a> {
+    store: &'a Store,
+    run: i64,
+    channel: &'a str,
 }
 
 impl Store {
-    pub(in crate::journal) fn plan_rows(&self, plan: &Plan, rows: &[(usize, Planned)]) -> Result<Vec<Settled>> {
-        rows.iter().map(|(at, row)| self.plan_row(plan, &plan.runs[*at], row)).collect()
+    pub(in crate::journal) fn plan_rows(&self, plan: &Plan, rows: Vec<(usize, Planned)>) -> Result<Vec<RowOutcome>> {
+        rows.into_iter().map(|(at, row)| self.store_row(plan, &plan.runs[at], row)).collect()
     }
 
-    fn plan_row(&self, plan: &Plan, planning: &Planning, planned: &Planned) -> Result<Settled> {
-        let Planning { run, ref channel, policy } = *planning;
+    fn store_row(&self, plan: &Plan, planning: &PlanningRun, planned: Planned) -> Result<RowOutcome> {
+        let PlanningRun { run, ref channel, policy } = *planning;
         let (row, line, contact, cells) = match planned {
-            Planned::Contact { row, line, contact, cells } => (*row, *line, contact, cells.as_ref()),
+            Planned::Contact { row, line, contact, cells } => (row, line, contact, cells),
             Planned::Rejected { rejection, cells } => {
                 let (row, line, reason) = (rejection.row, rejection.line, rejection.to_string());
                 return self.reject(run, NewItem { row, line, cells: cells.as_ref(), ..NewItem::default() }, reason);
             }
         };
-        let contact = self.as_known(run, channel, self.among_equals(run, contact)?)?;
-        let key = contact.key().to_string();
+        let row_plan = plan.planner.plan_row(contact, policy, &Prior { store: self, run, channel })?;
+        let key = row_plan.contact().key().to_string();
+        let cells = cells.as_ref();
         let item = NewItem { row, line, key: Some(&key), ..NewItem::default() };
-        let (contact, earlier) = match self.meet(plan, run, contact)? {
-            Resolution::Counts(contact, earlier) => (contact, earlier),
-            Resolution::Yields(earlier) => {
-                let reason = format!("line {} stands for this contact", earlier.line);
-                let doubles = Some(earlier.row);
+        match row_plan {
+            RowPlan::Rejected { earlier, reason, .. } => {
+                let item = NewItem { doubles: Some(earlier.row), cells, ..item };
+                self.reject(run, item, reason.reason(&earlier))
+            }
+            RowPlan::Merged { contact, into } => {
+                self.store_aliases(run, &contact, &key)?;
+                let reason = into.reason();
+                let doubles = Some(into.row);
                 self.insert_item(run, &NewItem { state: "merged", reason: Some(&reason), doubles, ..item })?;
-                return Ok(Settled::Merged);
+                Ok(RowOutcome::Merged)
             }
-            Resolution::Refused(earlier, reason) => {
-                return self.reject(run, NewItem { doubles: Some(earlier.row), cells, ..item }, reason);
-            }
-        };
-        if let Some(earlier) = earlier {
-            self.merge_into(run, &earlier, row, line)?;
-        }
-        match decide(&contact, &self.remote_state(channel, &key)?, policy) {
-            Decision::Done(outcome) => {
-                let (state, reason) = (outcome.name(), outcome.reason());
-                let cells = cells.filter(|_| matches!(outcome, Outcome::Rejected(_)));
-                // A later row may have more of it.
-                let contact = Some(&contact).filter(|_| plan.duplicates == Duplicates::Merge);
-                self.insert_item(run, &NewItem { state, reason, contact, cells, ..item })?;
-                Ok(Settled::Done { row, line, outcome })
-            }
-            Decision::Pending(_) => {
-                self.insert_item(run, &NewItem { state: "pending", contact: Some(&contact), cells, ..item })?;
-                Ok(Settled::Pending)
-            }
-        }
-    }
-
-    fn meet(&self, plan: &Plan, run: i64, contact: Contact) -> Result<Resolution> {
-        let Some(earlier) = self.earlier(run, &contact.key().to_string())? else {
-            self.note_values(run, &contact)?;
-            return Ok(Resolution::Counts(contact, None));
-        };
-        match plan.duplicates {
-            Duplicates::Last => {
-                self.note_values(run, &contact)?;
-                Ok(Resolution::Counts(contact, Some(earlier)))
-            }
-            Duplicates::First => {
-                self.note_values(run, &contact)?;
-                Ok(Resolution::Yields(earlier))
-            }
-            // What is set aside says nothing of other rows.
-            Duplicates::Reject => {
-                let reason = format!("expected each contact once, found this one on line {} too", earlier.line);
-                Ok(Resolution::Refused(earlier, reason))
-            }
-            Duplicates::Merge => match together(&earlier, &contact, &plan.match_fields)? {
-                Ok(both) => {
-                    self.note_values(run, &both)?;
-                    Ok(Resolution::Counts(both, Some(earlier)))
+            RowPlan::Counts { contact, replaced, decision } => {
+                self.store_aliases(run, &contact, &key)?;
+                if let Some(replaced) = replaced {
+                    self.merge_into(run, &replaced, EarlierRow { row, line })?;
                 }
-                Err(flaw) => {
-                    let reason = format!("together with line {}, which is the same contact: {flaw}", earlier.line);
-                    Ok(Resolution::Refused(earlier, reason))
+                match decision {
+                    Decision::Done(outcome) => {
+                        let (state, reason) = (outcome.name(), outcome.reason());
+                        let cells = cells.filter(|_| matches!(outcome, Outcome::Rejected(_)));
+                        // A later row may be merged with it.
+                        let contact = Some(&contact).filter(|_| plan.planner.duplicates == Duplicates::Merge);
+                        self.insert_item(run, &NewItem { state, reason, contact, cells, ..item })?;
+                        Ok(RowOutcome::Done { row, line, outcome })
+                    }
+                    Decision::Pending(_) => {
+                        let contact = Some(&contact);
+                        self.insert_item(run, &NewItem { state: "pending", contact, cells, ..item })?;
+                        Ok(RowOutcome::Pending)
+                    }
                 }
-            },
+            }
         }
     }
 
-    fn earlier(&self, run: i64, key: &str) -> Result<Option<Earlier>> {
-        let mut find = self
-            .db
-            .prepare_cached("SELECT row, line, contact FROM items WHERE run = ?1 AND key = ?2 AND doubles IS NULL")?;
-        let earlier = find.query_row(params![run, key], |row| {
-            Ok(Earlier { row: natural(row.get(0)?), line: natural(row.get(1)?), contact: row.get(2)? })
-        });
-        Ok(earlier.optional()?)
-    }
-
-    fn merge_into(&self, run: i64, earlier: &Earlier, row: u64, line: u64) -> Result<()> {
+    // The earlier row is merged into the one that counts now.
+    fn merge_into(&self, run: i64, earlier: &EarlierRow, counts: EarlierRow) -> Result<()> {
         let mut merge = self.db.prepare_cached(
             "UPDATE items SET state = 'merged', reason = ?3, doubles = ?4, contact = NULL, cells = NULL
              WHERE run = ?1 AND row = ?2",
         )?;
-        let reason = format!("line {line} stands for this contact");
-        merge.execute(params![run, integer(earlier.row), reason, integer(row)])?;
+        merge.execute(params![run, integer(earlier.row), counts.reason(), integer(counts.row)])?;
         Ok(())
     }
 
-    fn reject(&self, run: i64, item: NewItem<'_>, reason: String) -> Result<Settled> {
+    fn reject(&self, run: i64, item: NewItem<'_>, reason: String) -> Result<RowOutcome> {
         self.insert_item(run, &NewItem { state: "rejected", reason: Some(&reason), ..item })?;
-        Ok(Settled::Done { row: item.row, line: item.line, outcome: Outcome::Rejected(reason) })
+        Ok(RowOutcome::Done { row: item.row, line: item.line, outcome: Outcome::Rejected(reason) })
     }
 
     fn insert_item(&self, run: i64, item: &NewItem<'_>) -> Result<()> {
@@ -161,69 +117,178 @@ impl Store {
             item.reason,
             item.contact.map(sealed),
             item.doubles.map(integer),
-            item.cells.map(|cells| json(&Kept::of(cells))),
+            item.cells.map(|cells| json(&StoredCells::of(cells))),
         ])?;
         Ok(())
     }
 
-    // A contact with several match fields is one contact, whichever of them a row has.
-    fn as_known(&self, run: i64, channel: &str, contact: Contact) -> Result<Contact> {
-        let mut find = self.db.prepare_cached(
+    // From now on, a row with any of these match values belongs to this contact.
+    fn store_aliases(&self, run: i64, contact: &Contact, key: &str) -> Result<()> {
+        let mut aliases = aliases(contact).peekable();
+        if aliases.peek().is_none() {
+            return Ok(());
+        }
+        let mut insert =
+            self.db.prepare_cached("INSERT OR REPLACE INTO new_aliases (run, value, key) VALUES (?1, ?2, ?3)")?;
+        for value in aliases {
+            insert.execute(params![run, value.to_string(), key])?;
+        }
+        Ok(())
+    }
+}
+
+impl PriorRows for Prior<'_> {
+    type Error = JournalError;
+
+    fn key_of(&self, value: &Key) -> Result<Option<Key>> {
+        let mut find = self.store.db.prepare_cached(
             "SELECT key FROM items WHERE run = ?1 AND key = ?2 AND doubles IS NULL
              UNION ALL SELECT key FROM new_aliases WHERE run = ?1 AND value = ?2
              UNION ALL SELECT key FROM known WHERE channel = ?3 AND key = ?2
              UNION ALL SELECT key FROM aliases WHERE channel = ?3 AND value = ?2 LIMIT 1",
         )?;
-        for (nth, field) in contact.matches().iter().enumerate() {
-            let value = Key::of(field).to_string();
-            let found: Option<String> = find.query_row(params![run, value, channel], |row| row.get(0)).optional()?;
-            let Some(key) = found.as_deref().and_then(Key::parse_match) else { continue };
-            // Whoever has another value in a field that is tried before is somebody else, who shares this one.
-            if !contact.matches()[..nth].iter().any(|field| key.is_another(field)) {
-                return Ok(contact.known_as(key));
-            }
-        }
-        Ok(contact)
+        let values = params![self.run, value.to_string(), self.channel];
+        let found: Option<String> = find.query_row(values, |row| row.get(0)).optional()?;
+        Ok(found.as_deref().and_then(Key::parse_match))
     }
 
-    // From now on, a row with any of these values is this contact.
-    fn note_values(&self, run: i64, contact: &Contact) -> Result<()> {
-        if contact.matches().len() < 2 {
-            return Ok(());
-        }
-        let key = contact.key().to_string();
-        let mut note = self
-            .db
-            .prepare_cached("INSERT OR REPLACE INTO new_aliases (run, value, key) SELECT ?1, ?2, ?3 WHERE ?2 <> ?3")?;
-        for field in contact.matches() {
-            note.execute(params![run, Key::of(field).to_string(), key])?;
-        }
-        Ok(())
-    }
-
-    // A contact without a key of its own is one more of the rows with its content.
-    fn among_equals(&self, run: i64, contact: &Contact) -> Result<Contact> {
-        let digest = match contact.key() {
-            Key::Row { digest, .. } => digest,
-            Key::Match { .. } | Key::Id(_) => return Ok(contact.clone()),
-        };
-        let mut newest = self.db.prepare_cached(
+    fn equal_rows(&self, digest: &str) -> Result<u32> {
+        let mut newest = self.store.db.prepare_cached(
             "SELECT key FROM items WHERE run = ?1 AND key > ?2 AND key < ?3 AND doubles IS NULL ORDER BY key DESC LIMIT 1",
         )?;
-        // The key ends in a point and eight digits, and the sign after the point is the slash.
-        let last: Option<String> = newest
-            .query_row(params![run, format!("#{digest}."), format!("#{digest}/")], |row| row.get(0))
-            .optional()?;
-        let nth = last.and_then(|key| key.rsplit('.').next().and_then(|nth| nth.parse::<u32>().ok())).unwrap_or(0);
-        Ok(contact.clone().as_nth(nth + 1))
+        // The key ends in a point and eight digits. The character after `.` is `/`.
+        let range = params![self.run, format!("#{digest}."), format!("#{digest}/")];
+        let last: Option<String> = newest.query_row(range, |row| row.get(0)).optional()?;
+        Ok(last.and_then(|key| key.rsplit('.').next().and_then(|nth| nth.parse().ok())).unwrap_or(0))
+    }
+
+    fn earlier(&self, key: &Key) -> Result<Option<EarlierRow>> {
+        let mut find = self
+            .store
+            .db
+            .prepare_cached("SELECT row, line FROM items WHERE run = ?1 AND key = ?2 AND doubles IS NULL")?;
+        let earlier = find.query_row(params![self.run, key.to_string()], |row| {
+            Ok(EarlierRow { row: natural(row.get(0)?), line: natural(row.get(1)?) })
+        });
+        Ok(earlier.optional()?)
+    }
+
+    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Option<Contact>> {
+        let mut find = self.store.db.prepare_cached("SELECT contact FROM items WHERE run = ?1 AND row = ?2")?;
+        let contact: Option<String> =
+            find.query_row(params![self.run, integer(earlier.row)], |row| row.get(0)).optional()?.flatten();
+        // It is stored while rows are merged. Without it, the values of the earlier row would be lost.
+        unsealed("a contact", contact.as_deref().unwrap_or_default()).map(Some)
+    }
+
+    fn remote_state(&self, key: &Key) -> Result<RemoteState> {
+        self.store.remote_state(self.channel, &key.to_string())
     }
 }
 
-fn together(
-    earlier: &Earlier,
-    contact: &Contact,
-    match_fields: &[String],
-) -> Result<std::result::Result<Contact, Flaw>> {
-    let earlier: Contact = unsealed("a contact", earlier.contact.as_deref().unwrap_or_default())?;
-    Ok(merged(&earlier, contact, match_fields))
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::diff::TagsMode;
+    use crate::core::model::{ContactId, Draft, Field, Mode};
+    use crate::core::planner::{Planner, Resolution, SeenRows};
+    use crate::core::task::Policy;
+    use crate::core::time::Timestamp;
+    use crate::journal::{Journal, ListedRow, NewPlan, NewRun, Rows};
+
+    /// Few values, so that rows often are of one contact.
+    fn any_contact() -> impl Strategy<Value = Contact> {
+        let pick = |values: &'static [&'static str]| proptest::sample::select(values);
+        let email = pick(&["", "a", "b=%", "c"]);
+        let parts = (email, pick(&["", "", "1", "2", "3"]), pick(&["", "", "", "7"]), pick(&["Ann", "Bo"]));
+        parts.prop_map(|(email, phone, id, name)| {
+            let matches = [("email=", email), ("phone", phone)].into_iter().filter(|(_, value)| !value.is_empty());
+            let draft = Draft {
+                id: ContactId::new(id),
+                matches: matches.map(|(name, value)| Field::text(name, value)).collect(),
+                fields: vec![Field::text("name", name)],
+                ..Draft::default()
+            };
+            Contact::new(draft).unwrap()
+        })
+    }
+
+    fn new_plan(planner: Planner) -> NewPlan {
+        let policy = Policy {
+            mode: Mode::Create,
+            tags_mode: TagsMode::Add,
+            search_lag: Duration::ZERO,
+            retry_in_doubt: false,
+            search_first: false,
+        };
+        let run = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy,
+            now: Timestamp::default(),
+        };
+        NewPlan { runs: vec![run], planner }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_journal_answers_the_planner_as_rows_in_memory_do(
+            contacts in proptest::collection::vec(any_contact(), 1..20),
+        ) {
+            for duplicates in Duplicates::ALL {
+                let planner = Planner { duplicates, match_fields: vec!["email=".into(), "phone".into()] };
+                let mut seen = SeenRows::default();
+                // The key, the state and the row that counts instead, of each row.
+                let mut expected: Vec<(String, &str, String)> = Vec::new();
+                for (row, contact) in (1..).zip(&contacts) {
+                    let Ok(resolution) = planner.resolve_duplicate(contact.clone(), &seen);
+                    seen.note(row, row + 1, &resolution, true);
+                    let merged = |line: u64| format!("line {line} stands for this contact");
+                    let state = match resolution {
+                        Resolution::Counts { contact, replaced } => {
+                            if let Some(replaced) = replaced {
+                                let earlier = &mut expected[usize::try_from(replaced.row).unwrap() - 1];
+                                (earlier.1, earlier.2) = ("merged", merged(row + 1));
+                            }
+                            // `create` takes a contact with an id as one that is there.
+                            let state = if contact.id().is_some() { "unchanged" } else { "pending" };
+                            (contact.key().to_string(), state, String::new())
+                        }
+                        Resolution::Merged { contact, into } => {
+                            (contact.key().to_string(), "merged", merged(into.line))
+                        }
+                        Resolution::Rejected { contact, earlier, reason } => {
+                            (contact.key().to_string(), "rejected", reason.reason(&earlier))
+                        }
+                    };
+                    expected.push(state);
+                }
+                let journal = Journal::in_memory().unwrap();
+                let plan = journal.begin_plan(new_plan(planner)).unwrap();
+                let rows = (1..).zip(contacts.clone());
+                let rows = rows.map(|(row, contact)| (0, Planned::Contact { row, line: row + 1, contact, cells: None }));
+                journal.plan_rows(&plan, rows.collect()).unwrap();
+                journal.finish_plan(&plan, None).unwrap();
+                let listed = journal.each_row(plan.sync, Rows::All, Vec::new(), |listed: &mut Vec<ListedRow>, row| {
+                    listed.push(row);
+                    std::ops::ControlFlow::Continue(())
+                });
+                let listed = listed.unwrap();
+                let found: Vec<_> = listed
+                    .iter()
+                    .map(|row| (row.key.clone().unwrap(), row.state.as_str(), row.reason.clone().unwrap_or_default()))
+                    .collect();
+                prop_assert_eq!(found, expected, "{}", duplicates);
+            }
+        }
+    }
 }

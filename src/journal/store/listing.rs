@@ -1,10 +1,10 @@
-//! The SQL of listing rows, with how each ended so far.
+//! The SQL of listing rows with their present states.
 
 use std::ops::ControlFlow;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::remote_state::Kept;
+use super::stored_cells::StoredCells;
 use super::{Result, Store, damaged, json, natural, parse};
 use crate::core::output_format::{Listing, OutputFormat};
 use crate::core::record::Cells;
@@ -12,7 +12,7 @@ use crate::journal::rows::{ListedRow, Rows};
 
 const WHICH_FILES: &str = "which files list its rows";
 
-/// How many lines before the header of an input a list may stand for. No export has as many titles.
+/// Maximum number of lines before the header of an input that a list reproduces. No export has as many.
 const MOST_SKIPPED: u64 = 1_000_000;
 
 impl Store {
@@ -51,7 +51,7 @@ impl Store {
         rows: Rows,
         mut each: impl FnMut(ListedRow) -> ControlFlow<()>,
     ) -> Result<()> {
-        // Of one run, they lie in their order. Those of several are sorted.
+        // The rows of one run are stored in order. The rows of several runs are sorted.
         let runs = if self.channels_of(sync)? == 1 { "=" } else { "IN" };
         let which = match rows {
             Rows::All => "",
@@ -91,5 +91,5 @@ fn listed(row: &Row<'_>) -> Result<ListedRow> {
 }
 
 pub(super) fn read_cells(text: &str) -> Result<Cells> {
-    Ok(parse::<Kept<String, serde_json::Value>>("a row", text)?.cells())
+    Ok(parse::<StoredCells<String, serde_json::Value>>("a row", text)?.cells())
 }

@@ -1,7 +1,7 @@
-//! Opening a journal: making a new one, telling one of ours from what is not, and what a crash or a deletion left of it.
+//! Opening a journal: creating it, refusing other files, and handling what a crash or a deletion left.
 //!
-//! A new journal is made beside its place, whole, and then put there without replacing another. So several processes that
-//! start at once never see half of one, and a crash leaves none that is empty.
+//! A new journal is created under a temporary name and then renamed without replacing another file. So processes that start
+//! at the same time never see half of a journal, and a crash never leaves an empty one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -11,29 +11,29 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{APPLICATION_ID, CACHE_KIB, Ground, RUN_TABLES, Result, SCHEMA_VERSION, Store};
+use super::{APPLICATION_ID, CACHE_KIB, OpenFiles, RUN_TABLES, Result, SCHEMA_VERSION, Store};
 use crate::journal::JournalError;
 use crate::journal::error::is_damage;
-use crate::journal::files::{FileId, Presence, has_other_names, other_runs};
+use crate::journal::files::{FileId, Presence, has_other_names, with_suffix};
 use crate::journal::lock::{LOCK_ENDING, calls_of};
 
-/// How long another process may hold the file.
+/// How long to wait for another process that holds the file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a process waits for others that are about to open or to close the journal.
+/// How long to wait for other processes that are opening or closing the journal.
 const OTHERS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a process waits before it looks again, in milliseconds: a base, and a part of chance so that two that wait for
-/// each other do not go on doing so.
+/// Pause between attempts, in milliseconds: a base and a random part, so that two processes do not wait for each other
+/// forever.
 const LOOKS_AGAIN_AFTER: (u64, u64) = (3, 12);
 
-/// The endings of the files that SQLite writes beside a database, and reads as a part of it.
+/// The endings of the files that SQLite writes beside a database and reads as a part of it.
 const PARTS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Maximum size of a lock's file that is read.
 const LONGEST_LOCK: u64 = 4_096;
 
-/// Where the number of SQLite's file format stands that says whether a database has a log, and which number says so.
+/// Byte offset of the write version in SQLite's file format, and its value for a database with a write-ahead log.
 const WRITE_VERSION: (usize, u8) = (18, 2);
 
 impl Store {
@@ -42,8 +42,8 @@ impl Store {
         if !path.exists() {
             make(path)?;
         }
-        // The whole path: some names, such as `:memory:`, mean something else to SQLite. A link is followed once, here: a
-        // journal may well lie on another disk, and its log and its locks lie beside the file itself.
+        // The canonical path, because SQLite treats some names, such as `:memory:`, specially. A link is followed once, here:
+        // the journal may lie on another disk, and its log and its locks lie beside the file itself.
         let file = path.canonicalize().map_err(failed)?;
         refuse_unsound(path, &file)?;
         let presence = Presence::open(&file).map_err(failed)?;
@@ -56,8 +56,8 @@ impl Store {
                 Ok(store) => break store,
             }
         };
-        let ground = Ground::of(file, presence.clone(), was_alone);
-        store.ground = Some(ground);
+        let open_files = OpenFiles::of(file, presence.clone(), was_alone);
+        store.open_files = Some(open_files);
         store.hold_all()?;
         if !presence.join(Instant::now() + OTHERS_TIMEOUT) {
             return Err(JournalError::Locked { path: path.to_owned() });
@@ -65,10 +65,10 @@ impl Store {
         Ok(store)
     }
 
-    // An error of SQLite when another process is in the way.
+    // Returns SQLite's error when another process holds the file.
     fn try_open(path: &Path, file: &Path, is_alone: bool) -> Result<Self> {
-        // The process before it ended without closing it.
-        let was_left_open = is_alone && fs::metadata(other_runs(file, "-wal")).is_ok_and(|log| log.len() > 0);
+        // Whether the last process ended without closing the journal.
+        let was_left_open = is_alone && fs::metadata(with_suffix(file, "-wal")).is_ok_and(|log| log.len() > 0);
         let store = Self::on(Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?, false);
         store.db.busy_timeout(BUSY_TIMEOUT)?;
         let is_new = store.check(path)?;
@@ -77,7 +77,7 @@ impl Store {
         }
         store.configure()?;
         if is_new || store.version()? < SCHEMA_VERSION {
-            // Another process may be at the same; the second one finds it made.
+            // Another process may do the same; the second one finds the tables created.
             let make = || if store.check(path)? { store.create() } else { store.upgrade() };
             store.begin().and_then(|()| make()).and_then(|()| store.commit())?;
         }
@@ -119,8 +119,8 @@ impl Store {
         Ok(store)
     }
 
-    // Whether the file is new. Nothing is written before it is known to be ours. In one query, so that it is not seen while
-    // another process makes its tables.
+    // Whether the file is new. Nothing is written before the file is known to be a journal. It is one query, so that it never
+    // sees a file in which another process is creating the tables.
     fn check(&self, path: &Path) -> Result<bool> {
         let foreign = |found| JournalError::Foreign { path: path.to_owned(), found };
         let found = self.db.query_row(
@@ -146,8 +146,8 @@ impl Store {
         }
     }
 
-    /// Makes sure that what is known of contacts holds together with its indexes: a key that is damaged would be a contact
-    /// that is not known. Some 5 seconds for a million contacts.
+    /// Checks the table of known contacts against its indexes: a contact with a damaged key would count as unknown. It takes
+    /// some 5 seconds for a million contacts.
     pub(in crate::journal) fn verify_known(&self) -> Result<()> {
         self.verify("PRAGMA integrity_check(known)")
     }
@@ -162,7 +162,7 @@ impl Store {
         Err(rusqlite::Error::SqliteFailure(code, Some(what)).into())
     }
 
-    // Of a journal of an earlier version that may not be written.
+    // An upgraded copy of a journal of an earlier version that may not be written.
     fn upgraded_copy(&self, path: &Path) -> Result<Self> {
         let failed = |source| JournalError::open(path, source);
         let copy = tempfile::NamedTempFile::new().map_err(|source| JournalError::open(path, source))?.into_temp_path();
@@ -191,8 +191,8 @@ fn look_again_later() {
     thread::sleep(Duration::from_millis(base + fastrand::u64(..chance)));
 }
 
-// Joins the processes that are at work on the journal. True when there is none: then this one has the journal for itself until
-// it has opened it. Without its log, a journal that others work on is not what they see of it.
+// Joins the processes that use the journal. True when there are none: then this process has the journal alone until it has
+// opened it. A journal that others use is incomplete without its log.
 fn join(path: &Path, file: &Path, presence: &Presence) -> Result<bool> {
     let deadline = Instant::now() + OTHERS_TIMEOUT;
     loop {
@@ -202,10 +202,10 @@ fn join(path: &Path, file: &Path, presence: &Presence) -> Result<bool> {
         if !presence.join(deadline) {
             return Err(JournalError::Locked { path: path.to_owned() });
         }
-        if FileId::at(&other_runs(file, "-wal")).is_some() || !has_log(presence) {
+        if FileId::at(&with_suffix(file, "-wal")).is_some() || !has_log(presence) {
             return Ok(false);
         }
-        // The last one of them may be about to close it.
+        // The last of them may be closing it.
         presence.leave();
         if Instant::now() > deadline {
             return Err(JournalError::LogMissing { path: path.to_owned() });
@@ -214,16 +214,16 @@ fn join(path: &Path, file: &Path, presence: &Presence) -> Result<bool> {
     }
 }
 
-// Whether the database is of the kind that has a log while it is open.
+// Whether the database has a write-ahead log while it is open.
 fn has_log(presence: &Presence) -> bool {
     let (at, number) = WRITE_VERSION;
     presence.head::<19>().is_some_and(|head| head[at] == number)
 }
 
-// Makes a new journal for its owner alone (mode 0600).
+// Creates a new journal with mode 0600.
 fn make(path: &Path) -> Result<()> {
     refuse_left_log(path, path)?;
-    // A link to nowhere, on another disk say: the file is made where it leads.
+    // A link without a target, for instance to another disk: the file is created at the target.
     if path.is_symlink() {
         return make_in_place(path).map_err(|source| JournalError::open(path, source));
     }
@@ -252,7 +252,7 @@ fn make_beside(path: &Path) -> Result<tempfile::TempPath> {
     let made = made.map_err(|source| JournalError::open(path, source))?.into_temp_path();
     let store = Store::on(Connection::open(&made).map_err(failed)?, false);
     let write = || -> rusqlite::Result<()> {
-        // Nobody sees it yet, so nothing of it has to be taken back.
+        // No other process sees it yet, so it needs no rollback.
         store.db.pragma_update(None, "journal_mode", "OFF")?;
         store.db.pragma_update(None, "synchronous", "FULL")?;
         store.db.execute_batch("BEGIN IMMEDIATE")
@@ -281,7 +281,7 @@ fn put(_: &Path, _: &Path) -> io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
-// SQLite gives its other files the rights of the first, so that one is made before SQLite sees it.
+// SQLite gives its other files the permissions of the database, so the database is created before SQLite opens it.
 fn make_in_place(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -290,10 +290,10 @@ fn make_in_place(path: &Path) -> io::Result<()> {
     options.open(path).map(drop)
 }
 
-// What a journal that is not there left: SQLite would take it for a part of the new one, or delete it.
+// Refuses the log of a missing journal: SQLite would take it for a part of the new journal, or delete it.
 fn refuse_left_log(path: &Path, file: &Path) -> Result<()> {
     for ending in ["-wal", "-journal"] {
-        let left = other_runs(file, ending);
+        let left = with_suffix(file, ending);
         if fs::symlink_metadata(&left).is_ok_and(|left| left.len() > 0) {
             return Err(JournalError::OnlyLog { path: path.to_owned(), left });
         }
@@ -301,7 +301,7 @@ fn refuse_left_log(path: &Path, file: &Path) -> Result<()> {
     Ok(())
 }
 
-// A journal and the files beside it are files of their own: through a link, something else would be overwritten.
+// Refuses links among the journal and the files beside it: through a link, another file would be overwritten.
 fn refuse_unsound(path: &Path, file: &Path) -> Result<()> {
     let linked = |file: &Path, found| JournalError::Linked { path: path.to_owned(), file: file.to_owned(), found };
     let found = |metadata: &fs::Metadata| {
@@ -317,13 +317,13 @@ fn refuse_unsound(path: &Path, file: &Path) -> Result<()> {
             None
         }
     };
-    let parts = PARTS.map(|ending| other_runs(file, ending));
+    let parts = PARTS.map(|ending| with_suffix(file, ending));
     for file in [file].into_iter().chain(parts.iter().map(PathBuf::as_path)) {
         if let Some(found) = fs::symlink_metadata(file).ok().as_ref().and_then(found) {
             return Err(linked(file, found));
         }
     }
-    // SQLite deletes the log of a database without a byte.
+    // SQLite deletes the log of an empty database.
     if fs::metadata(file).is_ok_and(|metadata| metadata.len() == 0)
         && fs::metadata(&parts[0]).is_ok_and(|log| log.len() > 0)
     {
@@ -332,13 +332,13 @@ fn refuse_unsound(path: &Path, file: &Path) -> Result<()> {
     Ok(())
 }
 
-// For a file that holds nothing. The locks beside it tell whether calls were journaled in it.
+// Refuses an empty file if the locks beside it show that calls were journaled in it.
 fn refuse_emptied(path: &Path, file: &Path) -> Result<()> {
     let had_calls = |lock: PathBuf| {
         let mut text = String::new();
         let is_file = FileId::at(&lock).is_some();
         let read = File::open(&lock).and_then(|lock| lock.take(LONGEST_LOCK).read_to_string(&mut text));
-        // Locks of earlier versions do not say.
+        // Locks of earlier versions do not record calls.
         is_file && !matches!(read, Ok(0)) && calls_of(&text) != Some(0)
     };
     let locks = names_beside(file).into_iter().filter(|name| name.ends_with(LOCK_ENDING));
@@ -349,7 +349,7 @@ fn refuse_emptied(path: &Path, file: &Path) -> Result<()> {
     }
 }
 
-// Whether a file that is no database was a journal once: a run leaves its lock, or SQLite its log, beside it.
+// Whether a file that is not a database was a journal: a run leaves its lock, or SQLite its log, beside it.
 fn was_ours(path: &Path) -> bool {
     !names_beside(path).is_empty()
 }
@@ -357,12 +357,110 @@ fn was_ours(path: &Path) -> bool {
 // The names of the files that belong to a journal.
 fn names_beside(path: &Path) -> Vec<String> {
     let Some(name) = path.file_name() else { return Vec::new() };
-    let other_runs = format!("{}-", name.to_string_lossy());
+    let prefix = format!("{}-", name.to_string_lossy());
     let names = folder_of(path).read_dir().into_iter().flatten().flatten();
     let names = names.map(|file| file.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with(&other_runs)).collect()
+    names.filter(|name| name.starts_with(&prefix)).collect()
 }
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::diff::TagsMode;
+    use crate::core::model::Mode;
+    use crate::core::output_format::{ListFiles, Listing, OutputFormat};
+    use crate::core::planner::Planner;
+    use crate::core::task::Policy;
+    use crate::core::time::Timestamp;
+    use crate::journal::{Journal, NewPlan, NewRun};
+
+    const POLICY: Policy = Policy {
+        mode: Mode::Create,
+        tags_mode: TagsMode::Mirror,
+        search_lag: Duration::from_millis(90_500),
+        retry_in_doubt: true,
+        search_first: true,
+    };
+
+    fn listing() -> Listing {
+        let output_format = OutputFormat::Table {
+            header: vec!["email".into(), "name \"\u{e9}\"".into()],
+            delimiter: b';',
+            encoding: "windows-1252".into(),
+            mark: false,
+            skipped: 2,
+        };
+        Listing { files: ListFiles { rejects: Some("/tmp/bad.csv".into()), results: None }, output_format }
+    }
+
+    /// A journal of version 5 with a planned run and its listing, under the names of that version.
+    fn fifth_version(path: &Path) -> i64 {
+        let journal = Journal::open(path).unwrap();
+        let run = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: String::new(),
+            policy: POLICY,
+            now: Timestamp::default(),
+        };
+        let plan = journal.begin_plan(NewPlan { runs: vec![run], planner: Planner::default() }).unwrap();
+        journal.finish_plan(&plan, Some(listing())).unwrap();
+        drop(journal);
+        let db = Connection::open(path).unwrap();
+        let renamed = db.execute_batch(
+            "UPDATE runs SET policy = replace(replace(policy, 'search_lag', 'settle'), 'retry_in_doubt', 'resend_unsure');
+             UPDATE listings SET listing = replace(listing, 'output_format', 'shape');
+             PRAGMA user_version = 5",
+        );
+        renamed.unwrap();
+        let old: (String, String) = db
+            .query_row("SELECT policy, listing FROM runs JOIN listings USING (sync)", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        assert!(old.0.contains(r#""settle":{"secs":90,"nanos":500000000},"resend_unsure":true"#), "{}", old.0);
+        assert!(old.1.contains(r#""shape":{"table":"#), "{}", old.1);
+        plan.sync
+    }
+
+    #[test]
+    fn a_journal_of_version_5_keeps_its_policies_and_listings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("contactsync.db");
+        let sync = fifth_version(&path);
+        let version = || -> i64 {
+            let db = Connection::open(&path).unwrap();
+            db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+        };
+        // A dry run upgrades a copy and leaves the file as it is.
+        drop(Journal::dry(&path).unwrap());
+        assert_eq!(version(), 5);
+        let journal = Journal::open(&path).unwrap();
+        assert_eq!(version(), SCHEMA_VERSION);
+        assert_eq!(journal.listing(sync).unwrap(), Some((listing(), false)));
+        assert_eq!(journal.resumable("c").unwrap().expect("it was planned").policy, POLICY);
+        let db = Connection::open(&path).unwrap();
+        let policy: String = db.query_row("SELECT policy FROM runs", [], |row| row.get(0)).unwrap();
+        assert!(!policy.contains("settle") && !policy.contains("resend_unsure"), "{policy}");
+    }
+
+    #[test]
+    fn a_damaged_policy_of_version_5_does_not_keep_the_journal_from_opening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("contactsync.db");
+        fifth_version(&path);
+        let db = Connection::open(&path).unwrap();
+        db.execute("UPDATE runs SET policy = replace(policy, '{', '[')", []).unwrap();
+        drop(db);
+        let journal = Journal::open(&path).unwrap();
+        assert!(matches!(journal.resumable("c"), Err(JournalError::Damaged { .. })), "{:?}", journal.resumable("c"));
+    }
 }

@@ -1,4 +1,4 @@
-//! The SQL of the order in which a run takes its rows: which were tried before, and where the last run ended.
+//! The SQL of the order in which a run takes its rows: rows that were tried before, and the row where the last run ended.
 
 use rusqlite::{OptionalExtension, params};
 

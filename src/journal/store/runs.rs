@@ -1,4 +1,4 @@
-//! The SQL of planning: runs that begin, and how they become their channel's truth.
+//! The SQL of plans: runs begin, and become the current runs of their channels.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::core::output_format::Listing;
 use crate::core::plan::{Forecast, forecast};
 use crate::core::task::{Policy, Task};
 use crate::core::time::Timestamp;
-use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, Planning, RunState};
+use crate::journal::rows::{Extent, NO_CHANNEL, NewPlan, NewRun, Plan, PlanningRun, RunState};
 
-/// The longest that a call is taken to last, whatever a journal says. Calls are given up far sooner.
+/// Maximum mean duration of calls that is read from a journal. Calls time out far sooner.
 const LONGEST_LATENCY: Duration = Duration::from_mins(10);
 
-/// Of how many calls, the latest that were answered with anything but 429, it is told how long a call takes.
+/// Number of the latest calls, without answers with 429, from which the mean duration is computed.
 const LATENCY_OF: u32 = 100;
 
-/// How many pending items a forecast reads at a time.
+/// Number of pending items that a forecast reads at a time.
 const FORECAST_PAGE: u32 = 1_000;
 
 impl Store {
@@ -54,7 +54,7 @@ impl Store {
         Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
     }
 
-    // A plan has runs of its own: `main` has those that were sent.
+    // A dry run hides the table with one for its plan, and `main` is the table of the runs that were sent.
     pub(super) fn last_window(&self, channel: &str) -> Result<Option<WindowId>> {
         let mut query = self.db.prepare_cached(
             "SELECT window FROM main.runs WHERE channel = ?1 AND window <> '' ORDER BY id DESC LIMIT 1",
@@ -83,7 +83,7 @@ impl Store {
 
     pub(in crate::journal) fn move_channel(&self, channel: &str, url: &str) -> Result<()> {
         self.db.execute("UPDATE channels SET url = ?2 WHERE name = ?1", [channel, url])?;
-        // What is left of a run is left there: it is resumed where its contacts are.
+        // Interrupted runs move too: they are resumed where their contacts are.
         self.db.execute(
             "UPDATE runs SET url = ?2 WHERE channel = ?1 AND state IN ('planned', 'sending', 'stopped', 'failed')",
             [channel, url],
@@ -92,20 +92,21 @@ impl Store {
     }
 
     pub(in crate::journal) fn begin_plan(&self, new: NewPlan) -> Result<Plan> {
-        let NewPlan { runs, duplicates, match_fields } = new;
+        let NewPlan { runs, planner } = new;
         self.hold_all()?;
-        let mut begun: Vec<Planning> = Vec::with_capacity(runs.len());
+        let mut begun: Vec<PlanningRun> = Vec::with_capacity(runs.len());
         for new in runs {
             let run = self.begin_run(&new, begun.first().map(|first| first.run))?;
-            begun.push(Planning { run, channel: new.channel, policy: new.policy });
+            begun.push(PlanningRun { run, channel: new.channel, policy: new.policy });
         }
         let sync = begun.first().map_or(0, |first| first.run);
-        Ok(Plan { sync, runs: begun, duplicates, match_fields })
+        Ok(Plan { sync, runs: begun, planner })
     }
 
     fn begin_run(&self, run: &NewRun, first: Option<i64>) -> Result<i64> {
-        // Whoever plans for a channel holds it. So what is half planned for it was left by a process that has ended, with
-        // all the runs of the same input. The run of no channel is held by nobody: another one may be at work on its own.
+        // A process that plans for a channel holds its lock, so an unfinished plan of the channel was left by a process that
+        // has ended, together with all runs of the same input. No lock protects the run of no channel: another process may be
+        // planning one.
         if run.channel != NO_CHANNEL {
             let left = "SELECT sync FROM runs WHERE channel = ?1 AND state = 'planning'";
             self.drop_runs(&format!("state = 'planning' AND sync IN ({left})"), &run.channel)?;
@@ -165,7 +166,7 @@ impl Store {
             self.set_listing(plan.sync, listing)?;
         }
         for planning in &plan.runs {
-            if plan.duplicates == Duplicates::Merge {
+            if plan.planner.duplicates == Duplicates::Merge {
                 let kept = "run = ?1 AND state <> 'pending' AND contact IS NOT NULL";
                 self.db.execute(&format!("UPDATE items SET contact = NULL WHERE {kept}"), [planning.run])?;
             }
@@ -175,7 +176,7 @@ impl Store {
     }
 
     fn finish_run(&self, run: i64, channel: &str) -> Result<()> {
-        // What belongs to no channel is never sent.
+        // Rows of no channel are never sent.
         let state = if channel == NO_CHANNEL { RunState::Finished } else { RunState::Planned };
         self.db.execute("UPDATE runs SET state = ?2 WHERE id = ?1", params![run, state.name()])?;
         if channel == NO_CHANNEL {
@@ -198,7 +199,7 @@ impl Store {
             params![channel, run],
         )?;
         self.db.execute(&format!("UPDATE runs SET state = 'replaced' WHERE {left}"), params![channel, run])?;
-        // The bulk of a nightly run's rows. Their counts stay in the run's summary.
+        // Most rows of a nightly run are among these. Their counts stay in the run's summary.
         let done = "channel = ?1 AND id < ?2 AND summary IS NOT NULL AND NOT pruned";
         self.db.execute(
             &format!(
@@ -237,6 +238,7 @@ mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
     use crate::core::model::{Mode, Rejection};
+    use crate::core::planner::Planner;
     use crate::journal::{Journal, Planned};
 
     fn new(channels: &[&str]) -> NewPlan {
@@ -257,7 +259,7 @@ mod tests {
             now: Timestamp::default(),
         };
         let runs = channels.iter().map(run).collect();
-        NewPlan { runs, duplicates: Duplicates::Last, match_fields: Vec::new() }
+        NewPlan { runs, planner: Planner::default() }
     }
 
     fn rejected(row: u64) -> Planned {
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn two_who_plan_at_once_for_other_channels_keep_their_rows_of_no_channel() {
+    fn two_processes_that_plan_other_channels_keep_their_rows_of_no_channel() {
         let journal = Journal::in_memory().unwrap();
         let one = journal.begin_plan(new(&["a", NO_CHANNEL])).unwrap();
         journal.plan_rows(&one, vec![(1, rejected(1))]).unwrap();
@@ -280,11 +282,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_half_planned_goes_with_all_its_runs() {
+    fn an_unfinished_plan_of_a_killed_process_is_dropped_with_all_its_runs() {
         let journal = Journal::in_memory().unwrap();
         let left = journal.begin_plan(new(&["a", "b", NO_CHANNEL])).unwrap();
         journal.plan_rows(&left, vec![(0, rejected(1)), (2, rejected(2))]).unwrap();
-        // Somebody else's, with a later number: so that theirs are not given again.
+        // The run of another process has a later number, so that the dropped numbers are not used again.
         let others = journal.begin_plan(new(&["d"])).unwrap();
         let next = journal.begin_plan(new(&["b", "c"])).unwrap();
         for planning in &left.runs {

@@ -1,5 +1,5 @@
-//! JSON with a checksum as its last member. SQLite's log has checksums and its file has none: a bit that turns over in a
-//! contact's match value would create a contact that nobody has, and leave out the one that was meant.
+//! JSON with a checksum as its last member. SQLite's log has checksums and its file has none: a flipped bit in a match value
+//! would create a contact that does not exist, and drop the one that does.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use super::{Result, damaged, json, parse};
 /// The last member of a sealed object, with `?` for the digits of its checksum.
 const SEAL: &[u8] = br#","sum":"????????"}"#;
 
-/// How many signs of the seal may differ in a text that has one. In a text of an earlier version, which has none, more differ.
+/// Maximum number of wrong characters in a damaged seal. A text of an earlier version has no seal, and more characters differ.
 const MOST_WRONG: usize = 3;
 
 /// The value as JSON, sealed when it is an object.
@@ -46,7 +46,7 @@ mod tests {
     use crate::core::model::{Contact, Draft, Field};
 
     #[test]
-    fn no_bit_of_a_sealed_value_turns_over_unnoticed() {
+    fn every_flipped_bit_of_a_sealed_value_is_noticed() {
         let contact = Contact::new(Draft {
             matches: vec![Field::text("email", "añn@example.com")],
             tags: vec!["a".into()],
@@ -58,14 +58,14 @@ mod tests {
         for bit in 0..text.len() * 8 {
             let mut bytes = text.clone().into_bytes();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            // What is no text is not read at all.
+            // Invalid UTF-8 is not read at all.
             let Ok(turned) = String::from_utf8(bytes) else { continue };
             assert!(unsealed::<Contact>("a contact", &turned).is_err(), "{turned}");
         }
     }
 
     #[test]
-    fn other_values_and_those_of_earlier_versions_are_read_as_they_are() {
+    fn values_without_a_checksum_are_read_as_they_are() {
         for attempt in [Attempt::Done, Attempt::lost(None, "reset".into()), Attempt::throttled(None)] {
             assert_eq!(unsealed::<Attempt>("an attempt", &sealed(&attempt)).unwrap(), attempt);
             assert_eq!(unsealed::<Attempt>("an attempt", &json(&attempt)).unwrap(), attempt);

@@ -1,4 +1,4 @@
-//! The SQL of sending: intents, answers, and what they imply.
+//! The SQL of sending: intents, answers, and the remote states that they imply.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use crate::journal::{Ended, Recorded, StateUpdate};
 /// the platform asked for; with room for calls that took long.
 const ASKED_FOR: Duration = Duration::from_hours(25);
 
-/// The other keys that have a contact id. SQLite takes the primary key when it is not told the index, and reads every known
-/// contact of the channel for each one that is found or created.
+/// The other keys that have a contact id. Without `INDEXED BY`, SQLite uses the primary key and reads every known contact of
+/// the channel for each contact that is found or created.
 const HOLDERS: &str = "SELECT key FROM known INDEXED BY known_by_id
      WHERE channel = ?1 AND contact ->> '$.id' = ?2 AND contact IS NOT NULL AND key <> ?3";
 
@@ -40,7 +40,7 @@ struct PendingRow {
 fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
     let (contact, cells): (String, Option<String>) = (row.get(at + 2)?, row.get(at + 3)?);
     let (key, contact): (String, Contact) = (row.get(at + 4)?, unsealed("a contact", &contact)?);
-    // What is known of it is found by its key.
+    // The remote state is found by the key.
     if contact.key().to_string() != key {
         return Err(damaged("a contact", "its key is another one"));
     }
@@ -53,7 +53,7 @@ fn pending_row(row: &Row<'_>, at: usize) -> Result<PendingRow> {
 }
 
 impl Store {
-    // Of the window's other channels as well: nobody else is at work on them, and their calls count with this one's.
+    // Also for the window's other channels: no other process uses them, and their calls count in the same window.
     pub(in crate::journal) fn follow_clock(
         &self,
         channel: &str,
@@ -143,7 +143,7 @@ impl Store {
             [run],
         )?;
         self.close_open(channel, window, call_timeout, now)?;
-        // What an earlier stop summed up is over: if this process is killed, the rows themselves say how far it came.
+        // The summary of an earlier stop is outdated: if this process is killed, the rows themselves show its progress.
         self.db.execute(
             "UPDATE runs SET state = 'sending', window = ?2, reason = NULL, ended_at = NULL, summary = NULL WHERE id = ?1",
             params![run, window.as_str()],
@@ -151,7 +151,7 @@ impl Store {
         Ok(())
     }
 
-    // What a killed process left open.
+    // Closes the calls that a killed process left open.
     pub(in crate::journal) fn close_open(
         &self,
         channel: &str,
@@ -160,7 +160,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let killed = killed();
-        // The search lag of a create that it left open begins when its call ended at the latest.
+        // The search lag of such a create begins at the latest possible end of its call.
         let mut open = self.db.prepare_cached(
             "SELECT open.channel, open.key, open.ended_at
              FROM (SELECT channel, key, max(min(:latest, started_at + :timeout)) AS ended_at FROM calls
@@ -197,12 +197,12 @@ impl Store {
 
     pub(in crate::journal) fn ended_since(&self, window: &WindowId, since: Timestamp) -> Result<Vec<Timestamp>> {
         let since_grace = since.before(IN_FLIGHT_GRACE);
-        // Only of a lost call does it matter what it came to.
+        // The attempt matters only for lost calls.
         let mut query = self.db.prepare_cached(
             "SELECT ended_at, iif(result = 'lost', attempt, NULL) FROM calls
              WHERE window = ?2 AND started_at > ?1 AND ended_at > ?3",
         )?;
-        // It began at most a while before: the index is on the beginning.
+        // The index is on the start, which precedes the end by at most ten minutes.
         let began = since_grace.before(Duration::from_mins(10));
         let mut rows = query.query(params![millis(began), window.as_str(), millis(since_grace)])?;
         let (mut ends, killed) = (Vec::new(), killed());
@@ -210,9 +210,9 @@ impl Store {
             let (ended, lost): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
             let ended = Timestamp::from_millis(natural(ended));
             let lost: Option<Attempt> = lost.map(|lost| unsealed("an attempt", &lost)).transpose()?;
-            // That a killed process's call may linger is in its end already.
-            let lingers = lost.is_some_and(|lost| lost.may_be_in_flight() && lost != killed);
-            let end = if lingers { ended + IN_FLIGHT_GRACE } else { ended };
+            // The end of a killed process's call already includes the time in which it may be in flight.
+            let is_in_flight = lost.is_some_and(|lost| lost.may_be_in_flight() && lost != killed);
+            let end = if is_in_flight { ended + IN_FLIGHT_GRACE } else { ended };
             if end > since {
                 ends.push(end);
             }
@@ -293,7 +293,7 @@ impl Store {
     }
 
     // A call that belongs to no run and no contact.
-    pub(in crate::journal) fn start_look(
+    pub(in crate::journal) fn start_probe(
         &self,
         channel: &str,
         window: &WindowId,
@@ -309,7 +309,7 @@ impl Store {
         Ok(number)
     }
 
-    pub(in crate::journal) fn end_look(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
+    pub(in crate::journal) fn end_probe(&self, number: i64, attempt: &Attempt, at: Timestamp) -> Result<()> {
         self.db.execute(
             "UPDATE calls SET ended_at = ?2, result = ?3, attempt = ?4 WHERE number = ?1",
             params![number, millis(at), attempt.name(), sealed(attempt)],
@@ -337,8 +337,8 @@ impl Store {
         Ok(keys)
     }
 
-    // One id is one contact. The other key that has an id which the platform has just named, if its row is in the input
-    // as well, or if a create named it; a key that the input no longer has gives a contact up that was found.
+    // One id is one contact. Returns the other key with the id that the platform named, if that key's row is in the input too,
+    // or if the answer to a create named the id. A key that the input no longer has gives up a contact that was found.
     fn claim(&self, call: i64, state_update: &StateUpdate) -> Result<Option<String>> {
         let (Some(named_by), Some(RemoteState::Known(known))) = (state_update.names_id, &state_update.remote_state)
         else {
@@ -351,7 +351,7 @@ impl Store {
         let (channel, key) = (&state_update.channel, state_update.contact.key().to_string());
         let mut given_up = Vec::new();
         for holder in self.holders(channel, &known.id, &key)? {
-            // A read confirms what a create was answered with.
+            // A read confirms the answer to a create.
             if matches!(named_by, CallKind::Create | CallKind::Read) {
                 // The create may have overwritten the holder's fields: they are written again when its row is next sent.
                 self.change_known(channel, &holder, |known| {
@@ -416,7 +416,7 @@ impl Store {
         now: Timestamp,
         summary: &str,
     ) -> Result<()> {
-        // What is not kept is not done.
+        // A row whose outcome is not stored is not done.
         self.hold_all()?;
         self.db.execute(
             "UPDATE runs SET state = ?2, reason = ?3, worked_ms = worked_ms + ?4, ended_at = ?5, summary = ?6 WHERE id = ?1",
@@ -429,7 +429,7 @@ impl Store {
     }
 }
 
-// What a call of a killed process comes to.
+// The result of a call of a killed process.
 fn killed() -> Attempt {
     Attempt::lost(None, "the process was killed before the answer".into())
 }
@@ -439,7 +439,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_a_contact_id_is_looked_up_in_the_index() {
+    fn the_holder_of_a_contact_id_is_found_by_the_index() {
         let store = Store::in_memory().unwrap();
         let mut plan = store.db.prepare(&format!("EXPLAIN QUERY PLAN {HOLDERS}")).unwrap();
         let plan: String = plan.query_row(["c", "7", "k"], |row| row.get(3)).unwrap();

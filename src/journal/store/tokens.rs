@@ -1,4 +1,4 @@
-//! The SQL of the tokens that the channels were synced with, and of the contacts by which a token is recognised.
+//! The SQL of the tokens with which the channels were synced, and of the contacts by which a token is recognised.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -22,7 +22,7 @@ impl Store {
         Ok(())
     }
 
-    // Those that can be compared come first. Whether there are any others is known by one of them.
+    // Contacts that can be compared come first. One of the others is enough to show that there are others.
     pub(in crate::journal) fn acquaintances(&self, channel: &str) -> Result<Vec<Acquaintance>> {
         let mut query = self.db.prepare_cached(
             "SELECT key, contact FROM known WHERE channel = ?1 AND contact IS NOT NULL AND doubt IS NULL",

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json};
 
 use super::body;
-use crate::core::call::CONTACTS_PER_PAGE;
+use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::Remote;
 use crate::core::page::Page;
 

@@ -102,7 +102,7 @@ impl Queue {
     ) -> Result<Option<ActiveContact>, JournalError> {
         let now = job.clock.now();
         if let Some(doubt) = self.orphans.next() {
-            let task = Task::settling(doubt.sent.clone(), doubt, job.policy, now);
+            let task = Task::resolving_doubt(doubt.sent.clone(), doubt, job.policy, now);
             return Ok(Some(ActiveContact::new(None, task, Range::default(), 0, share.count())));
         }
         if let Some(item) = self.first.next() {

@@ -5,15 +5,12 @@
 //!
 //! A phone that the platform has in another form is a warning and no failure: contacts may be found by another match field.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use contactsync::{
-    Attempt, BaseUrl, Change, Clients, Clock, Contact, Detected, Duplicates, Environment, Field, Http, Journal, Key,
-    Mapping, NoticeKind, Notification, OutlineLine, Probe, Rejection, Reporter, Row, Sample, SharedValues, Source,
-    SourceError, Stop, TagMentions, Timeouts, Tokens, Transport, Tried, Value, Workspace, change, merged, other_forms,
+    Attempt, BaseUrl, Change, CheckedContact, CheckedInput, Clients, Clock, Contact, Detected, Duplicates, Environment,
+    Field, Http, InputCheck, Journal, Mapping, Notification, OutlineLine, Planner, Probe, RejectReason, Reporter,
+    Sample, Source, Stop, Timeouts, Tokens, Transport, Tried, Value, Workspace, change, check_input, other_forms,
     sampled,
 };
 
@@ -31,20 +28,17 @@ use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};
 use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
 
-/// What is searched for, to see whether the token works. Nobody needs to have it.
-const NOBODY: &str = "contactsync check";
+/// The value of the search that shows whether the token works. No contact needs to have it.
+const PROBE_VALUE: &str = "contactsync check";
 
-/// How many calls are made with a token (DESIGN.md, `check`).
+/// Maximum number of calls with a token (DESIGN.md, `check`).
 const MOST_CALLS: usize = 7;
 
-/// How many contacts are shown as they would be sent.
+/// Number of contacts that are shown as they would be sent.
 const CONTACTS_SHOWN: usize = 3;
 
-/// How many reasons are listed; the rest is counted.
+/// Maximum number of reasons that are listed; the others are counted.
 const REASONS_SHOWN: usize = 20;
-
-/// How many reasons are told apart: some name a byte, and there may be as many of those as there are rows.
-const REASONS_KEPT: usize = 1_000;
 
 pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None)?.with_input(args)?;
@@ -90,7 +84,8 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
     for channel in channels.here() {
         let asked = match channel.connect(&clients, None) {
             Ok(connection) => {
-                let wanted: Vec<&Shown> = samples.iter().filter(|shown| shown.is_of(&channel.name)).collect();
+                let is_of = |sample: &&CheckedContact| sample.channel.as_ref().is_none_or(|own| *own == channel.name);
+                let wanted: Vec<&CheckedContact> = samples.iter().filter(is_of).collect();
                 ask(&asking, channel, connection, &wanted)
             }
             Err(failure) => Err(failure),
@@ -104,7 +99,7 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
     Ok(exit)
 }
 
-/// What is told, a line a thing.
+/// The report, one line for each fact.
 #[derive(Default)]
 struct Report {
     lines: Vec<String>,
@@ -148,7 +143,7 @@ fn ask(
     asking: &Asking<'_>,
     channel: &Channel,
     connection: Connection<Http>,
-    wanted: &[&Shown],
+    wanted: &[&CheckedContact],
 ) -> Result<(String, Vec<Looked>), Failure> {
     let Asking { runtime, journal, matches, is_new, console } = *asking;
     let at = format!("{}, {} a minute", connection.url, counted_calls(connection.rate.get().into()));
@@ -167,22 +162,22 @@ fn ask(
         }
         Err(failure) => return Err(failure),
     };
-    let field = Field::text(matches.first().map_or("email", String::as_str), NOBODY);
-    let mut said = at;
+    let field = Field::text(matches.first().map_or("email", String::as_str), PROBE_VALUE);
+    let mut state = at;
     let mut found = Vec::new();
     notices.notify(&Notification::Calling);
     let tokens = Tokens { workspace: &workspace, clock: &clock, reporter: &notices };
     let Tried { answer, is_renewed, calls } = runtime.block_on(tokens.try_token(&mut held, is_new, &field))?;
     if is_renewed {
-        said.push_str("; the token is a new one of the same channel");
+        state.push_str("; the token is a new one of the same channel");
     }
     let look = tokens.probe(&held);
     let is_ready = matches!(answer, Some(Attempt::Page(_)));
-    said.push_str(&heard(answer, held.url())?);
+    state.push_str(&token_state(answer, held.url())?);
     if is_ready {
         found.extend(look_up(runtime, &look, wanted, MOST_CALLS.saturating_sub(calls))?);
     }
-    Ok((said, found))
+    Ok((state, found))
 }
 
 // First each contact by its own value, then those that are absent in other forms, until one is found or `left` searches
@@ -190,7 +185,7 @@ fn ask(
 fn look_up<T: Transport>(
     runtime: &Runtime,
     look: &Probe<'_, T>,
-    wanted: &[&Shown],
+    wanted: &[&CheckedContact],
     mut left: usize,
 ) -> Result<Vec<Looked>, Failure> {
     let mut found = Vec::new();
@@ -231,14 +226,14 @@ fn on_the_platform(found: &mut [Looked], report: &mut Report, console: &Console)
     report.heading("the first contacts on the platform");
     for Looked { line, field, sample } in found.iter() {
         let name = &field.name;
-        let said = match sample {
+        let result = match sample {
             Sample::Found(id) => format!("contact {id} has its `{name}`"),
             Sample::Several(one, other) => format!("contacts {one} and {other} both have its `{name}`: a conflict"),
             Sample::Absent => format!("no contact has its `{name}`"),
             Sample::OtherForm { id, value } => format!("contact {id} has its `{name}` in another form: {value:?}"),
             Sample::Unknown(why) => format!("not known: {why}"),
         };
-        report.item(&format!("line {line}: {said}"));
+        report.item(&format!("line {line}: {result}"));
     }
     let other_form = found.iter().find_map(|looked| match &looked.sample {
         Sample::OtherForm { id, value } => Some((looked, id, value)),
@@ -274,7 +269,7 @@ fn on_the_platform(found: &mut [Looked], report: &mut Report, console: &Console)
     }
 }
 
-fn heard(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
+fn token_state(answer: Option<Attempt>, url: &BaseUrl) -> Result<String, Failure> {
     let failed = |exit, message: String| Err(Failure { exit, message: format!("{url}: {message}"), hint: None });
     match answer {
         Some(Attempt::Page(page)) => match page.contradiction {
@@ -314,9 +309,9 @@ fn platform(
     console: &Console,
 ) -> Exit {
     match asked {
-        Ok((said, looked)) => {
+        Ok((state, looked)) => {
             found.extend(looked);
-            report.line("platform", format!("{}: {said}", channel.name));
+            report.line("platform", format!("{}: {state}", channel.name));
             Exit::Done
         }
         Err(failure) => {
@@ -341,146 +336,22 @@ fn readable(path: &Path) -> Result<String, Failure> {
     Ok(format!("{}: can be read", path.display()))
 }
 
-/// What became of a row.
-enum Seen {
-    LeftOut,
-    // A total of the rows above it.
-    Total,
-    // Another shard's to tell.
-    Elsewhere,
-    // Of no channel, where none is to be rejected for that.
-    Nameless,
-    // With a digest of who it is, where rows may be of one contact.
-    Contact(u64, Box<Contact>, Option<u64>, Option<String>),
-    Rejected(Rejection),
-}
-
-/// A contact as it would be sent, by the rows so far.
-struct Shown {
-    line: u64,
-    contact: Box<Contact>,
-    who: Option<u64>,
-    // The channel that its row names; `None` where there is only one.
-    channel: Option<String>,
-}
-
-impl Shown {
-    fn is_of(&self, channel: &str) -> bool {
-        self.channel.as_deref().is_none_or(|own| own == channel)
-    }
-
-    // As planning does, what is together no contact leaves the earlier row as it is.
-    fn meet(&mut self, line: u64, later: Box<Contact>, duplicates: Duplicates, match_fields: &[String]) {
-        let stands = match duplicates {
-            Duplicates::Last => Some(later),
-            Duplicates::Merge => merged(&self.contact, &later, match_fields).ok().map(Box::new),
-            Duplicates::First | Duplicates::Reject => None,
-        };
-        if let Some(contact) = stands {
-            (self.line, self.contact) = (line, contact);
-        }
-    }
-}
-
-/// How many rows were rejected for one reason, and the line of the first.
-pub struct Reason {
-    pub count: u64,
-    pub line: u64,
-}
-
-/// Reasons, those of most rows first.
-pub fn by_count(reasons: BTreeMap<String, Reason>) -> Vec<(String, Reason)> {
-    let mut reasons: Vec<(String, Reason)> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, reason)| (std::cmp::Reverse(reason.count), reason.line));
-    reasons
-}
-
 fn rows(
     reading: Reading,
     channels: &Channels,
     duplicates: Duplicates,
     report: &mut Report,
-) -> Result<(Exit, Vec<Shown>), Failure> {
+) -> Result<(Exit, Vec<CheckedContact>), Failure> {
     let Reading { mut source, mapping, policy, .. } = reading;
-    let mentions = TagMentions::new(policy.tags_mode);
-    let detected = source.detected().clone();
-    let here = channels.by_name();
-    let of_no_channel = |rejection| if channels.tells_unknown() { Seen::Rejected(rejection) } else { Seen::Nameless };
-    let of_row = |row: Row| match row {
-        // A row that cannot be read names no channel either.
-        Row::Rejected(rejection) => of_no_channel(rejection),
-        Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
-        Row::Record(record) if mapping.leaves_out_total(&record) => {
-            detected.add_notice(NoticeKind::Total, record.line);
-            Seen::Total
-        }
-        Row::Record(record) => match mapping.channel_among(&record, &here) {
-            Ok(Some(false)) => Seen::Elsewhere,
-            Ok(Some(true) | None) => match mapping.contact(&record) {
-                Ok(contact) => {
-                    let who = digest(&contact, mapping.channel(&record));
-                    let channel = mapping.channel(&record).map(str::to_owned);
-                    Seen::Contact(record.line, Box::new(contact), who, channel)
-                }
-                Err(rejection) => Seen::Rejected(rejection),
-            },
-            Err(rejection) => of_no_channel(rejection),
-        },
+    let check = InputCheck {
+        planner: Planner { duplicates, match_fields: mapping.match_fields().to_vec() },
+        tags_mode: policy.tags_mode,
+        channels: channels.by_name(),
+        rejects_unknown: channels.tells_unknown(),
+        sample: CONTACTS_SHOWN,
     };
-    let (mut contacts, mut left_out, mut rejected, mut doubles) = (0, 0, 0, 0);
-    let (mut of_others, mut of_none) = (0, 0);
-    let mut shared = SharedValues::new();
-    let mut known: HashSet<u64> = HashSet::new();
-    let mut first: Vec<Shown> = Vec::with_capacity(CONTACTS_SHOWN);
-    let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
-    let count = |seen: Vec<Seen>| -> Result<(), SourceError> {
-        for seen in seen {
-            if let Seen::Contact(line, contact, _, channel) = &seen {
-                shared.add(channel, *line, contact);
-            }
-            match seen {
-                Seen::LeftOut => left_out += 1,
-                Seen::Total => {}
-                Seen::Elsewhere => of_others += 1,
-                Seen::Nameless => of_none += 1,
-                Seen::Contact(line, contact, Some(who), _) if !known.insert(who) => {
-                    if let Some(earlier) = first.iter_mut().find(|shown| shown.who == Some(who)) {
-                        earlier.meet(line, contact, duplicates, mapping.match_fields());
-                    }
-                    match duplicates {
-                        Duplicates::Last | Duplicates::First | Duplicates::Merge => doubles += 1,
-                        Duplicates::Reject => {
-                            rejected += 1;
-                            let reason = "expected each contact once, found this one in an earlier row too".into();
-                            reasons.entry(reason).or_insert(Reason { count: 0, line }).count += 1;
-                        }
-                    }
-                }
-                Seen::Contact(line, contact, who, channel) => {
-                    contacts += 1;
-                    if first.len() < CONTACTS_SHOWN {
-                        first.push(Shown { line, contact, who, channel });
-                    }
-                }
-                Seen::Rejected(rejection) => {
-                    rejected += 1;
-                    add_reason(&mut reasons, &rejection);
-                }
-            }
-        }
-        Ok(())
-    };
-    let see = |row: Row, _| {
-        let mention = mentions.of(&row, &mapping);
-        let seen = of_row(row);
-        if matches!(seen, Seen::Contact(..) | Seen::Rejected(_)) {
-            mentions.add(mention);
-        }
-        seen
-    };
-    source.in_batches(see, count).map_err(|error| Failure::usage(&error))?;
-    mentions.check()?;
-    detected.add_shared_values(&shared, &mapping);
+    let CheckedInput { contacts, merged, rejected, left_out, of_others, of_none, first, reasons } =
+        check_input(&mut source, &mapping, &check)?;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices().iter().filter(|notice| matters(notice, Some(&mapping))) {
@@ -489,25 +360,17 @@ fn rows(
     outline(&source, &mapping, report);
     list_first(&first, report);
     let others = if left_out > 0 { format!(", and {} that are not taken", grouped(left_out)) } else { String::new() };
-    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + doubles)));
+    report.heading(&format!("{}{others}", counted_rows(contacts + rejected + merged)));
     report.item(&format!("{} to be sent", grouped(contacts)));
     if channels.selected().is_some() {
         list_others(of_others, of_none, report);
     }
-    list_merged(doubles, duplicates, report);
+    list_merged(merged, duplicates, report);
     if rejected > 0 {
         report.item(&format!("{} rejected", grouped(rejected)));
     }
-    list_reasons(reasons, report);
+    list_reasons(&reasons, report);
     Ok((if rejected > 0 { Exit::Rejected } else { Exit::Done }, first))
-}
-
-fn add_reason(reasons: &mut BTreeMap<String, Reason>, rejection: &Rejection) {
-    let mut reason = rejection.to_string();
-    if reasons.len() >= REASONS_KEPT && !reasons.contains_key(&reason) {
-        reason = "other reasons".into();
-    }
-    reasons.entry(reason).or_insert(Reason { count: 0, line: rejection.line }).count += 1;
 }
 
 // Rows that are not of the channel that was selected.
@@ -520,45 +383,32 @@ fn list_others(of_others: u64, of_none: u64, report: &mut Report) {
     }
 }
 
-fn list_merged(doubles: u64, duplicates: Duplicates, report: &mut Report) {
-    if doubles > 0 {
+fn list_merged(merged: u64, duplicates: Duplicates, report: &mut Report) {
+    if merged > 0 {
         report.item(&format!(
             "{} merged: of a contact that has another row (`duplicates = \"{duplicates}\"`)",
-            grouped(doubles)
+            grouped(merged)
         ));
     }
 }
 
-fn list_first(first: &[Shown], report: &mut Report) {
+fn list_first(first: &[CheckedContact], report: &mut Report) {
     if first.is_empty() {
         return;
     }
     report.heading("the first contacts, as they would be sent");
-    for Shown { line, contact, .. } in first {
+    for CheckedContact { line, contact, .. } in first {
         report.item(&shown(*line, contact));
     }
 }
 
-fn list_reasons(reasons: BTreeMap<String, Reason>, report: &mut Report) {
-    let reasons = by_count(reasons);
-    for (reason, Reason { count, line }) in reasons.iter().take(REASONS_SHOWN) {
+fn list_reasons(reasons: &[RejectReason], report: &mut Report) {
+    for RejectReason { reason, count, line } in reasons.iter().take(REASONS_SHOWN) {
         report.item(&format!("  {}: {reason} (the first in line {line})", grouped(*count)));
     }
     if reasons.len() > REASONS_SHOWN {
         let more = reasons.len() - REASONS_SHOWN;
         report.item(&format!("  and {more} other reason{}", if more == 1 { "" } else { "s" }));
-    }
-}
-
-// Of who a contact is: rows with the same are one contact. Rows that are only equal are several.
-fn digest(contact: &Contact, channel: Option<&str>) -> Option<u64> {
-    match contact.key() {
-        Key::Row { .. } => None,
-        key @ (Key::Match { .. } | Key::Id(_)) => {
-            let mut digest = DefaultHasher::new();
-            (key.to_string(), channel).hash(&mut digest);
-            Some(digest.finish())
-        }
     }
 }
 

@@ -3,19 +3,17 @@
 mod render;
 mod sample;
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use contactsync::rules::Rules;
 use contactsync::{
-    ColumnGuess, CountryGuess, Guess, Input, Mapping, Meaning, Mode, NoticeKind, Record, Rejection, SharedValues,
-    Source, guess,
+    ColumnGuess, CountryGuess, Guess, Input, Mapping, Meaning, Mode, NoticeKind, Record, RejectReason, RejectReasons,
+    Rejection, SharedValues, Source, guess,
 };
 
 use crate::args::InitArgs;
-use crate::commands::check::{Reason, by_count};
 use crate::config::{Config, DEFAULT_CONFIG};
 use crate::failure::{Exit, Failure};
 use crate::render::console::{Console, Level};
@@ -73,7 +71,7 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
 struct Judged {
     rows: usize,
     rejected: usize,
-    reasons: Vec<(String, Reason)>,
+    reasons: Vec<RejectReason>,
 }
 
 // Maps the rows as a sync would. Without a match field there is no mapping yet, and nothing to tell.
@@ -82,7 +80,7 @@ fn judged(source: &Source, rows: &[Result<Record, Rejection>], path: &Path) -> J
     let Ok(Config { layer, rules, .. }) = Config::find(Some(path)) else { return Judged::default() };
     let rules = Rules { matches: layer.matches.unwrap_or_default(), ..rules };
     let Ok(mapping) = Mapping::by(&rules, source.header(), Mode::Upsert) else { return Judged::default() };
-    let (mut reasons, mut shared, mut judged) = (BTreeMap::new(), SharedValues::new(), Judged::default());
+    let (mut reasons, mut shared, mut judged) = (RejectReasons::default(), SharedValues::new(), Judged::default());
     let header = source.header().unwrap_or_default();
     let reads = mapping.reads(header);
     // Of a cell in a sheet that nothing reads, no row is rejected.
@@ -109,13 +107,12 @@ fn judged(source: &Source, rows: &[Result<Record, Rejection>], path: &Path) -> J
             Ok((line, contact)) => shared.add((), line, &contact),
             Err(rejection) => {
                 judged.rejected += 1;
-                let reason = Reason { count: 0, line: rejection.line };
-                reasons.entry(rejection.to_string()).or_insert(reason).count += 1;
+                reasons.add(rejection.to_string(), rejection.line);
             }
         }
     }
     source.detected().add_shared_values(&shared, &mapping);
-    judged.reasons = by_count(reasons);
+    judged.reasons = reasons.most_frequent_first();
     judged
 }
 
@@ -128,7 +125,7 @@ fn say_rejected(judged: &Judged, console: &Console) {
     let reasons_said: Vec<String> = reasons
         .iter()
         .take(REASONS_SAID)
-        .map(|(reason, Reason { count, line })| format!("{count}: {reason} (the first in line {line})"))
+        .map(|RejectReason { reason, count, line }| format!("{count}: {reason} (the first in line {line})"))
         .collect();
     let more = match reasons.len().saturating_sub(REASONS_SAID) {
         0 => String::new(),

@@ -67,7 +67,7 @@ impl Notices<'_> {
 }
 
 impl Observer for Notices<'_> {
-    fn tell(&self, _: &Event<'_>) {}
+    fn observe(&self, _: &Event<'_>) {}
 }
 
 impl Reporter for Notices<'_> {

@@ -25,8 +25,8 @@ pub struct Printer<'a> {
 }
 
 impl Observer for Printer<'_> {
-    fn tell(&self, event: &Event<'_>) {
-        self.progress.tell(event);
+    fn observe(&self, event: &Event<'_>) {
+        self.progress.observe(event);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The SQL of what the platform asked for and stated: waits, and the limit of a window.
+//! The SQL of the waits that the platform asked for, and of the rate limits that it stated.
 
 use std::time::Duration;
 
@@ -57,8 +57,8 @@ impl Store {
         }
     }
 
-    // Of the window in which a channel's last run counted. A journal of an earlier version, which is only read, has none that
-    // would still hold.
+    // The limit of the window of a channel's last run. A journal of an earlier version, which is only read, has no valid
+    // limit.
     pub(in crate::journal) fn learnt_limit_of(&self, channel: &str, now: Timestamp) -> Result<Option<LearntLimit>> {
         if self.version()? < super::SCHEMA_VERSION {
             return Ok(None);

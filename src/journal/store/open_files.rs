@@ -1,6 +1,6 @@
-//! What a journal stands on: its file, its log and the locks. When one of them is deleted or replaced during a run, what
-//! the run writes down is lost, and another process can take the same channel. So a call is only started while each path
-//! still names the file that is open.
+//! The open files of a journal: its file, its log and the locks. When one of them is deleted or replaced during a run, the
+//! run's writes are lost, and another process can take the same channel. So a call is started only while each path still
+//! names the file that is open.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -12,7 +12,7 @@ use super::{Result, Store, json};
 use crate::core::task::Policy;
 use crate::core::time::ClockOffset;
 use crate::journal::JournalError;
-use crate::journal::files::{FileId, Presence, other_runs};
+use crate::journal::files::{FileId, Presence, with_suffix};
 use crate::journal::lock::HeldFile;
 use crate::journal::rows::{Loss, RunState};
 
@@ -20,12 +20,12 @@ use crate::journal::rows::{Loss, RunState};
 /// locks of the log.
 const LOG_ENDINGS: [&str; 2] = ["-wal", "-shm"];
 
-/// What a channel's lock notes of the calls that the runs before may have sent.
+/// The record of a channel's lock about the calls that earlier runs may have sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::journal) enum Noted {
-    /// The number of the last one; 0 for none.
+    /// The number of the last call; 0 for none.
     Call(i64),
-    /// Nothing: its file is of an earlier version.
+    /// None: its file is of an earlier version.
     Nothing,
     /// Its file did not exist.
     NewFile,
@@ -33,22 +33,22 @@ pub(in crate::journal) enum Noted {
 
 /// The files of an open journal.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct OpenFiles {
     file: PathBuf,
     log: Vec<(PathBuf, FileId)>,
     was_alone: bool,
     presence: Presence,
 }
 
-impl Ground {
+impl OpenFiles {
     /// The files as they are once SQLite has opened the log.
     pub(super) fn of(file: PathBuf, presence: Presence, was_alone: bool) -> Self {
-        let paths = LOG_ENDINGS.map(|ending| other_runs(&file, ending));
+        let paths = LOG_ENDINGS.map(|ending| with_suffix(&file, ending));
         let log = paths.into_iter().filter_map(|path| FileId::at(&path).map(|id| (path, id))).collect();
         Self { file, log, was_alone, presence }
     }
 
-    // The first of them that is not where it was, or the journal when it was truncated.
+    // The first file that its path no longer names, or the journal when it was truncated.
     fn replaced(&self) -> Option<&Path> {
         if !self.presence.is_whole() {
             return Some(&self.file);
@@ -58,8 +58,8 @@ impl Ground {
         [(self.file.as_path(), self.presence.id())].into_iter().chain(log).find(is_other).map(|(path, _)| path)
     }
 
-    // Whether the names belong to other files by now, or the journal was truncated: closing the log would delete the one of
-    // another process, or the pages that are left.
+    // Whether the paths name other files by now, or the journal was truncated: closing the log would delete another
+    // process's log, or the remaining pages.
     fn is_taken(&self) -> bool {
         if !self.presence.is_whole() {
             return true;
@@ -70,11 +70,11 @@ impl Ground {
 }
 
 impl Store {
-    // Every path still names the file that is open. Within a transaction, which another process that takes the channel has to
-    // wait for: it sees each call that was started before.
+    // Checks that every path still names the open file. It runs within a transaction; another process that takes the channel
+    // waits for it, and so sees each call that was started before.
     fn hold<'a>(&self, locks: impl IntoIterator<Item = &'a Weak<HeldFile>>) -> Result<()> {
         let replaced = |path: &Path| JournalError::Replaced { path: path.to_owned() };
-        if let Some(path) = self.ground.as_ref().and_then(Ground::replaced) {
+        if let Some(path) = self.open_files.as_ref().and_then(OpenFiles::replaced) {
             return Err(replaced(path));
         }
         for lock in locks.into_iter().filter_map(Weak::upgrade) {
@@ -85,25 +85,25 @@ impl Store {
         Ok(())
     }
 
-    /// Makes sure that the journal and all locks are in place.
+    /// Checks that the journal and all locks are in place.
     pub(in crate::journal) fn hold_all(&self) -> Result<()> {
         self.hold(self.locks.borrow().values().flatten())
     }
 
-    /// Makes sure that the journal and the channel's locks are in place, and notes that a call of it starts.
+    /// Checks that the journal and the channel's locks are in place, and remembers that a call of the channel starts.
     pub(super) fn starts(&self, channel: &str, call: i64) -> Result<()> {
         self.hold(self.locks.borrow().get(channel).into_iter().flatten())?;
         self.started.borrow_mut().insert(channel.to_owned(), call);
         Ok(())
     }
 
-    /// Makes sure that the journal and the channel's locks are in place before a call that changes nothing.
+    /// Checks that the journal and the channel's locks are in place before a read-only call.
     pub(super) fn looks(&self, channel: &str) -> Result<()> {
         self.hold(self.locks.borrow().get(channel).into_iter().flatten())
     }
 
-    /// Writes into the locks, after the commit and before the calls are sent, which calls were started. The next run finds
-    /// out by it when the journal lost them.
+    /// Writes the numbers of started calls into the locks, after the commit and before the calls are sent. By them, the next
+    /// run notices when the journal lost calls.
     pub(in crate::journal) fn note_started(&self) -> Result<()> {
         let locks = self.locks.borrow();
         for (channel, call) in std::mem::take(&mut *self.started.borrow_mut()) {
@@ -115,10 +115,10 @@ impl Store {
         Ok(())
     }
 
-    /// Has the channel's calls stand on this lock. False when the lock's file was made anew although a run of the channel
-    /// may still be at work: then the file was deleted under that run.
+    /// Makes the channel's calls depend on this lock. False when the lock's file was created although a run of the channel may
+    /// still be working: then the file was deleted under that run.
     pub(in crate::journal) fn stand_on(&self, lock: &Arc<HeldFile>, is_new: bool, channel: &str) -> Result<bool> {
-        let is_new_beside_others = is_new && self.ground.as_ref().is_some_and(|ground| !ground.was_alone);
+        let is_new_beside_others = is_new && self.open_files.as_ref().is_some_and(|open_files| !open_files.was_alone);
         if is_new_beside_others {
             let mut query = self
                 .db
@@ -132,8 +132,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Whether calls of the channel may be lost, by what its lock notes. A loss is kept in the journal
-    /// until a run that searches for all contacts is finished: what comes between makes other calls.
+    /// Whether calls of the channel may be lost, by the record of its lock. The journal keeps a loss until a run that searches
+    /// for all contacts is finished, because other runs between make other calls.
     pub(in crate::journal) fn loss(
         &self,
         channel: &str,
@@ -150,8 +150,8 @@ impl Store {
         Ok(is_open.then_some(Loss::Unfinished))
     }
 
-    /// Notes that a run is finished. When it searched for all contacts, nothing is lost any more, and its channel's locks
-    /// note the last call that there is.
+    /// Records that a run is finished. When it searched for all contacts, the loss is over, and its channel's locks record
+    /// the last call of the journal.
     pub(super) fn loss_is_over(&self, run: i64) -> Result<()> {
         let searched = "SELECT channel FROM runs WHERE id = ?1 AND policy ->> '$.search_first'";
         let channel: Option<String> = self.db.query_row(searched, [run], |row| row.get(0)).optional()?;
@@ -164,7 +164,7 @@ impl Store {
     }
 
     fn found_loss(&self, channel: &str, noted: Noted, clock_offset: Option<&ClockOffset>) -> Result<Option<Loss>> {
-        // A call that belongs to no run is noted nowhere: its number may be that of a lost one.
+        // A call that belongs to no run is not recorded: its number may be the number of a lost call.
         let mut has_call = self
             .db
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM calls WHERE number = ?1 AND channel = ?2 AND run != 0)")?;
@@ -201,8 +201,8 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.ground.as_ref().is_some_and(Ground::is_taken) {
-            // Not writing the log back loses nothing that anybody could still read.
+        if self.open_files.as_ref().is_some_and(OpenFiles::is_taken) {
+            // Without writing the log back, no data is lost that could still be read.
             let _ = self.db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }

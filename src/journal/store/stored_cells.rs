@@ -1,4 +1,4 @@
-//! The cells of a row as the journal keeps them: an array of texts, or one of keys and values.
+//! The cells of a row as the journal stores them: an array of texts, or one of keys and values.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use serde_json::Value as Json;
 
 use crate::core::record::Cells;
 
-/// Cells on their way into the journal, as `Kept<&str>`, and out of it, as `Kept<String>`.
+/// Cells on their way into the journal, as `StoredCells<&str>`, and out of it, as `StoredCells<String>`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kept<T, J> {
+pub(super) enum StoredCells<T, J> {
     Texts(Vec<T>),
     Object(Vec<(T, J)>),
 }
 
-impl<'a> Kept<&'a str, &'a Json> {
+impl<'a> StoredCells<&'a str, &'a Json> {
     pub(super) fn of(cells: &'a Cells) -> Self {
         match cells {
             Cells::Texts(texts) => Self::Texts(texts.iter().collect()),
@@ -24,7 +24,7 @@ impl<'a> Kept<&'a str, &'a Json> {
     }
 }
 
-impl Kept<String, Json> {
+impl StoredCells<String, Json> {
     pub(super) fn cells(self) -> Cells {
         match self {
             Self::Texts(texts) => Cells::Texts(texts.iter().map(String::as_str).collect()),
@@ -40,10 +40,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_come_back_as_they_were() {
+    fn stored_cells_are_read_back_unchanged() {
         let check = |cells: Cells| {
-            let text = serde_json::to_string(&Kept::of(&cells)).unwrap();
-            assert_eq!(serde_json::from_str::<Kept<String, Json>>(&text).unwrap().cells(), cells, "{text}");
+            let text = serde_json::to_string(&StoredCells::of(&cells)).unwrap();
+            assert_eq!(serde_json::from_str::<StoredCells<String, Json>>(&text).unwrap().cells(), cells, "{text}");
         };
         check(Cells::Texts(["", " a ", "\"\n"].into_iter().collect()));
         check(Cells::Texts([].into_iter().collect()));

@@ -1,0 +1,90 @@
+//! The remote state: what the journal believes the platform has for a contact.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::doubt::Doubt;
+use crate::core::model::key::ContactId;
+use crate::core::model::remote::Remote;
+use crate::core::model::value::{Field, Value};
+use crate::core::time::Timestamp;
+
+/// A contact on the platform, as far as the journal knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// The platform's id. An update's answer never replaces it (API.md, trap 3).
+    pub id: ContactId,
+    /// The fields last seen or written. A blank value is known to be blank; the value of a field that is not listed is
+    /// unknown.
+    pub fields: BTreeMap<String, Value>,
+    /// The tags last seen or written.
+    pub tags: BTreeSet<String>,
+    /// The tags that contactsync added. Only these are removed by [`TagsMode::Mirror`](crate::core::diff::TagsMode).
+    pub own_tags: BTreeSet<String>,
+    /// Tags last seen missing or removed. A tag in neither set is unknown: agents add tags by hand (API.md, trap 12).
+    pub absent_tags: BTreeSet<String>,
+    /// When contactsync created the contact; `None` once all of it is written.
+    pub made_at: Option<Timestamp>,
+    /// Whether the answer to a change of the contact was lost.
+    pub doubt: bool,
+    /// The id that the input gives for it and that the platform no longer has.
+    pub replaces: Option<ContactId>,
+}
+
+impl Known {
+    /// A contact of which only the id is known, because the input gave it.
+    pub fn only_id(id: ContactId) -> Self {
+        Self {
+            id,
+            fields: BTreeMap::new(),
+            tags: BTreeSet::new(),
+            own_tags: BTreeSet::new(),
+            absent_tags: BTreeSet::new(),
+            made_at: None,
+            doubt: false,
+            replaces: None,
+        }
+    }
+
+    /// The same contact, where those of `fields` that have no known value are known to be blank.
+    #[must_use]
+    pub fn blank_in(mut self, fields: &[Field]) -> Self {
+        for field in fields {
+            self.fields.entry(field.name.to_string()).or_insert_with(|| field.value.clone());
+        }
+        self
+    }
+
+    /// Whether the input may give this id for the contact.
+    pub fn goes_by(&self, id: &ContactId) -> bool {
+        self.id == *id || self.replaces.as_ref() == Some(id)
+    }
+
+    /// The contact as the platform showed it. Those of the `own` tags that it still has stay own tags.
+    pub fn seen(remote: Remote, own: &BTreeSet<String>) -> Self {
+        let own_tags = own.intersection(&remote.tags).cloned().collect();
+        Self { fields: remote.fields, tags: remote.tags, own_tags, ..Self::only_id(remote.id) }
+    }
+}
+
+/// What the journal believes the platform has for a contact.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RemoteState {
+    /// The contact was never seen.
+    Unknown,
+    /// The contact may be on the platform: the answer to its create was lost, or its id is gone.
+    InDoubt(Doubt),
+    /// The contact is on the platform.
+    Known(Known),
+}
+
+impl RemoteState {
+    /// The platform's id, when it is known.
+    pub const fn id(&self) -> Option<&ContactId> {
+        match self {
+            Self::Known(known) => Some(&known.id),
+            Self::Unknown | Self::InDoubt(_) => None,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The rows of an input so far, in memory: what the planner asks about when nothing is journaled.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::convert::Infallible;
+use std::hash::{Hash, Hasher};
+
+use super::{EarlierRow, PriorRows, Resolution, aliases};
+use crate::core::model::{Contact, Key, RemoteState};
+
+/// The rows of one channel so far. It knows nothing of the platform: every contact's remote state is unknown.
+///
+/// Keys are held as 64-bit digests, about 40 bytes a contact; aliases are held whole. Of a million contacts, two share a
+/// digest with a probability of 3 in 100 million.
+#[derive(Debug, Default)]
+pub struct SeenRows {
+    // The row that counts, by the digest of its contact's key.
+    rows: HashMap<u64, EarlierRow>,
+    // The key of the contact, by the digest of a further match value of it.
+    aliases: HashMap<u64, Key>,
+    // The number of rows without a key, by the digest of their content.
+    equal: HashMap<u64, u32>,
+    kept: Vec<KeptContact>,
+}
+
+/// A contact that is kept, as the rows so far have it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptContact {
+    /// Place of the contact's first row.
+    pub first_row: u64,
+    /// The row that counts.
+    pub counts: EarlierRow,
+    /// The contact as it is to be sent.
+    pub contact: Contact,
+}
+
+impl SeenRows {
+    /// Remembers what became of a row. With `keep`, a contact that this row brings for the first time is kept from now on.
+    pub fn note(&mut self, row: u64, line: u64, resolution: &Resolution, keep: bool) {
+        let (contact, replaced) = match resolution {
+            Resolution::Counts { contact, replaced } => (contact, *replaced),
+            Resolution::Merged { contact, .. } => return self.note_aliases(contact),
+            Resolution::Rejected { .. } => return,
+        };
+        let counts = EarlierRow { row, line };
+        self.note_aliases(contact);
+        if let Key::Row { digest: content, nth } = contact.key() {
+            self.equal.insert(digest(content), *nth);
+        }
+        self.rows.insert(digest(contact.key()), counts);
+        match replaced {
+            None if keep => self.kept.push(KeptContact { first_row: row, counts, contact: contact.clone() }),
+            None => {}
+            Some(replaced) => {
+                if let Some(kept) = self.kept.iter_mut().find(|kept| kept.counts.row == replaced.row) {
+                    (kept.counts, kept.contact) = (counts, contact.clone());
+                }
+            }
+        }
+    }
+
+    /// The contacts that are kept, in the order of their first rows.
+    pub fn into_kept(self) -> Vec<KeptContact> {
+        self.kept
+    }
+
+    fn note_aliases(&mut self, contact: &Contact) {
+        for value in aliases(contact) {
+            self.aliases.insert(digest(&value), contact.key().clone());
+        }
+    }
+}
+
+impl PriorRows for SeenRows {
+    type Error = Infallible;
+
+    fn key_of(&self, value: &Key) -> Result<Option<Key>, Infallible> {
+        let digest = digest(value);
+        let own = self.rows.contains_key(&digest).then(|| value.clone());
+        Ok(own.or_else(|| self.aliases.get(&digest).cloned()))
+    }
+
+    fn equal_rows(&self, content: &str) -> Result<u32, Infallible> {
+        Ok(self.equal.get(&digest(content)).copied().unwrap_or(0))
+    }
+
+    fn earlier(&self, key: &Key) -> Result<Option<EarlierRow>, Infallible> {
+        Ok(self.rows.get(&digest(key)).copied())
+    }
+
+    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Option<Contact>, Infallible> {
+        let kept = self.kept.iter().find(|kept| kept.counts.row == earlier.row);
+        Ok(kept.map(|kept| kept.contact.clone()))
+    }
+
+    fn remote_state(&self, _: &Key) -> Result<RemoteState, Infallible> {
+        Ok(RemoteState::Unknown)
+    }
+}
+
+fn digest(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut digest = DefaultHasher::new();
+    value.hash(&mut digest);
+    digest.finish()
+}
