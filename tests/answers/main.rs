@@ -8,8 +8,6 @@
 //! `CASES=10000000 cargo test --release --test answers` is the full run. `FIRST=N CASES=1` repeats case N.
 
 mod mutation;
-mod oracle;
-mod raw;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -20,7 +18,8 @@ use std::{env, fs, thread};
 use contactsync::{Answer, Attempt, CallKind, Token};
 
 use mutation::Mutator;
-use raw::{Raw, TOKEN, call};
+use support::answers::oracle;
+use support::answers::raw::{Raw, TOKEN, call};
 
 /// What each answer means for each call.
 const TABLE: &str = include_str!("table.txt");

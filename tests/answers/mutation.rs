@@ -4,7 +4,7 @@ use contactsync::{Call, CallKind};
 use fastrand::Rng;
 use serde_json::{Map, Value as Json, json};
 
-use crate::raw::{Raw, TOKEN, call};
+use support::answers::raw::{Raw, TOKEN, call};
 
 /// A call and a changed answer to it.
 pub struct Mutant {

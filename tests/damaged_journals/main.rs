@@ -6,10 +6,6 @@
 //! `upsert` and `create` by turns; `DAMAGE_SEED` chooses others. A case that went wrong is named by its number, and runs
 //! alone with `DAMAGE_CASE=kind:number`.
 
-#[path = "../sync/scene.rs"]
-#[expect(dead_code, reason = "it holds more than this needs")]
-mod scene;
-
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
@@ -19,7 +15,7 @@ use std::time::{Duration, Instant};
 use contactsync::sandbox::Faults;
 use futures_util::StreamExt as _;
 
-use crate::scene::{JOURNAL, People, Program, Ran, Scene, TOKEN};
+use support::{Harness, JOURNAL, Output, People, Program, TOKEN};
 
 /// How many cases of each kind `cargo test` runs.
 const FEW: usize = 12;
@@ -133,36 +129,36 @@ async fn case(kind: Kind, number: usize, seed: u64, sum: &mut Sum) -> Result<(),
         chance = fastrand::Rng::with_seed(chance.u64(..) ^ u64::from(kind.name().as_bytes()[0]));
     }
     let faults = Faults { latency: Duration::from_millis(2), late_search: LATE_SEARCH, ..Faults::default() };
-    let scene = Scene::faulty(faults).await;
+    let harness = Harness::faulty(faults).await;
     let people = People::new(CONTACTS, 3, 2);
-    scene.write("in.csv", people.csv());
+    harness.write("in.csv", people.csv());
     let mode = mode(number);
     let sync = || {
         let options = format!("in.csv --match email --mode {mode} --search-lag {LAG} --concurrency 4 --no-progress");
-        scene.sync(&options)
+        harness.sync(&options)
     };
     // As often as it is killed, it gets a bit further; what is damaged is killed once.
     let kills = if kind == Kind::Kill { chance.usize(1..4) } else { 1 };
     for _ in 0..kills {
         sum.runs += 1;
-        kill(&scene, sync(), &mut chance).await?;
+        kill(&harness, sync(), &mut chance).await?;
     }
     if kind != Kind::Kill && chance.bool() {
         // Until then most of it is in the log, which has checksums.
-        let journal = rusqlite::Connection::open(scene.path(JOURNAL)).map_err(|error| error.to_string())?;
+        let journal = rusqlite::Connection::open(harness.path(JOURNAL)).map_err(|error| error.to_string())?;
         let _ = journal.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
     let damage = match kind {
         Kind::Kill => String::new(),
-        Kind::Flip => flip(&scene, &mut chance),
-        Kind::Cut => cut(&scene, &mut chance),
+        Kind::Flip => flip(&harness, &mut chance),
+        Kind::Cut => cut(&harness, &mut chance),
     };
-    finish(&scene, &people, sync, sum).await.map_err(|what| format!("{damage}: {what}"))
+    finish(&harness, &people, sync, sum).await.map_err(|what| format!("{damage}: {what}"))
 }
 
 /// Starts it, and kills it at a moment: by the calls that arrived, or by the time.
-async fn kill(scene: &Scene, sync: Program<'_>, chance: &mut fastrand::Rng) -> Result<(), String> {
-    let ledger = scene.sandbox.ledger();
+async fn kill(harness: &Harness, sync: Program<'_>, chance: &mut fastrand::Rng) -> Result<(), String> {
+    let ledger = harness.sandbox.ledger();
     let calls = ledger.len() + chance.usize(1..=CONTACTS * 2);
     let time = Duration::from_micros(chance.u64(5_000..150_000));
     let by_time = chance.u8(0..3) == 0;
@@ -178,14 +174,14 @@ async fn kill(scene: &Scene, sync: Program<'_>, chance: &mut fastrand::Rng) -> R
 }
 
 /// The journal or its log, as they are there, with their contents.
-fn files(scene: &Scene) -> Vec<(String, Vec<u8>)> {
+fn files(harness: &Harness) -> Vec<(String, Vec<u8>)> {
     let read =
-        |name: String| fs::read(scene.path(&name)).ok().filter(|bytes| !bytes.is_empty()).map(|bytes| (name, bytes));
+        |name: String| fs::read(harness.path(&name)).ok().filter(|bytes| !bytes.is_empty()).map(|bytes| (name, bytes));
     [JOURNAL.to_owned(), format!("{JOURNAL}-wal")].into_iter().filter_map(read).collect()
 }
 
-fn flip(scene: &Scene, chance: &mut fastrand::Rng) -> String {
-    let files = files(scene);
+fn flip(harness: &Harness, chance: &mut fastrand::Rng) -> String {
+    let files = files(harness);
     let Some((name, bytes)) = chance.choice(&files) else { return "nothing to damage".into() };
     let mut bytes = bytes.clone();
     // Much of a small journal is unused.
@@ -194,22 +190,22 @@ fn flip(scene: &Scene, chance: &mut fastrand::Rng) -> String {
         bit = chance.usize(..bytes.len() * 8);
     }
     bytes[bit / 8] ^= 1 << (bit % 8);
-    scene.write(name, bytes);
+    harness.write(name, bytes);
     format!("bit {} of byte {} of {name}", bit % 8, bit / 8)
 }
 
-fn cut(scene: &Scene, chance: &mut fastrand::Rng) -> String {
-    let files = files(scene);
+fn cut(harness: &Harness, chance: &mut fastrand::Rng) -> String {
+    let files = files(harness);
     let Some((name, bytes)) = chance.choice(&files) else { return "nothing to damage".into() };
     let length = chance.usize(..bytes.len());
-    let file = File::options().write(true).open(scene.path(name)).expect("it was read");
+    let file = File::options().write(true).open(harness.path(name)).expect("it was read");
     file.set_len(u64::try_from(length).expect("a small number")).expect("a shorter file");
     format!("{name} cut from {} to {length}", bytes.len())
 }
 
 /// Runs it until all is done, and holds the platform against the file.
 async fn finish<'a>(
-    scene: &'a Scene,
+    harness: &'a Harness,
     people: &People,
     sync: impl Fn() -> Program<'a>,
     sum: &mut Sum,
@@ -224,13 +220,13 @@ async fn finish<'a>(
             Some(0) => {
                 sum.damaged += usize::from(is_damaged);
                 sum.announced += usize::from(was_announced);
-                return hold(scene, people, &ran, was_announced, sum);
+                return hold(harness, people, &ran, was_announced, sum);
             }
             Some(1 | 2) if ran.stderr.contains("damaged") || ran.stderr.contains("expected a journal") => {
                 is_damaged = true;
                 // As its hint says: it is moved away. What lies beside it stays.
                 for part in ["", "-wal", "-shm"] {
-                    let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{part}")));
+                    let _ = fs::remove_file(harness.path(&format!("{JOURNAL}{part}")));
                 }
             }
             Some(4) => {}
@@ -241,9 +237,9 @@ async fn finish<'a>(
 }
 
 /// Each contact is there once, as the file wants it.
-fn hold(scene: &Scene, people: &People, ran: &Ran, was_announced: bool, sum: &mut Sum) -> Result<(), String> {
+fn hold(harness: &Harness, people: &People, ran: &Output, was_announced: bool, sum: &mut Sum) -> Result<(), String> {
     let mut there: BTreeMap<String, usize> = BTreeMap::new();
-    for contact in scene.sandbox.contacts(TOKEN) {
+    for contact in harness.sandbox.contacts(TOKEN) {
         let email = contact.fields.get("email").map(|email| email.text().into_owned()).unwrap_or_default();
         let person = people.people.iter().find(|person| person.fields.iter().any(|(_, value)| *value == email));
         let Some(person) = person else { return Err(format!("{email} is there and is not in the file: {ran:?}")) };

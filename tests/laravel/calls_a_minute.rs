@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::platform::{Call, Platform, Settings};
-use crate::scene::{People, Scene};
+use support::{Harness, People};
 
 /// The platform's limit of calls in a window (API.md, "Platforms").
 const LIMIT: usize = 100;
@@ -20,11 +20,11 @@ async fn the_throttle_middleware_refuses_nothing_for_minutes() {
 /// 250 calls take three windows, and the client's pace leaves none of them half empty.
 async fn check_for_minutes() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let people = People::new(125, 2, 0);
-    scene.write("in.csv", people.csv());
+    harness.write("in.csv", people.csv());
     let begun = Instant::now();
-    let summary = platform.sync(&scene, "in.csv --match email").run().await.exits(0).summary();
+    let summary = platform.sync(&harness, "in.csv --match email").run().await.exits(0).summary();
     let took = begun.elapsed();
     assert_eq!((summary.calls().as_str(), summary.count("throttled")), ("125 find, 125 create", 0));
     platform.has_exactly(&people);
@@ -43,10 +43,10 @@ async fn check_used_up() {
     for _ in 0..LIMIT {
         assert!(find(&platform).contains(" 200 "));
     }
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let people = People::new(5, 2, 1);
-    scene.write("in.csv", people.csv());
-    let summary = platform.sync(&scene, "in.csv --match email").run().await.exits(0).summary();
+    harness.write("in.csv", people.csv());
+    let summary = platform.sync(&harness, "in.csv --match email").run().await.exits(0).summary();
     platform.has_exactly(&people);
     let refused = platform.calls().iter().filter(|call| call.status == 429).count();
     assert_eq!(summary.count("throttled"), refused);

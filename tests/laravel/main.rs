@@ -11,6 +11,3 @@ mod calls_a_minute;
 mod errors;
 mod nights;
 mod platform;
-#[path = "../sync/scene.rs"]
-#[expect(dead_code, reason = "it holds more than this needs")]
-mod scene;

@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::scene::{JOURNAL, People, Program, Scene, TOKEN};
+use support::{Harness, JOURNAL, People, Program, TOKEN};
 
 /// The application's folder.
 pub const APP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/laravel/app");
@@ -127,14 +127,14 @@ impl Platform {
         format!("http://127.0.0.1:{}/api/v1", self.port)
     }
 
-    /// `sync --json` with this platform and the scene's journal.
-    pub fn sync<'a>(&self, scene: &'a Scene, arguments: &str) -> Program<'a> {
-        self.sync_into(scene, JOURNAL, arguments)
+    /// `sync --json` with this platform and the harness's journal.
+    pub fn sync<'a>(&self, harness: &'a Harness, arguments: &str) -> Program<'a> {
+        self.sync_into(harness, JOURNAL, arguments)
     }
 
     /// The same with another journal.
-    pub fn sync_into<'a>(&self, scene: &'a Scene, journal: &str, arguments: &str) -> Program<'a> {
-        scene.program(&format!("sync {arguments} --json --journal {journal} --url {}", self.url()))
+    pub fn sync_into<'a>(&self, harness: &'a Harness, journal: &str, arguments: &str) -> Program<'a> {
+        harness.program(&format!("sync {arguments} --json --journal {journal} --url {}", self.url()))
     }
 
     /// Its database, which a test may change while the server runs.

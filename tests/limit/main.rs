@@ -13,10 +13,6 @@
 //! `cargo test` runs it with 20 calls a minute for 65 s; `MINUTES=10 cargo test --release --test limit` with the
 //! platform's 100 for ten minutes.
 
-#[path = "../sync/scene.rs"]
-#[expect(dead_code, reason = "it holds more than this needs")]
-mod scene;
-
 use std::env;
 use std::io::{self, Write as _};
 use std::num::NonZeroU32;
@@ -25,7 +21,7 @@ use std::time::{Duration, Instant};
 use contactsync::concurrency_for;
 use contactsync::sandbox::{CALLS_PER_MINUTE, CallRecord, Config, Faults, WindowKind};
 
-use crate::scene::{JOURNAL, People, Running, Scene, TOKEN};
+use support::{Harness, JOURNAL, People, Running, TOKEN};
 
 /// How long a call counts after its end: the minute, and the margin that DESIGN gives it.
 const COUNTS: Duration = Duration::from_millis(60_250);
@@ -78,14 +74,14 @@ async fn at_the_limit_for_minutes_it_is_never_over_it_and_leaves_no_call_unused(
 }
 
 async fn check(size: Size, window: WindowKind, latency: Duration) {
-    let (begun, scene) = at_the_limit(size, window, latency).await;
-    let running = sync(&scene, size);
+    let (begun, harness) = at_the_limit(size, window, latency).await;
+    let running = sync(&harness, size);
     tokio::time::sleep(size.lasts.saturating_sub(begun.elapsed())).await;
     let until = begun.elapsed();
     stop(running).await;
 
-    let calls = scene.sandbox.ledger().calls();
-    check_never_over(&scene, size);
+    let calls = harness.sandbox.ledger().calls();
+    check_never_over(&harness, size);
     let moments: Vec<Moments> = calls.iter().map(|call| Moments::of(call, latency, &[])).collect();
     let idle = Idle::of(&moments, size.limit, until);
     let full = check_full_windows(&moments, size.limit, COUNTS + latency, until);
@@ -105,9 +101,9 @@ async fn check(size: Size, window: WindowKind, latency: Duration) {
 }
 
 async fn check_killed(size: Size) {
-    let (begun, scene) = at_the_limit(size, WindowKind::Fixed, LATENCY).await;
-    let ledger = scene.sandbox.ledger();
-    let mut running = sync(&scene, size);
+    let (begun, harness) = at_the_limit(size, WindowKind::Fixed, LATENCY).await;
+    let ledger = harness.sandbox.ledger();
+    let mut running = sync(&harness, size);
     // The first one in the middle of the first burst, so that there are calls on their way.
     let half = usize::try_from(size.limit / 2).expect("a small number");
     assert!(running.until(|| ledger.len() >= half).await, "it ended by itself");
@@ -115,14 +111,14 @@ async fn check_killed(size: Size) {
     while begun.elapsed() + LAST_LIFE < size.lasts {
         running.kill().await;
         kills.push(begun.elapsed());
-        running = resume(&scene, size);
+        running = resume(&harness, size);
         tokio::time::sleep(size.lives.min(size.lasts.saturating_sub(begun.elapsed()))).await;
     }
     let until = begun.elapsed();
     let known = stop(running).await;
 
     let calls = ledger.calls();
-    check_never_over(&scene, size);
+    check_never_over(&harness, size);
     let unheard = calls.iter().filter(|call| !call.delivered).count();
     assert!(unheard > 0, "no kill found a call on its way");
     let moments: Vec<Moments> = calls.iter().map(|call| Moments::of(call, LATENCY, &kills)).collect();
@@ -142,27 +138,27 @@ async fn check_killed(size: Size) {
     assert!(used >= size.killed_uses, "killed: {} used", percent(used));
 }
 
-async fn at_the_limit(size: Size, window: WindowKind, latency: Duration) -> (Instant, Scene) {
+async fn at_the_limit(size: Size, window: WindowKind, latency: Duration) -> (Instant, Harness) {
     // The ledger's time begins with the sandbox.
     let begun = Instant::now();
     let faults = Faults { latency, ..Faults::default() };
-    let scene = Scene::of(Config { rate: size.limit, window, faults, ..Config::default() }).await;
+    let harness = Harness::of(Config { rate: size.limit, window, faults, ..Config::default() }).await;
     // More than there is time for.
     let minutes = usize::try_from(size.lasts.as_secs() / 60 + 3).expect("a small number");
     let limit = usize::try_from(size.limit).expect("a small number");
-    scene.write("in.csv", People::new(limit * minutes, 2, 0).csv());
-    (begun, scene)
+    harness.write("in.csv", People::new(limit * minutes, 2, 0).csv());
+    (begun, harness)
 }
 
-fn sync(scene: &Scene, size: Size) -> Running {
-    let url = scene.sandbox.url();
+fn sync(harness: &Harness, size: Size) -> Running {
+    let url = harness.sandbox.url();
     let arguments = format!("sync in.csv --match email --mode create --url {url} --rate {}", size.limit);
-    scene.program(&arguments).with(&format!("--json --journal {JOURNAL}")).start()
+    harness.program(&arguments).with(&format!("--json --journal {JOURNAL}")).start()
 }
 
-fn resume(scene: &Scene, size: Size) -> Running {
-    scene
-        .program(&format!("resume --url {} --rate {} --json --journal {JOURNAL}", scene.sandbox.url(), size.limit))
+fn resume(harness: &Harness, size: Size) -> Running {
+    harness
+        .program(&format!("resume --url {} --rate {} --json --journal {JOURNAL}", harness.sandbox.url(), size.limit))
         .start()
 }
 
@@ -176,8 +172,8 @@ async fn stop(running: Running) -> usize {
 }
 
 #[track_caller]
-fn check_never_over(scene: &Scene, size: Size) {
-    let ledger = scene.sandbox.ledger();
+fn check_never_over(harness: &Harness, size: Size) {
+    let ledger = harness.sandbox.ledger();
     assert_eq!(ledger.throttled(), 0);
     let most = ledger.busiest_minute(TOKEN);
     assert!(most <= usize::try_from(size.limit).expect("a small number"), "{most} calls in 60 s");

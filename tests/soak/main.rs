@@ -17,10 +17,6 @@
 //!
 //! `cargo test` runs it small; `SOAK=all cargo test --release --test soak` runs it with 10,000 contacts and 50 kills.
 
-#[path = "../sync/scene.rs"]
-#[expect(dead_code, reason = "it holds more than this needs")]
-mod scene;
-
 use std::env;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
@@ -28,7 +24,7 @@ use std::time::{Duration, Instant};
 use contactsync::CallKind;
 use contactsync::sandbox::{CallRecord, Fault, Faults};
 
-use crate::scene::{People, Scene, TOKEN};
+use support::{Harness, People, TOKEN};
 
 /// How large it is.
 struct Size {
@@ -60,7 +56,7 @@ const LAST_RUNS: usize = 5;
 async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
     let Size { contacts, kills, concurrency, search_lag, retry_after, allowed } =
         if env::var("SOAK").is_ok_and(|which| which == "all") { ALL } else { SMALL };
-    let scene = Scene::faulty(Faults {
+    let harness = Harness::faulty(Faults {
         seed: 5,
         lose_before: 0.01,
         lose_after: 0.01,
@@ -76,12 +72,12 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
     })
     .await;
     let people = People::new(contacts, 4, 2);
-    scene.write("in.csv", people.csv());
-    let ledger = scene.sandbox.ledger();
+    harness.write("in.csv", people.csv());
+    let ledger = harness.sandbox.ledger();
     let begun = Instant::now();
     let start = |nth: usize| {
-        let sync = || scene.sync("in.csv --match email").with(&format!("--search-lag {search_lag}s"));
-        let program = if nth.is_multiple_of(2) { sync() } else { scene.resume() };
+        let sync = || harness.sync("in.csv --match email").with(&format!("--search-lag {search_lag}s"));
+        let program = if nth.is_multiple_of(2) { sync() } else { harness.resume() };
         program.with(&format!("--concurrency {concurrency} --quiet")).start()
     };
 
@@ -113,7 +109,7 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
     assert!(ended, "it never came to its end");
     let took = begun.elapsed();
 
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
     assert_eq!(ledger.creates(TOKEN), contacts, "creates that had their effect");
     let calls = ledger.calls();
     let Needed { failed, unheard, all: necessary } = needed(contacts, &calls);
@@ -121,14 +117,14 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
     say(&format!("{contacts} contacts, {killed} kills, {runs} runs, {:.0} s", took.as_secs_f64()));
     say("0 twice, 0 missing, 0 wrong");
     say(&format!("failed: {failed} by faults, {unheard} by kills; {} answers with 429", ledger.throttled()));
-    say(&format!("{} calls: {}", calls.len(), scene.calls()));
+    say(&format!("{} calls: {}", calls.len(), harness.calls()));
     say(&format!("necessary: {necessary}; {}.{} % more than that", more / 10, more % 10));
     assert!(calls.len() >= necessary, "what is called necessary was not");
     assert!(calls.len() * 100 <= necessary * (100 + allowed), "{} calls, {necessary} necessary", calls.len());
 
-    scene.sandbox.set_faults(Faults::default());
-    scene.sync("in.csv --match email").run().await.exits(0);
-    assert_eq!(scene.calls(), "none");
+    harness.sandbox.set_faults(Faults::default());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!(harness.calls(), "none");
 }
 
 struct Needed {

@@ -5,65 +5,65 @@ use std::time::Duration;
 
 use contactsync::sandbox::Faults;
 
-use crate::scene::{JOURNAL, People, Scene, TOKEN};
+use support::{Harness, JOURNAL, People, TOKEN};
 
-/// A scene with an input of ten people and a configuration that says all that a sync needs, but for `more`.
-async fn configured(more: &str) -> (Scene, People) {
-    let scene = Scene::unlimited().await;
+/// A harness with an input of ten people and a configuration that says all that a sync needs, but for `more`.
+async fn configured(more: &str) -> (Harness, People) {
+    let harness = Harness::unlimited().await;
     let people = People::new(10, 3, 1);
-    scene.write("in.csv", people.csv());
-    scene.write("token", format!("{TOKEN}\n"));
-    let url = scene.sandbox.url();
+    harness.write("in.csv", people.csv());
+    harness.write("token", format!("{TOKEN}\n"));
+    let url = harness.sandbox.url();
     let config =
         format!("{more}\nurl = \"{url}\"\ntoken_file = \"token\"\njournal = \"{JOURNAL}\"\nmatch = \"email\"\n");
-    scene.write("contactsync.toml", format!("{config}rate = 1000000\n"));
-    (scene, people)
+    harness.write("contactsync.toml", format!("{config}rate = 1000000\n"));
+    (harness, people)
 }
 
 #[tokio::test]
 async fn all_that_a_sync_needs_can_stand_in_the_file() {
-    let (scene, people) = configured("").await;
-    let plan = scene.program("plan in.csv --json").token(None).run().await.exits(0).planned();
+    let (harness, people) = configured("").await;
+    let plan = harness.program("plan in.csv --json").token(None).run().await.exits(0).planned();
     assert_eq!(plan.count("pending"), 10);
-    let ran = scene.program("sync in.csv --json --verbose").token(None).run().await.exits(0);
+    let ran = harness.program("sync in.csv --json --verbose").token(None).run().await.exits(0);
     assert_eq!(ran.summary().rows(), "10 created");
-    assert!(ran.said("configuration: contactsync.toml").len() == 1, "{ran:?}");
-    people.are_all_of(&scene.sandbox);
-    assert!(scene.path(JOURNAL).exists());
-    let runs = scene.program("runs").run().await.exits(0);
+    assert!(ran.stderr_lines("configuration: contactsync.toml").len() == 1, "{ran:?}");
+    people.assert_stored_in(&harness.sandbox);
+    assert!(harness.path(JOURNAL).exists());
+    let runs = harness.program("runs").run().await.exits(0);
     assert!(runs.stdout.contains("10 rows: 10 created"), "{runs:?}");
-    scene.program("resume").token(None).run().await.exits(0);
+    harness.program("resume").token(None).run().await.exits(0);
     // The demo has nothing to do with it.
-    scene.write("contactsync.toml", "not TOML");
-    scene.program("demo").run().await.exits(0);
+    harness.write("contactsync.toml", "not TOML");
+    harness.program("demo").run().await.exits(0);
 }
 
 #[tokio::test]
 async fn paths_begin_where_the_file_is_and_not_where_the_program_is_started() {
-    let (scene, people) = configured("").await;
-    let folder = scene.path("etc");
+    let (harness, people) = configured("").await;
+    let folder = harness.path("etc");
     fs::create_dir(&folder).unwrap();
     for name in ["contactsync.toml", "token"] {
-        fs::rename(scene.path(name), folder.join(name)).unwrap();
+        fs::rename(harness.path(name), folder.join(name)).unwrap();
     }
-    let ran = scene.program("sync in.csv --config etc/contactsync.toml --json").token(None).run().await.exits(0);
+    let ran = harness.program("sync in.csv --config etc/contactsync.toml --json").token(None).run().await.exits(0);
     assert_eq!(ran.summary().rows(), "10 created");
-    people.are_all_of(&scene.sandbox);
-    assert!(folder.join(JOURNAL).exists() && !scene.path(JOURNAL).exists());
+    people.assert_stored_in(&harness.sandbox);
+    assert!(folder.join(JOURNAL).exists() && !harness.path(JOURNAL).exists());
     // What is typed begins where the program is started.
-    let ran = scene.program(&format!("sync in.csv --config etc/contactsync.toml --journal {JOURNAL} --json"));
+    let ran = harness.program(&format!("sync in.csv --config etc/contactsync.toml --journal {JOURNAL} --json"));
     assert_eq!(ran.token(None).run().await.exits(0).summary().rows(), "10 unchanged");
-    assert!(scene.path(JOURNAL).exists());
+    assert!(harness.path(JOURNAL).exists());
 }
 
 #[tokio::test]
 async fn an_option_wins_over_the_file() {
-    let (scene, people) = configured("mode = \"update\"\nallow_http = true").await;
-    let program = |options: &str| scene.program(&format!("sync in.csv --json {options}"));
+    let (harness, people) = configured("mode = \"update\"\nallow_http = true").await;
+    let program = |options: &str| harness.program(&format!("sync in.csv --json {options}"));
     // Only to change is no use where nobody is: the file is heard.
     assert_eq!(program("").run().await.exits(3).summary().count("rejected"), 10);
     assert_eq!(program("--mode create").run().await.exits(0).summary().rows(), "10 created");
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
     // A platform by its name is another platform than the file's URL: its contacts are not there.
     let refused = program("--platform orade").run().await.exits(2);
     assert!(refused.stderr.contains("found https://chatcentral.orade.com/api/v1"), "{refused:?}");
@@ -73,11 +73,11 @@ async fn an_option_wins_over_the_file() {
 
 #[tokio::test]
 async fn what_was_typed_is_said_again_to_go_on() {
-    let (scene, _) = configured("").await;
-    fs::rename(scene.path("contactsync.toml"), scene.path("other.toml")).unwrap();
-    scene.sandbox.set_faults(Faults { latency: Duration::from_millis(100), ..Faults::default() });
-    let mut running = scene.program("sync in.csv --config other.toml --concurrency 1").token(None).start();
-    assert!(running.until(|| scene.sandbox.ledger().len() > 2).await);
+    let (harness, _) = configured("").await;
+    fs::rename(harness.path("contactsync.toml"), harness.path("other.toml")).unwrap();
+    harness.sandbox.set_faults(Faults { latency: Duration::from_millis(100), ..Faults::default() });
+    let mut running = harness.program("sync in.csv --config other.toml --concurrency 1").token(None).start();
+    assert!(running.until(|| harness.sandbox.ledger().len() > 2).await);
     running.signal("INT").await;
     let ran = running.end().await.exits(4);
     assert!(ran.stderr.contains("to go on: `contactsync resume --config other.toml`"), "{ran:?}");
@@ -85,19 +85,19 @@ async fn what_was_typed_is_said_again_to_go_on() {
 
 #[tokio::test]
 async fn a_mistake_is_one_line_with_its_place_and_nothing_is_sent_or_written() {
-    let (scene, _) = configured("").await;
+    let (harness, _) = configured("").await;
     let check = async |config: &str, options: &str, expected: &str| {
-        scene.write("contactsync.toml", config);
+        harness.write("contactsync.toml", config);
         for command in ["plan in.csv", "sync in.csv", "resume"] {
-            let ran = scene.program(&format!("{command} {options}")).run().await.exits(2);
-            assert_eq!(ran.said("error: "), [format!("error: {expected}")], "{config}: {ran:?}");
+            let ran = harness.program(&format!("{command} {options}")).run().await.exits(2);
+            assert_eq!(ran.stderr_lines("error: "), [format!("error: {expected}")], "{config}: {ran:?}");
             let rest = ran.stderr.lines().filter(|line| !line.starts_with("error: ") && !line.starts_with("hint: "));
             assert_eq!(rest.count(), 0, "{config}: {ran:?}");
             assert_eq!(ran.stdout, "", "{config}");
             assert!(!ran.stderr.contains("s3cret"), "{config}: {ran:?}");
         }
-        assert!(!scene.path(JOURNAL).exists() && !scene.path("contactsync.db").exists(), "{config}");
-        assert_eq!(scene.calls(), "none", "{config}");
+        assert!(!harness.path(JOURNAL).exists() && !harness.path("contactsync.db").exists(), "{config}");
+        assert_eq!(harness.calls(), "none", "{config}");
     };
     check(
         "# my token\ntokn_env = \"s3cret\"\n",
@@ -130,8 +130,8 @@ async fn a_mistake_is_one_line_with_its_place_and_nothing_is_sent_or_written() {
 
 #[tokio::test]
 async fn how_lines_are_written_can_stand_in_the_file() {
-    let (scene, _) = configured("log_format = \"json\"").await;
-    let program = |options: &str| scene.program(&format!("resume {options}"));
+    let (harness, _) = configured("log_format = \"json\"").await;
+    let program = |options: &str| harness.program(&format!("resume {options}"));
     let told = program("").run().await.exits(2).stderr;
     assert!(told.lines().count() > 0 && told.lines().all(|line| line.starts_with("{\"at\":")), "{told}");
     let told = program("--log-format text").run().await.exits(2).stderr;
@@ -139,11 +139,11 @@ async fn how_lines_are_written_can_stand_in_the_file() {
 }
 
 /// Twelve offices, each with a token of its own.
-fn offices(scene: &Scene) -> String {
-    let url = scene.sandbox.url();
+fn offices(harness: &Harness) -> String {
+    let url = harness.sandbox.url();
     let mut config = format!("url = \"{url}\"\nmatch = \"email\"\nchannel_column = \"office\"\nrate = 1000000\n");
     for office in 0..12 {
-        scene.write(&format!("token-{office}"), format!("token-{office}"));
+        harness.write(&format!("token-{office}"), format!("token-{office}"));
         config.push_str(&format!("[channel.office-{office}]\ntoken_file = \"token-{office}\"\n"));
     }
     config
@@ -151,21 +151,21 @@ fn offices(scene: &Scene) -> String {
 
 #[tokio::test]
 async fn the_shards_of_an_input_take_each_row_once() {
-    let scene = Scene::unlimited().await;
-    scene.write("contactsync.toml", offices(&scene));
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", offices(&harness));
     let mut rows = "email,office\n".to_owned();
     for person in 0..36 {
         rows.push_str(&format!("person.{person}@example.com,office-{}\n", person % 12));
     }
     // Of no office, of one that there is not, and one that cannot be read.
     rows.push_str("nobody@example.com,\nnowhere@example.com,office-12\nlong@example.com,office-1,more\n");
-    scene.write("in.csv", rows);
+    harness.write("in.csv", rows);
     let (mut created, mut rejected) = (0, Vec::new());
     for shard in 0..3 {
         let code = if shard == 0 { 3 } else { 0 };
         let options = format!("in.csv --shard {shard}/3 --journal {shard}.db");
-        let check = scene.program(&format!("check {options}")).token(None).run().await.exits(code);
-        let ran = scene.program(&format!("sync {options} --json")).token(None).run().await.exits(code);
+        let check = harness.program(&format!("check {options}")).token(None).run().await.exits(code);
+        let ran = harness.program(&format!("sync {options} --json")).token(None).run().await.exits(code);
         let object: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         assert!(object["created"].as_u64() > Some(0), "{ran:?}");
         created += object["created"].as_u64().unwrap();
@@ -183,7 +183,7 @@ async fn the_shards_of_an_input_take_each_row_once() {
     }
     assert_eq!((created, rejected), (36, vec![3, 0, 0]));
     for office in 0..12 {
-        let there = scene.sandbox.contacts(&format!("token-{office}"));
+        let there = harness.sandbox.contacts(&format!("token-{office}"));
         assert_eq!(there.len(), 3, "office {office}");
         // Which channel it is stays at home.
         assert!(there.iter().all(|contact| contact.fields.iter().all(|(name, _)| name == "email")));
@@ -192,56 +192,56 @@ async fn the_shards_of_an_input_take_each_row_once() {
 
 #[tokio::test]
 async fn one_token_of_many_that_is_missing_is_told_before_anything_is_sent() {
-    let scene = Scene::unlimited().await;
-    scene.write("contactsync.toml", offices(&scene));
-    scene.write("in.csv", "email,office\nann@example.com,office-1\n");
-    fs::remove_file(scene.path("token-7")).unwrap();
-    let ran = scene.program("sync in.csv").run().await.exits(2);
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", offices(&harness));
+    harness.write("in.csv", "email,office\nann@example.com,office-1\n");
+    fs::remove_file(harness.path("token-7")).unwrap();
+    let ran = harness.program("sync in.csv").run().await.exits(2);
     let line = 4 + 2 * 8;
     let error = format!("error: contactsync.toml:{line}: key `token_file`: the file that it names: cannot read it: ");
-    assert_eq!(ran.said(&error).len(), 1, "{ran:?}");
-    assert_eq!(scene.calls(), "none");
+    assert_eq!(ran.stderr_lines(&error).len(), 1, "{ran:?}");
+    assert_eq!(harness.calls(), "none");
     // Who is not asked for is not missed.
-    scene.program("sync in.csv --channel office-1").run().await.exits(0);
-    assert_eq!(scene.sandbox.contacts("token-1").len(), 1);
+    harness.program("sync in.csv --channel office-1").run().await.exits(0);
+    assert_eq!(harness.sandbox.contacts("token-1").len(), 1);
 }
 
 #[tokio::test]
 async fn a_run_that_may_not_take_longer_leaves_the_rest_to_the_next() {
-    let (scene, people) = configured("max_calls = 7").await;
-    let sync = |options: &str| scene.program(&format!("sync in.csv --json {options}")).token(None);
+    let (harness, people) = configured("max_calls = 7").await;
+    let sync = |options: &str| harness.program(&format!("sync in.csv --json {options}")).token(None);
     let ran = sync("").run().await.exits(4);
     assert!(ran.stderr.contains("it made the 7 calls that it may make"), "{ran:?}");
-    assert_eq!(scene.sandbox.ledger().len(), 7);
+    assert_eq!(harness.sandbox.ledger().len(), 7);
     // A call that could take half a minute cannot end within a second.
     let ran = sync("--for 1s --max-calls 1000").run().await.exits(4);
     assert!(ran.stderr.contains("the time is up"), "{ran:?}");
-    assert_eq!(scene.sandbox.ledger().len(), 7);
-    let ran = scene.program("resume --max-calls 1000 --for 1h").token(None).run().await.exits(0);
-    assert_eq!(ran.said("error:"), [""; 0]);
-    people.are_all_of(&scene.sandbox);
+    assert_eq!(harness.sandbox.ledger().len(), 7);
+    let ran = harness.program("resume --max-calls 1000 --for 1h").token(None).run().await.exits(0);
+    assert_eq!(ran.stderr_lines("error:"), [""; 0]);
+    people.assert_stored_in(&harness.sandbox);
 }
 
 #[tokio::test]
 async fn how_long_a_platform_that_is_down_is_waited_for_can_be_said() {
-    let (scene, _) = configured("outage_timeout = \"1s\"").await;
+    let (harness, _) = configured("outage_timeout = \"1s\"").await;
     // Nobody listens where it was said to be.
-    let gone = Scene::unlimited().await.sandbox.url();
+    let gone = Harness::unlimited().await.sandbox.url();
     let begun = std::time::Instant::now();
-    let ran = scene.program(&format!("sync in.csv --url {gone}")).token(None).run().await.exits(4);
+    let ran = harness.program(&format!("sync in.csv --url {gone}")).token(None).run().await.exits(4);
     assert!(begun.elapsed() < Duration::from_secs(8), "{ran:?}");
 }
 
 #[tokio::test]
 async fn how_the_input_is_to_be_read_can_be_said_in_both_places() {
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     // Two lines before the first contact, no header, and a text that looks like another encoding's.
-    scene.write("in.txt", b"Export\n2026\na@example.com^Jos\xE9\nb@example.com^Zo\xEB\n");
+    harness.write("in.txt", b"Export\n2026\na@example.com^Jos\xE9\nb@example.com^Zo\xEB\n");
     let said = "format = \"csv\"\ndelimiter = \"^\"\nencoding = \"windows-1252\"\nno_header = true\n";
-    scene.write("contactsync.toml", format!("{said}match = \"column 1\"\nskip_lines = 9\n"));
-    let sync = |options: &str| scene.sync(&format!("in.txt {options}"));
+    harness.write("contactsync.toml", format!("{said}match = \"column 1\"\nskip_lines = 9\n"));
+    let sync = |options: &str| harness.sync(&format!("in.txt {options}"));
     assert_eq!(sync("--skip-lines 2").run().await.exits(0).summary().rows(), "2 created");
-    let mut names: Vec<String> = scene
+    let mut names: Vec<String> = harness
         .sandbox
         .contacts(TOKEN)
         .iter()
@@ -255,6 +255,6 @@ async fn how_the_input_is_to_be_read_can_be_said_in_both_places() {
         ("--format xml", "--format: expected csv"),
     ] {
         let ran = sync(option).run().await.exits(2);
-        assert!(ran.said("error:").first().is_some_and(|line| line.contains(part)), "{ran:?}");
+        assert!(ran.stderr_lines("error:").first().is_some_and(|line| line.contains(part)), "{ran:?}");
     }
 }

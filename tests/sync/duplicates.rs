@@ -8,7 +8,7 @@ use contactsync::{
 };
 use proptest::prelude::*;
 
-use crate::scene::{Scene, TOKEN};
+use support::{Harness, TOKEN};
 
 const MATCHES: [&str; 2] = ["email", "phone"];
 
@@ -248,22 +248,22 @@ fn the_rows_that_do_not_count_say_which_line_does() {
 #[tokio::test]
 async fn a_row_that_was_right_already_gives_way_or_stands_as_any_other() {
     let check = async |way: &str, code: i32, rows: &str, name: &str, tags: &[&str]| {
-        let scene = Scene::unlimited().await;
-        scene.write("in.csv", "email,name,tags\na@example.com,Ann,x\n");
-        scene.sync("in.csv --match email").run().await.exits(0);
+        let harness = Harness::unlimited().await;
+        harness.write("in.csv", "email,name,tags\na@example.com,Ann,x\n");
+        harness.sync("in.csv --match email").run().await.exits(0);
         // The first row is what the platform has; the second one, of the same contact, is not.
-        scene.write("in.csv", "email,name,tags\na@example.com,Ann,x\na@example.com,Bo,y\n");
+        harness.write("in.csv", "email,name,tags\na@example.com,Ann,x\na@example.com,Bo,y\n");
         // Mirrored, a tag that only the first row has goes when that row does not count.
         let options = format!("in.csv --match email --tags-mode mirror --duplicates {way}");
-        let plan = scene.plan(&options).run().await.exits(code);
-        let ran = scene.sync(&options).run().await.exits(code);
+        let plan = harness.plan(&options).run().await.exits(code);
+        let ran = harness.sync(&options).run().await.exits(code);
         assert_eq!(ran.summary().rows(), rows, "{way}");
         assert_eq!(plan.planned().rows().replace("pending", "updated"), sorted(rows), "{way}");
-        let contact = &scene.sandbox.contacts(TOKEN)[0];
+        let contact = &harness.sandbox.contacts(TOKEN)[0];
         assert_eq!(contact.fields["name"].text(), name, "{way}");
         assert_eq!(contact.tags.iter().map(String::as_str).collect::<Vec<_>>(), tags, "{way}");
         // Once more, nothing is to be done.
-        let again = scene.sync(&options).run().await.exits(code).summary();
+        let again = harness.sync(&options).run().await.exits(code).summary();
         assert_eq!((again.count("updated"), again.count("unchanged")), (0, 1), "{way}");
     };
     check("last", 0, "1 updated, 1 merged", "Bo", &["y"]).await;

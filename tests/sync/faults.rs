@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use contactsync::sandbox::{Fault, Faults};
 
-use crate::scene::{People, Scene, TOKEN};
+use support::{Harness, People, TOKEN};
 
 #[tokio::test]
 async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
     let share = 0.02;
-    let scene = Scene::faulty(Faults {
+    let harness = Harness::faulty(Faults {
         seed: 11,
         lose_before: share,
         bad_gateway: share,
@@ -29,20 +29,20 @@ async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
     })
     .await;
     let people = People::new(300, 31, 1);
-    scene.write("in.csv", people.csv());
-    let mut ran = scene.sync("in.csv --match email --search-lag 7s").run().await;
+    harness.write("in.csv", people.csv());
+    let mut ran = harness.sync("in.csv --match email --search-lag 7s").run().await;
     // One call may be so unlucky that its contact is left for the next run.
     for _ in 0..3 {
         if ran.code == Some(4) {
             assert!((1..=3).contains(&ran.summary().count("pending")), "{ran:?}");
-            ran = scene.resume().run().await;
+            ran = harness.resume().run().await;
         }
     }
     let ran = ran.exits(0);
     let summary = ran.summary();
     assert_eq!(summary.rows(), "300 created", "{ran:?}");
-    people.are_all_of(&scene.sandbox);
-    let ledger = scene.sandbox.ledger();
+    people.assert_stored_in(&harness.sandbox);
+    let ledger = harness.sandbox.ledger();
     assert_eq!(ledger.creates(TOKEN), 300);
 
     // Each of them did befall it, and a create among them that had its effect.
@@ -66,29 +66,29 @@ async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
     assert!(calls.iter().filter(lost).count() > 5);
     assert!(calls.iter().any(|call| call.status == Some(449)));
     // Summary and ledger agree on what it took.
-    assert_eq!(summary.calls(), scene.calls());
+    assert_eq!(summary.calls(), harness.calls());
     assert_eq!(summary.count("throttled"), ledger.throttled());
     assert!(summary.count("retries") > 100);
 
-    scene.sandbox.set_faults(Faults::default());
-    let again = scene.sync("in.csv --match email").run().await.exits(0).summary();
-    assert_eq!((again.rows().as_str(), scene.calls().as_str()), ("300 unchanged", "none"));
+    harness.sandbox.set_faults(Faults::default());
+    let again = harness.sync("in.csv --match email").run().await.exits(0).summary();
+    assert_eq!((again.rows().as_str(), harness.calls().as_str()), ("300 unchanged", "none"));
 }
 
 #[tokio::test]
 async fn a_lost_create_without_a_match_field_is_not_sent_again_unasked() {
     let lose = || Faults { lose_after: 1.0, ..Faults::default() };
-    let scene = Scene::faulty(lose()).await;
-    scene.write("in.csv", "name\nAnn\n");
-    let ran = scene.sync("in.csv --mode create").run().await.exits(3);
-    let [warning] = ran.said("warning: in.csv:2: row 1 rejected: in doubt")[..] else { panic!("{ran:?}") };
+    let harness = Harness::faulty(lose()).await;
+    harness.write("in.csv", "name\nAnn\n");
+    let ran = harness.sync("in.csv --mode create").run().await.exits(3);
+    let [warning] = ran.stderr_lines("warning: in.csv:2: row 1 rejected: in doubt")[..] else { panic!("{ran:?}") };
     assert!(warning.contains("no match field"), "{warning}");
-    scene.sandbox.set_faults(Faults::default());
-    scene.sync("in.csv --mode create").run().await.exits(3);
-    assert_eq!(scene.sandbox.ledger().creates(TOKEN), 1);
+    harness.sandbox.set_faults(Faults::default());
+    harness.sync("in.csv --mode create").run().await.exits(3);
+    assert_eq!(harness.sandbox.ledger().creates(TOKEN), 1);
     // Asked, it is: that may make it twice, and here it does.
-    scene.sync("in.csv --mode create --retry-in-doubt").run().await.exits(0);
-    assert_eq!(scene.sandbox.contacts(TOKEN).len(), 2);
-    scene.sync("in.csv --mode create").run().await.exits(0);
-    assert_eq!(scene.calls(), "2 create");
+    harness.sync("in.csv --mode create --retry-in-doubt").run().await.exits(0);
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 2);
+    harness.sync("in.csv --mode create").run().await.exits(0);
+    assert_eq!(harness.calls(), "2 create");
 }

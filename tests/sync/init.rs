@@ -5,7 +5,7 @@ use std::path::Path;
 
 use contactsync::{Cells, Input, Row, Source, SourceOptions};
 
-use crate::scene::{Ran, Scene, TOKEN};
+use support::{Harness, Output, TOKEN};
 
 /// A group that every contact of Google's is in, so it says nothing of any of them.
 const OWN_GROUP: &str = "* myContacts";
@@ -25,12 +25,12 @@ const CASES: [(&str, &str, &str, i32); 9] = [
     ("portuguese.csv", "", "3 pending", 0),
 ];
 
-async fn begun(name: &str, said: &str) -> (Scene, Ran, String) {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", fs::read(Path::new(EXPORTS).join(name)).expect("a fixture"));
-    let ran = scene.program(&format!("init in.csv {said}")).run().await.exits(0);
-    let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
-    (scene, ran, written)
+async fn begun(name: &str, said: &str) -> (Harness, Output, String) {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", fs::read(Path::new(EXPORTS).join(name)).expect("a fixture"));
+    let ran = harness.program(&format!("init in.csv {said}")).run().await.exits(0);
+    let written = fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
+    (harness, ran, written)
 }
 
 #[tokio::test]
@@ -41,9 +41,9 @@ async fn what_init_writes_of_each_export_can_be_planned_untouched() {
     cases.sort();
     assert_eq!(names, cases);
     for (name, said, rows, code) in CASES {
-        let (scene, ran, written) = begun(name, said).await;
+        let (harness, ran, written) = begun(name, said).await;
         assert!(ran.stdout.ends_with("  contactsync plan in.csv\n"), "{ran:?}");
-        let plan = scene.plan("in.csv").run().await.exits(code).planned();
+        let plan = harness.plan("in.csv").run().await.exits(code).planned();
         assert_eq!(plan.rows(), rows, "{name}:\n{written}");
     }
 }
@@ -51,8 +51,8 @@ async fn what_init_writes_of_each_export_can_be_planned_untouched() {
 #[tokio::test]
 async fn nothing_that_init_writes_or_says_can_be_read_as_a_contact() {
     for (name, said, ..) in CASES {
-        let (scene, ran, written) = begun(name, said).await;
-        let input = Input::Path(scene.path("in.csv"));
+        let (harness, ran, written) = begun(name, said).await;
+        let input = Input::Path(harness.path("in.csv"));
         let mut values = 0;
         for row in Source::open(&input, SourceOptions::default()).expect("a fixture") {
             let Row::Record(record) = row.expect("a row") else { panic!("a row of {name} cannot be read") };
@@ -69,10 +69,11 @@ async fn nothing_that_init_writes_or_says_can_be_read_as_a_contact() {
 
 #[tokio::test]
 async fn a_spanish_spreadsheet_arrives_without_an_edit() {
-    let (scene, ..) = begun("spanish-excel.csv", "--country ES").await;
-    let summary = scene.sync("in.csv").run().await.exits(0).summary();
+    let (harness, ..) = begun("spanish-excel.csv", "--country ES").await;
+    let summary = harness.sync("in.csv").run().await.exits(0).summary();
     assert_eq!(summary.rows(), "4 created");
-    let mut people: Vec<String> = scene.sandbox.contacts(TOKEN).iter().map(|contact| format!("{contact:?}")).collect();
+    let mut people: Vec<String> =
+        harness.sandbox.contacts(TOKEN).iter().map(|contact| format!("{contact:?}")).collect();
     people.sort();
     let all = people.join("\n");
     for expected in [
@@ -88,18 +89,19 @@ async fn a_spanish_spreadsheet_arrives_without_an_edit() {
     ] {
         assert!(all.contains(expected), "{expected}: {all}");
     }
-    let tagged = |tag: &str| scene.sandbox.contacts(TOKEN).iter().filter(|contact| contact.tags.contains(tag)).count();
+    let tagged =
+        |tag: &str| harness.sandbox.contacts(TOKEN).iter().filter(|contact| contact.tags.contains(tag)).count();
     assert_eq!((tagged("mayorista"), tagged("minorista"), tagged("prioritario")), (2, 1, 2));
-    assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "4 unchanged");
+    assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "4 unchanged");
 }
 
 #[tokio::test]
 async fn tags_with_commas_in_quotes_arrive_without_an_edit() {
-    let (scene, ..) = begun("mailchimp.csv", "").await;
-    assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
+    let (harness, ..) = begun("mailchimp.csv", "").await;
+    assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
     let tags = |name: &str| -> Vec<String> {
         let has_name = |value: &contactsync::Value| value.text() == name;
-        let contacts = scene.sandbox.contacts(TOKEN).into_iter();
+        let contacts = harness.sandbox.contacts(TOKEN).into_iter();
         let found = contacts.filter(|contact| contact.fields.values().any(has_name));
         found.flat_map(|contact| contact.tags).collect()
     };
@@ -110,40 +112,40 @@ async fn tags_with_commas_in_quotes_arrive_without_an_edit() {
 
 #[tokio::test]
 async fn a_configuration_is_not_written_over_unless_told() {
-    let (scene, _, written) = begun("spanish-excel.csv", "--country ES").await;
-    let ran = scene.program("init in.csv").run().await.exits(2);
-    let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+    let (harness, _, written) = begun("spanish-excel.csv", "--country ES").await;
+    let ran = harness.program("init in.csv").run().await.exits(2);
+    let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
     assert_eq!(error, "error: contactsync.toml: expected no file of that name yet, found one");
-    assert!(ran.said("hint:")[0].contains("--force"), "{ran:?}");
-    let read = |name: &str| fs::read_to_string(scene.path(name)).expect("it is there");
+    assert!(ran.stderr_lines("hint:")[0].contains("--force"), "{ran:?}");
+    let read = |name: &str| fs::read_to_string(harness.path(name)).expect("it is there");
     assert_eq!(read("contactsync.toml"), written);
 
     // Another file, standard input, and no country: the addresses are what contacts are found by.
-    let ran = scene.program("init - --config other.toml --delimiter ;").stdin("in.csv").run().await.exits(0);
+    let ran = harness.program("init - --config other.toml --delimiter ;").stdin("in.csv").run().await.exits(0);
     assert!(ran.stdout.contains("found by `email`") && ran.stdout.contains("--config other.toml"), "{ran:?}");
-    assert!(ran.said("warning:")[0].contains("--country ES"), "{ran:?}");
+    assert!(ran.stderr_lines("warning:")[0].contains("--country ES"), "{ran:?}");
     assert!(read("other.toml").contains("delimiter = \";\""));
-    scene.program("plan in.csv --config other.toml").run().await.exits(0);
+    harness.program("plan in.csv --config other.toml").run().await.exits(0);
 
-    scene.write("contactsync.toml", "not TOML");
-    scene.program("init in.csv --force --country ES").run().await.exits(0);
+    harness.write("contactsync.toml", "not TOML");
+    harness.program("init in.csv --force --country ES").run().await.exits(0);
     assert_eq!(read("contactsync.toml"), written);
-    scene.program("init in.csv --force --country Spain").run().await.exits(2);
-    scene.program("init none.csv --config third.toml").run().await.exits(2);
-    scene.write("empty.csv", "Nombre;Correo\n");
-    scene.program("init empty.csv --config third.toml").run().await.exits(2);
-    assert!(!scene.path("third.toml").exists());
+    harness.program("init in.csv --force --country Spain").run().await.exits(2);
+    harness.program("init none.csv --config third.toml").run().await.exits(2);
+    harness.write("empty.csv", "Nombre;Correo\n");
+    harness.program("init empty.csv --config third.toml").run().await.exits(2);
+    assert!(!harness.path("third.toml").exists());
 }
 
 #[tokio::test]
 async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
     let check = async |name: &str, text: &str, rows: &str| {
-        let scene = Scene::unlimited().await;
-        scene.write(name, text);
-        scene.program(&format!("init {name}")).run().await.exits(0);
-        let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+        let harness = Harness::unlimited().await;
+        harness.write(name, text);
+        harness.program(&format!("init {name}")).run().await.exits(0);
+        let written = fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
         let exit = if rows.contains("rejected") { 3 } else { 0 };
-        let plan = scene.plan(name).run().await.exits(exit).planned();
+        let plan = harness.plan(name).run().await.exits(exit).planned();
         assert_eq!(plan.rows(), rows, "{name}:\n{written}");
     };
     let row = "a,b,c,ann@example.com\n";
@@ -162,14 +164,14 @@ async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
 #[tokio::test]
 async fn what_init_writes_says_why_and_what_it_costs() {
     let check = async |text: &str, said: &str, lines: &[&str]| {
-        let scene = Scene::unlimited().await;
-        scene.write("in.csv", text);
-        scene.program(&format!("init in.csv {said}")).run().await.exits(0);
-        let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+        let harness = Harness::unlimited().await;
+        harness.write("in.csv", text);
+        harness.program(&format!("init in.csv {said}")).run().await.exits(0);
+        let written = fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
         for line in lines {
             assert!(written.lines().any(|found| found == *line), "{line}\n{written}");
         }
-        scene.plan("in.csv").run().await.exits(0);
+        harness.plan("in.csv").run().await.exits(0);
     };
     check(
         "ID,Phone,Email,Birthday\n1,612345601,A@example.com,1/2/1990\n2,+525512345678,b@example.com,2/1/1991\n",
@@ -204,23 +206,23 @@ async fn what_init_writes_says_why_and_what_it_costs() {
 async fn a_country_code_in_a_column_of_its_own_is_put_before_its_number() {
     let file = "Nombre,Prefijo,Tel\u{e9}fono\nAna,+1,4155552671\nLuis,+34,612345678\nEva,+52,5512345678\n";
     for said in ["", "--country MX"] {
-        let scene = Scene::unlimited().await;
-        scene.write("in.csv", file);
-        scene.program(&format!("init in.csv {said}")).run().await.exits(0);
-        assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
-        let contacts = format!("{:?}", scene.sandbox.contacts(TOKEN));
+        let harness = Harness::unlimited().await;
+        harness.write("in.csv", file);
+        harness.program(&format!("init in.csv {said}")).run().await.exits(0);
+        assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
+        let contacts = format!("{:?}", harness.sandbox.contacts(TOKEN));
         for phone in ["+14155552671", "+34612345678", "+525512345678"] {
             assert!(contacts.contains(phone), "{phone}: {contacts}");
         }
     }
     // A mapping that does not know of the column sends no number to a stranger.
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", file);
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", file);
     let mapping = "match = \"phone\"\nunmapped = \"ignore\"\ncountry = \"MX\"\n[fields]\n\
                    phone = { column = \"Tel\u{e9}fono\", transform = [\"e164\"] }\n";
-    scene.write("contactsync.toml", mapping);
-    assert_eq!(scene.sync("in.csv").run().await.exits(3).summary().rows(), "1 created, 2 rejected");
-    let ran = scene.program("plan in.csv").run().await.exits(3);
+    harness.write("contactsync.toml", mapping);
+    assert_eq!(harness.sync("in.csv").run().await.exits(3).summary().rows(), "1 created, 2 rejected");
+    let ran = harness.program("plan in.csv").run().await.exits(3);
     assert!(ran.stderr.contains("country_column") || ran.stdout.contains("country_column"), "{ran:?}");
 }
 
@@ -233,14 +235,14 @@ async fn fields_in_a_list_are_no_columns() {
         )
     };
     let rows = [row(1, "phone_number", "emergency_phone"), row(2, "emergency_phone", "phone_number")];
-    let scene = Scene::unlimited().await;
-    scene.write("in.json", format!("[{}]", rows.join(",")));
-    let ran = scene.program("init in.json").run().await.exits(0);
-    let [warning] = ran.said("warning:")[..] else { panic!("{ran:?}") };
+    let harness = Harness::unlimited().await;
+    harness.write("in.json", format!("[{}]", rows.join(",")));
+    let ran = harness.program("init in.json").run().await.exits(0);
+    let [warning] = ran.stderr_lines("warning:")[..] else { panic!("{ran:?}") };
     assert!(warning.contains("in.json: the list `field_data` holds fields by name and value"), "{ran:?}");
-    let written = std::fs::read_to_string(scene.path("contactsync.toml")).expect("init wrote it");
+    let written = std::fs::read_to_string(harness.path("contactsync.toml")).expect("init wrote it");
     assert!(!written.contains("field_data"), "{written}");
-    assert_eq!(scene.sync("in.json").run().await.exits(0).summary().rows(), "2 created");
-    let contacts = format!("{:?}", scene.sandbox.contacts(TOKEN));
+    assert_eq!(harness.sync("in.json").run().await.exits(0).summary().rows(), "2 created");
+    let contacts = format!("{:?}", harness.sandbox.contacts(TOKEN));
     assert!(contacts.contains("1@example.com") && !contacts.contains("+52"), "{contacts}");
 }

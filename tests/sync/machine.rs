@@ -8,15 +8,15 @@ use std::time::Duration;
 use contactsync::Field;
 use contactsync::sandbox::Faults;
 
-use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+use support::{Harness, JOURNAL, Output, People, TOKEN};
 
 /// Holds that the run failed in one line that says this.
 #[track_caller]
-fn check_failed(ran: &Ran, words: &str) {
+fn check_failed(ran: &Output, words: &str) {
     assert_eq!(ran.code, Some(1), "{words}: {ran:?}");
-    let [error] = ran.said("error:")[..] else { panic!("expected one line of error: {ran:?}") };
+    let [error] = ran.stderr_lines("error:")[..] else { panic!("expected one line of error: {ran:?}") };
     assert!(error.contains(words), "expected `{words}`: {ran:?}");
-    assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+    assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
     assert!(!ran.stderr.contains("unexpected failure"), "{ran:?}");
 }
 
@@ -41,22 +41,22 @@ async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
     }
     let mut amid = 0;
     for (shell, words) in limits.into_iter().chain(traced) {
-        let scene = Scene::unlimited().await;
+        let harness = Harness::unlimited().await;
         let people = People::new(60, 3, 1);
-        scene.write("in.csv", people.csv());
-        let sync = || scene.sync("in.csv --match email --mode create --search-lag 1s --concurrency 4");
+        harness.write("in.csv", people.csv());
+        let sync = || harness.sync("in.csv --match email --mode create --search-lag 1s --concurrency 4");
         let ran = sync().shell(&shell).run().await;
         if ran.code == Some(2) {
             // The journal could not even be made.
-            assert_eq!(scene.calls(), "none", "{shell}: {ran:?}");
-            assert_eq!(ran.said("error: journal ").len(), 1, "{shell}: {ran:?}");
+            assert_eq!(harness.calls(), "none", "{shell}: {ran:?}");
+            assert_eq!(ran.stderr_lines("error: journal ").len(), 1, "{shell}: {ran:?}");
         } else {
             check_failed(&ran, words);
         }
-        amid += usize::from((1..60).contains(&scene.sandbox.ledger().creates(TOKEN)));
+        amid += usize::from((1..60).contains(&harness.sandbox.ledger().creates(TOKEN)));
         sync().run().await.exits(0);
-        people.are_all_of(&scene.sandbox);
-        assert_eq!(scene.sandbox.ledger().creates(TOKEN), 60, "{shell}");
+        people.assert_stored_in(&harness.sandbox);
+        assert_eq!(harness.sandbox.ledger().creates(TOKEN), 60, "{shell}");
     }
     assert!(amid > 0, "none of them ended in the midst of the work");
 }
@@ -70,32 +70,32 @@ async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_th
     let mut amid = 0;
     for (option, list, header) in [("--rejects", "bad.csv", 1), ("--results", "results.csv", 1)] {
         for nth in [1, 2, 5, 12, 22] {
-            let scene = Scene::unlimited().await;
+            let harness = Harness::unlimited().await;
             let mut csv = String::from("email\n");
             for nth in 0..20 {
                 for _ in 0..2 {
                     let email = Field::text("email", format!("p{nth}@example.com"));
-                    scene.sandbox.insert(TOKEN, [email], [] as [&str; 0]);
+                    harness.sandbox.insert(TOKEN, [email], [] as [&str; 0]);
                 }
                 csv.push_str(&format!("p{nth}@example.com\n"));
             }
-            scene.write("in.csv", csv);
+            harness.write("in.csv", csv);
             // From the so many-th write into the list on, there is no room.
-            let path = scene.path(list).display().to_string();
+            let path = harness.path(list).display().to_string();
             let inject = format!("-e trace=write -P {path}.part -P {path} -e inject=write:error=ENOSPC:when={nth}+");
             let shell = format!("exec strace -f -qq -o /dev/null {inject} \"$@\"");
-            let sync = scene.sync(&format!("in.csv --match email --concurrency 1 {option} {list}"));
+            let sync = harness.sync(&format!("in.csv --match email --concurrency 1 {option} {list}"));
             let ran = sync.shell(&shell).run().await;
             check_failed(&ran, &format!("{list}: cannot write it: No space left on device"));
-            amid += usize::from((1..20).contains(&scene.sandbox.ledger().len()));
+            amid += usize::from((1..20).contains(&harness.sandbox.ledger().len()));
 
-            scene.resume().with(&format!("{option} {list}")).run().await;
-            let written = fs::read_to_string(scene.path(list)).expect("a list");
+            harness.resume().with(&format!("{option} {list}")).run().await;
+            let written = fs::read_to_string(harness.path(list)).expect("a list");
             assert_eq!(written.lines().count(), 20 + header, "{option} {nth}: {written}");
             // Nothing is left to be done, the lists included.
-            fs::remove_file(scene.path(list)).expect("the list");
-            scene.resume().run().await.exits(0);
-            assert!(!scene.path(list).exists());
+            fs::remove_file(harness.path(list)).expect("the list");
+            harness.resume().run().await.exits(0);
+            assert!(!harness.path(list).exists());
         }
     }
     assert!(amid > 0, "none of them ended in the midst of the work");
@@ -107,20 +107,20 @@ async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() 
         eprintln!("strace is not here: nobody refuses the journal to the super-user");
         return;
     }
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    scene.sync("in.csv --match email --channel other").run().await.exits(0);
-    let _ = scene.calls();
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    harness.sync("in.csv --match email --channel other").run().await.exits(0);
+    let _ = harness.calls();
     for (error, words) in [("EACCES", "Permission denied"), ("EROFS", "Read-only file system")] {
-        let journal = scene.path(JOURNAL).display().to_string();
+        let journal = harness.path(JOURNAL).display().to_string();
         let inject = format!("-e trace=openat -P {journal} -e inject=openat:error={error}");
         let shell = format!("exec strace -f -qq -o /dev/null {inject} \"$@\"");
-        let ran = scene.sync("in.csv --match email").shell(&shell).run().await.exits(2);
-        let [line] = ran.said("error:")[..] else { panic!("{ran:?}") };
+        let ran = harness.sync("in.csv --match email").shell(&shell).run().await.exits(2);
+        let [line] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
         assert!(line.contains(&format!("journal {JOURNAL}: cannot open or write it: {words}")), "{line}");
-        assert_eq!(scene.calls(), "none");
+        assert_eq!(harness.calls(), "none");
     }
-    scene.sync("in.csv --match email").run().await.exits(0);
+    harness.sync("in.csv --match email").run().await.exits(0);
 }
 
 #[tokio::test]
@@ -129,20 +129,20 @@ async fn a_disk_that_fails_is_not_taken_for_a_damaged_file() {
         eprintln!("strace is not here: no disk fails");
         return;
     }
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     for name in ["sheet.xlsx", "sheet.ods"] {
-        scene.write(name, fs::read(format!("fixtures/input/{name}")).expect("a fixture"));
+        harness.write(name, fs::read(format!("fixtures/input/{name}")).expect("a fixture"));
         let mut failed = 0;
         for nth in 1.. {
             let inject = format!("-e trace=read -P {name} -e inject=read:error=EIO:when={nth}");
             let shell = format!("exec strace -f -qq -o strace.log {inject} \"$@\"");
-            let ran = scene.plan(&format!("{name} --match phone")).shell(&shell).run().await;
-            let log = fs::read_to_string(scene.path("strace.log")).expect("it was traced");
+            let ran = harness.plan(&format!("{name} --match phone")).shell(&shell).run().await;
+            let log = fs::read_to_string(harness.path("strace.log")).expect("it was traced");
             if !log.contains("INJECTED") {
                 break;
             }
             failed += 1;
-            let [line] = ran.said("error:")[..] else { panic!("read {nth} of {name}: {ran:?}") };
+            let [line] = ran.stderr_lines("error:")[..] else { panic!("read {nth} of {name}: {ran:?}") };
             let is_told = line.contains("Input/output error") && !line.contains("damaged");
             assert!(is_told, "read {nth} of {name}: {line}");
         }
@@ -150,24 +150,24 @@ async fn a_disk_that_fails_is_not_taken_for_a_damaged_file() {
     }
 }
 
-/// A scene whose file is brought, and its journal as one file; then the file has a further field, to be written by
+/// A harness whose file is brought, and its journal as one file; then the file has a further field, to be written by
 /// `create` only where the journal knows that the contact is not there.
-async fn brought() -> (Scene, People, Vec<u8>) {
-    let scene = Scene::unlimited().await;
+async fn brought() -> (Harness, People, Vec<u8>) {
+    let harness = Harness::unlimited().await;
     let people = People::new(60, 3, 1);
-    scene.write("in.csv", people.csv());
-    scene.sync("in.csv --match email").run().await.exits(0);
-    let whole = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    let whole = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
     whole.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("nobody else has it open");
     drop(whole);
-    let journal = fs::read(scene.path(JOURNAL)).expect("the journal");
-    (scene, people, journal)
+    let journal = fs::read(harness.path(JOURNAL)).expect("the journal");
+    (harness, people, journal)
 }
 
 #[tokio::test]
 async fn a_journal_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_knows() {
-    let (scene, ..) = brought().await;
-    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+    let (harness, ..) = brought().await;
+    let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
     let second =
         "DROP TABLE tokens; DROP TABLE losses; DROP TABLE columns; DROP TABLE forgotten_waits; DROP TABLE left_rows; DROP TABLE turns; DROP INDEX calls_lost;
                   DROP TABLE limits;
@@ -185,17 +185,17 @@ async fn a_journal_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_
     journal.execute(lost, [sent]).expect("the table has it");
     drop(journal);
     // A plan leaves it as it is.
-    scene.plan("in.csv --match email").run().await.exits(0);
-    let _ = scene.calls();
-    let summary = scene.sync("in.csv --match email --search-lag 0s").run().await.exits(0).summary();
+    harness.plan("in.csv --match email").run().await.exits(0);
+    let _ = harness.calls();
+    let summary = harness.sync("in.csv --match email --search-lag 0s").run().await.exits(0).summary();
     // The contacts are known, and the lost create is settled by one search that comes after the lag. The token of the earlier
     // version is not known, so that three contacts show that it is the channel's.
-    assert_eq!((summary.count("unchanged"), scene.calls().as_str()), (60, "1 find, 3 read"));
+    assert_eq!((summary.count("unchanged"), harness.calls().as_str()), (60, "1 find, 3 read"));
 }
 
 #[tokio::test]
 async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
-    let (scene, people, journal) = brought().await;
+    let (harness, people, journal) = brought().await;
     let page = 4_096;
     let noise: Vec<u8> = {
         let mut chance = fastrand::Rng::with_seed(7);
@@ -222,10 +222,10 @@ async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
     let mut noticed = 0;
     for (nth, (name, bytes)) in broken.iter().enumerate() {
         for extra in ["-wal", "-shm"] {
-            let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{extra}")));
+            let _ = fs::remove_file(harness.path(&format!("{JOURNAL}{extra}")));
         }
-        scene.write(JOURNAL, bytes);
-        let ran = scene.sync("in.csv --match email --mode create").run().await;
+        harness.write(JOURNAL, bytes);
+        let ran = harness.sync("in.csv --match email --mode create").run().await;
         // A page that holds nothing that the run asks for can be anything.
         if nth < always || ran.code != Some(0) {
             assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
@@ -233,21 +233,21 @@ async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
             assert!(ran.stderr.contains("restore it from a backup"), "{name}: {ran:?}");
             noticed += 1;
         }
-        assert_eq!(scene.sandbox.ledger().creates(TOKEN), 60, "{name}: {ran:?}");
+        assert_eq!(harness.sandbox.ledger().creates(TOKEN), 60, "{name}: {ran:?}");
         if nth < always {
-            assert!(fs::read(scene.path(JOURNAL)).expect("it is there") == *bytes, "{name}: it is left as it is");
-            check_failed(&scene.plan("in.csv --match email").run().await, "damaged");
+            assert!(fs::read(harness.path(JOURNAL)).expect("it is there") == *bytes, "{name}: it is left as it is");
+            check_failed(&harness.plan("in.csv --match email").run().await, "damaged");
         }
     }
     assert!(noticed > always + pages / 2, "{noticed} of {}", broken.len());
     // Its copy brought back, all is well.
     for extra in ["-wal", "-shm"] {
-        let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{extra}")));
+        let _ = fs::remove_file(harness.path(&format!("{JOURNAL}{extra}")));
     }
-    scene.write(JOURNAL, &journal);
-    let summary = scene.sync("in.csv --match email --mode create").run().await.exits(0).summary();
+    harness.write(JOURNAL, &journal);
+    let summary = harness.sync("in.csv --match email --mode create").run().await.exits(0).summary();
     assert_eq!(summary.rows(), "60 unchanged");
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
 }
 
 #[tokio::test]
@@ -261,16 +261,16 @@ async fn an_output_that_nobody_reads_does_not_stop_the_work() {
         // What the pipe's first program says is the pipe's exit code, as under `pipefail`.
         ("{ \"$@\" -v; echo $? >code; } 2>&1 | head -n 1 >/dev/null; exit $(cat code)", 0),
     ] {
-        let scene = Scene::faulty(Faults { latency: Duration::from_millis(2), ..Faults::default() }).await;
+        let harness = Harness::faulty(Faults { latency: Duration::from_millis(2), ..Faults::default() }).await;
         let people = People::new(60, 3, 1);
-        scene.write("in.csv", people.csv());
-        let ran = scene.sync("in.csv --match email").shell(shell).run().await.exits(code);
+        harness.write("in.csv", people.csv());
+        let ran = harness.sync("in.csv --match email").shell(shell).run().await.exits(code);
         if code == 1 {
-            let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+            let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
             assert!(error.starts_with("error: standard output: cannot write to it: "), "{ran:?}");
         }
-        people.are_all_of(&scene.sandbox);
-        let again = scene.sync("in.csv --match email").run().await.exits(0).summary();
+        people.assert_stored_in(&harness.sandbox);
+        let again = harness.sync("in.csv --match email").run().await.exits(0).summary();
         assert_eq!(again.rows(), "60 unchanged", "{shell}");
     }
 }

@@ -23,7 +23,6 @@ mod pages;
 mod plans;
 mod rejects;
 mod rows;
-mod scene;
 mod secrets;
 mod signals;
 mod terminal;

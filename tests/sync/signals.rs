@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use contactsync::sandbox::Faults;
 
-use crate::scene::{People, Scene, TOKEN, hang_up};
+use support::{Harness, People, TOKEN, hang_up};
 
 async fn check_first(signal: &str) {
-    let scene = Scene::faulty(Faults { latency: Duration::from_millis(300), ..Faults::default() }).await;
+    let harness = Harness::faulty(Faults { latency: Duration::from_millis(300), ..Faults::default() }).await;
     let people = People::new(40, 35, 3);
-    scene.write("in.csv", people.csv());
-    let mut running = scene.sync("in.csv --match email --concurrency 8").start();
-    assert!(running.until(|| scene.sandbox.ledger().len() > 20).await);
+    harness.write("in.csv", people.csv());
+    let mut running = harness.sync("in.csv --match email --concurrency 8").start();
+    assert!(running.until(|| harness.sandbox.ledger().len() > 20).await);
     running.signal(signal).await;
     let ran = running.end().await.exits(4);
 
@@ -22,18 +22,18 @@ async fn check_first(signal: &str) {
     assert!(ran.stderr.contains(&format!("SIG{signal}")), "{ran:?}");
     assert!(ran.stderr.contains("contactsync resume"), "{ran:?}");
     assert!(ran.stderr.contains("or the same `sync` again"), "{ran:?}");
-    assert_eq!(ran.said("error:"), [""; 0], "{ran:?}");
+    assert_eq!(ran.stderr_lines("error:"), [""; 0], "{ran:?}");
     // What was on its way was waited for.
-    assert_eq!(scene.unheard(), []);
+    assert_eq!(harness.undelivered(), []);
 
-    scene.sandbox.set_faults(Faults::default());
-    let before = scene.sandbox.ledger().len();
-    let after = scene.resume().run().await.exits(0).summary();
+    harness.sandbox.set_faults(Faults::default());
+    let before = harness.sandbox.ledger().len();
+    let after = harness.resume().run().await.exits(0).summary();
     assert_eq!((after.text("state"), after.count("pending")), ("finished", 0));
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
     // Together exactly what the file takes: nothing was sent again.
-    assert!(before < 160 && scene.sandbox.ledger().len() == 160);
-    assert_eq!(scene.calls(), "40 find, 40 create, 40 update, 40 add_tags");
+    assert!(before < 160 && harness.sandbox.ledger().len() == 160);
+    assert_eq!(harness.calls(), "40 find, 40 create, 40 update, 40 add_tags");
 }
 
 #[tokio::test]
@@ -42,22 +42,22 @@ async fn the_first_signal_ends_what_is_on_its_way() {
 }
 
 async fn check_second(first: &str, second: &str) {
-    let scene = Scene::faulty(Faults { latency: Duration::from_secs(20), ..Faults::default() }).await;
+    let harness = Harness::faulty(Faults { latency: Duration::from_secs(20), ..Faults::default() }).await;
     let people = People::new(20, 3, 1);
-    scene.write("in.csv", people.csv());
-    let mut running = scene.sync("in.csv --match email --mode create --search-lag 1s --concurrency 4").start();
-    assert!(running.until(|| scene.sandbox.ledger().len() == 4).await);
+    harness.write("in.csv", people.csv());
+    let mut running = harness.sync("in.csv --match email --mode create --search-lag 1s --concurrency 4").start();
+    assert!(running.until(|| harness.sandbox.ledger().len() == 4).await);
     running.signal(first).await;
-    running.until_said("press Ctrl-C again to exit immediately").await;
+    running.until_stderr_has("press Ctrl-C again to exit immediately").await;
     let begun = Instant::now();
     running.signal(second).await;
     running.end().await.exits(4);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 
-    scene.sandbox.set_faults(Faults::default());
-    scene.resume().run().await.exits(0);
-    people.are_all_of(&scene.sandbox);
-    assert_eq!(scene.sandbox.ledger().creates(TOKEN), 20);
+    harness.sandbox.set_faults(Faults::default());
+    harness.resume().run().await.exits(0);
+    people.assert_stored_in(&harness.sandbox);
+    assert_eq!(harness.sandbox.ledger().creates(TOKEN), 20);
 }
 
 #[tokio::test]
@@ -67,27 +67,27 @@ async fn the_second_signal_ends_at_once_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_hang_up_that_is_ignored_stays_so() {
-    let scene = Scene::faulty(Faults { latency: Duration::from_millis(200), ..Faults::default() }).await;
+    let harness = Harness::faulty(Faults { latency: Duration::from_millis(200), ..Faults::default() }).await;
     let people = People::new(20, 2, 0);
-    scene.write("in.csv", people.csv());
-    let program = scene.sync("in.csv --match email --concurrency 4").shell("trap '' HUP; exec \"$@\"");
+    harness.write("in.csv", people.csv());
+    let program = harness.sync("in.csv --match email --concurrency 4").shell("trap '' HUP; exec \"$@\"");
     let mut running = program.start();
-    assert!(running.until(|| scene.sandbox.ledger().len() > 8).await);
+    assert!(running.until(|| harness.sandbox.ledger().len() > 8).await);
     running.signal("HUP").await;
     running.end().await.exits(0);
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
 }
 
 #[tokio::test]
 async fn a_demo_that_is_stopped_does_not_begin_again() {
     for signal in ["INT", "TERM", hang_up()] {
-        let scene = Scene::unlimited().await;
-        let mut running = scene.program("demo").start();
-        running.until_printed("Bringing").await;
+        let harness = Harness::unlimited().await;
+        let mut running = harness.program("demo").start();
+        running.until_stdout_has("Bringing").await;
         running.signal(signal).await;
         let ran = running.end().await.exits(4);
         assert!(!ran.stdout.contains("The same file again"), "{ran:?}");
         let warning = format!("warning: the demo was stopped by SIG{signal}");
-        assert_eq!((ran.said(&warning).len(), ran.said("error:").len()), (1, 0), "{ran:?}");
+        assert_eq!((ran.stderr_lines(&warning).len(), ran.stderr_lines("error:").len()), (1, 0), "{ran:?}");
     }
 }

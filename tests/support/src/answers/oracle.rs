@@ -3,7 +3,7 @@
 use contactsync::{Answer, Attempt, Call, CallKind, Token};
 use serde_json::Value as Json;
 
-use crate::raw::{Raw, TOKEN};
+use super::raw::{Raw, TOKEN};
 
 /// The whole messages of API.md, trap 5.
 const NO_SUCH_CONTACT: [&str; 4] =
