@@ -33,9 +33,9 @@ mod strace;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::io::{self, Write as _};
 
 use futures_util::StreamExt as _;
+use support::tools::{has_strace, report};
 
 use crate::golden::Golden;
 use crate::harness::{Course, Stage, Template};
@@ -67,9 +67,7 @@ pub struct Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_before_any_call_with_an_effect_it_loses_nobody_and_makes_nobody_twice() {
-    if let Err(why) = strace::is_usable().await {
-        assert!(!env::var("CI").is_ok_and(|ci| ci == "true"), "the crash test was not run: {why}");
-        say(&format!("NOT RUN: the crash test, because {why}"));
+    if !has_strace("crash") {
         return;
     }
     let all = env::var("CRASHES").is_ok_and(|which| which == "all");
@@ -112,10 +110,10 @@ async fn killed_before_any_call_with_an_effect_it_loses_nobody_and_makes_nobody_
     }
     let mut sum = Course::default();
     for (row, course) in &table {
-        say(&format!("{row:32} {course}"));
+        report("crash", &format!("{row:32} {course}"));
         sum += *course;
     }
-    say(&format!("{} of {of} cases (seed {seed}): {sum}; {} wrong", ended.len(), wrong.len()));
+    report("crash", &format!("{} of {of} cases (seed {seed}): {sum}; {} wrong", ended.len(), wrong.len()));
     assert!(wrong.is_empty(), "{} cases went wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(sum.hit * 10 >= sum.run * 9, "most runs are hit: {sum}");
 }
@@ -177,9 +175,4 @@ fn sample(mut cases: Vec<Case>, seed: u64) -> Vec<Case> {
         .collect();
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, case)| case).take(SAMPLE).collect()
-}
-
-// Past the test harness, which shows what is printed only of tests that fail.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "crash: {line}");
 }

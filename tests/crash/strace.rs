@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Stdio;
-
-use tokio::process::Command;
 
 /// The calls before which the program is killed, where it makes them: those with an effect outside of it, those that
 /// take something in, and the wait for either. A name that this machine does not know is left out.
@@ -85,19 +82,6 @@ impl Injection {
 pub fn golden_arguments() -> Vec<String> {
     let calls: Vec<String> = CALLS.into_iter().chain(["mmap"]).map(|call| format!("?{call}")).collect();
     vec!["--decode-fds=path".into(), format!("--trace={}", calls.join(","))]
-}
-
-/// Whether it is there and may trace.
-pub async fn is_usable() -> Result<(), String> {
-    let tried =
-        Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "true"]).stdin(Stdio::null()).output().await;
-    match tried {
-        Err(error) => Err(format!("strace cannot be started ({error}); on Debian: apt-get install strace")),
-        Ok(output) if !output.status.success() => {
-            Err(format!("strace may not trace here: {}", String::from_utf8_lossy(&output.stderr).trim()))
-        }
-        Ok(_) => Ok(()),
-    }
 }
 
 /// What an undisturbed run did.

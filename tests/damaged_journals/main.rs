@@ -9,12 +9,12 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use contactsync::sandbox::Faults;
 use futures_util::StreamExt as _;
 
+use support::tools::report;
 use support::{Harness, JOURNAL, Output, People, Program, TOKEN};
 
 /// How many cases of each kind `cargo test` runs.
@@ -109,13 +109,16 @@ async fn killed_or_damaged_it_creates_no_contact_twice() {
         }
     }
     for ((kind, mode), Sum { cases, damaged, announced, runs, twice }) in &table {
-        say(&format!(
-            "{:4} {mode}: {cases} cases, {runs} runs; {damaged} said to be damaged, {announced} to have lost calls; {twice} contacts \
+        report(
+            "damaged_journals",
+            &format!(
+                "{:4} {mode}: {cases} cases, {runs} runs; {damaged} said to be damaged, {announced} to have lost calls; {twice} contacts \
              twice",
-            kind.name()
-        ));
+                kind.name()
+            ),
+        );
     }
-    say(&format!("{} wrong (seed {seed}), {:.0} s", wrong.len(), begun.elapsed().as_secs_f64()));
+    report("damaged_journals", &format!("{} wrong (seed {seed}), {:.0} s", wrong.len(), begun.elapsed().as_secs_f64()));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -261,9 +264,4 @@ fn hold(harness: &Harness, people: &People, ran: &Output, was_announced: bool, s
         return Ok(());
     }
     Err(format!("{twice} are there twice, announced: {was_announced}: {ran:?}"))
-}
-
-// Past the test harness, which shows what is printed only of tests that fail.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "damaged_journals: {line}");
 }

@@ -1,9 +1,8 @@
 //! The Laravel application in PHP's web server, and its database seen from outside.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use rusqlite::Connection;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+use support::tools::skip;
 use support::{Harness, JOURNAL, People, Program, TOKEN};
 
 /// The application's folder.
@@ -94,9 +94,7 @@ impl Platform {
     /// A platform on a free port. `None`, with a message, where PHP or the framework is missing.
     pub fn start(settings: Settings) -> Option<Self> {
         if let Err(why) = framework() {
-            assert!(!env::var("CI").is_ok_and(|ci| ci == "true"), "the tests against Laravel were not run: {why}");
-            let name = thread::current().name().unwrap_or_default().to_owned();
-            say(&format!("SKIPPED: {name}: {why}"));
+            skip("laravel", why);
             return None;
         }
         let storage = new_storage();
@@ -302,9 +300,4 @@ pub fn framework() -> Result<&'static str, &'static str> {
         if output.status.success() && printed.starts_with("Laravel ") { Ok(printed) } else { Err(printed) }
     });
     found.as_deref().map_err(String::as_str)
-}
-
-/// Prints past the test harness, which shows only what failing tests print.
-pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "laravel: {line}");
 }

@@ -14,13 +14,13 @@
 //! platform's 100 for ten minutes.
 
 use std::env;
-use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use contactsync::concurrency_for;
 use contactsync::sandbox::{CALLS_PER_MINUTE, CallRecord, Config, Faults, WindowKind};
 
+use support::tools::report;
 use support::{Harness, JOURNAL, People, Running, TOKEN};
 
 /// How long a call counts after its end: the minute, and the margin that DESIGN gives it.
@@ -87,15 +87,18 @@ async fn check(size: Size, window: WindowKind, latency: Duration) {
     let full = check_full_windows(&moments, size.limit, COUNTS + latency, until);
     let used = idle.used(size.limit, until);
     let (late, latest) = (idle.late(), idle.latest());
-    say(&format!(
-        "{window:?}, {} ms: {} calls, {full} full windows of {}; {} used; 99 of 100 calls at most {} ms late, all at most {} ms",
-        latency.as_millis(),
-        calls.len(),
-        size.limit,
-        percent(used),
-        late.as_millis(),
-        latest.as_millis()
-    ));
+    report(
+        "limit",
+        &format!(
+            "{window:?}, {} ms: {} calls, {full} full windows of {}; {} used; 99 of 100 calls at most {} ms late, all at most {} ms",
+            latency.as_millis(),
+            calls.len(),
+            size.limit,
+            percent(used),
+            late.as_millis(),
+            latest.as_millis()
+        ),
+    );
     assert!(used >= 990, "{window:?}, {latency:?}: {} used", percent(used));
     assert!(late <= LATE, "{window:?}, {latency:?}: {late:?}");
 }
@@ -129,12 +132,15 @@ async fn check_killed(size: Size) {
     let asked = f64::from(size.limit) * until.as_secs_f64() / 60.0;
     #[expect(clippy::cast_precision_loss, reason = "some thousand calls")]
     let share = calls.len() as f64 * 100.0 / asked;
-    say(&format!(
-        "killed {} times: {} calls, {unheard} of them unheard, {never_sent} more never sent; {} used; {share:.1} % of limit times minutes",
-        kills.len(),
-        calls.len(),
-        percent(used)
-    ));
+    report(
+        "limit",
+        &format!(
+            "killed {} times: {} calls, {unheard} of them unheard, {never_sent} more never sent; {} used; {share:.1} % of limit times minutes",
+            kills.len(),
+            calls.len(),
+            percent(used)
+        ),
+    );
     assert!(used >= size.killed_uses, "killed: {} used", percent(used));
 }
 
@@ -283,9 +289,4 @@ fn insert(moments: &mut Vec<Duration>, moment: Duration) {
 
 fn percent(permille: u64) -> String {
     format!("{}.{} %", permille / 10, permille % 10)
-}
-
-// Past the test harness, which shows what is printed only of tests that fail.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "limit: {line}");
 }

@@ -18,12 +18,12 @@
 //! `cargo test` runs it small; `SOAK=all cargo test --release --test soak` runs it with 10,000 contacts and 50 kills.
 
 use std::env;
-use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use contactsync::CallKind;
 use contactsync::sandbox::{CallRecord, Fault, Faults};
 
+use support::tools::report;
 use support::{Harness, People, TOKEN};
 
 /// How large it is.
@@ -114,11 +114,11 @@ async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
     let calls = ledger.calls();
     let Needed { failed, unheard, all: necessary } = needed(contacts, &calls);
     let more = calls.len().saturating_sub(necessary) * 1_000 / necessary;
-    say(&format!("{contacts} contacts, {killed} kills, {runs} runs, {:.0} s", took.as_secs_f64()));
-    say("0 twice, 0 missing, 0 wrong");
-    say(&format!("failed: {failed} by faults, {unheard} by kills; {} answers with 429", ledger.throttled()));
-    say(&format!("{} calls: {}", calls.len(), harness.calls()));
-    say(&format!("necessary: {necessary}; {}.{} % more than that", more / 10, more % 10));
+    report("soak", &format!("{contacts} contacts, {killed} kills, {runs} runs, {:.0} s", took.as_secs_f64()));
+    report("soak", "0 twice, 0 missing, 0 wrong");
+    report("soak", &format!("failed: {failed} by faults, {unheard} by kills; {} answers with 429", ledger.throttled()));
+    report("soak", &format!("{} calls: {}", calls.len(), harness.calls()));
+    report("soak", &format!("necessary: {necessary}; {}.{} % more than that", more / 10, more % 10));
     assert!(calls.len() >= necessary, "what is called necessary was not");
     assert!(calls.len() * 100 <= necessary * (100 + allowed), "{} calls, {necessary} necessary", calls.len());
 
@@ -148,9 +148,4 @@ fn needed(contacts: usize, calls: &[CallRecord]) -> Needed {
         needed.all += if is_open && !call.applied { 2 } else { 1 };
     }
     needed
-}
-
-// Past the test harness, which shows what is printed only of tests that fail.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "soak: {line}");
 }

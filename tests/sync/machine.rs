@@ -2,12 +2,12 @@
 //! One clear line, the documented exit code, nobody twice, and the next run goes on.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use contactsync::Field;
 use contactsync::sandbox::Faults;
 
+use support::tools::has_strace;
 use support::{Harness, JOURNAL, Output, People, TOKEN};
 
 /// Holds that the run failed in one line that says this.
@@ -18,10 +18,6 @@ fn check_failed(ran: &Output, words: &str) {
     assert!(error.contains(words), "expected `{words}`: {ran:?}");
     assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
     assert!(!ran.stderr.contains("unexpected failure"), "{ran:?}");
-}
-
-fn has_strace() -> bool {
-    Command::new("strace").arg("--version").output().is_ok_and(|ran| ran.status.success())
 }
 
 #[tokio::test]
@@ -35,10 +31,7 @@ async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
     let full = [1, 6, 40, 400].map(|nth| (inject("pwrite64", "ENOSPC", nth), "disk is full"));
     // What was written does not reach the disk.
     let broken = [3, 20].map(|nth| (inject("fsync,fdatasync", "EIO", nth), "reading or writing failed"));
-    let traced = if has_strace() { [full.to_vec(), broken.to_vec()].concat() } else { Vec::new() };
-    if traced.is_empty() {
-        eprintln!("strace is not here: the disk is only full by the limit of a file's size");
-    }
+    let traced = if has_strace("sync") { [full.to_vec(), broken.to_vec()].concat() } else { Vec::new() };
     let mut amid = 0;
     for (shell, words) in limits.into_iter().chain(traced) {
         let harness = Harness::unlimited().await;
@@ -63,8 +56,7 @@ async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
 
 #[tokio::test]
 async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_the_next() {
-    if !has_strace() {
-        eprintln!("strace is not here: nobody makes the disk full for one file");
+    if !has_strace("sync") {
         return;
     }
     let mut amid = 0;
@@ -103,8 +95,7 @@ async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_th
 
 #[tokio::test]
 async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() {
-    if !has_strace() {
-        eprintln!("strace is not here: nobody refuses the journal to the super-user");
+    if !has_strace("sync") {
         return;
     }
     let harness = Harness::unlimited().await;
@@ -125,8 +116,7 @@ async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() 
 
 #[tokio::test]
 async fn a_disk_that_fails_is_not_taken_for_a_damaged_file() {
-    if !has_strace() {
-        eprintln!("strace is not here: no disk fails");
+    if !has_strace("sync") {
         return;
     }
     let harness = Harness::unlimited().await;

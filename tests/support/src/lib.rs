@@ -3,8 +3,8 @@
 pub mod answers;
 mod contacts;
 mod harness;
-pub mod memory;
 mod output;
+pub mod process;
 pub mod tools;
 
 pub use contacts::{People, Person};
