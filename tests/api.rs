@@ -95,7 +95,7 @@ fn read(call: &Call, status: u16, body: &str) -> Attempt {
 }
 
 #[test]
-fn every_documented_request_is_what_the_dialect_writes() {
+fn the_dialect_writes_every_documented_request() {
     for platform in PLATFORMS {
         let base = BaseUrl::parse(preset(platform).unwrap().base_url, false).unwrap();
         for kind in CallKind::ALL {
@@ -119,7 +119,7 @@ fn every_documented_request_is_what_the_dialect_writes() {
 }
 
 #[test]
-fn every_documented_answer_is_read_as_what_it_means() {
+fn the_dialect_reads_every_documented_answer() {
     for platform in PLATFORMS {
         for kind in CallKind::ALL {
             let call = documented_call(kind, platform);
@@ -140,7 +140,7 @@ fn every_documented_answer_is_read_as_what_it_means() {
 
 // The name searched and the name found differ in the documents themselves (API.md, trap 2).
 #[test]
-fn the_documented_search_is_loose() {
+fn the_documented_search_is_inexact() {
     for platform in PLATFORMS {
         let found = documented_contact(platform);
         assert!(!found.has(&Field::text("firstName", first_name(platform))), "{platform}");
@@ -148,7 +148,7 @@ fn the_documented_search_is_loose() {
 }
 
 #[test]
-fn no_fixture_goes_unchecked() {
+fn every_fixture_is_checked() {
     let calls = CallKind::ALL.map(CallKind::name).into_iter();
     let calls = calls.flat_map(|name| [format!("{name}.request.http"), format!("{name}.200.json")]);
     let checked: BTreeSet<String> = calls.chain(ERRORS.map(|status| format!("error.{status}.json"))).collect();

@@ -165,7 +165,7 @@ fn check_altered(book: &str, part: &str, cases: &'static [(&str, &str, &str)]) {
 }
 
 #[test]
-fn places_that_no_sheet_has_are_refused() {
+fn cells_outside_the_sheet_are_refused() {
     const DAMAGED: &str = "expected a spreadsheet, found a damaged or a rare one: open it, and save it again";
     check_altered(
         "fixtures/input/sheet.xlsx",
@@ -191,7 +191,7 @@ fn places_that_no_sheet_has_are_refused() {
 }
 
 #[test]
-fn a_table_of_texts_that_promises_what_it_has_not_is_refused() {
+fn a_shared_string_table_with_a_wrong_count_is_refused() {
     in_time(|| {
         let mut parts = parts(BOOKS[0]);
         let table = r#"<sst xmlns="x" count="1" uniqueCount="1"><si><t>phone</t></si></sst>"#;
@@ -206,7 +206,7 @@ fn a_table_of_texts_that_promises_what_it_has_not_is_refused() {
 }
 
 #[test]
-fn repeats_without_end_are_refused() {
+fn endless_repeats_are_refused() {
     const DAMAGED: &str = "expected a spreadsheet, found a damaged or a rare one: open it, and save it again";
     const LARGE: &str = "expected a spreadsheet of at most 10000000 cells and 512 MiB unpacked, found a larger one";
     check_altered(
@@ -235,7 +235,7 @@ fn repeats_without_end_are_refused() {
 
 /// Whichever way a book says where its sheets are, what is read was looked over: a place beyond the sheet is found in it.
 #[test]
-fn every_part_that_is_read_is_looked_over() {
+fn every_part_that_is_read_is_checked_first() {
     const RELATIONSHIPS: &str = "xl/_rels/workbook.xml.rels";
     const TYPE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet";
     in_time(|| {

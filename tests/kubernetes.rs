@@ -96,17 +96,17 @@ fn check(yaml: &str) {
 }
 
 #[test]
-fn each_share_of_the_migration_has_something_to_do_and_can_begin() {
+fn each_shard_of_the_migration_has_rows_and_can_start() {
     check(JOB);
 }
 
 #[test]
-fn each_share_of_the_nightly_sync_has_something_to_do_and_can_begin() {
+fn each_shard_of_the_nightly_sync_has_rows_and_can_start() {
     check(CRON_JOB);
 }
 
 #[test]
-fn no_exit_code_is_treated_in_two_ways_and_a_run_ends_by_itself_before_its_deadline() {
+fn each_exit_code_has_one_rule_and_a_run_ends_before_its_deadline() {
     for (yaml, minutes) in [(JOB, 47 * 60), (CRON_JOB, 210)] {
         let values = yaml.lines().filter_map(|line| line.trim().strip_prefix("values: [")?.strip_suffix(']'));
         let codes: Vec<&str> = values.flat_map(|codes| codes.split(", ")).collect();

@@ -204,7 +204,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_phone_has_the_digits_of_its_text(text in any_text(), country in any_country()) {
+    fn a_phone_number_keeps_the_digits_of_its_text(text in any_text(), country in any_country()) {
         let Some(number) = e164(&text, country) else { return Ok(()) };
         let dialed = number.strip_prefix('+').unwrap_or_default();
         prop_assert!((7..=15).contains(&dialed.len()) && !dialed.starts_with('0'), "{}", number);
@@ -233,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn a_phone_of_a_country_without_its_code_is_one_of_the_country(
+    fn a_national_phone_number_gets_the_country_code(
         text in "[0-9]{7,13}",
         country in prop::sample::select(PLAIN.to_vec()),
     ) {
@@ -246,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn a_date_is_a_day_of_the_calendar(text in any_text(), form in prop::sample::select(FORMS.to_vec())) {
+    fn a_date_must_exist_in_the_calendar(text in any_text(), form in prop::sample::select(FORMS.to_vec())) {
         match date(&text, form) {
             Ok(date) if date.is_empty() => {}
             Ok(date) => {
@@ -267,7 +267,7 @@ proptest! {
     }
 
     #[test]
-    fn every_day_is_read_in_its_form(year in 1_i64..=9999, month in 1_i64..=12, day in 1_i64..=31, as_written in 0..5) {
+    fn every_date_is_read_in_its_format(year in 1_i64..=9999, month in 1_i64..=12, day in 1_i64..=31, as_written in 0..5) {
         let (form, text) = match as_written {
             0 => ("DD/MM/YYYY", format!("{day:02}/{month:02}/{year:04}")),
             1 => ("D/M/YYYY", format!("{day}/{month}/{year:04}")),
@@ -287,7 +287,7 @@ proptest! {
     }
 
     #[test]
-    fn a_decimal_has_the_digits_of_its_text(
+    fn a_decimal_keeps_the_digits_of_its_text(
         text in any_text(),
         mark in prop::option::of(prop::sample::select(vec![DecimalMark::Comma, DecimalMark::Point])),
     ) {
@@ -306,7 +306,7 @@ proptest! {
     }
 
     #[test]
-    fn tags_are_of_the_text(text in any_text()) {
+    fn tags_are_parts_of_the_text(text in any_text()) {
         let separators = vec![";".to_owned(), ",".to_owned()];
         let origin = TagOrigin::Column { column: "t".into(), separators, except: Words::default() };
         let always = FieldRule { origin: Origin::Constant(Value::Bool(true)), ..FieldRule::column("always", "") };
@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn any_row_is_a_contact_or_a_rejection(
+    fn every_row_becomes_a_contact_or_a_rejection(
         cells in prop::array::uniform6(any_text()),
         country in any_country(),
         by_rules in any::<bool>(),

@@ -96,7 +96,7 @@ fn cases() -> (u64, u64) {
 }
 
 #[test]
-fn whatever_comes_no_rule_is_broken() {
+fn no_mutated_answer_breaks_a_rule() {
     let corpus: Vec<Raw> = corpus().into_values().collect();
     let token = Token::new(TOKEN).expect("a token");
     let (first, count) = cases();

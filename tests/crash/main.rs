@@ -66,7 +66,7 @@ pub struct Case {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_before_any_call_with_an_effect_it_loses_nobody_and_makes_nobody_twice() {
+async fn a_kill_before_any_system_call_loses_no_contact_and_creates_no_duplicate() {
     if !has_strace("crash") {
         return;
     }

@@ -78,7 +78,7 @@ struct Sum {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_or_damaged_it_creates_no_contact_twice() {
+async fn a_kill_followed_by_journal_damage_creates_no_duplicate() {
     let count = env::var("DAMAGES").ok().and_then(|count| count.parse().ok()).unwrap_or(FEW);
     let seed: u64 = env::var("DAMAGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let only = env::var("DAMAGE_CASE").ok();

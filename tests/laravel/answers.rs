@@ -226,7 +226,7 @@ fn the_pages_of_the_paginator_are_as_documented() {
 }
 
 #[test]
-fn the_throttle_middleware_counts_by_token_and_says_when_to_come_back() {
+fn the_throttle_middleware_counts_by_token_and_sends_retry_after() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
     platform.execute("INSERT INTO channels (api_token) VALUES ('other')");
     let left = |answer: &Answer| answer.header("X-RateLimit-Remaining").map(str::to_owned);
@@ -256,7 +256,7 @@ fn the_throttle_middleware_counts_by_token_and_says_when_to_come_back() {
 }
 
 #[test]
-fn the_middleware_trims_texts_and_makes_empty_ones_null() {
+fn the_middleware_trims_strings_and_turns_empty_ones_into_null() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
     let fields =
         json!({ "email": " ana@example.com\n", "a": "\u{a0}x", "b": "\r\u{b}x\0", "c": "", "d": " \t", " e ": "x  y" });
@@ -273,7 +273,7 @@ fn the_middleware_trims_texts_and_makes_empty_ones_null() {
 }
 
 #[test]
-fn the_validator_names_the_place_in_the_request() {
+fn the_validator_names_the_path_in_the_request() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
     let check = |request: &str, body: &Json, errors: Json| {
         let answer = ask(&platform, request, &body.to_string());
@@ -303,7 +303,7 @@ fn an_encoded_slash_in_an_id_matches_no_route() {
 }
 
 #[test]
-fn without_accept_errors_are_pages_and_redirects() {
+fn without_an_accept_header_errors_are_pages_and_redirects() {
     let settings = Settings { errors: Errors::Html, ..Settings::DOCUMENTED };
     let Some(platform) = Platform::start(settings) else { return };
     // A refused token is a 500: the framework looks for the page to log in on.

@@ -48,7 +48,7 @@ async fn finishes(harness: &Harness, platform: &Platform, people: &People) {
 }
 
 #[tokio::test]
-async fn the_words_of_the_validator_and_the_field_are_the_reason() {
+async fn the_reason_has_the_message_and_the_field_of_the_validator() {
     let Some(platform) = Platform::start(DOCUMENTED) else { return };
     platform.execute("INSERT INTO rules VALUES ('birthday', 'date_format:Y-m-d'), ('plan', 'in:free,pro')");
     let harness = Harness::unlimited().await;

@@ -42,7 +42,7 @@ async fn a_first_sync_then_a_night_without_changes_then_a_changed_file() {
 
 /// The search ignores case here, as `MySQL` usually does, and the paginator gives ten contacts a page.
 #[tokio::test]
-async fn a_search_is_walked_through_the_pages_of_the_framework() {
+async fn a_search_reads_every_page_of_the_paginator() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
     for nth in 0..12 {
         let email = if nth == 11 { "ana@example.com" } else { "ANA@example.com" };

@@ -61,7 +61,7 @@ const fn all(minutes: u64) -> Size {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_the_limit_for_minutes_it_is_never_over_it_and_leaves_no_call_unused() {
+async fn the_limit_is_fully_used_and_never_exceeded_for_minutes() {
     let size = env::var("MINUTES").map_or(SMALL, |minutes| all(minutes.parse().expect("a number of minutes")));
     // They mostly wait.
     tokio::join!(

@@ -99,7 +99,7 @@ const TABLE: &str = include_str!("table.txt");
 const GONE: &str = include_str!("gone.txt");
 
 #[test]
-fn every_answer_has_its_fate() {
+fn every_response_has_the_outcome_in_the_matrix() {
     let mut found = String::new();
     for situation in &SITUATIONS {
         let _ = writeln!(found, "{}", situation.name);
@@ -124,7 +124,7 @@ fn every_answer_has_its_fate() {
 }
 
 #[test]
-fn a_known_contact_that_is_gone_is_looked_for_by_its_match_field() {
+fn a_known_contact_that_is_gone_is_searched_for_by_its_match_field() {
     let mut found = String::new();
     for situation in SITUATIONS.iter().filter(|situation| situation.known.is_some()) {
         let _ = writeln!(found, "{}", situation.name);

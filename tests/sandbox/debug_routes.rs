@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{one, unlimited};
 
 #[tokio::test]
-async fn a_person_can_look_through_the_side_doors() {
+async fn the_debug_routes_show_contacts_and_calls() {
     let scene = unlimited().await;
     scene.create(one("name", "Ann")).await;
     scene.get("/contact/1").await;
@@ -39,7 +39,7 @@ async fn a_stopped_sandbox_frees_its_port() {
 
 // A page whose name resolves to this machine sends its own name.
 #[tokio::test]
-async fn the_debug_routes_answer_only_to_a_host_of_this_machine() {
+async fn the_debug_routes_answer_only_requests_from_loopback_names() {
     let scene = unlimited().await;
     let root = scene.sandbox.url().replace("/api/v1", "");
     let port = root.rsplit(':').next().expect("a port").to_owned();

@@ -145,7 +145,7 @@ async fn errors_are_answered_as_documented() {
 }
 
 #[tokio::test]
-async fn who_does_not_ask_for_json_is_redirected_to_a_page() {
+async fn a_request_that_does_not_accept_json_is_redirected_to_a_page() {
     let scene = unlimited().await;
     let request = scene.client.get(format!("{}/contact/1", scene.sandbox.url())).bearer_auth(TOKEN);
     let response = request.send().await.unwrap();
@@ -177,7 +177,7 @@ async fn a_call_carries_thirty_fields_or_ten_tags_and_no_more() {
 }
 
 #[tokio::test]
-async fn pages_hold_ten_and_links_only_the_page() {
+async fn pages_hold_ten_contacts_and_links_keep_only_the_page_number() {
     let scene = unlimited().await;
     let people: Vec<_> = (0..25)
         .map(|n| scene.sandbox.insert(TOKEN, [Field::text("source", "crm"), Field::text("n", n.to_string())], ["x"]))

@@ -27,7 +27,7 @@ async fn seen(request: RequestBuilder) -> Seen {
 }
 
 #[tokio::test]
-async fn each_failure_is_real_and_in_the_ledger() {
+async fn each_fault_happens_and_is_in_the_ledger() {
     let none = Faults::default;
     // What the client sees, whether it counts, whether the create had its effect, whether its answer arrived.
     let cases = [
@@ -64,7 +64,7 @@ async fn each_failure_is_real_and_in_the_ledger() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_refused_first_is_spared_its_failure() {
+async fn a_call_that_is_refused_gets_no_fault() {
     let faults = Faults { lose_after: 1.0, ..Faults::default() };
     let scene = scene(Config { rate: 1, faults, ..Config::default() }).await;
     assert_eq!(seen(scene.request(Method::GET, "/contact/1")).await, Seen::Nothing);
@@ -92,7 +92,7 @@ async fn a_429_on_demand_has_its_headers_or_none() {
 }
 
 #[tokio::test]
-async fn an_error_500_comes_as_json_and_as_a_page() {
+async fn an_error_500_is_json_or_a_page() {
     let scene = unlimited().await;
     scene.sandbox.set_faults(Faults { error_500: 1.0, seed: 1, ..Faults::default() });
     let mut answers = Vec::new();
@@ -104,7 +104,7 @@ async fn an_error_500_comes_as_json_and_as_a_page() {
 }
 
 #[tokio::test]
-async fn answers_wait_but_effects_do_not() {
+async fn latency_delays_answers_but_not_effects() {
     let scene = unlimited().await;
     let wait = Duration::from_millis(300);
     for faults in

@@ -37,7 +37,7 @@ async fn the_limit_is_in_the_headers() {
 }
 
 #[tokio::test]
-async fn a_host_may_strip_the_headers_and_somebody_else_may_use_the_token() {
+async fn a_proxy_may_strip_the_headers_and_another_client_may_use_the_token() {
     let scene = scene(Config { rate: 3, faults: Faults { others: 1, ..Faults::default() }, ..Config::default() }).await;
     let call = async || scene.request(Method::GET, "/contact/1").send().await.unwrap();
     let told = |response: &reqwest::Response| {

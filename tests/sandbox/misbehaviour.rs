@@ -34,7 +34,7 @@ fn header(response: &Response, name: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn each_refusal_hits_each_kind_of_call_and_has_no_effect() {
+async fn each_refusal_applies_to_each_kind_of_call_and_has_no_effect() {
     let envelope = |status, message| (status, "application/json", error(status, message).body);
     let page = |status, heading: &str| (status, "text/html; charset=UTF-8", Json::String(heading.into()));
     // What it answers, and whether the call is counted.
@@ -236,7 +236,7 @@ async fn a_unique_value_is_compared_in_the_platforms_form() {
 }
 
 #[tokio::test]
-async fn a_create_is_answered_with_the_id_of_the_one_before() {
+async fn a_create_is_answered_with_the_id_of_the_previous_create() {
     let scene = unlimited().await;
     scene.insert("name", "Zoe");
     scene.sandbox.set_faults(with([Rule::always(Fault::PreviousId)]));
@@ -280,7 +280,7 @@ async fn a_create_overwrites_the_contact_with_its_email() {
 }
 
 #[tokio::test]
-async fn trouble_of_the_account_begins_at_a_call_and_never_ends() {
+async fn account_errors_start_at_a_given_call_and_never_end() {
     let faults = [
         Fault::TokenExpired,
         Fault::RateLimitExceeded,
@@ -335,7 +335,7 @@ async fn one_kind_of_call_or_one_row_always_gets_a_500() {
 }
 
 #[tokio::test]
-async fn requests_over_a_size_are_refused_by_the_proxy() {
+async fn the_proxy_refuses_requests_above_a_size() {
     let scene = unlimited().await;
     let (small, large) = ("x".repeat(100), "x".repeat(3_000));
     let check = async |rule: &str, expected: [u16; 4]| {
@@ -356,7 +356,7 @@ async fn requests_over_a_size_are_refused_by_the_proxy() {
 }
 
 #[tokio::test]
-async fn retry_after_comes_in_every_form() {
+async fn retry_after_has_every_form() {
     let scene = scene(Config::default()).await;
     let check = async |fault: Fault, seconds: u64, status: u16, expected: &dyn Fn(&str) -> bool| {
         let rules = vec![Rule::always(fault)];
@@ -380,7 +380,7 @@ async fn retry_after_comes_in_every_form() {
 }
 
 #[tokio::test]
-async fn a_share_of_the_calls_is_struck_as_the_seed_says() {
+async fn a_share_of_the_calls_gets_a_fault_as_the_seed_decides() {
     let struck = async |seed: u64| {
         let scene = unlimited().await;
         let rules = vec![Rule::always(Fault::UnknownError).share(0.5).on(CallKind::Find)];
@@ -397,7 +397,7 @@ async fn a_share_of_the_calls_is_struck_as_the_seed_says() {
 }
 
 #[tokio::test]
-async fn every_fault_is_named_in_the_ledger_as_it_is_asked_for() {
+async fn every_fault_has_the_same_name_in_the_ledger_and_in_requests() {
     let scene = unlimited().await;
     for &fault in Fault::ALL {
         let page = if fault == Fault::PageIgnored { 2 } else { 1 };

@@ -24,7 +24,7 @@ async fn values_keep_their_type_and_blank_ones_become_null() {
 }
 
 #[tokio::test]
-async fn tags_are_added_once_and_removed_once() {
+async fn adding_or_removing_a_tag_twice_changes_nothing() {
     let scene = unlimited().await;
     let id = scene.sandbox.insert(TOKEN, [Field::text("name", "Ann")], ["a"]);
     let path = format!("/contact/{id}/tags");
@@ -75,7 +75,7 @@ async fn a_viber_id_goes_into_the_path_as_base64() {
 }
 
 #[tokio::test]
-async fn a_unique_value_has_one_owner() {
+async fn a_unique_value_belongs_to_one_contact() {
     let scene = scene(Config { rate: 0, unique_fields: vec!["phone".into()], ..Config::default() }).await;
     let ann = scene.insert("phone", "1");
     let bob = scene.insert("phone", "2");
@@ -96,7 +96,7 @@ async fn a_unique_value_has_one_owner() {
 }
 
 #[tokio::test]
-async fn a_young_contact_is_in_the_queue_and_not_yet_findable() {
+async fn a_new_contact_is_queued_and_not_yet_found_by_searches() {
     let scene = unlimited().await;
     let long = Duration::from_hours(1);
     scene.sandbox.set_faults(Faults { queued: long, late_search: long, ..Faults::default() });

@@ -56,7 +56,7 @@ fn play_on_two_threads(seeds: &std::ops::Range<u64>) -> Result<Seen, (u64, Strin
 }
 
 #[test]
-fn every_promise_is_kept_in_every_scenario() {
+fn every_invariant_holds_in_every_scenario() {
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SCENARIOS").unwrap_or(SCENARIOS),
@@ -94,7 +94,7 @@ fn the_same_seed_gives_the_same_log() {
 /// 250 calls at 100 a minute take two full windows and the rest, and at most 5 % more. The oracle sees that none of them
 /// was one too many.
 #[test]
-fn a_run_takes_as_long_as_the_limit_makes_it() {
+fn a_run_takes_no_longer_than_the_limit_requires() {
     let optimum = Duration::from_mins(2);
     for latency in [Duration::from_millis(20), Duration::from_millis(300)] {
         let scenario = Scenario::plain(125, true, Faults { latency, ..Faults::default() });

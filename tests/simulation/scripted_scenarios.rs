@@ -22,7 +22,7 @@ async fn bring(channel: &Channel<'_>) -> (RunSummary, Option<StopReason>) {
 }
 
 #[test]
-fn an_outage_costs_the_time_that_it_lasts_and_no_row() {
+fn an_outage_costs_its_own_duration_and_no_row() {
     let (begin, end) = (1_000, 31_000);
     for outage in Outage::ALL {
         let faults = Faults { outages: vec![(begin..end, outage)], ..Faults::default() };
@@ -68,7 +68,7 @@ fn a_probe_never_puts_a_contact_in_doubt() {
 }
 
 #[test]
-fn somebody_else_with_the_token_is_given_way() {
+fn a_run_slows_down_for_another_client_of_the_token() {
     let throttled = |tells| {
         let faults = Faults { others: 50, limit: Some(100), tells, ..Faults::default() };
         plain(250, faults).stage(async |channels, begun| {
@@ -83,7 +83,7 @@ fn somebody_else_with_the_token_is_given_way() {
 }
 
 #[test]
-fn a_lower_limit_of_the_platform_is_kept_once_it_is_known() {
+fn a_lower_limit_of_the_platform_is_respected_once_it_is_known() {
     let faults = Faults { limit: Some(40), tells: true, ..Faults::default() };
     plain(100, faults).stage(async |channels, _| {
         let (summary, _) = bring(&channels[0]).await;
@@ -94,7 +94,7 @@ fn a_lower_limit_of_the_platform_is_kept_once_it_is_known() {
 /// What the platform said of its limit holds for the next process as well, which has calls on their way before it hears it
 /// again.
 #[test]
-fn a_restart_keeps_to_the_platforms_lower_limit() {
+fn a_restart_respects_the_platforms_lower_limit() {
     let faults = Faults { limit: Some(20), tells: true, ..Faults::default() };
     plain(30, faults).stage(async |channels, _| {
         let channel = &channels[0];
@@ -111,7 +111,7 @@ fn a_restart_keeps_to_the_platforms_lower_limit() {
 
 /// 3,000 calls that 30 windows would let start at once: a thousand do, and a thousand a second follow.
 #[test]
-fn what_many_channels_could_start_at_once_is_spread_and_the_forecast_knows_it() {
+fn the_start_throttle_spreads_the_starts_of_many_channels_and_the_forecast_counts_it() {
     let faults = Faults { latency: Duration::from_millis(20), ..Faults::default() };
     Scenario::plain(50, true, faults).of_channels(30).stage(async |channels, begun| {
         for ending in Scenario::bring_together(channels).await {
@@ -135,7 +135,7 @@ fn what_many_channels_could_start_at_once_is_spread_and_the_forecast_knows_it() 
 
 /// What a 429 asked for holds for the next process as well.
 #[test]
-fn a_restart_within_a_pause_waits_for_its_end() {
+fn a_restart_within_a_pause_waits_until_the_pause_ends() {
     let faults = Faults { throttled: 1.0, throttled_for: Some(250), ..Faults::default() };
     plain(2, faults).stage(async |channels, _| {
         let channel = &channels[0];
@@ -155,7 +155,7 @@ fn a_restart_within_a_pause_waits_for_its_end() {
 }
 
 #[test]
-fn what_the_plan_says_of_the_time_comes_true() {
+fn the_duration_in_the_plan_is_met() {
     for (contacts, latency) in [(125, 20), (250, 300), (1_000, 300), (60, 300)] {
         let latency = Duration::from_millis(latency);
         let scenario = Scenario::plain(contacts, true, Faults { latency, ..Faults::default() });
@@ -170,7 +170,7 @@ fn what_the_plan_says_of_the_time_comes_true() {
 }
 
 #[test]
-fn who_goes_on_expects_calls_to_take_as_long_as_they_took() {
+fn a_resumed_run_expects_the_latency_of_earlier_calls() {
     let faults = Faults { latency: Duration::from_secs(2), ..Faults::default() };
     Scenario::plain(45, true, faults).stage(async |channels, _| {
         let channel = &channels[0];
@@ -186,7 +186,7 @@ fn who_goes_on_expects_calls_to_take_as_long_as_they_took() {
 }
 
 #[test]
-fn a_sync_takes_as_many_nights_as_the_first_one_says() {
+fn a_sync_takes_as_many_nights_as_the_first_night_forecasts() {
     plain(1_000, Faults::default()).stage(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
@@ -217,7 +217,7 @@ fn a_sync_takes_as_many_nights_as_the_first_one_says() {
 }
 
 #[test]
-fn a_process_that_may_make_so_many_calls_makes_them_and_stops() {
+fn max_calls_stops_a_process_after_that_number_of_calls() {
     plain(50, Faults::default()).stage(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
@@ -254,7 +254,7 @@ fn channels_of_one_token_share_its_window() {
 /// A lost create of an earlier process is searched for as soon as the search lag allows, before the rest of the file. The
 /// lag counts from the moment at which the answer was lost.
 #[test]
-fn lost_creates_of_an_earlier_process_do_not_wait_for_the_file() {
+fn lost_creates_of_an_earlier_process_are_settled_before_the_file_is_read() {
     let faults = Faults { lost_after: 1.0, ..Faults::default() };
     plain(30, faults).stage(async |channels, _| {
         let channel = &channels[0];

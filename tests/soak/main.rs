@@ -53,7 +53,7 @@ const CALLS: usize = 3;
 const LAST_RUNS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tortured_it_makes_everybody_once_with_hardly_a_call_too_many() {
+async fn constant_faults_and_kills_create_each_contact_once_with_few_extra_calls() {
     let Size { contacts, kills, concurrency, search_lag, retry_after, allowed } =
         if env::var("SOAK").is_ok_and(|which| which == "all") { ALL } else { SMALL };
     let harness = Harness::faulty(Faults {

@@ -174,7 +174,7 @@ fn parts_are_found_by_their_relationships() {
 }
 
 #[test]
-fn a_package_that_leads_nowhere_is_refused() {
+fn a_package_without_a_workbook_is_refused() {
     let rows = [texts(&["phone"]), texts(&["1"])];
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let usual = book(&[("Contacts", &rows)], "", false);
@@ -191,7 +191,7 @@ fn a_package_that_leads_nowhere_is_refused() {
 }
 
 #[test]
-fn numbers_arrive_as_they_are_shown() {
+fn numbers_are_read_as_displayed() {
     let codes = [
         "00000",
         "000-000",
@@ -239,7 +239,7 @@ fn numbers_arrive_as_they_are_shown() {
 }
 
 #[test]
-fn every_kind_of_cell_arrives() {
+fn every_kind_of_cell_is_read() {
     let codes = ["yyyy-mm-dd", "dd/mm/yyyy hh:mm", "[h]:mm", "h:mm AM/PM"];
     let check = |is_1904: bool, cell: &str, expected: &str| {
         let found = table(&column(&[cell], &styles(&codes), is_1904), SourceOptions::default());
@@ -295,7 +295,7 @@ fn styled_ods(styles: &str, columns: &str, rows: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn cells_of_ods_arrive_as_they_are_shown() {
+fn ods_cells_are_read_as_displayed() {
     let check_cell = |cell: &str, expected: &str| {
         assert_eq!(table(&ods(&[cell]), SourceOptions::default()), ["value", expected], "{cell}");
     };
@@ -367,7 +367,7 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn cells_of_ods_that_show_nothing_arrive_as_their_style_says() {
+fn ods_cells_without_text_are_formatted_by_their_style() {
     const STYLES: &str = r#"
         <number:number-style style:name="N1"><number:number number:decimal-places="0" number:min-integer-digits="5"/></number:number-style>
         <number:number-style style:name="N2"><number:text>+</number:text><number:number number:min-integer-digits="1"/></number:number-style>
@@ -403,7 +403,7 @@ fn cells_of_ods_that_show_nothing_arrive_as_their_style_says() {
 }
 
 #[test]
-fn a_sheet_of_instructions_is_passed_over_or_refused() {
+fn a_sheet_of_instructions_is_skipped_or_refused() {
     const PEOPLE: [&[&str]; 2] = [&["phone", "name"], &["+1", "Ann"]];
     const LEADS: [&[&str]; 2] = [&["phone", "city"], &["+2", "Lima"]];
     const GUIDE: [&[&str]; 2] = [&["Column", "Meaning"], &["phone", "with its country code"]];
@@ -446,7 +446,7 @@ fn a_sheet_of_instructions_is_passed_over_or_refused() {
 }
 
 #[test]
-fn what_is_no_spreadsheet_of_ours_is_named() {
+fn an_unsupported_spreadsheet_format_is_named() {
     let check = |names: &[&str], expected: &str| {
         let parts: Parts = names.iter().map(|name| ((*name).to_owned(), "<x/>".to_owned())).collect();
         let found = table(&zipped(&parts), SourceOptions::default());
@@ -469,7 +469,7 @@ fn what_is_no_spreadsheet_of_ours_is_named() {
 }
 
 #[test]
-fn a_gzip_file_may_be_padded_and_in_several_pieces() {
+fn a_gzip_file_may_have_padding_and_several_members() {
     use flate2::Compression;
     use flate2::write::GzEncoder;
     let member = |text: &str| {
@@ -503,7 +503,7 @@ fn cell_at(place: &str, text: &str) -> String {
 }
 
 #[test]
-fn titles_and_repeated_headers_of_a_sheet_are_noticed() {
+fn titles_and_repeated_headers_of_a_sheet_are_reported() {
     let two = |line: usize, cells: [&str; 2]| {
         let cells = [cell_at(&format!("A{line}"), cells[0]), cell_at(&format!("B{line}"), cells[1])].concat();
         format!(r#"<row r="{line}">{cells}</row>"#)
@@ -530,7 +530,7 @@ fn titles_and_repeated_headers_of_a_sheet_are_noticed() {
 }
 
 #[test]
-fn a_list_of_rejected_rows_that_a_spreadsheet_filled_up_is_rejected_again() {
+fn a_rejects_list_that_a_spreadsheet_padded_is_rejected_again() {
     let row = |line: usize, cells: &[&str]| {
         let cells = cells.iter().zip('A'..).map(|(cell, column)| cell_at(&format!("{column}{line}"), cell));
         format!(r#"<row r="{line}">{}</row>"#, joined(cells))
@@ -556,7 +556,7 @@ fn noticed(bytes: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_country_code_in_a_number_format_arrives() {
+fn a_country_code_in_a_number_format_is_read() {
     let codes = [
         "\"+1 \"0",
         "+1 0",
@@ -602,7 +602,7 @@ fn a_country_code_in_a_number_format_arrives() {
 }
 
 #[test]
-fn numbers_that_a_sheet_has_rounded_arrive_as_such() {
+fn numbers_rounded_by_the_sheet_are_marked_as_rounded() {
     let check = |value: &str, expected: &str| {
         let cell = format!(r#"<c s="1"><v>{value}</v></c>"#);
         let found = table(&column(&[&cell], &styles(&["0.00E+00"]), false), SourceOptions::default());
@@ -679,7 +679,7 @@ fn a_zero_of_a_formula_that_was_not_computed_is_no_value() {
 }
 
 #[test]
-fn hidden_rows_and_merged_cells_are_noticed() {
+fn hidden_rows_and_merged_cells_are_reported() {
     let rows = [
         texts(&["phone", "name"]),
         texts(&["+525550001001", "Ann"]),
@@ -725,7 +725,7 @@ fn hidden_rows_and_merged_cells_are_noticed() {
 }
 
 #[test]
-fn dates_that_may_be_swapped_are_noticed() {
+fn dates_whose_day_and_month_may_be_swapped_are_reported() {
     let check = |cells: &[&str], expected: &[&str]| {
         let found = noticed(&column(cells, &styles(&["mm/dd/yyyy"]), false));
         assert_eq!(found, expected, "{cells:?}");

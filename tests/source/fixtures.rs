@@ -93,7 +93,7 @@ fn text_in_every_encoding_and_with_every_delimiter() {
 }
 
 #[test]
-fn text_whose_encoding_is_no_good_guess() {
+fn text_whose_encoding_is_hard_to_guess() {
     let rows = [
         "2 phone=+34600111222 · first_name=José · city=Málaga",
         "3 phone=+34600333444 · first_name=Begoña · city=Cádiz",
@@ -156,7 +156,7 @@ fn archives_of_one_file() {
 }
 
 #[test]
-fn text_as_people_leave_it() {
+fn text_with_common_mistakes() {
     check(
         "untidy.csv",
         SourceOptions::default(),
@@ -190,7 +190,7 @@ fn text_as_people_leave_it() {
 }
 
 #[test]
-fn text_as_other_programs_write_it() {
+fn text_written_by_other_programs() {
     let check = |file: &str, options: SourceOptions, phone: &str, expected: &[&str]| {
         let read = read(file, options, phone);
         assert_eq!(read[2..], *expected, "{file}");
@@ -239,7 +239,7 @@ fn text_as_other_programs_write_it() {
 }
 
 #[test]
-fn json_in_every_shape() {
+fn json_in_every_layout() {
     let rows = |lines: [u64; 3]| {
         let [first, second, third] = lines;
         [format!("{first} {JOSE} · visits=3"), format!("{second} {BEGONA} · #lead · #vip"), format!("{third} {INIGO}")]
@@ -309,7 +309,7 @@ fn spreadsheets() {
 }
 
 #[test]
-fn spreadsheets_as_they_are_shown() {
+fn spreadsheets_are_read_as_displayed() {
     check(
         "shown.xlsx",
         SourceOptions::default(),
@@ -336,7 +336,7 @@ fn spreadsheets_as_they_are_shown() {
 }
 
 #[test]
-fn what_holds_no_rows_is_named() {
+fn an_input_without_rows_is_named() {
     let check_named = |file: &str, found: &str| {
         let expected = format!("{file}: expected CSV, JSON or a spreadsheet, found {found}");
         check(file, SourceOptions::default(), "phone", &[&expected]);

@@ -210,7 +210,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_are_the_same_however_they_are_laid_out(
+    fn the_layout_of_json_does_not_change_its_rows(
         rows in prop::collection::vec(any_row(), 1..8), layout in any_layout(), a_page in 1_usize..4, is_pretty in any::<bool>(),
         size in 1_usize..200,
     ) {

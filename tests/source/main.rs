@@ -83,7 +83,7 @@ fn a_jsonl_file_becomes_contacts() {
 }
 
 #[test]
-fn what_cannot_be_opened_says_why() {
+fn an_input_that_cannot_be_opened_gives_the_cause() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("empty.csv"), "").unwrap();
@@ -146,7 +146,7 @@ fn disturbed(disturb: impl Fn(&Path)) -> (usize, Option<String>) {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_read_is_not_taken_for_whole() {
+fn a_file_that_changes_while_it_is_read_is_refused() {
     let truncate = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1_000_000).unwrap();
     let append = |path: &Path| {
         use std::io::Write as _;

@@ -79,7 +79,7 @@ fn rows_under_a_key_are_read() {
 }
 
 #[test]
-fn pages_follow_each_other_with_the_lines_of_their_rows() {
+fn rows_of_consecutive_pages_have_their_lines() {
     let page = |numbers: &[usize]| {
         let rows: Vec<String> = numbers.iter().map(|number| format!("{{\"phone\":\"+{number}\"}}")).collect();
         format!("{{\"contacts\":[{}],\"page\":{}}}", rows.join(","), numbers.len())
@@ -95,7 +95,7 @@ fn pages_follow_each_other_with_the_lines_of_their_rows() {
 }
 
 #[test]
-fn pages_may_be_laid_out_in_any_way() {
+fn the_layout_of_a_page_does_not_matter() {
     check(
         "{\n  \"success\": true,\n  \"data\": [\n    {\n      \"phone\": \"+1\",\n      \"addresses\": [{\"city\": \"Lima\"}]\n    },\r\n    {\"phone\": \"+2\"}\n  ]\n}\n{\n \"data\": [{\"phone\": \"+3\"}]}\n",
         "data",
@@ -168,7 +168,7 @@ fn a_contact_with_arrays_in_it_is_a_row() {
 }
 
 #[test]
-fn what_may_be_a_page_or_a_contact_is_refused() {
+fn an_object_that_may_be_a_page_or_a_contact_is_refused() {
     let several =
         |arrays: &str| format!("in:1: expected one array of objects, found several that may be the rows: {arrays}");
     refused(r#"{"contacts":[{"phone":"+1"}],"companies":[{"phone":"+2"}]}"#, &several("`contacts`, `companies`"));
@@ -207,7 +207,7 @@ fn what_may_be_a_page_or_a_contact_is_refused() {
 }
 
 #[test]
-fn a_table_by_columns_is_refused() {
+fn a_table_stored_by_columns_is_refused() {
     let columns = |names: &str| format!("in:1: expected an object for each contact, found a table by columns: {names}");
     let two = columns("`phone`, `name`");
     refused(r#"{"phone":["+1","+2"],"name":["Ann","Bo"]}"#, &two);
@@ -246,7 +246,7 @@ fn contacts_in_arrays_inside_another_array_are_refused() {
 }
 
 #[test]
-fn groups_that_hold_contacts_are_no_contacts() {
+fn groups_of_contacts_are_not_contacts() {
     let two = r#"[{"name":"Ann","phone":"+1"},{"name":"Bo","email":"b@example.com"}]"#;
     let one = r#"[{"name":"Ann","phone":"+1"}]"#;
     let last = |text: &str| outcome(text.as_bytes().to_vec(), Some(Format::Json)).1.pop().unwrap_or_default();
@@ -285,7 +285,7 @@ fn groups_that_hold_contacts_are_no_contacts() {
 }
 
 #[test]
-fn lists_of_parts_are_no_people() {
+fn lists_of_parts_are_not_contacts() {
     let person = r#"{"resourceName":"people/c1","names":[{"givenName":"Ann"}],"phoneNumbers":[{"value":"+5215550001"}],"emailAddresses":[{"value":"a@example.com"}]}"#;
     let profile = r#"{"vid":1,"properties":{"firstname":{"value":"Ann"},"phone":{"value":"+5215550001"}},"identity-profiles":[{"vid":1,"identities":[{"type":"EMAIL","value":"a@example.com"},{"type":"EMAIL","value":"b@example.com"}]}]}"#;
     for (text, under) in [
@@ -304,7 +304,7 @@ fn lists_of_parts_are_no_people() {
 }
 
 #[test]
-fn people_by_key_beside_the_rows_are_refused() {
+fn contacts_by_key_beside_the_rows_are_refused() {
     let several = |line: u64| {
         format!("in:{line}: expected one array of objects, found several that may be the rows: `leads`, `customers`")
     };
@@ -319,7 +319,7 @@ fn people_by_key_beside_the_rows_are_refused() {
 }
 
 #[test]
-fn pages_that_mention_more_are_noticed() {
+fn a_last_page_that_links_to_more_is_reported() {
     let check = |text: &str, expected: Option<&str>| {
         let mut source = read(text.as_bytes().to_vec(), None).unwrap();
         assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
@@ -382,7 +382,7 @@ fn pages_that_mention_more_are_noticed() {
 }
 
 #[test]
-fn an_input_that_changes_its_form_is_refused() {
+fn an_input_that_changes_its_layout_is_refused() {
     let page = r#"{"contacts":[{"phone":"+1"}]}"#;
     let mixed = "expected a row, found an object that holds rows under `contacts`";
     refused(&format!("{{\"phone\":\"+2\"}}\n{page}\n"), &format!("in:2: {mixed}"));
@@ -421,7 +421,7 @@ fn an_input_that_changes_its_form_is_refused() {
 }
 
 #[test]
-fn the_answer_to_a_request_that_failed_is_refused() {
+fn a_saved_error_response_is_refused() {
     let failed =
         "expected rows, found the answer to a request that failed: the input may lack the rows of that request";
     for page in [

@@ -102,7 +102,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
-    fn every_csv_row_comes_once_with_the_cells_that_the_csv_crate_reads(data in csv_bytes()) {
+    fn every_csv_row_is_read_once_with_the_cells_of_the_csv_crate(data in csv_bytes()) {
         let bytes = [b"c1,c2\n".as_slice(), &data].concat();
         let mut source = read(bytes.clone(), as_written()).unwrap();
         let mut rows = Vec::new();
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn one_damage_moves_no_cell_under_another_column(
+    fn one_damaged_byte_moves_no_cell_to_another_column(
         (width, rows) in (2_usize..6, 1_usize..12), quoting in 0_usize..5, crlf in any::<bool>(), damage in damage(),
     ) {
         let end = if crlf { "\r\n" } else { "\n" };
@@ -251,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_arrives_as_it_was_when_a_quote_is_removed_anywhere(
+    fn removing_one_quote_changes_no_other_row(
         cells in prop::collection::vec(prop::collection::vec(note(), 2), 4..12), all in any::<bool>(), crlf in any::<bool>(),
         at in any::<prop::sample::Index>(),
     ) {
@@ -295,7 +295,7 @@ proptest! {
     }
 
     #[test]
-    fn rows_in_batches_are_those_that_are_read_one_by_one(
+    fn batches_hold_the_rows_that_are_read_one_by_one(
         data in csv_bytes(), times in 1_usize..120, no_header in any::<bool>(),
     ) {
         let bytes = [b"c1,c2\n".as_slice(), &data.repeat(times)].concat();
@@ -324,7 +324,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_stands_on_the_line_that_counting_gives(
+    fn a_row_has_the_line_number_of_a_line_count(
         rows in prop::collection::vec((0_usize..3, 0_usize..3), 0..20), crlf in any::<bool>(),
     ) {
         let end = if crlf { "\r\n" } else { "\n" };
@@ -368,7 +368,7 @@ proptest! {
     }
 
     #[test]
-    fn every_line_of_jsonl_that_is_not_blank_is_one_row(
+    fn every_line_of_jsonl_that_is_not_blank_is_a_row(
         lines in prop::collection::vec(r#"[ \{\}\[\]",:0-9a\\]{0,12}|\{"a":[0-9.e]{1,22}\}|\{"a":1\}"#, 0..20),
     ) {
         let expected = lines.iter().filter(|line| !line.trim().is_empty()).count();

@@ -95,7 +95,7 @@ fn keys() {
 }
 
 #[test]
-fn texts() {
+fn strings() {
     check(b"[{\"a\":'x'}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
     check(b"[{\"a\":\"x]}", 0, "in:1: expected the end of what was begun at byte 11, found the end of the file");
     check(
@@ -173,7 +173,7 @@ fn numbers() {
 }
 
 #[test]
-fn words_and_remarks() {
+fn literals_and_comments() {
     check(b"[{\"a\":True}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
     check(b"[{\"a\":tru}]", 0, "in:1: expected JSON at byte 10, found a fault: expected ident");
     check(b"[{\"a\":nul}]", 0, "in:1: expected JSON at byte 10, found a fault: expected ident");
@@ -184,7 +184,7 @@ fn words_and_remarks() {
 }
 
 #[test]
-fn what_is_no_contact() {
+fn values_that_are_not_contacts() {
     check(b"[{\"a\":1,\"a\":2}]", 0, "1 [a] expected the key once in an object, found it twice");
     check(b"[{\"a\":{\"b\":1,\"b\":2}}]", 0, "1 [b] expected the key once in an object, found it twice");
     check(b"[null]", 0, "1 [] expected a JSON object, found null");
@@ -198,7 +198,7 @@ fn what_is_no_contact() {
 }
 
 #[test]
-fn blanks_and_marks() {
+fn whitespace_and_byte_order_marks() {
     check(b"", 0, "in: expected an array or an object, found an empty file");
     check(b" \n ", 0, "in: expected an array or an object, found an empty file");
     check(b"[\xA0{\"a\":1}]", 0, "in:1: expected JSON at byte 2, found a fault: expected value");
@@ -225,7 +225,7 @@ fn answers() {
 }
 
 #[test]
-fn what_is_deep_or_long() {
+fn deep_nesting_and_long_rows() {
     let deep = [b"[{\"a\":".to_vec(), b"[".repeat(100_000), b"]".repeat(100_000), b"}]".to_vec()].concat();
     check(&deep, 0, "1 [] expected a JSON object, found a fault at byte 132: recursion limit exceeded");
     let open = b"[".repeat(100_000);

@@ -113,7 +113,7 @@ fn delimiters_at_the_ends_of_lines() {
 }
 
 #[test]
-fn what_is_told_wins() {
+fn options_override_the_detected_format() {
     let told =
         |delimiter: &str| SourceOptions { delimiter: Some(delimiter.parse().unwrap()), ..SourceOptions::default() };
     check_as(told(","), "a;b\n1;2\n", "a;b", &["2 1;2"]);
@@ -138,7 +138,7 @@ fn what_is_told_wins() {
 }
 
 #[test]
-fn a_place_that_is_wrong_is_told() {
+fn an_error_has_its_position() {
     let utf16 = |text: &str| [vec![0xFF, 0xFE], text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat();
     let lone = [utf16("a,b\n1,x"), vec![0x00, 0xD8], utf16("\n2,3\n")[2..].to_vec()].concat();
     let reason = "[b] expected UTF-16LE, found bytes that stand for nothing in it at byte 2 of the cell";

@@ -47,7 +47,7 @@ fn created_nothing(fault: Fault, ran: &Output, harness: &Harness) {
 }
 
 #[tokio::test]
-async fn a_refused_search_is_never_taken_for_an_absent_contact() {
+async fn a_refused_search_is_not_an_absent_contact() {
     for (fault, words) in [
         (Fault::UnknownError, "An unknown error occurred. Please contact support."),
         (Fault::PageNotFound, "Page Not Found. If error persists, contact info@example.com"),
@@ -126,7 +126,7 @@ async fn a_page_number_that_is_ignored_makes_no_second_contact() {
 
 /// Every page is full of large contacts with the value: the first two decide.
 #[tokio::test]
-async fn endless_exact_hits_take_one_page_and_little_of_the_journal() {
+async fn endless_exact_hits_take_one_page_and_little_journal_space() {
     let harness = with_three(Rule::always(Fault::EndlessHits)).await;
     let ran = harness.sync("in.csv --match phone --results results.csv").run().await.exits(3);
     assert_eq!((harness.calls().as_str(), ran.summary().rows().as_str()), ("3 find", "3 rejected"));
@@ -185,7 +185,7 @@ async fn a_number_of_the_platform_is_compared_as_a_decimal() {
 }
 
 #[tokio::test]
-async fn answers_that_are_off_by_one_give_no_contact_the_tags_of_another() {
+async fn answers_shifted_by_one_give_no_contact_the_tags_of_another() {
     for mode in ["upsert", "create"] {
         let harness = Harness::faulty(faults(Rule::always(Fault::PreviousId))).await;
         let rows: Vec<String> = (100..130).map(|n| format!("+52{n},name {n},tag {n}")).collect();
@@ -288,7 +288,7 @@ async fn business_refusals_of_a_write_are_refusals_of_the_row() {
 
 /// A contact of another row is not taken for one that a lost create made, however alike the search finds them.
 #[tokio::test]
-async fn a_contact_of_another_row_does_not_forbid_a_lost_create() {
+async fn a_contact_of_another_row_does_not_prevent_a_lost_create() {
     let rule = Rule { value: Some("Ana".into()), ..Rule::always(Fault::LoseBefore) }.on(CallKind::Create);
     let harness = Harness::faulty(faults(rule)).await;
     harness.write("in.csv", "name,city\nAna,Lima\nAna Lopez,Quito\n");

@@ -91,7 +91,7 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
+async fn invalid_rows_are_rejected_one_by_one() {
     let check = async |name: &str, content: &[u8], made: usize, rejected: &[(usize, &str)]| {
         let harness = Harness::unlimited().await;
         harness.write(name, content);
@@ -163,7 +163,7 @@ async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
 }
 
 #[tokio::test]
-async fn an_input_that_breaks_off_sends_nothing() {
+async fn a_truncated_input_sends_nothing() {
     let harness = Harness::unlimited().await;
     let packed = fs::read("fixtures/input/packed.csv.gz").unwrap();
     let check = async |name: &str, content: &[u8], part: &str| {
@@ -175,7 +175,7 @@ async fn an_input_that_breaks_off_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_quote_that_is_never_closed_sends_nothing_also_late_in_a_large_file() {
+async fn an_unclosed_quote_late_in_a_large_file_sends_nothing() {
     let harness = Harness::unlimited().await;
     let rows = |from: usize, to: usize| {
         (from..to).fold(String::new(), |rows, nth| rows + &format!("p{nth}@example.com,Person\n"))
@@ -200,7 +200,7 @@ async fn a_quote_that_is_never_closed_sends_nothing_also_late_in_a_large_file() 
 }
 
 #[tokio::test]
-async fn titles_above_the_header_are_pointed_out_by_every_command() {
+async fn every_command_reports_titles_above_the_header() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "Contacts of today\n\nemail;name\na@example.com;Ann\n");
     let hint = "line 3 looks like the header: use `--skip-lines 2`";
@@ -217,7 +217,7 @@ async fn titles_above_the_header_are_pointed_out_by_every_command() {
 }
 
 #[tokio::test]
-async fn a_file_without_rows_is_done_at_once() {
+async fn a_file_without_rows_finishes_without_calls() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email,name\n");
     harness.write("in.jsonl", "");
@@ -230,7 +230,7 @@ async fn a_file_without_rows_is_done_at_once() {
 }
 
 #[tokio::test]
-async fn a_connection_that_cannot_be_meant_is_refused() {
+async fn an_invalid_url_or_token_is_refused() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
     harness.write("empty", " \n");
@@ -265,7 +265,7 @@ async fn a_connection_that_cannot_be_meant_is_refused() {
 }
 
 #[tokio::test]
-async fn arguments_that_are_none_are_wrong_usage() {
+async fn invalid_arguments_are_usage_errors() {
     let harness = Harness::unlimited().await;
     for arguments in
         ["", "sync", "sync in.csv --no-such-option", "sync in.csv --rate 0", "sync in.csv --mode replace", "nothing"]
@@ -302,7 +302,7 @@ async fn a_refused_token_stops_the_run_and_the_right_one_ends_it() {
 }
 
 #[tokio::test]
-async fn a_platform_that_is_not_there_stops_the_run_and_leaves_its_rows_pending() {
+async fn an_unreachable_platform_stops_the_run_and_leaves_its_rows_pending() {
     // Each waits ten seconds for a first answer, so all wait together.
     tokio::join!(
         check_closed_port(),

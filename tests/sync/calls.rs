@@ -14,7 +14,7 @@ fn check(harness: &Harness, ran: Output, code: i32, rows: &str, calls: &str) {
 }
 
 #[tokio::test]
-async fn a_new_contact_takes_one_create_and_what_does_not_fit_into_it() {
+async fn a_new_contact_takes_one_create_and_calls_for_what_exceeds_it() {
     let harness = Harness::unlimited().await;
     let people = People::new(300, 41, 15);
     harness.write("in.csv", people.csv());
@@ -53,7 +53,7 @@ async fn an_upsert_of_new_contacts_takes_a_search_each_and_then_only_what_change
 }
 
 #[tokio::test]
-async fn contacts_that_are_there_and_right_take_a_search_and_nothing_else() {
+async fn existing_equal_contacts_take_one_search_each() {
     let harness = Harness::unlimited().await;
     let people = People::new(300, 41, 15);
     people.insert_into(&harness.sandbox);
@@ -64,7 +64,7 @@ async fn contacts_that_are_there_and_right_take_a_search_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_update_makes_nobody() {
+async fn mode_update_creates_no_contact() {
     let harness = Harness::unlimited().await;
     let people = People::new(30, 41, 15);
     harness.write("in.csv", people.csv());

@@ -256,12 +256,12 @@ async fn check_equal_tokens_share_a_window() {
 }
 
 #[tokio::test]
-async fn what_takes_its_time_side_by_side() {
+async fn slow_cases_run_concurrently() {
     tokio::join!(check_each_fails_for_itself(), check_equal_tokens_share_a_window());
 }
 
 #[tokio::test]
-async fn a_platform_that_is_down_for_longer_than_it_may_be_is_left_to_the_next_run() {
+async fn an_outage_beyond_the_timeout_leaves_the_channel_to_the_next_run() {
     let people = People::new(30, 2, 0);
     let (down, steady) = (platform(slow(20)).await, platform(slow(20)).await);
     let harness = Harness::unlimited().await;
@@ -290,7 +290,7 @@ async fn a_platform_that_is_down_for_longer_than_it_may_be_is_left_to_the_next_r
 }
 
 #[tokio::test]
-async fn the_gravest_of_the_channels_ends_is_the_exit_code() {
+async fn the_exit_code_is_that_of_the_most_severe_channel() {
     // Which platforms there are beside a good one, whether a row is rejected, and the exit code.
     let check = async |others: &[&str], is_rejected: bool, code: i32| {
         let good = platform(Faults::default()).await;
@@ -345,7 +345,7 @@ async fn the_gravest_of_the_channels_ends_is_the_exit_code() {
 }
 
 #[tokio::test]
-async fn what_is_left_of_channels_that_all_have_another_name_now_is_told() {
+async fn pending_rows_of_renamed_channels_are_reported() {
     let harness = Harness::unlimited().await;
     let url = || harness.sandbox.url();
     configure(&harness, "", &[Office::new("north", url()), Office::new("south", url())]);
@@ -358,7 +358,7 @@ async fn what_is_left_of_channels_that_all_have_another_name_now_is_told() {
 }
 
 #[tokio::test]
-async fn of_the_rows_of_several_channels_those_of_one_are_taken() {
+async fn the_channel_option_selects_the_rows_of_one_channel() {
     let harness = Harness::unlimited().await;
     let input = "email,office\na@example.com,north\nb@example.com,south\nc@example.com,north\nd@example.com,oeste\ne@example.com,\n";
     harness.write("in.csv", input);
@@ -402,7 +402,7 @@ async fn of_the_rows_of_several_channels_those_of_one_are_taken() {
 }
 
 #[tokio::test]
-async fn rows_of_no_channel_are_rejected_with_their_place() {
+async fn rows_without_a_channel_are_rejected_with_their_line() {
     let harness = Harness::unlimited().await;
     configure(&harness, "", &["norte", "sur"].map(|name| Office::new(name, harness.sandbox.url())));
     let input = "email,office\na@example.com,norte\nb@example.com,\nc@example.com,oeste\nd@example.com, sur \n\
@@ -487,7 +487,7 @@ async fn one_token_is_used_by_one_process_at_a_time() {
 }
 
 #[tokio::test]
-async fn shards_are_interrupted_and_resumed_each_for_itself() {
+async fn shards_are_interrupted_and_resumed_independently() {
     let harness = Harness::unlimited().await;
     let names: Vec<String> = (0..9).map(|number| format!("office-{number}")).collect();
     let offices: Vec<_> = names.iter().map(|name| Office::new(name, harness.sandbox.url())).collect();
@@ -525,7 +525,7 @@ async fn shards_are_interrupted_and_resumed_each_for_itself() {
 }
 
 #[tokio::test]
-async fn calls_are_limited_in_each_channel() {
+async fn max_calls_applies_to_each_channel() {
     let harness = Harness::unlimited().await;
     configure(&harness, "", &["small", "large"].map(|name| Office::new(name, harness.sandbox.url())));
     let (small, large) = (People::new(5, 2, 0), People::new(20, 2, 0));
@@ -548,7 +548,7 @@ async fn calls_are_limited_in_each_channel() {
 }
 
 #[tokio::test]
-async fn whoever_resumes_is_told_of_the_whole_input() {
+async fn resume_reports_the_whole_input() {
     let harness = Harness::unlimited().await;
     let offices = ["small", "large", "gone"];
     configure(&harness, "", &offices.map(|name| Office::new(name, harness.sandbox.url())));
@@ -647,7 +647,7 @@ async fn rows_without_a_channel_of_two_inputs_are_added_up() {
 }
 
 #[tokio::test]
-async fn time_is_limited_for_all_channels() {
+async fn the_time_limit_applies_to_all_channels() {
     let harness = Harness::faulty(slow(100)).await;
     let one_at_once = |name| Office { more: "concurrency = 1", ..Office::new(name, harness.sandbox.url()) };
     configure(&harness, "", &["small", "large", "huge"].map(one_at_once));

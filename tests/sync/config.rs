@@ -21,7 +21,7 @@ async fn configured(more: &str) -> (Harness, People) {
 }
 
 #[tokio::test]
-async fn all_that_a_sync_needs_can_stand_in_the_file() {
+async fn every_option_of_sync_has_a_key() {
     let (harness, people) = configured("").await;
     let plan = harness.program("plan in.csv --json").token(None).run().await.exits(0).planned();
     assert_eq!(plan.count("pending"), 10);
@@ -39,7 +39,7 @@ async fn all_that_a_sync_needs_can_stand_in_the_file() {
 }
 
 #[tokio::test]
-async fn paths_begin_where_the_file_is_and_not_where_the_program_is_started() {
+async fn relative_paths_start_at_the_configuration_file() {
     let (harness, people) = configured("").await;
     let folder = harness.path("etc");
     fs::create_dir(&folder).unwrap();
@@ -57,7 +57,7 @@ async fn paths_begin_where_the_file_is_and_not_where_the_program_is_started() {
 }
 
 #[tokio::test]
-async fn an_option_wins_over_the_file() {
+async fn an_option_overrides_its_key() {
     let (harness, people) = configured("mode = \"update\"\nallow_http = true").await;
     let program = |options: &str| harness.program(&format!("sync in.csv --json {options}"));
     // Only to change is no use where nobody is: the file is heard.
@@ -72,7 +72,7 @@ async fn an_option_wins_over_the_file() {
 }
 
 #[tokio::test]
-async fn what_was_typed_is_said_again_to_go_on() {
+async fn the_command_to_resume_repeats_the_options() {
     let (harness, _) = configured("").await;
     fs::rename(harness.path("contactsync.toml"), harness.path("other.toml")).unwrap();
     harness.sandbox.set_faults(Faults { latency: Duration::from_millis(100), ..Faults::default() });
@@ -84,7 +84,7 @@ async fn what_was_typed_is_said_again_to_go_on() {
 }
 
 #[tokio::test]
-async fn a_mistake_is_one_line_with_its_place_and_nothing_is_sent_or_written() {
+async fn a_configuration_error_has_its_line_and_sends_nothing() {
     let (harness, _) = configured("").await;
     let check = async |config: &str, options: &str, expected: &str| {
         harness.write("contactsync.toml", config);
@@ -129,7 +129,7 @@ async fn a_mistake_is_one_line_with_its_place_and_nothing_is_sent_or_written() {
 }
 
 #[tokio::test]
-async fn how_lines_are_written_can_stand_in_the_file() {
+async fn log_format_and_verbosity_have_keys() {
     let (harness, _) = configured("log_format = \"json\"").await;
     let program = |options: &str| harness.program(&format!("resume {options}"));
     let told = program("").run().await.exits(2).stderr;
@@ -150,7 +150,7 @@ fn offices(harness: &Harness) -> String {
 }
 
 #[tokio::test]
-async fn the_shards_of_an_input_take_each_row_once() {
+async fn each_row_belongs_to_exactly_one_shard() {
     let harness = Harness::unlimited().await;
     harness.write("contactsync.toml", offices(&harness));
     let mut rows = "email,office\n".to_owned();
@@ -191,7 +191,7 @@ async fn the_shards_of_an_input_take_each_row_once() {
 }
 
 #[tokio::test]
-async fn one_token_of_many_that_is_missing_is_told_before_anything_is_sent() {
+async fn a_missing_token_is_reported_before_anything_is_sent() {
     let harness = Harness::unlimited().await;
     harness.write("contactsync.toml", offices(&harness));
     harness.write("in.csv", "email,office\nann@example.com,office-1\n");
@@ -207,7 +207,7 @@ async fn one_token_of_many_that_is_missing_is_told_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_run_that_may_not_take_longer_leaves_the_rest_to_the_next() {
+async fn a_time_limit_leaves_the_rest_to_the_next_run() {
     let (harness, people) = configured("max_calls = 7").await;
     let sync = |options: &str| harness.program(&format!("sync in.csv --json {options}")).token(None);
     let ran = sync("").run().await.exits(4);
@@ -223,7 +223,7 @@ async fn a_run_that_may_not_take_longer_leaves_the_rest_to_the_next() {
 }
 
 #[tokio::test]
-async fn how_long_a_platform_that_is_down_is_waited_for_can_be_said() {
+async fn the_outage_timeout_has_an_option_and_a_key() {
     let (harness, _) = configured("outage_timeout = \"1s\"").await;
     // Nobody listens where it was said to be.
     let gone = Harness::unlimited().await.sandbox.url();
@@ -233,7 +233,7 @@ async fn how_long_a_platform_that_is_down_is_waited_for_can_be_said() {
 }
 
 #[tokio::test]
-async fn how_the_input_is_to_be_read_can_be_said_in_both_places() {
+async fn input_options_have_keys() {
     let harness = Harness::unlimited().await;
     // Two lines before the first contact, no header, and a text that looks like another encoding's.
     harness.write("in.txt", b"Export\n2026\na@example.com^Jos\xE9\nb@example.com^Zo\xEB\n");

@@ -192,7 +192,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_of_one_contact_come_out_as_a_list_of_contacts_has_them(rows in rows()) {
+    fn rows_of_one_contact_are_merged_by_the_duplicates_mode(rows in rows()) {
         let mut csv = String::from("_row,email,phone,name,city,tags,remove_tags\n");
         for RandomRow { email, phone, name, city, tags, remove } in &rows {
             csv.push_str(&format!("row,{email},{phone},{name},{city},{tags},{remove}\n"));
@@ -208,7 +208,7 @@ proptest! {
 }
 
 #[test]
-fn the_rows_that_do_not_count_say_which_line_does() {
+fn a_merged_row_names_the_line_that_counts() {
     let check = |way: Duplicates, expected: &[&str]| {
         let csv = "email,phone,name\na,,Ann\nb,,Bo\na,,Cy\n\na,1,Di\n,1,Ed\n";
         let (rows, _) = planned(csv, way);
@@ -246,7 +246,7 @@ fn the_rows_that_do_not_count_say_which_line_does() {
 }
 
 #[tokio::test]
-async fn a_row_that_was_right_already_gives_way_or_stands_as_any_other() {
+async fn an_unchanged_row_is_merged_as_any_other() {
     let check = async |way: &str, code: i32, rows: &str, name: &str, tags: &[&str]| {
         let harness = Harness::unlimited().await;
         harness.write("in.csv", "email,name,tags\na@example.com,Ann,x\n");

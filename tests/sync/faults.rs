@@ -7,7 +7,7 @@ use contactsync::sandbox::{Fault, Faults};
 use support::{Harness, People, TOKEN};
 
 #[tokio::test]
-async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
+async fn with_every_fault_a_sync_completes_without_duplicates() {
     let share = 0.02;
     let harness = Harness::faulty(Faults {
         seed: 11,
@@ -76,7 +76,7 @@ async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
 }
 
 #[tokio::test]
-async fn a_lost_create_without_a_match_field_is_not_sent_again_unasked() {
+async fn a_lost_create_without_a_match_field_is_sent_again_only_on_request() {
     let lose = || Faults { lose_after: 1.0, ..Faults::default() };
     let harness = Harness::faulty(lose()).await;
     harness.write("in.csv", "name\nAnn\n");

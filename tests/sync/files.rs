@@ -60,7 +60,7 @@ fn befall(path: &Path, fate: Fate) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_deleted_or_replaced_under_a_run_ends_it_and_no_other_run_works_beside_it() {
+async fn deleting_or_replacing_a_file_of_the_journal_stops_the_run_and_blocks_a_second_run() {
     let window = "journal.db-~";
     let cases = [
         (JOURNAL, Fate::Deleted),
@@ -140,7 +140,7 @@ async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
 }
 
 #[tokio::test]
-async fn a_journal_that_is_truncated_under_a_run_ends_it_and_is_refused_by_the_next() {
+async fn truncating_the_journal_stops_the_run_and_the_next_run_refuses_it() {
     for mode in ["upsert", "create"] {
         let harness = Harness::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
         harness.write("in.csv", People::new(50, 2, 0).csv());
@@ -162,7 +162,7 @@ async fn a_journal_that_is_truncated_under_a_run_ends_it_and_is_refused_by_the_n
 }
 
 #[tokio::test]
-async fn a_journal_of_which_only_the_log_is_there_is_refused() {
+async fn a_log_without_its_journal_is_refused() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
     for left in ["-wal", "-journal"] {
@@ -192,7 +192,7 @@ async fn a_journal_of_which_only_the_log_is_there_is_refused() {
 }
 
 #[tokio::test]
-async fn an_empty_journal_is_taken_for_a_new_one_unless_calls_were_journaled_in_it() {
+async fn an_empty_journal_is_new_unless_calls_were_journaled_in_it() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
     let schemaless = {
@@ -251,7 +251,7 @@ fn plant(plant: Plant, path: &Path, precious: &Path) {
 }
 
 #[tokio::test]
-async fn nothing_is_written_through_a_link_into_another_file() {
+async fn symbolic_links_are_not_written_through() {
     const PRECIOUS: &str = "_line,_reason,email\nthis is not for contactsync\n";
     for (place, options) in [
         (CHANNEL_LOCK, ""),
@@ -284,7 +284,7 @@ async fn nothing_is_written_through_a_link_into_another_file() {
 }
 
 #[tokio::test]
-async fn a_journal_may_lie_elsewhere_and_has_one_name() {
+async fn a_journal_may_be_a_symbolic_link_but_has_one_name() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
     let elsewhere = tempfile::tempdir().expect("another disk, say");
@@ -390,7 +390,7 @@ async fn a_planted_journal_neither_gets_the_token_nor_has_a_file_written() {
 }
 
 #[tokio::test]
-async fn a_line_to_go_on_names_what_the_journal_is_not_believed() {
+async fn the_command_to_resume_names_what_the_journal_is_not_trusted_for() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", People::new(5, 2, 0).csv());
     let url = harness.sandbox.url();
@@ -402,7 +402,7 @@ async fn a_line_to_go_on_names_what_the_journal_is_not_believed() {
 }
 
 #[tokio::test]
-async fn many_that_start_at_once_on_a_new_journal_work_or_name_the_holder() {
+async fn processes_started_together_on_a_new_journal_run_or_name_the_lock_holder() {
     let times: usize = std::env::var("FIRST_STARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
     for (count, channels) in (0..times).flat_map(|_| [(4, 1), (4, 4), (16, 1), (16, 16), (16, 4)]) {
         let harness = Harness::faulty(Faults { latency: Duration::from_millis(30), ..Faults::default() }).await;

@@ -14,7 +14,7 @@ fn set_mode(harness: &Harness, name: &str, mode: u32) {
 }
 
 #[tokio::test]
-async fn what_has_no_end_is_refused_and_not_read() {
+async fn endless_files_are_refused() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
     harness.write("large", vec![b' '; 17 << 20]);
@@ -50,7 +50,7 @@ async fn what_has_no_end_is_refused_and_not_read() {
 }
 
 #[tokio::test]
-async fn a_token_file_may_be_a_pipe_of_the_shell_and_have_a_byte_order_mark() {
+async fn a_token_file_may_be_a_pipe_and_have_a_byte_order_mark() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
     let utf16: Vec<u8> = format!("\u{feff}{TOKEN}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -150,7 +150,7 @@ async fn a_token_file_that_every_user_can_read_is_reported() {
 }
 
 #[tokio::test]
-async fn a_look_creates_no_file() {
+async fn commands_that_only_read_create_no_file() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
     let url = harness.sandbox.url();

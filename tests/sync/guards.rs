@@ -7,7 +7,7 @@ use contactsync::sandbox::Faults;
 use support::{Harness, People};
 
 #[tokio::test]
-async fn a_channel_stays_with_its_platform_until_it_is_said_to_have_moved() {
+async fn a_channel_keeps_its_url_unless_moved_is_given() {
     let (old, new) = (Harness::unlimited().await, Harness::unlimited().await);
     let people = People::new(10, 3, 1);
     old.write("in.csv", people.csv());
@@ -34,7 +34,7 @@ async fn a_channel_stays_with_its_platform_until_it_is_said_to_have_moved() {
 }
 
 #[tokio::test]
-async fn a_run_that_moved_is_resumed_where_it_moved_to() {
+async fn a_moved_run_resumes_at_the_new_url() {
     let slow = || Faults { latency: Duration::from_millis(200), ..Faults::default() };
     let (old, new) = (Harness::faulty(slow()).await, Harness::faulty(slow()).await);
     let people = People::new(20, 3, 1);
@@ -80,7 +80,7 @@ async fn one_run_at_a_time_holds_a_channel() {
 }
 
 #[tokio::test]
-async fn a_file_that_would_change_too_much_is_refused_as_if_it_had_not_come() {
+async fn a_file_with_too_many_changes_is_refused_without_a_trace() {
     let harness = Harness::unlimited().await;
     let mut people = People::new(20, 3, 1);
     harness.write("in.csv", people.csv());
@@ -130,7 +130,7 @@ async fn a_file_that_would_change_too_much_is_refused_as_if_it_had_not_come() {
 }
 
 #[tokio::test]
-async fn a_guard_that_means_nothing_is_refused() {
+async fn an_invalid_guard_value_is_refused() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
     for wrong in ["all", "5.5", "101%", "-1"] {
@@ -145,7 +145,7 @@ async fn a_guard_that_means_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn an_input_without_a_column_of_tags_removes_none() {
+async fn an_input_without_a_tags_column_removes_no_tags() {
     let harness = Harness::unlimited().await;
     let tagged = "email,tags\na@example.com,vip;new\n";
     let column = "[[tags]]\ncolumn = \"labels\"\n";

@@ -69,7 +69,7 @@ async fn check(what: &str, run: impl AsyncFn(&Harness, &str) -> Vec<Output>) {
 }
 
 #[tokio::test]
-async fn what_stands_in_the_input_steers_no_terminal() {
+async fn input_values_do_not_control_the_terminal() {
     let all = async |harness: &Harness, arguments: &str| {
         vec![
             harness.program(&format!("check {arguments} --url {}", harness.sandbox.url())).run().await,
@@ -137,7 +137,7 @@ async fn what_stands_in_the_input_steers_no_terminal() {
 }
 
 #[tokio::test]
-async fn names_of_files_and_channels_steer_no_terminal() {
+async fn file_and_channel_names_do_not_control_the_terminal() {
     check("the name of the input", async |harness, value| {
         let name = format!("{value}.csv");
         harness.write(&name, "email,name\nann@example.com,Ann\n,Nobody\n");
@@ -208,7 +208,7 @@ async fn names_of_files_and_channels_steer_no_terminal() {
 }
 
 #[tokio::test]
-async fn arguments_and_configuration_steer_no_terminal() {
+async fn arguments_and_configuration_do_not_control_the_terminal() {
     check("arguments", async |harness, value| {
         harness.write("in.csv", "email\nann@example.com\n");
         let mut ran = Vec::new();
@@ -314,7 +314,7 @@ pub async fn platform(answer: impl Fn(usize, &str) -> (u16, String) + Send + 'st
 type Answer = fn(&str) -> String;
 
 #[tokio::test]
-async fn answers_of_the_platform_steer_no_terminal() {
+async fn platform_answers_do_not_control_the_terminal() {
     let text = |value: &str| Json::from(value).to_string();
     let answers: [(u16, Answer); 9] = [
         (401, |value| format!("{{\"message\":{value}}}")),
@@ -356,7 +356,7 @@ async fn answers_of_the_platform_steer_no_terminal() {
 }
 
 #[tokio::test]
-async fn lists_have_the_data_as_it_is() {
+async fn lists_keep_the_data_unescaped() {
     let harness = Harness::unlimited().await;
     let name = "Ann\u{202e}\u{200b}";
     harness.write("in.csv", format!("email,name\n,{name}\n"));
@@ -366,7 +366,7 @@ async fn lists_have_the_data_as_it_is() {
 }
 
 #[tokio::test]
-async fn json_on_standard_output_holds_what_was_read() {
+async fn json_output_keeps_control_characters_as_escapes() {
     let harness = Harness::unlimited().await;
     for (name, channel) in [("a\u{202e}\u{9b}\u{2028}.csv", "c\u{200b}\n\u{e0041}")] {
         harness.write(name, "email\nann@example.com\n");

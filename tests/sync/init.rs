@@ -34,7 +34,7 @@ async fn begun(name: &str, said: &str) -> (Harness, Output, String) {
 }
 
 #[tokio::test]
-async fn what_init_writes_of_each_export_can_be_planned_untouched() {
+async fn a_configuration_from_init_works_unedited_for_each_export() {
     let mut names: Vec<_> = fs::read_dir(EXPORTS).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     let mut cases: Vec<_> = CASES.iter().map(|(name, ..)| std::ffi::OsString::from(name)).collect();
@@ -49,7 +49,7 @@ async fn what_init_writes_of_each_export_can_be_planned_untouched() {
 }
 
 #[tokio::test]
-async fn nothing_that_init_writes_or_says_can_be_read_as_a_contact() {
+async fn init_prints_no_contact_data() {
     for (name, said, ..) in CASES {
         let (harness, ran, written) = begun(name, said).await;
         let input = Input::Path(harness.path("in.csv"));
@@ -68,7 +68,7 @@ async fn nothing_that_init_writes_or_says_can_be_read_as_a_contact() {
 }
 
 #[tokio::test]
-async fn a_spanish_spreadsheet_arrives_without_an_edit() {
+async fn a_spanish_spreadsheet_is_imported_without_edits() {
     let (harness, ..) = begun("spanish-excel.csv", "--country ES").await;
     let summary = harness.sync("in.csv").run().await.exits(0).summary();
     assert_eq!(summary.rows(), "4 created");
@@ -96,7 +96,7 @@ async fn a_spanish_spreadsheet_arrives_without_an_edit() {
 }
 
 #[tokio::test]
-async fn tags_with_commas_in_quotes_arrive_without_an_edit() {
+async fn quoted_tags_with_commas_are_imported_without_edits() {
     let (harness, ..) = begun("mailchimp.csv", "").await;
     assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
     let tags = |name: &str| -> Vec<String> {
@@ -111,7 +111,7 @@ async fn tags_with_commas_in_quotes_arrive_without_an_edit() {
 }
 
 #[tokio::test]
-async fn a_configuration_is_not_written_over_unless_told() {
+async fn init_overwrites_a_configuration_only_on_request() {
     let (harness, _, written) = begun("spanish-excel.csv", "--country ES").await;
     let ran = harness.program("init in.csv").run().await.exits(2);
     let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
@@ -138,7 +138,7 @@ async fn a_configuration_is_not_written_over_unless_told() {
 }
 
 #[tokio::test]
-async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
+async fn init_quotes_unusual_headers_and_json_keys() {
     let check = async |name: &str, text: &str, rows: &str| {
         let harness = Harness::unlimited().await;
         harness.write(name, text);
@@ -162,7 +162,7 @@ async fn awkward_headings_and_json_are_written_so_that_they_are_read() {
 }
 
 #[tokio::test]
-async fn what_init_writes_says_why_and_what_it_costs() {
+async fn init_explains_each_choice_and_its_calls() {
     let check = async |text: &str, said: &str, lines: &[&str]| {
         let harness = Harness::unlimited().await;
         harness.write("in.csv", text);
@@ -203,7 +203,7 @@ async fn what_init_writes_says_why_and_what_it_costs() {
 }
 
 #[tokio::test]
-async fn a_country_code_in_a_column_of_its_own_is_put_before_its_number() {
+async fn a_separate_country_code_column_is_put_before_the_number() {
     let file = "Nombre,Prefijo,Tel\u{e9}fono\nAna,+1,4155552671\nLuis,+34,612345678\nEva,+52,5512345678\n";
     for said in ["", "--country MX"] {
         let harness = Harness::unlimited().await;
@@ -228,7 +228,7 @@ async fn a_country_code_in_a_column_of_its_own_is_put_before_its_number() {
 
 /// By position, the emergency phone of one row would be the phone of the next.
 #[tokio::test]
-async fn fields_in_a_list_are_no_columns() {
+async fn fields_inside_a_list_are_not_columns() {
     let row = |id: u32, first: &str, second: &str| {
         format!(
             r#"{{"id":{id},"email":"{id}@example.com","field_data":[{{"name":"{first}","values":["+52551234567{id}"]}},{{"name":"{second}","values":["+52551234568{id}"]}}]}}"#

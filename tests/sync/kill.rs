@@ -9,7 +9,7 @@ use support::{Harness, People, TOKEN};
 const KILLS: usize = 20;
 
 #[tokio::test]
-async fn killed_twenty_times_while_answers_get_lost_it_makes_everybody_once() {
+async fn twenty_kills_with_lost_answers_create_each_contact_once() {
     let mut chance = fastrand::Rng::with_seed(20);
     let harness = Harness::faulty(Faults {
         seed: 3,
@@ -64,7 +64,7 @@ async fn killed_twenty_times_while_answers_get_lost_it_makes_everybody_once() {
 }
 
 #[tokio::test]
-async fn killed_while_its_creates_are_on_their_way_it_looks_for_them_first() {
+async fn a_kill_with_creates_in_flight_leads_to_searches_first() {
     let slow = Faults { latency: Duration::from_mins(1), ..Faults::default() };
     let harness = Harness::faulty(slow).await;
     let people = People::new(20, 3, 1);
@@ -84,7 +84,7 @@ async fn killed_while_its_creates_are_on_their_way_it_looks_for_them_first() {
 }
 
 #[tokio::test]
-async fn a_newer_file_replaces_what_was_pending_but_settles_what_was_sent() {
+async fn a_newer_file_replaces_pending_rows_but_settles_sent_creates() {
     let harness = Harness::faulty(Faults { latency: Duration::from_mins(1), ..Faults::default() }).await;
     harness.write("old.csv", People::new(20, 3, 1).csv());
     let mut running = harness.sync("old.csv --match email --mode create --search-lag 1s --concurrency 8").start();

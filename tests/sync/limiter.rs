@@ -73,7 +73,7 @@ async fn check_the_next_run_shares_the_minute() {
 }
 
 #[tokio::test]
-async fn it_keeps_to_the_limit_and_uses_it() {
+async fn a_run_uses_the_whole_limit_and_never_exceeds_it() {
     // They wait for the same minute.
     tokio::join!(
         check_a_run_takes_its_minute(WindowKind::Fixed),

@@ -67,7 +67,7 @@ async fn use_it(harness: &Harness, what: &str) -> Vec<Option<i32>> {
 }
 
 #[tokio::test]
-async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
+async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
     let (harness, journal) = left().await;
     let big = "x".repeat(50 << 20);
     let contact = |matches: &str| {
@@ -158,7 +158,7 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
 
 /// Each column of each table holds each of these in turn; a sample of them unless `CRAFTED=all`.
 #[tokio::test]
-async fn any_value_in_any_column_is_survived() {
+async fn no_value_in_any_journal_column_panics() {
     let (harness, journal) = left().await;
     let tables: Vec<(String, String)> = {
         let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
@@ -281,7 +281,7 @@ async fn check_loss(loss: Loss, mode: &str, resumes: bool) {
 }
 
 #[tokio::test]
-async fn after_a_loss_a_row_without_a_match_field_is_rejected_unless_it_is_to_be_sent_again() {
+async fn after_a_loss_a_row_without_a_match_field_is_sent_only_on_request() {
     for (option, code, created) in [("", 3, 0), ("--retry-in-doubt", 0, 2)] {
         let harness = Harness::unlimited().await;
         harness.write("in.csv", "name\nAnn\nBob\n");

@@ -21,7 +21,7 @@ fn check_failed(ran: &Output, words: &str) {
 }
 
 #[tokio::test]
-async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
+async fn a_full_disk_stops_the_run_and_the_next_run_continues() {
     // Files may not grow beyond so many half kilobytes; or the system says itself that the disk is full, from the so
     // many-th write on.
     let limits = [8, 64, 300, 700].map(|blocks| (format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "journal"));
@@ -55,7 +55,7 @@ async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
 }
 
 #[tokio::test]
-async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_the_next() {
+async fn a_list_that_fails_to_be_written_stops_the_run_and_resume_writes_it() {
     if !has_strace("sync") {
         return;
     }
@@ -94,7 +94,7 @@ async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_th
 }
 
 #[tokio::test]
-async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() {
+async fn a_read_only_journal_is_refused_before_anything_is_sent() {
     if !has_strace("sync") {
         return;
     }
@@ -115,7 +115,7 @@ async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() 
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_is_not_taken_for_a_damaged_file() {
+async fn a_disk_error_is_not_reported_as_a_damaged_file() {
     if !has_strace("sync") {
         return;
     }
@@ -155,7 +155,7 @@ async fn brought() -> (Harness, People, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn a_journal_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_knows() {
+async fn a_journal_of_an_earlier_version_is_migrated_without_loss() {
     let (harness, ..) = brought().await;
     let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
     let second =
@@ -184,7 +184,7 @@ async fn a_journal_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_
 }
 
 #[tokio::test]
-async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
+async fn a_truncated_or_overwritten_journal_is_refused() {
     let (harness, people, journal) = brought().await;
     let page = 4_096;
     let noise: Vec<u8> = {
@@ -241,7 +241,7 @@ async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
 }
 
 #[tokio::test]
-async fn an_output_that_nobody_reads_does_not_stop_the_work() {
+async fn closed_or_full_outputs_do_not_stop_the_run() {
     for (shell, code) in [
         ("exec \"$@\" >&-", 0),
         ("exec \"$@\" 2>&-", 0),

@@ -48,7 +48,7 @@ fn there(harness: &Harness) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_spanish_excel_arrives_as_its_mapping_says() {
+async fn a_spanish_excel_file_is_imported_by_its_mapping() {
     let harness = Harness::unlimited().await;
     harness.write("contactsync.toml", RULES);
     let rows = [
@@ -74,7 +74,7 @@ async fn a_spanish_excel_arrives_as_its_mapping_says() {
 }
 
 #[tokio::test]
-async fn a_blank_that_clears_is_sent_once() {
+async fn a_clearing_blank_is_sent_once() {
     let harness = Harness::unlimited().await;
     harness.write("contactsync.toml", RULES);
     let known = [Field::text("phone", "+525512345678"), Field::text("email", "old@example.com")];
@@ -92,7 +92,7 @@ async fn a_blank_that_clears_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_mapping_is_told_in_one_line_and_nothing_is_sent() {
+async fn a_mapping_error_is_one_line_and_sends_nothing() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", spanish(&["Ana;;55 1234 5678;;;;;"]));
     let check = async |from: &str, to: &str, expected: &str| {
@@ -155,7 +155,7 @@ async fn a_mistake_in_the_mapping_is_told_in_one_line_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_check_tells_all_before_anything_is_sent() {
+async fn check_reports_everything_before_anything_is_sent() {
     let harness = Harness::unlimited().await;
     harness.write("contactsync.toml", RULES);
     let rows = [
@@ -205,7 +205,7 @@ async fn a_check_tells_all_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn a_check_counts_rows_as_a_sync_does() {
+async fn check_counts_rows_as_sync_does() {
     let harness = Harness::unlimited().await;
     let url = harness.sandbox.url();
     let told = async |options: &str, code: i32| {
@@ -240,7 +240,7 @@ async fn a_check_counts_rows_as_a_sync_does() {
 }
 
 #[tokio::test]
-async fn a_key_that_looks_like_a_field_is_told_its_place() {
+async fn a_key_that_looks_like_a_field_gets_a_hint_where_it_belongs() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "Tel\n1\n");
     harness.write("contactsync.toml", "[fields]\nphone = \"Tel\"\n\nmatch = \"phone\"\n");
@@ -250,7 +250,7 @@ async fn a_key_that_looks_like_a_field_is_told_its_place() {
 }
 
 #[tokio::test]
-async fn an_error_in_a_column_that_nobody_reads_costs_no_contact() {
+async fn an_error_in_an_unused_column_rejects_no_row() {
     let harness = Harness::unlimited().await;
     harness.write("in.xlsx", std::fs::read("fixtures/input/sheet.xlsx").expect("a fixture"));
     let rows = async |config: &str, code: i32| {
@@ -271,7 +271,7 @@ async fn an_error_in_a_column_that_nobody_reads_costs_no_contact() {
 }
 
 #[tokio::test]
-async fn a_check_shows_the_contacts_that_a_sync_sends() {
+async fn check_shows_the_contacts_that_sync_sends() {
     let check = async |way: &str, code: i32, line: &str, sent: &str| {
         let harness = Harness::unlimited().await;
         harness.write("in.csv", "phone,name,city,tags\n+1,Ann,Lima,x\n+2,Cy,,\n+1,Bob,,y\n");
@@ -292,7 +292,7 @@ async fn a_check_shows_the_contacts_that_a_sync_sends() {
 }
 
 #[tokio::test]
-async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
+async fn check_looks_up_three_contacts_and_warns_about_a_differing_form() {
     let harness = Harness::unlimited().await;
     let no_tags: [&str; 0] = [];
     harness.sandbox.insert(TOKEN, [Field::text("phone", "+525512345678")], no_tags);
@@ -335,7 +335,7 @@ async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
 }
 
 #[tokio::test]
-async fn a_check_recognises_a_phone_in_any_form_and_says_what_to_change() {
+async fn check_recognises_a_phone_in_any_form_and_suggests_the_change() {
     let check = async |stored: &str, hint: &str| {
         let harness = Harness::unlimited().await;
         let no_tags: [&str; 0] = [];
@@ -372,7 +372,7 @@ async fn a_check_recognises_a_phone_in_any_form_and_says_what_to_change() {
 }
 
 #[tokio::test]
-async fn a_sheet_arrives_as_it_is_shown() {
+async fn a_sheet_is_imported_as_displayed() {
     let rules = r#"
 match = ["phone"]
 unmapped = "ignore"
@@ -398,7 +398,7 @@ seen = { column = "seen_at", transform = [{ date = ["D/M/YYYY", "M/D/YYYY h:mm A
 }
 
 #[tokio::test]
-async fn a_doubtful_encoding_is_named_by_every_command() {
+async fn every_command_reports_a_doubtful_encoding() {
     let check = async |file: &str, found: &str, code: i32| {
         let harness = Harness::unlimited().await;
         harness.write(file, std::fs::read(format!("fixtures/input/{file}")).expect("a fixture"));
@@ -420,7 +420,7 @@ async fn a_doubtful_encoding_is_named_by_every_command() {
 }
 
 #[tokio::test]
-async fn rounded_numbers_are_named_by_init_check_and_plan_and_never_sent() {
+async fn init_check_and_plan_report_rounded_numbers_and_sync_never_sends_them() {
     let harness = Harness::unlimited().await;
     let url = harness.sandbox.url();
     let rounded = |n: u32| format!("5.2{n:03}E+12,Ann {n}\n");
@@ -448,7 +448,7 @@ async fn rounded_numbers_are_named_by_init_check_and_plan_and_never_sent() {
 }
 
 #[tokio::test]
-async fn what_people_cannot_see_and_what_programs_write_for_nothing_makes_no_other_contact() {
+async fn invisible_characters_and_null_markers_make_no_second_contact() {
     let harness = Harness::unlimited().await;
     harness.write("contactsync.toml", "match = \"phone\"\n");
     harness.write("in.csv", "phone,name,born,tags\n+525512345670,Ann,1990-12-31,\"\"\"VIP\"\",\"\"Big, spender\"\"\"\n+525512345671,Bob,0000-00-00,[]\n");
@@ -465,7 +465,7 @@ async fn what_people_cannot_see_and_what_programs_write_for_nothing_makes_no_oth
 }
 
 #[tokio::test]
-async fn decimals_and_prefixes_arrive_as_their_steps_say() {
+async fn decimal_and_prefix_steps_are_applied() {
     let harness = Harness::unlimited().await;
     let config = "match = \"phone\"\ncountry = \"MX\"\nunmapped = \"ignore\"\n[fields]\n\
                   phone = { column = \"Tel\", transform = [\"e164\", { first = \"+52\" }, { prefix = \"521\" }], pattern = \"521[0-9]{10}\" }\n\
@@ -481,7 +481,7 @@ async fn decimals_and_prefixes_arrive_as_their_steps_say() {
 }
 
 #[tokio::test]
-async fn new_columns_since_the_last_run_are_named_once() {
+async fn new_columns_since_the_last_run_are_reported_once() {
     let check = async |config: &str, first: &str, then: &str, expected: &str| {
         let harness = Harness::unlimited().await;
         harness.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
@@ -517,7 +517,7 @@ async fn new_columns_since_the_last_run_are_named_once() {
 }
 
 #[tokio::test]
-async fn new_keys_of_json_since_the_last_run_are_named_once() {
+async fn new_json_keys_since_the_last_run_are_reported_once() {
     let check = async |config: &str, first: &str, then: &str, expected: &str| {
         let harness = Harness::unlimited().await;
         harness.write("contactsync.toml", format!("match = \"phone\"\n{config}"));

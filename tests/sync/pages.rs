@@ -15,7 +15,7 @@ const PAGES: &str = "{\"success\":true,\"data\":[\n\
     {\"success\":true,\"data\":[{\"phone\":\"+525550000003\",\"name\":\"Di\"}],\"total\":1}\n";
 
 #[tokio::test]
-async fn pages_of_rows_are_read_alike_by_every_command() {
+async fn every_command_reads_pages_of_rows_alike() {
     let harness = Harness::unlimited().await;
     harness.write("pages.json", PAGES);
     let init = harness.program("init pages.json").run().await.exits(0);
@@ -49,7 +49,7 @@ async fn pages_of_rows_are_read_alike_by_every_command() {
 }
 
 #[tokio::test]
-async fn what_may_lose_contacts_is_refused_by_every_command() {
+async fn every_command_refuses_an_input_that_may_lose_contacts() {
     let harness = Harness::unlimited().await;
     let check = async |text: &str, error: &str, hint: &str| {
         harness.write("in.json", text);
@@ -155,7 +155,7 @@ async fn numbers_and_booleans_are_sent_in_the_type_of_their_field() {
 }
 
 #[tokio::test]
-async fn a_typed_value_that_the_platform_shows_in_any_form_is_unchanged() {
+async fn a_typed_value_in_any_form_of_the_platform_is_unchanged() {
     let field = |name: &str, value: Value| Field { name: name.into(), value };
     let stored = || {
         [

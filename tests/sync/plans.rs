@@ -73,7 +73,7 @@ async fn a_plan_sends_nothing_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_plan_of_new_contacts_is_exact_when_nobody_is_looked_for() {
+async fn a_plan_of_new_contacts_without_searches_is_exact() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", People::new(70, 61, 21).csv());
     let plan = harness.plan("in.csv --mode create").run().await.exits(0).planned();
@@ -95,7 +95,7 @@ async fn a_plan_of_new_contacts_is_exact_when_nobody_is_looked_for() {
 }
 
 #[tokio::test]
-async fn a_plan_expects_calls_to_take_as_long_as_they_took() {
+async fn a_plan_expects_the_latency_of_earlier_calls() {
     let harness = Harness::faulty(Faults { latency: Duration::from_millis(900), ..Faults::default() }).await;
     harness.write("in.csv", People::new(8, 2, 0).csv());
     let plan =
@@ -110,7 +110,7 @@ async fn a_plan_expects_calls_to_take_as_long_as_they_took() {
 }
 
 #[tokio::test]
-async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
+async fn runs_lists_what_happened_including_a_killed_run() {
     let harness = Harness::unlimited().await;
     let list = async || {
         let ran = harness.program(&format!("runs --json --journal {JOURNAL}")).run().await.exits(0);

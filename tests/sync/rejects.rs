@@ -38,7 +38,7 @@ fn texts(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
 }
 
 #[tokio::test]
-async fn rejected_rows_are_a_file_like_the_input_that_can_be_mended_and_sent() {
+async fn the_rejects_list_can_be_corrected_and_synced() {
     let harness = Harness::unlimited().await;
     harness.write(
         "in.csv",
@@ -73,7 +73,7 @@ async fn rejected_rows_are_a_file_like_the_input_that_can_be_mended_and_sent() {
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_read_are_listed_so_that_nobody_takes_them_for_rows() {
+async fn unreadable_rows_are_listed_as_rows_that_are_rejected_again() {
     let harness = Harness::unlimited().await;
     let check = async |input: &[u8], expected: &str| {
         harness.write("in.csv", input);
@@ -117,7 +117,7 @@ async fn rows_that_cannot_be_read_are_listed_so_that_nobody_takes_them_for_rows(
 }
 
 #[tokio::test]
-async fn a_list_that_a_spreadsheet_filled_up_is_rejected_again() {
+async fn a_list_that_a_spreadsheet_padded_is_rejected_again() {
     let harness = Harness::unlimited().await;
     // As a spreadsheet writes it: each row as long as the header.
     let check = async |list: &str, created: usize, reasons: &[&str], again: &str| {
@@ -171,7 +171,7 @@ fn texts_of(list: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn short_rows_of_a_file_that_leaves_out_blank_cells_are_completed() {
+async fn short_rows_with_omitted_trailing_cells_are_completed() {
     let harness = Harness::unlimited().await;
     harness.write(
         "in.csv",
@@ -190,7 +190,7 @@ async fn short_rows_of_a_file_that_leaves_out_blank_cells_are_completed() {
 }
 
 #[tokio::test]
-async fn the_list_is_written_in_the_inputs_own_encoding() {
+async fn the_list_has_the_encoding_of_the_input() {
     let harness = Harness::unlimited().await;
     let text = "correo;nombre;teléfono\n;Muñoz, José;+5255\n;Ñandú;=1+1\nc@example.com;Zoë;\n";
     let latin: Vec<u8> = text.chars().map(|character| u8::try_from(u32::from(character)).expect("Latin-1")).collect();
@@ -231,7 +231,7 @@ async fn the_list_is_written_in_the_inputs_own_encoding() {
 }
 
 #[tokio::test]
-async fn a_list_is_read_by_the_settings_of_its_input() {
+async fn a_list_is_read_with_the_settings_of_its_input() {
     let harness = Harness::unlimited().await;
     let check = async |input: &str, options: &str, list: &str| {
         harness.write("in.csv", input);
@@ -263,7 +263,7 @@ async fn a_list_is_read_by_the_settings_of_its_input() {
 }
 
 #[tokio::test]
-async fn the_list_of_a_spreadsheet_is_csv_and_that_of_any_json_one_object_a_line() {
+async fn the_list_of_a_spreadsheet_is_csv_and_that_of_json_is_jsonl() {
     let harness = Harness::unlimited().await;
     let fixture = |name: &str| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/input").join(name);
@@ -289,7 +289,7 @@ async fn the_list_of_a_spreadsheet_is_csv_and_that_of_any_json_one_object_a_line
 }
 
 #[tokio::test]
-async fn what_a_spreadsheet_would_calculate_is_harmless_and_reads_back_the_same() {
+async fn formula_like_values_are_escaped_and_read_back_unchanged() {
     let harness = Harness::unlimited().await;
     let cells = ["+525550001", "=1+1", "-5", "@SUM(A1)", "＝1", "a;=1", "=\"x\"&\"y\"", "plain", "\r=1", "=a,b"];
     for delimiter in [',', ';', '\t', '|'] {
@@ -371,7 +371,7 @@ async fn every_row_of_the_input_has_its_result() {
 }
 
 #[tokio::test]
-async fn a_kill_and_a_resume_leave_whole_lists() {
+async fn lists_are_complete_after_a_kill_and_a_resume() {
     let harness = Harness::faulty(Faults { latency: Duration::from_millis(50), ..Faults::default() }).await;
     let mut csv = String::from("email,name\n");
     for nth in 0..60 {
@@ -422,7 +422,7 @@ async fn a_kill_and_a_resume_leave_whole_lists() {
 }
 
 #[tokio::test]
-async fn what_is_pending_at_the_end_is_said_and_another_list_can_be_named() {
+async fn pending_rows_are_listed_and_resume_can_name_another_list() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", People::new(10, 3, 0).csv());
     harness.sync("in.csv --match email --mode create --max-calls 4 --results results.csv").run().await.exits(4);
@@ -470,7 +470,7 @@ async fn a_plan_writes_no_list() {
 }
 
 #[tokio::test]
-async fn several_channels_share_one_list() {
+async fn several_channels_write_one_list() {
     let harness = Harness::of(Config { rate: 0, tokens: vec!["one".into(), "two".into()], ..Config::default() }).await;
     harness.write(
         "contactsync.toml",

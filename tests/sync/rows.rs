@@ -26,7 +26,7 @@ fn tags(harness: &Harness, nth: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_several_rows_of_one_contact_the_last_one_counts() {
+async fn the_last_of_several_rows_of_one_contact_counts() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email,name,tags\na@example.com,first,x\nb@example.com,only,\na@example.com,second,y\n a@example.com ,third,z\n");
     let sync = || harness.sync("in.csv --match email").run();
@@ -65,7 +65,7 @@ async fn jsonl_takes_plain_objects_and_the_platforms_own_shape() {
 }
 
 #[tokio::test]
-async fn a_row_with_an_id_is_not_looked_for() {
+async fn a_row_with_an_id_is_not_searched_for() {
     let harness = Harness::unlimited().await;
     let ids: Vec<String> = (0..3)
         .map(|nth| {
@@ -105,7 +105,7 @@ async fn tags_to_remove_are_removed_and_others_stay() {
 }
 
 #[tokio::test]
-async fn mirrored_tags_go_when_the_file_no_longer_names_them_but_only_our_own() {
+async fn mirroring_removes_only_tags_that_contactsync_added() {
     let harness = Harness::unlimited().await;
     harness.sandbox.insert(TOKEN, [Field::text("email", "a@example.com")], ["by hand", "both"]);
     harness.write("one.csv", "email,tags\na@example.com,ours;both\n");
@@ -180,7 +180,7 @@ async fn several_match_fields_are_tried_in_turn() {
 }
 
 #[tokio::test]
-async fn rows_without_a_key_are_made_once_each_however_often_they_are_synced() {
+async fn rows_without_a_key_are_created_once_over_many_syncs() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "name,city\nAnn,Puebla\nAnn,Puebla\nBo,Lima\n");
     let sync = || harness.sync("in.csv --mode create").run();
@@ -193,7 +193,7 @@ async fn rows_without_a_key_are_made_once_each_however_often_they_are_synced() {
 }
 
 #[tokio::test]
-async fn standard_input_is_a_file_too() {
+async fn standard_input_can_be_the_input() {
     let harness = Harness::unlimited().await;
     harness.write("in", "email,name\na@example.com,Ann\n,Nobody\n");
     let ran = harness.sync("- --match email").stdin("in").run().await;
@@ -205,7 +205,7 @@ async fn standard_input_is_a_file_too() {
 }
 
 #[tokio::test]
-async fn a_file_is_read_as_it_was_exported() {
+async fn exported_files_are_read_without_edits() {
     let harness = Harness::unlimited().await;
     for (name, file) in [("es.csv", "excel-es.csv"), ("sheet", "sheet.xlsx"), ("late.csv", "")] {
         let late = "email,name\n".to_owned() + &"a@example.com,Ann\n".repeat(100_000);

@@ -37,7 +37,7 @@ async fn check_first(signal: &str) {
 }
 
 #[tokio::test]
-async fn the_first_signal_ends_what_is_on_its_way() {
+async fn the_first_signal_finishes_the_calls_in_flight() {
     tokio::join!(check_first("INT"), check_first("TERM"), check_first(hang_up()));
 }
 
@@ -61,12 +61,12 @@ async fn check_second(first: &str, second: &str) {
 }
 
 #[tokio::test]
-async fn the_second_signal_ends_at_once_and_loses_nothing() {
+async fn the_second_signal_exits_immediately_and_loses_nothing() {
     tokio::join!(check_second("INT", "INT"), check_second("TERM", "INT"), check_second(hang_up(), "TERM"));
 }
 
 #[tokio::test]
-async fn a_hang_up_that_is_ignored_stays_so() {
+async fn an_ignored_hang_up_stays_ignored() {
     let harness = Harness::faulty(Faults { latency: Duration::from_millis(200), ..Faults::default() }).await;
     let people = People::new(20, 2, 0);
     harness.write("in.csv", people.csv());
@@ -79,7 +79,7 @@ async fn a_hang_up_that_is_ignored_stays_so() {
 }
 
 #[tokio::test]
-async fn a_demo_that_is_stopped_does_not_begin_again() {
+async fn a_stopped_demo_does_not_start_its_second_run() {
     for signal in ["INT", "TERM", hang_up()] {
         let harness = Harness::unlimited().await;
         let mut running = harness.program("demo").start();

@@ -37,7 +37,7 @@ async fn a_standard_error_that_is_not_read_delays_no_call() {
 }
 
 #[tokio::test]
-async fn a_standard_error_that_is_not_read_keeps_no_signal_out() {
+async fn a_standard_error_that_is_not_read_blocks_no_signal() {
     for signal in ["TERM", "INT", hang_up()] {
         let faults = Faults { latency: Duration::from_millis(20), ..Faults::default() };
         let harness = Harness::faulty(faults).await;
@@ -56,7 +56,7 @@ async fn a_standard_error_that_is_not_read_keeps_no_signal_out() {
 }
 
 #[tokio::test]
-async fn a_signal_ends_what_waits_for_a_reader_before_and_after_the_sending() {
+async fn a_signal_ends_a_program_that_waits_for_a_reader_before_and_after_sending() {
     let rows = ",nobody\n".repeat(120_000);
     let check = async |arguments: &str, input: &str, shell: &str, code: Option<i32>| {
         let harness = Harness::unlimited().await;
@@ -80,7 +80,7 @@ async fn a_signal_ends_what_waits_for_a_reader_before_and_after_the_sending() {
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_is_no_failure() {
+async fn a_closed_pipe_is_not_a_failure() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", People::new(5, 2, 0).csv());
     for shell in
@@ -96,7 +96,7 @@ async fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_file_that_may_not_grow_is_an_error_in_words_and_nothing_is_lost() {
+async fn a_file_size_limit_is_a_plain_error_and_loses_nothing() {
     let people = People::new(400, 8, 2);
     let mut failed = 0;
     // In units of 512 bytes.
@@ -189,7 +189,7 @@ const FOUR: &str =
     "email,name\na@example.com,a\nb@example.com,b\nc@example.com,c\nd@example.com,d\ne@example.com,\u{1}\n";
 
 #[tokio::test]
-async fn the_bar_fits_and_says_what_it_waits_for() {
+async fn the_progress_bar_fits_and_shows_what_it_waits_for() {
     let check = async |columns: u16, has_bar: bool, expected: &str| {
         let harness = at_a_limit_of_three().await;
         let terminal = Terminal::of(columns);
@@ -229,7 +229,7 @@ async fn the_bar_fits_and_says_what_it_waits_for() {
 }
 
 #[tokio::test]
-async fn no_bar_is_drawn_where_none_is_wanted() {
+async fn no_progress_bar_without_a_terminal_or_when_disabled() {
     let check = async |options: &str, term: &str| {
         let harness = Harness::faulty(Faults { latency: Duration::from_millis(300), ..Faults::default() }).await;
         let terminal = Terminal::of(80);
@@ -246,7 +246,7 @@ async fn no_bar_is_drawn_where_none_is_wanted() {
 }
 
 #[tokio::test]
-async fn a_log_says_what_it_waits_for_and_says_nothing_twice() {
+async fn a_log_reports_each_wait_once() {
     let harness = at_a_limit_of_three().await;
     harness.write("in.csv", FOUR);
     let sync = format!("sync in.csv --match email --mode create --rate 3 --url {}", harness.sandbox.url());
@@ -263,7 +263,7 @@ async fn a_log_says_what_it_waits_for_and_says_nothing_twice() {
 }
 
 #[tokio::test]
-async fn lines_of_a_log_have_date_and_time() {
+async fn log_lines_have_timestamps() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", FOUR);
     let url = harness.sandbox.url();
@@ -302,7 +302,7 @@ async fn lines_of_a_log_have_date_and_time() {
 }
 
 #[tokio::test]
-async fn quiet_says_only_why_the_exit_code_is_not_zero() {
+async fn quiet_prints_only_the_reason_for_a_nonzero_exit_code() {
     let url = async |latency| {
         let harness = Harness::faulty(Faults { latency: Duration::from_millis(latency), ..Faults::default() }).await;
         harness.write("good.csv", People::new(30, 2, 0).csv());

@@ -118,7 +118,7 @@ async fn a_channel_without_known_contacts_takes_any_token() {
 }
 
 #[tokio::test]
-async fn a_new_token_is_taken_without_a_check_where_that_is_asked_for() {
+async fn a_new_token_is_accepted_unchecked_on_request() {
     let people = People::new(3, 3, 1);
     let harness = synced(&people).await;
     let sync = || harness.sync("in.csv --match email").token(Some(OTHER));
@@ -180,7 +180,7 @@ async fn what_an_interrupted_run_left_is_not_sent_to_another_channel() {
 }
 
 #[tokio::test]
-async fn of_several_channels_the_others_go_on() {
+async fn other_channels_continue_when_a_token_is_wrong() {
     let harness = Harness::unlimited().await;
     let config = |sur: &str, norte: &str| {
         let url = harness.sandbox.url();
@@ -236,7 +236,7 @@ fn runs(harness: &Harness) -> usize {
 }
 
 #[tokio::test]
-async fn a_command_prints_the_token() {
+async fn the_token_command_prints_the_token() {
     let harness = Harness::of(Config { rate: 0, tokens: vec![TOKEN.into()], ..Config::default() }).await;
     harness.write("in.csv", "email\nann@example.com\n");
     harness.write("print.sh", PRINT);
@@ -277,7 +277,7 @@ async fn a_command_prints_the_token() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_printed_anew_and_the_run_goes_on() {
+async fn a_refused_token_is_renewed_by_its_command_and_the_run_continues() {
     let people = People::new(12, 3, 1);
     // What becomes of the token in mid-run, and the exit code; whether the new one shows the known contacts.
     for (case, next, code, said) in [
@@ -346,7 +346,7 @@ async fn channels_with_one_token_are_renewed_together() {
 }
 
 #[tokio::test]
-async fn the_calls_of_a_check_are_written_down_and_count() {
+async fn the_calls_of_check_are_journaled_and_count_against_the_limit() {
     let people = People::new(4, 3, 1);
     let harness = synced(&people).await;
     fill(&harness, OTHER, same);
@@ -361,7 +361,7 @@ async fn the_calls_of_a_check_are_written_down_and_count() {
 
 // A run may start so many calls in all, with however many tokens.
 #[tokio::test]
-async fn a_limit_of_calls_holds_across_a_renewed_token() {
+async fn the_rate_limit_holds_across_a_renewed_token() {
     let harness = Harness::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
     harness.write("in.csv", People::new(12, 3, 0).csv());
     harness.write("print.sh", PRINT);
@@ -379,7 +379,7 @@ async fn a_limit_of_calls_holds_across_a_renewed_token() {
 
 // The platform does not answer, so that the check tries again.
 #[tokio::test]
-async fn a_check_ends_at_the_first_signal() {
+async fn check_ends_at_the_first_signal() {
     let people = People::new(4, 3, 1);
     let harness = synced(&people).await;
     harness.write("more.csv", People::new(6, 3, 1).csv());

@@ -58,7 +58,7 @@ async fn creates_that_all_fail_stop_the_run_after_few_calls() {
 }
 
 #[tokio::test]
-async fn a_few_rows_that_always_fail_are_named_and_the_others_finish() {
+async fn a_few_rows_that_always_fail_are_reported_and_the_others_finish() {
     let people = People::new(200, 2, 1);
     let bad: Vec<usize> = (0..200).filter(|row| row % 20 == 7).collect();
     let rule =
@@ -79,7 +79,7 @@ async fn a_few_rows_that_always_fail_are_named_and_the_others_finish() {
 }
 
 #[tokio::test]
-async fn of_many_rows_that_always_fail_the_first_are_named() {
+async fn only_the_first_of_many_failing_rows_are_reported() {
     let people = People::new(200, 2, 0);
     let rule =
         |row: usize| Rule::always(Fault::Error).on(CallKind::Create).with_value(format!("person.{row}@example.com"));
@@ -96,7 +96,7 @@ async fn of_many_rows_that_always_fail_the_first_are_named() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_refused_rejects_no_row() {
+async fn a_refused_account_rejects_no_row() {
     let people = People::new(60, 2, 0);
     for fault in [Fault::UnknownError, Fault::BadRequest] {
         let harness = harness([Rule::always(fault).on(CallKind::Create)], &people).await;
@@ -123,7 +123,7 @@ async fn an_account_that_is_refused_rejects_no_row() {
 }
 
 #[tokio::test]
-async fn refused_rows_are_told_in_the_end() {
+async fn refused_rows_are_reported_at_the_end() {
     let people = People::new(30, 2, 0);
     let rule = |row: usize| {
         Rule::always(Fault::UnknownError).on(CallKind::Create).with_value(format!("person.{row}@example.com"))
@@ -138,7 +138,7 @@ async fn refused_rows_are_told_in_the_end() {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_rejects_no_row() {
+async fn an_expired_token_rejects_no_row() {
     let people = People::new(30, 2, 0);
     let harness = harness([Rule::always(Fault::TokenExpired).from_call(20)], &people).await;
     let ran = harness.sync("in.csv").with(FAST).run().await.exits(5);
@@ -148,7 +148,7 @@ async fn a_token_that_expires_rejects_no_row() {
 }
 
 #[tokio::test]
-async fn a_wait_of_hours_stops_at_once_and_says_until_when() {
+async fn a_wait_of_hours_stops_the_run_and_reports_its_end() {
     let people = People::new(3, 2, 0);
     let maintenance =
         Faults { rules: vec![Rule::always(Fault::Unavailable)], throttle_seconds: 7_200, ..Faults::default() };
@@ -172,7 +172,7 @@ async fn a_wait_of_hours_stops_at_once_and_says_until_when() {
 }
 
 #[tokio::test]
-async fn a_wrong_url_is_a_mistake_of_the_configuration() {
+async fn a_wrong_url_is_a_configuration_error() {
     let people = People::new(40, 2, 0);
     for fault in [Fault::NotFoundPage, Fault::NotFoundJson] {
         for mode in ["upsert", "create"] {
@@ -200,7 +200,7 @@ async fn a_wrong_url_is_a_mistake_of_the_configuration() {
 }
 
 #[tokio::test]
-async fn a_learnt_limit_is_shown_by_the_plan_and_can_be_forgotten() {
+async fn plan_shows_a_learned_limit_which_can_be_forgotten() {
     let harness = Harness::of(Config { rate: 50, ..Config::default() }).await;
     let people = People::new(5, 2, 0);
     harness.write("in.csv", people.csv());

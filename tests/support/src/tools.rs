@@ -8,7 +8,8 @@ use std::thread;
 
 /// Prints a line that is shown although the test passes: the test runner only captures what `print!` and `eprint!` write.
 pub fn report(target: &str, line: &str) {
-    let _ = writeln!(io::stderr(), "{target}: {line}");
+    // In one piece: other tests write at the same time.
+    let _ = io::stderr().write_all(format!("{target}: {line}\n").as_bytes());
 }
 
 /// Reports that the current test, or a part of it, is skipped and why.
