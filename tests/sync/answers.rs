@@ -1,5 +1,5 @@
-//! Answers that are not to be believed, through the real program: a refused search, a search that contradicts itself, a
-//! value in another form, an id of another contact.
+//! Misleading answers, through the real program: a refused search, a search that contradicts itself, a value in another form,
+//! the id of another contact.
 
 use std::fs;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use support::{Harness, Output, TOKEN};
 
 const THREE: &str = "phone,name,tags\n+521,Ana,a\n+522,Luis,b\n+523,Eva,c\n";
 
-/// A platform that has the contacts of [`THREE`], with other names, and on which the rule applies to every call.
+/// A platform that has the contacts of [`THREE`], with other names, and that applies the rule to every call.
 async fn with_three(rule: Rule) -> Harness {
     let harness = Harness::faulty(faults(rule)).await;
     for phone in ["+521", "+522", "+523"] {
@@ -37,7 +37,7 @@ fn reasons(harness: &Harness) -> Vec<String> {
     reader.records().map(|row| row.expect("a row")[column].to_owned()).collect()
 }
 
-/// The run did nothing on a guess: no create was sent, and no row ended as done.
+/// Checks that the run sent no create and completed no row.
 #[track_caller]
 fn created_nothing(fault: Fault, ran: &Output, harness: &Harness) {
     assert!(matches!(ran.code, Some(3 | 4)), "{fault}: {ran:?}");
@@ -72,11 +72,11 @@ async fn a_refused_search_is_not_an_absent_contact() {
         for reason in reasons(&harness) {
             assert!(reason.starts_with("search refused: ") && reason.contains(words), "{fault}: {reason}");
         }
-        // `check` says what the sync says.
+        // `check` reports it too.
         let check = harness.program(&format!("check --match phone --journal c.db --url {}", harness.sandbox.url()));
         let check = check.run().await;
         assert!(check.stdout.contains("not ready") && check.code != Some(0), "{fault}: {check:?}");
-        // Without the fault, the same file brings them to date.
+        // Without the fault, the same file updates the contacts.
         harness.sandbox.set_faults(Faults::default());
         let again = harness.sync("in.csv --match phone").run().await.exits(0).summary();
         assert_eq!((again.rows().as_str(), contacts(&harness.sandbox)), ("3 updated", 3), "{fault}");
@@ -87,7 +87,7 @@ async fn a_refused_search_is_not_an_absent_contact() {
 async fn a_search_without_a_trustworthy_answer_leaves_the_row_pending() {
     for (fault, words) in [
         (Fault::FirewallPage, "firewall"),
-        // Trouble without a word about it.
+        // An error without a message.
         (Fault::EmptyWithStatusFail, "not the API's answer"),
         (Fault::EmptyWithSuccessFalse, "not the API's answer"),
         (Fault::EmptyWithTotal, "contradicts itself: "),
@@ -107,7 +107,7 @@ async fn a_search_without_a_trustworthy_answer_leaves_the_row_pending() {
     }
 }
 
-/// Twelve contacts are found by the value of one, which is on the second page.
+/// Twelve other contacts match the search inexactly; the contact itself is on the second page.
 #[tokio::test]
 async fn a_page_number_that_is_ignored_makes_no_second_contact() {
     let harness = Harness::faulty(faults(Rule::always(Fault::PageIgnored))).await;
@@ -124,7 +124,7 @@ async fn a_page_number_that_is_ignored_makes_no_second_contact() {
     assert_eq!((again.rows().as_str(), contacts(&harness.sandbox)), ("1 updated", 13));
 }
 
-/// Every page is full of large contacts with the value: the first two decide.
+/// Every page is full of large contacts with the value. The first two suffice for a conflict.
 #[tokio::test]
 async fn endless_exact_hits_take_one_page_and_little_journal_space() {
     let harness = with_three(Rule::always(Fault::EndlessHits)).await;
@@ -154,7 +154,7 @@ async fn a_lost_create_that_is_shown_in_another_form_is_not_sent_again() {
         let both = reason.starts_with("in doubt: ") && reason.contains(shown) && reason.contains(value);
         assert!(both, "{form:?} {value}: {reason}");
         assert_eq!((contacts(&harness.sandbox), harness.sandbox.ledger().creates(TOKEN)), (1, 1), "{form:?}: {ran:?}");
-        // The next night looks again, with one search, and does not send it either.
+        // The next run searches once and does not send the create either.
         let _ = harness.calls();
         harness.sync("in.csv --match phone --search-lag 1s").run().await.exits(3);
         assert_eq!((harness.calls().as_str(), contacts(&harness.sandbox)), ("1 find", 1), "{form:?}");
@@ -177,7 +177,7 @@ async fn a_number_of_the_platform_is_compared_as_a_decimal() {
         let harness = Harness::faulty(stored(form)).await;
         harness.write("in.csv", format!("code,name\n{value},Ana\n"));
         harness.sync("in.csv --match code").run().await.exits(0);
-        // Another journal: the search alone says that it is there.
+        // With another journal, only the search finds the contact.
         let other = format!("sync in.csv --match code --json --journal other.db --url {}", harness.sandbox.url());
         let again = harness.program(&other).run().await.exits(0).summary();
         assert_eq!((again.rows().as_str(), contacts(&harness.sandbox)), ("1 unchanged", 1), "{form:?}");
@@ -203,8 +203,8 @@ async fn answers_shifted_by_one_give_no_contact_the_tags_of_another() {
     }
 }
 
-// The answer to the first create gets lost, and each later create is answered with the id of the one before it: none of
-// these ids is known under another key.
+// The answer to the first create is lost, and each later create is answered with the id of the previous one. None of these ids
+// is known under another key.
 #[tokio::test]
 async fn answers_that_shift_after_a_lost_one_give_no_contact_the_tags_of_another() {
     for (mode, concurrency) in [("upsert", 1), ("upsert", 8), ("create", 1), ("create", 8)] {
@@ -238,7 +238,7 @@ async fn a_create_that_the_platform_turns_into_an_update_of_another_row_is_a_con
     let reasons = reasons(&harness);
     assert!(reasons[2].starts_with("conflict: ") && reasons[2].contains("phone=+521"), "{reasons:?}");
     assert_eq!(contacts(&harness.sandbox), 2);
-    // What the create of the third row overwrote is written again.
+    // The next run rewrites what the create of the third row overwrote.
     let again = harness.sync("in.csv --match phone --search-lag 1s").run().await.exits(3).summary();
     assert_eq!((again.rows().as_str(), contacts(&harness.sandbox)), ("1 updated, 1 unchanged, 1 rejected", 2));
     let names = |harness: &Harness| -> Vec<String> {
@@ -253,7 +253,7 @@ async fn a_create_that_the_platform_turns_into_an_update_of_another_row_is_a_con
 async fn a_lost_create_is_settled_by_runs_that_are_shorter_than_the_search_lag() {
     let harness = Harness::faulty(faults(Rule::always(Fault::LoseBefore).on(CallKind::Create))).await;
     harness.write("in.csv", "phone,name\n+521,Ana\n");
-    // No call may start after the first second.
+    // With a call timeout of 30 s, no call starts after the first second.
     let short = || harness.sync("in.csv --match phone --search-lag 6s --for 31s");
     short().run().await.exits(4);
     harness.sandbox.set_faults(Faults::default());
@@ -266,7 +266,7 @@ async fn a_lost_create_is_settled_by_runs_that_are_shorter_than_the_search_lag()
         }
         ran.exits(4);
     }
-    panic!("the search lag begins anew with each run");
+    panic!("the search lag starts again with each run");
 }
 
 #[tokio::test]
@@ -286,7 +286,7 @@ async fn business_refusals_of_a_write_are_refusals_of_the_row() {
     }
 }
 
-/// A contact of another row is not taken for one that a lost create made, however alike the search finds them.
+/// An inexact hit that belongs to another row is not the contact of a lost create.
 #[tokio::test]
 async fn a_contact_of_another_row_does_not_prevent_a_lost_create() {
     let rule = Rule { value: Some("Ana".into()), ..Rule::always(Fault::LoseBefore) }.on(CallKind::Create);

@@ -1,5 +1,5 @@
-//! What is wrong with an input, the options, the platform's address or the journal: one line that names the place, the
-//! documented exit code, and nothing sent that should not be.
+//! Errors in the input, the options, the URL or the journal: one line that names the place, the documented exit code, and no
+//! unwanted call.
 
 use std::fs;
 
@@ -7,11 +7,11 @@ use contactsync::sandbox::Config;
 
 use support::{Harness, JOURNAL, Output, People, TOKEN};
 
-/// Holds a run that could not begin: its exit code, its one line, and that nothing was sent.
+/// Checks a run that could not start: its exit code, its one error line, and that nothing was sent.
 #[track_caller]
 fn check_refused(harness: &Harness, ran: Output, code: i32, parts: &[&str]) {
     let ran = ran.exits(code);
-    let [error] = ran.stderr_lines("error:")[..] else { panic!("expected one line of error: {ran:?}") };
+    let [error] = ran.stderr_lines("error:")[..] else { panic!("expected one error: {ran:?}") };
     for part in parts {
         assert!(error.contains(part), "expected `{part}`: {ran:?}");
     }
@@ -191,7 +191,7 @@ async fn an_unclosed_quote_late_in_a_large_file_sends_nothing() {
             assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
             check_refused(&harness, ran, 2, &[&format!("{name}:{line}: {missing}")]);
         }
-        // Nothing of it is left to be sent.
+        // No row is left for `resume`.
         let ran = harness.resume().run().await.exits(0);
         assert_eq!(ran.summary().count("rows"), 0, "{ran:?}");
         assert_eq!(harness.calls(), "none", "{ran:?}");
@@ -303,7 +303,7 @@ async fn a_refused_token_stops_the_run_and_the_right_one_ends_it() {
 
 #[tokio::test]
 async fn an_unreachable_platform_stops_the_run_and_leaves_its_rows_pending() {
-    // Each waits ten seconds for a first answer, so all wait together.
+    // Each case waits ten seconds for a first answer, so they run concurrently.
     tokio::join!(
         check_closed_port(),
         check_wrong_path("--match email"),
@@ -312,7 +312,7 @@ async fn an_unreachable_platform_stops_the_run_and_leaves_its_rows_pending() {
     );
 }
 
-// A port that was open a moment ago and is not any more.
+// A port that was closed a moment ago.
 async fn check_closed_port() {
     let harness = Harness::unlimited().await;
     let people = People::new(30, 3, 1);
@@ -323,10 +323,10 @@ async fn check_closed_port() {
     let summary = ran.summary();
     assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"));
     assert!(summary.text("reason").contains("gives no answer"), "{ran:?}");
-    let said = ran.stderr.lines().filter(|line| line.contains("refused")).count();
-    assert!((1..=2).contains(&said), "{ran:?}");
+    let reports = ran.stderr.lines().filter(|line| line.contains("refused")).count();
+    assert!((1..=2).contains(&reports), "{ran:?}");
     assert_eq!(ran.stderr_lines("error:"), [""; 0], "{ran:?}");
-    // Where it should have been.
+    // On a platform that is reachable.
     harness.resume().with("--moved").run().await.exits(0);
     people.assert_stored_in(&harness.sandbox);
 }
@@ -387,7 +387,7 @@ async fn a_journal_that_cannot_be_used_is_refused_and_left_as_it_is() {
     let mut rights = fs::metadata(harness.path("locked")).unwrap().permissions();
     rights.set_readonly(true);
     fs::set_permissions(harness.path("locked"), rights).unwrap();
-    // Some users may write everywhere.
+    // Root may write everywhere.
     if fs::write(harness.path("locked/try"), "").is_err() {
         check("locked/j.db", 2, &["journal locked/j.db"]).await;
     }

@@ -1,8 +1,8 @@
-//! How many calls a file takes: exactly those that the API's limits ask for, in the ledger and in the summary.
+//! The calls that a file takes, in the ledger and in the summary: the minimum that the API's limits allow.
 
 use support::{Harness, Output, People};
 
-/// Holds one run against its exit code, how its rows ended, and its calls.
+/// Checks a run's exit code, the outcomes of its rows, and its calls.
 #[track_caller]
 fn check(harness: &Harness, ran: Output, code: i32, rows: &str, calls: &str) {
     let ran = ran.exits(code);
@@ -71,6 +71,6 @@ async fn mode_update_creates_no_contact() {
     let ran = harness.sync("in.csv --match email --mode update").run().await;
     let warned = ran.stderr_lines("warning: in.csv:").len();
     check(&harness, ran, 3, "30 rejected", "30 find");
-    assert_eq!(warned, 20, "the first twenty are named");
+    assert_eq!(warned, 20, "the first twenty are reported");
     assert!(harness.sandbox.contacts(support::TOKEN).is_empty());
 }

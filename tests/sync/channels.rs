@@ -1,4 +1,4 @@
-//! Several channels in one run: what befalls one stays with it, what they share they share, and each is told of by name.
+//! Several channels in one run: they fail independently, share what their tokens share, and are reported by name.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,14 +9,14 @@ use serde_json::Value as Json;
 
 use support::{Harness, Output, People};
 
-/// How long the platform of one channel is down.
+/// The duration of the outage of one channel's platform.
 const OUTAGE: Duration = Duration::from_secs(30);
 
-/// Far more than a busy machine takes between two calls that nothing holds back; the later pauses of an outage are longer.
-const HICCUP: Duration = Duration::from_secs(4);
+/// Far more than a busy machine needs between two unhindered calls, and less than the later pauses of an outage.
+const LONGEST_GAP: Duration = Duration::from_secs(4);
 
-/// How the rows that name no channel are called.
-const NOBODYS: &str = "(no channel)";
+/// The name under which rows without a channel are reported.
+const NO_CHANNEL: &str = "(no channel)";
 
 /// A channel of the configuration.
 struct Office<'a> {
@@ -33,7 +33,7 @@ impl<'a> Office<'a> {
     }
 }
 
-/// Writes the configuration: rows go to the channel in their column `office`, each a create and nothing else.
+/// Writes the configuration: the column `office` names the channel of a row, and each row is one create.
 fn configure(harness: &Harness, more: &str, offices: &[Office<'_>]) {
     let mut config =
         format!("match = \"email\"\nmode = \"create\"\nchannel_column = \"office\"\nrate = 1000000\n{more}\n");
@@ -44,7 +44,7 @@ fn configure(harness: &Harness, more: &str, offices: &[Office<'_>]) {
     harness.write("contactsync.toml", config);
 }
 
-/// Puts other words into a file in place of those that are there.
+/// Replaces texts in a file. Each must occur.
 #[track_caller]
 fn rewrite(harness: &Harness, name: &str, words: &[(&str, &str)]) {
     let mut text = fs::read_to_string(harness.path(name)).expect("a text");
@@ -55,8 +55,8 @@ fn rewrite(harness: &Harness, name: &str, words: &[(&str, &str)]) {
     harness.write(name, text);
 }
 
-/// The people of each channel in one file, by turns as a file has them that nobody sorted.
-fn by_turns(channels: &[(&str, &People)]) -> String {
+/// The contacts of all channels in one file, in alternating order.
+fn alternating(channels: &[(&str, &People)]) -> String {
     let texts: Vec<_> =
         channels.iter().map(|(name, people)| (name, String::from_utf8(people.csv()).expect("a text"))).collect();
     let mut lines: Vec<_> = texts.iter().map(|(name, text)| (name, text.lines())).collect();
@@ -83,25 +83,25 @@ fn slow(millis: u64) -> Faults {
     Faults { latency: Duration::from_millis(millis), ..Faults::default() }
 }
 
-/// Where nobody listens.
-async fn nowhere() -> String {
+/// A URL at which no server listens.
+async fn closed_url() -> String {
     let sandbox = platform(Faults::default()).await;
     let url = sandbox.url();
     sandbox.stop().await;
     url
 }
 
-/// What a run told of several channels.
+/// The summary of several channels.
 #[derive(Debug)]
-struct Told {
+struct Channels {
     json: Json,
     channels: BTreeMap<String, Json>,
 }
 
-impl Told {
-    /// What is on standard output, once the channels add up to their sum, and the ends of each to its rows.
+impl Channels {
+    /// The summary on standard output. Checks that the channels add up to the totals, and the outcomes of each to its rows.
     #[track_caller]
-    fn by(ran: &Output) -> Self {
+    fn of(ran: &Output) -> Self {
         const ENDS: [&str; 6] = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
         let json: Json = serde_json::from_str(&ran.stdout).expect("one object");
         let channels: BTreeMap<String, Json> = serde_json::from_value(json["channels"].clone()).expect("the channels");
@@ -129,7 +129,7 @@ impl Told {
         usize::try_from(self.channels[channel][name].as_u64().expect("a number")).expect("a small one")
     }
 
-    /// How a channel ended: its state and, with it, why.
+    /// A channel's state and the reason for it.
     #[track_caller]
     fn end(&self, channel: &str) -> (&str, &str) {
         let channel = &self.channels[channel];
@@ -137,27 +137,27 @@ impl Told {
     }
 }
 
-/// From the first call to the last one, and the longest time between two that follow one another.
+/// The time from the first call to the last one, and the longest time between consecutive calls.
 fn course(sandbox: &Sandbox) -> (Duration, Duration) {
     let moments: Vec<Duration> = sandbox.ledger().calls().iter().map(|call| call.since_start).collect();
     let gaps = moments.windows(2).map(|two| two[1].saturating_sub(two[0]));
     (moments[moments.len() - 1].saturating_sub(moments[0]), gaps.max().expect("several calls"))
 }
 
-async fn check_each_fails_for_itself() {
+async fn check_channels_fail_independently() {
     let (few, many) = (People::new(60, 2, 0), People::new(150, 2, 0));
     let (refused, down, steady) = (platform(slow(50)).await, platform(slow(50)).await, platform(slow(200)).await);
     let two_at_once = |name, sandbox: &Sandbox| Office { more: "concurrency = 2", ..Office::new(name, sandbox.url()) };
     let harness = Harness::unlimited().await;
     let offices = [two_at_once("refused", &refused), two_at_once("down", &down), two_at_once("steady", &steady)];
     configure(&harness, "search_lag = \"1s\"", &offices);
-    harness.write("in.csv", by_turns(&[("refused", &few), ("down", &few), ("steady", &many)]));
+    harness.write("in.csv", alternating(&[("refused", &few), ("down", &few), ("steady", &many)]));
 
-    // The same without the others, at the same time: the machine is as busy for both.
+    // The same channel alone, at the same time, so that the machine is equally busy for both.
     let alone = async {
         let (harness, sandbox) = (Harness::unlimited().await, platform(slow(200)).await);
         configure(&harness, "search_lag = \"1s\"", &[two_at_once("steady", &sandbox)]);
-        harness.write("in.csv", by_turns(&[("steady", &many)]));
+        harness.write("in.csv", alternating(&[("steady", &many)]));
         harness.program("sync in.csv --json").run().await.exits(0);
         course(&sandbox)
     };
@@ -165,11 +165,11 @@ async fn check_each_fails_for_itself() {
         let mut running = harness.program("sync in.csv --json").start();
         assert!(running.until(|| refused.ledger().len() >= 20 && down.ledger().len() >= 20).await);
         refused.refuse_token("refused");
-        // The worst kind: what is sent is done, and nobody hears of it.
+        // The worst kind of outage: calls have their effect, and their answers are lost.
         down.set_faults(Faults { lose_after: 1.0, ..slow(50) });
         let before = down.ledger().len();
         tokio::time::sleep(OUTAGE).await;
-        // The others did not wait for it.
+        // The other channels did not wait for it.
         many.assert_stored_in_channel(&steady, "steady");
         let during = down.ledger().len() - before;
         assert!((6..=14).contains(&during), "{during} calls to a platform that is down");
@@ -179,40 +179,43 @@ async fn check_each_fails_for_itself() {
     let ((took_alone, _), ran) = tokio::join!(alone, together);
 
     let (took, gap) = course(&steady);
-    assert!(took < took_alone.mul_f64(1.25) && gap < HICCUP, "{took:?} with the others, {took_alone:?} alone, {gap:?}");
+    assert!(
+        took < took_alone.mul_f64(1.25) && gap < LONGEST_GAP,
+        "{took:?} with the others, {took_alone:?} alone, {gap:?}"
+    );
     few.assert_stored_in_channel(&down, "down");
     assert_eq!((down.ledger().creates("down"), steady.ledger().len()), (60, 150));
 
-    let told = Told::by(&ran);
-    assert_eq!(told.names(), ["down", "refused", "steady"]);
-    assert_eq!((told.end("steady"), told.count("steady", "created")), (("finished", ""), 150));
-    assert_eq!(told.count("steady", "retries"), 0);
-    assert_eq!((told.end("down"), told.count("down", "created")), (("finished", ""), 60));
-    assert!(told.count("down", "retries") >= 5);
-    let (state, reason) = told.end("refused");
+    let summary = Channels::of(&ran);
+    assert_eq!(summary.names(), ["down", "refused", "steady"]);
+    assert_eq!((summary.end("steady"), summary.count("steady", "created")), (("finished", ""), 150));
+    assert_eq!(summary.count("steady", "retries"), 0);
+    assert_eq!((summary.end("down"), summary.count("down", "created")), (("finished", ""), 60));
+    assert!(summary.count("down", "retries") >= 5);
+    let (state, reason) = summary.end("refused");
     assert!(state == "stopped" && reason.starts_with("the platform refused the token: "), "{state} {reason}");
-    let pending = told.count("refused", "pending");
+    let pending = summary.count("refused", "pending");
     assert!((1..=40).contains(&pending), "{pending}");
-    assert_eq!(told.json["state"], "stopped");
-    assert_eq!(told.json["reason"], format!("channel `refused`: {reason}"));
-    // In words: who was refused, who was waited for, and nothing of the third.
+    assert_eq!(summary.json["state"], "stopped");
+    assert_eq!(summary.json["reason"], format!("channel `refused`: {reason}"));
+    // Standard error names the refused channel and the one that paused, and not the third.
     assert_eq!(ran.stderr_lines("error: "), [format!("error: channel `refused`: {reason}")]);
     let paused = ran.stderr_lines("warning: channel `down`: the platform gives no answer: trying again in ");
     assert!((4..=6).contains(&paused.len()), "{ran:?}");
     assert!(ran.stderr.contains("hint: check the token; then `contactsync resume` goes on"), "{ran:?}");
     assert!(!ran.stderr.contains("steady"), "{ran:?}");
 
-    // Who is refused again is told again; who was done is left alone.
+    // A channel that is refused again is reported again; finished ones make no call.
     let calls = || (down.ledger().len(), steady.ledger().len());
     let before = calls();
     harness.program("resume --channel-column office --json").run().await.exits(5);
     refused.accept_token("refused");
     let ran = harness.program("resume --channel-column office --json").run().await.exits(0);
-    let told = Told::by(&ran);
-    // The whole input is told, and not only what was gone on with.
-    assert_eq!((told.names(), told.json["rows"].as_u64()), (vec!["down", "refused", "steady"], Some(270)));
-    assert_eq!(["down", "refused", "steady"].map(|name| told.end(name)), [("finished", ""); 3]);
-    assert_eq!((told.count("refused", "created"), refused.ledger().creates("refused")), (60, 60));
+    let summary = Channels::of(&ran);
+    // The summary covers the whole input, not only the resumed channel.
+    assert_eq!((summary.names(), summary.json["rows"].as_u64()), (vec!["down", "refused", "steady"], Some(270)));
+    assert_eq!(["down", "refused", "steady"].map(|name| summary.end(name)), [("finished", ""); 3]);
+    assert_eq!((summary.count("refused", "created"), refused.ledger().creates("refused")), (60, 60));
     few.assert_stored_in_channel(&refused, "refused");
     assert_eq!(calls(), before);
 }
@@ -220,15 +223,15 @@ async fn check_each_fails_for_itself() {
 // Fifty calls of two channels with one token and a limit of thirty: thirty at once, twenty a minute later.
 async fn check_equal_tokens_share_a_window() {
     const LIMIT: usize = 30;
-    // The platform says nothing of its limit: what is known of it is in the configuration.
+    // The platform sends no rate limit headers, so the limits come from the configuration.
     let faults = Faults { strip_limit: true, ..Faults::default() };
     let harness = Harness::of(Config { rate: 30, faults, ..Config::default() }).await;
     let people = People::new(50, 2, 0);
     let url = || harness.sandbox.url();
     let one = Office { token: "shared", more: "rate = 30", ..Office::new("one", url()) };
-    // It would be faster if it were alone.
+    // Alone, this channel would be faster.
     let other = Office { token: "shared", more: "rate = 1000", ..Office::new("other", url()) };
-    // A third one has a minute of its own, which it does not fill.
+    // The third channel has its own window, which it does not fill.
     configure(&harness, "", &[one, other, Office { more: "rate = 30", ..Office::new("own", url()) }]);
     rewrite(&harness, "contactsync.toml", &[("token_file = \"other.token\"", "token_env = \"OTHER\"")]);
     let csv = String::from_utf8(people.csv()).expect("a text");
@@ -237,7 +240,7 @@ async fn check_equal_tokens_share_a_window() {
         let office = ["office", "one", "other"][if nth == 0 { 0 } else { 1 + nth % 2 }];
         rows.push_str(&format!("{line},{office}\n"));
     }
-    let own = by_turns(&[("own", &People::new(20, 2, 0))]);
+    let own = alternating(&[("own", &People::new(20, 2, 0))]);
     rows.extend(own.lines().skip(1).map(|line| format!("{line}\n")));
     harness.write("in.csv", rows);
 
@@ -249,15 +252,15 @@ async fn check_equal_tokens_share_a_window() {
     assert_eq!((ledger.busiest_minute("shared"), ledger.busiest_minute("own")), (LIMIT, 20));
     assert!((Duration::from_mins(1)..Duration::from_secs(80)).contains(&took), "{took:?}");
     people.assert_stored_in_channel(&harness.sandbox, "shared");
-    let told = Told::by(&ran);
-    assert_eq!(["one", "other", "own"].map(|name| told.count(name, "created")), [25, 25, 20]);
-    // It did not wait for them.
-    assert!(told.channels["own"]["seconds"].as_f64() < Some(20.0), "{told:?}");
+    let summary = Channels::of(&ran);
+    assert_eq!(["one", "other", "own"].map(|name| summary.count(name, "created")), [25, 25, 20]);
+    // It did not wait for the others.
+    assert!(summary.channels["own"]["seconds"].as_f64() < Some(20.0), "{summary:?}");
 }
 
 #[tokio::test]
 async fn slow_cases_run_concurrently() {
-    tokio::join!(check_each_fails_for_itself(), check_equal_tokens_share_a_window());
+    tokio::join!(check_channels_fail_independently(), check_equal_tokens_share_a_window());
 }
 
 #[tokio::test]
@@ -266,23 +269,23 @@ async fn an_outage_beyond_the_timeout_leaves_the_channel_to_the_next_run() {
     let (down, steady) = (platform(slow(20)).await, platform(slow(20)).await);
     let harness = Harness::unlimited().await;
     configure(&harness, "search_lag = \"1s\"", &[Office::new("down", down.url()), Office::new("steady", steady.url())]);
-    harness.write("in.csv", by_turns(&[("down", &people), ("steady", &people)]));
+    harness.write("in.csv", alternating(&[("down", &people), ("steady", &people)]));
     let mut running = harness.program("sync in.csv --json --outage-timeout 2s").with("--concurrency 2").start();
     assert!(running.until(|| down.ledger().len() >= 10).await);
-    // For good.
+    // Permanently.
     down.set_faults(Faults { lose_after: 1.0, ..slow(20) });
     let begun = Instant::now();
     let ran = running.end().await.exits(4);
     assert!((Duration::from_secs(2)..Duration::from_secs(12)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
-    let told = Told::by(&ran);
-    assert_eq!((told.end("steady"), told.count("steady", "created")), (("finished", ""), 30));
-    let (state, reason) = told.end("down");
+    let summary = Channels::of(&ran);
+    assert_eq!((summary.end("steady"), summary.count("steady", "created")), (("finished", ""), 30));
+    let (state, reason) = summary.end("down");
     assert!(state == "stopped" && reason.starts_with("the platform gives no answer: "), "{state} {reason}");
-    let pending = told.count("down", "pending");
+    let pending = summary.count("down", "pending");
     let expected = format!("warning: channel `down`: stopped: {reason}; {pending} of 30 rows are pending");
     assert_eq!(ran.stderr_lines("warning: channel `down`: stopped"), [expected]);
     people.assert_stored_in_channel(&steady, "steady");
-    // It is back for the next run, which does not make again what was made unheard.
+    // The platform is back for the next run, which does not repeat creates whose answers were lost.
     down.set_faults(Faults::default());
     harness.program("resume --json").run().await.exits(0);
     people.assert_stored_in_channel(&down, "down");
@@ -291,7 +294,7 @@ async fn an_outage_beyond_the_timeout_leaves_the_channel_to_the_next_run() {
 
 #[tokio::test]
 async fn the_exit_code_is_that_of_the_most_severe_channel() {
-    // Which platforms there are beside a good one, whether a row is rejected, and the exit code.
+    // The platforms beside a good one, whether a row is rejected, and the exit code.
     let check = async |others: &[&str], is_rejected: bool, code: i32| {
         let good = platform(Faults::default()).await;
         let refusing = platform(Faults::default()).await;
@@ -301,27 +304,27 @@ async fn the_exit_code_is_that_of_the_most_severe_channel() {
         for &name in others {
             offices.push(match name {
                 "refused" => Office::new(name, refusing.url()),
-                "gone" => Office::new(name, nowhere().await),
+                "gone" => Office::new(name, closed_url().await),
                 _ => panic!("{name}"),
             });
         }
         configure(&harness, "", &offices);
         let people = People::new(5, 2, 0);
         let channels: Vec<_> = offices.iter().map(|office| (office.name, &people)).collect();
-        let mut csv = by_turns(&channels);
+        let mut csv = alternating(&channels);
         if is_rejected {
             csv.push_str(",,,good\n");
         }
         harness.write("in.csv", csv);
         let ran = harness.program("sync in.csv --outage-timeout 1s").run().await.exits(code);
-        // Whatever becomes of the others.
+        // The other channels do not affect this one.
         people.assert_stored_in_channel(&good, "good");
-        // One line for each, with its name, its end and its numbers.
+        // One line for each channel, with its name, its state and its counts.
         let line = |name: &str| {
             let lines = ran.stdout.lines().map(str::trim_start);
             let mut lines = lines.filter(|line| line.split_whitespace().next() == Some(name));
-            let line = lines.next().unwrap_or_else(|| panic!("nothing of {name}: {ran:?}"));
-            line.split_once("  ").expect("its end").1.trim_start().to_owned()
+            let line = lines.next().unwrap_or_else(|| panic!("no line for {name}: {ran:?}"));
+            line.split_once("  ").expect("a state").1.trim_start().to_owned()
         };
         let (rows, also) = if is_rejected { (6, ", 1 rejected") } else { (5, "") };
         assert_eq!(line("good"), format!("finished; {rows} rows: 5 created{also}; 5 calls"));
@@ -370,7 +373,7 @@ async fn the_channel_option_selects_the_rows_of_one_channel() {
     let common = format!("url = \"{url}\"\nmatch = \"email\"\nmode = \"create\"\nrate = 1000000\n");
     let others = "1 row left out: of other channels than `north`";
     let none = "2 rows left out: unreadable, or of no channel of the configuration";
-    // The configuration, further arguments, and what is reported.
+    // The configuration, further arguments, and the messages.
     let cases = [
         (format!("{common}channel_column = \"office\"\n{}", tables.concat()), "", [others, none]),
         (format!("{common}{}", tables.concat()), "--channel-column office", [others, none]),
@@ -395,7 +398,7 @@ async fn the_channel_option_selects_the_rows_of_one_channel() {
         assert_eq!(harness.sandbox.contacts("south").len(), 0, "{config}");
         assert_eq!(program("sync").run().await.exits(0).summary().rows(), "2 unchanged");
     }
-    // A file without the column has nothing to select by.
+    // A file without the column cannot be filtered by channel.
     harness.write("one.csv", "email\na@example.com\n");
     let ran = harness.program("sync one.csv --channel north --journal 9.db").token(Some("north")).run().await.exits(2);
     assert!(ran.stderr.contains("office"), "{ran:?}");
@@ -419,31 +422,31 @@ async fn rows_without_a_channel_are_rejected_with_their_line() {
     ];
     let check = |ran: &Output, ends: &str| {
         assert_eq!(ran.stderr_lines("warning: in.csv:"), expected, "{ran:?}");
-        let told = Told::by(ran);
-        assert_eq!(told.names(), [NOBODYS, "norte", "sur"]);
-        assert_eq!(["rows", "rejected"].map(|name| told.count(NOBODYS, name)), [3, 3]);
-        assert_eq!(["rows", "rejected", ends].map(|name| told.count("norte", name)), [2, 1, 1]);
-        assert_eq!(["rows", "rejected", ends].map(|name| told.count("sur", name)), [1, 0, 1]);
+        let summary = Channels::of(ran);
+        assert_eq!(summary.names(), [NO_CHANNEL, "norte", "sur"]);
+        assert_eq!(["rows", "rejected"].map(|name| summary.count(NO_CHANNEL, name)), [3, 3]);
+        assert_eq!(["rows", "rejected", ends].map(|name| summary.count("norte", name)), [2, 1, 1]);
+        assert_eq!(["rows", "rejected", ends].map(|name| summary.count("sur", name)), [1, 0, 1]);
     };
     check(&harness.program("plan in.csv --json").run().await.exits(3), "pending");
     assert_eq!(harness.calls(), "none");
     check(&harness.program("sync in.csv --json --rejects bad.csv").run().await.exits(3), "created");
     assert_eq!(harness.calls(), "2 create");
-    // In words as well.
+    // The text summary too.
     let ran = harness.program("sync in.csv").run().await.exits(3);
     assert!(ran.stdout.contains("\n  (no channel)  finished; 3 rows: 3 rejected; 0 calls\n"), "{ran:?}");
-    // Nothing is left of it, and nobody is there for it.
+    // Nothing is left to resume.
     harness.program("resume").run().await.exits(0);
-    // The list is an input again, once somebody mended it.
-    let mended = [("oeste", "sur"), ("NORTE", "norte"), ("b@example.com,", "b@example.com,sur")];
-    rewrite(&harness, "bad.csv", &mended);
+    // The corrected list is an input.
+    let corrections = [("oeste", "sur"), ("NORTE", "norte"), ("b@example.com,", "b@example.com,sur")];
+    rewrite(&harness, "bad.csv", &corrections);
     let ran = harness.program("sync bad.csv --json").run().await.exits(3);
-    let told = Told::by(&ran);
+    let summary = Channels::of(&ran);
     assert_eq!(
-        (told.names(), told.count("norte", "created"), told.count("sur", "created")),
+        (summary.names(), summary.count("norte", "created"), summary.count("sur", "created")),
         (vec!["norte", "sur"], 1, 2)
     );
-    // Without the column, nothing says where anybody belongs.
+    // An input without the column is refused.
     harness.write("in.csv", "email\na@example.com\n");
     let ran = harness.program("sync in.csv").run().await.exits(2);
     assert!(ran.stderr_lines("error: ").len() == 1 && ran.stderr.contains("office"), "{ran:?}");
@@ -456,7 +459,7 @@ async fn one_token_is_used_by_one_process_at_a_time() {
     configure(&harness, "", &offices.map(|(name, token)| Office { token, ..Office::new(name, harness.sandbox.url()) }));
     rewrite(&harness, "contactsync.toml", &[("channel_column = \"office\"\n", "")]);
     harness.write("in.csv", People::new(100, 2, 0).csv());
-    harness.write("few.csv", "email\nsomebody@example.com\n");
+    harness.write("few.csv", "email\nextra@example.com\n");
     let made = |token| harness.sandbox.ledger().creates(token);
 
     let mut running = harness.program("sync in.csv --channel a --concurrency 1").start();
@@ -467,22 +470,22 @@ async fn one_token_is_used_by_one_process_at_a_time() {
         assert!(holder.split_once(" since ").is_some_and(|(id, _)| id.parse::<u32>().is_ok()), "{error}");
         assert_eq!(ran.stderr_lines("hint: ").len(), 1, "{ran:?}");
     };
-    // Another channel with its token, the channel itself, and another one whose token nobody uses.
+    // Another channel with the same token, the channel itself, and a channel whose token is free.
     let ran = harness.program("sync few.csv --channel b").run().await.exits(6);
     held(ran, "channel `b`: another run holds its token");
     let ran = harness.program("sync few.csv --channel a").run().await.exits(6);
     held(ran, "channel `a`: another run holds it");
     harness.program("sync few.csv --channel c").run().await.exits(0);
     assert_eq!(made("another"), 1);
-    // All of it beside the first one, which knew nothing of it.
+    // The first run was still working.
     assert!(made("token") < 100);
     let before = made("token");
     assert!(running.until(|| made("token") > before).await);
     running.signal("INT").await;
     running.end().await.exits(4);
     let emails = harness.sandbox.contacts("token");
-    assert!(emails.iter().all(|contact| contact.fields["email"].text() != "somebody@example.com"));
-    // Its place is free.
+    assert!(emails.iter().all(|contact| contact.fields["email"].text() != "extra@example.com"));
+    // The token is free again.
     harness.program("sync few.csv --channel b").run().await.exits(0);
 }
 
@@ -492,32 +495,35 @@ async fn shards_are_interrupted_and_resumed_independently() {
     let names: Vec<String> = (0..9).map(|number| format!("office-{number}")).collect();
     let offices: Vec<_> = names.iter().map(|name| Office::new(name, harness.sandbox.url())).collect();
     configure(&harness, "", &offices);
-    // Of different sizes.
+    // Channels of different sizes.
     let people: Vec<People> = (0..9).map(|number| People::new(3 + number, 2, 0)).collect();
     let channels: Vec<_> = names.iter().map(String::as_str).zip(&people).collect();
     let all: usize = (3..12).sum();
-    harness.write("in.csv", by_turns(&channels) + "x,nobody@example.com,,\nx,nowhere@example.com,,office-9\n");
-    // All at the same time, as on three machines.
+    harness.write("in.csv", alternating(&channels) + "x,unassigned@example.com,,\nx,unknown@example.com,,office-9\n");
+    // All three at once, as on three machines.
     let shard = async |number: usize| {
         let options = format!("--shard {number}/3 --journal {number}.db --json");
         let ran = harness.program(&format!("sync in.csv {options} --max-calls 2")).run().await.exits(4);
         let again = format!("to go on: `contactsync resume --shard {number}/3 --journal {number}.db`");
         assert!(ran.stderr.contains(&again), "{ran:?}");
-        let told = Told::by(&ran);
-        let here: Vec<String> = told.names().into_iter().map(str::to_owned).collect();
-        let rows = told.json["rows"].as_u64().expect("a number");
-        // The rows that name no channel are told of again, with the exit code that they had with those that do.
-        let code = if here.iter().any(|name| name == NOBODYS) { 3 } else { 0 };
-        let told = Told::by(&harness.program(&format!("resume {options}")).run().await.exits(code));
-        assert_eq!((told.names(), told.json["rows"].as_u64()), (here.iter().map(String::as_str).collect(), Some(rows)));
+        let summary = Channels::of(&ran);
+        let here: Vec<String> = summary.names().into_iter().map(str::to_owned).collect();
+        let rows = summary.json["rows"].as_u64().expect("a number");
+        // Rows without a channel are reported again, and with the same exit code.
+        let code = if here.iter().any(|name| name == NO_CHANNEL) { 3 } else { 0 };
+        let summary = Channels::of(&harness.program(&format!("resume {options}")).run().await.exits(code));
+        assert_eq!(
+            (summary.names(), summary.json["rows"].as_u64()),
+            (here.iter().map(String::as_str).collect(), Some(rows))
+        );
         (here, rows)
     };
     let (first, second, third) = tokio::join!(shard(0), shard(1), shard(2));
     assert_eq!(first.1 + second.1 + third.1, u64::try_from(all + 2).expect("a small number"));
-    let mut told: Vec<String> = [first.0, second.0, third.0].concat();
-    told.sort();
-    let expected: Vec<&str> = [NOBODYS].into_iter().chain(names.iter().map(String::as_str)).collect();
-    assert_eq!(told, expected, "each channel is told by one of them, and so are the rows without one");
+    let mut reported: Vec<String> = [first.0, second.0, third.0].concat();
+    reported.sort();
+    let expected: Vec<&str> = [NO_CHANNEL].into_iter().chain(names.iter().map(String::as_str)).collect();
+    assert_eq!(reported, expected, "one shard reports each channel, and one the rows without a channel");
     for (name, people) in channels {
         people.assert_stored_in_channel(&harness.sandbox, name);
     }
@@ -529,20 +535,20 @@ async fn max_calls_applies_to_each_channel() {
     let harness = Harness::unlimited().await;
     configure(&harness, "", &["small", "large"].map(|name| Office::new(name, harness.sandbox.url())));
     let (small, large) = (People::new(5, 2, 0), People::new(20, 2, 0));
-    harness.write("in.csv", by_turns(&[("small", &small), ("large", &large)]));
+    harness.write("in.csv", alternating(&[("small", &small), ("large", &large)]));
     let made = || ["small", "large"].map(|name| harness.sandbox.ledger().creates(name));
     let ran = harness.program("sync in.csv --max-calls 7 --json").run().await.exits(4);
     assert_eq!(made(), [5, 7]);
-    let told = Told::by(&ran);
-    assert_eq!(told.end("small"), ("finished", ""));
-    assert_eq!(told.end("large"), ("stopped", "it made the 7 calls that it may make"));
-    assert_eq!(told.count("large", "pending"), 13);
+    let summary = Channels::of(&ran);
+    assert_eq!(summary.end("small"), ("finished", ""));
+    assert_eq!(summary.end("large"), ("stopped", "it made the 7 calls that it may make"));
+    assert_eq!(summary.count("large", "pending"), 13);
     harness.program("resume --max-calls 7").run().await.exits(4);
     assert_eq!(made(), [5, 14]);
     let ran = harness.program("resume --json").run().await.exits(0);
-    let told = Told::by(&ran);
-    assert_eq!((told.names(), made()), (vec!["large", "small"], [5, 20]));
-    assert_eq!(["large", "small"].map(|name| told.count(name, "created")), [20, 5]);
+    let summary = Channels::of(&ran);
+    assert_eq!((summary.names(), made()), (vec!["large", "small"], [5, 20]));
+    assert_eq!(["large", "small"].map(|name| summary.count(name, "created")), [20, 5]);
     small.assert_stored_in_channel(&harness.sandbox, "small");
     large.assert_stored_in_channel(&harness.sandbox, "large");
 }
@@ -553,32 +559,32 @@ async fn resume_reports_the_whole_input() {
     let offices = ["small", "large", "gone"];
     configure(&harness, "", &offices.map(|name| Office::new(name, harness.sandbox.url())));
     let (small, large) = (People::new(2, 2, 0), People::new(9, 2, 0));
-    let rejected = ",,,small\nx,nobody@example.com,,\n";
-    harness.write("in.csv", by_turns(&[("small", &small), ("large", &large), ("gone", &large)]) + rejected);
+    let rejected = ",,,small\nx,unassigned@example.com,,\n";
+    harness.write("in.csv", alternating(&[("small", &small), ("large", &large), ("gone", &large)]) + rejected);
     harness.program("sync in.csv --max-calls 4").run().await.exits(4);
     let ends = ["created", "rejected", "pending"];
     let check = |ran: &Output, channels: &[(&str, [usize; 3])]| {
-        let told = Told::by(ran);
+        let summary = Channels::of(ran);
         let found: Vec<_> =
-            told.names().into_iter().map(|name| (name, ends.map(|end| told.count(name, end)))).collect();
+            summary.names().into_iter().map(|name| (name, ends.map(|end| summary.count(name, end)))).collect();
         assert_eq!(found, channels, "{ran:?}");
     };
-    // A channel that is done or cannot be gone on with, and rows of none, stand beside those that are gone on with.
+    // The summary has finished channels, channels that cannot be resumed, and rows without a channel beside the resumed ones.
     let all = fs::read_to_string(harness.path("contactsync.toml")).expect("a text");
     let (rest, _) = all.split_once("[channel.gone]").expect("the last one");
     harness.write("contactsync.toml", rest);
     let ran = harness.program("resume --json --max-calls 2").run().await.exits(4);
-    let done = [(NOBODYS, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [6, 0, 3]), ("small", [2, 1, 0])];
+    let done = [(NO_CHANNEL, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [6, 0, 3]), ("small", [2, 1, 0])];
     check(&ran, &done);
     let why = "it made the 4 calls that it may make";
-    assert_eq!(Told::by(&ran).end("gone"), ("stopped", why));
+    assert_eq!(Channels::of(&ran).end("gone"), ("stopped", why));
     let warning = format!("warning: channel `gone`: stopped: {why}; 5 of 9 rows are pending");
     assert_eq!(ran.stderr_lines("warning: channel `gone`"), [warning]);
     let back = "hint: channel `gone` is not among the channels of this run: put it back into the configuration; then \
                 `contactsync resume` goes on with it";
     assert_eq!((ran.stderr_lines("hint: "), ran.stderr_lines("to go on: ").len()), (vec![back], 1));
-    // As long as it is not put back, with something else to go on with and without.
-    let done = [(NOBODYS, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [9, 0, 0]), ("small", [2, 1, 0])];
+    // As long as the channel is missing, with and without other work to resume.
+    let done = [(NO_CHANNEL, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [9, 0, 0]), ("small", [2, 1, 0])];
     for _ in 0..2 {
         let ran = harness.program("resume --json").run().await.exits(4);
         check(&ran, &done);
@@ -588,20 +594,20 @@ async fn resume_reports_the_whole_input() {
     let failed = "UPDATE runs SET state = 'failed', reason = 'the disk was full' WHERE channel = 'gone'";
     assert_eq!(journal.execute(failed, []), Ok(1));
     let ran = harness.program("resume --json").run().await.exits(4);
-    assert_eq!(Told::by(&ran).end("gone"), ("failed", "the disk was full"));
+    assert_eq!(Channels::of(&ran).end("gone"), ("failed", "the disk was full"));
     let ran = harness.program("resume").run().await.exits(4);
     assert!(
         ran.stdout.contains("\n  gone          failed: the disk was full; 9 rows: 4 created, 5 pending; "),
         "{ran:?}"
     );
     harness.write("contactsync.toml", &all);
-    // A newer run of a channel stands for it.
-    harness.write("few.csv", "email\nsomebody@example.com\n");
+    // A newer run of a channel replaces its older one.
+    harness.write("few.csv", "email\nextra@example.com\n");
     rewrite(&harness, "contactsync.toml", &[("channel_column = \"office\"\n", "")]);
     harness.program("sync few.csv --channel small").run().await.exits(0);
     harness.write("contactsync.toml", &all);
     let ran = harness.program("resume --json").run().await.exits(3);
-    check(&ran, &[(NOBODYS, [0, 1, 0]), ("gone", [9, 0, 0]), ("large", [9, 0, 0])]);
+    check(&ran, &[(NO_CHANNEL, [0, 1, 0]), ("gone", [9, 0, 0]), ("large", [9, 0, 0])]);
     harness.program("resume").run().await.exits(0);
 }
 
@@ -611,16 +617,16 @@ async fn a_plan_adds_up_the_calls_of_channels_with_one_token() {
     let limited = |name| Office { more: "rate = 30\nconcurrency = 30", ..Office::new(name, harness.sandbox.url()) };
     configure(&harness, "", &["one", "other", "own"].map(limited));
     let people = People::new(30, 2, 0);
-    harness.write("in.csv", by_turns(&[("one", &people), ("other", &people), ("own", &people)]));
+    harness.write("in.csv", alternating(&[("one", &people), ("other", &people), ("own", &people)]));
     let plan = async |options: &str| {
-        let told = Told::by(&harness.program(&format!("plan in.csv --json {options}")).run().await.exits(0));
+        let summary = Channels::of(&harness.program(&format!("plan in.csv --json {options}")).run().await.exits(0));
         let seconds =
             |json: &Json| Duration::from_secs_f64(json["minutes"]["max"].as_f64().expect("a number") * 60.0).as_secs();
-        let of = ["one", "other", "own"].map(|name| seconds(&told.channels[name]));
-        (of, seconds(&told.json), told.json["runs"]["max"].as_u64())
+        let of = ["one", "other", "own"].map(|name| seconds(&summary.channels[name]));
+        (of, seconds(&summary.json), summary.json["runs"]["max"].as_u64())
     };
     assert_eq!(plan("").await, ([0, 0, 0], 0, None));
-    // Thirty of the sixty have to wait for their minute.
+    // Thirty of the sixty calls wait for the next minute.
     rewrite(&harness, "contactsync.toml", &[("other.token", "one.token")]);
     assert_eq!(plan("").await, ([60, 60, 0], 60, None));
     assert_eq!(plan("--for 40s").await, ([0, 0, 0], 0, Some(2)));
@@ -631,19 +637,19 @@ async fn rows_without_a_channel_of_two_inputs_are_added_up() {
     let harness = Harness::unlimited().await;
     configure(&harness, "", &["old", "new"].map(|name| Office::new(name, harness.sandbox.url())));
     let people = People::new(3, 2, 0);
-    harness.write("in.csv", by_turns(&[("old", &people), ("new", &people)]) + "x,nobody@example.com,\n");
+    harness.write("in.csv", alternating(&[("old", &people), ("new", &people)]) + "x,unassigned@example.com,\n");
     harness.program("sync in.csv --max-calls 1").run().await.exits(4);
-    // The newer input goes to one of them, and what was for the other one is nobody's.
+    // The newer input has rows of one channel; those of the other have no channel any more.
     let all = fs::read_to_string(harness.path("contactsync.toml")).expect("a text");
     let (keys, tables) = all.split_once("[channel.old]").expect("the first one");
     let (_, new) = tables.split_once("[channel.new]").expect("the second one");
     harness.write("contactsync.toml", format!("{keys}[channel.new]{new}"));
     harness.program("sync in.csv --max-calls 1").run().await.exits(4);
     harness.write("contactsync.toml", &all);
-    let told = Told::by(&harness.program("resume --json").run().await.exits(3));
-    assert_eq!(told.names(), [NOBODYS, "new", "old"]);
-    assert_eq!((told.count(NOBODYS, "rejected"), told.json["rows"].as_u64()), (1 + 4, Some(11)));
-    assert!(told.channels[NOBODYS]["run"].is_null(), "{told:?}");
+    let summary = Channels::of(&harness.program("resume --json").run().await.exits(3));
+    assert_eq!(summary.names(), [NO_CHANNEL, "new", "old"]);
+    assert_eq!((summary.count(NO_CHANNEL, "rejected"), summary.json["rows"].as_u64()), (1 + 4, Some(11)));
+    assert!(summary.channels[NO_CHANNEL]["run"].is_null(), "{summary:?}");
 }
 
 #[tokio::test]
@@ -652,18 +658,18 @@ async fn the_time_limit_applies_to_all_channels() {
     let one_at_once = |name| Office { more: "concurrency = 1", ..Office::new(name, harness.sandbox.url()) };
     configure(&harness, "", &["small", "large", "huge"].map(one_at_once));
     let (small, large) = (People::new(2, 2, 0), People::new(40, 2, 0));
-    harness.write("in.csv", by_turns(&[("small", &small), ("large", &large), ("huge", &large)]));
+    harness.write("in.csv", alternating(&[("small", &small), ("large", &large), ("huge", &large)]));
     let begun = Instant::now();
-    // A call that could take half a minute may begin within three seconds.
+    // With a call timeout of 30 s, calls start within the first three seconds.
     let ran = harness.program("sync in.csv --for 33s --json").run().await.exits(4);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    let told = Told::by(&ran);
-    assert_eq!(told.end("small"), ("finished", ""));
+    let summary = Channels::of(&ran);
+    assert_eq!(summary.end("small"), ("finished", ""));
     for name in ["large", "huge"] {
-        assert_eq!(told.end(name), ("stopped", "the time is up: no further call could end in it"));
+        assert_eq!(summary.end(name), ("stopped", "the time is up: no further call could end in it"));
         let made = harness.sandbox.ledger().creates(name);
         assert!((1..=30).contains(&made), "{name}: {made}");
-        assert_eq!(told.count(name, "pending"), 40 - made);
+        assert_eq!(summary.count(name, "pending"), 40 - made);
     }
     harness.sandbox.set_faults(Faults::default());
     harness.program("resume --for 1h").run().await.exits(0);

@@ -1,4 +1,4 @@
-//! `contactsync.toml` with the real program: where it is found, what wins over it, and what is said of its mistakes.
+//! `contactsync.toml` with the real program: where it is found, what overrides it, and how its errors are reported.
 
 use std::fs;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use contactsync::sandbox::Faults;
 
 use support::{Harness, JOURNAL, People, TOKEN};
 
-/// A harness with an input of ten people and a configuration that says all that a sync needs, but for `more`.
+/// A harness with an input of ten contacts and a configuration with all keys that a sync needs, and `more`.
 async fn configured(more: &str) -> (Harness, People) {
     let harness = Harness::unlimited().await;
     let people = People::new(10, 3, 1);
@@ -33,7 +33,7 @@ async fn every_option_of_sync_has_a_key() {
     let runs = harness.program("runs").run().await.exits(0);
     assert!(runs.stdout.contains("10 rows: 10 created"), "{runs:?}");
     harness.program("resume").token(None).run().await.exits(0);
-    // The demo has nothing to do with it.
+    // The demo ignores the configuration.
     harness.write("contactsync.toml", "not TOML");
     harness.program("demo").run().await.exits(0);
 }
@@ -50,7 +50,7 @@ async fn relative_paths_start_at_the_configuration_file() {
     assert_eq!(ran.summary().rows(), "10 created");
     people.assert_stored_in(&harness.sandbox);
     assert!(folder.join(JOURNAL).exists() && !harness.path(JOURNAL).exists());
-    // What is typed begins where the program is started.
+    // A path in an option is relative to the current directory.
     let ran = harness.program(&format!("sync in.csv --config etc/contactsync.toml --journal {JOURNAL} --json"));
     assert_eq!(ran.token(None).run().await.exits(0).summary().rows(), "10 unchanged");
     assert!(harness.path(JOURNAL).exists());
@@ -60,11 +60,11 @@ async fn relative_paths_start_at_the_configuration_file() {
 async fn an_option_overrides_its_key() {
     let (harness, people) = configured("mode = \"update\"\nallow_http = true").await;
     let program = |options: &str| harness.program(&format!("sync in.csv --json {options}"));
-    // Only to change is no use where nobody is: the file is heard.
+    // `mode = "update"` from the file applies: there is no contact to update.
     assert_eq!(program("").run().await.exits(3).summary().count("rejected"), 10);
     assert_eq!(program("--mode create").run().await.exits(0).summary().rows(), "10 created");
     people.assert_stored_in(&harness.sandbox);
-    // A platform by its name is another platform than the file's URL: its contacts are not there.
+    // A preset is another platform than the URL in the file.
     let refused = program("--platform orade").run().await.exits(2);
     assert!(refused.stderr.contains("found https://chatcentral.orade.com/api/v1"), "{refused:?}");
     let refused = program("--token-env NO_SUCH").run().await.exits(2);
@@ -132,13 +132,13 @@ async fn a_configuration_error_has_its_line_and_sends_nothing() {
 async fn log_format_and_verbosity_have_keys() {
     let (harness, _) = configured("log_format = \"json\"").await;
     let program = |options: &str| harness.program(&format!("resume {options}"));
-    let told = program("").run().await.exits(2).stderr;
-    assert!(told.lines().count() > 0 && told.lines().all(|line| line.starts_with("{\"at\":")), "{told}");
-    let told = program("--log-format text").run().await.exits(2).stderr;
-    assert!(told.lines().all(|line| !line.starts_with('{')), "{told}");
+    let stderr = program("").run().await.exits(2).stderr;
+    assert!(stderr.lines().count() > 0 && stderr.lines().all(|line| line.starts_with("{\"at\":")), "{stderr}");
+    let stderr = program("--log-format text").run().await.exits(2).stderr;
+    assert!(stderr.lines().all(|line| !line.starts_with('{')), "{stderr}");
 }
 
-/// Twelve offices, each with a token of its own.
+/// A configuration with twelve channels, each with its own token.
 fn offices(harness: &Harness) -> String {
     let url = harness.sandbox.url();
     let mut config = format!("url = \"{url}\"\nmatch = \"email\"\nchannel_column = \"office\"\nrate = 1000000\n");
@@ -157,8 +157,8 @@ async fn each_row_belongs_to_exactly_one_shard() {
     for person in 0..36 {
         rows.push_str(&format!("person.{person}@example.com,office-{}\n", person % 12));
     }
-    // Of no office, of one that there is not, and one that cannot be read.
-    rows.push_str("nobody@example.com,\nnowhere@example.com,office-12\nlong@example.com,office-1,more\n");
+    // A row without a channel, one with an unknown channel, and one that cannot be read.
+    rows.push_str("unassigned@example.com,\nunknown@example.com,office-12\nlong@example.com,office-1,more\n");
     harness.write("in.csv", rows);
     let (mut created, mut rejected) = (0, Vec::new());
     for shard in 0..3 {
@@ -171,21 +171,21 @@ async fn each_row_belongs_to_exactly_one_shard() {
         created += object["created"].as_u64().unwrap();
         rejected.push(object["rejected"].as_u64().unwrap());
         assert_eq!(object["rows"].as_u64(), Some(object["created"].as_u64().unwrap() + rejected[shard]), "{ran:?}");
-        // A check counts what the sync does, and no other shard's rows.
-        let mut told = vec![format!("{} rows", object["rows"]), format!("  {} to be sent", object["created"])];
-        told.extend((rejected[shard] > 0).then(|| format!("  {} rejected", rejected[shard])));
+        // `check` counts the same rows as the sync, and none of another shard.
+        let mut expected = vec![format!("{} rows", object["rows"]), format!("  {} to be sent", object["created"])];
+        expected.extend((rejected[shard] > 0).then(|| format!("  {} rejected", rejected[shard])));
         let counts = check
             .stdout
             .lines()
-            .skip_while(|line| *line != told[0])
+            .skip_while(|line| *line != expected[0])
             .take_while(|line| !line.is_empty() && !line.contains(':'));
-        assert_eq!(counts.collect::<Vec<_>>(), told, "{check:?}");
+        assert_eq!(counts.collect::<Vec<_>>(), expected, "{check:?}");
     }
     assert_eq!((created, rejected), (36, vec![3, 0, 0]));
     for office in 0..12 {
         let there = harness.sandbox.contacts(&format!("token-{office}"));
         assert_eq!(there.len(), 3, "office {office}");
-        // Which channel it is stays at home.
+        // The channel column is not sent.
         assert!(there.iter().all(|contact| contact.fields.iter().all(|(name, _)| name == "email")));
     }
 }
@@ -201,7 +201,7 @@ async fn a_missing_token_is_reported_before_anything_is_sent() {
     let error = format!("error: contactsync.toml:{line}: key `token_file`: the file that it names: cannot read it: ");
     assert_eq!(ran.stderr_lines(&error).len(), 1, "{ran:?}");
     assert_eq!(harness.calls(), "none");
-    // Who is not asked for is not missed.
+    // A channel that is not selected needs no token.
     harness.program("sync in.csv --channel office-1").run().await.exits(0);
     assert_eq!(harness.sandbox.contacts("token-1").len(), 1);
 }
@@ -213,7 +213,7 @@ async fn a_time_limit_leaves_the_rest_to_the_next_run() {
     let ran = sync("").run().await.exits(4);
     assert!(ran.stderr.contains("it made the 7 calls that it may make"), "{ran:?}");
     assert_eq!(harness.sandbox.ledger().len(), 7);
-    // A call that could take half a minute cannot end within a second.
+    // A call may take 30 s and so does not fit into one second.
     let ran = sync("--for 1s --max-calls 1000").run().await.exits(4);
     assert!(ran.stderr.contains("the time is up"), "{ran:?}");
     assert_eq!(harness.sandbox.ledger().len(), 7);
@@ -225,7 +225,7 @@ async fn a_time_limit_leaves_the_rest_to_the_next_run() {
 #[tokio::test]
 async fn the_outage_timeout_has_an_option_and_a_key() {
     let (harness, _) = configured("outage_timeout = \"1s\"").await;
-    // Nobody listens where it was said to be.
+    // No server listens at the URL.
     let gone = Harness::unlimited().await.sandbox.url();
     let begun = std::time::Instant::now();
     let ran = harness.program(&format!("sync in.csv --url {gone}")).token(None).run().await.exits(4);
@@ -235,10 +235,10 @@ async fn the_outage_timeout_has_an_option_and_a_key() {
 #[tokio::test]
 async fn input_options_have_keys() {
     let harness = Harness::unlimited().await;
-    // Two lines before the first contact, no header, and a text that looks like another encoding's.
+    // Two lines before the first contact, no header, and text whose encoding is guessed wrong.
     harness.write("in.txt", b"Export\n2026\na@example.com^Jos\xE9\nb@example.com^Zo\xEB\n");
-    let said = "format = \"csv\"\ndelimiter = \"^\"\nencoding = \"windows-1252\"\nno_header = true\n";
-    harness.write("contactsync.toml", format!("{said}match = \"column 1\"\nskip_lines = 9\n"));
+    let keys = "format = \"csv\"\ndelimiter = \"^\"\nencoding = \"windows-1252\"\nno_header = true\n";
+    harness.write("contactsync.toml", format!("{keys}match = \"column 1\"\nskip_lines = 9\n"));
     let sync = |options: &str| harness.sync(&format!("in.txt {options}"));
     assert_eq!(sync("--skip-lines 2").run().await.exits(0).summary().rows(), "2 created");
     let mut names: Vec<String> = harness

@@ -1,4 +1,4 @@
-//! Everything goes wrong now and then: the run goes on, ends right, and makes nobody twice.
+//! Random faults of every kind: the run continues, completes, and creates no duplicate.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn with_every_fault_a_sync_completes_without_duplicates() {
         slow: share,
         slow_for: Duration::from_millis(500),
         queued: Duration::from_millis(500),
-        // Longer than the first searches for a lost create wait: only the last one may decide.
+        // Longer than the wait before the early searches for a lost create, so that only the last search may decide.
         late_search: Duration::from_secs(5),
         ..Faults::default()
     })
@@ -31,7 +31,7 @@ async fn with_every_fault_a_sync_completes_without_duplicates() {
     let people = People::new(300, 31, 1);
     harness.write("in.csv", people.csv());
     let mut ran = harness.sync("in.csv --match email --search-lag 7s").run().await;
-    // One call may be so unlucky that its contact is left for the next run.
+    // A call that fails too often in a row leaves its contact for the next run.
     for _ in 0..3 {
         if ran.code == Some(4) {
             assert!((1..=3).contains(&ran.summary().count("pending")), "{ran:?}");
@@ -45,7 +45,7 @@ async fn with_every_fault_a_sync_completes_without_duplicates() {
     let ledger = harness.sandbox.ledger();
     assert_eq!(ledger.creates(TOKEN), 300);
 
-    // Each of them did befall it, and a create among them that had its effect.
+    // Each fault occurred, also at a create that had its effect.
     let calls = ledger.calls();
     let faults = [
         Fault::LoseBefore,
@@ -65,7 +65,7 @@ async fn with_every_fault_a_sync_completes_without_duplicates() {
     };
     assert!(calls.iter().filter(lost).count() > 5);
     assert!(calls.iter().any(|call| call.status == Some(449)));
-    // Summary and ledger agree on what it took.
+    // The summary agrees with the ledger.
     assert_eq!(summary.calls(), harness.calls());
     assert_eq!(summary.count("throttled"), ledger.throttled());
     assert!(summary.count("retries") > 100);
@@ -86,7 +86,7 @@ async fn a_lost_create_without_a_match_field_is_sent_again_only_on_request() {
     harness.sandbox.set_faults(Faults::default());
     harness.sync("in.csv --mode create").run().await.exits(3);
     assert_eq!(harness.sandbox.ledger().creates(TOKEN), 1);
-    // Asked, it is: that may make it twice, and here it does.
+    // On request it is sent again, which may create a duplicate, and here does.
     harness.sync("in.csv --mode create --retry-in-doubt").run().await.exits(0);
     assert_eq!(harness.sandbox.contacts(TOKEN).len(), 2);
     harness.sync("in.csv --mode create").run().await.exits(0);

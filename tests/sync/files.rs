@@ -1,4 +1,4 @@
-//! Files under a run that are not friendly: deleted, replaced, linked, planted, or opened by many at once.
+//! Files that change during a run: deleted, replaced, linked, planted, or opened by several processes at once.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,14 +11,14 @@ use futures_util::StreamExt as _;
 
 use support::{Harness, JOURNAL, Output, People, TOKEN};
 
-/// How many cases run at once: most of their time is waiting.
+/// The number of cases that run at once. They mostly wait.
 const AT_ONCE: usize = 5;
 
 const CHANNEL_LOCK: &str = "journal.db-default.lock";
 
-/// The names in the harness's folder that begin so.
+/// The files in the harness's directory whose names start with this.
 fn names(harness: &Harness, beginning: &str) -> Vec<PathBuf> {
-    let files = fs::read_dir(harness.path(".")).expect("the folder").flatten().map(|file| file.path());
+    let files = fs::read_dir(harness.path(".")).expect("the directory").flatten().map(|file| file.path());
     files.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning))).collect()
 }
 
@@ -27,32 +27,32 @@ fn check_sound(ran: &Output, what: &str) {
     assert!(!ran.stderr.contains("unexpected failure") && ran.code.is_some_and(|code| code < 100), "{what}: {ran:?}");
 }
 
-/// What happens to a file under a run.
+/// What happens to a file during a run.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+enum FileEvent {
     Deleted,
     Renamed,
-    /// Deleted, and a copy of it put in its place.
+    /// Replaced by a copy of itself.
     Copied,
-    /// The folder that it is in is renamed, and a copy of that put in its place.
+    /// Its directory is replaced by a copy of that directory.
     FolderCopied,
 }
 
-fn befall(path: &Path, fate: Fate) {
+fn apply(path: &Path, event: FileEvent) {
     let copied = path.with_extension("copied");
-    match fate {
-        Fate::Deleted => fs::remove_file(path).expect("it is there"),
-        Fate::Renamed => fs::rename(path, &copied).expect("it is there"),
-        Fate::Copied => {
-            fs::copy(path, &copied).expect("it is there");
-            fs::rename(&copied, path).expect("it is there");
+    match event {
+        FileEvent::Deleted => fs::remove_file(path).expect("the file exists"),
+        FileEvent::Renamed => fs::rename(path, &copied).expect("the file exists"),
+        FileEvent::Copied => {
+            fs::copy(path, &copied).expect("the file exists");
+            fs::rename(&copied, path).expect("the file exists");
         }
-        Fate::FolderCopied => {
-            let folder = path.parent().expect("a folder of its own");
+        FileEvent::FolderCopied => {
+            let folder = path.parent().expect("a parent directory");
             let moved = folder.with_extension("moved");
-            fs::rename(folder, &moved).expect("it is there");
-            fs::create_dir(folder).expect("its name is free");
-            for file in fs::read_dir(&moved).expect("the folder").flatten() {
+            fs::rename(folder, &moved).expect("the file exists");
+            fs::create_dir(folder).expect("the name is free");
+            for file in fs::read_dir(&moved).expect("the directory").flatten() {
                 fs::copy(file.path(), folder.join(file.file_name())).expect("a file");
             }
         }
@@ -63,30 +63,30 @@ fn befall(path: &Path, fate: Fate) {
 async fn deleting_or_replacing_a_file_of_the_journal_stops_the_run_and_blocks_a_second_run() {
     let window = "journal.db-~";
     let cases = [
-        (JOURNAL, Fate::Deleted),
-        (JOURNAL, Fate::Renamed),
-        (JOURNAL, Fate::Copied),
-        (JOURNAL, Fate::FolderCopied),
-        ("journal.db-wal", Fate::Deleted),
-        ("journal.db-wal", Fate::Copied),
-        ("journal.db-shm", Fate::Deleted),
-        (CHANNEL_LOCK, Fate::Deleted),
-        (CHANNEL_LOCK, Fate::Renamed),
-        (CHANNEL_LOCK, Fate::Copied),
-        (window, Fate::Deleted),
+        (JOURNAL, FileEvent::Deleted),
+        (JOURNAL, FileEvent::Renamed),
+        (JOURNAL, FileEvent::Copied),
+        (JOURNAL, FileEvent::FolderCopied),
+        ("journal.db-wal", FileEvent::Deleted),
+        ("journal.db-wal", FileEvent::Copied),
+        ("journal.db-shm", FileEvent::Deleted),
+        (CHANNEL_LOCK, FileEvent::Deleted),
+        (CHANNEL_LOCK, FileEvent::Renamed),
+        (CHANNEL_LOCK, FileEvent::Copied),
+        (window, FileEvent::Deleted),
     ];
-    // Of a run whose every file is gone nothing is known any more, and `create` searches for nothing.
+    // When every file of the journal is gone, nothing is known of the run, and `create` does not search.
     let cases =
-        cases.into_iter().flat_map(|(name, fate)| [(name, fate, "upsert", false), (name, fate, "create", false)]);
-    let cases = cases.chain([("journal.db", Fate::Deleted, "upsert", true)]);
-    let checks = cases.map(|(name, fate, mode, is_all)| check_fate(name, fate, mode, is_all));
+        cases.into_iter().flat_map(|(name, event)| [(name, event, "upsert", false), (name, event, "create", false)]);
+    let cases = cases.chain([("journal.db", FileEvent::Deleted, "upsert", true)]);
+    let checks = cases.map(|(name, event, mode, is_all)| check_file_event(name, event, mode, is_all));
     futures_util::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
-async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
-    let what = format!("{name} {fate:?} in {mode}{}", if is_all { ", with all beside it" } else { "" });
+async fn check_file_event(name: &str, event: FileEvent, mode: &str, is_all: bool) {
+    let what = format!("{name} {event:?} in {mode}{}", if is_all { ", with all beside it" } else { "" });
     let harness = Harness::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
-    fs::create_dir(harness.path("state")).expect("a folder");
+    fs::create_dir(harness.path("state")).expect("a directory");
     let people = People::new(50, 2, 0);
     harness.write("in.csv", people.csv());
     let sync = || {
@@ -98,13 +98,13 @@ async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
     };
     let mut first = sync().start();
     assert!(first.until(|| harness.sandbox.ledger().creates(TOKEN) > 10).await, "{what}");
-    let path = fs::read_dir(harness.path("state")).expect("the folder").flatten().map(|file| file.path());
+    let path = fs::read_dir(harness.path("state")).expect("the directory").flatten().map(|file| file.path());
     let path = path.filter(|path| path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name)));
     let mut found: Vec<PathBuf> = path.collect();
     found.sort();
     let found = if is_all { &found[..] } else { &found[..1] };
     for path in found {
-        befall(path, fate);
+        apply(path, event);
     }
     let before = harness.sandbox.ledger().len();
     let second = sync().start();
@@ -116,7 +116,7 @@ async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
     let second = second.end().await;
     check_sound(&second, &what);
     if second.code == Some(6) {
-        // Those that were in flight, and perhaps one group more.
+        // The calls in flight, and at most one further group.
         assert!(
             harness.sandbox.ledger().len() <= before + 12,
             "{what}: {} after {before}",
@@ -124,11 +124,11 @@ async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
         );
     }
     let is_same = |ran: &Output| ran.code == Some(0);
-    // The next run finishes it, or says what to do about a file that is missing.
+    // The next run finishes the work, or the error explains what to do about a missing file.
     let mut ran = sync().run().await;
     if ran.stderr.contains("is missing, but") {
         assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
-        fs::remove_file(harness.path("state/journal.db-wal")).expect("it was named");
+        fs::remove_file(harness.path("state/journal.db-wal")).expect("the error names it");
         ran = sync().run().await;
     }
     if !is_same(&ran) {
@@ -148,7 +148,7 @@ async fn truncating_the_journal_stops_the_run_and_the_next_run_refuses_it() {
         let creates = || harness.sandbox.ledger().creates(TOKEN);
         let mut first = sync().start();
         assert!(first.until(|| creates() > 10).await, "{mode}");
-        fs::write(harness.path(JOURNAL), "").expect("a file of ours");
+        fs::write(harness.path(JOURNAL), "").expect("a writable file");
         let before = creates();
         let first = first.end().await.exits(1);
         let [error] = first.stderr_lines("error:")[..] else { panic!("{mode}: {first:?}") };
@@ -178,11 +178,11 @@ async fn a_log_without_its_journal_is_refused() {
             assert!(error.contains(&expected), "{error}");
             assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
             assert!(!harness.path("gone.db").exists());
-            assert_eq!(fs::read(harness.path(&name)).expect("it is left"), b"not empty");
+            assert_eq!(fs::read(harness.path(&name)).expect("the file is left"), b"not empty");
         }
-        fs::remove_file(harness.path(&name)).expect("it is left");
+        fs::remove_file(harness.path(&name)).expect("the file is left");
     }
-    // An empty one holds nothing.
+    // An empty log holds nothing.
     harness.write("gone.db-wal", "");
     harness
         .program(&format!("sync in.csv --match email --journal gone.db --url {}", harness.sandbox.url()))
@@ -198,7 +198,7 @@ async fn an_empty_journal_is_new_unless_calls_were_journaled_in_it() {
     let schemaless = {
         let path = harness.path("empty.db");
         let database = rusqlite::Connection::open(&path).expect("a database");
-        database.execute_batch("PRAGMA journal_mode = WAL; VACUUM").expect("nothing");
+        database.execute_batch("PRAGMA journal_mode = WAL; VACUUM").expect("an empty database");
         drop(database);
         fs::read(path).expect("a database")
     };
@@ -208,14 +208,14 @@ async fn an_empty_journal_is_new_unless_calls_were_journaled_in_it() {
         (b"", Some(""), 0),
         (b"", Some("process 7 since noon\n00000000000000000000\n"), 0),
         (b"", Some("process 7 since noon\n00000000000000000031\n"), 1),
-        // Of an earlier version, which does not say.
+        // A journal of an earlier version does not record it.
         (b"", Some("process 7 since noon"), 1),
         (&schemaless, None, 0),
         (&schemaless, Some("process 7 since noon\n00000000000000000000\n"), 0),
         (&schemaless, Some("process 7 since noon\n00000000000000000031\n"), 1),
     ] {
         for name in names(&harness, JOURNAL) {
-            fs::remove_file(name).expect("it is there");
+            fs::remove_file(name).expect("the file exists");
         }
         harness.write(JOURNAL, journal);
         if let Some(lock) = lock {
@@ -225,12 +225,12 @@ async fn an_empty_journal_is_new_unless_calls_were_journaled_in_it() {
         assert_eq!(ran.code, Some(code), "{} bytes beside {lock:?}: {ran:?}", journal.len());
         if code == 1 {
             assert!(ran.stderr.contains("damaged"), "{ran:?}");
-            assert_eq!(fs::read(harness.path(JOURNAL)).expect("it is left"), journal);
+            assert_eq!(fs::read(harness.path(JOURNAL)).expect("the file is left"), journal);
         }
     }
 }
 
-/// Plants something in the place of a file.
+/// What stands in the place of a file.
 #[derive(Clone, Copy, Debug)]
 enum Plant {
     Symlink,
@@ -246,7 +246,7 @@ fn plant(plant: Plant, path: &Path, precious: &Path) {
         Plant::Symlink => symlink(precious, path).expect("a link"),
         Plant::HardLink => fs::hard_link(precious, path).expect("a link"),
         Plant::Pipe => assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success()),
-        Plant::Folder => fs::create_dir(path).expect("a folder"),
+        Plant::Folder => fs::create_dir(path).expect("a directory"),
     }
 }
 
@@ -267,7 +267,7 @@ async fn symbolic_links_are_not_written_through() {
             let harness = Harness::unlimited().await;
             harness.write("in.csv", "email\na@example.com\n");
             harness.write("precious", PRECIOUS);
-            // The journal is there before, so that what lies beside it is a part of it.
+            // The journal exists before, so that the files beside it belong to it.
             harness.write("other.csv", "email\nb@example.com\n");
             harness.sync("other.csv --match email --channel other").run().await.exits(0);
             let _ = harness.calls();
@@ -277,7 +277,7 @@ async fn symbolic_links_are_not_written_through() {
             assert_eq!(ran.code, Some(2), "{what}: {ran:?}");
             assert_eq!(ran.stderr_lines("error:").len(), 1, "{what}: {ran:?}");
             assert_eq!(harness.calls(), "none", "{what}");
-            assert_eq!(fs::read_to_string(harness.path("precious")).expect("it is there"), PRECIOUS, "{what}");
+            assert_eq!(fs::read_to_string(harness.path("precious")).expect("the file exists"), PRECIOUS, "{what}");
             assert!(fs::symlink_metadata(harness.path(place)).is_ok(), "{what}: it is left as it is");
         }
     }
@@ -287,14 +287,14 @@ async fn symbolic_links_are_not_written_through() {
 async fn a_journal_may_be_a_symbolic_link_but_has_one_name() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
-    let elsewhere = tempfile::tempdir().expect("another disk, say");
+    let elsewhere = tempfile::tempdir().expect("a temporary directory");
     symlink(elsewhere.path().join("real.db"), harness.path(JOURNAL)).expect("a link");
-    // Made where the link leads, and used there.
+    // The journal is created and used at the target of the link.
     harness.sync("in.csv --match email").run().await.exits(0);
     assert!(elsewhere.path().join("real.db").exists() && elsewhere.path().join("real.db-default.lock").exists());
     let again = harness.sync("in.csv --match email").run().await.exits(0);
     assert_eq!(again.summary().rows(), "1 unchanged");
-    // By two names it would have two logs.
+    // With two names it would have two logs.
     fs::hard_link(elsewhere.path().join("real.db"), elsewhere.path().join("second.db")).expect("a link");
     let ran = harness.sync("in.csv --match email").run().await.exits(2);
     assert!(ran.stderr.contains("several names (hard links)"), "{ran:?}");
@@ -345,12 +345,12 @@ async fn a_list_replaces_no_file_that_is_not_a_list_of_the_same_kind() {
         let [error] = ran.stderr_lines("error:")[..] else { panic!("{options}: {ran:?}") };
         assert!(error.contains(part), "{options}: {error}");
         assert_eq!(harness.calls(), "none", "{options}");
-        // SQLite's own are there only while it works, and the lock names its holder.
+        // SQLite's files exist only while a run works, and the lock file has its holder's process id.
         if !path.starts_with("journal.db") {
             assert_eq!(fs::read(harness.path(path)).ok(), before, "{options}");
         }
     }
-    // Lists of their kind, and empty files, are.
+    // Lists of the same kind and empty files are replaced.
     for options in ["--rejects rejected.csv --results results.csv", "--rejects empty.csv", "--results other.csv"] {
         sync(options).run().await.exits(3);
         sync(options).run().await.exits(3);
@@ -382,7 +382,7 @@ async fn a_planted_journal_neither_gets_the_token_nor_has_a_file_written() {
     let at = format!("--url {url}");
     refused(&at, ["planted.csv", "--rejects"]).await;
     refused(&format!("{at} --rejects mine.csv"), ["other.csv", "--results"]).await;
-    // With other names it is written there and nowhere else, and with the same ones as before.
+    // Under other names, lists are written there and nowhere else; under the same names, as before.
     let lists = format!("{at} --rejects mine.csv --results planted.csv");
     resume(&lists).run().await.exits(3);
     assert!(mine.path("mine.csv").exists() && !mine.path("other.csv").exists());
@@ -434,7 +434,7 @@ async fn processes_started_together_on_a_new_journal_run_or_name_the_lock_holder
         for channel in 0..channels {
             people.assert_stored_in_channel(&harness.sandbox, &format!("token-{channel}"));
         }
-        // Nothing is left of making it.
+        // No temporary file is left.
         assert!(names(&harness, ".contactsync-").is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Files that are not friendly: devices, pipes without an end, files that others own or write. And what a look leaves behind.
+//! Unsafe files: devices, endless pipes, files that other users own or can write. And the files that read-only commands leave.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use support::{Harness, JOURNAL, Program, TOKEN};
 
-/// Far more than a busy machine takes to refuse a file; what has no end takes longer.
+/// Far more than a busy machine needs to refuse a file. Reading an endless one takes longer.
 const SOON: Duration = Duration::from_secs(50);
 
 fn set_mode(harness: &Harness, name: &str, mode: u32) {
-    fs::set_permissions(harness.path(name), Permissions::from_mode(mode)).expect("a file of ours");
+    fs::set_permissions(harness.path(name), Permissions::from_mode(mode)).expect("an own file");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_file_that_others_can_change_is_refused() {
     let sync = || harness.program("sync in.csv --rate 1000000");
     sync().run().await.exits(0);
     let commands = ["sync in.csv", "plan in.csv", "check", "resume", "runs"];
-    let own = harness.path(".").metadata().expect("a folder").permissions();
+    let own = harness.path(".").metadata().expect("a directory").permissions();
     assert!(own.mode() & 0o002 == 0, "the folder is its owner's");
     for (name, prefix) in [("contactsync.toml", ""), (JOURNAL, "journal ")] {
         set_mode(&harness, name, 0o666);
@@ -90,10 +90,10 @@ async fn a_file_that_others_can_change_is_refused() {
             let expected = format!("{prefix}{name}: every user of this machine can write it; run `chmod o-w {name}`");
             assert!(ran.stderr.contains(&expected), "{command}: {ran:?}");
         }
-        // What the group can write is a matter of the group.
+        // A file that its group can write is accepted where the directory is.
         set_mode(&harness, name, 0o660);
         sync().run().await.exits(0);
-        // Only root can give a file away; for others, root's files stand in.
+        // Only root can change a file's owner. Other users test with a file of root.
         if chown(harness.path(name), Some(4711), None).is_err() {
             continue;
         }
@@ -105,7 +105,7 @@ async fn a_file_that_others_can_change_is_refused() {
                 "{command}: {ran:?}"
             );
         }
-        chown(harness.path(name), Some(0), None).expect("root can take it back");
+        chown(harness.path(name), Some(0), None).expect("root can change the owner");
     }
     sync().run().await.exits(0);
 }
@@ -155,7 +155,7 @@ async fn commands_that_only_read_create_no_file() {
     harness.write("in.csv", "email\na@example.com\n");
     let url = harness.sandbox.url();
     let files = || {
-        let entries = fs::read_dir(harness.path(".")).expect("the harness's folder");
+        let entries = fs::read_dir(harness.path(".")).expect("the harness's directory");
         let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
         let mut names: Vec<String> =
             names.filter(|name| !name.ends_with("stdout") && !name.ends_with("stderr")).collect();
@@ -174,7 +174,7 @@ async fn commands_that_only_read_create_no_file() {
         let _ = check().token(Some(token)).with("--channel other").run().await.exits(0);
         assert_eq!(files(), before, "{token}");
     }
-    // The calls of a look count where there is a journal.
+    // Calls of read-only commands are journaled where there is a journal.
     let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("a journal");
     let looks: u32 =
         journal.query_row("SELECT count(*) FROM calls WHERE run = 0", [], |row| row.get(0)).expect("a count");

@@ -1,4 +1,4 @@
-//! What keeps a journal and a channel from being mixed up: one platform a channel, one run at a time.
+//! Guards against mixed-up journals and channels: one platform per channel, one run at a time.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn a_channel_keeps_its_url_unless_moved_is_given() {
     old.write("in.csv", people.csv());
     let at = |url: &str| old.program(&format!("sync in.csv --match email --json --journal journal.db --url {url}"));
     at(&old.sandbox.url()).run().await.exits(0);
-    // A slash at the end does not make it another.
+    // A trailing slash does not make it another URL.
     at(&format!("{}/", old.sandbox.url())).run().await.exits(0);
 
     let refused = at(&new.sandbox.url()).run().await.exits(2);
@@ -21,7 +21,7 @@ async fn a_channel_keeps_its_url_unless_moved_is_given() {
     for part in ["channel `default`", "journal.db", &old.sandbox.url(), &new.sandbox.url(), "--moved"] {
         assert!(refused.stderr.contains(part), "{part}: {refused:?}");
     }
-    // Another channel of the same journal may be anywhere.
+    // Another channel of the same journal may have another URL.
     let ran = at(&new.sandbox.url()).with("--channel other").run().await.exits(0);
     assert_eq!(ran.summary().rows(), "10 created");
     people.assert_stored_in(&new.sandbox);
@@ -66,11 +66,11 @@ async fn one_run_at_a_time_holds_a_channel() {
         let refused = second.run().await.exits(6);
         let [error] = refused.stderr_lines("error:")[..] else { panic!("{refused:?}") };
         assert!(error.contains("channel `default`: another run holds it: process "), "{error}");
-        let (_, since) = error.split_once(" since ").expect("since when");
+        let (_, since) = error.split_once(" since ").expect("the start of the run");
         assert!(since.len() == "2026-01-01 00:00:00".len() && since.starts_with("20"), "{since}");
         assert_eq!(refused.stdout, "");
     }
-    // Another channel is free, and so is looking.
+    // Another channel is free, and read-only commands work.
     harness.program("runs --journal journal.db").run().await.exits(0);
     harness.plan("in.csv --match email").run().await.exits(0);
 
@@ -85,7 +85,7 @@ async fn a_file_with_too_many_changes_is_refused_without_a_trace() {
     let mut people = People::new(20, 3, 1);
     harness.write("in.csv", people.csv());
     harness.sync("in.csv --match email").run().await.exits(0);
-    // A run with something left, and lists of it.
+    // A run with pending rows, and its lists.
     let more = People::new(30, 3, 1);
     harness.write("more.csv", more.csv());
     let lists = "--rejects bad.csv --results results.csv";
@@ -115,15 +115,15 @@ async fn a_file_with_too_many_changes_is_refused_without_a_trace() {
     check("10", 10).await;
     check("0", 0).await;
     check("54.9%", 10).await;
-    // Whoever plans sees what it is about.
+    // `plan` shows the changes.
     let plan = harness.plan("wrong.csv --match email --max-changes 10").run().await.exits(7).planned();
     assert_eq!(plan.rows(), "9 unchanged, 11 pending");
 
-    // What was left is still left.
+    // The pending rows are still pending.
     let ran = harness.resume().with(lists).run().await.exits(0);
     assert_eq!(ran.summary().count("rows"), 30);
     more.assert_stored_in(&harness.sandbox);
-    // At the bound it goes through, and nothing of the refused ones is in the way.
+    // A file with exactly the allowed changes passes, unaffected by the refused ones.
     harness.plan("wrong.csv --match email --max-changes 11").run().await.exits(0);
     let ran = harness.sync("wrong.csv --match email --max-changes 55%").run().await.exits(0);
     assert_eq!(ran.summary().rows(), "11 updated, 9 unchanged");
@@ -151,7 +151,7 @@ async fn an_input_without_a_tags_column_removes_no_tags() {
     let column = "[[tags]]\ncolumn = \"labels\"\n";
     let constant = "[[tags]]\nconstant = [\"crm\"]\n";
     let removal = "[[tags]]\ncolumn = \"labels\"\nremove = true\n";
-    // The input, the configuration, and the tags that the contact has afterwards; `None` when it is refused.
+    // The input, the configuration, and the contact's tags afterwards; `None` when the input is refused.
     let cases: [(&str, &str, &str, Option<&str>); 15] = [
         ("a.csv", "email\na@example.com\n", "", None),
         ("b.csv", "email,Tags\na@example.com,vip\n", "", None),
@@ -184,9 +184,9 @@ async fn an_input_without_a_tags_column_removes_no_tags() {
         for command in ["plan", "check", "sync"] {
             let ran = program(&format!("{command} {name}"), "--config c.toml").run().await;
             let ran = ran.exits(if expected.is_none() { 2 } else { 0 });
-            let is_told = ran.stderr.contains("the input has no column or key with tags")
+            let is_refused = ran.stderr.contains("the input has no column or key with tags")
                 && ran.stderr.contains("--tags-mode add");
-            assert_eq!(is_told, expected.is_none(), "{name}: {ran:?}");
+            assert_eq!(is_refused, expected.is_none(), "{name}: {ran:?}");
         }
         let contacts = harness.sandbox.contacts(token);
         let contact =
