@@ -251,7 +251,7 @@ fn plant(plant: Plant, path: &Path, precious: &Path) {
 }
 
 #[tokio::test]
-async fn symbolic_links_are_not_written_through() {
+async fn no_file_is_written_through_a_link() {
     const PRECIOUS: &str = "_line,_reason,email\nthis is not for contactsync\n";
     for (place, options) in [
         (CHANNEL_LOCK, ""),

@@ -90,7 +90,7 @@ async fn a_file_that_others_can_change_is_refused() {
             let expected = format!("{prefix}{name}: every user of this machine can write it; run `chmod o-w {name}`");
             assert!(ran.stderr.contains(&expected), "{command}: {ran:?}");
         }
-        // A file that its group can write is accepted where the directory is.
+        // A file that its group can write is accepted.
         set_mode(&harness, name, 0o660);
         sync().run().await.exits(0);
         // Only root can change a file's owner. Other users test with a file of root.

@@ -1,5 +1,5 @@
-//! Text that others wrote must not steer the terminal, hide or reorder what is shown, or make lines of its own, wherever it
-//! comes from: cells, headers, names of files and channels, tags, ids, arguments, the configuration, the platform.
+//! Untrusted text must not control the terminal, hide or reorder output, or add lines, wherever it comes from: cells, headers,
+//! names of files and channels, tags, ids, arguments, the configuration, the platform.
 
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use support::{Harness, Output};
 
-/// Pairs: what stands somewhere, and something harmless of the same kind, which makes as many lines.
+/// Pairs of a dangerous value and a harmless one of the same kind, which produces the same number of lines.
 const VALUES: [(&str, &str); 3] = [
     ("a\u{1b}[2J\u{1b}]0;x\u{7}\r\nerror: forged\r\u{7f}\u{9b}31m\u{85}b", "a\u{1}b"),
     (
@@ -21,7 +21,7 @@ const VALUES: [(&str, &str); 3] = [
     ("a\tb\u{202a}b", "a\tb"),
 ];
 
-/// Every character that must not be written. Line breaks are for the program alone.
+/// Every character that must not be printed. Only the program itself prints line breaks.
 fn is_dangerous(character: char) -> bool {
     character.is_control() && character != '\n'
         || matches!(
@@ -44,18 +44,19 @@ fn check_clean(what: &str, ran: &Output) {
     }
 }
 
-/// A cell of CSV.
+/// A quoted CSV cell.
 fn cell(value: &str) -> String {
     format!("\"{value}\"")
 }
 
-/// As an escaped text of TOML.
+/// An escaped TOML string.
 fn in_toml(value: &str) -> String {
     let escapes: Vec<String> = value.chars().map(|character| format!("\\U{:08x}", u32::from(character))).collect();
     escapes.concat()
 }
 
-/// Runs the same program with a value and with a harmless one. Neither is written as it is, and both make as many lines.
+/// Runs the same programs with a dangerous value and with a harmless one. The dangerous one is not printed unescaped, and both
+/// outputs have the same number of lines.
 async fn check(what: &str, run: impl AsyncFn(&Harness, &str) -> Vec<Output>) {
     for (value, harmless) in VALUES {
         let scenes = [Harness::unlimited().await, Harness::unlimited().await];
@@ -92,7 +93,7 @@ async fn input_values_do_not_control_the_terminal() {
     check("a header", async |harness, value| {
         harness.write("in.csv", format!("email,{}\nann@example.com,x\n", cell(value)));
         let mut ran = all(harness, "in.csv --match email").await;
-        // Another one, which is named as new.
+        // A second column, which is reported as new.
         harness.write("in.csv", format!("email,{}\nann@example.com,x\n", cell(&format!("{value} new"))));
         ran.extend(all(harness, "in.csv --match email").await);
         ran.push(harness.program("init in.csv").run().await);
@@ -192,7 +193,7 @@ async fn file_and_channel_names_do_not_control_the_terminal() {
             let name = in_toml(name);
             format!("[channel.\"{name}\"]\nurl = \"{url}\"\n")
         };
-        // The second one has no platform.
+        // The second channel has no platform.
         let tables = table(value, &harness.sandbox.url()) + &table(&other, "http://127.0.0.1:1");
         harness.write(
             "contactsync.toml",
@@ -240,7 +241,7 @@ async fn arguments_and_configuration_do_not_control_the_terminal() {
             }
             ran.push(program.run().await);
         }
-        // Not after the one that asks for help.
+        // Not after `--help`.
         ran.push(harness.program("").argument(&format!("--help={value}")).run().await);
         ran
     })
@@ -274,16 +275,16 @@ async fn arguments_and_configuration_do_not_control_the_terminal() {
     .await;
 }
 
-/// A platform whose answers are made by a function of their number and the request: the status and the body.
+/// A platform whose answers, status and body, are a function of the number of the request and the request.
 pub async fn platform(answer: impl Fn(usize, &str) -> (u16, String) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://{}/api/v1", listener.local_addr().expect("it is bound"));
+    let url = format!("http://{}/api/v1", listener.local_addr().expect("a bound socket"));
     let (count, answer) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(answer)));
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             let (count, answer) = (Arc::clone(&count), Arc::clone(&answer));
             tokio::spawn(async move {
-                // As much as comes at once: the calls of these tests are small.
+                // One read suffices: the requests of these tests are small.
                 let mut request = vec![0; 1 << 16];
                 loop {
                     let read = connection.read(&mut request).await.unwrap_or_default();
@@ -310,7 +311,7 @@ pub async fn platform(answer: impl Fn(usize, &str) -> (u16, String) + Send + 'st
     url
 }
 
-/// What a platform answers, with a value in it.
+/// An answer of the platform that contains a value.
 type Answer = fn(&str) -> String;
 
 #[tokio::test]
@@ -334,7 +335,7 @@ async fn platform_answers_do_not_control_the_terminal() {
     let all = answers.into_iter().map(async |(status, answer)| {
         let what = format!("an answer with {status}");
         check(&what, async |harness, value| {
-            // As it is where it can be, escaped by JSON where it must be.
+            // Unescaped where JSON allows it.
             let body = answer(&text(value));
             let url = platform(move |_, _| (status, body.clone())).await;
             harness.write("in.csv", "email,tags\nann@example.com,x\n");
@@ -344,7 +345,7 @@ async fn platform_answers_do_not_control_the_terminal() {
                 let options = format!("{options} --mode {mode} --log-format {log} --max-calls 3 --search-lag 1s -v");
                 let sync = harness.program(&format!("sync {options}")).run().await;
                 check_clean(&what, &sync);
-                // How often it calls is not what this is about.
+                // The number of calls does not matter here.
                 ran.push(Output::of(sync.code, sync.stdout, ""));
             }
             ran.push(harness.program("runs --journal journal.db").run().await);

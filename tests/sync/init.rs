@@ -1,4 +1,4 @@
-//! `init`: the exports of other programs, from the file to a plan and to the platform without an edit.
+//! `init`: exports of other programs can be planned and synced with the generated configuration, unedited.
 
 use std::fs;
 use std::path::Path;
@@ -7,12 +7,12 @@ use contactsync::{Cells, Input, Row, Source, SourceOptions};
 
 use support::{Harness, Output, TOKEN};
 
-/// A group that every contact of Google's is in, so it says nothing of any of them.
+/// The group of all of Google's contacts. It is in the output and identifies no contact.
 const OWN_GROUP: &str = "* myContacts";
 
 const EXPORTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/exports");
 
-/// What makes the fixture a whole file: the exports, what is said to `init`, the rows to send, and how `plan` ends.
+/// The exports, the options of `init`, the rows to send, and the exit code of `plan`.
 const CASES: [(&str, &str, &str, i32); 9] = [
     ("google.csv", "", "4 pending", 0),
     ("google-old.csv", "", "3 pending", 0),
@@ -25,11 +25,11 @@ const CASES: [(&str, &str, &str, i32); 9] = [
     ("portuguese.csv", "", "3 pending", 0),
 ];
 
-async fn begun(name: &str, said: &str) -> (Harness, Output, String) {
+async fn initialized(name: &str, options: &str) -> (Harness, Output, String) {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", fs::read(Path::new(EXPORTS).join(name)).expect("a fixture"));
-    let ran = harness.program(&format!("init in.csv {said}")).run().await.exits(0);
-    let written = fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
+    let ran = harness.program(&format!("init in.csv {options}")).run().await.exits(0);
+    let written = fs::read_to_string(harness.path("contactsync.toml")).expect("init wrote it");
     (harness, ran, written)
 }
 
@@ -40,8 +40,8 @@ async fn a_configuration_from_init_works_unedited_for_each_export() {
     let mut cases: Vec<_> = CASES.iter().map(|(name, ..)| std::ffi::OsString::from(name)).collect();
     cases.sort();
     assert_eq!(names, cases);
-    for (name, said, rows, code) in CASES {
-        let (harness, ran, written) = begun(name, said).await;
+    for (name, options, rows, code) in CASES {
+        let (harness, ran, written) = initialized(name, options).await;
         assert!(ran.stdout.ends_with("  contactsync plan in.csv\n"), "{ran:?}");
         let plan = harness.plan("in.csv").run().await.exits(code).planned();
         assert_eq!(plan.rows(), rows, "{name}:\n{written}");
@@ -50,16 +50,16 @@ async fn a_configuration_from_init_works_unedited_for_each_export() {
 
 #[tokio::test]
 async fn init_prints_no_contact_data() {
-    for (name, said, ..) in CASES {
-        let (harness, ran, written) = begun(name, said).await;
+    for (name, options, ..) in CASES {
+        let (harness, ran, written) = initialized(name, options).await;
         let input = Input::Path(harness.path("in.csv"));
         let mut values = 0;
         for row in Source::open(&input, SourceOptions::default()).expect("a fixture") {
             let Row::Record(record) = row.expect("a row") else { panic!("a row of {name} cannot be read") };
             let Cells::Texts(texts) = record.cells else { panic!("CSV has texts") };
             for value in texts.iter().map(str::trim).filter(|value| value.chars().count() > 3 && *value != OWN_GROUP) {
-                let told = [&written, &ran.stdout, &ran.stderr];
-                assert!(!told.iter().any(|text| text.contains(value)), "{name}: {value}\n{written}");
+                let texts = [&written, &ran.stdout, &ran.stderr];
+                assert!(!texts.iter().any(|text| text.contains(value)), "{name}: {value}\n{written}");
                 values += 1;
             }
         }
@@ -69,7 +69,7 @@ async fn init_prints_no_contact_data() {
 
 #[tokio::test]
 async fn a_spanish_spreadsheet_is_imported_without_edits() {
-    let (harness, ..) = begun("spanish-excel.csv", "--country ES").await;
+    let (harness, ..) = initialized("spanish-excel.csv", "--country ES").await;
     let summary = harness.sync("in.csv").run().await.exits(0).summary();
     assert_eq!(summary.rows(), "4 created");
     let mut people: Vec<String> =
@@ -97,7 +97,7 @@ async fn a_spanish_spreadsheet_is_imported_without_edits() {
 
 #[tokio::test]
 async fn quoted_tags_with_commas_are_imported_without_edits() {
-    let (harness, ..) = begun("mailchimp.csv", "").await;
+    let (harness, ..) = initialized("mailchimp.csv", "").await;
     assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
     let tags = |name: &str| -> Vec<String> {
         let has_name = |value: &contactsync::Value| value.text() == name;
@@ -112,15 +112,15 @@ async fn quoted_tags_with_commas_are_imported_without_edits() {
 
 #[tokio::test]
 async fn init_overwrites_a_configuration_only_on_request() {
-    let (harness, _, written) = begun("spanish-excel.csv", "--country ES").await;
+    let (harness, _, written) = initialized("spanish-excel.csv", "--country ES").await;
     let ran = harness.program("init in.csv").run().await.exits(2);
     let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
     assert_eq!(error, "error: contactsync.toml: expected no file of that name yet, found one");
     assert!(ran.stderr_lines("hint:")[0].contains("--force"), "{ran:?}");
-    let read = |name: &str| fs::read_to_string(harness.path(name)).expect("it is there");
+    let read = |name: &str| fs::read_to_string(harness.path(name)).expect("the file exists");
     assert_eq!(read("contactsync.toml"), written);
 
-    // Another file, standard input, and no country: the addresses are what contacts are found by.
+    // Another output file, standard input, and no country: the e-mail address is the match field.
     let ran = harness.program("init - --config other.toml --delimiter ;").stdin("in.csv").run().await.exits(0);
     assert!(ran.stdout.contains("found by `email`") && ran.stdout.contains("--config other.toml"), "{ran:?}");
     assert!(ran.stderr_lines("warning:")[0].contains("--country ES"), "{ran:?}");
@@ -143,7 +143,7 @@ async fn init_quotes_unusual_headers_and_json_keys() {
         let harness = Harness::unlimited().await;
         harness.write(name, text);
         harness.program(&format!("init {name}")).run().await.exits(0);
-        let written = fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
+        let written = fs::read_to_string(harness.path("contactsync.toml")).expect("init wrote it");
         let exit = if rows.contains("rejected") { 3 } else { 0 };
         let plan = harness.plan(name).run().await.exits(exit).planned();
         assert_eq!(plan.rows(), rows, "{name}:\n{written}");
@@ -163,11 +163,11 @@ async fn init_quotes_unusual_headers_and_json_keys() {
 
 #[tokio::test]
 async fn init_explains_each_choice_and_its_calls() {
-    let check = async |text: &str, said: &str, lines: &[&str]| {
+    let check = async |text: &str, options: &str, lines: &[&str]| {
         let harness = Harness::unlimited().await;
         harness.write("in.csv", text);
-        harness.program(&format!("init in.csv {said}")).run().await.exits(0);
-        let written = fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
+        harness.program(&format!("init in.csv {options}")).run().await.exits(0);
+        let written = fs::read_to_string(harness.path("contactsync.toml")).expect("init wrote it");
         for line in lines {
             assert!(written.lines().any(|found| found == *line), "{line}\n{written}");
         }
@@ -205,17 +205,17 @@ async fn init_explains_each_choice_and_its_calls() {
 #[tokio::test]
 async fn a_separate_country_code_column_is_put_before_the_number() {
     let file = "Nombre,Prefijo,Tel\u{e9}fono\nAna,+1,4155552671\nLuis,+34,612345678\nEva,+52,5512345678\n";
-    for said in ["", "--country MX"] {
+    for options in ["", "--country MX"] {
         let harness = Harness::unlimited().await;
         harness.write("in.csv", file);
-        harness.program(&format!("init in.csv {said}")).run().await.exits(0);
+        harness.program(&format!("init in.csv {options}")).run().await.exits(0);
         assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
         let contacts = format!("{:?}", harness.sandbox.contacts(TOKEN));
         for phone in ["+14155552671", "+34612345678", "+525512345678"] {
             assert!(contacts.contains(phone), "{phone}: {contacts}");
         }
     }
-    // A mapping that does not know of the column sends no number to a stranger.
+    // A mapping without the column sends no incomplete number.
     let harness = Harness::unlimited().await;
     harness.write("in.csv", file);
     let mapping = "match = \"phone\"\nunmapped = \"ignore\"\ncountry = \"MX\"\n[fields]\n\
@@ -226,7 +226,7 @@ async fn a_separate_country_code_column_is_put_before_the_number() {
     assert!(ran.stderr.contains("country_column") || ran.stdout.contains("country_column"), "{ran:?}");
 }
 
-/// By position, the emergency phone of one row would be the phone of the next.
+/// Mapped by position, the emergency phone of one row would be the phone of the next.
 #[tokio::test]
 async fn fields_inside_a_list_are_not_columns() {
     let row = |id: u32, first: &str, second: &str| {

@@ -1,4 +1,4 @@
-//! Killed at any moment, while answers get lost: nobody is made twice and nobody is lost.
+//! Kills at any moment while answers are lost: no contact is created twice and none is lost.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ async fn twenty_kills_with_lost_answers_create_each_contact_once() {
         lose_before: 0.03,
         error_500_after: 0.03,
         cut_body: 0.03,
-        // Longer than the first searches for a lost create wait: only the last one may decide.
+        // Longer than the wait before the early searches for a lost create, so that only the last search may decide.
         late_search: Duration::from_millis(1_200),
-        // So that there is always something on its way.
+        // So that calls are always in flight.
         latency: Duration::from_millis(5),
         ..Faults::default()
     })
@@ -29,7 +29,7 @@ async fn twenty_kills_with_lost_answers_create_each_contact_once() {
     let sync = || harness.sync("in.csv --match email --search-lag 2s --concurrency 8");
     let resume = || harness.resume().with("--concurrency 8");
 
-    // By the platform's count of calls, so that the kills lie all over the work however fast the machine is.
+    // At counts of the platform's calls, so that the kills are spread over the work at any speed of the machine.
     let ledger = harness.sandbox.ledger();
     for kill in 0..KILLS {
         let until = ledger.len() + 1 + chance.usize(0..60);
@@ -76,7 +76,7 @@ async fn a_kill_with_creates_in_flight_leads_to_searches_first() {
     assert_eq!(harness.calls(), "8 create");
 
     let summary = harness.resume().run().await.exits(0).summary();
-    // The eight that were made are found at the first search.
+    // The first search finds the eight contacts that were created.
     assert_eq!(harness.calls(), "8 find, 12 create, 20 add_tags");
     assert_eq!(summary.rows(), "20 created");
     assert_eq!(summary.calls(), "8 find, 20 create, 20 add_tags");
@@ -93,12 +93,12 @@ async fn a_newer_file_replaces_pending_rows_but_settles_sent_creates() {
     harness.sandbox.set_faults(Faults::default());
     assert_eq!(harness.calls(), "8 create");
 
-    // None of the old file's contacts is in the new one: those that were sent are looked for, the others are gone.
+    // The new file has none of the old contacts: sent creates are searched for, and pending rows are dropped.
     harness.write("new.csv", "email\nann@example.com\n");
     let summary = harness.sync("new.csv --match email --mode create --search-lag 1s").run().await.exits(0).summary();
     assert_eq!(harness.calls(), "8 find, 1 create");
     assert_eq!(summary.rows(), "1 created");
-    // The old file again: those are known, and what was not written of them yet follows.
+    // The old file again: the found contacts are known, and their missing fields follow.
     let summary = harness.sync("old.csv --match email --mode create").run().await.exits(0).summary();
     assert_eq!(harness.calls(), "12 create, 20 add_tags");
     assert_eq!(summary.rows(), "20 created");

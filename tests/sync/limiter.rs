@@ -1,4 +1,4 @@
-//! The documented limit in real time: never over it, also across a kill, and no slower than it allows.
+//! The documented limit in real time: never exceeded, also across a kill, and fully used.
 
 use std::time::{Duration, Instant};
 
@@ -29,8 +29,8 @@ fn check_never_over(harness: &Harness, calls: usize) {
     assert!(ledger.busiest_minute(TOKEN) <= LIMIT, "{}", ledger.busiest_minute(TOKEN));
 }
 
-// 105 calls: a hundred at once, five a minute later.
-async fn check_a_run_takes_its_minute(window: WindowKind) {
+// 105 calls: a hundred immediately, five a minute later.
+async fn check_one_run(window: WindowKind) {
     let people = People::new(35, 31, 1);
     let harness = at_the_limit(window, &people).await;
     let begun = Instant::now();
@@ -42,8 +42,8 @@ async fn check_a_run_takes_its_minute(window: WindowKind) {
     people.assert_stored_in(&harness.sandbox);
 }
 
-// The calls before a kill count after it.
-async fn check_a_kill_does_not_refill_the_minute(window: WindowKind) {
+// Calls before a kill count against the limit after it.
+async fn check_a_kill(window: WindowKind) {
     let people = People::new(110, 2, 0);
     let harness = at_the_limit(window, &people).await;
     let ledger = harness.sandbox.ledger();
@@ -59,8 +59,8 @@ async fn check_a_kill_does_not_refill_the_minute(window: WindowKind) {
     people.assert_stored_in(&harness.sandbox);
 }
 
-// Another run in the same minute: the same token has one minute.
-async fn check_the_next_run_shares_the_minute() {
+// A second run in the same minute shares the token's window.
+async fn check_a_second_run() {
     let people = People::new(90, 2, 0);
     let harness = at_the_limit(WindowKind::Sliding, &people).await;
     harness.program(&sync(&harness)).run().await.exits(0);
@@ -74,12 +74,12 @@ async fn check_the_next_run_shares_the_minute() {
 
 #[tokio::test]
 async fn a_run_uses_the_whole_limit_and_never_exceeds_it() {
-    // They wait for the same minute.
+    // Each waits for the next minute, so they run concurrently.
     tokio::join!(
-        check_a_run_takes_its_minute(WindowKind::Fixed),
-        check_a_run_takes_its_minute(WindowKind::Sliding),
-        check_a_kill_does_not_refill_the_minute(WindowKind::Fixed),
-        check_a_kill_does_not_refill_the_minute(WindowKind::Sliding),
-        check_the_next_run_shares_the_minute(),
+        check_one_run(WindowKind::Fixed),
+        check_one_run(WindowKind::Sliding),
+        check_a_kill(WindowKind::Fixed),
+        check_a_kill(WindowKind::Sliding),
+        check_a_second_run(),
     );
 }

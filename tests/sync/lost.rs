@@ -1,5 +1,5 @@
-//! Journals that are damaged or made to do harm, and journals that lost what was sent: "damaged" in words, no panic, and
-//! no contact twice without a warning.
+//! Damaged and crafted journals, and journals that lost calls: they are reported as damaged, nothing panics, and no duplicate is
+//! created without a warning.
 
 use std::fs;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use rusqlite::types::Value;
 
 use support::{Harness, JOURNAL, Output, People, TOKEN};
 
-/// How many cases run at once: most of their time is waiting.
+/// The number of cases that run at once. They mostly wait.
 const AT_ONCE: usize = 5;
 
-/// What the warning says of a journal that may have lost calls.
+/// The warning about a journal that may have lost calls.
 const SEARCHED: &str = "unknown contacts are searched for before they are created";
 
 #[track_caller]
@@ -28,8 +28,8 @@ fn check_no_panic(ran: &Output, what: &str) {
     assert!(longest < 10_000, "{what}: a line of {longest} bytes");
 }
 
-/// A harness with a run that is left in the middle: some contacts known, one in doubt, some pending, calls of every result.
-async fn left() -> (Harness, Vec<u8>) {
+/// A harness with an unfinished run: known contacts, one in doubt, pending rows, and calls with every result.
+async fn unfinished() -> (Harness, Vec<u8>) {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", People::new(8, 3, 1).csv());
     let faults = Faults { lose_after: 1.0, ..Faults::default() };
@@ -38,7 +38,7 @@ async fn left() -> (Harness, Vec<u8>) {
     harness.sync("in.csv --match email --max-calls 3 --search-lag 300ms --rejects r.csv").run().await.exits(4);
     harness.sandbox.set_faults(Faults::default());
     let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
-    journal.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("it is free");
+    journal.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("no other process has it open");
     drop(journal);
     let bytes = fs::read(harness.path(JOURNAL)).expect("the journal");
     (harness, bytes)
@@ -51,7 +51,7 @@ fn put(harness: &Harness, journal: &[u8]) {
     harness.write(JOURNAL, journal);
 }
 
-async fn use_it(harness: &Harness, what: &str) -> Vec<Option<i32>> {
+async fn run_commands(harness: &Harness, what: &str) -> Vec<Option<i32>> {
     let mut codes = Vec::new();
     for program in [
         harness.program(&format!("runs --journal {JOURNAL}")),
@@ -68,7 +68,7 @@ async fn use_it(harness: &Harness, what: &str) -> Vec<Option<i32>> {
 
 #[tokio::test]
 async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
-    let (harness, journal) = left().await;
+    let (harness, journal) = unfinished().await;
     let big = "x".repeat(50 << 20);
     let contact = |matches: &str| {
         format!(
@@ -87,7 +87,7 @@ async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
     let now = "CAST(unixepoch() * 1000 AS INTEGER)";
     let throttled = format!("UPDATE calls SET result = 'throttled', ended_at = {now}, attempt = ?1");
     let cases: Vec<(String, Option<Value>, bool)> = vec![
-        // What to do, with which value, and whether it is damage.
+        // The statement, its value, and whether the result is damage.
         ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("9").into()), true),
         (
             "UPDATE items SET contact = ?1 WHERE state = 'pending'".into(),
@@ -151,15 +151,15 @@ async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
         }
         .unwrap_or_else(|error| panic!("{what}: {error}"));
         drop(crafted);
-        let codes = use_it(&harness, &what).await;
+        let codes = run_commands(&harness, &what).await;
         assert_eq!(codes.contains(&Some(1)), is_damage, "{what}: {codes:?}");
     }
 }
 
-/// Each column of each table holds each of these in turn; a sample of them unless `CRAFTED=all`.
+/// Puts each of these values into each column of each table; a sample of them without `CRAFTED=all`.
 #[tokio::test]
 async fn no_value_in_any_journal_column_panics() {
-    let (harness, journal) = left().await;
+    let (harness, journal) = unfinished().await;
     let tables: Vec<(String, String)> = {
         let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
         let mut columns = journal
@@ -167,9 +167,9 @@ async fn no_value_in_any_journal_column_panics() {
                 "SELECT tables.name, columns.name FROM pragma_table_list AS tables
                  JOIN pragma_table_info(tables.name) AS columns WHERE tables.name NOT LIKE 'sqlite%' ORDER BY 1, 2",
             )
-            .expect("its tables");
-        let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("its columns");
-        columns.collect::<Result<_, _>>().expect("its columns")
+            .expect("the tables");
+        let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("the columns");
+        columns.collect::<Result<_, _>>().expect("the columns")
     };
     assert!(tables.len() > 50, "{tables:?}");
     let values = ["-1", "9223372036854775807", "-9223372036854775808", "1e308", "''", "'\u{202e}[{'", "x'FF00'", "0.5"];
@@ -179,31 +179,31 @@ async fn no_value_in_any_journal_column_panics() {
     for ((table, column), value) in all.step_by(step) {
         put(&harness, &journal);
         let crafted = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
-        // A part of the rows, because some columns are unique.
+        // Only some rows, because some columns are unique.
         let sql = format!("UPDATE OR IGNORE {table} SET {column} = {value}");
-        // SQLite refuses a few, such as a text that is no JSON where an index reads it as such.
+        // SQLite refuses a few values, such as invalid JSON in a column with an index on JSON.
         if crafted.execute_batch(&sql).is_err() {
             continue;
         }
         drop(crafted);
-        use_it(&harness, &sql).await;
+        run_commands(&harness, &sql).await;
         tried += 1;
     }
     assert!(tried >= 20, "{tried}");
 }
 
-/// How a journal comes to lack what was sent.
+/// How a journal loses calls.
 #[derive(Clone, Copy, Debug)]
 enum Loss {
-    /// The log is cut short.
+    /// The log is truncated.
     CutLog,
     /// The log is deleted.
     NoLog,
-    /// An older copy is put in its place.
+    /// The journal is replaced by an older copy.
     OldCopy,
-    /// An older copy, after a restart of the machine, with which the locks' last writes were lost as well.
+    /// The journal and the locks are replaced by older copies, and the machine restarted.
     OtherBoot,
-    /// It is deleted.
+    /// The journal is deleted.
     Gone,
 }
 
@@ -213,7 +213,7 @@ async fn after_a_loss_each_contact_is_searched_for_before_it_is_created_in_every
     for loss in [Loss::CutLog, Loss::NoLog, Loss::OldCopy, Loss::OtherBoot, Loss::Gone] {
         for mode in ["upsert", "create"] {
             cases.push((loss, mode, false));
-            // Without its run, there is nothing to resume.
+            // Without the run in the journal there is nothing to resume.
             if !matches!(loss, Loss::NoLog | Loss::Gone) {
                 cases.push((loss, mode, true));
             }
@@ -240,13 +240,13 @@ async fn check_loss(loss: Loss, mode: &str, resumes: bool) {
     running.kill().await;
     for part in ["journal.db-shm", "journal.db-wal", JOURNAL] {
         if !matches!((loss, part), (Loss::NoLog | Loss::CutLog, JOURNAL) | (Loss::CutLog, _)) {
-            fs::remove_file(harness.path(part)).expect("it was left");
+            fs::remove_file(harness.path(part)).expect("the file exists");
         }
     }
     match loss {
         Loss::CutLog => {
             fs::write(harness.path("journal.db-wal"), &files[1].1).expect("a file");
-            fs::remove_file(harness.path("journal.db-shm")).expect("it was left");
+            fs::remove_file(harness.path("journal.db-shm")).expect("the file exists");
         }
         Loss::NoLog | Loss::Gone => {}
         Loss::OldCopy | Loss::OtherBoot => {
@@ -258,10 +258,10 @@ async fn check_loss(loss: Loss, mode: &str, resumes: bool) {
     if matches!(loss, Loss::OtherBoot) {
         fs::write(harness.path("journal.db-default.lock"), &locks).expect("a file");
         let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
-        journal.execute("UPDATE clocks SET boot = 'another'", []).expect("it has them");
+        journal.execute("UPDATE clocks SET boot = 'another'", []).expect("the table has the column");
     }
     if !resumes {
-        // What comes before the next run hides no loss: calls that belong to no run, and a run that is refused.
+        // Calls outside of runs and a refused run before the next run do not hide the loss.
         let url = harness.sandbox.url();
         let check = format!("check in.csv --match email --journal {JOURNAL} --url {url}");
         harness.program(&check).run().await.exits(0);
@@ -274,7 +274,7 @@ async fn check_loss(loss: Loss, mode: &str, resumes: bool) {
     assert!(ran.stderr_lines("warning:").iter().any(|line| line.contains(SEARCHED)), "{what}: {ran:?}");
     assert_eq!(creates(), 60, "{what}");
     people.assert_stored_in(&harness.sandbox);
-    // It is over with that.
+    // After that, runs do not warn again.
     let again = sync().run().await.exits(0);
     assert!(!again.stderr.contains(SEARCHED), "{what}: {again:?}");
     assert_eq!(again.summary().calls(), "none", "{what}: {again:?}");

@@ -1,4 +1,4 @@
-//! The mapping with the real program: what arrives, what a second run finds left to do, and what is said of mistakes.
+//! The mapping with the real program: the contacts sent, what a second run has left to do, and how errors are reported.
 
 use contactsync::Field;
 
@@ -28,13 +28,13 @@ is_not = "baja"
 
 const HEADER: &str = "Nombre;Apellidos;Teléfono;Correo;Etiquetas;Alta;Estado;Notas";
 
-/// A file as a Spanish Excel writes it.
+/// A file as Excel writes it with Spanish settings.
 fn spanish(rows: &[&str]) -> Vec<u8> {
     let text = [&[HEADER], rows].concat().join("\r\n") + "\r\n";
-    text.chars().map(|character| u8::try_from(u32::from(character)).expect("it is in Latin-1")).collect()
+    text.chars().map(|character| u8::try_from(u32::from(character)).expect("a character of Latin-1")).collect()
 }
 
-/// All contacts on the platform, as `name=value … +tag`, without the order in which they were made.
+/// All contacts on the platform, as `name=value … +tag`, sorted.
 fn there(harness: &Harness) -> Vec<String> {
     let contacts = harness.sandbox.contacts(TOKEN).into_iter();
     let mut lines: Vec<String> = contacts
@@ -66,7 +66,7 @@ async fn a_spanish_excel_file_is_imported_by_its_mapping() {
     let jose = "first_name=José full_name=José phone=+525587654321 source=crm";
     assert_eq!(there(&harness), [ana, jose]);
 
-    // Nothing is left to do, and what is blank stays blank.
+    // A second run has nothing to do, and blank values stay blank.
     harness.calls();
     let again = harness.sync("clientes.csv").run().await.exits(3);
     assert_eq!(again.summary().rows(), "2 unchanged, 2 rejected");
@@ -180,18 +180,18 @@ async fn check_reports_everything_before_anything_is_sent() {
         "    2: column `Teléfono`: expected a phone number of MX, or one with its country code, found one that its country \
          does not have (the first in line 3)",
     ] {
-        assert!(ran.stdout.lines().any(|told| told == line), "{line}\n{}", ran.stdout);
+        assert!(ran.stdout.lines().any(|found| found == line), "{line}\n{}", ran.stdout);
     }
     let ana = "line 2: phone=\"+525512345678\" first_name=\"Ana\" full_name=\"Ana\" email=\"ana@example.com\" \
                since=\"2024-03-05\" source=\"crm\" tags: \"vip\"";
     assert!(ran.stdout.contains(ana), "{}", ran.stdout);
-    // One search shows that the token works, and six that the one contact is not there in any form.
+    // One search shows that the token works, and six that the contact exists in no form.
     assert!(ran.stdout.contains("the first contacts on the platform\n  line 2: no contact has its `phone`"), "{ran:?}");
     assert_eq!(harness.calls(), "7 find");
     let plan = harness.program("plan clientes.csv").run().await.exits(3);
     assert!(plan.stdout.contains("1 to send"), "{plan:?}");
 
-    // What is not ready is said, and the rest goes on.
+    // A problem is reported, and the other checks continue.
     let ran = harness.program("check clientes.csv").token(None).run().await.exits(2);
     assert!(ran.stdout.contains("default: not ready") && ran.stdout.contains("2 rejected"), "{ran:?}");
     let ran = harness.program(&format!("check --url {url}")).token(None).run().await.exits(2);
@@ -208,22 +208,22 @@ async fn check_reports_everything_before_anything_is_sent() {
 async fn check_counts_rows_as_sync_does() {
     let harness = Harness::unlimited().await;
     let url = harness.sandbox.url();
-    let told = async |options: &str, code: i32| {
+    let counts = async |options: &str, code: i32| {
         let ran = harness.program(&format!("check in.csv --match phone --url {url} {options}")).run().await.exits(code);
         let lines = ran.stdout.lines().map(str::trim).skip_while(|line| !line.contains(" rows"));
         lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
     };
-    // A column without a name that holds something, and a contact that has two rows.
+    // A column with values but without a name, and a contact with two rows.
     harness.write("in.csv", "phone,,name\n+1,x,Ann\n+2,,Bo\n+1,,Ann B\n");
     let ran = harness.program(&format!("check in.csv --match phone --url {url}")).run().await.exits(0);
     assert!(ran.stdout.contains("columns separated by `,`; column 2 has no name and is ignored\n"), "{ran:?}");
     let merged = "3 rows; 2 to be sent; 1 merged: of a contact that has another row (`duplicates = \"last\"`)";
-    assert_eq!(told("", 0).await, merged);
+    assert_eq!(counts("", 0).await, merged);
     assert_eq!(harness.plan("in.csv --match phone").run().await.exits(0).planned().rows(), "1 merged, 2 pending");
     let rejected = "3 rows; 2 to be sent; 1 rejected; 1: expected each contact once, found this one in an earlier row too \
                     (the first in line 4)";
-    assert_eq!(told("--duplicates reject", 3).await, rejected);
-    // Rows that are equal and say nobody's number are several contacts.
+    assert_eq!(counts("--duplicates reject", 3).await, rejected);
+    // Equal rows without a match value are several contacts.
     let ran = harness.program(&format!("check in.csv --mode create --url {url}"));
     harness.write("in.csv", "name\nAnn\nAnn\n");
     assert!(ran.run().await.exits(0).stdout.contains("2 to be sent"));
@@ -236,11 +236,11 @@ async fn check_counts_rows_as_sync_does() {
         "4 rows; 2 to be sent; 2 rejected; 1: {channel} `este`, which is not in the configuration (the first in line 4); \
          1: {channel} none (the first in line 5)"
     );
-    assert_eq!(told("", 3).await, expected);
+    assert_eq!(counts("", 3).await, expected);
 }
 
 #[tokio::test]
-async fn a_key_that_looks_like_a_field_gets_a_hint_where_it_belongs() {
+async fn a_top_level_key_below_a_table_gets_a_hint() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "Tel\n1\n");
     harness.write("contactsync.toml", "[fields]\nphone = \"Tel\"\n\nmatch = \"phone\"\n");
@@ -277,8 +277,8 @@ async fn check_shows_the_contacts_that_sync_sends() {
         harness.write("in.csv", "phone,name,city,tags\n+1,Ann,Lima,x\n+2,Cy,,\n+1,Bob,,y\n");
         let options = format!("in.csv --match phone --duplicates {way}");
         let ran = harness.program(&format!("check {options} --url {}", harness.sandbox.url())).run().await.exits(code);
-        let lines = ran.stdout.lines().map(str::trim).skip_while(|told| !told.starts_with("line "));
-        let shown: Vec<&str> = lines.take_while(|told| !told.is_empty()).collect();
+        let lines = ran.stdout.lines().map(str::trim).skip_while(|line| !line.starts_with("line "));
+        let shown: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
         assert_eq!(shown, [line, "line 3: phone=\"+2\" name=\"Cy\""], "{way}");
         harness.sync(&options).run().await.exits(code);
         assert_eq!(there(&harness), [sent, "name=Cy phone=+2"], "{way}");
@@ -297,7 +297,7 @@ async fn check_looks_up_three_contacts_and_warns_about_a_differing_form() {
     let no_tags: [&str; 0] = [];
     harness.sandbox.insert(TOKEN, [Field::text("phone", "+525512345678")], no_tags);
     let other = harness.sandbox.insert(TOKEN, [Field::text("phone", "5215511112222")], no_tags);
-    let check = async |rows: &str, calls: &str, told: &[String], warned: usize| {
+    let check = async |rows: &str, calls: &str, report: &[String], warned: usize| {
         harness.write("in.csv", format!("phone,name\n{rows}"));
         let ran = harness
             .program(&format!("check in.csv --match phone --url {}", harness.sandbox.url()))
@@ -305,7 +305,7 @@ async fn check_looks_up_three_contacts_and_warns_about_a_differing_form() {
             .await
             .exits(0);
         let shown = ran.stdout.lines().skip_while(|line| *line != "the first contacts on the platform").skip(1);
-        assert_eq!(shown.map(str::trim).collect::<Vec<_>>(), told, "{ran:?}");
+        assert_eq!(shown.map(str::trim).collect::<Vec<_>>(), report, "{ran:?}");
         assert_eq!(ran.stderr_lines("warning:").len(), warned, "{ran:?}");
         assert_eq!(harness.calls(), calls, "{rows}");
         ran
@@ -346,12 +346,12 @@ async fn check_recognises_a_phone_in_any_form_and_suggests_the_change() {
             .run()
             .await
             .exits(0);
-        let told = format!("line 2: contact {id} has its `phone` in another form: {stored:?}");
-        assert!(ran.stdout.contains(&told), "{stored}: {ran:?}");
+        let line = format!("line 2: contact {id} has its `phone` in another form: {stored:?}");
+        assert!(ran.stdout.contains(&line), "{stored}: {ran:?}");
         assert_eq!(ran.stderr_lines("warning:").len(), 1, "{stored}: {ran:?}");
         let [found] = ran.stderr_lines("hint:")[..] else { panic!("{stored}: {ran:?}") };
         assert!(found.contains(hint), "{stored}: {found}");
-        // What it says makes the value the platform's, where a step can.
+        // The suggested step makes the value the platform's, where a step can.
         if let Some((_, rest)) = found.split_once("write `").filter(|(_, rest)| rest.starts_with("transform")) {
             let transform = rest.split('`').next().unwrap_or_default();
             let mapping = format!("match = \"phone\"\n[fields]\nphone = {{ column = \"phone\", {transform} }}\n");
@@ -415,7 +415,7 @@ async fn every_command_reports_a_doubtful_encoding() {
     };
     check("macintosh.csv", "try `--encoding macintosh`", 0).await;
     check("dos.csv", "try `--encoding cp850`", 0).await;
-    // An `Í` that was encoded twice has a control character in it.
+    // An `Í` that was encoded twice contains a control character.
     check("encoded-twice.csv", "text that was encoded twice", 3).await;
 }
 
@@ -427,20 +427,20 @@ async fn init_check_and_plan_report_rounded_numbers_and_sync_never_sends_them() 
     let rows: String = (0..27).map(rounded).chain((0..3).map(|n| format!("+52551234567{n},Bob {n}\n"))).collect();
     harness.write("in.csv", format!("phone,name\n{rows}"));
 
-    // Without any mapping, in every mode, and whether the step is there or not.
+    // Without a mapping, in every mode, with and without the step.
     let found = "found a number that a spreadsheet has rounded, such as 5.2E+11 (export the column as text)";
     for mode in ["upsert", "create", "update"] {
         let ran =
             harness.program(&format!("check in.csv --match phone --mode {mode} --url {url}")).run().await.exits(3);
-        let told = format!("27: column `phone`: expected a value (match field), {found} (the first in line 2)");
-        assert!(ran.stdout.contains(&told), "{mode}: {ran:?}");
+        let line = format!("27: column `phone`: expected a value (match field), {found} (the first in line 2)");
+        assert!(ran.stdout.contains(&line), "{mode}: {ran:?}");
         let plan = harness.plan(&format!("in.csv --match phone --mode {mode}")).run().await.exits(3).planned();
         assert_eq!(plan.rows(), "27 rejected, 3 pending", "{mode}");
     }
     let ran = harness.program("init in.csv --country MX").run().await.exits(0);
-    let told = "27 of 30 values of `phone` are rounded numbers, such as 5.2E+11: export the column as text";
-    assert_eq!(ran.stderr_lines("warning:"), [format!("warning: {told}")], "{ran:?}");
-    let written = std::fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
+    let warning = "27 of 30 values of `phone` are rounded numbers, such as 5.2E+11: export the column as text";
+    assert_eq!(ran.stderr_lines("warning:"), [format!("warning: {warning}")], "{ran:?}");
+    let written = std::fs::read_to_string(harness.path("contactsync.toml")).expect("init wrote it");
     assert!(written.contains("phone = { column = \"phone\", transform = [\"e164\"] }"), "{written}");
     assert_eq!(harness.plan("in.csv").run().await.exits(3).planned().rows(), "27 rejected, 3 pending");
     harness.sync("in.csv").run().await.exits(3);
@@ -456,7 +456,7 @@ async fn invisible_characters_and_null_markers_make_no_second_contact() {
     let ann = "born=1990-12-31 name=Ann phone=+525512345670 +Big, spender +VIP";
     assert_eq!(there(&harness), [ann, "name=Bob phone=+525512345671"]);
     harness.calls();
-    // The same people, as another program copies them.
+    // The same contacts, as another program copies them.
     let text = "\u{200b}phone,na\u{ad}me,born\u{feff},tags\n\u{202a}+5255\u{2060}12345670\u{202c},Ann\u{200b},1990-12-31,\
                 \"['VIP', 'Big, spender']\"\n\u{61c}+525512345671,\u{feff}Bob,0/0/00,{}\n";
     harness.write("in.csv", text);
@@ -490,7 +490,7 @@ async fn new_columns_since_the_last_run_are_reported_once() {
         none(&harness.plan("in.csv").run().await.exits(0));
         none(&harness.sync("in.csv").run().await.exits(0));
         none(&harness.sync("in.csv").run().await.exits(0));
-        // The name of the file says nothing: exports carry dates in their names.
+        // The file's name does not matter: exports have dates in their names.
         harness.write("in2.csv", then);
         for _ in 0..2 {
             let ran = harness.plan("in2.csv").run().await.exits(0);
@@ -501,7 +501,7 @@ async fn new_columns_since_the_last_run_are_reported_once() {
         none(&harness.sync("in2.csv").run().await.exits(0));
         none(&harness.sync("in.csv").run().await.exits(0));
         none(&harness.plan("in2.csv").run().await.exits(0));
-        // A file of another kind has nothing that is new in it.
+        // A file of another format has no new columns.
         harness.write("contactsync.toml", "match = \"tel\"\n");
         harness.write("other.csv", "tel,e\n+1,x\n");
         none(&harness.plan("other.csv").run().await.exits(0));
@@ -533,7 +533,7 @@ async fn new_json_keys_since_the_last_run_are_reported_once() {
         none(&harness.sync("in2.json").run().await.exits(0));
     };
     let one = "column since the last run: `b` (sent)";
-    // A key that only a later row has.
+    // A key that only a later row has is new as well.
     check("", "{\"phone\":\"+1\"}\n", "{\"phone\":\"+1\"}\n{\"phone\":\"+2\",\"b\":\"x\",\"_c\":\"y\"}\n", one).await;
     check("", "[{\"phone\":\"+1\"}]", "[{\"phone\":\"+1\",\"b\":\"x\"}]", one).await;
     let page = |row: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"{row}}}]}}");

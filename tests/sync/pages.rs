@@ -1,5 +1,5 @@
 //! JSON whose rows are in an array under a key, with the real program: `init`, `check`, `plan` and `sync` read it alike, its
-//! rejected rows are an input, and what may lose contacts is refused before anything is sent. And the JSON types of values.
+//! rejects list is an input, and inputs that may lose contacts are refused before anything is sent. Also the JSON types of values.
 
 use std::fs;
 
@@ -19,8 +19,8 @@ async fn every_command_reads_pages_of_rows_alike() {
     let harness = Harness::unlimited().await;
     harness.write("pages.json", PAGES);
     let init = harness.program("init pages.json").run().await.exits(0);
-    let said = "pages.json: rows read from `data`";
-    assert!(init.stderr.contains(said), "{init:?}");
+    let notice = "pages.json: rows read from `data`";
+    assert!(init.stderr.contains(notice), "{init:?}");
     let written = fs::read_to_string(harness.path("contactsync.toml")).unwrap();
     assert!(written.contains("match = \"phone\"") && written.contains("4 rows"), "{written}");
     assert!(!written.contains("data."), "{written}");
@@ -28,14 +28,14 @@ async fn every_command_reads_pages_of_rows_alike() {
     let check = harness.program("check pages.json").run().await;
     assert!(check.stdout.contains("rows under `data`") && check.stdout.contains("3 to be sent"), "{check:?}");
     let plan = harness.plan("pages.json").run().await;
-    assert!(plan.stderr.contains(said), "{plan:?}");
+    assert!(plan.stderr.contains(notice), "{plan:?}");
     assert_eq!(plan.planned().rows(), "1 rejected, 3 pending");
     let ran = harness.sync("pages.json --rejects bad.jsonl").run().await.exits(3);
-    assert!(ran.stderr.contains(said), "{ran:?}");
+    assert!(ran.stderr.contains(notice), "{ran:?}");
     assert_eq!(ran.summary().rows(), "3 created, 1 rejected");
     assert_eq!(harness.sandbox.contacts(TOKEN).len(), 3);
 
-    // The rejected row, with its arrays, is an input: rejected again as it is, a contact once it is corrected.
+    // The list of the rejected row, with its arrays, is an input: the row is rejected again, or a contact once it is corrected.
     let rejected = fs::read_to_string(harness.path("bad.jsonl")).unwrap();
     assert!(rejected.contains("\"_line\":4") && rejected.contains("Quito"), "{rejected}");
     let again = harness.sync("bad.jsonl").run().await.exits(3);
@@ -54,9 +54,9 @@ async fn every_command_refuses_an_input_that_may_lose_contacts() {
     let check = async |text: &str, error: &str, hint: &str| {
         harness.write("in.json", text);
         let says = |ran: &Output| {
-            let is_said =
+            let is_reported =
                 |beginning: &str, text: &str| ran.stderr_lines(beginning).iter().any(|line| line.contains(text));
-            is_said("error:", error) && is_said("hint:", hint)
+            is_reported("error:", error) && is_reported("hint:", hint)
         };
         for command in ["init in.json", "check in.json --match phone"] {
             let ran = harness.program(command).run().await.exits(2);
@@ -107,7 +107,7 @@ async fn every_command_refuses_an_input_that_may_lose_contacts() {
     .await;
 }
 
-/// A value of the only contact on the platform.
+/// A field's value of the only contact on the platform.
 fn value(harness: &Harness, field: &str) -> Value {
     harness.sandbox.contacts(TOKEN)[0].fields[field].clone()
 }
@@ -127,13 +127,13 @@ async fn numbers_and_booleans_are_sent_in_the_type_of_their_field() {
     for (field, text) in [("n", "1000"), ("b", "true"), ("big", "12345678901234567890123"), ("x", "7"), ("y", "no")] {
         assert_eq!(value(&harness, field), Field::text(field, text).value);
     }
-    // The same as a journal in which an earlier version wrote numbers and booleans: nothing is sent again.
+    // An earlier version journaled numbers and booleans in this form: nothing is sent again.
     let typed = "n = { column = \"n\", type = \"number\" }\nb = { column = \"b\", type = \"boolean\" }\n";
     harness.write("contactsync.toml", rules(typed));
     harness.calls();
     assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged");
     assert_eq!(harness.calls(), "none");
-    // From text as from JSON.
+    // Values from text behave as values from JSON.
     let typed = "x = { column = \"x\", type = \"number\" }\nz = { column = \"y\", type = \"boolean\" }\n\
                  m = { column = \"n\", type = \"number\" }\n";
     harness.write("contactsync.toml", rules(typed));
@@ -144,7 +144,7 @@ async fn numbers_and_booleans_are_sent_in_the_type_of_their_field() {
     harness.calls();
     assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged");
     assert_eq!(harness.calls(), "none");
-    // What is no number rejects its row.
+    // A value that is not a number rejects its row.
     harness.write("in.csv", "phone,n\n+525550000001,many\n");
     harness.write("contactsync.toml", rules("n = { column = \"n\", type = \"number\" }\n"));
     let ran = harness.sync("in.csv --rejects bad.csv").run().await.exits(3);
@@ -178,7 +178,7 @@ async fn a_typed_value_in_any_form_of_the_platform_is_unchanged() {
         harness.sandbox.insert(TOKEN, stored(), ["x"; 0]);
         harness.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
         harness.write("in.jsonl", row);
-        // The first night finds it, the second knows it.
+        // The first run finds the contact, the second knows it.
         for calls in ["1 find", "none"] {
             assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged", "{row}");
             assert_eq!(harness.calls(), calls, "{row}");
@@ -203,7 +203,7 @@ async fn init_refuses_contacts_inside_lists() {
         assert_eq!(ran.stderr_lines("error:"), [format!("error: in.json:1: {expected}")], "{ran:?}");
         assert!(!harness.path("contactsync.toml").exists());
     }
-    // One contact with lists of its own.
+    // One contact that has lists.
     harness.write("in.json", r#"{"phone":"+525512345678","name":"Ann","orders":[{"sum":5}]}"#);
     harness.program("init in.json").run().await.exits(0);
 }

@@ -1,4 +1,4 @@
-//! What is said before the first call and after the last: `plan` and `runs`.
+//! The reports before the first call and after the last: `plan` and `runs`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,7 +27,7 @@ fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// The least and the most calls of a plan.
+/// The minimum and maximum number of calls of a plan.
 fn range(plan: &Summary, kind: &str) -> (u64, u64) {
     let of = |bound: &str| plan.json["calls"][kind][bound].as_u64().expect("a number of calls");
     (of("min"), of("max"))
@@ -47,7 +47,7 @@ async fn a_plan_sends_nothing_and_writes_nothing() {
     assert_eq!((plan.text("state"), plan.rows().as_str()), ("planned", "50 pending"));
     assert_eq!(range(&plan, "find"), (50, 50));
     assert_eq!(range(&plan, "create"), (0, 50));
-    // From "it is there and right" to "it is new": a search, two writes, two calls of tags.
+    // Between an equal contact and a new one: a search, two writes, two calls for tags.
     assert_eq!(range(&plan, "total"), (50, 250));
     let left: Vec<_> = fs::read_dir(harness.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(JOURNAL)), "{left:?}");
@@ -67,7 +67,7 @@ async fn a_plan_sends_nothing_and_writes_nothing() {
     assert_eq!(harness.calls(), "none");
     assert_eq!(content(&harness.path(JOURNAL)), before);
 
-    // What was planned is what happens.
+    // The sync makes the planned calls.
     harness.sync("in.csv --match email").run().await.exits(0);
     assert_eq!(harness.calls(), "1 update, 1 add_tags");
 }
@@ -86,11 +86,11 @@ async fn a_plan_of_new_contacts_without_searches_is_exact() {
         assert_eq!(range(&plan, kind), (calls, calls), "{kind}");
     }
     assert_eq!(harness.calls(), "70 create, 140 update, 210 add_tags");
-    // 420 calls at 100 a minute: a hundred at once, then four waits of a minute and its margin.
+    // 420 calls at 100 a minute: a hundred immediately, then four waits of a minute plus the safety margin.
     assert!((4.0..4.1).contains(&minutes(&plan, "min")), "{plan:?}");
     assert!((minutes(&plan, "max") - minutes(&plan, "min")).abs() < 1e-9, "{plan:?}");
     let faster = harness.program("plan in.csv --mode create --json --rate 420").run().await.exits(0).planned();
-    // What is left is how long calls take: a third of a second, 35 at a time.
+    // Only the latency counts: a third of a second, 35 calls at a time.
     assert!(minutes(&faster, "max") < 0.1, "{faster:?}");
 }
 
@@ -130,14 +130,14 @@ async fn runs_lists_what_happened_including_a_killed_run() {
         assert!(parsed.duration_until(jiff::Timestamp::now()).as_secs() < 60 && time.contains('T'), "{time}");
     }
     let of = |run: &Json, names: &[&str]| names.iter().map(|name| run[name].clone()).collect::<Vec<_>>();
-    let told = ["run", "state", "channel", "input", "rows", "created", "rejected", "pending"];
+    let keys = ["run", "state", "channel", "input", "rows", "created", "rejected", "pending"];
     assert_eq!(
-        of(first, &told),
+        of(first, &keys),
         [json!(1), json!("finished"), json!("default"), json!("in.csv"), 2.into(), 1.into(), 1.into(), 0.into()]
     );
     assert_eq!(first["calls"]["total"], 2);
 
-    // Stopped by a signal, resumed, and then killed: what counts is how it is now.
+    // Stopped by a signal, resumed, and then killed: `runs` shows the current state.
     harness.sandbox.set_faults(Faults { latency: Duration::from_millis(100), ..Faults::default() });
     harness.write("more.csv", People::new(60, 3, 1).csv());
     let reached = |more: usize| {
@@ -172,7 +172,7 @@ async fn runs_lists_what_happened_including_a_killed_run() {
     for run in &runs {
         assert_eq!(run["rows"].as_u64(), Some(sum(run)), "{run}");
     }
-    // For people: a line each, the newest first.
+    // As text: one line for each run, the newest first.
     let text = harness.program(&format!("runs --journal {JOURNAL}")).run().await.exits(0).stdout;
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.len() == 2 && lines[0].contains("run 2") && lines[1].contains("run 1"), "{text}");

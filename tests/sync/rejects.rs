@@ -1,4 +1,4 @@
-//! The files that list rows: what was rejected, as an input that can be mended, and how each row ended.
+//! The lists of rows: rejected rows, as an input that can be corrected, and the result of each row.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ fn read(harness: &Harness, name: &str) -> String {
     fs::read_to_string(harness.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The rows of a list of results, by line: key, outcome, calls, reason.
+/// The rows of a results list in the order of the input: key, outcome, calls, reason.
 fn results(harness: &Harness, name: &str) -> Vec<Vec<String>> {
     let mut reader = csv::Reader::from_path(harness.path(name)).expect("a list of results");
     let header: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
@@ -23,7 +23,7 @@ fn results(harness: &Harness, name: &str) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-/// The texts of an input, under its header.
+/// The header and the cells of an input.
 fn texts(path: &Path) -> (Vec<String>, Vec<Vec<String>>) {
     let source = Source::open(&Input::Path(path.to_owned()), SourceOptions::default()).expect("an input");
     let header = source.header().expect("a header").iter().map(ToString::to_string).collect();
@@ -52,23 +52,23 @@ async fn the_rejects_list_can_be_corrected_and_synced() {
         format!("_line;_reason;name;_note;email;tags\n3;{reason};Bo;n2;;y,z\n4;{reason};\"Cy \"\"C\"\" D\";n3;;\n")
     );
 
-    // Sent as it is, it is rejected as it was; the line is that of the file that was sent.
+    // The unchanged list is rejected again, with the lines of the list.
     let ran = harness.sync("bad.csv --match email --rejects again.csv").run().await.exits(3);
     assert_eq!(ran.summary().rows(), "2 rejected");
     assert_eq!(read(&harness, "again.csv"), read(&harness, "bad.csv").replace("\n3;", "\n2;").replace("\n4;", "\n3;"));
 
-    // Mended, it is an input.
+    // The corrected list is an input.
     harness.write(
-        "mended.csv",
+        "corrected.csv",
         read(&harness, "bad.csv").replace("n2;", "n2;b@example.com").replace("n3;", "n3;c@example.com"),
     );
-    let ran = harness.sync("mended.csv --match email --rejects bad.csv").run().await.exits(0);
+    let ran = harness.sync("corrected.csv --match email --rejects bad.csv").run().await.exits(0);
     assert_eq!(ran.summary().rows(), "2 created");
     let mut names: Vec<String> =
         harness.sandbox.contacts(TOKEN).iter().map(|contact| contact.fields["name"].text().into_owned()).collect();
     names.sort();
     assert_eq!(names, ["Ann", "Bo", "Cy \"C\" D", "Di"]);
-    // Nobody takes the rejected rows of yesterday for those of today.
+    // A run without rejected rows replaces the list by an empty one.
     assert_eq!(read(&harness, "bad.csv"), "_line;_reason;name;_note;email;tags\n");
 }
 
@@ -83,7 +83,7 @@ async fn unreadable_rows_are_listed_as_rows_that_are_rejected_again() {
         let again = harness.sync("bad.csv --match email --rejects again.csv").run().await.exits(3);
         assert_eq!(again.summary().count("rejected"), rejected, "{expected}");
         assert_eq!(again.summary().count("rows"), rejected, "{expected}");
-        // Listed once more, it has the same cells.
+        // The list of the list has the same cells.
         let cells = |list: &str| {
             list.lines().map(|row| row.rsplit_once("\",").map(|(_, cells)| cells.to_owned())).collect::<Vec<_>>()
         };
@@ -119,7 +119,7 @@ async fn unreadable_rows_are_listed_as_rows_that_are_rejected_again() {
 #[tokio::test]
 async fn a_list_that_a_spreadsheet_padded_is_rejected_again() {
     let harness = Harness::unlimited().await;
-    // As a spreadsheet writes it: each row as long as the header.
+    // As a spreadsheet writes it: each row padded to the length of the header.
     let check = async |list: &str, created: usize, reasons: &[&str], again: &str| {
         harness.write("bad.csv", list);
         let ran = harness.sync("bad.csv --match phone --rejects again.csv").run().await;
@@ -140,7 +140,7 @@ async fn a_list_that_a_spreadsheet_padded_is_rejected_again() {
     };
     let (moved, blank) =
         ("the cells of this row have moved", "found blank ones: complete the row, or clear its `_reason`");
-    // The form of earlier versions, whose last two columns moved under others.
+    // The format of earlier versions, in which a padded row moved the last two columns.
     check(
         "phone,name,city,_line,_reason\n+1,3,\"expected 3 cells, found 1\",,\n+2,Bo,4,\"expected 3 cells, found 2\",\n+3,Cy,Lima,5,\"expected 3 cells, found 1\"\n",
         1,
@@ -148,11 +148,11 @@ async fn a_list_that_a_spreadsheet_padded_is_rejected_again() {
         "+1 / +2,Bo",
     )
     .await;
-    // The form of today, not completed, completed, and marked as right.
+    // The current format: not completed, completed, and marked as correct.
     let short = "\"expected 3 cells, found 1; 1 of 3 cells listed\"";
     check(&format!("_line,_reason,phone,name,city\n2,{short},+4,,\n3,{short},+5,Di,\n4,,+6,,\n"), 2, &[blank], "+4")
         .await;
-    // The same from a spreadsheet, and without a header of its own.
+    // The same from a spreadsheet, and without a header.
     harness.write("contactsync.toml", "no_header = true\nmatch = \"column 1\"\n");
     harness.write("in.csv", "+7,Ann,Lima\n+8\n");
     harness.sync("in.csv --rejects bad.csv").run().await.exits(3);
@@ -163,7 +163,7 @@ async fn a_list_that_a_spreadsheet_padded_is_rejected_again() {
     assert_eq!(ran.summary().rows(), "1 rejected", "{ran:?}");
 }
 
-/// The cells of a list of rejected rows but for its first two, without the guards of formulas.
+/// The cells of a rejects list without the first two columns and without the escapes of formulas.
 fn texts_of(list: &str) -> Vec<String> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(list.as_bytes());
     let own = |row: csv::StringRecord| row.iter().skip(2).map(str::trim).collect::<Vec<_>>().join(",");
@@ -202,7 +202,7 @@ async fn the_list_has_the_encoding_of_the_input() {
         harness.write(name, &input);
         harness.sync(&format!("{name} --match correo --rejects bad")).run().await.exits(3);
         let list = fs::read(harness.path("bad")).expect("a list");
-        // Its byte order mark, and how it stands for the accent, are those of the input.
+        // The byte order mark and the bytes of the accent are those of the input.
         let mark = |bytes: &[u8]| (!bytes[0].is_ascii() || bytes[1] == 0).then(|| [bytes[0], bytes[1]]);
         assert_eq!(mark(&list), mark(&input), "{name}");
         let accent = |bytes: &[u8]| bytes.windows(4).position(|four| four == &input[input.len() / 3..][..4]).is_some();
@@ -238,7 +238,7 @@ async fn a_list_is_read_with_the_settings_of_its_input() {
         let ran = harness.sync(&format!("in.csv {options} --rejects bad.csv")).run().await.exits(3);
         assert_eq!(ran.summary().count("rejected"), 1, "{options}");
         assert_eq!(read(&harness, "bad.csv"), list, "{options}");
-        // With the same settings and, but for the name of the match field, without any.
+        // With the same options and, except for the match field, without options.
         let (matches, _) = options.split_once("  ").expect("the match field first");
         for options in [options, matches] {
             let ran = harness.sync(&format!("bad.csv {options} --rejects again.csv")).run().await.exits(3);
@@ -252,7 +252,7 @@ async fn a_list_is_read_with_the_settings_of_its_input() {
         &format!("_line,_reason,email,name\n5,\"{reason}\",,Bo\n"),
     )
     .await;
-    // What is called by places is called so in the list.
+    // Columns without names keep their positions as names.
     harness.write("contactsync.toml", "no_header = true\nmatch = \"column 1\"\n");
     harness.write("in.csv", "a@example.com,Ann\n,Bo\n");
     harness.sync("in.csv --rejects bad.csv").run().await.exits(3);
@@ -300,7 +300,7 @@ async fn formula_like_values_are_escaped_and_read_back_unchanged() {
         harness.write("in.csv", format!("email{d}{}\n{d}{}\n", header.join(&d), row.join(&d)));
         harness.sync("in.csv --match email --rejects bad.csv").run().await.exits(3);
         let list = read(&harness, "bad.csv");
-        // As any program parts it, nothing but the plain begins with a sign.
+        // As another program splits it, only plain cells start with a formula character.
         let mut reader =
             csv::ReaderBuilder::new().delimiter(delimiter as u8).has_headers(false).from_reader(list.as_bytes());
         for row in reader.records() {
@@ -308,7 +308,7 @@ async fn formula_like_values_are_escaped_and_read_back_unchanged() {
                 assert!(!cell.starts_with(['=', '+', '-', '@', '＝', '\r']), "{delimiter:?}: {cell:?}");
             }
         }
-        // Before each guard there is a quote, so that nobody takes it for a separator.
+        // Each escape is quoted, so that it is not taken for a delimiter.
         for (at, _) in list.match_indices("\t=").chain(list.match_indices("\t+")) {
             assert_eq!(list.as_bytes()[at - 1], b'"', "{list}");
         }
@@ -318,10 +318,10 @@ async fn formula_like_values_are_escaped_and_read_back_unchanged() {
         assert_eq!(rows[0][3..], trimmed);
     }
 
-    // To the platform as well: what comes of the list is what would have come of the input.
+    // The platform gets the same values from the list as from the input.
     let of = |name: &str| {
         let source = Source::open(&Input::Path(harness.path(name)), SourceOptions::default()).expect("an input");
-        let mapping = Mapping::new(source.header(), Vec::new(), Mode::Create).expect("its columns");
+        let mapping = Mapping::new(source.header(), Vec::new(), Mode::Create).expect("the columns are known");
         let contact = |row| match row {
             Ok(Row::Record(record)) => mapping.contact(&record).expect("a contact").fields().to_vec(),
             other => panic!("{other:?}"),
@@ -359,12 +359,17 @@ async fn every_row_of_the_input_has_its_result() {
     );
     let contacts = harness.sandbox.contacts(TOKEN);
     let id = |email: &str| {
-        contacts.iter().find(|contact| contact.fields["email"].text() == email).expect("it was made").id.to_string()
+        contacts
+            .iter()
+            .find(|contact| contact.fields["email"].text() == email)
+            .expect("the contact was created")
+            .id
+            .to_string()
     };
     assert_eq!((&rows[4][3], &rows[2][3]), (&id("new@example.com"), &id("same@example.com")));
     assert_eq!(rows[0][5], "line 6 stands for this contact");
     assert!(rows[3][5].starts_with("conflict: several contacts"), "{rows:?}");
-    // What was refused when it was sent is listed as it was read.
+    // A row that the platform refused is listed as it was read.
     let (_, rejected) = texts(&harness.path("bad.csv"));
     assert_eq!(rejected.iter().map(|row| row[2].as_str()).collect::<Vec<_>>(), ["", "two@example.com"]);
     assert_eq!(rejected[1][0], "5");
@@ -375,7 +380,7 @@ async fn lists_are_complete_after_a_kill_and_a_resume() {
     let harness = Harness::faulty(Faults { latency: Duration::from_millis(50), ..Faults::default() }).await;
     let mut csv = String::from("email,name\n");
     for nth in 0..60 {
-        // Every third one is a conflict, which is found when it is sent; every fifth one cannot be sent at all.
+        // Every third row is a conflict, found while sending; every fifth row is invalid.
         let email = if nth % 5 == 4 { String::new() } else { format!("p{nth}@example.com") };
         if nth % 3 == 0 && !email.is_empty() {
             for _ in 0..2 {
@@ -388,14 +393,14 @@ async fn lists_are_complete_after_a_kill_and_a_resume() {
     let mut running = harness
         .sync("in.csv --match email --search-lag 1s --concurrency 2 --rejects bad.csv --results results.csv")
         .start();
-    // Rejections of the plan are there before anything is sent, those of the sending as they come.
+    // Rejections found by planning are listed before anything is sent, those found by sending as they occur.
     assert!(running.until(|| harness.path("bad.csv").exists() && read(&harness, "bad.csv").lines().count() > 15).await);
     running.kill().await;
     let (_, before) = texts(&harness.path("bad.csv"));
     assert!(before.len() < 28, "it was to be killed in between");
     let ended = results(&harness, "results.csv");
     assert!(ended.len() > before.len() && ended.len() < 60, "{} {}", ended.len(), before.len());
-    fs::remove_file(harness.path("in.csv")).expect("the input is not needed any more");
+    fs::remove_file(harness.path("in.csv")).expect("the input");
 
     let ran = harness.resume().with("--rejects bad.csv --results results.csv").run().await.exits(3);
     assert_eq!(ran.summary().count("rejected"), 12 + 16);
@@ -408,7 +413,7 @@ async fn lists_are_complete_after_a_kill_and_a_resume() {
     }
     let rows = results(&harness, "results.csv");
     assert_eq!(rows.len(), 60);
-    // What was there when it was killed was true.
+    // The lists were correct when the program was killed.
     assert!(before.iter().all(|row| rejected.contains(row)) && ended.iter().all(|row| rows.contains(row)));
     assert!(rows.iter().map(|row| row[0].clone()).eq((2..62).map(|line| line.to_string())), "{rows:?}");
     let mut outcomes: BTreeMap<&str, usize> = BTreeMap::new();
@@ -416,8 +421,8 @@ async fn lists_are_complete_after_a_kill_and_a_resume() {
         *outcomes.entry(row[2].as_str()).or_default() += 1;
     }
     assert_eq!(outcomes, [("created", 32), ("rejected", 28)].into());
-    // Nothing else is left of them.
-    let parts = fs::read_dir(harness.path(".")).expect("the folder").flatten();
+    // No temporary file is left.
+    let parts = fs::read_dir(harness.path(".")).expect("the directory").flatten();
     assert!(!parts.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().ends_with(".part")));
 }
 
@@ -431,7 +436,7 @@ async fn pending_rows_are_listed_and_resume_can_name_another_list() {
     let ran = harness.resume().with("--results other.csv --rejects late.csv").run().await.exits(0);
     assert_eq!(outcomes(results(&harness, "other.csv")), ["created"; 10]);
     assert_eq!(outcomes(results(&harness, "results.csv")).last().map(String::as_str), Some("pending"));
-    // The rows were not kept.
+    // The journal did not keep the rows.
     assert!(ran.stderr.contains("warning: late.csv: not written: the run was begun without --rejects"), "{ran:?}");
     assert!(!harness.path("late.csv").exists());
 }
@@ -440,7 +445,7 @@ async fn pending_rows_are_listed_and_resume_can_name_another_list() {
 async fn a_list_that_cannot_be_written_is_found_before_anything_is_sent() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email\na@example.com\n");
-    fs::create_dir(harness.path("folder")).expect("a folder");
+    fs::create_dir(harness.path("folder")).expect("a directory");
     let check = async |options: &str, expected: &str| {
         let ran = harness.sync(&format!("in.csv --match email {options}")).run().await.exits(2);
         assert_eq!(ran.stderr_lines("error:"), [format!("error: {expected}")]);
@@ -477,8 +482,10 @@ async fn several_channels_write_one_list() {
         "channel_column = \"office\"\nmatch = \"email\"\nrejects = \"bad.csv\"\nresults = \"results.csv\"\n\
          [channel.a]\ntoken_env = \"A\"\n[channel.b]\ntoken_env = \"B\"\n",
     );
-    harness
-        .write("in.csv", "office,email\na,1@example.com\nb,2@example.com\nnobody,3@example.com\nb,\na,5@example.com\n");
+    harness.write(
+        "in.csv",
+        "office,email\na,1@example.com\nb,2@example.com\nunknown,3@example.com\nb,\na,5@example.com\n",
+    );
     harness.sync("in.csv").environment(&[("A", "one"), ("B", "two")]).run().await.exits(3);
     let rows = results(&harness, "results.csv");
     let short: Vec<String> = rows.iter().map(|row| format!("{} {} {}", row[0], row[2], row[6])).collect();

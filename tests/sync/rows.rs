@@ -1,4 +1,4 @@
-//! What the rows of a file may ask for, beyond one contact each.
+//! Rows that are more than one contact each: duplicates, ids, tags, channels, several match fields, no key.
 
 use std::collections::BTreeSet;
 
@@ -53,9 +53,9 @@ async fn jsonl_takes_plain_objects_and_the_platforms_own_shape() {
     let sync = || harness.sync("in.jsonl --match email").run();
     check(&harness, &sync().await, "2 created, 1 updated", "2 find, 2 create, 1 update, 2 add_tags");
     assert_eq!((text(&harness, 0, "name"), tags(&harness, 0)), ("New".into(), vec!["new".into(), "old".into()]));
-    let of = |email: &str| (1..3).find(|&nth| text(&harness, nth, "email") == email).expect("it was made");
+    let of = |email: &str| (1..3).find(|&nth| text(&harness, nth, "email") == email).expect("the contact was created");
     let a = of("a@example.com");
-    // Every documented request sends texts.
+    // Values are sent as strings, as in every documented request.
     for field in [Field::text("visits", "3"), Field::text("member", "true")] {
         assert_eq!(harness.sandbox.contacts(TOKEN)[a].fields[&*field.name], field.value);
     }
@@ -76,12 +76,12 @@ async fn a_row_with_an_id_is_not_searched_for() {
     let sync = || harness.sync("in.csv").run();
     let ran = sync().await;
     assert!(ran.stderr.contains("in.csv:4: row 3 rejected: "), "{ran:?}");
-    // The id that is refused is read once before the row is given up.
+    // A refused id is read once before the row is rejected.
     check(&harness, &ran, "2 updated, 1 rejected", "1 read, 3 update, 1 add_tags");
     assert_eq!((text(&harness, 0, "name"), tags(&harness, 0)), ("Ann".into(), vec!["new".into(), "old".into()]));
     assert_eq!((text(&harness, 1, "name"), tags(&harness, 1)), ("Bo".into(), vec!["old".into()]));
     assert_eq!(harness.sandbox.contacts(TOKEN).len(), 3);
-    // The one that is not there is tried again, the others are known.
+    // The missing contact is tried again; the others are known.
     check(&harness, &sync().await, "2 unchanged, 1 rejected", "1 read, 1 update");
 }
 
@@ -95,7 +95,7 @@ async fn tags_to_remove_are_removed_and_others_stay() {
     assert_eq!(tags(&harness, 0), ["by hand", "customer", "vip"]);
     check(&harness, &sync().await, "1 unchanged", "none");
 
-    // Twelve at once are two calls.
+    // Twelve tags take two calls.
     let many: Vec<String> = (0..12).map(|nth| format!("t{nth:02}")).collect();
     harness.write("add.csv", format!("email,tags\na@example.com,{}\n", many.join(";")));
     check(&harness, &harness.sync("add.csv --match email").run().await, "1 updated", "2 add_tags");
@@ -114,7 +114,7 @@ async fn mirroring_removes_only_tags_that_contactsync_added() {
     let sync = |file: &str, mode: &str| harness.sync(&format!("{file} --match email --tags-mode {mode}")).run();
     check(&harness, &sync("one.csv", "mirror").await, "1 updated", "1 find, 1 add_tags");
     assert_eq!(tags(&harness, 0), ["both", "by hand", "ours"]);
-    // Unless mirrored, they stay.
+    // Without mirroring, the tags stay.
     check(&harness, &sync("two.csv", "add").await, "1 updated", "1 add_tags");
     assert_eq!(tags(&harness, 0), ["both", "by hand", "other", "ours"]);
     check(&harness, &sync("two.csv", "mirror").await, "1 updated", "1 remove_tags");
@@ -136,7 +136,7 @@ async fn a_viber_channel_has_its_ids_in_base64() {
     people.assert_stored_in_channel(&harness.sandbox, VIBER);
     check(&harness, &sync().await, "12 unchanged", "none");
 
-    // By id as well, and what was left of a run is resumed on the same kind of channel.
+    // Rows with ids too, and a run is resumed on the same kind of channel.
     let id = harness.sandbox.contacts(VIBER)[0].id.to_string();
     harness.write("ids.csv", format!("contact_id,extra\n{id},1\n"));
     let ran = harness.sync("ids.csv --channel-kind viber").token(Some(VIBER)).run().await;
@@ -154,7 +154,7 @@ async fn two_contacts_that_both_match_are_a_conflict() {
             [] as [&str; 0],
         );
     }
-    // Found by a loose search, but somebody else.
+    // An inexact hit of the search is another contact.
     harness.sandbox.insert(TOKEN, [Field::text("email", "B@EXAMPLE.COM")], [] as [&str; 0]);
     harness.write("in.csv", "email,name\na@example.com,New\nb@example.com,Bo\n");
     let ran = harness.sync("in.csv --match email").run().await;
@@ -186,7 +186,7 @@ async fn rows_without_a_key_are_created_once_over_many_syncs() {
     let sync = || harness.sync("in.csv --mode create").run();
     check(&harness, &sync().await, "3 created", "3 create");
     check(&harness, &sync().await, "3 unchanged", "none");
-    // One equal row more is one contact more; another order of the columns is none.
+    // One more equal row is one more contact; another order of the columns is not.
     harness.write("in.csv", "city,name\nPuebla,Ann\nPuebla,Ann\nLima,Bo\nPuebla,Ann\n");
     check(&harness, &sync().await, "1 created, 3 unchanged", "1 create");
     assert_eq!(harness.sandbox.contacts(TOKEN).len(), 4);
@@ -213,7 +213,7 @@ async fn exported_files_are_read_without_edits() {
             if file.is_empty() { late.into_bytes() } else { std::fs::read(format!("fixtures/input/{file}")).unwrap() };
         harness.write(name, bytes);
     }
-    // In whatever order they came.
+    // In any order.
     let values = |field: &str| {
         let contacts = 0..harness.sandbox.contacts(TOKEN).len();
         contacts.map(|nth| text(&harness, nth, field)).collect::<Vec<_>>()
@@ -227,7 +227,7 @@ async fn exported_files_are_read_without_edits() {
     assert_eq!(ran.stderr_lines("standard input: read"), [remark], "{ran:?}");
     check(&harness, &ran, "2 created, 2 rejected", "2 find, 2 create");
     assert!(values("seen_at").contains(&"2024-02-29T14:30:00".to_owned()));
-    // What a text is written in may show in its last row.
+    // The encoding may only show in the last row.
     let mut late = std::fs::read(harness.path("late.csv")).unwrap();
     late.extend(b"b@example.com,Jos\xE9\n");
     harness.write("late.csv", late);

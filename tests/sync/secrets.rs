@@ -1,4 +1,4 @@
-//! The token is nowhere but in its header, and the files are their owner's alone.
+//! The token is only in its HTTP header, and only the owner can read the files.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,24 +10,24 @@ use support::{Harness, JOURNAL, Output, People};
 
 const SECRET: &str = "tok-1f0e9d8c7b6a5948-never-to-be-seen";
 
-/// How many runs may follow one that left a contact whose calls kept failing.
+/// The number of further runs that contacts whose calls kept failing may take.
 const LAST_RUNS: usize = 5;
 
-/// Looks into every file of the harness, what the programs said among them. Returns the names of the journal's files.
+/// Checks every file of the harness, including the programs' output. Returns the names of the journal's files.
 #[track_caller]
 fn check_files(harness: &Harness) -> Vec<String> {
     let mut journals = Vec::new();
-    for entry in fs::read_dir(harness.path(".")).expect("the harness's folder") {
+    for entry in fs::read_dir(harness.path(".")).expect("the harness's directory") {
         let path = entry.expect("an entry").path();
         let bytes = fs::read(&path).expect("a file");
-        // Half of it would be too much as well.
+        // Half of the token would be a leak too.
         let found = bytes.windows(12).any(|window| SECRET.as_bytes().windows(12).any(|part| part == window));
         assert!(!found, "the token is in {}", path.display());
-        let mut name = path.file_name().expect("it has a name").to_string_lossy().into_owned();
+        let mut name = path.file_name().expect("a file name").to_string_lossy().into_owned();
         if name.starts_with(JOURNAL) {
             let mode = fs::metadata(&path).expect("a file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
-            // The lock of the token's window has a name that no other journal gives it.
+            // The name of the window's lock is keyed by the journal, so that it does not identify the token.
             name.truncate(name.find('~').map_or(name.len(), |at| at + 1));
             journals.push(name);
         }
@@ -59,7 +59,7 @@ async fn the_token_is_in_no_output_and_in_no_file() {
     harness.write("in.csv", people.csv());
     let sync = || harness.sync("in.csv --match email --search-lag 1s --concurrency 8 -v").token(Some(SECRET));
 
-    // Killed, so that the journal's other files are still there.
+    // Killed, so that the journal's other files still exist.
     let mut running = sync().start();
     assert!(running.until(|| harness.sandbox.ledger().len() > 100).await);
     running.kill().await;
@@ -68,8 +68,8 @@ async fn the_token_is_in_no_output_and_in_no_file() {
 
     let calls = |ran: &Output| ran.stderr.lines().filter(|line| line.contains(" ms")).count();
     let mut ran = sync().run().await;
-    assert!(calls(&ran) > 100, "every call is told: {ran:?}");
-    // With so many faults a call may fail so often in a row that its contact is left for the next run.
+    assert!(calls(&ran) > 100, "every call is logged: {ran:?}");
+    // A call that fails too often in a row leaves its contact for the next run.
     for _ in 0..LAST_RUNS {
         if ran.code == Some(4) {
             ran = sync().run().await;
@@ -82,7 +82,7 @@ async fn the_token_is_in_no_output_and_in_no_file() {
     harness.sandbox.refuse_token(SECRET);
     harness.write("more.csv", "email\nnew@example.com\n");
     harness.sync("more.csv --match email -v").token(Some(SECRET)).run().await.exits(5);
-    // As an argument it is no option, and what is refused is not repeated.
+    // There is no option for a token, and the error does not repeat the argument.
     harness.sync("in.csv --match email").token(Some(&format!("Bearer {SECRET}"))).run().await.exits(2);
     check_files(&harness);
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and its kin: the first signal ends what is on its way, the second ends at once.
+//! Signals: the first one finishes the calls in flight, the second one exits immediately.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ async fn check_first(signal: &str) {
     assert!(ran.stderr.contains("contactsync resume"), "{ran:?}");
     assert!(ran.stderr.contains("or the same `sync` again"), "{ran:?}");
     assert_eq!(ran.stderr_lines("error:"), [""; 0], "{ran:?}");
-    // What was on its way was waited for.
+    // The calls in flight were finished.
     assert_eq!(harness.undelivered(), []);
 
     harness.sandbox.set_faults(Faults::default());
@@ -31,7 +31,7 @@ async fn check_first(signal: &str) {
     let after = harness.resume().run().await.exits(0).summary();
     assert_eq!((after.text("state"), after.count("pending")), ("finished", 0));
     people.assert_stored_in(&harness.sandbox);
-    // Together exactly what the file takes: nothing was sent again.
+    // The minimum number of calls in all: nothing was sent twice.
     assert!(before < 160 && harness.sandbox.ledger().len() == 160);
     assert_eq!(harness.calls(), "40 find, 40 create, 40 update, 40 add_tags");
 }

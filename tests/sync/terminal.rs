@@ -1,5 +1,4 @@
-//! What the program writes to, and what that does to it: readers that do not read, files that may not grow, terminals of
-//! any width, and logs.
+//! The program's outputs: readers that do not read, files that may not grow, terminals of any width, and logs.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,13 +13,13 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::hostile::platform;
 use support::{Harness, People, TOKEN, hang_up, undated};
 
-/// Standard error is a pipe that is never read, nor closed.
+/// Standard error is a pipe that is neither read nor closed.
 const UNREAD_STDERR: &str = "mkfifo unread && exec 3<>unread && exec \"$@\" 2>&3";
 
-/// Standard output is such a pipe, and full.
+/// Standard output is such a pipe, and it is full.
 const FULL_STDOUT: &str = "mkfifo unread && exec 3<>unread && head -c 65536 /dev/zero >&3 && exec \"$@\" >&3";
 
-/// How long a program may take to end after a signal. Calls on their way take less.
+/// The longest that a program may take to end after a signal. Calls in flight take less.
 const SOON: Duration = Duration::from_secs(15);
 
 #[tokio::test]
@@ -42,7 +41,7 @@ async fn a_standard_error_that_is_not_read_blocks_no_signal() {
         let faults = Faults { latency: Duration::from_millis(20), ..Faults::default() };
         let harness = Harness::faulty(faults).await;
         harness.write("in.csv", People::new(5_000, 2, 0).csv());
-        // More than a pipe holds.
+        // More than a pipe buffers.
         let mut running = harness.sync("in.csv --match email --concurrency 64 -v").shell(UNREAD_STDERR).start();
         assert!(running.until(|| harness.sandbox.ledger().len() >= 1_500).await);
         running.signal(signal).await;
@@ -50,14 +49,14 @@ async fn a_standard_error_that_is_not_read_blocks_no_signal() {
         let summary = running.end().await.exits(4).summary();
         assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
         assert_eq!(summary.text("reason"), format!("stopped by SIG{signal}"));
-        // What was on its way was waited for.
+        // The calls in flight were finished.
         assert_eq!(harness.undelivered(), []);
     }
 }
 
 #[tokio::test]
 async fn a_signal_ends_a_program_that_waits_for_a_reader_before_and_after_sending() {
-    let rows = ",nobody\n".repeat(120_000);
+    let rows = ",Ana\n".repeat(120_000);
     let check = async |arguments: &str, input: &str, shell: &str, code: Option<i32>| {
         let harness = Harness::unlimited().await;
         harness.write("in.csv", input);
@@ -71,7 +70,7 @@ async fn a_signal_ends_a_program_that_waits_for_a_reader_before_and_after_sendin
     };
     let many = format!("email,name\n{rows}");
     let few = "email\na@example.com\n";
-    // While it reads, it waits for the reader, and nothing was sent; where it sends nothing, the system ends it.
+    // While it reads the input, it waits for the reader, and nothing was sent. Where it sends nothing, the signal kills it.
     check("sync in.csv --match email -v", &many, UNREAD_STDERR, Some(4)).await;
     check("plan in.csv --match email -v", &many, UNREAD_STDERR, None).await;
     check("sync in.csv --match email", few, FULL_STDOUT, Some(4)).await;
@@ -99,7 +98,7 @@ async fn a_closed_pipe_is_not_a_failure() {
 async fn a_file_size_limit_is_a_plain_error_and_loses_nothing() {
     let people = People::new(400, 8, 2);
     let mut failed = 0;
-    // In units of 512 bytes.
+    // In blocks of 512 bytes.
     for limit in [8, 100, 300, 500, 700, 1_000, 1_500] {
         let harness = Harness::unlimited().await;
         harness.write("in.csv", people.csv());
@@ -109,7 +108,7 @@ async fn a_file_size_limit_is_a_plain_error_and_loses_nothing() {
         if ran.code != Some(0) {
             failed += 1;
             let [error] = ran.stderr_lines("error: ")[..] else { panic!("expected one error: {ran:?}") };
-            // Where the journal could not even be made, nothing was sent.
+            // Where the journal could not be created, nothing was sent.
             let is_made = !error.contains("cannot open or write it");
             assert!(is_made || sent == 0, "{limit}: {ran:?}");
             assert_eq!(ran.code, Some(if is_made { 1 } else { 2 }), "{limit}: {ran:?}");
@@ -135,23 +134,23 @@ async fn a_file_size_limit_is_a_plain_error_and_loses_nothing() {
         .await;
 }
 
-/// A terminal of a width, and what was written to it.
+/// A terminal with a width, and what was written to it.
 struct Terminal {
-    // What opens it as standard error.
+    // The shell script that opens it as standard error.
     shell: String,
     written: Arc<Mutex<Vec<u8>>>,
-    // It stays open, so that what is written is not lost with its last writer.
+    // Stays open, so that the output is not lost when the last writer closes it.
     _own: File,
 }
 
 impl Terminal {
     fn of(columns: u16) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-        grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("a terminal of ours");
+        grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("a new terminal");
         let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&terminal, size).expect("a terminal of ours");
-        let path = ptsname(&terminal, Vec::new()).expect("it has a name").into_string().expect("of ASCII");
-        let own = File::options().write(true).open(&path).expect("a terminal of ours");
+        tcsetwinsize(&terminal, size).expect("a new terminal");
+        let path = ptsname(&terminal, Vec::new()).expect("a path").into_string().expect("ASCII");
+        let own = File::options().write(true).open(&path).expect("a new terminal");
         let written = Arc::new(Mutex::new(Vec::new()));
         let (mut from, to) = (File::from(terminal), Arc::clone(&written));
         thread::spawn(move || {
@@ -167,7 +166,7 @@ impl Terminal {
         String::from_utf8(self.written.lock().expect("no panic").clone()).expect("text")
     }
 
-    /// What stood in the line of the bar, one after the other, and the lines above it.
+    /// The successive contents of the progress bar, and the lines above it.
     fn bars_and_lines(&self) -> (Vec<String>, Vec<String>) {
         let text = self.text().replace("\r\n", "\n");
         let (mut bars, mut lines) = (Vec::new(), Vec::new());
@@ -180,7 +179,7 @@ impl Terminal {
     }
 }
 
-/// Four contacts where three calls a minute are allowed: the fourth waits.
+/// Four contacts at three calls a minute: the fourth waits.
 async fn at_a_limit_of_three() -> Harness {
     Harness::of(Config { rate: 3, ..Config::default() }).await
 }
@@ -193,7 +192,7 @@ async fn the_progress_bar_fits_and_shows_what_it_waits_for() {
     let check = async |columns: u16, has_bar: bool, expected: &str| {
         let harness = at_a_limit_of_three().await;
         let terminal = Terminal::of(columns);
-        // Its characters take two columns each.
+        // Its characters are two columns wide.
         let name = "\u{8fde}\u{7d61}\u{5148}\u{8fde}\u{7d61}\u{5148}.csv";
         harness.write(name, FOUR);
         let sync = harness
@@ -201,7 +200,7 @@ async fn the_progress_bar_fits_and_shows_what_it_waits_for() {
         let mut running = sync.shell(&terminal.shell).start();
         let waits = || terminal.text().contains(expected);
         assert!(running.until(waits).await, "{columns}: {:?}", terminal.text());
-        // It counts down, where there is room for that.
+        // The bar counts down where there is room.
         let before = terminal.bars_and_lines().0.len();
         let is_later = || !expected.contains("wait") || terminal.bars_and_lines().0.len() >= before + 2;
         assert!(running.until(is_later).await);
@@ -215,7 +214,7 @@ async fn the_progress_bar_fits_and_shows_what_it_waits_for() {
         if columns >= 50 {
             assert!(bars.iter().any(|bar| bar.contains(" s for the limit")), "{columns}: {bars:?}");
         }
-        // It is gone in the end, and lines on a terminal have no date.
+        // The bar is erased at the end, and lines on a terminal have no timestamp.
         assert_eq!(bars.last().map(String::as_str), Some(""), "{bars:?}");
         assert!(lines[0].starts_with(&format!("warning: {name}:6: row 5 rejected: ")), "{lines:?}");
     };
@@ -256,8 +255,8 @@ async fn a_log_reports_each_wait_once() {
     running.signal("TERM").await;
     let ran = running.end().await.exits(4);
     let [progress] = ran.stderr_lines("3/4 contacts")[..] else { panic!("{ran:?}") };
-    let (_, wait) = progress.split_once("3/4 contacts \u{b7} waiting ").expect("what it waits for");
-    let (seconds, rest) = wait.split_once(" s for the limit \u{b7} ").expect("for how long");
+    let (_, wait) = progress.split_once("3/4 contacts \u{b7} waiting ").expect("the reason for the wait");
+    let (seconds, rest) = wait.split_once(" s for the limit \u{b7} ").expect("the seconds");
     assert!((40..=55).contains(&seconds.parse::<u64>().expect("seconds")), "{progress}");
     assert!(rest.ends_with("3/3 calls this minute"), "{progress}");
 }
@@ -275,9 +274,9 @@ async fn log_lines_have_timestamps() {
         }
         log
     };
-    // What works long goes into logs.
+    // Commands that run long write log lines.
     let log = check(&format!("sync in.csv --match email --url {url}"), true).await;
-    let (date, rest) = log.split_once(' ').expect("a date");
+    let (date, rest) = log.split_once(' ').expect("a timestamp");
     assert!(rest.starts_with("warning: in.csv:6: "), "{log}");
     let at: jiff::Timestamp = date.parse().expect("ISO 8601 with an offset");
     assert!(at.duration_until(jiff::Timestamp::now()).as_secs() < 60, "{log}");
@@ -288,7 +287,7 @@ async fn log_lines_have_timestamps() {
     check("plan in.csv --match email --log-format text", true).await;
     harness.write("contactsync.toml", "log_format = \"text\"\n");
     check("plan in.csv --match email", true).await;
-    // On a terminal only when it is asked for.
+    // On a terminal only on request.
     for (options, is_dated) in [("", false), ("--log-format text", true)] {
         harness.write("contactsync.toml", "");
         let terminal = Terminal::of(80);
@@ -345,7 +344,7 @@ async fn quiet_prints_only_the_reason_for_a_nonzero_exit_code() {
         ran.stderr.lines().count() == 1 && ran.stderr.starts_with("warning: stopped: it made the one call"),
         "{ran:?}"
     );
-    // Several channels have one line together.
+    // Several channels give one line.
     let table =
         |name: &str, url: &str| format!("[channel.{name}]\nurl = \"{url}\"\ntoken_env = \"CONTACTSYNC_TOKEN\"\n");
     let tables = table("a", &harness.sandbox.url()) + &table("b", &harness.sandbox.url());
@@ -362,7 +361,7 @@ async fn quiet_prints_only_the_reason_for_a_nonzero_exit_code() {
     let ran = harness.resume().with("-q").run().await.exits(5);
     assert_eq!(ran.stderr_lines("error: the platform refused the token").len(), 1, "{ran:?}");
 
-    // While the input is read, and at the second signal.
+    // Also while the input is read, and at the second signal.
     let harness = url(20_000).await;
     harness.write("many.csv", People::new(5_000, 2, 0).csv());
     let fifo = "mkfifo rows && exec 3<>rows && { cat many.csv >&3 & } && exec \"$@\" <&3";
@@ -385,7 +384,7 @@ async fn quiet_prints_only_the_reason_for_a_nonzero_exit_code() {
 
 #[tokio::test]
 async fn a_cause_is_one_warning_however_many_ids_it_has() {
-    // Of three searches one fails, each time with an id of its own: of digits, or of letters alone.
+    // One of three searches fails, each time with another id: digits, or only letters.
     let ids: [fn(usize) -> String; 3] = [
         |nth| format!("{:08x}-{nth:04x}", nth * 2_654_435_761 % 4_294_967_296),
         |nth| format!("2026-11-26T03:12:{:02}.{nth:06}Z", nth % 60),
@@ -406,18 +405,18 @@ async fn a_cause_is_one_warning_however_many_ids_it_has() {
         harness.write("in.csv", People::new(100, 2, 0).csv());
         let ran = harness.program(&format!("sync in.csv --match email --rate 1000000 --json --url {url}")).run().await;
         assert!(ran.summary().count("retries") > 25, "{ran:?}");
-        let told = ran.stderr.lines().filter(|line| line.contains("no answer to find")).count();
-        assert!((1..=most).contains(&told), "{told} warnings: {}", ran.stderr);
+        let warnings = ran.stderr.lines().filter(|line| line.contains("no answer to find")).count();
+        assert!((1..=most).contains(&warnings), "{warnings} warnings: {}", ran.stderr);
         if most > 1 {
             continue;
         }
-        // Each of them is there when it is asked for.
+        // With `-v`, each of them is printed.
         let harness = Harness::unlimited().await;
         harness.write("in.csv", People::new(100, 2, 0).csv());
         let ran =
             harness.program(&format!("sync in.csv --match email --rate 1000000 --json -v --url {url}")).run().await;
-        let told = ran.stderr.lines().filter(|line| line.contains("no answer to find")).count();
-        assert!(told >= ran.summary().count("retries"), "{told}");
+        let warnings = ran.stderr.lines().filter(|line| line.contains("no answer to find")).count();
+        assert!(warnings >= ran.summary().count("retries"), "{warnings}");
     }
 }
 

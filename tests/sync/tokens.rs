@@ -1,5 +1,5 @@
-//! One channel is one token: what a new one opens is found out before anything is sent, and what prints one is run again when it
-//! is refused.
+//! One channel is one token: a new token is verified before anything is sent, and a token command runs again when its token is
+//! refused.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ const OTHER: &str = "other-token";
 
 const FOREIGN: &str = "channel `default`: this token belongs to another channel";
 
-/// A platform where contacts have ids from 1 on in each channel, and a channel that was synced.
+/// A platform whose contact ids start at 1 in each channel, and a channel that was synced.
 async fn synced(people: &People) -> Harness {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", people.csv());
@@ -21,13 +21,13 @@ async fn synced(people: &People) -> Harness {
     harness
 }
 
-/// What another channel has under the id of a known contact, by its place among them.
+/// The contact that another channel has under the id of a known contact, given its position.
 type Under = fn(usize, &StoredContact) -> Option<Vec<Field>>;
 
-/// Gives another channel contacts under the ids of the known ones.
+/// Stores contacts under the ids of the known ones in another channel.
 fn fill(harness: &Harness, token: &str, under: Under) {
     let mut known = harness.sandbox.contacts(TOKEN);
-    // As the journal has them: creates overtake each other.
+    // In the order of the journal: creates overtake each other.
     known.sort_by_key(|contact| contact.fields["email"].text().into_owned());
     for (nth, known) in known.iter().enumerate() {
         if let Some(fields) = under(nth, known) {
@@ -54,7 +54,7 @@ fn stranger(nth: usize, _: &StoredContact) -> Option<Vec<Field>> {
 #[tokio::test]
 async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
     let people = People::new(5, 4, 1);
-    // What the new token's channel has under the known ids, what a run says, and how many contacts are read at most.
+    // The contacts of the new token's channel under the known ids, the exit code, the message, and the most reads.
     let cases: [(&str, Under, i32, &str, &str); 6] = [
         ("the same people", same, 0, "the token was renewed", "3 read"),
         ("the same people, edited", edited, 0, "the token was renewed", "3 read"),
@@ -69,7 +69,7 @@ async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
         ("no such ids", |_, _| None, 5, FOREIGN, "5 read"),
         ("all but one were deleted", |n, it| same(n, it).filter(|_| n == 0), 0, "renewed", "5 read"),
     ];
-    for (case, under, code, said, calls) in cases {
+    for (case, under, code, message, calls) in cases {
         for command in ["sync", "check"] {
             let harness = synced(&people).await;
             fill(&harness, OTHER, under);
@@ -82,20 +82,24 @@ async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
                     .token(Some(token)),
             };
             let ran = run(OTHER).run().await.exits(code);
-            let is_said = match (command, code) {
+            let is_reported = match (command, code) {
                 ("check", 0) => ran.stdout.contains("the token is a new one of the same channel"),
-                _ => ran.stderr.contains(said),
+                _ => ran.stderr.contains(message),
             };
-            assert!(is_said, "{case}, {command}: {ran:?}");
+            assert!(is_reported, "{case}, {command}: {ran:?}");
             assert!(code == 0 || ran.stderr.contains("--new-token"), "{case}, {command}: {ran:?}");
             let expected = if command == "check" && code == 0 { format!("1 find, {calls}") } else { calls.to_owned() };
             assert_eq!(harness.calls(), expected, "{case}, {command}");
             assert_eq!(harness.sandbox.contacts(OTHER).len(), before, "{case}, {command}: nothing is sent");
-            // A renewed token is noted by a sync and not asked about again; one that was refused is asked about again.
+            // A sync records a renewed token and does not verify it again; a refused token is verified again.
             let again = run(OTHER).run().await.exits(code);
             let is_quiet = command == "sync" && code == 0;
-            assert_eq!(again.stderr.contains(said) || again.stdout.contains("new one"), !is_quiet, "{case}, {command}");
-            // The token that the channel had is still its own where nothing was noted.
+            assert_eq!(
+                again.stderr.contains(message) || again.stdout.contains("new one"),
+                !is_quiet,
+                "{case}, {command}"
+            );
+            // Where no new token was recorded, the previous token is still the channel's.
             if !is_quiet {
                 let _ = harness.calls();
                 run(TOKEN).run().await.exits(0);
@@ -109,7 +113,7 @@ async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
 async fn a_channel_without_known_contacts_takes_any_token() {
     let harness = Harness::unlimited().await;
     harness.write("in.csv", "email,age\nann@example.com,\n");
-    // Refused at its first call, so that nothing becomes known.
+    // Refused at its first call, so that no contact becomes known.
     harness.sandbox.refuse_token(OTHER);
     harness.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(5);
     let _ = harness.calls();
@@ -131,7 +135,7 @@ async fn a_new_token_is_accepted_unchecked_on_request() {
     assert_eq!(harness.calls(), "3 read");
 }
 
-// What a platform answers to the reads, and the exit code that it has elsewhere, too.
+// The platform's answer to the reads, and the exit code, which is the usual one for that answer.
 #[tokio::test]
 async fn a_platform_that_does_not_answer_decides_nothing() {
     let people = People::new(4, 3, 1);
@@ -198,7 +202,7 @@ async fn other_channels_continue_when_a_token_is_wrong() {
     config("token-s", "token-n");
     file(2);
     sync(None).run().await.exits(0);
-    // The token of one office in the place of the other one's.
+    // One channel has the token of the other.
     config("token-s", "token-s");
     file(3);
     let ran = sync(None).run().await.exits(5);
@@ -228,7 +232,7 @@ async fn a_journal_of_an_earlier_version_is_compared_once() {
     }
 }
 
-/// A command that prints what is in the file `current`, and counts how often it ran.
+/// A command that prints the file `current` and appends a line to `runs`.
 const PRINT: &str = "echo ran >> runs; echo asking the vault >&2; cat current";
 
 fn runs(harness: &Harness) -> usize {
@@ -256,7 +260,7 @@ async fn the_token_command_prints_the_token() {
     configured("");
     let typed = |command: &str| program("").argument("--token-command").argument(command);
     typed("sh print.sh").run().await.exits(0);
-    // What goes wrong, in words that hold nothing of the output.
+    // Errors, which contain nothing of the command's output.
     let secret = "tok-1f0e9d8c7b6a5948";
     let cases = [
         (format!("sh -c 'echo {secret}; exit 3'"), "token command `sh`: it failed: exit status: 3"),
@@ -279,8 +283,8 @@ async fn the_token_command_prints_the_token() {
 #[tokio::test]
 async fn a_refused_token_is_renewed_by_its_command_and_the_run_continues() {
     let people = People::new(12, 3, 1);
-    // What becomes of the token in mid-run, and the exit code; whether the new one shows the known contacts.
-    for (case, next, code, said) in [
+    // What happens to the token during the run, the next token, the exit code, and the message.
+    for (case, next, code, message) in [
         ("renewed", "token-2", 0, "the token was renewed"),
         ("the same", "token-1", 5, "the platform refused the token"),
         ("of another channel", "token-3", 5, "this token belongs to another channel"),
@@ -298,7 +302,7 @@ async fn a_refused_token_is_renewed_by_its_command_and_the_run_continues() {
         harness.write("current", next);
         harness.sandbox.replace_token("token-1", "token-2");
         let ran = running.end().await.exits(code);
-        assert!(ran.stderr.contains(said), "{case}: {ran:?}");
+        assert!(ran.stderr.contains(message), "{case}: {ran:?}");
         assert_eq!(runs(&harness), 2, "{case}");
         if code == 0 {
             let summary = ran.summary();
@@ -311,7 +315,7 @@ async fn a_refused_token_is_renewed_by_its_command_and_the_run_continues() {
     }
 }
 
-// They share a window, and go on together in the one of the new token.
+// The channels share a window, and continue together in the window of the new token.
 #[tokio::test]
 async fn channels_with_one_token_are_renewed_together() {
     let harness = Harness::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
@@ -335,7 +339,7 @@ async fn channels_with_one_token_are_renewed_together() {
         let expected = format!("channel `{channel}`: the token was renewed");
         assert_eq!(ran.stderr_lines(&expected).len(), 1, "{ran:?}");
     }
-    // At the start of a run as well: the first two times, the command prints a token that is refused.
+    // At the start of a run too: the first two times, the command prints a token that is refused.
     harness.write("print.sh", "echo ran >> starts; test $(wc -l < starts) -gt 2 && cat current || echo token-x");
     harness.sandbox.refuse_token("token-x");
     let before = harness.sandbox.ledger().len();
@@ -359,9 +363,9 @@ async fn the_calls_of_check_are_journaled_and_count_against_the_limit() {
     assert_eq!(counted, (3, 1));
 }
 
-// A run may start so many calls in all, with however many tokens.
+// `--max-calls` counts the calls of a run with all its tokens.
 #[tokio::test]
-async fn the_rate_limit_holds_across_a_renewed_token() {
+async fn max_calls_counts_across_a_renewed_token() {
     let harness = Harness::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
     harness.write("in.csv", People::new(12, 3, 0).csv());
     harness.write("print.sh", PRINT);
@@ -377,7 +381,7 @@ async fn the_rate_limit_holds_across_a_renewed_token() {
     assert_eq!((reads, harness.sandbox.ledger().len() - reads), (3, 9), "the reads of the check come on top");
 }
 
-// The platform does not answer, so that the check tries again.
+// The platform does not answer, so that `check` tries again.
 #[tokio::test]
 async fn check_ends_at_the_first_signal() {
     let people = People::new(4, 3, 1);

@@ -1,5 +1,5 @@
-//! Trouble of the account or of the platform, through the real program: what it is called, what it costs, and that no row
-//! is blamed for it.
+//! Account and platform errors through the real program: how they are reported, how many calls they cost, and that they reject
+//! no row.
 
 use std::time::{Duration, Instant};
 
@@ -20,15 +20,15 @@ async fn harness(rules: impl IntoIterator<Item = Rule>, people: &People) -> Harn
     harness
 }
 
-/// The lines of the input that are named as left.
+/// The lines of the input that are reported as pending.
 fn left(ran: &Output) -> Vec<u64> {
     let lines =
         ran.stderr_lines("warning: in.csv:").into_iter().filter(|line| line.contains(": left for the next run: "));
     lines.map(|line| line.split(':').nth(2).and_then(|line| line.parse().ok()).expect("a line")).collect()
 }
 
-/// Brings the file again when nothing goes wrong any more, and holds the platform against it.
-async fn then_all_is_well(harness: &Harness, people: &People) {
+/// Syncs the file again without faults and checks the platform.
+async fn check_recovery(harness: &Harness, people: &People) {
     harness.sandbox.set_faults(Faults::default());
     harness.sync("in.csv").with(FAST).run().await.exits(0);
     people.assert_stored_in(&harness.sandbox);
@@ -49,11 +49,11 @@ async fn creates_that_all_fail_stop_the_run_after_few_calls() {
     let tried = left(&ran);
     assert!((5..=15).contains(&tried.len()), "{ran:?}");
     assert!(ran.stderr.contains("every create call fails, other calls succeed: trying again in "), "{ran:?}");
-    // For machines as well.
+    // In the summary too.
     let ran = harness.sync("in.csv --outage-timeout 1s --log-format json").with(FAST).run().await.exits(4);
     let named = ran.stderr.lines().filter(|line| line.starts_with('{') && line.contains(": left for the next run: "));
     assert!(named.count() >= 5, "{ran:?}");
-    then_all_is_well(&harness, &people).await;
+    check_recovery(&harness, &people).await;
     assert_eq!(harness.sandbox.ledger().creates(TOKEN), 100);
 }
 
@@ -92,7 +92,7 @@ async fn only_the_first_of_many_failing_rows_are_reported() {
         ran.stderr_lines("warning: further rows that are left for the next run are counted, not named").len(),
         1
     );
-    then_all_is_well(&harness, &people).await;
+    check_recovery(&harness, &people).await;
 }
 
 #[tokio::test]
@@ -106,20 +106,20 @@ async fn a_refused_account_rejects_no_row() {
         assert!(reason.starts_with("the platform refused 20 creates in a row: "), "{reason}");
         assert_eq!(summary.rows(), "60 pending");
         assert_eq!(ran.stderr_lines("warning: in.csv:"), [""; 0], "{ran:?}");
-        // 20 creates, and those that were on their way.
+        // 20 creates, and those in flight.
         let creates = |harness: &Harness| {
             let calls = harness.sandbox.ledger().calls();
             calls.iter().filter(|call| call.kind == Some(CallKind::Create)).count()
         };
         assert!((20..=28).contains(&creates(&harness)), "{}", creates(&harness));
-        then_all_is_well(&harness, &people).await;
+        check_recovery(&harness, &people).await;
     }
-    // From some call on, in the middle of a run.
+    // From a given call on, in the middle of a run.
     let harness = harness([Rule::always(Fault::UnknownError).on(CallKind::Create).from_call(60)], &people).await;
     let summary = harness.sync("in.csv").with(FAST).run().await.exits(4).summary();
     let (created, pending) = (summary.count("created"), summary.count("pending"));
     assert!(created > 20 && pending >= 20 && created + pending == 60, "{summary:?}");
-    then_all_is_well(&harness, &people).await;
+    check_recovery(&harness, &people).await;
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn refused_rows_are_reported_at_the_end() {
     let rule = |row: usize| {
         Rule::always(Fault::UnknownError).on(CallKind::Create).with_value(format!("person.{row}@example.com"))
     };
-    // The last ones, after which no create succeeds.
+    // The last rows, after which no create succeeds.
     let harness = harness((12..30).map(rule), &people).await;
     let ran = harness.sync("in.csv --rejects bad.csv").with(FAST).run().await.exits(3);
     assert_eq!(ran.summary().rows(), "12 created, 18 rejected");
@@ -144,7 +144,7 @@ async fn an_expired_token_rejects_no_row() {
     let ran = harness.sync("in.csv").with(FAST).run().await.exits(5);
     assert_eq!(ran.summary().count("rejected"), 0);
     assert!(ran.summary().count("pending") > 0);
-    then_all_is_well(&harness, &people).await;
+    check_recovery(&harness, &people).await;
 }
 
 #[tokio::test]
@@ -159,11 +159,11 @@ async fn a_wait_of_hours_stops_the_run_and_reports_its_end() {
         let ran = harness.sync("in.csv").with(FAST).run().await.exits(4);
         let summary = ran.summary();
         let reason = summary.text("reason").to_owned();
-        let until = reason.strip_prefix("the platform asked to wait until ").expect("until when");
+        let until = reason.strip_prefix("the platform asked to wait until ").expect("the end of the wait");
         // As in `2026-11-26 03:12:45 +01:00`.
         assert_eq!((until.len(), &until[10..11], &until[19..20], &until[23..24]), (26, " ", " ", ":"), "{until}");
         assert_eq!(summary.rows(), "3 pending");
-        // The next run knows it, and does not ask.
+        // The next run knows it and makes no call.
         let calls = harness.sandbox.ledger().len();
         let again = harness.resume().run().await.exits(4).summary();
         assert_eq!((again.text("reason"), harness.sandbox.ledger().len()), (reason.as_str(), calls));
@@ -183,7 +183,7 @@ async fn a_wrong_url_is_a_configuration_error() {
             assert_eq!(ran.stderr_lines(&error).len(), 1, "{ran:?}");
             assert_eq!(ran.stderr_lines("hint: check --url: ").len(), 1, "{ran:?}");
             assert_eq!((ran.summary().rows().as_str(), ran.summary().text("state")), ("40 pending", "stopped"));
-            // Those that were on their way meanwhile are not more than that.
+            // Only the calls in flight are added.
             assert!(harness.sandbox.ledger().len() <= 5 + 8, "{}", harness.sandbox.ledger().len());
             let check =
                 harness.program(&format!("check --match email --journal c.db --url {url}")).run().await.exits(2);
@@ -191,7 +191,7 @@ async fn a_wrong_url_is_a_configuration_error() {
                 check.stderr.contains("was answered 404: ") && check.stderr.contains("hint: check --url: "),
                 "{check:?}"
             );
-            // It can be gone on with.
+            // The run can be resumed.
             harness.sandbox.set_faults(Faults::default());
             harness.resume().run().await.exits(0);
             people.assert_stored_in(&harness.sandbox);
@@ -218,7 +218,7 @@ async fn plan_shows_a_learned_limit_which_can_be_forgotten() {
     assert!(ran.stdout.contains("`sync --forget-limit` forgets it"), "{ran:?}");
     let ran = plan("--forget-limit").run().await.exits(0);
     assert!(ran.stdout.contains(" at 100 calls a minute") && !ran.stdout.contains("stated a limit"), "{ran:?}");
-    // What a proxy's page says is not the platform's limit, and what is forgotten stays so until it is stated again.
+    // A proxy's page does not set the platform's limit, and a forgotten limit stays forgotten until it is stated again.
     harness.sandbox.set_faults(faults([Rule::always(Fault::BadGatewayLimit)]));
     harness.sync("more.csv --outage-timeout 1s --forget-limit").with(FAST).run().await.exits(4);
     let ran = plan("").run().await.exits(0);
@@ -239,7 +239,7 @@ async fn rows_that_are_refused_every_night_do_not_starve_the_end_of_the_file() {
         harness.sync("in.csv --max-calls 50").with(FAST).run().await;
     }
     assert!(nights > 1);
-    // Then those that are refused are told.
+    // Then the refused rows are reported.
     let summary = harness.sync("in.csv").with(FAST).run().await.exits(4).summary();
     assert_eq!((summary.count("unchanged"), summary.count("rejected")), (20, 0));
 }
