@@ -1,5 +1,5 @@
-//! Holds the dialect against what the platforms document: what it writes against every documented request, what it
-//! reads against every documented answer. See `fixtures/api/README.md`.
+//! Checks the dialect against the platforms' documentation: its requests against every documented request, and its reading of
+//! every documented answer. See `fixtures/api/README.md`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 const PLATFORMS: [&str; 2] = ["1980tic", "orade"];
 
-/// The errors that any of the calls may get.
+/// The errors that every call may get.
 const ERRORS: [u16; 4] = [401, 403, 405, 429];
 
 fn folder(platform: &str) -> PathBuf {
@@ -29,10 +29,10 @@ fn text(platform: &str, file: &str) -> String {
 }
 
 fn id(text: &str) -> ContactId {
-    ContactId::new(text).expect("the documents have no blank id")
+    ContactId::new(text).expect("a documented id is not blank")
 }
 
-/// The name that the platform searches and writes in its examples.
+/// The name in the platform's examples.
 fn first_name(platform: &str) -> &'static str {
     if platform == "orade" { "Juan Ejemplo" } else { "Muhammad Mahin" }
 }
@@ -110,7 +110,7 @@ fn the_dialect_writes_every_documented_request() {
             let body = (!body.is_empty()).then(|| serde_json::from_str::<Json>(body).unwrap());
             assert_eq!(written.body, body, "{place}");
 
-            // The headers are the transport's, the same for every call; its own test holds that it sends these two.
+            // The transport sends the same headers with every call; its test checks that it sends these two.
             let headers: Vec<_> = lines.collect();
             let [token, "Content-Type: application/json"] = headers[..] else { panic!("{place}: {headers:?}") };
             assert!(token.starts_with("Authorization: Bearer {"), "{place}: {token}");
@@ -138,7 +138,7 @@ fn the_dialect_reads_every_documented_answer() {
     }
 }
 
-// The name searched and the name found differ in the documents themselves (API.md, trap 2).
+// In the documentation, the name searched for and the name found differ (API.md, trap 2).
 #[test]
 fn the_documented_search_is_inexact() {
     for platform in PLATFORMS {

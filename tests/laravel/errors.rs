@@ -1,4 +1,4 @@
-//! Every kind of error that the framework answers: what the run makes of it, and that it neither loses nor doubles a contact.
+//! Every kind of error answer of the framework: the run's reaction, without a lost or duplicate contact.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ const HTML: Settings = Settings { errors: Errors::Html, ..DOCUMENTED };
 const ERRORS: [Settings; 4] =
     [DOCUMENTED, Settings { debug: true, ..DOCUMENTED }, HTML, Settings { debug: true, ..HTML }];
 
-/// The reasons in the file of the rejected rows, by line.
+/// The reasons in the rejects list, by line.
 fn reasons(harness: &Harness) -> Vec<(u64, String)> {
-    let mut rejects = csv::Reader::from_path(harness.path("bad.csv")).expect("a file of the rejected rows");
+    let mut rejects = csv::Reader::from_path(harness.path("bad.csv")).expect("the rejects list");
     let names = rejects.headers().expect("a header").clone();
-    let place = |name: &str| names.iter().position(|found| found == name).expect("its own columns");
+    let place = |name: &str| names.iter().position(|found| found == name).expect("the column");
     let (line, reason) = (place("_line"), place("_reason"));
     let rows = rejects.records().map(|row| row.expect("a row"));
     let mut reasons: Vec<(u64, String)> =
@@ -39,7 +39,7 @@ fn check_rejected(harness: &Harness, expected: &[(u64, &[&str])]) {
     }
 }
 
-/// Runs it again, without trouble on the platform, until nothing is left, and checks that no contact is lost or doubled.
+/// Resumes the run on the recovered platform and checks that no contact is lost or duplicated.
 async fn finishes(harness: &Harness, platform: &Platform, people: &People) {
     harness.resume_at(platform.url()).run().await.exits(0);
     let ran = platform.sync(harness, "in.csv --match email --search-lag 1s").run().await.exits(0);
@@ -74,7 +74,7 @@ async fn the_reason_has_the_message_and_the_field_of_the_validator() {
     );
     assert_eq!(platform.count(), 2);
 
-    // A refused change leaves what was there.
+    // A refused change has no effect.
     let rows = ["email,plan,birthday,note", "a@example.com,gold,1990-02-28,", "e@example.com,free,1990-02-28,"];
     harness.write("in.csv", rows.join("\n"));
     let ran = platform.sync(&harness, "in.csv --match email --rejects bad.csv").run().await.exits(3);
@@ -100,14 +100,14 @@ async fn maintenance_mode_stops_the_run_and_resume_finishes_it() {
     assert_eq!(ran.summary().count("pending") + ran.summary().count("created"), 20, "{ran:?}");
     assert!(ran.stderr.contains("Service Unavailable"), "{ran:?}");
 
-    // While it lasts, the next run leaves all as it is.
+    // During the maintenance, the next run changes nothing.
     let ran = platform.sync(&harness, "in.csv --match email --outage-timeout 2s --search-lag 1s").run().await.exits(4);
     assert_eq!((platform.count(), ran.summary().text("state")), (there, "stopped"));
     platform.comes_up();
     finishes(&harness, &platform, &people).await;
 }
 
-/// `artisan down --retry=3600`: a wait that is longer than the outage timeout is not begun.
+/// `artisan down --retry=3600`: a wait beyond the outage timeout is not started.
 #[tokio::test]
 async fn a_maintenance_longer_than_the_outage_timeout_stops_the_run_at_once() {
     let Some(platform) = Platform::start(DOCUMENTED) else { return };
@@ -120,7 +120,7 @@ async fn a_maintenance_longer_than_the_outage_timeout_stops_the_run_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {ran:?}", begun.elapsed());
     assert!(ran.summary().text("reason").contains("until"), "{ran:?}");
     platform.comes_up();
-    // The platform is taken at its word, also by the next run, unless it is told otherwise.
+    // The next run respects the stated wait too, unless `--forget-limit` is given.
     let calls = platform.calls().len();
     harness.resume_at(platform.url()).run().await.exits(4);
     assert_eq!(platform.calls().len(), calls);
@@ -142,7 +142,7 @@ async fn a_wrong_base_url_is_a_configuration_error() {
         }
         assert_eq!(platform.count(), 0);
         assert!(platform.calls().iter().all(|call| call.status == 404), "{:?}", platform.calls());
-        // Nothing was changed, in the journal either: the right URL needs no further option.
+        // Nothing was changed, also not in the journal: the right URL needs no further option.
         harness.program(&format!("sync in.csv --match email --json --url {}", platform.url())).run().await.exits(0);
         platform.has_exactly(&people);
     }
@@ -160,7 +160,7 @@ async fn a_refused_token_ends_the_run() {
     }
 }
 
-/// A method that the platform does not have refuses the rows that need it, and no other.
+/// An unsupported method rejects the rows that need it, and no others.
 #[tokio::test]
 async fn a_method_that_is_not_allowed_rejects_the_rows_that_need_it() {
     for (errors, words) in
@@ -205,7 +205,7 @@ async fn a_request_that_is_too_large_rejects_its_row() {
     }
 }
 
-/// The contact is stored, and then an error is answered: only a search tells that it is there.
+/// The contact is stored, and then the answer is an error: only a search finds the contact.
 #[tokio::test]
 async fn a_500_after_the_contact_was_stored_creates_no_duplicate() {
     for settings in ERRORS {
@@ -221,13 +221,13 @@ async fn a_500_after_the_contact_was_stored_creates_no_duplicate() {
         assert_eq!(ran.summary().rows(), "6 created", "{ran:?}");
         platform.has_exactly(&people);
         let failed = platform.calls().iter().filter(|call| call.status == 500).count();
-        // Creates that are stored at the same moment see the same count, so that more than three may fail, each of them once.
+        // Creates that are stored at the same time see the same count, so more than three may fail, each of them once.
         assert!((1..=people.people.len()).contains(&failed), "{failed}");
         finishes(&harness, &platform, &people).await;
     }
 }
 
-/// A few rows always get 500: all others are finished, and their lines are named.
+/// A few rows always get 500: all others finish, and the lines of the failing ones are reported.
 #[tokio::test]
 async fn rows_that_always_get_500_do_not_stop_the_others() {
     for settings in ERRORS {
@@ -246,7 +246,7 @@ async fn rows_that_always_get_500_do_not_stop_the_others() {
         assert_eq!(summary.count("rejected") + summary.count("pending"), 1, "{ran:?}");
         assert!(ran.stderr.contains("in.csv:3"), "{ran:?}");
 
-        // It works again.
+        // The platform works again.
         platform.execute("DROP TRIGGER fails");
         let ran = platform.sync(&harness, "in.csv --match email --search-lag 1s").run().await.exits(0);
         assert_eq!(ran.summary().count("created"), 1, "{ran:?}");
@@ -254,7 +254,7 @@ async fn rows_that_always_get_500_do_not_stop_the_others() {
     }
 }
 
-/// The database is gone for all calls.
+/// The database is unavailable for all calls.
 #[tokio::test]
 async fn a_platform_that_always_answers_500_stops_the_run_and_resume_finishes_it() {
     for settings in ERRORS {
@@ -271,7 +271,7 @@ async fn a_platform_that_always_answers_500_stops_the_run_and_resume_finishes_it
     }
 }
 
-/// In debug mode the framework's message is the SQL with the contact's values, which belong in no log.
+/// In debug mode the framework's message is the SQL with the contact's values, which must not be in a log.
 #[tokio::test]
 async fn the_values_in_the_sql_of_a_debug_answer_are_not_printed() {
     let Some(platform) = Platform::start(Settings { debug: true, ..DOCUMENTED }) else { return };

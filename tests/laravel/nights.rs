@@ -1,4 +1,4 @@
-//! Nights that go well: a first sync, a night without changes, a changed file, and searches as the framework answers them.
+//! Syncs without faults: a first one, one without changes, one of a changed file, and searches on the framework.
 
 use serde_json::json;
 
@@ -34,7 +34,7 @@ async fn a_first_sync_then_a_night_without_changes_then_a_changed_file() {
     assert_eq!(third.calls(), "1 update, 1 add_tags");
     platform.has_exactly(&people);
 
-    // A journal that knows nothing finds each of them.
+    // With a new journal, a search finds each contact.
     let fourth = platform.sync_into(&harness, "new.db", "in.csv --match email").run().await.exits(0).summary();
     assert_eq!((fourth.rows().as_str(), fourth.calls().as_str()), ("4 unchanged", "4 find"));
     platform.has_exactly(&people);
@@ -63,7 +63,7 @@ async fn a_search_reads_every_page_of_the_paginator() {
 /// The framework's middleware trims values before they are stored, and trims the value of a search (API.md, trap 10).
 #[tokio::test]
 async fn a_value_that_is_stored_trimmed_is_found_again() {
-    // What is in the file, and what the platform stores.
+    // The value in the file and the stored value.
     let values = [
         (" Ana ", "Ana"),
         ("\tLuis\n", "Luis"),
@@ -75,13 +75,13 @@ async fn a_value_that_is_stored_trimmed_is_found_again() {
     check_stored(&values).await;
 }
 
-/// PHP's `trim` removes NUL as well, which other languages do not count as a blank.
+/// PHP's `trim` removes NUL too, which other languages do not treat as whitespace.
 #[tokio::test]
 async fn a_value_that_ends_in_nul_is_found_again() {
     check_stored(&[("Iris\0", "Iris"), ("\0Inés", "Inés")]).await;
 }
 
-/// Syncs contacts with these match values, each with what the platform is to store: twice, and again without a journal.
+/// Syncs contacts with these match values, each with the expected stored value: twice, and again with a new journal.
 async fn check_stored(values: &[(&str, &str)]) {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
     let harness = Harness::unlimited().await;
