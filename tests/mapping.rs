@@ -1,4 +1,4 @@
-//! What holds for any text: the phone step, the date step, the decimal step, tags, and the mapping as a whole.
+//! Properties for arbitrary text: the phone step, the date step, the decimal step, tags, and the whole mapping.
 //!
 //! `CASES=10000000 cargo test --release --test mapping` is the full run.
 
@@ -12,10 +12,10 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use unicode_normalization::UnicodeNormalization;
 
-/// Countries whose own rules take away what stands before a number, and change nothing inside it.
+/// Countries whose rules only remove a prefix of a number.
 const PLAIN: [&str; 12] = ["MX", "ES", "US", "GB", "IT", "BR", "DE", "FR", "CO", "CL", "PE", "IN"];
 
-/// Countries whose rules change a number inside, or add an area to it.
+/// Countries whose rules change digits of a number or add an area code.
 const OTHERS: [&str; 6] = ["AR", "AG", "CN", "RU", "MN", "SM"];
 
 const FORMS: [&str; 8] = [
@@ -34,7 +34,7 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: cases.unwrap_or(2_000), failure_persistence: None, ..ProptestConfig::default() }
 }
 
-// Pieces that a step trips over, more often than chance would make them.
+// Pieces that matter to a step, more often than uniform randomness gives.
 fn piece() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
         "+",
@@ -133,7 +133,7 @@ fn contact(rules: &Rules, cells: &[(&str, &str)]) -> Result<Contact, Rejection> 
     mapping.contact(&Record { row: 1, line: 2, cells })
 }
 
-/// What a step makes of a text; nothing where it stands for no value.
+/// The result of a step; empty where the text means no value.
 fn made(step: Step, text: &str) -> Result<String, String> {
     let always = FieldRule { origin: Origin::Constant(Value::Bool(true)), ..FieldRule::column("always", "") };
     let rules = Rules { fields: vec![always, column("x", vec![step])], ..Rules::default() };
@@ -160,7 +160,7 @@ fn nfc(text: &str) -> String {
     text.nfc().collect()
 }
 
-// The value of a digit in any of the scripts that `any_text` has, and of those that it may come upon.
+// The value of a digit in any of the scripts in `any_text` and some others.
 fn digit(character: char) -> Option<char> {
     const ZEROS: [u32; 9] = [0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xe50, 0xff10, 0x1d7ce, 0x104a0];
     let zero = ZEROS.into_iter().find(|zero| (*zero..zero + 10).contains(&u32::from(character)));

@@ -1,5 +1,5 @@
-//! JSON whose rows are in an array under a key, as in the pages of an API's answers: what is read, with its lines, what is
-//! still a row although it holds arrays, and what is refused because it may be either.
+//! JSON whose rows are in an array under a key, as in the pages of an API: rows and their lines, objects that are rows although they
+//! contain arrays, and ambiguous objects, which are refused.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use crate::read;
 
-/// Where the rows are, and each row as its line and its object, or the error.
+/// The path of the rows, and each row as its line and its object, or the error.
 fn outcome(bytes: Vec<u8>, options: impl Into<SourceOptions>) -> (String, Vec<String>) {
     let source = match Source::from_reader("in", Box::new(std::io::Cursor::new(bytes)), options) {
         Ok(source) => source,
@@ -38,7 +38,7 @@ fn check(text: &str, under: &str, expected: &[&str]) {
     for options in [None, Some(Format::Json)] {
         assert_eq!(outcome(text.as_bytes().to_vec(), options), expected, "{options:?} {text}");
     }
-    // UTF-16, as some programs of Windows write it.
+    // UTF-16, as some Windows programs write it.
     let wide: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     assert_eq!(outcome(wide, None), expected, "UTF-16: {text}");
 }
@@ -46,9 +46,9 @@ fn check(text: &str, under: &str, expected: &[&str]) {
 #[track_caller]
 fn refused(text: &str, expected: &str) {
     for options in [None, Some(Format::Json), Some(Format::Jsonl)] {
-        let (_, said) = outcome(text.as_bytes().to_vec(), options);
-        assert_eq!(said.last().map(String::as_str), Some(expected), "{options:?} {text}: {said:?}");
-        assert!(said.iter().all(|line| !line.contains(" [] ")), "{options:?} {text}: {said:?}");
+        let (_, messages) = outcome(text.as_bytes().to_vec(), options);
+        assert_eq!(messages.last().map(String::as_str), Some(expected), "{options:?} {text}: {messages:?}");
+        assert!(messages.iter().all(|line| !line.contains(" [] ")), "{options:?} {text}: {messages:?}");
     }
 }
 
@@ -88,7 +88,7 @@ fn rows_of_consecutive_pages_have_their_lines() {
     check(&format!("{one}\n{two}\n"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "2 phone=\"+3\""]);
     check(&format!("{one}{two}"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "1 phone=\"+3\""]);
     check(&format!("[{one},\n{two}]"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "2 phone=\"+3\""]);
-    // Pages without rows are no rows.
+    // A page without rows is not a row.
     check(&format!("{none}\n{one}\n{none}\n"), "contacts", &["2 phone=\"+1\"", "2 phone=\"+2\""]);
     check(&none, "contacts", &[]);
     check("{\"contacts\":null,\"total\":0}\n{\"contacts\":[{\"phone\":\"+1\"}]}", "contacts", &["2 phone=\"+1\""]);
@@ -103,7 +103,7 @@ fn the_layout_of_a_page_does_not_matter() {
     );
     check("\n\n[\n[{\"phone\":\"+1\"}],\n[{\"phone\":\"+2\"}], [] ]", "", &["4 phone=\"+1\"", "5 phone=\"+2\""]);
     check("[{\"phone\":\"+1\"}]\n[{\"phone\":\"+2\"}]\n", "", &["1 phone=\"+1\"", "2 phone=\"+2\""]);
-    // A single row without an array around it, as programs write that come from XML.
+    // A single row without an array, as converters from XML write it.
     check(
         "{\"contacts\":[{\"phone\":\"+1\"}]}\n{\"contacts\":{\"phone\":\"+2\"}}",
         "contacts",
@@ -218,7 +218,7 @@ fn a_table_stored_by_columns_is_refused() {
     refused(r#"{"contact_id":["a","b"],"plan":["x","y"]}"#, &columns("`contact_id`, `plan`"));
     refused(r#"{"phone":["+5215550001","+5215550002"]}"#, &columns("`phone`"));
     refused(r#"{"phone":["+1","+2"],"tags":["x","y"]}"#, &columns("`phone`, `tags`"));
-    // Longer than a row may be.
+    // Longer than the limit of a row.
     let numbers = vec!["\"+5215550001\""; 2_000_000].join(",");
     refused(&format!("{{\"phone\":[{numbers}],\"x\":[{numbers}]}}"), &columns("`phone`"));
 }
@@ -266,7 +266,7 @@ fn groups_of_contacts_are_not_contacts() {
         assert_eq!(last(&text), format!("in:1: {}", expected.replace("`[]", "`data[]")), "{text}");
         assert!(!last(&format!("[{one},{one}]")).contains("expected"), "{one}");
     }
-    // A contact has an address of its own, and its phones are no people.
+    // A contact has an address field, and its phones are not contacts.
     for row in [
         r#"{"name":"Ann","phone":"+1","family":M}"#,
         r#"{"name":"Ann","phone":null,"contacts":M}"#,
@@ -313,7 +313,7 @@ fn contacts_by_key_beside_the_rows_are_refused() {
     refused(&format!("{{{keyed},\"leads\":[{{\"phone\":\"+1\"}}]}}"), &several(1));
     let page = r#"{"leads":[{"phone":"+1"}]}"#;
     refused(&format!("{page}\n{{\"leads\":[],{keyed}}}\n"), &several(2));
-    // Rows that are known by an id alone.
+    // Rows with only an id.
     refused(r#"{"leads":[{"contact_id":"1","plan":"x"}],"customers":[{"contact_id":"2","plan":"y"}]}"#, &several(1));
     refused(r#"{"leads":[{"contact_id":"1"}],"customers":[{"key":"2"}]}"#, &several(1));
 }
@@ -402,15 +402,15 @@ fn an_input_that_changes_its_layout_is_refused() {
         &format!("{page}\n{{\"contacts\":{{\"a\":{{\"phone\":\"+1\"}},\"b\":{{\"phone\":\"+2\"}}}}}}\n"),
         "in:2: expected an array of objects, found an object with a key for each of them",
     );
-    // Parts of one export have the same values of it; contacts have their own.
+    // The parts of one export share these values; contacts have different ones.
     let part = |crm_id: u32| format!("{{\"crm_id\":{crm_id},\"leads\":[{{\"email\":\"{crm_id}@example.com\"}}]}}\n");
     check(&(part(7) + &part(7)), "leads", &["1 email=\"7@example.com\"", "2 email=\"7@example.com\""]);
     let unclear = "found one that may be either, with objects under `leads`";
     refused(&(part(7) + &part(8)), &format!("in:2: expected a contact or an object that holds contacts, {unclear}"));
-    // In an array, too.
+    // In an array as well.
     let check = |text: &str, expected: &str| {
-        let (_, said) = outcome(text.as_bytes().to_vec(), None);
-        assert_eq!(said.last().map(String::as_str), Some(expected), "{text}");
+        let (_, messages) = outcome(text.as_bytes().to_vec(), None);
+        assert_eq!(messages.last().map(String::as_str), Some(expected), "{text}");
     };
     check(&format!("[{{\"phone\":\"+2\"}},{page}]"), &format!("in:1: {mixed}"));
     check(&format!("{{\"pages\":[{page},{page}]}}"), &format!("in:1: {mixed}"));
