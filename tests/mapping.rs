@@ -173,7 +173,7 @@ fn is_of(number: &str, country: &str) -> bool {
     number.is_some_and(|number| number.is_valid_for_region(country.parse().unwrap()))
 }
 
-// Whether a day comes back from the days that lie between it and 1 March of the year 0 (Howard Hinnant, "chrono-compatible
+// Whether a date survives the conversion to days since 1 March of the year 0 and back (Howard Hinnant, "chrono-compatible
 // low-level date algorithms").
 fn is_day(year: i64, month: i64, day: i64) -> bool {
     if year < 1 || !(1..=12).contains(&month) || day < 1 {
@@ -212,21 +212,20 @@ proptest! {
         let without_scheme = text.to_lowercase().replace("tel:", "").replace("whatsapp:", "").replace("sms:", "");
         prop_assert!(!without_scheme.replace("callto:", "").contains(char::is_alphabetic), "a letter became a digit");
 
-        // The last digits stand in the text as they are dialed. Before them stand a country code, and what a country puts
-        // between it and the number.
+        // The last digits are in the text as they are dialed. A country code and a country's trunk digits precede them.
         let read = digits(&text);
         let endings = [read.as_str(), read.strip_suffix('0').unwrap_or(&read), read.strip_suffix("00").unwrap_or(&read)];
         let ends_with = |tail: &str| endings.iter().any(|read| read.ends_with(tail) || (read.contains('?') && read.len() >= tail.len()));
         prop_assert!(ends_with(&dialed[dialed.len() - 4..]), "{} of {}", number, read);
         let is_plain = country.is_none_or(|country| PLAIN.contains(&country.to_string().as_str()));
-        // Norfolk Island (672) puts a 3 before its numbers of five digits, and Madagascar (261) 20 before those of seven.
+        // Norfolk Island (672) adds a 3 before numbers of five digits, and Madagascar (261) adds 20 before those of seven.
         let rules_inside = ["54", "1", "86", "7", "976", "378", "39", "672", "261"];
         let has_rules_inside = rules_inside.into_iter().any(|code| dialed.starts_with(code));
         if is_plain && !has_rules_inside {
             prop_assert!((1..=3).any(|code| ends_with(&dialed[code..])), "{} of {}", number, read);
         }
 
-        // It is a number of its own: with any country, and with none.
+        // The result is itself a number: with any country, and without one.
         for again in [None, country, "GB".parse().ok()] {
             prop_assert_eq!(e164(&number, again), Some(number.clone()));
         }
@@ -239,7 +238,7 @@ proptest! {
     ) {
         let region: Country = country.parse().unwrap();
         let Some(number) = e164(&text, Some(region)) else { return Ok(()) };
-        // Where it is not, an international prefix or a code that several countries share stands in the text.
+        // Otherwise the text has an international prefix or a code that several countries share.
         let is_shared = number.starts_with("+44") || number.starts_with("+39");
         let is_international = text.starts_with("00") || text.starts_with("011") || text.starts_with("09") || country == "US";
         prop_assert!(is_international || is_of(&number, country) || is_shared, "{} {} {}", country, text, number);
@@ -324,7 +323,7 @@ proptest! {
         for tag in contact.tags() {
             prop_assert!(!tag.trim().is_empty() && tag.trim() == tag.as_str(), "{:?}", tag);
             prop_assert_eq!(nfc(tag), tag.as_str());
-            // Each character was in the text, but for those that JSON escapes, and the zeros of a power of ten.
+            // Each character was in the text, except for JSON escapes and the zeros of a power of ten.
             let all = nfc(&text);
             let is_power = text.contains(['e', 'E']);
             let kept = |character: char| {

@@ -49,7 +49,7 @@ fn memory_does_not_grow_with_the_input() {
         ("csv", Box::new(zstd::stream::read::Encoder::new(csv(), 1).unwrap())),
         ("jsonl", Box::new(endless(object, ROWS))),
         ("json", Box::new(b"[".chain(elements()).chain(b"]".as_slice()))),
-        // One page, far longer than a row may be.
+        // One page, far longer than the limit of a row.
         ("json", Box::new(b"{\"data\":[".chain(elements()).chain(b"],\"success\":true}".as_slice()))),
     ];
     for (format, input) in inputs {

@@ -103,7 +103,7 @@ fn every_response_has_the_outcome_in_the_matrix() {
     let mut found = String::new();
     for situation in &SITUATIONS {
         let _ = writeln!(found, "{}", situation.name);
-        for response in Response::ALL.into_iter().filter(|response| response.befalls(situation.call)) {
+        for response in Response::ALL.into_iter().filter(|response| response.applies_to(situation.call)) {
             let case = |applied, refuses_twice| {
                 let result = run_case(situation, &OneResponse { response, applied, refuses_twice });
                 check_invariants(situation, response, &result);

@@ -134,7 +134,7 @@ impl Response {
         }
     }
 
-    /// Whether the platform refuses the row: it is rejected, and nothing else happens.
+    /// Whether the platform refuses the row, so that it is rejected without further calls.
     pub const fn refuses(self, kind: CallKind) -> bool {
         match self {
             Self::UnknownError
@@ -165,13 +165,13 @@ impl Response {
         }
     }
 
-    /// Whether it may become the answer to a call of this kind.
-    pub const fn befalls(self, kind: CallKind) -> bool {
+    /// Whether a call of this kind can get this response.
+    pub const fn applies_to(self, kind: CallKind) -> bool {
         !matches!(self, Self::EmptyWithTotal | Self::EmptyWithError) || matches!(kind, CallKind::Find)
     }
 }
 
-/// How the platform says that there is no such contact.
+/// The platform's answer for an unknown contact.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Words {
     #[default]
@@ -208,16 +208,16 @@ pub struct Person {
     pub tags: BTreeSet<String>,
 }
 
-/// What kind of platform it is.
+/// The behaviour of the platform.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manners {
-    /// A change that would change nothing is refused.
+    /// A change without an effect is refused.
     pub refuses_twice: bool,
-    /// Searches find nobody, and a second contact with the same phone is refused, with the id of the first.
+    /// Searches find no contact, and a second contact with the same phone is refused, with the id of the first.
     pub searches_late: bool,
 }
 
-/// A call that was sent: which, and when.
+/// A sent call and its time.
 pub struct Sent {
     pub begun: Instant,
     pub ended: Instant,
@@ -301,7 +301,7 @@ impl Platform {
         }
     }
 
-    // What is said when nothing was done: the documented success of the call.
+    // The answer without an effect: the documented success of the call.
     fn promise(call: &Call) -> Json {
         match call {
             Call::Find { .. } => json!({ "data": [] }),
@@ -314,7 +314,7 @@ impl Platform {
         }
     }
 
-    // What the client gets to see. Faults below HTTP are named as the transport names them: its own tests hold that.
+    // The client's view. Faults below HTTP have the transport's names, which its own tests check.
     fn responsed(&self, call: &Call, response: Response, applied: bool) -> Attempt {
         let body = if applied { self.answer(call).1 } else { Self::promise(call) }.to_string();
         let lost = |status, cause: &str| Attempt::lost(status, cause.to_owned());

@@ -298,8 +298,8 @@ async fn account_errors_start_at_a_given_call_and_never_end() {
             harness.create(one("name", "Ann")).await;
         }
         let calls = harness.sandbox.ledger().calls();
-        let struck: Vec<_> = calls.iter().map(|call| call.fault.is_some()).collect();
-        assert_eq!(struck, [false, false, true, true, true, true], "{fault}");
+        let faulty: Vec<_> = calls.iter().map(|call| call.fault.is_some()).collect();
+        assert_eq!(faulty, [false, false, true, true, true, true], "{fault}");
         assert_eq!(harness.sandbox.contacts(TOKEN).len(), 1, "{fault}");
     }
 }
@@ -383,7 +383,7 @@ async fn retry_after_has_every_form() {
 
 #[tokio::test]
 async fn a_share_of_the_calls_gets_a_fault_as_the_seed_decides() {
-    let struck = async |seed: u64| {
+    let faulty = async |seed: u64| {
         let harness = unlimited().await;
         let rules = vec![Rule::always(Fault::UnknownError).share(0.5).on(CallKind::Find)];
         harness.sandbox.set_faults(Faults { seed, rules, ..Faults::default() });
@@ -392,10 +392,10 @@ async fn a_share_of_the_calls_gets_a_fault_as_the_seed_decides() {
         }
         harness.sandbox.ledger().calls().iter().map(|call| call.fault.is_some()).collect::<Vec<_>>()
     };
-    let first = struck(1).await;
-    assert!((10..30).contains(&first.iter().filter(|struck| **struck).count()), "{first:?}");
-    assert_eq!(first, struck(1).await);
-    assert_ne!(first, struck(2).await);
+    let first = faulty(1).await;
+    assert!((10..30).contains(&first.iter().filter(|faulty| **faulty).count()), "{first:?}");
+    assert_eq!(first, faulty(1).await);
+    assert_ne!(first, faulty(2).await);
 }
 
 #[tokio::test]
@@ -409,8 +409,8 @@ async fn every_fault_has_the_same_name_in_the_ledger_and_in_requests() {
         let create = harness.request(Method::POST, "/contact/");
         let _ = create.json(&json!({ "custom_fields": one("email", "ann@example.com") })).send().await;
         let calls = harness.sandbox.ledger().calls();
-        let struck: Vec<_> = calls[calls.len() - 2..].iter().filter_map(|call| call.fault).collect();
-        assert!(struck.contains(&fault) && struck.iter().all(|other| *other == fault), "{fault}: {struck:?}");
+        let faulty: Vec<_> = calls[calls.len() - 2..].iter().filter_map(|call| call.fault).collect();
+        assert!(faulty.contains(&fault) && faulty.iter().all(|other| *other == fault), "{fault}: {faulty:?}");
         let json = serde_json::to_value(calls.iter().rev().find(|call| call.fault.is_some()).unwrap()).unwrap();
         assert_eq!(json["fault"], fault.name());
     }

@@ -174,7 +174,7 @@ fn parts_are_found_by_their_relationships() {
 }
 
 #[test]
-fn a_package_without_a_workbook_is_refused() {
+fn a_package_with_a_broken_relationship_is_refused() {
     let rows = [texts(&["phone"]), texts(&["1"])];
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let usual = book(&[("Contacts", &rows)], "", false);

@@ -329,9 +329,9 @@ fn a_last_page_that_links_to_more_is_reported() {
         assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
         assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
     };
-    let page = |other_runs: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{other_runs}}}\n");
+    let page = |others: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{others}}}\n");
     let more = Some("the last page, with which the file comes to 1 row, says that more follow");
-    for other_runs in [
+    for others in [
         r#""has_more":true"#,
         r#""hasMore":true,"next":null"#,
         r#""next":"https://example.com/?page=2""#,
@@ -350,7 +350,7 @@ fn a_last_page_that_links_to_more_is_reported() {
         r#""response_metadata":{"next_cursor":"x"}"#,
         r#""_links":{"next":{"href":"https://x"}}"#,
     ] {
-        check(&page(other_runs), more);
+        check(&page(others), more);
     }
     check(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
     check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
@@ -364,7 +364,7 @@ fn a_last_page_that_links_to_more_is_reported() {
     check(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
     check(&format!("[{first},{}]", page(r#""next":false"#)), None);
     check(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
-    for other_runs in [
+    for others in [
         r#""total":1,"has_more":false"#,
         r#""next":null"#,
         r#""links":{"next":null}"#,
@@ -377,7 +377,7 @@ fn a_last_page_that_links_to_more_is_reported() {
         r#""LastEvaluatedKey":{}"#,
         r#""meta":{"orders":{"total":500}}"#,
     ] {
-        check(&page(other_runs), None);
+        check(&page(others), None);
     }
 }
 

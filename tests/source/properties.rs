@@ -251,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn removing_one_quote_changes_no_other_row(
+    fn after_a_lost_quote_every_row_is_unchanged_or_rejected(
         cells in prop::collection::vec(prop::collection::vec(note(), 2), 4..12), all in any::<bool>(), crlf in any::<bool>(),
         at in any::<prop::sample::Index>(),
     ) {
@@ -324,7 +324,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_has_the_line_number_of_a_line_count(
+    fn a_row_has_the_line_on_which_it_starts(
         rows in prop::collection::vec((0_usize..3, 0_usize..3), 0..20), crlf in any::<bool>(),
     ) {
         let end = if crlf { "\r\n" } else { "\n" };

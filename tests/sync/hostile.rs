@@ -367,7 +367,7 @@ async fn lists_keep_the_data_unescaped() {
 }
 
 #[tokio::test]
-async fn json_output_keeps_control_characters_as_escapes() {
+async fn json_output_escapes_control_characters_and_keeps_the_values() {
     let harness = Harness::unlimited().await;
     for (name, channel) in [("a\u{202e}\u{9b}\u{2028}.csv", "c\u{200b}\n\u{e0041}")] {
         harness.write(name, "email\nann@example.com\n");
