@@ -66,7 +66,7 @@ fn an_input_that_expands_to_gigabytes_is_refused_in_little_memory() {
     let line = long("{\"a\":\"", b'x', 20 * MIB, "\"}\n{\"a\":1}\n");
     check("a line of JSONL", gzipped(line), 1, FIRST_TOO_LONG);
     check("a JSON string", gzipped(long("[{\"a\":\"", b'x', 20 * MIB, "\"},{\"a\":1}]")), 1, FIRST_TOO_LONG);
-    // The last bracket is byte 9 + 20 * MIB, counted from 1.
+    // The byte is where the file ends: 9 bytes, then 20 MiB, counted from 1.
     let unfinished = "in:1: expected the end of what was begun at byte 20971530, found the end of the file";
     check("brackets", gzipped(long("[{\"a\":1},", b'[', 20 * MIB, "")), 1, unfinished);
     check("a key", gzipped(long("{\"", b'x', 20 * MIB, "\":1,\"data\":[]}")), 0, FIRST_TOO_LONG);
