@@ -56,6 +56,7 @@ mod journal;
 mod platform;
 mod sync;
 
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 
 pub use crate::core::answer::{Answer, RateLimit};

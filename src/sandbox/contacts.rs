@@ -11,61 +11,15 @@ use super::answer::{self, Answer, Refusal, Shown};
 use super::body::Fields;
 use super::fault::Fault;
 use super::faults::Lag;
+use super::request::ApiRequest;
 use super::search::Search;
 use super::stored_form::StoredForm;
-use crate::core::call::{CONTACTS_PER_PAGE, CallKind};
+use crate::core::call::CONTACTS_PER_PAGE;
 use crate::core::model::{ContactId, Value};
 use crate::core::time::Timestamp;
 
 /// The field by which [`Fault::UpsertByEmail`] recognises a contact.
 const EMAIL: &str = "email";
-
-/// What a call asks, read but not yet carried out. A body that cannot be taken travels along as its refusal: only a
-/// call that the limiter counted is told so.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Asked {
-    /// One page of a search.
-    Find {
-        /// The field.
-        name: Option<String>,
-        /// The value.
-        value: Option<String>,
-        /// From 1.
-        page: usize,
-    },
-    /// One contact.
-    Read(String),
-    /// A new contact.
-    Create(Result<Fields, Refusal>),
-    /// New values for fields.
-    Update(String, Result<Fields, Refusal>),
-    /// Tags more.
-    AddTags(String, Result<Vec<String>, Refusal>),
-    /// Tags less.
-    RemoveTags(String, Result<Vec<String>, Refusal>),
-}
-
-impl Asked {
-    /// Which of the six calls it is.
-    pub const fn kind(&self) -> CallKind {
-        match self {
-            Self::Find { .. } => CallKind::Find,
-            Self::Read(_) => CallKind::Read,
-            Self::Create(_) => CallKind::Create,
-            Self::Update(..) => CallKind::Update,
-            Self::AddTags(..) => CallKind::AddTags,
-            Self::RemoveTags(..) => CallKind::RemoveTags,
-        }
-    }
-
-    /// Whether it has an effect when it succeeds.
-    pub const fn writes(&self) -> bool {
-        match self {
-            Self::Find { .. } | Self::Read(_) => false,
-            Self::Create(_) | Self::Update(..) | Self::AddTags(..) | Self::RemoveTags(..) => true,
-        }
-    }
-}
 
 /// What became of a call.
 #[derive(Debug)]
@@ -142,23 +96,23 @@ impl Contacts {
     }
 
     /// Carries a call out, or refuses it and changes nothing.
-    pub fn carry_out(&mut self, asked: Asked, moment: Moment<'_>) -> Done {
+    pub fn carry_out(&mut self, asked: ApiRequest, moment: Moment<'_>) -> Done {
         match asked {
-            Asked::Find { name, value, page } => self.find(name.as_deref(), value.as_deref(), page, moment),
-            Asked::Read(id) => self
+            ApiRequest::Find { name, value, page } => self.find(name.as_deref(), value.as_deref(), page, moment),
+            ApiRequest::Read(id) => self
                 .about(&id, moment, Ok(()), |contacts, number, ()| Ok(answer::contact(&contacts.list[number].shown()))),
-            Asked::Create(fields) => self.create(fields, moment),
-            Asked::Update(id, fields) => self.about(&id, moment, fields, |contacts, number, fields| {
+            ApiRequest::Create(fields) => self.create(fields, moment),
+            ApiRequest::Update(id, fields) => self.about(&id, moment, fields, |contacts, number, fields| {
                 contacts.free_for(&fields, Some(number), moment.stored_forms)?;
                 contacts.set(number, fields, moment);
                 // Not the contact's id: that is how the platform documents it (API.md, trap 3).
                 Ok(answer::id(&format!("cus_{}", 112_233_344_555 + number)))
             }),
-            Asked::AddTags(id, tags) => self.about(&id, moment, tags, |contacts, number, tags| {
+            ApiRequest::AddTags(id, tags) => self.about(&id, moment, tags, |contacts, number, tags| {
                 contacts.list[number].add_tags(tags);
                 Ok(answer::tags_changed("Contact Tags have been added successfully."))
             }),
-            Asked::RemoveTags(id, tags) => self.about(&id, moment, tags, |contacts, number, tags| {
+            ApiRequest::RemoveTags(id, tags) => self.about(&id, moment, tags, |contacts, number, tags| {
                 let has = &mut contacts.list[number].tags;
                 if let Some(missing) = tags.iter().find(|tag| !has.contains(tag)) {
                     return Err(Refusal::NoSuchTag(missing.clone()));
@@ -187,7 +141,7 @@ impl Contacts {
     }
 
     /// Whether a call carries this value, or is about a contact that has it.
-    pub fn is_about(&self, asked: &Asked, value: &str) -> bool {
+    pub fn is_about(&self, asked: &ApiRequest, value: &str) -> bool {
         let holds = |found: Option<&Value>| found.is_some_and(|found| found.text() == value);
         let carries = |fields: &Result<Fields, Refusal>| {
             fields.as_ref().is_ok_and(|fields| fields.iter().any(|(_, found)| holds(found.as_ref())))
@@ -197,10 +151,10 @@ impl Contacts {
             contact.is_some_and(|contact| contact.fields.values().any(|found| holds(found.as_ref())))
         };
         match asked {
-            Asked::Find { value: searched, .. } => searched.as_deref() == Some(value),
-            Asked::Create(fields) => carries(fields),
-            Asked::Update(id, fields) => carries(fields) || has(id),
-            Asked::Read(id) | Asked::AddTags(id, _) | Asked::RemoveTags(id, _) => has(id),
+            ApiRequest::Find { value: searched, .. } => searched.as_deref() == Some(value),
+            ApiRequest::Create(fields) => carries(fields),
+            ApiRequest::Update(id, fields) => carries(fields) || has(id),
+            ApiRequest::Read(id) | ApiRequest::AddTags(id, _) | ApiRequest::RemoveTags(id, _) => has(id),
         }
     }
 

@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::contacts::Asked;
-
 /// The stage of a call at which a fault occurs. Earlier stages have happened, later ones have not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -164,20 +162,6 @@ faults! {
     CutBody, "cut_body", After;
 }
 
-impl Fault {
-    /// Whether it can strike this call; `None` is a call that is none of the six.
-    pub(super) fn can_strike(self, asked: Option<&Asked>) -> bool {
-        match (self.stage(), asked) {
-            (Stage::Search, Some(Asked::Find { page, .. })) => self != Self::PageIgnored || *page > 1,
-            (Stage::Network, _)
-            | (Stage::Create, Some(Asked::Create(_)))
-            | (Stage::Gate | Stage::Refusal | Stage::After, Some(_)) => true,
-            (Stage::Search | Stage::Create, Some(_))
-            | (Stage::Gate | Stage::Refusal | Stage::Search | Stage::Create | Stage::After, None) => false,
-        }
-    }
-}
-
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -214,23 +198,5 @@ mod tests {
             assert_eq!(fault.name().replace('_', "-").parse(), Ok(fault));
         }
         assert!("unknown".parse::<Fault>().is_err_and(|error| error.contains("unknown-error")));
-    }
-
-    #[test]
-    fn a_fault_strikes_only_calls_that_it_can_change() {
-        let find = |page| Asked::Find { name: None, value: None, page };
-        let create = Asked::Create(Ok(Vec::new()));
-        let check = |fault: Fault, asked: Option<&Asked>, expected: bool| {
-            assert_eq!(fault.can_strike(asked), expected, "{fault} {asked:?}");
-        };
-        check(Fault::EmptyWithTotal, Some(&find(1)), true);
-        check(Fault::EmptyWithTotal, Some(&create), false);
-        check(Fault::PageIgnored, Some(&find(1)), false);
-        check(Fault::PageIgnored, Some(&find(2)), true);
-        check(Fault::PreviousId, Some(&create), true);
-        check(Fault::PreviousId, Some(&find(1)), false);
-        check(Fault::UnknownError, Some(&create), true);
-        check(Fault::UnknownError, None, false);
-        check(Fault::NotFoundPage, None, true);
     }
 }

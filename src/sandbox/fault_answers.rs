@@ -6,8 +6,8 @@ use axum::http::header;
 use serde_json::json;
 
 use super::answer::{Answer, LIMIT, Refusal};
-use super::contacts::Asked;
 use super::fault::Fault;
+use super::request::ApiRequest;
 use crate::core::time::Timestamp;
 
 /// The limit that a proxy's page names, and which is not the platform's.
@@ -23,7 +23,7 @@ const INVALID_FIELD: usize = 3;
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
     /// The call; `None` when it is none of the six.
-    pub asked: Option<&'a Asked>,
+    pub asked: Option<&'a ApiRequest>,
     /// The platform's limit.
     pub rate: u32,
     /// [`Faults::throttle_seconds`](super::Faults::throttle_seconds).
@@ -95,15 +95,15 @@ pub fn answer_instead(fault: Fault, at: Circumstances<'_>) -> Option<Answer> {
 }
 
 // The framework's validator: the message of the first failure, and all of them by the path of the input.
-fn validation_failed(asked: Option<&Asked>) -> Answer {
+fn validation_failed(asked: Option<&ApiRequest>) -> Answer {
     let path = match asked {
-        Some(Asked::Find { .. }) => "value".to_owned(),
-        Some(Asked::Create(fields) | Asked::Update(_, fields)) => {
+        Some(ApiRequest::Find { .. }) => "value".to_owned(),
+        Some(ApiRequest::Create(fields) | ApiRequest::Update(_, fields)) => {
             let last = fields.as_ref().map_or(0, Vec::len).saturating_sub(1);
             format!("custom_fields.{}.value", last.min(INVALID_FIELD))
         }
-        Some(Asked::AddTags(..) | Asked::RemoveTags(..)) => "tags.0".to_owned(),
-        Some(Asked::Read(_)) | None => "id".to_owned(),
+        Some(ApiRequest::AddTags(..) | ApiRequest::RemoveTags(..)) => "tags.0".to_owned(),
+        Some(ApiRequest::Read(_)) | None => "id".to_owned(),
     };
     let message = format!("The {path} field format is invalid.");
     Answer::json(422, &json!({ "message": message, "errors": { path: [message] } }))

@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::contacts::Asked;
 use super::fault::Fault;
+use super::request::ApiRequest;
 use super::stored_form::StoredForm;
 use crate::core::call::CallKind;
 
@@ -171,7 +171,7 @@ impl Rule {
         number >= self.from_call
             && self.until_call.is_none_or(|last| number <= last)
             && is_kind
-            && self.fault.can_strike(call.asked)
+            && ApiRequest::can_suffer(call.asked, self.fault)
             && (self.over_bytes == 0 || size > self.over_bytes)
             && self.value.as_ref().is_none_or(|value| (call.is_about)(value))
     }
@@ -229,7 +229,7 @@ fn number<N: FromStr>(text: &str) -> Result<N, String> {
 /// A call as the rules see it.
 pub struct Subject<'a> {
     /// The call; `None` when it is none of the six.
-    pub asked: Option<&'a Asked>,
+    pub asked: Option<&'a ApiRequest>,
     /// How large it is.
     pub size: Size,
     /// Whether it carries a value, or is about a contact that has it.
@@ -350,10 +350,10 @@ mod tests {
 
     fn fates(faults: &Faults, count: usize) -> Vec<Fate> {
         let mut chance = Chance::new(faults.clone());
-        (0..count).map(|_| chance.fate(&subject(Some(&Asked::Read(String::new()))))).collect()
+        (0..count).map(|_| chance.fate(&subject(Some(&ApiRequest::Read(String::new()))))).collect()
     }
 
-    fn subject(asked: Option<&Asked>) -> Subject<'_> {
+    fn subject(asked: Option<&ApiRequest>) -> Subject<'_> {
         Subject { asked, size: Size { url: 10, head: 100, body: 1_000 }, is_about: &|value| value == "mine" }
     }
 
@@ -383,9 +383,9 @@ mod tests {
 
     #[test]
     fn a_rule_strikes_the_calls_that_meet_it() {
-        let (read, create) = (Asked::Read(String::new()), Asked::Create(Ok(Vec::new())));
+        let (read, create) = (ApiRequest::Read(String::new()), ApiRequest::Create(Ok(Vec::new())));
         // Which of five calls are struck.
-        let check = |rule: &str, asked: Option<&Asked>, expected: [u8; 5]| {
+        let check = |rule: &str, asked: Option<&ApiRequest>, expected: [u8; 5]| {
             let faults = Faults { rules: vec![rule.parse().unwrap()], ..Faults::default() };
             let mut chance = Chance::new(faults);
             let struck = [(); 5].map(|()| u8::from(chance.fate(&subject(asked)).fault.is_some()));

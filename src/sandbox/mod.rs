@@ -30,6 +30,7 @@ mod faults;
 mod ledger;
 mod limit;
 mod platform;
+mod request;
 mod routes;
 mod search;
 mod server;

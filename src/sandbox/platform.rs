@@ -9,12 +9,13 @@ use axum::response::Response;
 
 use super::answer::{Answer, Refusal};
 use super::body::Fields;
-use super::contacts::{Asked, Contacts, Done, Moment};
+use super::contacts::{Contacts, Done, Moment};
 use super::fault::{Fault, Stage};
 use super::fault_answers::{Circumstances, answer_instead};
 use super::faults::{Chance, Fate, Faults, Lag, Size, Subject};
 use super::ledger::{CallRecord, Ledger};
 use super::limit::{Limiter, Others, Verdict};
+use super::request::ApiRequest;
 use super::{Config, lock};
 use crate::core::call::CallKind;
 use crate::core::model::ContactId;
@@ -91,7 +92,7 @@ impl Platform {
     }
 
     /// Takes one of the six calls and answers it.
-    pub async fn take(&self, caller: Caller, asked: Asked) -> Response {
+    pub async fn take(&self, caller: Caller, asked: ApiRequest) -> Response {
         let kind = asked.kind();
         let fate = self.fate(&caller, Some(&asked));
         let course = self.run(&caller, asked, &fate);
@@ -163,7 +164,7 @@ impl Platform {
         &self.ledger
     }
 
-    fn fate(&self, caller: &Caller, asked: Option<&Asked>) -> Fate {
+    fn fate(&self, caller: &Caller, asked: Option<&ApiRequest>) -> Fate {
         let is_about = |value: &str| {
             let channel = self.channel(&caller.token);
             asked.is_some_and(|asked| lock(&channel).contacts.is_about(asked, value))
@@ -172,7 +173,7 @@ impl Platform {
     }
 
     // Everything that has an effect happens here, without a wait: a caller that leaves cannot stop it half way.
-    fn run(&self, caller: &Caller, asked: Asked, fate: &Fate) -> Course {
+    fn run(&self, caller: &Caller, asked: ApiRequest, fate: &Fate) -> Course {
         if let Some(course) = self.struck(fate, Stage::Network, Some(&asked), self.clock.now()) {
             return course;
         }
@@ -218,7 +219,7 @@ impl Platform {
     }
 
     // The call whose fault strikes at this stage, before it has an effect. It is not counted yet.
-    fn struck(&self, fate: &Fate, stage: Stage, asked: Option<&Asked>, now: Timestamp) -> Option<Course> {
+    fn struck(&self, fate: &Fate, stage: Stage, asked: Option<&ApiRequest>, now: Timestamp) -> Option<Course> {
         let fault = fate.fault.filter(|fault| fault.stage() == stage)?;
         let Fate { throttle_seconds, as_page, .. } = *fate;
         let at = Circumstances { asked, rate: self.config.rate, throttle_seconds, as_page, now };

@@ -14,10 +14,10 @@ use axum::routing::{get, post};
 
 use super::answer::{FIND_PATH, Refusal};
 use super::body::{self, trimmed};
-use super::contacts::Asked;
 use super::debug_routes;
 use super::faults::Size;
 use super::platform::{Caller, LOGIN_PATH, Platform};
+use super::request::ApiRequest;
 
 type Shared = State<Arc<Platform>>;
 type PathId = Result<Path<String>, PathRejection>;
@@ -43,27 +43,27 @@ async fn find(State(platform): Shared, caller: Caller, uri: Uri) -> Response {
     // The last of several wins, as in PHP.
     let asked = |name: &str| pairs.iter().rev().find(|(key, _)| key == name).and_then(|(_, value)| trimmed(value));
     let page = asked("page").and_then(|page| page.parse().ok()).unwrap_or(1).max(1);
-    platform.take(caller, Asked::Find { name: asked("name"), value: asked("value"), page }).await
+    platform.take(caller, ApiRequest::Find { name: asked("name"), value: asked("value"), page }).await
 }
 
 async fn read(State(platform): Shared, caller: Caller, id: PathId) -> Response {
-    platform.take(caller, Asked::Read(text(id))).await
+    platform.take(caller, ApiRequest::Read(text(id))).await
 }
 
 async fn create(State(platform): Shared, caller: Caller, body: JsonBody) -> Response {
-    platform.take(caller, Asked::Create(body.read(body::fields))).await
+    platform.take(caller, ApiRequest::Create(body.read(body::fields))).await
 }
 
 async fn update(State(platform): Shared, caller: Caller, id: PathId, body: JsonBody) -> Response {
-    platform.take(caller, Asked::Update(text(id), body.read(body::fields))).await
+    platform.take(caller, ApiRequest::Update(text(id), body.read(body::fields))).await
 }
 
 async fn add_tags(State(platform): Shared, caller: Caller, id: PathId, body: JsonBody) -> Response {
-    platform.take(caller, Asked::AddTags(text(id), body.read(body::tags))).await
+    platform.take(caller, ApiRequest::AddTags(text(id), body.read(body::tags))).await
 }
 
 async fn remove_tags(State(platform): Shared, caller: Caller, id: PathId, body: JsonBody) -> Response {
-    platform.take(caller, Asked::RemoveTags(text(id), body.read(body::tags))).await
+    platform.take(caller, ApiRequest::RemoveTags(text(id), body.read(body::tags))).await
 }
 
 async fn wrong_method(State(platform): Shared, caller: Caller) -> Response {

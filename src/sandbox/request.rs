@@ -1,0 +1,88 @@
+//! What a caller asks of the sandbox: one of the six calls.
+
+use super::answer::Refusal;
+use super::body::Fields;
+use super::fault::{Fault, Stage};
+use crate::core::call::CallKind;
+
+/// A request that was parsed but not yet carried out. A body that is refused travels along as its refusal, which is only
+/// answered once the limiter has counted the call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ApiRequest {
+    /// One page of a search.
+    Find {
+        /// The field.
+        name: Option<String>,
+        /// The value.
+        value: Option<String>,
+        /// From 1.
+        page: usize,
+    },
+    /// One contact.
+    Read(String),
+    /// A new contact.
+    Create(Result<Fields, Refusal>),
+    /// New values for fields.
+    Update(String, Result<Fields, Refusal>),
+    /// Tags more.
+    AddTags(String, Result<Vec<String>, Refusal>),
+    /// Tags less.
+    RemoveTags(String, Result<Vec<String>, Refusal>),
+}
+
+impl ApiRequest {
+    /// Which of the six calls it is.
+    pub const fn kind(&self) -> CallKind {
+        match self {
+            Self::Find { .. } => CallKind::Find,
+            Self::Read(_) => CallKind::Read,
+            Self::Create(_) => CallKind::Create,
+            Self::Update(..) => CallKind::Update,
+            Self::AddTags(..) => CallKind::AddTags,
+            Self::RemoveTags(..) => CallKind::RemoveTags,
+        }
+    }
+
+    /// Whether it has an effect when it succeeds.
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::Find { .. } | Self::Read(_) => false,
+            Self::Create(_) | Self::Update(..) | Self::AddTags(..) | Self::RemoveTags(..) => true,
+        }
+    }
+
+    /// Whether a fault can strike a request; `None` is a request for none of the six calls.
+    pub(super) fn can_suffer(request: Option<&Self>, fault: Fault) -> bool {
+        match (fault.stage(), request) {
+            (Stage::Search, Some(Self::Find { page, .. })) => fault != Fault::PageIgnored || *page > 1,
+            (Stage::Network, _)
+            | (Stage::Create, Some(Self::Create(_)))
+            | (Stage::Gate | Stage::Refusal | Stage::After, Some(_)) => true,
+            (Stage::Search | Stage::Create, Some(_))
+            | (Stage::Gate | Stage::Refusal | Stage::Search | Stage::Create | Stage::After, None) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_strikes_only_calls_that_it_can_change() {
+        let find = |page| ApiRequest::Find { name: None, value: None, page };
+        let create = ApiRequest::Create(Ok(Vec::new()));
+        let check = |fault: Fault, asked: Option<&ApiRequest>, expected: bool| {
+            assert_eq!(ApiRequest::can_suffer(asked, fault), expected, "{fault} {asked:?}");
+        };
+        check(Fault::EmptyWithTotal, Some(&find(1)), true);
+        check(Fault::EmptyWithTotal, Some(&create), false);
+        check(Fault::PageIgnored, Some(&find(1)), false);
+        check(Fault::PageIgnored, Some(&find(2)), true);
+        check(Fault::PreviousId, Some(&create), true);
+        check(Fault::PreviousId, Some(&find(1)), false);
+        check(Fault::UnknownError, Some(&create), true);
+        check(Fault::UnknownError, None, false);
+        check(Fault::NotFoundPage, None, true);
+    }
+}
