@@ -1,10 +1,10 @@
-//! How fast contacts go through when the platform has no limit: reading, journaling at full durability, sending.
+//! Calls per second without a rate limit: reading, journaling with full durability, sending.
 //!
-//! It starts the sandbox without a limit in this process, writes a CSV of 20,000 new contacts with tags, and runs the
-//! real binary on it: 40,000 calls, each with its intent and its answer committed. The figure is the calls by the
-//! seconds of the whole process, planning included, and the most memory that the process had.
+//! The bench starts the sandbox without a limit in this process, writes a CSV file of 20,000 new contacts with tags, and runs the
+//! real binary on it: 40,000 calls, each with its intent and its answer committed. It prints the calls per second over the
+//! life of the program, planning included, and the peak memory of the program.
 //!
-//! Run by hand: `cargo bench --bench throughput`.
+//! Run with `cargo bench --bench throughput`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use contactsync::sandbox::{Config, Sandbox};
+use support::process::peak_kib;
 
 const CONTACTS: usize = 20_000;
 const RUNS: usize = 3;
@@ -20,7 +21,7 @@ const TOKEN: &str = "benchmark";
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-    let dir = tempfile::tempdir().expect("a folder can be made");
+    let dir = tempfile::tempdir().expect("a temporary directory");
     let input = dir.path().join("contacts.csv");
     fs::write(&input, contacts()).expect("the input can be written");
 
@@ -34,11 +35,11 @@ fn main() {
         let seconds = begun.elapsed().as_secs_f64();
 
         let calls = sandbox.ledger().len();
-        assert_eq!(sandbox.contacts(TOKEN).len(), CONTACTS, "every contact is there once");
-        assert_eq!(calls, 2 * CONTACTS, "a create and its tags each");
+        assert_eq!(sandbox.contacts(TOKEN).len(), CONTACTS, "the platform has each contact once");
+        assert_eq!(calls, 2 * CONTACTS, "a create and a call for the tags for each contact");
         #[expect(clippy::cast_precision_loss, reason = "40,000 is exact")]
         let rate = calls as f64 / seconds;
-        println!("run {run}: {calls} calls in {seconds:.2} s: {rate:.0} calls/s, {} MB at the most", memory / 1_000);
+        println!("run {run}: {calls} calls in {seconds:.2} s: {rate:.0} calls/s, peak memory {} MB", memory / 1_000);
         rates.push(rate);
     }
     rates.sort_by(f64::total_cmp);
@@ -66,19 +67,15 @@ fn start(url: &str, input: &Path, journal: &Path) -> Child {
         .expect("the binary starts")
 }
 
-/// Waits for the end of the process; returns the most memory that it had resident, in kB (Linux).
+/// Waits for the end of the process. Returns its peak memory in KiB.
 fn watch(mut child: Child) -> u64 {
-    let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
     loop {
         if let Some(exit) = child.try_wait().expect("the process can be waited for") {
             assert!(exit.success(), "{exit}");
             return most;
         }
-        let now = fs::read_to_string(&status).unwrap_or_default();
-        let peak = now.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        most = most.max(peak.unwrap_or(0));
+        most = most.max(peak_kib(child.id()).unwrap_or(0));
         thread::sleep(Duration::from_millis(20));
     }
 }

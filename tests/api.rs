@@ -1,5 +1,5 @@
-//! Holds the dialect against what the platforms document: what it writes against every documented request, what it
-//! reads against every documented answer. See `fixtures/api/README.md`.
+//! Checks the dialect against the platforms' documentation: its requests against every documented request, and its reading of
+//! every documented answer. See `fixtures/api/README.md`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 const PLATFORMS: [&str; 2] = ["1980tic", "orade"];
 
-/// The errors that any of the calls may get.
+/// The errors that every call may get.
 const ERRORS: [u16; 4] = [401, 403, 405, 429];
 
 fn folder(platform: &str) -> PathBuf {
@@ -29,10 +29,10 @@ fn text(platform: &str, file: &str) -> String {
 }
 
 fn id(text: &str) -> ContactId {
-    ContactId::new(text).expect("the documents have no blank id")
+    ContactId::new(text).expect("a documented id is not blank")
 }
 
-/// The name that the platform searches and writes in its examples.
+/// The name in the platform's examples.
 fn first_name(platform: &str) -> &'static str {
     if platform == "orade" { "Juan Ejemplo" } else { "Muhammad Mahin" }
 }
@@ -95,7 +95,7 @@ fn read(call: &Call, status: u16, body: &str) -> Attempt {
 }
 
 #[test]
-fn every_documented_request_is_what_the_dialect_writes() {
+fn the_dialect_writes_every_documented_request() {
     for platform in PLATFORMS {
         let base = BaseUrl::parse(preset(platform).unwrap().base_url, false).unwrap();
         for kind in CallKind::ALL {
@@ -110,7 +110,7 @@ fn every_documented_request_is_what_the_dialect_writes() {
             let body = (!body.is_empty()).then(|| serde_json::from_str::<Json>(body).unwrap());
             assert_eq!(written.body, body, "{place}");
 
-            // The headers are the transport's, the same for every call; its own test holds that it sends these two.
+            // The transport sends the same headers with every call; its test checks that it sends these two.
             let headers: Vec<_> = lines.collect();
             let [token, "Content-Type: application/json"] = headers[..] else { panic!("{place}: {headers:?}") };
             assert!(token.starts_with("Authorization: Bearer {"), "{place}: {token}");
@@ -119,7 +119,7 @@ fn every_documented_request_is_what_the_dialect_writes() {
 }
 
 #[test]
-fn every_documented_answer_is_read_as_what_it_means() {
+fn the_dialect_reads_every_documented_answer() {
     for platform in PLATFORMS {
         for kind in CallKind::ALL {
             let call = documented_call(kind, platform);
@@ -138,9 +138,9 @@ fn every_documented_answer_is_read_as_what_it_means() {
     }
 }
 
-// The name searched and the name found differ in the documents themselves (API.md, trap 2).
+// In the documentation, the name searched for and the name found differ (API.md, trap 2).
 #[test]
-fn the_documented_search_is_loose() {
+fn the_documented_search_is_inexact() {
     for platform in PLATFORMS {
         let found = documented_contact(platform);
         assert!(!found.has(&Field::text("firstName", first_name(platform))), "{platform}");
@@ -148,7 +148,7 @@ fn the_documented_search_is_loose() {
 }
 
 #[test]
-fn no_fixture_goes_unchecked() {
+fn every_fixture_is_checked() {
     let calls = CallKind::ALL.map(CallKind::name).into_iter();
     let calls = calls.flat_map(|name| [format!("{name}.request.http"), format!("{name}.200.json")]);
     let checked: BTreeSet<String> = calls.chain(ERRORS.map(|status| format!("error.{status}.json"))).collect();

@@ -1,5 +1,5 @@
-//! Spreadsheets that are damaged, or made to do harm: contacts come of them, or one line that says what to do; never a
-//! panic, and in bounded time. It is alone in its process, because it counts the panics of the whole of it.
+//! Damaged and malicious spreadsheets: they give contacts or a one-line error, never a panic, in bounded time. The tests have their
+//! own process because they count its panics.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for tests")]
 
@@ -13,13 +13,13 @@ use contactsync::Source;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// The files in an archive, by their names.
+/// The files in an archive, by name.
 type Parts = Vec<(String, Vec<u8>)>;
 
 const BOOKS: [&str; 2] = ["fixtures/input/sheet.xlsx", "fixtures/input/sheet.ods"];
 
-/// The longest that all inputs of a test may take together. It only ends what hangs.
-const OUTAGE_TIMEOUT: Duration = Duration::from_mins(3);
+/// The longest that all inputs of a test may take. It only ends what hangs.
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 fn parts(book: &str) -> Parts {
     let mut archive = ZipArchive::new(Cursor::new(fs::read(book).unwrap())).unwrap();
@@ -43,14 +43,14 @@ fn zipped(parts: &Parts) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-/// How many rows an input gives, or why it is refused.
+/// The number of rows of an input, or the error.
 fn outcome(bytes: &[u8]) -> Result<usize, String> {
     let source = Source::from_reader("in", Box::new(Cursor::new(bytes.to_vec())), None);
     let rows = source.and_then(|source| source.map(|row| row.map(drop)).collect::<Result<Vec<()>, _>>());
     rows.map(|rows| rows.len()).map_err(|error| error.to_string())
 }
 
-/// Runs it on another thread, and counts the panics that the library does not catch.
+/// Runs the function on another thread with a timeout, and counts the panics that the library does not catch.
 fn in_time(run: impl FnOnce() + Send + 'static) {
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     static COUNTED: Once = Once::new();
@@ -68,13 +68,13 @@ fn in_time(run: impl FnOnce() + Send + 'static) {
         run();
         done.send(()).unwrap();
     });
-    let ended = waits.recv_timeout(OUTAGE_TIMEOUT);
+    let ended = waits.recv_timeout(TIMEOUT);
     assert!(!matches!(ended, Err(mpsc::RecvTimeoutError::Timeout)), "an input hangs");
-    runs.join().expect("every input has an end that is expected");
+    runs.join().expect("no check fails");
     assert_eq!(PANICS.load(Ordering::Relaxed), 0, "a panic was not caught");
 }
 
-// A refusal says in one line what was expected and what was found; of what is read there is no more than a sheet has.
+// An error is one line with what was expected; a table has no more rows than a sheet can have.
 fn check_sound(bytes: &[u8], what: &str) {
     match outcome(bytes) {
         Ok(rows) => assert!(rows < 1_100_000, "{what}: {rows} rows"),
@@ -85,7 +85,7 @@ fn check_sound(bytes: &[u8], what: &str) {
     }
 }
 
-/// Changes some bytes, cuts the end off, or writes a piece twice.
+/// Changes some bytes, truncates the file, or duplicates a piece.
 fn damage(bytes: &mut Vec<u8>, chance: &mut fastrand::Rng) {
     const WORDS: [&[u8]; 12] =
         [b"<", b">", b"\"", b"/", b"&#x110000;", b"-1", b"99999999999999999999", b"1e308", b"\0", b"\xFF", b"</", b"="];
@@ -141,7 +141,7 @@ fn a_damaged_part_of_a_whole_archive_is_refused_or_read() {
     });
 }
 
-/// The first sheet with contacts of a book, with something else in one place of one of its parts.
+/// A workbook in which one text of one part is replaced.
 fn altered(book: &str, part: &str, from: &str, to: &str) -> Vec<u8> {
     let mut parts = parts(book);
     let (_, bytes) = parts.iter_mut().find(|(name, _)| name == part).expect(part);
@@ -151,7 +151,7 @@ fn altered(book: &str, part: &str, from: &str, to: &str) -> Vec<u8> {
     zipped(&parts)
 }
 
-/// Holds each change against the refusal that is expected, or, where that is empty, against being read.
+/// Checks that each change gives the expected error, or, where that is empty, that the workbook is read.
 fn check_altered(book: &str, part: &str, cases: &'static [(&str, &str, &str)]) {
     let (book, part) = (book.to_owned(), part.to_owned());
     in_time(move || {
@@ -167,7 +167,7 @@ fn check_altered(book: &str, part: &str, cases: &'static [(&str, &str, &str)]) {
 }
 
 #[test]
-fn places_that_no_sheet_has_are_refused() {
+fn cells_outside_the_sheet_are_refused() {
     const DAMAGED: &str = "expected a spreadsheet, found a damaged or a rare one: open it, and save it again";
     check_altered(
         "fixtures/input/sheet.xlsx",
@@ -182,7 +182,7 @@ fn places_that_no_sheet_has_are_refused() {
             (r#"r="A4""#, r#"r="""#, DAMAGED),
             (r#"row r="4""#, r#"row r="99999999999999""#, DAMAGED),
             (r#"row r="4""#, r#"row r="-1""#, DAMAGED),
-            // A header may go to the last column, and rows to the last row.
+            // A header may reach the last column, and rows the last row.
             (r#"r="I3""#, r#"r="XFD3""#, ""),
             (r#"ref="A3:J12""#, r#"ref="A1:XFD1048576""#, ""),
             (r#"<row r="11"><c r="B11""#, r#"<row r="1048576"><c r="B1048576""#, ""),
@@ -193,7 +193,7 @@ fn places_that_no_sheet_has_are_refused() {
 }
 
 #[test]
-fn a_table_of_texts_that_promises_what_it_has_not_is_refused() {
+fn a_shared_string_table_with_a_wrong_count_is_refused() {
     in_time(|| {
         let mut parts = parts(BOOKS[0]);
         let table = r#"<sst xmlns="x" count="1" uniqueCount="1"><si><t>phone</t></si></sst>"#;
@@ -208,7 +208,7 @@ fn a_table_of_texts_that_promises_what_it_has_not_is_refused() {
 }
 
 #[test]
-fn repeats_without_end_are_refused() {
+fn endless_repeats_are_refused() {
     const DAMAGED: &str = "expected a spreadsheet, found a damaged or a rare one: open it, and save it again";
     const LARGE: &str = "expected a spreadsheet of at most 10000000 cells and 512 MiB unpacked, found a larger one";
     check_altered(
@@ -235,9 +235,9 @@ fn repeats_without_end_are_refused() {
     );
 }
 
-/// Whichever way a book says where its sheets are, what is read was looked over: a place beyond the sheet is found in it.
+/// However a workbook refers to its sheets, the sheet that is read was checked: an invalid cell reference in it is found.
 #[test]
-fn every_part_that_is_read_is_looked_over() {
+fn every_part_that_is_read_is_checked_first() {
     const RELATIONSHIPS: &str = "xl/_rels/workbook.xml.rels";
     const TYPE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet";
     in_time(|| {
@@ -255,24 +255,24 @@ fn every_part_that_is_read_is_looked_over() {
             let found = outcome(&zipped(parts));
             assert_eq!(found.is_ok(), is_read, "{what}: {found:?}");
         };
-        // By the last word of what it is related as.
+        // By the last word of the relationship type.
         for to in ["worksheet", "a/worksheet"] {
             let short = replaced(&sound, RELATIONSHIPS, TYPE, to);
             check(to, &short, true);
             check(to, &broken(&short), false);
         }
-        // The texts and the styles are no sheets.
+        // The strings and the styles are not sheets.
         for other in ["/xl/styles.xml", "styles.xml"] {
             let twice = replaced(&sound, RELATIONSHIPS, "/xl/worksheets/sheet1.xml", other);
             check(other, &twice, false);
         }
-        // A book beside the one that is usually there.
+        // A workbook beside the usual one.
         let moved = replaced(&sound, "_rels/.rels", r#"Target="xl/"#, r#"Target="/xl/"#);
         check("/xl", &moved, true);
         check("/xl", &broken(&moved), false);
-        let mut other_runs = replaced(&sound, "_rels/.rels", r#"Target="xl/"#, r#"Target="//xl/"#);
+        let mut parallel = replaced(&sound, "_rels/.rels", r#"Target="xl/"#, r#"Target="//xl/"#);
         let others = broken(&sound).into_iter().filter(|(name, _)| name.starts_with("xl/"));
-        other_runs.extend(others.map(|(name, bytes)| (format!("/{name}"), bytes)));
-        check("//xl", &other_runs, false);
+        parallel.extend(others.map(|(name, bytes)| (format!("/{name}"), bytes)));
+        check("//xl", &parallel, false);
     });
 }

@@ -1,4 +1,4 @@
-//! The examples for Kubernetes held to the program: it is started as they start it, and goes as far as the first call.
+//! Checks the examples for Kubernetes: the program starts with their arguments and reaches its first call.
 
 #![expect(clippy::unwrap_used, reason = "a helper that panics fails the test it is called by")]
 
@@ -11,13 +11,13 @@ const SETUP: &str = include_str!("../examples/kubernetes/setup.yaml");
 const JOB: &str = include_str!("../examples/kubernetes/job.yaml");
 const CRON_JOB: &str = include_str!("../examples/kubernetes/cronjob.yaml");
 
-/// Where the examples have their volumes.
+/// The mount paths of the examples.
 const FOLDERS: [&str; 3] = ["/srv/crm", "/etc/contactsync", "/var/lib/contactsync"];
 
-/// Who sets it is Kubernetes.
+/// The variable that Kubernetes sets.
 const INDEX: &str = "$(JOB_COMPLETION_INDEX)";
 
-/// The number of a key that must stand there once.
+/// The number at a key that must occur once.
 fn number(yaml: &str, key: &str) -> u32 {
     let mut found = yaml.lines().filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
     let number = found.next().unwrap_or_else(|| panic!("no {key}")).parse().unwrap();
@@ -25,7 +25,7 @@ fn number(yaml: &str, key: &str) -> u32 {
     number
 }
 
-/// What stands below a key, further in than it.
+/// The lines that are indented below a key.
 fn below<'a>(yaml: &'a str, key: &str) -> Vec<&'a str> {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let mut lines = yaml.lines().skip_while(|line| line.trim() != key);
@@ -57,8 +57,7 @@ fn every_option_in_the_examples_exists() {
     }
 }
 
-/// Every share of an example, with everything in its place, gets as far as the guard: nothing is wrong before the first
-/// call.
+/// Checks that every shard of an example reaches the guard for changes, so that nothing fails before the first call.
 fn check(yaml: &str) {
     let folder = tempfile::tempdir().unwrap();
     let place = |path: &str| format!("{}{path}", folder.path().display());
@@ -71,12 +70,11 @@ fn check(yaml: &str) {
     let rows = channels.iter().enumerate().map(|(nth, (name, _))| format!("+52555000100{nth},{name}\n"));
     fs::write(place("/srv/crm/contacts.csv"), format!("phone,office\n{}", rows.collect::<String>())).unwrap();
 
-    let shares = number(yaml, "completions");
-    assert_eq!(number(yaml, "parallelism"), shares);
-    let shard = format!("--shard={INDEX}/{shares}");
+    let shards = number(yaml, "completions");
+    assert_eq!(number(yaml, "parallelism"), shards);
+    let shard = format!("--shard={INDEX}/{shards}");
     assert!(arguments(yaml).contains(&shard.as_str()), "expected {shard}");
-    let mut told = 0;
-    for index in 0..shares {
+    for index in 0..shards {
         let arguments = arguments(yaml).into_iter().map(|argument| {
             let argument = argument.replace(INDEX, &index.to_string());
             FOLDERS.iter().fold(argument, |argument, path| argument.replace(path, &place(path)))
@@ -88,31 +86,30 @@ fn check(yaml: &str) {
             .output()
             .unwrap();
         let stderr = String::from_utf8(ran.stderr).unwrap();
-        assert_eq!(ran.status.code(), Some(7), "share {index}: {stderr}");
-        assert!(Path::new(&place(&format!("/var/lib/contactsync/shard-{index}.db"))).exists(), "share {index}");
-        told += 1;
+        assert_eq!(ran.status.code(), Some(7), "shard {index}: {stderr}");
+        assert!(Path::new(&place(&format!("/var/lib/contactsync/shard-{index}.db"))).exists(), "shard {index}");
     }
-    assert!(told > 1, "a share alone is none");
+    assert!(shards > 1, "one shard is the whole input");
 }
 
 #[test]
-fn each_share_of_the_migration_has_something_to_do_and_can_begin() {
+fn each_shard_of_the_migration_has_rows_and_can_start() {
     check(JOB);
 }
 
 #[test]
-fn each_share_of_the_nightly_sync_has_something_to_do_and_can_begin() {
+fn each_shard_of_the_nightly_sync_has_rows_and_can_start() {
     check(CRON_JOB);
 }
 
 #[test]
-fn no_exit_code_is_treated_in_two_ways_and_a_run_ends_by_itself_before_its_deadline() {
+fn each_exit_code_has_one_rule_and_a_run_ends_before_its_deadline() {
     for (yaml, minutes) in [(JOB, 47 * 60), (CRON_JOB, 210)] {
         let values = yaml.lines().filter_map(|line| line.trim().strip_prefix("values: [")?.strip_suffix(']'));
         let codes: Vec<&str> = values.flat_map(|codes| codes.split(", ")).collect();
         let all: BTreeSet<&str> = codes.iter().copied().collect();
         assert_eq!(codes.len(), all.len(), "{codes:?}");
-        // All but success, and what nobody expects.
+        // All exit codes except success and unexpected failures.
         assert_eq!(all.into_iter().collect::<String>(), "234567");
         let span = if minutes % 60 == 0 { format!("--for={}h", minutes / 60) } else { format!("--for={minutes}m") };
         assert!(arguments(yaml).contains(&span.as_str()), "expected {span}");

@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 const TOKEN: &str = "token";
 
 /// A sandbox without a rate limit, and a journal in a temporary directory.
-struct Scene {
+struct Harness {
     runtime: Runtime,
     sandbox: Sandbox,
     dir: tempfile::TempDir,
@@ -53,7 +53,7 @@ impl Default for Wanted {
     }
 }
 
-impl Scene {
+impl Harness {
     fn new() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
@@ -134,38 +134,38 @@ impl Scene {
 
 #[test]
 fn a_sync_that_stops_is_resumed_and_then_leaves_nothing_to_do() {
-    let scene = Scene::new();
+    let harness = Harness::new();
     let stopping = Wanted { max_calls: Some(15), ..Wanted::default() };
-    let outcome = scene.sync(&scene.workspace(), &stopping, &Silent).unwrap();
+    let outcome = harness.sync(&harness.workspace(), &stopping, &Silent).unwrap();
     let summary = outcome.summary.unwrap();
     assert_eq!((summary.state, summary.rows, summary.calls.total), ("stopped", 20, 15));
     assert!(summary.pending > 0 && outcome.refused.is_empty() && outcome.lists.is_ok());
     let stopped = outcome.channels[0].ending.as_ref().unwrap().stopped.clone();
     assert_eq!((outcome.channels[0].name.as_str(), stopped), ("c", Some(StopReason::MaxCalls(15))));
 
-    let resumed = scene.resume(&scene.workspace(), &Wanted::default()).unwrap().expect("a run was left");
+    let resumed = harness.resume(&harness.workspace(), &Wanted::default()).unwrap().expect("a run was left");
     let summary = resumed.summary.unwrap();
     assert_eq!((summary.state, summary.created, summary.pending), ("finished", 20, 0));
-    assert_eq!((scene.sandbox.contacts(TOKEN).len(), scene.creates()), (20, 20));
-    assert!(scene.resume(&scene.workspace(), &Wanted::default()).unwrap().is_none());
+    assert_eq!((harness.sandbox.contacts(TOKEN).len(), harness.creates()), (20, 20));
+    assert!(harness.resume(&harness.workspace(), &Wanted::default()).unwrap().is_none());
 
-    let calls = scene.sandbox.ledger().len();
-    let again = scene.sync(&scene.workspace(), &Wanted::default(), &Silent).unwrap().summary.unwrap();
-    assert_eq!((again.unchanged, again.calls.total, scene.sandbox.ledger().len()), (20, 0, calls));
+    let calls = harness.sandbox.ledger().len();
+    let again = harness.sync(&harness.workspace(), &Wanted::default(), &Silent).unwrap().summary.unwrap();
+    assert_eq!((again.unchanged, again.calls.total, harness.sandbox.ledger().len()), (20, 0, calls));
 }
 
 #[test]
 fn a_channel_that_must_not_be_sent_to_is_refused() {
-    let scene = Scene::new();
-    scene.sync(&scene.workspace(), &Wanted::default(), &Silent).unwrap();
-    let other = scene.runtime.block_on(Sandbox::start(Config { rate: 0, ..Config::default() })).unwrap();
+    let harness = Harness::new();
+    harness.sync(&harness.workspace(), &Wanted::default(), &Silent).unwrap();
+    let other = harness.runtime.block_on(Sandbox::start(Config { rate: 0, ..Config::default() })).unwrap();
     let more = Wanted { rows: 21, ..Wanted::default() };
     let check = |wanted: &Wanted, expected: fn(&GuardError) -> bool| {
-        let syncing = scene.sync(&scene.workspace(), wanted, &Silent);
+        let syncing = harness.sync(&harness.workspace(), wanted, &Silent);
         assert!(matches!(&syncing, Err(SyncError::Guard(error)) if expected(error)), "{syncing:?}");
         assert_eq!(
-            (scene.creates(), scene.sandbox.ledger().creates(wanted.token)),
-            (20, scene.sandbox.contacts(wanted.token).len())
+            (harness.creates(), harness.sandbox.ledger().creates(wanted.token)),
+            (20, harness.sandbox.contacts(wanted.token).len())
         );
         assert!(other.ledger().is_empty());
     };
@@ -175,30 +175,31 @@ fn a_channel_that_must_not_be_sent_to_is_refused() {
         matches!(error, GuardError::OtherMatchFields { .. })
     });
 
-    let first = scene.workspace();
-    scene.sync(&first, &Wanted::default(), &Silent).unwrap();
+    let first = harness.workspace();
+    harness.sync(&first, &Wanted::default(), &Silent).unwrap();
     check(&more, |error| matches!(error, GuardError::Lock(LockError::Held { .. })));
-    let resumed = scene.resume(&scene.workspace(), &more);
+    let resumed = harness.resume(&harness.workspace(), &more);
     assert!(matches!(&resumed, Err(SyncError::Guard(GuardError::Lock(LockError::Held { .. })))), "{resumed:?}");
     drop(first);
 
     // A caller may override a guard.
     let accepted = Overrides { new_token: true, ..Overrides::default() };
-    scene.sync(&scene.workspace(), &Wanted { token: "another", overrides: accepted, ..more }, &Silent).unwrap();
+    harness.sync(&harness.workspace(), &Wanted { token: "another", overrides: accepted, ..more }, &Silent).unwrap();
 }
 
 #[test]
 fn a_workspace_can_be_used_again_and_a_channel_only_once_in_a_run() {
-    let scene = Scene::new();
-    let workspace = scene.workspace();
+    let harness = Harness::new();
+    let workspace = harness.workspace();
     for rows in [10, 20] {
-        let summary = scene.sync(&workspace, &Wanted { rows, ..Wanted::default() }, &Silent).unwrap().summary.unwrap();
+        let summary =
+            harness.sync(&workspace, &Wanted { rows, ..Wanted::default() }, &Silent).unwrap().summary.unwrap();
         assert_eq!((summary.created, summary.unchanged), (10, u64::try_from(rows).unwrap() - 10));
     }
-    let (runtime, stop) = (scene.runtime.handle(), Stop::default());
-    let environment = Environment { runtime, clock: &scene.clock, stop: &stop, reporter: &Silent };
-    let channel = || ("c".to_owned(), scene.connection(&Wanted::default()));
-    let matches = (&["email".to_owned()][..], Scene::policy(Mode::Upsert));
+    let (runtime, stop) = (harness.runtime.handle(), Stop::default());
+    let environment = Environment { runtime, clock: &harness.clock, stop: &stop, reporter: &Silent };
+    let channel = || ("c".to_owned(), harness.connection(&Wanted::default()));
+    let matches = (&["email".to_owned()][..], Harness::policy(Mode::Upsert));
     let check = |channels: Vec<(String, Connection)>, expected: Result<usize, &str>| {
         let locked = workspace.lock(channels, matches, Overrides::default(), environment);
         let locked = locked.map(|locked| locked.channels.len()).map_err(|error| error.to_string());
@@ -243,28 +244,28 @@ impl<'b> Reporter for &'b JournalEnder {
 
 #[test]
 fn rows_that_cannot_be_counted_are_not_reported_as_none() {
-    let scene = Scene::new();
-    let workspace = scene.workspace();
+    let harness = Harness::new();
+    let workspace = harness.workspace();
     let ender = JournalEnder { journal: workspace.journal().clone(), has_ended: AtomicBool::new(false) };
-    let outcome = scene.sync(&workspace, &Wanted::default(), &&ender).unwrap();
+    let outcome = harness.sync(&workspace, &Wanted::default(), &&ender).unwrap();
     assert!(matches!(outcome.channels[0].ending, Err(JournalError::Gone)), "{outcome:?}");
     assert!(matches!(outcome.summary, Err(JournalError::Gone)), "{outcome:?}");
     drop((workspace, ender));
 
-    let resumed = scene.resume(&scene.workspace(), &Wanted::default()).unwrap().expect("a run was left");
+    let resumed = harness.resume(&harness.workspace(), &Wanted::default()).unwrap().expect("a run was left");
     assert_eq!(resumed.summary.unwrap().state, "finished");
-    assert_eq!((scene.sandbox.contacts(TOKEN).len(), scene.creates()), (20, 20));
+    assert_eq!((harness.sandbox.contacts(TOKEN).len(), harness.creates()), (20, 20));
 }
 
 #[test]
 fn a_journal_that_is_only_looked_at_is_not_created() {
-    let scene = Scene::new();
-    let path = scene.dir.path().join("other.db");
+    let harness = Harness::new();
+    let path = harness.dir.path().join("other.db");
     let workspace = Workspace::open_to_look(&path, "the test").unwrap();
-    let (runtime, stop) = (scene.runtime.handle(), Stop::default());
-    let environment = Environment { runtime, clock: &scene.clock, stop: &stop, reporter: &Silent };
-    let held = workspace.hold_to_look("c", scene.connection(&Wanted::default()), environment).unwrap();
+    let (runtime, stop) = (harness.runtime.handle(), Stop::default());
+    let environment = Environment { runtime, clock: &harness.clock, stop: &stop, reporter: &Silent };
+    let held = workspace.hold_to_look("c", harness.connection(&Wanted::default()), environment).unwrap();
     assert_eq!(held.name(), "c");
     let files = |dir: &Path| std::fs::read_dir(dir).unwrap().count();
-    assert_eq!(files(scene.dir.path()), 0);
+    assert_eq!(files(harness.dir.path()), 0);
 }

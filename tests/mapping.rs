@@ -1,4 +1,4 @@
-//! What holds for any text: the phone step, the date step, the decimal step, tags, and the mapping as a whole.
+//! Properties for arbitrary text: the phone step, the date step, the decimal step, tags, and the whole mapping.
 //!
 //! `CASES=10000000 cargo test --release --test mapping` is the full run.
 
@@ -12,10 +12,10 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 use unicode_normalization::UnicodeNormalization;
 
-/// Countries whose own rules take away what stands before a number, and change nothing inside it.
+/// Countries whose rules only remove a prefix of a number.
 const PLAIN: [&str; 12] = ["MX", "ES", "US", "GB", "IT", "BR", "DE", "FR", "CO", "CL", "PE", "IN"];
 
-/// Countries whose rules change a number inside, or add an area to it.
+/// Countries whose rules change digits of a number or add an area code.
 const OTHERS: [&str; 6] = ["AR", "AG", "CN", "RU", "MN", "SM"];
 
 const FORMS: [&str; 8] = [
@@ -34,7 +34,7 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: cases.unwrap_or(2_000), failure_persistence: None, ..ProptestConfig::default() }
 }
 
-// Pieces that a step trips over, more often than chance would make them.
+// Pieces that matter to a step, more often than uniform randomness gives.
 fn piece() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
         "+",
@@ -133,7 +133,7 @@ fn contact(rules: &Rules, cells: &[(&str, &str)]) -> Result<Contact, Rejection> 
     mapping.contact(&Record { row: 1, line: 2, cells, is_total: false })
 }
 
-/// What a step makes of a text; nothing where it stands for no value.
+/// The result of a step; empty where the text means no value.
 fn made(step: Step, text: &str) -> Result<String, String> {
     let always = FieldRule { origin: Origin::Constant(Value::Bool(true)), ..FieldRule::column("always", "") };
     let rules = Rules { fields: vec![always, column("x", vec![step])], ..Rules::default() };
@@ -160,7 +160,7 @@ fn nfc(text: &str) -> String {
     text.nfc().collect()
 }
 
-// The value of a digit in any of the scripts that `any_text` has, and of those that it may come upon.
+// The value of a digit in any of the scripts in `any_text` and some others.
 fn digit(character: char) -> Option<char> {
     const ZEROS: [u32; 9] = [0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xe50, 0xff10, 0x1d7ce, 0x104a0];
     let zero = ZEROS.into_iter().find(|zero| (*zero..zero + 10).contains(&u32::from(character)));
@@ -173,7 +173,7 @@ fn is_of(number: &str, country: &str) -> bool {
     number.is_some_and(|number| number.is_valid_for_region(country.parse().unwrap()))
 }
 
-// Whether a day comes back from the days that lie between it and 1 March of the year 0 (Howard Hinnant, "chrono-compatible
+// Whether a date survives the conversion to days since 1 March of the year 0 and back (Howard Hinnant, "chrono-compatible
 // low-level date algorithms").
 fn is_day(year: i64, month: i64, day: i64) -> bool {
     if year < 1 || !(1..=12).contains(&month) || day < 1 {
@@ -204,7 +204,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_phone_has_the_digits_of_its_text(text in any_text(), country in any_country()) {
+    fn a_phone_number_keeps_the_digits_of_its_text(text in any_text(), country in any_country()) {
         let Some(number) = e164(&text, country) else { return Ok(()) };
         let dialed = number.strip_prefix('+').unwrap_or_default();
         prop_assert!((7..=15).contains(&dialed.len()) && !dialed.starts_with('0'), "{}", number);
@@ -212,41 +212,40 @@ proptest! {
         let without_scheme = text.to_lowercase().replace("tel:", "").replace("whatsapp:", "").replace("sms:", "");
         prop_assert!(!without_scheme.replace("callto:", "").contains(char::is_alphabetic), "a letter became a digit");
 
-        // The last digits stand in the text as they are dialed. Before them stand a country code, and what a country puts
-        // between it and the number.
+        // The last digits are in the text as they are dialed. A country code and a country's trunk digits precede them.
         let read = digits(&text);
         let endings = [read.as_str(), read.strip_suffix('0').unwrap_or(&read), read.strip_suffix("00").unwrap_or(&read)];
         let ends_with = |tail: &str| endings.iter().any(|read| read.ends_with(tail) || (read.contains('?') && read.len() >= tail.len()));
         prop_assert!(ends_with(&dialed[dialed.len() - 4..]), "{} of {}", number, read);
         let is_plain = country.is_none_or(|country| PLAIN.contains(&country.to_string().as_str()));
-        // Norfolk Island (672) puts a 3 before its numbers of five digits, and Madagascar (261) 20 before those of seven.
+        // Norfolk Island (672) adds a 3 before numbers of five digits, and Madagascar (261) adds 20 before those of seven.
         let rules_inside = ["54", "1", "86", "7", "976", "378", "39", "672", "261"];
         let has_rules_inside = rules_inside.into_iter().any(|code| dialed.starts_with(code));
         if is_plain && !has_rules_inside {
             prop_assert!((1..=3).any(|code| ends_with(&dialed[code..])), "{} of {}", number, read);
         }
 
-        // It is a number of its own: with any country, and with none.
+        // The result is itself a number: with any country, and without one.
         for again in [None, country, "GB".parse().ok()] {
             prop_assert_eq!(e164(&number, again), Some(number.clone()));
         }
     }
 
     #[test]
-    fn a_phone_of_a_country_without_its_code_is_one_of_the_country(
+    fn a_national_phone_number_gets_the_country_code(
         text in "[0-9]{7,13}",
         country in prop::sample::select(PLAIN.to_vec()),
     ) {
         let region: Country = country.parse().unwrap();
         let Some(number) = e164(&text, Some(region)) else { return Ok(()) };
-        // Where it is not, an international prefix or a code that several countries share stands in the text.
+        // Otherwise the text has an international prefix or a code that several countries share.
         let is_shared = number.starts_with("+44") || number.starts_with("+39");
         let is_international = text.starts_with("00") || text.starts_with("011") || text.starts_with("09") || country == "US";
         prop_assert!(is_international || is_of(&number, country) || is_shared, "{} {} {}", country, text, number);
     }
 
     #[test]
-    fn a_date_is_a_day_of_the_calendar(text in any_text(), form in prop::sample::select(FORMS.to_vec())) {
+    fn a_date_must_exist_in_the_calendar(text in any_text(), form in prop::sample::select(FORMS.to_vec())) {
         match date(&text, form) {
             Ok(date) if date.is_empty() => {}
             Ok(date) => {
@@ -267,7 +266,7 @@ proptest! {
     }
 
     #[test]
-    fn every_day_is_read_in_its_form(year in 1_i64..=9999, month in 1_i64..=12, day in 1_i64..=31, as_written in 0..5) {
+    fn every_date_is_read_in_its_format(year in 1_i64..=9999, month in 1_i64..=12, day in 1_i64..=31, as_written in 0..5) {
         let (form, text) = match as_written {
             0 => ("DD/MM/YYYY", format!("{day:02}/{month:02}/{year:04}")),
             1 => ("D/M/YYYY", format!("{day}/{month}/{year:04}")),
@@ -287,7 +286,7 @@ proptest! {
     }
 
     #[test]
-    fn a_decimal_has_the_digits_of_its_text(
+    fn a_decimal_keeps_the_digits_of_its_text(
         text in any_text(),
         mark in prop::option::of(prop::sample::select(vec![DecimalMark::Comma, DecimalMark::Point])),
     ) {
@@ -306,7 +305,7 @@ proptest! {
     }
 
     #[test]
-    fn tags_are_of_the_text(text in any_text()) {
+    fn tags_are_parts_of_the_text(text in any_text()) {
         let separators = vec![";".to_owned(), ",".to_owned()];
         let origin = TagOrigin::Column { column: "t".into(), separators, except: Words::default() };
         let always = FieldRule { origin: Origin::Constant(Value::Bool(true)), ..FieldRule::column("always", "") };
@@ -324,7 +323,7 @@ proptest! {
         for tag in contact.tags() {
             prop_assert!(!tag.trim().is_empty() && tag.trim() == tag.as_str(), "{:?}", tag);
             prop_assert_eq!(nfc(tag), tag.as_str());
-            // Each character was in the text, but for those that JSON escapes, and the zeros of a power of ten.
+            // Each character was in the text, except for JSON escapes and the zeros of a power of ten.
             let all = nfc(&text);
             let is_power = text.contains(['e', 'E']);
             let kept = |character: char| {
@@ -335,7 +334,7 @@ proptest! {
     }
 
     #[test]
-    fn any_row_is_a_contact_or_a_rejection(
+    fn every_row_becomes_a_contact_or_a_rejection(
         cells in prop::array::uniform6(any_text()),
         country in any_country(),
         by_rules in any::<bool>(),

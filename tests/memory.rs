@@ -1,16 +1,16 @@
-//! How much memory reading takes. It is alone in its process, because only the process's peak can be measured.
+//! How much memory reading takes. The test has its own process because only the peak of a process can be measured.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for tests")]
 
-use std::fs;
 use std::io::{self, Read};
 
 use contactsync::{Row, Source};
 use flate2::Compression;
 use flate2::read::GzEncoder;
+use support::process::peak_kib;
 
-/// The same bytes over and over, as many as asked for, in pieces of odd sizes.
+/// Repeats the same bytes, up to a total length.
 struct Endless {
     row: &'static [u8],
     at: usize,
@@ -28,12 +28,6 @@ impl Read for Endless {
     }
 }
 
-fn peak_memory_kib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[test]
 fn memory_does_not_grow_with_the_input() {
     const ROWS: u64 = 300_000;
@@ -44,7 +38,7 @@ fn memory_does_not_grow_with_the_input() {
         b"{\"phone\":\"+5215550001\",\n\"name\":\"Ana\",\"note\":\"some text that makes it long\",\"tags\":[\"a\"]},\n";
     let header = b"phone,name,city,note,tags,a,b,c\n";
     let other_header = b"phone;name;city;note;tags;a;b;c\n";
-    let before = peak_memory_kib();
+    let before = peak_kib("self").unwrap();
     let endless = |row: &'static [u8], rows: u64| Endless { row, at: 0, left: rows * row.len() as u64 };
     let csv = move || header.as_slice().chain(endless(cells, ROWS));
     let elements = move || endless(element, ROWS - 1).chain(&element[..element.len() - 2]);
@@ -55,7 +49,7 @@ fn memory_does_not_grow_with_the_input() {
         ("csv", Box::new(zstd::stream::read::Encoder::new(csv(), 1).unwrap())),
         ("jsonl", Box::new(endless(object, ROWS))),
         ("json", Box::new(b"[".chain(elements()).chain(b"]".as_slice()))),
-        // One page, far longer than a row may be.
+        // One page, far longer than the limit of a row.
         ("json", Box::new(b"{\"data\":[".chain(elements()).chain(b"],\"success\":true}".as_slice()))),
     ];
     for (format, input) in inputs {
@@ -64,6 +58,6 @@ fn memory_does_not_grow_with_the_input() {
         let records = source.filter(|row| matches!(row, Ok(Row::Record(_)))).count();
         assert_eq!(records as u64, ROWS);
     }
-    let grown = peak_memory_kib() - before;
+    let grown = peak_kib("self").unwrap() - before;
     assert!(grown < 12 * 1024, "reading 210 MB took {grown} KiB more memory");
 }

@@ -1,5 +1,5 @@
-//! Inputs that are small and unpack to more than a machine has: each is refused or set aside in little memory. It is alone
-//! in its process, because only the process's peak can be measured.
+//! Small inputs that expand to more than a machine's memory. Each is refused, or its long row is rejected, and reading takes little
+//! memory. The test has its own process because only the peak of a process can be measured.
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for tests")]
@@ -10,48 +10,42 @@ use std::io::{self, Cursor, Read};
 use contactsync::{Row, Source};
 use flate2::Compression;
 use flate2::read::GzEncoder;
+use support::process::peak_kib;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 const MIB: usize = 1024 * 1024;
 
-fn peak_memory_mib() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
-}
-
-/// What becomes of an input: how many contacts, and what else is said.
-fn said(input: impl Read + Send + 'static) -> (usize, Vec<String>) {
-    let (mut contacts, mut said) = (0, Vec::new());
+/// Reads an input to its end. Returns the number of contacts, and the rejections and errors.
+fn read(input: impl Read + Send + 'static) -> (usize, Vec<String>) {
+    let (mut contacts, mut messages) = (0, Vec::new());
     match Source::from_reader("in", Box::new(input), None) {
-        Err(error) => said.push(error.to_string()),
+        Err(error) => messages.push(error.to_string()),
         Ok(source) => {
             for row in source {
                 match row {
                     Ok(Row::Record(_)) => contacts += 1,
-                    Ok(Row::Rejected(rejection)) => said.push(format!("{}: {}", rejection.line, rejection.reason)),
-                    Err(error) => said.push(error.to_string()),
+                    Ok(Row::Rejected(rejection)) => messages.push(format!("{}: {}", rejection.line, rejection.reason)),
+                    Err(error) => messages.push(error.to_string()),
                 }
             }
         }
     }
-    (contacts, said)
+    (contacts, messages)
 }
 
+/// Checks the number of contacts and the only message, and that reading takes little memory.
 #[track_caller]
-fn check(what: &str, input: impl Read + Send + 'static, contacts: usize, expected: &str) {
-    let (found, said) = said(input);
-    let [said] = said.as_slice() else { panic!("{what}: {said:?}") };
-    assert!(said.contains(expected), "{what}: {said}");
-    assert_eq!(found, contacts, "{what}");
-    assert!(peak_memory_mib() < 150, "{what}: {} MiB", peak_memory_mib());
+fn check(what: &str, input: impl Read + Send + 'static, contacts: usize, message: &str) {
+    assert_eq!(read(input), (contacts, vec![message.to_owned()]), "{what}");
+    let peak = peak_kib("self").unwrap() / 1024;
+    assert!(peak < 150, "{what}: {peak} MiB");
 }
 
-/// A text with one sign over and over in the middle.
-fn long(before: &str, character: u8, count: usize, after: &'static str) -> impl Read + Send + 'static {
+/// A text that repeats one byte between its beginning and its end.
+fn long(before: &str, byte: u8, count: usize, after: &'static str) -> impl Read + Send + 'static {
     let before = Cursor::new(before.to_owned().into_bytes());
-    before.chain(io::repeat(character).take(count as u64)).chain(after.as_bytes())
+    before.chain(io::repeat(byte).take(count as u64)).chain(after.as_bytes())
 }
 
 fn gzipped(text: impl Read + Send + 'static) -> impl Read + Send + 'static {
@@ -59,25 +53,29 @@ fn gzipped(text: impl Read + Send + 'static) -> impl Read + Send + 'static {
 }
 
 #[test]
-fn what_unpacks_to_more_than_there_is_takes_little_memory() {
-    const LONG: &str = "expected a row of at most 16 MiB, found a longer one";
-    let endless = "expected a header, found no end of it: is a quote not closed?";
-    check("zeros", gzipped(long("", 0, 20 * MIB, "")), 0, "found");
-    check("a header", gzipped(long("a,", b'x', 20 * MIB, "")), 0, endless);
-    check("a cell", gzipped(long("a,b\n1,", b'x', 20 * MIB, "\n2,3\n")), 1, LONG);
-    let unclosed = "its closing quote is missing";
+fn an_input_that_expands_to_gigabytes_is_refused_in_little_memory() {
+    const FIRST_TOO_LONG: &str = "1: expected a row of at most 16 MiB, found a longer one";
+    const SECOND_TOO_LONG: &str = "2: expected a row of at most 16 MiB, found a longer one";
+    check("NUL bytes", gzipped(long("", 0, 20 * MIB, "")), 0, "in: expected a header, found an empty file");
+    let endless_header = "in:1: expected a header, found no end of it: is a quote not closed?";
+    check("a header", gzipped(long("a,", b'x', 20 * MIB, "")), 0, endless_header);
+    check("a cell", gzipped(long("a,b\n1,", b'x', 20 * MIB, "\n2,3\n")), 1, SECOND_TOO_LONG);
+    let unclosed = "in:2: a quoted cell begins in the row on this line, and its closing quote is missing";
     check("a quoted cell", gzipped(long("a,b\n1,\"", b'\n', 20 * MIB, "\"\n2,3\n")), 0, unclosed);
-    check("cells", gzipped(long("a,b\n", b',', 20 * MIB, "x\n2,3\n")), 1, LONG);
-    check("a line of JSON", gzipped(long("{\"a\":\"", b'x', 20 * MIB, "\"}\n{\"a\":1}\n")), 1, LONG);
-    check("a text of JSON", gzipped(long("[{\"a\":\"", b'x', 20 * MIB, "\"},{\"a\":1}]")), 1, LONG);
-    check("brackets", gzipped(long("[{\"a\":1},", b'[', 20 * MIB, "")), 1, "expected the end of what was begun");
-    check("a key", gzipped(long("{\"", b'x', 20 * MIB, "\":1,\"data\":[]}")), 0, "MiB");
+    check("cells", gzipped(long("a,b\n", b',', 20 * MIB, "x\n2,3\n")), 1, SECOND_TOO_LONG);
+    let line = long("{\"a\":\"", b'x', 20 * MIB, "\"}\n{\"a\":1}\n");
+    check("a line of JSONL", gzipped(line), 1, FIRST_TOO_LONG);
+    check("a JSON string", gzipped(long("[{\"a\":\"", b'x', 20 * MIB, "\"},{\"a\":1}]")), 1, FIRST_TOO_LONG);
+    // The byte is where the file ends: 9 bytes, then 20 MiB, counted from 1.
+    let unfinished = "in:1: expected the end of what was begun at byte 20971530, found the end of the file";
+    check("brackets", gzipped(long("[{\"a\":1},", b'[', 20 * MIB, "")), 1, unfinished);
+    check("a key", gzipped(long("{\"", b'x', 20 * MIB, "\":1,\"data\":[]}")), 0, FIRST_TOO_LONG);
     let zst = zstd::stream::read::Encoder::new(long("a,b\n1,", b'x', 20 * MIB, "\n2,3\n"), 1).unwrap();
-    check("a cell in Zstandard", zst, 1, LONG);
+    check("a cell in Zstandard", zst, 1, SECOND_TOO_LONG);
     sheets();
 }
 
-/// A spreadsheet of the fixtures with another text in one of its parts.
+/// A spreadsheet of the fixtures in which one part is replaced.
 fn book(file: &str, name: &str, mut part: impl Read) -> Cursor<Vec<u8>> {
     let mut whole = ZipArchive::new(Cursor::new(fs::read(file).unwrap())).unwrap();
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
@@ -93,7 +91,7 @@ fn book(file: &str, name: &str, mut part: impl Read) -> Cursor<Vec<u8>> {
     Cursor::new(archive.finish().unwrap().into_inner())
 }
 
-/// A part that has one piece over and over in the middle.
+/// A part that repeats one piece between its beginning and its end.
 fn repeated(before: &str, piece: &str, count: usize, after: &'static str) -> impl Read + use<> {
     let middle = Pieces { piece: piece.as_bytes().to_vec(), at: 0, left: count * piece.len() };
     Cursor::new(before.as_bytes().to_vec()).chain(middle).chain(after.as_bytes())
@@ -117,8 +115,7 @@ impl Read for Pieces {
 }
 
 fn sheets() {
-    const LARGE: &str =
-        "expected a spreadsheet of at most 10000000 cells and 512 MiB unpacked, found a larger one: save it";
+    const LARGE: &str = "in: expected a spreadsheet of at most 10000000 cells and 512 MiB unpacked, found a larger one: save it as .csv";
     const XLSX: &str = "fixtures/input/sheet.xlsx";
     const ODS: &str = "fixtures/input/sheet.ods";
     const SHEET: &str = "xl/worksheets/sheet3.xml";
@@ -126,13 +123,15 @@ fn sheets() {
     let spaces = " ".repeat(8 * MIB);
 
     let part = repeated("<worksheet><sheetData>", &format!("<!--{spaces}-->"), 70, "</sheetData></worksheet>");
-    check("a sheet of remarks", book(XLSX, SHEET, part), 0, LARGE);
+    check("a sheet of comments", book(XLSX, SHEET, part), 0, LARGE);
     let part = repeated("<sst><si><t>", "x", 20 * MIB, "</t></si></sst>");
     check("a text", book(XLSX, TEXTS, part), 0, LARGE);
     let part = repeated("<sst>", "<si/>", 10_000_001, "</sst>");
     check("texts", book(XLSX, TEXTS, part), 0, LARGE);
-    let form = format!("<numFmts><numFmt numFmtId=\"200\" formatCode=\"{}\"/></numFmts><cellXfs>", "0".repeat(MIB));
-    let part = repeated(&format!("<styleSheet>{form}"), "<xf numFmtId=\"200\"/>", 100_000, "</cellXfs></styleSheet>");
+    let number_format =
+        format!("<numFmts><numFmt numFmtId=\"200\" formatCode=\"{}\"/></numFmts><cellXfs>", "0".repeat(MIB));
+    let part =
+        repeated(&format!("<styleSheet>{number_format}"), "<xf numFmtId=\"200\"/>", 100_000, "</cellXfs></styleSheet>");
     check("styles", book(XLSX, "xl/styles.xml", part), 0, LARGE);
     let row = "<row><c t=\"inlineStr\"><is><t>1</t></is></c></row>";
     let header = (0..16_384).fold("<worksheet><sheetData><row>".to_owned(), |header, at| {
@@ -186,6 +185,6 @@ fn sheets() {
     );
     check("blank cells of ODS", book(ODS, "content.xml", part), 0, LARGE);
 
-    // A spreadsheet that is packed once more must not fill the disk.
-    check("a packed archive", gzipped(long("PK\x03\x04", 0, 520 * MIB, "")), 0, LARGE);
+    // A compressed spreadsheet is written to a temporary file first, which must not fill the disk.
+    check("a compressed archive", gzipped(long("PK\x03\x04", 0, 520 * MIB, "")), 0, LARGE);
 }

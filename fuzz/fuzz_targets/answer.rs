@@ -1,17 +1,12 @@
-//! Any bytes as the answer to each of the calls: no rule of `tests/answers/oracle.rs` may break. A seed is a raw answer, as
-//! those in `fixtures/answers` are.
+//! Arbitrary bytes as the answer to each of the six calls: no rule of `tests/support/src/answers/oracle.rs` may break. The seeds
+//! are raw answers, such as those in `fixtures/answers`.
 
 #![no_main]
 
-#[path = "../../tests/answers/oracle.rs"]
-mod oracle;
-#[path = "../../tests/answers/raw.rs"]
-mod raw;
-
 use contactsync::{CallKind, Token};
 use libfuzzer_sys::fuzz_target;
-
-use raw::{Raw, TOKEN, call};
+use support::answers::oracle;
+use support::answers::raw::{Raw, TOKEN, call};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some(raw) = Raw::parse(bytes) else { return };

@@ -430,9 +430,11 @@ impl Task {
             | Call::AddTags { .. }
             | Call::RemoveTags { .. } => {
                 let conflict = format!("conflict: contact {id} has its match value, but belongs to `{by}`");
-                // It forbids another create, by the next run as well.
+                // It prevents another create, by the next run as well. That run searches: the id that the create was
+                // answered with is not this contact's, and is not read once more to confirm it.
                 if let RemoteState::InDoubt(doubt) = &mut self.remote_state {
                     doubt.conflict = Some(conflict.clone());
+                    doubt.named = None;
                 }
                 self.reject(conflict);
             }

@@ -1,15 +1,13 @@
-//! The answer parser against raw answers, each as it is and mutated.
+//! The answer parser against raw answers, unchanged and mutated.
 //!
-//! `fixtures/answers` holds answers as such servers give them: the documented ones, those that clients met, and those of
-//! proxies, firewalls and the framework behind the platform. `table.txt` says what each means for each of the six calls,
-//! to be checked by eye. The property test changes them at random and checks what must hold for every answer there is;
-//! its rules are written here once more, apart from the parser's own. The fuzz target in `fuzz` checks the same rules.
+//! `fixtures/answers` has documented answers, answers that clients reported, and those of proxies, firewalls and the framework
+//! behind the platform. `table.txt` has the meaning of each answer for each of the six calls, to review by eye. The property
+//! test mutates the answers and checks rules that hold for every answer; they are written independently of the parser. The
+//! fuzz target in `fuzz` checks the same rules.
 //!
 //! `CASES=10000000 cargo test --release --test answers` is the full run. `FIRST=N CASES=1` repeats case N.
 
 mod mutation;
-mod oracle;
-mod raw;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -20,14 +18,15 @@ use std::{env, fs, thread};
 use contactsync::{Answer, Attempt, CallKind, Token};
 
 use mutation::Mutator;
-use raw::{Raw, TOKEN, call};
+use support::answers::oracle;
+use support::answers::raw::{Raw, TOKEN, call};
 
-/// What each answer means for each call.
+/// The meaning of each answer for each call.
 const TABLE: &str = include_str!("table.txt");
 
 fn corpus() -> BTreeMap<String, Raw> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/answers");
-    // Those of the framework were recorded by `tests/laravel`.
+    // `tests/laravel` recorded the framework's answers.
     let folders = [root.clone(), root.join("laravel")];
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).expect("a folder of answers"));
     let files = entries.map(|entry| entry.expect("an entry").path());
@@ -42,7 +41,7 @@ fn corpus() -> BTreeMap<String, Raw> {
         .collect()
 }
 
-// An attempt in a few words: what a reader of the table wants to check.
+// A short description of an attempt for the table.
 fn short(answer: &Answer) -> String {
     let limit = if answer.rate_limit.is_some() { " L" } else { "" };
     let wait = |wait: Option<Duration>| wait.map_or_else(String::new, |wait| format!(" {}s", wait.as_secs()));
@@ -84,11 +83,11 @@ fn every_answer_means_what_the_table_says() {
     }
     if TABLE != found {
         let both = TABLE.lines().zip(found.lines()).find(|(expected, found)| expected != found);
-        panic!("the table differs first in {both:#?}\nall that was found:\n{found}");
+        panic!("the table first differs in {both:#?}\nthe whole table:\n{found}");
     }
 }
 
-/// How many cases, and the first of them.
+/// The first case and the number of cases.
 fn cases() -> (u64, u64) {
     let number = |name: &str, default: u64| {
         env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: {text} is no number")))
@@ -97,7 +96,7 @@ fn cases() -> (u64, u64) {
 }
 
 #[test]
-fn whatever_comes_no_rule_is_broken() {
+fn no_mutated_answer_breaks_a_rule() {
     let corpus: Vec<Raw> = corpus().into_values().collect();
     let token = Token::new(TOKEN).expect("a token");
     let (first, count) = cases();
@@ -128,7 +127,7 @@ fn whatever_comes_no_rule_is_broken() {
     }
 }
 
-/// The mutations come near to every rule: each meaning that a call can have was met.
+/// Checks that the mutations cover every meaning that an answer to a call can have.
 fn check_reached(seen: &BTreeSet<(CallKind, &'static str)>) {
     let always = ["refused", "unauthorized", "throttled", "queued", "wrong_path", "lost"];
     for kind in CallKind::ALL {

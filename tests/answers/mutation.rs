@@ -1,12 +1,12 @@
-//! Answers of the corpus, changed at random. The number of a case is its seed: the same case is always the same answer.
+//! Random mutations of the recorded answers. The number of a case is its seed, so a case always gives the same answer.
 
 use contactsync::{Call, CallKind};
 use fastrand::Rng;
 use serde_json::{Map, Value as Json, json};
 
-use crate::raw::{Raw, TOKEN, call};
+use support::answers::raw::{Raw, TOKEN, call};
 
-/// A call and a changed answer to it.
+/// A call and a mutated answer to it.
 pub struct Mutant {
     pub call: Call,
     pub raw: Raw,
@@ -22,7 +22,7 @@ const STATUSES: [u16; 32] = [
     414, 418, 422, 429, 431, 449, 500, 503, 0,
 ];
 
-/// What a number becomes.
+/// Replacements of a number.
 const NUMBERS: [&str; 14] = [
     "0",
     "1",
@@ -40,7 +40,7 @@ const NUMBERS: [&str; 14] = [
     "400",
 ];
 
-/// Words that matter, each of which may take the place of another.
+/// Words with a meaning to the parser. Each may replace another.
 const WORDS: [&str; 36] = [
     "error",
     "success",
@@ -80,7 +80,7 @@ const WORDS: [&str; 36] = [
     TOKEN,
 ];
 
-/// Headers that matter.
+/// Headers with a meaning to the parser.
 const HEADERS: [&str; 7] =
     ["x-ratelimit-limit", "x-ratelimit-remaining", "retry-after", "date", "location", "content-type", "x-other"];
 
@@ -190,7 +190,7 @@ impl<'a> Mutator<'a> {
         headers.push((name.to_owned(), VALUES[self.chance.usize(..VALUES.len())].to_owned()));
     }
 
-    // Changes one value of the JSON, wherever it lies, or adds one that matters.
+    // Changes one value anywhere in the JSON, or adds one with a meaning to the parser.
     fn json(&mut self, body: &mut Vec<u8>) {
         let Ok(mut json) = serde_json::from_slice::<Json>(body) else { return };
         let donor = serde_json::from_slice::<Json>(&self.any().body).unwrap_or_default();
@@ -234,7 +234,7 @@ fn insert(map: &mut Map<String, Json>, name: &str, value: Json) {
     map.insert(name.to_owned(), value);
 }
 
-/// How many values a JSON value has, itself included.
+/// The number of values in a JSON value, including itself.
 fn size(json: &Json) -> usize {
     1 + match json {
         Json::Array(items) => items.iter().map(size).sum(),
@@ -243,7 +243,7 @@ fn size(json: &Json) -> usize {
     }
 }
 
-/// The value at this place, counted from the outermost.
+/// The value with this number, counted from the outermost.
 fn nth<'a>(json: &'a mut Json, place: &mut usize) -> Option<&'a mut Json> {
     if *place == 0 {
         return Some(json);

@@ -1,4 +1,4 @@
-//! The golden runs: small, and with everything in them that a run can do.
+//! The golden runs: small, and with every action that a run can take.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,19 +7,19 @@ use contactsync::sandbox::Sandbox;
 
 use crate::harness::TOKEN;
 
-/// What is brought to which platform, and from where.
+/// An input, a platform and a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Golden {
-    /// New contacts, one of which takes two calls for its fields and two for its tags; no journal yet.
+    /// New contacts, one of which takes two calls for its fields and two for its tags; no journal.
     Fresh,
-    /// The same, but one of them is there already and is changed; the journal has held other channels for long, and is
-    /// about to write its log back.
+    /// The same, but one contact exists and is changed; the journal has a long history of other channels and is about to
+    /// checkpoint its log.
     Grown,
-    /// Contacts without anything to search them by.
+    /// Contacts without a match field.
     Keyless,
 }
 
-/// A contact as the file wants it.
+/// A contact of the file.
 pub struct Wanted {
     pub fields: BTreeMap<String, String>,
     pub tags: BTreeSet<String>,
@@ -36,7 +36,7 @@ impl Golden {
         }
     }
 
-    /// Whether the journal is there before.
+    /// Whether the journal exists before.
     pub const fn is_grown(self) -> bool {
         match self {
             Self::Fresh => false,
@@ -51,12 +51,12 @@ impl Golden {
         }
     }
 
-    /// The field that no two contacts share.
-    pub const fn telling(self) -> &'static str {
+    /// The field whose value is unique.
+    pub const fn unique_field(self) -> &'static str {
         if self.has_key() { "email" } else { "name" }
     }
 
-    /// What the program is told of it.
+    /// The program's options.
     pub const fn arguments(self) -> &'static str {
         match self {
             Self::Fresh | Self::Grown => "in.csv --match email --search-lag 1s",
@@ -92,7 +92,7 @@ impl Golden {
         csv.into_inner().expect("memory")
     }
 
-    /// What the platform has before.
+    /// Stores the contacts that exist before.
     pub fn seed(self, sandbox: &Sandbox) {
         if self == Self::Grown {
             let fields = [("email", "bob@example.com"), ("field_01", "old")];
@@ -100,21 +100,21 @@ impl Golden {
         }
     }
 
-    /// Holds the platform against the file. `rejected` rows were set aside: only without a key, and then their contacts
-    /// may be there, or not, or in part.
-    pub fn hold(self, sandbox: &Sandbox, rejected: usize) -> Result<(), String> {
+    /// Checks the platform against the file. Only rows without a key may be rejected; their contacts may exist, be incomplete, or
+    /// be missing.
+    pub fn check(self, sandbox: &Sandbox, rejected: usize) -> Result<(), String> {
         let mut there: BTreeMap<String, Wanted> = BTreeMap::new();
         for contact in sandbox.contacts(TOKEN) {
             let fields: BTreeMap<String, String> =
                 contact.fields.iter().map(|(name, value)| (name.clone(), value.text().into_owned())).collect();
-            let telling = fields.get(self.telling()).cloned().unwrap_or_default();
+            let telling = fields.get(self.unique_field()).cloned().unwrap_or_default();
             if there.insert(telling.clone(), Wanted { fields, tags: contact.tags }).is_some() {
                 return Err(format!("{telling} is there twice"));
             }
         }
         let mut wrong = Vec::new();
         for wanted in self.wanted() {
-            let telling = &wanted.fields[self.telling()];
+            let telling = &wanted.fields[self.unique_field()];
             match there.remove(telling) {
                 None => wrong.push(format!("{telling} is missing")),
                 Some(found) if found.fields != wanted.fields => wrong.push(format!("{telling} has {:?}", found.fields)),
@@ -125,7 +125,7 @@ impl Golden {
             }
         }
         if let Some(stranger) = there.keys().next() {
-            return Err(format!("{stranger} is there and nobody wanted it"));
+            return Err(format!("{stranger} is stored and not in the file"));
         }
         if wrong.len() > rejected {
             return Err(format!("{} with {rejected} rejected", wrong.join(", ")));

@@ -1,13 +1,10 @@
-//! `strace`: what it is told, and what it tells.
+//! The arguments and the traces of `strace`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Stdio;
 
-use tokio::process::Command;
-
-/// The calls before which the program is killed, where it makes them: those with an effect outside of it, those that
-/// take something in, and the wait for either. A name that this machine does not know is left out.
+/// The calls before which the program is killed: those with an external effect, those that receive input, and the wait for
+/// either. A name that this machine does not know is ignored.
 const CALLS: [&str; 21] = [
     "pwrite64",
     "pwritev",
@@ -32,19 +29,19 @@ const CALLS: [&str; 21] = [
     "epoll_pwait",
 ];
 
-/// Those of them whose failure is the disk's.
+/// The calls that fail when the disk fails.
 pub const MAY_FAIL: [&str; 7] = ["pwrite64", "fsync", "fdatasync", "unlink", "unlinkat", "ftruncate", "openat"];
 
-/// What happens instead of a call.
+/// The effect of an injection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
+pub enum Effect {
     /// The process is killed.
     Killed,
-    /// The call fails, and does nothing.
+    /// The call fails and has no effect.
     Failed,
 }
 
-impl Fate {
+impl Effect {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Killed => "killed",
@@ -60,20 +57,20 @@ impl Fate {
     }
 }
 
-/// What happens at which call of the first thread that comes so far.
+/// An effect at the nth call of the first thread that reaches it.
 #[derive(Clone, Copy, Debug)]
 pub struct Injection {
     pub call: &'static str,
     pub number: usize,
-    pub fate: Fate,
+    pub effect: Effect,
 }
 
 impl Injection {
-    /// The arguments for `strace`. `only` are the files that `pwrite64` is counted on, when not on all.
+    /// The arguments for `strace`. `only` are the files for which `pwrite64` is counted; all files if empty.
     pub fn arguments(self, only: &[impl AsRef<Path>]) -> Vec<String> {
-        let Self { call, number, fate } = self;
+        let Self { call, number, effect } = self;
         let mut arguments =
-            vec![format!("--trace={call}"), format!("--inject={call}:{}:when={number}", fate.injected())];
+            vec![format!("--trace={call}"), format!("--inject={call}:{}:when={number}", effect.injected())];
         if call == "pwrite64" {
             arguments.extend(only.iter().map(|path| format!("--trace-path={}", path.as_ref().display())));
         }
@@ -81,26 +78,13 @@ impl Injection {
     }
 }
 
-/// The arguments for the trace of an undisturbed run.
+/// The arguments for the trace of a golden run.
 pub fn golden_arguments() -> Vec<String> {
     let calls: Vec<String> = CALLS.into_iter().chain(["mmap"]).map(|call| format!("?{call}")).collect();
     vec!["--decode-fds=path".into(), format!("--trace={}", calls.join(","))]
 }
 
-/// Whether it is there and may trace.
-pub async fn is_usable() -> Result<(), String> {
-    let tried =
-        Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "true"]).stdin(Stdio::null()).output().await;
-    match tried {
-        Err(error) => Err(format!("strace cannot be started ({error}); on Debian: apt-get install strace")),
-        Ok(output) if !output.status.success() => {
-            Err(format!("strace may not trace here: {}", String::from_utf8_lossy(&output.stderr).trim()))
-        }
-        Ok(_) => Ok(()),
-    }
-}
-
-/// What an undisturbed run did.
+/// The trace of a golden run.
 #[derive(Debug)]
 pub struct Trace {
     lines: Vec<Line>,
@@ -114,7 +98,7 @@ struct Line {
 }
 
 impl Trace {
-    /// Reads what `strace` wrote. Of the `pwrite64` only those on a path that ends in one of `only` count, when there are any.
+    /// Reads the output of `strace`. A `pwrite64` only counts on a path that ends in one of `only`, if there are any.
     pub fn read(text: &str, only: &[&str]) -> Self {
         let counts = |line: &Line| {
             line.call != "pwrite64"
@@ -124,7 +108,7 @@ impl Trace {
         Self { lines: text.lines().filter_map(Line::read).filter(counts).collect() }
     }
 
-    /// The calls that were made, each with the numbers at which a thread can be hit.
+    /// The calls, each with the numbers n at which a thread can be stopped.
     pub fn calls(&self) -> BTreeMap<&'static str, BTreeSet<usize>> {
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         let mut numbers: BTreeMap<&'static str, BTreeSet<usize>> = BTreeMap::new();
@@ -138,13 +122,13 @@ impl Trace {
         numbers
     }
 
-    /// How often the first thread made this call.
+    /// How often the main thread made this call.
     pub fn by_main(&self, call: &str) -> usize {
         let first = self.lines.first().map(|line| &line.thread);
         self.lines.iter().filter(|line| line.call == call && Some(&line.thread) == first).count()
     }
 
-    /// What was mapped into memory of the files whose path has this in it.
+    /// The memory mappings of files whose path contains this.
     pub fn mapped(&self, path: &str) -> impl Iterator<Item = &str> {
         self.lines
             .iter()
@@ -152,14 +136,14 @@ impl Trace {
             .map(|line| line.text.as_str())
     }
 
-    /// Whether something was written at a place in a file whose path has this in it.
+    /// Whether there was a `pwrite64` to a file whose path contains this.
     pub fn writes_to(&self, path: &str) -> bool {
         self.lines.iter().any(|line| line.call == "pwrite64" && line.text.contains(path))
     }
 }
 
 impl Line {
-    // `123 fsync(5</tmp/x>) = 0`; the second half of a call that another thread interrupted is not a call.
+    // `123 fsync(5</tmp/x>) = 0`; the `resumed` line of an interrupted call is not a call.
     fn read(text: &str) -> Option<Self> {
         let (thread, rest) = text.split_once(' ')?;
         let name = rest.trim_start().split('(').next()?;

@@ -1,44 +1,39 @@
-//! Runs that are killed, and journals that are damaged after it: a bit of the journal or of its log turns over, or one of them
-//! is cut short. Whatever happens, there is no panic; `upsert` and `create` create no contact twice;
-//! in the end each contact is there. What the journal may have lost is announced.
+//! Kills followed by damage to the journal: one bit of the journal or its log flips, or one of them is truncated. No command
+//! panics, `upsert` and `create` create no duplicate, each contact exists in the end, and a possible loss is reported.
 //!
-//! `cargo test` runs a few cases. `DAMAGES=N cargo test --test damaged_journals` runs N kills, N bit flips and N / 2 truncations, each in
-//! `upsert` and `create` by turns; `DAMAGE_SEED` chooses others. A case that went wrong is named by its number, and runs
-//! alone with `DAMAGE_CASE=kind:number`.
-
-#[path = "../sync/scene.rs"]
-#[expect(dead_code, reason = "it holds more than this needs")]
-mod scene;
+//! `cargo test` runs a few cases. `DAMAGES=N cargo test --test damaged_journals` runs N kills, N bit flips and N / 2 truncations,
+//! alternating between `upsert` and `create`; `DAMAGE_SEED` selects others. A failing case prints its number, and
+//! `DAMAGE_CASE=kind:number` runs it alone.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use contactsync::sandbox::Faults;
 use futures_util::StreamExt as _;
 
-use crate::scene::{JOURNAL, People, Program, Ran, Scene, TOKEN};
+use support::tools::report;
+use support::{Harness, JOURNAL, Output, People, Program, TOKEN};
 
-/// How many cases of each kind `cargo test` runs.
+/// The number of cases of each kind that `cargo test` runs.
 const FEW: usize = 12;
 
-/// How many cases run at once: most of their time is waiting.
+/// The number of cases that run at once. They mostly wait.
 const AT_ONCE: usize = 6;
 
 const CONTACTS: usize = 24;
 
-/// How late a search shows a new contact. Without that, the search before each create would hide that one was forgotten.
+/// The delay after which a search finds a new contact. Without it, the search before each create would hide a forgotten create.
 const LATE_SEARCH: Duration = Duration::from_millis(120);
 
-/// The search lag that the program counts on.
+/// The program's `--search-lag`.
 const LAG: &str = "250ms";
 
-/// How many runs may follow until all is done.
+/// The most runs until everything is done.
 const MOST_RUNS: usize = 8;
 
-/// What the program says before it searches for contacts that the journal may have lost.
+/// The warning before the program searches for contacts that the journal may have lost.
 const ANNOUNCED: &str = "unknown contacts are searched for before they are created";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,22 +62,22 @@ impl Kind {
     }
 }
 
-/// What became of cases.
+/// The results of cases.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sum {
     cases: usize,
-    /// Those whose damage was said to be damage.
+    /// Cases whose damage was reported.
     damaged: usize,
-    /// Those whose journal was said to have lost calls.
+    /// Cases in which lost calls were reported.
     announced: usize,
-    /// Runs, all together.
+    /// Runs of all cases.
     runs: usize,
     /// Contacts that were created twice.
     twice: usize,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_or_damaged_it_creates_no_contact_twice() {
+async fn a_kill_followed_by_journal_damage_creates_no_duplicate() {
     let count = env::var("DAMAGES").ok().and_then(|count| count.parse().ok()).unwrap_or(FEW);
     let seed: u64 = env::var("DAMAGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let only = env::var("DAMAGE_CASE").ok();
@@ -113,13 +108,16 @@ async fn killed_or_damaged_it_creates_no_contact_twice() {
         }
     }
     for ((kind, mode), Sum { cases, damaged, announced, runs, twice }) in &table {
-        say(&format!(
-            "{:4} {mode}: {cases} cases, {runs} runs; {damaged} said to be damaged, {announced} to have lost calls; {twice} contacts \
+        report(
+            "damaged_journals",
+            &format!(
+                "{:4} {mode}: {cases} cases, {runs} runs; {damaged} reported as damaged, {announced} with lost calls; {twice} contacts \
              twice",
-            kind.name()
-        ));
+                kind.name()
+            ),
+        );
     }
-    say(&format!("{} wrong (seed {seed}), {:.0} s", wrong.len(), begun.elapsed().as_secs_f64()));
+    report("damaged_journals", &format!("{} wrong (seed {seed}), {:.0} s", wrong.len(), begun.elapsed().as_secs_f64()));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -133,36 +131,36 @@ async fn case(kind: Kind, number: usize, seed: u64, sum: &mut Sum) -> Result<(),
         chance = fastrand::Rng::with_seed(chance.u64(..) ^ u64::from(kind.name().as_bytes()[0]));
     }
     let faults = Faults { latency: Duration::from_millis(2), late_search: LATE_SEARCH, ..Faults::default() };
-    let scene = Scene::faulty(faults).await;
+    let harness = Harness::faulty(faults).await;
     let people = People::new(CONTACTS, 3, 2);
-    scene.write("in.csv", people.csv());
+    harness.write("in.csv", people.csv());
     let mode = mode(number);
     let sync = || {
         let options = format!("in.csv --match email --mode {mode} --search-lag {LAG} --concurrency 4 --no-progress");
-        scene.sync(&options)
+        harness.sync(&options)
     };
-    // As often as it is killed, it gets a bit further; what is damaged is killed once.
+    // A killed case makes progress with each kill; a damaged one is killed once.
     let kills = if kind == Kind::Kill { chance.usize(1..4) } else { 1 };
     for _ in 0..kills {
         sum.runs += 1;
-        kill(&scene, sync(), &mut chance).await?;
+        kill(&harness, sync(), &mut chance).await?;
     }
     if kind != Kind::Kill && chance.bool() {
-        // Until then most of it is in the log, which has checksums.
-        let journal = rusqlite::Connection::open(scene.path(JOURNAL)).map_err(|error| error.to_string())?;
+        // Before the checkpoint, most data is in the log, which has checksums.
+        let journal = rusqlite::Connection::open(harness.path(JOURNAL)).map_err(|error| error.to_string())?;
         let _ = journal.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
     let damage = match kind {
         Kind::Kill => String::new(),
-        Kind::Flip => flip(&scene, &mut chance),
-        Kind::Cut => cut(&scene, &mut chance),
+        Kind::Flip => flip(&harness, &mut chance),
+        Kind::Cut => cut(&harness, &mut chance),
     };
-    finish(&scene, &people, sync, sum).await.map_err(|what| format!("{damage}: {what}"))
+    finish(&harness, &people, sync, sum).await.map_err(|what| format!("{damage}: {what}"))
 }
 
-/// Starts it, and kills it at a moment: by the calls that arrived, or by the time.
-async fn kill(scene: &Scene, sync: Program<'_>, chance: &mut fastrand::Rng) -> Result<(), String> {
-    let ledger = scene.sandbox.ledger();
+/// Starts the program and kills it after a number of calls or after a time.
+async fn kill(harness: &Harness, sync: Program<'_>, chance: &mut fastrand::Rng) -> Result<(), String> {
+    let ledger = harness.sandbox.ledger();
     let calls = ledger.len() + chance.usize(1..=CONTACTS * 2);
     let time = Duration::from_micros(chance.u64(5_000..150_000));
     let by_time = chance.u8(0..3) == 0;
@@ -177,39 +175,39 @@ async fn kill(scene: &Scene, sync: Program<'_>, chance: &mut fastrand::Rng) -> R
     if ran.code == Some(0) { Ok(()) } else { Err(format!("before any damage: {ran:?}")) }
 }
 
-/// The journal or its log, as they are there, with their contents.
-fn files(scene: &Scene) -> Vec<(String, Vec<u8>)> {
+/// The journal and its log, where they exist, with their contents.
+fn files(harness: &Harness) -> Vec<(String, Vec<u8>)> {
     let read =
-        |name: String| fs::read(scene.path(&name)).ok().filter(|bytes| !bytes.is_empty()).map(|bytes| (name, bytes));
+        |name: String| fs::read(harness.path(&name)).ok().filter(|bytes| !bytes.is_empty()).map(|bytes| (name, bytes));
     [JOURNAL.to_owned(), format!("{JOURNAL}-wal")].into_iter().filter_map(read).collect()
 }
 
-fn flip(scene: &Scene, chance: &mut fastrand::Rng) -> String {
-    let files = files(scene);
+fn flip(harness: &Harness, chance: &mut fastrand::Rng) -> String {
+    let files = files(harness);
     let Some((name, bytes)) = chance.choice(&files) else { return "nothing to damage".into() };
     let mut bytes = bytes.clone();
-    // Much of a small journal is unused.
+    // Much of a small journal is unused space.
     let mut bit = chance.usize(..bytes.len() * 8);
     while bytes[bit / 8] == 0 && chance.u8(0..8) != 0 {
         bit = chance.usize(..bytes.len() * 8);
     }
     bytes[bit / 8] ^= 1 << (bit % 8);
-    scene.write(name, bytes);
+    harness.write(name, bytes);
     format!("bit {} of byte {} of {name}", bit % 8, bit / 8)
 }
 
-fn cut(scene: &Scene, chance: &mut fastrand::Rng) -> String {
-    let files = files(scene);
+fn cut(harness: &Harness, chance: &mut fastrand::Rng) -> String {
+    let files = files(harness);
     let Some((name, bytes)) = chance.choice(&files) else { return "nothing to damage".into() };
     let length = chance.usize(..bytes.len());
-    let file = File::options().write(true).open(scene.path(name)).expect("it was read");
+    let file = File::options().write(true).open(harness.path(name)).expect("the file exists");
     file.set_len(u64::try_from(length).expect("a small number")).expect("a shorter file");
     format!("{name} cut from {} to {length}", bytes.len())
 }
 
-/// Runs it until all is done, and holds the platform against the file.
+/// Runs the program until everything is done and checks the platform.
 async fn finish<'a>(
-    scene: &'a Scene,
+    harness: &'a Harness,
     people: &People,
     sync: impl Fn() -> Program<'a>,
     sum: &mut Sum,
@@ -224,13 +222,13 @@ async fn finish<'a>(
             Some(0) => {
                 sum.damaged += usize::from(is_damaged);
                 sum.announced += usize::from(was_announced);
-                return hold(scene, people, &ran, was_announced, sum);
+                return check_platform(harness, people, &ran, was_announced, sum);
             }
             Some(1 | 2) if ran.stderr.contains("damaged") || ran.stderr.contains("expected a journal") => {
                 is_damaged = true;
-                // As its hint says: it is moved away. What lies beside it stays.
+                // As the hint says, the journal is moved away. The files beside it stay.
                 for part in ["", "-wal", "-shm"] {
-                    let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{part}")));
+                    let _ = fs::remove_file(harness.path(&format!("{JOURNAL}{part}")));
                 }
             }
             Some(4) => {}
@@ -240,13 +238,19 @@ async fn finish<'a>(
     Err("it never came to its end".into())
 }
 
-/// Each contact is there once, as the file wants it.
-fn hold(scene: &Scene, people: &People, ran: &Ran, was_announced: bool, sum: &mut Sum) -> Result<(), String> {
+/// Checks that each contact of the file exists exactly once and is complete.
+fn check_platform(
+    harness: &Harness,
+    people: &People,
+    ran: &Output,
+    was_announced: bool,
+    sum: &mut Sum,
+) -> Result<(), String> {
     let mut there: BTreeMap<String, usize> = BTreeMap::new();
-    for contact in scene.sandbox.contacts(TOKEN) {
+    for contact in harness.sandbox.contacts(TOKEN) {
         let email = contact.fields.get("email").map(|email| email.text().into_owned()).unwrap_or_default();
         let person = people.people.iter().find(|person| person.fields.iter().any(|(_, value)| *value == email));
-        let Some(person) = person else { return Err(format!("{email} is there and is not in the file: {ran:?}")) };
+        let Some(person) = person else { return Err(format!("{email} is stored and not in the file: {ran:?}")) };
         let fields = person
             .fields
             .iter()
@@ -257,17 +261,12 @@ fn hold(scene: &Scene, people: &People, ran: &Ran, was_announced: bool, sum: &mu
         *there.entry(email).or_default() += 1;
     }
     if there.len() != CONTACTS {
-        return Err(format!("{} of {CONTACTS} are there: {ran:?}", there.len()));
+        return Err(format!("{} of {CONTACTS} are stored: {ran:?}", there.len()));
     }
     let twice = there.values().filter(|count| **count > 1).count();
     sum.twice += twice;
     if twice == 0 {
         return Ok(());
     }
-    Err(format!("{twice} are there twice, announced: {was_announced}: {ran:?}"))
-}
-
-// Past the test harness, which shows what is printed only of tests that fail.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "damaged_journals: {line}");
+    Err(format!("{twice} are stored twice, announced: {was_announced}: {ran:?}"))
 }

@@ -1,6 +1,6 @@
-//! The framework's answers as they come, recorded in `fixtures/answers/laravel` and described in `docs/platform.md`.
+//! The framework's raw answers, recorded in `fixtures/answers/laravel` and described in `docs/platform.md`.
 //!
-//! `RECORD=1 cargo test --test laravel recorded` writes the recordings anew.
+//! `RECORD=1 cargo test --test laravel recorded` updates the recordings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use crate::platform::{APP, Errors, Platform, Settings, WORKERS};
 const FIND: &str = "GET /api/v1/contact/by_custom_field?name=email&value=ana@example.com";
 const CREATE: &str = "POST /api/v1/contact/";
 
-/// Where a body is cut: a page of the debug mode has up to half a megabyte of the framework's source.
+/// The length at which a body is truncated: a page of the debug mode has up to half a megabyte of the framework's source.
 const LONGEST_BODY: usize = 16 * 1024;
 
 /// A recorded answer: status line, headers, an empty line, and the body.
@@ -58,7 +58,7 @@ fn collect_keys(path: &str, json: &Json, keys: &mut BTreeSet<String>) {
         Json::Object(object) => {
             for (key, value) in object {
                 let path = format!("{path}/{key}");
-                // The frames of a trace have the keys that each frame happens to need.
+                // The frames of a trace have varying keys.
                 if key != "trace" {
                     collect_keys(&path, value, keys);
                 }
@@ -131,7 +131,7 @@ fn all_answers() -> Option<BTreeMap<String, String>> {
             let answer = without_places(&platform, answer);
             let content = |answer: &str| (Answer::of(answer).status(), Answer::of(answer).body);
             let (status, body) = content(&answer);
-            // Only where the settings make a difference.
+            // Only answers that depend on the settings.
             if answers.values().all(|other| content(other) != (status, body.clone())) {
                 answers.insert(format!("{kind}{name}.{status}"), answer);
             }
@@ -168,9 +168,9 @@ fn keep_errors(platform: &Platform, keep: &mut impl FnMut(&str, &str)) {
     platform.execute("INSERT INTO rules VALUES ('birthday', 'date_format:Y-m-d')");
     let fields = json!({ "email": "eva@example.com", "birthday": "28/02/1990" });
     keep("invalid-token", &platform.ask_as("wrong", FIND, ""));
-    keep("no-contact", &platform.ask("GET /api/v1/contact/nobody", ""));
-    keep("no-route", &platform.ask("GET /api/v2/contact/nobody", ""));
-    keep("no-method", &platform.ask("DELETE /api/v1/contact/nobody", ""));
+    keep("no-contact", &platform.ask("GET /api/v1/contact/unknown", ""));
+    keep("no-route", &platform.ask("GET /api/v2/contact/unknown", ""));
+    keep("no-method", &platform.ask("DELETE /api/v1/contact/unknown", ""));
     keep("too-large", &platform.ask(CREATE, &create(&json!({ "note": "x".repeat(5_000) }))));
     keep("invalid-fields", &platform.ask(CREATE, &create(&fields)));
     platform.execute("ALTER TABLE contacts RENAME TO away");
@@ -183,7 +183,7 @@ fn keep_errors(platform: &Platform, keep: &mut impl FnMut(&str, &str)) {
     keep("too-many-calls", &refused.expect("the limit is 100"));
 }
 
-/// The answer without this machine's folders and port, and cut.
+/// The truncated answer without this machine's paths and port.
 fn without_places(platform: &Platform, answer: &str) -> String {
     let storage = platform.storage();
     let mut text = answer
@@ -201,7 +201,7 @@ fn the_pages_of_the_paginator_are_as_documented() {
     for nth in 0..11 {
         insert(&platform, &format!("cus_{nth}"), &json!({ "email": "ana@example.com" }));
     }
-    // Per page: the number asked for, then current_page, from, to, last_page, total, and the contacts.
+    // For each page: the requested number, current_page, from, to, last_page, total, and the contacts.
     let pages = [
         ("", json!([1, 1, 10, 2, 11]), 10),
         ("&page=2", json!([2, 11, 11, 2, 11]), 1),
@@ -226,18 +226,18 @@ fn the_pages_of_the_paginator_are_as_documented() {
 }
 
 #[test]
-fn the_throttle_middleware_counts_by_token_and_says_when_to_come_back() {
+fn the_throttle_middleware_counts_by_token_and_sends_retry_after() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
     platform.execute("INSERT INTO channels (api_token) VALUES ('other')");
     let left = |answer: &Answer| answer.header("X-RateLimit-Remaining").map(str::to_owned);
     let first = ask(&platform, FIND, "");
     assert_eq!((first.header("X-RateLimit-Limit"), left(&first)), (Some("100"), Some("99".into())));
     assert_eq!(first.header("Retry-After"), None);
-    // Refusals by the application count as calls.
-    assert_eq!(left(&ask(&platform, "GET /api/v1/contact/nobody", "")), Some("98".into()));
+    // Refusals by the application count against the limit.
+    assert_eq!(left(&ask(&platform, "GET /api/v1/contact/unknown", "")), Some("98".into()));
     assert_eq!(left(&ask(&platform, CREATE, "{}")), Some("97".into()));
-    // What is answered before the middleware does not, and has no header.
-    for (status, request) in [(404, "GET /api/v2/contact"), (405, "DELETE /api/v1/contact/nobody")] {
+    // Answers before the middleware do not count and have no headers.
+    for (status, request) in [(404, "GET /api/v2/contact"), (405, "DELETE /api/v1/contact/unknown")] {
         let answer = ask(&platform, request, "");
         assert_eq!((answer.status(), answer.header("X-RateLimit-Limit")), (status, None));
     }
@@ -256,7 +256,7 @@ fn the_throttle_middleware_counts_by_token_and_says_when_to_come_back() {
 }
 
 #[test]
-fn the_middleware_trims_texts_and_makes_empty_ones_null() {
+fn the_middleware_trims_strings_and_turns_empty_ones_into_null() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
     let fields =
         json!({ "email": " ana@example.com\n", "a": "\u{a0}x", "b": "\r\u{b}x\0", "c": "", "d": " \t", " e ": "x  y" });
@@ -273,7 +273,7 @@ fn the_middleware_trims_texts_and_makes_empty_ones_null() {
 }
 
 #[test]
-fn the_validator_names_the_place_in_the_request() {
+fn the_validator_names_the_path_in_the_request() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
     let check = |request: &str, body: &Json, errors: Json| {
         let answer = ask(&platform, request, &body.to_string());
@@ -281,7 +281,7 @@ fn the_validator_names_the_place_in_the_request() {
     };
     let field =
         |value: Json| json!({ "custom_fields": [{ "name": "a", "value": "1" }, { "name": "b", "value": value }] });
-    // Numbers and booleans are no strings (API.md, trap 11).
+    // Numbers and booleans are not strings (API.md, trap 11).
     let no_string = json!({ "custom_fields.1.value": ["The custom_fields.1.value must be a string."] });
     check(CREATE, &field(json!(5)), no_string.clone());
     check(CREATE, &field(json!(true)), no_string);
@@ -290,7 +290,7 @@ fn the_validator_names_the_place_in_the_request() {
     check(CREATE, &json!({ "custom_fields": many }), too_many);
     let tags: Vec<String> = (0..11).map(|nth| nth.to_string()).collect();
     let too_many = json!({ "tags": ["The tags must not have more than 10 items."] });
-    check("POST /api/v1/contact/nobody/tags", &json!({ "tags": tags }), too_many);
+    check("POST /api/v1/contact/unknown/tags", &json!({ "tags": tags }), too_many);
 }
 
 #[test]
@@ -303,15 +303,15 @@ fn an_encoded_slash_in_an_id_matches_no_route() {
 }
 
 #[test]
-fn without_accept_errors_are_pages_and_redirects() {
+fn without_an_accept_header_errors_are_pages_and_redirects() {
     let settings = Settings { errors: Errors::Html, ..Settings::DOCUMENTED };
     let Some(platform) = Platform::start(settings) else { return };
-    // A refused token is a 500: the framework looks for the page to log in on.
+    // A refused token is a 500: the framework looks for its login page.
     assert_eq!(Answer::of(&platform.ask_as("wrong", FIND, "")).status(), 500);
     let invalid = ask(&platform, CREATE, "{}");
     assert_eq!((invalid.status(), invalid.header("Location").is_some()), (302, true));
     for (status, request) in
-        [(404, "GET /api/v2"), (404, "GET /api/v1/contact/nobody"), (405, "DELETE /api/v1/contact/x")]
+        [(404, "GET /api/v2"), (404, "GET /api/v1/contact/unknown"), (405, "DELETE /api/v1/contact/x")]
     {
         let answer = ask(&platform, request, "");
         let media = answer.header("Content-Type").unwrap_or_default();
@@ -320,7 +320,7 @@ fn without_accept_errors_are_pages_and_redirects() {
     assert_eq!(ask(&platform, FIND, "").status(), 200);
 }
 
-/// Its port is free again when a test ends, and so when one fails: nothing keeps listening.
+/// The port is free after the test, also after one that fails: no process keeps listening.
 #[test]
 fn a_server_ends_with_its_test() {
     let Some(platform) = Platform::start(Settings::DOCUMENTED) else { return };
@@ -337,7 +337,7 @@ fn workers(platform: &Platform) -> BTreeSet<String> {
     log.lines().filter_map(|line| Some(line.strip_prefix('[')?.split_once(']')?.0.to_owned())).collect()
 }
 
-/// Every test and every recording that `docs/platform.md` names is there.
+/// Every test and recording that `docs/platform.md` names exists.
 #[test]
 fn the_documentation_names_tests_and_recordings_that_exist() {
     let sources = [

@@ -1,9 +1,8 @@
-//! The Laravel application in PHP's web server, and its database seen from outside.
+//! The Laravel application in PHP's web server, and direct access to its database.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -16,9 +15,10 @@ use rusqlite::Connection;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use crate::scene::{JOURNAL, People, Program, Scene, TOKEN};
+use support::tools::skip;
+use support::{Harness, JOURNAL, People, Program, TOKEN};
 
-/// The application's folder.
+/// The application's directory.
 pub const APP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/laravel/app");
 
 /// Prints the framework's version, or fails where something is missing.
@@ -31,20 +31,20 @@ const PROBE: &str = r#"
     echo 'Laravel ', Illuminate\Foundation\Application::VERSION;
 "#;
 
-/// Runs a server until standard input ends, which is when the test ends, however it ends. PHP's workers do not end with
+/// Runs a server until standard input ends, which happens when the test ends for any reason. PHP's workers do not end with
 /// their parent, but all of them end on SIGINT, which a shell in the background ignores.
 const KEEPER: &str = r#"trap "" INT; "$@" & cat; kill -INT 0; wait $!"#;
 
-/// The processes of a server that answer, beside their parent, which answers too.
+/// The worker processes of a server. Their parent answers requests too.
 pub const WORKERS: usize = 4;
 
-/// Enough for a machine that is busy.
-const OUTAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for a server. Enough for a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often a server is asked whether it has started or ended.
-const GLANCE: Duration = Duration::from_millis(10);
+/// The interval at which the start or end of a server is checked.
+const POLL: Duration = Duration::from_millis(10);
 
-/// How a platform's application is configured.
+/// The configuration of the application.
 #[derive(Clone, Copy)]
 pub struct Settings {
     pub errors: Errors,
@@ -56,14 +56,14 @@ pub struct Settings {
     pub post_max_size: &'static str,
 }
 
-/// Who writes the errors.
+/// The format of errors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Errors {
-    /// The platform, in its envelope, where it documents them; the framework writes the others.
+    /// The platform's envelope for documented errors, the framework's format for others.
     Documented,
-    /// The framework writes all of them.
+    /// The framework's JSON.
     Plain,
-    /// The framework, for a browser: a proxy on the way drops `Accept`.
+    /// The framework's HTML: a proxy removes `Accept`.
     Html,
 }
 
@@ -73,7 +73,7 @@ impl Settings {
         Self { errors: Errors::Documented, debug: false, without_delete: false, post_max_size: "8M" };
 }
 
-/// A server with its own folder and database.
+/// A server with a directory and a database.
 pub struct Platform {
     keeper: Child,
     storage: TempDir,
@@ -94,9 +94,7 @@ impl Platform {
     /// A platform on a free port. `None`, with a message, where PHP or the framework is missing.
     pub fn start(settings: Settings) -> Option<Self> {
         if let Err(why) = framework() {
-            assert!(!env::var("CI").is_ok_and(|ci| ci == "true"), "the tests against Laravel were not run: {why}");
-            let name = thread::current().name().unwrap_or_default().to_owned();
-            say(&format!("SKIPPED: {name}: {why}"));
+            skip("laravel", why);
             return None;
         }
         let storage = new_storage();
@@ -109,9 +107,9 @@ impl Platform {
                 let port = port.and_then(|port| port.parse().ok()).expect("the server names its port");
                 return Some(Self { keeper, storage, port });
             }
-            let ended = keeper.try_wait().expect("a child of ours").is_some();
-            assert!(!ended && begun.elapsed() < OUTAGE_TIMEOUT, "the server did not start: {printed}");
-            thread::sleep(GLANCE);
+            let ended = keeper.try_wait().expect("a child of this process").is_some();
+            assert!(!ended && begun.elapsed() < TIMEOUT, "the server did not start: {printed}");
+            thread::sleep(POLL);
         }
     }
 
@@ -127,20 +125,20 @@ impl Platform {
         format!("http://127.0.0.1:{}/api/v1", self.port)
     }
 
-    /// `sync --json` with this platform and the scene's journal.
-    pub fn sync<'a>(&self, scene: &'a Scene, arguments: &str) -> Program<'a> {
-        self.sync_into(scene, JOURNAL, arguments)
+    /// `sync --json` with this platform and the harness's journal.
+    pub fn sync<'a>(&self, harness: &'a Harness, arguments: &str) -> Program<'a> {
+        self.sync_into(harness, JOURNAL, arguments)
     }
 
     /// The same with another journal.
-    pub fn sync_into<'a>(&self, scene: &'a Scene, journal: &str, arguments: &str) -> Program<'a> {
-        scene.program(&format!("sync {arguments} --json --journal {journal} --url {}", self.url()))
+    pub fn sync_into<'a>(&self, harness: &'a Harness, journal: &str, arguments: &str) -> Program<'a> {
+        harness.program(&format!("sync {arguments} --json --journal {journal} --url {}", self.url()))
     }
 
-    /// Its database, which a test may change while the server runs.
+    /// The database, which a test may change while the server runs.
     pub fn database(&self) -> Connection {
-        let database = Connection::open(self.storage.path().join("contacts.db")).expect("its database");
-        database.busy_timeout(OUTAGE_TIMEOUT).expect("a timeout");
+        let database = Connection::open(self.storage.path().join("contacts.db")).expect("the database");
+        database.busy_timeout(TIMEOUT).expect("a timeout");
         database
     }
 
@@ -153,18 +151,18 @@ impl Platform {
         let down = format!(
             r#"{{"except":[],"redirect":null,"retry":{retry_seconds},"refresh":null,"secret":null,"status":503,"template":null}}"#
         );
-        // Renamed, so that no request reads half of it.
+        // Renamed, so that no request reads an incomplete file.
         let path = self.storage.path().join("framework/down");
-        fs::write(path.with_extension("new"), down).expect("a file in a folder of its own");
-        fs::rename(path.with_extension("new"), path).expect("a file in a folder of its own");
+        fs::write(path.with_extension("new"), down).expect("a file in a temporary directory");
+        fs::rename(path.with_extension("new"), path).expect("a file in a temporary directory");
     }
 
     /// `artisan up`.
     pub fn comes_up(&self) {
-        fs::remove_file(self.storage.path().join("framework/down")).expect("it is down");
+        fs::remove_file(self.storage.path().join("framework/down")).expect("the platform is down");
     }
 
-    /// All calls, in the order in which they came.
+    /// All calls in the order of their arrival.
     pub fn calls(&self) -> Vec<Call> {
         let database = self.database();
         let mut rows = database.prepare("SELECT at, method, path, status FROM calls ORDER BY at").expect("valid SQL");
@@ -200,7 +198,7 @@ impl Platform {
             .collect()
     }
 
-    /// Checks that it has each of these people exactly once, with exactly their fields and tags, and no other contact.
+    /// Checks that the platform has each contact exactly once, with exactly these fields and tags, and no other contact.
     #[track_caller]
     pub fn has_exactly(&self, people: &People) {
         let stored = self.contacts();
@@ -213,14 +211,14 @@ impl Platform {
         }
     }
 
-    /// Sends a request and returns the answer as it came: status line, headers, empty line, body.
+    /// Sends a request and returns the raw answer: status line, headers, empty line, body.
     pub fn ask(&self, request: &str, body: &str) -> String {
         self.ask_as(TOKEN, request, body)
     }
 
     pub fn ask_as(&self, token: &str, request: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a server that listens");
-        stream.set_read_timeout(Some(OUTAGE_TIMEOUT)).expect("a timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         let head = [
             &format!("{request} HTTP/1.1"),
             &format!("Host: 127.0.0.1:{}", self.port),
@@ -239,14 +237,14 @@ impl Platform {
 
 impl Drop for Platform {
     fn drop(&mut self) {
-        // The keeper's standard input ends, then the keeper ends all.
+        // The end of its standard input makes the keeper end all processes.
         drop(self.keeper.stdin.take());
         let begun = Instant::now();
-        while begun.elapsed() < OUTAGE_TIMEOUT {
+        while begun.elapsed() < TIMEOUT {
             if matches!(self.keeper.try_wait(), Ok(Some(_))) {
                 return;
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL);
         }
         let group = format!("-{}", self.keeper.id());
         let _ = Command::new("sh").args(["-c", "kill -KILL -- \"$0\"", &group]).status();
@@ -254,11 +252,11 @@ impl Drop for Platform {
     }
 }
 
-/// What the framework writes into, with an empty database.
+/// The framework's storage directory, with an empty database.
 fn new_storage() -> TempDir {
-    let storage = tempfile::tempdir().expect("a folder of its own");
+    let storage = tempfile::tempdir().expect("a temporary directory");
     for folder in ["framework/views", "logs", "bootstrap"] {
-        fs::create_dir_all(storage.path().join(folder)).expect("a folder of its own");
+        fs::create_dir_all(storage.path().join(folder)).expect("a temporary directory");
     }
     let schema = include_str!("app/schema.sql");
     Connection::open(storage.path().join("contacts.db"))
@@ -267,9 +265,9 @@ fn new_storage() -> TempDir {
     storage
 }
 
-/// PHP's server with the application, in a process group of its own.
+/// PHP's server with the application, in a separate process group.
 fn serve(settings: Settings, storage: &Path) -> Command {
-    let log = File::create(storage.join("server.log")).expect("a file in a folder of its own");
+    let log = File::create(storage.join("server.log")).expect("a file in a temporary directory");
     let switches = [
         ("APP_DEBUG", settings.debug),
         ("APP_PLAIN_ERRORS", settings.errors != Errors::Documented),
@@ -302,9 +300,4 @@ pub fn framework() -> Result<&'static str, &'static str> {
         if output.status.success() && printed.starts_with("Laravel ") { Ok(printed) } else { Err(printed) }
     });
     found.as_deref().map_err(String::as_str)
-}
-
-/// Prints past the test harness, which shows only what failing tests print.
-pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "laravel: {line}");
 }

@@ -1,58 +1,54 @@
-//! Minutes at the limit, in real time: never a call too many, and no call fewer than the rule allows.
+//! Minutes at the rate limit, in real time: never a call beyond the limit, and the limit fully used.
 //!
-//! The program makes contacts, one call each, on platforms whose minute is fixed or slides, which answer at once or after
-//! 300 ms; once it is killed every 20 s. The platform's ledger is then held against a naive reading of the rule: a call
-//! may start when fewer than the limit, and fewer than the connections, are unfinished, and calls count for 60.25 s after
-//! their end. *Idle* is a place among the limit's while a call might have started in it and none did. Of all the time of
-//! all places, at most 1 % may be idle; that is the same as 99 % of the calls that the rule allows.
+//! The program creates contacts, one call each, on platforms with a fixed or a sliding window, which answer immediately or after
+//! 300 ms; one program is killed every 20 s (10 s in the small run). The platform's ledger is checked against a naive reading of
+//! the rule: a call may start when fewer calls than the limit count and fewer than the connections are in flight; a call
+//! counts until 60.25 s after its end. A slot of the limit is *idle* while a call could have started in it and none did. Of the
+//! time of all slots, at most 1 % may be idle, which equals 99 % of the calls that the rule allows.
 //!
-//! A call whose answer a killed process did not see may be on its way for half a minute, so its place is taken for
-//! so much longer. A call that was written down and never sent, because the kill came between the two, is in no ledger;
-//! the journal counts it, and its place is taken as well.
+//! A call whose answer a killed process did not read may be in flight for half a minute, so its slot is taken for that much
+//! longer. A call that was journaled but not sent before a kill is not in the ledger; the journal counts it, and its slot is
+//! taken as well.
 //!
 //! `cargo test` runs it with 20 calls a minute for 65 s; `MINUTES=10 cargo test --release --test limit` with the
 //! platform's 100 for ten minutes.
 
-#[path = "../sync/scene.rs"]
-#[expect(dead_code, reason = "it holds more than this needs")]
-mod scene;
-
 use std::env;
-use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use contactsync::concurrency_for;
 use contactsync::sandbox::{CALLS_PER_MINUTE, CallRecord, Config, Faults, WindowKind};
 
-use crate::scene::{JOURNAL, People, Running, Scene, TOKEN};
+use support::tools::report;
+use support::{Harness, JOURNAL, People, Running, TOKEN};
 
-/// How long a call counts after its end: the minute, and the margin that DESIGN gives it.
+/// How long a call counts against the limit after its end: the minute and the safety margin.
 const COUNTS: Duration = Duration::from_millis(60_250);
 
-/// How long a call can be on its way whose answer nobody saw.
-const LINGER: Duration = Duration::from_secs(30);
+/// The longest time in flight of a call whose answer was not read.
+const IN_FLIGHT_GRACE: Duration = Duration::from_secs(30);
 
-/// How much later than it may a call starts, at the most, in 99 of 100 cases.
+/// The largest delay of a call, at the 99th percentile.
 const LATE: Duration = Duration::from_millis(300);
 
-/// An answer that was handed over so shortly before a kill may not have been written down.
+/// An answer that was delivered this shortly before a kill may not be journaled.
 const UNREAD: Duration = Duration::from_millis(250);
 
-/// Whoever is stopped at the end must have come so far as to hear of it.
+/// The shortest life of the last process, so that it handles the signal that stops it.
 const LAST_LIFE: Duration = Duration::from_secs(3);
 
 const LATENCY: Duration = Duration::from_millis(300);
 
-/// How large it is.
+/// The size of the test.
 #[derive(Clone, Copy)]
 struct Size {
     limit: u32,
     lasts: Duration,
-    // From kill to kill.
+    // The time between kills.
     lives: Duration,
-    // How much of its places' time the killed one must use, in permille. The time to start again counts as idle, and in
-    // the small run that falls into half of its only full minute.
+    // The share of the slots' time that the killed program must use, in permille. The time to restart counts as idle, and in the
+    // small run that is a large part of its only full minute.
     killed_uses: u64,
 }
 
@@ -65,9 +61,9 @@ const fn all(minutes: u64) -> Size {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_the_limit_for_minutes_it_is_never_over_it_and_leaves_no_call_unused() {
+async fn the_limit_is_fully_used_and_never_exceeded_for_minutes() {
     let size = env::var("MINUTES").map_or(SMALL, |minutes| all(minutes.parse().expect("a number of minutes")));
-    // They mostly wait.
+    // The cases mostly wait, so they run concurrently.
     tokio::join!(
         check(size, WindowKind::Fixed, Duration::ZERO),
         check(size, WindowKind::Sliding, Duration::ZERO),
@@ -78,112 +74,118 @@ async fn at_the_limit_for_minutes_it_is_never_over_it_and_leaves_no_call_unused(
 }
 
 async fn check(size: Size, window: WindowKind, latency: Duration) {
-    let (begun, scene) = at_the_limit(size, window, latency).await;
-    let running = sync(&scene, size);
+    let (begun, harness) = at_the_limit(size, window, latency).await;
+    let running = sync(&harness, size);
     tokio::time::sleep(size.lasts.saturating_sub(begun.elapsed())).await;
     let until = begun.elapsed();
     stop(running).await;
 
-    let calls = scene.sandbox.ledger().calls();
-    check_never_over(&scene, size);
+    let calls = harness.sandbox.ledger().calls();
+    check_never_over(&harness, size);
     let moments: Vec<Moments> = calls.iter().map(|call| Moments::of(call, latency, &[])).collect();
     let idle = Idle::of(&moments, size.limit, until);
     let full = check_full_windows(&moments, size.limit, COUNTS + latency, until);
     let used = idle.used(size.limit, until);
     let (late, latest) = (idle.late(), idle.latest());
-    say(&format!(
-        "{window:?}, {} ms: {} calls, {full} full windows of {}; {} used; 99 of 100 calls at most {} ms late, all at most {} ms",
-        latency.as_millis(),
-        calls.len(),
-        size.limit,
-        percent(used),
-        late.as_millis(),
-        latest.as_millis()
-    ));
+    report(
+        "limit",
+        &format!(
+            "{window:?}, {} ms: {} calls, {full} full windows of {}; {} used; 99 of 100 calls at most {} ms late, all at most {} ms",
+            latency.as_millis(),
+            calls.len(),
+            size.limit,
+            percent(used),
+            late.as_millis(),
+            latest.as_millis()
+        ),
+    );
     assert!(used >= 990, "{window:?}, {latency:?}: {} used", percent(used));
     assert!(late <= LATE, "{window:?}, {latency:?}: {late:?}");
 }
 
 async fn check_killed(size: Size) {
-    let (begun, scene) = at_the_limit(size, WindowKind::Fixed, LATENCY).await;
-    let ledger = scene.sandbox.ledger();
-    let mut running = sync(&scene, size);
-    // The first one in the middle of the first burst, so that there are calls on their way.
+    let (begun, harness) = at_the_limit(size, WindowKind::Fixed, LATENCY).await;
+    let ledger = harness.sandbox.ledger();
+    let mut running = sync(&harness, size);
+    // The first kill is in the middle of the first burst, so that calls are in flight.
     let half = usize::try_from(size.limit / 2).expect("a small number");
-    assert!(running.until(|| ledger.len() >= half).await, "it ended by itself");
+    assert!(running.until(|| ledger.len() >= half).await, "the program ended");
     let mut kills = Vec::new();
     while begun.elapsed() + LAST_LIFE < size.lasts {
         running.kill().await;
         kills.push(begun.elapsed());
-        running = resume(&scene, size);
+        running = resume(&harness, size);
         tokio::time::sleep(size.lives.min(size.lasts.saturating_sub(begun.elapsed()))).await;
     }
     let until = begun.elapsed();
     let known = stop(running).await;
 
     let calls = ledger.calls();
-    check_never_over(&scene, size);
+    check_never_over(&harness, size);
     let unheard = calls.iter().filter(|call| !call.delivered).count();
-    assert!(unheard > 0, "no kill found a call on its way");
+    assert!(unheard > 0, "no kill met a call in flight");
     let moments: Vec<Moments> = calls.iter().map(|call| Moments::of(call, LATENCY, &kills)).collect();
     let mut idle = Idle::of(&moments, size.limit, until);
-    let never_sent = known.checked_sub(calls.len()).expect("each call is written down before it is sent");
-    idle.forgive(u32::try_from(never_sent).expect("a small number") * (LINGER + COUNTS));
+    let never_sent = known.checked_sub(calls.len()).expect("each call is journaled before it is sent");
+    idle.forgive(u32::try_from(never_sent).expect("a small number") * (IN_FLIGHT_GRACE + COUNTS));
     let used = idle.used(size.limit, until);
     let asked = f64::from(size.limit) * until.as_secs_f64() / 60.0;
     #[expect(clippy::cast_precision_loss, reason = "some thousand calls")]
     let share = calls.len() as f64 * 100.0 / asked;
-    say(&format!(
-        "killed {} times: {} calls, {unheard} of them unheard, {never_sent} more never sent; {} used; {share:.1} % of limit times minutes",
-        kills.len(),
-        calls.len(),
-        percent(used)
-    ));
+    report(
+        "limit",
+        &format!(
+            "killed {} times: {} calls, {unheard} of them undelivered, {never_sent} more never sent; {} used; {share:.1} % of limit times minutes",
+            kills.len(),
+            calls.len(),
+            percent(used)
+        ),
+    );
     assert!(used >= size.killed_uses, "killed: {} used", percent(used));
 }
 
-async fn at_the_limit(size: Size, window: WindowKind, latency: Duration) -> (Instant, Scene) {
-    // The ledger's time begins with the sandbox.
+async fn at_the_limit(size: Size, window: WindowKind, latency: Duration) -> (Instant, Harness) {
+    // The ledger's time starts with the sandbox.
     let begun = Instant::now();
     let faults = Faults { latency, ..Faults::default() };
-    let scene = Scene::of(Config { rate: size.limit, window, faults, ..Config::default() }).await;
-    // More than there is time for.
+    let harness = Harness::of(Config { rate: size.limit, window, faults, ..Config::default() }).await;
+    // More contacts than the time allows.
     let minutes = usize::try_from(size.lasts.as_secs() / 60 + 3).expect("a small number");
     let limit = usize::try_from(size.limit).expect("a small number");
-    scene.write("in.csv", People::new(limit * minutes, 2, 0).csv());
-    (begun, scene)
+    harness.write("in.csv", People::new(limit * minutes, 2, 0).csv());
+    (begun, harness)
 }
 
-fn sync(scene: &Scene, size: Size) -> Running {
-    let url = scene.sandbox.url();
+fn sync(harness: &Harness, size: Size) -> Running {
+    let url = harness.sandbox.url();
     let arguments = format!("sync in.csv --match email --mode create --url {url} --rate {}", size.limit);
-    scene.program(&arguments).with(&format!("--json --journal {JOURNAL}")).start()
+    harness.program(&arguments).with(&format!("--json --journal {JOURNAL}")).start()
 }
 
-fn resume(scene: &Scene, size: Size) -> Running {
-    scene
-        .program(&format!("resume --url {} --rate {} --json --journal {JOURNAL}", scene.sandbox.url(), size.limit))
+fn resume(harness: &Harness, size: Size) -> Running {
+    harness
+        .program(&format!("resume --url {} --rate {} --json --journal {JOURNAL}", harness.sandbox.url(), size.limit))
         .start()
 }
 
-/// Stops the program in the middle of its work; how many calls its journal knows.
+/// Stops the program in the middle of its work. Returns the number of journaled calls.
 async fn stop(running: Running) -> usize {
     running.signal("INT").await;
     let summary = running.end().await.exits(4).summary();
     assert_eq!(summary.count("throttled"), 0, "{summary:?}");
-    assert!(summary.count("pending") > 0, "there was not enough to do");
+    assert!(summary.count("pending") > 0, "the input was too small");
     usize::try_from(summary.json["calls"]["total"].as_u64().expect("a number")).expect("a small number")
 }
 
 #[track_caller]
-fn check_never_over(scene: &Scene, size: Size) {
-    let ledger = scene.sandbox.ledger();
+fn check_never_over(harness: &Harness, size: Size) {
+    let ledger = harness.sandbox.ledger();
     assert_eq!(ledger.throttled(), 0);
     let most = ledger.busiest_minute(TOKEN);
     assert!(most <= usize::try_from(size.limit).expect("a small number"), "{most} calls in 60 s");
 }
 
-/// From the first call on, one full window after the other has 99 % of the limit. How many there are.
+/// Checks that each full window after the first call has 99 % of the limit. Returns the number of windows.
 fn check_full_windows(moments: &[Moments], limit: u32, length: Duration, until: Duration) -> usize {
     let first = moments[0].began;
     let mut windows = 0;
@@ -200,12 +202,12 @@ fn check_full_windows(moments: &[Moments], limit: u32, length: Duration, until: 
     windows
 }
 
-/// When a call began, and until when it took what.
+/// The times at which a call takes a connection and a slot.
 struct Moments {
     began: Duration,
-    /// Until then it took a connection.
+    /// The time at which it freed its connection.
     left: Duration,
-    /// From then on it counts for [`COUNTS`].
+    /// The time from which it counts for [`COUNTS`].
     ended: Duration,
 }
 
@@ -215,13 +217,13 @@ impl Moments {
         let left = call.delivered_at.unwrap_or(began + latency);
         let is_unread = |kill: &Duration| (left..left + UNREAD).contains(kill);
         let is_unheard = !call.delivered || kills.iter().any(is_unread);
-        Self { began, left, ended: if is_unheard { began + LINGER } else { left } }
+        Self { began, left, ended: if is_unheard { began + IN_FLIGHT_GRACE } else { left } }
     }
 }
 
-/// How long places were idle.
+/// The idle time of the slots.
 struct Idle {
-    // For each call, how much later it began than it might have.
+    // The delay of each call.
     late: Vec<Duration>,
     all: Duration,
 }
@@ -229,13 +231,12 @@ struct Idle {
 impl Idle {
     fn of(moments: &[Moments], limit: u32, until: Duration) -> Self {
         let limit = usize::try_from(limit).expect("a small number");
-        let connections =
-            concurrency_for(NonZeroU32::new(u32::try_from(limit).expect("it was one")).expect("not zero"));
+        let connections = concurrency_for(NonZeroU32::new(u32::try_from(limit).expect("a u32")).expect("not zero"));
         let mut late = Vec::new();
         let mut left = Vec::new();
         let mut ended = Vec::new();
         let first = moments[0].began;
-        // The moment from which one call more may start, after those so far.
+        // The time from which the next call may start.
         let allowed = |left: &[Duration], ended: &[Duration]| {
             let connection = nth_last(left, connections).unwrap_or_default();
             let place = nth_last(ended, limit).map_or(first, |ended| ended + COUNTS);
@@ -247,7 +248,7 @@ impl Idle {
             insert(&mut ended, call.ended);
         }
         let mut all: Duration = late.iter().sum();
-        // What might have started by the end, and did not.
+        // Calls that could have started by the end and did not.
         for &ended in &ended[ended.len().saturating_sub(limit)..] {
             all += until.saturating_sub(ended + COUNTS);
         }
@@ -259,14 +260,14 @@ impl Idle {
         self.all = self.all.saturating_sub(idle);
     }
 
-    /// What was not idle, in permille.
+    /// The share that was not idle, in permille.
     fn used(&self, limit: u32, until: Duration) -> u64 {
         let whole = (until * limit).as_millis();
         let idle = self.all.as_millis().min(whole);
         u64::try_from((whole - idle) * 1_000 / whole).expect("at most 1000")
     }
 
-    /// What 99 of 100 calls were late at the most.
+    /// The 99th percentile of the delays.
     fn late(&self) -> Duration {
         self.late[(self.late.len() * 99).div_ceil(100) - 1]
     }
@@ -287,9 +288,4 @@ fn insert(moments: &mut Vec<Duration>, moment: Duration) {
 
 fn percent(permille: u64) -> String {
     format!("{}.{} %", permille / 10, permille % 10)
-}
-
-// Past the test harness, which shows what is printed only of tests that fail.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "limit: {line}");
 }

@@ -1,9 +1,9 @@
-//! The fates of answers: for each call, whatever may become of its answer, and whether it had its effect or not, what
-//! follows, as one table to be checked by eye.
+//! The response matrix: for each kind of call, each possible response, and whether the call had its effect, the following calls
+//! and the outcome, as one table to review by eye.
 //!
-//! Each row is played by the real sync, journal and dialect against a platform of one page, under virtual time, to
-//! its end. Held beside the table, and whatever it says: the platform ends with exactly one contact that has the
-//! fields and tags of the file, and the row's outcome is the true one, but for what [`check_promise`] names.
+//! The real sync, journal and dialect run each case to its end against a small platform with virtual time. Independently of the
+//! table, the platform must end with exactly one contact with the fields and tags of the file, and the row's outcome must be
+//! true, with the exceptions in [`check_invariants`].
 
 mod platform;
 
@@ -18,23 +18,23 @@ use contactsync::{
     PlanOptions, Policy, Routes, RunSummary, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
 };
 
-use platform::{Fate, Manners, Platform, Words};
+use platform::{Manners, Platform, Response, Words};
 
 const PHONE: &str = "+521";
 
-/// The file, and how the platform and the journal stand before it is brought.
+/// The state of the platform and of the journal before the file is synced.
 struct Situation {
     name: &'static str,
-    /// The call that meets its fate.
+    /// The kind of call that gets the response.
     call: CallKind,
     mode: Mode,
-    /// Brought before without faults, so that the journal knows it.
+    /// Synced before without faults, so that the journal knows the contact.
     known: Option<&'static str>,
-    /// There already by other hands, as the fields' values.
+    /// The value of the fields of a contact that another client created.
     there: Option<&'static str>,
     searches_late: bool,
     file: &'static str,
-    /// How the row ends when all is well.
+    /// The outcome without faults.
     ends: &'static str,
 }
 
@@ -52,9 +52,9 @@ const PLAIN: Situation = Situation {
 };
 
 const SITUATIONS: [Situation; 9] = [
-    Situation { name: "find, nobody there", ..PLAIN },
-    Situation { name: "find, somebody there", there: Some("Bea"), ends: "updated", ..PLAIN },
-    // The search does not see it yet, its create is refused, and the refusal names it.
+    Situation { name: "find, no contact", ..PLAIN },
+    Situation { name: "find, existing contact", there: Some("Bea"), ends: "updated", ..PLAIN },
+    // The search does not find the contact yet; its create is refused, and the refusal names it.
     Situation { name: "read", call: CallKind::Read, there: Some("Bea"), searches_late: true, ends: "updated", ..PLAIN },
     Situation { name: "create", call: CallKind::Create, mode: Mode::Create, ..PLAIN },
     Situation { name: "create, then tags", call: CallKind::AddTags, mode: Mode::Create, ..PLAIN },
@@ -89,29 +89,29 @@ const SITUATIONS: [Situation; 9] = [
     },
 ];
 
-/// The table. A line: the fate of the first call of its kind; then the calls as they were sent, with the seconds
-/// between them, and how the row ended: when the fated call had no effect, when it had, and, where that differs, when
-/// it had and the platform refuses to be told the same twice.
+/// The table. A line has the response to the first call of the kind; then the calls as they were sent, with the seconds between
+/// them, and the row's outcome: when the call had no effect, when it had, and, where that differs, when it had and the
+/// platform refuses the same change twice.
 const TABLE: &str = include_str!("table.txt");
 
-/// A known contact that is no longer there under its id: each way in which the platform says so, for each call that
-/// names one; without a further contact of that phone, and with one.
+/// A known contact whose id is gone: each response that reports it, for each kind of call with an id; without and with another
+/// contact with the phone.
 const GONE: &str = include_str!("gone.txt");
 
 #[test]
-fn every_answer_has_its_fate() {
+fn every_response_has_the_outcome_in_the_matrix() {
     let mut found = String::new();
     for situation in &SITUATIONS {
         let _ = writeln!(found, "{}", situation.name);
-        for fate in Fate::ALL.into_iter().filter(|fate| fate.befalls(situation.call)) {
-            let play = |applied, refuses_twice| {
-                let played = play(situation, &Fated { fate, applied, refuses_twice });
-                check_promise(situation, fate, &played);
-                played.to_string()
+        for response in Response::ALL.into_iter().filter(|response| response.applies_to(situation.call)) {
+            let case = |applied, refuses_twice| {
+                let result = run_case(situation, &OneResponse { response, applied, refuses_twice });
+                check_invariants(situation, response, &result);
+                result.to_string()
             };
-            let mut line = format!("    {:20} | {}", fate.name(), play(false, false));
-            if fate.may_be_applied() {
-                let (applied, refused) = (play(true, false), play(true, true));
+            let mut line = format!("    {:20} | {}", response.name(), case(false, false));
+            if response.may_be_applied() {
+                let (applied, refused) = (case(true, false), case(true, true));
                 line = format!("{line:84} | {applied}");
                 if refused != applied {
                     line = format!("{line:134} | {refused}");
@@ -124,47 +124,47 @@ fn every_answer_has_its_fate() {
 }
 
 #[test]
-fn a_known_contact_that_is_gone_is_looked_for_by_its_match_field() {
+fn a_known_contact_that_is_gone_is_searched_for_by_its_match_field() {
     let mut found = String::new();
     for situation in SITUATIONS.iter().filter(|situation| situation.known.is_some()) {
         let _ = writeln!(found, "{}", situation.name);
         for words in Words::ALL {
-            let [nobody, another] = [false, true].map(|is_back| {
-                let played = play(situation, &Gone { words, is_back });
-                assert_eq!(played.wrong, "", "{} {}", situation.name, words.name());
-                played.to_string()
+            let [none, another] = [false, true].map(|is_back| {
+                let result = run_case(situation, &Gone { words, is_back });
+                assert_eq!(result.wrong, "", "{} {}", situation.name, words.name());
+                result.to_string()
             });
-            let _ = writeln!(found, "    {:32} | {nobody:58} | {another}", words.name());
+            let _ = writeln!(found, "    {:32} | {none:58} | {another}", words.name());
         }
     }
     compare(GONE, &found);
 }
 
-/// What is promised of a row, whatever the table says: one contact, as the file wants it, and the true outcome.
+/// Checks the invariants of a row independently of the table: one contact with the content of the file, and a true outcome.
 #[track_caller]
-fn check_promise(situation: &Situation, fate: Fate, played: &Played) {
-    let row = format!("{}, {}: {played}", situation.name, fate.name());
+fn check_invariants(situation: &Situation, response: Response, result: &CaseResult) {
+    let row = format!("{}, {}: {result}", situation.name, response.name());
     let keyless = !situation.file.contains("phone");
-    match fate {
-        // Whatever there was stays as it is, and nothing is made.
-        _ if fate.refuses(situation.call) => {
+    match response {
+        // Existing contacts do not change, and none is created.
+        _ if response.refuses(situation.call) => {
             let before = usize::from(situation.there.is_some() || situation.known.is_some());
             let before = before.max(usize::from(situation.call == CallKind::AddTags));
-            assert_eq!((played.outcome, played.contacts), ("rejected", before), "{row}");
-            assert!(!played.reason.is_empty(), "{row}");
+            assert_eq!((result.outcome, result.contacts), ("rejected", before), "{row}");
+            assert!(!result.reason.is_empty(), "{row}");
         }
-        // Not promised, because the platform itself says that it is done, and only reading each contact back, a call
-        // each, could tell. For a create, the next call on its id does; for a search, nothing does: it is the only
-        // witness of who is there, so one that answers too late makes a second contact.
-        Fate::EmptyPromise if situation.call != CallKind::Create => {}
-        Fate::EmptyPromise if keyless => assert_eq!((played.outcome, played.contacts), ("rejected", 0), "{row}"),
-        // Nothing to search by, so a create that may have happened is not sent again unasked, and said to be unsure.
-        _ if keyless && played.outcome == "rejected" => {
-            assert!(played.contacts <= 1 && played.reason.starts_with("in doubt: "), "{row}");
+        // An exception: the platform reports success without an effect, which only a read of each contact would reveal. After a
+        // create, the next call on its id reveals it. Nothing reveals it after a search, so a search that answers too late leads
+        // to a second contact.
+        Response::EmptyPromise if situation.call != CallKind::Create => {}
+        Response::EmptyPromise if keyless => assert_eq!((result.outcome, result.contacts), ("rejected", 0), "{row}"),
+        // Without a match field, a create that may have had its effect is not sent again unasked; the row is in doubt.
+        _ if keyless && result.outcome == "rejected" => {
+            assert!(result.contacts <= 1 && result.reason.starts_with("in doubt: "), "{row}");
         }
         _ => {
-            assert_eq!(played.outcome, situation.ends, "{row}");
-            assert_eq!(played.wrong, "", "{row}");
+            assert_eq!(result.outcome, situation.ends, "{row}");
+            assert_eq!(result.wrong, "", "{row}");
         }
     }
 }
@@ -173,11 +173,11 @@ fn check_promise(situation: &Situation, fate: Fate, played: &Played) {
 fn compare(expected: &str, found: &str) {
     if expected != found {
         let both = expected.lines().zip(found.lines()).find(|(expected, found)| expected != found);
-        panic!("the table differs first in {both:#?}\nall that was found:\n{found}");
+        panic!("the table first differs in {both:#?}\nthe whole table:\n{found}");
     }
 }
 
-/// Hears why a row is rejected.
+/// Collects the reason for a rejection.
 #[derive(Default)]
 struct Listener {
     reason: RefCell<String>,
@@ -191,22 +191,22 @@ impl Observer for Listener {
     }
 }
 
-/// What goes wrong in a row.
+/// The fault of a case.
 trait Trouble {
     fn begin(&self, platform: &Platform, situation: &Situation);
 }
 
-struct Fated {
-    fate: Fate,
+struct OneResponse {
+    response: Response,
     applied: bool,
     refuses_twice: bool,
 }
 
-impl Trouble for Fated {
+impl Trouble for OneResponse {
     fn begin(&self, platform: &Platform, situation: &Situation) {
         let manners = Manners { refuses_twice: self.refuses_twice, searches_late: situation.searches_late };
         platform.manners.set(manners);
-        platform.doomed.set(Some((situation.call, self.fate, self.applied)));
+        platform.doomed.set(Some((situation.call, self.response, self.applied)));
     }
 }
 
@@ -225,18 +225,18 @@ impl Trouble for Gone {
     }
 }
 
-/// A row, played to its end.
-struct Played {
+/// The result of a case.
+struct CaseResult {
     walk: String,
     outcome: &'static str,
-    /// Why it was rejected.
+    /// The reason for the rejection.
     reason: String,
     contacts: usize,
-    /// In what the platform differs from the file.
+    /// The differences between the platform and the file.
     wrong: String,
 }
 
-impl fmt::Display for Played {
+impl fmt::Display for CaseResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { walk, outcome, reason, wrong, .. } = self;
         let reason = reason.split(':').next().unwrap_or_default();
@@ -245,7 +245,7 @@ impl fmt::Display for Played {
     }
 }
 
-fn play(situation: &Situation, trouble: &impl Trouble) -> Played {
+fn run_case(situation: &Situation, trouble: &impl Trouble) -> CaseResult {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime").block_on(async {
         let (platform, journal) = (Platform::default(), Journal::in_memory().expect("memory"));
@@ -253,12 +253,12 @@ fn play(situation: &Situation, trouble: &impl Trouble) -> Played {
             platform.insert(&[("phone", PHONE), ("name", name)], &[]);
         }
         if let Some(known) = situation.known {
-            bring(&platform, &journal, known, situation.mode).await;
+            sync(&platform, &journal, known, situation.mode).await;
             tokio::time::sleep(Duration::from_mins(10)).await;
         }
         platform.sent.borrow_mut().clear();
         trouble.begin(&platform, situation);
-        let (summary, reason) = bring(&platform, &journal, situation.file, situation.mode).await;
+        let (summary, reason) = sync(&platform, &journal, situation.file, situation.mode).await;
         let counts = [
             (summary.created, "created"),
             (summary.updated, "updated"),
@@ -267,16 +267,16 @@ fn play(situation: &Situation, trouble: &impl Trouble) -> Played {
         ];
         let (_, outcome) = counts.into_iter().find(|(count, _)| *count == 1).expect("one row");
         let contacts = platform.people.borrow().len();
-        Played { walk: walk(&platform), outcome, reason, contacts, wrong: wrong(&platform, situation) }
+        CaseResult { walk: walk(&platform), outcome, reason, contacts, wrong: wrong(&platform, situation) }
     })
 }
 
-async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode: Mode) -> (RunSummary, String) {
+async fn sync(platform: &Platform, journal: &Journal, file: &'static str, mode: Mode) -> (RunSummary, String) {
     let observer = Listener::default();
     let clock = Clock::starting_at(Timestamp::from_millis(1_700_000_000_000));
     let source = Source::from_reader("file.csv", Box::new(file.as_bytes()), Format::Csv).expect("a header");
     let matches = if file.starts_with("phone") { vec!["phone".to_owned()] } else { Vec::new() };
-    let mapping = Mapping::new(source.header(), matches, mode).expect("its columns");
+    let mapping = Mapping::new(source.header(), matches, mode).expect("the columns are known");
     let policy = Policy {
         mode,
         tags_mode: TagsMode::Add,
@@ -295,7 +295,7 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
     };
     let planned =
         plan(journal, source, &mapping, Routes::One(new), PlanOptions::default(), &observer, &Stop::default())
-            .expect("it is planned");
+            .expect("planning succeeds");
     for _ in 0..4 {
         let job = Job {
             journal,
@@ -320,7 +320,7 @@ async fn bring(platform: &Platform, journal: &Journal, file: &'static str, mode:
             return (ending.summary, observer.reason.into_inner());
         }
     }
-    panic!("it does not end")
+    panic!("the run does not end")
 }
 
 fn walk(platform: &Platform) -> String {

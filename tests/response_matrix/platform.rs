@@ -1,4 +1,4 @@
-//! A platform so small that it can be read whole: some contacts, and one call whose answer meets its fate.
+//! A small platform: some contacts, and one call with a given response.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,9 +9,9 @@ use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-/// What becomes of one call and its answer.
+/// The response to one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Response {
     RefusedConnection,
     ResetBeforeHeaders,
     ResetInTheBody,
@@ -23,7 +23,7 @@ pub enum Fate {
     CutJson,
     OtherJson,
     NoContent,
-    /// The documented success, and nothing happened.
+    /// The documented success, but the call had no effect.
     EmptyPromise,
     /// 503 with `Retry-After`.
     Unavailable,
@@ -39,11 +39,11 @@ pub enum Fate {
     TokenExpired,
     /// No contacts, and `meta.total` is 1.
     EmptyWithTotal,
-    /// No contacts beside an error.
+    /// No contacts and an error.
     EmptyWithError,
 }
 
-impl Fate {
+impl Response {
     pub const ALL: [Self; 25] = [
         Self::RefusedConnection,
         Self::ResetBeforeHeaders,
@@ -102,8 +102,8 @@ impl Fate {
         }
     }
 
-    /// Whether the call may have had its effect all the same. A connection that was refused carried nothing; a 429 and a
-    /// refusal are the platform's word that it did not take the call, and that word is believed.
+    /// Whether the call may have had its effect nevertheless. A refused connection carried nothing; a 429 and a refusal state that the
+    /// platform did not execute the call, and are trusted.
     pub const fn may_be_applied(self) -> bool {
         match self {
             Self::ResetBeforeHeaders
@@ -134,7 +134,7 @@ impl Fate {
         }
     }
 
-    /// Whether the platform refuses the row: it is rejected, and nothing else happens.
+    /// Whether the platform refuses the row, so that it is rejected without further calls.
     pub const fn refuses(self, kind: CallKind) -> bool {
         match self {
             Self::UnknownError
@@ -165,13 +165,13 @@ impl Fate {
         }
     }
 
-    /// Whether it may become the answer to a call of this kind.
-    pub const fn befalls(self, kind: CallKind) -> bool {
+    /// Whether a call of this kind can get this response.
+    pub const fn applies_to(self, kind: CallKind) -> bool {
         !matches!(self, Self::EmptyWithTotal | Self::EmptyWithError) || matches!(kind, CallKind::Find)
     }
 }
 
-/// How the platform says that there is no such contact.
+/// The platform's answer for an unknown contact.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Words {
     #[default]
@@ -208,16 +208,16 @@ pub struct Person {
     pub tags: BTreeSet<String>,
 }
 
-/// What kind of platform it is.
+/// The behaviour of the platform.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manners {
-    /// A change that would change nothing is refused.
+    /// A change without an effect is refused.
     pub refuses_twice: bool,
-    /// Searches find nobody, and a second contact with the same phone is refused, with the id of the first.
+    /// Searches find no contact, and a second contact with the same phone is refused, with the id of the first.
     pub searches_late: bool,
 }
 
-/// A call that was sent: which, and when.
+/// A sent call and its time.
 pub struct Sent {
     pub begun: Instant,
     pub ended: Instant,
@@ -229,8 +229,8 @@ pub struct Platform {
     pub people: RefCell<Vec<Person>>,
     pub sent: RefCell<Vec<Sent>>,
     pub manners: Cell<Manners>,
-    /// The fate of the next call of this kind, and whether it has its effect.
-    pub doomed: Cell<Option<(CallKind, Fate, bool)>>,
+    /// The response of the next call of this kind, and whether it has its effect.
+    pub doomed: Cell<Option<(CallKind, Response, bool)>>,
     pub words: Cell<Words>,
     made: Cell<u64>,
 }
@@ -301,7 +301,7 @@ impl Platform {
         }
     }
 
-    // What is said when nothing was done: the documented success of the call.
+    // The answer without an effect: the documented success of the call.
     fn promise(call: &Call) -> Json {
         match call {
             Call::Find { .. } => json!({ "data": [] }),
@@ -314,51 +314,53 @@ impl Platform {
         }
     }
 
-    // What the client gets to see. Faults below HTTP are named as the transport names them: its own tests hold that.
-    fn fated(&self, call: &Call, fate: Fate, applied: bool) -> Attempt {
+    // The client's view. Faults below HTTP have the transport's names, which its own tests check.
+    fn responsed(&self, call: &Call, response: Response, applied: bool) -> Attempt {
         let body = if applied { self.answer(call).1 } else { Self::promise(call) }.to_string();
         let lost = |status, cause: &str| Attempt::lost(status, cause.to_owned());
         let heard = |status, headers, body: &str| {
             dialect::classify(call, status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
         };
         let none = HeaderMap::new;
-        match fate {
-            Fate::RefusedConnection => Attempt::Unsent { cause: "connection refused".to_owned() },
-            Fate::ResetBeforeHeaders => lost(None, "the connection was reset"),
-            Fate::ResetInTheBody => lost(Some(200), "the connection was reset"),
-            Fate::TimeOut => lost(None, "timed out after 30s"),
-            Fate::Throttled => heard(429, none(), r#"{"status":"error","message":"Too many requests","data":[]}"#),
-            Fate::ThrottledFor => heard(429, HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("5"))]), ""),
-            Fate::ServerError => heard(500, none(), r#"{"status":"error","message":"Server Error","data":[]}"#),
-            Fate::BadGateway => heard(502, none(), "<html><title>502 Bad Gateway</title></html>"),
-            Fate::CutJson => heard(200, none(), &body[..body.len() / 2]),
-            Fate::OtherJson => heard(200, none(), r#"{"ok":true}"#),
-            Fate::NoContent => heard(204, none(), ""),
-            Fate::EmptyPromise => heard(200, none(), &body),
-            Fate::Unavailable => {
+        match response {
+            Response::RefusedConnection => Attempt::Unsent { cause: "connection refused".to_owned() },
+            Response::ResetBeforeHeaders => lost(None, "the connection was reset"),
+            Response::ResetInTheBody => lost(Some(200), "the connection was reset"),
+            Response::TimeOut => lost(None, "timed out after 30s"),
+            Response::Throttled => heard(429, none(), r#"{"status":"error","message":"Too many requests","data":[]}"#),
+            Response::ThrottledFor => {
+                heard(429, HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("5"))]), "")
+            }
+            Response::ServerError => heard(500, none(), r#"{"status":"error","message":"Server Error","data":[]}"#),
+            Response::BadGateway => heard(502, none(), "<html><title>502 Bad Gateway</title></html>"),
+            Response::CutJson => heard(200, none(), &body[..body.len() / 2]),
+            Response::OtherJson => heard(200, none(), r#"{"ok":true}"#),
+            Response::NoContent => heard(204, none(), ""),
+            Response::EmptyPromise => heard(200, none(), &body),
+            Response::Unavailable => {
                 let retry_after = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("5"))]);
                 heard(503, retry_after, "<html><title>503 Service Unavailable</title></html>")
             }
-            Fate::UnknownError => heard(403, none(), &error("An unknown error occurred. Please contact support.")),
-            Fate::PageNotFound => {
+            Response::UnknownError => heard(403, none(), &error("An unknown error occurred. Please contact support.")),
+            Response::PageNotFound => {
                 heard(404, none(), &error("Page Not Found. If error persists, contact info@example.com"))
             }
-            Fate::BadRequest => heard(400, none(), &error("Bad Request")),
-            Fate::Unprocessable => {
+            Response::BadRequest => heard(400, none(), &error("Bad Request")),
+            Response::Unprocessable => {
                 let errors =
                     json!({ "message": "It is invalid.", "errors": { "custom_fields.0.value": ["Too long."] } });
                 heard(422, none(), &errors.to_string())
             }
-            Fate::Firewall => heard(403, none(), "<html><title>403 Forbidden</title></html>"),
-            Fate::ErrorWith200 => heard(200, none(), &error("It did not work.")),
-            Fate::OwnerNotFound => heard(403, none(), &error("Contact owner not found.")),
-            Fate::TooLarge => heard(413, none(), "<html><title>413 Request Entity Too Large</title></html>"),
-            Fate::QuotaExceeded => heard(403, none(), &error("Quota exceeded for this workspace.")),
-            Fate::TokenExpired => heard(403, none(), &error("API Token has expired.")),
-            Fate::EmptyWithTotal => {
+            Response::Firewall => heard(403, none(), "<html><title>403 Forbidden</title></html>"),
+            Response::ErrorWith200 => heard(200, none(), &error("It did not work.")),
+            Response::OwnerNotFound => heard(403, none(), &error("Contact owner not found.")),
+            Response::TooLarge => heard(413, none(), "<html><title>413 Request Entity Too Large</title></html>"),
+            Response::QuotaExceeded => heard(403, none(), &error("Quota exceeded for this workspace.")),
+            Response::TokenExpired => heard(403, none(), &error("API Token has expired.")),
+            Response::EmptyWithTotal => {
                 heard(200, none(), r#"{"data":[],"meta":{"current_page":1,"last_page":1,"total":1}}"#)
             }
-            Fate::EmptyWithError => heard(200, none(), r#"{"data":[],"error":"index is not available"}"#),
+            Response::EmptyWithError => heard(200, none(), r#"{"data":[],"error":"index is not available"}"#),
         }
     }
 }
@@ -371,14 +373,14 @@ impl Transport for Platform {
     async fn send(&self, call: Cleared<'_>) -> Answer {
         let (call, begun) = (call.call(), Instant::now());
         let doomed = self.doomed.get().filter(|(kind, ..)| *kind == call.kind());
-        let attempt = if let Some((_, fate, applied)) = doomed {
+        let attempt = if let Some((_, response, applied)) = doomed {
             self.doomed.set(None);
-            self.fated(call, fate, applied)
+            self.responsed(call, response, applied)
         } else {
             let (status, body) = self.answer(call);
             dialect::classify(call, status, &HeaderMap::new(), body.to_string().as_bytes(), SystemTime::UNIX_EPOCH)
         };
-        if attempt.name() == "lost" && doomed.is_some_and(|(_, fate, _)| fate == Fate::TimeOut) {
+        if attempt.name() == "lost" && doomed.is_some_and(|(_, response, _)| response == Response::TimeOut) {
             tokio::time::sleep(Duration::from_secs(30)).await;
         }
         let (kind, ended) = (call.kind(), Instant::now());

@@ -1,4 +1,4 @@
-//! The side doors, and the end of a sandbox.
+//! The debug routes, and the end of a sandbox.
 
 use contactsync::sandbox::{Config, Sandbox};
 use reqwest::Url;
@@ -7,13 +7,13 @@ use serde_json::{Value as Json, json};
 use super::{one, unlimited};
 
 #[tokio::test]
-async fn a_person_can_look_through_the_side_doors() {
-    let scene = unlimited().await;
-    scene.create(one("name", "Ann")).await;
-    scene.get("/contact/1").await;
+async fn the_debug_routes_show_contacts_and_calls() {
+    let harness = unlimited().await;
+    harness.create(one("name", "Ann")).await;
+    harness.get("/contact/1").await;
     let lines = async |path: &str| {
-        let url = scene.sandbox.url().replace("/api/v1", path);
-        let text = scene.client.get(url).send().await.unwrap().text().await.unwrap();
+        let url = harness.sandbox.url().replace("/api/v1", path);
+        let text = harness.client.get(url).send().await.unwrap().text().await.unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Json>>()
     };
     let contacts = lines("/_sandbox/contacts?token=token").await;
@@ -37,11 +37,11 @@ async fn a_stopped_sandbox_frees_its_port() {
     drop(second);
 }
 
-// A page whose name resolves to this machine sends its own name.
+// A web page whose name resolves to this machine sends its own name as the host.
 #[tokio::test]
-async fn the_debug_routes_answer_only_to_a_host_of_this_machine() {
-    let scene = unlimited().await;
-    let root = scene.sandbox.url().replace("/api/v1", "");
+async fn the_debug_routes_answer_only_requests_from_loopback_names() {
+    let harness = unlimited().await;
+    let root = harness.sandbox.url().replace("/api/v1", "");
     let port = root.rsplit(':').next().expect("a port").to_owned();
     let here = ["127.0.0.1", "127.9.8.7", "localhost", "LOCALHOST", "[::1]"];
     let elsewhere = [
@@ -60,13 +60,13 @@ async fn the_debug_routes_answer_only_to_a_host_of_this_machine() {
     for (host, expected) in hosts {
         for host in [(*host).to_owned(), format!("{host}:{port}")] {
             for path in ["/_sandbox/contacts?token=token", "/_sandbox/calls"] {
-                let request = scene.client.get(format!("{root}{path}")).header("host", &host);
+                let request = harness.client.get(format!("{root}{path}")).header("host", &host);
                 let status = request.send().await.expect("an answer").status().as_u16();
                 assert_eq!(status, expected, "{host} {path}");
             }
         }
     }
-    // The API is behind its token, whatever the host.
-    let request = scene.request(reqwest::Method::GET, "/contact/1").header("host", "evil.example");
+    // The API is protected by its token, for any host.
+    let request = harness.request(reqwest::Method::GET, "/contact/1").header("host", "evil.example");
     assert_eq!(request.send().await.expect("an answer").status(), 403);
 }

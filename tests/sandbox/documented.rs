@@ -6,13 +6,13 @@ use contactsync::{ContactId, Field, Value};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use super::{Answer, TOKEN, error, ids, one, scene, taken, unlimited};
+use super::{Answer, TOKEN, error, ids, one, taken, unlimited, with_config};
 
-/// The same JSON with every value replaced by the name of its type: two answers of one shape are then equal.
-fn output_format(json: &Json) -> Json {
+/// The JSON with every value replaced by its type, so that answers of the same shape are equal.
+fn shape(json: &Json) -> Json {
     match json {
-        Json::Object(map) => map.iter().map(|(key, value)| (key.clone(), output_format(value))).collect(),
-        Json::Array(items) => items.iter().map(output_format).collect(),
+        Json::Object(map) => map.iter().map(|(key, value)| (key.clone(), shape(value))).collect(),
+        Json::Array(items) => items.iter().map(shape).collect(),
         Json::String(_) => "string".into(),
         Json::Number(_) => "number".into(),
         Json::Bool(_) => "boolean".into(),
@@ -40,7 +40,7 @@ const DOCUMENTED_PAGE: &str = r#"{
 
 #[tokio::test]
 async fn the_six_calls_answer_as_documented() {
-    let scene = unlimited().await;
+    let harness = unlimited().await;
     let documented: Json = serde_json::from_str(DOCUMENTED_PAGE).unwrap();
     let person = &documented["data"][0];
     let fields: Json = person["custom_fields"]
@@ -50,43 +50,43 @@ async fn the_six_calls_answer_as_documented() {
         .map(|(name, value)| json!({ "name": name, "value": value }))
         .collect();
 
-    let created = scene.create(fields).await;
+    let created = harness.create(fields).await;
     let id = created.body["data"]["id"].as_str().unwrap().to_owned();
     assert_eq!(created, Answer { status: 200, body: json!({ "data": { "id": id } }) });
 
     let tags = json!({ "tags": person["tags"] });
     let success = |message: &str| json!({ "status": "success", "message": message, "data": [] });
-    let added = scene.call(Method::POST, &format!("/contact/{id}/tags"), tags.clone()).await;
+    let added = harness.call(Method::POST, &format!("/contact/{id}/tags"), tags.clone()).await;
     assert_eq!(added, Answer { status: 200, body: success("Contact Tags have been added successfully.") });
 
-    // The documented search: asking for two names finds the contact that has one of them.
-    let found = scene.find("firstName", "Muhammad Mahin", 0).await;
-    assert_eq!((found.status, output_format(&found.body)), (200, output_format(&documented)));
+    // The documented search: a value of two names finds the contact with one of them.
+    let found = harness.find("firstName", "Muhammad Mahin", 0).await;
+    assert_eq!((found.status, shape(&found.body)), (200, shape(&documented)));
     assert_eq!(found.body["data"][0]["custom_fields"], person["custom_fields"]);
     assert_eq!(found.body["meta"]["total"], 1);
     let link = found.body["links"]["first"].as_str().unwrap();
-    assert_eq!(link, format!("{}/contact/by_custom_field?page=1", scene.sandbox.url()));
+    assert_eq!(link, format!("{}/contact/by_custom_field?page=1", harness.sandbox.url()));
 
-    let read = scene.get(&format!("/contact/{id}")).await;
-    assert_eq!((read.status, output_format(&read.body)), (200, json!({ "data": output_format(person) })));
+    let read = harness.get(&format!("/contact/{id}")).await;
+    assert_eq!((read.status, shape(&read.body)), (200, json!({ "data": shape(person) })));
     assert_eq!(read.body["data"], found.body["data"][0]);
 
     let update = json!({ "custom_fields": one("firstName", "Muhammad Mahin") });
-    let updated = scene.call(Method::PUT, &format!("/contact/{id}"), update).await;
+    let updated = harness.call(Method::PUT, &format!("/contact/{id}"), update).await;
     let other = updated.body["data"]["id"].as_str().unwrap();
     assert_eq!(updated.status, 200);
     assert!(other.starts_with("cus_") && other != id, "{other}");
 
-    let removed = scene.call(Method::DELETE, &format!("/contact/{id}/tags"), tags).await;
+    let removed = harness.call(Method::DELETE, &format!("/contact/{id}/tags"), tags).await;
     assert_eq!(removed, Answer { status: 200, body: success("Contact Tags deleted successfully.") });
 
-    let stored = scene.sandbox.contacts(TOKEN);
+    let stored = harness.sandbox.contacts(TOKEN);
     assert_eq!(stored.len(), 1);
     assert_eq!(stored[0].id.as_str(), id);
     assert_eq!(stored[0].fields["firstName"], Value::Text("Muhammad Mahin".into()));
     assert!(stored[0].tags.is_empty() && !stored[0].seeded);
 
-    let ledger = scene.sandbox.ledger();
+    let ledger = harness.sandbox.ledger();
     assert_eq!(ledger.by_kind(TOKEN), CallKind::ALL.into_iter().map(|kind| (kind, 1)).collect());
     assert_eq!((ledger.creates(TOKEN), ledger.throttled(), ledger.busiest_minute(TOKEN)), (1, 0, 6));
     for call in ledger.calls() {
@@ -100,16 +100,16 @@ async fn the_six_calls_answer_as_documented() {
 #[tokio::test]
 async fn errors_are_answered_as_documented() {
     let config = Config { tokens: vec![TOKEN.into(), "old".into()], rate: 0, ..Config::default() };
-    let scene = scene(config).await;
-    let id = scene.insert("name", "Ann");
-    scene.sandbox.refuse_token("old");
+    let harness = with_config(config).await;
+    let id = harness.insert("name", "Ann");
+    harness.sandbox.refuse_token("old");
 
     let unauthorized = error(401, "API Token is invalid.");
     for token in ["wrong", "old", ""] {
-        let request = scene.client.get(format!("{}/contact/{id}", scene.sandbox.url()));
+        let request = harness.client.get(format!("{}/contact/{id}", harness.sandbox.url()));
         let request = request.bearer_auth(token).header("accept", "application/json");
         assert_eq!(taken(request).await, unauthorized, "{token}");
-        assert_eq!(scene.last(), (Some(401), false, false, true, None));
+        assert_eq!(harness.last(), (Some(401), false, false, true, None));
     }
 
     for (method, path) in [
@@ -118,74 +118,74 @@ async fn errors_are_answered_as_documented() {
         (Method::PUT, format!("/contact/{id}/tags")),
         (Method::POST, "/contact/by_custom_field".into()),
     ] {
-        let answer = scene.call(method.clone(), &path, Json::Null).await;
+        let answer = harness.call(method.clone(), &path, Json::Null).await;
         assert_eq!(answer, error(405, "405 Method Not Allowed."), "{method} {path}");
     }
-    assert_eq!(scene.get("/contacts").await.status, 404);
-    assert_eq!(scene.sandbox.ledger().calls().iter().filter(|call| call.kind.is_none()).count(), 5);
+    assert_eq!(harness.get("/contacts").await.status, 404);
+    assert_eq!(harness.sandbox.ledger().calls().iter().filter(|call| call.kind.is_none()).count(), 5);
 
     let missing = error(403, "No such contact.");
-    assert_eq!(scene.get("/contact/1").await, missing);
-    assert_eq!(scene.get("/contact/cus_112233344555").await, missing);
-    assert_eq!(scene.get("/contact/%ff").await, missing);
+    assert_eq!(harness.get("/contact/1").await, missing);
+    assert_eq!(harness.get("/contact/cus_112233344555").await, missing);
+    assert_eq!(harness.get("/contact/%ff").await, missing);
     let body = json!({ "custom_fields": one("a", "b") });
-    assert_eq!(scene.call(Method::PUT, "/contact/1", body).await, missing);
-    assert_eq!(scene.call(Method::POST, "/contact/1/tags", json!({ "tags": ["a"] })).await, missing);
-    assert_eq!(scene.last(), (Some(403), true, false, true, None));
+    assert_eq!(harness.call(Method::PUT, "/contact/1", body).await, missing);
+    assert_eq!(harness.call(Method::POST, "/contact/1/tags", json!({ "tags": ["a"] })).await, missing);
+    assert_eq!(harness.last(), (Some(403), true, false, true, None));
 
-    assert_eq!(scene.get("/contact/by_custom_field?name=a").await, error(400, "The value field is required."));
-    assert_eq!(scene.get("/contact/by_custom_field?value=a").await, error(400, "The name field is required."));
-    assert_eq!(scene.find("a", " ", 1).await.status, 400);
+    assert_eq!(harness.get("/contact/by_custom_field?name=a").await, error(400, "The value field is required."));
+    assert_eq!(harness.get("/contact/by_custom_field?value=a").await, error(400, "The name field is required."));
+    assert_eq!(harness.find("a", " ", 1).await.status, 400);
 
-    let write = scene.request(Method::PUT, &format!("/contact/{id}")).body("{");
+    let write = harness.request(Method::PUT, &format!("/contact/{id}")).body("{");
     assert_eq!(taken(write).await, error(400, "The request body must be JSON."));
-    let write = scene.client.put(format!("{}/contact/{id}", scene.sandbox.url())).bearer_auth(TOKEN);
+    let write = harness.client.put(format!("{}/contact/{id}", harness.sandbox.url())).bearer_auth(TOKEN);
     let write = write.header("accept", "application/json").body(r#"{"custom_fields":[{"name":"a","value":"b"}]}"#);
     assert_eq!(taken(write).await, error(400, "The Content-Type must be application/json."));
 }
 
 #[tokio::test]
-async fn who_does_not_ask_for_json_is_redirected_to_a_page() {
-    let scene = unlimited().await;
-    let request = scene.client.get(format!("{}/contact/1", scene.sandbox.url())).bearer_auth(TOKEN);
+async fn a_request_that_does_not_accept_json_is_redirected_to_a_page() {
+    let harness = unlimited().await;
+    let request = harness.client.get(format!("{}/contact/1", harness.sandbox.url())).bearer_auth(TOKEN);
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 302);
     let target = response.headers()["location"].to_str().unwrap().to_owned();
     assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
-    let page = scene.client.get(target).send().await.unwrap();
+    let page = harness.client.get(target).send().await.unwrap();
     assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
 
-    let id = scene.insert("name", "Ann");
-    let request = scene.client.get(format!("{}/contact/{id}", scene.sandbox.url())).bearer_auth(TOKEN);
+    let id = harness.insert("name", "Ann");
+    let request = harness.client.get(format!("{}/contact/{id}", harness.sandbox.url())).bearer_auth(TOKEN);
     assert_eq!(request.send().await.unwrap().status(), 200);
 }
 
 #[tokio::test]
 async fn a_call_carries_thirty_fields_or_ten_tags_and_no_more() {
-    let scene = unlimited().await;
+    let harness = unlimited().await;
     let fields = |count: usize| (0..count).map(|n| json!({ "name": format!("f{n}"), "value": n })).collect::<Json>();
     let tags = |count: usize| json!({ "tags": (0..count).map(|n| format!("t{n}")).collect::<Vec<_>>() });
-    assert_eq!(scene.create(fields(31)).await, error(403, "Maximum 30 custom fields per request."));
-    assert_eq!(scene.create(fields(30)).await.status, 200);
-    let path = format!("/contact/{}/tags", scene.sandbox.contacts(TOKEN)[0].id);
+    assert_eq!(harness.create(fields(31)).await, error(403, "Maximum 30 custom fields per request."));
+    assert_eq!(harness.create(fields(30)).await.status, 200);
+    let path = format!("/contact/{}/tags", harness.sandbox.contacts(TOKEN)[0].id);
     for method in [Method::POST, Method::DELETE] {
-        let refused = scene.call(method.clone(), &path, tags(11)).await;
+        let refused = harness.call(method.clone(), &path, tags(11)).await;
         assert_eq!(refused, error(403, "Maximum 10 tags per request."), "{method}");
-        assert_eq!(scene.call(method.clone(), &path, tags(10)).await.status, 200, "{method}");
+        assert_eq!(harness.call(method.clone(), &path, tags(10)).await.status, 200, "{method}");
     }
-    assert_eq!(scene.sandbox.contacts(TOKEN).len(), 1);
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 1);
 }
 
 #[tokio::test]
-async fn pages_hold_ten_and_links_only_the_page() {
-    let scene = unlimited().await;
+async fn pages_hold_ten_contacts_and_links_keep_only_the_page_number() {
+    let harness = unlimited().await;
     let people: Vec<_> = (0..25)
-        .map(|n| scene.sandbox.insert(TOKEN, [Field::text("source", "crm"), Field::text("n", n.to_string())], ["x"]))
+        .map(|n| harness.sandbox.insert(TOKEN, [Field::text("source", "crm"), Field::text("n", n.to_string())], ["x"]))
         .collect();
-    let base = format!("{}/contact/by_custom_field?page=", scene.sandbox.url());
+    let base = format!("{}/contact/by_custom_field?page=", harness.sandbox.url());
     let link = |page: Option<u32>| page.map_or(Json::Null, |page| format!("{base}{page}").into());
     let check = async |page: u32, from: Option<usize>, to: Option<usize>, prev: Option<u32>, next: Option<u32>| {
-        let answer = scene.find("source", "CRM", page).await;
+        let answer = harness.find("source", "CRM", page).await;
         let Json::Object(links) = &answer.body["links"] else { panic!("page {page} has no links") };
         assert_eq!(links["prev"], link(prev), "page {page}");
         assert_eq!(links["next"], link(next), "page {page}");
@@ -201,9 +201,9 @@ async fn pages_hold_ten_and_links_only_the_page() {
     check(3, Some(21), Some(25), Some(2), None).await;
     check(4, None, None, Some(3), None).await;
 
-    let nobody = scene.find("source", "erp", 1).await;
-    assert_eq!(nobody.body["data"], json!([]));
-    let meta = &nobody.body["meta"];
+    let none = harness.find("source", "erp", 1).await;
+    assert_eq!(none.body["data"], json!([]));
+    let meta = &none.body["meta"];
     assert_eq!(
         (&meta["from"], &meta["to"], &meta["total"], &meta["last_page"]),
         (&Json::Null, &Json::Null, &json!(0), &json!(1))

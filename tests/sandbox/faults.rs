@@ -1,4 +1,4 @@
-//! Each fault on demand, seen by a client and by the ledger.
+//! Each fault on demand, as a client and the ledger see it.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use contactsync::sandbox::{Config, Fault, Faults};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use super::{TOKEN, one, scene, unlimited};
+use super::{TOKEN, one, unlimited, with_config};
 
-/// What a client makes of a call: a status with a whole body, a status whose body breaks off, or nothing.
+/// A client's view of a call: a status with a whole body, a status with a truncated body, or no answer.
 #[derive(Debug, PartialEq)]
 enum Seen {
     Whole(u16),
@@ -27,9 +27,9 @@ async fn seen(request: RequestBuilder) -> Seen {
 }
 
 #[tokio::test]
-async fn each_failure_is_real_and_in_the_ledger() {
+async fn each_fault_happens_and_is_in_the_ledger() {
     let none = Faults::default;
-    // What the client sees, whether it counts, whether the create had its effect, whether its answer arrived.
+    // The client's view, whether the call counts, whether the create had its effect, whether its answer was delivered.
     let cases = [
         (Fault::LoseBefore, Faults { lose_before: 1.0, ..none() }, Seen::Nothing, false, false, false),
         (Fault::BadGateway, Faults { bad_gateway: 1.0, ..none() }, Seen::Whole(502), false, false, true),
@@ -42,48 +42,48 @@ async fn each_failure_is_real_and_in_the_ledger() {
         (Fault::CutBody, Faults { cut_body: 1.0, ..none() }, Seen::Broken(200), true, true, false),
     ];
     for (fault, faults, expected, counted, applied, delivered) in cases {
-        let scene = unlimited().await;
-        // On a connection that served before: there a client is most tempted to send again by itself.
-        assert_eq!(scene.find("name", "Ann", 1).await.status, 200, "{fault:?}");
-        scene.sandbox.set_faults(faults);
-        let create = scene.request(Method::POST, "/contact/").json(&json!({ "custom_fields": one("name", "Ann") }));
+        let harness = unlimited().await;
+        // On a reused connection, where HTTP clients retry by themselves.
+        assert_eq!(harness.find("name", "Ann", 1).await.status, 200, "{fault:?}");
+        harness.sandbox.set_faults(faults);
+        let create = harness.request(Method::POST, "/contact/").json(&json!({ "custom_fields": one("name", "Ann") }));
         assert_eq!(seen(create).await, expected, "{fault:?}");
         let status = match expected {
             Seen::Whole(status) | Seen::Broken(status) => Some(status),
             Seen::Nothing => None,
         };
-        assert_eq!(scene.last(), (status, counted, applied, delivered, Some(fault)));
-        // Nothing was tried twice behind our back.
-        assert_eq!(scene.sandbox.ledger().len(), 2, "{fault:?}");
-        assert_eq!(scene.sandbox.contacts(TOKEN).len(), usize::from(applied), "{fault:?}");
-        assert_eq!(scene.sandbox.ledger().creates(TOKEN), usize::from(applied), "{fault:?}");
-        // The platform is still there afterwards.
-        scene.sandbox.set_faults(none());
-        assert_eq!(scene.find("name", "Ann", 1).await.status, 200, "{fault:?}");
+        assert_eq!(harness.last(), (status, counted, applied, delivered, Some(fault)));
+        // The client library retried nothing.
+        assert_eq!(harness.sandbox.ledger().len(), 2, "{fault:?}");
+        assert_eq!(harness.sandbox.contacts(TOKEN).len(), usize::from(applied), "{fault:?}");
+        assert_eq!(harness.sandbox.ledger().creates(TOKEN), usize::from(applied), "{fault:?}");
+        // The platform still answers afterwards.
+        harness.sandbox.set_faults(none());
+        assert_eq!(harness.find("name", "Ann", 1).await.status, 200, "{fault:?}");
     }
 }
 
 #[tokio::test]
-async fn a_call_that_is_refused_first_is_spared_its_failure() {
+async fn a_call_that_is_refused_gets_no_fault() {
     let faults = Faults { lose_after: 1.0, ..Faults::default() };
-    let scene = scene(Config { rate: 1, faults, ..Config::default() }).await;
-    assert_eq!(seen(scene.request(Method::GET, "/contact/1")).await, Seen::Nothing);
-    assert_eq!(scene.get("/contact/1").await.status, 429);
-    assert_eq!(scene.last(), (Some(429), false, false, true, None));
-    scene.sandbox.refuse_token(TOKEN);
-    assert_eq!(scene.get("/contact/1").await.status, 401);
-    assert_eq!(scene.last(), (Some(401), false, false, true, None));
+    let harness = with_config(Config { rate: 1, faults, ..Config::default() }).await;
+    assert_eq!(seen(harness.request(Method::GET, "/contact/1")).await, Seen::Nothing);
+    assert_eq!(harness.get("/contact/1").await.status, 429);
+    assert_eq!(harness.last(), (Some(429), false, false, true, None));
+    harness.sandbox.refuse_token(TOKEN);
+    assert_eq!(harness.get("/contact/1").await.status, 401);
+    assert_eq!(harness.last(), (Some(401), false, false, true, None));
 }
 
 #[tokio::test]
 async fn a_429_on_demand_has_its_headers_or_none() {
-    let scene = scene(Config::default()).await;
+    let harness = with_config(Config::default()).await;
     for (faults, wait) in [
         (Faults { throttle: 1.0, throttle_seconds: 5, ..Faults::default() }, Some("5")),
         (Faults { throttle_bare: 1.0, ..Faults::default() }, None),
     ] {
-        scene.sandbox.set_faults(faults);
-        let response = scene.request(Method::GET, "/contact/1").send().await.unwrap();
+        harness.sandbox.set_faults(faults);
+        let response = harness.request(Method::GET, "/contact/1").send().await.unwrap();
         let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap());
         assert_eq!(header("retry-after"), wait);
         assert_eq!(header("x-ratelimit-limit"), wait.map(|_| "100"));
@@ -92,34 +92,34 @@ async fn a_429_on_demand_has_its_headers_or_none() {
 }
 
 #[tokio::test]
-async fn an_error_500_comes_as_json_and_as_a_page() {
-    let scene = unlimited().await;
-    scene.sandbox.set_faults(Faults { error_500: 1.0, seed: 1, ..Faults::default() });
+async fn an_error_500_is_json_or_a_page() {
+    let harness = unlimited().await;
+    harness.sandbox.set_faults(Faults { error_500: 1.0, seed: 1, ..Faults::default() });
     let mut answers = Vec::new();
     for _ in 0..20 {
-        answers.push(scene.get("/contact/1").await.body);
+        answers.push(harness.get("/contact/1").await.body);
     }
     assert!(answers.contains(&json!({ "message": "Server Error" })));
     assert!(answers.iter().any(|body| body.as_str().is_some_and(|page| page.contains("<h1>Server Error</h1>"))));
 }
 
 #[tokio::test]
-async fn answers_wait_but_effects_do_not() {
-    let scene = unlimited().await;
+async fn latency_delays_answers_but_not_effects() {
+    let harness = unlimited().await;
     let wait = Duration::from_millis(300);
     for faults in
         [Faults { slow: 1.0, slow_for: wait, ..Faults::default() }, Faults { latency: wait, ..Faults::default() }]
     {
-        scene.sandbox.set_faults(faults);
+        harness.sandbox.set_faults(faults);
         let begun = Instant::now();
-        assert_eq!(scene.find("name", "Ann", 1).await.status, 200);
+        assert_eq!(harness.find("name", "Ann", 1).await.status, 200);
         assert!(begun.elapsed() >= wait, "{:?}", begun.elapsed());
 
-        // A client that gives up has its contact all the same.
-        let before = scene.sandbox.contacts(TOKEN).len();
-        let create = scene.request(Method::POST, "/contact/").json(&json!({ "custom_fields": one("name", "Ann") }));
+        // The contact of a client that gives up is created nevertheless.
+        let before = harness.sandbox.contacts(TOKEN).len();
+        let create = harness.request(Method::POST, "/contact/").json(&json!({ "custom_fields": one("name", "Ann") }));
         assert_eq!(seen(create.timeout(wait / 3)).await, Seen::Nothing);
-        assert_eq!(scene.sandbox.contacts(TOKEN).len(), before + 1);
-        assert_eq!(scene.last(), (Some(200), true, true, false, None));
+        assert_eq!(harness.sandbox.contacts(TOKEN).len(), before + 1);
+        assert_eq!(harness.last(), (Some(200), true, true, false, None));
     }
 }

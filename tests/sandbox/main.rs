@@ -1,4 +1,4 @@
-//! The sandbox as a client sees it: the documented answers, the traps, the limit and every fault, through real HTTP.
+//! The sandbox through real HTTP: the documented answers, the traps, the limit and every fault.
 
 mod debug_routes;
 mod documented;
@@ -15,29 +15,29 @@ use serde_json::{Value as Json, json};
 const TOKEN: &str = "token";
 
 /// A sandbox and a client that follows no redirect.
-struct Scene {
+struct Harness {
     sandbox: Sandbox,
     client: Client,
 }
 
-/// A status and a body that came whole.
+/// A status and a complete body.
 #[derive(Debug, PartialEq)]
 struct Answer {
     status: u16,
     body: Json,
 }
 
-async fn scene(config: Config) -> Scene {
+async fn with_config(config: Config) -> Harness {
     let sandbox = Sandbox::start(config).await.expect("a free port on loopback");
-    let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build().expect("a plain client");
-    Scene { sandbox, client }
+    let client = Client::builder().redirect(redirect::Policy::none()).no_proxy().build().expect("a client");
+    Harness { sandbox, client }
 }
 
-async fn unlimited() -> Scene {
-    scene(Config { rate: 0, ..Config::default() }).await
+async fn unlimited() -> Harness {
+    with_config(Config { rate: 0, ..Config::default() }).await
 }
 
-impl Scene {
+impl Harness {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client
             .request(method, format!("{}{path}", self.sandbox.url()))

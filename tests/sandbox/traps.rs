@@ -1,4 +1,4 @@
-//! What clients meet beyond the documents (API.md, "Traps").
+//! The traps of the API (API.md, "Traps").
 
 use std::time::{Duration, Instant};
 
@@ -7,31 +7,31 @@ use contactsync::{ContactId, Field};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use super::{Answer, TOKEN, error, found_at, ids, one, scene, taken, unlimited};
+use super::{Answer, TOKEN, error, found_at, ids, one, taken, unlimited, with_config};
 
 #[tokio::test]
 async fn values_keep_their_type_and_blank_ones_become_null() {
-    let scene = unlimited().await;
-    let created = scene
+    let harness = unlimited().await;
+    let created = harness
         .create(json!([{ "name": "n", "value": 7 }, { "name": "b", "value": true }, { "name": "t", "value": " x " },
             { "name": "e", "value": "" }]))
         .await;
     let path = format!("/contact/{}", created.body["data"]["id"].as_str().unwrap());
-    let read = scene.get(&path).await;
+    let read = harness.get(&path).await;
     assert_eq!(read.body["data"]["custom_fields"], json!({ "n": 7, "b": true, "t": "x", "e": null }));
-    assert_eq!(scene.sandbox.contacts(TOKEN)[0].fields.len(), 3);
-    assert_eq!(ids(&scene.find("n", "7", 1).await).len(), 1);
+    assert_eq!(harness.sandbox.contacts(TOKEN)[0].fields.len(), 3);
+    assert_eq!(ids(&harness.find("n", "7", 1).await).len(), 1);
 }
 
 #[tokio::test]
-async fn tags_are_added_once_and_removed_once() {
-    let scene = unlimited().await;
-    let id = scene.sandbox.insert(TOKEN, [Field::text("name", "Ann")], ["a"]);
+async fn adding_or_removing_a_tag_twice_changes_nothing() {
+    let harness = unlimited().await;
+    let id = harness.sandbox.insert(TOKEN, [Field::text("name", "Ann")], ["a"]);
     let path = format!("/contact/{id}/tags");
     let check = async |method: Method, tags: &[&str], status: u16, left: &[&str]| {
-        let answer = scene.call(method.clone(), &path, json!({ "tags": tags })).await;
+        let answer = harness.call(method.clone(), &path, json!({ "tags": tags })).await;
         assert_eq!(answer.status, status, "{method} {tags:?}");
-        let has = &scene.sandbox.contacts(TOKEN)[0].tags;
+        let has = &harness.sandbox.contacts(TOKEN)[0].tags;
         assert!(has.iter().eq(left), "{method} {tags:?} left {has:?}");
     };
     check(Method::POST, &["a", "b"], 200, &["a", "b"]).await;
@@ -42,20 +42,20 @@ async fn tags_are_added_once_and_removed_once() {
 
 #[tokio::test]
 async fn each_token_has_its_own_contacts_and_limit() {
-    let scene = scene(Config { rate: 1, ..Config::default() }).await;
-    scene.insert("name", "Ann");
-    assert_eq!(ids(&scene.find("name", "ann", 1).await).len(), 1);
-    assert_eq!(scene.find("name", "ann", 1).await.status, 429);
-    let url = format!("{}{}", scene.sandbox.url(), found_at("name", "ann", 1));
-    let other = scene.client.get(url).bearer_auth("other").header("accept", "application/json");
+    let harness = with_config(Config { rate: 1, ..Config::default() }).await;
+    harness.insert("name", "Ann");
+    assert_eq!(ids(&harness.find("name", "ann", 1).await).len(), 1);
+    assert_eq!(harness.find("name", "ann", 1).await.status, 429);
+    let url = format!("{}{}", harness.sandbox.url(), found_at("name", "ann", 1));
+    let other = harness.client.get(url).bearer_auth("other").header("accept", "application/json");
     let other = taken(other).await;
     assert_eq!((other.status, ids(&other).len()), (200, 0));
 }
 
 #[tokio::test]
 async fn a_viber_id_goes_into_the_path_as_base64() {
-    let scene = scene(Config { rate: 0, viber_tokens: vec![TOKEN.into()], ..Config::default() }).await;
-    let created = scene.create(one("name", "Ann")).await;
+    let harness = with_config(Config { rate: 0, viber_tokens: vec![TOKEN.into()], ..Config::default() }).await;
+    let created = harness.create(one("name", "Ann")).await;
     let id = created.body["data"]["id"].as_str().unwrap().to_owned();
     assert!(id.contains('/') && id.contains('+'), "{id}");
     let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &id);
@@ -63,45 +63,45 @@ async fn a_viber_id_goes_into_the_path_as_base64() {
     let escaped =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let check = async |segment: String, status: u16| {
-        assert_eq!(scene.get(&format!("/contact/{segment}")).await.status, status, "{segment}");
+        assert_eq!(harness.get(&format!("/contact/{segment}")).await.status, status, "{segment}");
     };
     check(escaped(&encoded), 200).await;
     check(escaped(encoded.trim_end_matches('=')), 403).await;
     check(escaped(&encoded.replace('/', "_").replace('+', "-")), 403).await;
     check(escaped(&id), 403).await;
     check(encoded, 404).await;
-    let read = scene.find("name", "Ann", 1).await;
+    let read = harness.find("name", "Ann", 1).await;
     assert_eq!(ids(&read), [id]);
 }
 
 #[tokio::test]
-async fn a_unique_value_has_one_owner() {
-    let scene = scene(Config { rate: 0, unique_fields: vec!["phone".into()], ..Config::default() }).await;
-    let ann = scene.insert("phone", "1");
-    let bob = scene.insert("phone", "2");
+async fn a_unique_value_belongs_to_one_contact() {
+    let harness = with_config(Config { rate: 0, unique_fields: vec!["phone".into()], ..Config::default() }).await;
+    let ann = harness.insert("phone", "1");
+    let bob = harness.insert("phone", "2");
     let taken = Answer {
         status: 409,
         body: json!({ "status": "error", "message": "This phone is already connected to a contact.", "data": { "id": ann } }),
     };
-    assert_eq!(scene.create(one("phone", " 1 ")).await, taken);
+    assert_eq!(harness.create(one("phone", " 1 ")).await, taken);
     let update = |value: &str| json!({ "custom_fields": one("phone", value) });
     let path = |id: &ContactId| format!("/contact/{id}");
-    assert_eq!(scene.call(Method::PUT, &path(&bob), update("1")).await, taken);
-    assert_eq!(scene.sandbox.contacts(TOKEN).len(), 2);
-    // One's own value is no clash, and a value that was given up is free.
-    assert_eq!(scene.call(Method::PUT, &path(&ann), update("1")).await.status, 200);
-    assert_eq!(scene.call(Method::PUT, &path(&ann), update("3")).await.status, 200);
-    assert_eq!(scene.create(one("phone", "1")).await.status, 200);
-    assert_eq!(scene.create(one("name", "1")).await.status, 200);
+    assert_eq!(harness.call(Method::PUT, &path(&bob), update("1")).await, taken);
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 2);
+    // A contact may keep its own value, and a value that is no longer used is free.
+    assert_eq!(harness.call(Method::PUT, &path(&ann), update("1")).await.status, 200);
+    assert_eq!(harness.call(Method::PUT, &path(&ann), update("3")).await.status, 200);
+    assert_eq!(harness.create(one("phone", "1")).await.status, 200);
+    assert_eq!(harness.create(one("name", "1")).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_young_contact_is_in_the_queue_and_not_yet_findable() {
-    let scene = unlimited().await;
+async fn a_new_contact_is_queued_and_not_yet_found_by_searches() {
+    let harness = unlimited().await;
     let long = Duration::from_hours(1);
-    scene.sandbox.set_faults(Faults { queued: long, late_search: long, ..Faults::default() });
-    let old = scene.insert("name", "Ann");
-    let created = scene.create(one("name", "Ann")).await;
+    harness.sandbox.set_faults(Faults { queued: long, late_search: long, ..Faults::default() });
+    let old = harness.insert("name", "Ann");
+    let created = harness.create(one("name", "Ann")).await;
     let id = created.body["data"]["id"].as_str().unwrap();
     let calls = [
         (Method::GET, format!("/contact/{id}"), Json::Null),
@@ -111,19 +111,19 @@ async fn a_young_contact_is_in_the_queue_and_not_yet_findable() {
     ];
     for (method, path, body) in calls {
         let queued = error(449, "Contact creation is in the queue, try again later.");
-        assert_eq!(scene.call(method.clone(), &path, body).await, queued, "{method}");
-        assert_eq!(scene.last(), (Some(449), true, false, true, None), "{method}");
+        assert_eq!(harness.call(method.clone(), &path, body).await, queued, "{method}");
+        assert_eq!(harness.last(), (Some(449), true, false, true, None), "{method}");
     }
-    assert_eq!(ids(&scene.find("name", "ann", 1).await), [old.as_str()]);
+    assert_eq!(ids(&harness.find("name", "ann", 1).await), [old.as_str()]);
 
-    scene.sandbox.set_faults(Faults { late_search: Duration::from_millis(150), ..Faults::default() });
+    harness.sandbox.set_faults(Faults { late_search: Duration::from_millis(150), ..Faults::default() });
     let update = json!({ "custom_fields": one("name", "Eve") });
-    assert_eq!(scene.call(Method::PUT, &format!("/contact/{old}"), update).await.status, 200);
+    assert_eq!(harness.call(Method::PUT, &format!("/contact/{old}"), update).await.status, 200);
     let begun = Instant::now();
-    while ids(&scene.find("name", "eve", 1).await).is_empty() {
+    while ids(&harness.find("name", "eve", 1).await).is_empty() {
         assert!(begun.elapsed() < Duration::from_secs(10), "the changed field is never found");
         tokio::task::yield_now().await;
     }
     assert!(begun.elapsed() >= Duration::from_millis(100), "{:?}", begun.elapsed());
-    assert_eq!(scene.get(&format!("/contact/{id}")).await.status, 200);
+    assert_eq!(harness.get(&format!("/contact/{id}")).await.status, 200);
 }

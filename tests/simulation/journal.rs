@@ -1,4 +1,4 @@
-//! A journal in memory, behind a gate that ends the process before or after any of its writes, with room for a bug.
+//! A journal in memory whose writes can be gates at which the process is killed, and into which a bug can be planted.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
@@ -15,20 +15,20 @@ use crate::scenario::Bug;
 
 type Result<T> = std::result::Result<T, JournalError>;
 
-/// A create with its run and its moment.
+/// A create with its run and time.
 type Late = (i64, Call, StateUpdate, Timestamp);
 
 pub struct Gated<'a> {
     pub inner: &'a Journal,
-    /// Where a bug writes what should have gone to the real journal.
+    /// The journal that a bug writes to instead of the real one.
     pub elsewhere: &'a Journal,
     pub bug: Option<Bug>,
-    /// How many gates are left to pass; `None` is no end.
+    /// The number of gates until the process is killed; `None`: it is not killed.
     pub gates: Cell<Option<u32>>,
     pub killed: Notify,
-    /// What the creates carried whose answer is not committed, or was lost: only their rows may be in doubt.
+    /// The fields of creates whose answer is not committed or was lost. Only their rows may be in doubt.
     pub doubtful: &'a RefCell<BTreeSet<String>>,
-    // What the creates of this process carried, by the number of the call.
+    // The fields of the creates of this process, by the number of the call.
     carried: RefCell<HashMap<i64, Vec<String>>>,
     // Creates that the real journal does not know yet, by channel and key.
     late: RefCell<HashMap<(String, String), Late>>,
@@ -54,7 +54,7 @@ impl<'a> Gated<'a> {
         }
     }
 
-    // A create whose answer was committed, and says what became of it, leaves no doubt.
+    // A create whose committed answer shows its effect leaves no doubt.
     fn settle(&self, ended: &Ended) {
         let is_lost =
             matches!(ended.attempt, Attempt::Lost { .. } | Attempt::Queued { .. } | Attempt::WrongPath { .. });
@@ -63,7 +63,7 @@ impl<'a> Gated<'a> {
         }
     }
 
-    /// Lets through, or ends the process: then it never returns.
+    /// Passes one gate. At the last one the process is killed: the future never completes.
     async fn gate(&self) {
         match self.gates.get() {
             None => {}
@@ -179,7 +179,7 @@ impl SendJournal for Gated<'_> {
         if self.bug == Some(Bug::ClaimedIdBelieved) {
             state_update.names_id = None;
         }
-        // What a lost create and the searches for it imply. A process that finds no moment takes its own beginning.
+        // The remote state after a lost create and the searches for it. A process that finds no time uses its own start.
         let shows_nothing = match &ended.attempt {
             Attempt::Lost { .. } => true,
             Attempt::Page(page) => page.contacts.is_empty(),

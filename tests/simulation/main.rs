@@ -1,6 +1,6 @@
-//! The whole sync under virtual time and seeded chance: the real tasks, window, retries and journal, against a model
-//! of the platform that loses answers, answers late, and refuses, while the process is killed between any two writes of
-//! the journal and started again.
+//! The whole sync with virtual time and seeded randomness: the real tasks, window, retries and journal, against a model of the
+//! platform that loses answers, answers late and refuses calls, while the process is killed between any two writes of the journal
+//! and restarted.
 //!
 //! The oracle is the model's own ledger of effects, never the journal. A scenario is made from its seed alone; a failing
 //! one prints it. `SCENARIOS=100000 cargo test --release --test simulation` runs more of them, `SEED=123` one.
@@ -20,7 +20,7 @@ use contactsync::sandbox::Fault;
 use platform::Faults;
 use scenario::{Bug, Scenario, Seen};
 
-/// How many scenarios a plain `cargo test` runs.
+/// The number of scenarios that `cargo test` runs.
 const SCENARIOS: u64 = 2_000;
 
 fn number(variable: &str) -> Option<u64> {
@@ -28,8 +28,8 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}: expected a number, found `{text}`")))
 }
 
-/// The first seed whose scenario breaks a promise, with what it broke; else what was seen in all of them.
-fn play(seeds: impl IntoIterator<Item = u64>, bug: Option<Bug>) -> Result<Seen, (u64, String)> {
+/// Runs the scenarios of these seeds. Returns the first seed that violates an invariant and the violation, or the statistics of all.
+fn run_seeds(seeds: impl IntoIterator<Item = u64>, bug: Option<Bug>) -> Result<Seen, (u64, String)> {
     let mut all = Seen::default();
     for seed in seeds {
         match catch_unwind(AssertUnwindSafe(|| Scenario::from_seed(seed, bug).run())) {
@@ -41,12 +41,12 @@ fn play(seeds: impl IntoIterator<Item = u64>, bug: Option<Bug>) -> Result<Seen, 
     Ok(all)
 }
 
-/// Plays the seeds on two threads, a core each: the even ones and the odd ones.
-fn play_on_two_threads(seeds: &std::ops::Range<u64>) -> Result<Seen, (u64, String)> {
+/// Runs the even seeds on one thread and the odd seeds on another.
+fn run_on_two_threads(seeds: &std::ops::Range<u64>) -> Result<Seen, (u64, String)> {
     thread::scope(|threads| {
         let halves = [0, 1].map(|rest| {
             let seeds = seeds.clone().filter(move |seed| seed % 2 == rest);
-            threads.spawn(move || play(seeds, None))
+            threads.spawn(move || run_seeds(seeds, None))
         });
         halves.into_iter().try_fold(Seen::default(), |mut all, half| {
             all.add(half.join().expect("failures are caught")?);
@@ -56,12 +56,12 @@ fn play_on_two_threads(seeds: &std::ops::Range<u64>) -> Result<Seen, (u64, Strin
 }
 
 #[test]
-fn every_promise_is_kept_in_every_scenario() {
+fn every_invariant_holds_in_every_scenario() {
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SCENARIOS").unwrap_or(SCENARIOS),
     };
-    let seen = play_on_two_threads(&seeds).unwrap_or_else(|(seed, broken)| {
+    let seen = run_on_two_threads(&seeds).unwrap_or_else(|(seed, broken)| {
         panic!(
             "{broken}\nreplay: SEED={seed} cargo test --test simulation every_promise\n{:#?}",
             Scenario::from_seed(seed, None)
@@ -72,14 +72,14 @@ fn every_promise_is_kept_in_every_scenario() {
     println!(
         "{count} scenarios; after the last fault at most {rounds} processes, or {short_rounds} short ones, in {worked:?}"
     );
-    // A sample in which a fault never strikes proves nothing about it.
+    // A sample without a fault proves nothing about it.
     if count >= SCENARIOS {
         let missed: Vec<_> = trouble::combinations().into_iter().filter(|pair| !seen.struck.contains(pair)).collect();
         assert_eq!(missed, [], "these faults never struck these kinds of call");
     }
 }
 
-/// The same seed gives the same calls, answers and events, in the same order and at the same moments.
+/// The same seed gives the same calls, answers and events, in the same order and at the same times.
 #[test]
 fn the_same_seed_gives_the_same_log() {
     for seed in (0..SCENARIOS).step_by(19) {
@@ -91,29 +91,28 @@ fn the_same_seed_gives_the_same_log() {
     }
 }
 
-/// 250 calls at 100 a minute take two full windows and the rest, and at most 5 % more. The oracle sees that none of them
-/// was one too many.
+/// 250 calls at 100 a minute take two full windows and a part of the third, and at most 5 % more. The oracle checks the limit.
 #[test]
-fn a_run_takes_as_long_as_the_limit_makes_it() {
+fn a_run_takes_no_longer_than_the_limit_requires() {
     let optimum = Duration::from_mins(2);
     for latency in [Duration::from_millis(20), Duration::from_millis(300)] {
         let scenario = Scenario::plain(125, true, Faults { latency, ..Faults::default() });
-        let time = scenario.time().expect("nothing goes wrong");
+        let time = scenario.time().expect("no invariant is violated");
         println!("250 calls with a latency of up to {latency:?} each way: {time:?}");
         assert!(time >= optimum && time <= optimum.mul_f64(1.05), "{time:?}");
     }
 }
 
-/// A check that cannot fail proves nothing: each of these leaves out one thing that a promise rests on.
+/// A check that cannot fail proves nothing: each bug removes one thing that an invariant depends on.
 #[test]
 fn each_planted_bug_is_caught() {
-    // The bug, the fault without which it does no harm, and what it breaks.
+    // The bug, the fault that exposes it, and the violation.
     let cases: [(Bug, Option<Fault>, &[&str]); 11] = [
         (Bug::IntentNotCommitted, None, &["twice"]),
         (Bug::NoSettleSearch, None, &["twice"]),
         (Bug::NoReadBack, None, &["calls within 60 s", "calls were refused"]),
         (Bug::ClockNotFollowed, None, &["calls within 60 s", "calls were refused"]),
-        // What was created is in doubt after a kill, or a change is sent again.
+        // After a kill, a created contact is in doubt, or a change is sent again.
         (Bug::AnswerWithoutKnown, None, &["rejected", "the same file again", "another one's"]),
         (Bug::RefusedSearchIsAbsent, None, &["twice", "was there before"]),
         (Bug::ContradictionsIgnored, None, &["twice", "was there before", "several contacts"]),
@@ -124,7 +123,7 @@ fn each_planted_bug_is_caught() {
     ];
     for (bug, fault, breaks) in cases {
         let seeds = (0..4 * SCENARIOS).filter(|seed| fault.is_none_or(|fault| Scenario::fault(*seed) == Some(fault)));
-        let Err((seed, broken)) = play(seeds, Some(bug)) else {
+        let Err((seed, broken)) = run_seeds(seeds, Some(bug)) else {
             panic!("{bug:?} was not caught");
         };
         let as_expected = breaks.iter().any(|words| broken.contains(words));

@@ -1,4 +1,4 @@
-//! What must be true at the end of a scenario, by the platform's own ledger.
+//! The invariants at the end of a scenario, checked against the platform's own ledger.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -8,19 +8,19 @@ use contactsync::{Ending, Field, Limits, ListedRow, Mode, Rows, RunSummary, Stop
 use crate::platform::{Ledger, Person};
 use crate::scenario::{Channel, Others, Row, TIMEOUT};
 
-/// The span over which the platform counts, in milliseconds.
+/// The platform's rate limit window, in milliseconds.
 pub const MINUTE: u64 = 60_000;
 
-/// What a night is held against.
+/// The strictness of the checks of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Night {
-    /// Something went wrong: rows may be rejected with the platform's words.
+    /// With faults: rows may be rejected with the platform's messages.
     Faulty,
-    /// Nothing goes wrong any more: only rows that cannot be decided may be rejected.
+    /// Without faults: only rows that cannot be decided may be rejected.
     Clean,
 }
 
-/// Holds the channel's platform against its file and the run's summary.
+/// Checks the channel's platform against its file and the run's summary.
 pub fn check(channel: &Channel<'_>, summary: &RunSummary, night: Night) -> Result<(), String> {
     let broken = |what: String| Err(format!("{}: {what}", channel.name));
     let ledger = channel.platform.ledger.borrow();
@@ -39,7 +39,7 @@ pub fn check(channel: &Channel<'_>, summary: &RunSummary, night: Night) -> Resul
         if found.len() > 1 {
             return broken(format!("{} is there {} times: twice", row.key, found.len()));
         }
-        // A contact that the platform made of another one is neither here nor there.
+        // A contact that the platform turned into another one is not checked.
         if rejected.contains_key(&n) || ledger.overwritten.contains(&n) {
             continue;
         }
@@ -58,7 +58,7 @@ pub fn check(channel: &Channel<'_>, summary: &RunSummary, night: Night) -> Resul
     check_limit(channel)
 }
 
-// Nothing of one row is on the contact of another, and what counted as created was not there before.
+// No contact has values of another row, and contacts that counted as created did not exist before.
 fn check_people(channel: &Channel<'_>, ledger: &Ledger) -> Result<(), String> {
     let broken = |what: String| Err(format!("{}: {what}", channel.name));
     for person in &ledger.people {
@@ -70,7 +70,7 @@ fn check_people(channel: &Channel<'_>, ledger: &Ledger) -> Result<(), String> {
             }
             continue;
         };
-        // What the platform made of one row's contact may have the tags that it had before.
+        // A contact that the platform turned into another row's may have its earlier tags.
         let is_overwritten = person.overwritten || ledger.overwritten.contains(&row);
         let is_owner = |owner: &str| {
             let of = owner.strip_prefix("row").and_then(|of| of.parse::<usize>().ok());
@@ -108,14 +108,14 @@ fn may_be_rejected(channel: &Channel<'_>, ledger: &Ledger, n: usize, reason: &st
         return scenario.mode == Mode::Update && channel.rows[n].there.is_none();
     }
     let was_lost = channel.doubtful.borrow().contains(&channel.rows[n].key) || channel.rows[n].stale_id;
-    // Once an answer named another contact, no answer to a create is believed any more. Without a match field, or when the
-    // platform shows it in another form, neither a read nor a search settles it.
+    // Once an answer named another contact, answers to creates are no longer trusted. Without a match field, or when the platform
+    // shows the value in another form, neither a read nor a search settles the create.
     let is_distrusted = ledger.misnamed || !ledger.overwritten.is_empty();
     let other_contact =
         ledger.overwritten.contains(&n) || (is_distrusted && (!scenario.keyed || scenario.form.is_some()));
     let undecided = if reason.starts_with("in doubt") {
-        // The answer to its create was lost, and no search can tell what became of it: without a match field, in another form, or
-        // among others of which it is not known whether they were there before.
+        // The answer to its create was lost, and no search can settle it: without a match field, with the value in another form, or
+        // among inexact hits that may or may not have existed before.
         let unsearched = scenario.others == Others::Strangers && scenario.mode == Mode::Create;
         other_contact || (was_lost && (!scenario.keyed || scenario.form.is_some() || unsearched))
     } else {
@@ -126,7 +126,7 @@ fn may_be_rejected(channel: &Channel<'_>, ledger: &Ledger, n: usize, reason: &st
 
 // The rows of the channel's newest run that are rejected, with the reasons.
 fn rejected(channel: &Channel<'_>) -> BTreeMap<usize, String> {
-    let run = channel.journal.newest(&channel.name).expect("the journal works").expect("there is a run");
+    let run = channel.journal.newest(&channel.name).expect("the journal works").expect("a run");
     let note = |rejected: &mut BTreeMap<usize, String>, row: ListedRow| {
         let number = usize::try_from(row.line - 2).expect("lines are few");
         rejected.insert(number, row.reason.unwrap_or_default());
@@ -136,12 +136,12 @@ fn rejected(channel: &Channel<'_>) -> BTreeMap<usize, String> {
 }
 
 fn is_right(channel: &Channel<'_>, n: usize, row: &Row, person: &Person) -> bool {
-    // What `create` made is left alone on later nights, whatever the file wants then.
+    // `create` does not change contacts in later runs.
     if channel.scenario.mode == Mode::Create && channel.scenario.keyed {
         return has_tags(person, row);
     }
     let wanted = channel.wanted(n);
-    // The key is there, in whatever form.
+    // The key is present in any form.
     let has = |field: &Field| person.fields.get(&*field.name).is_some_and(|value| value.same(&field.value));
     wanted.iter().skip(1).all(has) && has_tags(person, row)
 }
@@ -164,7 +164,7 @@ fn check_limit(channel: &Channel<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Holds a process to its limits: no call too many, none that could not end in time, and none waited for in vain.
+/// Checks the limits of a process: no call beyond them, none that could not end in time, and no needless wait.
 pub fn check_limits(
     channel: &Channel<'_>,
     limits: &Limits,
@@ -213,7 +213,7 @@ pub fn check_limits(
 
 fn has_tags(person: &Person, row: &Row) -> bool {
     let tags = row.tags.iter().all(|tag| person.tags.contains(tag)) && !person.tags.contains("old");
-    // What others put there stays.
+    // Tags of other clients stay.
     let theirs = row
         .there
         .as_ref()

@@ -1,5 +1,5 @@
-//! The model of the platform: contacts, the limiter, faults, and the ledger of what really happened. Its answers are HTTP
-//! as it comes over the wire, read by the client's own parser.
+//! The model of the platform: contacts, the limiter, faults, and the ledger of effects. Its answers are raw HTTP and are read by
+//! the client's own parser.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,47 +19,47 @@ use crate::oracle::MINUTE;
 use crate::scenario::{Bug, EPOCH};
 use crate::trouble::{self, Raw, Trouble, answer_instead, distorted, is_uncounted, throttled};
 
-/// How many contacts a page of a search has.
+/// Contacts per page of a search.
 const PAGE: usize = 10;
 
-/// How many pages [`Fault::EndlessHits`] has.
+/// The number of pages of [`Fault::EndlessHits`].
 const ENDLESS_PAGES: usize = 200;
 
-/// How often each thing goes wrong, as a share of the calls.
+/// The rate of each fault, as a share of the calls.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     pub unsent: f64,
     pub lost_before: f64,
     pub lost_after: f64,
     pub throttled: f64,
-    /// What such a 429 asks for, in seconds; a second or nothing, by chance, when `None`.
+    /// The `Retry-After` of such a 429, in seconds; `None`: one second or none, at random.
     pub throttled_for: Option<u64>,
     pub queued: f64,
-    /// How long a new contact cannot be found.
+    /// The delay after which a search finds a new contact.
     pub late_search: Duration,
-    /// The longest way to the platform, and back.
+    /// The longest latency in each direction.
     pub latency: Duration,
-    /// When it is not there, in milliseconds from the beginning.
+    /// The outages, in milliseconds from the start.
     pub outages: Vec<(Range<u64>, Outage)>,
-    /// The platform's own limit, where that is not ours, or where somebody else uses the token as well.
+    /// The platform's limit, where it differs from the configured one or another client uses the token.
     pub limit: Option<u32>,
-    /// How many calls a minute somebody else makes.
+    /// The calls per minute of another client of the token.
     pub others: u32,
-    /// Whether answers say what is left of the limit.
+    /// Whether answers have rate limit headers.
     pub tells: bool,
     /// The misbehaviour of real servers.
     pub troubles: Vec<Trouble>,
 }
 
 impl Faults {
-    /// Without what loses or delays answers by itself.
+    /// The same without random losses and delays.
     pub fn only_troubles(self) -> Self {
         let Self { latency, limit, tells, troubles, .. } = self;
         Self { latency, limit, tells, troubles, ..Self::default() }
     }
 }
 
-/// How a platform is not there.
+/// How a platform is unavailable.
 #[derive(Clone, Copy, Debug)]
 pub enum Outage {
     RefusesConnections,
@@ -81,30 +81,30 @@ impl Outage {
     }
 }
 
-/// What comes back over the wire.
+/// The response on the wire.
 enum Came {
     Whole(Raw),
-    /// Nothing that can be read.
+    /// No readable answer.
     Not(Attempt),
 }
 
 #[derive(Clone, Debug)]
 pub struct Person {
     pub id: ContactId,
-    /// The row of the file that it was made for, or stood for from the beginning; `None` for a stranger.
+    /// The row of the file that it was created for or represents from the start; `None`: a contact of no row.
     pub row: Option<usize>,
-    /// As they are shown.
+    /// The fields as the platform shows them.
     pub fields: BTreeMap<String, Value>,
     pub tags: BTreeSet<String>,
-    /// Whether the platform made another row's contact of it.
+    /// Whether the platform turned it into another row's contact.
     pub overwritten: bool,
-    // As they were sent, which a search finds as well.
+    // The fields as they were sent, which a search finds as well.
     sent: BTreeMap<String, Value>,
-    /// When it was made here; `None` for one that was always there.
+    /// When it was created; `None`: it existed from the start.
     pub made: Option<Instant>,
 }
 
-/// What happened at one channel.
+/// The history of one channel.
 #[derive(Debug, Default)]
 pub struct Ledger {
     pub people: Vec<Person>,
@@ -112,32 +112,32 @@ pub struct Ledger {
     pub calls: u64,
     /// When each call was sent, in milliseconds.
     pub sent: Vec<u64>,
-    /// Which it was.
+    /// Its kind.
     pub kinds: Vec<CallKind>,
     /// The first values of the creates, in the order in which they were sent.
     pub created: Vec<String>,
-    /// Which fault struck which kind of call.
+    /// The faults that occurred, by kind of call.
     pub struck: BTreeSet<(Fault, CallKind)>,
-    /// Rows that may be rejected with the platform's words while faults last.
+    /// Rows that may be rejected with the platform's messages while there are faults.
     pub refused: BTreeSet<usize>,
-    /// Rows whose contact the platform made of another one, or the other way round.
+    /// Rows whose contact the platform turned into another row's, or the other way round.
     pub overwritten: BTreeSet<usize>,
     /// Whether a create was answered with the id of another contact.
     pub misnamed: bool,
-    /// Every call and what it came to, when that is kept.
+    /// A log of every call and its result, where one is kept.
     pub log: Option<String>,
     /// Values whose create was applied but never answered.
     in_doubt: BTreeSet<String>,
 }
 
-/// What the platform counts by token.
+/// The rate limit state of a token.
 #[derive(Debug, Default)]
 pub struct Token {
     /// When each call was counted, in milliseconds.
     pub counted: Vec<u64>,
-    /// Calls that the platform's own limiter refused.
+    /// Calls that the platform's limiter refused.
     pub refused: u64,
-    /// When somebody else's calls were counted.
+    /// When the other client's calls were counted.
     others: Vec<u64>,
 }
 
@@ -145,10 +145,10 @@ pub struct Token {
 #[derive(Clone, Debug)]
 pub struct Platform {
     pub ledger: Rc<RefCell<Ledger>>,
-    /// Its token, which may be another channel's as well.
+    /// Its token, which another channel may share.
     pub token: Rc<RefCell<Token>>,
     pub faults: Rc<RefCell<Faults>>,
-    /// The form in which it keeps the values of a field.
+    /// The form in which it stores the values of a field.
     pub form: Rc<Cell<Option<StoredForm>>>,
     rows: Rc<HashMap<String, usize>>,
     chance: Rc<RefCell<Rng>>,
@@ -157,7 +157,7 @@ pub struct Platform {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Fate {
+enum CallOutcome {
     Answered,
     Unsent,
     LostBefore,
@@ -182,7 +182,7 @@ impl Platform {
         }
     }
 
-    /// Puts a contact there that is not of our making.
+    /// Stores a contact of another client.
     pub fn insert(&self, fields: &[Field], tags: &[String]) {
         let fields = fields.iter().map(|field| (field.name.to_string(), field.value.clone())).collect();
         let ledger = &mut *self.ledger.borrow_mut();
@@ -201,7 +201,7 @@ impl Platform {
         Person { id: next_id(ledger), row, fields: self.kept(&sent), overwritten: false, sent, tags, made }
     }
 
-    // The first field of every row is its key. Only that is kept in another form.
+    // The first field of every row is its key. Only the key is stored in another form.
     fn kept(&self, sent: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
         let keep = |(name, value): (&String, &Value)| match self.form.get() {
             Some(form) if self.rows.contains_key(&*value.text()) => (name.clone(), form.keep(value.clone())),
@@ -215,7 +215,7 @@ impl Platform {
         match call {
             Call::Find { field, .. } => {
                 let text = field.value.text();
-                // The address of an e-mail that is a match field has the row's number.
+                // An e-mail address that is a match field contains the row's number.
                 let number = text.trim_matches(|c: char| !c.is_ascii_digit());
                 self.rows.get(&*text).copied().or_else(|| number.parse().ok())
             }
@@ -228,34 +228,34 @@ impl Platform {
         }
     }
 
-    fn fate(&self, call: &Call, number: u64) -> Fate {
+    fn draw_outcome(&self, call: &Call, number: u64) -> CallOutcome {
         let row = self.row(call);
         let faults = self.faults.borrow();
         let strikes = |trouble: &&Trouble| trouble.strikes(call.kind(), row, number, &mut self.chance.borrow_mut());
         if let Some(trouble) = faults.troubles.iter().find(strikes) {
-            return Fate::Struck(trouble.fault);
+            return CallOutcome::Struck(trouble.fault);
         }
         let mut roll = self.chance.borrow_mut().f64();
-        for (share, fate) in [
-            (faults.unsent, Fate::Unsent),
-            (faults.lost_before, Fate::LostBefore),
-            (faults.lost_after, Fate::LostAfter),
-            (faults.throttled, Fate::Throttled),
-            (faults.queued, Fate::Queued),
+        for (share, outcome) in [
+            (faults.unsent, CallOutcome::Unsent),
+            (faults.lost_before, CallOutcome::LostBefore),
+            (faults.lost_after, CallOutcome::LostAfter),
+            (faults.throttled, CallOutcome::Throttled),
+            (faults.queued, CallOutcome::Queued),
         ] {
             if roll < share {
-                return fate;
+                return outcome;
             }
             roll -= share;
         }
-        Fate::Answered
+        CallOutcome::Answered
     }
 
     fn way(&self) -> Duration {
         self.faults.borrow().latency.mul_f64(self.chance.borrow_mut().f64())
     }
 
-    /// How long it is there, in milliseconds.
+    /// The time since the start, in milliseconds.
     pub fn now(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).expect("a scenario is short")
     }
@@ -265,7 +265,7 @@ impl Platform {
         faults.outages.iter().find(|(when, _)| when.contains(&now)).map(|(_, outage)| *outage)
     }
 
-    /// Counts one of our calls; what is left then of which limit. `None` when it is refused.
+    /// Counts a call of the program. Returns the remaining calls and the limit; `None`: the call is refused.
     fn count(&self) -> Option<(u32, u32)> {
         let (now, faults) = (self.now(), self.faults.borrow());
         let token = &mut *self.token.borrow_mut();
@@ -377,13 +377,13 @@ impl Platform {
         }
     }
 
-    // What arrives happens, whether or not the client is still there to hear of it.
-    async fn arrive(self, call: Call, fate: Fate, answer: oneshot::Sender<Answer>) {
+    // A call that arrives has its effect, also when the client is gone.
+    async fn arrive(self, call: Call, outcome: CallOutcome, answer: oneshot::Sender<Answer>) {
         let way = self.way();
         sleep(way).await;
         let came = match self.outage() {
             Some(outage) => outage.answer(),
-            None => self.treat(&call, fate, &answer),
+            None => self.treat(&call, outcome, &answer),
         };
         let came = match came {
             Came::Whole(raw) => self.heard(&call, &raw),
@@ -405,49 +405,54 @@ impl Platform {
         }
     }
 
-    /// The wall clock, as far as dates in headers go.
+    /// The wall clock of dates in headers.
     fn time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(EPOCH.as_millis() + self.now())
     }
 
-    fn treat(&self, call: &Call, fate: Fate, answer: &oneshot::Sender<Answer>) -> Came {
-        let uncounted = match fate {
-            Fate::Unsent => Some(Came::Not(Attempt::Unsent { cause: "connection refused".into() })),
-            Fate::LostBefore => Some(lost()),
-            Fate::Throttled => Some(Came::Whole(match self.faults.borrow().throttled_for {
+    fn treat(&self, call: &Call, outcome: CallOutcome, answer: &oneshot::Sender<Answer>) -> Came {
+        let uncounted = match outcome {
+            CallOutcome::Unsent => Some(Came::Not(Attempt::Unsent { cause: "connection refused".into() })),
+            CallOutcome::LostBefore => Some(lost()),
+            CallOutcome::Throttled => Some(Came::Whole(match self.faults.borrow().throttled_for {
                 Some(seconds) => throttled(Some(&seconds.to_string())),
                 None => self.throttled(1),
             })),
-            Fate::Struck(fault) if is_uncounted(fault) => {
+            CallOutcome::Struck(fault) if is_uncounted(fault) => {
                 self.strike(fault, call);
                 Some(answer_instead(fault, call.kind(), self.time()).map_or_else(lost, Came::Whole))
             }
-            Fate::Answered | Fate::LostAfter | Fate::Queued | Fate::Struck(_) => None,
+            CallOutcome::Answered | CallOutcome::LostAfter | CallOutcome::Queued | CallOutcome::Struck(_) => None,
         };
         if let Some(came) = uncounted {
             return came;
         }
         let Some((limit, remaining)) = self.count() else { return Came::Whole(self.throttled(60)) };
-        match self.carry_out(call, fate, answer) {
+        match self.carry_out(call, outcome, answer) {
             Came::Whole(raw) if self.faults.borrow().tells => Came::Whole(raw.limited(limit, remaining)),
             came => came,
         }
     }
 
-    // A host may strip the headers.
+    // A proxy may strip the headers.
     fn throttled(&self, seconds: u64) -> Raw {
         let bare = self.chance.borrow_mut().bool();
         throttled((!bare).then(|| seconds.to_string()).as_deref())
     }
 
-    fn carry_out(&self, call: &Call, fate: Fate, answer: &oneshot::Sender<Answer>) -> Came {
+    fn carry_out(&self, call: &Call, outcome: CallOutcome, answer: &oneshot::Sender<Answer>) -> Came {
         let queued = || Came::Whole(Raw::refusal(449, "The contact is in the queue, try again later."));
-        if fate == Fate::Queued && call.kind() != CallKind::Create {
+        if outcome == CallOutcome::Queued && call.kind() != CallKind::Create {
             return queued();
         }
-        let fault = match fate {
-            Fate::Struck(fault) => Some(fault),
-            Fate::Answered | Fate::Unsent | Fate::LostBefore | Fate::LostAfter | Fate::Throttled | Fate::Queued => None,
+        let fault = match outcome {
+            CallOutcome::Struck(fault) => Some(fault),
+            CallOutcome::Answered
+            | CallOutcome::Unsent
+            | CallOutcome::LostBefore
+            | CallOutcome::LostAfter
+            | CallOutcome::Throttled
+            | CallOutcome::Queued => None,
         };
         if let Some(fault) = fault {
             self.strike(fault, call);
@@ -456,11 +461,11 @@ impl Platform {
             }
         }
         let raw = self.apply(call, fault);
-        let is_lost = fate != Fate::Answered || answer.is_closed();
+        let is_lost = outcome != CallOutcome::Answered || answer.is_closed();
         self.mark(call, !is_lost);
-        if fate == Fate::Queued {
+        if outcome == CallOutcome::Queued {
             queued()
-        } else if fate == Fate::LostAfter || fault == Some(Fault::LoseAfter) {
+        } else if outcome == CallOutcome::LostAfter || fault == Some(Fault::LoseAfter) {
             lost()
         } else if fault == Some(Fault::ErrorAfter) {
             Came::Whole(Raw::json(500, &json!({ "message": "Server Error" })))
@@ -479,14 +484,14 @@ impl Platform {
         ledger.struck.insert((fault, call.kind()));
         if trouble::may_reject(fault) {
             ledger.refused.extend(row);
-            // Which of two rows a call is about is not known of a contact that was one's and is the other's.
+            // A call on a contact that was turned from one row's into another's may be about either row.
             if row.is_some_and(|row| ledger.overwritten.contains(&row)) {
                 ledger.refused.extend(ledger.overwritten.iter().copied());
             }
         }
     }
 
-    // Its number, from 0.
+    // Returns its number, from 0.
     fn note_sent(&self, call: &Call) -> u64 {
         let ledger = &mut *self.ledger.borrow_mut();
         ledger.sent.push(self.now());
@@ -512,13 +517,13 @@ impl Transport for Platform {
         let (sender, answer) = oneshot::channel();
         let call = call.call().clone();
         let number = self.note_sent(&call);
-        let fate = self.fate(&call, number);
-        tokio::task::spawn_local(self.clone().arrive(call, fate, sender));
+        let outcome = self.draw_outcome(&call, number);
+        tokio::task::spawn_local(self.clone().arrive(call, outcome, sender));
         answer.await.unwrap_or_else(|_| Attempt::lost(None, "the answer was lost".into()).into())
     }
 }
 
-// What a client with a bug makes of an answer.
+// The misreading of an answer by a client with a bug.
 fn misheard(bug: Bug, call: &Call, raw: &Raw, answer: Answer) -> Answer {
     let is_refused = matches!(answer.attempt, Attempt::Refused { .. } | Attempt::Missing { .. });
     if bug == Bug::RefusedSearchIsAbsent && is_refused && call.kind() == CallKind::Find {

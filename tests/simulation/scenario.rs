@@ -1,4 +1,4 @@
-//! A scenario: a file, a platform, what goes wrong when, all from one seed.
+//! A scenario: a file, a platform, faults and kills, all derived from one seed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -23,45 +23,45 @@ use crate::oracle::{self, Night};
 use crate::platform::{Faults, Outage, Platform};
 use crate::trouble::{self, LONGEST_WAIT, Trouble};
 
-/// How often a file is brought, runs that were killed included, while something goes wrong.
+/// The most runs of a file while there are faults, including killed ones.
 const MOST_ROUNDS_WITH_FAULTS: usize = 60;
 
-/// How often it is brought once nothing goes wrong any more: what is left must come to its end.
+/// The most runs after the last fault, within which everything must complete.
 pub const ROUNDS_AFTER_FAULTS: usize = 3;
 
 /// The same for processes that have only [`SHORT`].
 const SHORT_ROUNDS_AFTER_FAULTS: usize = 20;
 
-/// For how long a short process can begin calls: less than the search lag.
+/// The time in which a short process can start calls: less than the search lag.
 const SHORT: Duration = Duration::from_secs(15);
 
 pub const EPOCH: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// How long a call can take.
+/// The longest duration of a call.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One thing that is left out, in the simulation only.
+/// A bug that is planted in the simulation only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
     /// A create is sent before its intent is in the journal.
     IntentNotCommitted,
-    /// The search for a lost create finds nobody.
+    /// The search for a lost create finds no contact.
     NoSettleSearch,
     /// A new process does not count the calls of the one before it.
     NoReadBack,
     /// A new process does not notice that the wall clock was set ahead since the one before it.
     ClockNotFollowed,
-    /// An answer is committed without what it implies, which follows later.
+    /// An answer is committed before its state update.
     AnswerWithoutKnown,
-    /// A refused search is taken for one that shows that the contact is absent.
+    /// A refused search counts as an absent contact.
     RefusedSearchIsAbsent,
-    /// A page that contradicts itself is believed.
+    /// A page that contradicts itself is trusted.
     ContradictionsIgnored,
-    /// Contacts that a search shows without the value asked for are not looked at.
+    /// Inexact hits of a search are ignored.
     SimilarHitsIgnored,
-    /// An id that the journal has under another key is believed.
+    /// An id that the journal has under another key is trusted.
     ClaimedIdBelieved,
-    /// Each process counts the search lag of a lost create from its own beginning.
+    /// Each process counts the search lag of a lost create from its own start.
     SearchesBegunAnew,
     /// The limit that a proxy's page names is taken for the platform's.
     ProxyLimitLearnt,
@@ -84,74 +84,74 @@ pub struct Scenario {
     pub mode: Mode,
     /// Whether rows have a match field.
     pub keyed: bool,
-    /// Whether they have a second one, `email`, which comes before the first and is blank on some nights.
+    /// Whether rows have a second match field, `email`, which comes before the first and is blank in some runs.
     second: bool,
     /// By channel.
     pub rows: Vec<Vec<Row>>,
     pub limit: u32,
     concurrency: usize,
     faults: Faults,
-    /// How many gates each process passes until it is killed.
+    /// The number of gates that each process passes until it is killed.
     kills: Vec<u32>,
-    /// How often the wall clock is set anew between two processes, as a share.
+    /// The probability that the wall clock is changed between two processes.
     clock_jumps: f64,
-    /// How often a process may only make so many calls, or has only so much time, as a share.
+    /// The probability that a process has a limit of calls or time.
     short: f64,
-    /// Whether its channels have one token.
+    /// Whether the channels share one token.
     share_token: bool,
-    /// The form in which the platform keeps the rows' keys.
+    /// The form in which the platform stores the rows' keys.
     pub form: Option<StoredForm>,
-    /// Whom a row's contact may be confused with.
+    /// Contacts that may be confused with a row's contact.
     pub others: Others,
-    /// After so many rounds nothing goes wrong any more.
+    /// The number of rounds with faults.
     rounds_with_faults: usize,
     bug: Option<Bug>,
 }
 
-/// Whom a row's contact may be confused with.
+/// Contacts that may be confused with a row's contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     None,
-    /// Every search finds contacts that no row stands for, on several pages.
+    /// Every search finds contacts of no row, on several pages.
     Strangers,
-    /// Each two rows have one e-mail address, which is no match field.
+    /// Pairs of rows have the same e-mail address, which is not a match field.
     Families,
 }
 
-/// What was seen in a scenario.
+/// Statistics of a scenario.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Which fault struck which kind of call.
+    /// The faults that occurred, by kind of call.
     pub struck: BTreeSet<(Fault, CallKind)>,
-    /// The most rounds that a channel took once nothing went wrong any more.
+    /// The most rounds that a channel took after the last fault.
     pub rounds: usize,
     /// The same where each process is shorter than the search lag.
     pub short_rounds: usize,
-    /// The longest that the processes of one run worked then.
+    /// The longest working time of the processes of one run after the last fault.
     pub worked: Duration,
 }
 
-/// What a process tells of one channel.
+/// Collects the events of one channel.
 #[derive(Default)]
 pub struct Watcher {
-    /// How often the channel was told to wait by a 429.
+    /// The number of waits after a 429.
     pub throttled: Cell<u32>,
-    /// How often the platform seemed to be gone.
+    /// The number of pauses for an unavailable platform.
     pub paused: Cell<u32>,
-    /// How often calls of one kind failed while others did not.
+    /// The number of pauses of one kind of call.
     pub kind_paused: Cell<u32>,
     /// Contacts that were left for the next run because their calls kept failing.
     pub left: Cell<u32>,
-    /// What was to be expected at the beginning of the last run.
+    /// The estimate at the start of the last run.
     pub eta: Cell<Eta>,
-    /// Every event, when that is kept.
+    /// A log of every event, where one is kept.
     pub log: RefCell<Option<String>>,
     /// The lines whose contact counted as created.
     pub created: RefCell<Vec<u64>>,
 }
 
 impl Seen {
-    /// Takes in what was seen elsewhere.
+    /// Adds the statistics of another scenario.
     pub fn add(&mut self, other: Self) {
         self.struck.extend(other.struck);
         self.rounds = self.rounds.max(other.rounds);
@@ -167,7 +167,7 @@ impl Observer for Watcher {
         }
         match event {
             Event::Done { line, outcome: Outcome::Created, .. } => self.created.borrow_mut().push(*line),
-            // Seen only when a scenario fails, to say why.
+            // Printed when a scenario fails.
             Event::Done { line, outcome: Outcome::Rejected(reason), .. } => println!("line {line}: rejected: {reason}"),
             Event::Throttled { .. } => self.throttled.set(self.throttled.get() + 1),
             Event::Paused { .. } => self.paused.set(self.paused.get() + 1),
@@ -197,7 +197,7 @@ impl Scenario {
             1 | 2 => Mode::Create,
             _ => Mode::Upsert,
         };
-        let output_format = OutputFormat {
+        let output_format = RowShape {
             mode,
             keyed,
             channels: 1 + chance.usize(0..4) / 3,
@@ -211,10 +211,10 @@ impl Scenario {
         };
         let directed = directed(seed);
         let output_format = match directed {
-            Some((fault, kind)) => output_format.with_form(&mut chance).meeting(fault, kind),
+            Some((fault, kind)) => output_format.with_form(&mut chance).with_calls_for(fault, kind),
             None => output_format,
         };
-        let OutputFormat { mode, keyed, second, form, .. } = output_format;
+        let RowShape { mode, keyed, second, form, .. } = output_format;
         let rows = output_format.rows(&mut chance);
         let mut probability = || if chance.bool() { 0.0 } else { chance.f64() * 0.12 };
         let (unsent, lost_before, lost_after) = (probability(), probability(), probability());
@@ -235,7 +235,7 @@ impl Scenario {
         let faults = with_company(&faults, limit, &mut chance);
         let short = if chance.u8(0..3) == 0 { chance.f64() } else { 0.0 };
         let faults = Faults { troubles: troubles(directed, rows[0].len(), &mut chance), ..faults };
-        // An answer that names another contact is recognised by an id that the journal knows: no other answer is lost.
+        // An answer that names another contact is recognised by an id that the journal knows, so no other answer may be lost.
         let is_misnaming = directed.is_some_and(|(fault, _)| fault == Fault::PreviousId);
         let (faults, kills, short) =
             if is_misnaming { (faults.only_troubles(), Vec::new(), 0.0) } else { (faults, kills, short) };
@@ -246,7 +246,7 @@ impl Scenario {
         } else {
             output_format.others
         };
-        // What strikes every call lets nothing happen, however often it is tried.
+        // A fault of every call would prevent any progress.
         let is_hopeless = faults.troubles.iter().any(|trouble| trouble.share >= 1.0);
         let long = chance.bool() && !is_hopeless;
         let rounds_with_faults = if long { MOST_ROUNDS_WITH_FAULTS } else { chance.usize(1..7) };
@@ -270,39 +270,38 @@ impl Scenario {
         }
     }
 
-    /// The fault that the scenario of this seed is made for, if any.
+    /// The fault that the scenario of this seed targets, if any.
     pub fn fault(seed: u64) -> Option<Fault> {
         directed(seed).map(|(fault, _)| fault)
     }
 
-    /// The scenario of this seed for three channels that have one token.
+    /// The scenario of this seed for three channels that share one token.
     pub fn sharing(seed: u64) -> Self {
         let one = Self::from_seed(seed, None);
         let rows = one.rows.iter().cycle().take(3).cloned().collect();
         Self { rows, share_token: true, ..one }
     }
 
-    /// Whether nobody else uses the token, and its limit is ours: then no call is ever refused.
+    /// Whether no other client uses the token and the limit is the configured one. Then no call is ever refused.
     pub fn has_the_token_alone(&self) -> bool {
         self.faults.others == 0 && self.faults.limit.is_none_or(|limit| limit >= self.limit)
     }
 
-    // The calls a minute that it can know of as left to it by the platform, and by others with the token.
+    // The calls per minute that the platform and the token's other clients leave to the program.
     fn learnt_limit(&self) -> u64 {
         let Faults { limit, others, .. } = self.faults;
         u64::from(limit.map_or(self.limit, |limit| limit.min(self.limit)).saturating_sub(others).max(1))
     }
 
-    // Whether its last processes are shorter than the search lag. They have the calls for a search of each row.
+    // Whether its last processes are shorter than the search lag. They may make enough calls for a search of each row.
     fn ends_in_short_runs(&self) -> bool {
         self.short > 0.0 && self.others != Others::Strangers && self.learnt_limit() >= 10
     }
 
-    /// So many new contacts with a tag each, two calls a contact, at 100 calls a minute; `keyed` if they have a match
-    /// field.
+    /// New contacts with a tag each, two calls per contact, at 100 calls a minute; with a match field if `keyed`.
     pub fn plain(contacts: usize, keyed: bool, faults: Faults) -> Self {
         let mut chance = Rng::with_seed(0);
-        let output_format = OutputFormat {
+        let output_format = RowShape {
             mode: Mode::Create,
             keyed,
             channels: 1,
@@ -335,28 +334,28 @@ impl Scenario {
         }
     }
 
-    /// The same for each of so many channels, which may have a whole window's calls on their way at once.
+    /// The same for each of several channels, which may have a whole window's calls in flight.
     pub fn of_channels(self, channels: usize) -> Self {
         let rows = self.rows.iter().cycle().take(channels).cloned().collect();
         Self { rows, concurrency: 100, ..self }
     }
 
-    /// Plays it, and says how long it took in virtual time.
+    /// Runs the scenario. Returns the virtual time that it took.
     pub fn time(&self) -> Result<Duration, String> {
-        self.stage(async |channels, begun| {
+        self.with_channels(async |channels, begun| {
             Self::side_by_side(channels).await?;
             Ok(begun.elapsed())
         })
     }
 
-    /// Plays it on a runtime of its own whose time is virtual: each channel in processes of its own.
+    /// Runs the scenario with virtual time, each channel in separate processes.
     pub fn run(&self) -> Result<Seen, String> {
-        self.stage(async |channels, _| Self::side_by_side(channels).await)
+        self.with_channels(async |channels, _| Self::side_by_side(channels).await)
     }
 
-    /// The same; gives every call, answer and event in words.
+    /// The same. Returns a log of every call, answer and event.
     pub fn run_logged(&self) -> String {
-        self.stage(async |channels, _| {
+        self.with_channels(async |channels, _| {
             for channel in channels {
                 channel.platform.ledger.borrow_mut().log = Some(String::new());
                 channel.watcher.log.replace(Some(String::new()));
@@ -370,16 +369,14 @@ impl Scenario {
         })
     }
 
-    /// Plays its channels together, in processes that send all of them with the same token, and that are killed now and
-    /// then.
+    /// Runs the channels together, in processes that send all of them with one token and are killed at times.
     pub fn run_together(&self) -> Result<(), String> {
-        self.stage(async |channels, _| self.together(channels).await)
+        self.with_channels(async |channels, _| self.together(channels).await)
     }
 
-    /// Sets up the channels and lets `act` do something with them.
-    pub fn stage<R>(&self, act: impl AsyncFnOnce(&[Channel<'_>], Instant) -> R) -> R {
-        let (journal, elsewhere) =
-            (Journal::in_memory().expect("memory is there"), Journal::in_memory().expect("memory is there"));
+    /// Sets up the channels and runs `act` with them.
+    pub fn with_channels<R>(&self, act: impl AsyncFnOnce(&[Channel<'_>], Instant) -> R) -> R {
+        let (journal, elsewhere) = (Journal::in_memory().expect("memory"), Journal::in_memory().expect("memory"));
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
         LocalSet::new().block_on(&runtime, async {
@@ -388,7 +385,7 @@ impl Scenario {
                 let keys = rows.iter().map(|row| row.key.as_str());
                 let platform = Platform::new(self.seed ^ n as u64, self.faults.clone(), keys, self.bug);
                 for row in rows {
-                    // A search can tell only that plain digits and a number are the same value.
+                    // Searches only recognise plain digits and a number as the same value.
                     let is_number = row.key.parse::<u64>().is_ok_and(|number| number.to_string() == row.key);
                     platform.form.set(self.form.filter(|form| *form == StoredForm::Number && is_number));
                     if let Some((fields, tags)) = &row.there {
@@ -435,7 +432,7 @@ impl Scenario {
     }
 
     /// Sends the file of each channel, all of them in one process.
-    pub async fn bring_together(channels: &[Channel<'_>]) -> Vec<Ending> {
+    pub async fn send_together(channels: &[Channel<'_>]) -> Vec<Ending> {
         let runs: Vec<i64> = channels.iter().map(Channel::plan).collect();
         let processes: Vec<Process<'_>> = channels.iter().map(|channel| channel.process(None)).collect();
         let jobs: Vec<_> =
@@ -475,7 +472,7 @@ impl Scenario {
                     .zip(&summaries)
                     .try_for_each(|(channel, summary)| oracle::check(channel, summary, Night::Faulty));
             }
-            // Once nothing goes wrong any more, a pause that the platform asked for may still last.
+            // After the last fault, a pause that the platform asked for may still last.
             let is_over = round >= self.rounds_with_faults;
             sleep(if is_over { LONGEST_WAIT } else { Duration::from_millis(chance.u64(0..20_000)) }).await;
         }
@@ -483,7 +480,7 @@ impl Scenario {
     }
 }
 
-// Outages, somebody else with the same token, and a limit of the platform's that is lower than was said.
+// Outages, another client of the token, and a limit of the platform that is lower than the configured one.
 fn with_company(faults: &Faults, limit: u32, chance: &mut Rng) -> Faults {
     let outages = (0..chance.usize(0..4).saturating_sub(1)).map(|_| {
         let begin = chance.u64(0..200_000);
@@ -496,9 +493,9 @@ fn with_company(faults: &Faults, limit: u32, chance: &mut Rng) -> Faults {
     Faults { outages, others, limit: Some(limit), tells: chance.bool(), ..faults.clone() }
 }
 
-/// What the rows of a scenario are like.
+/// The shape of the rows of a scenario.
 #[derive(Clone, Copy, Debug)]
-struct OutputFormat {
+struct RowShape {
     mode: Mode,
     keyed: bool,
     channels: usize,
@@ -511,7 +508,7 @@ struct OutputFormat {
     first: First,
 }
 
-/// Whether the first row is on the platform at the beginning.
+/// Whether the first row's contact exists from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum First {
     ByChance,
@@ -519,7 +516,7 @@ enum First {
     There,
 }
 
-impl OutputFormat {
+impl RowShape {
     fn with_form(self, chance: &mut Rng) -> Self {
         let forms = [
             StoredForm::MexicanMobile,
@@ -534,8 +531,8 @@ impl OutputFormat {
         Self { form, ..self }
     }
 
-    // So that the fault finds calls of the kind.
-    fn meeting(self, fault: Fault, kind: CallKind) -> Self {
+    // Adjusted so that the fault meets calls of the kind.
+    fn with_calls_for(self, fault: Fault, kind: CallKind) -> Self {
         let searches = Self { keyed: true, mode: Mode::Upsert, ..self };
         let output_format = match kind {
             CallKind::Find => searches,
@@ -595,24 +592,24 @@ impl OutputFormat {
             Some(StoredForm::WithPlus) => format!("5255{n:08}"),
             Some(StoredForm::Nfd | StoredForm::Nfc) => format!("José Núñez {n}"),
             Some(StoredForm::Cut) => format!("customer-number-2024-{n:03}"),
-            // Every third is the number that it becomes, one loses its plus sign, one its zeros.
+            // Every third key is unchanged as a number, one loses its plus sign, one its zeros.
             Some(StoredForm::Number) => format!("{}12345{n:03}", ["", "+", "00"][n % 3]),
             Some(StoredForm::Decimal | StoredForm::Boolean) => format!("12345{n:03}"),
         }
     }
 }
 
-/// How many contacts of others every search finds: three pages.
+/// The number of other clients' contacts that every search finds: three pages.
 const STRANGERS: usize = 25;
 
-// Two of three scenarios meet the misbehaviour of real servers: each fault with each kind of call in turn.
+// Two of three scenarios target a misbehaviour of real servers: each fault with each kind of call in turn.
 fn directed(seed: u64) -> Option<(Fault, CallKind)> {
     let all = trouble::combinations();
     let place = usize::try_from(seed - seed.div_ceil(3)).expect("seeds are small") % all.len();
     (!seed.is_multiple_of(3)).then(|| all[place])
 }
 
-// The fault whose turn it is, and now and then another one beside it.
+// The targeted fault, and at times a second one.
 fn troubles(directed: Option<(Fault, CallKind)>, rows: usize, chance: &mut Rng) -> Vec<Trouble> {
     let Some((fault, kind)) = directed else { return Vec::new() };
     let first = Trouble {
@@ -633,7 +630,7 @@ fn troubles(directed: Option<(Fault, CallKind)>, rows: usize, chance: &mut Rng) 
     [Some(first), second].into_iter().flatten().collect()
 }
 
-/// One channel of a scenario at play.
+/// One channel of a running scenario.
 pub struct Channel<'a> {
     pub scenario: &'a Scenario,
     pub name: String,
@@ -643,16 +640,16 @@ pub struct Channel<'a> {
     pub journal: &'a Journal,
     elsewhere: &'a Journal,
     begun: Instant,
-    // How the wall clock is set.
+    // The offset of the wall clock.
     wall: RefCell<ClockOffset>,
-    // By how much it was set back at most, all in all.
+    // The most that the wall clock was set back in total.
     set_back: Cell<Duration>,
-    /// What the creates carried whose answer was not committed, or was lost.
+    /// The fields of creates whose answer was not committed or was lost.
     pub doubtful: RefCell<BTreeSet<String>>,
     tonight: RefCell<Tonight>,
 }
 
-/// What differs from night to night in the file.
+/// The part of the file that changes between runs.
 #[derive(Default)]
 struct Tonight {
     version: u32,
@@ -669,16 +666,16 @@ impl Channel<'_> {
         let mut last = None;
         for _ in 0..self.scenario.rounds_with_faults {
             let limits = if chance.f64() < self.scenario.short { self.limits(&mut chance) } else { Limits::default() };
-            last = self.bring(run, kills.next(), limits).await?;
+            last = self.send_and_check(run, kills.next(), limits).await?;
             if last.as_ref().is_some_and(|ending| ending.summary.pending == 0) {
-                oracle::check(self, &last.as_ref().expect("it ended").summary, Night::Faulty)?;
+                oracle::check(self, &last.as_ref().expect("the run ended").summary, Night::Faulty)?;
                 break;
             }
             sleep(Duration::from_millis(chance.u64(0..90_000))).await;
             if chance.f64() < self.scenario.clock_jumps {
                 self.set_clock(&mut chance);
             }
-            // A killed run is brought to its end, or the file is brought again.
+            // A killed run is resumed, or the file is synced again.
             if chance.bool() {
                 self.write_file(&mut chance);
                 run = self.plan();
@@ -686,18 +683,18 @@ impl Channel<'_> {
         }
         let is_open = last.is_none_or(|ending| ending.summary.pending > 0);
 
-        // From here on nothing goes wrong.
+        // From here on there are no faults.
         *self.platform.faults.borrow_mut() = Faults::default();
         let mut seen = Seen { struck: self.platform.ledger.borrow().struck.clone(), ..Seen::default() };
         if is_open {
             self.finish(run, &mut seen).await?;
         }
-        // What was rejected for a reason that has passed is brought by the next night.
+        // The next run sends rows that were rejected for a reason that has passed.
         let summary = self.finish(self.plan(), &mut seen).await?;
         oracle::check(self, &summary, Night::Clean)?;
 
-        // Once more: all is right already, and the journal knows it. Where a row was rejected, once more again: a contact that
-        // looked like the row's own may be known as another row's by now.
+        // A further run makes no call, because the journal knows that everything is equal. Where a row was rejected, two runs: a
+        // contact that looked like the row's may be known as another row's by now.
         let mut before = summary.rejected;
         for _ in 0..2 {
             let calls = self.platform.ledger.borrow().calls;
@@ -715,7 +712,7 @@ impl Channel<'_> {
         Ok(seen)
     }
 
-    // Brings a run to its end on a platform on which nothing goes wrong any more, within bounds.
+    // Finishes a run on a platform without faults, within bounds.
     async fn finish(&self, run: i64, seen: &mut Seen) -> Result<RunSummary, String> {
         let begun = self.platform.ledger.borrow().calls;
         let is_short = self.scenario.ends_in_short_runs();
@@ -725,7 +722,7 @@ impl Channel<'_> {
             let until = is_short.then(|| self.now() + TIMEOUT + SHORT);
             let since = Instant::now();
             let limits = Limits { until, max_calls: None };
-            let ending = self.bring(run, None, limits).await?.ok_or("killed without a kill")?;
+            let ending = self.send_and_check(run, None, limits).await?.ok_or("killed without a kill")?;
             worked += since.elapsed();
             let calls = self.platform.ledger.borrow().calls - begun;
             let bound = self.time_for(calls);
@@ -738,13 +735,13 @@ impl Channel<'_> {
                 seen.worked = seen.worked.max(worked);
                 return Ok(ending.summary);
             }
-            // A pause that the platform asked for is over by then, also by a clock that was set back.
+            // By then, a pause that the platform asked for is over, also by a clock that was set back.
             sleep(LONGEST_WAIT + self.set_back.get()).await;
         }
         Err(format!("{}: it does not end in {most} rounds without faults", self.name))
     }
 
-    // So many calls at the limit, a search lag, and a pause that was asked for while there were faults.
+    // The time for this number of calls at the limit, a search lag, and a pause from the time with faults.
     fn time_for(&self, calls: u64) -> Duration {
         let windows = calls / self.scenario.learnt_limit() + 2;
         let is_long = |trouble: &Trouble| trouble.fault == Fault::ThrottleHours;
@@ -752,18 +749,18 @@ impl Channel<'_> {
         Duration::from_mins(2 * windows + 5) + pause
     }
 
-    // A CRM's next export: some values have changed, some e-mail addresses are there or not.
+    // A CRM's next export: some values have changed, and some e-mail addresses come and go.
     pub fn write_file(&self, chance: &mut Rng) {
         let mut tonight = self.tonight.borrow_mut();
         // Without a match field, another content is another contact.
         if self.scenario.keyed && chance.u8(0..3) == 0 {
-            // Three versions, so that a file may go back to what it was.
+            // Three versions, so that a file may revert to an earlier content.
             tonight.version = chance.u32(0..3);
         }
         tonight.with_email = self.rows.iter().map(|_| chance.bool()).collect();
     }
 
-    /// What tonight's file wants of row `n`.
+    /// The fields of row `n` in the current file.
     pub fn wanted(&self, n: usize) -> Vec<Field> {
         let (tonight, row) = (self.tonight.borrow(), &self.rows[n]);
         let mut wanted = row.fields.clone();
@@ -779,7 +776,7 @@ impl Channel<'_> {
         wanted
     }
 
-    // Processes that run go on with the clock that they have; the next one begins with this.
+    // Running processes keep their clock; the next one starts with this offset.
     fn set_clock(&self, chance: &mut Rng) {
         let ClockOffset { boot, zero } = self.clock_offset();
         let (hour, day) = (Duration::from_hours(1), Duration::from_hours(24));
@@ -791,8 +788,8 @@ impl Channel<'_> {
             2 => ClockOffset { boot, zero: zero + step },
             3 => ClockOffset { boot, zero: zero.before(hour) },
             4 => ClockOffset { boot, zero: zero.before(step) },
-            // Another start of the machine. What happens to the clock before it can be told of no more, so that the
-            // promise holds only when it is not set ahead then.
+            // A restart of the machine. A clock change before it cannot be detected, so the invariant only holds when the clock
+            // is not set ahead then.
             _ => ClockOffset { boot: format!("{boot}, again"), zero: zero.before(step) },
         };
         self.wall.replace(wall);
@@ -802,7 +799,7 @@ impl Channel<'_> {
         self.wall.borrow().clone()
     }
 
-    /// The moment by the channel's clock.
+    /// A time by the channel's clock.
     pub fn at(&self, millis: u64) -> Timestamp {
         self.clock_offset().zero + Duration::from_millis(millis)
     }
@@ -830,7 +827,7 @@ impl Channel<'_> {
             (true, true) => &["email", "phone"],
         };
         let matches = matches.iter().map(|&name| name.to_owned()).collect();
-        let mapping = Mapping::new(source.header(), matches, self.scenario.mode).expect("its columns");
+        let mapping = Mapping::new(source.header(), matches, self.scenario.mode).expect("the columns are known");
         let new = NewRun {
             channel: self.name.clone(),
             url: "https://example.com".into(),
@@ -841,7 +838,7 @@ impl Channel<'_> {
             now: self.now(),
         };
         plan(self.journal, source, &mapping, Routes::One(new), PlanOptions::default(), &self.watcher, &Stop::default())
-            .expect("it is planned")
+            .expect("planning succeeds")
             .runs[0]
     }
 
@@ -851,14 +848,14 @@ impl Channel<'_> {
     }
 
     /// Sends the run in a new process; `None` when it was killed.
-    async fn bring(&self, run: i64, gates: Option<u32>, limits: Limits) -> Result<Option<Ending>, String> {
+    async fn send_and_check(&self, run: i64, gates: Option<u32>, limits: Limits) -> Result<Option<Ending>, String> {
         let before = self.platform.ledger.borrow().sent.len();
         let ending = self.send(run, gates, limits).await;
         oracle::check_limits(self, &limits, before, ending.as_ref())?;
         Ok(ending)
     }
 
-    /// The same, with no look at what it did.
+    /// The same without checks.
     pub async fn send(&self, run: i64, gates: Option<u32>, limits: Limits) -> Option<Ending> {
         let process = self.process(gates);
         tokio::select! {
@@ -868,7 +865,7 @@ impl Channel<'_> {
         }
     }
 
-    /// A new process, which is killed after so many gates.
+    /// A new process, which is killed after a number of gates.
     fn process(&self, gates: Option<u32>) -> Process<'_> {
         let token = if self.scenario.share_token { "shared" } else { &self.name };
         Process {

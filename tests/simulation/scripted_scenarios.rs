@@ -1,4 +1,4 @@
-//! Plays with one thing each that is looked at closely: an outage, somebody else with the token, a restart, a night.
+//! Scripted scenarios that each examine one behaviour: an outage, another client of the token, a restart, a deadline.
 
 use std::time::Duration;
 
@@ -10,35 +10,35 @@ use crate::scenario::{Channel, Scenario, TIMEOUT};
 
 const LATENCY: Duration = Duration::from_millis(200);
 
-/// So many new contacts, two calls a contact, at 100 calls a minute.
+/// New contacts, two calls per contact, at 100 calls a minute.
 fn plain(contacts: usize, faults: Faults) -> Scenario {
     Scenario::plain(contacts, true, Faults { latency: LATENCY, ..faults })
 }
 
-/// Brings a scenario's one file in one process.
-async fn bring(channel: &Channel<'_>) -> (RunSummary, Option<StopReason>) {
+/// Syncs the scenario's file in one process.
+async fn sync(channel: &Channel<'_>) -> (RunSummary, Option<StopReason>) {
     let ending = channel.send(channel.plan(), None, Limits::default()).await.expect("the process is not killed");
     (ending.summary, ending.stopped)
 }
 
 #[test]
-fn an_outage_costs_the_time_that_it_lasts_and_no_row() {
+fn an_outage_costs_its_own_duration_and_no_row() {
     let (begin, end) = (1_000, 31_000);
     for outage in Outage::ALL {
         let faults = Faults { outages: vec![(begin..end, outage)], ..Faults::default() };
-        plain(200, faults).stage(async |channels, begun| {
+        plain(200, faults).with_channels(async |channels, begun| {
             let channel = &channels[0];
-            let (summary, stopped) = bring(channel).await;
+            let (summary, stopped) = sync(channel).await;
             assert_eq!((summary.created, summary.pending, stopped), (200, 0, None), "{outage:?}");
             assert_eq!((channel.watcher.left.get(), summary.rejected), (0, 0), "{outage:?}");
-            // Those that were sent before five had failed, and a probe after 1, 3, 7 and 15 s; the one after 31 s finds it
-            // back.
+            // The calls sent before five had failed, and a probe after 1, 3, 7 and 15 s. The probe after 31 s
+            // succeeds.
             let sent = channel.platform.ledger.borrow().sent.clone();
             let in_vain = sent.iter().filter(|&&at| (begin..end).contains(&at)).count();
             assert!((4 + 5..=4 + 2 * 8).contains(&in_vain), "{outage:?}: {in_vain}");
             let probes: Vec<u64> = sent.iter().copied().filter(|at| (begin + 1_000..end).contains(at)).collect();
             assert!(probes.windows(2).all(|two| two[1] - two[0] >= 900), "{outage:?}: {probes:?}");
-            // 400 calls take four windows, and what the outage spoiled a little more.
+            // 400 calls take four windows, and the calls lost in the outage a little more.
             let took = begun.elapsed();
             println!("{outage:?}: {in_vain} calls in vain, {took:?} in all");
             assert!(took <= Duration::from_secs(4 * 60 + 45), "{outage:?}: {took:?}");
@@ -46,17 +46,17 @@ fn an_outage_costs_the_time_that_it_lasts_and_no_row() {
     }
 }
 
-/// Without a match field nobody can find out what became of a lost create: only those that were on their way when the
-/// outage began are in doubt, and none is added by probing.
+/// Without a match field, a lost create stays in doubt. Only the creates in flight at the start of the outage are in doubt, and
+/// probing adds none.
 #[test]
 fn a_probe_never_puts_a_contact_in_doubt() {
     let outages = vec![(1_000..61_000, Outage::BadGateway)];
     let scenario = Scenario::plain(100, false, Faults { outages, latency: LATENCY, ..Faults::default() });
-    scenario.stage(async |channels, _| {
-        let (summary, _) = bring(&channels[0]).await;
+    scenario.with_channels(async |channels, _| {
+        let (summary, _) = sync(&channels[0]).await;
         assert!(channels[0].watcher.paused.get() >= 5, "it was probed");
         assert_eq!(summary.created + summary.rejected, 100);
-        // Eight were on their way when it began, and four failures let another one start each before the fifth paused.
+        // Eight creates were in flight, and each of four failures started another one before the fifth paused.
         assert!(summary.rejected <= 8 + 4, "{summary:?}");
         let kinds = channels[0].platform.ledger.borrow().kinds.clone();
         let probes = kinds.iter().position(|kind| *kind == CallKind::Find)
@@ -68,39 +68,41 @@ fn a_probe_never_puts_a_contact_in_doubt() {
 }
 
 #[test]
-fn somebody_else_with_the_token_is_given_way() {
+fn a_run_slows_down_for_another_client_of_the_token() {
     let throttled = |tells| {
         let faults = Faults { others: 50, limit: Some(100), tells, ..Faults::default() };
-        plain(250, faults).stage(async |channels, begun| {
-            let (summary, _) = bring(&channels[0]).await;
+        plain(250, faults).with_channels(async |channels, begun| {
+            let (summary, _) = sync(&channels[0]).await;
             assert_eq!(summary.created, 250);
-            println!("told: {tells}; {} answers with 429 in {:?}", summary.throttled, begun.elapsed());
+            println!("headers: {tells}; {} answers with 429 in {:?}", summary.throttled, begun.elapsed());
             summary.throttled
         })
     };
-    let (told, untold) = (throttled(true), throttled(false));
-    assert!(told * 3 <= untold && untold > 0, "{told} with the headers, {untold} without");
+    let (with_headers, without_headers) = (throttled(true), throttled(false));
+    assert!(
+        with_headers * 3 <= without_headers && without_headers > 0,
+        "{with_headers} with the headers, {without_headers} without"
+    );
 }
 
 #[test]
-fn a_lower_limit_of_the_platform_is_kept_once_it_is_known() {
+fn a_lower_limit_of_the_platform_is_respected_once_it_is_known() {
     let faults = Faults { limit: Some(40), tells: true, ..Faults::default() };
-    plain(100, faults).stage(async |channels, _| {
-        let (summary, _) = bring(&channels[0]).await;
+    plain(100, faults).with_channels(async |channels, _| {
+        let (summary, _) = sync(&channels[0]).await;
         assert_eq!((summary.created, summary.throttled), (100, 0));
     });
 }
 
-/// What the platform said of its limit holds for the next process as well, which has calls on their way before it hears it
-/// again.
+/// The platform's stated limit applies to the next process too, which has calls in flight before it reads the limit again.
 #[test]
-fn a_restart_keeps_to_the_platforms_lower_limit() {
+fn a_restart_respects_the_platforms_lower_limit() {
     let faults = Faults { limit: Some(20), tells: true, ..Faults::default() };
-    plain(30, faults).stage(async |channels, _| {
+    plain(30, faults).with_channels(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
         tokio::select! {
-            _ = channel.send(run, None, Limits::default()) => panic!("it takes three minutes"),
+            _ = channel.send(run, None, Limits::default()) => panic!("the run takes three minutes"),
             () = sleep(Duration::from_secs(5)) => {}
         }
         assert_eq!(channel.platform.ledger.borrow().sent.len(), 20);
@@ -109,19 +111,19 @@ fn a_restart_keeps_to_the_platforms_lower_limit() {
     });
 }
 
-/// 3,000 calls that 30 windows would let start at once: a thousand do, and a thousand a second follow.
+/// Thirty windows allow 3,000 calls at once. A thousand start immediately, and a thousand more each second.
 #[test]
-fn what_many_channels_could_start_at_once_is_spread_and_the_forecast_knows_it() {
+fn the_start_throttle_spreads_the_starts_of_many_channels_and_the_forecast_counts_it() {
     let faults = Faults { latency: Duration::from_millis(20), ..Faults::default() };
-    Scenario::plain(50, true, faults).of_channels(30).stage(async |channels, begun| {
-        for ending in Scenario::bring_together(channels).await {
+    Scenario::plain(50, true, faults).of_channels(30).with_channels(async |channels, begun| {
+        for ending in Scenario::send_together(channels).await {
             assert_eq!((ending.summary.created, ending.summary.pending), (50, 0));
         }
         let took = begun.elapsed();
         assert!(took >= Duration::from_secs(2) && took <= Duration::from_millis(2_200), "{took:?}");
         for channel in channels {
-            let said = channel.watcher.eta.get().time.max;
-            assert!(said.abs_diff(took) <= took.mul_f64(0.15), "said {said:?}, took {took:?}");
+            let expected = channel.watcher.eta.get().time.max;
+            assert!(expected.abs_diff(took) <= took.mul_f64(0.15), "expected {expected:?}, took {took:?}");
         }
         let mut sent: Vec<u64> = channels.iter().flat_map(|one| one.platform.ledger.borrow().sent.clone()).collect();
         sent.sort_unstable();
@@ -133,15 +135,15 @@ fn what_many_channels_could_start_at_once_is_spread_and_the_forecast_knows_it() 
     });
 }
 
-/// What a 429 asked for holds for the next process as well.
+/// The wait of a 429 applies to the next process too.
 #[test]
-fn a_restart_within_a_pause_waits_for_its_end() {
+fn a_restart_within_a_pause_waits_until_the_pause_ends() {
     let faults = Faults { throttled: 1.0, throttled_for: Some(250), ..Faults::default() };
-    plain(2, faults).stage(async |channels, _| {
+    plain(2, faults).with_channels(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
         tokio::select! {
-            _ = channel.send(run, None, Limits::default()) => panic!("it waits for four minutes"),
+            _ = channel.send(run, None, Limits::default()) => panic!("the run waits for four minutes"),
             () = sleep(Duration::from_secs(100)) => {}
         }
         let sent = channel.platform.ledger.borrow().sent.clone();
@@ -155,42 +157,42 @@ fn a_restart_within_a_pause_waits_for_its_end() {
 }
 
 #[test]
-fn what_the_plan_says_of_the_time_comes_true() {
+fn the_duration_in_the_plan_is_met() {
     for (contacts, latency) in [(125, 20), (250, 300), (1_000, 300), (60, 300)] {
         let latency = Duration::from_millis(latency);
         let scenario = Scenario::plain(contacts, true, Faults { latency, ..Faults::default() });
-        scenario.stage(async |channels, begun| {
-            bring(&channels[0]).await;
-            let (said, took) = (channels[0].watcher.eta.get().time, begun.elapsed());
-            println!("{contacts} contacts, up to {latency:?} each way: said {said:?}, took {took:?}");
-            assert_eq!(said.min, said.max);
-            assert!(said.max.abs_diff(took) <= took.mul_f64(0.05), "said {said:?}, took {took:?}");
+        scenario.with_channels(async |channels, begun| {
+            sync(&channels[0]).await;
+            let (expected, took) = (channels[0].watcher.eta.get().time, begun.elapsed());
+            println!("{contacts} contacts, up to {latency:?} each way: expected {expected:?}, took {took:?}");
+            assert_eq!(expected.min, expected.max);
+            assert!(expected.max.abs_diff(took) <= took.mul_f64(0.05), "expected {expected:?}, took {took:?}");
         });
     }
 }
 
 #[test]
-fn who_goes_on_expects_calls_to_take_as_long_as_they_took() {
+fn a_resumed_run_expects_the_latency_of_earlier_calls() {
     let faults = Faults { latency: Duration::from_secs(2), ..Faults::default() };
-    Scenario::plain(45, true, faults).stage(async |channels, _| {
+    Scenario::plain(45, true, faults).with_channels(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
         let first = Limits { max_calls: Some(45), until: None };
         channel.send(run, None, first).await.expect("the process is not killed");
         let begun = Instant::now();
         channel.send(run, None, Limits::default()).await.expect("the process is not killed");
-        let (said, took) = (channel.watcher.eta.get().time, begun.elapsed());
-        println!("said {said:?}, took {took:?}");
-        assert!(said.max.abs_diff(took) <= took.mul_f64(0.25), "said {said:?}, took {took:?}");
+        let (expected, took) = (channel.watcher.eta.get().time, begun.elapsed());
+        println!("expected {expected:?}, took {took:?}");
+        assert!(expected.max.abs_diff(took) <= took.mul_f64(0.25), "expected {expected:?}, took {took:?}");
     });
 }
 
 #[test]
-fn a_sync_takes_as_many_nights_as_the_first_one_says() {
-    plain(1_000, Faults::default()).stage(async |channels, _| {
+fn a_sync_takes_as_many_nights_as_the_first_night_forecasts() {
+    plain(1_000, Faults::default()).with_channels(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
-        let (mut nights, mut said) = (0, Eta::default());
+        let (mut nights, mut expected) = (0, Eta::default());
         loop {
             let begun = Instant::now();
             let until = channel.now() + Duration::from_mins(5);
@@ -198,27 +200,27 @@ fn a_sync_takes_as_many_nights_as_the_first_one_says() {
             let ending = ending.expect("the process is not killed");
             nights += 1;
             if nights == 1 {
-                said = channel.watcher.eta.get();
-                // 2,000 calls, of which five fit into each of five windows.
-                assert_eq!(ending.summary.calls.total, said.calls.max);
+                expected = channel.watcher.eta.get();
+                // 2,000 calls; each of five windows takes a hundred.
+                assert_eq!(ending.summary.calls.total, expected.calls.max);
             }
             if ending.stopped.is_none() {
                 assert_eq!(ending.summary.created, 1_000);
                 break;
             }
             assert_eq!(ending.stopped, Some(StopReason::Deadline));
-            // It does not wait for a deadline at which nothing more happens.
+            // The process does not wait for the deadline when no further call fits.
             assert!(begun.elapsed() < Duration::from_secs(4 * 60 + 10), "{:?}", begun.elapsed());
             sleep(Duration::from_hours(19)).await;
         }
-        let runs = said.runs.expect("there is room");
+        let runs = expected.runs.expect("calls fit into a run");
         assert_eq!((runs.min, runs.max), (nights, nights));
     });
 }
 
 #[test]
-fn a_process_that_may_make_so_many_calls_makes_them_and_stops() {
-    plain(50, Faults::default()).stage(async |channels, _| {
+fn max_calls_stops_a_process_after_that_number_of_calls() {
+    plain(50, Faults::default()).with_channels(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
         let send = async |max| {
@@ -229,15 +231,15 @@ fn a_process_that_may_make_so_many_calls_makes_them_and_stops() {
         assert_eq!(send(0).await, (0, true, Some(StopReason::MaxCalls(0))));
         assert_eq!(send(30).await, (30, true, Some(StopReason::MaxCalls(30))));
         assert_eq!(send(69).await, (99, true, Some(StopReason::MaxCalls(69))));
-        // As many as it takes are enough.
+        // Exactly the needed number of calls is enough.
         assert_eq!(send(1).await, (100, false, None));
     });
 }
 
 #[test]
 fn creates_are_sent_in_the_order_of_the_file() {
-    plain(300, Faults::default()).stage(async |channels, _| {
-        bring(&channels[0]).await;
+    plain(300, Faults::default()).with_channels(async |channels, _| {
+        sync(&channels[0]).await;
         let creates = channels[0].platform.ledger.borrow().created.clone();
         let file: Vec<String> = channels[0].rows.iter().map(|row| row.key.clone()).collect();
         assert_eq!(creates, file);
@@ -252,11 +254,11 @@ fn channels_of_one_token_share_its_window() {
 }
 
 /// A lost create of an earlier process is searched for as soon as the search lag allows, before the rest of the file. The
-/// lag counts from the moment at which the answer was lost.
+/// lag counts from the time at which the answer was lost.
 #[test]
-fn lost_creates_of_an_earlier_process_do_not_wait_for_the_file() {
+fn lost_creates_of_an_earlier_process_are_settled_before_the_file_is_read() {
     let faults = Faults { lost_after: 1.0, ..Faults::default() };
-    plain(30, faults).stage(async |channels, _| {
+    plain(30, faults).with_channels(async |channels, _| {
         let channel = &channels[0];
         let run = channel.plan();
         channel.send(run, None, Limits { max_calls: Some(5), until: None }).await.expect("the process is not killed");
@@ -272,7 +274,7 @@ fn lost_creates_of_an_earlier_process_do_not_wait_for_the_file() {
     });
 }
 
-/// Runs that are shorter than the search lag still settle a lost create: the lag and the searches made count on.
+/// Runs that are shorter than the search lag still settle a lost create: the lag and the number of searches persist across runs.
 #[test]
 fn a_lost_create_is_settled_by_runs_that_are_shorter_than_the_search_lag() {
     for is_applied in [false, true] {
@@ -281,22 +283,22 @@ fn a_lost_create_is_settled_by_runs_that_are_shorter_than_the_search_lag() {
         } else {
             Faults { lost_before: 1.0, ..Faults::default() }
         };
-        plain(3, faults).stage(async |channels, _| {
+        plain(3, faults).with_channels(async |channels, _| {
             let channel = &channels[0];
             let run = channel.plan();
             let mut summary = None;
             for night in 0..6 {
-                // Time for calls that start within 5 seconds; a search lag is 30.
+                // Calls may start within 5 s; the search lag is 30 s.
                 let until = Some(channel.now() + TIMEOUT + Duration::from_secs(5));
                 let max_calls = (night == 0).then_some(3);
                 let ending = channel.send(run, None, Limits { until, max_calls }).await;
-                summary = Some(ending.expect("nothing kills it").summary);
+                summary = Some(ending.expect("the process is not killed").summary);
                 if night == 0 {
                     *channel.platform.faults.borrow_mut() = Faults::default();
                 }
                 sleep(Duration::from_secs(10)).await;
             }
-            let summary = summary.expect("there were runs");
+            let summary = summary.expect("a run");
             assert_eq!((summary.created, summary.pending, summary.rejected), (3, 0, 0), "applied: {is_applied}");
             let ledger = channel.platform.ledger.borrow();
             assert_eq!(ledger.people.len(), 3, "applied: {is_applied}");

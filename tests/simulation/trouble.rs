@@ -1,4 +1,4 @@
-//! The misbehaviour of real servers, by the sandbox's names: which calls it strikes, and what it answers as HTTP has it.
+//! The misbehaviour of real servers, with the sandbox's names: the affected calls, and the raw HTTP answers.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,23 +8,23 @@ use fastrand::Rng;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 
-/// What a `Retry-After` of [`Fault::ThrottleDate`] and [`Fault::Unavailable`] asks for, in seconds.
+/// The `Retry-After` of [`Fault::ThrottleDate`] and [`Fault::Unavailable`], in seconds.
 pub const RETRY_AFTER_SECONDS: u64 = 90;
 
 /// The longest wait that a fault asks for.
 pub const LONGEST_WAIT: Duration = Duration::from_hours(2);
 
-/// One fault and the calls that it strikes.
+/// A fault and the calls that it affects.
 #[derive(Clone, Debug)]
 pub struct Trouble {
     pub fault: Fault,
-    /// How likely, between 0 and 1.
+    /// The probability.
     pub share: f64,
-    /// `None`: all kinds that it can strike.
+    /// `None`: all kinds that it can affect.
     pub kind: Option<CallKind>,
-    /// The first call of the channel, from 0.
+    /// The first affected call of the channel, from 0.
     pub from_call: u64,
-    /// The one row whose calls it strikes.
+    /// The only row whose calls it affects.
     pub row: Option<usize>,
 }
 
@@ -96,13 +96,13 @@ pub fn may_reject(fault: Fault) -> bool {
     .contains(&fault)
 }
 
-/// All faults with each kind of call that they can strike.
+/// All faults with each kind of call that they can affect.
 pub fn combinations() -> Vec<(Fault, CallKind)> {
     let kinds = |fault: &Fault| CallKind::ALL.into_iter().map(|kind| (*fault, kind)).collect::<Vec<_>>();
     Fault::ALL.iter().flat_map(kinds).filter(|(fault, kind)| applies(*fault, *kind)).collect()
 }
 
-/// An answer as it comes over the wire.
+/// A raw HTTP answer.
 #[derive(Clone, Debug)]
 pub struct Raw {
     pub status: u16,
@@ -138,14 +138,14 @@ impl Raw {
         self
     }
 
-    /// The same with what the platform says of its limit.
+    /// The same with rate limit headers.
     #[must_use]
     pub fn limited(self, limit: u32, remaining: u32) -> Self {
         let name = HeaderName::from_static;
         self.with(name("x-ratelimit-limit"), &limit).with(name("x-ratelimit-remaining"), &remaining)
     }
 
-    /// What the client makes of it, through its own parser.
+    /// The answer as the client's parser reads it.
     pub fn heard(&self, call: &Call, received: SystemTime) -> Answer {
         dialect::answer(call, self.status, &self.headers, &self.body, received)
     }
@@ -160,8 +160,8 @@ pub fn throttled(retry_after: Option<&str>) -> Raw {
     }
 }
 
-/// What is answered instead of carrying the call out; `None` for faults that strike a search, a create or an answer,
-/// and for a connection that closes.
+/// The answer instead of executing the call. `None` for faults that change a search, a create or an answer, and for closed
+/// connections.
 pub fn answer_instead(fault: Fault, kind: CallKind, now: SystemTime) -> Option<Raw> {
     let raw = match fault {
         Fault::BadGateway => Raw::page(502, "502 Bad Gateway"),
@@ -224,7 +224,7 @@ pub fn answer_instead(fault: Fault, kind: CallKind, now: SystemTime) -> Option<R
     Some(raw)
 }
 
-/// Whether the call is refused in front of the limiter, and so not counted.
+/// Whether the call is refused before the limiter, and so not counted.
 pub fn is_uncounted(fault: Fault) -> bool {
     [
         Fault::LoseBefore,
@@ -259,7 +259,7 @@ fn validation_failed(kind: CallKind) -> Raw {
     Raw::json(422, &json!({ "message": message, "errors": { path: [message] } }))
 }
 
-/// A page of a search as the fault makes it; other faults leave it as it is.
+/// A page of a search, changed by the fault. Other faults do not change it.
 pub fn distorted(fault: Option<Fault>, mut page: Json) -> Json {
     let Some(fault) = fault else { return page };
     let empty = || json!({ "data": [], "links": { "next": null }, "meta": { "current_page": 1, "last_page": 1, "per_page": 10, "total": 0 } });

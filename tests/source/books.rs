@@ -1,5 +1,5 @@
-//! Spreadsheets as programs and people leave them: parts under any name, numbers that show more than their digits, dates,
-//! guards, and sheets that hold no contacts. Each is built here, part by part.
+//! Spreadsheets as programs and users write them: parts under any name, number formats that display more than the digits, dates,
+//! escaped formulas, and sheets without contacts. Each is built here from its parts.
 
 use std::io::{Cursor, Write as _};
 
@@ -9,16 +9,16 @@ use zip::write::SimpleFileOptions;
 
 const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 
-/// The parts of a book, by their names.
+/// The parts of a workbook, by name.
 type Parts = Vec<(String, String)>;
 
-/// What becomes of a name or of a part.
+/// A change to the name or the content of a part.
 type Change<'a> = &'a dyn Fn(&str) -> String;
 
 /// The name of a sheet, and its two rows.
 type Sheet<'a> = (&'a str, [&'a [&'a str]; 2]);
 
-/// What every package of Office has.
+/// The parts of every Office package.
 const PACKAGE: [&str; 2] = ["[Content_Types].xml", "_rels/.rels"];
 
 fn zipped(parts: &[(String, String)]) -> Vec<u8> {
@@ -30,13 +30,13 @@ fn zipped(parts: &[(String, String)]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-fn open(bytes: &[u8], told: SourceOptions) -> Result<Source, String> {
-    Source::from_reader("in", Box::new(Cursor::new(bytes.to_vec())), told).map_err(|error| error.to_string())
+fn open(bytes: &[u8], options: SourceOptions) -> Result<Source, String> {
+    Source::from_reader("in", Box::new(Cursor::new(bytes.to_vec())), options).map_err(|error| error.to_string())
 }
 
-/// The header and the rows of an input, with their cells, or the one line that refuses it.
-fn table(bytes: &[u8], told: SourceOptions) -> Vec<String> {
-    let source = match open(bytes, told) {
+/// The header and the rows of an input, or its one-line error.
+fn table(bytes: &[u8], options: SourceOptions) -> Vec<String> {
+    let source = match open(bytes, options) {
         Ok(source) => source,
         Err(error) => return vec![error],
     };
@@ -51,7 +51,7 @@ fn table(bytes: &[u8], told: SourceOptions) -> Vec<String> {
     std::iter::once(header.join("|")).chain(rows).collect()
 }
 
-/// Pieces of XML, one after the other.
+/// Concatenated pieces of XML.
 fn joined(pieces: impl Iterator<Item = String>) -> String {
     pieces.collect::<Vec<_>>().concat()
 }
@@ -63,7 +63,7 @@ fn relationships(all: &[(&str, &str)]) -> String {
     format!("<Relationships>{}</Relationships>", joined(each))
 }
 
-/// A book of one sheet for each list of rows, in which the cells are written as XML.
+/// A workbook with one sheet for each list of rows of XML cells.
 fn book(sheets: &[(&str, &[&str])], styles: &str, is_1904: bool) -> Parts {
     let entries = sheets
         .iter()
@@ -94,7 +94,7 @@ fn book(sheets: &[(&str, &[&str])], styles: &str, is_1904: bool) -> Parts {
     parts
 }
 
-/// A text in a cell.
+/// A text cell.
 fn text(text: &str) -> String {
     format!(r#"<c t="inlineStr"><is><t>{text}</t></is></c>"#)
 }
@@ -103,7 +103,7 @@ fn texts(all: &[&str]) -> String {
     joined(all.iter().map(|cell| text(cell)))
 }
 
-/// Styles of cells, each with the code of its number format; the first of all is the usual one.
+/// Cell styles, each with the code of its number format; the first style is the default.
 fn styles(codes: &[&str]) -> String {
     let formats = codes.iter().enumerate().map(|(at, code)| {
         let code = code.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
@@ -113,7 +113,7 @@ fn styles(codes: &[&str]) -> String {
     format!(r#"<numFmts>{}</numFmts><cellXfs><xf numFmtId="0"/>{}</cellXfs>"#, joined(formats), joined(cells))
 }
 
-/// A book of one sheet whose only column has these cells.
+/// A workbook of one sheet with one column of these cells.
 fn column(cells: &[&str], styles: &str, is_1904: bool) -> Vec<u8> {
     let header = text("value");
     let rows: Vec<&str> = std::iter::once(header.as_str()).chain(cells.iter().copied()).collect();
@@ -174,7 +174,7 @@ fn parts_are_found_by_their_relationships() {
 }
 
 #[test]
-fn a_package_that_leads_nowhere_is_refused() {
+fn a_package_with_a_broken_relationship_is_refused() {
     let rows = [texts(&["phone"]), texts(&["1"])];
     let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     let usual = book(&[("Contacts", &rows)], "", false);
@@ -191,7 +191,7 @@ fn a_package_that_leads_nowhere_is_refused() {
 }
 
 #[test]
-fn numbers_arrive_as_they_are_shown() {
+fn numbers_are_read_as_displayed() {
     let codes = [
         "00000",
         "000-000",
@@ -229,7 +229,7 @@ fn numbers_arrive_as_they_are_shown() {
     check(9, "1234", "1234");
     check(10, "5", "5");
     check(11, "2138", "2138");
-    // A row in which only some cells have such a format, blank ones among them.
+    // A row in which only some cells have such a format, including blank ones.
     let row =
         r#"<c r="A2" s="1"/><c r="B2" s="1"><v>7</v></c><c r="C2"><v>7</v></c><c r="D2" s="1"><f>A1</f><v>8</v></c>"#;
     let rows = [texts(&["a", "b", "c", "d"]), row.to_owned()];
@@ -239,7 +239,7 @@ fn numbers_arrive_as_they_are_shown() {
 }
 
 #[test]
-fn every_kind_of_cell_arrives() {
+fn every_kind_of_cell_is_read() {
     let codes = ["yyyy-mm-dd", "dd/mm/yyyy hh:mm", "[h]:mm", "h:mm AM/PM"];
     let check = |is_1904: bool, cell: &str, expected: &str| {
         let found = table(&column(&[cell], &styles(&codes), is_1904), SourceOptions::default());
@@ -263,7 +263,7 @@ fn every_kind_of_cell_arrives() {
     check(false, r#"<c t="b"><v>0</v></c>"#, "false");
     check(false, r"<c><f>1+1</f><v>2</v></c>", "2");
     check(false, r#"<c t="e"><v>#N/A</v></c>"#, "[value] expected a value, found the error #N/A");
-    // Guards of spreadsheets.
+    // Escapes of formulas.
     check(false, r#"<c t="str"><f>"02138"</f><v>02138</v></c>"#, "02138");
     check(false, r#"<c><f>"02138"</f><v></v></c>"#, "02138");
     check(false, &text("=\"02138\""), "02138");
@@ -277,7 +277,7 @@ fn ods(rows: &[&str]) -> Vec<u8> {
     styled_ods("", "", rows)
 }
 
-/// A table of ODS under a header of its own, with these styles and these columns.
+/// An ODS table with a header, these styles and these columns.
 fn styled_ods(styles: &str, columns: &str, rows: &[&str]) -> Vec<u8> {
     let header = r#"<table:table-cell office:value-type="string"><text:p>value</text:p></table:table-cell>"#;
     ods_table(styles, columns, &[&[header], rows].concat())
@@ -300,7 +300,7 @@ fn ods_table(styles: &str, columns: &str, rows: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn cells_of_ods_arrive_as_they_are_shown() {
+fn ods_cells_are_read_as_displayed() {
     let check_cell = |cell: &str, expected: &str| {
         assert_eq!(table(&ods(&[cell]), SourceOptions::default()), ["value", expected], "{cell}");
     };
@@ -337,7 +337,7 @@ fn cells_of_ods_arrive_as_they_are_shown() {
     check_cell(&cell(r#""boolean" office:boolean-value="true""#, "TRUE"), "true");
     check_cell(&cell(r#""string""#, "'+525550001"), "+525550001");
     check_cell(&cell(r#""string""#, "02138"), "02138");
-    // Cells and rows that are repeated.
+    // Repeated cells and rows.
     let zero = r#"<table:table-cell office:value-type="float" office:value="7" table:number-columns-repeated="2"><text:p>007</text:p></table:table-cell>"#;
     let header = r#"<table:table-cell office:value-type="string"><text:p>other</text:p></table:table-cell>"#;
     let bytes = ods(&[
@@ -346,8 +346,8 @@ fn cells_of_ods_arrive_as_they_are_shown() {
             r#"{zero}<table:table-cell office:value-type="float" office:value="7"><text:p>7</text:p></table:table-cell>"#
         ),
     ]);
-    let told = SourceOptions { skip_lines: 1, ..SourceOptions::default() };
-    assert_eq!(table(&bytes, told.clone()), ["a|b|other", "007|007|7"]);
+    let options = SourceOptions { skip_lines: 1, ..SourceOptions::default() };
+    assert_eq!(table(&bytes, options.clone()), ["a|b|other", "007|007|7"]);
     let text = String::from_utf8(unpacked(&bytes)).unwrap();
     let repeated = text.replacen(
         "<table:table-row><table:table-cell office:value-type=\"float\" office:value=\"7\"",
@@ -360,7 +360,7 @@ fn cells_of_ods_arrive_as_they_are_shown() {
         ("META-INF/manifest.xml".to_owned(), "<manifest:manifest/>".to_owned()),
         ("content.xml".to_owned(), repeated),
     ]);
-    assert_eq!(table(&bytes, told), ["a|b|other", "007|007|7", "007|007|7"]);
+    assert_eq!(table(&bytes, options), ["a|b|other", "007|007|7", "007|007|7"]);
 }
 
 fn unpacked(bytes: &[u8]) -> Vec<u8> {
@@ -372,7 +372,7 @@ fn unpacked(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn cells_of_ods_that_show_nothing_arrive_as_their_style_says() {
+fn ods_cells_without_text_are_formatted_by_their_style() {
     const STYLES: &str = r#"
         <number:number-style style:name="N1"><number:number number:decimal-places="0" number:min-integer-digits="5"/></number:number-style>
         <number:number-style style:name="N2"><number:text>+</number:text><number:number number:min-integer-digits="1"/></number:number-style>
@@ -408,7 +408,7 @@ fn cells_of_ods_that_show_nothing_arrive_as_their_style_says() {
 }
 
 #[test]
-fn a_sheet_of_instructions_is_passed_over_or_refused() {
+fn a_sheet_of_instructions_is_skipped_or_refused() {
     const PEOPLE: [&[&str]; 2] = [&["phone", "name"], &["+1", "Ann"]];
     const LEADS: [&[&str]; 2] = [&["phone", "city"], &["+2", "Lima"]];
     const GUIDE: [&[&str]; 2] = [&["Column", "Meaning"], &["phone", "with its country code"]];
@@ -438,7 +438,7 @@ fn a_sheet_of_instructions_is_passed_over_or_refused() {
     check(&[("Notes", notes), ("People", PEOPLE)], "People", remark);
     let remark = "read from sheet `People`, one of 2, as `Sheet1` holds instructions (`--sheet` takes another one)";
     check(&[("Sheet1", PROSE), ("People", PEOPLE)], "People", remark);
-    // A sheet of contacts comes first, whatever follows; and a lone one is read, whatever it is called.
+    // The first sheet with contacts is read, whatever follows; an only sheet is read, whatever its name.
     check(&[("People", PEOPLE), ("Leads", LEADS)], "People", "read from sheet `People`, one of 2");
     check(&[("People", PEOPLE), ("Instructions", GUIDE)], "People", "read from sheet `People`, one of 2");
     check(&[("Phones", LIST), ("Leads", LEADS)], "Phones", "read from sheet `Phones`, one of 2");
@@ -451,7 +451,7 @@ fn a_sheet_of_instructions_is_passed_over_or_refused() {
 }
 
 #[test]
-fn what_is_no_spreadsheet_of_ours_is_named() {
+fn an_unsupported_spreadsheet_format_is_named() {
     let check = |names: &[&str], expected: &str| {
         let parts: Parts = names.iter().map(|name| ((*name).to_owned(), "<x/>".to_owned())).collect();
         let found = table(&zipped(&parts), SourceOptions::default());
@@ -474,7 +474,7 @@ fn what_is_no_spreadsheet_of_ours_is_named() {
 }
 
 #[test]
-fn a_gzip_file_may_be_padded_and_in_several_pieces() {
+fn a_gzip_file_may_have_padding_and_several_members() {
     use flate2::Compression;
     use flate2::write::GzEncoder;
     let member = |text: &str| {
@@ -502,13 +502,13 @@ fn a_gzip_file_may_be_padded_and_in_several_pieces() {
     }
 }
 
-/// A cell of text at this place.
+/// A text cell at this position.
 fn cell_at(place: &str, text: &str) -> String {
     format!(r#"<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>"#)
 }
 
 #[test]
-fn titles_and_repeated_headers_of_a_sheet_are_noticed() {
+fn titles_and_repeated_headers_of_a_sheet_are_reported() {
     let two = |line: usize, cells: [&str; 2]| {
         let cells = [cell_at(&format!("A{line}"), cells[0]), cell_at(&format!("B{line}"), cells[1])].concat();
         format!(r#"<row r="{line}">{cells}</row>"#)
@@ -615,7 +615,7 @@ fn a_total_below_the_last_row_of_a_sheet_is_marked() {
 }
 
 #[test]
-fn a_list_of_rejected_rows_that_a_spreadsheet_filled_up_is_rejected_again() {
+fn a_rejects_list_that_a_spreadsheet_padded_is_rejected_again() {
     let row = |line: usize, cells: &[&str]| {
         let cells = cells.iter().zip('A'..).map(|(cell, column)| cell_at(&format!("{column}{line}"), cell));
         format!(r#"<row r="{line}">{}</row>"#, joined(cells))
@@ -631,7 +631,7 @@ fn a_list_of_rejected_rows_that_a_spreadsheet_filled_up_is_rejected_again() {
     assert!(read[2].ends_with("+525512345679|Bo|Lima"), "{read:?}");
 }
 
-/// What was noticed while all rows were read.
+/// The notices of reading all rows.
 fn noticed(bytes: &[u8]) -> Vec<String> {
     let mut source = open(bytes, SourceOptions::default()).unwrap();
     for row in source.by_ref() {
@@ -641,7 +641,7 @@ fn noticed(bytes: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn a_country_code_in_a_number_format_arrives() {
+fn a_country_code_in_a_number_format_is_read() {
     let codes = [
         "\"+1 \"0",
         "+1 0",
@@ -687,7 +687,7 @@ fn a_country_code_in_a_number_format_arrives() {
 }
 
 #[test]
-fn numbers_that_a_sheet_has_rounded_arrive_as_such() {
+fn numbers_rounded_by_the_sheet_are_marked_as_rounded() {
     let check = |value: &str, expected: &str| {
         let cell = format!(r#"<c s="1"><v>{value}</v></c>"#);
         let found = table(&column(&[&cell], &styles(&["0.00E+00"]), false), SourceOptions::default());
@@ -703,7 +703,7 @@ fn numbers_that_a_sheet_has_rounded_arrive_as_such() {
     check("5215512345678", "5215512345678");
     check("5512350000", "5.51235E+09");
     check("5215512340000", "5215512340000");
-    // Without that format it is a number like any other.
+    // Without that format it is an ordinary number.
     let plain = column(&["<c><v>5215500000000</v></c>"], "", false);
     assert_eq!(table(&plain, SourceOptions::default()), ["value", "5215500000000"]);
 }
@@ -751,7 +751,7 @@ fn a_zero_of_a_formula_that_was_not_computed_is_no_value() {
     let (zero, one) = ("<c><f>A1+B1</f><v>0</v></c>", "<c><f>A1+B1</f><v>1</v></c>");
     for on_load in [r#"<calcPr calcId="124519" fullCalcOnLoad="1"/>"#, r#"<calcPr fullCalcOnLoad="true"/>"#] {
         check(on_load, [zero, zero], [none, none]);
-        // Some program has computed the column.
+        // Another program has computed the column.
         check(on_load, [zero, one], ["Ann|0", "Bob|1"]);
         check(on_load, [zero, r#"<c t="str"><f>A1</f><v>x</v></c>"#], ["Ann|0", "Bob|x"]);
         check(on_load, [zero, "<c><f>A1</f></c>"], [none, none]);
@@ -764,7 +764,7 @@ fn a_zero_of_a_formula_that_was_not_computed_is_no_value() {
 }
 
 #[test]
-fn hidden_rows_and_merged_cells_are_noticed() {
+fn hidden_rows_and_merged_cells_are_reported() {
     let rows = [
         texts(&["phone", "name"]),
         texts(&["+525550001001", "Ann"]),
@@ -796,7 +796,7 @@ fn hidden_rows_and_merged_cells_are_noticed() {
     };
     let expected = "1 merged range holds a value in the first cell alone (row 2); the other cells are read as blank";
     assert_eq!(merged("B2:B3"), [expected]);
-    // Of the header.
+    // Merged cells of the header.
     assert_eq!(merged("A1:B1"), [] as [&str; 0]);
 
     let cell = r#"<table:table-cell office:value-type="string"><text:p>x</text:p></table:table-cell>"#;
@@ -810,12 +810,12 @@ fn hidden_rows_and_merged_cells_are_noticed() {
 }
 
 #[test]
-fn dates_that_may_be_swapped_are_noticed() {
+fn dates_whose_day_and_month_may_be_swapped_are_reported() {
     let check = |cells: &[&str], expected: &[&str]| {
         let found = noticed(&column(cells, &styles(&["mm/dd/yyyy"]), false));
         assert_eq!(found, expected, "{cells:?}");
     };
-    // The fifth of February, the fifth of March, and the thirteenth.
+    // 5 February, 5 March, and 13 March.
     let (february, march, late) =
         (r#"<c s="1"><v>45693</v></c>"#, r#"<c s="1"><v>45721</v></c>"#, r#"<c s="1"><v>45701</v></c>"#);
     let (day, other) = (text("13/02/2025"), text("05/02/2025"));

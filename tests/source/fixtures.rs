@@ -1,10 +1,10 @@
-//! One file of each kind that is read, and what contacts it gives.
+//! One file of each supported kind, and its contacts.
 
 use contactsync::{Mapping, Mode, Row, Source, SourceOptions};
 
 use crate::path;
 
-/// Each row of a file as its contact or as why it was set aside, after what the file was found to be.
+/// The detected format of a file, and each row as its contact or the reason for its rejection.
 fn read(file: &str, options: SourceOptions, phone: &str) -> Vec<String> {
     let source = match Source::open(&path(file), options) {
         Ok(source) => source,
@@ -13,8 +13,8 @@ fn read(file: &str, options: SourceOptions, phone: &str) -> Vec<String> {
     let mapping = Mapping::new(source.header(), vec![phone.to_owned()], Mode::Upsert).unwrap();
     let detected = source.detected().clone();
     let rows: Vec<_> = source.map(|row| contact(row.unwrap(), &mapping)).collect();
-    let remark = detected.remark().unwrap_or_default();
-    [vec![detected.to_string(), remark], rows].concat()
+    let notice = detected.remark().unwrap_or_default();
+    [vec![detected.to_string(), notice], rows].concat()
 }
 
 fn contact(row: Row, mapping: &Mapping) -> String {
@@ -36,7 +36,7 @@ fn contact(row: Row, mapping: &Mapping) -> String {
     }
 }
 
-// The same three people in every file of text.
+// The same three contacts in every text file.
 const JOSE: &str = "phone=+34600111222 · first_name=José · city=Málaga · notes=first line⏎second line";
 const BEGONA: &str = "phone=+34600333444 · first_name=Begoña · city=Cádiz";
 const INIGO: &str = "phone=+5215550001 · first_name=Íñigo · city=Ciudad de México, CDMX · notes=said \"hola\"";
@@ -45,7 +45,7 @@ fn check(file: &str, options: SourceOptions, phone: &str, expected: &[&str]) {
     assert_eq!(read(file, options, phone), expected, "{file}");
 }
 
-fn check_text(file: &str, detected: &str, remark: &str) {
+fn check_text(file: &str, detected: &str, notice: &str) {
     let jose = if file.contains("utf-16") || matches!(file, "mark.csv" | "sep-line.csv") {
         JOSE.replace('⏎', "␍⏎")
     } else if file == "returns.csv" {
@@ -53,10 +53,10 @@ fn check_text(file: &str, detected: &str, remark: &str) {
     } else {
         JOSE.to_owned()
     };
-    // A line that only says what parts the cells is a line.
+    // A `sep=` line counts as a line.
     let first = if file == "sep-line.csv" { 3 } else { 2 };
     let rows = [format!("{first} {jose}"), format!("{} {BEGONA}", first + 2), format!("{} {INIGO}", first + 3)];
-    let expected = [detected, remark].into_iter().chain(rows.iter().map(String::as_str)).collect::<Vec<_>>();
+    let expected = [detected, notice].into_iter().chain(rows.iter().map(String::as_str)).collect::<Vec<_>>();
     check(file, SourceOptions::default(), "phone", &expected);
 }
 
@@ -93,14 +93,14 @@ fn text_in_every_encoding_and_with_every_delimiter() {
 }
 
 #[test]
-fn text_whose_encoding_is_no_good_guess() {
+fn text_whose_encoding_is_hard_to_guess() {
     let rows = [
         "2 phone=+34600111222 · first_name=José · city=Málaga",
         "3 phone=+34600333444 · first_name=Begoña · city=Cádiz",
         "4 phone=+5215550001 · first_name=Íñigo · city=León",
     ];
-    let check_notice = |file: &str, told: Option<&str>, detected: &str, notice: Option<&str>, rows: &[&str]| {
-        let encoding = told.map(|name| name.parse().unwrap());
+    let check_notice = |file: &str, encoding: Option<&str>, detected: &str, notice: Option<&str>, rows: &[&str]| {
+        let encoding = encoding.map(|name| name.parse().unwrap());
         let options = SourceOptions { encoding, ..SourceOptions::default() };
         let found = read(file, options.clone(), "phone");
         let found: Vec<&str> = found.iter().map(String::as_str).collect();
@@ -156,7 +156,7 @@ fn archives_of_one_file() {
 }
 
 #[test]
-fn text_as_people_leave_it() {
+fn text_with_common_mistakes() {
     check(
         "untidy.csv",
         SourceOptions::default(),
@@ -190,7 +190,7 @@ fn text_as_people_leave_it() {
 }
 
 #[test]
-fn text_as_other_programs_write_it() {
+fn text_written_by_other_programs() {
     let check = |file: &str, options: SourceOptions, phone: &str, expected: &[&str]| {
         let read = read(file, options, phone);
         assert_eq!(read[2..], *expected, "{file}");
@@ -239,21 +239,21 @@ fn text_as_other_programs_write_it() {
 }
 
 #[test]
-fn json_in_every_shape() {
+fn json_in_every_layout() {
     let rows = |lines: [u64; 3]| {
         let [first, second, third] = lines;
         [format!("{first} {JOSE} · visits=3"), format!("{second} {BEGONA} · #lead · #vip"), format!("{third} {INIGO}")]
     };
-    let check_objects = |file: &str, detected: &str, remark: &str, lines: [u64; 3]| {
+    let check_objects = |file: &str, detected: &str, notice: &str, lines: [u64; 3]| {
         let rows = rows(lines);
-        let expected: Vec<_> = [detected, remark].into_iter().chain(rows.iter().map(String::as_str)).collect();
+        let expected: Vec<_> = [detected, notice].into_iter().chain(rows.iter().map(String::as_str)).collect();
         check(file, SourceOptions::default(), "phone", &expected);
     };
     check_objects("lines.jsonl", "jsonl, UTF-8", "", [1, 2, 3]);
     check_objects("packed.jsonl.gz", "jsonl in gzip, UTF-8", "", [1, 2, 3]);
     check_objects("array.json", "json, UTF-8", "", [2, 9, 18]);
-    let (under, remark) = ("json, UTF-8, rows under `response.contacts`", "rows read from `response.contacts`");
-    check_objects("under-a-key.json", under, remark, [6, 13, 22]);
+    let (under, notice) = ("json, UTF-8, rows under `response.contacts`", "rows read from `response.contacts`");
+    check_objects("under-a-key.json", under, notice, [6, 13, 22]);
     check_objects("pages.jsonl", "json, UTF-8, rows under `results`", "rows read from `results`", [1, 1, 2]);
     let several = "expected one array of objects, found several that may be the rows: `contacts`, `companies`";
     check("several-arrays.json", SourceOptions::default(), "phone", &[&format!("several-arrays.json:1: {several}")]);
@@ -284,8 +284,8 @@ fn spreadsheets() {
         "8 [total] expected the result of the formula, found none: open the file in a spreadsheet and save it",
     ];
     let aside = "column 10 has no name and is ignored";
-    let check_sheet = |file: &str, detected: &str, remark: &str, rows: &[&str]| {
-        let expected: Vec<_> = [detected, remark].into_iter().chain(rows.iter().copied()).collect();
+    let check_sheet = |file: &str, detected: &str, notice: &str, rows: &[&str]| {
+        let expected: Vec<_> = [detected, notice].into_iter().chain(rows.iter().copied()).collect();
         check(file, SourceOptions::default(), "phone", &expected);
     };
     let of_3 = format!("read from sheet `Contacts`, one of 3; {aside}");
@@ -309,7 +309,7 @@ fn spreadsheets() {
 }
 
 #[test]
-fn spreadsheets_as_they_are_shown() {
+fn spreadsheets_are_read_as_displayed() {
     check(
         "shown.xlsx",
         SourceOptions::default(),
@@ -336,7 +336,7 @@ fn spreadsheets_as_they_are_shown() {
 }
 
 #[test]
-fn what_holds_no_rows_is_named() {
+fn an_input_without_rows_is_named() {
     let check_named = |file: &str, found: &str| {
         let expected = format!("{file}: expected CSV, JSON or a spreadsheet, found {found}");
         check(file, SourceOptions::default(), "phone", &[&expected]);

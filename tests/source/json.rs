@@ -1,4 +1,4 @@
-//! What holds for JSON of any bytes and for any rows, however they are laid out. `CASES=10000000 cargo test --release --test
+//! Properties of reading arbitrary bytes as JSON, and arbitrary rows in any layout. `CASES=10000000 cargo test --release --test
 //! source json` is the long run.
 
 use contactsync::{Cells, Format, Row, Source};
@@ -11,7 +11,7 @@ fn cases() -> u32 {
     std::env::var("CASES").map_or(2_000, |cases| cases.parse().expect("a number of cases"))
 }
 
-/// How rows are laid out in a text.
+/// The layout of rows in a text.
 #[derive(Clone, Copy, Debug)]
 enum Layout {
     Array,
@@ -25,7 +25,7 @@ enum Layout {
     ArrayOfPages(usize),
 }
 
-/// The keys on the way to the rows, and what else is in the objects around them.
+/// The path of keys to the rows, and the other content of the objects on it.
 const WAYS: [(&[&str], &str); 8] = [
     (&["contacts"], "{}"),
     (&["data"], r#"{"success":true,"total":3,"links":{"next":"http://x/?page=2"},"meta":{"total":3}}"#),
@@ -101,11 +101,11 @@ impl Layout {
 }
 
 fn page(way: usize, rows: &[Json]) -> Json {
-    let (keys, other_runs) = WAYS[way];
-    let other_runs: Map<String, Json> = serde_json::from_str(other_runs).expect("JSON");
+    let (keys, others) = WAYS[way];
+    let others: Map<String, Json> = serde_json::from_str(others).expect("JSON");
     let mut inner = Json::from(rows);
     for (at, key) in keys.iter().enumerate().rev() {
-        let mut object = if at == 0 { other_runs.clone() } else { Map::new() };
+        let mut object = if at == 0 { others.clone() } else { Map::new() };
         object.insert((*key).to_owned(), inner);
         inner = object.into();
     }
@@ -116,7 +116,7 @@ fn open(bytes: Vec<u8>, size: usize, format: Option<Format>) -> Option<Source> {
     Source::from_reader("in", Box::new(Pieces { bytes, at: 0, size }), format).ok()
 }
 
-// How many rows a text of JSON has, when `path` leads to them; `None` when a plain parser cannot read it.
+// The number of rows at `path` in a JSON text; `None` when a plain parser cannot read it.
 fn rows_of(bytes: &[u8], path: Option<&str>) -> Option<usize> {
     let path: Vec<&str> = path.map(|path| path.split('.').collect()).unwrap_or_default();
     let of_object = |object: &Json| {
@@ -154,7 +154,7 @@ fn rows_of(bytes: &[u8], path: Option<&str>) -> Option<usize> {
     Some(count)
 }
 
-// What a reader of JSON stumbles over, more often than chance would make it.
+// Bytes with the tokens that matter to a JSON reader, more often than uniform randomness gives.
 fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     let token = prop::sample::select(vec![
         "{",
@@ -210,13 +210,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_are_the_same_however_they_are_laid_out(
+    fn the_layout_of_json_does_not_change_its_rows(
         rows in prop::collection::vec(any_row(), 1..8), layout in any_layout(), a_page in 1_usize..4, is_pretty in any::<bool>(),
         size in 1_usize..200,
     ) {
         let text = layout.text(&rows, a_page, is_pretty);
         for format in [None, Some(Format::Json), Some(Format::Jsonl)] {
-            // Lines are lines; the other layouts are not of one object a line.
+            // Only the layout of lines has one object on each line.
             if format == Some(Format::Jsonl) && !matches!(layout, Layout::Lines | Layout::PageLines(_)) {
                 continue;
             }
@@ -241,8 +241,8 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_of_json_lose_a_row(bytes in any_bytes(), size in 1_usize..100, told in 0_usize..3) {
-        let format = [None, Some(Format::Json), Some(Format::Jsonl)][told];
+    fn no_bytes_of_json_lose_a_row(bytes in any_bytes(), size in 1_usize..100, choice in 0_usize..3) {
+        let format = [None, Some(Format::Json), Some(Format::Jsonl)][choice];
         let Some(mut source) = open(bytes.clone(), size, format) else { return Ok(()) };
         let (found, path) = (source.format(), source.detected().rows_under());
         let mut count = 0;
@@ -250,18 +250,18 @@ proptest! {
             match row {
                 Ok(Row::Record(_)) => {}
                 Ok(Row::Rejected(rejection)) => prop_assert!(!rejection.reason.is_empty()),
-                // Refused as a whole: nothing is sent.
+                // The whole input is refused.
                 Err(_) => return Ok(()),
             }
             count += 1;
         }
-        // A mark stands before a file, and before each of several that were put together.
+        // A byte order mark is at the start of a file, and of each file in a concatenation.
         let unmarked = |bytes: &[u8]| bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes).to_vec();
-        // The Ctrl-Z or NUL bytes that follow the text are no row.
+        // Ctrl-Z or NUL bytes after the text are not a row.
         let text = bytes.iter().rposition(|byte| !matches!(byte, 0 | 0x1A | b'\n' | b'\r')).map_or(0, |last| last + 1);
         let end = bytes[text..].iter().position(|byte| matches!(byte, 0 | 0x1A)).map_or(bytes.len(), |at| text + at);
         let text = unmarked(&bytes[..end]);
-        // Two such bytes say that the text is UTF-16, which is not counted here.
+        // Two such bytes mean UTF-16, which is not counted here.
         if text.starts_with(&[0xFE, 0xFF]) || text.starts_with(&[0xFF, 0xFE]) {
             return Ok(());
         }

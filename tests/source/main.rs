@@ -1,4 +1,4 @@
-//! Reading whole inputs: what opens, what every byte leads to, and how much memory it takes.
+//! Reading whole inputs: detection, arbitrary bytes, errors.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for tests")]
 
@@ -32,7 +32,7 @@ fn read(bytes: Vec<u8>, options: impl Into<SourceOptions>) -> Option<Source> {
     Source::from_reader("in", Box::new(Cursor::new(bytes)), options).ok()
 }
 
-// Each row of a file as its contact's key and number of fields, or as why it was set aside.
+// Each row of a file as its contact's key and number of fields, or the reason for its rejection.
 fn outcomes(path: &str) -> Vec<String> {
     let source = open(path, None).unwrap();
     let mapping = Mapping::new(source.header(), vec!["phone".to_owned()], Mode::Upsert).unwrap();
@@ -83,7 +83,7 @@ fn a_jsonl_file_becomes_contacts() {
 }
 
 #[test]
-fn what_cannot_be_opened_says_why() {
+fn an_input_that_cannot_be_opened_gives_the_cause() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("empty.csv"), "").unwrap();
@@ -100,7 +100,7 @@ fn what_cannot_be_opened_says_why() {
     assert_eq!(open(path("contacts.txt"), None).unwrap().count(), 1, "the name is no matter");
 }
 
-// Gives one row, then fails.
+// A reader that returns one row and then fails.
 struct Torn(&'static [u8]);
 
 impl Read for Torn {
@@ -125,11 +125,11 @@ fn a_reader_that_fails_ends_the_rows_with_its_cause() {
     assert!(matches!(error.fault(), SourceFault::Read { line: 3, .. }));
 }
 
-/// Opens a file of many rows, reads one, lets somebody do something to the file, and reads the rest.
+/// Opens a file of many rows, reads one, changes the file, and reads the rest.
 fn disturbed(disturb: impl Fn(&Path)) -> (usize, Option<String>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("in.csv");
-    // Larger than what is read ahead.
+    // Larger than the lookahead.
     let rows = "ann@example.com,Ann\n".repeat(100_000);
     fs::write(&path, format!("email,name\n{rows}")).unwrap();
     let mut source = Source::open(&Input::Path(path.clone()), None).unwrap();
@@ -146,7 +146,7 @@ fn disturbed(disturb: impl Fn(&Path)) -> (usize, Option<String>) {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_read_is_not_taken_for_whole() {
+fn a_file_that_changes_while_it_is_read_is_refused() {
     let truncate = |path: &Path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(1_000_000).unwrap();
     let append = |path: &Path| {
         use std::io::Write as _;
@@ -154,13 +154,13 @@ fn a_file_that_changes_while_it_is_read_is_not_taken_for_whole() {
         file.write_all(b"one.more@example.com,").unwrap();
     };
     for failure in [disturbed(truncate).1, disturbed(append).1] {
-        let failure = failure.expect("it is noticed");
+        let failure = failure.expect("the change is detected");
         assert!(
             failure.ends_with("expected more of the input, could not read it: it was changed while it was read"),
             "{failure}"
         );
     }
-    // What takes its place is another file: the one that was opened is read to its end.
+    // A renamed replacement is another file: the opened one is read to its end.
     let replace = |path: &Path| {
         let other = path.with_extension("new");
         fs::write(&other, "email,name\n").unwrap();

@@ -1,5 +1,5 @@
-//! JSON whose rows are in an array under a key, as in the pages of an API's answers: what is read, with its lines, what is
-//! still a row although it holds arrays, and what is refused because it may be either.
+//! JSON whose rows are in an array under a key, as in the pages of an API: rows and their lines, objects that are rows although they
+//! contain arrays, and ambiguous objects, which are refused.
 
 use std::io::Write as _;
 
@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 use crate::read;
 
-/// Where the rows are, and each row as its line and its object, or the error.
+/// The path of the rows, and each row as its line and its object, or the error.
 fn outcome(bytes: Vec<u8>, options: impl Into<SourceOptions>) -> (String, Vec<String>) {
     let source = match Source::from_reader("in", Box::new(std::io::Cursor::new(bytes)), options) {
         Ok(source) => source,
@@ -38,7 +38,7 @@ fn check(text: &str, under: &str, expected: &[&str]) {
     for options in [None, Some(Format::Json)] {
         assert_eq!(outcome(text.as_bytes().to_vec(), options), expected, "{options:?} {text}");
     }
-    // UTF-16, as some programs of Windows write it.
+    // UTF-16, as some Windows programs write it.
     let wide: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     assert_eq!(outcome(wide, None), expected, "UTF-16: {text}");
 }
@@ -46,9 +46,9 @@ fn check(text: &str, under: &str, expected: &[&str]) {
 #[track_caller]
 fn refused(text: &str, expected: &str) {
     for options in [None, Some(Format::Json), Some(Format::Jsonl)] {
-        let (_, said) = outcome(text.as_bytes().to_vec(), options);
-        assert_eq!(said.last().map(String::as_str), Some(expected), "{options:?} {text}: {said:?}");
-        assert!(said.iter().all(|line| !line.contains(" [] ")), "{options:?} {text}: {said:?}");
+        let (_, messages) = outcome(text.as_bytes().to_vec(), options);
+        assert_eq!(messages.last().map(String::as_str), Some(expected), "{options:?} {text}: {messages:?}");
+        assert!(messages.iter().all(|line| !line.contains(" [] ")), "{options:?} {text}: {messages:?}");
     }
 }
 
@@ -79,7 +79,7 @@ fn rows_under_a_key_are_read() {
 }
 
 #[test]
-fn pages_follow_each_other_with_the_lines_of_their_rows() {
+fn rows_of_consecutive_pages_have_their_lines() {
     let page = |numbers: &[usize]| {
         let rows: Vec<String> = numbers.iter().map(|number| format!("{{\"phone\":\"+{number}\"}}")).collect();
         format!("{{\"contacts\":[{}],\"page\":{}}}", rows.join(","), numbers.len())
@@ -88,14 +88,14 @@ fn pages_follow_each_other_with_the_lines_of_their_rows() {
     check(&format!("{one}\n{two}\n"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "2 phone=\"+3\""]);
     check(&format!("{one}{two}"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "1 phone=\"+3\""]);
     check(&format!("[{one},\n{two}]"), "contacts", &["1 phone=\"+1\"", "1 phone=\"+2\"", "2 phone=\"+3\""]);
-    // Pages without rows are no rows.
+    // A page without rows is not a row.
     check(&format!("{none}\n{one}\n{none}\n"), "contacts", &["2 phone=\"+1\"", "2 phone=\"+2\""]);
     check(&none, "contacts", &[]);
     check("{\"contacts\":null,\"total\":0}\n{\"contacts\":[{\"phone\":\"+1\"}]}", "contacts", &["2 phone=\"+1\""]);
 }
 
 #[test]
-fn pages_may_be_laid_out_in_any_way() {
+fn the_layout_of_a_page_does_not_matter() {
     check(
         "{\n  \"success\": true,\n  \"data\": [\n    {\n      \"phone\": \"+1\",\n      \"addresses\": [{\"city\": \"Lima\"}]\n    },\r\n    {\"phone\": \"+2\"}\n  ]\n}\n{\n \"data\": [{\"phone\": \"+3\"}]}\n",
         "data",
@@ -103,7 +103,7 @@ fn pages_may_be_laid_out_in_any_way() {
     );
     check("\n\n[\n[{\"phone\":\"+1\"}],\n[{\"phone\":\"+2\"}], [] ]", "", &["4 phone=\"+1\"", "5 phone=\"+2\""]);
     check("[{\"phone\":\"+1\"}]\n[{\"phone\":\"+2\"}]\n", "", &["1 phone=\"+1\"", "2 phone=\"+2\""]);
-    // A single row without an array around it, as programs write that come from XML.
+    // A single row without an array, as converters from XML write it.
     check(
         "{\"contacts\":[{\"phone\":\"+1\"}]}\n{\"contacts\":{\"phone\":\"+2\"}}",
         "contacts",
@@ -168,7 +168,7 @@ fn a_contact_with_arrays_in_it_is_a_row() {
 }
 
 #[test]
-fn what_may_be_a_page_or_a_contact_is_refused() {
+fn an_object_that_may_be_a_page_or_a_contact_is_refused() {
     let several =
         |arrays: &str| format!("in:1: expected one array of objects, found several that may be the rows: {arrays}");
     refused(r#"{"contacts":[{"phone":"+1"}],"companies":[{"phone":"+2"}]}"#, &several("`contacts`, `companies`"));
@@ -207,7 +207,7 @@ fn what_may_be_a_page_or_a_contact_is_refused() {
 }
 
 #[test]
-fn a_table_by_columns_is_refused() {
+fn a_table_stored_by_columns_is_refused() {
     let columns = |names: &str| format!("in:1: expected an object for each contact, found a table by columns: {names}");
     let two = columns("`phone`, `name`");
     refused(r#"{"phone":["+1","+2"],"name":["Ann","Bo"]}"#, &two);
@@ -218,7 +218,7 @@ fn a_table_by_columns_is_refused() {
     refused(r#"{"contact_id":["a","b"],"plan":["x","y"]}"#, &columns("`contact_id`, `plan`"));
     refused(r#"{"phone":["+5215550001","+5215550002"]}"#, &columns("`phone`"));
     refused(r#"{"phone":["+1","+2"],"tags":["x","y"]}"#, &columns("`phone`, `tags`"));
-    // Longer than a row may be.
+    // Longer than the limit of a row.
     let numbers = vec!["\"+5215550001\""; 2_000_000].join(",");
     refused(&format!("{{\"phone\":[{numbers}],\"x\":[{numbers}]}}"), &columns("`phone`"));
 }
@@ -246,7 +246,7 @@ fn contacts_in_arrays_inside_another_array_are_refused() {
 }
 
 #[test]
-fn groups_that_hold_contacts_are_no_contacts() {
+fn groups_of_contacts_are_not_contacts() {
     let two = r#"[{"name":"Ann","phone":"+1"},{"name":"Bo","email":"b@example.com"}]"#;
     let one = r#"[{"name":"Ann","phone":"+1"}]"#;
     let last = |text: &str| outcome(text.as_bytes().to_vec(), Some(Format::Json)).1.pop().unwrap_or_default();
@@ -266,7 +266,7 @@ fn groups_that_hold_contacts_are_no_contacts() {
         assert_eq!(last(&text), format!("in:1: {}", expected.replace("`[]", "`data[]")), "{text}");
         assert!(!last(&format!("[{one},{one}]")).contains("expected"), "{one}");
     }
-    // A contact has an address of its own, and its phones are no people.
+    // A contact has an address field, and its phones are not contacts.
     for row in [
         r#"{"name":"Ann","phone":"+1","family":M}"#,
         r#"{"name":"Ann","phone":null,"contacts":M}"#,
@@ -285,7 +285,7 @@ fn groups_that_hold_contacts_are_no_contacts() {
 }
 
 #[test]
-fn lists_of_parts_are_no_people() {
+fn lists_of_parts_are_not_contacts() {
     let person = r#"{"resourceName":"people/c1","names":[{"givenName":"Ann"}],"phoneNumbers":[{"value":"+5215550001"}],"emailAddresses":[{"value":"a@example.com"}]}"#;
     let profile = r#"{"vid":1,"properties":{"firstname":{"value":"Ann"},"phone":{"value":"+5215550001"}},"identity-profiles":[{"vid":1,"identities":[{"type":"EMAIL","value":"a@example.com"},{"type":"EMAIL","value":"b@example.com"}]}]}"#;
     for (text, under) in [
@@ -304,7 +304,7 @@ fn lists_of_parts_are_no_people() {
 }
 
 #[test]
-fn people_by_key_beside_the_rows_are_refused() {
+fn contacts_by_key_beside_the_rows_are_refused() {
     let several = |line: u64| {
         format!("in:{line}: expected one array of objects, found several that may be the rows: `leads`, `customers`")
     };
@@ -313,13 +313,13 @@ fn people_by_key_beside_the_rows_are_refused() {
     refused(&format!("{{{keyed},\"leads\":[{{\"phone\":\"+1\"}}]}}"), &several(1));
     let page = r#"{"leads":[{"phone":"+1"}]}"#;
     refused(&format!("{page}\n{{\"leads\":[],{keyed}}}\n"), &several(2));
-    // Rows that are known by an id alone.
+    // Rows with only an id.
     refused(r#"{"leads":[{"contact_id":"1","plan":"x"}],"customers":[{"contact_id":"2","plan":"y"}]}"#, &several(1));
     refused(r#"{"leads":[{"contact_id":"1"}],"customers":[{"key":"2"}]}"#, &several(1));
 }
 
 #[test]
-fn pages_that_mention_more_are_noticed() {
+fn a_last_page_that_links_to_more_is_reported() {
     let check = |text: &str, expected: Option<&str>| {
         let mut source = read(text.as_bytes().to_vec(), None).unwrap();
         assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
@@ -329,9 +329,9 @@ fn pages_that_mention_more_are_noticed() {
         assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
         assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
     };
-    let page = |other_runs: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{other_runs}}}\n");
+    let page = |others: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{others}}}\n");
     let more = Some("the last page, with which the file comes to 1 row, says that more follow");
-    for other_runs in [
+    for others in [
         r#""has_more":true"#,
         r#""hasMore":true,"next":null"#,
         r#""next":"https://example.com/?page=2""#,
@@ -350,7 +350,7 @@ fn pages_that_mention_more_are_noticed() {
         r#""response_metadata":{"next_cursor":"x"}"#,
         r#""_links":{"next":{"href":"https://x"}}"#,
     ] {
-        check(&page(other_runs), more);
+        check(&page(others), more);
     }
     check(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
     check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
@@ -364,7 +364,7 @@ fn pages_that_mention_more_are_noticed() {
     check(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
     check(&format!("[{first},{}]", page(r#""next":false"#)), None);
     check(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
-    for other_runs in [
+    for others in [
         r#""total":1,"has_more":false"#,
         r#""next":null"#,
         r#""links":{"next":null}"#,
@@ -377,12 +377,12 @@ fn pages_that_mention_more_are_noticed() {
         r#""LastEvaluatedKey":{}"#,
         r#""meta":{"orders":{"total":500}}"#,
     ] {
-        check(&page(other_runs), None);
+        check(&page(others), None);
     }
 }
 
 #[test]
-fn an_input_that_changes_its_form_is_refused() {
+fn an_input_that_changes_its_layout_is_refused() {
     let page = r#"{"contacts":[{"phone":"+1"}]}"#;
     let mixed = "expected a row, found an object that holds rows under `contacts`";
     refused(&format!("{{\"phone\":\"+2\"}}\n{page}\n"), &format!("in:2: {mixed}"));
@@ -402,15 +402,15 @@ fn an_input_that_changes_its_form_is_refused() {
         &format!("{page}\n{{\"contacts\":{{\"a\":{{\"phone\":\"+1\"}},\"b\":{{\"phone\":\"+2\"}}}}}}\n"),
         "in:2: expected an array of objects, found an object with a key for each of them",
     );
-    // Parts of one export have the same values of it; contacts have their own.
+    // The parts of one export share these values; contacts have different ones.
     let part = |crm_id: u32| format!("{{\"crm_id\":{crm_id},\"leads\":[{{\"email\":\"{crm_id}@example.com\"}}]}}\n");
     check(&(part(7) + &part(7)), "leads", &["1 email=\"7@example.com\"", "2 email=\"7@example.com\""]);
     let unclear = "found one that may be either, with objects under `leads`";
     refused(&(part(7) + &part(8)), &format!("in:2: expected a contact or an object that holds contacts, {unclear}"));
-    // In an array, too.
+    // In an array as well.
     let check = |text: &str, expected: &str| {
-        let (_, said) = outcome(text.as_bytes().to_vec(), None);
-        assert_eq!(said.last().map(String::as_str), Some(expected), "{text}");
+        let (_, messages) = outcome(text.as_bytes().to_vec(), None);
+        assert_eq!(messages.last().map(String::as_str), Some(expected), "{text}");
     };
     check(&format!("[{{\"phone\":\"+2\"}},{page}]"), &format!("in:1: {mixed}"));
     check(&format!("{{\"pages\":[{page},{page}]}}"), &format!("in:1: {mixed}"));
@@ -421,7 +421,7 @@ fn an_input_that_changes_its_form_is_refused() {
 }
 
 #[test]
-fn the_answer_to_a_request_that_failed_is_refused() {
+fn a_saved_error_response_is_refused() {
     let failed =
         "expected rows, found the answer to a request that failed: the input may lack the rows of that request";
     for page in [

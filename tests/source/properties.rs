@@ -1,4 +1,4 @@
-//! What holds for any bytes and for any table.
+//! Properties of arbitrary bytes and arbitrary tables.
 
 use std::fs;
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::read;
 
-// What a CSV parser trips over, more often than chance would make it.
+// Bytes with the characters that matter to a CSV parser, more often than uniform randomness gives.
 fn csv_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
         "a",
@@ -37,23 +37,23 @@ fn csv_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![4 => pieces, 1 => prop::collection::vec(any::<u8>(), 0..200)]
 }
 
-// A line of spaces or of delimiters; a lone `""` is none.
+// A line of spaces or delimiters; a lone `""` is not blank.
 fn is_blank(row: &csv::ByteRecord) -> bool {
     row.iter().all(|cell| cell.trim_ascii().is_empty()) && (row.len() > 1 || !row[0].is_empty())
 }
 
-// Nothing is guessed.
+// Without any detection.
 fn as_written() -> SourceOptions {
     let (delimiter, encoding) = (Some(Delimiter::COMMA), Some(Charset::UTF_8));
     SourceOptions { delimiter, encoding, ..Format::Csv.into() }
 }
 
-// In how many rows a thing was noticed.
+// The number of rows with a notice of this kind.
 fn of(notices: &[Notice], kind: &NoticeKind) -> u64 {
     notices.iter().filter(|notice| notice.kind == *kind).map(|notice| notice.rows).sum()
 }
 
-/// What happens to a file between its export and its reading.
+/// Damage to a file between its export and its reading.
 #[derive(Clone, Debug)]
 enum Damage {
     Cut(prop::sample::Index),
@@ -87,13 +87,13 @@ impl Damage {
     }
 }
 
-// The rows as the csv crate itself reads them.
+// The rows as the csv crate reads them.
 fn reference(bytes: &[u8]) -> Vec<csv::ByteRecord> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(bytes);
     reader.byte_records().map(Result::unwrap).collect()
 }
 
-/// How many cases of each property, as the variable CASES says.
+/// The number of cases of each property, from the variable `CASES`.
 fn cases() -> u32 {
     std::env::var("CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000)
 }
@@ -102,7 +102,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
-    fn every_csv_row_comes_once_with_the_cells_that_the_csv_crate_reads(data in csv_bytes()) {
+    fn every_csv_row_is_read_once_with_the_cells_of_the_csv_crate(data in csv_bytes()) {
         let bytes = [b"c1,c2\n".as_slice(), &data].concat();
         let mut source = read(bytes.clone(), as_written()).unwrap();
         let mut rows = Vec::new();
@@ -116,7 +116,7 @@ proptest! {
         prop_assert!(source.next().is_none(), "nothing follows the end");
         let notices = source.detected().notices();
         let skipped = of(&notices, &NoticeKind::RepeatedHeader);
-        // Rows are numbered as they come, and stand on later and later lines.
+        // Rows are numbered consecutively, and their lines increase.
         let mut before = 1;
         for (at, row) in rows.iter().enumerate() {
             let (number, line) = match row {
@@ -127,15 +127,15 @@ proptest! {
             prop_assert!(line > before, "line {} after line {}", line, before);
             before = line;
         }
-        // Only quotes that are out of place and a second header end the reading.
+        // Only misplaced quotes and a second header end the reading.
         if let Some(error) = error {
             let is_unclosed = bytes.contains(&b'"') && error.ends_with("its closing quote is missing");
             prop_assert!(is_unclosed || error.contains("expected one header, found another one"), "{}", error);
             return Ok(());
         }
-        // What the csv crate reads otherwise: other dialects, and what follows the end of the text.
+        // Differences from the csv crate: other dialects, and bytes after the end of the text.
         let text = String::from_utf8_lossy(&bytes);
-        // A header with text after a quote is rejected as any such row is.
+        // A header with text after a quote is rejected as any other row is.
         let is_header_after_quote = text.split('"').skip(1).any(|part| {
             let part = part.trim_start().to_ascii_lowercase();
             part.starts_with("c1") || part.starts_with("c2")
@@ -182,9 +182,9 @@ proptest! {
 
     #[test]
     fn no_bytes_lose_or_move_a_row(data in csv_bytes(), size in 1_usize..100, no_header in any::<bool>()) {
-        let told = SourceOptions { no_header, ..SourceOptions::default() };
+        let options = SourceOptions { no_header, ..SourceOptions::default() };
         let lines = data.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() as u64 + 1;
-        let Ok(mut source) = Source::from_reader("in.csv", Box::new(Pieces { bytes: data, at: 0, size }), told) else {
+        let Ok(mut source) = Source::from_reader("in.csv", Box::new(Pieces { bytes: data, at: 0, size }), options) else {
             return Ok(());
         };
         let width = source.header().map(<[_]>::len);
@@ -215,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn one_damage_moves_no_cell_under_another_column(
+    fn one_damaged_byte_moves_no_cell_to_another_column(
         (width, rows) in (2_usize..6, 1_usize..12), quoting in 0_usize..5, crlf in any::<bool>(), damage in damage(),
     ) {
         let end = if crlf { "\r\n" } else { "\n" };
@@ -251,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_arrives_as_it_was_when_a_quote_is_removed_anywhere(
+    fn after_a_lost_quote_every_row_is_unchanged_or_rejected(
         cells in prop::collection::vec(prop::collection::vec(note(), 2), 4..12), all in any::<bool>(), crlf in any::<bool>(),
         at in any::<prop::sample::Index>(),
     ) {
@@ -271,7 +271,7 @@ proptest! {
         let quotes: Vec<usize> = text.match_indices('"').map(|(at, _)| at).collect();
         text.remove(quotes[at.index(quotes.len())]);
         let Some(source) = read(text.clone().into_bytes(), as_written()) else { return Ok(()) };
-        // Of an input that is refused, nothing is sent.
+        // A refused input sends nothing.
         let Ok(rows) = source.collect::<Result<Vec<Row>, _>>() else { return Ok(()) };
         let (mut arrived, mut rejected) = (Vec::new(), Vec::new());
         for row in rows {
@@ -287,7 +287,7 @@ proptest! {
                 }
             }
         }
-        // A row that did not arrive is a part of a rejected one, whose line is its own or one before it.
+        // A missing row is part of a rejected one, which starts on the same line or before.
         for start in starts.iter().filter(|start| !arrived.contains(start)) {
             let before = arrived.iter().filter(|line| *line < start).max().copied().unwrap_or(1);
             prop_assert!(rejected.iter().any(|line| line > &before && line <= start), "line {} of {:?}", start, text);
@@ -295,12 +295,12 @@ proptest! {
     }
 
     #[test]
-    fn rows_in_batches_are_those_that_are_read_one_by_one(
+    fn batches_hold_the_rows_that_are_read_one_by_one(
         data in csv_bytes(), times in 1_usize..120, no_header in any::<bool>(),
     ) {
         let bytes = [b"c1,c2\n".as_slice(), &data.repeat(times)].concat();
-        let told = SourceOptions { no_header, ..as_written() };
-        let mut source = read(bytes.clone(), told.clone()).unwrap();
+        let options = SourceOptions { no_header, ..as_written() };
+        let mut source = read(bytes.clone(), options.clone()).unwrap();
         let (mut alone, mut error) = (Vec::new(), None);
         while let Some(row) = source.next() {
             let row = match row {
@@ -318,13 +318,13 @@ proptest! {
             together.extend(batch);
             Ok::<(), SourceError>(())
         };
-        let ended = read(bytes, told).unwrap().in_batches(|row, remains| (row, remains), take);
+        let ended = read(bytes, options).unwrap().in_batches(|row, remains| (row, remains), take);
         prop_assert_eq!(ended.err().map(|error| error.to_string()), error);
         prop_assert_eq!(together, alone);
     }
 
     #[test]
-    fn a_row_stands_on_the_line_that_counting_gives(
+    fn a_row_has_the_line_on_which_it_starts(
         rows in prop::collection::vec((0_usize..3, 0_usize..3), 0..20), crlf in any::<bool>(),
     ) {
         let end = if crlf { "\r\n" } else { "\n" };
@@ -368,11 +368,11 @@ proptest! {
     }
 
     #[test]
-    fn every_line_of_jsonl_that_is_not_blank_is_one_row(
+    fn every_line_of_jsonl_that_is_not_blank_is_a_row(
         lines in prop::collection::vec(r#"[ \{\}\[\]",:0-9a\\]{0,12}|\{"a":[0-9.e]{1,22}\}|\{"a":1\}"#, 0..20),
     ) {
         let expected = lines.iter().filter(|line| !line.trim().is_empty()).count();
-        // Without the last line break, an object that does not end is a file that was cut off.
+        // Without the last line break, an unfinished object means a truncated file.
         let rows = read([lines.join("\n"), "\n".to_owned()].concat().into_bytes(), Format::Jsonl).unwrap();
         prop_assert_eq!(rows.map(Result::unwrap).count(), expected);
     }
@@ -391,7 +391,7 @@ proptest! {
             input.truncate(cut.index(input.len()));
         }
         let source = Source::from_reader("in", Box::new(Pieces { bytes: input, at: 0, size }), None);
-        // What is wrong may be found anywhere on the way, and then it is said.
+        // An error may occur in any layer, and is reported.
         for row in source.into_iter().flatten() {
             match row {
                 Ok(Row::Record(_)) => {}
@@ -407,8 +407,8 @@ proptest! {
         writing in writing(), size in 1_usize..100,
     ) {
         let rows: Vec<&[String]> = cells.chunks_exact(width).collect();
-        let source = Source::from_reader("in", Box::new(Pieces { bytes: writing.bytes(&rows), at: 0, size }), writing.told());
-        // Lines inside a cell that have as many cells as the rows may be rows that a lost quote took in.
+        let source = Source::from_reader("in", Box::new(Pieces { bytes: writing.bytes(&rows), at: 0, size }), writing.options());
+        // Lines in a cell with as many cells as the rows may be rows swallowed by a lost quote.
         let is_like_a_row = |line: &str| line.matches(writing.delimiter).count() + 1 >= width;
         let may_be_refused = cells.iter().any(|cell| cell.split(['\n', '\r']).count() > 1 && cell.split(['\n', '\r']).any(is_like_a_row));
         let mut read: Vec<Vec<String>> = Vec::new();
@@ -445,7 +445,7 @@ const FILES: [&str; 11] = [
     "pages.json",
 ];
 
-// Gives at most so many bytes at once.
+// A reader that returns a limited number of bytes at once.
 pub struct Pieces {
     pub bytes: Vec<u8>,
     pub at: usize,
@@ -462,7 +462,7 @@ impl Read for Pieces {
     }
 }
 
-// What a cell says without the guard that keeps a spreadsheet from calculating it.
+// A cell without the escape that keeps a spreadsheet from evaluating it.
 fn unguarded(cell: &str) -> String {
     let text = cell.trim();
     let formula = text.strip_prefix('\'').unwrap_or(text);
@@ -477,7 +477,7 @@ fn unguarded(cell: &str) -> String {
     if is_guard { formula.to_owned() } else { cell.to_owned() }
 }
 
-// How a table is written.
+// The format of a table.
 #[derive(Clone, Debug)]
 struct Writing {
     delimiter: char,
@@ -506,7 +506,7 @@ fn writing() -> impl Strategy<Value = Writing> {
         .prop_map(|(delimiter, encoding, end, quotes)| Writing { delimiter, encoding, end, quotes })
 }
 
-// What people write into cells.
+// Typical texts in cells.
 fn note() -> impl Strategy<Value = String> {
     let texts = [
         "Ana",
@@ -533,7 +533,7 @@ fn note() -> impl Strategy<Value = String> {
     prop::sample::select(texts.map(str::to_owned).to_vec())
 }
 
-// Letters that Latin-1 has, and what a reader of CSV stumbles over.
+// Letters of Latin-1, and characters that matter to a CSV reader.
 fn cell() -> impl Strategy<Value = String> {
     let character = prop::sample::select(vec![
         'a', 'Z', '7', ' ', '"', '\'', ',', ';', '|', '\t', '\n', '\r', '\u{e9}', '\u{f1}', '=',
@@ -569,8 +569,8 @@ impl Writing {
         }
     }
 
-    // What parts the cells is said, as they are full of what may; and of letters in no order nobody can tell the language.
-    fn told(&self) -> SourceOptions {
+    // The delimiter and the encoding are given, because random cells defeat their detection.
+    fn options(&self) -> SourceOptions {
         let delimiter = Delimiter::new(u8::try_from(self.delimiter).unwrap());
         let encoding = match self.encoding {
             Encoding::Latin1 => Some("latin1".parse().unwrap()),

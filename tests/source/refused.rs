@@ -1,33 +1,33 @@
-//! JSON that must be refused: nothing of it is read otherwise than it stands, and each refusal says its place. The ideas
-//! are those of the suite `JSONTestSuite` (its texts `n_…` and some of `i_…`), the cases our own.
+//! JSON that must be refused: nothing is misread, and each error has its position. The ideas are from `JSONTestSuite` (its texts
+//! `n_…` and some of `i_…`), the cases are new.
 
 use contactsync::{Format, Row, SourceOptions};
 
 use crate::read;
 
-// How many contacts came before, and what was said then.
+// The number of contacts, and the messages.
 fn outcome(text: &[u8], options: impl Into<SourceOptions>) -> (usize, Vec<String>) {
-    let (mut contacts, mut said) = (0, Vec::new());
+    let (mut contacts, mut messages) = (0, Vec::new());
     for row in read(text.to_vec(), options).unwrap() {
         match row {
             Ok(Row::Record(_)) => contacts += 1,
             Ok(Row::Rejected(rejection)) => {
                 let column = rejection.column.unwrap_or_default();
-                said.push(format!("{} [{column}] {}", rejection.line, rejection.reason));
+                messages.push(format!("{} [{column}] {}", rejection.line, rejection.reason));
             }
-            Err(error) => said.push(error.to_string()),
+            Err(error) => messages.push(error.to_string()),
         }
     }
-    (contacts, said)
+    (contacts, messages)
 }
 
-// A text of one contact at the most before it is refused, and how.
+// A text of at most one contact before the error.
 fn check(text: &[u8], contacts: usize, expected: &str) {
     check_as(Format::Json, text, contacts, expected);
     as_a_line(text);
 }
 
-// An answer is read alike whether it stands in a file of JSON or on a line of JSONL.
+// An answer is read alike in a JSON file and on a line of JSONL.
 fn check_answer(text: &[u8], contacts: usize, expected: &str) {
     check_as(Format::Json, text, contacts, expected);
     check_as(Format::Jsonl, text, contacts, expected);
@@ -39,15 +39,15 @@ fn check_as(format: Format, text: &[u8], contacts: usize, expected: &str) {
     assert!(expected.starts_with("in:") || expected.starts_with("1 ["), "{expected}");
 }
 
-// As a line of JSONL it is one row that is set aside, and the next line is read; but for what is a contact there.
+// As a line of JSONL it is one rejected row, and the next line is read, unless it is a contact there.
 fn as_a_line(text: &[u8]) {
     if text.contains(&b'\n') || text.trim_ascii().is_empty() {
         return;
     }
     let lines = [text, b"\n{\"a\":1}\n"].concat();
-    let (contacts, said) = outcome(&lines, Format::Jsonl);
-    assert_eq!((contacts, said.len()), (1, 1), "{}: {said:?}", text.escape_ascii());
-    assert!(said[0].starts_with("1 ["), "{said:?}");
+    let (contacts, messages) = outcome(&lines, Format::Jsonl);
+    assert_eq!((contacts, messages.len()), (1, 1), "{}: {messages:?}", text.escape_ascii());
+    assert!(messages[0].starts_with("1 ["), "{messages:?}");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn keys() {
 }
 
 #[test]
-fn texts() {
+fn strings() {
     check(b"[{\"a\":'x'}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
     check(b"[{\"a\":\"x]}", 0, "in:1: expected the end of what was begun at byte 11, found the end of the file");
     check(
@@ -173,7 +173,7 @@ fn numbers() {
 }
 
 #[test]
-fn words_and_remarks() {
+fn literals_and_comments() {
     check(b"[{\"a\":True}]", 0, "in:1: expected JSON at byte 7, found a fault: expected value");
     check(b"[{\"a\":tru}]", 0, "in:1: expected JSON at byte 10, found a fault: expected ident");
     check(b"[{\"a\":nul}]", 0, "in:1: expected JSON at byte 10, found a fault: expected ident");
@@ -184,7 +184,7 @@ fn words_and_remarks() {
 }
 
 #[test]
-fn what_is_no_contact() {
+fn values_that_are_not_contacts() {
     check(b"[{\"a\":1,\"a\":2}]", 0, "1 [a] expected the key once in an object, found it twice");
     check(b"[{\"a\":{\"b\":1,\"b\":2}}]", 0, "1 [b] expected the key once in an object, found it twice");
     check(b"[null]", 0, "1 [] expected a JSON object, found null");
@@ -198,7 +198,7 @@ fn what_is_no_contact() {
 }
 
 #[test]
-fn blanks_and_marks() {
+fn whitespace_and_byte_order_marks() {
     check(b"", 0, "in: expected an array or an object, found an empty file");
     check(b" \n ", 0, "in: expected an array or an object, found an empty file");
     check(b"[\xA0{\"a\":1}]", 0, "in:1: expected JSON at byte 2, found a fault: expected value");
@@ -218,14 +218,14 @@ fn answers() {
         1,
         "in:1: expected JSON at byte 27, found a fault: key must be a string",
     );
-    // A fault before the key of the rows: an object like any other.
+    // An error before the key of the rows: an ordinary object.
     check(b"{\"meta\":nul,\"data\":[{\"a\":1}]}", 0, "in:1: expected JSON at byte 12, found a fault: expected ident");
     check_answer(b"{\"data\":[{\"a\":1}]}}", 1, "in:1: expected another object at byte 19, found `}`");
     check(b"{\"a\":1}]", 1, "in:1: expected another object at byte 8, found `]`");
 }
 
 #[test]
-fn what_is_deep_or_long() {
+fn deep_nesting_and_long_rows() {
     let deep = [b"[{\"a\":".to_vec(), b"[".repeat(100_000), b"]".repeat(100_000), b"}]".to_vec()].concat();
     check(&deep, 0, "1 [] expected a JSON object, found a fault at byte 132: recursion limit exceeded");
     let open = b"[".repeat(100_000);

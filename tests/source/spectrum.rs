@@ -1,4 +1,4 @@
-//! What CSV looks like at its edges. The ideas are those of the `csv-spectrum` suite (npm, BSD-2-Clause), the cases our own.
+//! Edge cases of CSV. The ideas are from the `csv-spectrum` suite (npm, BSD-2-Clause), the cases are new.
 
 use contactsync::{Cells, Row, Source, SourceOptions};
 
@@ -38,7 +38,7 @@ fn simple() {
     check("name,city\rAnn,Lima\r", "name|city", &["2 Ann|Lima"]);
     check("name,city\nAnn,Lima", "name|city", &["2 Ann|Lima"]);
     check("name\nAnn\nBo\n", "name", &["2 Ann", "3 Bo"]);
-    // Ends of lines of several kinds in one file.
+    // Mixed line ends in one file.
     check("a,b\r\n1,2\n3,4\r5,6\r\n", "a|b", &["2 1|2", "3 3|4", "4 5|6"]);
 }
 
@@ -63,9 +63,9 @@ fn empty() {
 fn escaped_quotes() {
     check("a,b\n1,\"said \"\"hola\"\" twice\"\n", "a|b", &["2 1|said \"hola\" twice"]);
     check("a,b\n1,\"\"\"\"\n2,\"\"\"x\"\n", "a|b", &["2 1|\"", "3 2|\"x"]);
-    // A quote that does not begin a cell is a letter.
+    // A quote inside an unquoted cell is an ordinary character.
     check("a,b\n5' 11\",x\nAn\"n,y\n", "a|b", &["2 5' 11\"|x", "3 An\"n|y"]);
-    // What follows a closed quote shows that a quote is out of place.
+    // Text after a closing quote means a misplaced quote.
     let reason =
         "expected a delimiter after the closing quote of a cell, found text: quotes inside a cell must be doubled";
     check("a,b\n\"x\"y,z\n", "a|b", &[&format!("2 [] {reason}")]);
@@ -98,7 +98,7 @@ fn letters() {
     check("a,b\n1,\u{2603} \u{4f60}\u{597d}\n", "a|b", &["2 1|\u{2603} \u{4f60}\u{597d}"]);
     check("\u{feff}a,b\n1,\u{1f600}\n", "a|b", &["2 1|\u{1f600}"]);
     check("\u{feff}\"a\",b\n1,2\n", "a|b", &["2 1|2"]);
-    // Coordinates as older programs wrote their degrees.
+    // Coordinates with the degree signs of older programs.
     check(b"at,city\n19\xB002'36\"N 98\xB012'W,Puebla\n", "at|city", &["2 19°02'36\"N 98°12'W|Puebla"]);
 }
 
@@ -113,12 +113,12 @@ fn delimiters_at_the_ends_of_lines() {
 }
 
 #[test]
-fn what_is_told_wins() {
-    let told =
+fn options_override_the_detected_format() {
+    let with =
         |delimiter: &str| SourceOptions { delimiter: Some(delimiter.parse().unwrap()), ..SourceOptions::default() };
-    check_as(told(","), "a;b\n1;2\n", "a;b", &["2 1;2"]);
-    check_as(told("tab"), "a\tb,c\n1\t2,3\n", "a|b,c", &["2 1|2,3"]);
-    check_as(told(","), "sep=;\na,b\n1,2\n", "a|b", &["3 1|2"]);
+    check_as(with(","), "a;b\n1;2\n", "a;b", &["2 1;2"]);
+    check_as(with("tab"), "a\tb,c\n1\t2,3\n", "a|b,c", &["2 1|2,3"]);
+    check_as(with(","), "sep=;\na,b\n1,2\n", "a|b", &["3 1|2"]);
     let skipped = |skip_lines| SourceOptions { skip_lines, ..SourceOptions::default() };
     check_as(skipped(1), "a note, \"left open\na;b\n1;2\n", "a|b", &["3 1|2"]);
     check_as(skipped(1), "sep=|\r\na|b\r\n1|2\r\n", "a|b", &["3 1|2"]);
@@ -138,7 +138,7 @@ fn what_is_told_wins() {
 }
 
 #[test]
-fn a_place_that_is_wrong_is_told() {
+fn an_error_has_its_position() {
     let utf16 = |text: &str| [vec![0xFF, 0xFE], text.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat();
     let lone = [utf16("a,b\n1,x"), vec![0x00, 0xD8], utf16("\n2,3\n")[2..].to_vec()].concat();
     let reason = "[b] expected UTF-16LE, found bytes that stand for nothing in it at byte 2 of the cell";

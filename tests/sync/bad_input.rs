@@ -1,40 +1,40 @@
-//! What is wrong with an input, the options, the platform's address or the journal: one line that names the place, the
-//! documented exit code, and nothing sent that should not be.
+//! Errors in the input, the options, the URL or the journal: one line that names the place, the documented exit code, and no
+//! unwanted call.
 
 use std::fs;
 
 use contactsync::sandbox::Config;
 
-use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+use support::{Harness, JOURNAL, Output, People, TOKEN};
 
-/// Holds a run that could not begin: its exit code, its one line, and that nothing was sent.
+/// Checks a run that could not start: its exit code, its one error line, and that nothing was sent.
 #[track_caller]
-fn check_refused(scene: &Scene, ran: Ran, code: i32, parts: &[&str]) {
+fn check_refused(harness: &Harness, ran: Output, code: i32, parts: &[&str]) {
     let ran = ran.exits(code);
-    let [error] = ran.said("error:")[..] else { panic!("expected one line of error: {ran:?}") };
+    let [error] = ran.stderr_lines("error:")[..] else { panic!("expected one error: {ran:?}") };
     for part in parts {
         assert!(error.contains(part), "expected `{part}`: {ran:?}");
     }
     assert_eq!(ran.stdout, "", "{ran:?}");
-    assert_eq!(ran.said("warning:"), [""; 0], "{ran:?}");
+    assert_eq!(ran.stderr_lines("warning:"), [""; 0], "{ran:?}");
     assert!(ran.stderr.lines().all(|line| line.starts_with("error: ") || line.starts_with("hint: ")), "{ran:?}");
-    assert_eq!(scene.calls(), "none", "{ran:?}");
+    assert_eq!(harness.calls(), "none", "{ran:?}");
 }
 
 #[tokio::test]
 async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let check = async |name: &str, content: Option<&[u8]>, options: &str, parts: &[&str]| {
         if let Some(content) = content {
-            scene.write(name, content);
+            harness.write(name, content);
         }
-        for ran in [scene.sync(&format!("{name} {options}")), scene.plan(&format!("{name} {options}"))] {
-            check_refused(&scene, ran.run().await, 2, parts);
+        for ran in [harness.sync(&format!("{name} {options}")), harness.plan(&format!("{name} {options}"))] {
+            check_refused(&harness, ran.run().await, 2, parts);
         }
-        assert!(!scene.path(JOURNAL).exists(), "{name}");
+        assert!(!harness.path(JOURNAL).exists(), "{name}");
     };
     let email = "--match email";
-    fs::create_dir(scene.path("folder.csv")).unwrap();
+    fs::create_dir(harness.path("folder.csv")).unwrap();
     check("missing.csv", None, email, &["missing.csv: ", "found none of that name"]).await;
     check("folder.csv", None, email, &["folder.csv: ", "found a directory"]).await;
     check("empty.csv", Some(b""), email, &["empty.csv: ", "found an empty file"]).await;
@@ -91,18 +91,18 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
 }
 
 #[tokio::test]
-async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
+async fn invalid_rows_are_rejected_one_by_one() {
     let check = async |name: &str, content: &[u8], made: usize, rejected: &[(usize, &str)]| {
-        let scene = Scene::unlimited().await;
-        scene.write(name, content);
-        let planned = scene.plan(&format!("{name} --match email")).run().await.exits(3).planned();
+        let harness = Harness::unlimited().await;
+        harness.write(name, content);
+        let planned = harness.plan(&format!("{name} --match email")).run().await.exits(3).planned();
         assert_eq!((planned.count("pending"), planned.count("rejected")), (made, rejected.len()), "{planned:?}");
-        let ran = scene.sync(&format!("{name} --match email")).run().await.exits(3);
+        let ran = harness.sync(&format!("{name} --match email")).run().await.exits(3);
         let summary = ran.summary();
         assert_eq!((summary.count("created"), summary.count("rejected")), (made, rejected.len()), "{ran:?}");
-        assert_eq!(scene.sandbox.contacts(TOKEN).len(), made, "{ran:?}");
-        assert_eq!(ran.said("error:"), [""; 0], "{ran:?}");
-        let warnings = ran.said("warning:");
+        assert_eq!(harness.sandbox.contacts(TOKEN).len(), made, "{ran:?}");
+        assert_eq!(ran.stderr_lines("error:"), [""; 0], "{ran:?}");
+        let warnings = ran.stderr_lines("warning:");
         assert_eq!(warnings.len(), rejected.len(), "{ran:?}");
         for (warning, (line, part)) in warnings.iter().zip(rejected) {
             let place = format!("warning: {name}:{line}: row ");
@@ -163,20 +163,20 @@ async fn rows_that_cannot_be_taken_are_set_aside_one_by_one() {
 }
 
 #[tokio::test]
-async fn an_input_that_breaks_off_sends_nothing() {
-    let scene = Scene::unlimited().await;
+async fn a_truncated_input_sends_nothing() {
+    let harness = Harness::unlimited().await;
     let packed = fs::read("fixtures/input/packed.csv.gz").unwrap();
     let check = async |name: &str, content: &[u8], part: &str| {
-        scene.write(name, content);
-        check_refused(&scene, scene.sync(&format!("{name} --match phone")).run().await, 2, &[part]);
+        harness.write(name, content);
+        check_refused(&harness, harness.sync(&format!("{name} --match phone")).run().await, 2, &[part]);
     };
     check("in.json", b"[{\"phone\": 1},\n{,}]", "in.json:2: expected JSON at byte 2, found a fault").await;
     check("cut.csv.gz", &packed[..packed.len() - 9], "expected more of the input").await;
 }
 
 #[tokio::test]
-async fn a_quote_that_is_never_closed_sends_nothing_also_late_in_a_large_file() {
-    let scene = Scene::unlimited().await;
+async fn an_unclosed_quote_late_in_a_large_file_sends_nothing() {
+    let harness = Harness::unlimited().await;
     let rows = |from: usize, to: usize| {
         (from..to).fold(String::new(), |rows, nth| rows + &format!("p{nth}@example.com,Person\n"))
     };
@@ -185,61 +185,61 @@ async fn a_quote_that_is_never_closed_sends_nothing_also_late_in_a_large_file() 
     let swallowed =
         format!("email,name\n{}x@example.com,\"X\n\"y@example.com\",Y\n{}", rows(0, 5_000), rows(5_000, 6_000));
     for (name, content, line) in [("late.csv", late, 20_002), ("swallowed.csv", swallowed, 5_002)] {
-        scene.write(name, content);
-        for ran in [scene.sync(&format!("{name} --match email")), scene.plan(&format!("{name} --match email"))] {
+        harness.write(name, content);
+        for ran in [harness.sync(&format!("{name} --match email")), harness.plan(&format!("{name} --match email"))] {
             let ran = ran.run().await;
-            assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
-            check_refused(&scene, ran, 2, &[&format!("{name}:{line}: {missing}")]);
+            assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
+            check_refused(&harness, ran, 2, &[&format!("{name}:{line}: {missing}")]);
         }
-        // Nothing of it is left to be sent.
-        let ran = scene.resume().run().await.exits(0);
+        // No row is left for `resume`.
+        let ran = harness.resume().run().await.exits(0);
         assert_eq!(ran.summary().count("rows"), 0, "{ran:?}");
-        assert_eq!(scene.calls(), "none", "{ran:?}");
+        assert_eq!(harness.calls(), "none", "{ran:?}");
     }
-    assert!(scene.sandbox.contacts(TOKEN).is_empty());
+    assert!(harness.sandbox.contacts(TOKEN).is_empty());
 }
 
 #[tokio::test]
-async fn titles_above_the_header_are_pointed_out_by_every_command() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "Contacts of today\n\nemail;name\na@example.com;Ann\n");
+async fn every_command_reports_titles_above_the_header() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "Contacts of today\n\nemail;name\na@example.com;Ann\n");
     let hint = "line 3 looks like the header: use `--skip-lines 2`";
     for ran in [
-        scene.sync("in.csv --match email"),
-        scene.plan("in.csv --match email"),
-        scene.program("check in.csv --match email"),
-        scene.program("init in.csv --config out.toml"),
+        harness.sync("in.csv --match email"),
+        harness.plan("in.csv --match email"),
+        harness.program("check in.csv --match email"),
+        harness.program("init in.csv --config out.toml"),
     ] {
         let ran = ran.run().await;
         assert!(ran.stderr.contains(hint) || ran.stdout.contains(hint), "{ran:?}");
     }
-    scene.sync("in.csv --match email --skip-lines 2").run().await.exits(0);
+    harness.sync("in.csv --match email --skip-lines 2").run().await.exits(0);
 }
 
 #[tokio::test]
-async fn a_file_without_rows_is_done_at_once() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email,name\n");
-    scene.write("in.jsonl", "");
+async fn a_file_without_rows_finishes_without_calls() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,name\n");
+    harness.write("in.jsonl", "");
     for name in ["in.csv", "in.jsonl"] {
-        let summary = scene.sync(&format!("{name} --match email")).run().await.exits(0).summary();
+        let summary = harness.sync(&format!("{name} --match email")).run().await.exits(0).summary();
         assert_eq!((summary.count("rows"), summary.text("state")), (0, "finished"));
-        assert_eq!(scene.plan(&format!("{name} --match email")).run().await.exits(0).planned().count("rows"), 0);
+        assert_eq!(harness.plan(&format!("{name} --match email")).run().await.exits(0).planned().count("rows"), 0);
     }
-    assert_eq!(scene.calls(), "none");
+    assert_eq!(harness.calls(), "none");
 }
 
 #[tokio::test]
-async fn a_connection_that_cannot_be_meant_is_refused() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    scene.write("empty", " \n");
-    scene.write("two-lines", "one\ntwo\n");
-    let url = scene.sandbox.url();
+async fn an_invalid_url_or_token_is_refused() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    harness.write("empty", " \n");
+    harness.write("two-lines", "one\ntwo\n");
+    let url = harness.sandbox.url();
     let check = async |options: &str, token: Option<&str>, parts: &[&str]| {
-        let program = scene.program(&format!("sync in.csv --match email --json --journal {JOURNAL} {options}"));
-        check_refused(&scene, program.token(token).run().await, 2, parts);
-        assert!(!scene.path(JOURNAL).exists(), "{options}");
+        let program = harness.program(&format!("sync in.csv --match email --json --journal {JOURNAL} {options}"));
+        check_refused(&harness, program.token(token).run().await, 2, parts);
+        assert!(!harness.path(JOURNAL).exists(), "{options}");
     };
     let here = &format!("--url {url}");
     check(here, None, &["CONTACTSYNC_TOKEN", "it is not set"]).await;
@@ -265,45 +265,45 @@ async fn a_connection_that_cannot_be_meant_is_refused() {
 }
 
 #[tokio::test]
-async fn arguments_that_are_none_are_wrong_usage() {
-    let scene = Scene::unlimited().await;
+async fn invalid_arguments_are_usage_errors() {
+    let harness = Harness::unlimited().await;
     for arguments in
         ["", "sync", "sync in.csv --no-such-option", "sync in.csv --rate 0", "sync in.csv --mode replace", "nothing"]
     {
-        let ran = scene.program(arguments).run().await.exits(2);
+        let ran = harness.program(arguments).run().await.exits(2);
         assert_eq!(ran.stdout, "", "{ran:?}");
         assert!(!ran.stderr.is_empty(), "{arguments}");
     }
-    let ran = scene.program("runs").run().await;
-    check_refused(&scene, ran, 2, &["contactsync.db", "no such file"]);
-    let ran = scene.resume().run().await;
-    check_refused(&scene, ran, 2, &[JOURNAL, "no such file"]);
+    let ran = harness.program("runs").run().await;
+    check_refused(&harness, ran, 2, &["contactsync.db", "no such file"]);
+    let ran = harness.resume().run().await;
+    check_refused(&harness, ran, 2, &[JOURNAL, "no such file"]);
 }
 
 #[tokio::test]
 async fn a_refused_token_stops_the_run_and_the_right_one_ends_it() {
     let config = Config { rate: 0, tokens: vec!["right".into()], ..Config::default() };
-    let scene = Scene::of(config).await;
+    let harness = Harness::of(config).await;
     let people = People::new(30, 3, 1);
-    scene.write("in.csv", people.csv());
-    for (program, token) in [(scene.sync("in.csv --match email"), "wrong-token"), (scene.resume(), "worse-token")] {
+    harness.write("in.csv", people.csv());
+    for (program, token) in [(harness.sync("in.csv --match email"), "wrong-token"), (harness.resume(), "worse-token")] {
         let ran = program.token(Some(token)).run().await.exits(5);
         let summary = ran.summary();
         assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"));
-        let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+        let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
         assert!(error.contains("the platform refused the token: API Token is invalid."), "{error}");
-        let [hint] = ran.said("hint:")[..] else { panic!("{ran:?}") };
+        let [hint] = ran.stderr_lines("hint:")[..] else { panic!("{ran:?}") };
         assert!(hint.contains("contactsync resume"), "{hint}");
         assert!(!ran.stderr.contains(token) && !ran.stdout.contains(token), "{ran:?}");
     }
-    scene.resume().token(Some("right")).run().await.exits(0);
-    people.are_all_of_channel(&scene.sandbox, "right");
-    assert_eq!(scene.sandbox.ledger().creates("right"), 30);
+    harness.resume().token(Some("right")).run().await.exits(0);
+    people.assert_stored_in_channel(&harness.sandbox, "right");
+    assert_eq!(harness.sandbox.ledger().creates("right"), 30);
 }
 
 #[tokio::test]
-async fn a_platform_that_is_not_there_stops_the_run_and_leaves_its_rows_pending() {
-    // Each waits ten seconds for a first answer, so all wait together.
+async fn an_unreachable_platform_stops_the_run_and_leaves_its_rows_pending() {
+    // Each case waits ten seconds for a first answer, so they run concurrently.
     tokio::join!(
         check_closed_port(),
         check_wrong_path("--match email"),
@@ -312,96 +312,100 @@ async fn a_platform_that_is_not_there_stops_the_run_and_leaves_its_rows_pending(
     );
 }
 
-// A port that was open a moment ago and is not any more.
+// A port that was closed a moment ago.
 async fn check_closed_port() {
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let people = People::new(30, 3, 1);
-    scene.write("in.csv", people.csv());
-    let gone = Scene::unlimited().await.sandbox.url();
+    harness.write("in.csv", people.csv());
+    let gone = Harness::unlimited().await.sandbox.url();
     let sync = format!("sync in.csv --match email --json --journal {JOURNAL} --rate 10000 --url {gone}");
-    let ran = scene.program(&sync).run().await.exits(4);
+    let ran = harness.program(&sync).run().await.exits(4);
     let summary = ran.summary();
     assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"));
     assert!(summary.text("reason").contains("gives no answer"), "{ran:?}");
-    let said = ran.stderr.lines().filter(|line| line.contains("refused")).count();
-    assert!((1..=2).contains(&said), "{ran:?}");
-    assert_eq!(ran.said("error:"), [""; 0], "{ran:?}");
-    // Where it should have been.
-    scene.resume().with("--moved").run().await.exits(0);
-    people.are_all_of(&scene.sandbox);
+    let reports = ran.stderr.lines().filter(|line| line.contains("refused")).count();
+    assert!((1..=2).contains(&reports), "{ran:?}");
+    assert_eq!(ran.stderr_lines("error:"), [""; 0], "{ran:?}");
+    // On a platform that is reachable.
+    harness.resume().with("--moved").run().await.exits(0);
+    people.assert_stored_in(&harness.sandbox);
 }
 
 async fn check_wrong_path(options: &str) {
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let people = People::new(30, 3, 1);
-    scene.write("in.csv", people.csv());
-    let wrong = scene.sandbox.url().replace("/api/v1", "/api/v2");
+    harness.write("in.csv", people.csv());
+    let wrong = harness.sandbox.url().replace("/api/v1", "/api/v2");
     let sync = format!("sync in.csv {options} --json --journal {JOURNAL} --search-lag 1s --rate 10000 --url");
-    let ran = scene.program(&format!("{sync} {wrong}")).run().await.exits(2);
+    let ran = harness.program(&format!("{sync} {wrong}")).run().await.exits(2);
     let summary = ran.summary();
     assert_eq!((summary.rows().as_str(), summary.text("state")), ("30 pending", "stopped"), "{options}: {ran:?}");
-    assert_eq!(ran.said(&format!("error: every call to {wrong} was answered 404: ")).len(), 1, "{options}: {ran:?}");
+    assert_eq!(
+        ran.stderr_lines(&format!("error: every call to {wrong} was answered 404: ")).len(),
+        1,
+        "{options}: {ran:?}"
+    );
     assert!(summary.text("reason").contains("is the URL right?"), "{options}: {ran:?}");
     assert!(ran.stderr.contains("is the URL right?"), "{options}: {ran:?}");
-    assert!(scene.sandbox.contacts(TOKEN).is_empty());
-    assert!(!scene.calls().contains("create"));
+    assert!(harness.sandbox.contacts(TOKEN).is_empty());
+    assert!(!harness.calls().contains("create"));
 
-    let right = scene.program(&format!("{sync} {} --moved", scene.sandbox.url())).run().await.exits(0);
+    let right = harness.program(&format!("{sync} {} --moved", harness.sandbox.url())).run().await.exits(0);
     assert_eq!(right.summary().rows(), "30 created", "{options}");
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
 }
 
 #[tokio::test]
 async fn a_journal_that_cannot_be_used_is_refused_and_left_as_it_is() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let url = scene.sandbox.url();
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    let url = harness.sandbox.url();
     let check = async |journal: &str, code: i32, parts: &[&str]| {
-        let path = scene.path(journal);
+        let path = harness.path(journal);
         let before = fs::read(&path).ok();
         for command in ["sync in.csv --match email --json --url", "resume --json --url"] {
             if command.starts_with("resume") && !path.exists() {
                 continue;
             }
-            let ran = scene.program(&format!("{command} {url} --journal {journal}")).run().await;
-            check_refused(&scene, ran, code, parts);
+            let ran = harness.program(&format!("{command} {url} --journal {journal}")).run().await;
+            check_refused(&harness, ran, code, parts);
         }
         if path.exists() {
-            let ran = scene.program(&format!("plan in.csv --match email --json --journal {journal}")).run().await;
-            check_refused(&scene, ran, code, parts);
-            let ran = scene.program(&format!("runs --journal {journal}")).run().await;
-            check_refused(&scene, ran, code, parts);
+            let ran = harness.program(&format!("plan in.csv --match email --json --journal {journal}")).run().await;
+            check_refused(&harness, ran, code, parts);
+            let ran = harness.program(&format!("runs --journal {journal}")).run().await;
+            check_refused(&harness, ran, code, parts);
         }
         assert_eq!(fs::read(&path).ok(), before, "{journal}");
     };
     check("none/j.db", 2, &["journal none/j.db"]).await;
 
-    fs::create_dir(scene.path("folder.db")).unwrap();
+    fs::create_dir(harness.path("folder.db")).unwrap();
     check("folder.db", 2, &["journal folder.db"]).await;
 
-    fs::create_dir(scene.path("locked")).unwrap();
-    let mut rights = fs::metadata(scene.path("locked")).unwrap().permissions();
+    fs::create_dir(harness.path("locked")).unwrap();
+    let mut rights = fs::metadata(harness.path("locked")).unwrap().permissions();
     rights.set_readonly(true);
-    fs::set_permissions(scene.path("locked"), rights).unwrap();
-    // Some users may write everywhere.
-    if fs::write(scene.path("locked/try"), "").is_err() {
+    fs::set_permissions(harness.path("locked"), rights).unwrap();
+    // Root may write everywhere.
+    if fs::write(harness.path("locked/try"), "").is_err() {
         check("locked/j.db", 2, &["journal locked/j.db"]).await;
     }
 
-    let other = rusqlite::Connection::open(scene.path("other.db")).unwrap();
+    let other = rusqlite::Connection::open(harness.path("other.db")).unwrap();
     other.execute_batch("CREATE TABLE songs (name TEXT); INSERT INTO songs VALUES ('a')").unwrap();
     drop(other);
     check("other.db", 2, &["journal other.db", "a database of another program"]).await;
 
-    scene.program(&format!("sync in.csv --match email --url {url} --journal newer.db")).run().await.exits(0);
-    let newer = rusqlite::Connection::open(scene.path("newer.db")).unwrap();
+    harness.program(&format!("sync in.csv --match email --url {url} --journal newer.db")).run().await.exits(0);
+    let newer = rusqlite::Connection::open(harness.path("newer.db")).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
     drop(newer);
-    let _ = scene.calls();
+    let _ = harness.calls();
     check("newer.db", 2, &["journal newer.db", "found 99", "newer contactsync"]).await;
 
-    scene.write("text.db", "These are my contacts: ann@example.com\n".repeat(100));
+    harness.write("text.db", "These are my contacts: ann@example.com\n".repeat(100));
     check("text.db", 2, &["journal text.db", "expected a journal of contactsync"]).await;
-    scene.write("short.db", "email\n");
+    harness.write("short.db", "email\n");
     check("short.db", 2, &["journal short.db", "expected a journal of contactsync"]).await;
 }

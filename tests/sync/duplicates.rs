@@ -1,4 +1,4 @@
-//! Several rows of one contact: which of them counts, over any distance in the file.
+//! Several rows of one contact: which of them counts, at any distance in the file.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use contactsync::{
 };
 use proptest::prelude::*;
 
-use crate::scene::{Scene, TOKEN};
+use support::{Harness, TOKEN};
 
 const MATCHES: [&str; 2] = ["email", "phone"];
 
@@ -18,13 +18,13 @@ impl Observer for Silent {
     fn observe(&self, _: &Event<'_>) {}
 }
 
-/// How each row of a file stands after planning, with the contacts that are to be sent.
+/// The state of each row of a file after planning, and the contacts to send.
 fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, Wanted>) {
     let journal = Journal::in_memory().expect("a journal");
     let source =
         Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.to_owned())), Format::Csv).expect("a header");
-    let mapping =
-        Mapping::new(source.header(), MATCHES.map(str::to_owned).to_vec(), Mode::Upsert).expect("its columns");
+    let mapping = Mapping::new(source.header(), MATCHES.map(str::to_owned).to_vec(), Mode::Upsert)
+        .expect("the columns are known");
     let policy = Policy {
         mode: Mode::Upsert,
         tags_mode: TagsMode::Add,
@@ -43,7 +43,7 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
     };
     let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
     let runs = plan(&journal, source, &mapping, Routes::One(new), plan_options, &Silent, &Stop::default())
-        .expect("it is planned");
+        .expect("planning succeeds");
     let rows = journal.each_row(runs.sync, Rows::All, Vec::new(), |rows: &mut Vec<ListedRow>, row| {
         rows.push(row);
         std::ops::ControlFlow::Continue(())
@@ -64,7 +64,7 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
     (rows.expect("the journal works"), wanted.collect())
 }
 
-/// What a row asks for.
+/// The fields and tags that a row asks for.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Wanted {
     fields: BTreeMap<String, String>,
@@ -86,7 +86,7 @@ impl Wanted {
     }
 }
 
-/// A row of a random file: its cells by column, blank ones too.
+/// A row of a random file: its cells by column, including blank ones.
 #[derive(Clone, Debug)]
 struct RandomRow {
     email: &'static str,
@@ -125,18 +125,18 @@ fn rows() -> impl Strategy<Value = Vec<RandomRow>> {
     proptest::collection::vec(row, 1..14)
 }
 
-/// A contact of the model: the values by which it is recognized, the rows that it came from, and what it is to be.
+/// A contact of the model: the values that identify it, its rows, and the result.
 struct Group {
     key: String,
     stands: usize,
     wanted: Wanted,
 }
 
-/// What a person with a pencil would do: look every row up in a list of the contacts so far.
+/// A naive model: looks every row up in the list of contacts so far.
 fn model(rows: &[RandomRow], way: Duplicates) -> (Vec<&'static str>, BTreeMap<u64, Wanted>) {
     let mut states: Vec<&'static str> = Vec::new();
     let mut groups: Vec<Group> = Vec::new();
-    // A value's contact, for values that are not keys themselves.
+    // The contact of a value, for values that are not keys themselves.
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     for (at, row) in rows.iter().enumerate() {
         let mut matches: Vec<(&str, String)> = Vec::new();
@@ -192,7 +192,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn rows_of_one_contact_come_out_as_a_list_of_contacts_has_them(rows in rows()) {
+    fn rows_of_one_contact_are_merged_by_the_duplicates_mode(rows in rows()) {
         let mut csv = String::from("_row,email,phone,name,city,tags,remove_tags\n");
         for RandomRow { email, phone, name, city, tags, remove } in &rows {
             csv.push_str(&format!("row,{email},{phone},{name},{city},{tags},{remove}\n"));
@@ -208,15 +208,15 @@ proptest! {
 }
 
 #[test]
-fn the_rows_that_do_not_count_say_which_line_does() {
+fn a_merged_row_names_the_line_that_counts() {
     let check = |way: Duplicates, expected: &[&str]| {
         let csv = "email,phone,name\na,,Ann\nb,,Bo\na,,Cy\n\na,1,Di\n,1,Ed\n";
         let (rows, _) = planned(csv, way);
-        let said: Vec<String> = rows
+        let reasons: Vec<String> = rows
             .iter()
             .map(|row| format!("{} {} {}", row.line, row.state, row.reason.as_deref().unwrap_or("-")))
             .collect();
-        assert_eq!(said, expected, "{way}");
+        assert_eq!(reasons, expected, "{way}");
     };
     check(
         Duplicates::Last,
@@ -246,24 +246,24 @@ fn the_rows_that_do_not_count_say_which_line_does() {
 }
 
 #[tokio::test]
-async fn a_row_that_was_right_already_gives_way_or_stands_as_any_other() {
+async fn an_unchanged_row_is_merged_as_any_other() {
     let check = async |way: &str, code: i32, rows: &str, name: &str, tags: &[&str]| {
-        let scene = Scene::unlimited().await;
-        scene.write("in.csv", "email,name,tags\na@example.com,Ann,x\n");
-        scene.sync("in.csv --match email").run().await.exits(0);
-        // The first row is what the platform has; the second one, of the same contact, is not.
-        scene.write("in.csv", "email,name,tags\na@example.com,Ann,x\na@example.com,Bo,y\n");
-        // Mirrored, a tag that only the first row has goes when that row does not count.
+        let harness = Harness::unlimited().await;
+        harness.write("in.csv", "email,name,tags\na@example.com,Ann,x\n");
+        harness.sync("in.csv --match email").run().await.exits(0);
+        // The first row equals the platform's contact; the second row, of the same contact, differs.
+        harness.write("in.csv", "email,name,tags\na@example.com,Ann,x\na@example.com,Bo,y\n");
+        // With `--tags-mode mirror`, a tag that only the first row has is removed when that row does not count.
         let options = format!("in.csv --match email --tags-mode mirror --duplicates {way}");
-        let plan = scene.plan(&options).run().await.exits(code);
-        let ran = scene.sync(&options).run().await.exits(code);
+        let plan = harness.plan(&options).run().await.exits(code);
+        let ran = harness.sync(&options).run().await.exits(code);
         assert_eq!(ran.summary().rows(), rows, "{way}");
         assert_eq!(plan.planned().rows().replace("pending", "updated"), sorted(rows), "{way}");
-        let contact = &scene.sandbox.contacts(TOKEN)[0];
+        let contact = &harness.sandbox.contacts(TOKEN)[0];
         assert_eq!(contact.fields["name"].text(), name, "{way}");
         assert_eq!(contact.tags.iter().map(String::as_str).collect::<Vec<_>>(), tags, "{way}");
-        // Once more, nothing is to be done.
-        let again = scene.sync(&options).run().await.exits(code).summary();
+        // A further run has nothing to do.
+        let again = harness.sync(&options).run().await.exits(code).summary();
         assert_eq!((again.count("updated"), again.count("unchanged")), (0, 1), "{way}");
     };
     check("last", 0, "1 updated, 1 merged", "Bo", &["y"]).await;
@@ -272,7 +272,7 @@ async fn a_row_that_was_right_already_gives_way_or_stands_as_any_other() {
     check("reject", 3, "1 unchanged, 1 rejected", "Ann", &["x"]).await;
 }
 
-// As a plan has them: what is pending stands last.
+// In the order of a plan, where pending rows come last.
 fn sorted(rows: &str) -> String {
     match rows.strip_prefix("1 updated, ") {
         Some(others) => format!("{others}, 1 updated"),

@@ -1,15 +1,15 @@
-//! Everything goes wrong now and then: the run goes on, ends right, and makes nobody twice.
+//! Random faults of every kind: the run continues, completes, and creates no duplicate.
 
 use std::time::Duration;
 
 use contactsync::sandbox::{Fault, Faults};
 
-use crate::scene::{People, Scene, TOKEN};
+use support::{Harness, People, TOKEN};
 
 #[tokio::test]
-async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
+async fn with_every_fault_a_sync_completes_without_duplicates() {
     let share = 0.02;
-    let scene = Scene::faulty(Faults {
+    let harness = Harness::faulty(Faults {
         seed: 11,
         lose_before: share,
         bad_gateway: share,
@@ -23,29 +23,29 @@ async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
         slow: share,
         slow_for: Duration::from_millis(500),
         queued: Duration::from_millis(500),
-        // Longer than the first searches for a lost create wait: only the last one may decide.
+        // Longer than the wait before the early searches for a lost create, so that only the last search may decide.
         late_search: Duration::from_secs(5),
         ..Faults::default()
     })
     .await;
     let people = People::new(300, 31, 1);
-    scene.write("in.csv", people.csv());
-    let mut ran = scene.sync("in.csv --match email --search-lag 7s").run().await;
-    // One call may be so unlucky that its contact is left for the next run.
+    harness.write("in.csv", people.csv());
+    let mut ran = harness.sync("in.csv --match email --search-lag 7s").run().await;
+    // A call that fails too often in a row leaves its contact for the next run.
     for _ in 0..3 {
         if ran.code == Some(4) {
             assert!((1..=3).contains(&ran.summary().count("pending")), "{ran:?}");
-            ran = scene.resume().run().await;
+            ran = harness.resume().run().await;
         }
     }
     let ran = ran.exits(0);
     let summary = ran.summary();
     assert_eq!(summary.rows(), "300 created", "{ran:?}");
-    people.are_all_of(&scene.sandbox);
-    let ledger = scene.sandbox.ledger();
+    people.assert_stored_in(&harness.sandbox);
+    let ledger = harness.sandbox.ledger();
     assert_eq!(ledger.creates(TOKEN), 300);
 
-    // Each of them did befall it, and a create among them that had its effect.
+    // Each fault occurred, also at a create that had its effect.
     let calls = ledger.calls();
     let faults = [
         Fault::LoseBefore,
@@ -65,30 +65,30 @@ async fn with_every_fault_it_ends_right_and_makes_nobody_twice() {
     };
     assert!(calls.iter().filter(lost).count() > 5);
     assert!(calls.iter().any(|call| call.status == Some(449)));
-    // Summary and ledger agree on what it took.
-    assert_eq!(summary.calls(), scene.calls());
+    // The summary agrees with the ledger.
+    assert_eq!(summary.calls(), harness.calls());
     assert_eq!(summary.count("throttled"), ledger.throttled());
     assert!(summary.count("retries") > 100);
 
-    scene.sandbox.set_faults(Faults::default());
-    let again = scene.sync("in.csv --match email").run().await.exits(0).summary();
-    assert_eq!((again.rows().as_str(), scene.calls().as_str()), ("300 unchanged", "none"));
+    harness.sandbox.set_faults(Faults::default());
+    let again = harness.sync("in.csv --match email").run().await.exits(0).summary();
+    assert_eq!((again.rows().as_str(), harness.calls().as_str()), ("300 unchanged", "none"));
 }
 
 #[tokio::test]
-async fn a_lost_create_without_a_match_field_is_not_sent_again_unasked() {
+async fn a_lost_create_without_a_match_field_is_sent_again_only_on_request() {
     let lose = || Faults { lose_after: 1.0, ..Faults::default() };
-    let scene = Scene::faulty(lose()).await;
-    scene.write("in.csv", "name\nAnn\n");
-    let ran = scene.sync("in.csv --mode create").run().await.exits(3);
-    let [warning] = ran.said("warning: in.csv:2: row 1 rejected: in doubt")[..] else { panic!("{ran:?}") };
+    let harness = Harness::faulty(lose()).await;
+    harness.write("in.csv", "name\nAnn\n");
+    let ran = harness.sync("in.csv --mode create").run().await.exits(3);
+    let [warning] = ran.stderr_lines("warning: in.csv:2: row 1 rejected: in doubt")[..] else { panic!("{ran:?}") };
     assert!(warning.contains("no match field"), "{warning}");
-    scene.sandbox.set_faults(Faults::default());
-    scene.sync("in.csv --mode create").run().await.exits(3);
-    assert_eq!(scene.sandbox.ledger().creates(TOKEN), 1);
-    // Asked, it is: that may make it twice, and here it does.
-    scene.sync("in.csv --mode create --retry-in-doubt").run().await.exits(0);
-    assert_eq!(scene.sandbox.contacts(TOKEN).len(), 2);
-    scene.sync("in.csv --mode create").run().await.exits(0);
-    assert_eq!(scene.calls(), "2 create");
+    harness.sandbox.set_faults(Faults::default());
+    harness.sync("in.csv --mode create").run().await.exits(3);
+    assert_eq!(harness.sandbox.ledger().creates(TOKEN), 1);
+    // On request it is sent again, which may create a duplicate, and here does.
+    harness.sync("in.csv --mode create --retry-in-doubt").run().await.exits(0);
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 2);
+    harness.sync("in.csv --mode create").run().await.exits(0);
+    assert_eq!(harness.calls(), "2 create");
 }

@@ -1,4 +1,4 @@
-//! Files under a run that are not friendly: deleted, replaced, linked, planted, or opened by many at once.
+//! Files that change during a run: deleted, replaced, linked, planted, or opened by several processes at once.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,50 +9,50 @@ use std::time::Duration;
 use contactsync::sandbox::Faults;
 use futures_util::StreamExt as _;
 
-use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+use support::{Harness, JOURNAL, Output, People, TOKEN};
 
-/// How many cases run at once: most of their time is waiting.
+/// The number of cases that run at once. They mostly wait.
 const AT_ONCE: usize = 5;
 
 const CHANNEL_LOCK: &str = "journal.db-default.lock";
 
-/// The names in the scene's folder that begin so.
-fn names(scene: &Scene, beginning: &str) -> Vec<PathBuf> {
-    let files = fs::read_dir(scene.path(".")).expect("the folder").flatten().map(|file| file.path());
+/// The files in the harness's directory whose names start with this.
+fn names(harness: &Harness, beginning: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(harness.path(".")).expect("the directory").flatten().map(|file| file.path());
     files.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning))).collect()
 }
 
 #[track_caller]
-fn check_sound(ran: &Ran, what: &str) {
+fn check_sound(ran: &Output, what: &str) {
     assert!(!ran.stderr.contains("unexpected failure") && ran.code.is_some_and(|code| code < 100), "{what}: {ran:?}");
 }
 
-/// What happens to a file under a run.
+/// What happens to a file during a run.
 #[derive(Clone, Copy, Debug)]
-enum Fate {
+enum FileEvent {
     Deleted,
     Renamed,
-    /// Deleted, and a copy of it put in its place.
+    /// Replaced by a copy of itself.
     Copied,
-    /// The folder that it is in is renamed, and a copy of that put in its place.
+    /// Its directory is replaced by a copy of that directory.
     FolderCopied,
 }
 
-fn befall(path: &Path, fate: Fate) {
+fn apply(path: &Path, event: FileEvent) {
     let copied = path.with_extension("copied");
-    match fate {
-        Fate::Deleted => fs::remove_file(path).expect("it is there"),
-        Fate::Renamed => fs::rename(path, &copied).expect("it is there"),
-        Fate::Copied => {
-            fs::copy(path, &copied).expect("it is there");
-            fs::rename(&copied, path).expect("it is there");
+    match event {
+        FileEvent::Deleted => fs::remove_file(path).expect("the file exists"),
+        FileEvent::Renamed => fs::rename(path, &copied).expect("the file exists"),
+        FileEvent::Copied => {
+            fs::copy(path, &copied).expect("the file exists");
+            fs::rename(&copied, path).expect("the file exists");
         }
-        Fate::FolderCopied => {
-            let folder = path.parent().expect("a folder of its own");
+        FileEvent::FolderCopied => {
+            let folder = path.parent().expect("a parent directory");
             let moved = folder.with_extension("moved");
-            fs::rename(folder, &moved).expect("it is there");
-            fs::create_dir(folder).expect("its name is free");
-            for file in fs::read_dir(&moved).expect("the folder").flatten() {
+            fs::rename(folder, &moved).expect("the file exists");
+            fs::create_dir(folder).expect("the name is free");
+            for file in fs::read_dir(&moved).expect("the directory").flatten() {
                 fs::copy(file.path(), folder.join(file.file_name())).expect("a file");
             }
         }
@@ -60,94 +60,98 @@ fn befall(path: &Path, fate: Fate) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_deleted_or_replaced_under_a_run_ends_it_and_no_other_run_works_beside_it() {
+async fn deleting_or_replacing_a_file_of_the_journal_stops_the_run_and_blocks_a_second_run() {
     let window = "journal.db-~";
     let cases = [
-        (JOURNAL, Fate::Deleted),
-        (JOURNAL, Fate::Renamed),
-        (JOURNAL, Fate::Copied),
-        (JOURNAL, Fate::FolderCopied),
-        ("journal.db-wal", Fate::Deleted),
-        ("journal.db-wal", Fate::Copied),
-        ("journal.db-shm", Fate::Deleted),
-        (CHANNEL_LOCK, Fate::Deleted),
-        (CHANNEL_LOCK, Fate::Renamed),
-        (CHANNEL_LOCK, Fate::Copied),
-        (window, Fate::Deleted),
+        (JOURNAL, FileEvent::Deleted),
+        (JOURNAL, FileEvent::Renamed),
+        (JOURNAL, FileEvent::Copied),
+        (JOURNAL, FileEvent::FolderCopied),
+        ("journal.db-wal", FileEvent::Deleted),
+        ("journal.db-wal", FileEvent::Copied),
+        ("journal.db-shm", FileEvent::Deleted),
+        (CHANNEL_LOCK, FileEvent::Deleted),
+        (CHANNEL_LOCK, FileEvent::Renamed),
+        (CHANNEL_LOCK, FileEvent::Copied),
+        (window, FileEvent::Deleted),
     ];
-    // Of a run whose every file is gone nothing is known any more, and `create` searches for nothing.
+    // When every file of the journal is gone, nothing is known of the run, and `create` does not search.
     let cases =
-        cases.into_iter().flat_map(|(name, fate)| [(name, fate, "upsert", false), (name, fate, "create", false)]);
-    let cases = cases.chain([("journal.db", Fate::Deleted, "upsert", true)]);
-    let checks = cases.map(|(name, fate, mode, is_all)| check_fate(name, fate, mode, is_all));
+        cases.into_iter().flat_map(|(name, event)| [(name, event, "upsert", false), (name, event, "create", false)]);
+    let cases = cases.chain([("journal.db", FileEvent::Deleted, "upsert", true)]);
+    let checks = cases.map(|(name, event, mode, is_all)| check_file_event(name, event, mode, is_all));
     futures_util::stream::iter(checks).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
-async fn check_fate(name: &str, fate: Fate, mode: &str, is_all: bool) {
-    let what = format!("{name} {fate:?} in {mode}{}", if is_all { ", with all beside it" } else { "" });
-    let scene = Scene::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
-    fs::create_dir(scene.path("state")).expect("a folder");
+async fn check_file_event(name: &str, event: FileEvent, mode: &str, is_all: bool) {
+    let what = format!("{name} {event:?} in {mode}{}", if is_all { ", with all beside it" } else { "" });
+    let harness = Harness::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
+    fs::create_dir(harness.path("state")).expect("a directory");
     let people = People::new(50, 2, 0);
-    scene.write("in.csv", people.csv());
+    harness.write("in.csv", people.csv());
     let sync = || {
-        scene.program(&format!(
+        harness.program(&format!(
             "sync in.csv --match email --mode {mode} --search-lag 300ms --json --concurrency 4 --rate 1000000 \
              --journal state/{JOURNAL} --url {}",
-            scene.sandbox.url()
+            harness.sandbox.url()
         ))
     };
     let mut first = sync().start();
-    assert!(first.until(|| scene.sandbox.ledger().creates(TOKEN) > 10).await, "{what}");
-    let path = fs::read_dir(scene.path("state")).expect("the folder").flatten().map(|file| file.path());
+    assert!(first.until(|| harness.sandbox.ledger().creates(TOKEN) > 10).await, "{what}");
+    let path = fs::read_dir(harness.path("state")).expect("the directory").flatten().map(|file| file.path());
     let path = path.filter(|path| path.file_name().is_some_and(|found| found.to_string_lossy().starts_with(name)));
     let mut found: Vec<PathBuf> = path.collect();
     found.sort();
     let found = if is_all { &found[..] } else { &found[..1] };
     for path in found {
-        befall(path, fate);
+        apply(path, event);
     }
-    let before = scene.sandbox.ledger().len();
+    let before = harness.sandbox.ledger().len();
     let second = sync().start();
     let first = first.end().await;
     assert_eq!(first.code, Some(1), "{what}: {first:?}");
-    let [error] = first.said("error:")[..] else { panic!("{what}: {first:?}") };
+    let [error] = first.stderr_lines("error:")[..] else { panic!("{what}: {first:?}") };
     assert!(error.contains("was deleted, replaced or truncated"), "{what}: {error}");
-    assert_eq!(first.said("hint:").len(), 1, "{what}: {first:?}");
+    assert_eq!(first.stderr_lines("hint:").len(), 1, "{what}: {first:?}");
     let second = second.end().await;
     check_sound(&second, &what);
     if second.code == Some(6) {
-        // Those that were in flight, and perhaps one group more.
-        assert!(scene.sandbox.ledger().len() <= before + 12, "{what}: {} after {before}", scene.sandbox.ledger().len());
+        // The calls in flight, and at most one further group.
+        assert!(
+            harness.sandbox.ledger().len() <= before + 12,
+            "{what}: {} after {before}",
+            harness.sandbox.ledger().len()
+        );
     }
-    let is_same = |ran: &Ran| ran.code == Some(0);
-    // The next run finishes it, or says what to do about a file that is missing.
+    let is_same = |ran: &Output| ran.code == Some(0);
+    // The next run finishes the work, or the error explains what to do about a missing file.
     let mut ran = sync().run().await;
     if ran.stderr.contains("is missing, but") {
         assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
-        fs::remove_file(scene.path("state/journal.db-wal")).expect("it was named");
+        fs::remove_file(harness.path("state/journal.db-wal")).expect("the error names it");
         ran = sync().run().await;
     }
     if !is_same(&ran) {
         ran = sync().run().await;
     }
     assert!(is_same(&ran), "{what}: {ran:?}");
-    assert_eq!(scene.sandbox.ledger().creates(TOKEN), 50, "{what}");
-    people.are_all_of(&scene.sandbox);
+    assert_eq!(harness.sandbox.ledger().creates(TOKEN), 50, "{what}");
+    people.assert_stored_in(&harness.sandbox);
 }
 
 #[tokio::test]
-async fn a_journal_that_is_truncated_under_a_run_ends_it_and_is_refused_by_the_next() {
+async fn truncating_the_journal_stops_the_run_and_the_next_run_refuses_it() {
     for mode in ["upsert", "create"] {
-        let scene = Scene::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
-        scene.write("in.csv", People::new(50, 2, 0).csv());
-        let sync = || scene.sync(&format!("in.csv --match email --mode {mode} --search-lag 300ms --concurrency 4"));
-        let creates = || scene.sandbox.ledger().creates(TOKEN);
+        let harness = Harness::faulty(Faults { latency: Duration::from_millis(20), ..Faults::default() }).await;
+        harness.write("in.csv", People::new(50, 2, 0).csv());
+        let sync = || harness.sync(&format!("in.csv --match email --mode {mode} --search-lag 300ms --concurrency 4"));
+        let creates = || harness.sandbox.ledger().creates(TOKEN);
         let mut first = sync().start();
         assert!(first.until(|| creates() > 10).await, "{mode}");
-        fs::write(scene.path(JOURNAL), "").expect("a file of ours");
+        fs::write(harness.path(JOURNAL), "").expect("a writable file");
         let before = creates();
         let first = first.end().await.exits(1);
-        let [error] = first.said("error:")[..] else { panic!("{mode}: {first:?}") };
+        let [error] = first.stderr_lines("error:")[..] else { panic!("{mode}: {first:?}") };
         assert!(error.contains("was deleted, replaced or truncated"), "{mode}: {error}");
         assert!(creates() <= before + 12, "{mode}: {} after {before}", creates());
         let made = creates();
@@ -158,42 +162,43 @@ async fn a_journal_that_is_truncated_under_a_run_ends_it_and_is_refused_by_the_n
 }
 
 #[tokio::test]
-async fn a_journal_of_which_only_the_log_is_there_is_refused() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
+async fn a_log_without_its_journal_is_refused() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
     for left in ["-wal", "-journal"] {
         let name = format!("gone.db{left}");
-        scene.write(&name, "not empty");
-        for command in
-            [format!("sync in.csv --match email --url {}", scene.sandbox.url()), "plan in.csv --match email".to_owned()]
-        {
-            let ran = scene.program(&format!("{command} --journal gone.db")).run().await.exits(1);
-            let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+        harness.write(&name, "not empty");
+        for command in [
+            format!("sync in.csv --match email --url {}", harness.sandbox.url()),
+            "plan in.csv --match email".to_owned(),
+        ] {
+            let ran = harness.program(&format!("{command} --journal gone.db")).run().await.exits(1);
+            let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
             let expected = format!("journal gone.db: the file is missing, but gone.db{left} is there");
             assert!(error.contains(&expected), "{error}");
-            assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
-            assert!(!scene.path("gone.db").exists());
-            assert_eq!(fs::read(scene.path(&name)).expect("it is left"), b"not empty");
+            assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
+            assert!(!harness.path("gone.db").exists());
+            assert_eq!(fs::read(harness.path(&name)).expect("the file is left"), b"not empty");
         }
-        fs::remove_file(scene.path(&name)).expect("it is left");
+        fs::remove_file(harness.path(&name)).expect("the file is left");
     }
-    // An empty one holds nothing.
-    scene.write("gone.db-wal", "");
-    scene
-        .program(&format!("sync in.csv --match email --journal gone.db --url {}", scene.sandbox.url()))
+    // An empty log holds nothing.
+    harness.write("gone.db-wal", "");
+    harness
+        .program(&format!("sync in.csv --match email --journal gone.db --url {}", harness.sandbox.url()))
         .run()
         .await
         .exits(0);
 }
 
 #[tokio::test]
-async fn an_empty_journal_is_taken_for_a_new_one_unless_calls_were_journaled_in_it() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
+async fn an_empty_journal_is_new_unless_calls_were_journaled_in_it() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
     let schemaless = {
-        let path = scene.path("empty.db");
+        let path = harness.path("empty.db");
         let database = rusqlite::Connection::open(&path).expect("a database");
-        database.execute_batch("PRAGMA journal_mode = WAL; VACUUM").expect("nothing");
+        database.execute_batch("PRAGMA journal_mode = WAL; VACUUM").expect("an empty database");
         drop(database);
         fs::read(path).expect("a database")
     };
@@ -203,29 +208,29 @@ async fn an_empty_journal_is_taken_for_a_new_one_unless_calls_were_journaled_in_
         (b"", Some(""), 0),
         (b"", Some("process 7 since noon\n00000000000000000000\n"), 0),
         (b"", Some("process 7 since noon\n00000000000000000031\n"), 1),
-        // Of an earlier version, which does not say.
+        // A journal of an earlier version does not record it.
         (b"", Some("process 7 since noon"), 1),
         (&schemaless, None, 0),
         (&schemaless, Some("process 7 since noon\n00000000000000000000\n"), 0),
         (&schemaless, Some("process 7 since noon\n00000000000000000031\n"), 1),
     ] {
-        for name in names(&scene, JOURNAL) {
-            fs::remove_file(name).expect("it is there");
+        for name in names(&harness, JOURNAL) {
+            fs::remove_file(name).expect("the file exists");
         }
-        scene.write(JOURNAL, journal);
+        harness.write(JOURNAL, journal);
         if let Some(lock) = lock {
-            scene.write(CHANNEL_LOCK, lock);
+            harness.write(CHANNEL_LOCK, lock);
         }
-        let ran = scene.sync("in.csv --match email").run().await;
+        let ran = harness.sync("in.csv --match email").run().await;
         assert_eq!(ran.code, Some(code), "{} bytes beside {lock:?}: {ran:?}", journal.len());
         if code == 1 {
             assert!(ran.stderr.contains("damaged"), "{ran:?}");
-            assert_eq!(fs::read(scene.path(JOURNAL)).expect("it is left"), journal);
+            assert_eq!(fs::read(harness.path(JOURNAL)).expect("the file is left"), journal);
         }
     }
 }
 
-/// Plants something in the place of a file.
+/// What stands in the place of a file.
 #[derive(Clone, Copy, Debug)]
 enum Plant {
     Symlink,
@@ -241,12 +246,12 @@ fn plant(plant: Plant, path: &Path, precious: &Path) {
         Plant::Symlink => symlink(precious, path).expect("a link"),
         Plant::HardLink => fs::hard_link(precious, path).expect("a link"),
         Plant::Pipe => assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success()),
-        Plant::Folder => fs::create_dir(path).expect("a folder"),
+        Plant::Folder => fs::create_dir(path).expect("a directory"),
     }
 }
 
 #[tokio::test]
-async fn nothing_is_written_through_a_link_into_another_file() {
+async fn no_file_is_written_through_a_link() {
     const PRECIOUS: &str = "_line,_reason,email\nthis is not for contactsync\n";
     for (place, options) in [
         (CHANNEL_LOCK, ""),
@@ -259,61 +264,61 @@ async fn nothing_is_written_through_a_link_into_another_file() {
         ("r.csv.part", "--results r.csv"),
     ] {
         for kind in PLANTS {
-            let scene = Scene::unlimited().await;
-            scene.write("in.csv", "email\na@example.com\n");
-            scene.write("precious", PRECIOUS);
-            // The journal is there before, so that what lies beside it is a part of it.
-            scene.write("other.csv", "email\nb@example.com\n");
-            scene.sync("other.csv --match email --channel other").run().await.exits(0);
-            let _ = scene.calls();
-            plant(kind, &scene.path(place), &scene.path("precious"));
-            let ran = scene.sync(&format!("in.csv --match email {options}")).run().await;
+            let harness = Harness::unlimited().await;
+            harness.write("in.csv", "email\na@example.com\n");
+            harness.write("precious", PRECIOUS);
+            // The journal exists before, so that the files beside it belong to it.
+            harness.write("other.csv", "email\nb@example.com\n");
+            harness.sync("other.csv --match email --channel other").run().await.exits(0);
+            let _ = harness.calls();
+            plant(kind, &harness.path(place), &harness.path("precious"));
+            let ran = harness.sync(&format!("in.csv --match email {options}")).run().await;
             let what = format!("{place} {kind:?} {options}");
             assert_eq!(ran.code, Some(2), "{what}: {ran:?}");
-            assert_eq!(ran.said("error:").len(), 1, "{what}: {ran:?}");
-            assert_eq!(scene.calls(), "none", "{what}");
-            assert_eq!(fs::read_to_string(scene.path("precious")).expect("it is there"), PRECIOUS, "{what}");
-            assert!(fs::symlink_metadata(scene.path(place)).is_ok(), "{what}: it is left as it is");
+            assert_eq!(ran.stderr_lines("error:").len(), 1, "{what}: {ran:?}");
+            assert_eq!(harness.calls(), "none", "{what}");
+            assert_eq!(fs::read_to_string(harness.path("precious")).expect("the file exists"), PRECIOUS, "{what}");
+            assert!(fs::symlink_metadata(harness.path(place)).is_ok(), "{what}: it is left as it is");
         }
     }
 }
 
 #[tokio::test]
-async fn a_journal_may_lie_elsewhere_and_has_one_name() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let elsewhere = tempfile::tempdir().expect("another disk, say");
-    symlink(elsewhere.path().join("real.db"), scene.path(JOURNAL)).expect("a link");
-    // Made where the link leads, and used there.
-    scene.sync("in.csv --match email").run().await.exits(0);
+async fn a_journal_may_be_a_symbolic_link_but_has_one_name() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    let elsewhere = tempfile::tempdir().expect("a temporary directory");
+    symlink(elsewhere.path().join("real.db"), harness.path(JOURNAL)).expect("a link");
+    // The journal is created and used at the target of the link.
+    harness.sync("in.csv --match email").run().await.exits(0);
     assert!(elsewhere.path().join("real.db").exists() && elsewhere.path().join("real.db-default.lock").exists());
-    let again = scene.sync("in.csv --match email").run().await.exits(0);
+    let again = harness.sync("in.csv --match email").run().await.exits(0);
     assert_eq!(again.summary().rows(), "1 unchanged");
-    // By two names it would have two logs.
+    // With two names it would have two logs.
     fs::hard_link(elsewhere.path().join("real.db"), elsewhere.path().join("second.db")).expect("a link");
-    let ran = scene.sync("in.csv --match email").run().await.exits(2);
+    let ran = harness.sync("in.csv --match email").run().await.exits(2);
     assert!(ran.stderr.contains("several names (hard links)"), "{ran:?}");
     fs::remove_file(elsewhere.path().join("second.db")).expect("a link");
-    scene.sync("in.csv --match email").run().await.exits(0);
+    harness.sync("in.csv --match email").run().await.exits(0);
 }
 
 #[tokio::test]
 async fn a_list_replaces_no_file_that_is_not_a_list_of_the_same_kind() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email,name\na@example.com,Ann\n,Nobody\n");
-    scene.write("tok", format!("{TOKEN}\n"));
-    scene.write("thesis.csv", "chapter,page\n1,1\n");
-    scene.write("rejected.csv", "_line,_reason,email,name\n3,x,,Nobody\n");
-    scene.write("results.csv", "line,key,outcome,contact_id,calls,reason\n");
-    scene.write("new.csv.part", "half a thesis");
-    scene.write("zeros.csv", [0; 100]);
-    scene.write("empty.csv", "");
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,name\na@example.com,Ann\n,Nobody\n");
+    harness.write("tok", format!("{TOKEN}\n"));
+    harness.write("thesis.csv", "chapter,page\n1,1\n");
+    harness.write("rejected.csv", "_line,_reason,email,name\n3,x,,Nobody\n");
+    harness.write("results.csv", "line,key,outcome,contact_id,calls,reason\n");
+    harness.write("new.csv.part", "half a thesis");
+    harness.write("zeros.csv", [0; 100]);
+    harness.write("empty.csv", "");
     let sync = |options: &str| {
-        let sync = scene.sync(&format!("in.csv --match email --token-file tok {options}"));
+        let sync = harness.sync(&format!("in.csv --match email --token-file tok {options}"));
         sync.token(None)
     };
     sync("").run().await.exits(3);
-    let _ = scene.calls();
+    let _ = harness.calls();
     for (options, path, part) in [
         ("--results thesis.csv", "thesis.csv", "expected a new file or an earlier list of the same kind"),
         ("--rejects thesis.csv", "thesis.csv", "expected a new file or an earlier list of the same kind"),
@@ -334,28 +339,28 @@ async fn a_list_replaces_no_file_that_is_not_a_list_of_the_same_kind() {
         ("--results /dev/null", "none", "found a device or a pipe"),
         ("--results /dev/stdout", "none", "found a symbolic link"),
     ] {
-        let before = fs::read(scene.path(path)).ok();
+        let before = fs::read(harness.path(path)).ok();
         let ran = sync(options).run().await;
         assert_eq!(ran.code, Some(2), "{options}: {ran:?}");
-        let [error] = ran.said("error:")[..] else { panic!("{options}: {ran:?}") };
+        let [error] = ran.stderr_lines("error:")[..] else { panic!("{options}: {ran:?}") };
         assert!(error.contains(part), "{options}: {error}");
-        assert_eq!(scene.calls(), "none", "{options}");
-        // SQLite's own are there only while it works, and the lock names its holder.
+        assert_eq!(harness.calls(), "none", "{options}");
+        // SQLite's files exist only while a run works, and the lock file has its holder's process id.
         if !path.starts_with("journal.db") {
-            assert_eq!(fs::read(scene.path(path)).ok(), before, "{options}");
+            assert_eq!(fs::read(harness.path(path)).ok(), before, "{options}");
         }
     }
-    // Lists of their kind, and empty files, are.
+    // Lists of the same kind and empty files are replaced.
     for options in ["--rejects rejected.csv --results results.csv", "--rejects empty.csv", "--results other.csv"] {
         sync(options).run().await.exits(3);
         sync(options).run().await.exits(3);
     }
-    assert!(fs::read_to_string(scene.path("empty.csv")).expect("a list").starts_with("_line,_reason,email,name\n3,"));
+    assert!(fs::read_to_string(harness.path("empty.csv")).expect("a list").starts_with("_line,_reason,email,name\n3,"));
 }
 
 #[tokio::test]
 async fn a_planted_journal_neither_gets_the_token_nor_has_a_file_written() {
-    let (mine, evil) = (Scene::unlimited().await, Scene::unlimited().await);
+    let (mine, evil) = (Harness::unlimited().await, Harness::unlimited().await);
     mine.write("in.csv", "email\na@example.com\nb@example.com\n\"\"\n");
     let planted = "--max-calls 1 --rejects planted.csv --results other.csv";
     let url = evil.sandbox.url();
@@ -367,8 +372,8 @@ async fn a_planted_journal_neither_gets_the_token_nor_has_a_file_written() {
     let resume = |options: &str| mine.program(&format!("resume --json --journal {JOURNAL} {options}"));
     let refused = async |options: &str, parts: [&str; 2]| {
         let ran = resume(options).run().await.exits(2);
-        let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
-        let [hint] = ran.said("hint:")[..] else { panic!("{ran:?}") };
+        let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
+        let [hint] = ran.stderr_lines("hint:")[..] else { panic!("{ran:?}") };
         assert!(error.contains(parts[0]) && hint.contains(parts[1]), "{ran:?}");
         assert_eq!((mine.calls().as_str(), evil.calls().as_str()), ("none", "none"));
         assert!(!mine.path("planted.csv").exists() && !mine.path("other.csv").exists());
@@ -377,7 +382,7 @@ async fn a_planted_journal_neither_gets_the_token_nor_has_a_file_written() {
     let at = format!("--url {url}");
     refused(&at, ["planted.csv", "--rejects"]).await;
     refused(&format!("{at} --rejects mine.csv"), ["other.csv", "--results"]).await;
-    // With other names it is written there and nowhere else, and with the same ones as before.
+    // Under other names, lists are written there and nowhere else; under the same names, as before.
     let lists = format!("{at} --rejects mine.csv --results planted.csv");
     resume(&lists).run().await.exits(3);
     assert!(mine.path("mine.csv").exists() && !mine.path("other.csv").exists());
@@ -385,40 +390,40 @@ async fn a_planted_journal_neither_gets_the_token_nor_has_a_file_written() {
 }
 
 #[tokio::test]
-async fn a_line_to_go_on_names_what_the_journal_is_not_believed() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", People::new(5, 2, 0).csv());
-    let url = scene.sandbox.url();
-    let ran = scene.sync("in.csv --match email --max-calls 2 --rejects r.csv --results s.csv").run().await.exits(4);
+async fn the_command_to_resume_names_what_the_journal_is_not_trusted_for() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(5, 2, 0).csv());
+    let url = harness.sandbox.url();
+    let ran = harness.sync("in.csv --match email --max-calls 2 --rejects r.csv --results s.csv").run().await.exits(4);
     let line = format!("contactsync resume --journal {JOURNAL} --url {url} --rejects r.csv --results s.csv`");
     assert!(ran.stderr.contains(&line), "{ran:?}");
     let options = line.trim_start_matches("contactsync ").trim_end_matches('`');
-    scene.program(options).run().await.exits(0);
+    harness.program(options).run().await.exits(0);
 }
 
 #[tokio::test]
-async fn many_that_start_at_once_on_a_new_journal_work_or_name_the_holder() {
+async fn processes_started_together_on_a_new_journal_run_or_name_the_lock_holder() {
     let times: usize = std::env::var("FIRST_STARTS").ok().and_then(|times| times.parse().ok()).unwrap_or(3);
     for (count, channels) in (0..times).flat_map(|_| [(4, 1), (4, 4), (16, 1), (16, 16), (16, 4)]) {
-        let scene = Scene::faulty(Faults { latency: Duration::from_millis(30), ..Faults::default() }).await;
+        let harness = Harness::faulty(Faults { latency: Duration::from_millis(30), ..Faults::default() }).await;
         let people = People::new(4, 2, 0);
-        scene.write("in.csv", people.csv());
+        harness.write("in.csv", people.csv());
         let start = |nth: usize| {
             let channel = nth % channels;
-            scene
+            harness
                 .sync(&format!("in.csv --match email --channel c{channel} --concurrency 1"))
                 .token(Some(&format!("token-{channel}")))
                 .start()
         };
         for channel in 0..channels {
-            scene.sandbox.accept_token(&format!("token-{channel}"));
+            harness.sandbox.accept_token(&format!("token-{channel}"));
         }
         let running: Vec<_> = (0..count).map(start).collect();
         let mut worked = 0;
         for running in running {
             let ran = running.end().await;
             if ran.code == Some(6) {
-                let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+                let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
                 assert!(error.contains(": another run holds it: process "), "{error}");
             } else {
                 assert_eq!(ran.code, Some(0), "{count} processes on {channels} channels: {ran:?}");
@@ -427,9 +432,9 @@ async fn many_that_start_at_once_on_a_new_journal_work_or_name_the_holder() {
         }
         assert!(worked >= channels, "{worked} of {count} on {channels} channels");
         for channel in 0..channels {
-            people.are_all_of_channel(&scene.sandbox, &format!("token-{channel}"));
+            people.assert_stored_in_channel(&harness.sandbox, &format!("token-{channel}"));
         }
-        // Nothing is left of making it.
-        assert!(names(&scene, ".contactsync-").is_empty());
+        // No temporary file is left.
+        assert!(names(&harness, ".contactsync-").is_empty());
     }
 }

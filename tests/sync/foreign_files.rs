@@ -1,27 +1,27 @@
-//! Files that are not friendly: devices, pipes without an end, files that others own or write. And what a look leaves behind.
+//! Unsafe files: devices, endless pipes, files that other users own or can write. And the files that read-only commands leave.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::{Duration, Instant};
 
-use crate::scene::{JOURNAL, Program, Scene, TOKEN};
+use support::{Harness, JOURNAL, Program, TOKEN};
 
-/// Far more than a busy machine takes to refuse a file; what has no end takes longer.
+/// Far more than a busy machine needs to refuse a file. Reading an endless one takes longer.
 const SOON: Duration = Duration::from_secs(50);
 
-fn set_mode(scene: &Scene, name: &str, mode: u32) {
-    fs::set_permissions(scene.path(name), Permissions::from_mode(mode)).expect("a file of ours");
+fn set_mode(harness: &Harness, name: &str, mode: u32) {
+    fs::set_permissions(harness.path(name), Permissions::from_mode(mode)).expect("an own file");
 }
 
 #[tokio::test]
-async fn what_has_no_end_is_refused_and_not_read() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    scene.write("large", vec![b' '; 17 << 20]);
-    let url = scene.sandbox.url();
+async fn endless_files_are_refused() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    harness.write("large", vec![b' '; 17 << 20]);
+    let url = harness.sandbox.url();
     let sync = |more: &str| {
         let arguments = format!("sync --match email --journal {JOURNAL} --url {url} {more}");
-        scene.program(&arguments).shell("mkfifo pipe 2>/dev/null; exec \"$@\"")
+        harness.program(&arguments).shell("mkfifo pipe 2>/dev/null; exec \"$@\"")
     };
     let cases = [
         (
@@ -46,17 +46,17 @@ async fn what_has_no_end_is_refused_and_not_read() {
         assert!(ran.stderr.contains(expected), "{arguments}: {ran:?}");
         assert!(begun.elapsed() < SOON, "{arguments}: {:?}", begun.elapsed());
     }
-    assert_eq!(scene.calls(), "none");
+    assert_eq!(harness.calls(), "none");
 }
 
 #[tokio::test]
-async fn a_token_file_may_be_a_pipe_of_the_shell_and_have_a_byte_order_mark() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
+async fn a_token_file_may_be_a_pipe_and_have_a_byte_order_mark() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
     let utf16: Vec<u8> = format!("\u{feff}{TOKEN}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
-    scene.write("utf8", format!("\u{feff}{TOKEN}\r\n"));
-    scene.write("utf16", utf16);
-    scene.write("config", format!("\u{feff}url = \"{}\"\n", scene.sandbox.url()));
+    harness.write("utf8", format!("\u{feff}{TOKEN}\r\n"));
+    harness.write("utf16", utf16);
+    harness.write("config", format!("\u{feff}url = \"{}\"\n", harness.sandbox.url()));
     for (arguments, shell) in [
         ("--token-file utf8 --config config", "exec \"$@\""),
         ("--token-file utf16 --config config", "exec \"$@\""),
@@ -65,97 +65,97 @@ async fn a_token_file_may_be_a_pipe_of_the_shell_and_have_a_byte_order_mark() {
         ("--token-file /dev/stdin --config config", "exec \"$@\" <utf8"),
     ] {
         let sync = format!("sync in.csv --match email --journal {JOURNAL} --rate 1000000 {arguments}");
-        scene.program(&sync).token(None).shell(shell).run().await.exits(0);
+        harness.program(&sync).token(None).shell(shell).run().await.exits(0);
     }
-    assert_eq!(scene.sandbox.contacts(TOKEN).len(), 1);
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 1);
 }
 
 #[tokio::test]
 async fn a_file_that_others_can_change_is_refused() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let url = scene.sandbox.url();
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    let url = harness.sandbox.url();
     let config =
-        || scene.write("contactsync.toml", format!("url = \"{url}\"\njournal = \"{JOURNAL}\"\nmatch = \"email\"\n"));
+        || harness.write("contactsync.toml", format!("url = \"{url}\"\njournal = \"{JOURNAL}\"\nmatch = \"email\"\n"));
     config();
-    let sync = || scene.program("sync in.csv --rate 1000000");
+    let sync = || harness.program("sync in.csv --rate 1000000");
     sync().run().await.exits(0);
     let commands = ["sync in.csv", "plan in.csv", "check", "resume", "runs"];
-    let own = scene.path(".").metadata().expect("a folder").permissions();
+    let own = harness.path(".").metadata().expect("a directory").permissions();
     assert!(own.mode() & 0o002 == 0, "the folder is its owner's");
     for (name, prefix) in [("contactsync.toml", ""), (JOURNAL, "journal ")] {
-        set_mode(&scene, name, 0o666);
+        set_mode(&harness, name, 0o666);
         for command in commands {
-            let ran = scene.program(command).run().await.exits(2);
+            let ran = harness.program(command).run().await.exits(2);
             let expected = format!("{prefix}{name}: every user of this machine can write it; run `chmod o-w {name}`");
             assert!(ran.stderr.contains(&expected), "{command}: {ran:?}");
         }
-        // What the group can write is a matter of the group.
-        set_mode(&scene, name, 0o660);
+        // A file that its group can write is accepted.
+        set_mode(&harness, name, 0o660);
         sync().run().await.exits(0);
-        // Only root can give a file away; for others, root's files stand in.
-        if chown(scene.path(name), Some(4711), None).is_err() {
+        // Only root can change a file's owner. Other users test with a file of root.
+        if chown(harness.path(name), Some(4711), None).is_err() {
             continue;
         }
         for command in commands {
-            let ran = scene.program(command).run().await.exits(2);
+            let ran = harness.program(command).run().await.exits(2);
             let expected = format!("{prefix}{name}: it belongs to another user (uid 4711)");
             assert!(
                 ran.stderr.contains(&expected) && ran.stderr.contains(&format!("chown 0 {name}`")),
                 "{command}: {ran:?}"
             );
         }
-        chown(scene.path(name), Some(0), None).expect("root can take it back");
+        chown(harness.path(name), Some(0), None).expect("root can change the owner");
     }
     sync().run().await.exits(0);
 }
 
 #[tokio::test]
 async fn where_a_token_goes_is_reported_before_anything_else() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let url = scene.sandbox.url();
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    let url = harness.sandbox.url();
     let rest = format!("--journal {JOURNAL} --rate 1000000");
     for (command, code) in [
         (format!("check in.csv --match email --url {url}"), 0),
         (format!("sync in.csv --match email --url {url} --max-calls 1"), 4),
         (format!("resume --url {url}"), 0),
     ] {
-        let ran = scene.program(&format!("{command} {rest}")).run().await.exits(code);
+        let ran = harness.program(&format!("{command} {rest}")).run().await.exits(code);
         assert_eq!(ran.stderr.lines().next(), Some(&*format!("platform: {url}")), "{ran:?}");
-        assert_eq!(ran.said("platform: ").len(), 1, "{ran:?}");
+        assert_eq!(ran.stderr_lines("platform: ").len(), 1, "{ran:?}");
     }
 }
 
 #[tokio::test]
 async fn a_token_file_that_every_user_can_read_is_reported() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email,office\na@example.com,north\n");
-    scene.write("token", TOKEN);
-    let url = scene.sandbox.url();
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,office\na@example.com,north\n");
+    harness.write("token", TOKEN);
+    let url = harness.sandbox.url();
     let tables = ["north", "south", "west"].map(|name| format!("[channel.{name}]\ntoken_file = \"token\"\n"));
-    scene.write("several.toml", format!("url = \"{url}\"\nchannel_column = \"office\"\n{}", tables.concat()));
-    scene.write("one.toml", format!("url = \"{url}\"\ntoken_file = \"token\"\n"));
+    harness.write("several.toml", format!("url = \"{url}\"\nchannel_column = \"office\"\n{}", tables.concat()));
+    harness.write("one.toml", format!("url = \"{url}\"\ntoken_file = \"token\"\n"));
     for (mode, is_public) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false), (0o400, false)] {
-        set_mode(&scene, "token", mode);
+        set_mode(&harness, "token", mode);
         for (config, more) in [("one.toml", ""), ("several.toml", "; 2 more token files as well")] {
             let arguments = format!("sync in.csv --match email --journal {config}.db --config {config} --rate 1000000");
-            let ran = scene.program(&arguments).token(None).run().await.exits(0);
+            let ran = harness.program(&arguments).token(None).run().await.exits(0);
             let expected = format!("every user of this machine can read it; run `chmod o-r token`{more}");
             let warnings: Vec<&str> =
-                ran.said("warning: ").into_iter().filter(|line| line.ends_with(&expected)).collect();
+                ran.stderr_lines("warning: ").into_iter().filter(|line| line.ends_with(&expected)).collect();
             assert_eq!(warnings.len(), usize::from(is_public), "{mode:o}: {ran:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_look_creates_no_file() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    let url = scene.sandbox.url();
+async fn commands_that_only_read_create_no_file() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    let url = harness.sandbox.url();
     let files = || {
-        let entries = fs::read_dir(scene.path(".")).expect("the scene's folder");
+        let entries = fs::read_dir(harness.path(".")).expect("the harness's directory");
         let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
         let mut names: Vec<String> =
             names.filter(|name| !name.ends_with("stdout") && !name.ends_with("stderr")).collect();
@@ -163,19 +163,19 @@ async fn a_look_creates_no_file() {
         names
     };
     let check = || -> Program<'_> {
-        scene.program(&format!("check in.csv --match email --journal {JOURNAL} --url {url} --rate 1000000"))
+        harness.program(&format!("check in.csv --match email --journal {JOURNAL} --url {url} --rate 1000000"))
     };
     check().run().await.exits(0);
     assert_eq!(files(), ["in.csv"]);
-    assert!(scene.calls().contains("find"));
-    scene.sync("in.csv --match email").run().await.exits(0);
+    assert!(harness.calls().contains("find"));
+    harness.sync("in.csv --match email").run().await.exits(0);
     let before = files();
     for token in [TOKEN, "other"] {
         let _ = check().token(Some(token)).with("--channel other").run().await.exits(0);
         assert_eq!(files(), before, "{token}");
     }
-    // The calls of a look count where there is a journal.
-    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("a journal");
+    // Calls of read-only commands are journaled where there is a journal.
+    let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("a journal");
     let looks: u32 =
         journal.query_row("SELECT count(*) FROM calls WHERE run = 0", [], |row| row.get(0)).expect("a count");
     assert!(looks > 0);

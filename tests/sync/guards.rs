@@ -1,30 +1,30 @@
-//! What keeps a journal and a channel from being mixed up: one platform a channel, one run at a time.
+//! Guards against mixed-up journals and channels: one platform per channel, one run at a time.
 
 use std::time::Duration;
 
 use contactsync::sandbox::Faults;
 
-use crate::scene::{People, Scene};
+use support::{Harness, People};
 
 #[tokio::test]
-async fn a_channel_stays_with_its_platform_until_it_is_said_to_have_moved() {
-    let (old, new) = (Scene::unlimited().await, Scene::unlimited().await);
+async fn a_channel_keeps_its_url_unless_moved_is_given() {
+    let (old, new) = (Harness::unlimited().await, Harness::unlimited().await);
     let people = People::new(10, 3, 1);
     old.write("in.csv", people.csv());
     let at = |url: &str| old.program(&format!("sync in.csv --match email --json --journal journal.db --url {url}"));
     at(&old.sandbox.url()).run().await.exits(0);
-    // A slash at the end does not make it another.
+    // A trailing slash does not make it another URL.
     at(&format!("{}/", old.sandbox.url())).run().await.exits(0);
 
     let refused = at(&new.sandbox.url()).run().await.exits(2);
-    assert_eq!(refused.said("error:").len(), 1, "{refused:?}");
+    assert_eq!(refused.stderr_lines("error:").len(), 1, "{refused:?}");
     for part in ["channel `default`", "journal.db", &old.sandbox.url(), &new.sandbox.url(), "--moved"] {
         assert!(refused.stderr.contains(part), "{part}: {refused:?}");
     }
-    // Another channel of the same journal may be anywhere.
+    // Another channel of the same journal may have another URL.
     let ran = at(&new.sandbox.url()).with("--channel other").run().await.exits(0);
     assert_eq!(ran.summary().rows(), "10 created");
-    people.are_all_of(&new.sandbox);
+    people.assert_stored_in(&new.sandbox);
 
     let _ = new.calls();
     let moved = at(&new.sandbox.url()).with("--moved").run().await.exits(0);
@@ -34,9 +34,9 @@ async fn a_channel_stays_with_its_platform_until_it_is_said_to_have_moved() {
 }
 
 #[tokio::test]
-async fn a_run_that_moved_is_resumed_where_it_moved_to() {
+async fn a_moved_run_resumes_at_the_new_url() {
     let slow = || Faults { latency: Duration::from_millis(200), ..Faults::default() };
-    let (old, new) = (Scene::faulty(slow()).await, Scene::faulty(slow()).await);
+    let (old, new) = (Harness::faulty(slow()).await, Harness::faulty(slow()).await);
     let people = People::new(20, 3, 1);
     old.write("in.csv", people.csv());
     let mut running = old.sync("in.csv --match email --mode create --concurrency 2").start();
@@ -57,101 +57,101 @@ async fn a_run_that_moved_is_resumed_where_it_moved_to() {
 
 #[tokio::test]
 async fn one_run_at_a_time_holds_a_channel() {
-    let scene = Scene::faulty(Faults { latency: Duration::from_mins(1), ..Faults::default() }).await;
-    scene.write("in.csv", People::new(10, 3, 1).csv());
-    let mut first = scene.sync("in.csv --match email").start();
-    assert!(first.until(|| !scene.sandbox.ledger().is_empty()).await);
+    let harness = Harness::faulty(Faults { latency: Duration::from_mins(1), ..Faults::default() }).await;
+    harness.write("in.csv", People::new(10, 3, 1).csv());
+    let mut first = harness.sync("in.csv --match email").start();
+    assert!(first.until(|| !harness.sandbox.ledger().is_empty()).await);
 
-    for second in [scene.sync("in.csv --match email"), scene.resume()] {
+    for second in [harness.sync("in.csv --match email"), harness.resume()] {
         let refused = second.run().await.exits(6);
-        let [error] = refused.said("error:")[..] else { panic!("{refused:?}") };
+        let [error] = refused.stderr_lines("error:")[..] else { panic!("{refused:?}") };
         assert!(error.contains("channel `default`: another run holds it: process "), "{error}");
-        let (_, since) = error.split_once(" since ").expect("since when");
+        let (_, since) = error.split_once(" since ").expect("the start of the run");
         assert!(since.len() == "2026-01-01 00:00:00".len() && since.starts_with("20"), "{since}");
         assert_eq!(refused.stdout, "");
     }
-    // Another channel is free, and so is looking.
-    scene.program("runs --journal journal.db").run().await.exits(0);
-    scene.plan("in.csv --match email").run().await.exits(0);
+    // Another channel is free, and read-only commands work.
+    harness.program("runs --journal journal.db").run().await.exits(0);
+    harness.plan("in.csv --match email").run().await.exits(0);
 
     first.kill().await;
-    scene.sandbox.set_faults(Faults::default());
-    scene.resume().run().await.exits(0);
+    harness.sandbox.set_faults(Faults::default());
+    harness.resume().run().await.exits(0);
 }
 
 #[tokio::test]
-async fn a_file_that_would_change_too_much_is_refused_as_if_it_had_not_come() {
-    let scene = Scene::unlimited().await;
+async fn a_file_with_too_many_changes_is_refused_without_a_trace() {
+    let harness = Harness::unlimited().await;
     let mut people = People::new(20, 3, 1);
-    scene.write("in.csv", people.csv());
-    scene.sync("in.csv --match email").run().await.exits(0);
-    // A run with something left, and lists of it.
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    // A run with pending rows, and its lists.
     let more = People::new(30, 3, 1);
-    scene.write("more.csv", more.csv());
+    harness.write("more.csv", more.csv());
     let lists = "--rejects bad.csv --results results.csv";
-    scene.sync(&format!("more.csv --match email --max-calls 6 {lists}")).run().await.exits(4);
-    let content = |name: &str| std::fs::read_to_string(scene.path(name)).expect("a list");
-    let (bad, results, _) = (content("bad.csv"), content("results.csv"), scene.calls());
+    harness.sync(&format!("more.csv --match email --max-calls 6 {lists}")).run().await.exits(4);
+    let content = |name: &str| std::fs::read_to_string(harness.path(name)).expect("a list");
+    let (bad, results, _) = (content("bad.csv"), content("results.csv"), harness.calls());
 
     for nth in 0..11 {
         people.person(nth).fields[0].1 = "wrong".into();
     }
-    scene.write("wrong.csv", people.csv());
+    harness.write("wrong.csv", people.csv());
     let check = async |guard: &str, allowed: u64| {
         let message = format!(
             "error: guard --max-changes {guard}: expected at most {allowed} of 20 rows to make or change a contact, \
              found 11: nothing was sent"
         );
         for ran in [
-            scene.sync(&format!("wrong.csv --match email --max-changes {guard} {lists}")).run().await.exits(7),
-            scene.plan(&format!("wrong.csv --match email --max-changes {guard}")).run().await.exits(7),
+            harness.sync(&format!("wrong.csv --match email --max-changes {guard} {lists}")).run().await.exits(7),
+            harness.plan(&format!("wrong.csv --match email --max-changes {guard}")).run().await.exits(7),
         ] {
-            assert_eq!(ran.said("error:"), [message.as_str()], "{ran:?}");
-            assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+            assert_eq!(ran.stderr_lines("error:"), [message.as_str()], "{ran:?}");
+            assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
         }
-        assert_eq!(scene.calls(), "none");
+        assert_eq!(harness.calls(), "none");
         assert_eq!((content("bad.csv"), content("results.csv")), (bad.clone(), results.clone()));
     };
     check("10", 10).await;
     check("0", 0).await;
     check("54.9%", 10).await;
-    // Whoever plans sees what it is about.
-    let plan = scene.plan("wrong.csv --match email --max-changes 10").run().await.exits(7).planned();
+    // `plan` shows the changes.
+    let plan = harness.plan("wrong.csv --match email --max-changes 10").run().await.exits(7).planned();
     assert_eq!(plan.rows(), "9 unchanged, 11 pending");
 
-    // What was left is still left.
-    let ran = scene.resume().with(lists).run().await.exits(0);
+    // The pending rows are still pending.
+    let ran = harness.resume().with(lists).run().await.exits(0);
     assert_eq!(ran.summary().count("rows"), 30);
-    more.are_all_of(&scene.sandbox);
-    // At the bound it goes through, and nothing of the refused ones is in the way.
-    scene.plan("wrong.csv --match email --max-changes 11").run().await.exits(0);
-    let ran = scene.sync("wrong.csv --match email --max-changes 55%").run().await.exits(0);
+    more.assert_stored_in(&harness.sandbox);
+    // A file with exactly the allowed changes passes, unaffected by the refused ones.
+    harness.plan("wrong.csv --match email --max-changes 11").run().await.exits(0);
+    let ran = harness.sync("wrong.csv --match email --max-changes 55%").run().await.exits(0);
     assert_eq!(ran.summary().rows(), "11 updated, 9 unchanged");
 }
 
 #[tokio::test]
-async fn a_guard_that_means_nothing_is_refused() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
+async fn an_invalid_guard_value_is_refused() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
     for wrong in ["all", "5.5", "101%", "-1"] {
-        let ran = scene.sync(&format!("in.csv --match email --max-changes={wrong}")).run().await.exits(2);
+        let ran = harness.sync(&format!("in.csv --match email --max-changes={wrong}")).run().await.exits(2);
         assert!(ran.stderr.contains("expected a number of contacts such as 500"), "{ran:?}");
     }
-    scene.write("contactsync.toml", "match = \"email\"\nmax_changes = 0\n");
-    let ran = scene.sync("in.csv").run().await.exits(7);
+    harness.write("contactsync.toml", "match = \"email\"\nmax_changes = 0\n");
+    let ran = harness.sync("in.csv").run().await.exits(7);
     assert!(ran.stderr.contains("found 1: nothing was sent"), "{ran:?}");
-    scene.write("contactsync.toml", "match = \"email\"\nmax_changes = \"100%\"\n");
-    scene.sync("in.csv").run().await.exits(0);
+    harness.write("contactsync.toml", "match = \"email\"\nmax_changes = \"100%\"\n");
+    harness.sync("in.csv").run().await.exits(0);
 }
 
 #[tokio::test]
-async fn an_input_without_a_column_of_tags_removes_none() {
-    let scene = Scene::unlimited().await;
+async fn an_input_without_a_tags_column_removes_no_tags() {
+    let harness = Harness::unlimited().await;
     let tagged = "email,tags\na@example.com,vip;new\n";
     let column = "[[tags]]\ncolumn = \"labels\"\n";
     let constant = "[[tags]]\nconstant = [\"crm\"]\n";
     let removal = "[[tags]]\ncolumn = \"labels\"\nremove = true\n";
-    // The input, the configuration, and the tags that the contact has afterwards; `None` when it is refused.
+    // The input, the configuration, and the contact's tags afterwards; `None` when the input is refused.
     let cases: [(&str, &str, &str, Option<&str>); 15] = [
         ("a.csv", "email\na@example.com\n", "", None),
         ("b.csv", "email,Tags\na@example.com,vip\n", "", None),
@@ -170,25 +170,25 @@ async fn an_input_without_a_column_of_tags_removes_none() {
         ("o.jsonl", r#"{"custom_fields": {"email": "a@example.com"}, "tags": ["vip"]}"#, "", Some("vip")),
     ];
     for (name, input, config, expected) in cases {
-        scene.write("tagged.csv", tagged);
-        scene.write(name, input);
-        scene.write("none.toml", "");
-        scene.write("c.toml", format!("tags_mode = \"mirror\"\n{config}"));
+        harness.write("tagged.csv", tagged);
+        harness.write(name, input);
+        harness.write("none.toml", "");
+        harness.write("c.toml", format!("tags_mode = \"mirror\"\n{config}"));
         let token = name;
         let program = |command: &str, more: &str| {
-            let url = scene.sandbox.url();
+            let url = harness.sandbox.url();
             let arguments = format!("{command} --match email --journal {name}.db --url {url} --rate 1000000 {more}");
-            scene.program(&arguments).token(Some(token))
+            harness.program(&arguments).token(Some(token))
         };
         program("sync tagged.csv", "--config none.toml").run().await.exits(0);
         for command in ["plan", "check", "sync"] {
             let ran = program(&format!("{command} {name}"), "--config c.toml").run().await;
             let ran = ran.exits(if expected.is_none() { 2 } else { 0 });
-            let is_told = ran.stderr.contains("the input has no column or key with tags")
+            let is_refused = ran.stderr.contains("the input has no column or key with tags")
                 && ran.stderr.contains("--tags-mode add");
-            assert_eq!(is_told, expected.is_none(), "{name}: {ran:?}");
+            assert_eq!(is_refused, expected.is_none(), "{name}: {ran:?}");
         }
-        let contacts = scene.sandbox.contacts(token);
+        let contacts = harness.sandbox.contacts(token);
         let contact =
             contacts.iter().find(|contact| contact.fields["email"].text() == "a@example.com").expect("a contact");
         let tags: Vec<&str> = contact.tags.iter().map(String::as_str).collect();

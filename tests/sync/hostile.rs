@@ -1,5 +1,5 @@
-//! Text that others wrote must not steer the terminal, hide or reorder what is shown, or make lines of its own, wherever it
-//! comes from: cells, headers, names of files and channels, tags, ids, arguments, the configuration, the platform.
+//! Untrusted text must not control the terminal, hide or reorder output, or add lines, wherever it comes from: cells, headers,
+//! names of files and channels, tags, ids, arguments, the configuration, the platform.
 
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -9,9 +9,9 @@ use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::scene::{Ran, Scene};
+use support::{Harness, Output};
 
-/// Pairs: what stands somewhere, and something harmless of the same kind, which makes as many lines.
+/// Pairs of a dangerous value and a harmless one of the same kind, which produces the same number of lines.
 const VALUES: [(&str, &str); 3] = [
     ("a\u{1b}[2J\u{1b}]0;x\u{7}\r\nerror: forged\r\u{7f}\u{9b}31m\u{85}b", "a\u{1}b"),
     (
@@ -21,7 +21,7 @@ const VALUES: [(&str, &str); 3] = [
     ("a\tb\u{202a}b", "a\tb"),
 ];
 
-/// Every character that must not be written. Line breaks are for the program alone.
+/// Every character that must not be printed. Only the program itself prints line breaks.
 fn is_dangerous(character: char) -> bool {
     character.is_control() && character != '\n'
         || matches!(
@@ -36,7 +36,7 @@ fn is_dangerous(character: char) -> bool {
 }
 
 #[track_caller]
-fn check_clean(what: &str, ran: &Ran) {
+fn check_clean(what: &str, ran: &Output) {
     for text in [&ran.stdout, &ran.log] {
         let found: Vec<char> = text.chars().filter(|character| is_dangerous(*character)).collect();
         assert!(found.is_empty(), "{what}: {found:?} in {ran:?}");
@@ -44,161 +44,164 @@ fn check_clean(what: &str, ran: &Ran) {
     }
 }
 
-/// A cell of CSV.
+/// A quoted CSV cell.
 fn cell(value: &str) -> String {
     format!("\"{value}\"")
 }
 
-/// As an escaped text of TOML.
+/// An escaped TOML string.
 fn in_toml(value: &str) -> String {
     let escapes: Vec<String> = value.chars().map(|character| format!("\\U{:08x}", u32::from(character))).collect();
     escapes.concat()
 }
 
-/// Runs the same program with a value and with a harmless one. Neither is written as it is, and both make as many lines.
-async fn check(what: &str, run: impl AsyncFn(&Scene, &str) -> Vec<Ran>) {
+/// Runs the same programs with a dangerous value and with a harmless one. The dangerous one is not printed unescaped, and both
+/// outputs have the same number of lines.
+async fn check(what: &str, run: impl AsyncFn(&Harness, &str) -> Vec<Output>) {
     for (value, harmless) in VALUES {
-        let scenes = [Scene::unlimited().await, Scene::unlimited().await];
+        let scenes = [Harness::unlimited().await, Harness::unlimited().await];
         let (ran, other) = (run(&scenes[0], value).await, run(&scenes[1], harmless).await);
         for (ran, other) in ran.iter().zip(&other) {
             check_clean(what, ran);
-            let lines = |ran: &Ran| (ran.code, ran.stdout.lines().count(), ran.stderr.lines().count());
+            let lines = |ran: &Output| (ran.code, ran.stdout.lines().count(), ran.stderr.lines().count());
             assert_eq!(lines(ran), lines(other), "{what}: {ran:?} {other:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn what_stands_in_the_input_steers_no_terminal() {
-    let all = async |scene: &Scene, arguments: &str| {
+async fn input_values_do_not_control_the_terminal() {
+    let all = async |harness: &Harness, arguments: &str| {
         vec![
-            scene.program(&format!("check {arguments} --url {}", scene.sandbox.url())).run().await,
-            scene.plan(arguments).run().await,
-            scene.sync(arguments).with("-v --search-lag 1s").run().await,
-            scene.sync(arguments).with("-v --search-lag 1s --log-format json").run().await,
-            scene.program(&format!("runs --journal {}", crate::scene::JOURNAL)).run().await,
+            harness.program(&format!("check {arguments} --url {}", harness.sandbox.url())).run().await,
+            harness.plan(arguments).run().await,
+            harness.sync(arguments).with("-v --search-lag 1s").run().await,
+            harness.sync(arguments).with("-v --search-lag 1s --log-format json").run().await,
+            harness.program(&format!("runs --journal {}", support::JOURNAL)).run().await,
         ]
     };
-    check("a cell", async |scene, value| {
-        scene.write("in.csv", format!("email,name\nann@example.com,{}\n", cell(value)));
-        all(scene, "in.csv --match email").await
+    check("a cell", async |harness, value| {
+        harness.write("in.csv", format!("email,name\nann@example.com,{}\n", cell(value)));
+        all(harness, "in.csv --match email").await
     })
     .await;
-    check("the cell of the match field", async |scene, value| {
-        scene.write("in.csv", format!("email,name\n{},Ann\n", cell(value)));
-        all(scene, "in.csv --match email").await
+    check("the cell of the match field", async |harness, value| {
+        harness.write("in.csv", format!("email,name\n{},Ann\n", cell(value)));
+        all(harness, "in.csv --match email").await
     })
     .await;
-    check("a header", async |scene, value| {
-        scene.write("in.csv", format!("email,{}\nann@example.com,x\n", cell(value)));
-        let mut ran = all(scene, "in.csv --match email").await;
-        // Another one, which is named as new.
-        scene.write("in.csv", format!("email,{}\nann@example.com,x\n", cell(&format!("{value} new"))));
-        ran.extend(all(scene, "in.csv --match email").await);
-        ran.push(scene.program("init in.csv").run().await);
-        ran.push(scene.program("plan in.csv").run().await);
+    check("a header", async |harness, value| {
+        harness.write("in.csv", format!("email,{}\nann@example.com,x\n", cell(value)));
+        let mut ran = all(harness, "in.csv --match email").await;
+        // A second column, which is reported as new.
+        harness.write("in.csv", format!("email,{}\nann@example.com,x\n", cell(&format!("{value} new"))));
+        ran.extend(all(harness, "in.csv --match email").await);
+        ran.push(harness.program("init in.csv").run().await);
+        ran.push(harness.program("plan in.csv").run().await);
         ran
     })
     .await;
-    check("a key of JSON", async |scene, value| {
+    check("a key of JSON", async |harness, value| {
         let row = |email: &str| serde_json::json!({ "email": email, value: "x", "list": [{ value: 1 }] }).to_string();
-        scene.write("in.jsonl", row("ann@example.com") + "\n" + &row("bo@example.com") + "\n");
-        let mut ran = all(scene, "in.jsonl --match email").await;
-        ran.push(scene.program("init in.jsonl").run().await);
+        harness.write("in.jsonl", row("ann@example.com") + "\n" + &row("bo@example.com") + "\n");
+        let mut ran = all(harness, "in.jsonl --match email").await;
+        ran.push(harness.program("init in.jsonl").run().await);
         ran
     })
     .await;
-    check("rows under a key", async |scene, value| {
-        scene.write("in.json", serde_json::json!({ value: [{ "email": "ann@example.com" }] }).to_string());
-        let mut ran = all(scene, "in.json --match email").await;
-        scene.write("two.json", serde_json::json!({ value: [{ "email": "a" }], "b": [{ "email": "b" }] }).to_string());
-        ran.push(scene.plan("two.json --match email").run().await);
+    check("rows under a key", async |harness, value| {
+        harness.write("in.json", serde_json::json!({ value: [{ "email": "ann@example.com" }] }).to_string());
+        let mut ran = all(harness, "in.json --match email").await;
+        harness
+            .write("two.json", serde_json::json!({ value: [{ "email": "a" }], "b": [{ "email": "b" }] }).to_string());
+        ran.push(harness.plan("two.json --match email").run().await);
         ran
     })
     .await;
-    check("tags and ids", async |scene, value| {
+    check("tags and ids", async |harness, value| {
         let row = serde_json::json!({ "email": "ann@example.com", "tags": [value], "remove_tags": [value, "x"] });
         let id = serde_json::json!({ "contact_id": value, "email": "bo@example.com" });
-        scene.write("in.jsonl", format!("{row}\n{id}\n"));
-        all(scene, "in.jsonl --match email").await
+        harness.write("in.jsonl", format!("{row}\n{id}\n"));
+        all(harness, "in.jsonl --match email").await
     })
     .await;
-    check("a column of channels", async |scene, value| {
-        scene.write("in.csv", format!("email,office\nann@example.com,{}\n", cell(value)));
-        let url = scene.sandbox.url();
-        scene.write(
+    check("a column of channels", async |harness, value| {
+        harness.write("in.csv", format!("email,office\nann@example.com,{}\n", cell(value)));
+        let url = harness.sandbox.url();
+        harness.write(
             "contactsync.toml",
             format!("channel_column = \"office\"\nmatch = \"email\"\n[channel.a]\nurl = \"{url}\"\n"),
         );
-        vec![scene.program("sync in.csv").run().await, scene.program("plan in.csv").run().await]
+        vec![harness.program("sync in.csv").run().await, harness.program("plan in.csv").run().await]
     })
     .await;
 }
 
 #[tokio::test]
-async fn names_of_files_and_channels_steer_no_terminal() {
-    check("the name of the input", async |scene, value| {
+async fn file_and_channel_names_do_not_control_the_terminal() {
+    check("the name of the input", async |harness, value| {
         let name = format!("{value}.csv");
-        scene.write(&name, "email,name\nann@example.com,Ann\n,Nobody\n");
+        harness.write(&name, "email,name\nann@example.com,Ann\n,Nobody\n");
         let mut ran = Vec::new();
         for command in ["check", "plan", "sync", "init"] {
             let options = match command {
-                "check" | "sync" => format!("--match email --url {} --journal journal.db", scene.sandbox.url()),
+                "check" | "sync" => format!("--match email --url {} --journal journal.db", harness.sandbox.url()),
                 "plan" => "--match email --journal journal.db".to_owned(),
                 _ => String::new(),
             };
-            ran.push(scene.program(command).argument(&name).with(&options).run().await);
+            ran.push(harness.program(command).argument(&name).with(&options).run().await);
         }
         for arguments in ["resume", "runs", "runs --json"] {
-            ran.push(scene.program(&format!("{arguments} --journal journal.db")).run().await);
+            ran.push(harness.program(&format!("{arguments} --journal journal.db")).run().await);
         }
-        ran.push(scene.program("plan --match email").argument(&format!("no {name}")).run().await);
+        ran.push(harness.program("plan --match email").argument(&format!("no {name}")).run().await);
         ran
     })
     .await;
-    check("names of other files", async |scene, value| {
-        scene.write("in.csv", "email\nann@example.com\n");
+    check("names of other files", async |harness, value| {
+        harness.write("in.csv", "email\nann@example.com\n");
         let mut ran = Vec::new();
         for option in ["--journal", "--rejects", "--results", "--config", "--token-file"] {
             for name in [format!("no/{value}"), format!("{value}.txt")] {
-                let url = scene.sandbox.url();
-                let program = scene.program("sync in.csv --match email").with(&format!("--url {url}"));
+                let url = harness.sandbox.url();
+                let program = harness.program("sync in.csv --match email").with(&format!("--url {url}"));
                 ran.push(program.argument(option).argument(&name).run().await);
             }
         }
         ran
     })
     .await;
-    check("the name of a channel", async |scene, value| {
-        scene.write("in.csv", "email\nann@example.com\n");
-        let url = scene.sandbox.url();
+    check("the name of a channel", async |harness, value| {
+        harness.write("in.csv", "email\nann@example.com\n");
+        let url = harness.sandbox.url();
         let mut ran = Vec::new();
         for command in ["check", "sync"] {
-            let program = scene.program(&format!("{command} in.csv --match email --journal journal.db --url {url}"));
+            let program = harness.program(&format!("{command} in.csv --match email --journal journal.db --url {url}"));
             ran.push(program.argument("--channel").argument(value).run().await);
         }
-        let program = scene.program("resume --journal journal.db").argument("--channel").argument(value);
+        let program = harness.program("resume --journal journal.db").argument("--channel").argument(value);
         ran.push(program.run().await);
-        ran.push(scene.program("runs --journal journal.db").run().await);
+        ran.push(harness.program("runs --journal journal.db").run().await);
         ran
     })
     .await;
-    check("the names of several channels", async |scene, value| {
+    check("the names of several channels", async |harness, value| {
         let other = format!("{value}2");
-        scene.write("in.csv", format!("email,office\na@example.com,{}\nb@example.com,{}\n", cell(value), cell(&other)));
+        harness
+            .write("in.csv", format!("email,office\na@example.com,{}\nb@example.com,{}\n", cell(value), cell(&other)));
         let table = |name: &str, url: &str| {
             let name = in_toml(name);
             format!("[channel.\"{name}\"]\nurl = \"{url}\"\n")
         };
-        // The second one has no platform.
-        let tables = table(value, &scene.sandbox.url()) + &table(&other, "http://127.0.0.1:1");
-        scene.write(
+        // The second channel has no platform.
+        let tables = table(value, &harness.sandbox.url()) + &table(&other, "http://127.0.0.1:1");
+        harness.write(
             "contactsync.toml",
             format!("channel_column = \"office\"\nmatch = \"email\"\noutage_timeout = \"1s\"\n{tables}"),
         );
         let mut ran = Vec::new();
         for command in ["check in.csv", "plan in.csv", "sync in.csv", "resume -q", "runs"] {
-            ran.push(scene.program(command).run().await);
+            ran.push(harness.program(command).run().await);
         }
         ran
     })
@@ -206,9 +209,9 @@ async fn names_of_files_and_channels_steer_no_terminal() {
 }
 
 #[tokio::test]
-async fn arguments_and_configuration_steer_no_terminal() {
-    check("arguments", async |scene, value| {
-        scene.write("in.csv", "email\nann@example.com\n");
+async fn arguments_and_configuration_do_not_control_the_terminal() {
+    check("arguments", async |harness, value| {
+        harness.write("in.csv", "email\nann@example.com\n");
         let mut ran = Vec::new();
         for option in [
             "--rate",
@@ -228,24 +231,24 @@ async fn arguments_and_configuration_steer_no_terminal() {
             "--token-env",
             "--channel-column",
         ] {
-            let program = scene.program("sync in.csv").argument(&format!("{option}={value}"));
+            let program = harness.program("sync in.csv").argument(&format!("{option}={value}"));
             ran.push(program.run().await);
         }
         for arguments in [vec![value], vec!["sync", "in.csv", value], vec!["sync", &format!("--{value}")]] {
-            let mut program = scene.program("");
+            let mut program = harness.program("");
             for argument in arguments {
                 program = program.argument(argument);
             }
             ran.push(program.run().await);
         }
-        // Not after the one that asks for help.
-        ran.push(scene.program("").argument(&format!("--help={value}")).run().await);
+        // Not after `--help`.
+        ran.push(harness.program("").argument(&format!("--help={value}")).run().await);
         ran
     })
     .await;
-    check("the configuration", async |scene, value| {
+    check("the configuration", async |harness, value| {
         let escaped = in_toml(value);
-        scene.write("in.csv", "email\nann@example.com\n");
+        harness.write("in.csv", "email\nann@example.com\n");
         let raw = value.replace(['\n', '\r'], " ");
         let mut ran = Vec::new();
         for config in [
@@ -262,9 +265,9 @@ async fn arguments_and_configuration_steer_no_terminal() {
             format!("match = \"a\"\n[fields]\na = {{ column = \"email\", pattern = \"({escaped}\" }}\n"),
             format!("token_env = \"{escaped}\"\nurl = \"http://127.0.0.1:1\"\nmatch = \"email\"\n"),
         ] {
-            scene.write("contactsync.toml", &config);
+            harness.write("contactsync.toml", &config);
             for command in ["plan in.csv", "sync in.csv"] {
-                ran.push(scene.program(command).run().await);
+                ran.push(harness.program(command).run().await);
             }
         }
         ran
@@ -272,16 +275,16 @@ async fn arguments_and_configuration_steer_no_terminal() {
     .await;
 }
 
-/// A platform whose answers are made by a function of their number and the request: the status and the body.
+/// A platform whose answers, status and body, are a function of the number of the request and the request.
 pub async fn platform(answer: impl Fn(usize, &str) -> (u16, String) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://{}/api/v1", listener.local_addr().expect("it is bound"));
+    let url = format!("http://{}/api/v1", listener.local_addr().expect("a bound socket"));
     let (count, answer) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(answer)));
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             let (count, answer) = (Arc::clone(&count), Arc::clone(&answer));
             tokio::spawn(async move {
-                // As much as comes at once: the calls of these tests are small.
+                // One read suffices: the requests of these tests are small.
                 let mut request = vec![0; 1 << 16];
                 loop {
                     let read = connection.read(&mut request).await.unwrap_or_default();
@@ -308,11 +311,11 @@ pub async fn platform(answer: impl Fn(usize, &str) -> (u16, String) + Send + 'st
     url
 }
 
-/// What a platform answers, with a value in it.
+/// An answer of the platform that contains a value.
 type Answer = fn(&str) -> String;
 
 #[tokio::test]
-async fn answers_of_the_platform_steer_no_terminal() {
+async fn platform_answers_do_not_control_the_terminal() {
     let text = |value: &str| Json::from(value).to_string();
     let answers: [(u16, Answer); 9] = [
         (401, |value| format!("{{\"message\":{value}}}")),
@@ -331,21 +334,21 @@ async fn answers_of_the_platform_steer_no_terminal() {
     ];
     let all = answers.into_iter().map(async |(status, answer)| {
         let what = format!("an answer with {status}");
-        check(&what, async |scene, value| {
-            // As it is where it can be, escaped by JSON where it must be.
+        check(&what, async |harness, value| {
+            // Unescaped where JSON allows it.
             let body = answer(&text(value));
             let url = platform(move |_, _| (status, body.clone())).await;
-            scene.write("in.csv", "email,tags\nann@example.com,x\n");
+            harness.write("in.csv", "email,tags\nann@example.com,x\n");
             let options = format!("in.csv --match email --url {url} --journal journal.db");
-            let mut ran = vec![scene.program(&format!("check {options}")).run().await];
+            let mut ran = vec![harness.program(&format!("check {options}")).run().await];
             for (mode, log) in [("create", "text"), ("upsert", "json")] {
                 let options = format!("{options} --mode {mode} --log-format {log} --max-calls 3 --search-lag 1s -v");
-                let sync = scene.program(&format!("sync {options}")).run().await;
+                let sync = harness.program(&format!("sync {options}")).run().await;
                 check_clean(&what, &sync);
-                // How often it calls is not what this is about.
-                ran.push(Ran::of(sync.code, sync.stdout, ""));
+                // The number of calls does not matter here.
+                ran.push(Output::of(sync.code, sync.stdout, ""));
             }
-            ran.push(scene.program("runs --journal journal.db").run().await);
+            ran.push(harness.program("runs --journal journal.db").run().await);
             ran
         })
         .await;
@@ -354,23 +357,23 @@ async fn answers_of_the_platform_steer_no_terminal() {
 }
 
 #[tokio::test]
-async fn lists_have_the_data_as_it_is() {
-    let scene = Scene::unlimited().await;
+async fn lists_keep_the_data_unescaped() {
+    let harness = Harness::unlimited().await;
     let name = "Ann\u{202e}\u{200b}";
-    scene.write("in.csv", format!("email,name\n,{name}\n"));
-    scene.sync("in.csv --match email --rejects bad.csv").run().await.exits(3);
-    let rejects = fs::read_to_string(scene.path("bad.csv")).expect("the list");
+    harness.write("in.csv", format!("email,name\n,{name}\n"));
+    harness.sync("in.csv --match email --rejects bad.csv").run().await.exits(3);
+    let rejects = fs::read_to_string(harness.path("bad.csv")).expect("the list");
     assert!(rejects.contains(name), "{rejects:?}");
 }
 
 #[tokio::test]
-async fn json_on_standard_output_holds_what_was_read() {
-    let scene = Scene::unlimited().await;
+async fn json_output_escapes_control_characters_and_keeps_the_values() {
+    let harness = Harness::unlimited().await;
     for (name, channel) in [("a\u{202e}\u{9b}\u{2028}.csv", "c\u{200b}\n\u{e0041}")] {
-        scene.write(name, "email\nann@example.com\n");
-        let sync = scene.sync("--match email").argument(name).argument("--channel").argument(channel);
+        harness.write(name, "email\nann@example.com\n");
+        let sync = harness.sync("--match email").argument(name).argument("--channel").argument(channel);
         sync.run().await.exits(0);
-        let runs = scene.program("runs --json --journal journal.db").run().await.exits(0);
+        let runs = harness.program("runs --json --journal journal.db").run().await.exits(0);
         check_clean("runs --json", &runs);
         let json: Json = serde_json::from_str(&runs.stdout).expect("JSON");
         assert_eq!((json[0]["input"].as_str(), json[0]["channel"].as_str()), (Some(name), Some(channel)));

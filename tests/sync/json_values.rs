@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use crate::scene::{Scene, TOKEN};
+use support::{Harness, TOKEN};
 
 /// All contacts on the platform, as `name=value … +tag`, in order.
-fn there(scene: &Scene) -> Vec<String> {
-    let mut lines: Vec<String> = scene
+fn there(harness: &Harness) -> Vec<String> {
+    let mut lines: Vec<String> = harness
         .sandbox
         .contacts(TOKEN)
         .into_iter()
@@ -22,13 +22,13 @@ fn there(scene: &Scene) -> Vec<String> {
 
 /// What `init` writes of an input, and the contacts that a sync with it makes.
 async fn arrived(name: &str, text: &str, rows: &str) -> (String, Vec<String>, String) {
-    let scene = Scene::unlimited().await;
-    scene.write(name, text);
-    let init = scene.program(&format!("init {name}")).run().await.exits(0);
-    let written = fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
-    let ran = scene.sync(name).run().await;
+    let harness = Harness::unlimited().await;
+    harness.write(name, text);
+    let init = harness.program(&format!("init {name}")).run().await.exits(0);
+    let written = fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
+    let ran = harness.sync(name).run().await;
     assert_eq!(ran.summary().rows(), rows, "{ran:?}\n{written}");
-    (written, there(&scene), init.stderr + &ran.stderr)
+    (written, there(&harness), init.stderr + &ran.stderr)
 }
 
 #[tokio::test]
@@ -100,14 +100,14 @@ async fn a_boolean_finds_no_contact() {
             "1 created, 1 rejected",
         ),
     ] {
-        let scene = Scene::unlimited().await;
-        scene.write(name, text);
-        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
-        let ran = scene.sync(&format!("{name} --rejects bad")).run().await.exits(3);
+        let harness = Harness::unlimited().await;
+        harness.write(name, text);
+        harness.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        let ran = harness.sync(&format!("{name} --rejects bad")).run().await.exits(3);
         assert_eq!(ran.summary().rows(), rows, "{text} {ran:?}");
-        let rejected = fs::read_to_string(scene.path("bad")).unwrap();
+        let rejected = fs::read_to_string(harness.path("bad")).unwrap();
         assert!(rejected.contains(reason), "{text} {rejected}");
-        assert!(!there(&scene).concat().to_lowercase().contains("phone=false"), "{text}");
+        assert!(!there(&harness).concat().to_lowercase().contains("phone=false"), "{text}");
     }
     // The words of a configuration stand for a JSON `false` as well.
     for rules in [
@@ -115,11 +115,11 @@ async fn a_boolean_finds_no_contact() {
         "nulls = [\"false\"]\n[fields]\nphone = \"phone\"\nemail = \"email\"\n",
         "[fields]\nphone = { column = \"phone\", transform = [{ null = [\"false\"] }] }\nemail = \"email\"\n",
     ] {
-        let scene = Scene::unlimited().await;
-        scene.write("in.jsonl", "{\"phone\":false,\"email\":\"a@example.com\"}\n");
-        scene.write("contactsync.toml", format!("match = [\"phone\", \"email\"]\n{rules}"));
-        assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created", "{rules}");
-        assert_eq!(there(&scene), ["email=a@example.com"], "{rules}");
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", "{\"phone\":false,\"email\":\"a@example.com\"}\n");
+        harness.write("contactsync.toml", format!("match = [\"phone\", \"email\"]\n{rules}"));
+        assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created", "{rules}");
+        assert_eq!(there(&harness), ["email=a@example.com"], "{rules}");
     }
 }
 
@@ -139,17 +139,19 @@ async fn false_among_texts_is_reported_where_it_is_sent() {
         (text, "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n", vec![]),
         (&own, "", vec!["under `custom_fields.city`", "under `custom_fields.n`"]),
     ] {
-        let scene = Scene::unlimited().await;
-        scene.write("in.jsonl", text);
-        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
-        let plan = scene.plan("in.jsonl").run().await.exits(0);
-        let check = scene.program("check in.jsonl").run().await;
-        let sync = scene.sync("in.jsonl").run().await.exits(0);
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", text);
+        harness.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        let plan = harness.plan("in.jsonl").run().await.exits(0);
+        let check = harness.program("check in.jsonl").run().await;
+        let sync = harness.sync("in.jsonl").run().await.exits(0);
         for said in [&plan.stderr, &check.stdout, &sync.stderr] {
             assert_eq!(said.matches("`false` under").count(), expected.len(), "{rules} {said}");
             assert!(expected.iter().all(|line| said.contains(line)), "{rules} {said}");
         }
-        assert!(expected.is_empty() || plan.said("warning:").iter().any(|line| line.contains("null = [\"false\"]")));
+        assert!(
+            expected.is_empty() || plan.stderr_lines("warning:").iter().any(|line| line.contains("null = [\"false\"]"))
+        );
     }
 }
 
@@ -216,14 +218,18 @@ async fn a_path_to_the_first_of_several_is_reported_where_another_one_is_primary
     let expected =
         "in 2 rows another element of the list `phone` than the first is the primary one (the first is on line 2)";
     for (path, is_said) in [("phone.0.value", true), ("phone.primary.value", false), ("phone.1.value", false)] {
-        let scene = Scene::unlimited().await;
-        scene.write("in.jsonl", &text);
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", &text);
         let rules = format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"{path}\"\n");
-        scene.write("contactsync.toml", rules);
-        let plan = scene.plan("in.jsonl").run().await.exits(0);
-        assert_eq!(plan.said("warning:").iter().any(|line| line.contains(expected)), is_said, "{path} {plan:?}");
+        harness.write("contactsync.toml", rules);
+        let plan = harness.plan("in.jsonl").run().await.exits(0);
+        assert_eq!(
+            plan.stderr_lines("warning:").iter().any(|line| line.contains(expected)),
+            is_said,
+            "{path} {plan:?}"
+        );
         assert_eq!(plan.stderr.contains("`phone.primary`"), is_said, "{plan:?}");
-        assert_eq!(scene.program("check in.jsonl").run().await.stdout.contains(expected), is_said);
+        assert_eq!(harness.program("check in.jsonl").run().await.stdout.contains(expected), is_said);
     }
 }
 
@@ -236,11 +242,11 @@ async fn false_is_no_tag_and_no_part_of_a_text() {
         ("", "last=false phone=+525512345671"),
         ("unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[tags]]\ncolumn = \"tags\"\n", "phone=+525512345671"),
     ] {
-        let scene = Scene::unlimited().await;
-        scene.write("in.jsonl", text);
-        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
-        assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "2 created", "{rules}");
-        assert!(there(&scene).contains(&first.to_owned()), "{:?}", there(&scene));
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", text);
+        harness.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "2 created", "{rules}");
+        assert!(there(&harness).contains(&first.to_owned()), "{:?}", there(&harness));
     }
     let (_, contacts, _) = arrived("in.jsonl", text, "2 created").await;
     assert!(
@@ -251,12 +257,12 @@ async fn false_is_no_tag_and_no_part_of_a_text() {
     let rules = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n\
                  name = { template = \"{phone} {last}\", transform = [{ null = [\"false\"] }] }\n";
     for (nulls, is_said) in [("", true), ("nulls = [\"false\"]\n", false)] {
-        let scene = Scene::unlimited().await;
-        scene.write("in.jsonl", text);
-        scene.write("contactsync.toml", format!("{nulls}{rules}"));
-        let ran = scene.sync("in.jsonl").run().await.exits(0);
+        let harness = Harness::unlimited().await;
+        harness.write("in.jsonl", text);
+        harness.write("contactsync.toml", format!("{nulls}{rules}"));
+        let ran = harness.sync("in.jsonl").run().await.exits(0);
         assert_eq!(ran.stderr.contains("`false` under `last`"), is_said, "{ran:?}");
-        assert_eq!(there(&scene).concat().contains("false"), is_said, "{:?}", there(&scene));
+        assert_eq!(there(&harness).concat().contains("false"), is_said, "{:?}", there(&harness));
     }
 }
 
@@ -271,40 +277,40 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     let rules = |matches: &str, fields: &str| {
         format!("match = \"{matches}\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n{fields}\n")
     };
-    let scene = Scene::unlimited().await;
-    scene.write("in.jsonl", &text);
+    let harness = Harness::unlimited().await;
+    harness.write("in.jsonl", &text);
     // By position: reported where it is another field in another row.
-    scene.write("contactsync.toml", rules("phone", "city = \"custom_fields.0.value\""));
-    let plan = scene.plan("in.jsonl").run().await.exits(0);
-    assert_eq!(plan.said("warning:").iter().filter(|line| line.contains(ordered)).count(), 1, "{plan:?}");
+    harness.write("contactsync.toml", rules("phone", "city = \"custom_fields.0.value\""));
+    let plan = harness.plan("in.jsonl").run().await.exits(0);
+    assert_eq!(plan.stderr_lines("warning:").iter().filter(|line| line.contains(ordered)).count(), 1, "{plan:?}");
     assert!(plan.stderr.contains("custom_fields.NAME"), "{plan:?}");
-    assert!(scene.program("check in.jsonl").run().await.stdout.contains(ordered));
+    assert!(harness.program("check in.jsonl").run().await.stdout.contains(ordered));
     // No contact is found by it.
-    scene.write("contactsync.toml", rules("key", "key = \"custom_fields.0.value\""));
-    let plan = scene.plan("in.jsonl").run().await.exits(3);
+    harness.write("contactsync.toml", rules("key", "key = \"custom_fields.0.value\""));
+    let plan = harness.plan("in.jsonl").run().await.exits(3);
     assert_eq!(plan.planned().rows(), "2 rejected", "{plan:?}");
     assert!((plan.stdout.clone() + &plan.stderr).contains("custom_fields.NAME"), "{plan:?}");
     // By name: the same field of each row.
-    scene.write("contactsync.toml", rules("key", "key = \"custom_fields.key\"\ncity = \"custom_fields.city\""));
-    let plan = scene.plan("in.jsonl").run().await.exits(0);
+    harness.write("contactsync.toml", rules("key", "key = \"custom_fields.key\"\ncity = \"custom_fields.city\""));
+    let plan = harness.plan("in.jsonl").run().await.exits(0);
     assert!(!plan.stderr.contains("another order"), "{plan:?}");
-    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created, 1 merged");
-    assert_eq!(there(&scene).len(), 1);
-    assert!(there(&scene)[0].starts_with("city=Lima key=K-1"), "{:?}", there(&scene));
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created, 1 merged");
+    assert_eq!(there(&harness).len(), 1);
+    assert!(there(&harness)[0].starts_with("city=Lima key=K-1"), "{:?}", there(&harness));
     // Neither by an id.
-    scene.write(
+    harness.write(
         "contactsync.toml",
         "id = \"custom_fields.0.value\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n",
     );
-    assert_eq!(scene.plan("in.jsonl").run().await.exits(3).planned().rows(), "2 rejected");
+    assert_eq!(harness.plan("in.jsonl").run().await.exits(3).planned().rows(), "2 rejected");
     // Nor by the first one of a list that has no primary one.
-    scene.write("contactsync.toml", rules("phone", "city = \"custom_fields.primary.value\""));
-    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows().matches("created").count(), 1);
-    assert!(there(&scene).iter().filter(|contact| contact.contains("city=")).count() < 2, "{:?}", there(&scene));
+    harness.write("contactsync.toml", rules("phone", "city = \"custom_fields.primary.value\""));
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows().matches("created").count(), 1);
+    assert!(there(&harness).iter().filter(|contact| contact.contains("city=")).count() < 2, "{:?}", there(&harness));
     // Tags by position are reported as well.
     let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[tags]]\ncolumn = \"custom_fields.0.value\"\n";
-    scene.write("contactsync.toml", tags);
-    assert!(scene.plan("in.jsonl").run().await.stderr.contains(ordered));
+    harness.write("contactsync.toml", tags);
+    assert!(harness.plan("in.jsonl").run().await.stderr.contains(ordered));
     // Ids in place of names, as GoHighLevel and Zendesk have them: no columns by position, and the same by a name that is no
     // number.
     let by_id = |id: u32, first: &str, second: &str| {
@@ -321,12 +327,12 @@ async fn a_field_of_a_list_is_read_by_its_name() {
             "{written}"
         );
         assert_eq!(contacts, ["phone=+525512345671", "phone=+525512345672"]);
-        scene.write("ids.jsonl", &text);
-        scene.write("contactsync.toml", rules("phone", "x = \"customFields.0.value\""));
-        let plan = scene.plan("ids.jsonl").run().await.exits(0);
+        harness.write("ids.jsonl", &text);
+        harness.write("contactsync.toml", rules("phone", "x = \"customFields.0.value\""));
+        let plan = harness.plan("ids.jsonl").run().await.exits(0);
         assert!(plan.stderr.contains("the list `customFields` has its fields in another order"), "{plan:?}");
     }
-    let ids = Scene::unlimited().await;
+    let ids = Harness::unlimited().await;
     ids.write("ids.jsonl", by_id(1, "\"c1\"", "\"p2\"") + &by_id(2, "\"p2\"", "\"c1\""));
     ids.write("contactsync.toml", rules("phone", "x = \"customFields.c1\""));
     assert_eq!(ids.sync("ids.jsonl").run().await.exits(0).summary().rows(), "2 created");
@@ -338,7 +344,7 @@ async fn a_field_of_a_list_is_read_by_its_name() {
              {{\"name\":\"{second}\",\"values\":[\"+52551234568{id}\"]}}]}}\n"
         )
     };
-    let leads = Scene::unlimited().await;
+    let leads = Harness::unlimited().await;
     leads
         .write("leads.jsonl", lead(1, "phone_number", "emergency_phone") + &lead(2, "emergency_phone", "phone_number"));
     leads.write("contactsync.toml", rules("phone", "").replace("\"phone\"\n\n", "\"field_data.phone_number\"\n"));
@@ -356,19 +362,19 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     assert!(written.contains("phones.0.value") && !said.contains("order"), "{written}\n{said}");
     assert!(contacts.concat().contains("+525512345671") && contacts.concat().contains("+525512345672"), "{contacts:?}");
     // The same order in each row: nothing is said.
-    scene.write("same.jsonl", row("+525512345671", city, key) + &row("+525512345672", city, key));
-    scene.write("contactsync.toml", rules("phone", "city = \"custom_fields.0.value\""));
-    let plan = scene.plan("same.jsonl").run().await.exits(0);
+    harness.write("same.jsonl", row("+525512345671", city, key) + &row("+525512345672", city, key));
+    harness.write("contactsync.toml", rules("phone", "city = \"custom_fields.0.value\""));
+    let plan = harness.plan("same.jsonl").run().await.exits(0);
     assert!(!plan.stderr.contains("another order"), "{plan:?}");
     // One field in each row, of another name.
     let one = |phone: &str, name: &str| {
         format!("{{\"phone\":\"{phone}\",\"more\":{{\"data\":[{{\"key\":\"{name}\",\"value\":\"v\"}}]}}}}\n")
     };
-    scene.write("one.jsonl", one("+525512345671", "a") + &one("+525512345672", "b") + &one("+525512345673", "b"));
-    scene.write("contactsync.toml", rules("phone", "x = \"more.data.0.value\""));
-    let plan = scene.plan("one.jsonl").run().await.exits(0);
+    harness.write("one.jsonl", one("+525512345671", "a") + &one("+525512345672", "b") + &one("+525512345673", "b"));
+    harness.write("contactsync.toml", rules("phone", "x = \"more.data.0.value\""));
+    let plan = harness.plan("one.jsonl").run().await.exits(0);
     let said = "the list `more.data` has its fields in another order than the first (the first is on line 2)";
-    assert!(plan.said("warning:").iter().any(|line| line.contains(said)), "{plan:?}");
+    assert!(plan.stderr_lines("warning:").iter().any(|line| line.contains(said)), "{plan:?}");
 }
 
 #[tokio::test]
@@ -432,10 +438,10 @@ async fn json_text_in_a_cell_is_no_phone_and_finds_no_contact() {
         ("in.jsonl", "{\"phone\":\"+525512345672\",\"mobile\":\"[no number]\"}".to_owned(), "", "1 created"),
         ("in.jsonl", r#"{"phone":"+525512345672","tags":"[\"vip\"]"}"#.to_owned(), "", "1 created"),
     ] {
-        let scene = Scene::unlimited().await;
-        scene.write(name, &text);
-        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
-        let ran = scene.sync(name).run().await;
+        let harness = Harness::unlimited().await;
+        harness.write(name, &text);
+        harness.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        let ran = harness.sync(name).run().await;
         assert_eq!(ran.summary().rows(), rows, "{text} {rules} {ran:?}");
     }
 }
@@ -482,19 +488,19 @@ async fn pages_that_contradict_their_own_count_are_reported() {
         (r#"{"elements":ROWS,"paging":{"count":10,"start":0}}"#, ""),
         (r#"{"hits":{"total":{"value":2,"relation":"eq"},"hits":ROWS}}"#, ""),
     ] {
-        let scene = Scene::unlimited().await;
+        let harness = Harness::unlimited().await;
         let rows = if text.contains("\"hits\"") {
             r#"[{"_source":{"phone":"+525512345671"}},{"_source":{"phone":"+525512345672"}}]"#
         } else {
             rows
         };
-        scene.write("in.json", text.replace("ROWS", rows));
+        harness.write("in.json", text.replace("ROWS", rows));
         let path = if text.contains("\"hits\"") { "_source.phone" } else { "phone" };
-        scene.write(
+        harness.write(
             "contactsync.toml",
             format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"{path}\"\n"),
         );
-        let ran = scene.plan("in.json").run().await.exits(0);
+        let ran = harness.plan("in.json").run().await.exits(0);
         assert_eq!(ran.planned().rows(), "2 pending", "{text}");
         assert_eq!(ran.stderr.contains(part), !expected.is_empty(), "{text} {ran:?}");
         assert!(ran.stderr.contains(expected), "{text} {ran:?}");

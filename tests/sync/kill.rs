@@ -1,36 +1,36 @@
-//! Killed at any moment, while answers get lost: nobody is made twice and nobody is lost.
+//! Kills at any moment while answers are lost: no contact is created twice and none is lost.
 
 use std::time::Duration;
 
 use contactsync::sandbox::Faults;
 
-use crate::scene::{People, Scene, TOKEN};
+use support::{Harness, People, TOKEN};
 
 const KILLS: usize = 20;
 
 #[tokio::test]
-async fn killed_twenty_times_while_answers_get_lost_it_makes_everybody_once() {
+async fn twenty_kills_with_lost_answers_create_each_contact_once() {
     let mut chance = fastrand::Rng::with_seed(20);
-    let scene = Scene::faulty(Faults {
+    let harness = Harness::faulty(Faults {
         seed: 3,
         lose_after: 0.03,
         lose_before: 0.03,
         error_500_after: 0.03,
         cut_body: 0.03,
-        // Longer than the first searches for a lost create wait: only the last one may decide.
+        // Longer than the wait before the early searches for a lost create, so that only the last search may decide.
         late_search: Duration::from_millis(1_200),
-        // So that there is always something on its way.
+        // So that calls are always in flight.
         latency: Duration::from_millis(5),
         ..Faults::default()
     })
     .await;
     let people = People::new(150, 32, 12);
-    scene.write("in.csv", people.csv());
-    let sync = || scene.sync("in.csv --match email --search-lag 2s --concurrency 8");
-    let resume = || scene.resume().with("--concurrency 8");
+    harness.write("in.csv", people.csv());
+    let sync = || harness.sync("in.csv --match email --search-lag 2s --concurrency 8");
+    let resume = || harness.resume().with("--concurrency 8");
 
-    // By the platform's count of calls, so that the kills lie all over the work however fast the machine is.
-    let ledger = scene.sandbox.ledger();
+    // At counts of the platform's calls, so that the kills are spread over the work at any speed of the machine.
+    let ledger = harness.sandbox.ledger();
     for kill in 0..KILLS {
         let until = ledger.len() + 1 + chance.usize(0..60);
         let mut running = if kill % 2 == 0 { sync().start() } else { resume().start() };
@@ -54,53 +54,53 @@ async fn killed_twenty_times_while_answers_get_lost_it_makes_everybody_once() {
         }
     }
     assert!(ended, "it never came to its end");
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
     assert_eq!(ledger.creates(TOKEN), 150);
     assert!(ledger.calls().iter().any(|call| call.applied && call.fault.is_some()), "answers got lost");
 
-    let _ = scene.calls();
+    let _ = harness.calls();
     let summary = sync().run().await.exits(0).summary();
-    assert_eq!((summary.rows().as_str(), scene.calls().as_str()), ("150 unchanged", "none"));
+    assert_eq!((summary.rows().as_str(), harness.calls().as_str()), ("150 unchanged", "none"));
 }
 
 #[tokio::test]
-async fn killed_while_its_creates_are_on_their_way_it_looks_for_them_first() {
+async fn a_kill_with_creates_in_flight_leads_to_searches_first() {
     let slow = Faults { latency: Duration::from_mins(1), ..Faults::default() };
-    let scene = Scene::faulty(slow).await;
+    let harness = Harness::faulty(slow).await;
     let people = People::new(20, 3, 1);
-    scene.write("in.csv", people.csv());
-    let mut running = scene.sync("in.csv --match email --mode create --search-lag 1s --concurrency 8").start();
-    assert!(running.until(|| scene.sandbox.ledger().len() == 8).await);
+    harness.write("in.csv", people.csv());
+    let mut running = harness.sync("in.csv --match email --mode create --search-lag 1s --concurrency 8").start();
+    assert!(running.until(|| harness.sandbox.ledger().len() == 8).await);
     running.kill().await;
-    scene.sandbox.set_faults(Faults::default());
-    assert_eq!(scene.calls(), "8 create");
+    harness.sandbox.set_faults(Faults::default());
+    assert_eq!(harness.calls(), "8 create");
 
-    let summary = scene.resume().run().await.exits(0).summary();
-    // The eight that were made are found at the first search.
-    assert_eq!(scene.calls(), "8 find, 12 create, 20 add_tags");
+    let summary = harness.resume().run().await.exits(0).summary();
+    // The first search finds the eight contacts that were created.
+    assert_eq!(harness.calls(), "8 find, 12 create, 20 add_tags");
     assert_eq!(summary.rows(), "20 created");
     assert_eq!(summary.calls(), "8 find, 20 create, 20 add_tags");
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
 }
 
 #[tokio::test]
-async fn a_newer_file_replaces_what_was_pending_but_settles_what_was_sent() {
-    let scene = Scene::faulty(Faults { latency: Duration::from_mins(1), ..Faults::default() }).await;
-    scene.write("old.csv", People::new(20, 3, 1).csv());
-    let mut running = scene.sync("old.csv --match email --mode create --search-lag 1s --concurrency 8").start();
-    assert!(running.until(|| scene.sandbox.ledger().len() == 8).await);
+async fn a_newer_file_replaces_pending_rows_but_settles_sent_creates() {
+    let harness = Harness::faulty(Faults { latency: Duration::from_mins(1), ..Faults::default() }).await;
+    harness.write("old.csv", People::new(20, 3, 1).csv());
+    let mut running = harness.sync("old.csv --match email --mode create --search-lag 1s --concurrency 8").start();
+    assert!(running.until(|| harness.sandbox.ledger().len() == 8).await);
     running.kill().await;
-    scene.sandbox.set_faults(Faults::default());
-    assert_eq!(scene.calls(), "8 create");
+    harness.sandbox.set_faults(Faults::default());
+    assert_eq!(harness.calls(), "8 create");
 
-    // None of the old file's contacts is in the new one: those that were sent are looked for, the others are gone.
-    scene.write("new.csv", "email\nann@example.com\n");
-    let summary = scene.sync("new.csv --match email --mode create --search-lag 1s").run().await.exits(0).summary();
-    assert_eq!(scene.calls(), "8 find, 1 create");
+    // The new file has none of the old contacts: sent creates are searched for, and pending rows are dropped.
+    harness.write("new.csv", "email\nann@example.com\n");
+    let summary = harness.sync("new.csv --match email --mode create --search-lag 1s").run().await.exits(0).summary();
+    assert_eq!(harness.calls(), "8 find, 1 create");
     assert_eq!(summary.rows(), "1 created");
-    // The old file again: those are known, and what was not written of them yet follows.
-    let summary = scene.sync("old.csv --match email --mode create").run().await.exits(0).summary();
-    assert_eq!(scene.calls(), "12 create, 20 add_tags");
+    // The old file again: the found contacts are known, and their missing fields follow.
+    let summary = harness.sync("old.csv --match email --mode create").run().await.exits(0).summary();
+    assert_eq!(harness.calls(), "12 create, 20 add_tags");
     assert_eq!(summary.rows(), "20 created");
-    assert_eq!(scene.sandbox.ledger().creates(TOKEN), 21);
+    assert_eq!(harness.sandbox.ledger().creates(TOKEN), 21);
 }

@@ -1,5 +1,5 @@
-//! Journals that are damaged or made to do harm, and journals that lost what was sent: "damaged" in words, no panic, and
-//! no contact twice without a warning.
+//! Damaged and crafted journals, and journals that lost calls: they are reported as damaged, nothing panics, and no duplicate is
+//! created without a warning.
 
 use std::fs;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use contactsync::sandbox::Faults;
 use futures_util::StreamExt as _;
 use rusqlite::types::Value;
 
-use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+use support::{Harness, JOURNAL, Output, People, TOKEN};
 
-/// How many cases run at once: most of their time is waiting.
+/// The number of cases that run at once. They mostly wait.
 const AT_ONCE: usize = 5;
 
-/// What the warning says of a journal that may have lost calls.
+/// The warning about a journal that may have lost calls.
 const SEARCHED: &str = "unknown contacts are searched for before they are created";
 
 #[track_caller]
-fn check_no_panic(ran: &Ran, what: &str) {
+fn check_no_panic(ran: &Output, what: &str) {
     assert!(!ran.stderr.contains("unexpected failure"), "{what}: {ran:?}");
     let Some(code) = ran.code else { panic!("{what}: {ran:?}") };
     assert!((0..=7).contains(&code), "{what}: {ran:?}");
@@ -28,36 +28,36 @@ fn check_no_panic(ran: &Ran, what: &str) {
     assert!(longest < 10_000, "{what}: a line of {longest} bytes");
 }
 
-/// A scene with a run that is left in the middle: some contacts known, one in doubt, some pending, calls of every result.
-async fn left() -> (Scene, Vec<u8>) {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", People::new(8, 3, 1).csv());
+/// A harness with an unfinished run: known contacts, one in doubt, pending rows, and calls with every result.
+async fn unfinished() -> (Harness, Vec<u8>) {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(8, 3, 1).csv());
     let faults = Faults { lose_after: 1.0, ..Faults::default() };
-    scene.sync("in.csv --match email --max-calls 9 --rejects r.csv").run().await.exits(4);
-    scene.sandbox.set_faults(faults);
-    scene.sync("in.csv --match email --max-calls 3 --search-lag 300ms --rejects r.csv").run().await.exits(4);
-    scene.sandbox.set_faults(Faults::default());
-    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
-    journal.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("it is free");
+    harness.sync("in.csv --match email --max-calls 9 --rejects r.csv").run().await.exits(4);
+    harness.sandbox.set_faults(faults);
+    harness.sync("in.csv --match email --max-calls 3 --search-lag 300ms --rejects r.csv").run().await.exits(4);
+    harness.sandbox.set_faults(Faults::default());
+    let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
+    journal.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").expect("no other process has it open");
     drop(journal);
-    let bytes = fs::read(scene.path(JOURNAL)).expect("the journal");
-    (scene, bytes)
+    let bytes = fs::read(harness.path(JOURNAL)).expect("the journal");
+    (harness, bytes)
 }
 
-fn put(scene: &Scene, journal: &[u8]) {
+fn put(harness: &Harness, journal: &[u8]) {
     for extra in ["-wal", "-shm"] {
-        let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{extra}")));
+        let _ = fs::remove_file(harness.path(&format!("{JOURNAL}{extra}")));
     }
-    scene.write(JOURNAL, journal);
+    harness.write(JOURNAL, journal);
 }
 
-async fn use_it(scene: &Scene, what: &str) -> Vec<Option<i32>> {
+async fn run_commands(harness: &Harness, what: &str) -> Vec<Option<i32>> {
     let mut codes = Vec::new();
     for program in [
-        scene.program(&format!("runs --journal {JOURNAL}")),
-        scene.plan("in.csv --match email"),
-        scene.resume().with("--max-calls 5 --for 31s --outage-timeout 1s --rejects r.csv"),
-        scene.sync("in.csv --match email --max-calls 5 --for 31s --outage-timeout 1s"),
+        harness.program(&format!("runs --journal {JOURNAL}")),
+        harness.plan("in.csv --match email"),
+        harness.resume().with("--max-calls 5 --for 31s --outage-timeout 1s --rejects r.csv"),
+        harness.sync("in.csv --match email --max-calls 5 --for 31s --outage-timeout 1s"),
     ] {
         let ran = program.run().await;
         check_no_panic(&ran, what);
@@ -67,8 +67,8 @@ async fn use_it(scene: &Scene, what: &str) -> Vec<Option<i32>> {
 }
 
 #[tokio::test]
-async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
-    let (scene, journal) = left().await;
+async fn a_crafted_journal_value_is_reported_or_ignored_and_never_panics() {
+    let (harness, journal) = unfinished().await;
     let big = "x".repeat(50 << 20);
     let contact = |matches: &str| {
         format!(
@@ -87,7 +87,7 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
     let now = "CAST(unixepoch() * 1000 AS INTEGER)";
     let throttled = format!("UPDATE calls SET result = 'throttled', ended_at = {now}, attempt = ?1");
     let cases: Vec<(String, Option<Value>, bool)> = vec![
-        // What to do, with which value, and whether it is damage.
+        // The statement, its value, and whether the result is damage.
         ("UPDATE items SET contact = ?1 WHERE state = 'pending'".into(), Some(contact("9").into()), true),
         (
             "UPDATE items SET contact = ?1 WHERE state = 'pending'".into(),
@@ -142,8 +142,8 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
         ("INSERT OR REPLACE INTO turns VALUES ('default', 'x', -5)".into(), None, false),
     ];
     for (sql, value, is_damage) in cases {
-        put(&scene, &journal);
-        let crafted = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+        put(&harness, &journal);
+        let crafted = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
         let what = sql.clone();
         match &value {
             Some(value) => crafted.execute(&sql, [value]).map(drop),
@@ -151,25 +151,25 @@ async fn a_crafted_value_is_damage_or_harmless_and_never_a_panic() {
         }
         .unwrap_or_else(|error| panic!("{what}: {error}"));
         drop(crafted);
-        let codes = use_it(&scene, &what).await;
+        let codes = run_commands(&harness, &what).await;
         assert_eq!(codes.contains(&Some(1)), is_damage, "{what}: {codes:?}");
     }
 }
 
-/// Each column of each table holds each of these in turn; a sample of them unless `CRAFTED=all`.
+/// Puts each of these values into each column of each table; a sample of them without `CRAFTED=all`.
 #[tokio::test]
-async fn any_value_in_any_column_is_survived() {
-    let (scene, journal) = left().await;
+async fn no_value_in_any_journal_column_panics() {
+    let (harness, journal) = unfinished().await;
     let tables: Vec<(String, String)> = {
-        let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+        let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
         let mut columns = journal
             .prepare(
                 "SELECT tables.name, columns.name FROM pragma_table_list AS tables
                  JOIN pragma_table_info(tables.name) AS columns WHERE tables.name NOT LIKE 'sqlite%' ORDER BY 1, 2",
             )
-            .expect("its tables");
-        let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("its columns");
-        columns.collect::<Result<_, _>>().expect("its columns")
+            .expect("the tables");
+        let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("the columns");
+        columns.collect::<Result<_, _>>().expect("the columns")
     };
     assert!(tables.len() > 50, "{tables:?}");
     let values = ["-1", "9223372036854775807", "-9223372036854775808", "1e308", "''", "'\u{202e}[{'", "x'FF00'", "0.5"];
@@ -177,33 +177,33 @@ async fn any_value_in_any_column_is_survived() {
     let step = if std::env::var("CRAFTED").is_ok_and(|which| which == "all") { 1 } else { 23 };
     let mut tried = 0;
     for ((table, column), value) in all.step_by(step) {
-        put(&scene, &journal);
-        let crafted = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
-        // A part of the rows, because some columns are unique.
+        put(&harness, &journal);
+        let crafted = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
+        // Only some rows, because some columns are unique.
         let sql = format!("UPDATE OR IGNORE {table} SET {column} = {value}");
-        // SQLite refuses a few, such as a text that is no JSON where an index reads it as such.
+        // SQLite refuses a few values, such as invalid JSON in a column with an index on JSON.
         if crafted.execute_batch(&sql).is_err() {
             continue;
         }
         drop(crafted);
-        use_it(&scene, &sql).await;
+        run_commands(&harness, &sql).await;
         tried += 1;
     }
     assert!(tried >= 20, "{tried}");
 }
 
-/// How a journal comes to lack what was sent.
+/// How a journal loses calls.
 #[derive(Clone, Copy, Debug)]
 enum Loss {
-    /// The log is cut short.
+    /// The log is truncated.
     CutLog,
     /// The log is deleted.
     NoLog,
-    /// An older copy is put in its place.
+    /// The journal is replaced by an older copy.
     OldCopy,
-    /// An older copy, after a restart of the machine, with which the locks' last writes were lost as well.
+    /// The journal and the locks are replaced by older copies, and the machine restarted.
     OtherBoot,
-    /// It is deleted.
+    /// The journal is deleted.
     Gone,
 }
 
@@ -213,7 +213,7 @@ async fn after_a_loss_each_contact_is_searched_for_before_it_is_created_in_every
     for loss in [Loss::CutLog, Loss::NoLog, Loss::OldCopy, Loss::OtherBoot, Loss::Gone] {
         for mode in ["upsert", "create"] {
             cases.push((loss, mode, false));
-            // Without its run, there is nothing to resume.
+            // Without the run in the journal there is nothing to resume.
             if !matches!(loss, Loss::NoLog | Loss::Gone) {
                 cases.push((loss, mode, true));
             }
@@ -227,83 +227,83 @@ async fn check_loss(loss: Loss, mode: &str, resumes: bool) {
     let what = format!("{loss:?} in {mode}, resume {resumes}");
     let late = Duration::from_millis(150);
     let slow = Faults { latency: Duration::from_millis(5), late_search: late, ..Faults::default() };
-    let scene = Scene::faulty(slow).await;
+    let harness = Harness::faulty(slow).await;
     let people = People::new(60, 3, 2);
-    scene.write("in.csv", people.csv());
-    let sync = || scene.sync(&format!("in.csv --match email --mode {mode} --search-lag 400ms --concurrency 4"));
-    let creates = || scene.sandbox.ledger().creates(TOKEN);
+    harness.write("in.csv", people.csv());
+    let sync = || harness.sync(&format!("in.csv --match email --mode {mode} --search-lag 400ms --concurrency 4"));
+    let creates = || harness.sandbox.ledger().creates(TOKEN);
     let mut running = sync().start();
     assert!(running.until(|| creates() >= 10).await, "{what}");
-    let files = [JOURNAL, "journal.db-wal"].map(|name| (name, fs::read(scene.path(name)).expect("a file")));
-    let locks = fs::read(scene.path("journal.db-default.lock")).expect("a lock");
+    let files = [JOURNAL, "journal.db-wal"].map(|name| (name, fs::read(harness.path(name)).expect("a file")));
+    let locks = fs::read(harness.path("journal.db-default.lock")).expect("a lock");
     assert!(running.until(|| creates() >= 30).await, "{what}");
     running.kill().await;
     for part in ["journal.db-shm", "journal.db-wal", JOURNAL] {
         if !matches!((loss, part), (Loss::NoLog | Loss::CutLog, JOURNAL) | (Loss::CutLog, _)) {
-            fs::remove_file(scene.path(part)).expect("it was left");
+            fs::remove_file(harness.path(part)).expect("the file exists");
         }
     }
     match loss {
         Loss::CutLog => {
-            fs::write(scene.path("journal.db-wal"), &files[1].1).expect("a file");
-            fs::remove_file(scene.path("journal.db-shm")).expect("it was left");
+            fs::write(harness.path("journal.db-wal"), &files[1].1).expect("a file");
+            fs::remove_file(harness.path("journal.db-shm")).expect("the file exists");
         }
         Loss::NoLog | Loss::Gone => {}
         Loss::OldCopy | Loss::OtherBoot => {
             for (name, bytes) in &files {
-                fs::write(scene.path(name), bytes).expect("a file");
+                fs::write(harness.path(name), bytes).expect("a file");
             }
         }
     }
     if matches!(loss, Loss::OtherBoot) {
-        fs::write(scene.path("journal.db-default.lock"), &locks).expect("a file");
-        let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
-        journal.execute("UPDATE clocks SET boot = 'another'", []).expect("it has them");
+        fs::write(harness.path("journal.db-default.lock"), &locks).expect("a file");
+        let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
+        journal.execute("UPDATE clocks SET boot = 'another'", []).expect("the table has the column");
     }
     if !resumes {
-        // What comes before the next run hides no loss: calls that belong to no run, and a run that is refused.
-        let url = scene.sandbox.url();
+        // Calls outside of runs and a refused run before the next run do not hide the loss.
+        let url = harness.sandbox.url();
         let check = format!("check in.csv --match email --journal {JOURNAL} --url {url}");
-        scene.program(&check).run().await.exits(0);
+        harness.program(&check).run().await.exits(0);
         let refused = sync().with("--max-changes 1").run().await.exits(7);
-        assert!(refused.said("warning:").iter().any(|line| line.contains(SEARCHED)), "{what}: {refused:?}");
-        scene.program(&check).run().await.exits(0);
+        assert!(refused.stderr_lines("warning:").iter().any(|line| line.contains(SEARCHED)), "{what}: {refused:?}");
+        harness.program(&check).run().await.exits(0);
     }
-    let again = if resumes { scene.resume().with("--concurrency 4") } else { sync() };
+    let again = if resumes { harness.resume().with("--concurrency 4") } else { sync() };
     let ran = again.run().await.exits(0);
-    assert!(ran.said("warning:").iter().any(|line| line.contains(SEARCHED)), "{what}: {ran:?}");
+    assert!(ran.stderr_lines("warning:").iter().any(|line| line.contains(SEARCHED)), "{what}: {ran:?}");
     assert_eq!(creates(), 60, "{what}");
-    people.are_all_of(&scene.sandbox);
-    // It is over with that.
+    people.assert_stored_in(&harness.sandbox);
+    // After that, runs do not warn again.
     let again = sync().run().await.exits(0);
     assert!(!again.stderr.contains(SEARCHED), "{what}: {again:?}");
     assert_eq!(again.summary().calls(), "none", "{what}: {again:?}");
 }
 
 #[tokio::test]
-async fn after_a_loss_a_row_without_a_match_field_is_rejected_unless_it_is_to_be_sent_again() {
+async fn after_a_loss_a_row_without_a_match_field_is_sent_only_on_request() {
     for (option, code, created) in [("", 3, 0), ("--retry-in-doubt", 0, 2)] {
-        let scene = Scene::unlimited().await;
-        scene.write("in.csv", "name\nAnn\nBob\n");
-        scene.write("journal.db-default.lock", format!("process 7 since noon\n{:020}\n", 31));
-        let ran = scene.sync(&format!("in.csv --mode create --search-lag 100ms {option}")).run().await.exits(code);
+        let harness = Harness::unlimited().await;
+        harness.write("in.csv", "name\nAnn\nBob\n");
+        harness.write("journal.db-default.lock", format!("process 7 since noon\n{:020}\n", 31));
+        let ran = harness.sync(&format!("in.csv --mode create --search-lag 100ms {option}")).run().await.exits(code);
         assert!(ran.stderr.contains(SEARCHED), "{ran:?}");
-        assert_eq!(scene.sandbox.contacts(TOKEN).len(), created, "{option}");
+        assert_eq!(harness.sandbox.contacts(TOKEN).len(), created, "{option}");
     }
 }
 
 #[tokio::test]
 async fn a_run_that_was_killed_or_stopped_under_the_same_boot_lost_nothing() {
-    let scene = Scene::faulty(Faults { latency: Duration::from_millis(10), ..Faults::default() }).await;
+    let harness = Harness::faulty(Faults { latency: Duration::from_millis(10), ..Faults::default() }).await;
     let people = People::new(30, 3, 1);
-    scene.write("in.csv", people.csv());
-    let sync = || scene.sync("in.csv --match email --mode create --search-lag 200ms --concurrency 4");
+    harness.write("in.csv", people.csv());
+    let sync = || harness.sync("in.csv --match email --mode create --search-lag 200ms --concurrency 4");
     let mut running = sync().start();
-    assert!(running.until(|| scene.sandbox.ledger().len() > 20).await);
+    assert!(running.until(|| harness.sandbox.ledger().len() > 20).await);
     running.kill().await;
     let ran = sync().with("--max-calls 5").run().await.exits(4);
     assert!(!ran.stderr.contains(SEARCHED), "{ran:?}");
-    let ran = scene.resume().run().await.exits(0);
+    let ran = harness.resume().run().await.exits(0);
     assert!(!ran.stderr.contains(SEARCHED), "{ran:?}");
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
 }

@@ -1,70 +1,61 @@
-//! Faults of the machine: a disk that is full, a journal that is cut short or overwritten, an output that nobody reads.
-//! One clear line, the documented exit code, nobody twice, and the next run goes on.
+//! Machine faults: a full disk, a truncated or overwritten journal, a closed output. Each gives one clear line and the documented
+//! exit code, creates no duplicate, and the next run continues.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use contactsync::Field;
 use contactsync::sandbox::Faults;
 
-use crate::scene::{JOURNAL, People, Ran, Scene, TOKEN};
+use support::tools::has_strace;
+use support::{Harness, JOURNAL, Output, People, TOKEN};
 
-/// Holds that the run failed in one line that says this.
+/// Checks that the run failed with exit code 1, one error line that contains `words`, and one hint.
 #[track_caller]
-fn check_failed(ran: &Ran, words: &str) {
+fn check_failed(ran: &Output, words: &str) {
     assert_eq!(ran.code, Some(1), "{words}: {ran:?}");
-    let [error] = ran.said("error:")[..] else { panic!("expected one line of error: {ran:?}") };
+    let [error] = ran.stderr_lines("error:")[..] else { panic!("expected one error: {ran:?}") };
     assert!(error.contains(words), "expected `{words}`: {ran:?}");
-    assert_eq!(ran.said("hint:").len(), 1, "{ran:?}");
+    assert_eq!(ran.stderr_lines("hint:").len(), 1, "{ran:?}");
     assert!(!ran.stderr.contains("unexpected failure"), "{ran:?}");
 }
 
-fn has_strace() -> bool {
-    Command::new("strace").arg("--version").output().is_ok_and(|ran| ran.status.success())
-}
-
 #[tokio::test]
-async fn a_full_disk_ends_the_run_and_the_next_goes_on() {
-    // Files may not grow beyond so many half kilobytes; or the system says itself that the disk is full, from the so
-    // many-th write on.
+async fn a_full_disk_stops_the_run_and_the_next_run_continues() {
+    // Files may not grow beyond a number of 512-byte blocks; or every write from the nth on fails with ENOSPC.
     let limits = [8, 64, 300, 700].map(|blocks| (format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), "journal"));
     let inject = |call: &str, error: &str, nth: usize| {
         format!("exec strace -f -qq -o /dev/null -e trace={call} -e inject={call}:error={error}:when={nth}+ \"$@\"")
     };
     let full = [1, 6, 40, 400].map(|nth| (inject("pwrite64", "ENOSPC", nth), "disk is full"));
-    // What was written does not reach the disk.
+    // Writes do not reach the disk.
     let broken = [3, 20].map(|nth| (inject("fsync,fdatasync", "EIO", nth), "reading or writing failed"));
-    let traced = if has_strace() { [full.to_vec(), broken.to_vec()].concat() } else { Vec::new() };
-    if traced.is_empty() {
-        eprintln!("strace is not here: the disk is only full by the limit of a file's size");
-    }
+    let traced = if has_strace("sync") { [full.to_vec(), broken.to_vec()].concat() } else { Vec::new() };
     let mut amid = 0;
     for (shell, words) in limits.into_iter().chain(traced) {
-        let scene = Scene::unlimited().await;
+        let harness = Harness::unlimited().await;
         let people = People::new(60, 3, 1);
-        scene.write("in.csv", people.csv());
-        let sync = || scene.sync("in.csv --match email --mode create --search-lag 1s --concurrency 4");
+        harness.write("in.csv", people.csv());
+        let sync = || harness.sync("in.csv --match email --mode create --search-lag 1s --concurrency 4");
         let ran = sync().shell(&shell).run().await;
         if ran.code == Some(2) {
-            // The journal could not even be made.
-            assert_eq!(scene.calls(), "none", "{shell}: {ran:?}");
-            assert_eq!(ran.said("error: journal ").len(), 1, "{shell}: {ran:?}");
+            // The journal could not be created.
+            assert_eq!(harness.calls(), "none", "{shell}: {ran:?}");
+            assert_eq!(ran.stderr_lines("error: journal ").len(), 1, "{shell}: {ran:?}");
         } else {
             check_failed(&ran, words);
         }
-        amid += usize::from((1..60).contains(&scene.sandbox.ledger().creates(TOKEN)));
+        amid += usize::from((1..60).contains(&harness.sandbox.ledger().creates(TOKEN)));
         sync().run().await.exits(0);
-        people.are_all_of(&scene.sandbox);
-        assert_eq!(scene.sandbox.ledger().creates(TOKEN), 60, "{shell}");
+        people.assert_stored_in(&harness.sandbox);
+        assert_eq!(harness.sandbox.ledger().creates(TOKEN), 60, "{shell}");
     }
-    assert!(amid > 0, "none of them ended in the midst of the work");
+    assert!(amid > 0, "no case stopped in the middle of the work");
 }
 
 #[tokio::test]
-async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_the_next() {
-    if !has_strace() {
-        eprintln!("strace is not here: nobody makes the disk full for one file");
+async fn a_list_that_fails_to_be_written_stops_the_run_and_resume_writes_it() {
+    if !has_strace("sync") {
         return;
     }
     let mut amid = 0;
@@ -72,104 +63,101 @@ async fn a_list_that_can_no_longer_be_written_stops_the_run_and_is_written_by_th
         // Writes are counted for each thread. Rows are appended on another thread than the one that writes the whole list at the
         // beginning and at the end: the first write of any thread fails, or the second one, or only the one at the end.
         for (follow, nth) in [("-f", 1), ("-f", 2), ("", 2)] {
-            let scene = Scene::unlimited().await;
+            let harness = Harness::unlimited().await;
             let mut csv = String::from("email\n");
             for nth in 0..20 {
                 for _ in 0..2 {
                     let email = Field::text("email", format!("p{nth}@example.com"));
-                    scene.sandbox.insert(TOKEN, [email], [] as [&str; 0]);
+                    harness.sandbox.insert(TOKEN, [email], [] as [&str; 0]);
                 }
                 csv.push_str(&format!("p{nth}@example.com\n"));
             }
-            scene.write("in.csv", csv);
+            harness.write("in.csv", csv);
             // From that write into the list on, there is no room.
-            let path = scene.path(list).display().to_string();
+            let path = harness.path(list).display().to_string();
             let inject = format!("-e trace=write -P {path}.part -P {path} -e inject=write:error=ENOSPC:when={nth}+");
             let shell = format!("exec strace {follow} -qq -o /dev/null {inject} \"$@\"");
-            let sync = scene.sync(&format!("in.csv --match email --concurrency 1 {option} {list}"));
+            let sync = harness.sync(&format!("in.csv --match email --concurrency 1 {option} {list}"));
             let ran = sync.shell(&shell).run().await;
             check_failed(&ran, &format!("{list}: cannot write it: No space left on device"));
-            amid += usize::from((1..20).contains(&scene.sandbox.ledger().len()));
+            amid += usize::from((1..20).contains(&harness.sandbox.ledger().len()));
 
-            scene.resume().with(&format!("{option} {list}")).run().await;
-            let written = fs::read_to_string(scene.path(list)).expect("a list");
+            harness.resume().with(&format!("{option} {list}")).run().await;
+            let written = fs::read_to_string(harness.path(list)).expect("a list");
             assert_eq!(written.lines().count(), 20 + header, "{option} {follow} {nth}: {written}");
             // Nothing is left to be done, the lists included.
-            fs::remove_file(scene.path(list)).expect("the list");
-            scene.resume().run().await.exits(0);
-            assert!(!scene.path(list).exists());
+            fs::remove_file(harness.path(list)).expect("the list");
+            harness.resume().run().await.exits(0);
+            assert!(!harness.path(list).exists());
         }
     }
-    assert!(amid > 0, "none of them ended in the midst of the work");
+    assert!(amid > 0, "no case stopped in the middle of the work");
 }
 
 #[tokio::test]
-async fn a_journal_that_may_not_be_written_is_refused_before_anything_is_sent() {
-    if !has_strace() {
-        eprintln!("strace is not here: nobody refuses the journal to the super-user");
+async fn a_read_only_journal_is_refused_before_anything_is_sent() {
+    if !has_strace("sync") {
         return;
     }
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email\na@example.com\n");
-    scene.sync("in.csv --match email --channel other").run().await.exits(0);
-    let _ = scene.calls();
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email\na@example.com\n");
+    harness.sync("in.csv --match email --channel other").run().await.exits(0);
+    let _ = harness.calls();
     for (error, words) in [("EACCES", "Permission denied"), ("EROFS", "Read-only file system")] {
-        let journal = scene.path(JOURNAL).display().to_string();
+        let journal = harness.path(JOURNAL).display().to_string();
         let inject = format!("-e trace=openat -P {journal} -e inject=openat:error={error}");
         let shell = format!("exec strace -f -qq -o /dev/null {inject} \"$@\"");
-        let ran = scene.sync("in.csv --match email").shell(&shell).run().await.exits(2);
-        let [line] = ran.said("error:")[..] else { panic!("{ran:?}") };
+        let ran = harness.sync("in.csv --match email").shell(&shell).run().await.exits(2);
+        let [line] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
         assert!(line.contains(&format!("journal {JOURNAL}: cannot open or write it: {words}")), "{line}");
-        assert_eq!(scene.calls(), "none");
+        assert_eq!(harness.calls(), "none");
     }
-    scene.sync("in.csv --match email").run().await.exits(0);
+    harness.sync("in.csv --match email").run().await.exits(0);
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_is_not_taken_for_a_damaged_file() {
-    if !has_strace() {
-        eprintln!("strace is not here: no disk fails");
+async fn a_disk_error_is_not_reported_as_a_damaged_file() {
+    if !has_strace("sync") {
         return;
     }
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     for name in ["sheet.xlsx", "sheet.ods"] {
-        scene.write(name, fs::read(format!("fixtures/input/{name}")).expect("a fixture"));
+        harness.write(name, fs::read(format!("fixtures/input/{name}")).expect("a fixture"));
         let mut failed = 0;
         for nth in 1.. {
             let inject = format!("-e trace=read -P {name} -e inject=read:error=EIO:when={nth}");
             let shell = format!("exec strace -f -qq -o strace.log {inject} \"$@\"");
-            let ran = scene.plan(&format!("{name} --match phone")).shell(&shell).run().await;
-            let log = fs::read_to_string(scene.path("strace.log")).expect("it was traced");
+            let ran = harness.plan(&format!("{name} --match phone")).shell(&shell).run().await;
+            let log = fs::read_to_string(harness.path("strace.log")).expect("the trace");
             if !log.contains("INJECTED") {
                 break;
             }
             failed += 1;
-            let [line] = ran.said("error:")[..] else { panic!("read {nth} of {name}: {ran:?}") };
-            let is_told = line.contains("Input/output error") && !line.contains("damaged");
-            assert!(is_told, "read {nth} of {name}: {line}");
+            let [line] = ran.stderr_lines("error:")[..] else { panic!("read {nth} of {name}: {ran:?}") };
+            let is_disk_error = line.contains("Input/output error") && !line.contains("damaged");
+            assert!(is_disk_error, "read {nth} of {name}: {line}");
         }
         assert!(failed > 5, "{name}: {failed} reads failed");
     }
 }
 
-/// A scene whose file is brought, and its journal as one file; then the file has a further field, to be written by
-/// `create` only where the journal knows that the contact is not there.
-async fn brought() -> (Scene, People, Vec<u8>) {
-    let scene = Scene::unlimited().await;
+/// A harness after a completed sync, its contacts, and the content of its journal in one file.
+async fn synced() -> (Harness, People, Vec<u8>) {
+    let harness = Harness::unlimited().await;
     let people = People::new(60, 3, 1);
-    scene.write("in.csv", people.csv());
-    scene.sync("in.csv --match email").run().await.exits(0);
-    let whole = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
-    whole.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("nobody else has it open");
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    let whole = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
+    whole.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("no other process has it open");
     drop(whole);
-    let journal = fs::read(scene.path(JOURNAL)).expect("the journal");
-    (scene, people, journal)
+    let journal = fs::read(harness.path(JOURNAL)).expect("the journal");
+    (harness, people, journal)
 }
 
 #[tokio::test]
-async fn a_journal_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_knows() {
-    let (scene, ..) = brought().await;
-    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).expect("the journal");
+async fn a_journal_of_an_earlier_version_is_migrated_without_loss() {
+    let (harness, ..) = synced().await;
+    let journal = rusqlite::Connection::open(harness.path(JOURNAL)).expect("the journal");
     let second =
         "DROP TABLE tokens; DROP TABLE losses; DROP TABLE columns; DROP TABLE forgotten_waits; DROP TABLE left_rows; DROP TABLE turns; DROP INDEX calls_lost;
                   DROP TABLE limits;
@@ -179,25 +167,25 @@ async fn a_journal_of_an_earlier_version_is_brought_up_to_date_with_all_that_it_
                   PRAGMA user_version = 2";
     let first = "ALTER TABLE clocks DROP COLUMN window; DROP TABLE limits; DROP INDEX runs_by_channel;
                  PRAGMA user_version = 1";
-    journal.execute_batch(&format!("{second}; {first}")).expect("it has them");
-    // A create whose answer an earlier version lost: its contact as it was sent.
+    journal.execute_batch(&format!("{second}; {first}")).expect("a journal of this version");
+    // A contact in doubt in an earlier version: a create whose answer was lost.
     let sent = r#"{"key":{"Match":{"field":"email","value":"lost@example.com"}},"id":null,"matches":1,
                    "fields":[{"name":"email","value":"lost@example.com"}],"tags":[],"remove_tags":[]}"#;
     let lost = "INSERT INTO known (channel, key, unsettled) VALUES ('default', 'email=lost@example.com', ?1)";
-    journal.execute(lost, [sent]).expect("the table has it");
+    journal.execute(lost, [sent]).expect("the earlier table");
     drop(journal);
-    // A plan leaves it as it is.
-    scene.plan("in.csv --match email").run().await.exits(0);
-    let _ = scene.calls();
-    let summary = scene.sync("in.csv --match email --search-lag 0s").run().await.exits(0).summary();
-    // The contacts are known, and the lost create is settled by one search that comes after the lag. The token of the earlier
-    // version is not known, so that three contacts show that it is the channel's.
-    assert_eq!((summary.count("unchanged"), scene.calls().as_str()), (60, "1 find, 3 read"));
+    // A plan does not migrate the journal.
+    harness.plan("in.csv --match email").run().await.exits(0);
+    let _ = harness.calls();
+    let summary = harness.sync("in.csv --match email --search-lag 0s").run().await.exits(0).summary();
+    // The contacts are known, and one search after the lag settles the lost create. The earlier version did not record the token,
+    // so three reads verify that it is the channel's.
+    assert_eq!((summary.count("unchanged"), harness.calls().as_str()), (60, "1 find, 3 read"));
 }
 
 #[tokio::test]
-async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
-    let (scene, people, journal) = brought().await;
+async fn a_truncated_or_overwritten_journal_is_refused() {
+    let (harness, people, journal) = synced().await;
     let page = 4_096;
     let noise: Vec<u8> = {
         let mut chance = fastrand::Rng::with_seed(7);
@@ -221,58 +209,61 @@ async fn a_journal_that_is_cut_short_or_overwritten_is_refused() {
     let always = broken.len();
     let pages = journal.len() / page;
     broken.extend((1..pages).map(|nth| (format!("page {nth} overwritten"), over(nth * page..(nth + 1) * page))));
-    let mut noticed = 0;
+    let mut reported = 0;
     for (nth, (name, bytes)) in broken.iter().enumerate() {
         for extra in ["-wal", "-shm"] {
-            let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{extra}")));
+            let _ = fs::remove_file(harness.path(&format!("{JOURNAL}{extra}")));
         }
-        scene.write(JOURNAL, bytes);
-        let ran = scene.sync("in.csv --match email --mode create").run().await;
-        // A page that holds nothing that the run asks for can be anything.
+        harness.write(JOURNAL, bytes);
+        let ran = harness.sync("in.csv --match email --mode create").run().await;
+        // Damage to a page that the run does not read may go unnoticed.
         if nth < always || ran.code != Some(0) {
             assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
             check_failed(&ran, "damaged");
             assert!(ran.stderr.contains("restore it from a backup"), "{name}: {ran:?}");
-            noticed += 1;
+            reported += 1;
         }
-        assert_eq!(scene.sandbox.ledger().creates(TOKEN), 60, "{name}: {ran:?}");
+        assert_eq!(harness.sandbox.ledger().creates(TOKEN), 60, "{name}: {ran:?}");
         if nth < always {
-            assert!(fs::read(scene.path(JOURNAL)).expect("it is there") == *bytes, "{name}: it is left as it is");
-            check_failed(&scene.plan("in.csv --match email").run().await, "damaged");
+            assert!(
+                fs::read(harness.path(JOURNAL)).expect("the journal") == *bytes,
+                "{name}: the journal is unchanged"
+            );
+            check_failed(&harness.plan("in.csv --match email").run().await, "damaged");
         }
     }
-    assert!(noticed > always + pages / 2, "{noticed} of {}", broken.len());
-    // Its copy brought back, all is well.
+    assert!(reported > always + pages / 2, "{reported} of {}", broken.len());
+    // With the restored copy, the run succeeds.
     for extra in ["-wal", "-shm"] {
-        let _ = fs::remove_file(scene.path(&format!("{JOURNAL}{extra}")));
+        let _ = fs::remove_file(harness.path(&format!("{JOURNAL}{extra}")));
     }
-    scene.write(JOURNAL, &journal);
-    let summary = scene.sync("in.csv --match email --mode create").run().await.exits(0).summary();
+    harness.write(JOURNAL, &journal);
+    let summary = harness.sync("in.csv --match email --mode create").run().await.exits(0).summary();
     assert_eq!(summary.rows(), "60 unchanged");
-    people.are_all_of(&scene.sandbox);
+    people.assert_stored_in(&harness.sandbox);
 }
 
 #[tokio::test]
-async fn an_output_that_nobody_reads_does_not_stop_the_work() {
+async fn closed_or_full_outputs_do_not_stop_the_run() {
     for (shell, code) in [
         ("exec \"$@\" >&-", 0),
         ("exec \"$@\" 2>&-", 0),
         ("exec \"$@\" >&- 2>&-", 0),
         ("exec \"$@\" 2>/dev/full", 0),
         ("exec \"$@\" >/dev/full", 1),
-        // What the pipe's first program says is the pipe's exit code, as under `pipefail`.
+        // The exit code is that of the first program in the pipe, as under `pipefail`.
         ("{ \"$@\" -v; echo $? >code; } 2>&1 | head -n 1 >/dev/null; exit $(cat code)", 0),
     ] {
-        let scene = Scene::faulty(Faults { latency: Duration::from_millis(2), ..Faults::default() }).await;
+        let harness = Harness::faulty(Faults { latency: Duration::from_millis(2), ..Faults::default() }).await;
         let people = People::new(60, 3, 1);
-        scene.write("in.csv", people.csv());
-        let ran = scene.sync("in.csv --match email").shell(shell).run().await.exits(code);
+        harness.write("in.csv", people.csv());
+        let ran = harness.sync("in.csv --match email").shell(shell).run().await.exits(code);
         if code == 1 {
-            let [error] = ran.said("error:")[..] else { panic!("{ran:?}") };
+            let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
             assert!(error.starts_with("error: standard output: cannot write to it: "), "{ran:?}");
         }
-        people.are_all_of(&scene.sandbox);
-        let again = scene.sync("in.csv --match email").run().await.exits(0).summary();
+        people.assert_stored_in(&harness.sandbox);
+        let again = harness.sync("in.csv --match email").run().await.exits(0).summary();
         assert_eq!(again.rows(), "60 unchanged", "{shell}");
     }
 }

@@ -1,6 +1,6 @@
-//! The real program against the sandbox: what arrives, how many calls it takes, and what it says.
+//! The real program against the sandbox: the contacts sent, the number of calls, and the output.
 //!
-//! The platform's ledger is the judge, never the journal.
+//! Results are checked against the platform's ledger, never against the journal.
 
 mod answers;
 mod bad_input;
@@ -24,7 +24,6 @@ mod pages;
 mod plans;
 mod rejects;
 mod rows;
-mod scene;
 mod secrets;
 mod signals;
 mod terminal;

@@ -1,8 +1,8 @@
-//! The mapping with the real program: what arrives, what a second run finds left to do, and what is said of mistakes.
+//! The mapping with the real program: the contacts sent, what a second run has left to do, and how errors are reported.
 
 use contactsync::Field;
 
-use crate::scene::{Scene, TOKEN};
+use support::{Harness, TOKEN};
 
 const RULES: &str = r#"
 match = ["phone"]
@@ -28,15 +28,15 @@ is_not = "baja"
 
 const HEADER: &str = "Nombre;Apellidos;Teléfono;Correo;Etiquetas;Alta;Estado;Notas";
 
-/// A file as a Spanish Excel writes it.
+/// A file as Excel writes it with Spanish settings.
 fn spanish(rows: &[&str]) -> Vec<u8> {
     let text = [&[HEADER], rows].concat().join("\r\n") + "\r\n";
-    text.chars().map(|character| u8::try_from(u32::from(character)).expect("it is in Latin-1")).collect()
+    text.chars().map(|character| u8::try_from(u32::from(character)).expect("a character of Latin-1")).collect()
 }
 
-/// All contacts on the platform, as `name=value … +tag`, without the order in which they were made.
-fn there(scene: &Scene) -> Vec<String> {
-    let contacts = scene.sandbox.contacts(TOKEN).into_iter();
+/// All contacts on the platform, as `name=value … +tag`, sorted.
+fn there(harness: &Harness) -> Vec<String> {
+    let contacts = harness.sandbox.contacts(TOKEN).into_iter();
     let mut lines: Vec<String> = contacts
         .map(|contact| {
             let fields = contact.fields.iter().map(|(name, value)| format!("{name}={}", value.text()));
@@ -48,9 +48,9 @@ fn there(scene: &Scene) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_spanish_excel_arrives_as_its_mapping_says() {
-    let scene = Scene::unlimited().await;
-    scene.write("contactsync.toml", RULES);
+async fn a_spanish_excel_file_is_imported_by_its_mapping() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", RULES);
     let rows = [
         "Ana;Pérez;55 1234 5678;ANA@EXAMPLE.COM;lead, vip;05/03/2024;activo;x",
         "José;;044 55 8765 4321;n/a;;;activo;",
@@ -58,33 +58,33 @@ async fn a_spanish_excel_arrives_as_its_mapping_says() {
         "Eva;;55 1111 2222;;;;Baja;",
         "Iván;;55 1111 3333;;;31/02/2024;;",
     ];
-    scene.write("clientes.csv", spanish(&rows));
-    let ran = scene.sync("clientes.csv").run().await.exits(3);
+    harness.write("clientes.csv", spanish(&rows));
+    let ran = harness.sync("clientes.csv").run().await.exits(3);
     assert_eq!(ran.summary().rows(), "2 created, 2 rejected");
     let ana = "email=ana@example.com first_name=Ana full_name=Ana Pérez phone=+525512345678 since=2024-03-05 source=crm \
                +lead +vip";
     let jose = "first_name=José full_name=José phone=+525587654321 source=crm";
-    assert_eq!(there(&scene), [ana, jose]);
+    assert_eq!(there(&harness), [ana, jose]);
 
-    // Nothing is left to do, and what is blank stays blank.
-    scene.calls();
-    let again = scene.sync("clientes.csv").run().await.exits(3);
+    // A second run has nothing to do, and blank values stay blank.
+    harness.calls();
+    let again = harness.sync("clientes.csv").run().await.exits(3);
     assert_eq!(again.summary().rows(), "2 unchanged, 2 rejected");
-    assert_eq!(scene.calls(), "none");
+    assert_eq!(harness.calls(), "none");
 }
 
 #[tokio::test]
-async fn a_blank_that_clears_is_sent_once() {
-    let scene = Scene::unlimited().await;
-    scene.write("contactsync.toml", RULES);
+async fn a_clearing_blank_is_sent_once() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", RULES);
     let known = [Field::text("phone", "+525512345678"), Field::text("email", "old@example.com")];
-    scene.sandbox.insert(TOKEN, known, [] as [&str; 0]);
+    harness.sandbox.insert(TOKEN, known, [] as [&str; 0]);
     let row = |email: &str| spanish(&[&format!("Ana;;55 1234 5678;{email};;;;")]);
     let mut runs = Vec::new();
     for email in ["", "", "new@example.com", "", ""] {
-        scene.write("in.csv", row(email));
-        scene.sync("in.csv").run().await.exits(0);
-        runs.push((scene.calls(), there(&scene)[0].contains('@')));
+        harness.write("in.csv", row(email));
+        harness.sync("in.csv").run().await.exits(0);
+        runs.push((harness.calls(), there(&harness)[0].contains('@')));
     }
     let calls: Vec<(&str, bool)> = runs.iter().map(|(calls, has_email)| (calls.as_str(), *has_email)).collect();
     let update = "1 update";
@@ -92,14 +92,14 @@ async fn a_blank_that_clears_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_mistake_in_the_mapping_is_told_in_one_line_and_nothing_is_sent() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", spanish(&["Ana;;55 1234 5678;;;;;"]));
+async fn a_mapping_error_is_one_line_and_sends_nothing() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", spanish(&["Ana;;55 1234 5678;;;;;"]));
     let check = async |from: &str, to: &str, expected: &str| {
         assert!(RULES.contains(from), "{from}");
-        scene.write("contactsync.toml", RULES.replacen(from, to, 1));
-        for command in ["plan in.csv".to_owned(), format!("sync in.csv --url {}", scene.sandbox.url())] {
-            let ran = scene.program(&command).run().await.exits(2);
+        harness.write("contactsync.toml", RULES.replacen(from, to, 1));
+        for command in ["plan in.csv".to_owned(), format!("sync in.csv --url {}", harness.sandbox.url())] {
+            let ran = harness.program(&command).run().await.exits(2);
             let errors: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
             assert_eq!(errors, [format!("error: {expected}")], "{command}");
         }
@@ -151,22 +151,22 @@ async fn a_mistake_in_the_mapping_is_told_in_one_line_and_nothing_is_sent() {
         "in.csv: expected each column in the mapping (`unmapped = \"refuse\"`), found `Notas` that no rule names",
     )
     .await;
-    assert_eq!(scene.calls(), "none");
+    assert_eq!(harness.calls(), "none");
 }
 
 #[tokio::test]
-async fn a_check_tells_all_before_anything_is_sent() {
-    let scene = Scene::unlimited().await;
-    scene.write("contactsync.toml", RULES);
+async fn check_reports_everything_before_anything_is_sent() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", RULES);
     let rows = [
         "Ana;;55 1234 5678;ANA@EXAMPLE.COM;vip;05/03/2024;;",
         "Luis;;123;;;;;",
         "Eva;;55 1111 2222;;;;baja;",
         "Noé;;45;;;;;",
     ];
-    scene.write("clientes.csv", spanish(&rows));
-    let url = scene.sandbox.url();
-    let ran = scene.program(&format!("check clientes.csv --url {url}")).run().await.exits(3);
+    harness.write("clientes.csv", spanish(&rows));
+    let url = harness.sandbox.url();
+    let ran = harness.program(&format!("check clientes.csv --url {url}")).run().await.exits(3);
     for line in [
         "configuration  contactsync.toml",
         &format!("platform       default: {url}, 100 calls a minute; the token works"),
@@ -180,82 +180,82 @@ async fn a_check_tells_all_before_anything_is_sent() {
         "    2: column `Teléfono`: expected a phone number of MX, or one with its country code, found one that its country \
          does not have (the first in line 3)",
     ] {
-        assert!(ran.stdout.lines().any(|told| told == line), "{line}\n{}", ran.stdout);
+        assert!(ran.stdout.lines().any(|found| found == line), "{line}\n{}", ran.stdout);
     }
     let ana = "line 2: phone=\"+525512345678\" first_name=\"Ana\" full_name=\"Ana\" email=\"ana@example.com\" \
                since=\"2024-03-05\" source=\"crm\" tags: \"vip\"";
     assert!(ran.stdout.contains(ana), "{}", ran.stdout);
-    // One search shows that the token works, and six that the one contact is not there in any form.
+    // One search shows that the token works, and six that the contact exists in no form.
     assert!(ran.stdout.contains("the first contacts on the platform\n  line 2: no contact has its `phone`"), "{ran:?}");
-    assert_eq!(scene.calls(), "7 find");
-    let plan = scene.program("plan clientes.csv").run().await.exits(3);
+    assert_eq!(harness.calls(), "7 find");
+    let plan = harness.program("plan clientes.csv").run().await.exits(3);
     assert!(plan.stdout.contains("1 to send"), "{plan:?}");
 
-    // What is not ready is said, and the rest goes on.
-    let ran = scene.program("check clientes.csv").token(None).run().await.exits(2);
+    // A problem is reported, and the other checks continue.
+    let ran = harness.program("check clientes.csv").token(None).run().await.exits(2);
     assert!(ran.stdout.contains("default: not ready") && ran.stdout.contains("2 rejected"), "{ran:?}");
-    let ran = scene.program(&format!("check --url {url}")).token(None).run().await.exits(2);
-    assert_eq!(ran.said("error: environment variable CONTACTSYNC_TOKEN").len(), 1, "{ran:?}");
-    assert_eq!(scene.calls(), "none");
-    scene.program(&format!("check --url {url}")).run().await.exits(0);
-    assert_eq!(scene.calls(), "1 find");
-    scene.sandbox.refuse_token(TOKEN);
-    let ran = scene.program(&format!("check --url {url}")).run().await.exits(5);
+    let ran = harness.program(&format!("check --url {url}")).token(None).run().await.exits(2);
+    assert_eq!(ran.stderr_lines("error: environment variable CONTACTSYNC_TOKEN").len(), 1, "{ran:?}");
+    assert_eq!(harness.calls(), "none");
+    harness.program(&format!("check --url {url}")).run().await.exits(0);
+    assert_eq!(harness.calls(), "1 find");
+    harness.sandbox.refuse_token(TOKEN);
+    let ran = harness.program(&format!("check --url {url}")).run().await.exits(5);
     assert!(ran.stdout.contains("default: not ready") && ran.stderr.contains("refused the token"), "{ran:?}");
 }
 
 #[tokio::test]
-async fn a_check_counts_rows_as_a_sync_does() {
-    let scene = Scene::unlimited().await;
-    let url = scene.sandbox.url();
-    let told = async |options: &str, code: i32| {
-        let ran = scene.program(&format!("check in.csv --match phone --url {url} {options}")).run().await.exits(code);
+async fn check_counts_rows_as_sync_does() {
+    let harness = Harness::unlimited().await;
+    let url = harness.sandbox.url();
+    let counts = async |options: &str, code: i32| {
+        let ran = harness.program(&format!("check in.csv --match phone --url {url} {options}")).run().await.exits(code);
         let lines = ran.stdout.lines().map(str::trim).skip_while(|line| !line.contains(" rows"));
         lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
     };
-    // A column without a name that holds something, and a contact that has two rows.
-    scene.write("in.csv", "phone,,name\n+1,x,Ann\n+2,,Bo\n+1,,Ann B\n");
-    let ran = scene.program(&format!("check in.csv --match phone --url {url}")).run().await.exits(0);
+    // A column with values but without a name, and a contact with two rows.
+    harness.write("in.csv", "phone,,name\n+1,x,Ann\n+2,,Bo\n+1,,Ann B\n");
+    let ran = harness.program(&format!("check in.csv --match phone --url {url}")).run().await.exits(0);
     assert!(ran.stdout.contains("columns separated by `,`; column 2 has no name and is ignored\n"), "{ran:?}");
     let merged = "3 rows; 2 to be sent; 1 merged: of a contact that has another row (`duplicates = \"last\"`)";
-    assert_eq!(told("", 0).await, merged);
-    assert_eq!(scene.plan("in.csv --match phone").run().await.exits(0).planned().rows(), "1 merged, 2 pending");
+    assert_eq!(counts("", 0).await, merged);
+    assert_eq!(harness.plan("in.csv --match phone").run().await.exits(0).planned().rows(), "1 merged, 2 pending");
     let rejected = "3 rows; 2 to be sent; 1 rejected; 1: expected each contact once, found this one in an earlier row too \
                     (the first in line 4)";
-    assert_eq!(told("--duplicates reject", 3).await, rejected);
-    // Rows that are equal and say nobody's number are several contacts.
-    let ran = scene.program(&format!("check in.csv --mode create --url {url}"));
-    scene.write("in.csv", "name\nAnn\nAnn\n");
+    assert_eq!(counts("--duplicates reject", 3).await, rejected);
+    // Equal rows without a match value are several contacts.
+    let ran = harness.program(&format!("check in.csv --mode create --url {url}"));
+    harness.write("in.csv", "name\nAnn\nAnn\n");
     assert!(ran.run().await.exits(0).stdout.contains("2 to be sent"));
 
     let table = |name: &str| format!("[channel.{name}]\ntoken_env = \"CONTACTSYNC_TOKEN\"\n");
-    scene.write("contactsync.toml", format!("channel_column = \"office\"\n{}{}", table("norte"), table("sur")));
-    scene.write("in.csv", "phone,office\n+1,norte\n+1,sur\n+2,este\n+3,\n");
+    harness.write("contactsync.toml", format!("channel_column = \"office\"\n{}{}", table("norte"), table("sur")));
+    harness.write("in.csv", "phone,office\n+1,norte\n+1,sur\n+2,este\n+3,\n");
     let channel = "column `office`: expected the name of a channel, found";
     let expected = format!(
         "4 rows; 2 to be sent; 2 rejected; 1: {channel} `este`, which is not in the configuration (the first in line 4); \
          1: {channel} none (the first in line 5)"
     );
-    assert_eq!(told("", 3).await, expected);
+    assert_eq!(counts("", 3).await, expected);
 }
 
 #[tokio::test]
-async fn a_key_that_looks_like_a_field_is_told_its_place() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "Tel\n1\n");
-    scene.write("contactsync.toml", "[fields]\nphone = \"Tel\"\n\nmatch = \"phone\"\n");
-    let ran = scene.plan("in.csv").run().await.exits(2);
-    assert!(ran.said("error:")[0].contains("contactsync.toml:4: field `match`: expected a column"), "{ran:?}");
-    assert_eq!(ran.said("hint:"), ["hint: `match` for the whole file stands above all tables"]);
+async fn a_top_level_key_below_a_table_gets_a_hint() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "Tel\n1\n");
+    harness.write("contactsync.toml", "[fields]\nphone = \"Tel\"\n\nmatch = \"phone\"\n");
+    let ran = harness.plan("in.csv").run().await.exits(2);
+    assert!(ran.stderr_lines("error:")[0].contains("contactsync.toml:4: field `match`: expected a column"), "{ran:?}");
+    assert_eq!(ran.stderr_lines("hint:"), ["hint: `match` for the whole file stands above all tables"]);
 }
 
 #[tokio::test]
-async fn an_error_in_a_column_that_nobody_reads_costs_no_contact() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.xlsx", std::fs::read("fixtures/input/sheet.xlsx").expect("a fixture"));
+async fn an_error_in_an_unused_column_rejects_no_row() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.xlsx", std::fs::read("fixtures/input/sheet.xlsx").expect("a fixture"));
     let rows = async |config: &str, code: i32| {
-        scene.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
-        scene.plan("in.xlsx").run().await.exits(code).planned().rows()
+        harness.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
+        harness.plan("in.xlsx").run().await.exits(code).planned().rows()
     };
     assert_eq!(rows("", 3).await, "2 rejected, 2 pending");
     assert_eq!(
@@ -271,17 +271,17 @@ async fn an_error_in_a_column_that_nobody_reads_costs_no_contact() {
 }
 
 #[tokio::test]
-async fn a_check_shows_the_contacts_that_a_sync_sends() {
+async fn check_shows_the_contacts_that_sync_sends() {
     let check = async |way: &str, code: i32, line: &str, sent: &str| {
-        let scene = Scene::unlimited().await;
-        scene.write("in.csv", "phone,name,city,tags\n+1,Ann,Lima,x\n+2,Cy,,\n+1,Bob,,y\n");
+        let harness = Harness::unlimited().await;
+        harness.write("in.csv", "phone,name,city,tags\n+1,Ann,Lima,x\n+2,Cy,,\n+1,Bob,,y\n");
         let options = format!("in.csv --match phone --duplicates {way}");
-        let ran = scene.program(&format!("check {options} --url {}", scene.sandbox.url())).run().await.exits(code);
-        let lines = ran.stdout.lines().map(str::trim).skip_while(|told| !told.starts_with("line "));
-        let shown: Vec<&str> = lines.take_while(|told| !told.is_empty()).collect();
+        let ran = harness.program(&format!("check {options} --url {}", harness.sandbox.url())).run().await.exits(code);
+        let lines = ran.stdout.lines().map(str::trim).skip_while(|line| !line.starts_with("line "));
+        let shown: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
         assert_eq!(shown, [line, "line 3: phone=\"+2\" name=\"Cy\""], "{way}");
-        scene.sync(&options).run().await.exits(code);
-        assert_eq!(there(&scene), [sent, "name=Cy phone=+2"], "{way}");
+        harness.sync(&options).run().await.exits(code);
+        assert_eq!(there(&harness), [sent, "name=Cy phone=+2"], "{way}");
     };
     let ann = "line 2: phone=\"+1\" name=\"Ann\" city=\"Lima\" tags: \"x\"";
     let both = "line 4: phone=\"+1\" name=\"Bob\" city=\"Lima\" tags: \"x\", \"y\"";
@@ -294,15 +294,15 @@ async fn a_check_shows_the_contacts_that_a_sync_sends() {
 #[tokio::test]
 async fn a_check_counts_the_rows_of_a_contact_as_a_sync_does() {
     let check = async |way: &str, code: i32, checked: &[&str], synced: &str| {
-        let scene = Scene::unlimited().await;
+        let harness = Harness::unlimited().await;
         // The second row has only the phone of the first; the last one shares its phone, and has another email.
-        scene.write("in.csv", "email,phone\na@example.com,+1\n,+1\nb@example.com,+1\n");
+        harness.write("in.csv", "email,phone\na@example.com,+1\n,+1\nb@example.com,+1\n");
         let options = format!("in.csv --match email --match phone --duplicates {way}");
-        let ran = scene.program(&format!("check {options} --url {}", scene.sandbox.url())).run().await.exits(code);
+        let ran = harness.program(&format!("check {options} --url {}", harness.sandbox.url())).run().await.exits(code);
         for line in checked {
             assert!(ran.stdout.lines().any(|found| found.trim() == *line), "{way}: {line}: {ran:?}");
         }
-        let plan = scene.plan(&options).run().await.exits(code);
+        let plan = harness.plan(&options).run().await.exits(code);
         assert_eq!(plan.planned().rows(), synced, "{way}");
     };
     let merged = |way: &str| format!("1 merged: of a contact that has another row (`duplicates = \"{way}\"`)");
@@ -313,19 +313,22 @@ async fn a_check_counts_the_rows_of_a_contact_as_a_sync_does() {
 }
 
 #[tokio::test]
-async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
-    let scene = Scene::unlimited().await;
+async fn check_looks_up_three_contacts_and_warns_about_a_differing_form() {
+    let harness = Harness::unlimited().await;
     let no_tags: [&str; 0] = [];
-    scene.sandbox.insert(TOKEN, [Field::text("phone", "+525512345678")], no_tags);
-    let other = scene.sandbox.insert(TOKEN, [Field::text("phone", "5215511112222")], no_tags);
-    let check = async |rows: &str, calls: &str, told: &[String], warned: usize| {
-        scene.write("in.csv", format!("phone,name\n{rows}"));
-        let ran =
-            scene.program(&format!("check in.csv --match phone --url {}", scene.sandbox.url())).run().await.exits(0);
+    harness.sandbox.insert(TOKEN, [Field::text("phone", "+525512345678")], no_tags);
+    let other = harness.sandbox.insert(TOKEN, [Field::text("phone", "5215511112222")], no_tags);
+    let check = async |rows: &str, calls: &str, report: &[String], warned: usize| {
+        harness.write("in.csv", format!("phone,name\n{rows}"));
+        let ran = harness
+            .program(&format!("check in.csv --match phone --url {}", harness.sandbox.url()))
+            .run()
+            .await
+            .exits(0);
         let shown = ran.stdout.lines().skip_while(|line| *line != "the first contacts on the platform").skip(1);
-        assert_eq!(shown.map(str::trim).collect::<Vec<_>>(), told, "{ran:?}");
-        assert_eq!(ran.said("warning:").len(), warned, "{ran:?}");
-        assert_eq!(scene.calls(), calls, "{rows}");
+        assert_eq!(shown.map(str::trim).collect::<Vec<_>>(), report, "{ran:?}");
+        assert_eq!(ran.stderr_lines("warning:").len(), warned, "{ran:?}");
+        assert_eq!(harness.calls(), calls, "{rows}");
         ran
     };
     let absent = |line: u64| format!("line {line}: no contact has its `phone`");
@@ -334,7 +337,7 @@ async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
         "6 find",
         &[
             absent(2),
-            format!("line 3: contact {} has its `phone`", scene.sandbox.contacts(TOKEN)[0].id),
+            format!("line 3: contact {} has its `phone`", harness.sandbox.contacts(TOKEN)[0].id),
             format!("line 4: contact {other} has its `phone` in another form: \"5215511112222\""),
         ],
         1,
@@ -344,35 +347,38 @@ async fn a_check_looks_three_contacts_up_and_warns_of_another_form() {
         "warning: line 4: `phone` is \"+525511112222\", but contact {other} has \"5215511112222\"; if that is the same \
          person, a sync creates a duplicate"
     );
-    assert_eq!(ran.said("warning:"), [expected], "{ran:?}");
+    assert_eq!(ran.stderr_lines("warning:"), [expected], "{ran:?}");
     let hint = "hint: for the platform's form write `transform = [\"e164\", { first = \"+52\" }, { prefix = \"521\" }]` for `phone`";
-    assert_eq!(ran.said("hint:"), [hint], "{ran:?}");
+    assert_eq!(ran.stderr_lines("hint:"), [hint], "{ran:?}");
     let many: Vec<String> = (0..9).map(|n| format!("+52556666000{n},x\n")).collect();
     check(&many.concat(), "7 find", &[absent(2), absent(3), absent(4)], 0).await;
     check("+1,Ann\n", "2 find", &[absent(2)], 0).await;
 }
 
 #[tokio::test]
-async fn a_check_recognises_a_phone_in_any_form_and_says_what_to_change() {
+async fn check_recognises_a_phone_in_any_form_and_suggests_the_change() {
     let check = async |stored: &str, hint: &str| {
-        let scene = Scene::unlimited().await;
+        let harness = Harness::unlimited().await;
         let no_tags: [&str; 0] = [];
-        let id = scene.sandbox.insert(TOKEN, [Field::text("phone", stored)], no_tags);
-        scene.write("in.csv", "phone,name\n+525512345678,Ann\n");
-        let ran =
-            scene.program(&format!("check in.csv --match phone --url {}", scene.sandbox.url())).run().await.exits(0);
-        let told = format!("line 2: contact {id} has its `phone` in another form: {stored:?}");
-        assert!(ran.stdout.contains(&told), "{stored}: {ran:?}");
-        assert_eq!(ran.said("warning:").len(), 1, "{stored}: {ran:?}");
-        let [found] = ran.said("hint:")[..] else { panic!("{stored}: {ran:?}") };
+        let id = harness.sandbox.insert(TOKEN, [Field::text("phone", stored)], no_tags);
+        harness.write("in.csv", "phone,name\n+525512345678,Ann\n");
+        let ran = harness
+            .program(&format!("check in.csv --match phone --url {}", harness.sandbox.url()))
+            .run()
+            .await
+            .exits(0);
+        let line = format!("line 2: contact {id} has its `phone` in another form: {stored:?}");
+        assert!(ran.stdout.contains(&line), "{stored}: {ran:?}");
+        assert_eq!(ran.stderr_lines("warning:").len(), 1, "{stored}: {ran:?}");
+        let [found] = ran.stderr_lines("hint:")[..] else { panic!("{stored}: {ran:?}") };
         assert!(found.contains(hint), "{stored}: {found}");
-        // What it says makes the value the platform's, where a step can.
+        // The suggested step makes the value the platform's, where a step can.
         if let Some((_, rest)) = found.split_once("write `").filter(|(_, rest)| rest.starts_with("transform")) {
             let transform = rest.split('`').next().unwrap_or_default();
             let mapping = format!("match = \"phone\"\n[fields]\nphone = {{ column = \"phone\", {transform} }}\n");
-            scene.write("contactsync.toml", mapping);
+            harness.write("contactsync.toml", mapping);
             assert_eq!(
-                scene.sync("in.csv").run().await.exits(0).summary().rows(),
+                harness.sync("in.csv").run().await.exits(0).summary().rows(),
                 "1 updated",
                 "{stored}: {transform}"
             );
@@ -387,7 +393,7 @@ async fn a_check_recognises_a_phone_in_any_form_and_says_what_to_change() {
 }
 
 #[tokio::test]
-async fn a_sheet_arrives_as_it_is_shown() {
+async fn a_sheet_is_imported_as_displayed() {
     let rules = r#"
 match = ["phone"]
 unmapped = "ignore"
@@ -400,28 +406,28 @@ birthday = { column = "birthday", transform = [{ date = "DD/MM/YYYY" }] }
 seen = { column = "seen_at", transform = [{ date = ["D/M/YYYY", "M/D/YYYY h:mm A"] }] }
 "#;
     for book in ["shown.xlsx", "shown.ods"] {
-        let scene = Scene::unlimited().await;
-        scene.write("contactsync.toml", rules);
-        scene.write(book, std::fs::read(format!("fixtures/input/{book}")).expect("a fixture"));
-        let ran = scene.sync(book).run().await.exits(0);
+        let harness = Harness::unlimited().await;
+        harness.write("contactsync.toml", rules);
+        harness.write(book, std::fs::read(format!("fixtures/input/{book}")).expect("a fixture"));
+        let ran = harness.sync(book).run().await.exits(0);
         assert_eq!(ran.summary().rows(), "2 created", "{book}");
         let jose = "birthday=1980-02-29 name=José phone=+34600111222 seen=2024-02-29T14:30:00 zip=02138";
-        assert_eq!(there(&scene), [jose, "name=Íñigo phone=+5215550001 zip=12345"], "{book}");
+        assert_eq!(there(&harness), [jose, "name=Íñigo phone=+5215550001 zip=12345"], "{book}");
         let noticed = ran.stderr.contains("`Instructions` holds instructions (`--sheet` takes another one)");
         assert_eq!(noticed, book.ends_with("xlsx"), "{ran:?}");
     }
 }
 
 #[tokio::test]
-async fn a_doubtful_encoding_is_named_by_every_command() {
+async fn every_command_reports_a_doubtful_encoding() {
     let check = async |file: &str, found: &str, code: i32| {
-        let scene = Scene::unlimited().await;
-        scene.write(file, std::fs::read(format!("fixtures/input/{file}")).expect("a fixture"));
-        let url = scene.sandbox.url();
+        let harness = Harness::unlimited().await;
+        harness.write(file, std::fs::read(format!("fixtures/input/{file}")).expect("a fixture"));
+        let url = harness.sandbox.url();
         let programs = [
-            scene.plan(&format!("{file} --match phone")),
-            scene.program(&format!("check {file} --match phone --url {url}")),
-            scene.sync(&format!("{file} --match phone")),
+            harness.plan(&format!("{file} --match phone")),
+            harness.program(&format!("check {file} --match phone --url {url}")),
+            harness.sync(&format!("{file} --match phone")),
         ];
         for program in programs {
             let ran = program.run().await.exits(code);
@@ -430,99 +436,100 @@ async fn a_doubtful_encoding_is_named_by_every_command() {
     };
     check("macintosh.csv", "try `--encoding macintosh`", 0).await;
     check("dos.csv", "try `--encoding cp850`", 0).await;
-    // An `Í` that was encoded twice has a control character in it.
+    // An `Í` that was encoded twice contains a control character.
     check("encoded-twice.csv", "text that was encoded twice", 3).await;
 }
 
 #[tokio::test]
-async fn rounded_numbers_are_named_by_init_check_and_plan_and_never_sent() {
-    let scene = Scene::unlimited().await;
-    let url = scene.sandbox.url();
+async fn init_check_and_plan_report_rounded_numbers_and_sync_never_sends_them() {
+    let harness = Harness::unlimited().await;
+    let url = harness.sandbox.url();
     let rounded = |n: u32| format!("5.2{n:03}E+12,Ann {n}\n");
     let rows: String = (0..27).map(rounded).chain((0..3).map(|n| format!("+52551234567{n},Bob {n}\n"))).collect();
-    scene.write("in.csv", format!("phone,name\n{rows}"));
+    harness.write("in.csv", format!("phone,name\n{rows}"));
 
-    // Without any mapping, in every mode, and whether the step is there or not.
+    // Without a mapping, in every mode, with and without the step.
     let found = "found a number that a spreadsheet has rounded, such as 5.2E+11 (export the column as text)";
     for mode in ["upsert", "create", "update"] {
-        let ran = scene.program(&format!("check in.csv --match phone --mode {mode} --url {url}")).run().await.exits(3);
-        let told = format!("27: column `phone`: expected a value (match field), {found} (the first in line 2)");
-        assert!(ran.stdout.contains(&told), "{mode}: {ran:?}");
-        let plan = scene.plan(&format!("in.csv --match phone --mode {mode}")).run().await.exits(3).planned();
+        let ran =
+            harness.program(&format!("check in.csv --match phone --mode {mode} --url {url}")).run().await.exits(3);
+        let line = format!("27: column `phone`: expected a value (match field), {found} (the first in line 2)");
+        assert!(ran.stdout.contains(&line), "{mode}: {ran:?}");
+        let plan = harness.plan(&format!("in.csv --match phone --mode {mode}")).run().await.exits(3).planned();
         assert_eq!(plan.rows(), "27 rejected, 3 pending", "{mode}");
     }
-    let ran = scene.program("init in.csv --country MX").run().await.exits(0);
+    let ran = harness.program("init in.csv --country MX").run().await.exits(0);
     let told = "27 of 30 values of `phone` are rounded numbers, such as 5.2E+11: export the column as text";
     let rejected = format!(
         "27 rows of the 30 looked at will be rejected: 27: column `phone`: expected a value (match field), {found} (the first in \
          line 2); `contactsync check` lists all reasons"
     );
-    assert_eq!(ran.said("warning:"), [told, &rejected].map(|text| format!("warning: {text}")), "{ran:?}");
-    let written = std::fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
+    assert_eq!(ran.stderr_lines("warning:"), [told, &rejected].map(|text| format!("warning: {text}")), "{ran:?}");
+    let written = std::fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");
     assert!(written.contains("phone = { column = \"phone\", transform = [\"e164\"] }"), "{written}");
-    assert_eq!(scene.plan("in.csv").run().await.exits(3).planned().rows(), "27 rejected, 3 pending");
-    scene.sync("in.csv").run().await.exits(3);
-    assert_eq!(there(&scene).len(), 3);
+    assert_eq!(harness.plan("in.csv").run().await.exits(3).planned().rows(), "27 rejected, 3 pending");
+    harness.sync("in.csv").run().await.exits(3);
+    assert_eq!(there(&harness).len(), 3);
 }
 
 #[tokio::test]
-async fn what_people_cannot_see_and_what_programs_write_for_nothing_makes_no_other_contact() {
-    let scene = Scene::unlimited().await;
-    scene.write("contactsync.toml", "match = \"phone\"\n");
-    scene.write("in.csv", "phone,name,born,tags\n+525512345670,Ann,1990-12-31,\"\"\"VIP\"\",\"\"Big, spender\"\"\"\n+525512345671,Bob,0000-00-00,[]\n");
-    scene.sync("in.csv").run().await.exits(0);
+async fn invisible_characters_and_null_markers_make_no_second_contact() {
+    let harness = Harness::unlimited().await;
+    harness.write("contactsync.toml", "match = \"phone\"\n");
+    harness.write("in.csv", "phone,name,born,tags\n+525512345670,Ann,1990-12-31,\"\"\"VIP\"\",\"\"Big, spender\"\"\"\n+525512345671,Bob,0000-00-00,[]\n");
+    harness.sync("in.csv").run().await.exits(0);
     let ann = "born=1990-12-31 name=Ann phone=+525512345670 +Big, spender +VIP";
-    assert_eq!(there(&scene), [ann, "name=Bob phone=+525512345671"]);
-    scene.calls();
-    // The same people, as another program copies them.
+    assert_eq!(there(&harness), [ann, "name=Bob phone=+525512345671"]);
+    harness.calls();
+    // The same contacts, as another program copies them.
     let text = "\u{200b}phone,na\u{ad}me,born\u{feff},tags\n\u{202a}+5255\u{2060}12345670\u{202c},Ann\u{200b},1990-12-31,\
                 \"['VIP', 'Big, spender']\"\n\u{61c}+525512345671,\u{feff}Bob,0/0/00,{}\n";
-    scene.write("in.csv", text);
-    assert_eq!(scene.sync("in.csv").run().await.exits(0).summary().rows(), "2 unchanged");
-    assert_eq!(scene.calls(), "none");
+    harness.write("in.csv", text);
+    assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "2 unchanged");
+    assert_eq!(harness.calls(), "none");
 }
 
 #[tokio::test]
-async fn decimals_and_prefixes_arrive_as_their_steps_say() {
-    let scene = Scene::unlimited().await;
+async fn decimal_and_prefix_steps_are_applied() {
+    let harness = Harness::unlimited().await;
     let config = "match = \"phone\"\ncountry = \"MX\"\nunmapped = \"ignore\"\n[fields]\n\
                   phone = { column = \"Tel\", transform = [\"e164\", { first = \"+52\" }, { prefix = \"521\" }], pattern = \"521[0-9]{10}\" }\n\
                   sum = { column = \"Saldo\", transform = [\"decimal\"] }\n\
                   limit = { column = \"Limite\", transform = [{ decimal = \",\" }] }\n";
-    scene.write("contactsync.toml", config);
-    scene.write("in.csv", "Tel;Saldo;Limite\n55 1234 5678;0,50;1.234\n044 55 1234 5679;1.234,56;\n5215512345670;;5\n55 1234 5671;1.234;5\n+34612345601;1;1\n");
-    let ran = scene.sync("in.csv").run().await.exits(3);
+    harness.write("contactsync.toml", config);
+    harness.write("in.csv", "Tel;Saldo;Limite\n55 1234 5678;0,50;1.234\n044 55 1234 5679;1.234,56;\n5215512345670;;5\n55 1234 5671;1.234;5\n+34612345601;1;1\n");
+    let ran = harness.sync("in.csv").run().await.exits(3);
     assert_eq!(ran.summary().rows(), "3 created, 2 rejected");
     let first =
         ["limit=1234 phone=5215512345678 sum=0.50", "limit=5 phone=5215512345670", "phone=5215512345679 sum=1234.56"];
-    assert_eq!(there(&scene), first);
+    assert_eq!(there(&harness), first);
 }
 
 #[tokio::test]
-async fn new_columns_since_the_last_run_are_named_once() {
+async fn new_columns_since_the_last_run_are_reported_once() {
     let check = async |config: &str, first: &str, then: &str, expected: &str| {
-        let scene = Scene::unlimited().await;
-        scene.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
-        scene.write("in.csv", first);
-        let none = |ran: &crate::scene::Ran| assert!(!ran.stderr.contains("since the last run"), "{ran:?}");
-        none(&scene.plan("in.csv").run().await.exits(0));
-        none(&scene.sync("in.csv").run().await.exits(0));
-        none(&scene.sync("in.csv").run().await.exits(0));
-        // The name of the file says nothing: exports carry dates in their names.
-        scene.write("in2.csv", then);
+        let harness = Harness::unlimited().await;
+        harness.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
+        harness.write("in.csv", first);
+        let none = |ran: &support::Output| assert!(!ran.stderr.contains("since the last run"), "{ran:?}");
+        none(&harness.plan("in.csv").run().await.exits(0));
+        none(&harness.sync("in.csv").run().await.exits(0));
+        none(&harness.sync("in.csv").run().await.exits(0));
+        // The file's name does not matter: exports have dates in their names.
+        harness.write("in2.csv", then);
         for _ in 0..2 {
-            let ran = scene.plan("in2.csv").run().await.exits(0);
-            assert_eq!(ran.said("in2.csv: new"), [format!("in2.csv: new {expected}")], "{ran:?}");
+            let ran = harness.plan("in2.csv").run().await.exits(0);
+            assert_eq!(ran.stderr_lines("in2.csv: new"), [format!("in2.csv: new {expected}")], "{ran:?}");
         }
-        let ran = scene.sync("in2.csv").run().await.exits(0);
-        assert_eq!(ran.said("in2.csv: new"), [format!("in2.csv: new {expected}")], "{ran:?}");
-        none(&scene.sync("in2.csv").run().await.exits(0));
-        none(&scene.sync("in.csv").run().await.exits(0));
-        none(&scene.plan("in2.csv").run().await.exits(0));
-        // A file of another kind has nothing that is new in it.
-        scene.write("contactsync.toml", "match = \"tel\"\n");
-        scene.write("other.csv", "tel,e\n+1,x\n");
-        none(&scene.plan("other.csv").run().await.exits(0));
+        let ran = harness.sync("in2.csv").run().await.exits(0);
+        assert_eq!(ran.stderr_lines("in2.csv: new"), [format!("in2.csv: new {expected}")], "{ran:?}");
+        none(&harness.sync("in2.csv").run().await.exits(0));
+        none(&harness.sync("in.csv").run().await.exits(0));
+        none(&harness.plan("in2.csv").run().await.exits(0));
+        // A file of another format has no new columns.
+        harness.write("contactsync.toml", "match = \"tel\"\n");
+        harness.write("other.csv", "tel,e\n+1,x\n");
+        none(&harness.plan("other.csv").run().await.exits(0));
     };
     check("", "phone,a\n+1,x\n", "phone,a,b,_c\n+1,x,y,z\n", "column since the last run: `b` (sent)").await;
     check(
@@ -535,23 +542,23 @@ async fn new_columns_since_the_last_run_are_named_once() {
 }
 
 #[tokio::test]
-async fn new_keys_of_json_since_the_last_run_are_named_once() {
+async fn new_json_keys_since_the_last_run_are_reported_once() {
     let check = async |config: &str, first: &str, then: &str, expected: &str| {
-        let scene = Scene::unlimited().await;
-        scene.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
-        scene.write("in.json", first);
-        let none = |ran: &crate::scene::Ran| assert!(!ran.stderr.contains("since the last run"), "{ran:?}");
-        none(&scene.sync("in.json").run().await.exits(0));
-        none(&scene.sync("in.json").run().await.exits(0));
-        scene.write("in2.json", then);
-        let ran = scene.plan("in2.json").run().await.exits(0);
-        assert_eq!(ran.said("in2.json: new"), [format!("in2.json: new {expected}")], "{ran:?}");
-        let ran = scene.sync("in2.json").run().await.exits(0);
-        assert_eq!(ran.said("in2.json: new"), [format!("in2.json: new {expected}")], "{ran:?}");
-        none(&scene.sync("in2.json").run().await.exits(0));
+        let harness = Harness::unlimited().await;
+        harness.write("contactsync.toml", format!("match = \"phone\"\n{config}"));
+        harness.write("in.json", first);
+        let none = |ran: &support::Output| assert!(!ran.stderr.contains("since the last run"), "{ran:?}");
+        none(&harness.sync("in.json").run().await.exits(0));
+        none(&harness.sync("in.json").run().await.exits(0));
+        harness.write("in2.json", then);
+        let ran = harness.plan("in2.json").run().await.exits(0);
+        assert_eq!(ran.stderr_lines("in2.json: new"), [format!("in2.json: new {expected}")], "{ran:?}");
+        let ran = harness.sync("in2.json").run().await.exits(0);
+        assert_eq!(ran.stderr_lines("in2.json: new"), [format!("in2.json: new {expected}")], "{ran:?}");
+        none(&harness.sync("in2.json").run().await.exits(0));
     };
     let one = "column since the last run: `b` (sent)";
-    // A key that only a later row has.
+    // A key that only a later row has is new as well.
     check("", "{\"phone\":\"+1\"}\n", "{\"phone\":\"+1\"}\n{\"phone\":\"+2\",\"b\":\"x\",\"_c\":\"y\"}\n", one).await;
     check("", "[{\"phone\":\"+1\"}]", "[{\"phone\":\"+1\",\"b\":\"x\"}]", one).await;
     let page = |row: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"{row}}}]}}");
@@ -571,30 +578,30 @@ async fn a_total_below_the_last_row_is_left_out_or_rejected_by_what_it_may_be() 
     let note = "line 4 is a total of the rows above it and is left out";
     let reason = "expected a contact, found a total below the last row";
     let check = async |mapping: &str, total: &str, expected: &str| {
-        let scene = Scene::unlimited().await;
-        scene.write("contactsync.toml", mapping);
-        scene.write("in.csv", format!("{rows}{total}"));
+        let harness = Harness::unlimited().await;
+        harness.write("contactsync.toml", mapping);
+        harness.write("in.csv", format!("{rows}{total}"));
         let code = if expected == "rejected" { 3 } else { 0 };
         let outcomes = if expected == "rejected" { "2 created, 1 rejected" } else { "2 created" };
         let noticed = |text: &str| (text.contains(note), text.contains("1 row left out, as configured"));
         let expected_notes = (expected == "left out", expected == "not taken");
-        for ran in [scene.plan("in.csv").run().await, scene.sync("in.csv --rejects bad.csv").run().await] {
+        for ran in [harness.plan("in.csv").run().await, harness.sync("in.csv --rejects bad.csv").run().await] {
             assert_eq!(noticed(&ran.stderr), expected_notes, "{mapping} {total}: {ran:?}");
             ran.exits(code);
         }
-        let checked = scene.program(&format!("check in.csv --url {}", scene.sandbox.url())).run().await.exits(code);
+        let checked = harness.program(&format!("check in.csv --url {}", harness.sandbox.url())).run().await.exits(code);
         assert_eq!(checked.stdout.contains(note), expected == "left out", "{checked:?}");
         let told = checked.stdout.contains("and 1 that are not taken");
         assert_eq!((told, checked.stdout.contains(reason)), (expected == "not taken", expected == "rejected"));
-        assert_eq!(there(&scene).len(), 2);
+        assert_eq!(there(&harness).len(), 2);
         // Nothing is created of it when the list of rejected rows is sent as it is.
         if expected == "rejected" {
-            assert!(std::fs::read_to_string(scene.path("bad.csv")).expect("a list").contains(reason));
-            let again = scene.sync("bad.csv").run().await.exits(3).summary();
+            assert!(std::fs::read_to_string(harness.path("bad.csv")).expect("a list").contains(reason));
+            let again = harness.sync("bad.csv").run().await.exits(3).summary();
             assert_eq!(again.rows(), "1 rejected", "{mapping} {total}");
         }
         assert_eq!(
-            scene.sync("in.csv").run().await.exits(code).summary().rows(),
+            harness.sync("in.csv").run().await.exits(code).summary().rows(),
             outcomes.replace("created", "unchanged")
         );
     };
@@ -630,14 +637,14 @@ async fn a_match_value_that_different_people_share_is_reported_once() {
         format!("name,key,other\n{}", rows.concat())
     };
     let check = async |file: &str, text: &str, expected: Option<&str>| {
-        let scene = Scene::unlimited().await;
-        scene.write(file, text);
+        let harness = Harness::unlimited().await;
+        harness.write(file, text);
         let said = "--match key --journal j.db";
-        let url = format!("--url {}", scene.sandbox.url());
+        let url = format!("--url {}", harness.sandbox.url());
         let runs = [
-            scene.program(&format!("plan {file} {said}")).run().await,
-            scene.program(&format!("check {file} {said} {url}")).run().await,
-            scene.program(&format!("sync {file} {said} {url} --rate 1000000")).run().await.exits(0),
+            harness.program(&format!("plan {file} {said}")).run().await,
+            harness.program(&format!("check {file} {said} {url}")).run().await,
+            harness.program(&format!("sync {file} {said} {url} --rate 1000000")).run().await.exits(0),
         ];
         for ran in runs {
             let told: Vec<&str> =
@@ -663,9 +670,9 @@ async fn a_match_value_that_different_people_share_is_reported_once() {
     check("in.csv", "name,key\nAnn Lee,1\nANN LEE,1\nann lee,1\nLee Ann,1\n", None).await;
     check("in.csv", "name,key\n,1\n,1\n,1\n", None).await;
     // What `nulls` lists is no value.
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", rows(&["5512345671", "0000000000", "0000000000", "0000000000"]));
-    scene.write("contactsync.toml", "match = \"key\"\nnulls = [\"0000000000\"]\n");
-    let ran = scene.plan("in.csv").run().await.exits(3);
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", rows(&["5512345671", "0000000000", "0000000000", "0000000000"]));
+    harness.write("contactsync.toml", "match = \"key\"\nnulls = [\"0000000000\"]\n");
+    let ran = harness.plan("in.csv").run().await.exits(3);
     assert!(!ran.stderr.contains("different names"), "{ran:?}");
 }

@@ -1,11 +1,11 @@
 //! JSON whose rows are in an array under a key, with the real program: `init`, `check`, `plan` and `sync` read it alike, its
-//! rejected rows are an input, and what may lose contacts is refused before anything is sent. And the JSON types of values.
+//! rejects list is an input, and inputs that may lose contacts are refused before anything is sent. Also the JSON types of values.
 
 use std::fs;
 
 use contactsync::{Field, Value};
 
-use crate::scene::{Ran, Scene, TOKEN};
+use support::{Harness, Output, TOKEN};
 
 const PAGES: &str = "{\"success\":true,\"data\":[\n\
     {\"phone\":\"+525550000001\",\"name\":\"Ann\",\"addresses\":[{\"city\":\"Lima\"}]},\n\
@@ -15,58 +15,59 @@ const PAGES: &str = "{\"success\":true,\"data\":[\n\
     {\"success\":true,\"data\":[{\"phone\":\"+525550000003\",\"name\":\"Di\"}],\"total\":1}\n";
 
 #[tokio::test]
-async fn pages_of_rows_are_read_alike_by_every_command() {
-    let scene = Scene::unlimited().await;
-    scene.write("pages.json", PAGES);
-    let init = scene.program("init pages.json").run().await.exits(0);
-    let said = "pages.json: rows read from `data`";
-    assert!(init.stderr.contains(said), "{init:?}");
-    let written = fs::read_to_string(scene.path("contactsync.toml")).unwrap();
+async fn every_command_reads_pages_of_rows_alike() {
+    let harness = Harness::unlimited().await;
+    harness.write("pages.json", PAGES);
+    let init = harness.program("init pages.json").run().await.exits(0);
+    let notice = "pages.json: rows read from `data`";
+    assert!(init.stderr.contains(notice), "{init:?}");
+    let written = fs::read_to_string(harness.path("contactsync.toml")).unwrap();
     assert!(written.contains("match = \"phone\"") && written.contains("4 rows"), "{written}");
     assert!(!written.contains("data."), "{written}");
 
-    let check = scene.program("check pages.json").run().await;
+    let check = harness.program("check pages.json").run().await;
     assert!(check.stdout.contains("rows under `data`") && check.stdout.contains("3 to be sent"), "{check:?}");
-    let plan = scene.plan("pages.json").run().await;
-    assert!(plan.stderr.contains(said), "{plan:?}");
+    let plan = harness.plan("pages.json").run().await;
+    assert!(plan.stderr.contains(notice), "{plan:?}");
     assert_eq!(plan.planned().rows(), "1 rejected, 3 pending");
-    let ran = scene.sync("pages.json --rejects bad.jsonl").run().await.exits(3);
-    assert!(ran.stderr.contains(said), "{ran:?}");
+    let ran = harness.sync("pages.json --rejects bad.jsonl").run().await.exits(3);
+    assert!(ran.stderr.contains(notice), "{ran:?}");
     assert_eq!(ran.summary().rows(), "3 created, 1 rejected");
-    assert_eq!(scene.sandbox.contacts(TOKEN).len(), 3);
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 3);
 
-    // The rejected row, with its arrays, is an input: rejected again as it is, a contact once it is corrected.
-    let rejected = fs::read_to_string(scene.path("bad.jsonl")).unwrap();
+    // The list of the rejected row, with its arrays, is an input: the row is rejected again, or a contact once it is corrected.
+    let rejected = fs::read_to_string(harness.path("bad.jsonl")).unwrap();
     assert!(rejected.contains("\"_line\":4") && rejected.contains("Quito"), "{rejected}");
-    let again = scene.sync("bad.jsonl").run().await.exits(3);
+    let again = harness.sync("bad.jsonl").run().await.exits(3);
     assert_eq!(again.summary().rows(), "1 rejected");
-    scene.write("corrected.jsonl", rejected.replacen('{', "{\"phone\":\"+525550000004\",", 1));
-    assert_eq!(scene.sync("corrected.jsonl").run().await.exits(0).summary().rows(), "1 created");
+    harness.write("corrected.jsonl", rejected.replacen('{', "{\"phone\":\"+525550000004\",", 1));
+    assert_eq!(harness.sync("corrected.jsonl").run().await.exits(0).summary().rows(), "1 created");
 
-    scene.calls();
-    let second = scene.sync("-").stdin("pages.json").run().await.exits(3);
-    assert_eq!((second.summary().rows(), scene.calls()), ("3 unchanged, 1 rejected".into(), "none".into()));
+    harness.calls();
+    let second = harness.sync("-").stdin("pages.json").run().await.exits(3);
+    assert_eq!((second.summary().rows(), harness.calls()), ("3 unchanged, 1 rejected".into(), "none".into()));
 }
 
 #[tokio::test]
-async fn what_may_lose_contacts_is_refused_by_every_command() {
-    let scene = Scene::unlimited().await;
+async fn every_command_refuses_an_input_that_may_lose_contacts() {
+    let harness = Harness::unlimited().await;
     let check = async |text: &str, error: &str, hint: &str| {
-        scene.write("in.json", text);
-        let says = |ran: &Ran| {
-            let is_said = |beginning: &str, text: &str| ran.said(beginning).iter().any(|line| line.contains(text));
-            is_said("error:", error) && is_said("hint:", hint)
+        harness.write("in.json", text);
+        let says = |ran: &Output| {
+            let is_reported =
+                |beginning: &str, text: &str| ran.stderr_lines(beginning).iter().any(|line| line.contains(text));
+            is_reported("error:", error) && is_reported("hint:", hint)
         };
         for command in ["init in.json", "check in.json --match phone"] {
-            let ran = scene.program(command).run().await.exits(2);
+            let ran = harness.program(command).run().await.exits(2);
             assert!(says(&ran), "{command}: {ran:?}");
         }
-        for ran in [scene.plan("in.json --match phone"), scene.sync("in.json --match phone")] {
+        for ran in [harness.plan("in.json --match phone"), harness.sync("in.json --match phone")] {
             let ran = ran.run().await.exits(2);
             assert!(says(&ran), "{ran:?}");
         }
-        assert_eq!(scene.calls(), "none", "{text}");
-        assert!(!scene.path("contactsync.toml").exists());
+        assert_eq!(harness.calls(), "none", "{text}");
+        assert!(!harness.path("contactsync.toml").exists());
     };
     check(
         r#"{"response":{"contacts":[{"phone":"+525550000001"}],"leads":[{"phone":"+525550000002"}]}}"#,
@@ -106,55 +107,55 @@ async fn what_may_lose_contacts_is_refused_by_every_command() {
     .await;
 }
 
-/// A value of the only contact on the platform.
-fn value(scene: &Scene, field: &str) -> Value {
-    scene.sandbox.contacts(TOKEN)[0].fields[field].clone()
+/// A field's value of the only contact on the platform.
+fn value(harness: &Harness, field: &str) -> Value {
+    harness.sandbox.contacts(TOKEN)[0].fields[field].clone()
 }
 
 #[tokio::test]
 async fn numbers_and_booleans_are_sent_in_the_type_of_their_field() {
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let rules =
         |fields: &str| format!("match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n{fields}");
-    scene.write(
+    harness.write(
         "in.jsonl",
         r#"{"phone":"+525550000001","n":1e3,"b":true,"big":12345678901234567890123,"x":"7","y":"no"}"#,
     );
     let plain = ["n", "b", "big", "x", "y"].map(|field| format!("{field} = \"{field}\"\n")).concat();
-    scene.write("contactsync.toml", rules(&plain));
-    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created");
+    harness.write("contactsync.toml", rules(&plain));
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created");
     for (field, text) in [("n", "1000"), ("b", "true"), ("big", "12345678901234567890123"), ("x", "7"), ("y", "no")] {
-        assert_eq!(value(&scene, field), Field::text(field, text).value);
+        assert_eq!(value(&harness, field), Field::text(field, text).value);
     }
-    // The same as a journal in which an earlier version wrote numbers and booleans: nothing is sent again.
+    // An earlier version journaled numbers and booleans in this form: nothing is sent again.
     let typed = "n = { column = \"n\", type = \"number\" }\nb = { column = \"b\", type = \"boolean\" }\n";
-    scene.write("contactsync.toml", rules(typed));
-    scene.calls();
-    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged");
-    assert_eq!(scene.calls(), "none");
-    // From text as from JSON.
+    harness.write("contactsync.toml", rules(typed));
+    harness.calls();
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged");
+    assert_eq!(harness.calls(), "none");
+    // Values from text behave as values from JSON.
     let typed = "x = { column = \"x\", type = \"number\" }\nz = { column = \"y\", type = \"boolean\" }\n\
                  m = { column = \"n\", type = \"number\" }\n";
-    scene.write("contactsync.toml", rules(typed));
-    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 updated");
-    assert_eq!(value(&scene, "m"), Value::Number(1000.into()));
-    assert_eq!(value(&scene, "z"), Value::Bool(false));
-    scene.write("contactsync.toml", rules(&(plain + "m = \"n\"\nz = { constant = \"false\" }\n")));
-    scene.calls();
-    assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged");
-    assert_eq!(scene.calls(), "none");
-    // What is no number rejects its row.
-    scene.write("in.csv", "phone,n\n+525550000001,many\n");
-    scene.write("contactsync.toml", rules("n = { column = \"n\", type = \"number\" }\n"));
-    let ran = scene.sync("in.csv --rejects bad.csv").run().await.exits(3);
+    harness.write("contactsync.toml", rules(typed));
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 updated");
+    assert_eq!(value(&harness, "m"), Value::Number(1000.into()));
+    assert_eq!(value(&harness, "z"), Value::Bool(false));
+    harness.write("contactsync.toml", rules(&(plain + "m = \"n\"\nz = { constant = \"false\" }\n")));
+    harness.calls();
+    assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged");
+    assert_eq!(harness.calls(), "none");
+    // A value that is not a number rejects its row.
+    harness.write("in.csv", "phone,n\n+525550000001,many\n");
+    harness.write("contactsync.toml", rules("n = { column = \"n\", type = \"number\" }\n"));
+    let ran = harness.sync("in.csv --rejects bad.csv").run().await.exits(3);
     assert_eq!(ran.summary().rows(), "1 rejected");
-    let rejected = fs::read_to_string(scene.path("bad.csv")).unwrap();
+    let rejected = fs::read_to_string(harness.path("bad.csv")).unwrap();
     assert!(rejected.contains("column `n`: expected a number, found other text"), "{rejected}");
-    assert!(scene.program("check in.csv").run().await.stdout.contains("sent as a number"));
+    assert!(harness.program("check in.csv").run().await.stdout.contains("sent as a number"));
 }
 
 #[tokio::test]
-async fn a_typed_value_that_the_platform_shows_in_any_form_is_unchanged() {
+async fn a_typed_value_in_any_form_of_the_platform_is_unchanged() {
     let field = |name: &str, value: Value| Field { name: name.into(), value };
     let stored = || {
         [
@@ -173,21 +174,21 @@ async fn a_typed_value_that_the_platform_shows_in_any_form_is_unchanged() {
         ("", r#"{"phone":"+525550000001","a":5,"c":true,"e":1e3}"#),
         ("", r#"{"phone":"+525550000001","a":"5","c":"true","e":"1000"}"#),
     ] {
-        let scene = Scene::unlimited().await;
-        scene.sandbox.insert(TOKEN, stored(), ["x"; 0]);
-        scene.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
-        scene.write("in.jsonl", row);
-        // The first night finds it, the second knows it.
+        let harness = Harness::unlimited().await;
+        harness.sandbox.insert(TOKEN, stored(), ["x"; 0]);
+        harness.write("contactsync.toml", format!("match = \"phone\"\n{rules}"));
+        harness.write("in.jsonl", row);
+        // The first run finds the contact, the second knows it.
         for calls in ["1 find", "none"] {
-            assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged", "{row}");
-            assert_eq!(scene.calls(), calls, "{row}");
+            assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 unchanged", "{row}");
+            assert_eq!(harness.calls(), calls, "{row}");
         }
     }
 }
 
 #[tokio::test]
 async fn init_refuses_contacts_inside_lists() {
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let columns = "expected an object for each contact, found a table by columns: `Nombre`, `Telefono`";
     for (text, expected) in [
         (r#"{"Nombre":["Ann","Bo"],"Telefono":["5512345678","5512345679"]}"#, columns),
@@ -197,12 +198,12 @@ async fn init_refuses_contacts_inside_lists() {
             "expected one array of objects, found contacts in arrays inside another array: `groups[].members`",
         ),
     ] {
-        scene.write("in.json", text);
-        let ran = scene.program("init in.json --country MX").run().await.exits(2);
-        assert_eq!(ran.said("error:"), [format!("error: in.json:1: {expected}")], "{ran:?}");
-        assert!(!scene.path("contactsync.toml").exists());
+        harness.write("in.json", text);
+        let ran = harness.program("init in.json --country MX").run().await.exits(2);
+        assert_eq!(ran.stderr_lines("error:"), [format!("error: in.json:1: {expected}")], "{ran:?}");
+        assert!(!harness.path("contactsync.toml").exists());
     }
-    // One contact with lists of its own.
-    scene.write("in.json", r#"{"phone":"+525512345678","name":"Ann","orders":[{"sum":5}]}"#);
-    scene.program("init in.json").run().await.exits(0);
+    // One contact that has lists.
+    harness.write("in.json", r#"{"phone":"+525512345678","name":"Ann","orders":[{"sum":5}]}"#);
+    harness.program("init in.json").run().await.exits(0);
 }

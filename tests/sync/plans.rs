@@ -1,4 +1,4 @@
-//! What is said before the first call and after the last: `plan` and `runs`.
+//! The reports before the first call and after the last: `plan` and `runs`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use contactsync::sandbox::Faults;
 use serde_json::{Value as Json, json};
 
-use crate::scene::{JOURNAL, People, Scene, Summary};
+use support::{Harness, JOURNAL, People, Summary};
 
 /// Every row of every table of a journal.
 fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
@@ -27,7 +27,7 @@ fn content(journal: &Path) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// The least and the most calls of a plan.
+/// The minimum and maximum number of calls of a plan.
 fn range(plan: &Summary, kind: &str) -> (u64, u64) {
     let of = |bound: &str| plan.json["calls"][kind][bound].as_u64().expect("a number of calls");
     (of("min"), of("max"))
@@ -39,80 +39,81 @@ fn minutes(plan: &Summary, bound: &str) -> f64 {
 
 #[tokio::test]
 async fn a_plan_sends_nothing_and_writes_nothing() {
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let mut people = People::new(50, 41, 15);
-    scene.write("in.csv", people.csv());
+    harness.write("in.csv", people.csv());
 
-    let plan = scene.plan("in.csv --match email").run().await.exits(0).planned();
+    let plan = harness.plan("in.csv --match email").run().await.exits(0).planned();
     assert_eq!((plan.text("state"), plan.rows().as_str()), ("planned", "50 pending"));
     assert_eq!(range(&plan, "find"), (50, 50));
     assert_eq!(range(&plan, "create"), (0, 50));
-    // From "it is there and right" to "it is new": a search, two writes, two calls of tags.
+    // Between an equal contact and a new one: a search, two writes, two calls for tags.
     assert_eq!(range(&plan, "total"), (50, 250));
-    let left: Vec<_> = fs::read_dir(scene.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(harness.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains(JOURNAL)), "{left:?}");
-    assert_eq!(scene.calls(), "none");
+    assert_eq!(harness.calls(), "none");
 
-    scene.sync("in.csv --match email").run().await.exits(0);
+    harness.sync("in.csv --match email").run().await.exits(0);
     people.person(3).fields[0].1 = "changed".into();
     people.person(4).tags.push("new".into());
-    scene.write("in.csv", people.csv());
-    let _ = scene.calls();
-    let before = content(&scene.path(JOURNAL));
+    harness.write("in.csv", people.csv());
+    let _ = harness.calls();
+    let before = content(&harness.path(JOURNAL));
     assert!(before["known"].len() == 50 && before["calls"].len() == 250, "{before:?}");
-    let plan = scene.plan("in.csv --match email").run().await.exits(0).planned();
+    let plan = harness.plan("in.csv --match email").run().await.exits(0).planned();
     assert_eq!(plan.rows(), "48 unchanged, 2 pending");
     assert_eq!(range(&plan, "total"), (2, 2));
     assert_eq!((range(&plan, "update"), range(&plan, "add_tags")), ((1, 1), (1, 1)));
-    assert_eq!(scene.calls(), "none");
-    assert_eq!(content(&scene.path(JOURNAL)), before);
+    assert_eq!(harness.calls(), "none");
+    assert_eq!(content(&harness.path(JOURNAL)), before);
 
-    // What was planned is what happens.
-    scene.sync("in.csv --match email").run().await.exits(0);
-    assert_eq!(scene.calls(), "1 update, 1 add_tags");
+    // The sync makes the planned calls.
+    harness.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!(harness.calls(), "1 update, 1 add_tags");
 }
 
 #[tokio::test]
-async fn a_plan_of_new_contacts_is_exact_when_nobody_is_looked_for() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", People::new(70, 61, 21).csv());
-    let plan = scene.plan("in.csv --mode create").run().await.exits(0).planned();
+async fn a_plan_of_new_contacts_without_searches_is_exact() {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", People::new(70, 61, 21).csv());
+    let plan = harness.plan("in.csv --mode create").run().await.exits(0).planned();
     let total = range(&plan, "total");
     assert_eq!(total.0, total.1);
-    scene.sync("in.csv --mode create").run().await.exits(0);
-    assert_eq!(u64::try_from(scene.sandbox.ledger().len()).unwrap(), total.1);
+    harness.sync("in.csv --mode create").run().await.exits(0);
+    assert_eq!(u64::try_from(harness.sandbox.ledger().len()).unwrap(), total.1);
     let kinds = [("create", 70), ("update", 140), ("add_tags", 210)];
     for (kind, calls) in kinds {
         assert_eq!(range(&plan, kind), (calls, calls), "{kind}");
     }
-    assert_eq!(scene.calls(), "70 create, 140 update, 210 add_tags");
-    // 420 calls at 100 a minute: a hundred at once, then four waits of a minute and its margin.
+    assert_eq!(harness.calls(), "70 create, 140 update, 210 add_tags");
+    // 420 calls at 100 a minute: a hundred immediately, then four waits of a minute plus the safety margin.
     assert!((4.0..4.1).contains(&minutes(&plan, "min")), "{plan:?}");
     assert!((minutes(&plan, "max") - minutes(&plan, "min")).abs() < 1e-9, "{plan:?}");
-    let faster = scene.program("plan in.csv --mode create --json --rate 420").run().await.exits(0).planned();
-    // What is left is how long calls take: a third of a second, 35 at a time.
+    let faster = harness.program("plan in.csv --mode create --json --rate 420").run().await.exits(0).planned();
+    // Only the latency counts: a third of a second, 35 calls at a time.
     assert!(minutes(&faster, "max") < 0.1, "{faster:?}");
 }
 
 #[tokio::test]
-async fn a_plan_expects_calls_to_take_as_long_as_they_took() {
-    let scene = Scene::faulty(Faults { latency: Duration::from_millis(900), ..Faults::default() }).await;
-    scene.write("in.csv", People::new(8, 2, 0).csv());
-    let plan = async || scene.plan("in.csv --mode create --rate 100000 --concurrency 8").run().await.exits(0).planned();
+async fn a_plan_expects_the_latency_of_earlier_calls() {
+    let harness = Harness::faulty(Faults { latency: Duration::from_millis(900), ..Faults::default() }).await;
+    harness.write("in.csv", People::new(8, 2, 0).csv());
+    let plan =
+        async || harness.plan("in.csv --mode create --rate 100000 --concurrency 8").run().await.exits(0).planned();
     let seconds = |plan: &Summary| minutes(plan, "max") * 60.0;
     let before = plan().await;
     assert!((0.29..0.31).contains(&seconds(&before)), "{before:?}");
-    scene.sync("in.csv --mode create").run().await.exits(0);
-    scene.write("in.csv", People::new(16, 2, 0).csv());
+    harness.sync("in.csv --mode create").run().await.exits(0);
+    harness.write("in.csv", People::new(16, 2, 0).csv());
     let after = plan().await;
     assert!((0.9..1.4).contains(&seconds(&after)), "{after:?}");
 }
 
 #[tokio::test]
-async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
-    let scene = Scene::unlimited().await;
+async fn runs_lists_what_happened_including_a_killed_run() {
+    let harness = Harness::unlimited().await;
     let list = async || {
-        let ran = scene.program(&format!("runs --json --journal {JOURNAL}")).run().await.exits(0);
+        let ran = harness.program(&format!("runs --json --journal {JOURNAL}")).run().await.exits(0);
         let runs: Vec<Json> = serde_json::from_str(&ran.stdout).expect("an array");
         runs
     };
@@ -120,8 +121,8 @@ async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
         let ends = ["created", "updated", "unchanged", "rejected", "merged", "pending"];
         ends.iter().map(|name| run[name].as_u64().unwrap()).sum::<u64>()
     };
-    scene.write("in.csv", "email,name\nann@example.com,Ann\n,Nobody\n");
-    scene.sync("in.csv --match email").run().await.exits(3);
+    harness.write("in.csv", "email,name\nann@example.com,Ann\n,Nobody\n");
+    harness.sync("in.csv --match email").run().await.exits(3);
     let [first] = &list().await[..] else { panic!("one run") };
     for time in ["started", "ended"] {
         let time = first[time].as_str().expect("a time");
@@ -129,21 +130,21 @@ async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
         assert!(parsed.duration_until(jiff::Timestamp::now()).as_secs() < 60 && time.contains('T'), "{time}");
     }
     let of = |run: &Json, names: &[&str]| names.iter().map(|name| run[name].clone()).collect::<Vec<_>>();
-    let told = ["run", "state", "channel", "input", "rows", "created", "rejected", "pending"];
+    let keys = ["run", "state", "channel", "input", "rows", "created", "rejected", "pending"];
     assert_eq!(
-        of(first, &told),
+        of(first, &keys),
         [json!(1), json!("finished"), json!("default"), json!("in.csv"), 2.into(), 1.into(), 1.into(), 0.into()]
     );
     assert_eq!(first["calls"]["total"], 2);
 
-    // Stopped by a signal, resumed, and then killed: what counts is how it is now.
-    scene.sandbox.set_faults(Faults { latency: Duration::from_millis(100), ..Faults::default() });
-    scene.write("more.csv", People::new(60, 3, 1).csv());
+    // Stopped by a signal, resumed, and then killed: `runs` shows the current state.
+    harness.sandbox.set_faults(Faults { latency: Duration::from_millis(100), ..Faults::default() });
+    harness.write("more.csv", People::new(60, 3, 1).csv());
     let reached = |more: usize| {
-        let (ledger, until) = (scene.sandbox.ledger(), scene.sandbox.ledger().len() + more);
+        let (ledger, until) = (harness.sandbox.ledger(), harness.sandbox.ledger().len() + more);
         move || ledger.len() >= until
     };
-    let mut running = scene.sync("more.csv --match email --concurrency 4").start();
+    let mut running = harness.sync("more.csv --match email --concurrency 4").start();
     assert!(running.until(reached(20)).await);
     running.signal("TERM").await;
     let stopped = running.end().await.exits(4).summary();
@@ -152,11 +153,11 @@ async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
     assert_eq!(runs[0]["reason"], "stopped by SIGTERM");
     assert_eq!(runs[0]["pending"], stopped.json["pending"]);
 
-    let mut running = scene.resume().with("--concurrency 4").start();
+    let mut running = harness.resume().with("--concurrency 4").start();
     assert!(running.until(reached(60)).await);
     assert_eq!(list().await[0]["state"], "sending");
     running.kill().await;
-    let text = scene.program(&format!("runs --journal {JOURNAL}")).run().await.exits(0).stdout;
+    let text = harness.program(&format!("runs --journal {JOURNAL}")).run().await.exits(0).stdout;
     assert!(text.lines().next().is_some_and(|line| line.ends_with("  interrupted")), "{text}");
     let runs = list().await;
     assert_eq!(runs.len(), 2);
@@ -164,17 +165,17 @@ async fn runs_tell_what_happened_also_of_a_run_that_was_killed() {
     assert!(runs[0]["pending"].as_u64() < stopped.json["pending"].as_u64(), "{}", runs[0]);
     assert!(runs[0]["calls"]["total"].as_u64() >= Some(80), "{}", runs[0]);
 
-    scene.sandbox.set_faults(Faults::default());
-    scene.resume().run().await.exits(0);
+    harness.sandbox.set_faults(Faults::default());
+    harness.resume().run().await.exits(0);
     let runs = list().await;
     assert_eq!(of(&runs[0], &["run", "state", "pending"]), [json!(2), json!("finished"), json!(0)]);
     for run in &runs {
         assert_eq!(run["rows"].as_u64(), Some(sum(run)), "{run}");
     }
-    // For people: a line each, the newest first.
-    let text = scene.program(&format!("runs --journal {JOURNAL}")).run().await.exits(0).stdout;
+    // As text: one line for each run, the newest first.
+    let text = harness.program(&format!("runs --journal {JOURNAL}")).run().await.exits(0).stdout;
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.len() == 2 && lines[0].contains("run 2") && lines[1].contains("run 1"), "{text}");
-    let newest = scene.program(&format!("runs --limit 1 --json --journal {JOURNAL}")).run().await.exits(0);
+    let newest = harness.program(&format!("runs --limit 1 --json --journal {JOURNAL}")).run().await.exits(0);
     assert_eq!(serde_json::from_str::<Vec<Json>>(&newest.stdout).unwrap().len(), 1);
 }

@@ -1,37 +1,37 @@
-//! One channel is one token: what a new one opens is found out before anything is sent, and what prints one is run again when it
-//! is refused.
+//! One channel is one token: a new token is verified before anything is sent, and a token command runs again when its token is
+//! refused.
 
 use std::fs;
 
 use contactsync::sandbox::{Config, Fault, Faults, Rule, StoredContact};
 use contactsync::{CallKind, Field};
 
-use crate::scene::{JOURNAL, People, Scene, TOKEN};
+use support::{Harness, JOURNAL, People, TOKEN};
 
 const OTHER: &str = "other-token";
 
 const FOREIGN: &str = "channel `default`: this token belongs to another channel";
 
-/// A platform where contacts have ids from 1 on in each channel, and a channel that was synced.
-async fn synced(people: &People) -> Scene {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", people.csv());
-    scene.sync("in.csv --match email").run().await.exits(0);
-    let _ = scene.calls();
-    scene
+/// A platform whose contact ids start at 1 in each channel, and a channel that was synced.
+async fn synced(people: &People) -> Harness {
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv --match email").run().await.exits(0);
+    let _ = harness.calls();
+    harness
 }
 
-/// What another channel has under the id of a known contact, by its place among them.
+/// The contact that another channel has under the id of a known contact, given its position.
 type Under = fn(usize, &StoredContact) -> Option<Vec<Field>>;
 
-/// Gives another channel contacts under the ids of the known ones.
-fn fill(scene: &Scene, token: &str, under: Under) {
-    let mut known = scene.sandbox.contacts(TOKEN);
-    // As the journal has them: creates overtake each other.
+/// Stores contacts under the ids of the known ones in another channel.
+fn fill(harness: &Harness, token: &str, under: Under) {
+    let mut known = harness.sandbox.contacts(TOKEN);
+    // In the order of the journal: creates overtake each other.
     known.sort_by_key(|contact| contact.fields["email"].text().into_owned());
     for (nth, known) in known.iter().enumerate() {
         if let Some(fields) = under(nth, known) {
-            scene.sandbox.insert_as(token, known.id.clone(), fields);
+            harness.sandbox.insert_as(token, known.id.clone(), fields);
         }
     }
 }
@@ -54,7 +54,7 @@ fn stranger(nth: usize, _: &StoredContact) -> Option<Vec<Field>> {
 #[tokio::test]
 async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
     let people = People::new(5, 4, 1);
-    // What the new token's channel has under the known ids, what a run says, and how many contacts are read at most.
+    // The contacts of the new token's channel under the known ids, the exit code, the message, and the most reads.
     let cases: [(&str, Under, i32, &str, &str); 6] = [
         ("the same people", same, 0, "the token was renewed", "3 read"),
         ("the same people, edited", edited, 0, "the token was renewed", "3 read"),
@@ -69,37 +69,41 @@ async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
         ("no such ids", |_, _| None, 5, FOREIGN, "5 read"),
         ("all but one were deleted", |n, it| same(n, it).filter(|_| n == 0), 0, "renewed", "5 read"),
     ];
-    for (case, under, code, said, calls) in cases {
+    for (case, under, code, message, calls) in cases {
         for command in ["sync", "check"] {
-            let scene = synced(&people).await;
-            fill(&scene, OTHER, under);
-            let before = scene.sandbox.contacts(OTHER).len();
-            let url = scene.sandbox.url();
+            let harness = synced(&people).await;
+            fill(&harness, OTHER, under);
+            let before = harness.sandbox.contacts(OTHER).len();
+            let url = harness.sandbox.url();
             let run = |token| match command {
-                "sync" => scene.sync("in.csv --match email").token(Some(token)),
-                _ => scene
+                "sync" => harness.sync("in.csv --match email").token(Some(token)),
+                _ => harness
                     .program(&format!("check --match email --journal {JOURNAL} --url {url} --rate 1000000"))
                     .token(Some(token)),
             };
             let ran = run(OTHER).run().await.exits(code);
-            let is_said = match (command, code) {
+            let is_reported = match (command, code) {
                 ("check", 0) => ran.stdout.contains("the token is a new one of the same channel"),
-                _ => ran.stderr.contains(said),
+                _ => ran.stderr.contains(message),
             };
-            assert!(is_said, "{case}, {command}: {ran:?}");
+            assert!(is_reported, "{case}, {command}: {ran:?}");
             assert!(code == 0 || ran.stderr.contains("--new-token"), "{case}, {command}: {ran:?}");
             let expected = if command == "check" && code == 0 { format!("1 find, {calls}") } else { calls.to_owned() };
-            assert_eq!(scene.calls(), expected, "{case}, {command}");
-            assert_eq!(scene.sandbox.contacts(OTHER).len(), before, "{case}, {command}: nothing is sent");
-            // A renewed token is noted by a sync and not asked about again; one that was refused is asked about again.
+            assert_eq!(harness.calls(), expected, "{case}, {command}");
+            assert_eq!(harness.sandbox.contacts(OTHER).len(), before, "{case}, {command}: nothing is sent");
+            // A sync records a renewed token and does not verify it again; a refused token is verified again.
             let again = run(OTHER).run().await.exits(code);
             let is_quiet = command == "sync" && code == 0;
-            assert_eq!(again.stderr.contains(said) || again.stdout.contains("new one"), !is_quiet, "{case}, {command}");
-            // The token that the channel had is still its own where nothing was noted.
+            assert_eq!(
+                again.stderr.contains(message) || again.stdout.contains("new one"),
+                !is_quiet,
+                "{case}, {command}"
+            );
+            // Where no new token was recorded, the previous token is still the channel's.
             if !is_quiet {
-                let _ = scene.calls();
+                let _ = harness.calls();
                 run(TOKEN).run().await.exits(0);
-                assert!(!scene.calls().contains("read"), "{case}, {command}");
+                assert!(!harness.calls().contains("read"), "{case}, {command}");
             }
         }
     }
@@ -107,31 +111,31 @@ async fn a_new_token_must_open_the_channel_of_the_known_contacts() {
 
 #[tokio::test]
 async fn a_channel_without_known_contacts_takes_any_token() {
-    let scene = Scene::unlimited().await;
-    scene.write("in.csv", "email,age\nann@example.com,\n");
-    // Refused at its first call, so that nothing becomes known.
-    scene.sandbox.refuse_token(OTHER);
-    scene.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(5);
-    let _ = scene.calls();
-    scene.sync("in.csv --match email").run().await.exits(0);
-    assert_eq!(scene.calls(), "1 find, 1 create");
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "email,age\nann@example.com,\n");
+    // Refused at its first call, so that no contact becomes known.
+    harness.sandbox.refuse_token(OTHER);
+    harness.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(5);
+    let _ = harness.calls();
+    harness.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!(harness.calls(), "1 find, 1 create");
 }
 
 #[tokio::test]
-async fn a_new_token_is_taken_without_a_check_where_that_is_asked_for() {
+async fn a_new_token_is_accepted_unchecked_on_request() {
     let people = People::new(3, 3, 1);
-    let scene = synced(&people).await;
-    let sync = || scene.sync("in.csv --match email").token(Some(OTHER));
+    let harness = synced(&people).await;
+    let sync = || harness.sync("in.csv --match email").token(Some(OTHER));
     sync().run().await.exits(5);
-    let _ = scene.calls();
+    let _ = harness.calls();
     sync().with("--new-token").run().await.exits(0);
     sync().run().await.exits(0);
-    assert_eq!(scene.calls(), "none");
-    scene.sync("in.csv --match email").run().await.exits(0);
-    assert_eq!(scene.calls(), "3 read");
+    assert_eq!(harness.calls(), "none");
+    harness.sync("in.csv --match email").run().await.exits(0);
+    assert_eq!(harness.calls(), "3 read");
 }
 
-// What a platform answers to the reads, and the exit code that it has elsewhere, too.
+// The platform's answer to the reads, and the exit code, which is the usual one for that answer.
 #[tokio::test]
 async fn a_platform_that_does_not_answer_decides_nothing() {
     let people = People::new(4, 3, 1);
@@ -143,107 +147,107 @@ async fn a_platform_that_does_not_answer_decides_nothing() {
         ("not the token", always(Fault::TokenExpired), 5),
     ];
     for (case, faults, code) in cases {
-        let scene = synced(&people).await;
-        fill(&scene, OTHER, same);
-        scene.write("more.csv", People::new(6, 3, 1).csv());
-        let sync = || scene.sync("more.csv --match email").token(Some(OTHER));
-        scene.sandbox.set_faults(faults);
+        let harness = synced(&people).await;
+        fill(&harness, OTHER, same);
+        harness.write("more.csv", People::new(6, 3, 1).csv());
+        let sync = || harness.sync("more.csv --match email").token(Some(OTHER));
+        harness.sandbox.set_faults(faults);
         let ran = sync().run().await.exits(code);
         assert!(!ran.stderr.contains(FOREIGN) && !ran.stderr.contains("renewed"), "{case}: {ran:?}");
         assert_eq!(ran.stdout, "", "{case}");
-        let calls = scene.calls();
+        let calls = harness.calls();
         assert!(calls.ends_with(" read") && !calls.contains(','), "{case}: {calls}");
-        scene.sandbox.set_faults(Faults::default());
+        harness.sandbox.set_faults(Faults::default());
         let ran = sync().run().await.exits(0);
         assert_eq!(ran.summary().rows(), "2 created, 4 unchanged", "{case}");
-        assert!(scene.calls().contains("3 read"), "{case}");
+        assert!(harness.calls().contains("3 read"), "{case}");
     }
 }
 
 #[tokio::test]
 async fn what_an_interrupted_run_left_is_not_sent_to_another_channel() {
-    let scene = Scene::unlimited().await;
+    let harness = Harness::unlimited().await;
     let people = People::new(8, 3, 1);
-    scene.write("in.csv", people.csv());
-    scene.sync("in.csv --match email --max-calls 6").run().await.exits(4);
-    let known = scene.sandbox.contacts(TOKEN);
+    harness.write("in.csv", people.csv());
+    harness.sync("in.csv --match email --max-calls 6").run().await.exits(4);
+    let known = harness.sandbox.contacts(TOKEN);
     assert!(!known.is_empty() && known.len() < 8, "{known:?}");
     for contact in &known {
-        scene.sandbox.insert_as(OTHER, contact.id.clone(), [Field::text("email", "stranger@example.com")]);
+        harness.sandbox.insert_as(OTHER, contact.id.clone(), [Field::text("email", "stranger@example.com")]);
     }
-    let _ = scene.calls();
-    let ran = scene.resume().token(Some(OTHER)).run().await.exits(5);
+    let _ = harness.calls();
+    let ran = harness.resume().token(Some(OTHER)).run().await.exits(5);
     assert!(ran.stderr.contains(FOREIGN), "{ran:?}");
-    assert_eq!(scene.sandbox.contacts(OTHER).len(), known.len());
-    scene.resume().run().await.exits(0);
-    people.are_all_of(&scene.sandbox);
+    assert_eq!(harness.sandbox.contacts(OTHER).len(), known.len());
+    harness.resume().run().await.exits(0);
+    people.assert_stored_in(&harness.sandbox);
 }
 
 #[tokio::test]
-async fn of_several_channels_the_others_go_on() {
-    let scene = Scene::unlimited().await;
+async fn other_channels_continue_when_a_token_is_wrong() {
+    let harness = Harness::unlimited().await;
     let config = |sur: &str, norte: &str| {
-        let url = scene.sandbox.url();
-        scene.write("sur.token", sur);
-        scene.write("norte.token", norte);
+        let url = harness.sandbox.url();
+        harness.write("sur.token", sur);
+        harness.write("norte.token", norte);
         let channel = |name: &str| format!("[channel.{name}]\nurl = \"{url}\"\ntoken_file = \"{name}.token\"\n");
         let head = "match = \"email\"\nchannel_column = \"office\"\nrate = 1000000\n";
-        scene.write("contactsync.toml", format!("{head}{}{}", channel("sur"), channel("norte")));
+        harness.write("contactsync.toml", format!("{head}{}{}", channel("sur"), channel("norte")));
     };
     let file = |count: usize| {
         let rows = (0..count).map(|n| format!("s{n}@example.com,sur\nn{n}@example.com,norte\n"));
-        scene.write("in.csv", format!("email,office\n{}", rows.collect::<String>()));
+        harness.write("in.csv", format!("email,office\n{}", rows.collect::<String>()));
     };
-    let sync = |token: Option<&str>| scene.program("sync in.csv --json").token(token);
+    let sync = |token: Option<&str>| harness.program("sync in.csv --json").token(token);
     config("token-s", "token-n");
     file(2);
     sync(None).run().await.exits(0);
-    // The token of one office in the place of the other one's.
+    // One channel has the token of the other.
     config("token-s", "token-s");
     file(3);
     let ran = sync(None).run().await.exits(5);
     assert!(ran.stderr.contains("channel `norte`: this token belongs to another channel"), "{ran:?}");
     assert!(ran.stderr.contains("--new-token") && !ran.stderr.contains("put it back"), "{ran:?}");
-    assert_eq!((scene.sandbox.contacts("token-s").len(), scene.sandbox.contacts("token-n").len()), (3, 2));
-    let ran = scene.program("resume --json").token(None).run().await.exits(5);
+    assert_eq!((harness.sandbox.contacts("token-s").len(), harness.sandbox.contacts("token-n").len()), (3, 2));
+    let ran = harness.program("resume --json").token(None).run().await.exits(5);
     assert!(ran.stderr.contains("channel `norte`: this token"), "{ran:?}");
     config("token-s", "token-n");
-    scene.program("resume --json").token(None).run().await.exits(0);
-    assert_eq!((scene.sandbox.contacts("token-s").len(), scene.sandbox.contacts("token-n").len()), (3, 3));
+    harness.program("resume --json").token(None).run().await.exits(0);
+    assert_eq!((harness.sandbox.contacts("token-s").len(), harness.sandbox.contacts("token-n").len()), (3, 3));
 }
 
 #[tokio::test]
 async fn a_journal_of_an_earlier_version_is_compared_once() {
     let people = People::new(4, 3, 1);
-    let scene = synced(&people).await;
-    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).unwrap();
+    let harness = synced(&people).await;
+    let journal = rusqlite::Connection::open(harness.path(JOURNAL)).unwrap();
     journal.execute_batch("DROP TABLE tokens; DROP TABLE losses; PRAGMA user_version = 4").unwrap();
     drop(journal);
-    let ran = scene.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(5);
+    let ran = harness.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(5);
     assert!(ran.stderr.contains(FOREIGN), "{ran:?}");
-    let _ = scene.calls();
+    let _ = harness.calls();
     for calls in ["3 read", "none"] {
-        let ran = scene.sync("in.csv --match email").run().await.exits(0);
-        assert_eq!((scene.calls().as_str(), ran.stderr.contains("renewed")), (calls, false));
+        let ran = harness.sync("in.csv --match email").run().await.exits(0);
+        assert_eq!((harness.calls().as_str(), ran.stderr.contains("renewed")), (calls, false));
     }
 }
 
-/// A command that prints what is in the file `current`, and counts how often it ran.
+/// A command that prints the file `current` and appends a line to `runs`.
 const PRINT: &str = "echo ran >> runs; echo asking the vault >&2; cat current";
 
-fn runs(scene: &Scene) -> usize {
-    fs::read_to_string(scene.path("runs")).unwrap_or_default().lines().count()
+fn runs(harness: &Harness) -> usize {
+    fs::read_to_string(harness.path("runs")).unwrap_or_default().lines().count()
 }
 
 #[tokio::test]
-async fn a_command_prints_the_token() {
-    let scene = Scene::of(Config { rate: 0, tokens: vec![TOKEN.into()], ..Config::default() }).await;
-    scene.write("in.csv", "email\nann@example.com\n");
-    scene.write("print.sh", PRINT);
-    scene.write("current", format!("\u{feff}{TOKEN}\r\n"));
-    let url = scene.sandbox.url();
-    let configured = |command: &str| scene.write("contactsync.toml", format!("url = \"{url}\"\n{command}\n"));
-    let program = |more: &str| scene.program(&format!("sync in.csv --match email --rate 1000000 {more}")).token(None);
+async fn the_token_command_prints_the_token() {
+    let harness = Harness::of(Config { rate: 0, tokens: vec![TOKEN.into()], ..Config::default() }).await;
+    harness.write("in.csv", "email\nann@example.com\n");
+    harness.write("print.sh", PRINT);
+    harness.write("current", format!("\u{feff}{TOKEN}\r\n"));
+    let url = harness.sandbox.url();
+    let configured = |command: &str| harness.write("contactsync.toml", format!("url = \"{url}\"\n{command}\n"));
+    let program = |more: &str| harness.program(&format!("sync in.csv --match email --rate 1000000 {more}")).token(None);
     for (nth, command) in
         ["token_command = \"sh 'print.sh'\"", "token_command = [\"sh\", \"print.sh\"]"].iter().enumerate()
     {
@@ -251,12 +255,12 @@ async fn a_command_prints_the_token() {
         let ran = program("-v").run().await.exits(0);
         assert!(ran.stderr.contains("asking the vault"), "its standard error is the user's: {ran:?}");
         assert!(!ran.stderr.contains(TOKEN), "{ran:?}");
-        assert_eq!(runs(&scene), nth + 1);
+        assert_eq!(runs(&harness), nth + 1);
     }
     configured("");
     let typed = |command: &str| program("").argument("--token-command").argument(command);
     typed("sh print.sh").run().await.exits(0);
-    // What goes wrong, in words that hold nothing of the output.
+    // Errors, which contain nothing of the command's output.
     let secret = "tok-1f0e9d8c7b6a5948";
     let cases = [
         (format!("sh -c 'echo {secret}; exit 3'"), "token command `sh`: it failed: exit status: 3"),
@@ -277,80 +281,81 @@ async fn a_command_prints_the_token() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_printed_anew_and_the_run_goes_on() {
+async fn a_refused_token_is_renewed_by_its_command_and_the_run_continues() {
     let people = People::new(12, 3, 1);
-    // What becomes of the token in mid-run, and the exit code; whether the new one shows the known contacts.
-    for (case, next, code, said) in [
+    // What happens to the token during the run, the next token, the exit code, and the message.
+    for (case, next, code, message) in [
         ("renewed", "token-2", 0, "the token was renewed"),
         ("the same", "token-1", 5, "the platform refused the token"),
         ("of another channel", "token-3", 5, "this token belongs to another channel"),
         ("no command any more", "", 5, "token command `sh`: it failed: exit status: 1"),
     ] {
-        let scene = Scene::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
-        scene.write("in.csv", people.csv());
-        scene.write("print.sh", format!("{PRINT}; test -s current"));
-        scene.write("current", "token-1");
-        let sync = scene.sync("in.csv --match email --concurrency 1").token(None);
+        let harness =
+            Harness::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
+        harness.write("in.csv", people.csv());
+        harness.write("print.sh", format!("{PRINT}; test -s current"));
+        harness.write("current", "token-1");
+        let sync = harness.sync("in.csv --match email --concurrency 1").token(None);
         let mut running = sync.argument("--token-command").argument("sh print.sh").start();
-        let creates = || scene.sandbox.ledger().creates("token-1") > 3;
+        let creates = || harness.sandbox.ledger().creates("token-1") > 3;
         assert!(running.until(creates).await, "{case}");
-        scene.write("current", next);
-        scene.sandbox.replace_token("token-1", "token-2");
+        harness.write("current", next);
+        harness.sandbox.replace_token("token-1", "token-2");
         let ran = running.end().await.exits(code);
-        assert!(ran.stderr.contains(said), "{case}: {ran:?}");
-        assert_eq!(runs(&scene), 2, "{case}");
+        assert!(ran.stderr.contains(message), "{case}: {ran:?}");
+        assert_eq!(runs(&harness), 2, "{case}");
         if code == 0 {
             let summary = ran.summary();
             assert_eq!((summary.text("state"), summary.rows().as_str()), ("finished", "12 created"), "{case}");
-            people.are_all_of_channel(&scene.sandbox, "token-1");
+            people.assert_stored_in_channel(&harness.sandbox, "token-1");
         } else {
-            assert!(scene.sandbox.contacts("token-3").is_empty(), "{case}");
+            assert!(harness.sandbox.contacts("token-3").is_empty(), "{case}");
             assert!(ran.summary().count("pending") > 0, "{case}");
         }
     }
 }
 
-// They share a window, and go on together in the one of the new token.
+// The channels share a window, and continue together in the window of the new token.
 #[tokio::test]
 async fn channels_with_one_token_are_renewed_together() {
-    let scene = Scene::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
-    scene.write("print.sh", PRINT);
-    scene.write("current", "token-1");
+    let harness = Harness::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
+    harness.write("print.sh", PRINT);
+    harness.write("current", "token-1");
     let command = "token_command = [\"sh\", \"print.sh\"]\n";
-    let url = scene.sandbox.url();
+    let url = harness.sandbox.url();
     let head =
         format!("url = \"{url}\"\nmatch = \"email\"\nchannel_column = \"office\"\nrate = 1000000\nconcurrency = 1\n");
-    scene.write("contactsync.toml", format!("{head}[channel.sur]\n{command}[channel.norte]\n{command}"));
+    harness.write("contactsync.toml", format!("{head}[channel.sur]\n{command}[channel.norte]\n{command}"));
     let rows = (0..10).map(|n| format!("s{n}@example.com,sur\nn{n}@example.com,norte\n"));
-    scene.write("in.csv", format!("email,office\n{}", rows.collect::<String>()));
-    let mut running = scene.program("sync in.csv --json").token(None).start();
-    assert!(running.until(|| scene.sandbox.ledger().creates("token-1") > 5).await);
-    scene.write("current", "token-2");
-    scene.sandbox.replace_token("token-1", "token-2");
+    harness.write("in.csv", format!("email,office\n{}", rows.collect::<String>()));
+    let mut running = harness.program("sync in.csv --json").token(None).start();
+    assert!(running.until(|| harness.sandbox.ledger().creates("token-1") > 5).await);
+    harness.write("current", "token-2");
+    harness.sandbox.replace_token("token-1", "token-2");
     let ran = running.end().await.exits(0);
-    assert_eq!(scene.sandbox.contacts("token-2").len(), 20, "{ran:?}");
-    assert_eq!(runs(&scene), 4);
+    assert_eq!(harness.sandbox.contacts("token-2").len(), 20, "{ran:?}");
+    assert_eq!(runs(&harness), 4);
     for channel in ["sur", "norte"] {
         let expected = format!("channel `{channel}`: the token was renewed");
-        assert_eq!(ran.said(&expected).len(), 1, "{ran:?}");
+        assert_eq!(ran.stderr_lines(&expected).len(), 1, "{ran:?}");
     }
-    // At the start of a run as well: the first two times, the command prints a token that is refused.
-    scene.write("print.sh", "echo ran >> starts; test $(wc -l < starts) -gt 2 && cat current || echo token-x");
-    scene.sandbox.refuse_token("token-x");
-    let before = scene.sandbox.ledger().len();
-    let ran = scene.program("sync in.csv --json").token(None).run().await.exits(0);
-    let calls = scene.sandbox.ledger().calls();
+    // At the start of a run too: the first two times, the command prints a token that is refused.
+    harness.write("print.sh", "echo ran >> starts; test $(wc -l < starts) -gt 2 && cat current || echo token-x");
+    harness.sandbox.refuse_token("token-x");
+    let before = harness.sandbox.ledger().len();
+    let ran = harness.program("sync in.csv --json").token(None).run().await.exits(0);
+    let calls = harness.sandbox.ledger().calls();
     let calls: Vec<_> = calls[before..].iter().map(|call| (call.kind, call.status)).collect();
     assert_eq!(calls, [(Some(CallKind::Read), Some(401)), (Some(CallKind::Read), Some(401))], "{ran:?}");
 }
 
 #[tokio::test]
-async fn the_calls_of_a_check_are_written_down_and_count() {
+async fn the_calls_of_check_are_journaled_and_count_against_the_limit() {
     let people = People::new(4, 3, 1);
-    let scene = synced(&people).await;
-    fill(&scene, OTHER, same);
-    scene.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(0);
-    let journal = rusqlite::Connection::open(scene.path(JOURNAL)).unwrap();
+    let harness = synced(&people).await;
+    fill(&harness, OTHER, same);
+    harness.sync("in.csv --match email").token(Some(OTHER)).run().await.exits(0);
+    let journal = rusqlite::Connection::open(harness.path(JOURNAL)).unwrap();
     let count =
         "SELECT count(*), count(DISTINCT window) FROM calls WHERE run = 0 AND kind = 'read' AND ended_at NOT NULL
                  AND window = (SELECT digest FROM tokens WHERE channel = 'default')";
@@ -358,46 +363,46 @@ async fn the_calls_of_a_check_are_written_down_and_count() {
     assert_eq!(counted, (3, 1));
 }
 
-// A run may start so many calls in all, with however many tokens.
+// `--max-calls` counts the calls of a run with all its tokens.
 #[tokio::test]
-async fn a_limit_of_calls_holds_across_a_renewed_token() {
-    let scene = Scene::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
-    scene.write("in.csv", People::new(12, 3, 0).csv());
-    scene.write("print.sh", PRINT);
-    scene.write("current", "token-1");
-    let sync = scene.sync("in.csv --match email --mode create --concurrency 1 --max-calls 9").token(None);
+async fn max_calls_counts_across_a_renewed_token() {
+    let harness = Harness::faulty(Faults { latency: std::time::Duration::from_millis(20), ..Faults::default() }).await;
+    harness.write("in.csv", People::new(12, 3, 0).csv());
+    harness.write("print.sh", PRINT);
+    harness.write("current", "token-1");
+    let sync = harness.sync("in.csv --match email --mode create --concurrency 1 --max-calls 9").token(None);
     let mut running = sync.argument("--token-command").argument("sh print.sh").start();
-    assert!(running.until(|| scene.sandbox.ledger().creates("token-1") > 3).await);
-    scene.write("current", "token-2");
-    scene.sandbox.replace_token("token-1", "token-2");
+    assert!(running.until(|| harness.sandbox.ledger().creates("token-1") > 3).await);
+    harness.write("current", "token-2");
+    harness.sandbox.replace_token("token-1", "token-2");
     let ran = running.end().await.exits(4);
     assert!(ran.stderr.contains("the token was renewed"), "{ran:?}");
-    let reads = scene.sandbox.ledger().calls().iter().filter(|call| call.kind == Some(CallKind::Read)).count();
-    assert_eq!((reads, scene.sandbox.ledger().len() - reads), (3, 9), "the reads of the check come on top");
+    let reads = harness.sandbox.ledger().calls().iter().filter(|call| call.kind == Some(CallKind::Read)).count();
+    assert_eq!((reads, harness.sandbox.ledger().len() - reads), (3, 9), "the reads of the check come on top");
 }
 
-// The platform does not answer, so that the check tries again.
+// The platform does not answer, so that `check` tries again.
 #[tokio::test]
-async fn a_check_ends_at_the_first_signal() {
+async fn check_ends_at_the_first_signal() {
     let people = People::new(4, 3, 1);
-    let scene = synced(&people).await;
-    scene.write("more.csv", People::new(6, 3, 1).csv());
-    scene.sandbox.set_faults(Faults { lose_before: 1.0, ..Faults::default() });
+    let harness = synced(&people).await;
+    harness.write("more.csv", People::new(6, 3, 1).csv());
+    harness.sandbox.set_faults(Faults { lose_before: 1.0, ..Faults::default() });
     for command in ["sync", "resume"] {
         let program = if command == "sync" {
-            scene.sync("more.csv --match email")
+            harness.sync("more.csv --match email")
         } else {
-            scene.sandbox.set_faults(Faults::default());
-            scene.sync("more.csv --match email --max-calls 1").run().await.exits(4);
-            scene.sandbox.set_faults(Faults { lose_before: 1.0, ..Faults::default() });
-            scene.resume()
+            harness.sandbox.set_faults(Faults::default());
+            harness.sync("more.csv --match email --max-calls 1").run().await.exits(4);
+            harness.sandbox.set_faults(Faults { lose_before: 1.0, ..Faults::default() });
+            harness.resume()
         };
-        let before = scene.sandbox.ledger().len();
+        let before = harness.sandbox.ledger().len();
         let mut running = program.token(Some(OTHER)).start();
-        assert!(running.until(|| scene.sandbox.ledger().len() > before).await);
+        assert!(running.until(|| harness.sandbox.ledger().len() > before).await);
         running.signal("TERM").await;
         let ran = running.end().await.exits(4);
         assert!(ran.stderr.contains("SIGTERM: ended before anything was sent"), "{command}: {ran:?}");
-        assert!(scene.sandbox.contacts(OTHER).is_empty());
+        assert!(harness.sandbox.contacts(OTHER).is_empty());
     }
 }

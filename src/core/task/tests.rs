@@ -1420,6 +1420,27 @@ fn an_answer_with_the_id_of_another_row_is_not_believed() {
 }
 
 #[test]
+fn the_next_run_searches_after_a_read_showed_the_contact_of_another_row() {
+    let mut first = task(contact(2, 1), RemoteState::Unknown, Mode::Create);
+    first.distrust(Distrust::Proven);
+    let Step::Call(create) = first.step(start()) else { panic!("{first:?}") };
+    first.start(&create);
+    first.apply(&create, &created("5"), start());
+    let Step::Call(read) = first.step(start()) else { panic!("{first:?}") };
+    assert_eq!(short(&read), "read 5");
+    first.claimed(&read, &id("5"), "phone=2", start());
+    let conflict = "conflict: contact 5 has its match value, but belongs to `phone=2`";
+    assert_eq!(first.step(start()), rejected(conflict));
+
+    let tomorrow = start() + Duration::from_hours(24);
+    let mut next = Task::new(contact(2, 1), first.remote_state().clone(), policy(Mode::Create), &[], tomorrow);
+    let Step::Call(find) = next.step(tomorrow) else { panic!("{next:?}") };
+    assert_eq!(short(&find), "find phone p1");
+    next.apply(&find, &page(&[]), tomorrow);
+    assert_eq!(next.step(tomorrow), rejected(conflict));
+}
+
+#[test]
 fn a_create_is_confirmed_when_answers_are_not_trusted() {
     let distrusting = || {
         let mut task = task(contact(2, 1), RemoteState::Unknown, Mode::Create);

@@ -1,4 +1,4 @@
-//! A raw answer, and the calls that it may be the answer to. The fuzz target takes this file too.
+//! A raw answer, and the calls that it may answer.
 
 use std::time::SystemTime;
 
@@ -13,15 +13,14 @@ pub const TOKEN: &str = "tok-3cr3t-0123456789abcdef0123456789abcdef";
 pub struct Raw {
     /// The HTTP status.
     pub status: u16,
-    /// Names, in small letters, and values.
+    /// Lower-case names, and values.
     pub headers: Vec<(String, String)>,
-    /// The body as it came.
+    /// The raw body.
     pub body: Vec<u8>,
 }
 
 impl Raw {
-    /// Reads the status line, the headers, an empty line and the body; lines of a head that was recorded end in CRLF. `None`
-    /// when there is no status.
+    /// Parses the status line, the headers, an empty line and the body. Recorded headers end in CRLF. `None` without a status.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let ends = [&b"\r\n\r\n"[..], b"\n\n"].map(|empty| {
             let at = bytes.windows(empty.len()).position(|window| window == empty)?;
@@ -47,13 +46,13 @@ impl Raw {
         map
     }
 
-    /// What it means as the answer to this call.
+    /// The answer as the parser reads it for this call.
     pub fn answer(&self, call: &Call) -> Answer {
         dialect::answer(call, self.status, &self.header_map(), &self.body, SystemTime::UNIX_EPOCH)
     }
 }
 
-/// A call of this kind; a find asks for this page.
+/// A call of this kind. A find requests this page.
 pub fn call(kind: CallKind, page: u32) -> Call {
     let id = ContactId::new("1776025372480910").expect("not blank");
     let fields = ["phone", "lastName", "token"].map(|name| Field::text(name, "x")).to_vec();

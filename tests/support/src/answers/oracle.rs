@@ -1,15 +1,18 @@
-//! What must hold for every answer there is, in words of its own.
+//! Rules that hold for every answer, written independently of the parser.
 
 use contactsync::{Answer, Attempt, Call, CallKind, Token};
 use serde_json::Value as Json;
 
-use crate::raw::{Raw, TOKEN};
+use super::raw::{Raw, TOKEN};
 
 /// The whole messages of API.md, trap 5.
 const NO_SUCH_CONTACT: [&str; 4] =
     ["contact not found", "no such contact", "the contact does not exist", "contacto no encontrado"];
 
-/// Checks an answer to `call`; the error is the rule that it breaks.
+/// Checks an answer to `call`.
+///
+/// # Errors
+/// The rule that the answer breaks.
 pub fn check(call: &Call, raw: &Raw, answer: &Answer, token: &Token) -> Result<(), String> {
     let body = raw.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&raw.body);
     let json: Json = serde_json::from_slice(body).unwrap_or_default();
@@ -55,7 +58,7 @@ impl Seen<'_> {
     fn the_token_is_never_shown(&self, token: &Token) -> Checked {
         let clean = token.redacted(self.attempt.clone());
         let words = words(&clean).unwrap_or_default();
-        // Nor its beginning where the words were cut.
+        // Nor its beginning where the words are truncated.
         let beginning = format!("{}…", &TOKEN[..TOKEN.len() / 2]);
         rule(!words.contains(TOKEN) && !words.ends_with(&beginning), "words never hold the token")
     }
@@ -174,8 +177,8 @@ impl Seen<'_> {
                 || !self.json["status"].is_null()
                 || !self.json["success"].is_null());
         let is_answer = self.is_2xx() || (400..500).contains(&self.raw.status);
-        let is_told = self.raw.headers.iter().any(|(name, _)| name == "x-ratelimit-limit");
-        rule(is_own && is_answer && is_told, "the rate limit is learnt from the platform's own answers")
+        let is_stated = self.raw.headers.iter().any(|(name, _)| name == "x-ratelimit-limit");
+        rule(is_own && is_answer && is_stated, "the rate limit is learnt from the platform's own answers")
     }
 }
 
@@ -206,12 +209,12 @@ fn has_trouble(json: &Json) -> bool {
     let is_denied = json["success"] == false
         || json["success"].as_f64() == Some(0.0)
         || lower("success").is_some_and(|text| text == "false" || text == "0");
-    let is_told = |name: &str| match &json[name] {
+    let is_set = |name: &str| match &json[name] {
         Json::Bool(true) => true,
         Json::Number(number) => number.as_f64() != Some(0.0),
         Json::String(text) => !["", "0", "false", "null", "none"].contains(&text.trim().to_lowercase().as_str()),
-        // What is in a list may be empty.
+        // A list or an object may be empty.
         Json::Null | Json::Bool(false) | Json::Array(_) | Json::Object(_) => false,
     };
-    is_bad_status || json["status"].as_f64().is_some_and(|code| code >= 400.0) || is_denied || is_told("error")
+    is_bad_status || json["status"].as_f64().is_some_and(|code| code >= 400.0) || is_denied || is_set("error")
 }
