@@ -123,7 +123,7 @@ async fn a_mistake_in_the_mapping_is_told_in_one_line_and_nothing_is_sent() {
     check(
         "unmapped",
         "unmaped",
-        "contactsync.toml:3: key `unmaped`: expected a key that contactsync knows; did you mean `unmapped`?",
+        "contactsync.toml:3: unknown key `unmaped`; did you mean `unmapped`?",
     )
     .await;
     check(

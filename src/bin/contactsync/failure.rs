@@ -9,7 +9,7 @@ use contactsync::{
     TooManyChanges,
 };
 
-use crate::open_files;
+use crate::open_files::{self, TooFewFiles};
 
 /// What to do when a file that lists rows could not be written.
 pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
@@ -167,6 +167,13 @@ impl From<LockError> for Failure {
             }
             LockError::File { .. } => Self::usage(&error),
         }
+    }
+}
+
+impl From<TooFewFiles> for Failure {
+    fn from(error: TooFewFiles) -> Self {
+        Self::usage(&error)
+            .hint("raise the limit (`ulimit -Hn`, LimitNOFILE= of systemd), or divide the channels with --shard I/N")
     }
 }
 

@@ -8,6 +8,7 @@ mod console;
 mod escape;
 mod failure;
 mod open_files;
+mod options;
 mod ownership;
 mod progress;
 mod settings;
@@ -24,11 +25,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::args::{Cli, Command, TalkArgs};
+use crate::args::{Cli, Command, wrong_value};
 use crate::config::Config;
 use crate::console::{Console, Level};
 use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
+use crate::options::TalkArgs;
 
 fn main() -> ExitCode {
     Console::new(TalkArgs::default(), None, false).report_panics();
@@ -75,6 +77,11 @@ fn refuse(error: clap::Error) -> ExitCode {
         _ => Cli::try_parse_from(arguments()).err().ok_or(error),
     };
     let code = match error {
+        Ok(error) if wrong_value(&error).is_some() => {
+            let wrong = wrong_value(&error).unwrap_or_default();
+            let _ = writeln!(io::stderr(), "error: {}", escaped(&wrong));
+            error.exit_code()
+        }
         Ok(error) => {
             // A reader that has gone has what it wanted.
             let _ = error.print();
@@ -102,5 +109,7 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Resume(args) => commands::resume::run(args, config, console),
         Command::Runs(args) => commands::runs::run(args, config),
         Command::Sandbox(args) => commands::sandbox::run(args, console),
+        Command::Completions { shell } => commands::reference::completions(*shell),
+        Command::Man => commands::reference::man(),
     }
 }

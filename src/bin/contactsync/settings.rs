@@ -1,33 +1,36 @@
-//! What a command works with: arguments, the configuration, presets and defaults, joined and checked.
+//! The settings of a command: options, configuration, presets and defaults, merged and checked.
 //!
 //! An option wins over the configuration, the configuration over a preset, a preset over the default.
 
 mod bounds;
 mod channels;
-pub mod layer;
-mod shard;
 #[cfg(test)]
 mod tests;
 mod token;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use conflate::Merge as _;
 use contactsync::rules::Rules;
 use contactsync::{
     Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, OUTAGE_TIMEOUT, Policy, Source, SourceOptions, TagsMode,
 };
 
-use crate::args::{DEFAULT_JOURNAL, DEFAULT_SEARCH_LAG};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::options::value::{Calls, Span};
+use crate::options::{JournalArgs, Layer, ListArgs, Shard};
 use crate::ownership;
 
-pub use bounds::{Bounds, End, TimeOfDay};
+pub use bounds::{Bounds, End};
 pub use channels::{Channel, Channels, Connection, Earlier};
-pub use shard::Shard;
-pub use token::TokenCommand;
 
-use layer::{Layer, Lists};
+/// The journal's path, when no level sets it.
+const DEFAULT_JOURNAL: &str = "contactsync.db";
+
+/// How long a platform's search may lag, when no level sets it.
+const DEFAULT_SEARCH_LAG: Duration = Duration::from_secs(30);
 
 /// What a run works with, but for its input's name.
 #[derive(Debug)]
@@ -36,7 +39,7 @@ pub struct Settings {
     pub journal: PathBuf,
     pub input: InputSettings,
     pub bounds: Bounds,
-    pub lists: Lists,
+    pub lists: ListArgs,
 }
 
 /// What the input means.
@@ -54,30 +57,31 @@ pub struct InputSettings {
 }
 
 impl Settings {
-    /// Joins what the command line and the configuration say.
+    /// Merges the command line with the configuration, and fills in the defaults.
     pub fn of(typed: Layer, config: Config, shard: Option<Shard>) -> Result<Self, Failure> {
         let channels = Channels::of(&typed, &config, shard)?;
-        let said = typed.over(config.layer);
+        let mut set = typed;
+        set.merge(config.layer);
         Ok(Self {
             channels,
-            journal: journal(said.journal)?,
+            journal: journal(set.journal)?,
             bounds: Bounds {
-                max_calls: said.max_calls,
-                end: said.end,
-                outage_timeout: said.outage_timeout.unwrap_or(OUTAGE_TIMEOUT),
+                max_calls: set.limits.max_calls.map(Calls::get),
+                end: End::of(set.limits.end),
+                outage_timeout: set.limits.outage_timeout.map_or(OUTAGE_TIMEOUT, |Span(timeout)| timeout),
             },
-            lists: said.lists,
+            lists: set.lists,
             input: InputSettings {
-                duplicates: said.duplicates.unwrap_or_default(),
-                max_changes: said.max_changes,
-                source: said.source.into(),
-                rules: Rules { matches: said.matches.unwrap_or_default(), ..config.rules },
+                duplicates: set.matching.duplicates.map(Duplicates::from).unwrap_or_default(),
+                max_changes: set.policy.max_changes,
+                source: set.source.into(),
+                rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },
                 config: config.path,
                 policy: Policy {
-                    mode: said.mode.unwrap_or(Mode::Upsert),
-                    tags_mode: said.tags_mode.unwrap_or(TagsMode::Add),
-                    search_lag: said.search_lag.unwrap_or(DEFAULT_SEARCH_LAG),
-                    retry_in_doubt: said.retry_in_doubt.unwrap_or(false),
+                    mode: set.matching.mode.map_or(Mode::Upsert, Mode::from),
+                    tags_mode: set.policy.tags_mode.map_or(TagsMode::Add, TagsMode::from),
+                    search_lag: set.policy.search_lag.map_or(DEFAULT_SEARCH_LAG, |Span(lag)| lag),
+                    retry_in_doubt: set.policy.retry_in_doubt,
                     search_first: false,
                 },
             },
@@ -86,8 +90,8 @@ impl Settings {
 }
 
 /// The path of the journal: the given one, or the default. A journal that other users can write is refused.
-pub fn journal(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let path = given.unwrap_or_else(|| DEFAULT_JOURNAL.into());
+pub fn journal(given: JournalArgs) -> Result<PathBuf, Failure> {
+    let path = given.journal.unwrap_or_else(|| DEFAULT_JOURNAL.into());
     ownership::check_journal(&path).map_err(Failure::usage_text)?;
     Ok(path)
 }

@@ -18,14 +18,14 @@ use contactsync::{
 
 use tokio::runtime::Runtime;
 
-use crate::args::{CheckArgs, ListArgs};
+use crate::args::CheckArgs;
 use crate::commands::runtime;
 use crate::commands::tokens::{Compared, Tokens, other_channel, undecided};
 use crate::commands::workspace::{Announcement, Ready, Workspace};
 use crate::config::Config;
 use crate::console::{Console, Level};
 use crate::failure::{CHECK_URL, Exit, Failure};
-use crate::settings::layer::Layer;
+use crate::options::{Layer, ListArgs};
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
 use crate::summary::{counted_calls, counted_rows, grouped, print_lines};
 
@@ -45,7 +45,7 @@ const REASONS_SHOWN: usize = 20;
 const REASONS_KEPT: usize = 1_000;
 
 pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None)?.with_input(args)?;
+    let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None).with_input(args);
     let config_path = config.path.clone();
     let Settings { channels, journal, input, .. } = Settings::of(typed, config, args.place.shard)?;
     let mut exit = Exit::Done;

@@ -15,7 +15,6 @@ use crate::commands::input_notice::Remark;
 use crate::config::DEFAULT_CONFIG;
 use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
-use crate::settings::layer::SourceLayer;
 use crate::settings::skip_titles;
 use crate::summary::print_lines;
 
@@ -28,7 +27,7 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     if !args.force && path.symlink_metadata().is_ok() {
         return Err(there_already(path));
     }
-    let options = SourceLayer::typed(&args.source)?;
+    let options = args.source.clone();
     let input = if args.input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(&args.input)) };
     let mut source = Source::open(&input, options.clone()).map_err(|error| Failure::usage(&error))?;
     let remark = Remark::at_once(&source, console);

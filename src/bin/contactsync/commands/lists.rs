@@ -8,7 +8,7 @@ use contactsync::{Journal, ListClaims, ListError, ListFault, Listed, Listing, Ou
 use crate::commands::bring::quoted;
 use crate::console::{Console, Level};
 use crate::failure::Failure;
-use crate::settings::layer::Lists;
+use crate::options::ListArgs;
 use crate::settings::{Channel, Channels};
 
 /// What a file that is read, or written already, is to whoever names it as a list by mistake.
@@ -41,7 +41,7 @@ pub fn others<'a>(
 }
 
 /// Takes the right to write the files, before anything is sent. They must be none of the others.
-pub fn claim(lists: &Lists, others: &[(&Path, &str)]) -> Result<ListClaims, Failure> {
+pub fn claim(lists: &ListArgs, others: &[(&Path, &str)]) -> Result<ListClaims, Failure> {
     ListClaims::new(lists.rejects.as_deref(), lists.results.as_deref(), others).map_err(|error| in_words(&error))
 }
 
@@ -51,13 +51,13 @@ pub fn claim(lists: &Lists, others: &[(&Path, &str)]) -> Result<ListClaims, Fail
 pub fn go_on(
     journal: &Journal,
     syncs: &BTreeSet<i64>,
-    said: &Lists,
+    said: &ListArgs,
     others: &[(&Path, &str)],
     stop: &Stop,
     console: &Console,
 ) -> Result<BTreeMap<i64, Listed>, Failure> {
     let (mut lists, mut taken) = (BTreeMap::new(), BTreeSet::new());
-    let none = Lists::default();
+    let none = ListArgs::default();
     for (nth, &sync) in syncs.iter().rev().enumerate() {
         let is_newest = nth == 0;
         let said = if is_newest { said } else { &none };
@@ -66,9 +66,12 @@ pub fn go_on(
         let (begun, keeps_rows) = match before {
             Some(Listing { files, .. }) => {
                 let keeps_rows = files.rejects.is_some();
-                (Lists { rejects: files.rejects.map(Into::into), results: files.results.map(Into::into) }, keeps_rows)
+                (
+                    ListArgs { rejects: files.rejects.map(Into::into), results: files.results.map(Into::into) },
+                    keeps_rows,
+                )
             }
-            None => (Lists::default(), false),
+            None => (ListArgs::default(), false),
         };
         let mut wanted = said.clone();
         let options = [("--rejects", &begun.rejects, &wanted.rejects), ("--results", &begun.results, &wanted.results)];

@@ -9,6 +9,7 @@ mod lists;
 mod new_columns;
 mod other_runs;
 pub mod plan;
+pub mod reference;
 pub mod resume;
 pub mod runs;
 pub mod sandbox;

@@ -18,13 +18,13 @@ use crate::commands::{runtime, time_of_day};
 use crate::config::Config;
 use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
+use crate::options::Layer;
 use crate::progress::{Progress, short_time};
-use crate::settings::layer::Layer;
 use crate::settings::{Bounds, Channel, End, Reading, Settings};
 use crate::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 
 pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
     let Settings { channels, journal: path, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
     let remark = Remark::at_once(&source, console);

@@ -17,14 +17,14 @@ use crate::config::Config;
 use crate::console::{Console, Level};
 use crate::failure::{Exit, Failure};
 use crate::open_files;
+use crate::options::Layer;
 use crate::progress::Progress;
-use crate::settings::layer::Layer;
 use crate::settings::{Earlier, Settings};
 use crate::signals;
 use crate::summary::{self, shortened};
 
 pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, None)?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, None);
     let config_path = config.path.clone();
     let Settings { channels, journal: path, bounds, lists, .. } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;

@@ -10,11 +10,12 @@ use crate::commands::other_runs::WITHOUT_CHANNEL;
 use crate::commands::{instant, moment, offset_time, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::options::JournalArgs;
 use crate::settings::journal;
 use crate::summary::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
-    let path = journal(args.journal.clone().or(config.layer.journal))?;
+    let path = journal(JournalArgs { journal: args.journal.journal.clone().or(config.layer.journal.journal) })?;
     if !path.exists() {
         return Err(
             Failure::usage_text(format!("journal {}: there is no such file", shown(&path))).hint("say --journal FILE")

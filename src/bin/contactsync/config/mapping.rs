@@ -39,11 +39,9 @@ use contactsync::rules::{
     UnknownCountry, Unmapped, ValueType, Words, YES,
 };
 
-use super::item::{Item, Short};
-use super::location::{ConfigError, Located, Location};
-use super::near::did_you_mean;
-use super::table::Table;
+use super::table::{Item, Short, Table};
 use super::value;
+use crate::options::{ConfigError, Located, Location, did_you_mean};
 
 /// Steps that are said by their name alone.
 const NAMED_STEPS: [(&str, Step); 7] = [

@@ -5,15 +5,19 @@ use std::time::Duration;
 use clap::Parser;
 use contactsync::{Clients, Timeouts};
 
-use super::layer::Sourced;
 use super::*;
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, wrong_value};
 use crate::config::tests::config;
+use crate::options::Sourced;
 
 fn settings(arguments: &str, file: &str) -> Result<Settings, Failure> {
     let typed = ["contactsync", "sync", "in.csv"].into_iter().chain(arguments.split_whitespace());
-    let Command::Sync(args) = Cli::try_parse_from(typed).unwrap().command else { panic!("{arguments}") };
-    let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
+    let cli = Cli::try_parse_from(typed).map_err(|error| match wrong_value(&error) {
+        Some(wrong) => Failure::usage_text(wrong),
+        None => panic!("{error}"),
+    })?;
+    let Command::Sync(args) = cli.command else { panic!("{arguments}") };
+    let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
     Settings::of(layer, config(file).unwrap(), args.place.shard)
 }
 

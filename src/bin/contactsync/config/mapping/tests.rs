@@ -203,9 +203,8 @@ fn a_mistake_in_a_field_is_told_in_one_line() {
     let one = "`phone`: expected one of `column`, `template` and `constant`, found";
     field("phone = {}", &format!("{one} none of them"));
     field("phone = { column = \"a\", constant = 1 }", &format!("{one} several"));
-    let known = "expected a key that contactsync knows; did you mean";
-    field("phone = { colum = \"a\" }", &format!("`colum`: {known} `column`?"));
-    field("phone = { column = \"a\", requird = true }", &format!("`requird`: {known} `required`?"));
+    check("[fields]\nphone = { colum = \"a\" }", "2: unknown key `colum`; did you mean `column`?");
+    check("[fields]\nphone = { column = \"a\", requird = true }", "2: unknown key `requird`; did you mean `required`?");
     field("phone = { column = \"a\", required = 1 }", "`required`: expected true or false, found a whole number");
     field("phone = { column = \"a\", blank = \"empty\" }", "`blank`: expected one of keep, clear, found another text");
     field(
@@ -270,7 +269,10 @@ fn a_mistake_in_a_step_is_told_in_one_line() {
     );
     step("{ decimal = \";\" }", "`decimal`: expected \",\" or \".\", found another text");
     step("{ prefix = \"\" }", "`prefix`: expected a text, found an empty one");
-    step("{ tabel = { s = \"1\" } }", "`tabel`: expected a key that contactsync knows; did you mean `table`?");
+    check(
+        "[fields]\nphone = { column = \"a\", transform = [{ tabel = { s = \"1\" } }] }",
+        "2: unknown key `tabel`; did you mean `table`?",
+    );
     // Of a list over several lines, the place is that of the step.
     check(
         "[fields]\nphone = { column = \"a\", transform = [\n  \"trim\",\n  \"uper\",\n] }",
@@ -289,7 +291,7 @@ fn a_mistake_in_tags_and_conditions_is_told_in_one_line() {
         "[[tags]]\ncolumn = \"a\"\nseparators = [\"\"]",
         "3: key `separators`: expected what parts the tags, found an empty text",
     );
-    check("[[tags]]\ncolunm = \"a\"", "2: key `colunm`: expected a key that contactsync knows; did you mean `column`?");
+    check("[[tags]]\ncolunm = \"a\"", "2: unknown key `colunm`; did you mean `column`?");
     check("[[take]]\nis = \"a\"", "1: [[take]]: expected a `column`, found none");
     let one = "expected one of `is`, `is_not` and `not_blank = true`, found none or several";
     check("[[take]]\ncolumn = \"a\"", &format!("1: [[take]]: {one}"));
