@@ -120,12 +120,7 @@ async fn a_mistake_in_the_mapping_is_told_in_one_line_and_nothing_is_sent() {
         &format!("contactsync.toml:16: tags: {none} `Tags`; {columns}"),
     )
     .await;
-    check(
-        "unmapped",
-        "unmaped",
-        "contactsync.toml:3: unknown key `unmaped`; did you mean `unmapped`?",
-    )
-    .await;
+    check("unmapped", "unmaped", "contactsync.toml:3: unknown key `unmaped`; did you mean `unmapped`?").await;
     check(
         "= \"MX\"",
         "= 52",

@@ -451,27 +451,4 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn the_sandbox_takes_rules_and_forms() {
-        let command =
-            ["contactsync", "sandbox", "--fault", "token-expired,from=20", "--stored-form", "phone=with-plus"];
-        let Ok(Cli { command: Command::Sandbox(args), .. }) = Cli::try_parse_from(command) else {
-            panic!("expected the arguments of the sandbox");
-        };
-        assert_eq!(args.faults.fault, [Rule::always(Fault::TokenExpired).from_call(20)]);
-        assert_eq!(args.faults.stored_form, [("phone".to_owned(), StoredForm::WithPlus)]);
-        for wrong in [["--fault", "nonsense"], ["--stored-form", "phone"], ["--stored-form", "phone=larger"]] {
-            assert!(Cli::try_parse_from(["contactsync", "sandbox"].into_iter().chain(wrong)).is_err(), "{wrong:?}");
-        }
-    }
-}
+mod tests;

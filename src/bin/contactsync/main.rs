@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(error),
     };
-    // It comes before the voice, because it may say how lines are written.
+    // It is read before the console is set up, because it may set the format of lines.
     let config =
         cli.command.config().map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref()));
     let configured = config.as_ref().ok().and_then(|config| config.log_format);
@@ -67,7 +67,7 @@ fn refuse(error: clap::Error) -> ExitCode {
     let arguments = || env::args_os().map(|argument| escaped(&argument.to_string_lossy()).into_owned());
     let is_safe = env::args_os().all(|argument| matches!(escaped(&argument.to_string_lossy()), Cow::Borrowed(_)));
     let error = match error.kind() {
-        // They repeat none.
+        // They repeat no argument.
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -77,14 +77,12 @@ fn refuse(error: clap::Error) -> ExitCode {
         _ => Cli::try_parse_from(arguments()).err().ok_or(error),
     };
     let code = match error {
-        Ok(error) if wrong_value(&error).is_some() => {
-            let wrong = wrong_value(&error).unwrap_or_default();
-            let _ = writeln!(io::stderr(), "error: {}", escaped(&wrong));
-            error.exit_code()
-        }
         Ok(error) => {
-            // A reader that has gone has what it wanted.
-            let _ = error.print();
+            // A reader that has closed the stream needs no more of it.
+            let _ = match wrong_value(&error) {
+                Some(wrong) => writeln!(io::stderr(), "error: {}", escaped(&wrong)),
+                None => error.print(),
+            };
             error.exit_code()
         }
         // The mistake is the dangerous character itself.

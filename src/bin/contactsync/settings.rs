@@ -32,7 +32,7 @@ const DEFAULT_JOURNAL: &str = "contactsync.db";
 /// How long a platform's search may lag, when no level sets it.
 const DEFAULT_SEARCH_LAG: Duration = Duration::from_secs(30);
 
-/// What a run works with, but for its input's name.
+/// The settings of a run, without the name of its input.
 #[derive(Debug)]
 pub struct Settings {
     pub channels: Channels,
@@ -45,11 +45,11 @@ pub struct Settings {
 /// What the input means.
 #[derive(Debug)]
 pub struct InputSettings {
-    /// As said; else the input tells it.
+    /// As set; otherwise detected from the input.
     pub source: SourceOptions,
     /// How rows become contacts.
     pub rules: Rules,
-    /// The configuration that says so, when there is one.
+    /// The configuration that sets them, if there is one.
     pub config: Option<PathBuf>,
     pub policy: Policy,
     pub duplicates: Duplicates,
@@ -101,14 +101,14 @@ pub struct Reading {
     pub source: Source,
     pub mapping: Mapping,
     pub policy: Policy,
-    /// What may not be meant as it stands.
+    /// What may be a mistake.
     pub warnings: Vec<String>,
 }
 
-/// Names of columns that have a meaning of their own, where no rule names the column.
+/// Names of columns that are not sent as fields, where no rule names the column.
 const RESERVED: [&str; 3] = ["contact_id", "tags", "remove_tags"];
 
-/// Fields of the mapping that are called as what is no field.
+/// Fields of the mapping with the name of something that is not a field.
 fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
     rules.fields.iter().map(|rule| rule.name.trim()).filter_map(|name| {
         let key = match name {
@@ -121,8 +121,7 @@ fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
     })
 }
 
-/// The key of the whole file that came to stand under [fields], where it looks like a field, because it was added at the
-/// end of the file.
+/// The key of the whole file that was added at its end, and so became a field under [fields].
 fn misplaced(error: &MappingError) -> Option<&'static str> {
     let MappingError::Missing { rule, .. } = error else { return None };
     let keys = ["match", "unmapped", "country", "mode", "duplicates", "url", "platform", "token_env", "token_file"];
@@ -135,7 +134,7 @@ pub fn skip_titles(source: &Source) -> Option<String> {
     Some(format!("line {line} looks like the header: use `--skip-lines {}`", line - 1))
 }
 
-/// Columns whose name has a meaning of its own but for its capitals: they are fields.
+/// Columns whose name differs from a reserved one in its capitals only: they are fields.
 fn misspelt(mapping: &Mapping) -> Vec<String> {
     let meant = |column: &str| {
         let name = RESERVED.into_iter().find(|name| column.eq_ignore_ascii_case(name) && column != *name)?;
@@ -145,7 +144,7 @@ fn misspelt(mapping: &Mapping) -> Vec<String> {
 }
 
 impl Reading {
-    /// Opens the input and holds the mapping against its header. `channel_column` says which channel a row belongs to.
+    /// Opens the input and checks the mapping against its header. `channel_column` names each row's channel.
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
         let InputSettings { source, rules, config, policy, .. } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };

@@ -62,12 +62,12 @@ impl File {
     }
 }
 
-/// What the parser says, in words that need no knowledge of TOML where a mistake is a usual one.
+/// The parser's message, in words that need no knowledge of TOML for the usual mistakes.
 fn in_words(message: &str, found: Option<&str>) -> String {
     let extends = message.starts_with("cannot extend value");
     match found {
         Some("channel") if extends || message == "duplicate key" => {
-            "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and say \
+            "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and use \
              --channel NAME, or channel_column"
                 .into()
         }
@@ -131,7 +131,7 @@ pub mod tests {
         check(b"[channel.a\nrate = 5\n", "c.toml:1: unclosed table, expected `]`");
         check(b"[channel.a]\nrate = 5\n[channel.a]\n", "c.toml:3: key `a`: expected once, found a second time");
         let both = "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and \
-                    say --channel NAME, or channel_column";
+                    use --channel NAME, or channel_column";
         check(b"channel = \"a\"\n[channel.a]\nrate = 5\n", &format!("c.toml:2: {both}"));
         check(b"channel.a.rate = 5\nchannel = \"a\"\n", &format!("c.toml:2: {both}"));
         check(

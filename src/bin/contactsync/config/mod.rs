@@ -6,7 +6,7 @@
 mod deserializer;
 mod file;
 mod lines;
-mod mapping;
+pub mod mapping;
 mod table;
 #[cfg(test)]
 pub mod tests;

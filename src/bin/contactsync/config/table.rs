@@ -39,7 +39,7 @@ impl<'f> Table<'f> {
         })
     }
 
-    /// A text that is to be understood by `parse`, whose error says what was expected. A whole number and a time of day
+    /// A text that `parse` reads; its error states what was expected. A whole number and a time of day
     /// are texts too, so that `30` and `06:00` need no quotes.
     pub fn parsed<T>(
         &mut self,
@@ -118,7 +118,7 @@ impl<'f> Table<'f> {
         Ok(tables.into_iter().map(|(_, table)| table).collect())
     }
 
-    /// Refuses a key with a reason of its own, which says what to do instead.
+    /// Refuses a key; `reason` states what to do instead.
     pub fn refuse(&self, key: &str, reason: &str) -> Result<(), ConfigError> {
         match self.entries.get_key_value(key) {
             Some((key, _)) => Err(self.place(key).wrong(reason)),
@@ -178,14 +178,14 @@ pub struct Item<'f> {
     pub value: DeValue<'f>,
 }
 
-/// A value that may be said shortly, as a text, or at length.
+/// A value in its short form, a text, or in its long form, a table.
 pub enum Short<'f> {
     Text(String),
     Table(Table<'f>),
 }
 
 impl<'f> Item<'f> {
-    /// A text, or a table that says more.
+    /// A text, or a table with more keys.
     pub fn short(self, expected: &str) -> Result<Short<'f>, ConfigError> {
         match self.value {
             DeValue::String(text) => Ok(Short::Text(text.into_owned())),

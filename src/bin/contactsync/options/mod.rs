@@ -155,7 +155,7 @@ pub struct TokenArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct RateArgs {
-    /// Set the kind of the channel, which decides how contact ids are sent [default: standard]
+    /// Set the kind of the channel, which decides how contact ids are sent [default: standard, or that of the resumed run]
     #[arg(long, value_enum, value_name = "KIND", help_heading = "Platform and token")]
     pub channel_kind: Option<KindArg>,
     /// Send at most this many calls a minute [default: the platform's rate, otherwise 100]

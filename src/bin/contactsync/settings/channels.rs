@@ -1,4 +1,4 @@
-//! The channels that a run goes to, each with what all levels say of it.
+//! The channels of a run, each with its merged settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -27,7 +27,7 @@ const DEFAULT_CHANNEL: &str = "default";
 /// The environment variable that holds the token, when no level sets a place for it.
 const DEFAULT_TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
 
-/// Calls a minute when neither the platform nor the user says how many (API.md, "Platforms").
+/// Calls a minute, when neither the preset nor the user sets a rate (API.md, "Platforms").
 const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
 /// How many names a message lists at the most.
@@ -58,7 +58,7 @@ pub enum Channels {
         here: Vec<Channel>,
         /// The channels of other shards' runs: their rows are none of this run.
         elsewhere: BTreeSet<String>,
-        /// Whether rows that name no channel are told by this run. Of several shards, the first one tells them.
+        /// Whether this run reports rows that name no channel. Of several shards, the first one does.
         tells_unknown: bool,
     },
 }
@@ -72,13 +72,13 @@ pub struct Channel {
     pub url: Option<BaseUrl>,
     kind: Option<ChannelKind>,
     pub(super) token: Option<Sourced<TokenPlace>>,
-    // As said, or the preset's.
+    // As set, or the preset's.
     rate: Option<NonZeroU32>,
     burst: Option<NonZeroU32>,
     concurrency: Option<NonZeroU32>,
 }
 
-/// What a resumed run had, to be used where nothing else is said.
+/// The settings of the run that is resumed, used where no level sets another value.
 #[derive(Clone, Debug)]
 pub struct Earlier {
     pub url: String,
@@ -103,7 +103,7 @@ pub struct Connection<T> {
 }
 
 impl Channels {
-    /// Joins what is said of the channels: the command line wins over a channel's table, and that over the rest of the
+    /// Merges the settings of the channels: the command line wins over a channel's table, and that over the rest of the
     /// configuration.
     pub fn of(typed: &Layer, config: &Config, shard: Option<Shard>) -> Result<Self, Failure> {
         let allow_http = typed.access.allow_http || config.layer.access.allow_http;
@@ -153,7 +153,7 @@ impl Channels {
             (None, [table]) => only(&table.name.value, Some(table))?,
             (None, [first, ..]) => {
                 return Err(Failure::usage_text(format!(
-                    "{}: expected to be told which channel, found {} of them: {}",
+                    "{}: expected one channel, found {} of them: {}",
                     first.name.place.file.display(),
                     tables.len(),
                     listed(tables, "")
@@ -224,7 +224,7 @@ impl Channels {
         }
     }
 
-    /// Whether rows that name no channel are told by this run, not by another shard's.
+    /// Whether this run, and not another shard's, reports rows that name no channel.
     pub fn tells_unknown(&self) -> bool {
         match self {
             Self::One(_) => true,
@@ -233,16 +233,16 @@ impl Channels {
         }
     }
 
-    /// The ways of the rows to `runs`, which are those of the channels here, in their order. `nobodys` is for the rows that
+    /// The ways of the rows to `runs`, which are those of the channels here, in their order. `unknown` is for the rows that
     /// name no channel.
-    pub fn routes(&self, mut runs: Vec<NewRun>, nobodys: &NewRun) -> Routes {
+    pub fn routes(&self, mut runs: Vec<NewRun>, unknown: &NewRun) -> Routes {
         match self {
             Self::One(_) => Routes::One(runs.pop().expect("one channel has one run")),
             Self::Selected { others, .. } => Routes::ByChannel { runs, elsewhere: others.clone(), unknown: None },
             Self::ByColumn { elsewhere, tells_unknown, .. } => Routes::ByChannel {
                 runs,
                 elsewhere: elsewhere.clone(),
-                unknown: tells_unknown.then(|| nobodys.clone()),
+                unknown: tells_unknown.then(|| unknown.clone()),
             },
         }
     }
@@ -309,12 +309,12 @@ impl Channel {
         })
     }
 
-    /// Calls a minute, when no earlier run says otherwise.
+    /// Calls a minute, unless an earlier run learnt another rate.
     pub fn rate(&self) -> NonZeroU32 {
         self.rate.unwrap_or(DEFAULT_RATE)
     }
 
-    /// The tempo of its calls from `now` on, when the past minute was quiet and no earlier run says another rate.
+    /// The tempo of its calls from `now` on, when the past minute had no calls and no earlier run learnt another rate.
     pub fn rate_model(&self, now: Timestamp) -> RateModel {
         let rate = self.rate();
         let concurrency = self.concurrency.and_then(|number| usize::try_from(number.get()).ok());
@@ -329,16 +329,16 @@ impl Channel {
         }
     }
 
-    /// Where its token is, as far as that was said: channels with the same place have the same token.
+    /// Where its token is, if that is set: channels with the same place have the same token.
     pub fn token_place(&self) -> Option<&TokenPlace> {
-        self.token.as_ref().map(|said| &said.value)
+        self.token.as_ref().map(|token| &token.value)
     }
 
     /// Looks for the token and makes the channel ready to be called; connects to nothing yet.
     pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connection<Http>, Failure> {
         let url = match (&self.url, earlier) {
             (Some(url), _) => url.clone(),
-            // A journal may be another person's: a token is not sent to wherever it says.
+            // A journal may come from another person: a token is not sent to a URL that only the journal names.
             (None, Some(earlier)) => {
                 return Err(Failure::usage_text(format!(
                     "channel `{}`: its run was sent to {}, which neither the command line nor the configuration names",
@@ -374,14 +374,14 @@ impl Channel {
     }
 
     fn token(&self) -> Result<Found, Failure> {
-        let Some(said) = &self.token else {
+        let Some(token) = &self.token else {
             let place = self.place.as_ref().map_or_else(|| self.name.clone(), ToString::to_string);
             return Err(Failure::usage_text(format!(
                 "{place}: expected a token, found none of `token_env`, `token_file` and `token_command`"
             ))
-            .hint("each of several channels has a token of its own"));
+            .hint("each of several channels needs its own token"));
         };
-        said.find()
+        token.find()
     }
 
     // What prints another token, once this one is refused.

@@ -132,7 +132,7 @@ impl Sourced<TokenPlace> {
         Ok(Found { token, warning })
     }
 
-    // In the configuration, the text may be the token itself, at the wrong place: there the line says enough.
+    // In the configuration, the text may be the token itself under the wrong key: there the line is enough.
     pub(super) fn place(&self) -> String {
         match (&self.origin, &self.value) {
             (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
