@@ -120,7 +120,7 @@ fn compare(file: &str, text: &str) {
     assert!(
         found == text,
         "{file} is out of date from line {}: look at the change, then run with UPDATE_SNAPSHOTS=1",
-        line.map_or_else(|| found.lines().count().min(text.lines().count()), |line| line) + 1
+        line.unwrap_or_else(|| found.lines().count().min(text.lines().count())) + 1
     );
 }
 
@@ -263,9 +263,12 @@ fn steps(text: &mut String) {
     }
 }
 
+/// A heading, with its options and the commands that take each.
+type Heading = (String, Vec<(Arg, Vec<String>)>);
+
 /// The options of several commands, each once, with the commands that take it, by heading in the order of `sync --help`.
-fn by_heading<'c>(commands: impl Iterator<Item = &'c clap::Command>) -> Vec<(String, Vec<(Arg, Vec<String>)>)> {
-    let mut headings: Vec<(String, Vec<(Arg, Vec<String>)>)> = Vec::new();
+fn by_heading<'c>(commands: impl Iterator<Item = &'c clap::Command>) -> Vec<Heading> {
+    let mut headings: Vec<Heading> = Vec::new();
     for command in commands {
         for option in command.get_arguments().filter(|option| !option.is_positional() && option.get_id() != "help") {
             let heading = option.get_help_heading().unwrap_or("Options").to_owned();

@@ -119,7 +119,7 @@ pub struct PolicyArgs {
 #[group(multiple = false)]
 #[serde(default)]
 pub struct AddressArgs {
-    /// Connect to the API at this base URL, such as https://app.example.com/api/v1
+    /// Connect to the API at this base URL, such as `https://app.example.com/api/v1`
     #[arg(long, value_name = "URL")]
     #[serde(deserialize_with = "name")]
     pub url: Option<Sourced<Name>>,
@@ -134,6 +134,7 @@ pub struct AddressArgs {
 #[command(next_help_heading = "Platform and token")]
 #[group(multiple = false)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the fields are the names of the options")]
 pub struct TokenArgs {
     /// Read the channel's token from this environment variable [default: CONTACTSYNC_TOKEN]
     #[arg(long, value_name = "VAR")]
