@@ -52,3 +52,36 @@ fn render(page: &mut Vec<u8>) -> io::Result<()> {
     man.render_extra_section(page)?;
     man.render_version_section(page)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn the_manual_page_has_every_command_and_option() {
+        let mut page = Vec::new();
+        render(&mut page).unwrap();
+        let page = String::from_utf8(page).unwrap().replace("\\-", "-");
+        for command in Cli::command().get_subcommands() {
+            assert!(page.contains(&format!(".SH CONTACTSYNC {}\n", command.get_name().to_uppercase())), "{command}");
+            for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(page.contains(&format!("--{option}")), "{command} --{option}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_shell_completes_every_command() {
+        for &shell in Shell::value_variants() {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "contactsync", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            for command in Cli::command().get_subcommands() {
+                assert!(script.contains(command.get_name()), "{shell}: {command}");
+            }
+            assert!(script.contains("outage-timeout"), "{shell}");
+        }
+    }
+}
