@@ -102,7 +102,7 @@ async fn a_configuration_error_has_its_line_and_sends_nothing() {
     check(
         "# my token\ntokn_env = \"s3cret\"\n",
         "",
-        "contactsync.toml:2: key `tokn_env`: expected a key that contactsync knows; did you mean `token_env`?",
+        "contactsync.toml:2: unknown key `tokn_env`; did you mean `token_env`?",
     )
     .await;
     check("rate = \"fast\"", "", "contactsync.toml:1: key `rate`: expected a whole number from 1, found text").await;

@@ -120,12 +120,7 @@ async fn a_mapping_error_is_one_line_and_sends_nothing() {
         &format!("contactsync.toml:16: tags: {none} `Tags`; {columns}"),
     )
     .await;
-    check(
-        "unmapped",
-        "unmaped",
-        "contactsync.toml:3: key `unmaped`: expected a key that contactsync knows; did you mean `unmapped`?",
-    )
-    .await;
+    check("unmapped", "unmaped", "contactsync.toml:3: unknown key `unmaped`; did you mean `unmapped`?").await;
     check(
         "= \"MX\"",
         "= 52",

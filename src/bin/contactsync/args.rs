@@ -1,35 +1,32 @@
-//! What was typed. Nothing here is checked beyond its form; `settings` turns it into what a command can work with.
+//! The commands and the options that each takes. Options that several commands share are declared in `options`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use contactsync::MaxChanges;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use contactsync::rules::Country;
 use contactsync::sandbox::{Fault, Rule, StoredForm};
 
-use crate::settings::{Shard, TimeOfDay};
+use crate::options::value::Span;
+use crate::options::{
+    AccessArgs, ChannelArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs, Shard,
+    SourceArgs, TalkArgs,
+};
 
-/// The channel's name, unless told.
-pub const DEFAULT_CHANNEL: &str = "default";
-
-/// The environment variable that holds the token unless told.
-pub const DEFAULT_TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
-
-/// The journal's path, unless told.
-pub const DEFAULT_JOURNAL: &str = "contactsync.db";
-
-/// How long a platform's search may lag, unless told.
-pub const DEFAULT_SEARCH_LAG: Duration = Duration::from_secs(30);
-
-/// Bulk import and sync of contacts into messaging platforms whose API takes 100 calls a minute.
+/// Import and sync contacts into messaging platforms whose API allows 100 calls a minute
 #[derive(Debug, Parser)]
 #[command(
     name = "contactsync",
     version,
     max_term_width = 100,
     subcommand_required = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  contactsync demo
+  contactsync init contacts.csv
+  contactsync sync contacts.csv --platform respondio --match phone"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -40,26 +37,46 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Import a small file into a sandbox platform inside this process; needs no account
+    /// Import a small file into a sandbox platform inside this process; no account is needed
+    #[command(after_help = "\
+Examples:
+  contactsync demo
+  contactsync demo --verbose")]
     Demo,
-    /// Write a configuration with the mapping that a file's columns suggest, to look over and to change
+    /// Write a configuration with a mapping guessed from the columns of a file
     Init(InitArgs),
-    /// Say whether everything is ready: the configuration, the mapping, the input, the token; sends nothing
+    /// Check the configuration, the mapping, the input and the token; send nothing
     Check(CheckArgs),
-    /// Say what a sync would do: contacts, calls, time at the limit; sends nothing
+    /// Show what a sync would do: contacts, calls and time; send nothing
     Plan(PlanArgs),
-    /// Bring the platform to the file; run again after an interruption, it goes on where it stopped
+    /// Make the platform match the input; run it again after an interruption to continue
     Sync(SyncArgs),
     /// Finish what an interrupted run left, without its input
     Resume(ResumeArgs),
     /// List the runs of a journal
     Runs(RunsArgs),
-    /// Serve the platform's API on this machine, to try things out
+    /// Serve the platform's API on this machine, for tests and rehearsals
     Sandbox(SandboxArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "\
+Examples:
+  contactsync completions bash > ~/.local/share/bash-completion/completions/contactsync
+  contactsync completions fish > ~/.config/fish/completions/contactsync.fish")]
+    Completions {
+        /// Write the script for this shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page, in roff
+    #[command(after_help = "\
+Examples:
+  contactsync man > contactsync.1
+  contactsync man | man -l -")]
+    Man,
 }
 
 impl Command {
-    /// Where the configuration is, for a command that reads one.
+    /// The configuration's options, of a command that reads one.
     pub const fn config(&self) -> Option<&ConfigArgs> {
         match self {
             Self::Check(args) => Some(&args.place.config),
@@ -67,83 +84,68 @@ impl Command {
             Self::Sync(args) => Some(&args.place.config),
             Self::Resume(args) => Some(&args.place.config),
             Self::Runs(args) => Some(&args.config),
-            // What is to be written is not read.
-            Self::Demo | Self::Init(_) | Self::Sandbox(_) => None,
+            // `init` writes the configuration.
+            Self::Demo | Self::Init(_) | Self::Sandbox(_) | Self::Completions { .. } | Self::Man => None,
         }
     }
 
-    /// Whether it works for hours, so that its lines need date and time.
+    /// Whether it may run for hours, so that its lines need date and time.
     pub const fn works_long(&self) -> bool {
         match self {
             Self::Sync(_) | Self::Resume(_) => true,
-            Self::Demo | Self::Init(_) | Self::Check(_) | Self::Plan(_) | Self::Runs(_) | Self::Sandbox(_) => false,
+            Self::Demo
+            | Self::Init(_)
+            | Self::Check(_)
+            | Self::Plan(_)
+            | Self::Runs(_)
+            | Self::Sandbox(_)
+            | Self::Completions { .. }
+            | Self::Man => false,
         }
     }
 }
 
-// The heading of what is printed, in help texts.
-const TALK: &str = "What is shown";
-
-/// How the program talks.
-#[derive(Clone, Copy, Debug, Default, Args)]
-#[command(next_help_heading = TALK)]
-pub struct TalkArgs {
-    /// Print more: every call with its row and key
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
-    pub verbose: bool,
-    /// Print only errors and the reason for a non-zero exit code
-    #[arg(short, long, global = true)]
-    pub quiet: bool,
-    /// Show no progress
-    #[arg(long, global = true)]
-    pub no_progress: bool,
-    /// Format of the lines on standard error [default: text; without date and time on a terminal]
-    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
-    pub log_format: Option<LogFormat>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people, with date and time
-    Text,
-    /// One JSON object a line
-    Json,
-}
+const OUTPUT: &str = "Output";
+const CONFIGURATION: &str = "Configuration";
+const PLATFORM: &str = "Platform and token";
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  contactsync init contacts.csv
+  contactsync init contacts.csv --country MX --config mexico.toml
+  contactsync init export.txt --delimiter tab --encoding windows-1252")]
 pub struct InitArgs {
-    /// The file with the contacts; `-` is standard input
+    /// Read the columns of this file; `-` is standard input
     #[arg(value_name = "INPUT")]
     pub input: String,
     #[command(flatten)]
     pub source: SourceArgs,
-    /// The country of phone numbers without a country code, by its two letters
-    #[arg(long, value_name = "COUNTRY", help_heading = "The configuration")]
+    /// Treat phone numbers without a country code as numbers of this country, such as MX
+    #[arg(long, value_name = "COUNTRY", help_heading = CONFIGURATION)]
     pub country: Option<Country>,
-    /// The file to write [default: contactsync.toml]
-    #[arg(long, value_name = "FILE", help_heading = "The configuration")]
+    /// Write this file [default: contactsync.toml]
+    #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
     pub config: Option<PathBuf>,
-    /// Write it although there is one already: what it says is lost
-    #[arg(long, help_heading = "The configuration")]
+    /// Overwrite the file if it exists
+    #[arg(long, help_heading = CONFIGURATION)]
     pub force: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  contactsync check
+  contactsync check contacts.csv --platform respondio --match phone
+  contactsync check contacts.csv --config mexico.toml")]
 pub struct CheckArgs {
-    /// The file with the contacts; `-` is standard input
+    /// Check the rows of this file; `-` is standard input
     #[arg(value_name = "INPUT")]
     pub input: Option<String>,
     #[command(flatten)]
+    pub matching: MatchArgs,
+    #[command(flatten)]
     pub source: SourceArgs,
-    /// A field that tells contacts apart (repeatable, tried in order); needed but for `--mode create` and for rows with an id
-    #[arg(long = "match", value_name = "FIELD", help_heading = "The input")]
-    pub matches: Vec<String>,
-    /// Which contacts may be made and changed [default: upsert]
-    #[arg(long, value_enum, help_heading = "The input")]
-    pub mode: Option<ModeArg>,
-    /// Which of several rows of one contact counts [default: last]
-    #[arg(long, value_enum, value_name = "WHICH", help_heading = "The input")]
-    pub duplicates: Option<DuplicatesArg>,
     #[command(flatten)]
     pub place: PlaceArgs,
     #[command(flatten)]
@@ -151,23 +153,33 @@ pub struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  contactsync plan contacts.csv --platform respondio --match phone
+  contactsync plan contacts.csv --config mexico.toml
+  contactsync plan contacts.csv --json")]
 pub struct PlanArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
     pub place: PlaceArgs,
-    // A plan calls nobody. It takes what `sync` takes, so that one line can be tried as a plan first.
+    // A plan makes no calls. It takes the options of `sync`, so that a command line can be tried as a plan first.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-    // A plan writes none of them, for the same reason.
+    // A plan writes none of these files, for the same reason.
     #[command(flatten)]
     pub lists: ListArgs,
     /// Print the summary as one JSON object on standard output
-    #[arg(long, help_heading = TALK)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  contactsync sync contacts.csv --platform respondio --match phone
+  contactsync sync contacts.csv --until 06:00 --rejects rejects.csv
+  contactsync sync - --format jsonl --max-changes 20% --json < contacts.jsonl")]
 pub struct SyncArgs {
     #[command(flatten)]
     pub input: InputArgs,
@@ -178,11 +190,15 @@ pub struct SyncArgs {
     #[command(flatten)]
     pub lists: ListArgs,
     /// Print the summary as one JSON object on standard output
-    #[arg(long, help_heading = TALK)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  contactsync resume --platform respondio
+  contactsync resume --config mexico.toml --for 2h")]
 pub struct ResumeArgs {
     #[command(flatten)]
     pub place: PlaceArgs,
@@ -191,345 +207,235 @@ pub struct ResumeArgs {
     #[command(flatten)]
     pub lists: ListArgs,
     /// Print the summary as one JSON object on standard output
-    #[arg(long, help_heading = TALK)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  contactsync runs
+  contactsync runs --journal mexico.db --limit 5
+  contactsync runs --json")]
 pub struct RunsArgs {
-    /// The journal [default: contactsync.db]
-    #[arg(long, value_name = "FILE")]
-    pub journal: Option<PathBuf>,
-    /// The most runs to list, newest first
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[command(flatten)]
+    pub journal: JournalArgs,
+    /// List at most this many runs, newest first
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = OUTPUT)]
     pub limit: u32,
     /// Print the runs as one JSON array
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
     #[command(flatten)]
     pub config: ConfigArgs,
 }
 
-/// What to read and what it means.
+/// What to read, and what it does to contacts.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The input")]
 pub struct InputArgs {
-    /// The file with the contacts; `-` is standard input
-    #[arg(value_name = "INPUT", help_heading = None::<&str>)]
+    /// Read contacts from this file; `-` is standard input
+    #[arg(value_name = "INPUT")]
     pub input: String,
     #[command(flatten)]
+    pub matching: MatchArgs,
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+    #[command(flatten)]
     pub source: SourceArgs,
-    /// A field that tells contacts apart (repeatable, tried in order); needed but for `--mode create` and for rows with an id
-    #[arg(long = "match", value_name = "FIELD")]
-    pub matches: Vec<String>,
-    /// Which contacts may be made and changed [default: upsert]
-    #[arg(long, value_enum)]
-    pub mode: Option<ModeArg>,
-    /// What becomes of tags that contactsync added and the file no longer names [default: add]
-    #[arg(long, value_enum, value_name = "MODE")]
-    pub tags_mode: Option<TagsModeArg>,
-    /// Which of several rows of one contact counts [default: last]
-    #[arg(long, value_enum, value_name = "WHICH")]
-    pub duplicates: Option<DuplicatesArg>,
-    /// Send nothing when more contacts than these, or than this share of the rows, would be made or changed
-    #[arg(long, value_name = "N|N%")]
-    pub max_changes: Option<MaxChanges>,
-    /// How long a new contact may take until the platform's search finds it [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub search_lag: Option<Duration>,
-    /// Create a contact again whose create got no answer and that has no match field to search by; may make it twice
-    #[arg(long)]
-    pub retry_in_doubt: bool,
 }
 
-/// The files that list rows.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Lists of rows")]
-pub struct ListArgs {
-    /// Write the rejected rows there, as a file like the input, with their lines and the reasons
-    #[arg(long, value_name = "FILE")]
-    pub rejects: Option<PathBuf>,
-    /// Write there how each row ended, as CSV
-    #[arg(long, value_name = "FILE")]
-    pub results: Option<PathBuf>,
-}
-
-/// Where further settings are.
+/// Where the configuration is.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The configuration")]
+#[command(next_help_heading = CONFIGURATION)]
 pub struct ConfigArgs {
-    /// What is said there need not be said here [default: contactsync.toml, when it is there]
+    /// Read options from this file [default: contactsync.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
 
-/// How the input is to be read. What is not said is told by the input itself.
+/// Which channels, and where their runs are recorded.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The input")]
-pub struct SourceArgs {
-    /// The input's format: csv, tsv, jsonl, json, xlsx or ods [default: by what it holds]
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<String>,
-    /// What parts the cells of CSV: one character, or `tab` [default: by what it holds]
-    #[arg(long, value_name = "SIGN")]
-    pub delimiter: Option<String>,
-    /// What the text is written in, such as `utf-8` or `windows-1252` [default: by what it holds]
-    #[arg(long, value_name = "NAME")]
-    pub encoding: Option<String>,
-    /// So many lines, or rows of a spreadsheet, stand before the header
-    #[arg(long, value_name = "N")]
-    pub skip_lines: Option<u64>,
-    /// The first row is a contact already; the columns are called `column 1`, `column 2`, and so on
-    #[arg(long)]
-    pub no_header: bool,
-    /// The sheet of a spreadsheet, by its name or its place from 1 [default: the first one with anything in it]
-    #[arg(long, value_name = "SHEET")]
-    pub sheet: Option<String>,
-}
-
-/// Which channel, and where its runs are written down.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "The channel and the journal")]
 pub struct PlaceArgs {
-    /// The channel's name in the journal, and its table in the configuration [default: default]; with a channel column,
-    /// only the rows of this channel are taken
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub channel: Option<String>,
-    /// The column that names each row's channel, each with a table in the configuration
-    #[arg(long, value_name = "COLUMN")]
-    pub channel_column: Option<String>,
-    /// Take the share I (from 0) of N shares of the channels; the others are other machines' work
+    #[command(flatten)]
+    pub routing: RoutingArgs,
+    /// Process share I (from 0) of N shares of the channels, for work that is divided among N machines
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// The journal [default: contactsync.db]
-    #[arg(long, value_name = "FILE")]
-    pub journal: Option<PathBuf>,
+    #[command(flatten)]
+    pub journal: JournalArgs,
     #[command(flatten)]
     pub config: ConfigArgs,
 }
 
-/// How to reach the platform, and how fast.
+/// How to reach the platform, how fast to call it, and when to stop.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The platform and the pace")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ConnectionArgs {
-    /// The API's base URL, such as `https://app.example.com/api/v1`
-    #[arg(long, value_name = "URL", conflicts_with = "platform")]
-    pub url: Option<String>,
-    /// The platform by name: 1980tic, orade, respondio, okeybot or botcity
-    #[arg(long, value_name = "PRESET")]
-    pub platform: Option<String>,
-    /// The environment variable that holds the channel's token [default: CONTACTSYNC_TOKEN]
-    #[arg(long, value_name = "VAR", conflicts_with_all = ["token_file", "token_command"])]
-    pub token_env: Option<String>,
-    /// The file that holds the channel's token
-    #[arg(long, value_name = "FILE", conflicts_with = "token_command")]
-    pub token_file: Option<PathBuf>,
-    /// Run this command, without a shell, and use what it prints as the channel's token; run again when the token is refused
-    #[arg(long, value_name = "CMD")]
-    pub token_command: Option<String>,
-    /// The channel's kind, when its ids need one
-    #[arg(long, value_enum, value_name = "KIND")]
-    pub channel_kind: Option<KindArg>,
-    /// Calls a minute [default: the platform's, else 100]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub rate: Option<u32>,
-    /// Calls at once [default: the rate]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub burst: Option<u32>,
-    /// Calls on their way at the same time [default: by the rate, 8 to 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub concurrency: Option<u16>,
     #[command(flatten)]
-    pub limits: LimitArgs,
-    /// Send the token over plain http to a host that is not this machine
-    #[arg(long)]
-    pub allow_http: bool,
-    /// The platform has moved to this URL: the channel's known contacts are the same there
-    #[arg(long)]
+    pub channel: ChannelArgs,
+    #[command(flatten)]
+    pub access: AccessArgs,
+    /// Accept a new URL for a channel: the contacts known there are the same at the new URL
+    #[arg(long, help_heading = PLATFORM)]
     pub moved: bool,
     /// Accept a new token without checking that it belongs to the same channel
-    #[arg(long)]
+    #[arg(long, help_heading = PLATFORM)]
     pub new_token: bool,
-    /// Forget the lower rate limit that the platform stated in an earlier run, and how long it asked to wait
-    #[arg(long)]
+    /// Ignore the lower rate limit, and the wait, that the platform stated in an earlier run
+    #[arg(long, help_heading = "Rate limit")]
     pub forget_limit: bool,
+    #[command(flatten)]
+    pub limits: LimitArgs,
 }
 
-/// When to stop before the end. The next run goes on.
-#[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "When to stop")]
-pub struct LimitArgs {
-    /// Start so many calls at the most, in each channel
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_calls: Option<u64>,
-    /// Start no call that could not end by this time of day, the next one on the local clock
-    #[arg(long, value_name = "HH:MM", conflicts_with = "span")]
-    pub until: Option<TimeOfDay>,
-    /// Start no call that could not end within this time, such as 90m or 2h
-    #[arg(id = "span", long = "for", value_name = "TIME", value_parser = duration)]
-    pub span: Option<Duration>,
-    /// Wait so long for a platform that is down [default: 5m]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub outage_timeout: Option<Duration>,
+impl Layer {
+    /// The options of the command line. A command without an input sets none of its options.
+    pub fn typed(place: &PlaceArgs, connection: &ConnectionArgs, lists: &ListArgs, input: Option<&InputArgs>) -> Self {
+        let layer = Self {
+            channel: connection.channel.clone(),
+            access: connection.access,
+            routing: place.routing.clone(),
+            limits: connection.limits,
+            journal: place.journal.clone(),
+            lists: lists.clone(),
+            ..Self::default()
+        };
+        let Some(input) = input else { return layer };
+        Self { source: input.source.clone(), matching: input.matching.clone(), policy: input.policy.clone(), ..layer }
+    }
+
+    /// The same with the options of an input that is only checked.
+    pub fn with_input(self, args: &CheckArgs) -> Self {
+        Self { source: args.source.clone(), matching: args.matching.clone(), ..self }
+    }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ModeArg {
-    /// Make those that are not there, change those that are
-    Upsert,
-    /// Make those that the journal does not know, without a search; leave the others alone
-    Create,
-    /// Change those that are there, make none
-    Update,
+/// The options of all commands that have no key in the configuration, written as keys: they apply to one run.
+pub fn one_run_options(keys: &[&str]) -> Vec<String> {
+    let command = Cli::command();
+    let with_configuration = command.get_subcommands().filter(|command| command.get_name() != "sandbox");
+    let options = with_configuration.chain([&command]).flat_map(clap::Command::get_arguments);
+    let names = options.map(|option| option.get_long().unwrap_or(option.get_id().as_str()).replace('-', "_"));
+    names.filter(|name| !keys.contains(&name.as_str())).collect()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TagsModeArg {
-    /// They stay
-    Add,
-    /// They are removed; tags that others put there stay
-    Mirror,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DuplicatesArg {
-    /// The last one
-    Last,
-    /// The first one
-    First,
-    /// All: later values win, and what is blank keeps the earlier ones
-    Merge,
-    /// The first one; the others are rejected
-    Reject,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum KindArg {
-    /// Ids stand in the path as they are
-    Standard,
-    /// Ids stand in the path in Base64
-    Viber,
+/// What is wrong with an option's value, in one line with the option: as it is reported for a key of the configuration.
+pub fn wrong_value(error: &clap::Error) -> Option<String> {
+    let option = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::ValueValidation, Some(ContextValue::String(option))) => option.split(' ').next()?,
+        _ => return None,
+    };
+    Some(format!("{option}: {}", std::error::Error::source(error)?))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum WindowArg {
-    /// It begins with the first call, as the platforms' does
+    /// A minute starts with the first call, as on the platforms
     Fixed,
-    /// The past 60 seconds at any moment
+    /// The last 60 seconds at any moment
     Sliding,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = fault_names())]
 pub struct SandboxArgs {
-    /// The port on 127.0.0.1; 0 takes a free one
+    /// Listen on this port of 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 8100)]
     pub port: u16,
-    /// Calls a minute and token; 0 is no limit
+    /// Allow this many calls a minute for each token; 0 is no limit
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub rate: u32,
-    /// How the minute is counted
+    /// Choose how the minute is counted
     #[arg(long, value_enum, default_value_t = WindowArg::Fixed)]
     pub window: WindowArg,
-    /// A token that is valid (repeatable) [default: any]
-    #[arg(long, value_name = "T")]
+    /// Accept this token; repeat it for several [default: any token]
+    #[arg(long, value_name = "TOKEN")]
     pub token: Vec<String>,
-    /// A token of a Viber channel (repeatable)
-    #[arg(long, value_name = "T")]
+    /// Accept this token for a Viber channel; repeat it for several [default: none]
+    #[arg(long, value_name = "TOKEN")]
     pub viber_token: Vec<String>,
     #[command(flatten)]
     pub faults: FaultArgs,
 }
 
-/// Faults on demand. A share is a number from 0 to 1: of all calls, that part fails so.
+/// Faults to inject.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Faults (a SHARE is a number from 0 to 1 of all calls)")]
+#[command(next_help_heading = "Faults (SHARE is the fraction of all calls, from 0 to 1)")]
 pub struct FaultArgs {
-    /// What the chance begins from; the same seed gives the same faults
+    /// Start the random numbers from this seed; the same seed gives the same faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Inject this fault into calls (repeatable). RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`
+    /// Inject this fault; repeat it for several. RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`
     #[arg(long, value_name = "RULE")]
     pub fault: Vec<Rule>,
-    /// Store and return a field's values in another form (repeatable), such as `phone=mexican-mobile`
+    /// Store and return the values of a field in another form, such as `phone=mexican-mobile`; repeat it for several
     #[arg(long, value_name = "FIELD=FORM", value_parser = stored_form)]
     pub stored_form: Vec<(String, StoredForm)>,
-    /// Size of each contact that the fault `endless-hits` returns, in bytes
+    /// Set the size of each contact that the fault `endless-hits` returns, in bytes
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub hit_bytes: usize,
-    /// No answer, and no effect
+    /// Send no answer, and apply no change
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub lose_before: f64,
-    /// No answer, after the effect
+    /// Send no answer, after applying the change
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub lose_after: f64,
-    /// 500 without the effect
+    /// Answer 500, and apply no change
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub error_500: f64,
-    /// 500 after the effect
+    /// Answer 500, after applying the change
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub error_500_after: f64,
-    /// 502 as an HTML page, without the effect
+    /// Answer 502 with an HTML page, and apply no change
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub bad_gateway: f64,
-    /// 502 as an HTML page, after the effect
+    /// Answer 502 with an HTML page, after applying the change
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub bad_gateway_after: f64,
-    /// An answer that breaks off in its body, after the effect
+    /// Close the connection in the middle of the answer, after applying the change
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub cut_body: f64,
-    /// 429 with `Retry-After` although the limit is not reached
+    /// Answer 429 with `Retry-After`, below the limit
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub throttle: f64,
-    /// What that `Retry-After` says, in seconds
+    /// Set that `Retry-After`, in seconds
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub throttle_seconds: u64,
-    /// 429 without `Retry-After`
+    /// Answer 429 without `Retry-After`, below the limit
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub throttle_bare: f64,
-    /// Slow answers
+    /// Delay the answer
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
     pub slow: f64,
-    /// How slow those are
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2s")]
-    pub slow_for: Duration,
-    /// How long every answer takes
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
-    pub latency: Duration,
-    /// How long after its create a contact answers 449 (still in the queue)
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
-    pub queued: Duration,
-    /// How long after a change the search finds it
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
-    pub late_search: Duration,
-    /// How many calls a minute somebody else makes with each token
+    /// Set how long those answers are delayed
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub slow_for: Span,
+    /// Delay every answer by this time
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub latency: Span,
+    /// Answer 449 (still in the queue) for a contact until this time after its create
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub queued: Span,
+    /// Let the search find a change only after this time
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub late_search: Span,
+    /// Count this many calls a minute of another client for each token
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub others: u32,
-    /// Say nothing of the limit: no `X-RateLimit` headers and no `Retry-After`
+    /// Omit the `X-RateLimit` headers and `Retry-After`
     #[arg(long)]
     pub strip_limit: bool,
 }
 
 fn fault_names() -> String {
     let names: Vec<String> = Fault::ALL.iter().map(|fault| fault.name().replace('_', "-")).collect();
-    format!("Faults for --fault: {}", names.join(", "))
-}
-
-/// `300ms`, `30s`, `5m`, `2h`, or a plain number of seconds.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || format!("expected a time such as 300ms, 30s, 5m or 2h, found `{text}`");
-    let split = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(split);
-    let number: u64 = digits.parse().map_err(|_| expected())?;
-    let millis = match unit {
-        "ms" => Some(number),
-        "" | "s" => number.checked_mul(1_000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        _ => None,
-    };
-    millis.map(Duration::from_millis).ok_or_else(expected)
+    format!(
+        "Faults for --fault: {}\n\n\
+         Examples:\n  \
+           contactsync sandbox --port 0 --rate 0\n  \
+           contactsync sandbox --lose-after 0.01 --late-search 5s\n  \
+           contactsync sandbox --fault token-expired,from=20",
+        names.join(", ")
+    )
 }
 
 fn stored_form(text: &str) -> Result<(String, StoredForm), String> {
@@ -545,40 +451,4 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn the_sandbox_takes_rules_and_forms() {
-        let command =
-            ["contactsync", "sandbox", "--fault", "token-expired,from=20", "--stored-form", "phone=with-plus"];
-        let Ok(Cli { command: Command::Sandbox(args), .. }) = Cli::try_parse_from(command) else {
-            panic!("expected the arguments of the sandbox");
-        };
-        assert_eq!(args.faults.fault, [Rule::always(Fault::TokenExpired).from_call(20)]);
-        assert_eq!(args.faults.stored_form, [("phone".to_owned(), StoredForm::WithPlus)]);
-        for wrong in [["--fault", "nonsense"], ["--stored-form", "phone"], ["--stored-form", "phone=larger"]] {
-            assert!(Cli::try_parse_from(["contactsync", "sandbox"].into_iter().chain(wrong)).is_err(), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn times_have_units() {
-        let check = |text: &str, millis: u64| assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        check("300ms", 300);
-        check("30s", 30_000);
-        check("30", 30_000);
-        check("5m", 300_000);
-        check("2h", 7_200_000);
-        for text in ["", "s", "1d", "-1s", "1.5s", "99999999999999999h"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

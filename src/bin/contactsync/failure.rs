@@ -10,7 +10,7 @@ use contactsync::{
     SourceError, SourceFault, StopReason, SyncError, TooManyChanges,
 };
 
-use crate::open_files;
+use crate::open_files::{self, TooFewFiles};
 use crate::shell::quoted;
 
 /// What to do when a file that lists rows could not be written.
@@ -253,6 +253,13 @@ fn of_claim(error: &ListError) -> Failure {
         ListFault::Foreign(_) => failure.hint("use another file name, or move this file away; it was not changed"),
         ListFault::Ending(_) => failure.hint("lists are written as CSV or JSONL, which spreadsheets open"),
         ListFault::Taken(_) | ListFault::Busy | ListFault::Kind(_) | ListFault::Path | ListFault::Write(_) => failure,
+    }
+}
+
+impl From<TooFewFiles> for Failure {
+    fn from(error: TooFewFiles) -> Self {
+        Self::usage(&error)
+            .hint("raise the limit (`ulimit -Hn`, LimitNOFILE= of systemd), or divide the channels with --shard I/N")
     }
 }
 

@@ -7,6 +7,7 @@ mod config;
 mod escape;
 mod failure;
 mod open_files;
+mod options;
 mod ownership;
 mod render;
 mod settings;
@@ -23,10 +24,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::args::{Cli, Command, TalkArgs};
+use crate::args::{Cli, Command, wrong_value};
 use crate::config::Config;
 use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
+use crate::options::TalkArgs;
 use crate::render::console::{self, Console, Level};
 
 fn main() -> ExitCode {
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return refuse(error),
     };
-    // It comes before the voice, because it may say how lines are written.
+    // It is read before the console is set up, because it may set the format of lines.
     let config =
         cli.command.config().map_or_else(|| Ok(Config::default()), |args| Config::find(args.config.as_deref()));
     let configured = config.as_ref().ok().and_then(|config| config.log_format);
@@ -64,7 +66,7 @@ fn refuse(error: clap::Error) -> ExitCode {
     let arguments = || env::args_os().map(|argument| escaped(&argument.to_string_lossy()).into_owned());
     let is_safe = env::args_os().all(|argument| matches!(escaped(&argument.to_string_lossy()), Cow::Borrowed(_)));
     let error = match error.kind() {
-        // They repeat none.
+        // They repeat no argument.
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -75,8 +77,11 @@ fn refuse(error: clap::Error) -> ExitCode {
     };
     let code = match error {
         Ok(error) => {
-            // A reader that has gone has what it wanted.
-            let _ = error.print();
+            // A reader that has closed the stream needs no more of it.
+            let _ = match wrong_value(&error) {
+                Some(wrong) => writeln!(io::stderr(), "error: {}", escaped(&wrong)),
+                None => error.print(),
+            };
             error.exit_code()
         }
         // The mistake is the dangerous character itself.
@@ -101,5 +106,7 @@ fn run(command: &Command, config: Config, console: &Console) -> Result<Exit, Fai
         Command::Resume(args) => commands::resume::run(args, config, console),
         Command::Runs(args) => commands::runs::run(args, config),
         Command::Sandbox(args) => commands::sandbox::run(args, console),
+        Command::Completions { shell } => commands::reference::completions(*shell),
+        Command::Man => commands::reference::man(),
     }
 }

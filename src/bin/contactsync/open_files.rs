@@ -1,25 +1,32 @@
-//! How many files this process may have open: each channel has its locks and its connections. And how large a file may be.
+//! How many files this process may open, since each channel needs locks and connections; and how large a file may become.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::failure::Failure;
-
-/// What a channel may have open at once: two locks, and connections for the calls on their way.
+/// Files that a channel may have open at once: two locks, and connections for its calls in flight.
 const PER_CHANNEL: u64 = 10;
 
-/// What the process has open besides: the journal, the input, its own talk.
+/// Other files that the process has open: the journal, the input, standard streams.
 const BESIDES: u64 = 50;
+
+/// The system does not allow as many open files as the channels need.
+#[derive(Debug, thiserror::Error)]
+#[error("{channels} channels: expected to be allowed {needed} open files, found {allowed}")]
+pub struct TooFewFiles {
+    channels: usize,
+    needed: u64,
+    allowed: u64,
+}
 
 /// How large a file of this process may become, in bytes; `None` without a limit.
 pub fn file_size_limit() -> Option<u64> {
     getrlimit(Resource::Fsize).current
 }
 
-/// Makes room for the files of so many channels.
+/// Raises the limit of open files to what this number of channels needs.
 ///
 /// # Errors
-/// A [`Failure`] when the system does not allow so many.
-pub fn make_room(channels: usize) -> Result<(), Failure> {
+/// [`TooFewFiles`] when the system does not allow that many.
+pub fn make_room(channels: usize) -> Result<(), TooFewFiles> {
     let needed = u64::try_from(channels).unwrap_or(u64::MAX).saturating_mul(PER_CHANNEL).saturating_add(BESIDES);
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // No number means that there is no limit.
@@ -30,9 +37,5 @@ pub fn make_room(channels: usize) -> Result<(), Failure> {
     if wanted == needed && setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum }).is_ok() {
         return Ok(());
     }
-    Err(Failure::usage_text(format!(
-        "{channels} channels: expected to be allowed {needed} open files, found {}",
-        maximum.or(current).unwrap_or_default()
-    ))
-    .hint("raise the limit (`ulimit -Hn`, LimitNOFILE= of systemd), or part the channels with --shard I/N"))
+    Err(TooFewFiles { channels, needed, allowed: maximum.or(current).unwrap_or_default() })
 }

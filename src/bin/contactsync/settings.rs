@@ -1,52 +1,55 @@
-//! What a command works with: arguments, the configuration, presets and defaults, joined and checked.
+//! The settings of a command: options, configuration, presets and defaults, merged and checked.
 //!
 //! An option wins over the configuration, the configuration over a preset, a preset over the default.
 
 mod bounds;
 mod channels;
-pub mod layer;
-mod shard;
 #[cfg(test)]
 mod tests;
 mod token;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use conflate::Merge as _;
 use contactsync::rules::Rules;
 use contactsync::{
     Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, OUTAGE_TIMEOUT, Policy, Source, SourceOptions, TagsMode,
 };
 
-use crate::args::{DEFAULT_JOURNAL, DEFAULT_SEARCH_LAG};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::options::value::{Calls, Span};
+use crate::options::{JournalArgs, Layer, ListArgs, Shard};
 use crate::ownership;
 
-pub use bounds::{Bounds, End, TimeOfDay};
+pub use bounds::{Bounds, End};
 pub use channels::{Channel, Channels, Connection, Earlier};
-pub use shard::Shard;
-pub use token::TokenCommand;
 
-use layer::{Layer, Lists};
+/// The journal's path, when no level sets it.
+const DEFAULT_JOURNAL: &str = "contactsync.db";
 
-/// What a run works with, but for its input's name.
+/// How long a platform's search may lag, when no level sets it.
+const DEFAULT_SEARCH_LAG: Duration = Duration::from_secs(30);
+
+/// The settings of a run, without the name of its input.
 #[derive(Debug)]
 pub struct Settings {
     pub channels: Channels,
     pub journal: PathBuf,
     pub input: InputSettings,
     pub bounds: Bounds,
-    pub lists: Lists,
+    pub lists: ListArgs,
 }
 
 /// What the input means.
 #[derive(Debug)]
 pub struct InputSettings {
-    /// As said; else the input tells it.
+    /// As set; otherwise detected from the input.
     pub source: SourceOptions,
     /// How rows become contacts.
     pub rules: Rules,
-    /// The configuration that says so, when there is one.
+    /// The configuration that sets them, if there is one.
     pub config: Option<PathBuf>,
     pub policy: Policy,
     pub duplicates: Duplicates,
@@ -54,30 +57,31 @@ pub struct InputSettings {
 }
 
 impl Settings {
-    /// Joins what the command line and the configuration say.
+    /// Merges the command line with the configuration, and fills in the defaults.
     pub fn of(typed: Layer, config: Config, shard: Option<Shard>) -> Result<Self, Failure> {
         let channels = Channels::of(&typed, &config, shard)?;
-        let said = typed.over(config.layer);
+        let mut set = typed;
+        set.merge(config.layer);
         Ok(Self {
             channels,
-            journal: journal(said.journal)?,
+            journal: journal(set.journal)?,
             bounds: Bounds {
-                max_calls: said.max_calls,
-                end: said.end,
-                outage_timeout: said.outage_timeout.unwrap_or(OUTAGE_TIMEOUT),
+                max_calls: set.limits.max_calls.map(Calls::get),
+                end: End::of(set.limits.end),
+                outage_timeout: set.limits.outage_timeout.map_or(OUTAGE_TIMEOUT, |Span(timeout)| timeout),
             },
-            lists: said.lists,
+            lists: set.lists,
             input: InputSettings {
-                duplicates: said.duplicates.unwrap_or_default(),
-                max_changes: said.max_changes,
-                source: said.source.into(),
-                rules: Rules { matches: said.matches.unwrap_or_default(), ..config.rules },
+                duplicates: set.matching.duplicates.map(Duplicates::from).unwrap_or_default(),
+                max_changes: set.policy.max_changes,
+                source: set.source.into(),
+                rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },
                 config: config.path,
                 policy: Policy {
-                    mode: said.mode.unwrap_or(Mode::Upsert),
-                    tags_mode: said.tags_mode.unwrap_or(TagsMode::Add),
-                    search_lag: said.search_lag.unwrap_or(DEFAULT_SEARCH_LAG),
-                    retry_in_doubt: said.retry_in_doubt.unwrap_or(false),
+                    mode: set.matching.mode.map_or(Mode::Upsert, Mode::from),
+                    tags_mode: set.policy.tags_mode.map_or(TagsMode::Add, TagsMode::from),
+                    search_lag: set.policy.search_lag.map_or(DEFAULT_SEARCH_LAG, |Span(lag)| lag),
+                    retry_in_doubt: set.policy.retry_in_doubt,
                     search_first: false,
                 },
             },
@@ -86,8 +90,8 @@ impl Settings {
 }
 
 /// The path of the journal: the given one, or the default. A journal that other users can write is refused.
-pub fn journal(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
-    let path = given.unwrap_or_else(|| DEFAULT_JOURNAL.into());
+pub fn journal(given: JournalArgs) -> Result<PathBuf, Failure> {
+    let path = given.journal.unwrap_or_else(|| DEFAULT_JOURNAL.into());
     ownership::check_journal(&path).map_err(Failure::usage_text)?;
     Ok(path)
 }
@@ -97,14 +101,14 @@ pub struct Reading {
     pub source: Source,
     pub mapping: Mapping,
     pub policy: Policy,
-    /// What may not be meant as it stands.
+    /// What may be a mistake.
     pub warnings: Vec<String>,
 }
 
-/// Names of columns that have a meaning of their own, where no rule names the column.
+/// Names of columns that are not sent as fields, where no rule names the column.
 const RESERVED: [&str; 3] = ["contact_id", "tags", "remove_tags"];
 
-/// Fields of the mapping that are called as what is no field.
+/// Fields of the mapping with the name of something that is not a field.
 fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
     rules.fields.iter().map(|rule| rule.name.trim()).filter_map(|name| {
         let key = match name {
@@ -117,8 +121,7 @@ fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
     })
 }
 
-/// The key of the whole file that came to stand under [fields], where it looks like a field, because it was added at the
-/// end of the file.
+/// The key of the whole file that was added at its end, and so became a field under [fields].
 fn misplaced(error: &MappingError) -> Option<&'static str> {
     let MappingError::Missing { rule, .. } = error else { return None };
     let keys = ["match", "unmapped", "country", "mode", "duplicates", "url", "platform", "token_env", "token_file"];
@@ -131,7 +134,7 @@ pub fn skip_titles(source: &Source) -> Option<String> {
     Some(format!("line {line} looks like the header: use `--skip-lines {}`", line - 1))
 }
 
-/// Columns whose name has a meaning of its own but for its capitals: they are fields.
+/// Columns whose name differs from a reserved one in its capitals only: they are fields.
 fn misspelt(mapping: &Mapping) -> Vec<String> {
     let meant = |column: &str| {
         let name = RESERVED.into_iter().find(|name| column.eq_ignore_ascii_case(name) && column != *name)?;
@@ -141,7 +144,7 @@ fn misspelt(mapping: &Mapping) -> Vec<String> {
 }
 
 impl Reading {
-    /// Opens the input and holds the mapping against its header. `channel_column` says which channel a row belongs to.
+    /// Opens the input and checks the mapping against its header. `channel_column` names each row's channel.
     pub fn open(input: &str, settings: &InputSettings, channel_column: Option<&str>) -> Result<Self, Failure> {
         let InputSettings { source, rules, config, policy, .. } = settings;
         let input = if input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(input)) };

@@ -16,16 +16,16 @@ use contactsync::{
 
 use tokio::runtime::Runtime;
 
-use crate::args::{CheckArgs, ListArgs};
+use crate::args::CheckArgs;
 use crate::commands::request::{holder, of_settings};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{CHECK_URL, Exit, Failure};
+use crate::options::{Layer, ListArgs};
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::matters;
 use crate::render::notices::{Announcement, Notices};
 use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};
-use crate::settings::layer::Layer;
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
 
 /// The value of the search that shows whether the token works. No contact needs to have it.
@@ -41,7 +41,7 @@ const CONTACTS_SHOWN: usize = 3;
 const REASONS_SHOWN: usize = 20;
 
 pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None)?.with_input(args)?;
+    let typed = Layer::typed(&args.place, &args.connection, &ListArgs::default(), None).with_input(args);
     let config_path = config.path.clone();
     let Settings { channels, journal, input, .. } = Settings::of(typed, config, args.place.shard)?;
     let mut exit = Exit::Done;

@@ -19,7 +19,6 @@ use crate::failure::{Exit, Failure};
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::Remark;
 use crate::render::summary::print_lines;
-use crate::settings::layer::SourceLayer;
 use crate::settings::skip_titles;
 use crate::shell::quoted;
 
@@ -35,7 +34,7 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     if !args.force && path.symlink_metadata().is_ok() {
         return Err(there_already(path));
     }
-    let options = SourceLayer::typed(&args.source)?;
+    let options = args.source.clone();
     let input = if args.input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(&args.input)) };
     let mut source = Source::open(&input, options.clone()).map_err(|error| Failure::usage(&error))?;
     let remark = Remark::at_once(&source, console);
@@ -78,7 +77,7 @@ struct Judged {
 fn judged(source: &Source, rows: &[Result<Record, Rejection>], path: &Path) -> Judged {
     // A file that others can write is refused by the next command.
     let Ok(Config { layer, rules, .. }) = Config::find(Some(path)) else { return Judged::default() };
-    let rules = Rules { matches: layer.matches.unwrap_or_default(), ..rules };
+    let rules = Rules { matches: layer.matching.matches.unwrap_or_default(), ..rules };
     let Ok(mapping) = Mapping::by(&rules, source.header(), Mode::Upsert) else { return Judged::default() };
     let (mut reasons, mut shared, mut judged) = (RejectReasons::default(), SharedValues::new(), Judged::default());
     let header = source.header().unwrap_or_default();

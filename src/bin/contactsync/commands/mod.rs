@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod init;
 pub mod plan;
+pub mod reference;
 mod request;
 pub mod resume;
 pub mod runs;

@@ -11,17 +11,17 @@ use crate::commands::request::{overrides, routing};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::options::Layer;
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::Remark;
 use crate::render::notices::{Announcement, Notices};
 use crate::render::plan::{print, when};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
-use crate::settings::layer::Layer;
 use crate::settings::{Channel, Reading, Settings};
 
 pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
     let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
     let remark = Remark::at_once(&source, console);

@@ -11,9 +11,9 @@ use contactsync::{
 use crate::args::ConnectionArgs;
 use crate::commands::local_time;
 use crate::failure::{Failure, INPUT};
+use crate::options::{ListArgs, TokenCommand};
 use crate::render::notices::Announcement;
-use crate::settings::layer::Lists;
-use crate::settings::{self, Bounds, Channel, Channels, Earlier, TokenCommand};
+use crate::settings::{self, Bounds, Channel, Channels, Earlier};
 
 /// What a file is that must not be written as a list.
 const CONFIG: &str = "the configuration";
@@ -69,7 +69,7 @@ pub fn routing(channels: &Channels) -> Routing {
 }
 
 /// The files that list rows, and those that they must not be.
-pub fn row_lists(lists: Lists, config: Option<&Path>, channels: &Channels, input: Option<&str>) -> RowLists {
+pub fn row_lists(lists: ListArgs, config: Option<&Path>, channels: &Channels, input: Option<&str>) -> RowLists {
     let config = config.map(|path| (path.to_owned(), CONFIG));
     let tokens = channels.here().iter().filter_map(Channel::token_file).map(|path| (path.to_owned(), TOKEN));
     let input = input.map(|path| (PathBuf::from(path), INPUT));

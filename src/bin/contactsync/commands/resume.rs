@@ -14,18 +14,18 @@ use crate::commands::{runtime, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
+use crate::options::Layer;
 use crate::render::console::{Console, Level};
 use crate::render::notices::{Announcement, Notices};
 use crate::render::outcome::{Again, conclude};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
 use crate::render::summary::{self, shortened};
-use crate::settings::layer::Layer;
 use crate::settings::{Channels, Earlier, Settings};
 use crate::signals;
 
 pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, None)?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, None);
     let config_path = config.path.clone();
     let Settings { channels, journal, bounds, lists, .. } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;

@@ -9,11 +9,12 @@ use crate::args::RunsArgs;
 use crate::commands::{instant, moment, offset_time, shown};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::options::JournalArgs;
 use crate::render::summary::{counted_calls, counted_rows, outcomes, print, print_json, print_lines, shortened, state};
 use crate::settings::journal;
 
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
-    let path = journal(args.journal.clone().or(config.layer.journal))?;
+    let path = journal(JournalArgs { journal: args.journal.journal.clone().or(config.layer.journal.journal) })?;
     if !path.exists() {
         return Err(
             Failure::usage_text(format!("journal {}: there is no such file", shown(&path))).hint("say --journal FILE")

@@ -12,19 +12,19 @@ use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::open_files;
+use crate::options::Layer;
 use crate::render::console::{Console, Level};
 use crate::render::input_notice::Remark;
 use crate::render::notices::Notices;
 use crate::render::outcome::{Again, conclude};
 use crate::render::progress::Progress;
 use crate::render::reporter::Printer;
-use crate::settings::layer::Layer;
 use crate::settings::{Reading, Settings};
 use crate::signals;
 
 pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, Failure> {
     // Everything that can be wrong with the arguments is found before anything is read or written.
-    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
+    let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
     let config_path = config.path.clone();
     let Settings { channels, journal, input, bounds, lists } = Settings::of(typed, config, args.place.shard)?;
     let runtime = runtime()?;

@@ -1,14 +1,15 @@
-//! A configuration file as text, and which line of it a place is in.
+//! A configuration file as text, and its mistakes in TOML.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::location::{ConfigError, Location};
+use super::lines::Lines;
 use super::table::Table;
 use crate::bounded_file::{self, Whole};
+use crate::options::ConfigError;
 use crate::ownership;
 
 /// The largest configuration that is read: a hundred thousand channels take some 10 MB.
@@ -17,22 +18,14 @@ const LARGEST: usize = 16 << 20;
 /// A configuration file that was read and not yet understood.
 #[derive(Debug)]
 pub struct File {
-    path: PathBuf,
     text: String,
     lines: Arc<Lines>,
-}
-
-/// Where the lines of a file begin.
-#[derive(Debug)]
-pub struct Lines {
-    file: Arc<str>,
-    starts: Vec<usize>,
 }
 
 impl File {
     /// Reads a file. `None` when there is none of that name.
     pub fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
-        let wrong = |what: String| ConfigError(format!("{}: {what}", path.display()));
+        let wrong = |what: String| ConfigError::of_file(format!("{}: {what}", path.display()));
         let bytes = match bounded_file::read(path, LARGEST) {
             Ok(Whole { bytes, metadata }) => {
                 ownership::check(path, &metadata).map_err(wrong)?;
@@ -45,14 +38,16 @@ impl File {
     }
 
     fn of(path: &Path, bytes: Vec<u8>) -> Result<Self, ConfigError> {
-        let file: Arc<str> = path.display().to_string().into();
         let text = String::from_utf8(bytes).map_err(|error| {
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = good.split(|&byte| byte == b'\n').count();
-            ConfigError(format!("{file}:{line}: expected UTF-8, found another encoding; save the file as UTF-8"))
+            ConfigError::of_file(format!(
+                "{}:{line}: expected UTF-8, found another encoding; save the file as UTF-8",
+                path.display()
+            ))
         })?;
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Ok(Self { path: path.to_owned(), text, lines: Arc::new(Lines { file, starts }) })
+        let lines = Arc::new(Lines::of(path, &text));
+        Ok(Self { text, lines })
     }
 
     /// The whole of it as a table.
@@ -60,23 +55,19 @@ impl File {
         let entries = DeTable::parse(&self.text).map_err(|error| {
             let span = error.span().unwrap_or_default();
             let line = self.lines.at(span.start);
-            ConfigError(format!("{}:{line}: {}", self.lines.file, in_words(error.message(), self.text.get(span))))
+            let what = in_words(error.message(), self.text.get(span));
+            ConfigError::of_file(format!("{}:{line}: {what}", self.lines.file().display()))
         })?;
         Ok(Table::new(Arc::clone(&self.lines), entries.into_inner()))
     }
-
-    /// A path that stands in the file: it begins where the file is, because where a program is started from changes.
-    pub fn other_runs(&self, path: &str) -> PathBuf {
-        self.path.parent().map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
-    }
 }
 
-/// What the parser says, in words that need no knowledge of TOML where a mistake is a usual one.
+/// The parser's message, in words that need no knowledge of TOML for the usual mistakes.
 fn in_words(message: &str, found: Option<&str>) -> String {
     let extends = message.starts_with("cannot extend value");
     match found {
         Some("channel") if extends || message == "duplicate key" => {
-            "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and say \
+            "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and use \
              --channel NAME, or channel_column"
                 .into()
         }
@@ -102,17 +93,6 @@ fn in_words(message: &str, found: Option<&str>) -> String {
             "expected no backslash in a text in double quotes; write it in single quotes".into()
         }
         Some(_) | None => message.replace(['\n', '\r'], " "),
-    }
-}
-
-impl Lines {
-    /// The place of a key that stands so many bytes into the file.
-    pub fn place(&self, offset: usize, key: String) -> Location {
-        Location { file: Arc::clone(&self.file), line: self.at(offset), key }
-    }
-
-    fn at(&self, offset: usize) -> usize {
-        self.starts.partition_point(|&start| start <= offset)
     }
 }
 
@@ -151,7 +131,7 @@ pub mod tests {
         check(b"[channel.a\nrate = 5\n", "c.toml:1: unclosed table, expected `]`");
         check(b"[channel.a]\nrate = 5\n[channel.a]\n", "c.toml:3: key `a`: expected once, found a second time");
         let both = "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and \
-                    say --channel NAME, or channel_column";
+                    use --channel NAME, or channel_column";
         check(b"channel = \"a\"\n[channel.a]\nrate = 5\n", &format!("c.toml:2: {both}"));
         check(b"channel.a.rate = 5\nchannel = \"a\"\n", &format!("c.toml:2: {both}"));
         check(
@@ -171,17 +151,5 @@ pub mod tests {
             b"rate = 1\nmode = \"\xff\"\n",
             "c.toml:2: expected UTF-8, found another encoding; save the file as UTF-8",
         );
-    }
-
-    #[test]
-    fn a_path_begins_where_its_file_is() {
-        let check = |file: &str, path: &str, expected: &str| {
-            let file = File::of(Path::new(file), Vec::new()).unwrap();
-            assert_eq!(file.other_runs(path), Path::new(expected));
-        };
-        check("contactsync.toml", "journal.db", "journal.db");
-        check("/etc/sync/contactsync.toml", "journal.db", "/etc/sync/journal.db");
-        check("a/c.toml", "../b.db", "a/../b.db");
-        check("/etc/c.toml", "/var/j.db", "/var/j.db");
     }
 }

@@ -24,7 +24,7 @@
 //! prefix = "crm: "                 # any of them; and remove = true
 //! [[tags]]
 //! column = "VIP"
-//! tag = "vip"                      # when the column says yes; with when = ["on"] other words than yes
+//! tag = "vip"                      # when the cell means yes; with when = ["on"], other words than yes
 //! [[tags]]
 //! constant = ["import"]
 //!
@@ -39,13 +39,11 @@ use contactsync::rules::{
     UnknownCountry, Unmapped, ValueType, Words, YES,
 };
 
-use super::item::{Item, Short};
-use super::location::{ConfigError, Located, Location};
-use super::near::did_you_mean;
-use super::table::Table;
+use super::table::{Item, Short, Table};
 use super::value;
+use crate::options::{ConfigError, Located, Location, did_you_mean};
 
-/// Steps that are said by their name alone.
+/// Steps that are written by their name alone.
 const NAMED_STEPS: [(&str, Step); 7] = [
     ("trim", Step::Trim),
     ("lower", Step::Lower),
@@ -56,7 +54,7 @@ const NAMED_STEPS: [(&str, Step); 7] = [
     ("decimal", Step::Decimal(None)),
 ];
 
-/// Steps that say more, in braces.
+/// Steps with a parameter, in braces.
 const TABLE_STEPS: [&str; 6] = ["date", "table", "default", "null", "first", "prefix"];
 
 /// The JSON types in which a field can be sent.
@@ -66,7 +64,7 @@ const VALUE_TYPES: [(&str, ValueType); 3] =
 /// What a field's rule is.
 const FIELD: &str = "the name of a column in quotes, or a table such as { column = \"Name\", transform = [\"upper\"] }";
 
-/// The rules that a configuration file says, but for the match fields.
+/// The rules of a configuration file, without the match fields, which are options.
 pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
     let unmapped = table.parsed("unmapped", |text| {
         one_of(text, &[("send", Unmapped::Send), ("ignore", Unmapped::Ignore), ("refuse", Unmapped::Refuse)])
@@ -74,10 +72,10 @@ pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
     let country = table.parsed("country", country)?;
     let nulls = table.item("nulls").map(words).transpose()?.unwrap_or_default();
     let id = table.item("id").map(id).transpose()?;
-    let said = [table.item("fields"), table.item("tags"), table.item("take")];
-    // Who adds a key at the end of a file adds it to the last table.
+    let set = [table.item("fields"), table.item("tags"), table.item("take")];
+    // A key that is added at the end of a file belongs to the last table.
     let keys_of_all = table.asked().to_vec();
-    let [all_fields, tags, take] = said;
+    let [all_fields, tags, take] = set;
     let fields = all_fields.map(|item| fields(item, &keys_of_all)).transpose()?.unwrap_or_default();
     let tags = several(tags, "tags", &keys_of_all, tag_rule)?;
     let take = several(take, "take", &keys_of_all, take_rule)?;
@@ -114,11 +112,11 @@ fn id(item: Item<'_>) -> Result<IdRule, ConfigError> {
     match item.short("the name of a column in quotes, or a table with `column` and `transform`")? {
         Short::Text(name) => Ok(IdRule { column: column(name, &place)?, steps: Vec::new() }),
         Short::Table(mut table) => {
-            let said = table.text("column")?;
+            let set = table.text("column")?;
             let steps = steps(table.item("transform"))?;
             table.finish()?;
-            let said = said.ok_or_else(|| place.wrong("expected a table with `column`, found none in it"))?;
-            Ok(IdRule { column: column(said.value, &said.place)?, steps })
+            let set = set.ok_or_else(|| place.wrong("expected a table with `column`, found none in it"))?;
+            Ok(IdRule { column: column(set.value, &set.place)?, steps })
         }
     }
 }
@@ -138,7 +136,7 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
     let place = item.place.clone();
     let line = Some(place.line);
     match item.short(FIELD)? {
-        Short::Text(said) => Ok(FieldRule { line, ..FieldRule::column(name, column(said, &place)?) }),
+        Short::Text(set) => Ok(FieldRule { line, ..FieldRule::column(name, column(set, &place)?) }),
         Short::Table(mut table) => {
             let origin = origin(&mut table)?;
             let country_column = table.text("country_column")?;
@@ -153,37 +151,37 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
             for step in NAMED_STEPS.iter().map(|(name, _)| *name).chain(TABLE_STEPS) {
                 table.refuse(
                     step,
-                    "it is a step: say it in a list, as in transform = [\"lower\", { default = \"none\" }]",
+                    "it is a step: write it in a list, as in transform = [\"lower\", { default = \"none\" }]",
                 )?;
             }
-            // A misspelt key says more than that nothing was found under its right name.
+            // An unknown key is a more helpful error than a missing origin.
             table.finish()?;
             let origin = origin.map_err(|found| {
                 place.wrong(format!("expected one of `column`, `template` and `constant`, found {found}"))
             })?;
-            let country_column = country_column.map(|said| column_of_countries(said, &steps)).transpose()?;
+            let country_column = country_column.map(|set| column_of_countries(set, &steps)).transpose()?;
             Ok(FieldRule { name, origin, country_column, steps, value_type, blank, required, accept, line })
         }
     }
 }
 
 // Without the step that uses it, the column would change nothing.
-fn column_of_countries(said: Located<String>, steps: &[Step]) -> Result<ColumnName, ConfigError> {
+fn column_of_countries(set: Located<String>, steps: &[Step]) -> Result<ColumnName, ConfigError> {
     if !steps.iter().any(|step| matches!(step, Step::E164(_))) {
-        return Err(said
+        return Err(set
             .place
             .wrong("expected the step e164 in `transform`, found none: the country is for phone numbers"));
     }
-    column(said.value, &said.place)
+    column(set.value, &set.place)
 }
 
 // Or how many of them were found instead of one.
 fn origin(table: &mut Table<'_>) -> Result<Result<Origin, &'static str>, ConfigError> {
-    let said = table.text("column")?;
+    let set = table.text("column")?;
     let template = table.parsed("template", |text| text.parse::<Template>().map_err(in_words::<BadTemplate>))?;
     let constant = table.item("constant").map(Item::value).transpose()?;
-    Ok(match (said, template, constant) {
-        (Some(said), None, None) => Ok(Origin::Column(column(said.value, &said.place)?)),
+    Ok(match (set, template, constant) {
+        (Some(set), None, None) => Ok(Origin::Column(column(set.value, &set.place)?)),
         (None, Some(template), None) => Ok(Origin::Template(template.value)),
         (None, None, Some(constant)) => Ok(Origin::Constant(constant)),
         (None, None, None) => Err("none of them"),
@@ -211,14 +209,14 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
         Short::Text(name) => one_of(&name, &NAMED_STEPS).map_err(|expected| place.wrong(expected)),
         Short::Table(mut table) => {
             let steps = [
-                table.parsed("e164", country)?.map(|said| Step::E164(Some(said.value))),
+                table.parsed("e164", country)?.map(|set| Step::E164(Some(set.value))),
                 table.item("date").map(dates).transpose()?,
                 table.item("table").map(word_table).transpose()?,
-                table.text("default")?.map(|said| Step::Default(said.value)),
+                table.text("default")?.map(|set| Step::Default(set.value)),
                 table.item("null").map(words).transpose()?.map(Step::Null),
-                table.text("first")?.map(|said| Step::First(said.value)),
-                table.parsed("decimal", decimal_mark)?.map(|said| Step::Decimal(Some(said.value))),
-                table.text("prefix")?.map(|said| Step::Prefix(said.value)),
+                table.text("first")?.map(|set| Step::First(set.value)),
+                table.parsed("decimal", decimal_mark)?.map(|set| Step::Decimal(Some(set.value))),
+                table.text("prefix")?.map(|set| Step::Prefix(set.value)),
             ];
             table.finish()?;
             let mut steps = steps.into_iter().flatten();
@@ -226,7 +224,7 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
                 (Some(step), None) => Ok(step),
                 (None, _) => Err(place.wrong("expected a step such as { e164 = \"MX\" }, found empty braces")),
                 (Some(_), Some(_)) => {
-                    Err(place.wrong("expected one step in braces, found several: each has braces of its own"))
+                    Err(place.wrong("expected one step in braces, found several: write each in its own braces"))
                 }
             }
         }
@@ -246,8 +244,8 @@ fn decimal_mark(text: &str) -> Result<DecimalMark, String> {
 }
 
 fn dates(item: Item<'_>) -> Result<Step, ConfigError> {
-    let form = |said: Located<String>| {
-        said.value.parse::<DateForm>().map_err(|error| said.place.wrong(in_words::<BadDateForm>(error)))
+    let form = |set: Located<String>| {
+        set.value.parse::<DateForm>().map_err(|error| set.place.wrong(in_words::<BadDateForm>(error)))
     };
     item.texts()?.into_iter().map(form).collect::<Result<_, _>>().map(Step::Date)
 }
@@ -265,7 +263,7 @@ fn words(item: Item<'_>) -> Result<Words, ConfigError> {
 }
 
 fn tag_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Result<TagRule, ConfigError> {
-    let said = table.text("column")?;
+    let set = table.text("column")?;
     let separators = table.item("separators").map(Item::texts).transpose()?;
     let except = table.item("except").map(words).transpose()?;
     let tag = table.text("tag")?;
@@ -275,14 +273,14 @@ fn tag_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Res
     let remove = table.flag("remove")?.is_some_and(value);
     table.refuse_keys_of_all(keys_of_all)?;
     table.finish()?;
-    let said = said.map(|said| column(said.value, &said.place)).transpose()?;
-    let origin = match (said, tag, constant) {
+    let set = set.map(|set| column(set.value, &set.place)).transpose()?;
+    let origin = match (set, tag, constant) {
         (Some(column), Some(tag), None) if separators.is_none() && except.is_none() => {
             TagOrigin::When { column, yes: when.unwrap_or_else(|| Words::new(YES)), tag: tag.value }
         }
         (Some(column), None, None) if when.is_none() => {
             let separators = match separators {
-                Some(said) => said.into_iter().map(separator).collect::<Result<_, _>>()?,
+                Some(set) => set.into_iter().map(separator).collect::<Result<_, _>>()?,
                 None => TAG_SEPARATORS.map(String::from).to_vec(),
             };
             TagOrigin::Column { column, separators, except: except.unwrap_or_default() }
@@ -300,26 +298,26 @@ fn tag_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Res
     Ok(TagRule { origin, prefix, remove })
 }
 
-fn separator(said: Located<String>) -> Result<String, ConfigError> {
-    if said.value.is_empty() {
-        return Err(said.place.wrong("expected what parts the tags, found an empty text"));
+fn separator(set: Located<String>) -> Result<String, ConfigError> {
+    if set.value.is_empty() {
+        return Err(set.place.wrong("expected a separator, found an empty text"));
     }
-    Ok(said.value)
+    Ok(set.value)
 }
 
 fn take_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Result<TakeRule, ConfigError> {
-    let said = table.text("column")?;
+    let set = table.text("column")?;
     let conditions = [
         table.item("is").map(words).transpose()?.map(TakeWhen::Is),
         table.item("is_not").map(words).transpose()?.map(TakeWhen::IsNot),
-        table.flag("not_blank")?.filter(|said| said.value).map(|_| TakeWhen::NotBlank),
+        table.flag("not_blank")?.filter(|set| set.value).map(|_| TakeWhen::NotBlank),
     ];
     table.refuse_keys_of_all(keys_of_all)?;
     table.finish()?;
-    let said = said.ok_or_else(|| place.wrong("expected a `column`, found none"))?;
+    let set = set.ok_or_else(|| place.wrong("expected a `column`, found none"))?;
     let mut conditions = conditions.into_iter().flatten();
     match (conditions.next(), conditions.next()) {
-        (Some(when), None) => Ok(TakeRule { column: column(said.value, &said.place)?, when }),
+        (Some(when), None) => Ok(TakeRule { column: column(set.value, &set.place)?, when }),
         (None, _) | (Some(_), Some(_)) => {
             Err(place.wrong("expected one of `is`, `is_not` and `not_blank = true`, found none or several"))
         }
@@ -346,5 +344,7 @@ fn in_words<E: std::error::Error>(error: E) -> String {
     error.to_string()
 }
 
+#[cfg(test)]
+pub mod keys;
 #[cfg(test)]
 mod tests;

@@ -1,32 +1,34 @@
-//! Reads a table of the configuration key by key, and refuses the keys that nobody asked for.
+//! Reads a table of the configuration key by key, and refuses the keys that are left.
 //!
-//! The keys that are asked for are the keys that there are: there is no second list that could say otherwise.
+//! The keys that are read are the keys that exist: there is no second list that could differ.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use clap::ValueEnum;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use super::file::Lines;
-use super::item::Item;
-use super::location::{ConfigError, Located, Location};
-use super::near::{did_you_mean, nearest};
-use crate::settings::TokenCommand;
+use super::lines::Lines;
+use crate::options::{ConfigError, Located, Location};
 
-/// A table of which not everything was read yet.
+/// A table with the keys that were not read yet.
 #[derive(Debug)]
 pub struct Table<'f> {
     lines: Arc<Lines>,
     entries: DeTable<'f>,
-    // What was asked for, in that order.
+    // The keys that were looked for, in that order.
     asked: Vec<&'static str>,
+    // An option and its key in this table, where it is not the option's name.
+    renamed: Option<(&'static str, &'static str)>,
 }
 
 impl<'f> Table<'f> {
-    pub(super) const fn new(lines: Arc<Lines>, entries: DeTable<'f>) -> Self {
-        Self { lines, entries, asked: Vec::new() }
+    pub const fn new(lines: Arc<Lines>, entries: DeTable<'f>) -> Self {
+        Self { lines, entries, asked: Vec::new(), renamed: None }
+    }
+
+    /// The same table, where the key of `option` is `key`.
+    pub fn renaming(self, option: &'static str, key: &'static str) -> Self {
+        Self { renamed: Some((option, key)), ..self }
     }
 
     /// A text.
@@ -37,7 +39,7 @@ impl<'f> Table<'f> {
         })
     }
 
-    /// A text that is to be understood by `parse`, whose error says what was expected. A whole number and a time of day
+    /// A text that `parse` reads; its error states what was expected. A whole number and a time of day
     /// are texts too, so that `30` and `06:00` need no quotes.
     pub fn parsed<T>(
         &mut self,
@@ -54,19 +56,6 @@ impl<'f> Table<'f> {
         })
     }
 
-    /// One of the values of an option.
-    pub fn choice<T: ValueEnum>(&mut self, key: &'static str) -> Result<Option<Located<T>>, ConfigError> {
-        let names = || T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        self.read(key, |value, place| {
-            let text = text(value, place)?;
-            T::from_str(&text, false).map_err(|_| {
-                let names: Vec<String> = names().map(|name| name.get_name().to_owned()).collect();
-                let meant = did_you_mean(&text, names.iter().map(String::as_str));
-                place.wrong(format!("expected one of {}, found another text{meant}", names.join(", ")))
-            })
-        })
-    }
-
     /// `true` or `false`.
     pub fn flag(&mut self, key: &'static str) -> Result<Option<Located<bool>>, ConfigError> {
         self.read(key, |value, place| match value {
@@ -75,51 +64,10 @@ impl<'f> Table<'f> {
         })
     }
 
-    /// A whole number from 1 to `most`.
-    pub fn count(&mut self, key: &'static str, most: u32) -> Result<Option<Located<NonZeroU32>>, ConfigError> {
-        self.read(key, |value, place| {
-            let expected = "expected a whole number from 1";
-            let DeValue::Integer(number) = value else {
-                return Err(place.wrong(format!("{expected}, found {}", kind(&value))));
-            };
-            let read = u32::from_str_radix(number.as_str(), number.radix()).ok().and_then(NonZeroU32::new);
-            read.filter(|number| number.get() <= most)
-                .ok_or_else(|| place.wrong(format!("{expected} to {most}, found {number}")))
-        })
-    }
-
-    /// One text, or a list of texts.
-    pub fn texts(&mut self, key: &'static str) -> Result<Option<Located<Vec<String>>>, ConfigError> {
-        self.read(key, |value, place| match value {
-            DeValue::Array(values) => values
-                .into_iter()
-                .map(|value| match value.into_inner() {
-                    DeValue::String(text) => Ok(text.into_owned()),
-                    other => Err(place.wrong(format!("expected a list of texts, found {} in it", kind(&other)))),
-                })
-                .collect(),
-            other => Ok(vec![text(other, place)?]),
-        })
-    }
-
-    /// A command: one text, which is split into words, or a list of them.
-    pub fn words(&mut self, key: &'static str) -> Result<Option<Located<TokenCommand>>, ConfigError> {
-        self.read(key, |value, place| {
-            let command = match value {
-                DeValue::Array(values) => {
-                    let words = values.into_iter().map(|value| text(value.into_inner(), place));
-                    TokenCommand::of(words.collect::<Result<_, _>>()?)
-                }
-                other => TokenCommand::parse(&text(other, place)?),
-            };
-            command.map_err(|wrong| place.wrong(wrong))
-        })
-    }
-
     /// A value of any kind.
     pub fn item(&mut self, key: &'static str) -> Option<Item<'f>> {
         let (place, value) = self.take(key)?;
-        Some(Item::new(Arc::clone(&self.lines), place, value))
+        Some(Item { lines: Arc::clone(&self.lines), place, value })
     }
 
     /// All that is left, whatever it is called, in the order of the file.
@@ -131,7 +79,7 @@ impl<'f> Table<'f> {
                 let start = key.span().start;
                 let key = key.into_inner().into_owned();
                 let place = lines.place(start, key.clone());
-                (start, (key, Item::new(Arc::clone(&lines), place, value.into_inner())))
+                (start, (key, Item { lines: Arc::clone(&lines), place, value: value.into_inner() }))
             })
             .collect();
         items.sort_by_key(|&(start, _)| start);
@@ -170,7 +118,7 @@ impl<'f> Table<'f> {
         Ok(tables.into_iter().map(|(_, table)| table).collect())
     }
 
-    /// Refuses a key with a reason of its own, which says what to do instead.
+    /// Refuses a key; `reason` states what to do instead.
     pub fn refuse(&self, key: &str, reason: &str) -> Result<(), ConfigError> {
         match self.entries.get_key_value(key) {
             Some((key, _)) => Err(self.place(key).wrong(reason)),
@@ -193,12 +141,10 @@ impl<'f> Table<'f> {
 
     /// Refuses what was not asked for, the first of it.
     pub fn finish(self) -> Result<(), ConfigError> {
-        let Some((key, _)) = self.entries.iter().min_by_key(|(key, _)| key.span().start) else { return Ok(()) };
-        let place = self.place(key);
-        Err(match nearest(key.get_ref(), self.asked.iter().copied()) {
-            Some(meant) => place.wrong(format!("expected a key that contactsync knows; did you mean `{meant}`?")),
-            None => place.wrong(format!("expected one of {}", self.asked.join(", "))),
-        })
+        match self.entries.iter().min_by_key(|(key, _)| key.span().start) {
+            Some((key, _)) => Err(ConfigError::unknown_key(&self.place(key), &self.asked)),
+            None => Ok(()),
+        }
     }
 
     fn read<T>(
@@ -211,13 +157,103 @@ impl<'f> Table<'f> {
     }
 
     fn take(&mut self, key: &'static str) -> Option<(Location, DeValue<'f>)> {
-        self.asked.push(key);
+        let key = self.renamed.filter(|(option, _)| *option == key).map_or(key, |(_, key)| key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let (key, value) = self.entries.remove_entry(key)?;
         Some((self.place(&key), value.into_inner()))
     }
 
     fn place(&self, key: &Spanned<DeString<'_>>) -> Location {
         self.lines.place(key.span().start, key.get_ref().clone().into_owned())
+    }
+}
+
+/// A value, and where it stands.
+#[derive(Debug)]
+pub struct Item<'f> {
+    lines: Arc<Lines>,
+    pub place: Location,
+    pub value: DeValue<'f>,
+}
+
+/// A value in its short form, a text, or in its long form, a table.
+pub enum Short<'f> {
+    Text(String),
+    Table(Table<'f>),
+}
+
+impl<'f> Item<'f> {
+    /// A text, or a table with more keys.
+    pub fn short(self, expected: &str) -> Result<Short<'f>, ConfigError> {
+        match self.value {
+            DeValue::String(text) => Ok(Short::Text(text.into_owned())),
+            DeValue::Table(entries) => Ok(Short::Table(Table::new(self.lines, entries))),
+            other => Err(self.place.wrong(format!("expected {expected}, found {}", kind(&other)))),
+        }
+    }
+
+    /// Whether it is neither a text nor a table, one of which a field is.
+    pub const fn is_no_field(&self) -> bool {
+        !matches!(self.value, DeValue::String(_) | DeValue::Table(_))
+    }
+
+    /// A table.
+    pub fn table(self, expected: &str) -> Result<Table<'f>, ConfigError> {
+        match self.value {
+            DeValue::Table(entries) => Ok(Table::new(self.lines, entries)),
+            other => Err(self.place.wrong(format!("expected {expected}, found {}", kind(&other)))),
+        }
+    }
+
+    /// The values of a list, in its order; what is no list is a list of one.
+    pub fn list(self) -> Vec<Self> {
+        let Self { lines, place, value } = self;
+        let DeValue::Array(values) = value else { return vec![Self { lines, place, value }] };
+        let item = |value: Spanned<DeValue<'f>>| {
+            let place = lines.place(value.span().start, place.key.clone());
+            Self { lines: Arc::clone(&lines), place, value: value.into_inner() }
+        };
+        values.into_iter().map(item).collect()
+    }
+
+    /// `true` or `false`.
+    pub fn flag(self) -> Result<bool, ConfigError> {
+        match self.value {
+            DeValue::Boolean(flag) => Ok(flag),
+            other => Err(self.place.wrong(format!("expected true or false, found {}", kind(&other)))),
+        }
+    }
+
+    /// A text, which may be empty.
+    pub fn text(self) -> Result<Located<String>, ConfigError> {
+        match self.value {
+            DeValue::String(text) => Ok(Located { value: text.into_owned(), place: self.place }),
+            other => Err(self.place.wrong(format!("expected a text in quotes, found {}", kind(&other)))),
+        }
+    }
+
+    /// Texts, or one of them.
+    pub fn texts(self) -> Result<Vec<Located<String>>, ConfigError> {
+        self.list().into_iter().map(Item::text).collect()
+    }
+
+    /// A text, a whole number, or `true` or `false`.
+    pub fn value(self) -> Result<contactsync::Value, ConfigError> {
+        use contactsync::Value;
+        let Self { place, value, .. } = self;
+        match value {
+            DeValue::String(text) => Ok(Value::Text(text.as_ref().into())),
+            DeValue::Boolean(flag) => Ok(Value::Bool(flag)),
+            DeValue::Integer(ref number) => {
+                i64::from_str_radix(number.as_str(), number.radix()).map(|number| Value::Number(number.into())).map_err(
+                    |_| place.wrong("expected a number of at most 18 digits, found a longer one: write it as text"),
+                )
+            }
+            other => Err(place
+                .wrong(format!("expected a text in quotes, a whole number, or true or false, found {}", kind(&other)))),
+        }
     }
 }
 
@@ -229,7 +265,7 @@ fn text(value: DeValue<'_>, place: &Location) -> Result<String, ConfigError> {
 }
 
 /// What kind of value it is, in words. The value itself is not repeated: it could be a secret at a wrong place.
-pub(super) const fn kind(value: &DeValue<'_>) -> &'static str {
+const fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a whole number",

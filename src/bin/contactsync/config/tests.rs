@@ -1,60 +1,52 @@
-//! What a configuration file may say, and the one line for each mistake in it.
+//! What a configuration file may set, and the one line for each mistake in it.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
-use contactsync::{ChannelKind, Delimiter, Duplicates, Format, Mode, SourceOptions, TagsMode};
+use contactsync::{Delimiter, Format, SourceOptions, preset};
 
 use super::file::tests::file;
 use super::*;
+use crate::options::value::{DuplicatesArg, KindArg, ModeArg, Span, TagsModeArg};
+use crate::options::{Address, EndArgs, ListArgs, RateArgs, TokenPlace};
 
-/// What a file `c.toml` of that text says.
+/// The configuration of a file `c.toml` with that text.
 pub fn config(text: &str) -> Result<Config, ConfigError> {
     Config::of(&file(text))
 }
 
 #[test]
-fn a_mistake_is_told_in_one_line() {
+fn a_mistake_is_reported_in_one_line() {
     let check = |text: &str, expected: &str| {
         let message = config(text).expect_err(text).to_string();
         assert_eq!(message, expected, "{text}");
     };
-    // Keys that are none.
-    check(
-        "rate = 50\ntokn_env = \"X\"\n",
-        "c.toml:2: key `tokn_env`: expected a key that contactsync knows; did you mean `token_env`?",
-    );
-    check(
-        "chanel-kind = \"viber\"",
-        "c.toml:1: key `chanel-kind`: expected a key that contactsync knows; did you mean `channel_kind`?",
-    );
+    // Unknown keys.
+    check("rate = 50\ntokn_env = \"X\"\n", "c.toml:2: unknown key `tokn_env`; did you mean `token_env`?");
+    check("chanel-kind = \"viber\"", "c.toml:1: unknown key `chanel-kind`; did you mean `channel_kind`?");
     check(
         "[channel.a]\nspeed = 5",
-        "c.toml:2: key `speed`: expected one of url, platform, token_env, token_file, token_command, kind, rate, burst, concurrency",
+        "c.toml:2: unknown key `speed`; expected one of url, platform, token_env, token_file, token_command, kind, rate, burst, concurrency",
     );
-    check(
-        "rate = 5\n\n[chanel.a]\nrate = 5",
-        "c.toml:3: key `chanel`: expected a key that contactsync knows; did you mean `channel`?",
-    );
+    check("rate = 5\n\n[chanel.a]\nrate = 5", "c.toml:3: unknown key `chanel`; did you mean `channel`?");
     check(
         "[channel.a]\nrate = 5\njournal = \"a.db\"\n",
         "c.toml:3: key `journal`: it belongs to no table: move it above all of them",
     );
-    check("json = true", "c.toml:1: key `json`: it is for one run: say it on the command line");
+    check("json = true", "c.toml:1: key `json`: it applies to one run: use `--json`");
     check(
         "[channel]\nurl = \"https://example.com\"",
         "c.toml:2: key `url`: expected a name in the brackets above, as [channel.NAME], found text",
     );
     // Tokens.
-    let token = "a token does not stand in this file: put it into an environment variable or a file of its own, and say \
-                 which with token_env or token_file, or have token_command print it";
+    let token = "a token is never written in this file: put it into an environment variable or a file, and name that with \
+                 token_env or token_file, or use token_command";
     check("token = \"s3cret\"", &format!("c.toml:1: key `token`: {token}"));
     check("[channel.a]\napi_key = \"s3cret\"", &format!("c.toml:2: key `api_key`: {token}"));
     check(
         "token_env = \"s3cret.s3cret\"",
         "c.toml:1: key `token_env`: expected the name of an environment variable, such as CONTACTSYNC_TOKEN, found another text",
     );
-    // Values of another kind.
+    // Values of another type.
     check("rate = \"fast\"", "c.toml:1: key `rate`: expected a whole number from 1, found text");
     check("rate = 0", "c.toml:1: key `rate`: expected a whole number from 1 to 4294967295, found 0");
     check("rate = -5", "c.toml:1: key `rate`: expected a whole number from 1 to 4294967295, found -5");
@@ -64,11 +56,11 @@ fn a_mistake_is_told_in_one_line() {
     check("url = \" \"", "c.toml:1: key `url`: expected a text, found an empty one");
     check("allow_http = \"yes\"", "c.toml:1: key `allow_http`: expected true or false, found text");
     check("mode = true", "c.toml:1: key `mode`: expected a text in quotes, found true or false");
-    check("match = [\"a\", 5]", "c.toml:1: key `match`: expected a list of texts, found a whole number in it");
+    check("match = [\"a\", 5]", "c.toml:1: key `match`: expected a text in quotes, found a whole number");
     check("match = 1979-05-27", "c.toml:1: key `match`: expected a text in quotes, found a date or a time");
     check("channel = [\"a\"]", "c.toml:1: key `channel`: expected a text in quotes, found a list");
     check("search_lag = true", "c.toml:1: key `search_lag`: expected a text in quotes, found true or false");
-    // Values that are none.
+    // Unknown values.
     check(
         "mode = \"upsrt\"",
         "c.toml:1: key `mode`: expected one of upsert, create, update, found another text; did you mean `upsert`?",
@@ -97,7 +89,7 @@ fn a_mistake_is_told_in_one_line() {
     check("until = \"6am\"", "c.toml:1: key `until`: expected a time of day from 00:00 to 23:59, found `6am`");
     check("until = 06:00:30", "c.toml:1: key `until`: expected a time of day from 00:00 to 23:59, found `06:00:30`");
     check("until = 2026-01-01T06:00:00", "c.toml:1: key `until`: expected a text in quotes, found a date or a time");
-    // Two ways of saying one thing.
+    // Keys of which only one can be set.
     check(
         "for = \"2h\"\nuntil = \"06:00\"",
         "c.toml:2: key `until`: expected `until` or `for`, found both: the other one is in line 1",
@@ -118,8 +110,8 @@ fn a_mistake_is_told_in_one_line() {
 }
 
 #[test]
-fn every_key_says_what_its_option_says() {
-    let said = config(
+fn every_key_sets_what_its_option_sets() {
+    let set = config(
         r#"
         platform = "orade"
         token_file = "token"
@@ -160,11 +152,11 @@ fn every_key_says_what_its_option_says() {
         "#,
     )
     .unwrap();
-    let layer = said.layer;
-    assert_eq!(layer.matches, Some(vec!["phone".into(), "email".into()]));
-    assert_eq!((layer.mode, layer.tags_mode), (Some(Mode::Create), Some(TagsMode::Mirror)));
-    assert_eq!((layer.search_lag, layer.retry_in_doubt), (Some(Duration::from_secs(45)), Some(true)));
-    assert_eq!(said.log_format, Some(LogFormat::Json));
+    let layer = set.layer;
+    assert_eq!(layer.matching.matches, Some(vec!["phone".into(), "email".into()]));
+    assert_eq!((layer.matching.mode, layer.policy.tags_mode), (Some(ModeArg::Create), Some(TagsModeArg::Mirror)));
+    assert_eq!((layer.policy.search_lag, layer.policy.retry_in_doubt), (Some(Span(Duration::from_secs(45))), true));
+    assert_eq!(set.log_format, Some(LogFormat::Json));
     let source = SourceOptions {
         format: Some(Format::Jsonl),
         delimiter: Some(Delimiter::TAB),
@@ -174,33 +166,39 @@ fn every_key_says_what_its_option_says() {
         sheet: Some("3".into()),
     };
     assert_eq!(SourceOptions::from(layer.source), source);
-    assert_eq!((layer.duplicates, layer.max_changes), (Some(Duplicates::Merge), "2.5%".parse().ok()));
-    let lists = Lists { rejects: Some("lists/bad.csv".into()), results: Some("/lists/results.csv".into()) };
+    let changes = "2.5%".parse().ok();
+    assert_eq!((layer.matching.duplicates, layer.policy.max_changes), (Some(DuplicatesArg::Merge), changes));
+    let lists = ListArgs { rejects: Some("lists/bad.csv".into()), results: Some("/lists/results.csv".into()) };
     assert_eq!(layer.lists, lists);
-    assert_eq!((layer.journal, layer.allow_http), (Some("j.db".into()), Some(true)));
-    assert_eq!((layer.max_calls, layer.outage_timeout), (Some(9_000), Some(Duration::from_mins(10))));
-    assert_eq!(layer.end, Some(End::Until("06:00".parse().unwrap())));
-    let routing = layer.routing.unwrap();
-    assert_eq!(routing.value, Routing::Column("office".into()));
-    assert_eq!(routing.origin.to_string(), "c.toml:9: key `channel_column`");
-    let channel = layer.channel;
-    assert_eq!(channel.address.map(|said| said.value), preset("orade").ok().map(Address::Preset));
-    assert_eq!(channel.token.map(|said| said.value), Some(TokenPlace::File("token".into())));
-    assert_eq!(channel.kind.map(|said| said.value), Some(ChannelKind::Viber));
-    let numbers = [channel.rate, channel.burst, channel.concurrency].map(|number| number.map_or(0, NonZeroU32::get));
-    assert_eq!(numbers, [50, 5, 16]);
+    assert_eq!((layer.journal.journal, layer.access.allow_http), (Some("j.db".into()), true));
+    let limits = layer.limits;
+    assert_eq!((limits.max_calls, limits.outage_timeout), ("9000".parse().ok(), "10m".parse().ok()));
+    assert_eq!(limits.end, EndArgs { until: "06:00".parse().ok(), span: None });
+    let column = layer.routing.channel_column.unwrap();
+    assert_eq!((&**column, column.origin.to_string().as_str()), ("office", "c.toml:9: key `channel_column`"));
+    let ChannelArgs { address, token, rate } = layer.channel;
+    assert_eq!(address.address().map(|address| address.value), preset("orade").ok().map(Address::Preset));
+    assert_eq!(token.place().map(|token| token.value), Some(TokenPlace::File("token".into())));
+    let expected = RateArgs {
+        channel_kind: Some(KindArg::Viber),
+        rate: "50".parse().ok(),
+        burst: "5".parse().ok(),
+        concurrency: "16".parse().ok(),
+    };
+    assert_eq!(rate, expected);
 
-    let [norte, mexico] = &said.channels[..] else { panic!("{:?}", said.channels) };
+    let [norte, mexico] = &set.channels[..] else { panic!("{:?}", set.channels) };
     assert_eq!((norte.name.value.as_str(), norte.name.place.line), ("norte", 31));
-    assert_eq!(norte.layer.rate, NonZeroU32::new(200));
+    assert_eq!(norte.settings.rate.rate, "200".parse().ok());
+    assert_eq!(norte.settings.rate.channel_kind, Some(KindArg::Standard));
     assert_eq!(mexico.name.place.to_string(), "c.toml:37: [channel.Ciudad de México]");
-    assert_eq!(mexico.layer, ChannelLayer::default());
+    assert_eq!(mexico.settings, ChannelArgs::default());
 
     // One field needs no list; times may have units.
-    let said = config("match = \"phone\"\nsearch_lag = \"2m\"\nchannel = \"a\"\nfor = \"2h\"").unwrap().layer;
-    assert_eq!(said.end, Some(End::For(Duration::from_hours(2))));
-    assert_eq!((said.matches, said.search_lag), (Some(vec!["phone".into()]), Some(Duration::from_mins(2))));
-    assert_eq!(said.routing.map(|said| said.value), Some(Routing::Channel("a".into())));
+    let layer = config("match = \"phone\"\nsearch_lag = \"2m\"\nchannel = \"a\"\nfor = \"2h\"").unwrap().layer;
+    assert_eq!(layer.limits.end, EndArgs { until: None, span: "2h".parse().ok() });
+    assert_eq!((layer.matching.matches, layer.policy.search_lag), (Some(vec!["phone".into()]), "2m".parse().ok()));
+    assert_eq!(layer.routing.channel.as_ref().map(|name| &***name), Some("a"));
 }
 
 #[test]

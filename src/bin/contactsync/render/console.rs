@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, TermLike};
 
-use crate::args::{LogFormat, TalkArgs};
 use crate::commands::offset_time;
 use crate::escape::{escaped, escaped_json};
+use crate::options::TalkArgs;
+use crate::options::value::LogFormat;
 use crate::stderr::{STDERR, Weight};
 
 /// How long the last lines are waited for when nothing of them is read.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use contactsync::{ChannelOutcome, Ending, RunSummary, StopReason, SyncOutcome};
 
-use crate::args::{ConnectionArgs, ListArgs, PlaceArgs};
+use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};
+use crate::options::{ChannelArgs, ListArgs};
 use crate::render::console::{Console, Level};
 use crate::render::summary;
 use crate::shell::quoted;
@@ -226,18 +227,19 @@ impl Again<'_> {
     fn resume_line(&self) -> String {
         let Again { place, connection, lists } = self;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| quoted(&path.display().to_string()));
+        let ChannelArgs { address, token, .. } = &connection.channel;
         let said = [
             ("--config", path(&place.config.config)),
-            ("--channel", place.channel.as_deref().map(quoted)),
-            ("--channel-column", place.channel_column.as_deref().map(quoted)),
+            ("--channel", place.routing.channel.as_ref().map(|name| quoted(name))),
+            ("--channel-column", place.routing.channel_column.as_ref().map(|name| quoted(name))),
             ("--shard", place.shard.map(|shard| shard.to_string())),
-            ("--journal", path(&place.journal)),
-            ("--url", connection.url.as_deref().map(quoted)),
-            ("--platform", connection.platform.as_deref().map(quoted)),
-            ("--token-file", path(&connection.token_file)),
+            ("--journal", path(&place.journal.journal)),
+            ("--url", address.url.as_ref().map(|url| quoted(url))),
+            ("--platform", address.platform.as_ref().map(|platform| quoted(platform.0.name))),
+            ("--token-file", path(&token.token_file.clone().map(|file| file.value))),
             // Its arguments may hold a secret.
-            ("--token-command", connection.token_command.as_ref().map(|_| "…".to_owned())),
-            ("--token-env", connection.token_env.clone()),
+            ("--token-command", token.token_command.as_ref().map(|_| "…".to_owned())),
+            ("--token-env", token.token_env.as_ref().map(|name| name.to_string())),
             ("--rejects", path(&lists.rejects)),
             ("--results", path(&lists.results)),
         ];
@@ -247,7 +249,7 @@ impl Again<'_> {
                 line.push_str(&format!(" {option} {value}"));
             }
         }
-        if connection.allow_http {
+        if connection.access.allow_http {
             line.push_str(" --allow-http");
         }
         line

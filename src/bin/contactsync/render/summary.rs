@@ -40,6 +40,14 @@ pub fn print_lines(lines: &[impl AsRef<str>]) -> Result<(), Failure> {
     write(&lines.join("\n"))
 }
 
+/// Prints a text of the program itself, with its line breaks.
+///
+/// # Errors
+/// As [`print_lines`].
+pub fn print_text(text: &str) -> Result<(), Failure> {
+    write(text.trim_end())
+}
+
 /// Prints JSON, which may have line breaks between its tokens.
 ///
 /// # Errors

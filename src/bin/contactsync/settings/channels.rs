@@ -1,24 +1,40 @@
-//! The channels that a run goes to, each with what all levels say of it.
+//! The channels of a run, each with its merged settings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::slice;
 
+use conflate::Merge as _;
 use contactsync::{BaseUrl, ChannelKind, Clients, Http};
 
-use super::layer::{Address, ChannelLayer, Layer, Routing, Sourced, TokenPlace};
-use super::shard::Shard;
-use super::token::{Found, TokenCommand};
-use crate::args::{DEFAULT_CHANNEL, DEFAULT_TOKEN_ENV};
-use crate::config::{ChannelTable, Config, DEFAULT_CONFIG, Location, did_you_mean};
+use super::token::Found;
+use crate::config::{ChannelTable, Config, DEFAULT_CONFIG};
 use crate::failure::Failure;
+use crate::options::value::{Concurrency, Name, Rate};
+use crate::options::{
+    Address, ChannelArgs, Layer, Location, RateArgs, RoutingArgs, Shard, Sourced, TokenCommand, TokenPlace,
+    did_you_mean,
+};
 
-/// Calls a minute when neither the platform nor the user says how many (API.md, "Platforms").
+/// The channel's name, when no level sets it.
+const DEFAULT_CHANNEL: &str = "default";
+
+/// The environment variable that holds the token, when no level sets a place for it.
+const DEFAULT_TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
+
+/// Calls a minute, when neither the preset nor the user sets a rate (API.md, "Platforms").
 const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
 
 /// How many names a message lists at the most.
 const LISTED: usize = 10;
+
+/// What decides where a row goes.
+enum Routing<'a> {
+    Column(&'a Sourced<Name>),
+    Channel(&'a Sourced<Name>),
+}
 
 /// Where the rows go.
 #[derive(Debug)]
@@ -39,7 +55,7 @@ pub enum Channels {
         here: Vec<Channel>,
         /// The channels of other shards' runs: their rows are none of this run.
         elsewhere: BTreeSet<String>,
-        /// Whether rows that name no channel are told by this run. Of several shards, the first one tells them.
+        /// Whether this run reports rows that name no channel. Of several shards, the first one does.
         tells_unknown: bool,
     },
 }
@@ -53,13 +69,13 @@ pub struct Channel {
     pub url: Option<BaseUrl>,
     kind: Option<ChannelKind>,
     pub(super) token: Option<Sourced<TokenPlace>>,
-    // As said, or the preset's.
+    // As set, or the preset's.
     rate: Option<NonZeroU32>,
     burst: Option<NonZeroU32>,
     concurrency: Option<NonZeroU32>,
 }
 
-/// What a resumed run had, to be used where nothing else is said.
+/// The settings of the run that is resumed, used where no level sets another value.
 #[derive(Clone, Debug)]
 pub struct Earlier {
     pub url: String,
@@ -82,59 +98,63 @@ pub struct Connection<T> {
 }
 
 impl Channels {
-    /// Joins what is said of the channels: the command line wins over a channel's table, and that over the rest of the
+    /// Merges the settings of the channels: the command line wins over a channel's table, and that over the rest of the
     /// configuration.
     pub fn of(typed: &Layer, config: &Config, shard: Option<Shard>) -> Result<Self, Failure> {
-        let allow_http = typed.allow_http.or(config.layer.allow_http).unwrap_or(false);
+        let allow_http = typed.access.allow_http || config.layer.access.allow_http;
         let channel = |name: &str, table: Option<&ChannelTable>| {
-            let own = table.map(|table| table.layer.clone()).unwrap_or_default();
-            let joined = typed.channel.clone().over(own).over(config.layer.channel.clone());
-            Channel::of(name, table.map(|table| table.name.place.clone()), joined, allow_http)
+            let mut set = typed.channel.clone();
+            set.merge(table.map(|table| table.settings.clone()).unwrap_or_default());
+            set.merge(config.layer.channel.clone());
+            Channel::of(name, table.map(|table| table.name.place.clone()), &set, allow_http)
         };
         let only = |name: &str, table: Option<&ChannelTable>| {
             let default = || Sourced::typed("--token-env", TokenPlace::Env(DEFAULT_TOKEN_ENV.into()));
             channel(name, table).map(|channel| Channel { token: channel.token.or_else(|| Some(default())), ..channel })
         };
-        let tables = &config.channels;
-        let one_of = |said: &Sourced<Routing>, name: &str| {
-            let table = tables.iter().find(|table| table.name.value == *name);
+        let tables = config.channels.as_slice();
+        let one_of = |set: &Sourced<Name>| {
+            let name: &str = set;
+            let table = tables.iter().find(|table| table.name.value == name);
             if table.is_none() && !tables.is_empty() && name != DEFAULT_CHANNEL {
-                return Err(said.wrong(format!("expected one of {}", listed(tables, name))));
+                return Err(wrong(set, format_args!("expected one of {}", listed(tables, name))));
             }
             only(name, table)
         };
-        let column = [&typed.routing, &config.layer.routing].into_iter().flatten().find_map(|said| match &said.value {
-            Routing::Column(column) => Some(column),
-            Routing::Channel(_) => None,
-        });
-        let selected = typed.selected.as_ref().or(typed.routing.as_ref());
-        if let (Some(said @ Sourced { value: Routing::Channel(name), .. }), Some(column), None) =
-            (selected, column, shard)
-        {
-            let others = tables.iter().map(|table| table.name.value.clone()).filter(|other| other != name).collect();
-            return Ok(Self::Selected { column: column.clone(), channel: one_of(said, name)?, others });
+        let (higher, lower) = (&typed.routing, &config.layer.routing);
+        let column = higher.channel_column.as_ref().or(lower.channel_column.as_ref());
+        if let (Some(name), Some(column), None) = (&higher.channel, column, shard) {
+            let others =
+                tables.iter().map(|table| table.name.value.clone()).filter(|other| **other != ***name).collect();
+            return Ok(Self::Selected { column: column.to_string(), channel: one_of(name)?, others });
         }
-        let routing = typed.routing.as_ref().or(config.layer.routing.as_ref());
-        let one = match (routing.map(|said| (said, &said.value)), tables.as_slice()) {
-            (Some((said, Routing::Column(_))), []) => {
-                return Err(said.wrong(format!(
-                    "expected a table [channel.NAME] for each channel in {}, found none",
-                    config.path.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG)).display()
-                )));
+        // The higher level wins; within a level, the column wins.
+        let routing = [higher, lower].into_iter().find_map(|RoutingArgs { channel, channel_column }| {
+            channel_column.as_ref().map(Routing::Column).or_else(|| channel.as_ref().map(Routing::Channel))
+        });
+        let one = match (routing, tables) {
+            (Some(Routing::Column(column)), []) => {
+                return Err(wrong(
+                    column,
+                    format_args!(
+                        "expected a table [channel.NAME] for each channel in {}, found none",
+                        config.path.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG)).display()
+                    ),
+                ));
             }
-            (Some((_, Routing::Column(column))), tables) => return by_column(column, typed, tables, shard, channel),
-            (Some((said, Routing::Channel(name))), _) => one_of(said, name)?,
+            (Some(Routing::Column(column)), tables) => return by_column(column, typed, tables, shard, channel),
+            (Some(Routing::Channel(name)), _) => one_of(name)?,
             (None, []) => only(DEFAULT_CHANNEL, None)?,
             (None, [table]) => only(&table.name.value, Some(table))?,
             (None, [first, ..]) => {
                 return Err(Failure::usage_text(format!(
-                    "{}: expected to be told which channel, found {} of them: {}",
-                    first.name.place.file,
+                    "{}: expected one channel, found {} of them: {}",
+                    first.name.place.file.display(),
                     tables.len(),
                     listed(tables, "")
                 ))
                 .hint(
-                    "say --channel NAME for one of them, or --channel-column COLUMN when a column of the input names each row's",
+                    "use --channel NAME for one of them, or --channel-column COLUMN when a column of the input names each row's",
                 ));
             }
         };
@@ -142,7 +162,7 @@ impl Channels {
             None => Ok(Self::One(one)),
             Some(shard) => Err(Failure::usage_text(format!("--shard {shard}: expected several channels, found one"))
                 .hint(
-                    "a channel is never split; say --channel-column COLUMN when a column of the input names each row's",
+                    "a channel is never split; use --channel-column COLUMN when a column of the input names each row's",
                 )),
         }
     }
@@ -194,7 +214,7 @@ impl Channels {
         }
     }
 
-    /// Whether rows that name no channel are told by this run, not by another shard's.
+    /// Whether this run, and not another shard's, reports rows that name no channel.
     pub fn tells_unknown(&self) -> bool {
         match self {
             Self::One(_) => true,
@@ -211,11 +231,11 @@ fn by_column(
     shard: Option<Shard>,
     channel: impl Fn(&str, Option<&ChannelTable>) -> Result<Channel, Failure>,
 ) -> Result<Channels, Failure> {
-    // The platform may be said for all of them, as for a rehearsal. One token for all would put everybody into one.
-    let token = typed.channel.token.as_ref().map(|token| &token.origin);
-    if let Some(origin) = token.or(typed.channel.kind.as_ref().map(|kind| &kind.origin)) {
-        return Err(Failure::usage_text(format!("{origin}: expected one channel, found {} of them", tables.len()))
-            .hint("say it in each one's table, [channel.NAME]"));
+    // One platform may serve all channels, as in a rehearsal. One token would send all contacts to one channel.
+    let token = typed.channel.token.place().map(|token| token.origin.to_string());
+    if let Some(option) = token.or_else(|| typed.channel.rate.channel_kind.map(|_| "--channel-kind".to_owned())) {
+        return Err(Failure::usage_text(format!("{option}: expected one channel, found {} of them", tables.len()))
+            .hint("set it in each channel's table, [channel.NAME]"));
     }
     let is_here = |table: &&ChannelTable| shard.is_none_or(|shard| shard.keeps(&table.name.value));
     let (here, elsewhere): (Vec<_>, Vec<_>) = tables.iter().partition(is_here);
@@ -227,6 +247,11 @@ fn by_column(
     })
 }
 
+/// A setting that turned out to be wrong.
+fn wrong<T>(set: &Sourced<T>, what: impl Display) -> Failure {
+    Failure::usage_text(format!("{}: {what}", set.origin))
+}
+
 fn listed(tables: &[ChannelTable], found: &str) -> String {
     let names = || tables.iter().map(|table| table.name.value.as_str());
     let more = tables.len().saturating_sub(LISTED);
@@ -236,40 +261,41 @@ fn listed(tables: &[ChannelTable], found: &str) -> String {
 }
 
 impl Channel {
-    fn of(name: &str, place: Option<Location>, said: ChannelLayer, allow_http: bool) -> Result<Self, Failure> {
-        let (url, preset_rate) = match &said.address {
+    fn of(name: &str, place: Option<Location>, set: &ChannelArgs, allow_http: bool) -> Result<Self, Failure> {
+        let RateArgs { channel_kind, rate, burst, concurrency } = set.rate;
+        let (url, preset_rate) = match set.address.address() {
             None => (None, None),
             Some(address) => {
-                let (text, rate) = match &address.value {
-                    Address::Url(url) => (url.as_str(), None),
+                let (text, rate) = match address.value {
+                    Address::Url(url) => (url, None),
                     Address::Preset(preset) => (preset.base_url, NonZeroU32::new(preset.calls_per_minute)),
                 };
-                (Some(BaseUrl::parse(text, allow_http).map_err(|error| address.wrong(error))?), rate)
+                (Some(BaseUrl::parse(text, allow_http).map_err(|error| wrong(&address, error))?), rate)
             }
         };
         Ok(Self {
             name: name.to_owned(),
             place,
             url,
-            kind: said.kind.map(|kind| kind.value),
-            token: said.token,
-            rate: said.rate.or(preset_rate),
-            burst: said.burst,
-            concurrency: said.concurrency,
+            kind: channel_kind.map(ChannelKind::from),
+            token: set.token.place(),
+            rate: rate.map(Rate::non_zero).or(preset_rate),
+            burst: burst.map(Rate::non_zero),
+            concurrency: concurrency.map(Concurrency::non_zero),
         })
     }
 
-    /// Calls a minute, when no earlier run says otherwise.
+    /// Calls a minute, unless an earlier run learnt another rate.
     pub fn rate(&self) -> NonZeroU32 {
         self.rate.unwrap_or(DEFAULT_RATE)
     }
 
-    /// Calls at once, as far as that was said.
+    /// Calls at once, if set.
     pub const fn burst(&self) -> Option<NonZeroU32> {
         self.burst
     }
 
-    /// Calls in flight, as far as that was said.
+    /// Calls in flight, if set.
     pub fn concurrency(&self) -> Option<usize> {
         self.concurrency.and_then(|number| usize::try_from(number.get()).ok())
     }
@@ -282,16 +308,16 @@ impl Channel {
         }
     }
 
-    /// Where its token is, as far as that was said: channels with the same place have the same token.
+    /// Where its token is, if that is set: channels with the same place have the same token.
     pub fn token_place(&self) -> Option<&TokenPlace> {
-        self.token.as_ref().map(|said| &said.value)
+        self.token.as_ref().map(|token| &token.value)
     }
 
     /// Looks for the token and makes the channel ready to be called; connects to nothing yet.
     pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connection<Http>, Failure> {
         let url = match (&self.url, earlier) {
             (Some(url), _) => url.clone(),
-            // A journal may be another person's: a token is not sent to wherever it says.
+            // A journal may come from another person: a token is not sent to a URL that only the journal names.
             (None, Some(earlier)) => {
                 return Err(Failure::usage_text(format!(
                     "channel `{}`: its run was sent to {}, which neither the command line nor the configuration names",
@@ -325,14 +351,14 @@ impl Channel {
     }
 
     fn token(&self) -> Result<Found, Failure> {
-        let Some(said) = &self.token else {
+        let Some(token) = &self.token else {
             let place = self.place.as_ref().map_or_else(|| self.name.clone(), ToString::to_string);
             return Err(Failure::usage_text(format!(
                 "{place}: expected a token, found none of `token_env`, `token_file` and `token_command`"
             ))
-            .hint("each of several channels has a token of its own"));
+            .hint("each of several channels needs its own token"));
         };
-        said.find()
+        token.find()
     }
 
     // What prints another token, once this one is refused.

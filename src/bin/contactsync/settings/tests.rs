@@ -1,19 +1,23 @@
-//! What wins over what.
+//! Which level wins.
 
 use std::time::Duration;
 
 use clap::Parser;
 use contactsync::{Clients, Timeouts};
 
-use super::layer::Sourced;
 use super::*;
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, wrong_value};
 use crate::config::tests::config;
+use crate::options::Sourced;
 
 fn settings(arguments: &str, file: &str) -> Result<Settings, Failure> {
     let typed = ["contactsync", "sync", "in.csv"].into_iter().chain(arguments.split_whitespace());
-    let Command::Sync(args) = Cli::try_parse_from(typed).unwrap().command else { panic!("{arguments}") };
-    let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input))?;
+    let cli = Cli::try_parse_from(typed).map_err(|error| match wrong_value(&error) {
+        Some(wrong) => Failure::usage_text(wrong),
+        None => panic!("{error}"),
+    })?;
+    let Command::Sync(args) = cli.command else { panic!("{arguments}") };
+    let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
     Settings::of(layer, config(file).unwrap(), args.place.shard)
 }
 
@@ -34,11 +38,11 @@ fn an_option_wins_over_the_file_and_the_file_over_a_preset() {
     check("--rate 7", "", &format!("- 7 {token}"));
     check("", "rate = 8", &format!("- 8 {token}"));
     check("--rate 7", "rate = 8", &format!("- 7 {token}"));
-    // A preset is a default for all that it says, wherever it is named.
+    // A preset's values are defaults, at whichever level it is named.
     check("", "platform = \"orade\"", &format!("{orade} 100 {token}"));
     check("--platform orade", "rate = 8", &format!("{orade} 8 {token}"));
     check("--rate 7", "platform = \"orade\"\nrate = 8", &format!("{orade} 7 {token}"));
-    // One way of saying it wins over the other way below.
+    // An option replaces the alternative that the lower level sets.
     check("--url https://a.example", "platform = \"orade\"", &format!("https://a.example 100 {token}"));
     check("--platform orade", "url = \"https://a.example\"", &format!("{orade} 100 {token}"));
     check("--token-env A", "token_file = \"b\"", "- 100 environment variable A");
@@ -48,7 +52,7 @@ fn an_option_wins_over_the_file_and_the_file_over_a_preset() {
 }
 
 #[test]
-fn one_way_of_ending_wins_over_the_other_one_below() {
+fn an_end_on_the_command_line_replaces_the_other_kind_in_the_file() {
     let check = |arguments: &str, file: &str, expected: Option<End>| {
         assert_eq!(settings(arguments, file).unwrap().bounds.end, expected, "{arguments} / {file}");
     };
@@ -65,7 +69,7 @@ fn one_way_of_ending_wins_over_the_other_one_below() {
 }
 
 #[test]
-fn a_channel_has_what_its_table_says_and_else_what_all_have() {
+fn a_channel_table_wins_over_the_settings_of_all_channels() {
     let file = "platform = \"orade\"\nrate = 8\ntoken_env = \"ALL\"\n\
                 [channel.a]\nurl = \"https://a.example\"\nrate = 9\ntoken_env = \"A\"\n[channel.b]";
     let check = |arguments: &str, file: &str, expected: &str| {
@@ -107,7 +111,7 @@ fn rows_go_to_the_channels_of_this_share() {
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused() {
+fn contradictory_options_are_refused() {
     let check = |arguments: &str, file: &str, expected: &str| {
         let failure = settings(arguments, file).expect_err(arguments);
         assert_eq!(failure.message, expected, "{arguments} / {file}");
@@ -115,12 +119,12 @@ fn what_cannot_be_meant_is_refused() {
     let two = "[channel.norte]\n[channel.sur]\n";
     check("--channel nrote", two, "--channel: expected one of `norte`, `sur`; did you mean `norte`?");
     check("--channel oeste", two, "--channel: expected one of `norte`, `sur`");
-    check("", two, "c.toml: expected to be told which channel, found 2 of them: `norte`, `sur`");
+    check("", two, "c.toml: expected one channel, found 2 of them: `norte`, `sur`");
     let many = (0..30).map(|number| format!("[channel.c{number}]")).collect::<Vec<_>>().join("\n");
     check(
         "",
         &many,
-        "c.toml: expected to be told which channel, found 30 of them: \
+        "c.toml: expected one channel, found 30 of them: \
          `c0`, `c1`, `c2`, `c3`, `c4`, `c5`, `c6`, `c7`, `c8`, `c9` and 20 more",
     );
     check(

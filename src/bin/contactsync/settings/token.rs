@@ -2,7 +2,6 @@
 
 use std::env;
 use std::io;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -10,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use contactsync::Token;
 
-use super::layer::{Origin, Sourced, TokenPlace};
 use crate::bounded_file::{self, Whole, up_to};
 use crate::failure::Failure;
+use crate::options::{Origin, Sourced, TokenCommand, TokenPlace};
 use crate::ownership;
 
 /// The largest file, and the longest output of a command, that is taken for a token.
@@ -24,13 +23,6 @@ const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 /// How often a command that has closed its output is asked whether it has ended.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// A command that prints a token: a program and its arguments. No shell is involved.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TokenCommand {
-    program: String,
-    arguments: Vec<String>,
-}
-
 /// A token that was found, and what is to be reported about its place.
 #[derive(Debug)]
 pub struct Found {
@@ -39,31 +31,6 @@ pub struct Found {
 }
 
 impl TokenCommand {
-    /// Splits a command line into words as a shell does, quotes included. The text is not repeated: it may hold a secret.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        Self::of(words(text).ok_or("expected a command, found a quote that is not closed")?)
-    }
-
-    /// The program and its arguments as a list.
-    pub fn of(words: Vec<String>) -> Result<Self, String> {
-        let mut words = words.into_iter();
-        match words.next().filter(|program| !program.trim().is_empty()) {
-            Some(program) => Ok(Self { program, arguments: words.collect() }),
-            None => Err("expected a command, found none".into()),
-        }
-    }
-
-    /// The same with its program found from `folder`, where its name is a relative path.
-    pub fn other_runs(self, folder: impl Fn(&str) -> std::path::PathBuf) -> Self {
-        if !self.program.contains('/') || self.program.starts_with('/') {
-            return self;
-        }
-        let path = folder(&self.program);
-        // A name without a slash would be looked for in PATH.
-        let path = if path.components().count() == 1 { Path::new(".").join(path) } else { path };
-        Self { program: path.to_string_lossy().into_owned(), ..self }
-    }
-
     /// Runs it and takes what it prints for the token. Its standard error is the user's to see.
     ///
     /// # Errors
@@ -83,28 +50,6 @@ impl TokenCommand {
         }
         Token::new(&text(&bytes).map_err(|wrong| failed(wrong.into()))?).map_err(|error| failed(error.to_string()))
     }
-}
-
-// The words of a command line: separated by blanks; quotes keep blanks, and a backslash outside single quotes keeps the character
-// after it. `None` when a quote is not closed.
-fn words(text: &str) -> Option<Vec<String>> {
-    let (mut words, mut word, mut quote): (_, Option<String>, Option<char>) = (Vec::new(), None, None);
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match (character, quote) {
-            ('\\', None | Some('"')) => word.get_or_insert_default().push(characters.next()?),
-            (quoted, Some(open)) if quoted != open => word.get_or_insert_default().push(quoted),
-            (_, Some(_)) => quote = None,
-            ('\'' | '"', None) => {
-                word.get_or_insert_default();
-                quote = Some(character);
-            }
-            (blank, None) if blank.is_whitespace() => words.extend(word.take()),
-            (plain, None) => word.get_or_insert_default().push(plain),
-        }
-    }
-    words.extend(word);
-    quote.is_none().then_some(words)
 }
 
 // What it prints, and how it ends. Whatever happens, it has ended, or was killed.
@@ -187,12 +132,12 @@ impl Sourced<TokenPlace> {
         Ok(Found { token, warning })
     }
 
-    // In the configuration, the text may be the token itself, at the wrong place: there the line says enough.
+    // In the configuration, the text may be the token itself under the wrong key: there the line is enough.
     pub(super) fn place(&self) -> String {
         match (&self.origin, &self.value) {
             (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),
             (Origin::Option(_), TokenPlace::Env(name)) => format!("environment variable {name}"),
-            (Origin::Option(option), TokenPlace::Command(_)) => (*option).to_owned(),
+            (Origin::Option(option), TokenPlace::Command(_)) => option.clone(),
             (Origin::Key(place), TokenPlace::File(_)) => format!("{place}: the file that it names"),
             (Origin::Key(place), TokenPlace::Env(_)) => format!("{place}: the environment variable that it names"),
             (Origin::Key(place), TokenPlace::Command(_)) => place.to_string(),
@@ -203,41 +148,6 @@ impl Sourced<TokenPlace> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_is_split_without_a_shell() {
-        let check = |text: &str, expected: Result<&[&str], &str>| {
-            let words = TokenCommand::parse(text).map(|command| {
-                let mut words = vec![command.program];
-                words.extend(command.arguments);
-                words
-            });
-            let expected = expected.map(|words| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-            assert_eq!(words, expected.map_err(str::to_owned), "{text}");
-        };
-        check("pass show contactsync", Ok(&["pass", "show", "contactsync"]));
-        check("  vault  kv get -field='a b' \"x y\" ", Ok(&["vault", "kv", "get", "-field=a b", "x y"]));
-        check(r#"a\ b "c\"d" 'e\f' g'h'"i" "" "#, Ok(&["a b", "c\"d", "e\\f", "ghi", ""]));
-        check("echo $HOME | cat", Ok(&["echo", "$HOME", "|", "cat"]));
-        check("", Err("expected a command, found none"));
-        check("''", Err("expected a command, found none"));
-        for open in ["pass 'show", "pass \"show", "pass show\\"] {
-            check(open, Err("expected a command, found a quote that is not closed"));
-        }
-    }
-
-    #[test]
-    fn a_relative_program_is_found_beside_the_configuration() {
-        let check = |program: &str, folder: &str, expected: &str| {
-            let command = TokenCommand::parse(program).unwrap();
-            assert_eq!(command.other_runs(|path| Path::new(folder).join(path)).program, expected, "{program}");
-        };
-        check("pass", "/etc/sync", "pass");
-        check("/usr/bin/pass", "/etc/sync", "/usr/bin/pass");
-        check("./token.sh", "/etc/sync", "/etc/sync/./token.sh");
-        check("./token.sh", "", "./token.sh");
-        check("bin/token.sh", "", "bin/token.sh");
-    }
 
     #[test]
     fn a_command_that_does_not_end_is_killed() {

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use contactsync::{ColumnGuess, CountryGuess, Delimiter, Guess, Made, Meaning};
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
-use crate::settings::layer::SourceLayer;
+use crate::options::SourceArgs;
+use crate::options::value::Lines;
 
 /// The whole file. `input` is where the columns come from, `options` how it was said to be read.
-pub fn render(guess: &Guess, input: &str, options: &SourceLayer) -> String {
+pub fn render(guess: &Guess, input: &str, options: &SourceArgs) -> String {
     let mut text = head(guess, input);
     text.push_str(&keys_of_all(guess, options));
     text.push_str(&fields(guess));
@@ -39,7 +40,7 @@ fn head(guess: &Guess, input: &str) -> String {
     text
 }
 
-fn keys_of_all(guess: &Guess, options: &SourceLayer) -> String {
+fn keys_of_all(guess: &Guess, options: &SourceArgs) -> String {
     let mut text = String::from("\n# The fields by which a contact is found on the platform, tried in this order.\n");
     let id = guess.columns.iter().find(|column| column.meaning == Meaning::PlatformId);
     match (guess.matches.as_slice(), id) {
@@ -108,14 +109,14 @@ const SEVERAL_MATCHES: &str = "\
 const UNMAPPED: &str = "\n# Columns that are not named below are left out. \"send\" makes each a field of its own name.\n\
                         unmapped = \"ignore\"\n";
 
-fn reading(options: &SourceLayer) -> String {
-    let SourceLayer { format, delimiter, encoding, skip_lines, no_header, sheet } = options;
+fn reading(options: &SourceArgs) -> String {
+    let SourceArgs { format, delimiter, encoding, skip_lines, no_header, sheet } = options;
     let said = [
         ("format", format.map(|format| string(&format.to_string().to_lowercase()))),
         ("delimiter", delimiter.map(|delimiter| string(&character(delimiter)))),
         ("encoding", encoding.map(|encoding| string(&encoding.to_string()))),
-        ("skip_lines", skip_lines.filter(|lines| *lines > 0).map(|lines| lines.to_string())),
-        ("no_header", no_header.filter(|is_so| *is_so).map(|_| "true".into())),
+        ("skip_lines", skip_lines.map(Lines::get).filter(|lines| *lines > 0).map(|lines| lines.to_string())),
+        ("no_header", no_header.then(|| "true".into())),
         ("sheet", sheet.as_deref().map(string)),
     ];
     let lines: Vec<String> =

@@ -27,7 +27,7 @@ impl Shard {
 
 /// The share of a channel: "jump consistent hash" (Lamping and Veach, 2014) over the name's digest.
 ///
-/// It follows the channel through a growing count of shares: at each count, chance (seeded by the name) says whether it
+/// It follows the channel through a growing count of shares: at each count, a random number (seeded by the name) decides whether it
 /// jumps into the newest share, and the next jump is computed rather than tried.
 fn share(channel: &str, count: u32) -> u32 {
     let digest = Sha256::digest(channel.as_bytes());
@@ -81,7 +81,7 @@ mod tests {
         let check = |channel: &str, shares: [u32; 4]| {
             assert_eq!([1, 2, 5, 100].map(|count| share(channel, count)), shares, "{channel}");
         };
-        // Journals lie where these say: they never change.
+        // They decide which machine has a channel's journal, so they never change.
         check("default", [0, 1, 2, 51]);
         check("viber", [0, 0, 3, 8]);
         check("México", [0, 0, 0, 79]);

@@ -1,0 +1,324 @@
+//! The command line as a whole: its snapshot, its reference, and the defaults that it states.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+use clap::Arg;
+
+use super::*;
+use crate::config::mapping::keys::{FIELD_KEYS, KEYS, Key, STEPS, TAG_KEYS, TAKE_KEYS};
+use crate::config::tests::config;
+use crate::settings::Settings;
+
+#[test]
+fn the_command_line_is_well_formed() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_sandbox_takes_rules_and_forms() {
+    let command = ["contactsync", "sandbox", "--fault", "token-expired,from=20", "--stored-form", "phone=with-plus"];
+    let Ok(Cli { command: Command::Sandbox(args), .. }) = Cli::try_parse_from(command) else {
+        panic!("expected the arguments of the sandbox");
+    };
+    assert_eq!(args.faults.fault, [Rule::always(Fault::TokenExpired).from_call(20)]);
+    assert_eq!(args.faults.stored_form, [("phone".to_owned(), StoredForm::WithPlus)]);
+    for wrong in [["--fault", "nonsense"], ["--stored-form", "phone"], ["--stored-form", "phone=larger"]] {
+        assert!(Cli::try_parse_from(["contactsync", "sandbox"].into_iter().chain(wrong)).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_help_of_every_command_is_that_of_the_snapshot() {
+    let mut program = Cli::command().term_width(100);
+    program.build();
+    let mut text = String::new();
+    let all = std::iter::once(&program).chain(program.get_subcommands());
+    for command in all.filter(|command| command.get_name() != "help") {
+        let name = command.get_bin_name().unwrap_or("contactsync");
+        let help = command.clone().render_long_help().to_string();
+        let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let _ = writeln!(text, "$ {name} --help\n{}\n", lines.join("\n"));
+    }
+    compare("tests/snapshots/cli.txt", &text);
+}
+
+#[test]
+fn the_reference_is_that_of_the_declarations() {
+    compare("docs/reference.md", &reference());
+}
+
+#[test]
+fn the_reference_lists_every_key_of_a_table() {
+    let check = |table: &str, keys: &[Key]| {
+        let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+        assert_eq!(keys_of(table), names, "{table}");
+    };
+    let options = keys_of("");
+    let (_, mapping) = options.split_at(options.len() - KEYS.len());
+    assert_eq!(mapping, KEYS.map(|key| key.name.to_owned()));
+    check("[[tags]]\n", &TAG_KEYS);
+    check("[[take]]\n", &TAKE_KEYS);
+    let field = config("[fields]\nname = { no_such_key = 1 }").unwrap_err().to_string();
+    let (_, names) = field.split_once("expected one of ").unwrap();
+    assert_eq!(names.split(", ").collect::<Vec<_>>(), FIELD_KEYS.map(|key| key.name));
+}
+
+#[test]
+fn every_key_is_an_option_of_sync() {
+    let keys = keys_of("");
+    for key in &keys[..keys.len() - KEYS.len()] {
+        assert!(sync().get_arguments().any(|option| key_of(option) == *key), "{key}");
+    }
+    for key in keys_of("[channel.a]\n") {
+        assert!(key == "kind" || keys.contains(&key), "{key}");
+    }
+}
+
+#[test]
+fn an_option_that_is_set_to_its_default_changes_nothing() {
+    let settings = |option: &[String]| {
+        let typed = ["contactsync", "sync", "in.csv"].into_iter().map(str::to_owned).chain(option.iter().cloned());
+        let Command::Sync(args) = Cli::try_parse_from(typed).unwrap().command else { panic!("{option:?}") };
+        let layer = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
+        format!("{:?}", Settings::of(layer, config("").unwrap(), args.place.shard).map_err(|failure| failure.message))
+    };
+    let nothing = settings(&[]);
+    let mut held = 0;
+    for option in sync().get_arguments() {
+        let (_, Some(default)) = about(option) else { continue };
+        let is_prose = default.contains(' ') || default == "none";
+        if let (Some(name), false) = (option.get_long(), is_prose) {
+            // Where a setting comes from is part of it; its value is the same.
+            let set = settings(&[format!("--{name}"), default.clone()]);
+            assert_eq!(set, nothing, "--{name} {default}");
+            held += 1;
+        }
+    }
+    assert!(held >= 8, "found only {held} defaults");
+}
+
+#[test]
+fn an_option_without_a_key_is_refused_in_the_file() {
+    for option in ["config", "forget_limit", "input", "json", "moved", "new_token", "no_progress", "quiet", "shard"] {
+        let error = config(&format!("{option} = true")).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("c.toml:1: key `{option}`: it applies to one run")), "{error}");
+    }
+}
+
+/// Compares a file of the repository with its generated text, or writes it.
+fn compare(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = format!("{}\n", text.trim_end());
+    if env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &text).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    let line = found.lines().zip(text.lines()).position(|(found, new)| found != new);
+    assert!(
+        found == text,
+        "{file} is out of date from line {}: look at the change, then run with UPDATE_SNAPSHOTS=1",
+        line.unwrap_or_else(|| found.lines().count().min(text.lines().count())) + 1
+    );
+}
+
+fn sync() -> clap::Command {
+    subcommand("sync")
+}
+
+fn subcommand(name: &str) -> clap::Command {
+    let mut program = Cli::command();
+    program.build();
+    program.get_subcommands().find(|command| command.get_name() == name).unwrap().clone()
+}
+
+fn key_of(option: &Arg) -> String {
+    option.get_long().unwrap_or(option.get_id().as_str()).replace('-', "_")
+}
+
+/// The keys of a table, as the program lists them for a key that does not exist.
+fn keys_of(table: &str) -> Vec<String> {
+    let error = config(&format!("{table}no_such_key = 1")).unwrap_err().to_string();
+    let (_, keys) = error.split_once("expected one of ").unwrap();
+    keys.split(", ").map(str::to_owned).collect()
+}
+
+/// The help of an option, and the default that it states.
+fn about(option: &Arg) -> (String, Option<String>) {
+    let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+    let declared = option.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).next();
+    let takes_value = option.get_action().takes_values();
+    match help.split_once(" [default: ") {
+        Some((meaning, default)) => (meaning.to_owned(), Some(default.trim_end_matches(']').to_owned())),
+        None => (help, declared.filter(|_| takes_value)),
+    }
+}
+
+fn reference() -> String {
+    let mut text = "\
+# Reference: commands, options and keys
+
+This page is generated from the declarations of the options; `UPDATE_SNAPSHOTS=1 cargo test --bin contactsync` writes it anew. \
+`contactsync COMMAND --help` prints the same for one command, and `contactsync man` prints all of it as a manual page.
+
+- [Commands](#commands)
+- [Options](#options)
+- [Keys of `contactsync.toml`](#keys-of-contactsynctoml)
+- [Options of `sandbox`](#options-of-sandbox)
+
+## Commands
+
+| command | what it does |
+| --- | --- |
+"
+    .to_owned();
+    let mut program = Cli::command();
+    program.build();
+    let commands: Vec<&clap::Command> =
+        program.get_subcommands().filter(|command| command.get_name() != "help").collect();
+    for command in &commands {
+        let positionals = command.get_positionals().map(|input| {
+            let name = input.get_value_names().map(|names| names[0].to_string()).unwrap_or_default();
+            if input.is_required_set() { format!(" {name}") } else { format!(" [{name}]") }
+        });
+        let usage = positionals.fold(command.get_name().to_owned(), |usage, input| usage + &input);
+        row(&mut text, &[code(&usage), command.get_about().map(ToString::to_string).unwrap_or_default()]);
+    }
+    text.push_str(
+        "
+## Options
+
+An option wins over the key of the same name in `contactsync.toml`, the key over a value of the platform's preset, and that \
+over the default. A key in the table of a channel wins over the same key of the whole file. Options without a key apply to one \
+run. TIME is a number with `ms`, `s`, `m` or `h`, such as `30s`; a plain number is in seconds.
+",
+    );
+    let shared = ["sync", "plan", "check", "resume", "runs", "init"];
+    let keys = keys_of("");
+    for (heading, options) in by_heading(shared.iter().filter_map(|name| program.find_subcommand(name))) {
+        let _ = write!(
+            text,
+            "\n### {heading}\n\n| option | key | default | meaning | commands |\n| --- | --- | --- | --- | --- |\n"
+        );
+        for (option, users) in options {
+            let key = Some(key_of(&option)).filter(|key| keys.contains(key)).map(|key| code(&key)).unwrap_or_default();
+            let users =
+                if users.len() == shared.len() || option.is_global_set() { "all".into() } else { users.join(", ") };
+            let (meaning, default) = meaning(&option);
+            row(&mut text, &[usage(&option), key, default, meaning, users]);
+        }
+    }
+    text.push_str(KEYS_OF_FILE);
+    let named = |keys: &[String]| keys.iter().map(|key| code(key)).collect::<Vec<_>>().join(", ");
+    let _ = writeln!(
+        text,
+        "\n### Keys of a channel\n\nA table `[channel.NAME]` sets these keys for one channel: {}. `kind` is `channel_kind` for \
+         the whole file; the other keys have the names that they have there. When there are several channels, each needs its own \
+         token.",
+        named(&keys_of("[channel.a]\n"))
+    );
+    key_table(&mut text, "Keys of the mapping", "They decide which columns become fields and tags.", &KEYS);
+    key_table(
+        &mut text,
+        "Keys of a field",
+        "A field is `NAME = \"Column\"`, or a table with these keys: `phone = { column = \"Tel\", transform = [\"e164\"] }`.",
+        &FIELD_KEYS,
+    );
+    steps(&mut text);
+    key_table(&mut text, "Keys of `[[tags]]`", "Each table `[[tags]]` is one rule.", &TAG_KEYS);
+    key_table(&mut text, "Keys of `[[take]]`", "Each table `[[take]]` is one condition.", &TAKE_KEYS);
+    text.push_str("\n## Options of `sandbox`\n\n| option | default | meaning |\n| --- | --- | --- |\n");
+    for (_, options) in by_heading(commands.iter().filter(|command| command.get_name() == "sandbox").copied()) {
+        for (option, _) in options.iter().filter(|(option, _)| !option.is_global_set()) {
+            let (meaning, default) = meaning(option);
+            row(&mut text, &[usage(option), default, meaning]);
+        }
+    }
+    text.push_str("\n`contactsync sandbox --help` lists the names of the faults. SHARE is a fraction of all calls, from 0 to 1.\n");
+    text
+}
+
+const KEYS_OF_FILE: &str = "
+## Keys of `contactsync.toml`
+
+`contactsync.toml` is read from the working directory, or from the path of `--config`. Keys of the whole file come before \
+all tables. A relative path starts at the folder of the file. An unknown key is an error. A token is never written in the \
+file. The keys of options are in the tables above: a key takes the value of its option as a text, flags as `true` or `false`, \
+numbers without quotes; `match` and `token_command` also take a list of texts.
+";
+
+fn key_table(text: &mut String, title: &str, about: &str, keys: &[Key]) {
+    let _ = write!(text, "\n### {title}\n\n{about}\n\n| key | default | meaning |\n| --- | --- | --- |\n");
+    for Key { name, default, meaning } in keys {
+        row(text, &[code(name), (*default).to_owned(), (*meaning).to_owned()]);
+    }
+}
+
+fn steps(text: &mut String) {
+    text.push_str("\n### Steps of `transform`\n\n| step | what it does |\n| --- | --- |\n");
+    for Key { name, meaning, .. } in &STEPS {
+        row(text, &[code(name), (*meaning).to_owned()]);
+    }
+}
+
+/// A heading, with its options and the commands that take each.
+type Heading = (String, Vec<(Arg, Vec<String>)>);
+
+/// The options of several commands, each once, with the commands that take it, by heading in the order of `sync --help`.
+fn by_heading<'c>(commands: impl Iterator<Item = &'c clap::Command>) -> Vec<Heading> {
+    let mut headings: Vec<Heading> = Vec::new();
+    for command in commands {
+        for option in command.get_arguments().filter(|option| !option.is_positional() && option.get_id() != "help") {
+            let heading = option.get_help_heading().unwrap_or("Options").to_owned();
+            let name = option.get_long().unwrap_or_default().to_owned();
+            let (meaning, _) = about(option);
+            let at = headings.iter().position(|(there, _)| *there == heading).unwrap_or_else(|| {
+                headings.push((heading, Vec::new()));
+                headings.len() - 1
+            });
+            let options = &mut headings[at].1;
+            // An option of the same name with another meaning has its own row.
+            let same = |other: &Arg| other.get_long() == Some(&name) && about(other).0 == meaning;
+            match options.iter_mut().find(|(other, _)| same(other)) {
+                Some((_, users)) => users.push(command.get_name().to_owned()),
+                None => options.push((option.clone(), vec![command.get_name().to_owned()])),
+            }
+        }
+    }
+    headings
+}
+
+fn usage(option: &Arg) -> String {
+    let long = option.get_long().unwrap_or_default();
+    let short = option.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
+    let value = option.get_value_names().filter(|_| option.get_action().takes_values());
+    let value = value.map(|names| format!(" {}", names[0])).unwrap_or_default();
+    format!("{short}{}", code(&format!("--{long}{value}")))
+}
+
+// The meaning with the possible values, and the default.
+fn meaning(option: &Arg) -> (String, String) {
+    let (mut meaning, default) = about(option);
+    let values = option.get_possible_values();
+    let values: Vec<String> =
+        values.iter().filter_map(|value| Some(format!("{}: {}", code(value.get_name()), value.get_help()?))).collect();
+    if !values.is_empty() && option.get_action().takes_values() {
+        meaning = format!("{meaning}. {}", values.join("; "));
+    }
+    let is_value = |default: &String| !default.contains(' ') && default != "none";
+    let default = default.map(|default| if is_value(&default) { code(&default) } else { default });
+    let default =
+        default.unwrap_or_else(|| if option.get_action().takes_values() { "none".into() } else { "off".into() });
+    (meaning, default)
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn row(text: &mut String, cells: &[String]) {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    let _ = writeln!(text, "| {} |", cells.join(" | "));
+}
