@@ -139,7 +139,7 @@ mod tests {
             for ((phone, mail, name), line) in rows.iter().zip(2..) {
                 let field = |name: &str, value: &str| (!value.is_empty()).then(|| Field::text(name, value));
                 let matches = field("phone", phone).into_iter().chain(field("email", mail)).collect();
-                let fields = field("first_name", name).into_iter().chain([Field::text("city", *name)]).collect();
+                let fields = field("first_name", name).into_iter().chain(field("city", name)).collect();
                 let draft = Draft { matches, fields, ..Draft::default() };
                 shared.add(0, line, &Contact::new(draft).unwrap());
             }
