@@ -561,7 +561,7 @@ fn a_boolean_identifies_no_contact_whatever_is_made_of_it() {
 #[test]
 fn a_word_for_nothing_drops_no_boolean_of_a_field_of_booleans() {
     let rules = |steps: Vec<Step>, value_type: ValueType| {
-        let opt_in = FieldRule { value_type, steps, ..field("opt_in", "o") };
+        let opt_in = FieldRule { steps, value_type, ..field("opt_in", "o") };
         Rules { nulls: Words::new(["false"]), ..only(vec![field("phone", "phone"), opt_in]) }
     };
     let check = |steps: &[Step], value_type: ValueType, o: &str, expected: &str| {
