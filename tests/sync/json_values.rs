@@ -336,19 +336,6 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     scene.write("contactsync.toml", rules("phone", "city = \"custom_fields.primary.value\""));
     assert_eq!(scene.sync("in.jsonl").run().await.exits(0).summary().rows().matches("created").count(), 1);
     assert_eq!(there(&scene), ["city=Lima key=K-1 phone=+525512345672", "phone=+525512345671"]);
-    // A row with one field may have another than the next.
-    let only =
-        |id: &str| format!("{{\"name\":\"Ann\",\"more\":[{{\"fields\":[{{\"id\":\"{id}\",\"value\":\"1\"}}]}}]}}\n");
-    scene.write("only.jsonl", only("crm") + &only("city"));
-    for path in ["more.0.fields.0.value", "more.primary.fields.0.value"] {
-        scene.write("contactsync.toml", rules("key", &format!("key = \"{path}\"")).replace("phone = \"phone\"\n", ""));
-        let plan = scene.plan("only.jsonl").run().await.exits(3);
-        assert_eq!(plan.planned().rows(), "2 rejected", "{plan:?}");
-        assert!(
-            (plan.stdout.clone() + &plan.stderr).contains(".fields.NAME`), found one read by position"),
-            "{plan:?}"
-        );
-    }
     // Tags by position are reported as well.
     let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[tags]]\ncolumn = \"custom_fields.0.value\"\n";
     scene.write("contactsync.toml", tags);
@@ -379,21 +366,6 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     ids.write("contactsync.toml", rules("phone", "x = \"customFields.c1\""));
     assert_eq!(ids.sync("ids.jsonl").run().await.exits(0).summary().rows(), "2 created");
     assert_eq!(there(&ids), ["phone=+525512345671 x=v1", "phone=+525512345672 x=w2"]);
-    // Of a list with one field in each row, `init` writes the name as well.
-    let text = "{\"phone\":\"+525512345671\",\"extra\":[{\"name\":\"plan\",\"value\":\"pro\"}],\"a\":[{\"key\":\"city\",\"values\":[\"Lima\"]}]}\n\
-                {\"phone\":\"+525512345672\",\"extra\":[],\"a\":[{\"key\":\"city\",\"values\":[]}]}\n";
-    let (written, contacts, _) = arrived("in.jsonl", text, "2 created").await;
-    assert!(written.contains("\"extra.plan\"") && written.contains("\"a.city.0\""), "{written}");
-    assert!(!written.contains(".0.value") && contacts[0].contains("Lima"), "{contacts:?}\n{written}");
-    assert!(contacts.concat().matches("pro").count() == 1, "{contacts:?}");
-    // A tag of one value is that tag.
-    let text = r#"{"phone":"+525512345671","f":[{"name":"tags","values":["Big, spender"]},{"name":"plan","values":["pro, x"]}]}"#;
-    let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nplan = \"f.plan\"\n[[tags]]\ncolumn = \"f.tags\"\n";
-    let one = Scene::unlimited().await;
-    one.write("in.jsonl", text);
-    one.write("contactsync.toml", tags);
-    assert_eq!(one.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created");
-    assert_eq!(there(&one), ["phone=+525512345671 plan=pro, x +Big, spender"]);
     // Values in a list of their own, as in lead forms of Meta.
     let lead = |id: u32, first: &str, second: &str| {
         format!(
@@ -432,6 +404,40 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     let plan = scene.plan("one.jsonl").run().await.exits(0);
     let said = "the list `more.data` has its fields in another order than the first (the first is on line 2)";
     assert!(plan.said("warning:").iter().any(|line| line.contains(said)), "{plan:?}");
+}
+
+#[tokio::test]
+async fn the_only_field_of_a_list_is_read_by_its_name() {
+    // The next row may have another field there.
+    let scene = Scene::unlimited().await;
+    let only =
+        |id: &str| format!("{{\"name\":\"Ann\",\"more\":[{{\"fields\":[{{\"id\":\"{id}\",\"value\":\"1\"}}]}}]}}\n");
+    scene.write("only.jsonl", only("crm") + &only("city"));
+    for path in ["more.0.fields.0.value", "more.primary.fields.0.value"] {
+        let rules = format!("match = \"key\"\nunmapped = \"ignore\"\n[fields]\nkey = \"{path}\"\n");
+        scene.write("contactsync.toml", rules);
+        let plan = scene.plan("only.jsonl").run().await.exits(3);
+        assert_eq!(plan.planned().rows(), "2 rejected", "{plan:?}");
+        assert!(
+            (plan.stdout.clone() + &plan.stderr).contains(".fields.NAME`), found one read by position"),
+            "{plan:?}"
+        );
+    }
+    // Of a list with one field in each row, `init` writes the name as well.
+    let text = "{\"phone\":\"+525512345671\",\"extra\":[{\"name\":\"plan\",\"value\":\"pro\"}],\"a\":[{\"key\":\"city\",\"values\":[\"Lima\"]}]}\n\
+                {\"phone\":\"+525512345672\",\"extra\":[],\"a\":[{\"key\":\"city\",\"values\":[]}]}\n";
+    let (written, contacts, _) = arrived("in.jsonl", text, "2 created").await;
+    assert!(written.contains("\"extra.plan\"") && written.contains("\"a.city.0\""), "{written}");
+    assert!(!written.contains(".0.value") && contacts[0].contains("Lima"), "{contacts:?}\n{written}");
+    assert!(contacts.concat().matches("pro").count() == 1, "{contacts:?}");
+    // A tag of one value is that tag.
+    let text = r#"{"phone":"+525512345671","f":[{"name":"tags","values":["Big, spender"]},{"name":"plan","values":["pro, x"]}]}"#;
+    let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nplan = \"f.plan\"\n[[tags]]\ncolumn = \"f.tags\"\n";
+    let one = Scene::unlimited().await;
+    one.write("in.jsonl", text);
+    one.write("contactsync.toml", tags);
+    assert_eq!(one.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created");
+    assert_eq!(there(&one), ["phone=+525512345671 plan=pro, x +Big, spender"]);
 }
 
 #[tokio::test]
