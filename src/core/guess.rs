@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use crate::core::guess::exports::own_field;
 use crate::core::guess::kinds::{Dates, DayOrder};
 use crate::core::guess::words::{Heading, Sense};
-use crate::core::list::is_primary_key;
+use crate::core::list::{JsonList, is_primary_key};
 use crate::core::mapping::rules::Country;
 use crate::core::mapping::{
     CountryHeading, country_heading, e164, is_area_code, is_rounded, is_scientific, named_country,
@@ -59,6 +59,11 @@ pub(crate) fn is_heading(text: &str) -> bool {
 /// Whether a text heads a column of phones.
 pub(crate) fn is_phone_heading(text: &str) -> bool {
     Heading::of(text).sense().is_some_and(|(sense, _)| matches!(sense, Sense::Phone | Sense::Mobile))
+}
+
+/// Whether a column or a field is one of phone numbers or of e-mail addresses, by its name.
+pub(crate) fn is_address_heading(text: &str) -> bool {
+    key_sense(text) == Some(KeySense::Address)
 }
 
 /// Whether a key is that of a list of phones or of e-mail addresses: `phones`, `phoneNumbers`, `email`, `celulares`.
@@ -523,7 +528,9 @@ fn is_in_list_of_others(path: &str) -> bool {
         let [list, place, _] = three else { return false };
         let name: String =
             list.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        matches!(*place, "0" | "primary") && !OWN_LISTS.contains(&name.as_str()) && Heading::of(list).sense().is_none()
+        (*place == "0" || *place == JsonList::PRIMARY_STEP)
+            && !OWN_LISTS.contains(&name.as_str())
+            && Heading::of(list).sense().is_none()
     })
 }
 
@@ -789,8 +796,8 @@ impl Drafts {
         if seen.is_code {
             return Some("the country code of a phone, which is put before its number");
         }
-        if seen.column.name.rsplit_once(".primary.").is_some_and(|(_, key)| is_primary_key(key)) {
-            return Some("it says which one of a list is the primary one");
+        if seen.column.name.rsplit_once(JsonList::PRIMARY_INSIDE).is_some_and(|(_, key)| is_primary_key(key)) {
+            return Some("it marks the primary element of a list");
         }
         if seen.heading.is_label() {
             return Some("it says what kind another column is of");
@@ -927,8 +934,8 @@ impl Drafts {
                 format!("; only {of_country} of {all} are phone numbers of {country}, so it stays as it is")
             }
             (None, None) if seen.lacks_codes() => format!(
-                "; only {numbers} of {all} are phone numbers with a country code, so it stays as it is: say `country` and \
-                 take the second line"
+                "; only {numbers} of {all} are phone numbers with a country code, so it stays as it is: set `country` and \
+                 use the second line"
             ),
             (None, None) => format!("; only {numbers} of {all} are phone numbers, so it stays as it is"),
         };
@@ -937,7 +944,7 @@ impl Drafts {
 
     fn plain(&self, seen: &Seen<'_>) -> (Vec<Made>, Option<Other>, String) {
         if seen.column.falses > 0 && seen.values.iter().all(|value| is_false(value)) {
-            let why = "; it is `false` wherever it has a value, which may stand for a blank: then take the second line";
+            let why = "; its only value is `false`: if that means blank, use the second line instead";
             return (Vec::new(), Some(Other::Made(vec![Made::Null(FALSE)])), why.into());
         }
         if kinds::is_yes_or_no(&seen.values) && seen.sense.is_none() {

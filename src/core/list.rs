@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value as Json;
 
 use crate::core::guess::is_address_list;
+use crate::core::text::visible;
 
 /// Keys of an element that say that it is the one to use.
 const PRIMARY: [&str; 10] = [
@@ -39,6 +40,12 @@ pub struct JsonList<'a> {
 }
 
 impl<'a> JsonList<'a> {
+    /// The step of a path that leads to the primary element.
+    pub const PRIMARY_STEP: &'static str = "primary";
+
+    /// That step between two others.
+    pub const PRIMARY_INSIDE: &'static str = ".primary.";
+
     /// The list under this key, or at the end of this path.
     pub fn new(path: &str, items: &'a [Json]) -> Self {
         let key = path.rsplit('.').next().unwrap_or_default();
@@ -70,7 +77,7 @@ impl<'a> JsonList<'a> {
     /// The value of the first field of this name, when each element is a field.
     pub fn field(self, name: &str) -> Option<&'a Json> {
         self.field_names()?;
-        self.items.iter().filter_map(field).find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.items.iter().filter_map(field).find(|(known, _)| visible(known).trim() == name).map(|(_, value)| value)
     }
 }
 
@@ -82,7 +89,7 @@ pub(in crate::core) fn is_primary_key(key: &str) -> bool {
 // Programs also write 1 and 0 for true and false.
 fn is_primary(item: &Json) -> Option<bool> {
     let object = item.as_object()?;
-    let said = |(key, json): (&String, &Json)| {
+    let flag = |(key, json): (&String, &Json)| {
         if !is_primary_key(key) {
             return None;
         }
@@ -97,7 +104,9 @@ fn is_primary(item: &Json) -> Option<bool> {
             Json::Null | Json::Array(_) | Json::Object(_) => None,
         }
     };
-    object.iter().find_map(said).or_else(|| object.get(METADATA)?.as_object()?.iter().find_map(said))
+    let metadata = object.get(METADATA).and_then(Json::as_object);
+    // One flag may be of something else: any that is set decides.
+    object.iter().chain(metadata.into_iter().flatten()).filter_map(flag).reduce(|any, flag| any || flag)
 }
 
 fn field(item: &Json) -> Option<(Cow<'_, str>, &Json)> {
@@ -129,6 +138,11 @@ mod tests {
             (r#"[{"v":1},{"v":2,"preferred":1}]"#, Some(1), true),
             (r#"[{"v":1,"default":0},{"v":2,"default":false}]"#, Some(0), true),
             (r#"[{"v":1},{"v":2,"metadata":{"primary":true}}]"#, Some(1), true),
+            // Of several flags of an element, one that is set.
+            (r#"[{"v":1},{"v":2,"is_default":false,"primary":true}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"primary":true,"is_default":false}]"#, Some(1), true),
+            (r#"[{"v":1},{"v":2,"default":0,"metadata":{"primary":true}}]"#, Some(1), true),
+            (r#"[{"v":1,"default":0,"primary":"x"},{"v":2,"is_default":false,"main":false}]"#, Some(0), true),
             (r#"[{"v":1,"primary":"+52155"},{"v":2,"primary":7}]"#, Some(0), false),
             (r#"["a","b"]"#, Some(0), false),
             ("[]", None, false),
@@ -176,6 +190,7 @@ mod tests {
         check(list, "city", Some("Lima".into()));
         check(list, "plan", Some(serde_json::json!(["a"])));
         check(list, "other", None);
+        check("[{\"name\":\" jose\u{301} \",\"value\":\"x\"}]", "jos\u{e9}", Some("x".into()));
         check(r#"[{"name":"city","value":"Lima"},{"x":1}]"#, "city", None);
         check("[]", "city", None);
     }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::guess::is_phone_heading;
+use crate::core::guess::{is_address_heading, is_phone_heading};
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;
@@ -346,7 +346,8 @@ impl Mapping {
     }
 
     /// Whether a record is a total of the rows above it and cannot be a contact: it has no id, and each of its match values is
-    /// blank or a word for a total. It is no row of the input then. Any other total is rejected as a contact.
+    /// blank or, where they are phone numbers or e-mail addresses, a word for a total. It is no row of the input then. Any other
+    /// total is rejected as a contact, since a company or a person may be called so; with [`Mode::Create`], each total is.
     pub fn leaves_out_total(&self, record: &Record) -> bool {
         record.is_total
             && must_find(self.mode)
@@ -357,21 +358,25 @@ impl Mapping {
     }
 
     fn names_no_contact(&self, texts: &Texts) -> bool {
-        let names_none = |text: &str| text.is_empty() || total(text).is_some_and(|total| !total.may_be_name);
+        let is_word = |text: &str| total(text).is_some_and(|total| !total.may_be_name);
         let row = Row::Texts(texts);
-        let by_rule = self.id.iter().flat_map(|id| id.texts(row, &self.fixed));
-        let mut by_rule = by_rule
-            .chain(self.fields.iter().filter(|field| field.is_match()).flat_map(|field| field.texts(row, &self.fixed)));
-        let is_deciding = |column: &Column| match column {
-            Column::Match(_) | Column::Id => true,
-            Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => false,
+        let by_rule = |field: &Filled| {
+            field.texts(row, &self.fixed).all(|text| text.is_empty() || (field.reads_address() && is_word(&text)))
         };
-        by_rule.all(|text| names_none(&text))
-            && self
-                .columns
-                .iter()
-                .zip(texts.iter())
-                .all(|(column, text)| !is_deciding(column) || names_none(self.fixed.clean(text)))
+        let by_name = |(column, text): (&Column, &str)| {
+            let text = self.fixed.clean(text);
+            match column {
+                Column::Match(place) => {
+                    let is_of_addresses = self.match_fields.get(*place).is_some_and(|name| is_address_heading(name));
+                    text.is_empty() || (is_of_addresses && is_word(text))
+                }
+                Column::Id => text.is_empty(),
+                Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => true,
+            }
+        };
+        self.id.iter().flat_map(|id| id.texts(row, &self.fixed)).all(|text| text.is_empty())
+            && self.fields.iter().filter(|field| field.is_match()).all(by_rule)
+            && self.columns.iter().zip(texts.iter()).all(by_name)
     }
 
     /// The contact that a record asks for.

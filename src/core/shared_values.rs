@@ -1,4 +1,4 @@
-//! Match values that rows of different people share: placeholders such as `0000000000`, of which one contact would be made.
+//! Match values that rows of different people share: placeholders such as `0000000000`, of which one contact may be made.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;

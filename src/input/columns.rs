@@ -218,8 +218,7 @@ impl Columns {
 const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \
                      this row have moved";
 
-const TOTAL: &str =
-    "expected a contact, found a total below the last row of the input: clear its `_reason` when it is a contact";
+const TOTAL: &str = "found a total below the last row of the input: if it is a contact, clear its `_reason`";
 
 const INCOMPLETE: &str = "expected the cells that this row lacked, found blank ones: complete the row, or clear its \
                           `_reason` when it is right";

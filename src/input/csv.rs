@@ -295,7 +295,13 @@ impl Rows {
         if !is_whole || !self.has_header || self.columns().are_of_rejects() {
             return;
         }
-        if !total::may_be((0..found.cells).map(|at| raw.cell(at)), self.usual.kinds()) {
+        let cells = || (0..found.cells).map(|at| raw.cell(at));
+        if !total::may_be(cells(), self.usual.kinds()) {
+            return;
+        }
+        // A contact whose row is cut off may look like a total.
+        let is_cut = !found.terminated && found.cells < self.columns().needed();
+        if is_cut && !total::is_certain(cells()) {
             return;
         }
         self.look_ahead(1);
@@ -897,6 +903,31 @@ mod tests {
         let one = |text: &str| self::rows(format!("phone\n+5215550001\n{text}\n").as_bytes()).pop().unwrap();
         assert_eq!(one("Total: 1"), "3 Total: 1 (total)");
         assert_eq!(one("+5215550002"), "3 +5215550002");
+        // The last line does not end: a contact may be cut off there, unless the word can be nothing else.
+        let cut = |text: &str, expected: &str| {
+            for (end, expected) in [("", expected), ("\n", "total")] {
+                let found =
+                    self::rows(format!("first_name,age,email\nAnn,5,a@x.mx\nBo,7,b@x.mx\n{text}{end}").as_bytes());
+                let last = found.last().unwrap();
+                let is_total = last.ends_with(" (total)");
+                let is_cut = last.contains("the last line does not end, so the file may be cut off");
+                assert_eq!(
+                    (found.len(), is_total, is_cut),
+                    (3, expected == "total", expected == "cut"),
+                    "{text:?}: {last}"
+                );
+            }
+        };
+        cut("Soma,3", "cut");
+        cut("Sum: 3", "cut");
+        cut("Count: 3,1", "cut");
+        cut("Total,5", "cut");
+        cut("Gesamt,", "cut");
+        cut("Total: 2", "total");
+        cut("Total: 2,", "total");
+        cut("2 registros,5", "total");
+        cut("(57 rows affected)", "total");
+        cut("Total de contactos,2", "total");
     }
 
     #[test]

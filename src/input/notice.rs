@@ -27,7 +27,7 @@ pub enum NoticeKind {
     /// A cell of this column of a sheet is a date, and others of the column are texts that would be no dates with their
     /// days and months in the order of the program that made the sheet: it may have taken a day for a month.
     SwappedDate(u16),
-    /// Rows with different names share values of a match field, so that they are one contact: placeholders perhaps.
+    /// Rows with different names share values of a match field, so that they may become one contact: placeholders perhaps.
     SharedValue {
         /// The column or key of the values.
         column: Arc<str>,
@@ -161,12 +161,12 @@ impl fmt::Display for Notice {
             (NoticeKind::SharedValue { column, values: 1 }, _) => write!(
                 f,
                 "column `{column}`: {rows} rows, with at least three different names, have the same value (the first is on line \
-                 {line}), so they are one contact; if it is a placeholder, add it to `nulls`"
+                 {line}), so they may become one contact; if it is a placeholder, add it to `nulls`"
             ),
             (NoticeKind::SharedValue { column, values }, _) => write!(
                 f,
                 "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with at least three \
-                 different names, so each value is one contact; add those that are placeholders to `nulls`"
+                 different names, so each value may become one contact; add those that are placeholders to `nulls`"
             ),
             (NoticeKind::MorePages, _) => {
                 let rows = counted(*rows, "row", "rows");
@@ -179,11 +179,11 @@ impl fmt::Display for Notice {
                 write!(f, "it has {rows} of the {total} pages that its pages mention: {PART}")
             }
             (NoticeKind::FalseInText(path), _) => {
-                let rows = counted(*rows, "row has", "rows have");
+                let rows = counted(*rows, "row", "rows");
                 write!(
                     f,
-                    "{rows} `false` under `{path}`, which is text in others (the first is on line {line}): it is read as the \
-                     word; a transform {{ null = [\"false\"] }} of its field makes it a blank, and `nulls` does so in all fields"
+                    "`{path}` is `false` in {rows} (first on line {line}) and text in others; it is sent as the text `false`. To \
+                     send nothing instead, add `{{ null = [\"false\"] }}` to the transform of its field"
                 )
             }
             (NoticeKind::FieldOrder(list), _) => {

@@ -53,7 +53,23 @@ async fn init_takes_false_in_a_column_of_text_for_a_blank() {
     // Without another value, both are possible.
     let lines = ["seen = \"seen\"", "# seen = { column = \"seen\", transform = [{ null = [\"false\"] }] }"];
     assert!(lines.iter().all(|line| written.lines().any(|found| found == *line)), "{written}");
-    assert!(written.contains("{ null = [\"false\"] }") && !said.contains("false"), "{written}\n{said}");
+    for line in [
+        "phone = { column = \"phone\", transform = [{ null = [\"false\"] }, \"e164\"] }",
+        "email = { column = \"email\", transform = [{ null = [\"false\"] }, \"lower\"] }",
+        "street = { column = \"street\", transform = [{ null = [\"false\"] }] }",
+    ] {
+        assert!(written.lines().any(|found| found == line), "{line}\n{written}");
+    }
+    assert!(!said.contains("false"), "{said}");
+    let have = |text: &str| contacts.iter().filter(|contact| contact.contains(text)).count();
+    assert_eq!((have("country_id.0=156"), have("country_id.0=")), (2, 2), "{contacts:?}\n{written}");
+    // The name in such a pair is a blank as well where `false` stands in place of the pair.
+    let harness = Harness::unlimited().await;
+    harness.write("odoo.json", odoo);
+    let rules = "match = \"name\"\nunmapped = \"ignore\"\n[fields]\nname = \"name\"\ncountry = \"country_id.1\"\n";
+    harness.write("contactsync.toml", rules);
+    assert_eq!(harness.sync("odoo.json").run().await.exits(0).summary().rows(), "3 created");
+    assert_eq!(there(&harness), ["country=Mexico name=Ann", "country=Mexico name=Cy", "name=Bo"]);
     // Scripts write the same as text, as Python does.
     let csv = "phone,email,name,member\n+525512345671,False,Ann,False\n+525512345672,b@example.com,Bo,True\nFalse,c@example.com,Cy,True\n";
     let (written, contacts, _) = arrived("in.csv", csv, "3 created").await;
@@ -99,6 +115,24 @@ async fn a_boolean_finds_no_contact() {
             "[fields]\nphone = { column = \"p\", transform = [\"upper\"] }\n",
             "1 created, 1 rejected",
         ),
+        (
+            "in.jsonl",
+            "{\"p\":false}\n{\"p\":false}\n{\"p\":\"5512345671\"}\n",
+            "[fields]\nphone = { column = \"p\", transform = [{ prefix = \"521\" }] }\n",
+            "1 created, 2 rejected",
+        ),
+        (
+            "in.csv",
+            "p,name\nFalse,Ann\nfalse,Bo\n5512345671,Cy\n",
+            "[fields]\nphone = { column = \"p\", transform = [{ prefix = \"521\" }] }\n",
+            "1 created, 2 rejected",
+        ),
+        (
+            "in.csv",
+            "p,name\nFalse,Ann\nfalse,Bo\n5512345671,Cy\n",
+            "[fields]\nphone = { template = \"52{p}\" }\n",
+            "1 created, 2 rejected",
+        ),
     ] {
         let harness = Harness::unlimited().await;
         harness.write(name, text);
@@ -107,7 +141,8 @@ async fn a_boolean_finds_no_contact() {
         assert_eq!(ran.summary().rows(), rows, "{text} {ran:?}");
         let rejected = fs::read_to_string(harness.path("bad")).unwrap();
         assert!(rejected.contains(reason), "{text} {rejected}");
-        assert!(!there(&harness).concat().to_lowercase().contains("phone=false"), "{text}");
+        let there = there(&harness).concat().to_lowercase();
+        assert!(!there.contains("phone=false") && !there.contains("phone=true"), "{text} {there}");
     }
     // The words of a configuration stand for a JSON `false` as well.
     for rules in [
@@ -127,8 +162,8 @@ async fn a_boolean_finds_no_contact() {
 async fn false_among_texts_is_reported_where_it_is_sent() {
     let text = "{\"phone\":\"+525512345671\",\"city\":\"Lima\",\"vip\":false,\"n\":5}\n{\"phone\":\"+525512345672\",\"city\":false,\"vip\":true,\"n\":6}\n\
                 {\"phone\":\"+525512345673\",\"city\":false,\"vip\":false,\"n\":false}\n";
-    let city = "2 rows have `false` under `city`, which is text in others (the first is on line 2)";
-    let number = "1 row has `false` under `n`, which is text in others (the first is on line 3)";
+    let city = "`city` is `false` in 2 rows (first on line 2) and text in others; it is sent as the text `false`";
+    let number = "`n` is `false` in 1 row (first on line 3) and text in others; it is sent as the text `false`";
     let step = "[fields]\nphone = \"phone\"\nvip = \"vip\"\ncity = { column = \"city\", transform = [{ null = [\"false\"] }] }\nn = \"n\"\n";
     let shaped = |row: &str| format!("{{\"custom_fields\":{row}}}");
     let own: String = text.lines().map(|row| shaped(row) + "\n").collect();
@@ -137,7 +172,7 @@ async fn false_among_texts_is_reported_where_it_is_sent() {
         (text, "nulls = [\"false\"]\n", vec![]),
         (text, step, vec![number]),
         (text, "unmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n", vec![]),
-        (&own, "", vec!["under `custom_fields.city`", "under `custom_fields.n`"]),
+        (&own, "", vec!["`custom_fields.city` is `false`", "`custom_fields.n` is `false`"]),
     ] {
         let harness = Harness::unlimited().await;
         harness.write("in.jsonl", text);
@@ -146,7 +181,7 @@ async fn false_among_texts_is_reported_where_it_is_sent() {
         let check = harness.program("check in.jsonl").run().await;
         let sync = harness.sync("in.jsonl").run().await.exits(0);
         for said in [&plan.stderr, &check.stdout, &sync.stderr] {
-            assert_eq!(said.matches("`false` under").count(), expected.len(), "{rules} {said}");
+            assert_eq!(said.matches("` is `false` in ").count(), expected.len(), "{rules} {said}");
             assert!(expected.iter().all(|line| said.contains(line)), "{rules} {said}");
         }
         assert!(
@@ -261,7 +296,7 @@ async fn false_is_no_tag_and_no_part_of_a_text() {
         harness.write("in.jsonl", text);
         harness.write("contactsync.toml", format!("{nulls}{rules}"));
         let ran = harness.sync("in.jsonl").run().await.exits(0);
-        assert_eq!(ran.stderr.contains("`false` under `last`"), is_said, "{ran:?}");
+        assert_eq!(ran.stderr.contains("`last` is `false` in "), is_said, "{ran:?}");
         assert_eq!(there(&harness).concat().contains("false"), is_said, "{:?}", there(&harness));
     }
 }
@@ -306,7 +341,7 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     // Nor by the first one of a list that has no primary one.
     harness.write("contactsync.toml", rules("phone", "city = \"custom_fields.primary.value\""));
     assert_eq!(harness.sync("in.jsonl").run().await.exits(0).summary().rows().matches("created").count(), 1);
-    assert!(there(&harness).iter().filter(|contact| contact.contains("city=")).count() < 2, "{:?}", there(&harness));
+    assert_eq!(there(&harness), ["city=Lima key=K-1 phone=+525512345672", "phone=+525512345671"]);
     // Tags by position are reported as well.
     let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\n[[tags]]\ncolumn = \"custom_fields.0.value\"\n";
     harness.write("contactsync.toml", tags);
@@ -375,6 +410,40 @@ async fn a_field_of_a_list_is_read_by_its_name() {
     let plan = harness.plan("one.jsonl").run().await.exits(0);
     let said = "the list `more.data` has its fields in another order than the first (the first is on line 2)";
     assert!(plan.stderr_lines("warning:").iter().any(|line| line.contains(said)), "{plan:?}");
+}
+
+#[tokio::test]
+async fn the_only_field_of_a_list_is_read_by_its_name() {
+    // The next row may have another field there.
+    let harness = Harness::unlimited().await;
+    let only =
+        |id: &str| format!("{{\"name\":\"Ann\",\"more\":[{{\"fields\":[{{\"id\":\"{id}\",\"value\":\"1\"}}]}}]}}\n");
+    harness.write("only.jsonl", only("crm") + &only("city"));
+    for path in ["more.0.fields.0.value", "more.primary.fields.0.value"] {
+        let rules = format!("match = \"key\"\nunmapped = \"ignore\"\n[fields]\nkey = \"{path}\"\n");
+        harness.write("contactsync.toml", rules);
+        let plan = harness.plan("only.jsonl").run().await.exits(3);
+        assert_eq!(plan.planned().rows(), "2 rejected", "{plan:?}");
+        assert!(
+            (plan.stdout.clone() + &plan.stderr).contains(".fields.NAME`), found one read by position"),
+            "{plan:?}"
+        );
+    }
+    // Of a list with one field in each row, `init` writes the name as well.
+    let text = "{\"phone\":\"+525512345671\",\"extra\":[{\"name\":\"plan\",\"value\":\"pro\"}],\"a\":[{\"key\":\"city\",\"values\":[\"Lima\"]}]}\n\
+                {\"phone\":\"+525512345672\",\"extra\":[],\"a\":[{\"key\":\"city\",\"values\":[]}]}\n";
+    let (written, contacts, _) = arrived("in.jsonl", text, "2 created").await;
+    assert!(written.contains("\"extra.plan\"") && written.contains("\"a.city.0\""), "{written}");
+    assert!(!written.contains(".0.value") && contacts[0].contains("Lima"), "{contacts:?}\n{written}");
+    assert!(contacts.concat().matches("pro").count() == 1, "{contacts:?}");
+    // A tag of one value is that tag.
+    let text = r#"{"phone":"+525512345671","f":[{"name":"tags","values":["Big, spender"]},{"name":"plan","values":["pro, x"]}]}"#;
+    let tags = "match = \"phone\"\nunmapped = \"ignore\"\n[fields]\nphone = \"phone\"\nplan = \"f.plan\"\n[[tags]]\ncolumn = \"f.tags\"\n";
+    let one = Harness::unlimited().await;
+    one.write("in.jsonl", text);
+    one.write("contactsync.toml", tags);
+    assert_eq!(one.sync("in.jsonl").run().await.exits(0).summary().rows(), "1 created");
+    assert_eq!(there(&one), ["phone=+525512345671 plan=pro, x +Big, spender"]);
 }
 
 #[tokio::test]

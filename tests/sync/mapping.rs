@@ -616,6 +616,16 @@ async fn a_total_below_the_last_row_is_left_out_or_rejected_by_what_it_may_be() 
     check("match = \"crm_id\"\n", "Total,,2,5049\n", "rejected").await;
     check("match = [\"crm_id\", \"phone\"]\n", "Total,,2,\n", "rejected").await;
     check("match = \"name\"\n", "Suma,,,12\n", "rejected").await;
+    // A company may be called so.
+    check("match = \"name\"\n", "Total,,,12\n", "rejected").await;
+    check("match = [\"phone\", \"name\"]\n", "Total,,,12\n", "rejected").await;
+    check("match = \"company\"\n[fields]\ncompany = \"name\"\n", "Gesamt,,,12\n", "rejected").await;
+    check("match = \"crm_id\"\n", ",,Total: 2,\n", "rejected").await;
+    check(&format!("{phone}mode = \"create\"\n"), "Total,,,5049\n", "rejected").await;
+    // Neither a phone nor an e-mail address is called so.
+    check(phone, ",Total,,\n", "left out").await;
+    check("match = \"email\"\n[fields]\nemail = \"phone\"\n", ",Total,,5049\n", "left out").await;
+    check("match = \"correo\"\n[fields]\ncorreo = \"phone\"\n", ",Total,,5049\n", "left out").await;
     // What the rules leave out comes first.
     let take = "[[take]]\ncolumn = \"phone\"\nnot_blank = true\n";
     check(&format!("{phone}{take}"), "Total,,,5049\n", "not taken").await;
@@ -650,12 +660,12 @@ async fn a_match_value_that_different_people_share_is_reported_once() {
         }
     };
     let one = "column `key`: 3 rows, with at least three different names, have the same value (the first is on line 3), so they \
-               are one contact; if it is a placeholder, add it to `nulls`";
+               may become one contact; if it is a placeholder, add it to `nulls`";
     for value in ["0000000000", "no@email.com", "n/a@n/a.com", "123456789", "test@test.com", "+525500000000"] {
         check("in.csv", &rows(&["5512345671", value, "5512345672", value, value]), Some(one)).await;
     }
     let two = "column `key`: 6 rows share 2 values (the first is on line 2), each with at least three different names, so each \
-               value is one contact; add those that are placeholders to `nulls`";
+               value may become one contact; add those that are placeholders to `nulls`";
     check("in.csv", &rows(&["1", "0", "1", "0", "1", "0"]), Some(two)).await;
     let json =
         r#"[{"key":"0000000000","name":"Ann"},{"key":"0000000000","name":"Bo"},{"key":"0000000000","name":"Cy"}]"#;

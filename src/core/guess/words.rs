@@ -3,6 +3,8 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::core::list::JsonList;
+
 /// What a column is about, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sense {
@@ -285,7 +287,7 @@ impl Heading {
     /// That of a column.
     pub fn of(name: &str) -> Self {
         // The primary one of a list is read as its first.
-        let words = folded(&name.replace(".primary.", ".0."));
+        let words = folded(&name.replace(JsonList::PRIMARY_INSIDE, ".0."));
         let number = words.split(' ').find_map(|word| word.parse().ok());
         let rest: Vec<&str> = words.split(' ').filter(|word| word.parse::<u32>().is_err()).collect();
         let rest = match rest.as_slice() {

@@ -16,10 +16,11 @@ use crate::core::text::{Text, bare, visible};
 const SEPARATORS: [&str; 3] = [";", "|", ","];
 
 /// What is found in place of a match value that says yes or no.
-pub(super) const BOOLEAN: &str = "a boolean, which tells no contacts apart";
+pub(super) const BOOLEAN: &str =
+    "a boolean, which cannot identify a contact (add `{ null = [\"false\"] }` to its transform if it means blank)";
 
 /// What is found in place of a value that is itself written as JSON.
-pub(super) const JSON_TEXT: &str = "JSON text (make keys of what it holds)";
+pub(super) const JSON_TEXT: &str = "JSON text (export its values as separate columns)";
 
 /// Why a row is no contact; its place is added later.
 pub(super) struct Refusal {
@@ -241,8 +242,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-// Scripts write it for a blank, also in CSV. The text `true` is no blank in any program.
-fn is_false(text: &str) -> bool {
+/// Whether a text is `false`: scripts write it for a blank, also in CSV. The text `true` is no blank in any program.
+pub(super) fn is_false(text: &str) -> bool {
     text.eq_ignore_ascii_case("false")
 }
 
@@ -309,6 +310,9 @@ fn id(column: &str, json: &Json) -> Result<Option<ContactId>, Refusal> {
 pub(super) fn id_of(column: &str, text: &str) -> Result<Option<ContactId>, Refusal> {
     if is_rounded(text) {
         return Err(Refusal::of(column, format!("expected an id, found {ROUNDED}")));
+    }
+    if is_false(text) {
+        return Err(Refusal::of(column, format!("expected an id, found {BOOLEAN}")));
     }
     Ok(ContactId::new(visible(text)))
 }

@@ -7,9 +7,6 @@ use serde_json::Value as Json;
 use crate::core::list::JsonList;
 use crate::core::text::visible;
 
-/// The step from a list to the element that says that it is the primary one, else to the first.
-const PRIMARY: &str = "primary";
-
 /// A key, or keys and places of a list with dots between them: `address.city`, `phones.0`. In a list, a step may also be the
 /// name of a field whose name and value stand in an element, or `primary`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +22,31 @@ impl Path {
         Self { whole, steps }
     }
 
-    /// What stands there. A key that has the dots in its name comes first.
+    /// What stands there. A key that has the dots in its name comes first. The only value of a field in a list of fields stands
+    /// for the list of its values: `{"name": "phone", "values": ["+52…"]}`, as in lead forms of Meta.
     pub(super) fn find<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
+        let (json, is_field) = self.find_field(object)?;
+        match json {
+            Json::Array(items) if is_field => match items.as_slice() {
+                [only] if !only.is_array() && !only.is_object() => Some(only),
+                _ => Some(json),
+            },
+            Json::Array(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {
+                Some(json)
+            }
+        }
+    }
+
+    /// The same, with all values of a field in a list, also where there is only one.
+    pub(super) fn find_values<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
+        self.find_field(object).map(|(json, _)| json)
+    }
+
+    // What stands there, and whether it is the value of a field in a list of fields.
+    fn find_field<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<(&'a Json, bool)> {
         let of = |name: &str| object.iter().find(|(key, _)| visible(key) == name).map(|(_, json)| json);
         if let Some(json) = self.find_whole(object) {
-            return Some(json);
+            return Some((json, false));
         }
         let (first, rest) = self.steps.split_first()?;
         let start = (!rest.is_empty()).then(|| of(first)).flatten()?;
@@ -45,16 +62,7 @@ impl Path {
             }?;
             key = step;
         }
-        // `{"name": "phone", "values": ["+52…"]}`, as in lead forms of Meta.
-        match json {
-            Json::Array(items) if is_named => match items.as_slice() {
-                [only] if !only.is_array() && !only.is_object() => Some(only),
-                _ => Some(json),
-            },
-            Json::Array(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {
-                Some(json)
-            }
-        }
+        Some((json, is_named))
     }
 
     fn find_whole<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
@@ -79,16 +87,17 @@ impl Path {
         other_runs
     }
 
-    /// The list of fields of several names of which it takes one by position: another row may have another field there.
+    /// The list of fields by name and value of which it takes one by position: another row may have another field there.
     pub(super) fn list_by_position(&self, object: &[(Arc<str>, Json)]) -> Option<String> {
-        let at = self.steps.iter().skip(1).position(|step| is_place(step))? + 1;
-        let list = self.steps[..at].join(".");
-        match Self::new(&list).find(object)? {
-            Json::Array(items) if self.find_whole(object).is_none() => {
-                JsonList::new(&list, items).has_several_fields().then_some(list)
-            }
-            Json::Array(_) | Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => None,
+        if self.find_whole(object).is_some() {
+            return None;
         }
+        let is_of_fields = |list: &String| match Self::new(list).find_values(object) {
+            Some(Json::Array(items)) => JsonList::new(list, items).field_names().is_some(),
+            Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_)) | None => false,
+        };
+        let places = (1..self.steps.len()).filter(|at| is_place(&self.steps[*at]));
+        places.map(|at| self.steps[..at].join(".")).find(is_of_fields)
     }
 
     /// Whether it takes an element of this list by position.
@@ -124,8 +133,8 @@ fn element<'a>(key: &str, list: &'a [Json], step: &str) -> Option<&'a Json> {
         return list.get(step.parse::<usize>().ok()?);
     }
     let list = JsonList::new(key, list);
-    // Of fields in any order, none is the first.
-    let has_first = || step == PRIMARY && (list.has_primary() || !list.has_several_fields());
+    // Of fields in any order, none is the first, and another row may have others.
+    let has_first = || step == JsonList::PRIMARY_STEP && (list.has_primary() || list.field_names().is_none());
     list.field(step).or_else(|| has_first().then(|| list.primary()).flatten())
 }
 
@@ -137,7 +146,7 @@ mod tests {
     fn a_path_leads_into_objects_and_lists() {
         let object: serde_json::Map<String, Json> = serde_json::from_str(
             r#"{"a":1,"b":{"c":2,"d":{"e":3}},"f":[4,{"g":5}],"b.c":6,"m":[{"name":"x","values":[14]},{"name":"y","values":[15,16]}],"p":[{"v":8},{"v":9,"primary":true}],
-                "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"jose\u0301":{"n\u0303":7}}"#,
+                "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"o":[{"name":"a","value":17}],"jose\u0301":{"n\u0303":7}}"#,
         )
         .unwrap();
         let object: Vec<(Arc<str>, Json)> = object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect();
@@ -165,9 +174,51 @@ mod tests {
         check("m.y", None);
         check("m.y.1", Some(16));
         check("b.primary", None);
+        check("o.primary.value", None);
+        check("o.a", Some(17));
+        check("o.0.value", Some(17));
         check("b", None);
         check("x", None);
         check("b.", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_list_of_fields_is_found_that_a_path_reads_by_position() {
+        let check = |object: &str, path: &str, expected: Option<&str>| {
+            let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
+            let object: Vec<(Arc<str>, Json)> = object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect();
+            assert_eq!(Path::new(path).list_by_position(&object).as_deref(), expected, "{object:?} {path}");
+        };
+        let two = r#"[{"name":"a","value":1},{"name":"b","value":2}]"#;
+        for fields in [two, r#"[{"id":"crm","value":"1"}]"#, r#"[{"name":"a","values":[1]}]"#] {
+            let object = format!(r#"{{"f":{fields},"data":[{{"f":{fields}}}],"x":{{"0":{{"f":{fields}}}}},"f.1":1}}"#);
+            check(&object, "f.0.value", Some("f"));
+            check(&object, "f.a", None);
+            check(&object, "f.1", None);
+            check(&object, "data.0.f.0.value", Some("data.0.f"));
+            check(&object, "data.primary.f.0.value", Some("data.primary.f"));
+            check(&object, "data.0.f.a", None);
+            check(&object, "data.0.other.0", None);
+            check(&object, "x.0.f.0.value", Some("x.0.f"));
+        }
+        // Several phones of one contact, whose names are their labels.
+        check(r#"{"phones":[{"name":"mobile","value":"+1"}]}"#, "phones.0.value", None);
+        check(r#"{"x":["a","b"],"f":[{"name":"a","values":["b"]}]}"#, "x.0", None);
+        check(r#"{"f":[{"name":"a","values":["b"]}]}"#, "f.a.0", None);
+    }
+
+    #[test]
+    fn all_values_of_a_field_are_found() {
+        let check = |values: Json, expected: Json, of_tags: Json| {
+            let field = serde_json::json!([{"name": "tags", "values": values}]);
+            let object: Vec<(Arc<str>, Json)> = vec![("f".into(), field)];
+            assert_eq!(Path::new("f.tags").find(&object), Some(&expected));
+            assert_eq!(Path::new("f.tags").find_values(&object), Some(&of_tags));
+        };
+        let json = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+        check(json(r#"["Big, spender"]"#), "Big, spender".into(), json(r#"["Big, spender"]"#));
+        check(json(r#"["a","b"]"#), json(r#"["a","b"]"#), json(r#"["a","b"]"#));
+        check("a, b".into(), "a, b".into(), "a, b".into());
     }
 }

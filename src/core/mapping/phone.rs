@@ -87,7 +87,7 @@ impl NoPhone {
         match self {
             Self::Other => "something else",
             Self::Letters => "one with letters",
-            Self::NoCountry => "one without a country code (say `country`, or the country in `e164`)",
+            Self::NoCountry => "one without a country code (set `country`, or the country in `e164`)",
             Self::Rounded => ROUNDED,
             Self::Decimals => "a number with decimals",
             Self::Extension => "one with an extension",

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::guess::is_phone_heading;
+use crate::core::guess::{is_address_heading, is_phone_heading};
 use crate::core::mapping::close::closest;
 use crate::core::mapping::country_column::{CountryHeading, Named, heading, is_area_code, named};
 use crate::core::mapping::date::is_zero_date;
 use crate::core::mapping::error::MappingError;
 use crate::core::mapping::number::is_rounded;
 use crate::core::mapping::parts::{
-    BOOLEAN, JSON_TEXT, Parts, Refusal, bad_list, id_of, is_json, is_list_of_one, tags, value,
+    BOOLEAN, JSON_TEXT, Parts, Refusal, bad_list, id_of, is_false, is_json, is_list_of_one, tags, value,
 };
 use crate::core::mapping::path::Path;
 use crate::core::mapping::phone::{Country, NoPhone, ROUNDED, has_code};
 use crate::core::mapping::rules::{
     Accept, Blank, ColumnName, FieldRule, IdRule, Origin, Step, TagOrigin, TagRule, TakeRule, TakeWhen, ValueType,
 };
-use crate::core::mapping::steps::{Countries, Unfit, apply, check, typed};
+use crate::core::mapping::steps::{Countries, Unfit, apply, check, replaces, typed};
 use crate::core::mapping::tags::{BadList, tags_of};
 use crate::core::mapping::template::Template;
 use crate::core::mapping::words::Words;
@@ -64,7 +64,8 @@ impl Fixed {
         if text == "\\N" || self.nulls.have(text) || is_zero_date(text) { "" } else { text }
     }
 
-    /// Whether a word that stands for nothing is all that there is. A boolean is its word: Odoo writes `false` for a blank.
+    /// Whether a word that stands for nothing is all that there is. A boolean is its word, as Odoo writes `false` for a
+    /// blank; but not in a field of booleans.
     pub(super) fn is_null(&self, json: &Json) -> bool {
         if self.nulls.is_empty() {
             return false;
@@ -120,13 +121,21 @@ impl Place {
     /// What stands there; null when nothing does.
     fn cell<'a>(&self, row: Row<'a>) -> Cell<'a> {
         match row {
-            Row::Texts(texts) => Cell::Text(self.at.and_then(|at| texts.get(at)).unwrap_or_default()),
-            Row::Object(object) => match self.path.find(object) {
-                Some(Json::String(text)) => Cell::Text(text),
-                Some(json) => Cell::Json(json),
-                None => Cell::Text(""),
-            },
+            Row::Texts(texts) => self.cell_of(texts),
+            Row::Object(object) => Cell::of(self.path.find(object)),
         }
+    }
+
+    /// The same, with all values of a field in a list: the only one of several tags is a tag, not a text with tags in it.
+    fn values<'a>(&self, row: Row<'a>) -> Cell<'a> {
+        match row {
+            Row::Texts(texts) => self.cell_of(texts),
+            Row::Object(object) => Cell::of(self.path.find_values(object)),
+        }
+    }
+
+    fn cell_of<'a>(&self, texts: &'a Texts) -> Cell<'a> {
+        Cell::Text(self.at.and_then(|at| texts.get(at)).unwrap_or_default())
     }
 
     /// Refuses a match value or an id that is read by position from a list of fields: it may be another field in another row.
@@ -134,10 +143,18 @@ impl Place {
         let Row::Object(object) = row else { return Ok(()) };
         let Some(list) = self.path.list_by_position(object) else { return Ok(()) };
         let reason = format!(
-            "expected what a contact is found by under its name (`{list}.NAME`), found one by its position in a list of fields, where another \
-             row may have another field"
+            "expected a match field or id read by name (`{list}.NAME`), found one read by position, where another row may have \
+             another field"
         );
         Err(Refusal::of(&self.name, reason))
+    }
+
+    /// Whether a JSON boolean or the text `false` stands there, in any capitals. A word for a blank is none.
+    fn is_boolean(&self, row: Row<'_>, fixed: &Fixed) -> bool {
+        match self.cell(row) {
+            Cell::Text(text) => is_false(&visible(trim(text))) && !fixed.text(text).is_empty(),
+            Cell::Json(json) => json.is_boolean() && !fixed.is_null(json),
+        }
     }
 
     /// What stands there as text.
@@ -158,6 +175,16 @@ enum Cell<'a> {
     Text(&'a str),
     // Anything but text.
     Json(&'a Json),
+}
+
+impl<'a> Cell<'a> {
+    fn of(json: Option<&'a Json>) -> Self {
+        match json {
+            Some(Json::String(text)) => Self::Text(text),
+            Some(json) => Self::Json(json),
+            None => Self::Text(""),
+        }
+    }
 }
 
 impl Fixed {
@@ -204,12 +231,16 @@ impl Read {
         const EXPECTED: &str = "an id (text or a whole number)";
         self.place.check_position(row)?;
         if let Cell::Json(json) = self.place.cell(row)
-            && (json.is_f64() || json.is_boolean())
+            && json.is_f64()
         {
             return Err(Refusal::kind(&self.place.name, EXPECTED, json));
         }
         let text = self.place.text(row, fixed)?;
         let countries = Countries { of_row: None, of_all: fixed.country };
+        if self.place.is_boolean(row, fixed) && !replaces(&self.steps, countries, &text) {
+            let unfit = Unfit { expected: EXPECTED.to_owned(), found: BOOLEAN };
+            return Err(Refusal::unfit(&self.place.name, &unfit));
+        }
         let id = apply(&self.steps, countries, text).map_err(|unfit| Refusal::unfit(&self.place.name, &unfit))?;
         id_of(&self.place.name, bare(&id))
     }
@@ -335,6 +366,11 @@ impl Filled {
         self.phone_step().is_some() || is_phone_heading(&self.name) || is_phone_heading(self.label())
     }
 
+    /// Whether its values are phone numbers or e-mail addresses, by its steps, its name or its column's.
+    pub(super) fn reads_address(&self) -> bool {
+        self.phone_step().is_some() || is_address_heading(&self.name) || is_address_heading(self.label())
+    }
+
     /// Whether its value, or a part of it, is what this path leads to, and a JSON `false` there arrives as that word.
     pub(super) fn sends_false(&self, path: &str) -> bool {
         let is_of_text = |step: &Step| match step {
@@ -404,6 +440,21 @@ impl Filled {
         Ok(())
     }
 
+    // In a field of booleans, a JSON boolean is a value, also where `false` is a word for a blank: an opt-out is sent.
+    fn is_null(&self, json: &Json, fixed: &Fixed) -> bool {
+        !(json.is_boolean() && self.value_type == ValueType::Boolean) && fixed.is_null(json)
+    }
+
+    // The text of its column, or of one of several.
+    fn part<'a>(&self, place: &Place, row: Row<'a>, fixed: &Fixed) -> Result<Cow<'a, str>, Refusal> {
+        match place.cell(row) {
+            Cell::Json(json @ Json::Bool(flag)) if !self.is_null(json, fixed) => {
+                Ok(Cow::Borrowed(if *flag { "true" } else { "false" }))
+            }
+            Cell::Text(_) | Cell::Json(_) => place.text(row, fixed),
+        }
+    }
+
     // `None` when it is blank.
     fn value(&self, row: Row<'_>, fixed: &Fixed) -> Result<Option<Value>, Refusal> {
         if self.matched.is_some() {
@@ -414,12 +465,13 @@ impl Filled {
             From::Constant(value) => value.text(),
             From::Column(place) => match place.cell(row) {
                 Cell::Text(text) => fixed.text(text),
-                Cell::Json(json) if self.steps.is_empty() && fixed.is_null(json) => return Ok(None),
+                Cell::Json(json) if self.steps.is_empty() && self.is_null(json, fixed) => return Ok(None),
                 Cell::Json(json) if self.steps.is_empty() => return value(&place.name, json),
-                Cell::Json(_) => place.text(row, fixed)?,
+                Cell::Json(_) => self.part(place, row, fixed)?,
             },
             From::Template(template, places) => {
-                let values: Vec<_> = places.iter().map(|place| place.text(row, fixed)).collect::<Result<_, _>>()?;
+                let values: Vec<_> =
+                    places.iter().map(|place| self.part(place, row, fixed)).collect::<Result<_, _>>()?;
                 let filled = template.fill(values.into_iter());
                 Cow::Owned(nfc(bare(&filled)).into_owned())
             }
@@ -435,14 +487,16 @@ impl Filled {
             return Err(Refusal::unfit(self.label(), &unfit));
         }
         let countries = Countries { of_row: self.country_of(row, fixed, &text)?, of_all: fixed.country };
+        // A prefix or a template would hide a boolean, and all rows with it would become one contact.
+        if self.matched.is_some()
+            && let Some(place) = self.places().iter().find(|place| place.is_boolean(row, fixed))
+            && !replaces(&self.steps, countries, &text)
+        {
+            let unfit = Unfit { expected: "a value (match field)".to_owned(), found: BOOLEAN };
+            return Err(Refusal::unfit(&place.name, &unfit));
+        }
         let made =
             apply(&self.steps, countries, Cow::Borrowed(&*text)).map_err(|unfit| self.unfit(row, fixed, &unfit))?;
-        let is_boolean =
-            || matches!(&self.from, From::Column(place) if matches!(place.cell(row), Cell::Json(Json::Bool(_))));
-        if self.matched.is_some() && !made.is_empty() && made.eq_ignore_ascii_case(&text) && is_boolean() {
-            let unfit = Unfit { expected: "a value (match field)".to_owned(), found: BOOLEAN };
-            return Err(Refusal::unfit(self.label(), &unfit));
-        }
         self.no_other_country(row, fixed, &text, &made)?;
         let text = bare(&made);
         // A step may split a character.
@@ -460,15 +514,14 @@ impl Filled {
         let names_country = |(_, text): &&(&str, Cow<'_, str>)| named(text).is_some();
         let reason = if let Some((column, _)) = columns.iter().find(names_country) {
             format!(
-                "expected {expected}, found one without a country code in a row whose `{column}` names a country (write \
-                 country_column = \"{column}\")"
+                "expected {expected}, found one without, and the row's `{column}` names a country (set `country_column = \
+                 \"{column}\"`)"
             )
         } else if let [(column, _), ..] = columns.as_slice()
             && columns.iter().all(|(_, text)| text.is_empty())
         {
             format!(
-                "expected {expected}, found one without a country code in a row whose `{column}` is blank (fill it in, or say \
-                 `country`)"
+                "expected {expected}, found one without, and the row's `{column}` is blank (fill it in, or set `country`)"
             )
         } else {
             return refused;
@@ -639,7 +692,7 @@ impl Tagged {
     pub(super) fn put(&self, row: Row<'_>, fixed: &Fixed, parts: &mut Parts<'_>) -> Result<(), Refusal> {
         let mut put = |tag: &str| parts.tag(Text::from([self.prefix.as_str(), tag].concat()), self.remove);
         match &self.from {
-            TagsFrom::Column { place, separators, except } => match place.cell(row) {
+            TagsFrom::Column { place, separators, except } => match place.values(row) {
                 Cell::Text(text) => {
                     let text = fixed.text(text);
                     let tags = tags_of(&text, separators).map_err(|BadList| bad_list(&place.name))?;

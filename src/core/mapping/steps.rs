@@ -39,6 +39,19 @@ pub(super) fn apply<'a>(steps: &[Step], countries: Countries, text: Cow<'a, str>
     steps.iter().try_fold(text, |text, step| one(step, countries, text))
 }
 
+/// Whether a step that lists words makes something else of a text: `null` or a table.
+pub(super) fn replaces(steps: &[Step], countries: Countries, text: &str) -> bool {
+    let mut text = Cow::Borrowed(text);
+    for step in steps {
+        let Ok(made) = one(step, countries, text.clone()) else { return false };
+        if matches!(step, Step::Null(_) | Step::Table(_)) && made != text {
+            return true;
+        }
+        text = made;
+    }
+    false
+}
+
 fn one<'a>(step: &Step, countries: Countries, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
     if text.is_empty() {
         return Ok(if let Step::Default(value) = step { Cow::Owned(value.clone()) } else { text });

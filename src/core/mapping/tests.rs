@@ -493,6 +493,136 @@ fn what_does_not_fit_sets_the_row_aside_without_repeating_it() {
 }
 
 #[test]
+fn a_boolean_identifies_no_contact_whatever_is_made_of_it() {
+    let made = |steps: Vec<Step>| FieldRule { steps, ..field("phone", "p") };
+    let joined = |template: &str, steps: Vec<Step>| FieldRule {
+        origin: Origin::Template(template.parse().unwrap()),
+        ..made(steps)
+    };
+    let null = || Step::Null(Words::new(["false"]));
+    let table = |to: &str| Step::Table(Table::new([("false".to_owned(), to.to_owned())]).unwrap());
+    let prefix = || Step::Prefix("521".into());
+    let refused = "[p] expected a value (match field), found a boolean, which cannot identify a contact (add `{ null = \
+                   [\"false\"] }` to its transform if it means blank)";
+    let blank = "[p] expected a value (match field), found none";
+    let check = |rule: FieldRule, cells: &[(&str, Json)], expected: &str| {
+        let rules = only(vec![rule]);
+        let row: serde_json::Map<String, Json> =
+            cells.iter().map(|(name, json)| ((*name).to_owned(), json.clone())).collect();
+        assert_eq!(object(&rules, &Json::Object(row).to_string()), expected, "{rules:?} {cells:?}");
+        if cells.iter().all(|(_, json)| json.is_string()) {
+            let cells: Vec<(&str, &str)> = cells.iter().map(|(name, json)| (*name, json.as_str().unwrap())).collect();
+            assert_eq!(texts(&rules, &cells), expected, "{rules:?} {cells:?}");
+        }
+    };
+    for json in [Json::Bool(false), Json::Bool(true), "False".into(), " FALSE\u{200b}".into()] {
+        for steps in [
+            vec![],
+            vec![prefix()],
+            vec![Step::Lower, prefix()],
+            vec![Step::Digits, Step::Default("0".into())],
+            vec![Step::First("a".into())],
+            vec![Step::E164(None)],
+            vec![prefix(), null()],
+            vec![Step::Null(Words::new(["n/a"])), prefix()],
+        ] {
+            check(made(steps), &[("p", json.clone())], refused);
+        }
+        for template in ["52{p}", "{p}", "{q}{p}", "{p}-{q}"] {
+            check(joined(template, vec![]), &[("p", json.clone()), ("q", "7".into())], refused);
+            check(joined(template, vec![prefix()]), &[("p", json.clone()), ("q", "7".into())], refused);
+        }
+    }
+    for json in [Json::Bool(false), "False".into()] {
+        check(made(vec![null(), prefix()]), &[("p", json.clone())], blank);
+        check(made(vec![Step::Trim, table(""), prefix()]), &[("p", json.clone())], blank);
+        check(made(vec![table("7"), prefix()]), &[("p", json.clone())], r#"phone=5217; phone="5217""#);
+        check(joined("52{p}", vec![Step::Null(Words::new(["52false"]))]), &[("p", json.clone())], blank);
+    }
+    // Other values that contain the word.
+    check(made(vec![prefix()]), &[("p", "falsetto".into())], r#"phone=521falsetto; phone="521falsetto""#);
+    // The same of ids.
+    let by_id = |steps: Vec<Step>, p: Json| {
+        let rules =
+            Rules { id: Some(IdRule { column: "p".into(), steps }), unmapped: Unmapped::Ignore, ..Rules::default() };
+        object(&rules, &Json::Object([("p".to_owned(), p)].into_iter().collect()).to_string())
+    };
+    let refused = refused.replace("a value (match field)", "an id (text or a whole number)");
+    for json in [Json::Bool(false), Json::Bool(true), "False".into()] {
+        assert_eq!(by_id(vec![], json.clone()), refused);
+        assert_eq!(by_id(vec![prefix()], json), refused);
+    }
+    assert_eq!(by_id(vec![null()], false.into()), "[p] expected an id, as there is no match field; found none");
+    assert!(
+        csv(&[("contact_id", "False")], &[], Mode::Upsert).starts_with("[contact_id] expected an id, found a boolean")
+    );
+}
+
+#[test]
+fn a_word_for_nothing_drops_no_boolean_of_a_field_of_booleans() {
+    let rules = |steps: Vec<Step>, value_type: ValueType| {
+        let opt_in = FieldRule { steps, value_type, ..field("opt_in", "o") };
+        Rules { nulls: Words::new(["false"]), ..only(vec![field("phone", "phone"), opt_in]) }
+    };
+    let check = |steps: &[Step], value_type: ValueType, o: &str, expected: &str| {
+        let row = format!(r#"{{"phone":"1","o":{o}}}"#);
+        let found = object(&rules(steps.to_vec(), value_type), &row);
+        assert_eq!(found, format!(r#"phone=1; phone="1"{expected}"#), "{steps:?} {value_type:?} {o}");
+    };
+    let null = || Step::Null(Words::new(["false"]));
+    for steps in [&[] as &[Step], &[Step::Lower]] {
+        check(steps, ValueType::Boolean, "false", " opt_in=false");
+        check(steps, ValueType::Boolean, "true", " opt_in=true");
+        check(steps, ValueType::Boolean, "null", "");
+        // A word is what the rule names.
+        check(steps, ValueType::Boolean, r#""false""#, "");
+        check(steps, ValueType::Text, "false", "");
+    }
+    check(&[null()], ValueType::Boolean, "false", "");
+    let by_id = Rules {
+        nulls: Words::new(["false"]),
+        id: Some(IdRule { column: "p".into(), steps: Vec::new() }),
+        ..only(vec![field("phone", "phone")])
+    };
+    assert_eq!(object(&by_id, r#"{"phone":"1","p":false}"#), r#"phone=1; phone="1""#);
+}
+
+#[test]
+fn a_total_is_left_out_where_its_word_is_no_value() {
+    let check = |rules: &Rules, mode: Mode, cells: &[(&str, &str)], expected: bool| {
+        let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
+        let mapping = Mapping::by(rules, Some(&columns), mode).unwrap();
+        let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
+        let total = Record { row: 3, line: 7, cells, is_total: true };
+        assert_eq!(mapping.leaves_out_total(&total), expected, "{rules:?} {mode:?} {total:?}");
+    };
+    let by_name = |field: &str| Rules { matches: names(&[field]), ..Rules::default() };
+    let by_rule = |column: &str, steps: Vec<Step>| only(vec![FieldRule { steps, ..field("phone", column) }]);
+    let named = |name: &str| Rules { matches: names(&[name]), ..only(vec![field(name, "a")]) };
+    for word in ["Total", "total:", "Gesamt", "Total de contactos", "Total: 7"] {
+        for column in ["phone", "Tel\u{e9}fono", "email", "E-mail", "whatsapp"] {
+            check(&by_name(column), Mode::Upsert, &[(column, word), ("n", "7")], true);
+            check(&by_name(column), Mode::Update, &[(column, word), ("n", "7")], true);
+            check(&by_name(column), Mode::Create, &[(column, word), ("n", "7")], false);
+            check(&named(column), Mode::Upsert, &[("a", word), ("n", "7")], true);
+        }
+        for column in ["company", "name", "crm_id", "contact_id", "x"] {
+            let rules = if column == "contact_id" { Rules::default() } else { by_name(column) };
+            check(&rules, Mode::Upsert, &[(column, word), ("n", "7")], false);
+            check(&rules, Mode::Upsert, &[(column, ""), ("n", word)], true);
+        }
+        check(&named("company"), Mode::Upsert, &[("a", word), ("n", "7")], false);
+        check(&by_rule("x", vec![Step::E164(None)]), Mode::Upsert, &[("x", word)], true);
+        let id = Rules { id: Some(IdRule { column: "ID".into(), steps: Vec::new() }), ..by_rule("phone", Vec::new()) };
+        check(&id, Mode::Upsert, &[("ID", word), ("phone", "")], false);
+        check(&id, Mode::Upsert, &[("ID", ""), ("phone", word)], true);
+    }
+    // It may be the name of a person, and a number is a value.
+    check(&by_name("phone"), Mode::Upsert, &[("phone", "Suma"), ("n", "7")], false);
+    check(&by_name("phone"), Mode::Upsert, &[("phone", "7"), ("n", "Total")], false);
+}
+
+#[test]
 fn a_column_with_the_country_is_that_of_its_row() {
     let phone =
         FieldRule { steps: vec![Step::E164(None)], country_column: Some("Prefijo".into()), ..field("phone", "Tel") };
@@ -542,22 +672,21 @@ fn a_phone_without_a_country_is_rejected_with_what_its_row_lacks() {
             ..field("phone", "Tel")
         };
         let rules = Rules { nulls: Words::new(["n/a"]), ..only(vec![phone]) };
-        let expected =
-            format!("[Tel] expected a phone number with its country code, found one without a country code{expected}");
+        let expected = format!("[Tel] expected a phone number with its country code, found one without{expected}");
         let cells = [cells, &[("Tel", "55 1234 5678")]].concat();
         assert_eq!(texts(&rules, &cells), expected, "{cells:?}");
         let row: serde_json::Map<_, _> = cells.iter().map(|(key, cell)| ((*key).to_owned(), (*cell).into())).collect();
         assert_eq!(object(&rules, &serde_json::Value::Object(row).to_string()), expected, "{cells:?}");
     };
-    let blank = |name: &str| format!(" in a row whose `{name}` is blank (fill it in, or say `country`)");
-    let none = " (say `country`, or the country in `e164`)";
+    let blank = |name: &str| format!(", and the row's `{name}` is blank (fill it in, or set `country`)");
+    let none = " a country code (set `country`, or the country in `e164`)";
     for country in ["", " ", "n/a", "\\N"] {
         // Whether a rule names the column, or only its name tells what it holds.
         check(Some("Pa\u{ed}s"), &[("Pa\u{ed}s", country)], &blank("Pa\u{ed}s"));
         check(None, &[("Pa\u{ed}s", country)], &blank("Pa\u{ed}s"));
         check(None, &[("Country code", country), ("Pa\u{ed}s", country)], &blank("Country code"));
     }
-    let names = " in a row whose `Pa\u{ed}s` names a country (write country_column = \"Pa\u{ed}s\")";
+    let names = ", and the row's `Pa\u{ed}s` names a country (set `country_column = \"Pa\u{ed}s\"`)";
     check(None, &[("Pa\u{ed}s", "MX")], names);
     check(None, &[("Lada", ""), ("Pa\u{ed}s", "M\u{e9}xico")], names);
     check(None, &[], none);

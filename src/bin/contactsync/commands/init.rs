@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use contactsync::rules::Rules;
 use contactsync::{
-    ColumnGuess, CountryGuess, Guess, Input, Mapping, Meaning, Mode, NoticeKind, Record, RejectReason, RejectReasons,
-    Rejection, SharedValues, Source, guess,
+    ColumnGuess, CountryGuess, Guess, Input, JsonList, Mapping, Meaning, Mode, NoticeKind, Record, RejectReason,
+    RejectReasons, Rejection, SharedValues, Source, guess,
 };
 
 use crate::args::InitArgs;
@@ -142,7 +142,7 @@ fn say_rejected(judged: &Judged, console: &Console) {
 // Whether a path leads into a list, or into an object whose keys are numbers.
 fn is_of_a_list(path: &str) -> bool {
     let is_place = |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
-    path.split('.').any(is_place) || path.contains(".primary.")
+    path.split('.').any(is_place) || path.contains(JsonList::PRIMARY_INSIDE)
 }
 
 fn there_already(path: &Path) -> Failure {

@@ -123,8 +123,10 @@ impl Sample {
         for column in &mut self.columns {
             let keys: Vec<&str> = column.name.split('.').collect();
             let is_primary = |at: usize| at > 0 && self.lists_with_primary.contains(&keys[..at].join("."));
-            let named =
-                keys.iter().enumerate().map(|(at, key)| if *key == "0" && is_primary(at) { "primary" } else { key });
+            let named = keys
+                .iter()
+                .enumerate()
+                .map(|(at, key)| if *key == "0" && is_primary(at) { JsonList::PRIMARY_STEP } else { key });
             column.name = named.collect::<Vec<_>>().join(".");
         }
     }
@@ -147,10 +149,15 @@ impl Sample {
                 let list = JsonList::new(path, items);
                 if let Some(name) = list.field_names().and_then(|names| names.into_iter().next()) {
                     let known = self.only_fields.entry(path.to_owned()).or_insert_with(|| name.to_string());
-                    if *known != name {
-                        self.lists_of_fields.insert(path.to_owned());
-                        return;
+                    // By its name, because another row may have another field there.
+                    match list.field(&name).filter(|_| *known == name && is_step(&name)) {
+                        Some(json) if depth < DEPTH => self.put(row, &format!("{path}.{name}"), json, depth + 1),
+                        Some(_) => {}
+                        None => {
+                            self.lists_of_fields.insert(path.to_owned());
+                        }
                     }
+                    return;
                 }
                 if let Some(first) = list.primary().filter(|_| depth < DEPTH) {
                     if list.has_primary() {
@@ -176,6 +183,11 @@ impl Sample {
         columns[at].cells.push(text);
         columns[at].falses += usize::from(*json == Json::Bool(false));
     }
+}
+
+// Whether a path can lead to a field by this name: numbers are positions in a list.
+fn is_step(name: &str) -> bool {
+    !name.contains('.') && !name.bytes().all(|byte| byte.is_ascii_digit()) && name != JsonList::PRIMARY_STEP
 }
 
 fn is_list_of_tags(key: &str) -> bool {
