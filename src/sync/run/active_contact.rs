@@ -32,6 +32,8 @@ pub struct ActiveContact {
     pub sequence: Option<u64>,
     /// The calls that are kept free for it in a run that ends early.
     pub reserved: Cell<u64>,
+    /// When this process last started its create.
+    pub create_started: Option<Timestamp>,
     // Whether an earlier run left its create in doubt.
     was_in_doubt: bool,
     // Counts it among the contacts in memory until it is dropped.
@@ -60,6 +62,7 @@ impl ActiveContact {
             trial: None,
             sequence: None,
             reserved: Cell::new(calls.max),
+            create_started: None,
             was_in_doubt,
             counted,
         }

@@ -2,20 +2,22 @@
 //!
 //! A platform, or a proxy before it, may answer a create with the id of another one, such as that of the create before
 //! it when an answer was lost. One id for two keys proves that; answers are confirmed by a read from then on. A lost
-//! answer only suggests it: other creates are confirmed until one proves right, or until the lost one is resolved.
+//! answer only suggests it: other creates are confirmed until one that started after the loss proves right, or until the
+//! lost one is resolved. A create that started before proves nothing: it may have reached the platform first.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::core::model::ContactId;
 use crate::core::task::Distrust;
+use crate::core::time::Timestamp;
 
 /// What is known about the answers to creates in this process.
 #[derive(Debug, Default)]
 pub struct CreateTrust {
     is_broken: Cell<bool>,
-    // The keys of contacts whose create was not answered and is still in doubt.
-    unanswered: RefCell<BTreeSet<String>>,
+    // The keys of contacts whose create was not answered and is still in doubt, with the time of the loss.
+    unanswered: RefCell<BTreeMap<String, Timestamp>>,
     // The keys by the ids in the answers to creates, until the journal has them.
     named: RefCell<HashMap<ContactId, String>>,
 }
@@ -23,7 +25,7 @@ pub struct CreateTrust {
 impl CreateTrust {
     /// How far to distrust the answer to the create of the contact with this key.
     pub fn distrust(&self, key: &str) -> Distrust {
-        let may_have_shifted = || self.unanswered.borrow().iter().any(|other| other != key);
+        let may_have_shifted = || self.unanswered.borrow().keys().any(|other| other != key);
         match self.is_broken.get() {
             true => Distrust::Proven,
             false if may_have_shifted() => Distrust::Suspected,
@@ -36,9 +38,9 @@ impl CreateTrust {
         self.is_broken.set(true);
     }
 
-    /// Records that the create of this contact was not answered.
-    pub fn unanswered(&self, key: String) {
-        self.unanswered.borrow_mut().insert(key);
+    /// Records that the create of this contact was not answered, with the time at which it was given up.
+    pub fn unanswered(&self, key: String, at: Timestamp) {
+        self.unanswered.borrow_mut().insert(key, at);
     }
 
     /// Records that it is known whether this contact exists.
@@ -46,9 +48,10 @@ impl CreateTrust {
         self.unanswered.borrow_mut().remove(key);
     }
 
-    /// Records that a read confirmed the answer to a create: the answers did not shift.
-    pub fn confirmed(&self) {
-        self.unanswered.borrow_mut().clear();
+    /// Records that a read confirmed the answer to a create that started at `started`: the losses before it did not
+    /// shift the answers.
+    pub fn confirmed(&self, started: Timestamp) {
+        self.unanswered.borrow_mut().retain(|_, lost_at| *lost_at >= started);
     }
 
     /// Records the id in the answer to a create, and returns whether the answer for another key had the same id.
@@ -72,12 +75,17 @@ mod tests {
         let trust = CreateTrust::default();
         let check = |expected: [Distrust; 2]| assert_eq!(["a", "b"].map(|key| trust.distrust(key)), expected);
         check([None, None]);
-        trust.unanswered("a".into());
+        let at = Timestamp::from_millis;
+        trust.unanswered("a".into(), at(5));
         check([None, Suspected]);
-        trust.unanswered("b".into());
+        trust.unanswered("b".into(), at(7));
         trust.resolved("a");
         check([Suspected, None]);
-        trust.confirmed();
+        // These two started before the loss, and may have reached the platform before the lost create.
+        trust.confirmed(at(6));
+        trust.confirmed(at(7));
+        check([Suspected, None]);
+        trust.confirmed(at(8));
         check([None, None]);
     }
 
@@ -90,7 +98,7 @@ mod tests {
         trust.written(&id);
         assert!(!trust.is_named_twice(&id, "a"));
         trust.broken();
-        trust.confirmed();
+        trust.confirmed(Timestamp::from_millis(9));
         assert_eq!(trust.distrust("a"), Proven);
     }
 }

@@ -37,6 +37,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         let is_own = contact.failures.is_own(kind, &self.admission.breaker());
         let open_create = (kind == CallKind::Create).then(|| self.creates.begin());
         let begun = self.job.clock.now();
+        if kind == CallKind::Create {
+            contact.create_started = Some(begun);
+        }
         let (number, mut attempt, at) =
             self.exchange(contact, call, state_update, clearance.permit_guard, is_own).await?;
         if let (Attempt::Page(page), RemoteState::InDoubt(_)) = (&mut attempt, contact.task.remote_state()) {
@@ -155,12 +158,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         contact.task.apply(call, attempt, at);
         match contact.task.remote_state() {
             RemoteState::InDoubt(_) if matches!((call, attempt), (Call::Create { .. }, Attempt::Lost { .. })) => {
-                self.trust.unanswered(key);
+                self.trust.unanswered(key, at);
             }
             // The answer named another contact.
             RemoteState::InDoubt(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.broken(),
             RemoteState::InDoubt(_) => {}
-            RemoteState::Known(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.confirmed(),
+            RemoteState::Known(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => {
+                self.trust.confirmed(contact.create_started.unwrap_or_default());
+            }
             // Its read will be repeated.
             RemoteState::Known(_) if contact.task.is_confirming() => {}
             RemoteState::Unknown | RemoteState::Known(_) => self.trust.resolved(&key),
