@@ -295,7 +295,12 @@ impl Rows {
         if !is_whole || !self.has_header || self.columns().are_of_rejects() {
             return;
         }
-        if !total::may_be((0..found.cells).map(|at| raw.cell(at)), self.usual.kinds()) {
+        let cells = || (0..found.cells).map(|at| raw.cell(at));
+        if !total::may_be(cells(), self.usual.kinds()) {
+            return;
+        }
+        // The last line of a file that was cut off may be the beginning of a contact: `Soma,3` of `Soma,34,soma@…`.
+        if !found.terminated && found.cells < self.columns().needed() && !total::is_sure(cells()) {
             return;
         }
         self.look_ahead(1);
@@ -897,6 +902,36 @@ mod tests {
         let one = |text: &str| self::rows(format!("phone\n+5215550001\n{text}\n").as_bytes()).pop().unwrap();
         assert_eq!(one("Total: 1"), "3 Total: 1 (total)");
         assert_eq!(one("+5215550002"), "3 +5215550002");
+    }
+
+    #[test]
+    fn the_cut_end_of_a_file_is_no_total() {
+        let check = |file: &str, last: &str, expected: Option<usize>| {
+            let text = format!("first_name,age,email\n{file}{last}");
+            let found = rows(text.as_bytes()).pop().unwrap();
+            match expected {
+                Some(cells) => {
+                    let plural = format!("[] expected 3 cells, found {cells}{CUT}");
+                    assert!(found.ends_with(&plural), "{text:?}: {found}");
+                }
+                None => assert!(found.ends_with(" (total)"), "{text:?}: {found}"),
+            }
+        };
+        // Whole rows, and rows that leave out their last cells.
+        for file in ["Ann,31,a@example.com\nBo,32,b@example.com\n", "Ann,31,a@example.com\nBo,32\nCy,33\n"] {
+            check(file, "Soma,3", Some(2));
+            check(file, "Total,5", Some(2));
+            check(file, "Suma", Some(1));
+            check(file, "Total", Some(1));
+            check(file, "Count: 3", Some(1));
+            check(file, "Total: 2", None);
+            check(file, "(57 rows affected)", None);
+            check(file, "Total de contactos,2", None);
+            // With its line break, or with all its cells, the line is not cut.
+            check(file, "Soma,3\n", None);
+            check(file, "Total,5\n", None);
+            check(file, "Total,5,", None);
+        }
     }
 
     #[test]
