@@ -433,8 +433,8 @@ async fn rounded_numbers_are_named_by_init_check_and_plan_and_never_sent() {
     let ran = scene.program("init in.csv --country MX").run().await.exits(0);
     let told = "27 of 30 values of `phone` are rounded numbers, such as 5.2E+11: export the column as text";
     let rejected = format!(
-        "27 rows of the 30 looked at will be rejected: 27: column `phone`: expected a value (match field), {found} (the first in \
-         line 2); `contactsync check` lists all reasons"
+        "27 of the first 30 rows would be rejected: column `phone`: expected a value (match field), {found} (27 rows, first on \
+         line 2). Run `contactsync check` for the whole file"
     );
     assert_eq!(ran.said("warning:"), [told, &rejected].map(|text| format!("warning: {text}")), "{ran:?}");
     let written = std::fs::read_to_string(scene.path("contactsync.toml")).expect("what init wrote");
