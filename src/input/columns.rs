@@ -274,7 +274,7 @@ mod tests {
         let others: Vec<String> = names.iter().map(|name| format!("{name} x")).collect();
         let begun = std::time::Instant::now();
         let check = |row: &[String], expected: bool| {
-            let cells = || row.iter().map(|cell| cell.as_bytes());
+            let cells = || row.iter().map(String::as_bytes);
             assert_eq!(header.has_named_by(cells()), expected);
             assert_eq!(header.are_renamed_by(cells(), false), expected);
         };
