@@ -54,7 +54,16 @@ impl<'a> JsonList<'a> {
 
     /// The first element that says that it is the primary one (`"primary": true`), else the first.
     pub fn primary(self) -> Option<&'a Json> {
-        self.items.iter().find(|item| is_primary(item) == Some(true)).or_else(|| self.items.first())
+        self.items.get(self.primary_at())
+    }
+
+    /// Whether the first element is the primary one.
+    pub(crate) fn is_primary_first(self) -> bool {
+        self.primary_at() == 0
+    }
+
+    fn primary_at(self) -> usize {
+        self.items.iter().position(|item| is_primary(item) == Some(true)).unwrap_or(0)
     }
 
     /// Whether any element says that it is the primary one, or that it is not.
@@ -83,7 +92,9 @@ impl<'a> JsonList<'a> {
 
 /// Whether a key says of an element that it is the primary one.
 pub(in crate::core) fn is_primary_key(key: &str) -> bool {
-    PRIMARY.contains(&key.replace(['_', '-'], "").to_ascii_lowercase().as_str())
+    // It is asked of each key of each element, so nothing is allocated.
+    let letters = || key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase());
+    PRIMARY.iter().any(|known| letters().eq(known.bytes()))
 }
 
 // Programs also write 1 and 0 for true and false.
@@ -150,6 +161,27 @@ mod tests {
             let items = items(list);
             let found = JsonList::new("x.phones", &items);
             assert_eq!((found.primary(), found.has_primary()), (at.map(|at: usize| &items[at]), has_flag), "{list}");
+            assert_eq!(found.is_primary_first(), at.is_none_or(|at| at == 0), "{list}");
+        }
+        // By its place, not by its value.
+        let same = items(r#"[{"v":1,"primary":true},{"v":1,"primary":true}]"#);
+        assert!(JsonList::new("phones", &same).is_primary_first());
+    }
+
+    #[test]
+    fn a_key_says_primary_in_any_spelling() {
+        for (key, expected) in [
+            ("primary", true),
+            ("Is_Primary", true),
+            ("is-default", true),
+            ("ES_PRINCIPAL", true),
+            ("__main__", true),
+            ("primary_phone", false),
+            ("prim", false),
+            ("", false),
+            ("_", false),
+        ] {
+            assert_eq!(is_primary_key(key), expected, "{key:?}");
         }
     }
 

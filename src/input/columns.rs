@@ -1,6 +1,6 @@
 //! The columns of an input with a header: their names, and the places of the cells that have one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::str::from_utf8;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub(super) struct Columns {
     // What each cell's column is called; `None` for a column without a name, whose cells are ignored.
     names: Vec<Option<Arc<str>>>,
     header: Vec<Arc<str>>,
+    // The names in small letters, with the place of the first that has each.
+    folded: HashMap<String, usize>,
     // How many cells a row must have: up to the last column with a name.
     needed: usize,
     unnamed: Vec<usize>,
@@ -66,11 +68,17 @@ impl Columns {
 
     fn new(names: Vec<Option<Arc<str>>>) -> Self {
         let header = names.iter().flatten().cloned().collect();
+        let mut folded = HashMap::new();
+        for (at, name) in names.iter().enumerate() {
+            if let Some(name) = name {
+                folded.entry(name.to_lowercase()).or_insert(at);
+            }
+        }
         let needed = names.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let unnamed = names.iter().zip(1..).filter(|(name, _)| name.is_none()).map(|(_, place)| place).collect();
         let place = |name: &str| names.iter().flatten().position(|column| **column == *name);
         let listed = place(LINE_COLUMN).zip(place(REASON_COLUMN));
-        Self { names, header, needed, unnamed, listed }
+        Self { names, header, folded, needed, unnamed, listed }
     }
 
     /// Those without a name that hold something. A delimiter at the end of each line makes one that does not, and that is
@@ -141,6 +149,17 @@ impl Columns {
             && (!cell.is_ascii() || self.header.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(cell)))
     }
 
+    // The place of the first column that a cell names, its letters small or capital.
+    fn named_by(&self, cell: &str) -> Option<usize> {
+        self.folded.get(&cell.to_lowercase()).copied()
+    }
+
+    /// Whether any of these cells names a column.
+    pub(super) fn has_named_by<'a>(&self, mut cells: impl Iterator<Item = &'a [u8]>) -> bool {
+        let names = |cell: &str| self.named_by(visible(cell).trim()).is_some();
+        cells.any(|cell| !cell.is_empty() && from_utf8(cell).is_ok_and(names))
+    }
+
     /// Whether a row with at least two cells is a header of its own: most of its cells are names of these columns, or all are
     /// words that head columns and some is such a name. It leaves at most one column of this header over, at its end, and
     /// none where a cell is neither, and it has each name once. After a byte order mark, where a file was appended, one name
@@ -148,7 +167,7 @@ impl Columns {
     pub(super) fn are_renamed_by<'a>(&self, cells: impl Iterator<Item = &'a [u8]>, follows_mark: bool) -> bool {
         let (mut filled, mut named, mut known) = (0, 0, 0);
         let (mut is_parted, mut is_blank) = (false, false);
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen = HashSet::new();
         let mut is_repeated = false;
         for cell in cells {
             let Ok(cell) = from_utf8(cell) else { return false };
@@ -163,9 +182,8 @@ impl Columns {
                 return false;
             }
             filled += 1;
-            if let Some(name) = self.header.iter().find(|name| name.to_lowercase() == cell.to_lowercase()) {
-                is_repeated |= seen.contains(&&**name);
-                seen.push(name);
+            if let Some(at) = self.named_by(cell) {
+                is_repeated |= !seen.insert(at);
                 named += 1;
             } else if is_heading(cell) {
                 known += 1;
@@ -244,6 +262,24 @@ mod tests {
         check("\u{1f468}\u{200d}\u{1f469}", "\u{1f468}\u{200d}\u{1f469}");
         let twice = Columns::named(1, [b"phone".as_slice(), "phone\u{200b}".as_bytes()].into_iter());
         assert!(matches!(twice, Err(SourceFault::ColumnTwice { .. })));
+    }
+
+    #[test]
+    fn a_wide_row_is_held_against_the_header_once() {
+        // For each pair of a name and a cell it would take minutes.
+        let names: Vec<String> = ('\u{4e00}'..).take(16_384).map(|letter| format!("Column {letter}")).collect();
+        let header = columns(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let capitals: Vec<String> = names.iter().map(|name| name.to_uppercase()).collect();
+        let others: Vec<String> = names.iter().map(|name| format!("{name} x")).collect();
+        let begun = std::time::Instant::now();
+        let check = |row: &[String], expected: bool| {
+            let cells = || row.iter().map(String::as_bytes);
+            assert_eq!(header.has_named_by(cells()), expected);
+            assert_eq!(header.are_renamed_by(cells(), false), expected);
+        };
+        check(&capitals, true);
+        check(&others, false);
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
 
     #[test]

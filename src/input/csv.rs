@@ -299,9 +299,8 @@ impl Rows {
         if !total::may_be(cells(), self.usual.kinds()) {
             return;
         }
-        // A contact whose row is cut off may look like a total.
-        let is_cut = !found.terminated && found.cells < self.columns().needed();
-        if is_cut && !total::is_certain(cells()) {
+        // The last line of a file that was cut off may be the beginning of a contact: `Soma,3` of `Soma,34,soma@…`.
+        if !found.terminated && found.cells < self.columns().needed() && !total::is_sure(cells()) {
             return;
         }
         self.look_ahead(1);
@@ -928,6 +927,36 @@ mod tests {
         cut("2 registros,5", "total");
         cut("(57 rows affected)", "total");
         cut("Total de contactos,2", "total");
+    }
+
+    #[test]
+    fn the_cut_end_of_a_file_is_no_total() {
+        let check = |file: &str, last: &str, expected: Option<usize>| {
+            let text = format!("first_name,age,email\n{file}{last}");
+            let found = rows(text.as_bytes()).pop().unwrap();
+            match expected {
+                Some(cells) => {
+                    let plural = format!("[] expected 3 cells, found {cells}{CUT}");
+                    assert!(found.ends_with(&plural), "{text:?}: {found}");
+                }
+                None => assert!(found.ends_with(" (total)"), "{text:?}: {found}"),
+            }
+        };
+        // Whole rows, and rows that leave out their last cells.
+        for file in ["Ann,31,a@example.com\nBo,32,b@example.com\n", "Ann,31,a@example.com\nBo,32\nCy,33\n"] {
+            check(file, "Soma,3", Some(2));
+            check(file, "Total,5", Some(2));
+            check(file, "Suma", Some(1));
+            check(file, "Total", Some(1));
+            check(file, "Count: 3", Some(1));
+            check(file, "Total: 2", None);
+            check(file, "(57 rows affected)", None);
+            check(file, "Total de contactos,2", None);
+            // With its line break, or with all its cells, the line is not cut.
+            check(file, "Soma,3\n", None);
+            check(file, "Total,5\n", None);
+            check(file, "Total,5,", None);
+        }
     }
 
     #[test]

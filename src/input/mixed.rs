@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::notice::{NoticeKind, Notices};
 use crate::core::list::JsonList;
 
-/// How many keys are watched, and how many lists: a contact has fewer, and an input whose keys are ids has no end of them.
+/// How many keys are watched, how many lists of fields, and how many of which the first element is not the primary one: a contact has fewer, and an input whose keys are ids has no end of them.
 const KEYS: usize = 256;
 const LISTS: usize = 64;
 
@@ -25,6 +25,8 @@ pub(super) struct Mixed {
     keys: Vec<Key>,
     own_fields: Vec<Key>,
     lists: Vec<Listed>,
+    // The paths of lists of which the first element is not the primary one.
+    primaries: Vec<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -76,8 +78,8 @@ impl Mixed {
                 if let Some(names) = list.field_names() {
                     self.list(path, &names, line, notices);
                 }
-                if items.len() > 1 && list.primary() != items.first() {
-                    notices.add(NoticeKind::PrimaryNotFirst(path.into()), line);
+                if items.len() > 1 && !list.is_primary_first() {
+                    self.primary_not_first(path, line, notices);
                 }
             }
             Json::Object(object) if depth > 0 => {
@@ -87,6 +89,20 @@ impl Mixed {
             }
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {}
         }
+    }
+
+    fn primary_not_first(&mut self, path: &str, line: u64, notices: &Notices) {
+        let known = self.primaries.iter().find(|known| ***known == *path).map(Arc::clone);
+        let path = match known {
+            Some(path) => path,
+            None if self.primaries.len() < LISTS => {
+                let path: Arc<str> = path.into();
+                self.primaries.push(Arc::clone(&path));
+                path
+            }
+            None => return,
+        };
+        notices.add(NoticeKind::PrimaryNotFirst(path), line);
     }
 
     fn list(&mut self, path: &str, names: &[Cow<'_, str>], line: u64, notices: &Notices) {
@@ -152,6 +168,23 @@ impl Key {
 mod tests {
     use super::super::notice::Notice;
     use super::*;
+
+    #[test]
+    fn lists_whose_keys_have_no_end_are_not_all_noticed() {
+        let phones: Json = serde_json::from_str(r#"[{"v":1,"primary":false},{"v":2,"primary":true}]"#).unwrap();
+        let (notices, mut mixed) = (Notices::default(), Mixed::default());
+        for line in 1..=1_000 {
+            mixed.watch(
+                &[(format!("id{line}").into(), phones.clone()), ("phones".into(), phones.clone())],
+                line,
+                &notices,
+            );
+        }
+        let all = notices.all();
+        assert_eq!(all.len(), LISTS);
+        let kind = NoticeKind::PrimaryNotFirst("phones".into());
+        assert!(all.contains(&Notice { kind, line: 1, rows: 1_000 }), "{all:?}");
+    }
 
     #[test]
     fn false_is_noticed_among_texts_in_any_order() {

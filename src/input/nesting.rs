@@ -55,6 +55,12 @@ const PARTS: &str = "\
 const SINGLE_PARTS: &str = "\
     phone phonenumber mobile cellphone telephone whatsapp telefono telefone celular movil email mail correo";
 
+/// What the elements of such a list are called where they are no people: the name of a phone is its label.
+const LABELS: &str = "\
+    home work mobile main other personal private office business default primary cell cellphone iphone phone \
+    telephone fax whatsapp email mail casa trabajo oficina movil m\u{f3}vil celular principal otro telefono \
+    tel\u{e9}fono correo trabalho escritorio escrit\u{f3}rio comercial outro telefone";
+
 /// Keys of lists and objects that describe an answer.
 const ASIDE: &str = "\
     links meta metadata error errors warnings messages included facets filters query request schema columns \
@@ -269,6 +275,8 @@ enum Scalar {
     Zero,
     Number(u64),
     Text,
+    /// The label of a phone or of an e-mail address.
+    Label,
     /// An e-mail address, or a phone number with its country code.
     Address,
     /// One of the words for what went wrong.
@@ -300,6 +308,13 @@ impl List {
     // How many of its first elements have a phone or an e-mail address of their own.
     fn reachable(&self) -> usize {
         self.0.iter().filter(|item| matches!(item, Node::Object(members) if members.has_address())).count()
+    }
+
+    // Whether at least two of its first elements are people: each with a name of its own beside a phone or an e-mail address.
+    fn is_of_named_people(&self) -> bool {
+        let is_one =
+            |item: &&Node| matches!(item, Node::Object(members) if members.has_name() && members.has_address());
+        self.0.iter().filter(is_one).count() > 1
     }
 
     fn holds_address(&self) -> bool {
@@ -478,14 +493,22 @@ impl Members {
                                 || key_sense(key) == Some(KeySense::Address) && !is_describing(&name)
                         }
                         Node::Object(inner) => inner.has_address(),
-                        Node::List(list) => is_part(&name) && list.holds_address(),
+                        Node::List(list) => holds_parts(&name, list) && list.holds_address(),
                     }
+        })
+    }
+
+    fn has_name(&self) -> bool {
+        self.0.iter().any(|(key, node)| {
+            matches!(node, Node::Scalar(Scalar::Text))
+                && matches!(key_sense(key), Some(KeySense::PersonName | KeySense::Name))
         })
     }
 
     // The key of a list of people, when it is that of a group and no contact itself.
     fn group(&self) -> Option<&str> {
-        let is_of_people = |name: &str, list: &List| !is_part(name) && !is_aside(name) && list.reachable() > 1;
+        let is_of_people =
+            |name: &str, list: &List| !holds_parts(name, list) && !is_aside(name) && list.reachable() > 1;
         let (key, _) = self.0.iter().find(|(key, node)| match node {
             Node::List(list) => is_of_people(&folded(key), list),
             Node::Scalar(_) | Node::Object(_) => false,
@@ -506,10 +529,7 @@ impl Members {
         if !is_table || (is_list && *most < 2) {
             return None;
         }
-        let is_column = |key: &str| {
-            let name = folded(key);
-            KeyKind::of(&name) == KeyKind::Other || is_one_of(SINGLE_PARTS, &name)
-        };
+        let is_column = |key: &str| matches!(KeyKind::of(&folded(key)), KeyKind::Other | KeyKind::SinglePart);
         let is_alone = own.len() == 1 && is_list && *most < COLUMN;
         let are_addresses = own.iter().all(|(_, node)| node.is_column_of_addresses());
         (own.iter().any(|(key, _)| is_column(key)) && (!is_alone || are_addresses)).then(names)
@@ -601,6 +621,7 @@ struct FoundList {
     content: Content,
     key: KeyKind,
     is_of_people: bool,
+    is_of_named_people: bool,
 }
 
 /// What is in a list.
@@ -634,6 +655,8 @@ enum KeyKind {
     Container,
     /// That it is a part of a contact.
     Part,
+    /// That it is one, by the name of a single one.
+    SinglePart,
     Other,
 }
 
@@ -643,8 +666,10 @@ impl KeyKind {
             Self::PlainContainer
         } else if is_one_of(CONTAINERS, name) {
             Self::Container
-        } else if is_one_of(PARTS, name) || is_one_of(SINGLE_PARTS, name) {
+        } else if is_one_of(PARTS, name) {
             Self::Part
+        } else if is_one_of(SINGLE_PARTS, name) {
+            Self::SinglePart
         } else {
             Self::Other
         }
@@ -653,17 +678,29 @@ impl KeyKind {
     const fn is_container(self) -> bool {
         matches!(self, Self::PlainContainer | Self::Container)
     }
+
+    const fn is_part(self) -> bool {
+        matches!(self, Self::Part | Self::SinglePart)
+    }
 }
 
 impl FoundList {
     // `None`: it is a part of a row. Else whether it is sure to be the rows.
     fn may_be_rows(&self) -> Option<bool> {
-        let Self { around: Around { has_values, is_person, here }, content, key, is_of_people, .. } = self;
+        let Self {
+            around: Around { has_values, is_person, here }, content, key, is_of_people, is_of_named_people, ..
+        } = self;
         let is_container = key.is_container();
         if matches!(content, Content::Null | Content::Nothing | Content::Scalars) {
             return (is_container && !has_values).then_some(true);
         }
-        if *key == KeyKind::Part && (*has_values || !is_of_people) {
+        // Beside other values, a list of phones is a part of a contact, unless its elements are people.
+        let may_be_of_people = match key {
+            KeyKind::Part => *is_of_people && !has_values,
+            KeyKind::SinglePart => *is_of_people && (!has_values || *is_of_named_people),
+            KeyKind::PlainContainer | KeyKind::Container | KeyKind::Other => true,
+        };
+        if !may_be_of_people {
             return None;
         }
         if *is_person {
@@ -675,7 +712,7 @@ impl FoundList {
             (true, true, true) | (false, true, _) => Some(true),
             (true, true, false) | (true, false, true) => Some(false),
             (true, false, false) => None,
-            (false, false, _) => Some(*key != KeyKind::Part),
+            (false, false, _) => Some(!key.is_part()),
         }
     }
 
@@ -718,13 +755,15 @@ impl Search {
             };
             if let Some(content) = content {
                 let key = KeyKind::of(&name);
-                let found = FoundList { path: path.clone(), around, content, key, is_of_people };
+                let is_of_named_people = matches!(node, Node::List(list) if list.is_of_named_people());
+                let path = path.clone();
+                let found = FoundList { path, around, content, key, is_of_people, is_of_named_people };
                 if let Node::List(list) = node
                     && !around.is_person
                     && found.may_be_rows().is_none()
                     && let Some(rest) = list.people_inside()
                 {
-                    self.nested.push(format!("{}[].{}", path.join("."), rest.join(".")));
+                    self.nested.push(format!("{}[].{}", found.path.join("."), rest.join(".")));
                 }
                 self.lists.push(found);
             }
@@ -742,7 +781,16 @@ fn is_container(name: &str) -> bool {
 }
 
 fn is_part(name: &str) -> bool {
-    KeyKind::of(name) == KeyKind::Part
+    KeyKind::of(name).is_part()
+}
+
+// Whether a list under this key holds parts of a contact: a list of people under the name of a single part does not.
+fn holds_parts(name: &str, list: &List) -> bool {
+    match KeyKind::of(name) {
+        KeyKind::Part => true,
+        KeyKind::SinglePart => !list.is_of_named_people(),
+        KeyKind::PlainContainer | KeyKind::Container | KeyKind::Other => false,
+    }
 }
 
 fn is_aside(name: &str) -> bool {
@@ -833,6 +881,8 @@ impl<'de> Visitor<'de> for Fill<'_> {
             Scalar::Failure
         } else if is_address(text) {
             Scalar::Address
+        } else if LABELS.split(' ').any(|label| label.eq_ignore_ascii_case(text)) {
+            Scalar::Label
         } else {
             Scalar::Text
         });

@@ -190,16 +190,16 @@ impl fmt::Display for Notice {
                 let rows = counted(*rows, "row", "rows");
                 write!(
                     f,
-                    "in {rows} the list `{list}` has its fields in another order than the first (the first is on line {line}), \
-                     and the mapping takes one by its position: take it by its name, as `{list}.NAME`"
+                    "the list `{list}` has other fields at its positions in {rows} (first on line {line}) than in the first \
+                     row, and the mapping reads one by position; read it by name, as `{list}.NAME`"
                 )
             }
             (NoticeKind::PrimaryNotFirst(list), _) => {
                 let rows = counted(*rows, "row", "rows");
                 write!(
                     f,
-                    "in {rows} another element of the list `{list}` than the first is the primary one (the first is on line \
-                     {line}), and the mapping takes the first: `{list}.primary` takes the primary one"
+                    "in {rows} (first on line {line}) the primary element of `{list}` is not the first one, but the mapping \
+                     reads the first; use `{list}.primary`"
                 )
             }
             (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),

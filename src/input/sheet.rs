@@ -585,19 +585,21 @@ impl<'t> Table<'t> {
             Some(columns) => {
                 self.row += 1;
                 if !self.given.no_header {
-                    let texts = all_cells(&cells, columns.len());
+                    // A row of a wide sheet may have one cell: only one that may be a header or a total is filled up.
+                    let filled = || cells.iter().map(|(_, cell)| text_of(cell).as_bytes());
                     let is_header = || {
+                        let may_be = cells.iter().all(|(_, cell)| cell.is_ok())
+                            && !filled().any(is_address)
+                            && columns.has_named_by(filled());
+                        let texts = if may_be { all_cells(&cells, columns.len()) } else { Vec::new() };
                         let bytes = || texts.iter().map(|text| text.as_bytes());
-                        cells.iter().all(|(_, cell)| cell.is_ok())
-                            && !texts.iter().any(|text| is_address(text.as_bytes()))
-                            && !columns.are_repeated_by(bytes())
-                            && columns.are_renamed_by(bytes(), false)
+                        may_be && !columns.are_repeated_by(bytes()) && columns.are_renamed_by(bytes(), false)
                     };
                     self.total = None;
                     if self.headers.len() < HEADERS && is_header() {
-                        self.headers.push((self.line, owned(&texts)));
-                    } else if !columns.are_of_rejects() && total::has_word(texts.iter().map(|text| text.as_bytes())) {
-                        self.total = Some((self.line, owned(&texts)));
+                        self.headers.push((self.line, owned(&all_cells(&cells, columns.len()))));
+                    } else if !columns.are_of_rejects() && total::has_word(filled()) {
+                        self.total = Some((self.line, owned(&all_cells(&cells, columns.len()))));
                     }
                 }
                 self.unnamed.extend(cells.iter().filter(|(at, _)| !columns.has_name(*at)).map(|(at, _)| at + 1));
@@ -649,12 +651,17 @@ impl<'t> Table<'t> {
     }
 }
 
-// All cells of a row with at least so many; one that came to nothing is taken for the sum of a formula.
+// The text of a cell; one that came to nothing is taken for the sum of a formula.
+fn text_of(cell: &Result<String, String>) -> &str {
+    cell.as_deref().unwrap_or("0")
+}
+
+// All cells of a row with at least so many.
 fn all_cells(cells: &[(usize, Result<String, String>)], columns: usize) -> Vec<&str> {
     let count = cells.last().map_or(0, |(last, _)| last + 1).max(columns);
     let mut texts = vec![""; count];
     for (at, cell) in cells {
-        texts[*at] = cell.as_deref().unwrap_or("0");
+        texts[*at] = text_of(cell);
     }
     texts
 }

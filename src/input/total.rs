@@ -36,11 +36,11 @@ pub(super) fn may_be<'a>(cells: impl ExactSizeIterator<Item = &'a [u8]>, usual: 
     words == 1 && (names_counted || !has_address) && (has_number || is_telling || count > 1)
 }
 
-/// Whether the word for a total among these cells can be nothing else, even where the rest of the row is missing: its own cell
-/// has the number as well, or names what is counted, and it is no name of a person.
-pub(super) fn is_certain<'a>(cells: impl Iterator<Item = &'a [u8]>) -> bool {
-    let mut words = cells.filter_map(|cell| from_utf8(cell.trim_ascii()).ok().and_then(total));
-    words.next().is_some_and(|word| (word.has_number || word.names_counted) && !word.may_be_name)
+/// Whether the word for a total among these cells has the number itself, or names what is counted: not even the last line of a
+/// file that was cut off is anything else. A word that may be a name never does.
+pub(super) fn is_sure<'a>(cells: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut totals = cells.filter_map(|cell| from_utf8(cell.trim_ascii()).ok().and_then(total));
+    totals.any(|total| (total.has_number || total.names_counted) && !total.may_be_name)
 }
 
 /// Whether one of these cells is a word for a total and all before it are blank or sums: most rows are not looked at any

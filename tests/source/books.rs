@@ -3,7 +3,7 @@
 
 use std::io::{Cursor, Write as _};
 
-use contactsync::{Cells, Row, Source, SourceOptions};
+use contactsync::{Cells, Record, Row, Source, SourceOptions};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -612,6 +612,34 @@ fn a_total_below_the_last_row_of_a_sheet_is_marked() {
         let last = open(&book, SourceOptions::default()).unwrap().last().unwrap().unwrap();
         assert!(matches!(&last, Row::Record(record) if record.is_total), "{last:?}");
     }
+}
+
+#[test]
+fn sparse_rows_of_a_wide_sheet_may_be_a_header_or_a_total() {
+    let names: Vec<String> = (0..300).map(|at| format!("Column {at}")).collect();
+    let header = [&["phone", "name", "segment"][..], &names.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+    let mut other = header.clone();
+    other.swap(0, 1);
+    let ann = &["+5215550001", "Ann", "x"][..];
+    let bo = &["+5215550002", "Bo", "y"][..];
+    let check = |last: &[&[&str]], expected: &str| {
+        for book in both(&[&[&header[..], ann], last].concat()) {
+            let found = match open(&book, SourceOptions::default()) {
+                Err(error) => error,
+                Ok(source) => {
+                    let is_total = |row| matches!(row, Row::Record(Record { is_total: true, .. }));
+                    let shown = source.map(|row| if is_total(row.unwrap()) { "total" } else { "row" });
+                    shown.collect::<Vec<_>>().join(" ")
+                }
+            };
+            assert!(found.starts_with(expected), "{expected}: {found}");
+        }
+    };
+    check(&[bo], "row row");
+    check(&[bo, &["Total: 2"]], "row row total");
+    check(&[bo, &["", "Total", "2"]], "row row total");
+    check(&[bo, &["", "name"]], "row row row");
+    check(&[&other, bo], "in:3: expected one header, found another one");
 }
 
 #[test]

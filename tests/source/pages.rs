@@ -285,6 +285,43 @@ fn groups_of_contacts_are_not_contacts() {
 }
 
 #[test]
+fn people_under_the_key_of_a_single_part_are_no_part() {
+    let people = r#"[{"name":"Ann","phone":"+525512345671"},{"name":"Bo","phone":"+525512345672"}]"#;
+    let mails = r#"[{"first_name":"Ann","email":"a@example.com"},{"first_name":"Bo","email":"b@example.com"}]"#;
+    for key in ["email", "phone", "mobile", "whatsapp", "celular", "correo"] {
+        for list in [people, mails] {
+            let group = format!(r#"{{"campaign":"Nov","{key}":{list}}}"#);
+            let unclear = format!(
+                "in:1: expected a contact or an object that holds contacts, found one that may be either, with objects under \
+                 `{key}`"
+            );
+            refused(&group, &unclear);
+            refused(&format!("{group}\n{group}\n"), &unclear);
+            let named = group.replace("campaign", "name");
+            let nested = |array: &str| {
+                format!("in:1: expected one array of objects, found contacts in arrays inside another array: `{array}`")
+            };
+            refused(&named, &nested(key));
+            let (_, rows) = outcome(format!("[{named},{named}]").into_bytes(), None);
+            assert_eq!(rows, [nested(&format!("[].{key}"))], "{named}");
+        }
+    }
+    // The phones and addresses of one contact, some with labels.
+    for row in [
+        r#"{"id":7,"phone":[{"name":"Mobile","phone":"+525512345671"},{"name":"trabajo","phone":"+525512345672"}]}"#,
+        r#"{"id":7,"phone":[{"label":"x","value":"+525512345671"},{"label":"y","value":"+525512345672"}]}"#,
+        r#"{"id":7,"whatsapp":[{"name":"Ann","phone":"+525512345671"}]}"#,
+        r#"{"id":7,"email":[{"value":"a@example.com","primary":true},{"value":"b@example.com","primary":false}]}"#,
+        r#"{"name":"Ann","email":[{"email":"a@example.com"},{"email":"b@example.com"}]}"#,
+    ] {
+        for text in [format!("{row}\n{row}\n"), format!("[{row},{row}]")] {
+            let (_, rows) = outcome(text.clone().into_bytes(), None);
+            assert!(rows.len() == 2 && !rows.concat().contains("expected"), "{text}: {rows:?}");
+        }
+    }
+}
+
+#[test]
 fn lists_of_parts_are_not_contacts() {
     let person = r#"{"resourceName":"people/c1","names":[{"givenName":"Ann"}],"phoneNumbers":[{"value":"+5215550001"}],"emailAddresses":[{"value":"a@example.com"}]}"#;
     let profile = r#"{"vid":1,"properties":{"firstname":{"value":"Ann"},"phone":{"value":"+5215550001"}},"identity-profiles":[{"vid":1,"identities":[{"type":"EMAIL","value":"a@example.com"},{"type":"EMAIL","value":"b@example.com"}]}]}"#;

@@ -456,8 +456,8 @@ async fn init_check_and_plan_report_rounded_numbers_and_sync_never_sends_them() 
     let ran = harness.program("init in.csv --country MX").run().await.exits(0);
     let told = "27 of 30 values of `phone` are rounded numbers, such as 5.2E+11: export the column as text";
     let rejected = format!(
-        "27 rows of the 30 looked at will be rejected: 27: column `phone`: expected a value (match field), {found} (the first in \
-         line 2); `contactsync check` lists all reasons"
+        "27 of the first 30 rows would be rejected: column `phone`: expected a value (match field), {found} (27 rows, first on \
+         line 2). Run `contactsync check` for the whole file"
     );
     assert_eq!(ran.stderr_lines("warning:"), [told, &rejected].map(|text| format!("warning: {text}")), "{ran:?}");
     let written = std::fs::read_to_string(harness.path("contactsync.toml")).expect("what init wrote");

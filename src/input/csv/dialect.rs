@@ -54,14 +54,21 @@ impl Dialect {
             .filter(|candidate| quote == QUOTE || candidate.1 == spaces)
             .map(|(escapes, spaces)| Self { quote, escapes, spaces, bare: false });
         let found = candidates.min_by_key(|candidate| candidate.misplaced(text, delimiter)).unwrap_or(Self::PLAIN);
-        if found.quote == SINGLE { found.with_apostrophes(text, delimiter) } else { Ok(found) }
+        if found.quote == SINGLE { found.with_apostrophes(start, delimiter) } else { Ok(found) }
     }
 
     // The same, and whether cells have apostrophes that are not doubled.
-    fn with_apostrophes(self, text: &[u8], delimiter: u8) -> Result<Self, MixedApostrophes> {
+    fn with_apostrophes(self, start: &View<'_>, delimiter: u8) -> Result<Self, MixedApostrophes> {
+        let text = start.bytes;
         // Where they are doubled, reading them as they stand finds none that is not.
         let (_, Apostrophes { bare, doubled }) = Self { bare: true, ..self }.rewritten_text(text, delimiter);
+        // A delimiter or a line break behind a doubled one, and another of them, look like the next cell to that reading.
+        let are_all_doubled = || {
+            let (misplaced, is_open, bare) = self.misplaced(text, delimiter);
+            misplaced == 0 && bare == 0 && !(is_open && start.whole)
+        };
         match doubled {
+            Some(_) if bare > 0 && are_all_doubled() => Ok(self),
             Some(at) if bare > 0 => Err(MixedApostrophes { at }),
             Some(_) | None => Ok(Self { bare: bare > 0, ..self }),
         }
@@ -122,7 +129,7 @@ fn has_single_quoted_column(start: &View<'_>, delimiter: u8) -> bool {
     }
     let escapes = memmem::find(text, b"\\'").is_some();
     let dialect = Dialect { quote: SINGLE, escapes, spaces: false, bare: false };
-    let bare = dialect.with_apostrophes(text, delimiter).is_ok_and(|dialect| dialect.bare);
+    let bare = dialect.with_apostrophes(start, delimiter).is_ok_and(|dialect| dialect.bare);
     let (plain, _) = Dialect { bare, ..dialect }.rewritten_text(text, delimiter);
     let (mut columns, mut quoted, mut sound, mut damaged) = (0, Vec::new(), 0, 0);
     each_quoted(&plain, start.whole, delimiter, |cells, is_sound| {
@@ -632,6 +639,13 @@ mod tests {
         check("a,b\n1,'Ann'\n2,'the boys' club'\n", bare);
         check("a,b\n1,'Ann'\n2,'James''\n3,'O'Neil'\n", bare);
         check("a,b\n1,'Ann'\n2,'O''Neil'\n", dialect(SINGLE, false, false));
+        // A delimiter, or a line break, between doubled ones.
+        let doubled = dialect(SINGLE, false, false);
+        check("a,b\n1,'Ann'\n2,'O''Neil,''x'''\n", doubled);
+        check("a,b\n1,'Ann'\n2,'the boys'',''x'''\n", doubled);
+        check("'a','b'\n'1','O''Neil,''x'''\n", doubled);
+        check("'a','b'\n'1','it''s\n''so'' it''s'\n'2','x'\n", doubled);
+        check("'a','b'\n'1','it''s\r\n''so'''\n'2','x'\n", doubled);
         // Damaged rows among others.
         check("a,b\n1,'Ann'\n2,'Bo'\n3,'Cy\n", dialect(SINGLE, false, false));
         check("a,b\n1,'Ann'\n2,'Bo'\n3,'Cy',x\n4,'Di'\n", dialect(SINGLE, false, false));
@@ -641,6 +655,8 @@ mod tests {
         };
         mixed("a,b\n1,'O''Neil'\n2,'D'Angelo'\n", 10);
         mixed("'a','b'\n'1','O'Neil'\n'2','D''Angelo'\n", 29);
+        mixed("a,b\n1,'O''Neil,''x'''\n2,'D'Angelo'\n", 10);
+        mixed("'a','b'\n'1','it''s\n''so'''\n'2','O'Neil'\n", 17);
     }
 
     #[test]
@@ -656,6 +672,7 @@ mod tests {
         check("a,b\n\"x \\\"y\\\"\",\\Nx\n\\,2\n", "a,b\n\"x \"\"y\"\"\",\\Nx\n\\,2\n");
         check("a,b\n\"x\\\"\\\ny\",2", "a,b\n\"x\"\"\ny\",2");
         check("'a','b'\n'x \"y\"','O''Brien'\n\"5,6\n", "\"a\",\"b\"\n\"x \"\"y\"\"\",\"O'Brien\"\n\"\"\"5\",6\n");
+        check("'a','b'\n'O''Neil,''x''','it''s\n''so'' x'\n", "\"a\",\"b\"\n\"O'Neil,'x'\",\"it's\n'so' x\"\n");
         check("'a','b'\n'1','2'", "\"a\",\"b\"\n\"1\",\"2\"");
         check("'a','b'\n'O'Neil','James''\n'','x''", "\"a\",\"b\"\n\"O'Neil\",\"James'\"\n\"\",\"x'\"");
         check("'a','b'\n'the boys' club' ,'it's \"so\"'", "\"a\",\"b\"\n\"the boys' club\" ,\"it's \"\"so\"\"\"");

@@ -44,8 +44,8 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     let Sample { columns, lists_of_fields, rows, .. } = sample(&mut source)?;
     for list in &lists_of_fields {
         let text = format!(
-            "{}: the list `{list}` holds fields by name and value, in any order, so it is left out: name those to send in the mapping, \
-             as `{list}.NAME`, or make keys of those whose names are numbers",
+            "{}: the list `{list}` holds fields by name and value, in varying order, so it is left out. To send one, map \
+             it as `{list}.NAME`; turn fields whose names are numbers into keys first",
             source.name()
         );
         console.say(Level::Warning, &text);
@@ -124,16 +124,19 @@ fn say_rejected(judged: &Judged, console: &Console) {
     let reasons_said: Vec<String> = reasons
         .iter()
         .take(REASONS_SAID)
-        .map(|RejectReason { reason, count, line }| format!("{count}: {reason} (the first in line {line})"))
+        .map(|RejectReason { reason, count, line }| match count {
+            1 => format!("{reason} (1 row, on line {line})"),
+            _ => format!("{reason} ({count} rows, first on line {line})"),
+        })
         .collect();
     let more = match reasons.len().saturating_sub(REASONS_SAID) {
         0 => String::new(),
         1 => "; and 1 other reason".to_owned(),
         more => format!("; and {more} other reasons"),
     };
-    let are = if *rejected == 1 { "row" } else { "rows" };
+    let of_all = if *rows == 1 { "the first row".to_owned() } else { format!("{rejected} of the first {rows} rows") };
     let text = format!(
-        "{rejected} {are} of the {rows} looked at will be rejected: {}{more}; `contactsync check` lists all reasons",
+        "{of_all} would be rejected: {}{more}. Run `contactsync check` for the whole file",
         reasons_said.join("; ")
     );
     console.say(Level::Warning, &text);

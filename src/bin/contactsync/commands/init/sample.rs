@@ -39,7 +39,8 @@ pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
     let columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
     let mut sample = Sample { columns, ..Sample::default() };
     let mut rows = 0;
-    while rows < ROWS
+    // Rows that cannot be read count as well: each is kept with its reason.
+    while sample.rows.len() < ROWS
         && let Some(row) = source.next()
     {
         let record = match row.map_err(|error| Failure::usage(&error))? {
