@@ -1,7 +1,7 @@
 //! What the columns of a file may mean, by their names and by some of their values: the first draft of a mapping.
 //!
 //! A guess is for a person to read and to correct, so each has its reason and two masked values. What is not known is
-//! kept as it stands: a column that nothing is known of is the field of its own name.
+//! kept as it stands: an unknown column becomes the field with the name of the column.
 
 mod exports;
 mod kinds;
@@ -102,7 +102,7 @@ pub struct Guess {
     pub language: Option<Language>,
     /// The fields by which a contact is found, in order, each with the reason.
     pub matches: Vec<Chosen>,
-    /// What is said about the country of phone numbers.
+    /// What the sample shows about the country of phone numbers.
     pub country: CountryGuess,
     /// Words in its cells that stand for no value in the programs that write them, such as `NULL`.
     pub nulls: Vec<&'static str>,

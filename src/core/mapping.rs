@@ -317,7 +317,7 @@ impl Mapping {
         Err(Rejection { row: record.row, line: record.line, column: Some(column.to_owned()), reason })
     }
 
-    /// Whether a record has tags, also blank ones: by a rule, or in a column or key of its own.
+    /// Whether a record has tags, also blank ones: by a rule, or in the column or key for tags.
     pub fn mentions_tags(&self, record: &Record) -> bool {
         let by_rule = |object: Option<&[(Arc<str>, Json)]>| {
             let has = |path: &Path| object.is_none_or(|object| path.find(object).is_some());

@@ -80,7 +80,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(nfc(&seen).into_owned())
 }
 
-/// Text that needs no memory of its own up to 24 bytes. Names and values of fields mostly have fewer, and a contact has
+/// Text that needs no separate memory up to 24 bytes. Names and values of fields mostly have fewer, and a contact has
 /// dozens of them.
 ///
 /// ```

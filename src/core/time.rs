@@ -33,7 +33,7 @@ impl Timestamp {
     }
 }
 
-/// How the wall clock stands to the machine's own clock, which counts from the machine's start and which nobody can set.
+/// The offset of the wall clock from the machine's monotonic clock, which counts from the machine's start and cannot be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClockOffset {
     /// Which start of the machine it is: another one counts anew.
@@ -48,7 +48,7 @@ const NOISE: Duration = Duration::from_millis(100);
 impl ClockOffset {
     /// How far the wall clock was set ahead since `earlier`: what was noted then is not as old as it looks now.
     ///
-    /// Zero after another start of the machine, when nobody can know, and when the clock was set back: then what was
+    /// Zero after another start of the machine, when it is unknown, and when the clock was set back: then what was
     /// noted looks newer than it is, or lies in the future, and counts for longer than it has to.
     pub fn ahead_of(&self, earlier: &Self) -> Duration {
         let lookahead = self.zero.since(earlier.zero);

@@ -68,7 +68,7 @@ impl Source {
         })
     }
 
-    // Until the end, the first error, or until nobody takes any more.
+    // Until the end, the first error, or until the receiver is gone.
     fn hand_on<T>(&mut self, hand_on: &SyncSender<Work<T>>, line_up: &SyncSender<Result<Made<T>, SourceError>>) {
         loop {
             let (batch, ended) = self.batch();
@@ -81,7 +81,7 @@ impl Source {
             match ended {
                 Some(Ok(())) => return,
                 Some(Err(error)) => {
-                    // Nobody hears it who has stopped before.
+                    // The receiver may have stopped before.
                     let _ = line_up.send(Err(error));
                     return;
                 }
@@ -142,7 +142,7 @@ impl Batch {
 
 fn make_all<T>(work: &Mutex<Receiver<Work<T>>>, make: &impl Fn(Row, Option<Cells>) -> T) {
     loop {
-        // Nobody panics while it waits for work.
+        // No thread panics while it waits for work.
         let next = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((batch, done)) = next else { return };
         // Who no longer takes has hung up.
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_reads_on_for_one_who_has_enough() {
+    fn reading_stops_once_the_receiver_has_enough() {
         let (lines, batches, ended) = taken(Endless(0), 1);
         assert_eq!((lines.first(), batches, ended), (Some(&2), 1, Err(Halt::Enough)));
     }

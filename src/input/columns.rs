@@ -160,7 +160,7 @@ impl Columns {
         cells.any(|cell| !cell.is_empty() && from_utf8(cell).is_ok_and(names))
     }
 
-    /// Whether a row with at least two cells is a header of its own: most of its cells are names of these columns, or all are
+    /// Whether a row with at least two cells is another header: most of its cells are names of these columns, or all are
     /// words that head columns and some is such a name. It leaves at most one column of this header over, at its end, and
     /// none where a cell is neither, and it has each name once. After a byte order mark, where a file was appended, one name
     /// is enough. None of its cells holds a value.
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_no_characters_that_nobody_sees() {
+    fn names_have_no_invisible_characters() {
         let check = |name: &str, expected: &str| {
             assert_eq!(&*columns(&[name]).header()[0], expected, "{}", name.escape_unicode());
         };

@@ -209,7 +209,7 @@ fn compound(input: &mut Lookahead<impl Read>) -> &'static str {
     COMPOUNDS.iter().find(|(name, _)| has(name)).map_or(OTHER, |(_, found)| found)
 }
 
-// What the disk does not give, or somebody writes meanwhile, looks damaged to who reads it.
+// A failing disk, or a file that is being written, looks like damage to the reader.
 fn archive(file: &mut Steady) -> Result<Archive, SourceFault> {
     let archive = Archive::read(file);
     file.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;

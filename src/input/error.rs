@@ -301,7 +301,7 @@ impl SourceError {
     }
 
     pub(super) fn opening(name: &str, cause: io::Error) -> Self {
-        // The kinds of the system are many and not ours: what has no sentence of its own shows its cause.
+        // The system has many kinds of errors: one without a sentence here shows its cause.
         let fault = match cause.kind() {
             ErrorKind::NotFound => SourceFault::Missing(cause),
             ErrorKind::PermissionDenied => SourceFault::Permission(cause),

@@ -53,7 +53,7 @@ impl Format {
         }
     }
 
-    /// Whether a row has cells by a header, and not keys of its own.
+    /// Whether a row's cells stand under a header, instead of having keys.
     pub const fn has_header(self) -> bool {
         match self {
             Self::Csv | Self::Tsv | Self::Xlsx | Self::Ods => true,

@@ -1,6 +1,6 @@
 //! Reads contacts from a file or from standard input, row by row, into records.
 //!
-//! An input is taken apart in layers, each in a file of its own and each recognised by its content: `open` (a file or a pipe) →
+//! An input is read in layers, one file each, and each layer is recognised by its content: `open` (a file or a pipe) →
 //! `peel` (what it is packed in) → `encoding` (text into UTF-8) → `sniff` (which format) → `csv`, `jsonl` or `json` (rows).
 //! A spreadsheet leaves this way after `peel`, for `sheet`. What a person said of an input (`options`) goes before what is
 //! found, and what was found can be asked for (`detected`).

@@ -1,7 +1,7 @@
 //! Where the rows of JSON are: whether an object is a row, or holds rows under a key as a page of an API's answer does.
 //!
 //! An object holds rows when it has one array of objects and otherwise only values that describe the answer (`success`,
-//! `total`, `next`). A contact has values of its own (a phone, a name) beside its arrays (addresses, orders). What could be
+//! `total`, `next`). A contact has plain values (a phone, a name) beside its arrays (addresses, orders). What could be
 //! either is refused: taken for a row, a page would lose all of its contacts.
 
 use std::fmt;
@@ -310,7 +310,7 @@ impl List {
         self.0.iter().filter(|item| matches!(item, Node::Object(members) if members.has_address())).count()
     }
 
-    // Whether at least two of its first elements are people: each with a name of its own beside a phone or an e-mail address.
+    // Whether at least two of its first elements are people: each with a name beside a phone or an e-mail address.
     fn is_of_named_people(&self) -> bool {
         let is_one =
             |item: &&Node| matches!(item, Node::Object(members) if members.has_name() && members.has_address());
@@ -479,7 +479,7 @@ impl Members {
         })
     }
 
-    // Whether it has a phone or an e-mail address of its own: not one of people in a list, or of those who look after it.
+    // Whether it has a phone or an e-mail address itself: not one of people in a list, or of the staff who look after it.
     // The key counts, whatever its value is.
     fn has_address(&self) -> bool {
         self.0.iter().any(|(key, node)| {

@@ -28,12 +28,12 @@ pub(super) enum Opened {
 }
 
 /// A file that is to stay as it is while it is read. A file that replaces it does it no harm; one that is written in place
-/// may be half of what it is to be, and whoever reads it would take the cut row for a whole one, and miss the others.
+/// may be half of what it is to be, and a reader would take the cut row for a whole one, and miss the others.
 #[derive(Debug)]
 pub(super) struct Steady {
     file: File,
     opened: Option<(SystemTime, u64)>,
-    // What the system said when it could not be read, which whoever reads it may take for a fault of the file.
+    // The system's error when it could not be read, which a reader may take for a fault of the file.
     failed: Arc<OnceLock<i32>>,
 }
 

@@ -76,7 +76,7 @@ impl FromStr for Delimiter {
     }
 }
 
-/// As a sentence names it: quoted, but for those that nobody sees.
+/// As a sentence names it: quoted, except for invisible ones.
 impl fmt::Display for Delimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {

@@ -78,7 +78,7 @@ impl<R: Read> Read for Unpadded<R> {
             let is_padding = |byte: u8| matches!(byte, 0 | SUBSTITUTE);
             let may_be = |byte: u8| is_padding(byte) || matches!(byte, b'\n' | b'\r');
             let text = read.iter().rposition(|byte| !may_be(*byte)).map_or(0, |at| at + 1);
-            // After the text, padding begins with a byte of its own: a line break before it ends the last line. What is held
+            // After the text, padding begins with one of these bytes: a line break before it ends the last line. What is held
             // goes on with either.
             let begins = if text == 0 && !self.held.is_empty() {
                 0

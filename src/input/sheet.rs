@@ -49,7 +49,7 @@ impl Rows {
     pub(super) fn new(book: Book, file: Steady, given: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
         let watched = file.try_clone().map_err(SourceFault::Unpack)?;
         let read = Self::read(book, file, given, notices);
-        // What somebody writes meanwhile, or the disk does not give, looks damaged to who reads it.
+        // A file that is being written, or a failing disk, looks like damage to the reader.
         watched.check().map_err(|cause| SourceFault::Read { line: 1, cause })?;
         read
     }
@@ -111,7 +111,7 @@ impl Rows {
         })
     }
 
-    /// For a cell that came to nothing in a column that nobody reads, no row is set aside.
+    /// A cell with an error in a column that no rule reads rejects no row.
     pub(super) fn only(&mut self, used: Vec<bool>) {
         self.used = used;
     }

@@ -294,7 +294,7 @@ struct Table {
     text: CompactString,
     in_remark: u64,
     style: Option<String>,
-    // Up to which column there is which style, unless a cell has one of its own.
+    // Up to which column there is which style, unless a cell names another one.
     styles: Vec<(u64, String)>,
     // Those that show more than their number.
     shown: Vec<Shown>,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-/// The URL in front of every call's path. It holds no secret: whoever has one may print it.
+/// The URL in front of every call's path. It holds no secret and may be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     // Without a slash at the end, so that a path can follow as it is.

@@ -1,7 +1,7 @@
 //! The platform over HTTP: where it is, what it is asked, what its answers mean, and the one transport that carries them.
 //!
 //! [`dialect`] is the API's first version as pure functions. [`Http`] adds the connection and nothing else: it never
-//! waits for the limit, never tries again, and follows no redirect, because each sending needs a permit of its own.
+//! waits for the limit, never tries again, and follows no redirect, because each request needs its own permit.
 
 pub mod dialect;
 mod endpoint;

@@ -484,12 +484,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_from_which_no_request_can_be_built_is_refused() {
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         for call in [
             Call::Find { field: Field::text("email", "a".repeat(70_000)), page: 1 },
             Call::Read { id: ContactId::new("7".repeat(70_000)).unwrap() },
         ] {
-            let answer = http(nobody).send(cleared(&call)).await;
+            let answer = http(unused).send(cleared(&call)).await;
             let Attempt::Refused { status: NO_REQUEST, message, about_row: true } = &answer.attempt else {
                 panic!("{answer:?}")
             };
@@ -500,8 +500,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_found_no_connection_never_left() {
-        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let answer = http(nobody).send(cleared(&create())).await;
+        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let answer = http(unused).send(cleared(&create())).await;
         assert_eq!((answer.attempt.name(), answer.left), ("unsent", false));
         // A create to a wrong path had no effect, but it was sent.
         let (address, _requests) = serve(|_, stream, _| {
@@ -546,7 +546,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reset_after_the_request_is_lost() {
-        // Closing a socket with bytes that nobody has read sends a reset.
+        // Closing a socket with unread bytes sends a reset.
         let (address, _requests) = serve(|_, stream, _| assert_eq!(stream.peek(&mut [0]).unwrap(), 1));
         assert_eq!(lost_or_unsent(address, &create()).await, ("lost", None, "the connection was reset".into()));
     }
@@ -663,7 +663,7 @@ mod tests {
     }
 
     // The server closes at the very moment at which the second create reaches it: the create was written, so that it is
-    // lost, and nobody sends it again behind our back.
+    // lost, and the client library does not send it again.
     #[tokio::test]
     async fn a_create_written_into_a_closing_connection_is_not_sent_again() {
         let (address, requests) = serve(|number, stream, requests| {

@@ -123,7 +123,7 @@ impl Contacts {
         }
     }
 
-    /// Puts a contact there past the API: it is findable at once and clashes with nobody.
+    /// Adds a contact without the API: searches show it at once, and it conflicts with no other contact.
     pub fn insert(&mut self, fields: Fields, tags: Vec<String>, moment: Moment<'_>) -> ContactId {
         let number = self.add(moment.serial, moment.now, true);
         self.set(number, fields, moment);

@@ -50,7 +50,7 @@ struct Whose {
 
 async fn contacts(State(platform): State<Arc<Platform>>, Query(whose): Query<Whose>) -> Response {
     let Some(token) = whose.token else {
-        return (StatusCode::BAD_REQUEST, "expected ?token=…, because each token has contacts of its own\n")
+        return (StatusCode::BAD_REQUEST, "expected ?token=…, because each token has its own contacts\n")
             .into_response();
     };
     lines(platform.look(&token, |contacts| json_lines(contacts.shown())))

@@ -54,7 +54,7 @@ pub struct Faults {
     pub queued: Duration,
     /// How long a search does not see a new contact or a changed field (API.md, trap 13).
     pub late_search: Duration,
-    /// How many calls a minute somebody else makes with each token, evenly: they count against the limit, and are in no
+    /// How many calls a minute another client makes with each token, evenly: they count against the limit, and are in no
     /// ledger.
     pub others: u32,
     /// Whether a host strips what the limiter says: no `X-RateLimit-…` and no `Retry-After`.

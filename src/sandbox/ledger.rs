@@ -151,7 +151,7 @@ fn as_millis_if_any<S: Serializer>(span: &Option<Duration>, serializer: S) -> Re
     }
 }
 
-// Somebody may have called the sandbox with the token of a real account.
+// The sandbox may have been called with the token of a real account.
 fn masked<S: Serializer>(token: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
     const SHOWN: usize = 4;
     let length = token.chars().count();

@@ -45,7 +45,7 @@ pub enum Verdict {
         /// For `X-RateLimit-Reset`: seconds since the Unix epoch.
         reset: u64,
     },
-    /// Refused, and not counted, and nobody is told for how long.
+    /// Refused and not counted; the answer does not say for how long.
     RefusedUntold,
 }
 
@@ -68,7 +68,7 @@ impl Verdict {
     }
 }
 
-/// Somebody else who uses the same token.
+/// Another client with the same token.
 #[derive(Debug, Default)]
 pub struct Others {
     // When the last call was made.
@@ -82,7 +82,7 @@ impl Others {
             return;
         }
         let apart = MINUTE / calls_a_minute;
-        // Nobody remembers what was more than a minute before the last minute.
+        // Calls that are more than a minute older than the last minute are forgotten.
         let mut next = self.last.map_or(now, |last| (last + apart).max(now.before(2 * MINUTE)));
         while next <= now {
             limiter.count(next);
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_else_calls_evenly_and_takes_room() {
+    fn another_client_calls_evenly_and_takes_room() {
         let (mut limiter, mut others) = (Limiter::new(10, WindowKind::Sliding), Others::default());
         let mut count = |millis| {
             others.call(6, &mut limiter, at(millis));

@@ -133,7 +133,7 @@ impl Sandbox {
         self.platform.accept_token(token);
     }
 
-    /// Puts a contact there past the API: it enters no ledger, is findable at once and clashes with nobody.
+    /// Adds a contact without the API: it enters no ledger, searches show it at once, and it conflicts with no other contact.
     pub fn insert<F, T>(&self, token: &str, fields: F, tags: T) -> ContactId
     where
         F: IntoIterator<Item = Field>,

@@ -74,7 +74,7 @@ async fn wrong_path(State(platform): Shared, caller: Caller) -> Response {
     platform.take_other(caller, Refusal::WrongPath).await
 }
 
-// An id that is not even text is nobody's.
+// An id that is not even text belongs to no contact.
 fn text(id: PathId) -> String {
     id.map(|Path(id)| id).unwrap_or_default()
 }

@@ -29,7 +29,7 @@ struct Write {
 }
 
 // Contacts with the same words are one group, so that a value that all share (API.md, trap 14) costs no more than one
-// that nobody shares. A group is known by its words, sorted and joined by blanks.
+// that no other contact shares. A group is known by its words, sorted and joined by blanks.
 #[derive(Debug, Default)]
 struct FieldWords {
     groups: HashMap<Arc<str>, Vec<usize>>,

@@ -78,7 +78,7 @@ impl Exit {
 }
 
 impl Exit {
-    /// The gravest of several channels' exits: nothing that needs somebody may hide behind what does not.
+    /// The most severe exit code of several channels: one that needs attention is not hidden by one that does not.
     pub fn gravest(exits: impl IntoIterator<Item = Self>) -> Self {
         let gravity = |exit: &Self| match exit {
             Self::Done => 0,
@@ -318,7 +318,7 @@ fn of_input(error: &SourceError) -> Option<String> {
     match fault {
         RowsFault::Several { arrays } => {
             let first = arrays.first().map(String::as_str).unwrap_or_default();
-            Some(format!("save the one that is meant as a file of its own, such as with {}", saved(first)))
+            Some(format!("save the one that is meant as a separate file, for instance with {}", saved(first)))
         }
         RowsFault::Unclear { array } => Some(format!(
             "save the objects under `{array}` with {}, or leave that key out if each object is a contact",

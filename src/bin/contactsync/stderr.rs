@@ -1,4 +1,4 @@
-//! Standard error. A thread of its own writes to it, so that a reader that does not read (a full pipe, a terminal that is
+//! Standard error. A separate thread writes to it, so that a reader that does not read (a full pipe, a terminal that is
 //! held by Ctrl-S) blocks neither sending nor the handling of signals.
 
 use std::collections::VecDeque;

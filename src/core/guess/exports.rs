@@ -59,7 +59,7 @@ impl Export {
         }
     }
 
-    /// Groups that it has of its own, which say nothing of a contact.
+    /// Groups of the program itself, which are no property of a contact.
     pub const fn own_groups(self) -> &'static [&'static str] {
         match self {
             Self::Google | Self::GoogleOld => &["* myContacts", "* My Contacts", "* starred"],

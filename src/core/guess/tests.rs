@@ -2,7 +2,7 @@
 
 use super::*;
 
-// The first line is the header; cells are parted by commas.
+// The first line is the header; cells are separated by commas.
 fn columns(lines: &[&str]) -> Vec<Sampled> {
     let (header, rows) = lines.split_first().expect("a header");
     let cells = |at: usize| rows.iter().map(|row| row.split(',').nth(at).unwrap_or_default().to_owned()).collect();

@@ -30,9 +30,9 @@ pub enum Sense {
     City,
     /// A country.
     Country,
-    /// Who somebody works for.
+    /// The person's employer.
     Company,
-    /// What somebody speaks.
+    /// The person's language.
     Language,
     /// A column that says yes or no of a contact.
     Flag,

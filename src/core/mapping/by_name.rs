@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::core::text::{Text, visible};
 
-/// The column that holds the platform's id. `id` is a plain field: a CRM has ids of its own.
+/// The column that holds the platform's id. `id` is a plain field: a CRM has its own ids.
 pub(super) const ID_COLUMN: &str = "contact_id";
 
 /// The column that holds the tags to have.

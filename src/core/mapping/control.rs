@@ -1,5 +1,5 @@
 //! Control characters in the cells of a row: NUL and others that no text has, and that a platform keeps, refuses or cuts a
-//! value at. They show that a file is damaged or in an encoding of its own, so their row is rejected.
+//! value at. They show that a file is damaged or in an unknown encoding, so their row is rejected.
 
 use serde_json::Value as Json;
 

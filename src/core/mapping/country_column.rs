@@ -1,4 +1,4 @@
-//! The country of a phone number in a column of its own: which columns hold one, and which country a cell names.
+//! The country of a phone number in another column: which columns hold one, and which country a cell names.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;

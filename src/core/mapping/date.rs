@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// How a date is written, such as `DD/MM/YYYY` or `M/D/YYYY h:mm A`.
 ///
 /// `YYYY` is a year; `MM`, `DD`, `HH`, `hh`, `mm`, `ss` are two digits each and `M`, `D`, `H`, `h` one or two; with `h`,
-/// `A` is AM or PM. All else stands for itself. A year of two digits has no sign: nobody can say which century it means.
+/// `A` is AM or PM. All else stands for itself. There is no code for a year of two digits, because its century is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DateForm {
     said: String,

@@ -55,7 +55,7 @@ pub enum MappingError {
         columns: Vec<String>,
     },
     /// The channel's column is a match field as well.
-    #[error("channel column `{0}`: expected a column of its own, found a match field")]
+    #[error("channel column `{0}`: expected a separate column, found a match field")]
     ChannelMatches(String),
     /// A rule names a column that the file does not have.
     #[error("{rule}: expected a column of the file, found none called `{column}`{}; {}", Meant(close.as_deref()), Listed(columns))]

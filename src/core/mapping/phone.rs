@@ -37,7 +37,7 @@ const LONGEST_LABEL: usize = 12;
 /// What people put between two numbers in one cell. A `/` also stands between an area and the number in it.
 const BETWEEN_NUMBERS: [char; 6] = [',', ';', '|', '&', '\n', '\r'];
 
-/// The fewest digits of a text that is a number of its own beside another one.
+/// The fewest digits of a text that counts as a second number beside another one.
 const DIGITS_OF_A_NUMBER: usize = 6;
 
 /// The most digits of an area before a `/`, with and without a country code: `+49 (0)2151/123456`.

@@ -545,7 +545,7 @@ impl Filled {
         cells
     }
 
-    // The country that the row names in a column of its own. A number with a country code needs none.
+    // The country that the row names in its country column. A number with a country code needs none.
     fn country_of(&self, row: Row<'_>, fixed: &Fixed, text: &str) -> Result<Option<Country>, Refusal> {
         let Some(place) = self.country.as_ref().filter(|_| !text.is_empty()) else { return Ok(None) };
         let said = place.text(row, fixed)?;

@@ -28,7 +28,7 @@ pub(super) struct Countries {
 }
 
 impl Countries {
-    /// The country for a step that may name one of its own.
+    /// The country for a step that names none itself.
     pub(super) fn or(self, own: Option<Country>) -> Option<Country> {
         self.of_row.or(own).or(self.of_all)
     }

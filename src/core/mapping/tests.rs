@@ -151,7 +151,7 @@ fn the_platforms_own_shape_is_taken() {
     // Inside, a name is a custom field's whatever it is.
     check(r#"{"id":7,"custom_fields":{"tags":"x","_y":"z"}}"#, r#"contact_id=7; id:7 _y="z" tags="x""#);
     check(r#"{"id":7,"custom_fields":{"phone":"1"},"updated_at":null,"_line":4}"#, r#"phone=1; id:7 phone="1""#);
-    // Beside keys of another program, `id` is one of its own.
+    // Beside keys of another program, `id` is the id of that program.
     let other = "[custom_fields] expected text, a number or a boolean, found an object";
     for row in [
         r#"{"phone":"1","custom_fields":{"phone":"2"}}"#,
@@ -276,7 +276,7 @@ fn a_field_comes_from_the_column_that_its_rule_names() {
     let check = |cells: &[(&str, &str)], expected: &str| assert_eq!(texts(&rules, cells), expected, "{cells:?}");
     check(&[("Nombre", " Ana "), ("Tel\u{e9}fono", "1")], r#"phone=1; phone="1" first_name="Ana""#);
     check(&[("Tel\u{e9}fono", "1"), ("Nombre", ""), ("x", "y"), ("tags", "t")], r#"phone=1; phone="1""#);
-    // A header that was typed with an accent of its own is the same header.
+    // A header whose accent is a separate character is the same header.
     check(&[("Nombre", "Ana"), ("Tele\u{301}fono", "1")], r#"phone=1; phone="1" first_name="Ana""#);
     check(&[("Nombre", "Ana"), ("Tel\u{e9}fono", " ")], "[Tel\u{e9}fono] expected a value (match field), found none");
 }
@@ -641,7 +641,7 @@ fn a_column_with_the_country_is_that_of_its_row() {
     check("52", "52 55 1234 5678", "phone=+525512345678");
     check("0034", "612 345 678", "phone=+34612345678");
     check("", "55 1234 5678", "phone=+525512345678");
-    // A number with a country code of its own is that number.
+    // A number with a country code keeps that code.
     check("+1", "+52 55 1234 5678", "phone=+525512345678");
     check("unknown", "+52 55 1234 5678", "phone=+525512345678");
     check("+1 809", "555 1234", "[Prefijo] expected a country or its code, such as MX or +52, found something else");
@@ -1016,7 +1016,7 @@ fn a_mapping_is_told_in_words() {
     );
 }
 
-// What spreadsheets hold, and what nobody would think of.
+// Values that spreadsheets hold, and unusual ones.
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof!["[+0-9 ()./-]{0,16}", "[a-zA-Z\u{e9}\u{301} ,;:{}]{0,12}", "\\PC{0,8}", Just(String::new())]
 }

@@ -1,4 +1,4 @@
-//! Whether a quoted cell with several lines holds rows of its own, because its closing quote is missing and another quote
+//! Whether a quoted cell with several lines holds other rows, because its closing quote is missing and another quote
 //! further down closed it.
 //!
 //! Such a cell looks like a note or an address with line breaks, and its row may have the right number of cells. What gives
@@ -20,7 +20,7 @@ const MANY_LINES: usize = 8;
 /// What a row with a quoted cell of several lines is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Swallow {
-    /// A row of its own.
+    /// A separate row.
     Nothing,
     /// It may have taken in another row: in this cell, from 0, which begins on one line of the file and ends on another.
     Doubtful { cell: usize, first: u64, last: u64 },

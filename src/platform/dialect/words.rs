@@ -253,7 +253,7 @@ const INVALID_PHRASES: [&str; 12] = [
     "no existe",
 ];
 
-// `token` as a word of its own, with nothing before it that makes it another token.
+// `token` as a whole word, with nothing before it that makes it another token.
 fn has_plain_token(sentence: &str) -> bool {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
     sentence.match_indices("token").any(|(at, found)| {

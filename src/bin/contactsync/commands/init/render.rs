@@ -106,7 +106,7 @@ const SEVERAL_MATCHES: &str = "\
 # first field and share another. Each field must exist on the platform.\n";
 
 /// A column that a later export has besides these is named by `plan` and by `sync`, and sent only once it is mapped.
-const UNMAPPED: &str = "\n# Columns that are not named below are left out. \"send\" makes each a field of its own name.\n\
+const UNMAPPED: &str = "\n# Columns that are not named below are left out. \"send\" sends each as a field with the name of its column.\n\
                         unmapped = \"ignore\"\n";
 
 fn reading(options: &SourceArgs) -> String {
