@@ -12,7 +12,8 @@ use serde_json::Value as Json;
 use super::lines::Lines;
 use super::object::Cells;
 use super::{Bytes, RowsFault, SourceFault, sniff};
-use crate::core::guess::{KeySense, is_address, is_staff, key_sense};
+use crate::core::guess::{is_address, is_staff};
+use crate::core::headings::{KeySense, key_sense};
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
 
 /// How much of the first object is looked at when a first look does not reach its end.
