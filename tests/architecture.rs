@@ -226,9 +226,9 @@ fn a_circle_is_found() {
     check(&[("src/core/mod.rs", "pub use self::a::A;"), (a, "use super::S;")], &[]);
     // The binary's modules are its own.
     check(&[("src/bin/contactsync/core.rs", "use crate::a::A;"), ("src/bin/contactsync/a.rs", ""), (a, "")], &[]);
-    let (x, y) = ("src/bin/contactsync/x.rs", "src/bin/contactsync/y/mod.rs");
+    let (one, other) = ("src/bin/contactsync/x.rs", "src/bin/contactsync/y/mod.rs");
     check(
-        &[(x, "use crate::y::Y;"), (y, "use crate::x::X;")],
+        &[(one, "use crate::y::Y;"), (other, "use crate::x::X;")],
         &["src/bin/contactsync/x.rs, src/bin/contactsync/y/mod.rs"],
     );
 }

@@ -1,7 +1,6 @@
 //! How much memory reading takes. The test has its own process because only the peak of a process can be measured.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests, which the lint does not know for tests")]
 
 use std::io::{self, Read};
 

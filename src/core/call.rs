@@ -21,26 +21,26 @@ pub enum Call {
         /// The contact's id.
         id: ContactId,
     },
-    /// A new contact with up to [`FIELDS_PER_CALL`](crate::core::limits::FIELDS_PER_CALL) fields.
+    /// A new contact with up to 30 fields (API.md, "The six calls").
     Create {
         /// The fields, match fields first.
         fields: Vec<Field>,
     },
-    /// New values for up to [`FIELDS_PER_CALL`](crate::core::limits::FIELDS_PER_CALL) fields.
+    /// New values for up to 30 fields (API.md, "The six calls").
     Update {
         /// The contact's id.
         id: ContactId,
         /// The fields to write.
         fields: Vec<Field>,
     },
-    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags to add.
+    /// Up to 10 tags to add (API.md, "The six calls").
     AddTags {
         /// The contact's id.
         id: ContactId,
         /// The tags to add.
         tags: Vec<String>,
     },
-    /// Up to [`TAGS_PER_CALL`](crate::core::limits::TAGS_PER_CALL) tags to remove.
+    /// Up to 10 tags to remove (API.md, "The six calls").
     RemoveTags {
         /// The contact's id.
         id: ContactId,

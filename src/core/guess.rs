@@ -6,13 +6,12 @@
 mod exports;
 mod kinds;
 mod mask;
-mod words;
 
 use std::collections::BTreeSet;
 
 use crate::core::guess::exports::own_field;
 use crate::core::guess::kinds::{Dates, DayOrder};
-use crate::core::guess::words::{Heading, Sense};
+use crate::core::headings::{Heading, Sense, folded};
 use crate::core::list::{JsonList, is_primary_key};
 use crate::core::mapping::rules::Country;
 use crate::core::mapping::{
@@ -21,56 +20,7 @@ use crate::core::mapping::{
 use crate::core::text::bare;
 
 pub use self::exports::Export;
-pub use self::words::Language;
-
-/// What the key of a value says of the object that has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeySense {
-    /// The value is a phone number or an e-mail address.
-    Address,
-    /// The value is the given or the family name of a person.
-    PersonName,
-    /// The value is a name, of a person or of anything.
-    Name,
-}
-
-/// What the key of a value says.
-pub(crate) fn key_sense(key: &str) -> Option<KeySense> {
-    match Heading::of(key).sense()?.0 {
-        Sense::Phone | Sense::Mobile | Sense::Email => Some(KeySense::Address),
-        Sense::FirstName | Sense::LastName | Sense::FullName => Some(KeySense::PersonName),
-        Sense::Name => Some(KeySense::Name),
-        Sense::Tags
-        | Sense::Birthday
-        | Sense::City
-        | Sense::Country
-        | Sense::Company
-        | Sense::Language
-        | Sense::Flag
-        | Sense::Id => None,
-    }
-}
-
-/// Whether a text is a word that heads columns of contacts.
-pub(crate) fn is_heading(text: &str) -> bool {
-    Heading::of(text).sense().is_some()
-}
-
-/// Whether a text heads a column of phones.
-pub(crate) fn is_phone_heading(text: &str) -> bool {
-    Heading::of(text).sense().is_some_and(|(sense, _)| matches!(sense, Sense::Phone | Sense::Mobile))
-}
-
-/// Whether a column or a field is one of phone numbers or of e-mail addresses, by its name.
-pub(crate) fn is_address_heading(text: &str) -> bool {
-    key_sense(text) == Some(KeySense::Address)
-}
-
-/// Whether a key is that of a list of phones or of e-mail addresses: `phones`, `phoneNumbers`, `email`, `celulares`.
-pub(crate) fn is_address_list(key: &str) -> bool {
-    let is_one = |name: &str| key_sense(name) == Some(KeySense::Address);
-    is_one(key) || ["s", "es"].into_iter().any(|end| key.strip_suffix(end).is_some_and(is_one))
-}
+pub use crate::core::headings::Language;
 
 /// Whether a text is an e-mail address, or a phone number with its country code.
 pub(crate) fn is_address(text: &str) -> bool {
@@ -787,7 +737,7 @@ impl Drafts {
     }
 
     fn leaves_out(&self, seen: &Seen<'_>) -> Option<&'static str> {
-        if CHANGES_EACH_NIGHT.contains(&words::folded(&seen.column.name).as_str()) {
+        if CHANGES_EACH_NIGHT.contains(&folded(&seen.column.name).as_str()) {
             return Some("it changes whenever the contact is saved, so every such contact would be sent each night");
         }
         if seen.column.name.starts_with('_') {
@@ -849,7 +799,7 @@ impl Drafts {
         let (steps, other, more) = match seen.sense {
             Some(Sense::Tags) => return (tags(false), None, format!("tags, {by_name}")),
             Some(Sense::Flag) => {
-                let tag = words::folded(name);
+                let tag = folded(name);
                 return (Meaning::Flag { tag }, None, format!("yes or no, {by_name} and by its values"));
             }
             Some(Sense::Phone | Sense::Mobile) => self.phone(seen, field.as_deref() == Some("phone")),
@@ -875,7 +825,7 @@ impl Drafts {
         let more = if seen.blank_word.is_some() { more + "; `false` stands for a blank" } else { more };
         let field = field.unwrap_or_else(|| self.fresh(own_field(name).unwrap_or(name)));
         let instead = other.map(|other| match other {
-            Other::Flag => Meaning::Flag { tag: words::folded(name) },
+            Other::Flag => Meaning::Flag { tag: folded(name) },
             Other::Made(made) => {
                 Meaning::Field { name: field.clone(), made: blank().into_iter().chain(made).collect() }
             }
@@ -1007,7 +957,7 @@ const STAFF: [&str; 14] = [
 ];
 
 fn is_of_staff(column: &str) -> bool {
-    let name = format!(" {} ", words::folded(column));
+    let name = format!(" {} ", folded(column));
     STAFF.iter().any(|word| name.contains(&format!(" {word} ")))
 }
 

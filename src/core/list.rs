@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
-use crate::core::guess::is_address_list;
+use crate::core::headings::is_address_list;
 use crate::core::text::visible;
 
 /// Keys of an element that say that it is the one to use.

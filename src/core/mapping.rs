@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::guess::{is_address_heading, is_phone_heading};
+use crate::core::headings::{is_address_heading, is_phone_heading};
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;

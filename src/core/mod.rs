@@ -15,6 +15,7 @@ pub mod duplicates;
 pub mod eta;
 pub mod guard;
 pub mod guess;
+pub mod headings;
 pub mod limits;
 pub mod list;
 pub mod mapping;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use crate::core::guess::{KeySense, key_sense};
+use crate::core::headings::{KeySense, key_sense};
 use crate::core::model::Contact;
 
 /// How many people with different names make a value one that they share. A family may share a phone; two spellings of one

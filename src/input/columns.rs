@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::core::text::visible;
 
 use super::SourceFault;
-use crate::core::guess::is_heading;
+use crate::core::headings::is_heading;
 use crate::core::output_format::{self, LINE_COLUMN, REASON_COLUMN};
 use crate::core::record::Texts;
 use crate::core::total;

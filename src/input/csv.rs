@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::io::BufRead as _;
 use std::sync::Arc;
 
+use super::cell_kind::Kind;
 use super::columns::Columns;
 use super::encoding::Found as FoundCharset;
 use super::lines::Lines;
@@ -23,14 +24,13 @@ use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
 use crate::core::record::Cells;
 
 pub(super) use self::block::Block;
-use self::block::{End, RawRow, Room};
+use self::block::{End, RawRow, Room, Short};
 pub(super) use self::decoder::Decoder;
 use self::dialect::{Dialect, MixedApostrophes};
 use self::parser::Parser;
 use self::quotes::Quoting;
 use self::short::Outline;
 use self::swallow::{OutputFormat, Swallow};
-pub(super) use self::usual::{Kind, is_address, kinds_of};
 use self::usual::{Usual, quotes_by_rule};
 
 /// The longest header that is read, in bytes: every column costs memory for as long as the file is open.
@@ -329,7 +329,7 @@ impl Rows {
         if !self.usual.leaves_out_blanks() {
             let is_cut = !raw.found.terminated && Outline::of(raw, needed).is_short();
             if let Some(found) = block.last_found().filter(|_| is_cut) {
-                found.short = short::Short::Cut;
+                found.short = Short::Cut;
             }
             return;
         }

@@ -14,7 +14,8 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::lookahead::Lookahead;
 use super::open::{Opened, Steady, seekable, spooled};
-use super::workbook_limits::{self, MAX_BYTES};
+use super::workbook_part::plain;
+use super::workbook_size::{MAX_BYTES, too_large};
 use super::{Bytes, SourceFault};
 
 /// What an input was packed in.
@@ -137,7 +138,7 @@ pub(super) fn peel(mut input: Lookahead<Opened>) -> Result<(Option<Packing>, Con
             // It is a spreadsheet, or nothing that is read: it need not fill the disk.
             let (mut file, size) = spooled(bytes.take(MAX_BYTES + 1)).map_err(SourceFault::Unpack)?;
             if size > MAX_BYTES {
-                return Err(workbook_limits::too_large());
+                return Err(too_large());
             }
             match archive(&mut file)? {
                 Archive::Workbook(book) => Content::Workbook(book, file),
@@ -258,7 +259,7 @@ impl Archive {
             if entry.is_file() && !is_clutter(&name) {
                 members.push((at, name.clone()));
             }
-            names.insert(workbook_limits::plain(&name));
+            names.insert(plain(&name));
         }
         if let Some(book) = book(&names)? {
             if book == Book::Ods {

@@ -11,6 +11,7 @@
 
 mod batches;
 mod cell;
+mod cell_kind;
 mod columns;
 mod csv;
 mod day_order;
@@ -37,12 +38,16 @@ mod options;
 mod package;
 mod padding;
 mod pages;
+mod sample;
 mod sheet;
 mod sniff;
 mod styles;
 mod titles;
 mod total;
 mod workbook_limits;
+mod workbook_overview;
+mod workbook_part;
+mod workbook_size;
 
 use std::fmt;
 use std::io::Read;

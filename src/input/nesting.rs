@@ -11,9 +11,14 @@ use serde_json::Value as Json;
 
 use super::lines::Lines;
 use super::object::Cells;
-use super::{Bytes, RowsFault, SourceFault, sniff};
-use crate::core::guess::{KeySense, is_address, is_staff, key_sense};
+use super::sample::SAMPLE;
+use super::{Bytes, RowsFault, SourceFault};
+use crate::core::guess::{is_address, is_staff};
+use crate::core::headings::{KeySense, key_sense};
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
+
+/// The key of the contacts in an answer of the platform (API.md, "The six calls").
+const ANSWER: &str = "data";
 
 /// How much of the first object is looked at when a first look does not reach its end.
 const LONG_SAMPLE: usize = 1024 * 1024;
@@ -129,7 +134,7 @@ pub(super) fn rows_path(text: &mut Bytes) -> Result<Vec<String>, SourceFault> {
         };
         (path, extent != Extent::Cut)
     };
-    let (found, is_known) = path(text.look(sniff::SAMPLE).bytes);
+    let (found, is_known) = path(text.look(SAMPLE).bytes);
     if is_known { found } else { path(text.look(LONG_SAMPLE).bytes).0 }
 }
 
@@ -454,10 +459,10 @@ impl Members {
 
     // The platform's answer to a read: one contact under `data` (API.md, "The six calls").
     fn answer(&self) -> Kind {
-        let is_data = |(key, node): &(String, Node)| key == sniff::ANSWER && matches!(node, Node::Object(_));
-        let is_answer = |(key, _): &(String, Node)| key == sniff::ANSWER || is_beside(&folded(key));
+        let is_data = |(key, node): &(String, Node)| key == ANSWER && matches!(node, Node::Object(_));
+        let is_answer = |(key, _): &(String, Node)| key == ANSWER || is_beside(&folded(key));
         if self.0.iter().any(is_data) && self.0.iter().all(is_answer) {
-            return Kind::Rows { path: vec![sniff::ANSWER.to_owned()], is_telling: true };
+            return Kind::Rows { path: vec![ANSWER.to_owned()], is_telling: true };
         }
         Kind::Row
     }

@@ -11,7 +11,8 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::SourceFault;
 use super::open::Steady;
-use super::workbook_limits::{Kind, Layout, Parts, damaged, plain};
+use super::workbook_limits::{Kind, Layout, Parts};
+use super::workbook_part::{Relationship, damaged, plain};
 
 /// Where the parts of a book in XLSX are, by the relationships in it. Their names are any.
 pub(super) struct Package {
@@ -23,14 +24,6 @@ pub(super) struct Package {
     pub(super) layouts: BTreeMap<String, Layout>,
     /// Whether its formulas are to be computed when it is opened.
     pub(super) is_uncomputed: bool,
-}
-
-/// What a part says of another one.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Relationship {
-    pub(super) id: String,
-    pub(super) kind: String,
-    pub(super) target: String,
 }
 
 impl Relationship {

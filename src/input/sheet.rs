@@ -10,15 +10,17 @@ use calamine::{
 };
 
 use super::cell::Around;
+use super::cell_kind::{Kind, is_address, kinds_of};
 use super::columns::Columns;
-use super::csv::{Kind, is_address, kinds_of};
 use super::day_order::DayOrders;
 use super::decompress::Book;
 use super::isolate::caught;
 use super::notice::{NoticeKind, Notices};
 use super::number_format::NumberFormat;
 use super::open::Steady;
-use super::workbook_limits::{self, Layout, MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, Shown};
+use super::workbook_limits::{self, Layout, Shown};
+use super::workbook_overview::{self, look_over};
+use super::workbook_size::{MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, too_large};
 use super::{Row, SourceFault, SourceOptions, cell, titles, total};
 use crate::core::model::Rejection;
 use crate::core::record::{Cells, Record, Texts};
@@ -55,8 +57,8 @@ impl Rows {
     }
 
     fn read(book: Book, file: Steady, given: &SourceOptions, notices: &Notices) -> Result<Self, SourceFault> {
-        let parts = workbook_limits::look_over(book, &file)?;
-        let workbook_limits::Found { renamed, shown, layouts, is_uncomputed } = parts;
+        let parts = look_over(book, &file)?;
+        let workbook_overview::Found { renamed, shown, layouts, is_uncomputed } = parts;
         let file = renamed.unwrap_or(file);
         let mut book = caught(|| Opened::new(book, file, shown)).unwrap_or(Err(damaged(None)))?;
         let sheets = book.sheets();
@@ -232,7 +234,7 @@ fn read_xlsx(book: &mut Xlsx<BufReader<Steady>>, sheet: &str, table: &mut Table<
     let (formats, places) =
         caught(|| formats_of(book, sheet).map_err(|error| xlsx_fault(&error, None))).unwrap_or(Err(damaged(None)))?;
     if places.len() as u64 > MAX_CELLS {
-        return Err(workbook_limits::too_large());
+        return Err(too_large());
     }
     let mut places = places.into_iter().peekable();
     let cells = caught(|| book.worksheet_cells_reader(sheet).map_err(|error| xlsx_fault(&error, None)));
@@ -530,7 +532,7 @@ impl<'t> Table<'t> {
         }
         self.text = self.text.saturating_add(cell.as_ref().map_or(0, |text| text.len() as u64));
         if self.text > MAX_BYTES {
-            return Err(workbook_limits::too_large());
+            return Err(too_large());
         }
         self.line = line;
         match kind {
@@ -579,7 +581,7 @@ impl<'t> Table<'t> {
         }
         self.held += self.columns.as_ref().map_or(width, |columns| columns.header().len()) as u64;
         if self.held > MAX_CELLS {
-            return Err(workbook_limits::too_large());
+            return Err(too_large());
         }
         match &self.columns {
             Some(columns) => {
@@ -722,7 +724,7 @@ fn xlsx_fault(error: &XlsxError, line: Option<u64>) -> SourceFault {
 fn ods_fault(error: &OdsError) -> SourceFault {
     match error {
         OdsError::Password => SourceFault::Sheet { line: None, found: "one with a password" },
-        OdsError::CellLimitExceeded { .. } => workbook_limits::too_large(),
+        OdsError::CellLimitExceeded { .. } => too_large(),
         _ => damaged(None),
     }
 }

@@ -5,11 +5,7 @@ use serde::de::IgnoredAny;
 use super::nesting::{self, Kind};
 use super::{Format, SourceFault};
 
-/// How much of a text is looked at.
-pub(super) const SAMPLE: usize = 64 * 1024;
-
-/// The key of the contacts in an answer of the platform (API.md, "The six calls").
-pub(super) const ANSWER: &str = "data";
+pub(super) use super::sample::SAMPLE;
 
 /// The format of a text that begins with `start`, after its mark. `named` is what the file's name says, for where the text
 /// leaves a choice.

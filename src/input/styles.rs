@@ -6,7 +6,7 @@ use quick_xml::events::BytesStart;
 
 use super::SourceFault;
 use super::number_format::{Described, NumberFormat};
-use super::workbook_limits::attribute;
+use super::workbook_part::attribute;
 
 /// As many styles as a spreadsheet may have.
 pub(super) const MAX_STYLES: usize = 65_536;

@@ -2,7 +2,7 @@
 
 use std::str::from_utf8;
 
-use super::csv::{Kind, is_address};
+use super::cell_kind::{Kind, is_address};
 use crate::core::total::total;
 
 /// Whether a row with these cells may be a total of those above: one of its cells is a word for it, with or without a number,

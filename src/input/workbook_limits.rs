@@ -16,24 +16,13 @@ use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 
-use super::decompress::{Book, Place, places};
+use super::decompress::{Place, places};
 use super::number_format::{Display, is_scientific, rounded, shows_more};
 use super::open::Steady;
-use super::package::{Package, Relationship};
 use super::styles::{MAX_STYLES, Styles};
+use super::workbook_part::{Relationship, attribute, damaged, plain};
+use super::workbook_size::{MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, too_large};
 use super::{MAX_ROW, SourceFault};
-
-/// The most that the parts of a spreadsheet may come to when they are unpacked, in bytes; and the most text of its cells.
-pub(super) const MAX_BYTES: u64 = 512 * 1024 * 1024;
-
-/// The most cells that a sheet may have, blank ones between others with them.
-pub(super) const MAX_CELLS: u64 = 10_000_000;
-
-/// The rows of a sheet, in every program that writes them.
-pub(super) const MAX_ROWS: u64 = 1_048_576;
-
-/// The columns of a sheet.
-pub(super) const MAX_COLUMNS: u64 = 16_384;
 
 /// The most bytes of a part that says how cells look or where sheets are.
 const MAX_SMALL: u64 = 16 * 1024 * 1024;
@@ -54,19 +43,6 @@ pub(super) enum Kind {
     Texts,
     Sheet,
     Document,
-}
-
-/// What was found of a spreadsheet before it is read.
-#[derive(Default)]
-pub(super) struct Found {
-    /// A copy whose parts have the names that the library looks for; only where the file's own are others.
-    pub(super) renamed: Option<Steady>,
-    /// The cells of ODS that show more than their number, by the name of their table.
-    pub(super) shown: BTreeMap<String, Vec<Shown>>,
-    /// What is hidden or merged in each sheet, by its name.
-    pub(super) layouts: BTreeMap<String, Layout>,
-    /// Whether all formulas are to be computed when the file is opened: what it holds may be no result then.
-    pub(super) is_uncomputed: bool,
 }
 
 /// What of a sheet looks otherwise than its cells are read.
@@ -109,37 +85,6 @@ pub(super) fn shown_at(cells: &[Shown], (row, column): (u32, u32)) -> Option<&st
     (cell.rows.contains(&row) && cell.columns.contains(&column)).then_some(cell.text.as_str())
 }
 
-/// Holds the parts that are going to be read against what they may be.
-///
-/// # Errors
-/// When one of them is damaged, or all of them are too much.
-pub(super) fn look_over(book: Book, file: &Steady) -> Result<Found, SourceFault> {
-    let left = Rc::new(Cell::new(MAX_BYTES));
-    let (places, is_rooted) = by_name(file)?;
-    let mut parts = Parts { places, is_rooted, looked_at: BTreeSet::new(), file, left };
-    match book {
-        Book::Ods => {
-            parts.look_at("meta-inf/manifest.xml", Kind::Small)?;
-            let Probe { shown, layouts, .. } = parts.look_at("content.xml", Kind::Document)?;
-            Ok(Found { renamed: None, shown, layouts, is_uncomputed: false })
-        }
-        Book::Xlsx => {
-            let mut package = Package::of(&mut parts)?;
-            let renamed = if package.is_usual() { None } else { Some(package.renamed(file)?) };
-            let layouts = std::mem::take(&mut package.layouts);
-            Ok(Found { renamed, shown: BTreeMap::new(), layouts, is_uncomputed: package.is_uncomputed })
-        }
-    }
-}
-
-pub(super) const fn too_large() -> SourceFault {
-    SourceFault::LargeSheet { cells: MAX_CELLS, mib: MAX_BYTES / (1024 * 1024) }
-}
-
-pub(super) const fn damaged() -> SourceFault {
-    SourceFault::Sheet { line: None, found: "a damaged or a rare one" }
-}
-
 // Names are compared without capitals, and with `/` between folders: so they are looked for.
 // And whether any begins with one, which is not looked for.
 fn by_name(file: &Steady) -> Result<(BTreeMap<String, Place>, bool), SourceFault> {
@@ -153,11 +98,6 @@ fn by_name(file: &Steady) -> Result<(BTreeMap<String, Place>, bool), SourceFault
     Ok((by_name, is_rooted))
 }
 
-/// A name as names of parts are compared: without capitals, and with `/` between folders, whichever program wrote it.
-pub(super) fn plain(name: &str) -> String {
-    name.replace('\\', "/").trim_start_matches('/').to_ascii_lowercase()
-}
-
 /// The parts of a spreadsheet, by their names as they are compared.
 pub(super) struct Parts<'f> {
     places: BTreeMap<String, Place>,
@@ -169,7 +109,14 @@ pub(super) struct Parts<'f> {
     left: Rc<Cell<u64>>,
 }
 
-impl Parts<'_> {
+impl<'f> Parts<'f> {
+    /// The parts of a file, none of which was looked at.
+    pub(super) fn of(file: &'f Steady) -> Result<Self, SourceFault> {
+        let left = Rc::new(Cell::new(MAX_BYTES));
+        let (places, is_rooted) = by_name(file)?;
+        Ok(Parts { places, is_rooted, looked_at: BTreeSet::new(), file, left })
+    }
+
     /// Whether there is one of this name that was not looked at.
     pub(super) fn has(&self, name: &str) -> bool {
         self.places.contains_key(name)
@@ -260,8 +207,9 @@ pub(super) struct Probe {
     // The line of its row that is being read, and whether that is hidden.
     line: u64,
     is_hidden: bool,
-    shown: BTreeMap<String, Vec<Shown>>,
-    layouts: BTreeMap<String, Layout>,
+    /// Of ODS: the cells that show more than their number, and what is hidden or merged, by the name of their table.
+    pub(super) shown: BTreeMap<String, Vec<Shown>>,
+    pub(super) layouts: BTreeMap<String, Layout>,
     // Of XLSX: whether it is among the cells. Of ODS: how deep in them, and the table.
     in_cells: bool,
     in_cell: u64,
@@ -594,12 +542,6 @@ impl Probe {
             _ => {}
         }
     }
-}
-
-/// The value of an attribute, if there is one.
-pub(super) fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, SourceFault> {
-    let found = element.try_get_attribute(name).map_err(|_| damaged())?;
-    Ok(found.map(|attribute| attribute.value.into_owned()))
 }
 
 // None at all is no number of rows or cells.

@@ -298,8 +298,8 @@ async fn account_errors_start_at_a_given_call_and_never_end() {
             harness.create(one("name", "Ann")).await;
         }
         let calls = harness.sandbox.ledger().calls();
-        let faulty: Vec<_> = calls.iter().map(|call| call.fault.is_some()).collect();
-        assert_eq!(faulty, [false, false, true, true, true, true], "{fault}");
+        let is_faulty: Vec<_> = calls.iter().map(|call| call.fault.is_some()).collect();
+        assert_eq!(is_faulty, [false, false, true, true, true, true], "{fault}");
         assert_eq!(harness.sandbox.contacts(TOKEN).len(), 1, "{fault}");
     }
 }

@@ -1,6 +1,6 @@
 //! What the values of a column say: phones, e-mail addresses, dates, yes and no.
 
-use crate::core::guess::words::Language;
+use crate::core::headings::Language;
 use crate::core::mapping::rules::{Country, DateForm, Words, YES};
 use crate::core::mapping::{NoDate, e164, is_of, is_scientific, is_zero_date};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::core::guess::{is_address_heading, is_phone_heading};
+use crate::core::headings::{is_address_heading, is_phone_heading};
 use crate::core::mapping::close::closest;
 use crate::core::mapping::country_column::{CountryHeading, Named, heading, is_area_code, named};
 use crate::core::mapping::date::is_zero_date;

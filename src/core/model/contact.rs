@@ -16,9 +16,9 @@ use crate::core::text::{Text, trimmed};
 /// - It has an id or a field with a value.
 /// - Every field has a name, and names are unique.
 /// - The match fields come first, so that the first call of a create carries them; there are at most
-///   [`FIELDS_PER_CALL`]. Then come the other fields that have a value, then those that are to become blank.
+///   30 (API.md, "The six calls"). Then come the other fields that have a value, then those that are to become blank.
 /// - No tag is blank, tags are unique, and none is both to be added and to be removed.
-/// - No part is longer than a request can carry ([`limits`]).
+/// - No part is longer than a request can carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Parts")]
 pub struct Contact {

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::quotes::Quoting;
-use super::short::Short;
 
 /// Rows that were parsed and are not decoded yet.
 #[derive(Debug, Default)]
@@ -60,6 +59,19 @@ pub(super) enum End {
     TooLong,
     /// Not where it should: a quote that opens on this line is not closed.
     Unclosed { line: u64 },
+}
+
+/// What becomes of a row with too few cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Short {
+    /// Its last cells are blank.
+    Completed,
+    /// It is rejected.
+    Rejected,
+    /// It is rejected as a part of a split row.
+    Split,
+    /// It is rejected as the cut end of a file.
+    Cut,
 }
 
 /// How much room rows take in a block.

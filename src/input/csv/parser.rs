@@ -11,9 +11,8 @@ use memchr::{memchr, memchr_iter, memrchr};
 use super::super::lines::Lines;
 use super::super::lookahead::View;
 use super::super::{BOM, Bytes, Delimiter, SourceFault};
-use super::block::{Block, End, Found};
+use super::block::{Block, End, Found, Short};
 use super::quotes::{Quotes, Quoting};
-use super::short::Short;
 use super::usual::Usual;
 
 /// How many bytes are searched for the rest of a cell whose opening quote is missing.

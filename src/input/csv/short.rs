@@ -13,22 +13,10 @@
 //! - It does not look like a part of a split row: with one or two short neighbours it comes to exactly one whole row, unless
 //!   their numbers and e-mail addresses stand in the same columns.
 
-use super::block::{End, RawRow};
+use super::super::cell_kind::Kind;
+use super::block::{End, RawRow, Short};
 use super::quotes::Quoting;
-use super::usual::{Kind, Usual};
-
-/// What becomes of a row with too few cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Short {
-    /// Its last cells are blank.
-    Completed,
-    /// It is rejected.
-    Rejected,
-    /// It is rejected as a part of a split row.
-    Split,
-    /// It is rejected as the cut end of a file.
-    Cut,
-}
+use super::usual::Usual;
 
 /// What is remembered of a row while its neighbours are judged.
 #[derive(Clone, Debug)]

@@ -6,10 +6,11 @@
 //! in the columns in which the other rows have them. The first of its lines ends the row before, and the last one begins
 //! the row after.
 
+use super::super::cell_kind::{Kind, is_address};
 use super::super::lines::Lines;
 use super::block::RawRow;
 use super::quotes::Quoting;
-use super::usual::{Kind, Usual, is_address};
+use super::usual::Usual;
 
 /// How many cells in whole lines make a quoted cell one that holds rows, whatever the cells are.
 const CELLS: usize = 3;

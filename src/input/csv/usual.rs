@@ -1,18 +1,11 @@
 //! What the first rows of a file show of all of them: what each column holds, whether blank cells are left out at the ends of
 //! rows, and whether the program that wrote the file quotes cells as RFC 4180 asks for.
 
-use memchr::memchr_iter;
-
+use super::super::cell_kind::{Counts, Kind};
 use super::super::delimiter::each_row;
 use super::super::lookahead::View;
 
 const QUOTE: u8 = b'"';
-
-/// The fewest digits of what is taken for a number, such as a phone or a postal code.
-const DIGITS: usize = 5;
-
-/// The fewest digits of a number that is a phone rather than a postal code or a date.
-const PHONE_DIGITS: usize = 7;
 
 /// How many rows must lack cells at their ends for the file to be one that leaves out blank cells.
 const SHORT_ROWS: usize = 2;
@@ -22,15 +15,6 @@ const QUOTED_CELLS: usize = 3;
 
 /// How many rows in which each cell that is not blank is quoted, the header among them, show that the program quotes them all.
 const QUOTED_ROWS: u64 = 2;
-
-/// What a cell holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Kind {
-    Blank,
-    Mail,
-    Number,
-    Text,
-}
 
 /// What the first rows show.
 #[derive(Debug)]
@@ -46,87 +30,6 @@ pub(super) struct Usual {
     quoted_rows: Option<u64>,
 }
 
-impl Kind {
-    pub(in super::super) fn of(cell: &[u8]) -> Self {
-        let cell = cell.trim_ascii();
-        let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-()./ \t".contains(byte);
-        if cell.is_empty() {
-            Self::Blank
-        } else if is_mail(cell) {
-            Self::Mail
-        } else if digits(cell) >= DIGITS && cell.iter().all(is_number) {
-            Self::Number
-        } else {
-            Self::Text
-        }
-    }
-
-    /// Whether it shows which column the cell belongs to.
-    pub(in super::super) const fn is_telling(self) -> bool {
-        matches!(self, Self::Mail | Self::Number)
-    }
-}
-
-/// Whether a cell is an e-mail address or has as many digits as a phone number.
-pub(in super::super) fn is_address(cell: &[u8]) -> bool {
-    match Kind::of(cell) {
-        Kind::Mail => true,
-        Kind::Number => digits(cell) >= PHONE_DIGITS,
-        Kind::Blank | Kind::Text => false,
-    }
-}
-
-// A sentence with an address in it is none.
-fn is_mail(cell: &[u8]) -> bool {
-    memchr_iter(b'@', cell).count() == 1 && !cell.iter().any(u8::is_ascii_whitespace)
-}
-
-fn digits(cell: &[u8]) -> usize {
-    cell.iter().filter(|byte| byte.is_ascii_digit()).count()
-}
-
-/// By column: how many cells are not blank, are an e-mail address, are a number, and are a phone.
-#[derive(Debug, Default)]
-struct Counts(Vec<[usize; 4]>);
-
-impl Counts {
-    fn add<'a>(&mut self, row: impl ExactSizeIterator<Item = &'a [u8]>) {
-        if self.0.len() < row.len() {
-            self.0.resize(row.len(), [0; 4]);
-        }
-        for (count, cell) in self.0.iter_mut().zip(row) {
-            let kind = Kind::of(cell);
-            count[0] += usize::from(kind != Kind::Blank);
-            count[1] += usize::from(kind == Kind::Mail);
-            count[2] += usize::from(kind == Kind::Number);
-            count[3] += usize::from(kind == Kind::Number && is_address(cell));
-        }
-    }
-
-    fn kinds(&self) -> Vec<Kind> {
-        let kind = |&[all, mails, numbers, _]: &[usize; 4]| {
-            if mails > 0 && mails * 2 >= all {
-                Kind::Mail
-            } else if numbers > 0 && numbers * 2 >= all {
-                Kind::Number
-            } else {
-                Kind::Text
-            }
-        };
-        self.0.iter().map(kind).collect()
-    }
-}
-
-/// What most cells of each column of these rows are.
-pub(in super::super) fn kinds_of<'a, R>(rows: impl Iterator<Item = R>) -> Vec<Kind>
-where
-    R: ExactSizeIterator<Item = &'a [u8]>,
-{
-    let mut counts = Counts::default();
-    rows.for_each(|row| counts.add(row));
-    counts.kinds()
-}
-
 impl Usual {
     /// Of a text whose header ends before `start` and needs so many cells.
     pub(super) fn of(start: &View<'_>, delimiter: u8, needed: usize) -> Self {
@@ -139,14 +42,7 @@ impl Usual {
             counts.add(row.iter().copied());
         });
         let leaves_out_blanks = !ends_blank && short >= SHORT_ROWS;
-        let is_phone = |&[_, _, numbers, phones]: &[usize; 4]| phones * 2 > numbers;
-        Self {
-            kinds: counts.kinds(),
-            phones: counts.0.iter().map(is_phone).collect(),
-            leaves_out_blanks,
-            begins_blank,
-            quoted_rows: Some(0),
-        }
+        Self { kinds: counts.kinds(), phones: counts.phones(), leaves_out_blanks, begins_blank, quoted_rows: Some(0) }
     }
 
     /// What most cells of each column are, as far as the first rows go.
@@ -241,20 +137,6 @@ pub(super) fn quotes_by_rule(text: &[u8], delimiter: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cell_is_known_by_what_it_holds() {
-        let check = |cell: &str, expected: Kind| assert_eq!(Kind::of(cell.as_bytes()), expected, "{cell:?}");
-        check(" ", Kind::Blank);
-        check("a@x.mx", Kind::Mail);
-        check(" a@x.mx ", Kind::Mail);
-        check("write to a@x.mx", Kind::Text);
-        check("a@x.mx\nb@x.mx", Kind::Text);
-        check("a@x.mx;b@x.mx", Kind::Text);
-        check("+52 (155) 1234-5678", Kind::Number);
-        check("06000", Kind::Number);
-        check("0600", Kind::Text);
-    }
 
     #[test]
     fn a_program_that_quotes_by_the_rule_is_known_by_its_quotes() {

@@ -49,6 +49,7 @@ impl Output {
 
     /// Checks the exit code.
     #[track_caller]
+    #[expect(clippy::return_self_not_must_use, reason = "the exit code is often all that a test checks")]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}\nstdout: {}\nstderr: {}", self.arguments, self.stdout, self.stderr);
         self

@@ -51,6 +51,17 @@ pub enum Language {
     Portuguese,
 }
 
+/// What the key of a value says of the object that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeySense {
+    /// The value is a phone number or an e-mail address.
+    Address,
+    /// The value is the given or the family name of a person.
+    PersonName,
+    /// The value is a name, of a person or of anything.
+    Name,
+}
+
 impl Language {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::English, Self::Spanish, Self::Portuguese];
@@ -325,6 +336,44 @@ pub fn folded(name: &str) -> String {
         }
     }
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What the key of a value says.
+pub(crate) fn key_sense(key: &str) -> Option<KeySense> {
+    match Heading::of(key).sense()?.0 {
+        Sense::Phone | Sense::Mobile | Sense::Email => Some(KeySense::Address),
+        Sense::FirstName | Sense::LastName | Sense::FullName => Some(KeySense::PersonName),
+        Sense::Name => Some(KeySense::Name),
+        Sense::Tags
+        | Sense::Birthday
+        | Sense::City
+        | Sense::Country
+        | Sense::Company
+        | Sense::Language
+        | Sense::Flag
+        | Sense::Id => None,
+    }
+}
+
+/// Whether a text is a word that heads columns of contacts.
+pub(crate) fn is_heading(text: &str) -> bool {
+    Heading::of(text).sense().is_some()
+}
+
+/// Whether a text heads a column of phones.
+pub(crate) fn is_phone_heading(text: &str) -> bool {
+    Heading::of(text).sense().is_some_and(|(sense, _)| matches!(sense, Sense::Phone | Sense::Mobile))
+}
+
+/// Whether a column or a field is one of phone numbers or of e-mail addresses, by its name.
+pub(crate) fn is_address_heading(text: &str) -> bool {
+    key_sense(text) == Some(KeySense::Address)
+}
+
+/// Whether a key is that of a list of phones or of e-mail addresses: `phones`, `phoneNumbers`, `email`, `celulares`.
+pub(crate) fn is_address_list(key: &str) -> bool {
+    let is_one = |name: &str| key_sense(name) == Some(KeySense::Address);
+    is_one(key) || ["s", "es"].into_iter().any(|end| key.strip_suffix(end).is_some_and(is_one))
 }
 
 #[cfg(test)]
