@@ -3,8 +3,6 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::core::list::JsonList;
-
 /// What a column is about, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sense {
@@ -298,7 +296,7 @@ impl Heading {
     /// That of a column.
     pub fn of(name: &str) -> Self {
         // The primary one of a list is read as its first.
-        let words = folded(&name.replace(JsonList::PRIMARY_INSIDE, ".0."));
+        let words = folded(&name.replace(PRIMARY_INSIDE, ".0."));
         let number = words.split(' ').find_map(|word| word.parse().ok());
         let rest: Vec<&str> = words.split(' ').filter(|word| word.parse::<u32>().is_err()).collect();
         let rest = match rest.as_slice() {
@@ -354,6 +352,9 @@ pub(crate) fn key_sense(key: &str) -> Option<KeySense> {
         | Sense::Id => None,
     }
 }
+
+/// The step to the primary element of a list inside the path of a value: `phones.primary.value`.
+pub(crate) const PRIMARY_INSIDE: &str = ".primary.";
 
 /// Whether a text is a word that heads columns of contacts.
 pub(crate) fn is_heading(text: &str) -> bool {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value as Json;
 
-use crate::core::headings::is_address_list;
+use crate::core::headings::{PRIMARY_INSIDE, is_address_list};
 use crate::core::text::visible;
 
 /// Keys of an element that say that it is the one to use.
@@ -44,7 +44,7 @@ impl<'a> JsonList<'a> {
     pub const PRIMARY_STEP: &'static str = "primary";
 
     /// That step between two others.
-    pub const PRIMARY_INSIDE: &'static str = ".primary.";
+    pub const PRIMARY_INSIDE: &'static str = PRIMARY_INSIDE;
 
     /// The list under this key, or at the end of this path.
     pub fn new(path: &str, items: &'a [Json]) -> Self {
