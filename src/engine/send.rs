@@ -259,6 +259,8 @@ struct OnTheWay {
     turn: Option<u64>,
     // The calls that are kept free for it in a run that ends early.
     reserved: Cell<u64>,
+    // When this process last began to send its create.
+    create_begun: Option<Timestamp>,
 }
 
 impl OnTheWay {
@@ -276,6 +278,7 @@ impl OnTheWay {
             was_in_doubt,
             turn: None,
             reserved: Cell::new(calls.max),
+            create_begun: None,
         }
     }
 
@@ -735,6 +738,9 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         let is_own = contact.failures.is_own(kind, &self.gates.health());
         let on_its_way = (kind == CallKind::Create).then(|| self.creates.begin());
         let begun = self.job.clock.now();
+        if kind == CallKind::Create {
+            contact.create_begun = Some(begun);
+        }
         let (number, mut attempt, at) = self.exchange(contact, call, implied, clearance.passage, is_own).await?;
         if let (Attempt::Page(page), Standing::InDoubt(_)) = (&mut attempt, contact.task.standing()) {
             self.leave_out_contacts_of_others(page, contact.task.contact().key()).await?;
@@ -784,12 +790,14 @@ impl<J: SendJournal, T: Transport, O: Observer> Sending<'_, J, T, O> {
         contact.task.apply(call, attempt, at);
         match contact.task.standing() {
             Standing::InDoubt(_) if matches!((call, attempt), (Call::Create { .. }, Attempt::Lost { .. })) => {
-                self.trust.unanswered(key);
+                self.trust.unanswered(key, at);
             }
             // The answer named another contact.
             Standing::InDoubt(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.broken(),
             Standing::InDoubt(_) => {}
-            Standing::Known(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => self.trust.confirmed(),
+            Standing::Known(_) if was_confirming && matches!(attempt, Attempt::Contact(_)) => {
+                self.trust.confirmed(contact.create_begun.unwrap_or_default());
+            }
             // Its read is to be repeated.
             Standing::Known(_) if contact.task.is_confirming() => {}
             Standing::Unknown | Standing::Known(_) => self.trust.settled(&key),

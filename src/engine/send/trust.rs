@@ -2,21 +2,23 @@
 //!
 //! A platform, or a proxy before it, may answer a create with the id of another create: with the id of the one before it
 //! when an answer got lost on the way. An id that two keys were given proves it, and answers are confirmed from then on. An
-//! answer that got lost only hints at it: other creates are confirmed until one proves right, or until the lost one is
-//! settled.
+//! answer that got lost only hints at it: other creates are confirmed until one that was sent after the loss proves right,
+//! or until the lost one is settled. One that was sent before proves nothing: it may have reached the platform first.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::core::model::ContactId;
 use crate::core::task::Distrust;
+use crate::core::time::Timestamp;
 
 /// What is known about the answers to creates in this process.
 #[derive(Debug, Default)]
 pub struct CreateTrust {
     is_broken: Cell<bool>,
-    // The keys of contacts whose create was not answered, as long as nothing shows what came of it.
-    unanswered: RefCell<BTreeSet<String>>,
+    // The keys of contacts whose create was not answered, as long as nothing shows what came of it, with the time at which
+    // it was given up.
+    unanswered: RefCell<BTreeMap<String, Timestamp>>,
     // The keys by the ids that creates were answered with, until the journal has them.
     named: RefCell<HashMap<ContactId, String>>,
 }
@@ -24,7 +26,7 @@ pub struct CreateTrust {
 impl CreateTrust {
     /// How far the answer to the create of the contact with this key is distrusted.
     pub fn distrust(&self, key: &str) -> Distrust {
-        let may_have_shifted = || self.unanswered.borrow().iter().any(|other| other != key);
+        let may_have_shifted = || self.unanswered.borrow().keys().any(|other| other != key);
         match self.is_broken.get() {
             true => Distrust::Proven,
             false if may_have_shifted() => Distrust::Suspected,
@@ -37,9 +39,9 @@ impl CreateTrust {
         self.is_broken.set(true);
     }
 
-    /// Records that the create of this contact was not answered.
-    pub fn unanswered(&self, key: String) {
-        self.unanswered.borrow_mut().insert(key);
+    /// Records that the create of this contact was not answered, and when it was given up.
+    pub fn unanswered(&self, key: String, at: Timestamp) {
+        self.unanswered.borrow_mut().insert(key, at);
     }
 
     /// Records that it is known whether this contact exists.
@@ -47,9 +49,10 @@ impl CreateTrust {
         self.unanswered.borrow_mut().remove(key);
     }
 
-    /// Records that a read confirmed the answer to a create: the answers did not shift.
-    pub fn confirmed(&self) {
-        self.unanswered.borrow_mut().clear();
+    /// Records that a read confirmed the answer to a create that began to be sent at `begun`: the answers to the creates
+    /// that were given up before did not shift later ones.
+    pub fn confirmed(&self, begun: Timestamp) {
+        self.unanswered.borrow_mut().retain(|_, given_up| *given_up >= begun);
     }
 
     /// Records the id that a create was answered with, and returns whether another contact was given the same one.
@@ -72,13 +75,18 @@ mod tests {
     fn after_an_unanswered_create_others_are_confirmed_until_one_is_right_or_it_is_settled() {
         let trust = CreateTrust::default();
         let check = |expected: [Distrust; 2]| assert_eq!(["a", "b"].map(|key| trust.distrust(key)), expected);
+        let at = Timestamp::from_millis;
         check([None, None]);
-        trust.unanswered("a".into());
+        trust.unanswered("a".into(), at(5));
         check([None, Suspected]);
-        trust.unanswered("b".into());
+        trust.unanswered("b".into(), at(7));
         trust.settled("a");
         check([Suspected, None]);
-        trust.confirmed();
+        // These two were sent before the loss was noticed, and may have reached the platform before the lost one.
+        trust.confirmed(at(6));
+        trust.confirmed(at(7));
+        check([Suspected, None]);
+        trust.confirmed(at(8));
         check([None, None]);
     }
 
@@ -91,7 +99,7 @@ mod tests {
         trust.written(&id);
         assert!(!trust.is_named_twice(&id, "a"));
         trust.broken();
-        trust.confirmed();
+        trust.confirmed(Timestamp::from_millis(9));
         assert_eq!(trust.distrust("a"), Proven);
     }
 }
