@@ -76,6 +76,8 @@ pub struct Listing {
     /// The files.
     pub files: ListFiles,
     /// How the rows were written in the input.
+    // A process of an earlier version that has the journal open writes the earlier name.
+    #[serde(alias = "shape")]
     pub output_format: OutputFormat,
 }
 

@@ -48,8 +48,11 @@ pub struct Policy {
     pub tags_mode: TagsMode,
     /// How long a new contact may take to appear in searches. A create whose answer was lost is sent again only after a
     /// search that began at least this long after it found no contact.
+    // A process of an earlier version that has the journal open writes the earlier names.
+    #[serde(alias = "settle")]
     pub search_lag: Duration,
     /// Whether a create whose answer was lost is sent again when there is no match field to search by.
+    #[serde(alias = "resend_unsure")]
     pub retry_in_doubt: bool,
     /// Whether the journal may have lost calls of an earlier run. Then a contact that it does not know may be on the
     /// platform, so each one is searched for before it is created, in every mode.

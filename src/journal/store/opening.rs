@@ -450,6 +450,14 @@ mod tests {
         let db = Connection::open(&path).unwrap();
         let policy: String = db.query_row("SELECT policy FROM runs", [], |row| row.get(0)).unwrap();
         assert!(!policy.contains("settle") && !policy.contains("resend_unsure"), "{policy}");
+        // A process of that version that had the journal open before still writes its names.
+        db.execute_batch(
+            "UPDATE runs SET policy = replace(replace(policy, 'search_lag', 'settle'), 'retry_in_doubt', 'resend_unsure');
+             UPDATE listings SET listing = replace(listing, 'output_format', 'shape');",
+        )
+        .unwrap();
+        assert_eq!(journal.listing(sync).unwrap(), Some((listing(), false)));
+        assert_eq!(journal.resumable("c").unwrap().expect("it was planned").policy, POLICY);
     }
 
     #[test]
