@@ -1,9 +1,9 @@
 //! Reads contacts from a file or from standard input, row by row, into records.
 //!
 //! An input is read in layers, one file each, and each layer is recognised by its content: `open` (a file or a pipe) →
-//! `peel` (what it is packed in) → `encoding` (text into UTF-8) → `sniff` (which format) → `csv`, `jsonl` or `json` (rows).
-//! A spreadsheet leaves this way after `peel`, for `sheet`. What a person said of an input (`options`) goes before what is
-//! found, and what was found can be asked for (`detected`).
+//! `decompress` (gzip, zstd, zip) → `encoding` (text into UTF-8) → `sniff` (which format) → `csv`, `jsonl` or `json` (rows).
+//! A spreadsheet goes from `decompress` to `sheet`. Options of the user (`options`) take precedence over detection, whose results
+//! are in `detected`.
 //!
 //! A row that cannot be read is set aside with its line and reading goes on; only what makes the whole input unusable
 //! is an error. Memory is bounded by [`MAX_ROW`], not by the input, but for spreadsheets. No message repeats what a cell
@@ -340,7 +340,7 @@ fn text_layer(
     Ok((format, decoded(raw, &wanted)))
 }
 
-// What was said of an input must have a meaning for what it holds: who said it was mistaken in one of the two.
+// Options that the format cannot have are refused: either they or the format are not what the user meant.
 fn check_meaning(given: &SourceOptions, format: Format) -> Result<(), SourceFault> {
     let is_sheet = matches!(format, Format::Xlsx | Format::Ods);
     if let Some(expected) = given.format.filter(|given| *given != format) {

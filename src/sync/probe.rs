@@ -28,19 +28,19 @@ const READ_TRIES: usize = 2;
 #[derive(Debug)]
 pub struct Probe<'a, T> {
     /// The journal that records the calls.
-    pub journal: &'a Journal,
+    pub(in crate::sync) journal: &'a Journal,
     /// The channel's name.
-    pub channel: &'a str,
+    pub(in crate::sync) channel: &'a str,
     /// The window in which the calls count.
-    pub window: &'a WindowId,
+    pub(in crate::sync) window: &'a WindowId,
     /// The platform.
-    pub transport: &'a T,
+    pub(in crate::sync) transport: &'a T,
     /// Longest time that a call takes before the transport abandons it.
-    pub call_timeout: Duration,
+    pub(in crate::sync) call_timeout: Duration,
     /// Maximum number of calls a minute.
-    pub rate: NonZeroU32,
+    pub(in crate::sync) rate: NonZeroU32,
     /// The process's clock.
-    pub clock: &'a Clock,
+    pub(in crate::sync) clock: &'a Clock,
 }
 
 /// The result of reading known contacts.

@@ -1,10 +1,11 @@
-//! Says what an input was found to be, where a person could not know or may know better.
+//! Prints the detected format of an input, and the notices about its rows.
 
 use contactsync::{Detected, Mapping, Notice, NoticeKind, Source};
 
 use crate::render::console::{Console, Level};
 
-/// What was said of an input. It is asked twice: a text that begins in plain ASCII shows its encoding later.
+/// The notices of an input that were printed. They are printed when the input is opened and again at its end, because a text
+/// that begins in plain ASCII shows its encoding only later.
 pub struct Remark {
     name: String,
     detected: Detected,
@@ -12,7 +13,7 @@ pub struct Remark {
 }
 
 impl Remark {
-    /// Says what is known when the input is open.
+    /// Prints what is known when the input is opened.
     pub fn at_once(source: &Source, console: &Console) -> Self {
         let mut remark = Self { name: source.name().to_owned(), detected: source.detected().clone(), said: None };
         remark.say(console);

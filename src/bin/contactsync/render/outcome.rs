@@ -223,7 +223,7 @@ fn say_what_to_put_back(missing: &[&str], again: &Again<'_>, console: &Console) 
 }
 
 impl Again<'_> {
-    // What has to be said again is what was said: the configuration is read again.
+    // Repeats the options of the command line. The configuration is read again, so its keys are left out.
     fn resume_line(&self) -> String {
         let Again { place, connection, lists } = self;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| quoted(&path.display().to_string()));
