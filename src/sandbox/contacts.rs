@@ -140,6 +140,14 @@ impl Contacts {
         }
     }
 
+    /// Changes a contact without the API, as a user of the platform does. Returns whether there is one with this id.
+    pub fn edit(&mut self, id: &ContactId, fields: Fields, tags: Vec<String>, moment: Moment<'_>) -> bool {
+        let Some(&number) = self.by_id.get(id.as_str()) else { return false };
+        self.set(number, fields, moment);
+        self.list[number].add_tags(tags);
+        true
+    }
+
     /// Whether a call carries this value, or is about a contact that has it.
     pub fn is_about(&self, asked: &ApiRequest, value: &str) -> bool {
         let holds = |found: Option<&Value>| found.is_some_and(|found| found.text() == value);

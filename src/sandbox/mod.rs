@@ -152,6 +152,17 @@ impl Sandbox {
         self.platform.insert(token, Some(id), fields, Vec::new());
     }
 
+    /// Sets fields of a contact and adds tags to it without the API, as a user of the platform does. Returns whether the
+    /// token's channel has a contact with this id.
+    pub fn edit<F, T>(&self, token: &str, id: &ContactId, fields: F, tags: T) -> bool
+    where
+        F: IntoIterator<Item = Field>,
+        T: IntoIterator<Item: Into<String>>,
+    {
+        let fields = fields.into_iter().map(|field| (field.name.into(), Some(field.value))).collect();
+        self.platform.edit(token, id, fields, tags.into_iter().map(Into::into).collect())
+    }
+
     /// The contacts of a token, in the order of their creation.
     pub fn contacts(&self, token: &str) -> Vec<StoredContact> {
         self.platform.look(token, contacts::Contacts::stored)

@@ -109,8 +109,23 @@ impl Platform {
         self.answer(caller, None, course, fate.wait).await
     }
 
-    /// Puts a contact there past the API.
+    /// Adds a contact without the API.
     pub fn insert(&self, token: &str, id: Option<ContactId>, fields: Fields, tags: Vec<String>) -> ContactId {
+        self.without_call(token, |contacts, moment| match id {
+            None => contacts.insert(fields, tags, moment),
+            Some(id) => {
+                contacts.insert_as(id.clone(), fields, tags, moment);
+                id
+            }
+        })
+    }
+
+    /// Changes a contact without the API; returns whether there is one with this id.
+    pub fn edit(&self, token: &str, id: &ContactId, fields: Fields, tags: Vec<String>) -> bool {
+        self.without_call(token, |contacts, moment| contacts.edit(id, fields, tags, moment))
+    }
+
+    fn without_call<T>(&self, token: &str, change: impl FnOnce(&mut Contacts, Moment<'_>) -> T) -> T {
         let stored_forms = lock(&self.chance).stored_forms();
         let moment = Moment {
             now: self.clock.now(),
@@ -122,14 +137,7 @@ impl Platform {
             hit_bytes: 0,
         };
         let channel = self.channel(token);
-        let contacts = &mut lock(&channel).contacts;
-        match id {
-            None => contacts.insert(fields, tags, moment),
-            Some(id) => {
-                contacts.insert_as(id.clone(), fields, tags, moment);
-                id
-            }
-        }
+        change(&mut lock(&channel).contacts, moment)
     }
 
     /// What `look` sees of a token's contacts.
