@@ -354,7 +354,7 @@ fn edit_on_platform(sandbox: &Sandbox, model: &Model, person: usize, edit: &Stor
 fn each_night_takes_the_fewest_calls_that_its_history_allows() {
     let cases = env::var("CASES").ok().map_or(40, |cases| cases.parse().expect("CASES is a number"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 50, ..ProptestConfig::default() };
     TestRunner::new(config)
         .run(&any_history(), |history| {
             runtime.block_on(check(history));
