@@ -98,7 +98,7 @@ impl<'a> Received<'a> {
             400..=499 => {
                 let message = self.message();
                 let message = message.trim_end_matches('.');
-                self.lost(&format!("{message}, not the API's answer: probably a firewall or proxy"))
+                self.lost(&format!("{message}, not a response of the API: probably a firewall or proxy"))
             }
             500..=599 => self.lost(&self.with_status()),
             _ => self.lost(&format!("HTTP has no status {}", self.status)),
@@ -106,7 +106,7 @@ impl<'a> Received<'a> {
     }
 
     fn success(&self) -> Attempt {
-        let unexpected = || self.lost(&format!("{} with {}, not the API's answer", self.status, self.found()));
+        let unexpected = || self.lost(&format!("{} with {}, not a response of the API", self.status, self.found()));
         let Some(json) = &self.json else { return unexpected() };
         if body::has_trouble(json) {
             // Trouble without a word says nothing. A create that failed and yet has an id contradicts itself; a search
@@ -114,9 +114,8 @@ impl<'a> Received<'a> {
             let contradicts = self.kind == CallKind::Create && body::data_id(json).is_some() && !self.is_taken();
             let is_open = self.writes() && !body::is_refused(json);
             return match body::words(json) {
-                Some(words) if contradicts => {
-                    self.lost(&format!("{} with both an id and an error, not the API's answer: {words}", self.status))
-                }
+                Some(words) if contradicts => self
+                    .lost(&format!("{} with both an id and an error, not a response of the API: {words}", self.status)),
                 Some(words) if is_open => self.lost(&format!("{} with an unknown status: {words}", self.status)),
                 Some(_) => self.refusal(),
                 None => unexpected(),
@@ -196,13 +195,13 @@ impl<'a> Received<'a> {
 
     fn wrong_path(&self) -> Attempt {
         let message = self.message();
-        let message = format!("{}, not the API's answer: is the URL right?", message.trim_end_matches('.'));
+        let message = format!("{}, not a response of the API; check the URL", message.trim_end_matches('.'));
         Attempt::WrongPath { message: body::one_line(&message) }
     }
 
     fn wrong_url(&self) -> Attempt {
         let message = self.message();
-        self.lost(&format!("{}, not the API's answer: is the URL right?", message.trim_end_matches('.')))
+        self.lost(&format!("{}, not a response of the API; check the URL", message.trim_end_matches('.')))
     }
 
     // Whether a 4xx is a refusal: the platform speaks in its envelope, or the framework behind it in JSON with words. A

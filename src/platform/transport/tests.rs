@@ -272,7 +272,7 @@ async fn a_redirect_is_not_followed() {
         stream.write_all(b"HTTP/1.1 307 T\r\nLocation: /elsewhere?a=b\r\nContent-Length: 0\r\n\r\n").unwrap();
     });
     let attempt = http(address).send(cleared(&create())).await.attempt;
-    let cause = "307 Temporary Redirect to `/elsewhere`, which is not followed: is the URL right?".to_owned();
+    let cause = "307 Temporary Redirect to `/elsewhere`, which is not followed; check the URL".to_owned();
     assert_eq!(attempt, Attempt::lost(Some(307), cause));
     assert_eq!(requests.try_iter().count(), 1);
 }

@@ -100,6 +100,28 @@ fn an_option_that_is_set_to_its_default_changes_nothing() {
 }
 
 #[test]
+fn a_renamed_option_or_key_is_reported_with_its_present_name() {
+    for (earlier, present) in
+        [("settle", "search_lag"), ("patience", "outage_timeout"), ("resend_unsure", "retry_in_doubt")]
+    {
+        let (option, new) = (earlier.replace('_', "-"), present.replace('_', "-"));
+        assert!(sync().get_arguments().any(|option| option.get_long() == Some(&new)), "{new}");
+        for argument in [format!("--{option}"), format!("--{option}=1s")] {
+            let error = Cli::try_parse_from(["contactsync", "sync", "in.csv", &argument]).unwrap_err();
+            let expected = format!("unknown option `--{option}`; it was renamed to `--{new}`");
+            assert_eq!(wrong_option(&error), Some(expected), "{argument}");
+        }
+        let error = config(&format!("rate = 5\n{earlier} = \"1s\"")).unwrap_err().to_string();
+        assert_eq!(error, format!("c.toml:2: unknown key `{earlier}`; it was renamed to `{present}`"));
+        // A channel's table has neither name.
+        let error = config(&format!("[channel.a]\n{earlier} = \"1s\"")).unwrap_err().to_string();
+        assert!(error.contains("expected one of url, "), "{error}");
+    }
+    let error = Cli::try_parse_from(["contactsync", "sync", "in.csv", "--no-such-option"]).unwrap_err();
+    assert_eq!(wrong_option(&error), None);
+}
+
+#[test]
 fn an_option_without_a_key_is_refused_in_the_file() {
     for option in ["config", "forget_limit", "input", "json", "moved", "new_token", "no_progress", "quiet", "shard"] {
         let error = config(&format!("{option} = true")).unwrap_err().to_string();

@@ -80,6 +80,6 @@ impl Received<'_> {
         if target.is_empty() {
             return format!("{}, which is not followed", self.status_line());
         }
-        format!("{} to `{target}`, which is not followed: is the URL right?", self.status_line())
+        format!("{} to `{target}`, which is not followed; check the URL", self.status_line())
     }
 }

@@ -518,34 +518,34 @@ fn a_lost_answer_says_what_came_instead() {
         assert_eq!(attempt, Attempt::lost(Some(status), expected.into()));
     };
     let html = [("content-type", "text/html; charset=utf-8")];
-    check(200, &html, HTML, "200 with a body of type text/html, not the API's answer");
-    check(200, &[("content-type", "application/json")], "{", "200 with broken JSON, not the API's answer");
-    check(200, &[], "{}", "200 with JSON of another shape, not the API's answer");
+    check(200, &html, HTML, "200 with a body of type text/html, not a response of the API");
+    check(200, &[("content-type", "application/json")], "{", "200 with broken JSON, not a response of the API");
+    check(200, &[], "{}", "200 with JSON of another shape, not a response of the API");
     check(502, &html, HTML, "502 Bad Gateway with a body of type text/html");
     check(500, &[], &error("Server Error"), "500 Server Error");
     check(
         403,
         &html,
         HTML,
-        "403 Forbidden with a body of type text/html, not the API's answer: probably a firewall or proxy",
+        "403 Forbidden with a body of type text/html, not a response of the API: probably a firewall or proxy",
     );
-    check(405, &[], "", "405 Method Not Allowed with an empty body, not the API's answer: is the URL right?");
+    check(405, &[], "", "405 Method Not Allowed with an empty body, not a response of the API; check the URL");
     check(
         302,
         &[("location", "https://me:pw@example.com/login?value=ann#x")],
         "",
-        "302 Found to `https://example.com/login`, which is not followed: is the URL right?",
+        "302 Found to `https://example.com/login`, which is not followed; check the URL",
     );
     check(
         301,
         &[("location", "/contact/17/?a@b")],
         "",
-        "301 Moved Permanently to `/contact/17/`, which is not followed: is the URL right?",
+        "301 Moved Permanently to `/contact/17/`, which is not followed; check the URL",
     );
     check(304, &[], "", "304 Not Modified, which is not followed");
-    let message = "404 Not Found with an empty body, not the API's answer: is the URL right?".to_owned();
+    let message = "404 Not Found with an empty body, not a response of the API; check the URL".to_owned();
     assert_eq!(read(Read, 404, ""), Attempt::WrongPath { message });
-    let message = "Page not found, not the API's answer: is the URL right?".to_owned();
+    let message = "Page not found, not a response of the API; check the URL".to_owned();
     assert_eq!(read(Read, 404, &error("Page not found.")), Attempt::WrongPath { message });
 }
 
@@ -568,7 +568,7 @@ fn retry_after_is_heard_with_every_refusal_of_calls_and_every_lost_answer() {
     check(503, r#"{"message":"Down for maintenance"}"#, &lost(503, "503 Down for maintenance"));
     check(500, &error("Server Error"), &lost(500, "500 Server Error"));
     check(408, "", &lost(408, "408 Request Timeout with an empty body"));
-    check(200, "", &lost(200, "200 with an empty body, not the API's answer"));
+    check(200, "", &lost(200, "200 with an empty body, not a response of the API"));
     let headers: [(&str, &[u8]); 1] = [("retry-after", b"7200")];
     let head = Response { status: 503, headers: &headers, body: b"", received: SystemTime::UNIX_EPOCH };
     assert_eq!(cut_off(&head, "a"), lost(503, "a"));
