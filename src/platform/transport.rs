@@ -168,5 +168,16 @@ const fn http_method(method: dialect::Method) -> Method {
     }
 }
 
+/// A call whose intent counts as journaled.
+#[cfg(test)]
+fn cleared(call: &crate::core::call::Call) -> Cleared<'_> {
+    use crate::core::window::{Admission, Window};
+
+    let Admission::Granted(permit) = Window::new(1).admit(crate::core::time::Timestamp::default()) else {
+        panic!("an empty window")
+    };
+    Cleared::new(call, permit, crate::core::call::Started::committed(1))
+}
+
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,18 @@ use contactsync::sandbox::Config;
 
 use support::{Harness, JOURNAL, Output, People, TOKEN};
 
-/// Checks a run that could not start: its exit code, its one error line, and that nothing was sent.
+/// Checks a run that could not start: its exit code, its one error line, and that nothing was sent. A part that begins with
+/// `hint: ` is one of the hint.
 #[track_caller]
 fn check_refused(harness: &Harness, ran: Output, code: i32, parts: &[&str]) {
     let ran = ran.exits(code);
     let [error] = ran.stderr_lines("error:")[..] else { panic!("expected one error: {ran:?}") };
     for part in parts {
-        assert!(error.contains(part), "expected `{part}`: {ran:?}");
+        let is_there = match part.strip_prefix("hint: ") {
+            Some(part) => ran.stderr_lines("hint: ").iter().any(|hint| hint.contains(part)),
+            None => error.contains(part),
+        };
+        assert!(is_there, "expected `{part}`: {ran:?}");
     }
     assert_eq!(ran.stdout, "", "{ran:?}");
     assert_eq!(ran.stderr_lines("warning:"), [""; 0], "{ran:?}");
@@ -257,7 +262,7 @@ async fn an_invalid_url_or_token_is_refused() {
     check(
         "--url http://app.example.com/api/v1",
         Some(TOKEN),
-        &["plain `http://`", "`app.example.com`", "--allow-http"],
+        &["plain `http://`", "`app.example.com`", "hint: --allow-http"],
     )
     .await;
     check("--url http://192.0.2.1/api/v1", Some(TOKEN), &["plain `http://`"]).await;

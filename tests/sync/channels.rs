@@ -357,7 +357,7 @@ async fn pending_rows_of_renamed_channels_are_reported() {
     configure(&harness, "", &[Office::new("norte", url()), Office::new("sur", url())]);
     let ran = harness.program("resume").run().await.exits(4);
     let hints = ran.stderr_lines("hint:").concat();
-    assert!(hints.contains("`north`") && hints.contains("put"), "{ran:?}");
+    assert!(hints.contains("`north`") && hints.contains("add it to the configuration again"), "{ran:?}");
 }
 
 #[tokio::test]

@@ -3,10 +3,8 @@
 use super::*;
 use crate::core::answer::RateLimit;
 use crate::core::attempt::{Attempt, NO_REQUEST};
-use crate::core::call::{Call, Started};
+use crate::core::call::Call;
 use crate::core::model::{ContactId, Field};
-use crate::core::time::Timestamp;
-use crate::core::window::{Admission, Window};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,11 +12,6 @@ use std::thread;
 
 const SECRET: &str = "tok-3cr3t";
 const CREATED: &str = r#"{"data":{"id":"cus_1"}}"#;
-
-fn cleared(call: &Call) -> Cleared<'_> {
-    let Admission::Granted(permit) = Window::new(1).admit(Timestamp::default()) else { panic!("an empty window") };
-    Cleared::new(call, permit, Started::committed(1))
-}
 
 fn http_to(url: &str, total: Duration) -> Http {
     let timeouts = Timeouts { total, ..Timeouts::default() };

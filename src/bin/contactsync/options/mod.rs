@@ -285,7 +285,7 @@ pub struct TalkArgs {
     #[arg(long, global = true)]
     #[serde(skip)]
     pub no_progress: bool,
-    /// Write lines on standard error in this format [default: text, without date and time on a terminal]
+    /// Write lines on standard error in this format [default: text; with date and time only where sync and resume write to a file or a pipe]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }

@@ -145,7 +145,7 @@ fn print_stop(ending: &Ending, channel: &ChannelOutcome, prefix: &str, console: 
         Some(StopReason::Unrenewed(cause)) => console.say(Level::Error, &format!("{prefix}{cause}")),
         Some(StopReason::WrongUrl(words)) => {
             let url = &channel.url;
-            console.say(Level::Error, &format!("{prefix}every call to {url} was answered with 404: {words}"));
+            console.say(Level::Error, &format!("{prefix}every call to {url} was answered 404: {words}"));
         }
         Some(
             StopReason::Signal(_)
