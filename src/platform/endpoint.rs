@@ -1,4 +1,4 @@
-//! Where a platform is, checked before anything is sent there, and how its channel writes ids.
+//! The base URL of a platform, checked before anything is sent to it, and the kind of a channel.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-/// The URL in front of every call's path. It holds no secret and may be printed.
+/// The URL before the path of every call. It contains no secret and may be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     // Without a slash at the end, so that a path can follow as it is.
@@ -15,48 +15,42 @@ pub struct BaseUrl {
     encrypted: bool,
 }
 
-/// Why a text is no base URL. No message repeats a part that could hold a secret.
+/// The reason why a text is not a base URL. No message repeats a part that could contain a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// The text does not begin with a scheme and `://`.
-    #[error(
-        "expected a whole URL such as `https://app.example.com/api/v1`, found a text without `https://`; put it in front"
-    )]
+    #[error("expected a URL such as `https://app.example.com/api/v1`, found a text without `https://`")]
     NotAbsolute,
     /// A scheme that does not carry HTTP.
-    #[error("expected a URL that begins with `https://`, found `{0}://`; give the platform's HTTP address")]
+    #[error("expected a URL that begins with `https://`, found `{0}://`")]
     Scheme(String),
-    /// A character that no URL holds, and that a parser would drop or turn without a word.
-    #[error("expected a URL without blanks, control characters and backslashes, found {0:?}; remove it")]
+    /// A character that is not allowed in a URL, and that a parser would drop or replace silently.
+    #[error("expected a URL without blanks, control characters and backslashes, found {0:?}")]
     Character(char),
-    /// What the URL parser objected to, such as a host that is none.
-    #[error("expected a URL such as `https://app.example.com/api/v1`, found one that cannot be read: {0}; correct it")]
+    /// The error of the URL parser, such as an empty host.
+    #[error("expected a URL such as `https://app.example.com/api/v1`, found an invalid one: {0}")]
     Unreadable(String),
-    /// A name or a password in front of the host.
-    #[error(
-        "expected a URL without a name or password, found one in front of `@`; the token goes into the environment or a file"
-    )]
+    /// A name or a password before the host.
+    #[error("expected a URL without a name or password, found one before `@`")]
     UserInfo,
     /// A query, which every call would have to repeat.
-    #[error("expected a URL that ends with its path, found a query after it; remove everything from `?` on")]
+    #[error("expected a URL that ends with its path, found a query; remove the part from `?` on")]
     Query,
     /// A fragment, which is never sent.
-    #[error("expected a URL that ends with its path, found a fragment after it; remove everything from `#` on")]
+    #[error("expected a URL that ends with its path, found a fragment; remove the part from `#` on")]
     Fragment,
-    /// The token would travel in clear (API.md, trap 1).
-    #[error(
-        "expected `https://`, found plain `http://` to `{0}`, which would show the token to everybody on the way; use `https://`, or --allow-http where that is meant"
-    )]
+    /// The token would be sent unencrypted (API.md, trap 1).
+    #[error("expected `https://`, found plain `http://` to `{0}`, which sends the token unencrypted")]
     Plain(String),
 }
 
 impl BaseUrl {
-    /// Checks a base URL. Slashes at its end do not matter.
+    /// Checks a base URL. Slashes at its end are ignored.
     ///
-    /// Plain `http://` is for this machine only (127.0.0.0/8, `::1`, `localhost`), unless `allow_http` permits it.
+    /// Plain `http://` is accepted for this machine only (127.0.0.0/8, `::1`, `localhost`), unless `allow_http` is set.
     ///
     /// # Errors
-    /// A [`UrlError`] that says what is wrong, in one line.
+    /// A [`UrlError`] with the reason in one line.
     pub fn parse(text: &str, allow_http: bool) -> Result<Self, UrlError> {
         let text = text.trim();
         if let Some(odd) = text.chars().find(|&c| c.is_whitespace() || c.is_control() || c == '\\') {
@@ -91,7 +85,7 @@ impl BaseUrl {
         &self.text
     }
 
-    /// Whether it is on this machine, so that nothing leaves it.
+    /// Whether its host is this machine, so that no request leaves it.
     pub const fn is_loopback(&self) -> bool {
         self.loopback
     }
@@ -108,17 +102,17 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-// The URL parser has already brought other spellings of an address (`127.1`, `0x7f000001`) into this form.
+// The URL parser has normalised other spellings of an address (`127.1`, `0x7f000001`).
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// How a channel wants the contact's id in a path.
+/// The form of contact ids in the paths of a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChannelKind {
-    /// As it is: every channel but Viber.
+    /// Unchanged: every channel except Viber.
     #[default]
     Standard,
     /// In Base64 (API.md, "Viber").
@@ -126,7 +120,7 @@ pub enum ChannelKind {
 }
 
 impl ChannelKind {
-    /// The kind in one word, as the journal has it.
+    /// The name of the kind in the journal.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Standard => "standard",
@@ -134,7 +128,7 @@ impl ChannelKind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Standard, Self::Viber].into_iter().find(|kind| kind.name() == name)
     }
@@ -145,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_url_is_taken_without_its_last_slash() {
+    fn a_base_url_is_normalised() {
         let check = |text: &str, expected: &str, loopback: bool| {
             let url = BaseUrl::parse(text, false).unwrap();
             assert_eq!((url.to_string().as_str(), url.is_loopback()), (expected, loopback), "{text}");
@@ -162,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_would_not_reach_the_platform_safely_is_no_base_url() {
+    fn a_url_that_would_not_reach_the_platform_safely_is_refused() {
         let check = |text: &str, expected: &str| {
             let error = BaseUrl::parse(text, false).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
@@ -177,10 +171,10 @@ mod tests {
         check("https://exa mple.com", "' '");
         check("https://exa\nmple.com", "'\\n'");
         check("https:\\\\example.com", "'\\\\'");
-        check("https://[::1", "cannot be read");
+        check("https://[::1", "an invalid one");
         check("https://example.com:99999", "invalid port");
-        check("https://me:s3cret@example.com", "in front of `@`");
-        check("https://s3cret@example.com", "in front of `@`");
+        check("https://me:s3cret@example.com", "before `@`");
+        check("https://s3cret@example.com", "before `@`");
         check("https://example.com/v1?token=s3cret", "from `?` on");
         check("https://example.com/v1#s3cret", "from `#` on");
         check("http://app.1980tic.us/api/v1", "plain `http://` to `app.1980tic.us`");
@@ -191,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_elsewhere_needs_a_word() {
+    fn plain_http_to_another_host_needs_permission() {
         let url = BaseUrl::parse("http://10.0.0.7/api/v1", true).unwrap();
         assert!(!url.is_loopback() && !url.is_encrypted());
     }

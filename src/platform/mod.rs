@@ -1,7 +1,7 @@
-//! The platform over HTTP: where it is, what it is asked, what its answers mean, and the one transport that carries them.
+//! The platform over HTTP: its URL, its requests, the meaning of its responses, the rate limit, and the transport.
 //!
-//! [`dialect`] is the API's first version as pure functions. [`Http`] adds the connection and nothing else: it never
-//! waits for the limit, never tries again, and follows no redirect, because each request needs its own permit.
+//! [`dialect`] is version 1 of the API as pure functions. [`Http`] adds only the connection: it never waits for the
+//! limit, never retries, and follows no redirect, because each request needs its own permit.
 
 pub mod dialect;
 mod endpoint;

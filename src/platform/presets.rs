@@ -1,13 +1,13 @@
-//! The platforms that sell this API under a name, so that a person gives the name instead of a URL and a limit.
+//! Known platforms with their URLs and limits, so that a user needs only a name.
 
-/// What a platform's name stands for. Everything in it is only a default: URL and limit are settings.
+/// A known platform. Its URL and limit are defaults that settings can replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
-    /// The name to give.
+    /// Its name in the settings.
     pub name: &'static str,
-    /// Where its API is.
+    /// The base URL of its API.
     pub base_url: &'static str,
-    /// How many calls it takes in a minute.
+    /// Maximum number of calls a minute (API.md, "Platforms").
     pub calls_per_minute: u32,
 }
 
@@ -22,18 +22,18 @@ pub const PRESETS: [Preset; 5] = [
     Preset { name: "botcity", base_url: "https://app.botcity.com.do/api/v1", calls_per_minute: 100 },
 ];
 
-/// No platform goes by this name.
+/// There is no platform with this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a platform out of {known}, found `{found}`; any other one is given by its URL", known = names())]
+#[error("expected one of {known}, found `{found}`; use the URL for any other platform", known = names())]
 pub struct UnknownPreset {
-    /// The name that was given.
+    /// The name.
     pub found: String,
 }
 
-/// Looks a platform up by its name, in capitals or not.
+/// Finds a platform by its name, in any case.
 ///
 /// # Errors
-/// [`UnknownPreset`], which lists the names.
+/// [`UnknownPreset`] with the known names.
 pub fn preset(name: &str) -> Result<&'static Preset, UnknownPreset> {
     PRESETS
         .iter()
@@ -51,7 +51,7 @@ mod tests {
     use crate::platform::BaseUrl;
 
     #[test]
-    fn a_name_gives_its_platform_and_a_wrong_one_the_list() {
+    fn a_platform_is_found_by_its_name() {
         for (name, base_url) in [
             ("1980tic", "https://app.1980tic.us/api/v1"),
             (" Orade ", "https://chatcentral.orade.com/api/v1"),
@@ -64,7 +64,7 @@ mod tests {
         }
         assert_eq!(
             preset("acme").unwrap_err().to_string(),
-            "expected a platform out of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; any other one is given by its URL"
+            "expected one of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; use the URL for any other platform"
         );
     }
 

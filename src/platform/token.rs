@@ -1,4 +1,4 @@
-//! The token of a channel: sent in a header, shown nowhere.
+//! The token of a channel. It is sent in a header and never shown.
 
 use std::fmt;
 
@@ -9,42 +9,42 @@ use crate::core::attempt::Attempt;
 use crate::core::channel::WindowId;
 use crate::core::page::Page;
 
-/// What stands for the token where an answer repeats it.
+/// The replacement of a token that a response repeats.
 const HIDDEN: &str = "[token]";
 
-/// The byte order mark, which some editors put before a text.
+/// The BOM, which some editors put before a text.
 const BOM: char = '\u{feff}';
 
-/// How many of the token's first characters give it away.
-const TELLING: usize = 4;
+/// The shortest beginning of a token that is hidden, in characters.
+const SHORTEST_HIDDEN: usize = 4;
 
-/// A channel's API token. Its memory is wiped when it is dropped, and no way of printing shows it.
+/// A channel's API token. Its memory is erased when it is dropped, and its `Debug` output hides it.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
-/// Why a text is no token. The text itself is never part of the message.
+/// The reason why a text is not a token. The text itself is never part of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Nothing but blanks.
+    /// Only blanks.
     #[error(
         "expected the channel's API token, found an empty text; copy it from the channel's settings (the key icon)"
     )]
     Empty,
     /// A blank inside, as in `Bearer abc`.
-    #[error(
-        "expected the API token alone, found a blank or a line break in it; give it without `Bearer` and on one line"
-    )]
+    #[error("expected the API token alone, found a blank or a line break in it; remove `Bearer` and further lines")]
     Blank,
-    /// A character that no header takes.
-    #[error("expected an API token of visible ASCII characters, found another one at place {0}; copy it again")]
+    /// A character that is not allowed in a header.
+    #[error(
+        "expected an API token of visible ASCII characters, found another character at position {0}; copy the token again"
+    )]
     Character(usize),
 }
 
 impl Token {
-    /// Takes a token as it was copied: blanks and line breaks around it do not matter, nor does a byte order mark before it.
+    /// Creates a token. Blanks and line breaks around it, and a BOM before it, are ignored.
     ///
     /// # Errors
-    /// A [`TokenError`] when it is empty or does not fit into a header.
+    /// A [`TokenError`] if it is empty or not allowed in a header.
     pub fn new(text: &str) -> Result<Self, TokenError> {
         let text = text.trim_start_matches(BOM).trim();
         if text.is_empty() {
@@ -57,12 +57,12 @@ impl Token {
         }
     }
 
-    /// The name of the window that this token's calls count in.
+    /// The window in which the calls with this token count.
     pub fn window(&self, salt: &[u8]) -> WindowId {
         WindowId::of(self.0.expose_secret(), salt)
     }
 
-    /// The value of the `Authorization` header, marked so that no log of headers shows it.
+    /// The value of the `Authorization` header, marked as sensitive so that no log shows it.
     pub(super) fn bearer(&self) -> HeaderValue {
         let mut value = HeaderValue::try_from(format!("Bearer {}", self.0.expose_secret()))
             .expect("visible ASCII always fits into a header");
@@ -70,7 +70,7 @@ impl Token {
         value
     }
 
-    /// The attempt without the token in its words, should a platform repeat it there.
+    /// Returns the attempt without the token, in case the platform repeats it in a message.
     #[must_use]
     pub fn redacted(&self, attempt: Attempt) -> Attempt {
         let clean = |text: String| self.redact(&text);
@@ -90,17 +90,17 @@ impl Token {
         }
     }
 
-    /// The text without the token, should it hold it: whole, or its beginning where the text was cut short.
+    // The text without the token, or without its beginning where the text was cut.
     fn redact(&self, text: &str) -> String {
         let secret = self.0.expose_secret();
-        // So short a token is a word of any text, and one for trying things out.
-        if secret.len() < TELLING {
+        // Such a short token is a word of any text. It exists only in tests and rehearsals.
+        if secret.len() < SHORTEST_HIDDEN {
             return text.to_owned();
         }
         let clean = text.replace(secret, HIDDEN);
         let Some(kept) = clean.strip_suffix('…') else { return clean };
-        // The token is ASCII, so that each of its bytes is a character.
-        match (TELLING..secret.len()).rev().find(|&length| kept.ends_with(&secret[..length])) {
+        // The token is ASCII, so each of its bytes is a character.
+        match (SHORTEST_HIDDEN..secret.len()).rev().find(|&length| kept.ends_with(&secret[..length])) {
             Some(length) => format!("{}{HIDDEN}…", &kept[..kept.len() - length]),
             None => clean,
         }
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_fits_into_a_header_and_is_never_shown() {
+    fn a_token_is_normalised_and_never_shown() {
         let token = Token::new(" abc.DEF-123/+=\n").unwrap();
         assert_eq!(token.bearer().to_str().unwrap(), "Bearer abc.DEF-123/+=");
         assert_eq!(format!("{token:?} {:?}", token.bearer()), "Token([hidden]) Sensitive");
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_said_without_repeating_it() {
+    fn an_invalid_token_is_not_repeated_in_the_message() {
         let check = |text: &str, expected: TokenError| {
             let error = Token::new(text).unwrap_err();
             assert_eq!(error, expected, "{text}");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_repeats_the_token_loses_it() {
+    fn the_token_is_removed_from_messages() {
         let token = Token::new("tok-12345678").unwrap();
         let check = |text: &str, expected: &str| assert_eq!(token.redact(text), expected, "{text}");
         check("no contact", "no contact");

@@ -1,4 +1,4 @@
-//! Answers in the shapes that the platforms document, and the refusals with their words.
+//! Answers in the documented form, and refusals with their messages.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,47 +15,47 @@ use super::limit::Verdict;
 use crate::core::limits::{CONTACTS_PER_PAGE, FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::{ContactId, Value};
 
-/// The path of a find, in front of the query.
+/// The path of a find, before the query.
 pub const FIND_PATH: &str = "/api/v1/contact/by_custom_field";
 
-/// What the limit is.
+/// The header with the limit.
 pub const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
-/// How many pages [`Fault::EndlessHits`] has: more than any client should walk.
+/// Number of pages of [`Fault::EndlessHits`], which is more than any client should read.
 const ENDLESS_PAGES: usize = 1_000;
 
-/// The least total of [`Fault::TotalBeyondPages`]: what does not fit on one page.
+/// The smallest total of [`Fault::TotalBeyondPages`], which does not fit on one page.
 const TOTAL_BEYOND_PAGES: usize = CONTACTS_PER_PAGE + 4;
 
-/// What some faults put beside an empty list.
+/// The keys that some faults add to an empty list.
 const BESIDE_NO_CONTACTS: [(Fault, &str, &str); 3] = [
     (Fault::EmptyWithError, "error", "The search is temporarily unavailable."),
     (Fault::EmptyWithStatusFail, "status", "fail"),
     (Fault::EmptyWithSuccessFalse, "success", "false"),
 ];
 
-/// Why the platform does not do what a call asks.
+/// The reason why the platform refuses a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The body or the query is not what the API takes.
+    /// The body or the query is invalid.
     Malformed(String),
     /// No token, or one that is not valid.
     Unauthorized,
-    /// More fields than a call may carry.
+    /// More fields than allowed in a call.
     TooManyFields,
-    /// More tags than a call may carry.
+    /// More tags than allowed in a call.
     TooManyTags,
     /// The contact does not have a tag that is to be removed.
     NoSuchTag(String),
-    /// There is no such contact: 403 and not 404 (API.md, trap 5).
+    /// There is no such contact. The status is 403, not 404 (API.md, trap 5).
     NoSuchContact,
-    /// A value that only one contact may have belongs to this one (API.md, trap 8).
+    /// A value that only one contact may have belongs to another one (API.md, trap 8).
     Taken {
         /// The field.
         field: String,
-        /// Whose value it is.
+        /// The other contact.
         by: ContactId,
     },
     /// The contact is still being created (API.md, trap 7).
@@ -118,7 +118,7 @@ impl Refusal {
     }
 }
 
-/// An answer that is not sent yet.
+/// An answer before it is sent.
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: u16,
@@ -127,23 +127,23 @@ pub struct Answer {
     body: Vec<u8>,
 }
 
-/// Marks a response that is to be swallowed: the connection closes instead.
+/// Marks a response that is dropped: the connection closes instead.
 #[derive(Clone, Copy, Debug)]
-pub struct Swallowed;
+pub struct Dropped;
 
 impl Answer {
-    /// An answer whose body is `content` as JSON.
+    /// An answer with `content` as JSON.
     pub fn json(status: u16, content: &impl Serialize) -> Self {
         let body = serde_json::to_vec(content).expect("text, numbers, booleans and null are always JSON");
         Self { status, content_type: "application/json", headers: Vec::new(), body }
     }
 
-    /// A refusal with these words, in the documented envelope.
+    /// A refusal with this message, in the documented envelope.
     pub fn refusal(status: u16, message: &str) -> Self {
         Self::envelope(status, message, &json!([]))
     }
 
-    /// A refusal as RFC 9457 has it.
+    /// A refusal as problem details (RFC 9457).
     pub fn problem(status: u16, title: &str, detail: &str) -> Self {
         let content = json!({ "type": "about:blank", "title": title, "status": status, "detail": detail });
         Self { content_type: "application/problem+json", ..Self::json(status, &content) }
@@ -158,32 +158,32 @@ impl Answer {
         Self { status, content_type: "text/html; charset=UTF-8", headers: Vec::new(), body: body.into_bytes() }
     }
 
-    /// A redirect to a page, which is what the framework answers to a caller that does not ask for JSON.
+    /// A redirect to a page, as the framework answers a caller that does not ask for JSON.
     pub fn redirect(url: &str) -> Self {
         Self::page(302, &format!("Redirecting to {url}")).with(header::LOCATION, &url)
     }
 
-    /// What a server says that fell over: JSON or a page.
+    /// A server error, as JSON or as a page.
     pub fn server_error(as_page: bool) -> Self {
         if as_page { Self::page(500, "Server Error") } else { Self::json(500, &json!({ "message": "Server Error" })) }
     }
 
-    /// What a proxy says when the server behind it gave no answer.
+    /// The page of a proxy whose server did not answer.
     pub fn bad_gateway() -> Self {
         Self::page(502, "502 Bad Gateway")
     }
 
-    /// A 429 that the limiter did not ask for, with the headers that it would have.
+    /// A 429 below the limit, with the headers of one at the limit.
     pub fn throttled(rate: u32, retry_after: u64, now_seconds: u64) -> Self {
         let verdict = Verdict::Refused { retry_after, reset: now_seconds + retry_after };
         Refusal::TooManyCalls.answer().limited(rate, verdict)
     }
 
-    /// The same answer with what the limiter says of the call.
+    /// Adds the headers of the limiter's decision.
     #[must_use]
     pub fn limited(self, rate: u32, verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Unlimited | Verdict::RefusedUntold => self,
+            Verdict::Unlimited | Verdict::RefusedWithoutHeaders => self,
             Verdict::Counted { remaining } => self.with(LIMIT, &rate).with(REMAINING, &remaining),
             Verdict::Refused { retry_after, reset } => {
                 self.with(LIMIT, &rate).with(REMAINING, &0).with(header::RETRY_AFTER, &retry_after).with(RESET, &reset)
@@ -196,7 +196,7 @@ impl Answer {
         self.status
     }
 
-    /// The response as HTTP has it.
+    /// The complete HTTP response.
     pub fn whole(self) -> Response {
         let Self { status, content_type, headers, body } = self;
         let mut response = Response::new(Body::from(body));
@@ -206,12 +206,12 @@ impl Answer {
         response
     }
 
-    /// A response whose head promises the whole body, of which half comes before the connection closes.
+    /// A response with the head of the whole body and half of the body, after which the connection closes.
     pub fn cut(mut self) -> Response {
         let whole = self.body.len();
         self.body.truncate(whole / 2);
         let half = Bytes::from(std::mem::take(&mut self.body));
-        // The pause lets the half go out: what is written and fails at once is not sent at all.
+        // Without the pause, the connection would fail before the first half is sent.
         let break_off = async {
             tokio::task::yield_now().await;
             Err(io::Error::from(io::ErrorKind::ConnectionAborted))
@@ -222,10 +222,10 @@ impl Answer {
         response
     }
 
-    /// No answer: the server closes the connection instead of sending it.
-    pub fn swallowed() -> Response {
+    /// No answer: the server closes the connection instead.
+    pub fn dropped() -> Response {
         let mut response = Response::new(Body::empty());
-        response.extensions_mut().insert(Swallowed);
+        response.extensions_mut().insert(Dropped);
         response
     }
 
@@ -233,7 +233,7 @@ impl Answer {
         Self::json(status, &json!({ "status": "error", "message": message, "data": data }))
     }
 
-    /// The same answer with this header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: &impl ToString) -> Self {
         let value = HeaderValue::try_from(value.to_string()).expect("numbers, dates and our own URL are visible ASCII");
@@ -242,12 +242,12 @@ impl Answer {
     }
 }
 
-/// A contact as a find and a read show it.
+/// A contact as a find and a read return it.
 #[derive(Debug, Serialize)]
 pub struct Shown<'a> {
     /// The platform's id.
     pub id: &'a ContactId,
-    /// An object here, although writes take an array.
+    /// An object, although requests have an array.
     pub custom_fields: &'a BTreeMap<String, Option<Value>>,
     /// In the order in which they were added.
     pub tags: &'a [String],
@@ -281,10 +281,10 @@ struct Meta {
     total: usize,
 }
 
-/// The body of a find: page `number` (from 1) of `matching` contacts, each shown by `show`, as `fault` makes it. `origin`
-/// is the platform's address, `http://` and a host.
+/// The answer to a find: page `number` (from 1) of the `matching` contacts, changed by `fault`. `origin` is the platform's
+/// address, `http://` and a host.
 ///
-/// The links carry the page alone, without name and value (API.md, trap 1).
+/// The links have only the page, without name and value (API.md, trap 1).
 pub fn page<'a>(
     origin: &str,
     number: usize,
@@ -338,7 +338,7 @@ fn link(origin: &str, page: usize) -> String {
     format!("{origin}{FIND_PATH}?page={page}")
 }
 
-// The page as a fault of the search makes it. Other faults leave it as it is.
+// The page as a fault of the search changes it. Other faults do not change it.
 fn distorted(origin: &str, mut page: Page<'_>, fault: Fault) -> Answer {
     if let Some((_, key, word)) = BESIDE_NO_CONTACTS.into_iter().find(|(named, ..)| *named == fault) {
         let mut body = serde_json::to_value(Page::new(origin, 1, 0, Vec::new())).expect("a page is JSON");
@@ -359,17 +359,17 @@ fn distorted(origin: &str, mut page: Page<'_>, fault: Fault) -> Answer {
     Answer::json(200, &page)
 }
 
-/// The body of a read.
+/// The answer to a read.
 pub fn contact(shown: &Shown<'_>) -> Answer {
     Answer::json(200, &json!({ "data": shown }))
 }
 
-/// The body of a create and of an update.
+/// The answer to a create or an update.
 pub fn id(id: &str) -> Answer {
     Answer::json(200, &json!({ "data": { "id": id } }))
 }
 
-/// The body of a change of tags.
+/// The answer to a change of tags.
 pub fn tags_changed(message: &str) -> Answer {
     Answer::json(200, &json!({ "status": "success", "message": message, "data": [] }))
 }

@@ -1,4 +1,4 @@
-//! What the body of a write says, taken as strictly as the API documents it.
+//! Parses the body of a write, as strictly as the API is documented.
 
 use serde_json::Value as Json;
 
@@ -6,13 +6,13 @@ use super::answer::Refusal;
 use crate::core::limits::{FIELDS_PER_CALL, TAGS_PER_CALL};
 use crate::core::model::Value;
 
-/// Fields to write: names, and values in the type in which they came; `None` is null.
+/// Fields to write: names, and values with their JSON types; `None` is null.
 pub type Fields = Vec<(String, Option<Value>)>;
 
 /// Reads the body of a create or an update.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] for what is not an array of names and single values, [`Refusal::TooManyFields`].
+/// [`Refusal::Malformed`] if it is not an array of names and single values, and [`Refusal::TooManyFields`].
 pub fn fields(body: &[u8]) -> Result<Fields, Refusal> {
     let items = array(body, "custom_fields")?;
     if items.len() > FIELDS_PER_CALL {
@@ -24,7 +24,7 @@ pub fn fields(body: &[u8]) -> Result<Fields, Refusal> {
 /// Reads the body of a change of tags.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] for what is not an array of strings, [`Refusal::TooManyTags`].
+/// [`Refusal::Malformed`] if it is not an array of strings, and [`Refusal::TooManyTags`].
 pub fn tags(body: &[u8]) -> Result<Vec<String>, Refusal> {
     let items = array(body, "tags")?;
     if items.len() > TAGS_PER_CALL {
@@ -34,7 +34,7 @@ pub fn tags(body: &[u8]) -> Result<Vec<String>, Refusal> {
     items.into_iter().enumerate().map(tag).collect()
 }
 
-/// Text as the framework hands it on: trimmed, and nothing when nothing is left (API.md, trap 10).
+/// The text as the framework passes it on: trimmed, and `None` if it is empty (API.md, trap 10).
 pub fn trimmed(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())

@@ -1,4 +1,4 @@
-//! The contacts of one channel, and what the six calls do with them.
+//! The contacts of one channel, and the effects of the six calls.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,29 +21,29 @@ use crate::core::time::Timestamp;
 /// The field by which [`Fault::UpsertByEmail`] recognises a contact.
 const EMAIL: &str = "email";
 
-/// What became of a call.
+/// The result of a call.
 #[derive(Debug)]
 pub struct Done {
-    /// The answer, or why there is none but a refusal.
+    /// The answer or the refusal.
     pub answer: Result<Answer, Refusal>,
-    /// The contact it was about, when there is one.
+    /// The contact of the call, if it exists.
     pub contact: Option<ContactId>,
-    /// Whether the fault of the moment found nothing to change.
-    pub spared: bool,
+    /// Whether the fault of the call changed nothing.
+    pub is_unaffected: bool,
 }
 
-/// Under which circumstances a call is carried out.
+/// The context of a call.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
+pub struct CallContext<'a> {
     /// The platform's time.
     pub now: Timestamp,
-    /// What lags behind a write.
+    /// The delays after a write.
     pub lag: Lag,
     /// The platform's address, for links.
     pub origin: &'a str,
-    /// The number that the next contact gets; no two contacts of any channel share one.
+    /// The number of the next contact, unique across all channels.
     pub serial: &'a AtomicU64,
-    /// The fault of a search or a create that strikes the call.
+    /// The fault of a search or a create that affects the call.
     pub fault: Option<Fault>,
     /// [`Faults::stored_forms`](super::Faults::stored_forms).
     pub stored_forms: &'a [(String, StoredForm)],
@@ -60,7 +60,7 @@ pub struct StoredContact {
     pub fields: BTreeMap<String, Value>,
     /// The tags.
     pub tags: BTreeSet<String>,
-    /// Whether it was put there by [`insert`](super::Sandbox::insert) and not by a create.
+    /// Whether it was added by [`insert`](super::Sandbox::insert) and not by a create.
     pub seeded: bool,
 }
 
@@ -72,7 +72,7 @@ pub struct Contacts {
     list: Vec<Contact>,
     by_id: HashMap<String, usize>,
     search: Search,
-    // Whose the values are that only one contact may have.
+    // The owners of values that only one contact may have.
     owners: HashMap<(String, String), usize>,
     // Fields that have, or had, a value in another form than the one sent.
     reformed: BTreeSet<String>,
@@ -88,31 +88,32 @@ struct Contact {
 }
 
 impl Contacts {
-    /// An empty channel. No two of its contacts will have the same value in a `unique` field; on a `viber` channel the
-    /// id in a path is Base64.
+    /// Creates an empty channel. Values of `unique` fields belong to one contact each. On a `viber` channel, ids in paths are
+    /// Base64.
     pub fn new(viber: bool, unique: Arc<[String]>) -> Self {
         let (list, by_id, owners) = (Vec::new(), HashMap::new(), HashMap::new());
         Self { viber, unique, list, by_id, search: Search::default(), owners, reformed: BTreeSet::new() }
     }
 
-    /// Carries a call out, or refuses it and changes nothing.
-    pub fn carry_out(&mut self, asked: ApiRequest, moment: Moment<'_>) -> Done {
-        match asked {
-            ApiRequest::Find { name, value, page } => self.find(name.as_deref(), value.as_deref(), page, moment),
-            ApiRequest::Read(id) => self
-                .about(&id, moment, Ok(()), |contacts, number, ()| Ok(answer::contact(&contacts.list[number].shown()))),
-            ApiRequest::Create(fields) => self.create(fields, moment),
-            ApiRequest::Update(id, fields) => self.about(&id, moment, fields, |contacts, number, fields| {
-                contacts.free_for(&fields, Some(number), moment.stored_forms)?;
-                contacts.set(number, fields, moment);
-                // Not the contact's id: that is how the platform documents it (API.md, trap 3).
+    /// Applies a call, or refuses it and changes nothing.
+    pub fn apply(&mut self, request: ApiRequest, context: CallContext<'_>) -> Done {
+        match request {
+            ApiRequest::Find { name, value, page } => self.find(name.as_deref(), value.as_deref(), page, context),
+            ApiRequest::Read(id) => self.about(&id, context, Ok(()), |contacts, number, ()| {
+                Ok(answer::contact(&contacts.list[number].shown()))
+            }),
+            ApiRequest::Create(fields) => self.create(fields, context),
+            ApiRequest::Update(id, fields) => self.about(&id, context, fields, |contacts, number, fields| {
+                contacts.free_for(&fields, Some(number), context.stored_forms)?;
+                contacts.set(number, fields, context);
+                // Another id than the contact's, as documented (API.md, trap 3).
                 Ok(answer::id(&format!("cus_{}", 112_233_344_555 + number)))
             }),
-            ApiRequest::AddTags(id, tags) => self.about(&id, moment, tags, |contacts, number, tags| {
+            ApiRequest::AddTags(id, tags) => self.about(&id, context, tags, |contacts, number, tags| {
                 contacts.list[number].add_tags(tags);
                 Ok(answer::tags_changed("Contact Tags have been added successfully."))
             }),
-            ApiRequest::RemoveTags(id, tags) => self.about(&id, moment, tags, |contacts, number, tags| {
+            ApiRequest::RemoveTags(id, tags) => self.about(&id, context, tags, |contacts, number, tags| {
                 let has = &mut contacts.list[number].tags;
                 if let Some(missing) = tags.iter().find(|tag| !has.contains(tag)) {
                     return Err(Refusal::NoSuchTag(missing.clone()));
@@ -124,16 +125,16 @@ impl Contacts {
     }
 
     /// Adds a contact without the API: searches show it at once, and it conflicts with no other contact.
-    pub fn insert(&mut self, fields: Fields, tags: Vec<String>, moment: Moment<'_>) -> ContactId {
-        let number = self.add(moment.serial, moment.now, true);
-        self.set(number, fields, moment);
+    pub fn insert(&mut self, fields: Fields, tags: Vec<String>, context: CallContext<'_>) -> ContactId {
+        let number = self.add(context.serial, context.now, true);
+        self.set(number, fields, context);
         self.list[number].add_tags(tags);
         self.list[number].id.clone()
     }
 
-    /// The same under an id that another channel may have for another person.
-    pub fn insert_as(&mut self, id: ContactId, fields: Fields, tags: Vec<String>, moment: Moment<'_>) {
-        let given = self.insert(fields, tags, moment);
+    /// Adds a contact with this id, which another channel may use for another person.
+    pub fn insert_as(&mut self, id: ContactId, fields: Fields, tags: Vec<String>, context: CallContext<'_>) {
+        let given = self.insert(fields, tags, context);
         if let Some(number) = self.by_id.remove(given.as_str()) {
             self.by_id.insert(id.as_str().to_owned(), number);
             self.list[number].id = id;
@@ -143,13 +144,13 @@ impl Contacts {
     /// Changes a contact without the API, as a user of the platform does. Returns whether there is one with this id.
     pub fn edit(&mut self, id: &ContactId, fields: Fields, tags: Vec<String>, moment: Moment<'_>) -> bool {
         let Some(&number) = self.by_id.get(id.as_str()) else { return false };
-        self.set(number, fields, moment);
+        self.set(number, fields, context);
         self.list[number].add_tags(tags);
         true
     }
 
     /// Whether a call carries this value, or is about a contact that has it.
-    pub fn is_about(&self, asked: &ApiRequest, value: &str) -> bool {
+    pub fn is_about(&self, request: &ApiRequest, value: &str) -> bool {
         let holds = |found: Option<&Value>| found.is_some_and(|found| found.text() == value);
         let carries = |fields: &Result<Fields, Refusal>| {
             fields.as_ref().is_ok_and(|fields| fields.iter().any(|(_, found)| holds(found.as_ref())))
@@ -158,7 +159,7 @@ impl Contacts {
             let contact = self.number(path_id).map(|number| &self.list[number]);
             contact.is_some_and(|contact| contact.fields.values().any(|found| holds(found.as_ref())))
         };
-        match asked {
+        match request {
             ApiRequest::Find { value: searched, .. } => searched.as_deref() == Some(value),
             ApiRequest::Create(fields) => carries(fields),
             ApiRequest::Update(id, fields) => carries(fields) || has(id),
@@ -166,7 +167,7 @@ impl Contacts {
         }
     }
 
-    /// All contacts, in the order of their creation, in the API's shape.
+    /// All contacts in the form of the API, in the order of their creation.
     pub fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
         self.list.iter().map(Contact::shown)
     }
@@ -176,15 +177,15 @@ impl Contacts {
         self.list.iter().map(Contact::stored).collect()
     }
 
-    fn find(&mut self, name: Option<&str>, value: Option<&str>, page: usize, at: Moment<'_>) -> Done {
+    fn find(&mut self, name: Option<&str>, value: Option<&str>, page: usize, at: CallContext<'_>) -> Done {
         let (Some(name), Some(value)) = (name, value) else {
             let missing = if name.is_none() { "name" } else { "value" };
             let refusal = Refusal::Malformed(format!("The {missing} field is required."));
-            return Done { answer: Err(refusal), contact: None, spared: true };
+            return Done { answer: Err(refusal), contact: None, is_unaffected: true };
         };
         if at.fault == Some(Fault::EndlessHits) {
             let answer = Ok(answer::endless_page(at.origin, page, name, value, at.hit_bytes));
-            return Done { answer, contact: None, spared: false };
+            return Done { answer, contact: None, is_unaffected: false };
         }
         let mut matching = self.search.find(name, value, at.now);
         if self.reformed.contains(name) {
@@ -196,19 +197,19 @@ impl Contacts {
         }
         let is_last = page.saturating_mul(CONTACTS_PER_PAGE) >= matching.len();
         let answer = answer::page(at.origin, page, &matching, |number| self.list[number].shown(), at.fault);
-        Done { answer: Ok(answer), contact: None, spared: at.fault == Some(Fault::NextOnLastPage) && !is_last }
+        Done { answer: Ok(answer), contact: None, is_unaffected: at.fault == Some(Fault::NextOnLastPage) && !is_last }
     }
 
-    fn create(&mut self, fields: Result<Fields, Refusal>, at: Moment<'_>) -> Done {
+    fn create(&mut self, fields: Result<Fields, Refusal>, at: CallContext<'_>) -> Done {
         let free = fields.and_then(|fields| self.free_for(&fields, None, at.stored_forms).map(|()| fields));
         let fields = match free {
-            Err(refusal) => return Done { answer: Err(refusal), contact: None, spared: true },
+            Err(refusal) => return Done { answer: Err(refusal), contact: None, is_unaffected: true },
             Ok(fields) => fields,
         };
-        let made = |answered: &ContactId, id: ContactId, spared| Done {
+        let made = |answered: &ContactId, id: ContactId, is_unaffected| Done {
             answer: Ok(answer::id(answered.as_str())),
             contact: Some(id),
-            spared,
+            is_unaffected,
         };
         if at.fault == Some(Fault::UpsertByEmail)
             && let Some(number) = self.with_email_of(&fields)
@@ -233,11 +234,11 @@ impl Contacts {
         self.list.iter().position(|contact| contact.fields.get(EMAIL).is_some_and(|has| has.as_ref() == Some(&email)))
     }
 
-    // What the calls on one contact have in common: a body that can be taken, a contact that is there, and for long enough.
+    // The common part of calls on one contact: the body must be valid, and the contact must exist and not be queued.
     fn about<T>(
         &mut self,
         path_id: &str,
-        at: Moment<'_>,
+        at: CallContext<'_>,
         body: Result<T, Refusal>,
         act: impl FnOnce(&mut Self, usize, T) -> Result<Answer, Refusal>,
     ) -> Done {
@@ -251,7 +252,7 @@ impl Contacts {
             }
             act(self, number, body)
         });
-        Done { answer, contact, spared: true }
+        Done { answer, contact, is_unaffected: true }
     }
 
     fn number(&self, path_id: &str) -> Option<usize> {
@@ -274,8 +275,8 @@ impl Contacts {
         number
     }
 
-    // What `insert` put there is findable at once.
-    fn set(&mut self, number: usize, fields: Fields, at: Moment<'_>) {
+    // Contacts that `insert` adds are found at once, because their context has no delays.
+    fn set(&mut self, number: usize, fields: Fields, at: CallContext<'_>) {
         for (name, value) in fields {
             let kept = value.clone().map(|value| kept(at.stored_forms, &name, value));
             let (sent, shown) = (value.as_ref().map(Value::text), kept.as_ref().map(Value::text));
@@ -320,7 +321,7 @@ impl Contacts {
     }
 }
 
-// A value as the platform keeps it.
+// The value as the platform stores it.
 fn kept(stored_forms: &[(String, StoredForm)], name: &str, value: Value) -> Value {
     let form = stored_forms.iter().find(|(field, _)| field == name);
     match form {
@@ -329,8 +330,8 @@ fn kept(stored_forms: &[(String, StoredForm)], name: &str, value: Value) -> Valu
     }
 }
 
-// Under which name the search knows the values of a field as they are shown, where that is not as they were sent. No
-// field can be asked for by it: names are trimmed.
+// The name under which the search indexes the stored form of a field's values, if it differs from the sent form. A request
+// cannot name it, because names are trimmed.
 fn shown_name(name: &str) -> String {
     format!("{name} ")
 }

@@ -1,4 +1,4 @@
-//! Side doors for a person who wants to see what is there: JSON lines, outside the API, without token or limit.
+//! Debug routes, which list contacts and calls as JSON lines. They are outside the API, without token or limit.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -20,7 +20,8 @@ pub fn router() -> Router<Arc<Platform>> {
     routes.route_layer(middleware::from_fn(of_this_machine))
 }
 
-// A page of the Web whose name resolves to this machine (DNS rebinding) sends its own name, and a browser lets it read what it gets.
+// A web page whose name resolves to this machine (DNS rebinding) sends its own name, and a browser would let it read the
+// response.
 async fn of_this_machine(request: Request, next: Next) -> Response {
     let hosts: Vec<&HeaderValue> = request.headers().get_all(header::HOST).iter().collect();
     match hosts[..] {
@@ -44,16 +45,16 @@ fn is_loopback(host: &str) -> bool {
 }
 
 #[derive(Deserialize)]
-struct Whose {
+struct ContactsQuery {
     token: Option<String>,
 }
 
-async fn contacts(State(platform): State<Arc<Platform>>, Query(whose): Query<Whose>) -> Response {
-    let Some(token) = whose.token else {
+async fn contacts(State(platform): State<Arc<Platform>>, Query(query): Query<ContactsQuery>) -> Response {
+    let Some(token) = query.token else {
         return (StatusCode::BAD_REQUEST, "expected ?token=…, because each token has its own contacts\n")
             .into_response();
     };
-    lines(platform.look(&token, |contacts| json_lines(contacts.shown())))
+    lines(platform.with_contacts(&token, |contacts| json_lines(contacts.shown())))
 }
 
 async fn calls(State(platform): State<Arc<Platform>>) -> Response {

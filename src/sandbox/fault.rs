@@ -24,7 +24,7 @@ pub enum Stage {
 
 macro_rules! faults {
     ($($(#[$doc:meta])+ $fault:ident, $name:literal, $stage:ident;)+) => {
-        /// What may go wrong with a call.
+        /// A fault of a call.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Fault {
             $($(#[$doc])+ $fault,)+
@@ -34,14 +34,14 @@ macro_rules! faults {
             /// All faults, in the order of their definition.
             pub const ALL: &'static [Self] = &[$(Self::$fault,)+];
 
-            /// The fault as the ledger and the command line name it.
+            /// Its name in the ledger. The command line writes it with hyphens.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$fault => $name,)+
                 }
             }
 
-            /// Where it strikes.
+            /// The stage at which it occurs.
             pub(super) const fn stage(self) -> Stage {
                 match self {
                     $(Self::$fault => Stage::$stage,)+
@@ -98,7 +98,7 @@ faults! {
     /// 402 "Your subscription has expired."
     SubscriptionExpired, "subscription_expired", Refusal;
 
-    // Refusals that are not about whether the contact is there.
+    // Refusals that do not concern the existence of the contact.
 
     /// 403 "An unknown error occurred. Please contact support."
     UnknownError, "unknown_error", Refusal;
@@ -137,15 +137,15 @@ faults! {
     TotalBeyondPages, "total_beyond_pages", Search;
     /// `links.next` is set on the last page.
     NextOnLastPage, "next_on_last_page", Search;
-    /// The page number is ignored: page 1 again. Spares requests for page 1.
+    /// The page number is ignored: page 1 again. Does not affect requests for page 1.
     PageIgnored, "page_ignored", Search;
-    /// 1,000 pages of contacts that all have the value asked for, each with
+    /// 1,000 pages of contacts that all have the requested value, each with
     /// [`Faults::hit_bytes`](super::Faults::hit_bytes) more.
     EndlessHits, "endless_hits", Search;
 
     // Creates that are answered with another contact.
 
-    /// A create is answered with the id of the create before it. Spares the first one.
+    /// A create is answered with the id of the create before it. Does not affect the first one.
     PreviousId, "previous_id", Create;
     /// A create whose `email` a contact has overwrites that contact and answers with its id.
     UpsertByEmail, "upsert_by_email", Create;

@@ -1,4 +1,4 @@
-//! What is answered instead of carrying a call out, fault by fault, word for word as servers of this kind answer.
+//! The answers of faults that replace a call, with the words of real servers.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,33 +10,32 @@ use super::fault::Fault;
 use super::request::ApiRequest;
 use crate::core::time::Timestamp;
 
-/// The limit that a proxy's page names, and which is not the platform's.
+/// The limit of a proxy, which is not the platform's.
 const PROXY_LIMIT: u32 = 2;
 
 /// The `Retry-After` of [`Fault::ThrottleHours`], in seconds.
 const TWO_HOURS: u64 = 7_200;
 
-/// The field of a create or an update that a failed validation names, counted from 0, when there are so many.
+/// The index of the field that a failed validation names, if the call has so many fields.
 const INVALID_FIELD: usize = 3;
 
-/// Under which circumstances a fault strikes.
+/// The context of a fault.
 #[derive(Clone, Copy, Debug)]
-pub struct Circumstances<'a> {
-    /// The call; `None` when it is none of the six.
-    pub asked: Option<&'a ApiRequest>,
+pub struct FaultContext<'a> {
+    /// The call; `None` if it is none of the six.
+    pub request: Option<&'a ApiRequest>,
     /// The platform's limit.
     pub rate: u32,
     /// [`Faults::throttle_seconds`](super::Faults::throttle_seconds).
     pub throttle_seconds: u64,
-    /// Whether a 500 comes as a page.
+    /// Whether a 500 is a page.
     pub as_page: bool,
     /// The platform's time.
     pub now: Timestamp,
 }
 
-/// What is answered instead of carrying the call out; `None` when the connection is closed instead, and for faults that
-/// strike later than that.
-pub fn answer_instead(fault: Fault, at: Circumstances<'_>) -> Option<Answer> {
+/// The answer that replaces the call. `None` if the connection is closed instead, and for faults of later stages.
+pub fn answer_instead(fault: Fault, at: FaultContext<'_>) -> Option<Answer> {
     let seconds = at.now.as_millis() / 1_000;
     let throttled = |retry_after| Answer::throttled(at.rate, retry_after, seconds);
     let answer = match fault {
@@ -67,7 +66,7 @@ pub fn answer_instead(fault: Fault, at: Circumstances<'_>) -> Option<Answer> {
         Fault::UnknownError => Answer::refusal(403, "An unknown error occurred. Please contact support."),
         Fault::PageNotFound => Answer::refusal(404, "Page Not Found. If error persists, contact info@example.com"),
         Fault::BadRequest => Answer::refusal(400, "Bad Request"),
-        Fault::ValidationFailed => validation_failed(at.asked),
+        Fault::ValidationFailed => validation_failed(at.request),
         Fault::ProblemJson => Answer::problem(422, "Unprocessable Content", "The value is not valid for this field."),
         Fault::BareList => Answer::json(400, &["The value is not valid for this field."]),
         Fault::ErrorWith200 => Answer::refusal(200, "Something went wrong."),
@@ -95,8 +94,8 @@ pub fn answer_instead(fault: Fault, at: Circumstances<'_>) -> Option<Answer> {
 }
 
 // The framework's validator: the message of the first failure, and all of them by the path of the input.
-fn validation_failed(asked: Option<&ApiRequest>) -> Answer {
-    let path = match asked {
+fn validation_failed(request: Option<&ApiRequest>) -> Answer {
+    let path = match request {
         Some(ApiRequest::Find { .. }) => "value".to_owned(),
         Some(ApiRequest::Create(fields) | ApiRequest::Update(_, fields)) => {
             let last = fields.as_ref().map_or(0, Vec::len).saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Faults on demand: how often which fault strikes which calls, and the seeded chance that decides it call by call.
+//! Fault injection: the rules and probabilities of faults, and the seeded random numbers that decide for each call.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,18 +9,17 @@ use super::request::ApiRequest;
 use super::stored_form::StoredForm;
 use crate::core::call::CallKind;
 
-/// What goes wrong, and how often: probabilities are between 0 and 1, each for one call.
+/// The faults to inject, with their probabilities for each call, from 0 to 1.
 ///
-/// At most one fault strikes a call: the first that its chance hits, of the rules in their order and then of the fields
-/// in theirs. The same seed and the same order of calls give the same faults. The default is a platform without faults.
+/// At most one fault affects a call: the first one that is drawn, from the rules in their order and then from the fields in
+/// theirs. The same seed and the same order of calls give the same faults. The default is a platform without faults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faults {
-    /// Where the chance starts.
+    /// The seed of the random numbers.
     pub seed: u64,
-    /// Further faults, each with the calls that it strikes.
+    /// Further faults, each with the calls that it affects.
     pub rules: Vec<Rule>,
-    /// Fields whose values the platform stores and returns in another form. A search also finds them by the form that
-    /// was sent.
+    /// Fields whose values the platform stores and returns in another form. A search finds them by both forms.
     pub stored_forms: Vec<(String, StoredForm)>,
     /// The size of the further field that each contact of [`Fault::EndlessHits`] has, in bytes. The default is 100,000.
     pub hit_bytes: usize,
@@ -30,34 +29,34 @@ pub struct Faults {
     pub bad_gateway: f64,
     /// A 429 with its headers although the limit is not reached; no effect, not counted.
     pub throttle: f64,
-    /// What the `Retry-After` of such a 429, of its date and of a 503 says, in seconds. The default is 1.
+    /// The `Retry-After` of such a 429 and of a 503, in seconds. The default is 1.
     pub throttle_seconds: u64,
     /// The same 429 without any of the headers.
     pub throttle_bare: f64,
     /// A 500 (JSON or a page, by chance) before the effect; counted.
     pub error_500: f64,
-    /// The call has its effect, then the connection closes without an answer.
+    /// The connection closes without an answer, after the effect.
     pub lose_after: f64,
     /// A 500 (JSON or a page, by chance) after the effect.
     pub error_500_after: f64,
     /// A proxy's 502 page after the effect.
     pub bad_gateway_after: f64,
-    /// The call has its effect; the answer's head and half of its body come, then the connection closes.
+    /// The connection closes after the head and half of the body, after the effect.
     pub cut_body: f64,
-    /// The answer waits for [`Faults::slow_for`]. Befalls a call beside a failure.
+    /// The answer is delayed by [`Faults::slow_for`], independently of other faults.
     pub slow: f64,
-    /// How long a slow answer waits.
+    /// The delay of a slow answer.
     pub slow_for: Duration,
-    /// How long every answer waits. The effect itself comes with the call's arrival.
+    /// The delay of every answer. The effect happens when the call arrives.
     pub latency: Duration,
-    /// 449 for calls on a contact that was created less than this ago (API.md, trap 7).
+    /// The time after its create for which calls on a contact are answered with 449 (API.md, trap 7).
     pub queued: Duration,
-    /// How long a search does not see a new contact or a changed field (API.md, trap 13).
+    /// The time until a search finds a new contact or a changed field (API.md, trap 13).
     pub late_search: Duration,
-    /// How many calls a minute another client makes with each token, evenly: they count against the limit, and are in no
-    /// ledger.
+    /// Number of calls a minute that another client makes with each token, evenly. They count against the limit and are not
+    /// in the ledger.
     pub others: u32,
-    /// Whether a host strips what the limiter says: no `X-RateLimit-…` and no `Retry-After`.
+    /// Whether answers have no `X-RateLimit-…` and no `Retry-After`.
     pub strip_limit: bool,
 }
 
@@ -89,7 +88,7 @@ impl Default for Faults {
     }
 }
 
-/// One fault and the calls that it strikes: those that meet every condition, each with this probability.
+/// A fault and the calls that it affects: those that meet every condition, each with this probability.
 ///
 /// ```
 /// use contactsync::CallKind;
@@ -102,62 +101,61 @@ impl Default for Faults {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// The fault. A fault that cannot change a call has no effect on it: only a search can be answered with an empty
-    /// page.
+    /// The fault. It does not affect calls that it cannot change: only a search can be answered with an empty page.
     pub fault: Fault,
-    /// How likely, between 0 and 1.
+    /// The probability, from 0 to 1.
     pub probability: f64,
-    /// The kinds of call; all of them when there is none.
+    /// The kinds of call; all kinds if empty.
     pub kinds: Vec<CallKind>,
     /// The first call, counted from 1 since the faults were set.
     pub from_call: u64,
-    /// The last call; `None` is no end.
+    /// The last call; `None` for no end.
     pub until_call: Option<u64>,
     /// Calls over this size: of the body for [`Fault::BodyTooLarge`], of the path and query for [`Fault::UrlTooLong`],
     /// of these and the headers otherwise.
     pub over_bytes: usize,
-    /// Calls that carry this value in a field, or that are about a contact which has it.
+    /// Calls with this value in a field, or on a contact that has it.
     pub value: Option<String>,
 }
 
 impl Rule {
-    /// A rule for every call.
+    /// Creates a rule for every call.
     pub const fn always(fault: Fault) -> Self {
         Self { fault, probability: 1.0, kinds: Vec::new(), from_call: 1, until_call: None, over_bytes: 0, value: None }
     }
 
-    /// Strikes this share of the calls, from 0 to 1.
+    /// Affects this share of the calls, from 0 to 1.
     #[must_use]
     pub fn share(self, probability: f64) -> Self {
         Self { probability, ..self }
     }
 
-    /// Strikes calls of this kind, beside those that were named before.
+    /// Affects calls of this kind, in addition to the kinds added before.
     #[must_use]
     pub fn on(mut self, kind: CallKind) -> Self {
         self.kinds.push(kind);
         self
     }
 
-    /// Strikes from this call on, counted from 1 since the faults were set.
+    /// Affects calls from this one on, counted from 1 since the faults were set.
     #[must_use]
     pub fn from_call(self, from_call: u64) -> Self {
         Self { from_call, ..self }
     }
 
-    /// Strikes up to this call.
+    /// Affects calls up to this one.
     #[must_use]
     pub fn until_call(self, call: u64) -> Self {
         Self { until_call: Some(call), ..self }
     }
 
-    /// Strikes calls over this size.
+    /// Affects calls over this size.
     #[must_use]
     pub fn over_bytes(self, over_bytes: usize) -> Self {
         Self { over_bytes, ..self }
     }
 
-    /// Strikes calls about this value.
+    /// Affects calls with this value.
     #[must_use]
     pub fn with_value(self, value: impl Into<String>) -> Self {
         Self { value: Some(value.into()), ..self }
@@ -167,18 +165,18 @@ impl Rule {
         let Size { url, head, body } = call.size;
         let measured = [(Fault::BodyTooLarge, body), (Fault::UrlTooLong, url)];
         let size = measured.into_iter().find(|(fault, _)| *fault == self.fault).map_or(head, |(_, size)| size);
-        let is_kind = self.kinds.is_empty() || call.asked.is_some_and(|asked| self.kinds.contains(&asked.kind()));
+        let is_kind = self.kinds.is_empty() || call.request.is_some_and(|request| self.kinds.contains(&request.kind()));
         number >= self.from_call
             && self.until_call.is_none_or(|last| number <= last)
             && is_kind
-            && ApiRequest::can_suffer(call.asked, self.fault)
+            && ApiRequest::is_affected(call.request, self.fault)
             && (self.over_bytes == 0 || size > self.over_bytes)
             && self.value.as_ref().is_none_or(|value| (call.is_about)(value))
     }
 }
 
 /// `FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT]`; a `value` is the last part and may
-/// hold commas.
+/// contain commas.
 impl FromStr for Rule {
     type Err = String;
 
@@ -226,39 +224,39 @@ fn number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("expected a whole number, found `{text}`"))
 }
 
-/// A call as the rules see it.
+/// The properties of a call that rules check.
 pub struct Subject<'a> {
-    /// The call; `None` when it is none of the six.
-    pub asked: Option<&'a ApiRequest>,
-    /// How large it is.
+    /// The call; `None` if it is none of the six.
+    pub request: Option<&'a ApiRequest>,
+    /// Its size.
     pub size: Size,
-    /// Whether it carries a value, or is about a contact that has it.
+    /// Whether the call has a value, or is on a contact that has it.
     pub is_about: &'a dyn Fn(&str) -> bool,
 }
 
-/// How large a request is, in bytes.
+/// The size of a request, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     /// The path and the query.
     pub url: usize,
-    /// These and the headers.
+    /// The path, the query and the headers.
     pub head: usize,
-    /// The body, as `Content-Length` says.
+    /// The body, according to `Content-Length`.
     pub body: usize,
 }
 
-/// What chance has in store for one call.
+/// The conditions that are drawn for one call.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fate {
-    /// The failure, if one hits.
+pub struct Conditions {
+    /// The fault, if one was drawn.
     pub fault: Option<Fault>,
-    /// Whether a 500 comes as a page.
+    /// Whether a 500 is a page.
     pub as_page: bool,
-    /// How long the answer waits.
+    /// The delay of the answer.
     pub wait: Duration,
-    /// The `Retry-After` of a 429 under the limit.
+    /// [`Faults::throttle_seconds`].
     pub throttle_seconds: u64,
-    /// How long what the call writes takes to be seen.
+    /// The delays after a write.
     pub lag: Lag,
     /// [`Faults::others`].
     pub others: u32,
@@ -270,7 +268,7 @@ pub struct Fate {
     pub hit_bytes: usize,
 }
 
-/// How far parts of the platform lag behind a write.
+/// The delays after a write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
     /// [`Faults::queued`].
@@ -279,17 +277,17 @@ pub struct Lag {
     pub search: Duration,
 }
 
-/// The faults with the state of their chance.
+/// The faults with the state of their random numbers.
 #[derive(Debug)]
-pub struct Chance {
+pub struct FaultInjector {
     faults: Faults,
     stored_forms: Arc<[(String, StoredForm)]>,
     rng: fastrand::Rng,
     calls: u64,
 }
 
-impl Chance {
-    /// Starts the chance at the seed that the faults name.
+impl FaultInjector {
+    /// Starts the random numbers at the seed of the faults.
     pub fn new(faults: Faults) -> Self {
         let stored_forms = faults.stored_forms.iter().cloned().collect();
         Self { rng: fastrand::Rng::with_seed(faults.seed), stored_forms, faults, calls: 0 }
@@ -300,12 +298,12 @@ impl Chance {
         Arc::clone(&self.stored_forms)
     }
 
-    /// What the next call meets.
-    pub fn fate(&mut self, call: &Subject<'_>) -> Fate {
+    /// Draws the conditions of the next call.
+    pub fn conditions(&mut self, call: &Subject<'_>) -> Conditions {
         self.calls += 1;
         let fault = self.by_rule(call).or_else(|| self.by_field());
         let slow = if self.hits(self.faults.slow) { self.faults.slow_for } else { Duration::ZERO };
-        Fate {
+        Conditions {
             fault,
             as_page: matches!(fault, Some(Fault::Error | Fault::ErrorAfter)) && self.rng.bool(),
             wait: self.faults.latency + slow,
@@ -348,27 +346,27 @@ impl Chance {
 mod tests {
     use super::*;
 
-    fn fates(faults: &Faults, count: usize) -> Vec<Fate> {
-        let mut chance = Chance::new(faults.clone());
-        (0..count).map(|_| chance.fate(&subject(Some(&ApiRequest::Read(String::new()))))).collect()
+    fn conditions_of_calls(faults: &Faults, count: usize) -> Vec<Conditions> {
+        let mut injector = FaultInjector::new(faults.clone());
+        (0..count).map(|_| injector.conditions(&subject(Some(&ApiRequest::Read(String::new()))))).collect()
     }
 
-    fn subject(asked: Option<&ApiRequest>) -> Subject<'_> {
-        Subject { asked, size: Size { url: 10, head: 100, body: 1_000 }, is_about: &|value| value == "mine" }
+    fn subject(request: Option<&ApiRequest>) -> Subject<'_> {
+        Subject { request, size: Size { url: 10, head: 100, body: 1_000 }, is_about: &|value| value == "mine" }
     }
 
     #[test]
     fn the_same_seed_gives_the_same_failures() {
         let faults = Faults { seed: 7, lose_after: 0.2, error_500: 0.2, slow: 0.5, ..Faults::default() };
-        assert_eq!(fates(&faults, 200), fates(&faults, 200));
-        assert_ne!(fates(&faults, 200), fates(&Faults { seed: 8, ..faults }, 200));
+        assert_eq!(conditions_of_calls(&faults, 200), conditions_of_calls(&faults, 200));
+        assert_ne!(conditions_of_calls(&faults, 200), conditions_of_calls(&Faults { seed: 8, ..faults }, 200));
     }
 
     #[test]
     fn failures_come_as_often_as_asked() {
         let faults = Faults { lose_before: 0.1, cut_body: 0.5, ..Faults::default() };
-        let fates = fates(&faults, 10_000);
-        let share = |fault| fates.iter().filter(|fate| fate.fault == Some(fault)).count();
+        let conditions_of_calls = conditions_of_calls(&faults, 10_000);
+        let share = |fault| conditions_of_calls.iter().filter(|conditions| conditions.fault == Some(fault)).count();
         assert!((900..1_100).contains(&share(Fault::LoseBefore)), "{}", share(Fault::LoseBefore));
         // Half of what the earlier failure left.
         assert!((4_300..4_700).contains(&share(Fault::CutBody)), "{}", share(Fault::CutBody));
@@ -376,8 +374,8 @@ mod tests {
 
     #[test]
     fn the_default_has_no_faults() {
-        for fate in fates(&Faults::default(), 100) {
-            assert_eq!((fate.fault, fate.wait, fate.lag), (None, Duration::ZERO, Lag::default()));
+        for conditions in conditions_of_calls(&Faults::default(), 100) {
+            assert_eq!((conditions.fault, conditions.wait, conditions.lag), (None, Duration::ZERO, Lag::default()));
         }
     }
 
@@ -385,11 +383,11 @@ mod tests {
     fn a_rule_strikes_the_calls_that_meet_it() {
         let (read, create) = (ApiRequest::Read(String::new()), ApiRequest::Create(Ok(Vec::new())));
         // Which of five calls are struck.
-        let check = |rule: &str, asked: Option<&ApiRequest>, expected: [u8; 5]| {
+        let check = |rule: &str, request: Option<&ApiRequest>, expected: [u8; 5]| {
             let faults = Faults { rules: vec![rule.parse().unwrap()], ..Faults::default() };
-            let mut chance = Chance::new(faults);
-            let struck = [(); 5].map(|()| u8::from(chance.fate(&subject(asked)).fault.is_some()));
-            assert_eq!(struck, expected, "{rule} {asked:?}");
+            let mut injector = FaultInjector::new(faults);
+            let injected = [(); 5].map(|()| u8::from(injector.conditions(&subject(request)).fault.is_some()));
+            assert_eq!(injected, expected, "{rule} {request:?}");
         };
         check("unknown-error", Some(&read), [1; 5]);
         check("unknown-error", None, [0; 5]);
@@ -432,7 +430,8 @@ mod tests {
         let rules =
             vec![Rule::always(Fault::BadRequest).until_call(1), Rule::always(Fault::UnknownError).until_call(2)];
         let faults = Faults { rules, lose_after: 1.0, ..Faults::default() };
-        let struck: Vec<_> = fates(&faults, 3).into_iter().filter_map(|fate| fate.fault).collect();
-        assert_eq!(struck, [Fault::BadRequest, Fault::UnknownError, Fault::LoseAfter]);
+        let injected: Vec<_> =
+            conditions_of_calls(&faults, 3).into_iter().filter_map(|conditions| conditions.fault).collect();
+        assert_eq!(injected, [Fault::BadRequest, Fault::UnknownError, Fault::LoseAfter]);
     }
 }

@@ -1,4 +1,4 @@
-//! The ledger: what became of every call, as the platform itself saw it. It is the oracle of tests and benchmarks.
+//! The ledger: the record of every call as the platform saw it. Tests and benchmarks check against it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -16,31 +16,31 @@ use crate::core::window::MINUTE;
 /// One call as the platform saw it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CallRecord {
-    /// When it arrived.
+    /// The time of its arrival.
     pub at: Timestamp,
     /// The same, from the start of the sandbox.
     #[serde(rename = "since_start_ms", serialize_with = "as_millis")]
     pub since_start: Duration,
-    /// The token it carried; empty when it had none. As JSON only its end is shown.
+    /// Its token; empty if it had none. In JSON only the end is shown.
     #[serde(serialize_with = "masked")]
     pub token: Arc<str>,
-    /// Which of the six calls; `None` for a path or a method that the API does not have.
+    /// The kind of call; `None` for a path or a method that the API does not have.
     pub kind: Option<CallKind>,
-    /// The status answered; `None` when the connection was closed without an answer.
+    /// The status of the answer; `None` if the connection was closed without one.
     pub status: Option<u16>,
-    /// Whether it passed the limiter, and so counts against the limit (also when there is none).
+    /// Whether it passed the limiter and counts against the limit, also without a limit.
     pub counted: bool,
     /// Whether it had its effect. A find and a read have none.
     pub applied: bool,
-    /// Whether the whole answer was handed to the connection. False while a delayed answer waits, and for good when
-    /// the client left meanwhile.
+    /// Whether the whole answer was passed to the connection. False while an answer is delayed, and forever if the client
+    /// disconnected meanwhile.
     pub delivered: bool,
-    /// When that was, from the start of the sandbox.
+    /// The time of that, from the start of the sandbox.
     #[serde(rename = "delivered_ms", serialize_with = "as_millis_if_any")]
     pub delivered_at: Option<Duration>,
-    /// The contact that it was about, when the platform has it.
+    /// The contact of the call, if it exists.
     pub contact: Option<ContactId>,
-    /// The failure that befell it on demand.
+    /// The injected fault that affected it.
     pub fault: Option<Fault>,
 }
 
@@ -51,22 +51,22 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// All calls, in the order in which they were entered.
+    /// All calls, in the order of their arrival.
     pub fn calls(&self) -> Vec<CallRecord> {
         lock(&self.calls).clone()
     }
 
-    /// How many calls there were.
+    /// Number of calls.
     pub fn len(&self) -> usize {
         lock(&self.calls).len()
     }
 
-    /// Whether there was none.
+    /// Whether there was no call.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many calls of each kind arrived with this token, whatever became of them.
+    /// Number of calls of each kind with this token, whatever their result.
     pub fn by_kind(&self, token: &str) -> BTreeMap<CallKind, usize> {
         let mut counts = BTreeMap::new();
         for kind in lock(&self.calls).iter().filter(|call| &*call.token == token).filter_map(|call| call.kind) {
@@ -75,7 +75,7 @@ impl Ledger {
         counts
     }
 
-    /// How often each fault struck each kind of call with this token.
+    /// Number of calls of each kind with this token that each fault affected.
     pub fn by_fault(&self, token: &str) -> BTreeMap<(Fault, CallKind), usize> {
         let mut counts = BTreeMap::new();
         for call in lock(&self.calls).iter().filter(|call| &*call.token == token) {
@@ -86,7 +86,7 @@ impl Ledger {
         counts
     }
 
-    /// How many contacts the creates with this token made.
+    /// Number of contacts that were created with this token.
     pub fn creates(&self, token: &str) -> usize {
         self.count(|call| {
             let made = call.applied && call.fault != Some(Fault::UpsertByEmail);
@@ -94,12 +94,12 @@ impl Ledger {
         })
     }
 
-    /// How many calls were answered with 429, on demand or by the limiter.
+    /// Number of calls that were answered with 429, by a fault or by the limiter.
     pub fn throttled(&self) -> usize {
         self.count(|call| call.status == Some(429))
     }
 
-    /// The most counted calls of this token in any span of 60 s, wherever it begins.
+    /// Maximum number of counted calls with this token in any 60 s.
     pub fn busiest_minute(&self, token: &str) -> usize {
         let mut moments: Vec<Duration> = lock(&self.calls)
             .iter()
@@ -119,14 +119,14 @@ impl Ledger {
         most
     }
 
-    /// Enters a call and gives its place.
+    /// Adds a call and returns its index.
     pub(super) fn enter(&self, call: CallRecord) -> usize {
         let mut calls = lock(&self.calls);
         calls.push(call);
         calls.len() - 1
     }
 
-    /// Notes that the answer to the call at this place was handed over, so long after the start.
+    /// Records that the answer to the call with this index was delivered, at this time since the start.
     pub(super) fn deliver(&self, place: usize, since_start: Duration) {
         if let Some(call) = lock(&self.calls).get_mut(place) {
             call.delivered = true;
@@ -151,7 +151,7 @@ fn as_millis_if_any<S: Serializer>(span: &Option<Duration>, serializer: S) -> Re
     }
 }
 
-// The sandbox may have been called with the token of a real account.
+// The token may be that of a real account.
 fn masked<S: Serializer>(token: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
     const SHOWN: usize = 4;
     let length = token.chars().count();

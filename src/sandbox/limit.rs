@@ -1,17 +1,17 @@
-//! The limiter, counting as the framework behind the platform counts (API.md, "The limit"). It has no clock: time is an argument.
+//! The rate limiter, which counts as the framework behind the platform does (API.md, "The limit"). Time is an argument.
 
 use std::collections::VecDeque;
 
 use crate::core::time::Timestamp;
 use crate::core::window::MINUTE;
 
-/// How the platform lays its minute over the calls.
+/// The kind of minute that the platform counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WindowKind {
-    /// A minute that starts with the first counted call and then starts anew: what the framework does.
+    /// A minute that starts with the first counted call, as in the framework.
     #[default]
     Fixed,
-    /// The past minute, at every moment: no span of 60 s holds more than the limit.
+    /// The past minute at any time: no 60 s contain more calls than the limit.
     Sliding,
 }
 
@@ -28,14 +28,14 @@ enum Counted {
     Sliding(VecDeque<Timestamp>),
 }
 
-/// The limiter's word on one call.
+/// The decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// There is no limit.
     Unlimited,
-    /// Counted; so many are left.
+    /// Counted.
     Counted {
-        /// For `X-RateLimit-Remaining`.
+        /// The remaining calls, for `X-RateLimit-Remaining`.
         remaining: usize,
     },
     /// Refused, and not counted.
@@ -45,17 +45,17 @@ pub enum Verdict {
         /// For `X-RateLimit-Reset`: seconds since the Unix epoch.
         reset: u64,
     },
-    /// Refused and not counted; the answer does not say for how long.
-    RefusedUntold,
+    /// Refused and not counted; the answer has no headers.
+    RefusedWithoutHeaders,
 }
 
 impl Verdict {
-    /// The same without what the headers would say.
+    /// The same decision without headers.
     #[must_use]
-    pub const fn untold(self) -> Self {
+    pub const fn without_headers(self) -> Self {
         match self {
             Self::Unlimited | Self::Counted { .. } => Self::Unlimited,
-            Self::Refused { .. } | Self::RefusedUntold => Self::RefusedUntold,
+            Self::Refused { .. } | Self::RefusedWithoutHeaders => Self::RefusedWithoutHeaders,
         }
     }
 
@@ -63,7 +63,7 @@ impl Verdict {
     pub const fn is_refused(self) -> bool {
         match self {
             Self::Unlimited | Self::Counted { .. } => false,
-            Self::Refused { .. } | Self::RefusedUntold => true,
+            Self::Refused { .. } | Self::RefusedWithoutHeaders => true,
         }
     }
 }
@@ -71,18 +71,18 @@ impl Verdict {
 /// Another client with the same token.
 #[derive(Debug, Default)]
 pub struct Others {
-    // When the last call was made.
+    // The time of its last call.
     last: Option<Timestamp>,
 }
 
 impl Others {
-    /// Makes the calls that are due by `now` at so many a minute, spread evenly; the first when the first of ours comes.
+    /// Makes the calls that are due by `now`, evenly spread. The first one is made with the first call of our client.
     pub fn call(&mut self, calls_a_minute: u32, limiter: &mut Limiter, now: Timestamp) {
         if calls_a_minute == 0 {
             return;
         }
         let apart = MINUTE / calls_a_minute;
-        // Calls that are more than a minute older than the last minute are forgotten.
+        // Calls of more than two minutes ago no longer count.
         let mut next = self.last.map_or(now, |last| (last + apart).max(now.before(2 * MINUTE)));
         while next <= now {
             limiter.count(next);
@@ -93,7 +93,7 @@ impl Others {
 }
 
 impl Limiter {
-    /// A limiter for `rate` calls a minute; 0 is no limit.
+    /// Creates a limiter of `rate` calls a minute; 0 is no limit.
     pub fn new(rate: u32, kind: WindowKind) -> Self {
         let counted = match kind {
             WindowKind::Fixed => Counted::Fixed { opened: None, hits: 0 },
@@ -130,8 +130,8 @@ impl Limiter {
             }
         };
         debug_assert!(used >= self.rate, "a call was refused although there was room");
-        // The framework stores the end in whole seconds but forgets the count after a full minute, so near the end it
-        // says 0 and still refuses.
+        // The framework stores the end in whole seconds but drops the count after a full minute, so near the end
+        // `Retry-After` is 0 although calls are still refused.
         let end = seconds(oldest.unwrap_or(now)) + MINUTE.as_secs();
         let retry_after = end.saturating_sub(seconds(now));
         Verdict::Refused { retry_after, reset: seconds(now) + retry_after }

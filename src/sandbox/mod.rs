@@ -1,7 +1,7 @@
-//! The platform on this machine: the whole Contacts API, as strict as it is documented and as faulty as asked.
+//! The platform as a server on this machine: the whole Contacts API, as strict as documented, with fault injection.
 //!
-//! It is what tests, benchmarks and the demonstration call instead of a real account. What it did is in its
-//! [`Ledger`], which no client can talk round.
+//! Tests, benchmarks and the demo call it instead of a real account. Its [`Ledger`] records every call as the platform
+//! saw it.
 //!
 //! ```
 //! use contactsync::Field;
@@ -51,25 +51,25 @@ pub use stored_form::StoredForm;
 use crate::core::model::{ContactId, Field};
 use platform::Platform;
 
-/// How many calls a minute the platforms allow (API.md, "Platforms").
+/// Number of calls a minute that the platforms allow (API.md, "Platforms").
 pub const CALLS_PER_MINUTE: u32 = 100;
 
-/// How the platform is set up.
+/// The configuration of the platform.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Where it listens on loopback; 0 takes any port that is free.
+    /// The port on loopback; 0 takes a free one.
     pub port: u16,
-    /// Calls a minute and token; 0 is no limit.
+    /// Maximum number of calls a minute for each token; 0 is no limit.
     pub rate: u32,
-    /// How the minute lies over the calls.
+    /// The kind of minute that is counted.
     pub window: WindowKind,
-    /// The tokens that are valid; with none, any is.
+    /// The valid tokens; if empty, any token is valid.
     pub tokens: Vec<String>,
-    /// Further tokens, of Viber channels: there the id in a path is Base64.
+    /// The tokens of Viber channels, where ids in paths are Base64.
     pub viber_tokens: Vec<String>,
-    /// Fields of which no two contacts of a channel may have the same value (API.md, trap 8).
+    /// Fields whose values belong to one contact of a channel each (API.md, trap 8).
     pub unique_fields: Vec<String>,
-    /// What goes wrong at first.
+    /// The initial faults.
     pub faults: Faults,
 }
 
@@ -96,10 +96,10 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts listening, on 127.0.0.1 only. Needs a tokio runtime.
+    /// Starts to listen on 127.0.0.1. Requires a tokio runtime.
     ///
     /// # Errors
-    /// When the port is taken or not permitted.
+    /// If the port is in use or not permitted.
     pub async fn start(config: Config) -> io::Result<Self> {
         let listener = server::listen(config.port).await?;
         let port = listener.local_addr()?.port();
@@ -108,12 +108,12 @@ impl Sandbox {
         Ok(Self { platform, port, server })
     }
 
-    /// The base URL of the API, as a preset has it.
+    /// The base URL of the API.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/api/v1", self.port)
     }
 
-    /// Replaces the faults and starts their chance anew, from the next call on.
+    /// Replaces the faults and restarts their random numbers, from the next call on.
     pub fn set_faults(&self, faults: Faults) {
         self.platform.set_faults(faults);
     }
@@ -123,17 +123,18 @@ impl Sandbox {
         self.platform.refuse_token(token);
     }
 
-    /// Gives the channel of a token to another one: from the next call on, the old one gets 401.
+    /// Moves the channel of a token to another token. From the next call on, the old one is answered with 401.
     pub fn replace_token(&self, old: &str, new: &str) {
         self.platform.replace_token(old, new);
     }
 
-    /// Takes a refusal back: from the next call on, this token has what it had before.
+    /// Accepts a refused token again from the next call on.
     pub fn accept_token(&self, token: &str) {
         self.platform.accept_token(token);
     }
 
-    /// Adds a contact without the API: it enters no ledger, searches show it at once, and it conflicts with no other contact.
+    /// Adds a contact without the API. It is not in the ledger, searches find it at once, and it conflicts with no other
+    /// contact.
     pub fn insert<F, T>(&self, token: &str, fields: F, tags: T) -> ContactId
     where
         F: IntoIterator<Item = Field>,
@@ -143,7 +144,7 @@ impl Sandbox {
         self.platform.insert(token, None, fields, tags.into_iter().map(Into::into).collect())
     }
 
-    /// The same under this id, which other channels may have for other people.
+    /// Adds a contact with this id, which other channels may use for other people.
     pub fn insert_as<F>(&self, token: &str, id: ContactId, fields: F)
     where
         F: IntoIterator<Item = Field>,
@@ -165,18 +166,18 @@ impl Sandbox {
 
     /// The contacts of a token, in the order of their creation.
     pub fn contacts(&self, token: &str) -> Vec<StoredContact> {
-        self.platform.look(token, contacts::Contacts::stored)
+        self.platform.with_contacts(token, contacts::Contacts::stored)
     }
 
-    /// What became of every call.
+    /// The record of every call.
     pub fn ledger(&self) -> &Ledger {
         self.platform.ledger()
     }
 
-    /// Stops listening and closes what is open; returns when that is done.
+    /// Stops to listen and closes open connections; returns when that is done.
     pub async fn stop(mut self) {
         self.server.abort();
-        // It always ends as cancelled.
+        // It always ends as canceled.
         let _ = (&mut self.server).await;
     }
 }
@@ -187,7 +188,7 @@ impl Drop for Sandbox {
     }
 }
 
-// A panic elsewhere leaves nothing half written that would matter to a test which then looks at the ledger.
+// A panic elsewhere leaves no state that would mislead a test that reads the ledger afterwards.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

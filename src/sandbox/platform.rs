@@ -1,4 +1,4 @@
-//! The platform behind the routes: who calls, what chance has in store, what the limiter says, and then the call itself.
+//! The platform behind the routes: checks the token, the injected faults and the limiter, and then applies the call.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
@@ -9,10 +9,10 @@ use axum::response::Response;
 
 use super::answer::{Answer, Refusal};
 use super::body::Fields;
-use super::contacts::{Contacts, Done, Moment};
+use super::contacts::{CallContext, Contacts, Done};
 use super::fault::{Fault, Stage};
-use super::fault_answers::{Circumstances, answer_instead};
-use super::faults::{Chance, Fate, Faults, Lag, Size, Subject};
+use super::fault_answers::{FaultContext, answer_instead};
+use super::faults::{Conditions, FaultInjector, Faults, Lag, Size, Subject};
 use super::ledger::{CallRecord, Ledger};
 use super::limit::{Limiter, Others, Verdict};
 use super::request::ApiRequest;
@@ -21,28 +21,28 @@ use crate::core::call::CallKind;
 use crate::core::model::ContactId;
 use crate::core::time::Timestamp;
 
-/// The page to which a caller is sent that does not ask for JSON.
+/// The page to which a caller that does not ask for JSON is redirected.
 pub const LOGIN_PATH: &str = "/login";
 
-/// Who calls, as far as the headers say.
+/// The caller, according to the headers.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The bearer token; empty when there is none.
+    /// The bearer token; empty if there is none.
     pub token: Arc<str>,
-    /// Whether it asks for JSON. Without that the framework redirects instead of naming an error.
+    /// Whether it asks for JSON. Otherwise the framework redirects instead of reporting an error.
     pub wants_json: bool,
-    /// How large the request is.
+    /// The size of the request.
     pub size: Size,
 }
 
-/// All that the platform knows.
+/// The state of the platform.
 #[derive(Debug)]
 pub struct Platform {
     config: Config,
     origin: String,
     unique: Arc<[String]>,
     clock: Clock,
-    chance: Mutex<Chance>,
+    injector: Mutex<FaultInjector>,
     channels: Mutex<HashMap<Arc<str>, Arc<Mutex<Channel>>>>,
     refused: Mutex<HashSet<String>>,
     serial: AtomicU64,
@@ -56,33 +56,33 @@ struct Channel {
     contacts: Contacts,
 }
 
-// A clock that is never set back, so that the ledger's two times and the limiter's agree.
+// A monotonic clock, so that the two times of the ledger and that of the limiter agree.
 #[derive(Debug)]
 struct Clock {
     started: Instant,
     started_at: Timestamp,
 }
 
-// How far a call came, for the ledger.
-struct Course {
+// The result of a call, for the ledger.
+struct HandledCall {
     at: Timestamp,
     answer: Option<Answer>,
     cut: bool,
     counted: bool,
     applied: bool,
     contact: Option<ContactId>,
-    // The failure that befell it. A call that is refused before its failure could is spared it.
+    // The fault that affected it. A call that is refused before the stage of its fault is not affected.
     fault: Option<Fault>,
 }
 
 impl Platform {
-    /// An empty platform that says it is at `origin` (`http://` and a host).
+    /// Creates an empty platform at `origin` (`http://` and a host).
     pub fn new(config: Config, origin: String) -> Self {
         Self {
             origin,
             unique: config.unique_fields.iter().cloned().collect(),
             clock: Clock::start(),
-            chance: Mutex::new(Chance::new(config.faults.clone())),
+            injector: Mutex::new(FaultInjector::new(config.faults.clone())),
             channels: Mutex::default(),
             refused: Mutex::default(),
             serial: AtomicU64::new(0),
@@ -91,30 +91,30 @@ impl Platform {
         }
     }
 
-    /// Takes one of the six calls and answers it.
-    pub async fn take(&self, caller: Caller, asked: ApiRequest) -> Response {
-        let kind = asked.kind();
-        let fate = self.fate(&caller, Some(&asked));
-        let course = self.run(&caller, asked, &fate);
-        self.answer(caller, Some(kind), course, fate.wait).await
+    /// Answers one of the six calls.
+    pub async fn take(&self, caller: Caller, request: ApiRequest) -> Response {
+        let kind = request.kind();
+        let conditions = self.conditions(&caller, Some(&request));
+        let handled = self.run(&caller, request, &conditions);
+        self.answer(caller, Some(kind), handled, conditions.wait).await
     }
 
-    /// Answers a call that is none of the six. The framework never gets as far as the token or the limiter.
+    /// Answers a request that is none of the six calls. The framework then checks neither the token nor the limiter.
     pub async fn take_other(&self, caller: Caller, refusal: Refusal) -> Response {
-        let fate = self.fate(&caller, None);
+        let conditions = self.conditions(&caller, None);
         let now = self.clock.now();
-        let course = self
-            .struck(&fate, Stage::Network, None, now)
-            .unwrap_or_else(|| Course::refused(now, self.refuse(&caller, &refusal)));
-        self.answer(caller, None, course, fate.wait).await
+        let handled = self
+            .injected(&conditions, Stage::Network, None, now)
+            .unwrap_or_else(|| HandledCall::refused(now, self.refuse(&caller, &refusal)));
+        self.answer(caller, None, handled, conditions.wait).await
     }
 
     /// Adds a contact without the API.
     pub fn insert(&self, token: &str, id: Option<ContactId>, fields: Fields, tags: Vec<String>) -> ContactId {
-        self.without_call(token, |contacts, moment| match id {
-            None => contacts.insert(fields, tags, moment),
+        self.without_call(token, |contacts, context| match id {
+            None => contacts.insert(fields, tags, context),
             Some(id) => {
-                contacts.insert_as(id.clone(), fields, tags, moment);
+                contacts.insert_as(id.clone(), fields, tags, context);
                 id
             }
         })
@@ -122,12 +122,12 @@ impl Platform {
 
     /// Changes a contact without the API; returns whether there is one with this id.
     pub fn edit(&self, token: &str, id: &ContactId, fields: Fields, tags: Vec<String>) -> bool {
-        self.without_call(token, |contacts, moment| contacts.edit(id, fields, tags, moment))
+        self.without_call(token, |contacts, context| contacts.edit(id, fields, tags, context))
     }
 
-    fn without_call<T>(&self, token: &str, change: impl FnOnce(&mut Contacts, Moment<'_>) -> T) -> T {
-        let stored_forms = lock(&self.chance).stored_forms();
-        let moment = Moment {
+    fn without_call<T>(&self, token: &str, change: impl FnOnce(&mut Contacts, CallContext<'_>) -> T) -> T {
+        let stored_forms = lock(&self.injector).stored_forms();
+        let context = CallContext {
             now: self.clock.now(),
             lag: Lag::default(),
             origin: &self.origin,
@@ -137,17 +137,17 @@ impl Platform {
             hit_bytes: 0,
         };
         let channel = self.channel(token);
-        change(&mut lock(&channel).contacts, moment)
+        change(&mut lock(&channel).contacts, context)
     }
 
-    /// What `look` sees of a token's contacts.
-    pub fn look<T>(&self, token: &str, look: impl FnOnce(&Contacts) -> T) -> T {
-        look(&lock(&self.channel(token)).contacts)
+    /// Returns what `read` returns for the contacts of a token.
+    pub fn with_contacts<T>(&self, token: &str, read: impl FnOnce(&Contacts) -> T) -> T {
+        read(&lock(&self.channel(token)).contacts)
     }
 
-    /// Replaces the faults and starts their chance anew.
+    /// Replaces the faults and restarts their random numbers.
     pub fn set_faults(&self, faults: Faults) {
-        *lock(&self.chance) = Chance::new(faults);
+        *lock(&self.injector) = FaultInjector::new(faults);
     }
 
     /// Answers 401 to this token from now on.
@@ -155,88 +155,102 @@ impl Platform {
         lock(&self.refused).insert(token.to_owned());
     }
 
-    /// Gives the channel of a token to another one.
+    /// Moves the channel of a token to another token.
     pub fn replace_token(&self, old: &str, new: &str) {
         let channel = self.channel(old);
         lock(&self.channels).insert(new.into(), channel);
         self.refuse_token(old);
     }
 
-    /// Answers to this token again as before it was refused.
+    /// Accepts this token again.
     pub fn accept_token(&self, token: &str) {
         lock(&self.refused).remove(token);
     }
 
-    /// What became of every call.
+    /// The record of every call.
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    fn fate(&self, caller: &Caller, asked: Option<&ApiRequest>) -> Fate {
+    fn conditions(&self, caller: &Caller, request: Option<&ApiRequest>) -> Conditions {
         let is_about = |value: &str| {
             let channel = self.channel(&caller.token);
-            asked.is_some_and(|asked| lock(&channel).contacts.is_about(asked, value))
+            request.is_some_and(|request| lock(&channel).contacts.is_about(request, value))
         };
-        lock(&self.chance).fate(&Subject { asked, size: caller.size, is_about: &is_about })
+        lock(&self.injector).conditions(&Subject { request, size: caller.size, is_about: &is_about })
     }
 
-    // Everything that has an effect happens here, without a wait: a caller that leaves cannot stop it half way.
-    fn run(&self, caller: &Caller, asked: ApiRequest, fate: &Fate) -> Course {
-        if let Some(course) = self.struck(fate, Stage::Network, Some(&asked), self.clock.now()) {
-            return course;
+    // All effects happen here, without a wait, so that a caller that disconnects cannot interrupt them.
+    fn run(&self, caller: &Caller, request: ApiRequest, conditions: &Conditions) -> HandledCall {
+        if let Some(handled) = self.injected(conditions, Stage::Network, Some(&request), self.clock.now()) {
+            return handled;
         }
         if !self.knows(&caller.token) {
-            return Course::refused(self.clock.now(), self.refuse(caller, &Refusal::Unauthorized));
+            return HandledCall::refused(self.clock.now(), self.refuse(caller, &Refusal::Unauthorized));
         }
         let channel = self.channel(&caller.token);
         let mut channel = lock(&channel);
         let now = self.clock.now();
         let rate = self.config.rate;
-        if let Some(course) = self.struck(fate, Stage::Gate, Some(&asked), now) {
-            return course;
+        if let Some(handled) = self.injected(conditions, Stage::Gate, Some(&request), now) {
+            return handled;
         }
         let Channel { limiter, others, .. } = &mut *channel;
-        others.call(fate.others, limiter, now);
-        let verdict = if fate.strip_limit { limiter.count(now).untold() } else { limiter.count(now) };
+        others.call(conditions.others, limiter, now);
+        let verdict = if conditions.strip_limit { limiter.count(now).without_headers() } else { limiter.count(now) };
         if verdict.is_refused() {
             let answer = self.refuse(caller, &Refusal::TooManyCalls).limited(rate, verdict);
-            return Course::refused(now, answer);
+            return HandledCall::refused(now, answer);
         }
-        if let Some(course) = self.struck(fate, Stage::Refusal, Some(&asked), now) {
-            let answer = course.answer.map(|answer| answer.limited(rate, verdict));
-            return Course { answer, counted: true, ..course };
+        if let Some(handled) = self.injected(conditions, Stage::Refusal, Some(&request), now) {
+            let answer = handled.answer.map(|answer| answer.limited(rate, verdict));
+            return HandledCall { answer, counted: true, ..handled };
         }
-        let writes = asked.writes();
+        let writes = request.writes();
         let is_of_the_call = |fault: &Fault| matches!(fault.stage(), Stage::Search | Stage::Create);
-        let moment = Moment {
+        let context = CallContext {
             now,
-            lag: fate.lag,
+            lag: conditions.lag,
             origin: &self.origin,
             serial: &self.serial,
-            fault: fate.fault.filter(is_of_the_call),
-            stored_forms: &fate.stored_forms,
-            hit_bytes: fate.hit_bytes,
+            fault: conditions.fault.filter(is_of_the_call),
+            stored_forms: &conditions.stored_forms,
+            hit_bytes: conditions.hit_bytes,
         };
-        let Done { answer, contact, spared } = channel.contacts.carry_out(asked, moment);
+        let Done { answer, contact, is_unaffected } = channel.contacts.apply(request, context);
         drop(channel);
-        let fault = fate.fault.filter(|fault| !(spared && is_of_the_call(fault)));
+        let fault = conditions.fault.filter(|fault| !(is_unaffected && is_of_the_call(fault)));
         let applied = writes && answer.is_ok();
         let answer = answer.unwrap_or_else(|refusal| self.refuse(caller, &refusal)).limited(rate, verdict);
-        let (answer, cut) = garble(answer, fate, rate, verdict);
-        Course { at: now, answer, cut, counted: true, applied, contact, fault }
+        let (answer, cut) = garbled(answer, conditions, rate, verdict);
+        HandledCall { at: now, answer, cut, counted: true, applied, contact, fault }
     }
 
-    // The call whose fault strikes at this stage, before it has an effect. It is not counted yet.
-    fn struck(&self, fate: &Fate, stage: Stage, asked: Option<&ApiRequest>, now: Timestamp) -> Option<Course> {
-        let fault = fate.fault.filter(|fault| fault.stage() == stage)?;
-        let Fate { throttle_seconds, as_page, .. } = *fate;
-        let at = Circumstances { asked, rate: self.config.rate, throttle_seconds, as_page, now };
+    // The result of a call whose fault occurs at this stage, before its effect. It is not counted yet.
+    fn injected(
+        &self,
+        conditions: &Conditions,
+        stage: Stage,
+        request: Option<&ApiRequest>,
+        now: Timestamp,
+    ) -> Option<HandledCall> {
+        let fault = conditions.fault.filter(|fault| fault.stage() == stage)?;
+        let Conditions { throttle_seconds, as_page, .. } = *conditions;
+        let at = FaultContext { request, rate: self.config.rate, throttle_seconds, as_page, now };
         let answer = answer_instead(fault, at);
-        Some(Course { at: now, answer, cut: false, counted: false, applied: false, contact: None, fault: Some(fault) })
+        Some(HandledCall {
+            at: now,
+            answer,
+            cut: false,
+            counted: false,
+            applied: false,
+            contact: None,
+            fault: Some(fault),
+        })
     }
 
-    async fn answer(&self, caller: Caller, kind: Option<CallKind>, course: Course, wait: Duration) -> Response {
-        let Course { at, answer, cut, counted, applied, contact, fault } = course;
+    async fn answer(&self, caller: Caller, kind: Option<CallKind>, handled: HandledCall, wait: Duration) -> Response {
+        let HandledCall { at, answer, cut, counted, applied, contact, fault } = handled;
         let place = self.ledger.enter(CallRecord {
             at,
             since_start: at.since(self.clock.started_at),
@@ -254,7 +268,7 @@ impl Platform {
             tokio::time::sleep(wait).await;
         }
         match answer {
-            None => Answer::swallowed(),
+            None => Answer::dropped(),
             Some(answer) if cut => answer.cut(),
             Some(answer) => {
                 self.ledger.deliver(place, self.clock.now().since(self.clock.started_at));
@@ -302,22 +316,22 @@ impl Clock {
     }
 }
 
-impl Course {
-    // Refused before the limiter counted it.
+impl HandledCall {
+    // A call that was refused before the limiter counted it.
     fn refused(at: Timestamp, answer: Answer) -> Self {
         Self { at, answer: Some(answer), cut: false, counted: false, applied: false, contact: None, fault: None }
     }
 }
 
-// What becomes of the answer to a call that was carried out, and whether it is cut short.
-fn garble(answer: Answer, fate: &Fate, rate: u32, verdict: Verdict) -> (Option<Answer>, bool) {
-    if fate.fault == Some(Fault::LoseAfter) {
+// The answer to a call after its effect, as its fault changes it, and whether it is cut.
+fn garbled(answer: Answer, conditions: &Conditions, rate: u32, verdict: Verdict) -> (Option<Answer>, bool) {
+    if conditions.fault == Some(Fault::LoseAfter) {
         (None, false)
-    } else if fate.fault == Some(Fault::ErrorAfter) {
-        (Some(Answer::server_error(fate.as_page).limited(rate, verdict)), false)
-    } else if fate.fault == Some(Fault::BadGatewayAfter) {
+    } else if conditions.fault == Some(Fault::ErrorAfter) {
+        (Some(Answer::server_error(conditions.as_page).limited(rate, verdict)), false)
+    } else if conditions.fault == Some(Fault::BadGatewayAfter) {
         (Some(Answer::bad_gateway()), false)
     } else {
-        (Some(answer), fate.fault == Some(Fault::CutBody))
+        (Some(answer), conditions.fault == Some(Fault::CutBody))
     }
 }

@@ -1,12 +1,11 @@
-//! What a caller asks of the sandbox: one of the six calls.
+//! A request to the sandbox: one of the six calls.
 
 use super::answer::Refusal;
 use super::body::Fields;
 use super::fault::{Fault, Stage};
 use crate::core::call::CallKind;
 
-/// A request that was parsed but not yet carried out. A body that is refused travels along as its refusal, which is only
-/// answered once the limiter has counted the call.
+/// A parsed request. An invalid body is kept as its refusal, which is answered after the limiter has counted the call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ApiRequest {
     /// One page of a search.
@@ -24,14 +23,14 @@ pub enum ApiRequest {
     Create(Result<Fields, Refusal>),
     /// New values for fields.
     Update(String, Result<Fields, Refusal>),
-    /// Tags more.
+    /// Additional tags.
     AddTags(String, Result<Vec<String>, Refusal>),
-    /// Tags less.
+    /// Tags to remove.
     RemoveTags(String, Result<Vec<String>, Refusal>),
 }
 
 impl ApiRequest {
-    /// Which of the six calls it is.
+    /// The kind of call.
     pub const fn kind(&self) -> CallKind {
         match self {
             Self::Find { .. } => CallKind::Find,
@@ -43,7 +42,7 @@ impl ApiRequest {
         }
     }
 
-    /// Whether it has an effect when it succeeds.
+    /// Whether it has an effect if it succeeds.
     pub const fn writes(&self) -> bool {
         match self {
             Self::Find { .. } | Self::Read(_) => false,
@@ -51,8 +50,8 @@ impl ApiRequest {
         }
     }
 
-    /// Whether a fault can strike a request; `None` is a request for none of the six calls.
-    pub(super) fn can_suffer(request: Option<&Self>, fault: Fault) -> bool {
+    /// Whether a fault can affect a request; `None` is a request for none of the six calls.
+    pub(super) fn is_affected(request: Option<&Self>, fault: Fault) -> bool {
         match (fault.stage(), request) {
             (Stage::Search, Some(Self::Find { page, .. })) => fault != Fault::PageIgnored || *page > 1,
             (Stage::Network, _)
@@ -72,8 +71,8 @@ mod tests {
     fn a_fault_strikes_only_calls_that_it_can_change() {
         let find = |page| ApiRequest::Find { name: None, value: None, page };
         let create = ApiRequest::Create(Ok(Vec::new()));
-        let check = |fault: Fault, asked: Option<&ApiRequest>, expected: bool| {
-            assert_eq!(ApiRequest::can_suffer(asked, fault), expected, "{fault} {asked:?}");
+        let check = |fault: Fault, request: Option<&ApiRequest>, expected: bool| {
+            assert_eq!(ApiRequest::is_affected(request, fault), expected, "{fault} {request:?}");
         };
         check(Fault::EmptyWithTotal, Some(&find(1)), true);
         check(Fault::EmptyWithTotal, Some(&create), false);

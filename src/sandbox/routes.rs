@@ -1,4 +1,4 @@
-//! The six calls as routes: what a request says, read strictly, and handed to the platform.
+//! The six calls as routes: each request is parsed strictly and passed to the platform.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::request::ApiRequest;
 type Shared = State<Arc<Platform>>;
 type PathId = Result<Path<String>, PathRejection>;
 
-/// The whole platform: the API, the page it redirects to, and the side doors.
+/// The routes of the API, of the login page, and for debugging.
 pub fn router(platform: Arc<Platform>) -> Router {
     Router::new()
         .route(FIND_PATH, get(find))
@@ -40,10 +40,10 @@ pub fn router(platform: Arc<Platform>) -> Router {
 
 async fn find(State(platform): Shared, caller: Caller, uri: Uri) -> Response {
     let pairs = Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|query| query.0).unwrap_or_default();
-    // The last of several wins, as in PHP.
-    let asked = |name: &str| pairs.iter().rev().find(|(key, _)| key == name).and_then(|(_, value)| trimmed(value));
-    let page = asked("page").and_then(|page| page.parse().ok()).unwrap_or(1).max(1);
-    platform.take(caller, ApiRequest::Find { name: asked("name"), value: asked("value"), page }).await
+    // Of several values the last one counts, as in PHP.
+    let parameter = |name: &str| pairs.iter().rev().find(|(key, _)| key == name).and_then(|(_, value)| trimmed(value));
+    let page = parameter("page").and_then(|page| page.parse().ok()).unwrap_or(1).max(1);
+    platform.take(caller, ApiRequest::Find { name: parameter("name"), value: parameter("value"), page }).await
 }
 
 async fn read(State(platform): Shared, caller: Caller, id: PathId) -> Response {
@@ -74,12 +74,12 @@ async fn wrong_path(State(platform): Shared, caller: Caller) -> Response {
     platform.take_other(caller, Refusal::WrongPath).await
 }
 
-// An id that is not even text belongs to no contact.
+// An id that is not text belongs to no contact.
 fn text(id: PathId) -> String {
     id.map(|Path(id)| id).unwrap_or_default()
 }
 
-// The body of a write, if it says that it is JSON.
+// The body of a write, if its type is JSON.
 struct JsonBody(Result<Bytes, Refusal>);
 
 impl JsonBody {
@@ -92,11 +92,11 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        let says_json = has(request.headers(), &header::CONTENT_TYPE, "application/json");
+        let is_json = has(request.headers(), &header::CONTENT_TYPE, "application/json");
         let body: Result<Bytes, BytesRejection> = Bytes::from_request(request, state).await;
         Ok(Self(match body {
             Err(rejection) => Err(Refusal::Malformed(rejection.body_text())),
-            Ok(_) if !says_json => Err(Refusal::Malformed("The Content-Type must be application/json.".into())),
+            Ok(_) if !is_json => Err(Refusal::Malformed("The Content-Type must be application/json.".into())),
             Ok(body) => Ok(body),
         }))
     }

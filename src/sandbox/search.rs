@@ -1,7 +1,7 @@
 //! The platform's search: loose, by words, and possibly late (API.md, traps 2 and 13).
 //!
-//! A value is its set of words: runs of letters and digits in lower case. A contact matches when its set holds all the
-//! words asked for, or when all its words are among them: asking for `Muhammad Mahin` finds `mahin`.
+//! A value is its set of words: runs of letters and digits in lower case. A contact matches if its set has all requested
+//! words, or if all its words are among them: a search for `Muhammad Mahin` finds `mahin`.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use crate::core::time::Timestamp;
 
-/// Up to how many words asked for the subsets are looked up one by one: 255 look-ups at most.
+/// Maximum number of requested words whose subsets are looked up one by one, with at most 255 look-ups.
 const SUBSETS_UP_TO: usize = 8;
 
-/// Which contacts have which words, by field. Contacts are numbers in the order of their creation.
+/// The index of contacts by field and words. Contacts are numbers in the order of their creation.
 #[derive(Debug, Default)]
 pub struct Search {
     fields: HashMap<String, FieldWords>,
-    // Writes that the search does not see yet, by the moment from which it does.
+    // Writes that the search does not show yet, by the time from which it does.
     late: BTreeMap<(Timestamp, u64), Write>,
     writes: u64,
 }
@@ -28,18 +28,18 @@ struct Write {
     words: Option<String>,
 }
 
-// Contacts with the same words are one group, so that a value that all share (API.md, trap 14) costs no more than one
-// that no other contact shares. A group is known by its words, sorted and joined by blanks.
+// Contacts with the same words are one group, so that a value of all contacts (API.md, trap 14) costs no more than a unique
+// one. The key of a group is its words, sorted and joined by blanks.
 #[derive(Debug, Default)]
 struct FieldWords {
     groups: HashMap<Arc<str>, Vec<usize>>,
     by_word: HashMap<String, HashSet<Arc<str>>>,
-    // The group that each contact is in, and the number of the write that put it there.
+    // The group of each contact, and the number of the write that put it there.
     of: HashMap<usize, (u64, Option<Arc<str>>)>,
 }
 
 impl Search {
-    /// Takes in a field's new value, to be seen from `from` on; `None` when it has none any more.
+    /// Records the new value of a field, which is found from `from` on; `None` if the field has no value any more.
     pub fn write(&mut self, contact: usize, field: &str, value: Option<&str>, from: Timestamp, now: Timestamp) {
         self.writes += 1;
         let write = Write { contact, field: field.to_owned(), words: value.map(words) };
@@ -67,7 +67,7 @@ impl Search {
 impl FieldWords {
     fn put(&mut self, number: u64, contact: usize, words: Option<String>) {
         let (last, group) = self.of.remove(&contact).unwrap_or_default();
-        // A late write must not undo one that came after it and was seen at once.
+        // A late write must not undo a later one that was visible at once.
         if last > number {
             self.of.insert(contact, (last, group));
             return;
@@ -116,10 +116,10 @@ impl FieldWords {
     }
 
     fn find(&self, value: &str) -> Cow<'_, [usize]> {
-        let asked = words(value);
-        let asked: Vec<&str> = asked.split(' ').collect();
-        let mut found: Vec<&Vec<usize>> = self.with_all(&asked);
-        found.extend(self.with_some(&asked));
+        let requested = words(value);
+        let requested: Vec<&str> = requested.split(' ').collect();
+        let mut found: Vec<&Vec<usize>> = self.with_all(&requested);
+        found.extend(self.with_some(&requested));
         match found[..] {
             [] => Cow::Borrowed(&[]),
             [members] => Cow::Borrowed(members),
@@ -131,35 +131,39 @@ impl FieldWords {
         }
     }
 
-    // The groups that have every word asked for.
-    fn with_all(&self, asked: &[&str]) -> Vec<&Vec<usize>> {
-        let Some(groups) = asked.iter().map(|&word| self.by_word.get(word)).collect::<Option<Vec<_>>>() else {
+    // The groups with every requested word.
+    fn with_all(&self, requested: &[&str]) -> Vec<&Vec<usize>> {
+        let Some(groups) = requested.iter().map(|&word| self.by_word.get(word)).collect::<Option<Vec<_>>>() else {
             return Vec::new();
         };
         let rarest = groups.into_iter().min_by_key(|groups| groups.len()).into_iter().flatten();
         rarest
-            .filter(|group| asked.iter().all(|word| group.split(' ').any(|has| has == *word)))
+            .filter(|group| requested.iter().all(|word| group.split(' ').any(|has| has == *word)))
             .filter_map(|group| self.groups.get(group))
             .collect()
     }
 
-    // The groups whose words are some of those asked for, but not all.
-    fn with_some(&self, asked: &[&str]) -> Vec<&Vec<usize>> {
-        if asked.len() > SUBSETS_UP_TO {
-            let asked: BTreeSet<&str> = asked.iter().copied().collect();
-            let near: HashSet<&Arc<str>> = asked.iter().filter_map(|&word| self.by_word.get(word)).flatten().collect();
+    // The groups whose words are some, but not all, of the requested words.
+    fn with_some(&self, requested: &[&str]) -> Vec<&Vec<usize>> {
+        if requested.len() > SUBSETS_UP_TO {
+            let requested: BTreeSet<&str> = requested.iter().copied().collect();
+            let near: HashSet<&Arc<str>> =
+                requested.iter().filter_map(|&word| self.by_word.get(word)).flatten().collect();
             return near
                 .into_iter()
-                .filter(|group| group.split(' ').count() < asked.len() && group.split(' ').all(|w| asked.contains(w)))
+                .filter(|group| {
+                    group.split(' ').count() < requested.len() && group.split(' ').all(|w| requested.contains(w))
+                })
                 .filter_map(|group| self.groups.get(group))
                 .collect();
         }
-        let whole = (1_usize << asked.len()) - 1;
+        let whole = (1_usize << requested.len()) - 1;
         let mut subset = String::new();
         (1..whole)
             .filter_map(|chosen| {
                 subset.clear();
-                for word in asked.iter().enumerate().filter(|(place, _)| chosen >> place & 1 == 1).map(|(_, word)| word)
+                for word in
+                    requested.iter().enumerate().filter(|(place, _)| chosen >> place & 1 == 1).map(|(_, word)| word)
                 {
                     if !subset.is_empty() {
                         subset.push(' ');
@@ -172,7 +176,7 @@ impl FieldWords {
     }
 }
 
-// The words of a value, each once, sorted and joined by blanks. A value without letters and digits is its own words.
+// The words of a value, each once, sorted and joined by blanks. A value without letters and digits is split at blanks.
 fn words(value: &str) -> String {
     let value = value.to_lowercase();
     let mut words: Vec<&str> = value.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -202,8 +206,8 @@ mod tests {
     fn a_contact_matches_by_words_either_way_round() {
         let values =
             ["Mahin", "Muhammad Mahin", "MAHIN, muhammad dar", "Muhammad", "Ann", "ann@example.com", "+52 155", "—"];
-        let check = |asked: &str, expected: &[usize]| {
-            assert_eq!(*search(&values).find("name", asked, NOW), *expected, "{asked}");
+        let check = |requested: &str, expected: &[usize]| {
+            assert_eq!(*search(&values).find("name", requested, NOW), *expected, "{requested}");
         };
         check("Muhammad Mahin", &[0, 1, 2, 3]);
         check("mahin", &[0, 1, 2]);

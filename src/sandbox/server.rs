@@ -1,4 +1,4 @@
-//! The listening half: connections on loopback, each served until it closes or a call is swallowed.
+//! Accepts connections on loopback and serves each until it closes or an answer is dropped.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tower::Service as _;
 
-use super::answer::Swallowed;
+use super::answer::Dropped;
 
-/// How long to wait after a connection could not be accepted: mostly for want of file descriptors.
-const BREATH: Duration = Duration::from_millis(20);
+/// The delay after a connection could not be accepted, mostly because no file descriptors are free.
+const ACCEPT_RETRY: Duration = Duration::from_millis(20);
 
-/// Listens on loopback and nowhere else; port 0 takes any that is free.
+/// Listens on loopback only; port 0 takes a free one.
 ///
 /// # Errors
-/// When the port is taken or not permitted.
+/// If the port is in use or not permitted.
 pub async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
@@ -37,28 +37,28 @@ pub async fn serve(listener: TcpListener, router: Router) {
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, router.clone()));
                 }
-                Err(_) => tokio::time::sleep(BREATH).await,
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
             },
-            // Taken out as they end, or the set would keep them all.
+            // Removed as they end, so that the set does not grow.
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
 async fn connection(stream: TcpStream, router: Router) {
-    // An answer is one small write: waiting for more to send would only delay it.
+    // An answer is one small write, which must not wait for more data.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut router = router.clone();
-        async move { router.call(request).await.map_or_else(|never| match never {}, swallow) }
+        async move { router.call(request).await.map_or_else(|never| match never {}, drop_connection) }
     });
-    // An error ends the connection, and that is all there is to do about it: a swallowed call is one.
+    // An error only ends the connection, as a dropped answer does.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 // hyper closes a connection whose service fails, without an answer.
-fn swallow(response: Response) -> Result<Response, NoAnswer> {
-    if response.extensions().get::<Swallowed>().is_some() { Err(NoAnswer) } else { Ok(response) }
+fn drop_connection(response: Response) -> Result<Response, NoAnswer> {
+    if response.extensions().get::<Dropped>().is_some() { Err(NoAnswer) } else { Ok(response) }
 }
 
 #[derive(Debug)]
@@ -66,7 +66,7 @@ struct NoAnswer;
 
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the answer is lost on demand")
+        f.write_str("the answer is dropped")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Forms other than the one sent in which a platform keeps and shows a value (API.md, traps 9 and 11).
+//! Forms in which a platform stores and returns a value, other than the one that was sent (API.md, traps 9 and 11).
 
 use std::str::FromStr;
 
@@ -7,20 +7,20 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::core::model::Value;
 
-/// How many characters [`StoredForm::Cut`] leaves.
+/// Number of characters that [`StoredForm::Cut`] keeps.
 const CUT_CHARACTERS: usize = 20;
 
-/// The digits of a Mexican number behind `+52`, without and with the `1` that mobiles had in front of them.
+/// Number of digits of a Mexican number after `+52`, without and with the former mobile prefix `1`.
 const MEXICAN_DIGITS: (usize, usize) = (10, 11);
 
-/// How a platform writes down a value that was sent as text. A value to which the form does not apply stays as sent.
+/// The form in which a platform stores a value that was sent as text. Values to which it does not apply stay unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredForm {
     /// `+52…` with ten digits becomes `+521…`, the form of `WhatsApp`, and `+521…` becomes `+52…`.
     MexicanMobile,
     /// A leading `+` is added to digits.
     WithPlus,
-    /// A leading `+` is taken away.
+    /// A leading `+` is removed.
     WithoutPlus,
     /// Unicode NFC.
     Nfc,
@@ -49,7 +49,7 @@ impl StoredForm {
         ("boolean", Self::Boolean),
     ];
 
-    /// The value as it is kept.
+    /// Returns the value as it is stored.
     pub fn keep(self, value: Value) -> Value {
         let Value::Text(text) = &value else { return value };
         let kept = match self {

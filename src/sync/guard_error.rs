@@ -130,7 +130,7 @@ impl GuardError {
             Some(Attempt::Unauthorized { message }) => return Self::TokenRefused { channel, message },
             Some(Attempt::WrongPath { message }) => return Self::WrongUrl { url: url.clone(), message },
             Some(Attempt::Unsent { cause } | Attempt::Lost { cause, .. }) => {
-                format!("the platform gives no answer: {cause}")
+                format!("the platform is not available: {cause}")
             }
             Some(
                 Attempt::Refused { message, .. }

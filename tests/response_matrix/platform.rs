@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use contactsync::{Answer, Attempt, Call, CallKind, Cleared, Transport, dialect};
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
@@ -318,29 +317,22 @@ impl Platform {
     fn responsed(&self, call: &Call, response: Response, applied: bool) -> Attempt {
         let body = if applied { self.answer(call).1 } else { Self::promise(call) }.to_string();
         let lost = |status, cause: &str| Attempt::lost(status, cause.to_owned());
-        let heard = |status, headers, body: &str| {
-            dialect::classify(call, status, &headers, body.as_bytes(), SystemTime::UNIX_EPOCH)
-        };
-        let none = HeaderMap::new;
+        let heard = |status, headers, body: &str| read(call, status, headers, body);
+        let none = || NO_HEADERS;
         match response {
             Response::RefusedConnection => Attempt::Unsent { cause: "connection refused".to_owned() },
             Response::ResetBeforeHeaders => lost(None, "the connection was reset"),
             Response::ResetInTheBody => lost(Some(200), "the connection was reset"),
             Response::TimeOut => lost(None, "timed out after 30s"),
             Response::Throttled => heard(429, none(), r#"{"status":"error","message":"Too many requests","data":[]}"#),
-            Response::ThrottledFor => {
-                heard(429, HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("5"))]), "")
-            }
+            Response::ThrottledFor => heard(429, RETRY_AFTER_5, ""),
             Response::ServerError => heard(500, none(), r#"{"status":"error","message":"Server Error","data":[]}"#),
             Response::BadGateway => heard(502, none(), "<html><title>502 Bad Gateway</title></html>"),
             Response::CutJson => heard(200, none(), &body[..body.len() / 2]),
             Response::OtherJson => heard(200, none(), r#"{"ok":true}"#),
             Response::NoContent => heard(204, none(), ""),
             Response::EmptyPromise => heard(200, none(), &body),
-            Response::Unavailable => {
-                let retry_after = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("5"))]);
-                heard(503, retry_after, "<html><title>503 Service Unavailable</title></html>")
-            }
+            Response::Unavailable => heard(503, RETRY_AFTER_5, "<html><title>503 Service Unavailable</title></html>"),
             Response::UnknownError => heard(403, none(), &error("An unknown error occurred. Please contact support.")),
             Response::PageNotFound => {
                 heard(404, none(), &error("Page Not Found. If error persists, contact info@example.com"))
@@ -365,6 +357,16 @@ impl Platform {
     }
 }
 
+type Headers = &'static [(&'static str, &'static [u8])];
+
+const NO_HEADERS: Headers = &[];
+const RETRY_AFTER_5: Headers = &[("retry-after", b"5")];
+
+fn read(call: &Call, status: u16, headers: Headers, body: &str) -> Attempt {
+    let (body, received) = (body.as_bytes(), SystemTime::UNIX_EPOCH);
+    dialect::answer(call, &dialect::Response { status, headers, body, received }).attempt
+}
+
 fn error(message: &str) -> String {
     json!({ "status": "error", "message": message, "data": [] }).to_string()
 }
@@ -378,7 +380,7 @@ impl Transport for Platform {
             self.responsed(call, response, applied)
         } else {
             let (status, body) = self.answer(call);
-            dialect::classify(call, status, &HeaderMap::new(), body.to_string().as_bytes(), SystemTime::UNIX_EPOCH)
+            read(call, status, NO_HEADERS, &body.to_string())
         };
         if attempt.name() == "lost" && doomed.is_some_and(|(_, response, _)| response == Response::TimeOut) {
             tokio::time::sleep(Duration::from_secs(30)).await;

@@ -147,7 +147,9 @@ impl Raw {
 
     /// The answer as the client's parser reads it.
     pub fn heard(&self, call: &Call, received: SystemTime) -> Answer {
-        dialect::answer(call, self.status, &self.headers, &self.body, received)
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let (status, body) = (self.status, self.body.as_slice());
+        dialect::answer(call, &dialect::Response { status, headers: &headers, body, received })
     }
 }
 

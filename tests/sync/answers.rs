@@ -88,8 +88,8 @@ async fn a_search_without_a_trustworthy_answer_leaves_the_row_pending() {
     for (fault, words) in [
         (Fault::FirewallPage, "firewall"),
         // An error without a message.
-        (Fault::EmptyWithStatusFail, "not the API's answer"),
-        (Fault::EmptyWithSuccessFalse, "not the API's answer"),
+        (Fault::EmptyWithStatusFail, "not a response of the API"),
+        (Fault::EmptyWithSuccessFalse, "not a response of the API"),
         (Fault::EmptyWithTotal, "contradicts itself: "),
         (Fault::TotalBeyondPages, "contradicts itself: "),
         (Fault::NextOnLastPage, "contradicts itself: "),

@@ -200,9 +200,9 @@ async fn check_channels_fail_independently() {
     assert_eq!(summary.json["reason"], format!("channel `refused`: {reason}"));
     // Standard error names the refused channel and the one that paused, and not the third.
     assert_eq!(ran.stderr_lines("error: "), [format!("error: channel `refused`: {reason}")]);
-    let paused = ran.stderr_lines("warning: channel `down`: the platform gives no answer: trying again in ");
+    let paused = ran.stderr_lines("warning: channel `down`: the platform is not available; trying again in ");
     assert!((4..=6).contains(&paused.len()), "{ran:?}");
-    assert!(ran.stderr.contains("hint: check the token; then `contactsync resume` goes on"), "{ran:?}");
+    assert!(ran.stderr.contains("hint: check the token, then run `contactsync resume`"), "{ran:?}");
     assert!(!ran.stderr.contains("steady"), "{ran:?}");
 
     // A channel that is refused again is reported again; finished ones make no call.
@@ -280,7 +280,7 @@ async fn an_outage_beyond_the_timeout_leaves_the_channel_to_the_next_run() {
     let summary = Channels::of(&ran);
     assert_eq!((summary.end("steady"), summary.count("steady", "created")), (("finished", ""), 30));
     let (state, reason) = summary.end("down");
-    assert!(state == "stopped" && reason.starts_with("the platform gives no answer: "), "{state} {reason}");
+    assert!(state == "stopped" && reason.starts_with("the platform is not available: "), "{state} {reason}");
     let pending = summary.count("down", "pending");
     let expected = format!("warning: channel `down`: stopped: {reason}; {pending} of 30 rows are pending");
     assert_eq!(ran.stderr_lines("warning: channel `down`: stopped"), [expected]);
@@ -330,7 +330,7 @@ async fn the_exit_code_is_that_of_the_most_severe_channel() {
         assert_eq!(line("good"), format!("finished; {rows} rows: 5 created{also}; 5 calls"));
         for &name in others {
             let why =
-                if name == "gone" { "the platform gives no answer: " } else { "the platform refused the token: " };
+                if name == "gone" { "the platform is not available: " } else { "the platform refused the token: " };
             let line = line(name);
             assert!(line.starts_with(&format!("stopped: {why}")) && line.contains("; 5 rows: 5 pending; "), "{line}");
             assert!(ran.stderr.contains(&format!("channel `{name}`: the platform ")), "{ran:?}");
@@ -357,7 +357,7 @@ async fn pending_rows_of_renamed_channels_are_reported() {
     configure(&harness, "", &[Office::new("norte", url()), Office::new("sur", url())]);
     let ran = harness.program("resume").run().await.exits(4);
     let hints = ran.stderr_lines("hint:").concat();
-    assert!(hints.contains("`north`") && hints.contains("put"), "{ran:?}");
+    assert!(hints.contains("`north`") && hints.contains("add it to the configuration again"), "{ran:?}");
 }
 
 #[tokio::test]
@@ -504,7 +504,7 @@ async fn shards_are_interrupted_and_resumed_independently() {
     let shard = async |number: usize| {
         let options = format!("--shard {number}/3 --journal {number}.db --json");
         let ran = harness.program(&format!("sync in.csv {options} --max-calls 2")).run().await.exits(4);
-        let again = format!("to go on: `contactsync resume --shard {number}/3 --journal {number}.db`");
+        let again = format!("to continue: `contactsync resume --shard {number}/3 --journal {number}.db`");
         assert!(ran.stderr.contains(&again), "{ran:?}");
         let summary = Channels::of(&ran);
         let here: Vec<String> = summary.names().into_iter().map(str::to_owned).collect();
@@ -580,15 +580,15 @@ async fn resume_reports_the_whole_input() {
     assert_eq!(Channels::of(&ran).end("gone"), ("stopped", why));
     let warning = format!("warning: channel `gone`: stopped: {why}; 5 of 9 rows are pending");
     assert_eq!(ran.stderr_lines("warning: channel `gone`"), [warning]);
-    let back = "hint: channel `gone` is not among the channels of this run: put it back into the configuration; then \
-                `contactsync resume` goes on with it";
-    assert_eq!((ran.stderr_lines("hint: "), ran.stderr_lines("to go on: ").len()), (vec![back], 1));
+    let back = "hint: channel `gone` is not among the channels of this run: add it to the configuration again, \
+                then run `contactsync resume`";
+    assert_eq!((ran.stderr_lines("hint: "), ran.stderr_lines("to continue: ").len()), (vec![back], 1));
     // As long as the channel is missing, with and without other work to resume.
     let done = [(NO_CHANNEL, [0, 1, 0]), ("gone", [4, 0, 5]), ("large", [9, 0, 0]), ("small", [2, 1, 0])];
     for _ in 0..2 {
         let ran = harness.program("resume --json").run().await.exits(4);
         check(&ran, &done);
-        assert_eq!((ran.stderr_lines("hint: "), ran.stderr_lines("to go on: ").len()), (vec![back], 0), "{ran:?}");
+        assert_eq!((ran.stderr_lines("hint: "), ran.stderr_lines("to continue: ").len()), (vec![back], 0), "{ran:?}");
     }
     let journal = rusqlite::Connection::open(harness.path("contactsync.db")).expect("a journal");
     let failed = "UPDATE runs SET state = 'failed', reason = 'the disk was full' WHERE channel = 'gone'";

@@ -80,7 +80,7 @@ async fn the_command_to_resume_repeats_the_options() {
     assert!(running.until(|| harness.sandbox.ledger().len() > 2).await);
     running.signal("INT").await;
     let ran = running.end().await.exits(4);
-    assert!(ran.stderr.contains("to go on: `contactsync resume --config other.toml`"), "{ran:?}");
+    assert!(ran.stderr.contains("to continue: `contactsync resume --config other.toml`"), "{ran:?}");
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_configuration_error_has_its_line_and_sends_nothing() {
     check(
         "url = \"https://example.com/v1?token=s3cret\"",
         "",
-        "contactsync.toml:1: key `url`: expected a URL that ends with its path, found a query after it; remove everything from `?` on",
+        "contactsync.toml:1: key `url`: expected a URL that ends with its path, found a query; remove the part from `?` on",
     )
     .await;
     check(

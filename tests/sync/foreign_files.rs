@@ -142,7 +142,7 @@ async fn a_token_file_that_every_user_can_read_is_reported() {
     harness.write("one.toml", format!("url = \"{url}\"\ntoken_file = \"token\"\n"));
     for (mode, is_public) in [(0o644, true), (0o604, true), (0o640, false), (0o600, false), (0o400, false)] {
         set_mode(&harness, "token", mode);
-        for (config, more) in [("one.toml", ""), ("several.toml", "; 2 more token files as well")] {
+        for (config, more) in [("one.toml", ""), ("several.toml", "; the same applies to 2 more token files")] {
             let arguments = format!("sync in.csv --match email --journal {config}.db --config {config} --rate 1000000");
             let ran = harness.program(&arguments).token(None).run().await.exits(0);
             let expected = format!("every user of this machine can read it; run `chmod o-r token`{more}");

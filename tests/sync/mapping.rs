@@ -241,7 +241,7 @@ async fn a_top_level_key_below_a_table_gets_a_hint() {
     harness.write("contactsync.toml", "[fields]\nphone = \"Tel\"\n\nmatch = \"phone\"\n");
     let ran = harness.plan("in.csv").run().await.exits(2);
     assert!(ran.stderr_lines("error:")[0].contains("contactsync.toml:4: field `match`: expected a column"), "{ran:?}");
-    assert_eq!(ran.stderr_lines("hint:"), ["hint: `match` for the whole file stands above all tables"]);
+    assert_eq!(ran.stderr_lines("hint:"), ["hint: move `match` above all tables; below [fields] it is a field"]);
 }
 
 #[tokio::test]

@@ -437,7 +437,7 @@ async fn pending_rows_are_listed_and_resume_can_name_another_list() {
     assert_eq!(outcomes(results(&harness, "other.csv")), ["created"; 10]);
     assert_eq!(outcomes(results(&harness, "results.csv")).last().map(String::as_str), Some("pending"));
     // The journal did not keep the rows.
-    assert!(ran.stderr.contains("warning: late.csv: not written: the run was begun without --rejects"), "{ran:?}");
+    assert!(ran.stderr.contains("warning: late.csv: not written: the run was started without --rejects"), "{ran:?}");
     assert!(!harness.path("late.csv").exists());
 }
 

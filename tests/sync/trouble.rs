@@ -48,7 +48,7 @@ async fn creates_that_all_fail_stop_the_run_after_few_calls() {
     assert!(harness.sandbox.ledger().len() <= 60, "{} calls", harness.sandbox.ledger().len());
     let tried = left(&ran);
     assert!((5..=15).contains(&tried.len()), "{ran:?}");
-    assert!(ran.stderr.contains("every create call fails, other calls succeed: trying again in "), "{ran:?}");
+    assert!(ran.stderr.contains("every create call fails, other calls succeed; trying again in "), "{ran:?}");
     // In the summary too.
     let ran = harness.sync("in.csv --outage-timeout 1s --log-format json").with(FAST).run().await.exits(4);
     let named = ran.stderr.lines().filter(|line| line.starts_with('{') && line.contains(": left for the next run: "));
@@ -89,7 +89,7 @@ async fn only_the_first_of_many_failing_rows_are_reported() {
     assert_eq!(ran.summary().rows(), "175 created, 25 pending");
     assert_eq!(left(&ran).len(), 20, "{ran:?}");
     assert_eq!(
-        ran.stderr_lines("warning: further rows that are left for the next run are counted, not named").len(),
+        ran.stderr_lines("warning: further rows that are left for the next run are counted but not shown").len(),
         1
     );
     check_recovery(&harness, &people).await;

@@ -11,7 +11,7 @@ use contactsync::sandbox::{Fault, Rule, StoredForm};
 use crate::options::value::Span;
 use crate::options::{
     AccessArgs, ChannelArgs, JournalArgs, Layer, LimitArgs, ListArgs, MatchArgs, PolicyArgs, RoutingArgs, Shard,
-    SourceArgs, TalkArgs,
+    SourceArgs, TalkArgs, defaults, renamed, with_default,
 };
 
 /// Import and sync contacts into messaging platforms whose API allows 100 calls a minute
@@ -124,8 +124,7 @@ pub struct InitArgs {
     /// Treat phone numbers without a country code as numbers of this country, such as MX
     #[arg(long, value_name = "COUNTRY", help_heading = CONFIGURATION)]
     pub country: Option<Country>,
-    /// Write this file [default: contactsync.toml]
-    #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
+    #[arg(long, value_name = "FILE", help_heading = CONFIGURATION, help = with_default("Write this file", defaults::CONFIG))]
     pub config: Option<PathBuf>,
     /// Overwrite the file if it exists
     #[arg(long, help_heading = CONFIGURATION)]
@@ -248,8 +247,7 @@ pub struct InputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = CONFIGURATION)]
 pub struct ConfigArgs {
-    /// Read options from this file [default: contactsync.toml, if it exists]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = with_default("Read options from this file", format_args!("{}, if it exists", defaults::CONFIG)))]
     pub config: Option<PathBuf>,
 }
 
@@ -318,13 +316,19 @@ pub fn one_run_options(keys: &[&str]) -> Vec<String> {
     names.filter(|name| !keys.contains(&name.as_str())).collect()
 }
 
-/// What is wrong with an option's value, in one line with the option: as it is reported for a key of the configuration.
-pub fn wrong_value(error: &clap::Error) -> Option<String> {
-    let option = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::ValueValidation, Some(ContextValue::String(option))) => option.split(' ').next()?,
-        _ => return None,
-    };
-    Some(format!("{option}: {}", std::error::Error::source(error)?))
+/// The message for an invalid value or a renamed option, as it is for a key of the configuration. `None` for other errors,
+/// which clap reports.
+pub fn wrong_option(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else { return None };
+    let option = argument.split([' ', '=']).next()?;
+    match error.kind() {
+        ErrorKind::ValueValidation => Some(format!("{option}: {}", std::error::Error::source(error)?)),
+        ErrorKind::UnknownArgument => {
+            let present = renamed(option).filter(|_| option.starts_with("--"))?.replace('_', "-");
+            Some(format!("unknown option `{option}`; it was renamed to `--{present}`"))
+        }
+        _ => None,
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -361,7 +365,7 @@ pub struct SandboxArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Faults (SHARE is the fraction of all calls, from 0 to 1)")]
 pub struct FaultArgs {
-    /// Start the random numbers from this seed; the same seed gives the same faults
+    /// Start the random numbers from this seed; the same seed and the same order of calls give the same faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Inject this fault; repeat it for several. RULE is FAULT[,share=N][,on=KIND][,from=CALL][,until=CALL][,over=BYTES][,value=TEXT], such as `unknown-error,share=0.1,on=find`

@@ -1,4 +1,4 @@
-//! Failures in words, and the exit codes: the one place where they meet.
+//! Error messages with hints, and exit codes: the only place that assigns them to errors of the library.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,38 +13,38 @@ use contactsync::{
 use crate::open_files::{self, TooFewFiles};
 use crate::shell::quoted;
 
-/// What to do when a file that lists rows could not be written.
-pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
+/// The hint for a list of rows that could not be written.
+pub const REWRITE: &str = "nothing is lost: the journal has the outcomes of the rows; free some space and run `contactsync resume`, which writes the file again";
 
-/// What to do when a server answers 404 to every call.
+/// The hint for a server that answers 404 to every call.
 pub const CHECK_URL: &str =
     "check --url: use the API's base URL from the platform's documentation, such as https://app.example.com/api/v1";
 
-/// How to skip the check of a token that belongs to another channel.
-const SKIP_TOKEN_CHECK: &str = "use the token that the channel had before, or another --channel or --journal for another channel; \
-                                if it is the right one, add --new-token";
+/// The hint for a token that belongs to another channel.
+const SKIP_TOKEN_CHECK: &str = "use the previous token of the channel, or another --channel or --journal for another channel; \
+                                if the token is correct, add --new-token";
 
-/// What the input is when it is named as a file that lists rows by mistake.
+/// The name of the input in errors about a list that would overwrite it.
 pub const INPUT: &str = "the input";
 
-/// How a command ends, as scripts see it.
+/// The exit code of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done, or nothing to do.
+    /// Done, or there was nothing to do.
     Done = 0,
-    /// An unexpected failure: nothing lost.
+    /// An unexpected failure. Nothing is lost.
     Failed = 1,
-    /// Wrong usage or configuration, including a URL that answers 404 to every call: nothing was changed.
+    /// Wrong usage or configuration, including a URL that answers 404 to every call. Nothing was changed.
     Usage = 2,
     /// Done, but some rows were rejected.
     Rejected = 3,
-    /// Stopped before the end and resumable.
+    /// Stopped before the end; the next run continues.
     Stopped = 4,
     /// The platform refused the token.
     Unauthorized = 5,
     /// Another run holds this channel.
     Held = 6,
-    /// A guard refused it: nothing was sent.
+    /// A guard refused the run. Nothing was sent.
     Refused = 7,
 }
 
@@ -55,7 +55,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// The exit of a run that was sent.
+    /// The exit code of a run that was sent.
     pub fn of(ending: &Ending) -> Self {
         match &ending.stopped {
             Some(StopReason::Unauthorized(_) | StopReason::Unrenewed(_)) => Self::Unauthorized,
@@ -93,7 +93,7 @@ impl Exit {
     }
 }
 
-/// Why a command could not do its work: one line, a hint, an exit code.
+/// The failure of a command: a message of one line, a hint, and an exit code.
 #[derive(Debug)]
 pub struct Failure {
     pub exit: Exit,
@@ -108,7 +108,7 @@ impl Failure {
         Self { exit: Exit::Usage, message: with_causes(error), hint }
     }
 
-    /// Wrong usage or configuration, in the caller's words.
+    /// Wrong usage or configuration, with this message.
     pub fn usage_text(message: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, message: message.into(), hint: None }
     }
@@ -118,12 +118,12 @@ impl Failure {
         Self { exit: Exit::Failed, message: with_causes(error), hint: None }
     }
 
-    /// What was to be printed is not.
+    /// Standard output cannot be written.
     pub fn output(error: &std::io::Error) -> Self {
         Self { exit: Exit::Failed, message: format!("standard output: cannot write to it: {error}"), hint: None }
     }
 
-    /// The same failure with a hint on what to do.
+    /// Adds a hint on what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -135,29 +135,30 @@ impl From<JournalError> for Failure {
         let failure = if error.is_configuration() { Self::usage(&error) } else { Self::unexpected(&error) };
         if let Some(bytes) = open_files::file_size_limit().filter(|_| error.is_unwritten()) {
             return failure.hint(format!(
-                "the file size limit is {bytes} bytes (`ulimit -f`); raise it and run again: nothing is lost, the next run continues"
+                "the file size limit is {bytes} bytes (`ulimit -f`); raise it and run again; nothing is lost, and the next run continues"
             ));
         }
         if let JournalError::Linked { .. } = error {
-            return failure
-                .hint("while no run is active, copy it to a new file and rename that over it: the copy has one name");
+            return failure.hint(
+                "while no run is active, copy it to a new file and rename that file over it; the copy has one name",
+            );
         }
         if error.is_configuration() {
             return failure;
         }
         let hint = if let JournalError::OnlyLog { .. } = error {
-            "restore the journal beside it from a backup; or move that file away to start a new journal, with --match so that \
-             contacts that are there are found"
+            "restore the journal next to it from a backup; or move that file away to start a new journal, with --match so that \
+             existing contacts are found"
         } else if let JournalError::LogMissing { .. } = error {
-            "wait until the other process has ended, then run the same command again"
+            "wait until the other process has ended, then run the command again"
         } else if let JournalError::Locked { .. } = error {
-            "end that program, or have it lock another file: contactsync keeps two runs apart by itself"
+            "end that program, or let it lock another file; contactsync itself prevents two runs at once"
         } else if let JournalError::Replaced { .. } = error {
-            "nothing more was sent; put the file back if it was moved, then run the same command again"
+            "nothing more was sent; if the file was moved, move it back, then run the command again"
         } else if error.is_damage() {
-            "restore it from a backup, or move it away and start a new journal, with --match so that existing contacts are found"
+            "restore it from a backup, or move it away to start a new journal, with --match so that existing contacts are found"
         } else {
-            "nothing is lost: every call is in the journal, and the next run checks those without an answer"
+            "nothing is lost: the journal has every call, and the next run checks those without an answer"
         };
         failure.hint(hint)
     }
@@ -169,7 +170,7 @@ impl From<LockError> for Failure {
             LockError::Journal(error) => error.into(),
             LockError::Held { .. } | LockError::WindowHeld { .. } => {
                 Self { exit: Exit::Held, message: with_causes(&error), hint: None }
-                    .hint("wait until it has ended, or stop it: it writes down where it is")
+                    .hint("wait until it has ended, or stop it; a stopped run can be resumed")
             }
             LockError::Foreign { .. } => {
                 Self::usage(&error).hint("move this file away; contactsync creates the lock itself")
@@ -186,12 +187,12 @@ impl From<GuardError> for Failure {
             GuardError::Lock(error) => return error.into(),
             GuardError::OtherUrl { .. } => {
                 return Self::usage(&error).hint(
-                    "take another --channel or --journal for another platform, or say --moved when it is the same one",
+                    "use another --channel or --journal for another platform, or --moved if it is the same platform",
                 );
             }
             GuardError::OtherMatchFields { .. } => {
-                return Self::usage_text(format!("{error}: `--mode create` could make them again")).hint(
-                    "match as before, or say --mode upsert, which searches; other contacts go into another --channel",
+                return Self::usage_text(format!("{error}: `--mode create` could create them again")).hint(
+                    "use the previous match fields, or --mode upsert, which searches; for other contacts, use another --channel",
                 );
             }
             GuardError::WrongUrl { .. } => return Self::usage(&error).hint(CHECK_URL),
@@ -231,7 +232,7 @@ impl From<SyncError> for Failure {
                 };
                 let options = lists.iter().map(option).collect::<Vec<_>>().join(" ");
                 Self::usage_text(format!(
-                    "the run was started with `{options}`, which neither the command line nor the configuration names now"
+                    "the run was started with `{options}`, which neither the command line nor the configuration sets now"
                 ))
                 .hint(format!("add `{options}`, or use other file names"))
             }
@@ -243,15 +244,13 @@ impl From<SyncError> for Failure {
     }
 }
 
-// That a file which is to list rows cannot be written, before anything was sent.
+// A list of rows that cannot be written, before anything was sent.
 fn of_claim(error: &ListError) -> Failure {
     let failure = Failure::usage(error);
     match error.fault() {
-        ListFault::Taken(what) if what == INPUT => {
-            failure.hint("write to another file: this one is the input, which must stay complete")
-        }
+        ListFault::Taken(what) if what == INPUT => failure.hint("use another file: this one is the input"),
         ListFault::Foreign(_) => failure.hint("use another file name, or move this file away; it was not changed"),
-        ListFault::Ending(_) => failure.hint("lists are written as CSV or JSONL, which spreadsheets open"),
+        ListFault::Ending(_) => failure.hint("lists are written as CSV or JSONL; spreadsheet programs open CSV"),
         ListFault::Taken(_) | ListFault::Busy | ListFault::Kind(_) | ListFault::Path | ListFault::Write(_) => failure,
     }
 }
@@ -266,7 +265,7 @@ impl From<TooFewFiles> for Failure {
 impl From<TooManyChanges> for Failure {
     fn from(error: TooManyChanges) -> Self {
         Self { exit: Exit::Refused, message: error.to_string(), hint: None }
-            .hint("look at what is different in the input; when it is meant, say a higher --max-changes")
+            .hint("check what changed in the input; if it is correct, use a higher --max-changes")
     }
 }
 
@@ -294,13 +293,13 @@ impl From<PlanError> for Failure {
     }
 }
 
-/// What to do about an input that is refused.
+/// The hint for an input that is refused.
 fn of_input(error: &SourceError) -> Option<String> {
     if matches!(error.fault(), SourceFault::Unclosed { .. }) {
         return Some("close the quote, or double the quotes inside the cell; nothing was sent".to_owned());
     }
     if matches!(error.fault(), SourceFault::SecondHeader { .. }) {
-        return Some("save the rows from that line on as a file of their own; nothing was sent".to_owned());
+        return Some("save the rows from that line on as a separate file; nothing was sent".to_owned());
     }
     if matches!(error.fault(), SourceFault::CutOff { .. }) {
         return Some("export the file again, or complete its last row; nothing was sent".to_owned());
@@ -318,24 +317,24 @@ fn of_input(error: &SourceError) -> Option<String> {
     match fault {
         RowsFault::Several { arrays } => {
             let first = arrays.first().map(String::as_str).unwrap_or_default();
-            Some(format!("save the one that is meant as a separate file, for instance with {}", saved(first)))
+            Some(format!("save the correct one as a separate file, for instance with {}", saved(first)))
         }
         RowsFault::Unclear { array } => Some(format!(
             "save the objects under `{array}` with {}, or leave that key out if each object is a contact",
             saved(array)
         )),
         RowsFault::Keyed { key } => {
-            Some(format!("save its members as a file of their own, such as with {}", saved(key)))
+            Some(format!("save its members as a separate file, for instance with {}", saved(key)))
         }
         RowsFault::Mixed { array } => {
-            Some(format!("save the contacts in files of one form, such as with {}", saved(array)))
+            Some(format!("save contacts of different forms as separate files, for instance with {}", saved(array)))
         }
         RowsFault::Nested { arrays } => {
             let first = arrays.first().map(String::as_str).unwrap_or_default();
-            Some(format!("save the contacts as a file of their own, such as with {}", saved(first)))
+            Some(format!("save the contacts as a separate file, for instance with {}", saved(first)))
         }
         RowsFault::Columns { .. } => Some(
-            "save one object for each contact, such as with `orient=\"records\"` in pandas, or save it as CSV"
+            "save one object for each contact, for instance with `orient=\"records\"` in pandas, or save it as CSV"
                 .to_owned(),
         ),
         RowsFault::NotObjects { .. } => Some("save the rows as objects, or as CSV".to_owned()),
@@ -351,7 +350,7 @@ fn is_plain(name: &str) -> bool {
     name.chars().all(is_word) && !name.starts_with(|character: char| character.is_ascii_digit())
 }
 
-/// The error and its causes on one line. A cause is left out only where the text before it repeats it word for word.
+/// The error and its causes on one line. A cause is omitted only if the text before it contains it word for word.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -365,7 +364,7 @@ fn with_causes(error: &dyn Error) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
-/// Whether a whole part of `text`, between colons or at its ends, is `cause`.
+/// Whether `cause` is a whole part of `text`, between colons or at its ends.
 fn repeats(text: &str, cause: &str) -> bool {
     text.match_indices(cause).any(|(at, _)| {
         let (before, after) = (&text[..at], &text[at + cause.len()..]);
@@ -374,7 +373,7 @@ fn repeats(text: &str, cause: &str) -> bool {
     })
 }
 
-/// What an error of SQLite says after its number, which the error above it does not repeat.
+/// The message of an error of SQLite without its number, which the error above it does not repeat.
 fn without_code(cause: &str) -> &str {
     let rest = cause.strip_prefix("Error code ").and_then(|rest| rest.split_once(": "));
     rest.filter(|(code, _)| code.bytes().all(|byte| byte.is_ascii_digit())).map_or(cause, |(_, rest)| rest)

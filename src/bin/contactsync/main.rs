@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::args::{Cli, Command, wrong_value};
+use crate::args::{Cli, Command, wrong_option};
 use crate::config::Config;
 use crate::escape::escaped;
 use crate::failure::{Exit, Failure};
@@ -78,7 +78,7 @@ fn refuse(error: clap::Error) -> ExitCode {
     let code = match error {
         Ok(error) => {
             // A reader that has closed the stream needs no more of it.
-            let _ = match wrong_value(&error) {
+            let _ = match wrong_option(&error) {
                 Some(wrong) => writeln!(io::stderr(), "error: {}", escaped(&wrong)),
                 None => error.print(),
             };

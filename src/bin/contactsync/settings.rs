@@ -9,28 +9,19 @@ mod tests;
 mod token;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use conflate::Merge as _;
 use contactsync::rules::Rules;
-use contactsync::{
-    Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, OUTAGE_TIMEOUT, Policy, Source, SourceOptions, TagsMode,
-};
+use contactsync::{Duplicates, Input, Mapping, MappingError, MaxChanges, Policy, Source, SourceOptions};
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::options::value::{Calls, Span};
-use crate::options::{JournalArgs, Layer, ListArgs, Shard};
+use crate::options::value::Calls;
+use crate::options::{JournalArgs, Layer, ListArgs, Shard, defaults};
 use crate::ownership;
 
 pub use bounds::{Bounds, End};
 pub use channels::{Channel, Channels, Connection, Earlier};
-
-/// The journal's path, when no level sets it.
-const DEFAULT_JOURNAL: &str = "contactsync.db";
-
-/// How long a platform's search may lag, when no level sets it.
-const DEFAULT_SEARCH_LAG: Duration = Duration::from_secs(30);
 
 /// The settings of a run, without the name of its input.
 #[derive(Debug)]
@@ -42,14 +33,14 @@ pub struct Settings {
     pub lists: ListArgs,
 }
 
-/// What the input means.
+/// The settings of an input.
 #[derive(Debug)]
 pub struct InputSettings {
-    /// As set; otherwise detected from the input.
+    /// As set. Other properties are detected from the input.
     pub source: SourceOptions,
-    /// How rows become contacts.
+    /// The rules of the mapping.
     pub rules: Rules,
-    /// The configuration that sets them, if there is one.
+    /// The configuration with these rules, if there is one.
     pub config: Option<PathBuf>,
     pub policy: Policy,
     pub duplicates: Duplicates,
@@ -68,19 +59,19 @@ impl Settings {
             bounds: Bounds {
                 max_calls: set.limits.max_calls.map(Calls::get),
                 end: End::of(set.limits.end),
-                outage_timeout: set.limits.outage_timeout.map_or(OUTAGE_TIMEOUT, |Span(timeout)| timeout),
+                outage_timeout: set.limits.outage_timeout.unwrap_or(defaults::OUTAGE_TIMEOUT).0,
             },
             lists: set.lists,
             input: InputSettings {
-                duplicates: set.matching.duplicates.map(Duplicates::from).unwrap_or_default(),
+                duplicates: set.matching.duplicates.unwrap_or_default().into(),
                 max_changes: set.policy.max_changes,
                 source: set.source.into(),
                 rules: Rules { matches: set.matching.matches.unwrap_or_default(), ..config.rules },
                 config: config.path,
                 policy: Policy {
-                    mode: set.matching.mode.map_or(Mode::Upsert, Mode::from),
-                    tags_mode: set.policy.tags_mode.map_or(TagsMode::Add, TagsMode::from),
-                    search_lag: set.policy.search_lag.map_or(DEFAULT_SEARCH_LAG, |Span(lag)| lag),
+                    mode: set.matching.mode.unwrap_or_default().into(),
+                    tags_mode: set.policy.tags_mode.unwrap_or_default().into(),
+                    search_lag: set.policy.search_lag.unwrap_or(defaults::SEARCH_LAG).0,
                     retry_in_doubt: set.policy.retry_in_doubt,
                     search_first: false,
                 },
@@ -91,24 +82,24 @@ impl Settings {
 
 /// The path of the journal: the given one, or the default. A journal that other users can write is refused.
 pub fn journal(given: JournalArgs) -> Result<PathBuf, Failure> {
-    let path = given.journal.unwrap_or_else(|| DEFAULT_JOURNAL.into());
+    let path = given.journal.unwrap_or_else(|| defaults::JOURNAL.into());
     ownership::check_journal(&path).map_err(Failure::usage_text)?;
     Ok(path)
 }
 
-/// An input that is open, and what its rows mean.
+/// An open input with its mapping.
 pub struct Reading {
     pub source: Source,
     pub mapping: Mapping,
     pub policy: Policy,
-    /// What may be a mistake.
+    /// Possible mistakes.
     pub warnings: Vec<String>,
 }
 
 /// Names of columns that are not sent as fields, where no rule names the column.
 const RESERVED: [&str; 3] = ["contact_id", "tags", "remove_tags"];
 
-/// Fields of the mapping with the name of something that is not a field.
+/// Warnings about fields with the name of a column that has a special meaning.
 fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
     rules.fields.iter().map(|rule| rule.name.trim()).filter_map(|name| {
         let key = match name {
@@ -117,28 +108,28 @@ fn fields_in_name_only(rules: &Rules) -> impl Iterator<Item = String> {
             "remove_tags" => "tables [[tags]] with `remove = true`",
             _ => return None,
         };
-        Some(format!("[fields] sends a custom field called `{name}`; what is meant by it otherwise is said by {key}"))
+        Some(format!("[fields] sends a custom field called `{name}`; use {key} if it has a special meaning"))
     })
 }
 
-/// The key of the whole file that was added at its end, and so became a field under [fields].
+/// A key of the whole file that was added at its end, and so became a field.
 fn misplaced(error: &MappingError) -> Option<&'static str> {
     let MappingError::Missing { rule, .. } = error else { return None };
     let keys = ["match", "unmapped", "country", "mode", "duplicates", "url", "platform", "token_env", "token_file"];
     keys.into_iter().chain(["journal", "rejects", "results"]).find(|key| *rule == format!("field `{key}`"))
 }
 
-/// What to do about titles above the header.
+/// The hint for titles above the header.
 pub fn skip_titles(source: &Source) -> Option<String> {
     let line = source.detected().likely_header()?;
     Some(format!("line {line} looks like the header: use `--skip-lines {}`", line - 1))
 }
 
-/// Columns whose name differs from a reserved one in its capitals only: they are fields.
+/// Warnings about columns whose names differ from reserved names only in case: they are fields.
 fn misspelt(mapping: &Mapping) -> Vec<String> {
     let meant = |column: &str| {
         let name = RESERVED.into_iter().find(|name| column.eq_ignore_ascii_case(name) && column != *name)?;
-        Some(format!("column `{column}` is sent as a field of that name; the one that is understood is `{name}`"))
+        Some(format!("column `{column}` is sent as a field of that name; only `{name}` has a special meaning"))
     };
     mapping.fields_by_name().filter_map(meant).collect()
 }
@@ -160,11 +151,13 @@ impl Reading {
                     (Some(_), None) | (None, _) => Failure::usage_text(format!("{}: {error}", source.name())),
                 };
                 match (misplaced(&error), skip_titles(&source)) {
-                    (Some(key), _) => failure.hint(format!("`{key}` for the whole file stands above all tables")),
+                    (Some(key), _) => {
+                        failure.hint(format!("move `{key}` above all tables; below [fields] it is a field"))
+                    }
                     (None, Some(hint)) => failure.hint(hint),
-                    (None, None) if matches!(error, MappingError::NoChannelColumn { .. }) => failure.hint(
-                        "where all rows are of one channel, use a configuration without channel_column, and --channel NAME",
-                    ),
+                    (None, None) if matches!(error, MappingError::NoChannelColumn { .. }) => {
+                        failure.hint("if all rows belong to one channel, remove channel_column and use --channel NAME")
+                    }
                     (None, None) => failure,
                 }
             })?;

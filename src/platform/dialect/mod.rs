@@ -1,6 +1,6 @@
-//! The Contacts API, version 1, as pure functions: from a call to what is sent, from an answer to what it means.
+//! The Contacts API, version 1, as pure functions: from a call to its request, from a response to its meaning.
 //!
-//! A second version of the API would be a second module beside this one; nothing else knows paths, bodies or statuses.
+//! A second version of the API would be a second module beside this one. Nothing else knows paths, bodies or statuses.
 
 mod answer;
 mod body;
@@ -8,11 +8,13 @@ mod carried;
 mod page;
 mod rate_limit;
 mod request;
+mod response;
 mod retry_after;
 mod words;
 
+pub use answer::answer;
 pub(super) use answer::cut_off;
-pub use answer::{answer, classify};
 pub(super) use body::one_line;
-pub use request::{Request, request};
-pub use retry_after::LONGEST_RETRY_AFTER;
+pub use request::{Method, Request, request};
+pub use response::Response;
+pub(crate) use retry_after::LONGEST_RETRY_AFTER;

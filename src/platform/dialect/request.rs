@@ -1,33 +1,65 @@
-//! From a call to what is sent: method, path, body.
+//! From a call to its request: method, path, body.
+
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use crate::core::call::Call;
 use crate::core::model::{ContactId, Field};
 use crate::platform::ChannelKind;
 
-/// All that is not plain in every part of a URL (RFC 3986, "unreserved"): a blank becomes `%20` as documented, and `+`
-/// becomes `%2B`, because a plain one would be read as a blank (API.md, trap 9).
+/// All characters but those that are plain in every part of a URL (RFC 3986, "unreserved"). A blank becomes `%20` as documented, and `+`
+/// becomes `%2B`, because servers read a plain one as a blank (API.md, trap 9).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What one call puts on the wire, apart from the base URL and the headers, which are the same for all.
+/// The HTTP methods of the API (API.md, "The six calls").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// A find or a read.
+    Get,
+    /// A create, or an addition of tags.
+    Post,
+    /// An update.
+    Put,
+    /// A removal of tags.
+    Delete,
+}
+
+impl Method {
+    /// The method as HTTP writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A call as an HTTP request, without the base URL and the headers, which are the same for all calls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The HTTP method.
     pub method: Method,
-    /// What follows the base URL: the path, percent-encoded, and for a find the query.
+    /// The part after the base URL: the path, percent-encoded, and the query of a find.
     pub path: String,
     /// The JSON body; a DELETE has one too.
     pub body: Option<Json>,
 }
 
-/// Writes a call the way the platform documents it (API.md, "The six calls").
+/// Returns the request of a call, as the platform documents it (API.md, "The six calls").
 ///
-/// The URL of every page is made here: the platform's own links lose the filter (API.md, trap 1). As in the documented
+/// The URL of every page is built here: the platform's own links lose the filter (API.md, trap 1). As in the documented
 /// example, the first page is not named.
 pub fn request(call: &Call, kind: ChannelKind) -> Request {
     let contact = |id: &ContactId| format!("/contact/{}", segment(id, kind));
@@ -37,21 +69,21 @@ pub fn request(call: &Call, kind: ChannelKind) -> Request {
             let (name, value) = (encoded(&field.name), encoded(&field.value.text()));
             let page = if *page > 1 { format!("&page={page}") } else { String::new() };
             let path = format!("/contact/by_custom_field?name={name}&value={value}{page}");
-            Request { method: Method::GET, path, body: None }
+            Request { method: Method::Get, path, body: None }
         }
-        Call::Read { id } => Request { method: Method::GET, path: contact(id), body: None },
+        Call::Read { id } => Request { method: Method::Get, path: contact(id), body: None },
         // The slash at the end is documented; a host may answer the path without it with a redirect.
         Call::Create { fields } => {
-            Request { method: Method::POST, path: "/contact/".to_owned(), body: Some(fields_body(fields)) }
+            Request { method: Method::Post, path: "/contact/".to_owned(), body: Some(fields_body(fields)) }
         }
         Call::Update { id, fields } => {
-            Request { method: Method::PUT, path: contact(id), body: Some(fields_body(fields)) }
+            Request { method: Method::Put, path: contact(id), body: Some(fields_body(fields)) }
         }
         Call::AddTags { id, tags: added } => {
-            Request { method: Method::POST, path: tags(id), body: Some(json!({ "tags": added })) }
+            Request { method: Method::Post, path: tags(id), body: Some(json!({ "tags": added })) }
         }
         Call::RemoveTags { id, tags: removed } => {
-            Request { method: Method::DELETE, path: tags(id), body: Some(json!({ "tags": removed })) }
+            Request { method: Method::Delete, path: tags(id), body: Some(json!({ "tags": removed })) }
         }
     }
 }
@@ -60,12 +92,12 @@ fn fields_body(fields: &[Field]) -> Json {
     json!({ "custom_fields": fields })
 }
 
-// One segment of the path, whatever the id holds.
+// One segment of the path, whatever the id contains.
 fn segment(id: &ContactId, kind: ChannelKind) -> String {
     match kind {
         ChannelKind::Viber => encoded(&STANDARD.encode(id.as_str())),
         // URL parsers, proxies and servers resolve `.` and `..` even when written `%2e`. Encoded twice, such an id stays
-        // in its place; the platform reads `%2E%2E`, has no such contact, and says so.
+        // one segment. The platform reads `%2E%2E` and answers that there is no such contact.
         ChannelKind::Standard if matches!(id.as_str(), "." | "..") => id.as_str().replace('.', "%252E"),
         ChannelKind::Standard => encoded(id.as_str()),
     }

@@ -1,24 +1,27 @@
-//! How long an answer asks to wait: the `Retry-After` header.
+//! The wait that a response asks for: the `Retry-After` header.
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use super::response::Response;
 
-/// Longest wait that a `Retry-After` can ask for; a longer one counts as this.
+const RETRY_AFTER: &str = "retry-after";
+const DATE: &str = "date";
+
+/// The longest wait that a `Retry-After` can ask for; a longer one counts as this.
 ///
-/// A wait of hours is honoured. The cap exists because a wrong unit or date must not stop a nightly job for ever: the
+/// A wait of hours is honoured. The cap exists because a wrong unit or date must not stop a nightly job forever: the
 /// next night's run asks again.
 pub const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// Reads `Retry-After`: in seconds, with or without a fraction (rounded up), or as an HTTP date. `None` when it is absent
+/// Reads `Retry-After`: in seconds, with or without a fraction (rounded up), or as an HTTP date. `None` if it is absent
 /// or cannot be read. Of several values the longest counts, up to [`LONGEST_RETRY_AFTER`].
 ///
-/// A date is measured by the clock of the answer (`Date`), since the local clock may differ, and by `received` where the
-/// answer has none. A date that has passed is no wait at all.
-pub(super) fn retry_after(headers: &HeaderMap, received: SystemTime) -> Option<Duration> {
-    let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-    let now = date.unwrap_or(received);
-    let longest = headers.get_all(RETRY_AFTER).iter().filter_map(|value| wait(value.to_str().ok()?, now)).max()?;
+/// A date is compared with the `Date` of the response, since the local clock may differ, or with the time at which the
+/// response was received if it has none. A date in the past is no wait.
+pub(super) fn retry_after(response: &Response<'_>) -> Option<Duration> {
+    let date = response.header(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    let now = date.unwrap_or(response.received);
+    let longest = response.values(RETRY_AFTER).filter_map(|value| wait(value?, now)).max()?;
     Some(longest.min(LONGEST_RETRY_AFTER))
 }
 
@@ -30,7 +33,7 @@ fn wait(text: &str, now: SystemTime) -> Option<Duration> {
     text.split(',').map(seconds).collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
-// Digits, with a fraction or without. More digits than fit are a long wait, not an unreadable one.
+// Digits, with or without a fraction. A number that is too large for the type is a long wait, not an unreadable one.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -44,20 +47,15 @@ fn seconds(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::header::HeaderValue;
 
     const DAY: u64 = 24 * 60 * 60;
 
     fn check(values: &[&str], date: Option<&str>, expected: Option<u64>) {
         let received = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
-        }
-        if let Some(date) = date {
-            headers.append(DATE, HeaderValue::from_str(date).unwrap());
-        }
-        assert_eq!(retry_after(&headers, received), expected.map(Duration::from_secs), "{values:?} {date:?}");
+        let waits = values.iter().map(|value| ("Retry-After", value.as_bytes()));
+        let headers: Vec<_> = waits.chain(date.map(|date| ("Date", date.as_bytes()))).collect();
+        let response = Response { status: 503, headers: &headers, body: b"", received };
+        assert_eq!(retry_after(&response), expected.map(Duration::from_secs), "{values:?} {date:?}");
     }
 
     #[test]
@@ -76,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_believed_up_to_a_day() {
+    fn a_wait_counts_up_to_a_day() {
         check(&["86400"], None, Some(DAY));
         check(&["86401"], None, Some(DAY));
         check(&["99999999999999999999999"], None, Some(DAY));
@@ -85,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_measured_by_the_clock_of_the_answer() {
+    fn a_date_is_compared_with_the_clock_of_the_response() {
         check(&["Sun, 06 Nov 1994 08:50:07 GMT"], None, Some(30));
         check(&["Sun, 06 Nov 1994 10:49:37 GMT"], None, Some(7_200));
         check(&["Sun, 06 Nov 1994 08:49:00 GMT"], None, Some(0));
@@ -99,9 +97,8 @@ mod tests {
         check(&["9", "soon"], None, Some(9));
         check(&["5, 9.5"], None, Some(10));
         check(&["5", "Sun, 06 Nov 1994 08:50:07 GMT"], None, Some(30));
-        let mut headers = HeaderMap::new();
-        headers.append(RETRY_AFTER, HeaderValue::from_static("5"));
-        headers.append(RETRY_AFTER, HeaderValue::from_bytes(b"\xff").unwrap());
-        assert_eq!(retry_after(&headers, SystemTime::UNIX_EPOCH), Some(Duration::from_secs(5)));
+        let headers: [(&str, &[u8]); 2] = [(RETRY_AFTER, b"5"), (RETRY_AFTER, b"\xff")];
+        let response = Response { status: 503, headers: &headers, body: b"", received: SystemTime::UNIX_EPOCH };
+        assert_eq!(retry_after(&response), Some(Duration::from_secs(5)));
     }
 }

@@ -36,7 +36,7 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
             }
             Reaction::PauseKind(wait) => self.job.observer.observe(&Event::KindPaused { kind, wait }),
             Reaction::Stop(cause) => {
-                self.job.stop.ask(StopReason::Down(format!("the platform gives no answer: {cause}")));
+                self.job.stop.ask(StopReason::Down(format!("the platform is not available: {cause}")));
             }
             Reaction::StopForKind { span, cause } => {
                 let (calls, span) = (plural(kind), in_words(span));

@@ -7,7 +7,7 @@ use std::{env, fs};
 use clap::Arg;
 
 use super::*;
-use crate::config::mapping::keys::{FIELD_KEYS, KEYS, Key, STEPS, TAG_KEYS, TAKE_KEYS};
+use crate::config::mapping::keys::{FIELD_KEYS, ID_KEYS, KEYS, Key, NAMED_STEPS, STEP_KEYS, TAG_KEYS, TAKE_KEYS};
 use crate::config::tests::config;
 use crate::settings::Settings;
 
@@ -51,18 +51,23 @@ fn the_reference_is_that_of_the_declarations() {
 
 #[test]
 fn the_reference_lists_every_key_of_a_table() {
+    let names = |keys: &[Key]| keys.iter().map(|key| key.name.to_owned()).collect::<Vec<_>>();
     let check = |table: &str, keys: &[Key]| {
-        let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
-        assert_eq!(keys_of(table), names, "{table}");
+        assert_eq!(keys_of(table), names(keys), "{table}");
     };
     let options = keys_of("");
     let (_, mapping) = options.split_at(options.len() - KEYS.len());
-    assert_eq!(mapping, KEYS.map(|key| key.name.to_owned()));
-    check("[[tags]]\n", &TAG_KEYS);
-    check("[[take]]\n", &TAKE_KEYS);
-    let field = config("[fields]\nname = { no_such_key = 1 }").unwrap_err().to_string();
-    let (_, names) = field.split_once("expected one of ").unwrap();
-    assert_eq!(names.split(", ").collect::<Vec<_>>(), FIELD_KEYS.map(|key| key.name));
+    assert_eq!(mapping, names(KEYS));
+    check("[[tags]]\n", TAG_KEYS);
+    check("[[take]]\n", TAKE_KEYS);
+    let in_braces = |text: &str, keys: &[Key]| {
+        let error = config(text).unwrap_err().to_string();
+        let (_, listed) = error.split_once("expected one of ").unwrap();
+        assert_eq!(listed.split(", ").collect::<Vec<_>>(), names(keys), "{text}");
+    };
+    in_braces("[fields]\nname = { no_such_key = 1 }", FIELD_KEYS);
+    in_braces("[fields]\nname = { column = \"a\", transform = { no_such_key = 1 } }", STEP_KEYS);
+    in_braces("id = { no_such_key = 1 }", ID_KEYS);
 }
 
 #[test]
@@ -97,6 +102,28 @@ fn an_option_that_is_set_to_its_default_changes_nothing() {
         }
     }
     assert!(held >= 8, "found only {held} defaults");
+}
+
+#[test]
+fn a_renamed_option_or_key_is_reported_with_its_present_name() {
+    for (earlier, present) in
+        [("settle", "search_lag"), ("patience", "outage_timeout"), ("resend_unsure", "retry_in_doubt")]
+    {
+        let (option, new) = (earlier.replace('_', "-"), present.replace('_', "-"));
+        assert!(sync().get_arguments().any(|option| option.get_long() == Some(&new)), "{new}");
+        for argument in [format!("--{option}"), format!("--{option}=1s")] {
+            let error = Cli::try_parse_from(["contactsync", "sync", "in.csv", &argument]).unwrap_err();
+            let expected = format!("unknown option `--{option}`; it was renamed to `--{new}`");
+            assert_eq!(wrong_option(&error), Some(expected), "{argument}");
+        }
+        let error = config(&format!("rate = 5\n{earlier} = \"1s\"")).unwrap_err().to_string();
+        assert_eq!(error, format!("c.toml:2: unknown key `{earlier}`; it was renamed to `{present}`"));
+        // A channel's table has neither name.
+        let error = config(&format!("[channel.a]\n{earlier} = \"1s\"")).unwrap_err().to_string();
+        assert!(error.contains("expected one of url, "), "{error}");
+    }
+    let error = Cli::try_parse_from(["contactsync", "sync", "in.csv", "--no-such-option"]).unwrap_err();
+    assert_eq!(wrong_option(&error), None);
 }
 
 #[test]
@@ -219,16 +246,16 @@ run. TIME is a number with `ms`, `s`, `m` or `h`, such as `30s`; a plain number 
          token.",
         named(&keys_of("[channel.a]\n"))
     );
-    key_table(&mut text, "Keys of the mapping", "They decide which columns become fields and tags.", &KEYS);
+    key_table(&mut text, "Keys of the mapping", "They decide which columns become fields and tags.", KEYS);
     key_table(
         &mut text,
         "Keys of a field",
         "A field is `NAME = \"Column\"`, or a table with these keys: `phone = { column = \"Tel\", transform = [\"e164\"] }`.",
-        &FIELD_KEYS,
+        FIELD_KEYS,
     );
     steps(&mut text);
-    key_table(&mut text, "Keys of `[[tags]]`", "Each table `[[tags]]` is one rule.", &TAG_KEYS);
-    key_table(&mut text, "Keys of `[[take]]`", "Each table `[[take]]` is one condition.", &TAKE_KEYS);
+    key_table(&mut text, "Keys of `[[tags]]`", "Each table `[[tags]]` is one rule.", TAG_KEYS);
+    key_table(&mut text, "Keys of `[[take]]`", "Each table `[[take]]` is one condition.", TAKE_KEYS);
     text.push_str("\n## Options of `sandbox`\n\n| option | default | meaning |\n| --- | --- | --- |\n");
     for (_, options) in by_heading(commands.iter().filter(|command| command.get_name() == "sandbox").copied()) {
         for (option, _) in options.iter().filter(|(option, _)| !option.is_global_set()) {
@@ -258,8 +285,11 @@ fn key_table(text: &mut String, title: &str, about: &str, keys: &[Key]) {
 
 fn steps(text: &mut String) {
     text.push_str("\n### Steps of `transform`\n\n| step | what it does |\n| --- | --- |\n");
-    for Key { name, meaning, .. } in &STEPS {
-        row(text, &[code(name), (*meaning).to_owned()]);
+    for step in NAMED_STEPS {
+        row(text, &[code(&format!("\"{}\"", step.name)), step.meaning.to_owned()]);
+    }
+    for Key { name, default: example, meaning } in STEP_KEYS {
+        row(text, &[code(&format!("{{ {name} = {example} }}")), (*meaning).to_owned()]);
     }
 }
 

@@ -137,7 +137,7 @@ impl<'a> Demo<'a> {
             progress: Progress::new(console, NAME),
             channels: None,
             reading: Arc::default(),
-            remark: RefCell::default(),
+            input_notices: RefCell::default(),
         };
         let (runtime, clock, stop) = (self.runtime.handle(), &self.clock, &self.stop);
         let environment = Environment { runtime, clock, stop, reporter: &printer };

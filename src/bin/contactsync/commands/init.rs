@@ -14,10 +14,11 @@ use contactsync::{
 };
 
 use crate::args::InitArgs;
-use crate::config::{Config, DEFAULT_CONFIG};
+use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::options::defaults;
 use crate::render::console::{Console, Level};
-use crate::render::input_notice::Remark;
+use crate::render::input_notice::InputNotices;
 use crate::render::summary::print_lines;
 use crate::settings::skip_titles;
 use crate::shell::quoted;
@@ -29,7 +30,7 @@ use sample::{Sample, sample};
 const REASONS_SAID: usize = 3;
 
 pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
-    let path = args.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
+    let path = args.config.as_deref().unwrap_or(Path::new(defaults::CONFIG));
     // Before anything is read: standard input can be read only once.
     if !args.force && path.symlink_metadata().is_ok() {
         return Err(there_already(path));
@@ -37,7 +38,7 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     let options = args.source.clone();
     let input = if args.input == "-" { Input::Stdin } else { Input::Path(PathBuf::from(&args.input)) };
     let mut source = Source::open(&input, options.clone()).map_err(|error| Failure::usage(&error))?;
-    let remark = Remark::at_once(&source, console);
+    let notices = InputNotices::at_open(&source, console);
     if let Some(hint) = skip_titles(&source) {
         return Err(Failure::usage_text(format!("{}: rows of titles stand above the header", source.name())).hint(hint));
     }
@@ -60,7 +61,7 @@ pub fn run(args: &InitArgs, console: &Console) -> Result<Exit, Failure> {
     }
     write(path, &render(&guess, source.name(), &options), args.force)?;
     let judged = judged(&source, &rows, path);
-    remark.in_the_end(None, console);
+    notices.at_end(None, console);
     say(&guess, &judged, args, path, console)?;
     Ok(Exit::Done)
 }

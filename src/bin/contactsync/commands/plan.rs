@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::failure::{Exit, Failure};
 use crate::options::Layer;
 use crate::render::console::{Console, Level};
-use crate::render::input_notice::Remark;
+use crate::render::input_notice::InputNotices;
 use crate::render::notices::{Announcement, Notices};
 use crate::render::plan::{print, when};
 use crate::render::progress::Progress;
@@ -24,7 +24,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
     let typed = Layer::typed(&args.place, &args.connection, &args.lists, Some(&args.input));
     let Settings { channels, journal, input, bounds, .. } = Settings::of(typed, config, args.place.shard)?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
-    let remark = Remark::at_once(&source, console);
+    let notices = InputNotices::at_open(&source, console);
     for warning in &warnings {
         console.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
@@ -36,7 +36,7 @@ pub fn run(args: &PlanArgs, config: Config, console: &Console) -> Result<Exit, F
         progress: Progress::new(console, source.name()),
         channels: Some(&channels),
         reading: Arc::default(),
-        remark: RefCell::new(Some(remark)),
+        input_notices: RefCell::new(Some(notices)),
     };
     let request = DryRun {
         channels: dry_channels(channels.here()),

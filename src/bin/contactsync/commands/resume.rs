@@ -56,7 +56,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
         progress: Progress::new(console, inputs(interrupted.runs())),
         channels: Some(&channels),
         reading,
-        remark: RefCell::default(),
+        input_notices: RefCell::default(),
     };
     let wanted = ResumeOptions {
         by_channel: channels.are_several(),

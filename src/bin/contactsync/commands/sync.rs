@@ -14,7 +14,7 @@ use crate::failure::{Exit, Failure};
 use crate::open_files;
 use crate::options::Layer;
 use crate::render::console::{Console, Level};
-use crate::render::input_notice::Remark;
+use crate::render::input_notice::InputNotices;
 use crate::render::notices::Notices;
 use crate::render::outcome::{Again, conclude};
 use crate::render::progress::Progress;
@@ -34,7 +34,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
     let options = run_options(&bounds, &clock);
     let connections = Connections::of(channels.here().iter().map(|channel| (channel, None)))?;
     let Reading { source, mapping, policy, warnings } = Reading::open(&args.input.input, &input, channels.column())?;
-    let remark = Remark::at_once(&source, console);
+    let notices = InputNotices::at_open(&source, console);
     for warning in &warnings {
         console.say(Level::Warning, &format!("{}: {warning}", source.name()));
     }
@@ -47,7 +47,7 @@ pub fn run(args: &SyncArgs, config: Config, console: &Console) -> Result<Exit, F
         progress: Progress::new(console, source.name()),
         channels: Some(&channels),
         reading,
-        remark: RefCell::new(Some(remark)),
+        input_notices: RefCell::new(Some(notices)),
     };
     let request = SyncInput {
         channels: connections.channels,

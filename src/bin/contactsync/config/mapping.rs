@@ -1,8 +1,10 @@
-//! The keys of the mapping: which columns become which fields and tags, and what is made of them on the way.
+//! The keys of the mapping: the columns of fields and tags, and the transforms of their values.
+//!
+//! [`keys`] declares each key once: its type, its default and its meaning, from which the reference is generated.
 //!
 //! ```toml
 //! match = ["phone"]
-//! unmapped = "ignore"              # columns that no rule names: "send" (default), "ignore" or "refuse"
+//! unmapped = "ignore"              # columns that no rule names
 //! country = "MX"                   # of phone numbers without a country code
 //! nulls = ["N/A", "-"]             # words that stand for nothing, in any column
 //! id = "ID"                        # or { column = "ID", transform = ["digits"] }
@@ -33,50 +35,30 @@
 //! is = ["activo"]                  # or is_not = […], or not_blank = true
 //! ```
 
+pub mod keys;
+
 use contactsync::rules::{
-    Accept, BadDateForm, BadPattern, BadTemplate, Blank, ColumnName, Country, DateForm, DecimalMark, FieldRule, IdRule,
-    Origin, Pattern, Rules, Step, TAG_SEPARATORS, Table as WordTable, TagOrigin, TagRule, TakeRule, TakeWhen, Template,
-    UnknownCountry, Unmapped, ValueType, Words, YES,
+    Accept, ColumnName, DateForm, FieldRule, IdRule, Origin, Rules, Step, TAG_SEPARATORS, Table as WordTable,
+    TagOrigin, TagRule, TakeRule, TakeWhen, Words, YES,
 };
 
 use super::table::{Item, Short, Table};
 use super::value;
 use crate::options::{ConfigError, Located, Location, did_you_mean};
 
-/// Steps that are written by their name alone.
-const NAMED_STEPS: [(&str, Step); 7] = [
-    ("trim", Step::Trim),
-    ("lower", Step::Lower),
-    ("upper", Step::Upper),
-    ("collapse_spaces", Step::CollapseSpaces),
-    ("digits", Step::Digits),
-    ("e164", Step::E164(None)),
-    ("decimal", Step::Decimal(None)),
-];
+use keys::{FieldTable, IdTable, NAMED_STEPS, RulesTable, StepTable, TagTable, TakeTable};
 
-/// Steps with a parameter, in braces.
-const TABLE_STEPS: [&str; 6] = ["date", "table", "default", "null", "first", "prefix"];
-
-/// The JSON types in which a field can be sent.
-const VALUE_TYPES: [(&str, ValueType); 3] =
-    [("text", ValueType::Text), ("number", ValueType::Number), ("boolean", ValueType::Boolean)];
-
-/// What a field's rule is.
+/// The expected value of a field.
 const FIELD: &str = "the name of a column in quotes, or a table such as { column = \"Name\", transform = [\"upper\"] }";
 
 /// The rules of a configuration file, without the match fields, which are options.
 pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
-    let unmapped = table.parsed("unmapped", |text| {
-        one_of(text, &[("send", Unmapped::Send), ("ignore", Unmapped::Ignore), ("refuse", Unmapped::Refuse)])
-    })?;
-    let country = table.parsed("country", country)?;
-    let nulls = table.item("nulls").map(words).transpose()?.unwrap_or_default();
-    let id = table.item("id").map(id).transpose()?;
-    let set = [table.item("fields"), table.item("tags"), table.item("take")];
+    let RulesTable { unmapped, country, nulls, id: id_item, fields: field_items, tags, take } =
+        RulesTable::read(table)?;
+    let id = id_item.map(id).transpose()?;
     // A key that is added at the end of a file belongs to the last table.
     let keys_of_all = table.asked().to_vec();
-    let [all_fields, tags, take] = set;
-    let fields = all_fields.map(|item| fields(item, &keys_of_all)).transpose()?.unwrap_or_default();
+    let fields = field_items.map(|item| fields(item, &keys_of_all)).transpose()?.unwrap_or_default();
     let tags = several(tags, "tags", &keys_of_all, tag_rule)?;
     let take = several(take, "take", &keys_of_all, take_rule)?;
     Ok(Rules {
@@ -85,8 +67,8 @@ pub(super) fn rules(table: &mut Table<'_>) -> Result<Rules, ConfigError> {
         fields,
         tags,
         take,
-        unmapped: unmapped.map(value).unwrap_or_default(),
-        nulls,
+        unmapped,
+        nulls: nulls.unwrap_or_default(),
         country: country.map(value),
     })
 }
@@ -112,11 +94,10 @@ fn id(item: Item<'_>) -> Result<IdRule, ConfigError> {
     match item.short("the name of a column in quotes, or a table with `column` and `transform`")? {
         Short::Text(name) => Ok(IdRule { column: column(name, &place)?, steps: Vec::new() }),
         Short::Table(mut table) => {
-            let set = table.text("column")?;
-            let steps = steps(table.item("transform"))?;
+            let IdTable { column: name, transform } = IdTable::read(&mut table)?;
             table.finish()?;
-            let set = set.ok_or_else(|| place.wrong("expected a table with `column`, found none in it"))?;
-            Ok(IdRule { column: column(set.value, &set.place)?, steps })
+            let name = name.ok_or_else(|| place.wrong("expected a table with `column`, found none in it"))?;
+            Ok(IdRule { column: column(name.value, &name.place)?, steps: transform })
         }
     }
 }
@@ -134,21 +115,11 @@ fn fields(item: Item<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, Config
 
 fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
     let place = item.place.clone();
-    let line = Some(place.line);
     match item.short(FIELD)? {
-        Short::Text(set) => Ok(FieldRule { line, ..FieldRule::column(name, column(set, &place)?) }),
+        Short::Text(set) => Ok(FieldRule { line: Some(place.line), ..FieldRule::column(name, column(set, &place)?) }),
         Short::Table(mut table) => {
-            let origin = origin(&mut table)?;
-            let country_column = table.text("country_column")?;
-            let steps = steps(table.item("transform"))?;
-            let value_type = table.parsed("type", |text| one_of(text, &VALUE_TYPES))?.map(value).unwrap_or_default();
-            let blank = table
-                .parsed("blank", |text| one_of(text, &[("keep", Blank::Keep), ("clear", Blank::Clear)]))?
-                .map(value)
-                .unwrap_or_default();
-            let required = table.flag("required")?.is_some_and(value);
-            let accept = accept(&mut table)?;
-            for step in NAMED_STEPS.iter().map(|(name, _)| *name).chain(TABLE_STEPS) {
+            let keys = FieldTable::read(&mut table)?;
+            for step in NAMED_STEPS.iter().map(|step| step.name).chain(StepTable::NAMES) {
                 table.refuse(
                     step,
                     "it is a step: write it in a list, as in transform = [\"lower\", { default = \"none\" }]",
@@ -156,13 +127,29 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
             }
             // An unknown key is a more helpful error than a missing origin.
             table.finish()?;
-            let origin = origin.map_err(|found| {
-                place.wrong(format!("expected one of `column`, `template` and `constant`, found {found}"))
-            })?;
-            let country_column = country_column.map(|set| column_of_countries(set, &steps)).transpose()?;
-            Ok(FieldRule { name, origin, country_column, steps, value_type, blank, required, accept, line })
+            field_rule(name, keys, &place)
         }
     }
+}
+
+fn field_rule(name: String, keys: FieldTable, place: &Location) -> Result<FieldRule, ConfigError> {
+    let FieldTable { column: set, template, constant, country_column, transform: steps, value_type, blank, .. } = keys;
+    let accept = match (keys.accept, keys.pattern) {
+        (Some(_), Some(pattern)) => return Err(pattern.place.wrong("expected `accept` or `pattern`, found both")),
+        (Some(values), None) => Some(Accept::Values(values.into_iter().map(value).collect())),
+        (None, pattern) => pattern.map(|pattern| Accept::Pattern(pattern.value)),
+    };
+    let one = "expected one of `column`, `template` and `constant`, found";
+    let origin = match (set, template, constant) {
+        (Some(set), None, None) => Origin::Column(column(set.value, &set.place)?),
+        (None, Some(template), None) => Origin::Template(template.value),
+        (None, None, Some(constant)) => Origin::Constant(constant),
+        (None, None, None) => return Err(place.wrong(format!("{one} none of them"))),
+        (Some(_) | None, Some(_) | None, Some(_) | None) => return Err(place.wrong(format!("{one} several"))),
+    };
+    let country_column = country_column.map(|set| column_of_countries(set, &steps)).transpose()?;
+    let (required, line) = (keys.required, Some(place.line));
+    Ok(FieldRule { name, origin, country_column, steps, value_type, blank, required, accept, line })
 }
 
 // Without the step that uses it, the column would change nothing.
@@ -175,51 +162,17 @@ fn column_of_countries(set: Located<String>, steps: &[Step]) -> Result<ColumnNam
     column(set.value, &set.place)
 }
 
-// Or how many of them were found instead of one.
-fn origin(table: &mut Table<'_>) -> Result<Result<Origin, &'static str>, ConfigError> {
-    let set = table.text("column")?;
-    let template = table.parsed("template", |text| text.parse::<Template>().map_err(in_words::<BadTemplate>))?;
-    let constant = table.item("constant").map(Item::value).transpose()?;
-    Ok(match (set, template, constant) {
-        (Some(set), None, None) => Ok(Origin::Column(column(set.value, &set.place)?)),
-        (None, Some(template), None) => Ok(Origin::Template(template.value)),
-        (None, None, Some(constant)) => Ok(Origin::Constant(constant)),
-        (None, None, None) => Err("none of them"),
-        (Some(_) | None, Some(_) | None, Some(_) | None) => Err("several"),
-    })
-}
-
-fn accept(table: &mut Table<'_>) -> Result<Option<Accept>, ConfigError> {
-    let values = table.item("accept").map(Item::texts).transpose()?;
-    let pattern = table.parsed("pattern", |text| text.parse::<Pattern>().map_err(in_words::<BadPattern>))?;
-    match (values, pattern) {
-        (Some(_), Some(pattern)) => Err(pattern.place.wrong("expected `accept` or `pattern`, found both")),
-        (Some(values), None) => Ok(Some(Accept::Values(values.into_iter().map(value).collect()))),
-        (None, pattern) => Ok(pattern.map(|pattern| Accept::Pattern(pattern.value))),
-    }
-}
-
-fn steps(item: Option<Item<'_>>) -> Result<Vec<Step>, ConfigError> {
-    item.map(Item::list).unwrap_or_default().into_iter().map(step).collect()
-}
-
 fn step(item: Item<'_>) -> Result<Step, ConfigError> {
     let place = item.place.clone();
     match item.short("a step such as \"lower\" or { e164 = \"MX\" }")? {
-        Short::Text(name) => one_of(&name, &NAMED_STEPS).map_err(|expected| place.wrong(expected)),
+        Short::Text(name) => {
+            let steps: Vec<(&str, Step)> = NAMED_STEPS.iter().map(|step| (step.name, step.step.clone())).collect();
+            one_of(&name, &steps).map_err(|expected| place.wrong(expected))
+        }
         Short::Table(mut table) => {
-            let steps = [
-                table.parsed("e164", country)?.map(|set| Step::E164(Some(set.value))),
-                table.item("date").map(dates).transpose()?,
-                table.item("table").map(word_table).transpose()?,
-                table.text("default")?.map(|set| Step::Default(set.value)),
-                table.item("null").map(words).transpose()?.map(Step::Null),
-                table.text("first")?.map(|set| Step::First(set.value)),
-                table.parsed("decimal", decimal_mark)?.map(|set| Step::Decimal(Some(set.value))),
-                table.text("prefix")?.map(|set| Step::Prefix(set.value)),
-            ];
+            let keys = StepTable::read(&mut table)?;
             table.finish()?;
-            let mut steps = steps.into_iter().flatten();
+            let mut steps = keys.into_iter().flatten();
             match (steps.next(), steps.next()) {
                 (Some(step), None) => Ok(step),
                 (None, _) => Err(place.wrong("expected a step such as { e164 = \"MX\" }, found empty braces")),
@@ -231,22 +184,8 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
     }
 }
 
-fn country(text: &str) -> Result<Country, String> {
-    text.parse().map_err(in_words::<UnknownCountry>)
-}
-
-fn decimal_mark(text: &str) -> Result<DecimalMark, String> {
-    match text {
-        "." => Ok(DecimalMark::Point),
-        "," => Ok(DecimalMark::Comma),
-        _ => Err("expected \",\" or \".\", found another text".to_owned()),
-    }
-}
-
 fn dates(item: Item<'_>) -> Result<Step, ConfigError> {
-    let form = |set: Located<String>| {
-        set.value.parse::<DateForm>().map_err(|error| set.place.wrong(in_words::<BadDateForm>(error)))
-    };
+    let form = |set: Located<String>| set.value.parse::<DateForm>().map_err(|error| set.place.wrong(error));
     item.texts()?.into_iter().map(form).collect::<Result<_, _>>().map(Step::Date)
 }
 
@@ -258,19 +197,8 @@ fn word_table(item: Item<'_>) -> Result<Step, ConfigError> {
     WordTable::new(entries).map(Step::Table).map_err(|error| place.wrong(error))
 }
 
-fn words(item: Item<'_>) -> Result<Words, ConfigError> {
-    Ok(Words::new(item.texts()?.into_iter().map(value)))
-}
-
 fn tag_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Result<TagRule, ConfigError> {
-    let set = table.text("column")?;
-    let separators = table.item("separators").map(Item::texts).transpose()?;
-    let except = table.item("except").map(words).transpose()?;
-    let tag = table.text("tag")?;
-    let when = table.item("when").map(words).transpose()?;
-    let constant = table.item("constant").map(Item::texts).transpose()?;
-    let prefix = table.text("prefix")?.map(value).unwrap_or_default();
-    let remove = table.flag("remove")?.is_some_and(value);
+    let TagTable { column: set, separators, except, tag, when, constant, prefix, remove } = TagTable::read(&mut table)?;
     table.refuse_keys_of_all(keys_of_all)?;
     table.finish()?;
     let set = set.map(|set| column(set.value, &set.place)).transpose()?;
@@ -295,7 +223,7 @@ fn tag_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Res
             ));
         }
     };
-    Ok(TagRule { origin, prefix, remove })
+    Ok(TagRule { origin, prefix: prefix.map(value).unwrap_or_default(), remove })
 }
 
 fn separator(set: Located<String>) -> Result<String, ConfigError> {
@@ -306,12 +234,8 @@ fn separator(set: Located<String>) -> Result<String, ConfigError> {
 }
 
 fn take_rule(mut table: Table<'_>, place: &Location, keys_of_all: &[&str]) -> Result<TakeRule, ConfigError> {
-    let set = table.text("column")?;
-    let conditions = [
-        table.item("is").map(words).transpose()?.map(TakeWhen::Is),
-        table.item("is_not").map(words).transpose()?.map(TakeWhen::IsNot),
-        table.flag("not_blank")?.filter(|set| set.value).map(|_| TakeWhen::NotBlank),
-    ];
+    let TakeTable { column: set, is, is_not, not_blank } = TakeTable::read(&mut table)?;
+    let conditions = [is.map(TakeWhen::Is), is_not.map(TakeWhen::IsNot), not_blank.then_some(TakeWhen::NotBlank)];
     table.refuse_keys_of_all(keys_of_all)?;
     table.finish()?;
     let set = set.ok_or_else(|| place.wrong("expected a `column`, found none"))?;
@@ -340,11 +264,5 @@ fn one_of<T: Clone>(text: &str, all: &[(&str, T)]) -> Result<T, String> {
     })
 }
 
-fn in_words<E: std::error::Error>(error: E) -> String {
-    error.to_string()
-}
-
-#[cfg(test)]
-pub mod keys;
 #[cfg(test)]
 mod tests;

@@ -17,14 +17,11 @@ use contactsync::rules::Rules;
 
 use crate::args::one_run_options;
 use crate::options::value::LogFormat;
-use crate::options::{ChannelArgs, ConfigError, Layer, LimitArgs, Located, TalkArgs};
+use crate::options::{ChannelArgs, ConfigError, Layer, LimitArgs, Located, TalkArgs, defaults};
 
 use deserializer::{exclusive, group};
 use file::File;
 use table::Table;
-
-/// The file that is read from the working directory, unless `--config` names another one.
-pub const DEFAULT_CONFIG: &str = "contactsync.toml";
 
 /// A configuration file; an empty one when there is none.
 #[derive(Debug, Default)]
@@ -49,7 +46,7 @@ pub struct ChannelTable {
 impl Config {
     /// Reads the given file, or the default one if it exists.
     pub fn find(given: Option<&Path>) -> Result<Self, ConfigError> {
-        let path = given.unwrap_or(Path::new(DEFAULT_CONFIG));
+        let path = given.unwrap_or(Path::new(defaults::CONFIG));
         match File::read(path)? {
             Some(file) => Self::of(&file).map(|config| Self { path: Some(path.to_owned()), ..config }),
             None if given.is_some() => Err(ConfigError::of_file(format!(

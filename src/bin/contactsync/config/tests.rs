@@ -84,7 +84,7 @@ fn a_mistake_is_reported_in_one_line() {
     );
     check(
         "platform = \"acme\"",
-        "c.toml:1: key `platform`: expected a platform out of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; any other one is given by its URL",
+        "c.toml:1: key `platform`: expected one of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; use the URL for any other platform",
     );
     check("until = \"6am\"", "c.toml:1: key `until`: expected a time of day from 00:00 to 23:59, found `6am`");
     check("until = 06:00:30", "c.toml:1: key `until`: expected a time of day from 00:00 to 23:59, found `06:00:30`");

@@ -4,19 +4,23 @@
 //! (conflate), its line in `--help`, and its row in `docs/reference.md`. To add one: add its field here, use it in `settings`,
 //! and test it. `#[serde(skip)]` marks an option without a key; it applies to one run only.
 //!
-//! Nothing has a default here: `settings` merges the levels and fills in what none of them sets.
+//! A level that does not set an option has no value for it: `settings` merges the levels and applies the [`defaults`], which
+//! the help texts state.
 
+pub mod defaults;
 mod near;
 mod place;
+mod renamed;
 mod shard;
 mod time_of_day;
 mod token_command;
 pub mod value;
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::PathBufValueParser;
+use clap::{Args, ValueEnum};
 use conflate::Merge;
 use conflate::option::overwrite_none;
 use contactsync::{Charset, Delimiter, Format, MaxChanges, Preset, SourceOptions};
@@ -29,6 +33,7 @@ use value::{
 
 pub use near::did_you_mean;
 pub use place::{ConfigError, Located, Location, Origin, Sourced};
+pub use renamed::renamed;
 pub use shard::Shard;
 pub use time_of_day::TimeOfDay;
 pub use token_command::TokenCommand;
@@ -82,11 +87,9 @@ pub struct MatchArgs {
     #[arg(long = "match", value_name = "FIELD")]
     #[serde(rename = "match", deserialize_with = "texts")]
     pub matches: Option<Vec<String>>,
-    /// Choose which contacts to create and to update [default: upsert]
-    #[arg(long, value_enum, value_name = "MODE")]
+    #[arg(long, value_enum, value_name = "MODE", help = with_default("Choose which contacts to create and to update", name_of(&ModeArg::default())))]
     pub mode: Option<ModeArg>,
-    /// Choose which row to use when several rows are the same contact [default: last]
-    #[arg(long, value_enum, value_name = "CHOICE")]
+    #[arg(long, value_enum, value_name = "CHOICE", help = with_default("Choose which row to use when several rows are the same contact", name_of(&DuplicatesArg::default())))]
     pub duplicates: Option<DuplicatesArg>,
 }
 
@@ -96,15 +99,13 @@ pub struct MatchArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct PolicyArgs {
-    /// Choose what happens to tags that contactsync added and that the input no longer has [default: add]
-    #[arg(long, value_enum, value_name = "MODE")]
+    #[arg(long, value_enum, value_name = "MODE", help = with_default("Choose what happens to tags that contactsync added and that the input no longer has", name_of(&TagsModeArg::default())))]
     pub tags_mode: Option<TagsModeArg>,
     /// Send nothing if more than this number, or this share of the rows, would be created or updated [default: no limit]
     #[arg(long, value_name = "N|N%")]
     #[serde(deserialize_with = "parsed")]
     pub max_changes: Option<MaxChanges>,
-    /// Allow this long for a new contact to appear in the platform's search [default: 30s]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help = with_default("Allow this long for a new contact to appear in the platform's search", defaults::SEARCH_LAG))]
     #[serde(deserialize_with = "parsed")]
     pub search_lag: Option<Span>,
     /// Create a contact again if its first create got no answer and it has no match field; this may create a duplicate
@@ -136,8 +137,7 @@ pub struct AddressArgs {
 #[serde(default)]
 #[expect(clippy::struct_field_names, reason = "the fields are the names of the options")]
 pub struct TokenArgs {
-    /// Read the channel's token from this environment variable [default: CONTACTSYNC_TOKEN]
-    #[arg(long, value_name = "VAR")]
+    #[arg(long, value_name = "VAR", help = with_default("Read the channel's token from this environment variable", defaults::TOKEN_ENV))]
     #[serde(deserialize_with = "variable")]
     pub token_env: Option<Sourced<String>>,
     /// Read the channel's token from this file
@@ -159,8 +159,7 @@ pub struct RateArgs {
     /// Set the kind of the channel, which decides how contact ids are sent [default: standard, or that of the resumed run]
     #[arg(long, value_enum, value_name = "KIND", help_heading = "Platform and token")]
     pub channel_kind: Option<KindArg>,
-    /// Send at most this many calls a minute [default: the platform's rate, otherwise 100]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help = with_default("Send at most this many calls a minute", format_args!("the platform's rate, otherwise {}", defaults::RATE)))]
     pub rate: Option<Rate>,
     /// Send at most this many calls at once after a pause [default: the rate]
     #[arg(long, value_name = "N")]
@@ -223,8 +222,7 @@ pub struct LimitArgs {
     #[serde(skip)]
     #[merge(strategy = exclusive)]
     pub end: EndArgs,
-    /// Wait at most this long for a platform that is down [default: 5m]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", help = with_default("Wait at most this long for a platform that is down", defaults::OUTAGE_TIMEOUT))]
     #[serde(deserialize_with = "parsed")]
     pub outage_timeout: Option<Span>,
 }
@@ -234,9 +232,7 @@ pub struct LimitArgs {
 #[command(next_help_heading = "Channel and journal")]
 #[serde(default)]
 pub struct RoutingArgs {
-    /// Use the channel of this name, with its table in the configuration; with a channel column, use only the rows of this
-    /// channel [default: default]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = with_default("Use the channel of this name, with its table in the configuration; with a channel column, use only the rows of this channel", defaults::CHANNEL))]
     #[serde(deserialize_with = "name")]
     pub channel: Option<Sourced<Name>>,
     /// Read the channel of each row from this column; each channel has a table in the configuration
@@ -251,8 +247,7 @@ pub struct RoutingArgs {
 #[serde(default)]
 #[merge(strategy = overwrite_none)]
 pub struct JournalArgs {
-    /// Record runs and known contacts in this file [default: contactsync.db]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = with_default("Record runs and known contacts in this file", defaults::JOURNAL))]
     #[serde(deserialize_with = "path")]
     pub journal: Option<PathBuf>,
 }
@@ -290,7 +285,7 @@ pub struct TalkArgs {
     #[arg(long, global = true)]
     #[serde(skip)]
     pub no_progress: bool,
-    /// Write lines on standard error in this format [default: text, without date and time on a terminal]
+    /// Write lines on standard error in this format [default: text; with date and time only where sync and resume write to a file or a pipe]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }
@@ -345,6 +340,15 @@ impl TokenArgs {
         let file = token_file.map(|path| path.map(TokenPlace::File));
         env.or(file).or_else(|| token_command.map(|command| command.map(TokenPlace::Command)))
     }
+}
+
+/// The help of an option with its default.
+pub fn with_default(help: &str, default: impl Display) -> String {
+    format!("{help} [default: {default}]")
+}
+
+fn name_of(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// Options of which only one can be set: the higher level replaces whichever the lower level sets.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::de;
 
 use super::near::did_you_mean;
+use super::renamed::renamed;
 
 /// A key of a configuration file: the file, the line, the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,9 +114,11 @@ impl ConfigError {
     /// A key that the program does not know, out of those that it knows.
     pub fn unknown_key(place: &Location, known: &[&str]) -> Self {
         let Location { file, line, key } = place;
-        let known = match did_you_mean(key, known.iter().copied()) {
-            meant if meant.is_empty() => format!("; expected one of {}", known.join(", ")),
-            meant => meant,
+        let present = renamed(key).filter(|present| known.contains(present));
+        let known = match (present, did_you_mean(key, known.iter().copied())) {
+            (Some(present), _) => format!("; it was renamed to `{present}`"),
+            (None, meant) if meant.is_empty() => format!("; expected one of {}", known.join(", ")),
+            (None, meant) => meant,
         };
         Self::of_file(format!("{}:{line}: unknown key `{key}`{known}", file.display()))
     }

@@ -117,6 +117,17 @@ impl FromStr for Span {
     }
 }
 
+impl Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+        match units.into_iter().find(|(unit, _)| millis >= *unit && millis.is_multiple_of(*unit)) {
+            Some((unit, name)) => write!(f, "{}{name}", millis / unit),
+            None => write!(f, "{millis}ms"),
+        }
+    }
+}
+
 /// A platform by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Platform(pub &'static Preset);
@@ -153,19 +164,23 @@ impl Deref for Name {
     }
 }
 
-/// Options with a fixed set of values, each the library's of the same name.
+/// Options with a fixed set of values, each the library's of the same name. The first value is the default.
 macro_rules! choices {
-    ($($(#[$about:meta])* $name:ident is $target:ty { $($(#[doc = $doc:literal])* $variant:ident,)* })*) => {$(
+    ($($(#[$about:meta])* $name:ident is $target:ty {
+        $(#[doc = $first_doc:literal])* $first:ident, $($(#[doc = $doc:literal])* $variant:ident,)*
+    })*) => {$(
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name {
+            $(#[doc = $first_doc])* #[default] $first,
             $($(#[doc = $doc])* $variant,)*
         }
 
         impl From<$name> for $target {
             fn from(choice: $name) -> Self {
                 match choice {
+                    $name::$first => Self::$first,
                     $($name::$variant => Self::$variant,)*
                 }
             }
@@ -451,6 +466,9 @@ mod tests {
         check("30", 30_000);
         check("5m", 300_000);
         check("2h", 7_200_000);
+        for text in ["0ms", "300ms", "1500ms", "30s", "5m", "90m", "2h"] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
         for text in ["", "s", "1d", "-1s", "1.5s", "99999999999999999h"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }

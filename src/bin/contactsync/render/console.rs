@@ -14,18 +14,18 @@ use crate::options::TalkArgs;
 use crate::options::value::LogFormat;
 use crate::stderr::{STDERR, Weight};
 
-/// How long the last lines are waited for when nothing of them is read.
-const OUTAGE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time limit for writing the last lines if standard error is not read.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The width of a terminal that does not say it, in columns.
+/// The width of a terminal that does not report it, in columns.
 const WIDTH: u16 = 80;
 
-/// How grave a line is.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Error,
     Warning,
-    /// Why the exit code is not zero, where that is no error: a warning that is told also when quiet.
+    /// The reason for an exit code that is not zero, where that is no error. It is printed as a warning, also when quiet.
     Exit,
     Hint,
     Info,
@@ -44,7 +44,7 @@ impl Level {
     }
 }
 
-/// The program's voice on standard error. Clones share the bar, above which everything is said.
+/// Prints lines on standard error, above the progress bar. Clones share the bar.
 #[derive(Clone, Debug)]
 pub struct Console {
     talk: TalkArgs,
@@ -55,21 +55,21 @@ pub struct Console {
 }
 
 impl Console {
-    /// A voice in the format that was asked for. Lines of text have date and time when they were asked for, or are those
-    /// of a command that `works_long` and go to a file or a pipe.
+    /// Creates a console with this format. Lines of text begin with date and time if the format is set, or if they go to a
+    /// file or a pipe and the command `works_long`.
     pub fn new(talk: TalkArgs, format: Option<LogFormat>, works_long: bool) -> Self {
         let is_dated = format.is_some() || works_long && !io::stderr().is_terminal();
         Self { talk, format: format.unwrap_or(LogFormat::Text), is_dated, bar: Arc::default() }
     }
 
-    /// A bar for so many contacts, which is drawn from now on.
+    /// Creates a bar for this number of contacts and draws it from now on.
     pub fn draw_bar(&self, length: u64) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::term_like(Box::<BarLine>::default()));
         self.replace_bar(Some(bar.clone()));
         bar
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn clear_bar(&self) {
         self.replace_bar(None);
     }
@@ -92,26 +92,26 @@ impl Console {
         !self.talk.quiet && !self.talk.no_progress
     }
 
-    /// Whether every call is told.
+    /// Whether every call is printed.
     pub const fn is_verbose(&self) -> bool {
         self.talk.verbose
     }
 
-    /// Whether nothing but errors is told.
+    /// Whether only errors are printed.
     pub const fn is_quiet(&self) -> bool {
         self.talk.quiet
     }
 
-    /// Says a line, above the bar when there is one. It is written by another thread: see [`end`].
+    /// Prints a line, above the bar if there is one. Another thread writes it: see [`end`].
     pub fn say(&self, level: Level, text: &str) {
-        let (is_told, weight) = match level {
+        let (is_shown, weight) = match level {
             Level::Error | Level::Exit | Level::Hint => (true, Weight::Kept),
             Level::Warning | Level::Info => (!self.talk.quiet, Weight::Ordinary),
             Level::Detail => (self.talk.verbose, Weight::Ordinary),
         };
-        if is_told {
+        if is_shown {
             STDERR.add(self.line(level, text), weight, |lines| {
-                self.line(Level::Warning, &format!("{lines} lines were left out: standard error was not read"))
+                self.line(Level::Warning, &format!("{lines} lines were omitted because standard error was not read"))
             });
         }
     }
@@ -124,10 +124,8 @@ impl Console {
                 return;
             }
             console.say(Level::Error, &panic_text(panic));
-            console.say(
-                Level::Hint,
-                "this is a fault of contactsync; nothing is lost: run it again, and report this line",
-            );
+            console
+                .say(Level::Hint, "this is a bug in contactsync; nothing is lost: run it again, and report this line");
             end();
         }));
     }
@@ -152,9 +150,9 @@ impl Console {
     }
 }
 
-/// Waits until everything that was said is written, unless nothing reads it.
+/// Waits until all lines are written, unless nothing reads them.
 pub fn end() {
-    STDERR.flush(OUTAGE_TIMEOUT);
+    STDERR.flush(FLUSH_TIMEOUT);
 }
 
 fn panic_text(panic: &PanicHookInfo<'_>) -> String {
@@ -163,14 +161,14 @@ fn panic_text(panic: &PanicHookInfo<'_>) -> String {
     format!("unexpected failure{place}: {what}")
 }
 
-/// The number of columns that a line on this terminal may take. The last column stays free: some terminals begin a new
-/// line after it.
+/// The width of a line on this terminal, in columns. The last column stays free, because some terminals begin a new line
+/// after it.
 pub fn columns() -> u16 {
     let width = rustix::termios::tcgetwinsize(io::stderr()).map_or(0, |size| size.ws_col);
     if width == 0 { WIDTH - 1 } else { width - 1 }
 }
 
-/// The line that a bar is drawn in. It is handed to the thread that writes standard error as a whole.
+/// The line of the bar. It is passed as a whole to the thread that writes standard error.
 #[derive(Debug, Default)]
 struct BarLine {
     drawn: Mutex<String>,
@@ -181,7 +179,7 @@ impl TermLike for BarLine {
         columns()
     }
 
-    // Nothing moves: the line is always written anew.
+    // Nothing moves, because the whole line is drawn each time.
     fn move_cursor_up(&self, _: usize) -> io::Result<()> {
         Ok(())
     }
@@ -214,7 +212,7 @@ impl TermLike for BarLine {
 
     fn flush(&self) -> io::Result<()> {
         let drawn = std::mem::take(&mut *self.drawn.lock().unwrap_or_else(PoisonError::into_inner));
-        // One column each: it is digits and words of this program.
+        // Each character takes one column: the line has only digits and words of this program.
         let line: String = drawn.trim().chars().take(columns().into()).collect();
         STDERR.draw(&line);
         Ok(())

@@ -4,43 +4,44 @@ use contactsync::{Detected, Mapping, Notice, NoticeKind, Source};
 
 use crate::render::console::{Console, Level};
 
-/// The notices of an input that were printed. They are printed when the input is opened and again at its end, because a text
-/// that begins in plain ASCII shows its encoding only later.
-pub struct Remark {
+/// Prints the notices of an input: when it is opened, and again at its end, because a text that begins in plain ASCII shows
+/// its encoding only later.
+pub struct InputNotices {
     name: String,
     detected: Detected,
-    said: Option<String>,
+    printed: Option<String>,
 }
 
-impl Remark {
-    /// Prints what is known when the input is opened.
-    pub fn at_once(source: &Source, console: &Console) -> Self {
-        let mut remark = Self { name: source.name().to_owned(), detected: source.detected().clone(), said: None };
-        remark.say(console);
-        remark
+impl InputNotices {
+    /// Prints the detected format when the input is opened.
+    pub fn at_open(source: &Source, console: &Console) -> Self {
+        let mut notices = Self { name: source.name().to_owned(), detected: source.detected().clone(), printed: None };
+        notices.print_format(console);
+        notices
     }
 
-    /// Says what is known when the input was read, if that is more, and matters to the mapping.
-    pub fn in_the_end(mut self, mapping: Option<&Mapping>, console: &Console) {
-        self.say(console);
+    /// Prints the detected format again if it is more exact now, and the notices that matter to the mapping.
+    pub fn at_end(mut self, mapping: Option<&Mapping>, console: &Console) {
+        self.print_format(console);
         for notice in self.detected.notices().into_iter().filter(|notice| matters(notice, mapping)) {
             let level = if notice.kind.is_doubtful() { Level::Warning } else { Level::Info };
             console.say(level, &format!("{}: {notice}", self.name));
         }
     }
 
-    fn say(&mut self, console: &Console) {
-        let known = self.detected.remark();
-        if let Some(remark) = &known
-            && known != self.said
+    fn print_format(&mut self, console: &Console) {
+        let format = self.detected.remark();
+        if let Some(text) = &format
+            && format != self.printed
         {
-            console.say(Level::Info, &format!("{}: {remark}", self.name));
+            console.say(Level::Info, &format!("{}: {text}", self.name));
         }
-        self.said = known;
+        self.printed = format;
     }
 }
 
-/// Whether a notice is of something that the mapping reads so. A guess, which has no mapping yet, is made with it in mind.
+/// Whether a notice concerns something that the mapping reads. Without a mapping, when `init` guesses one, it is considered
+/// there.
 pub fn matters(notice: &Notice, mapping: Option<&Mapping>) -> bool {
     match &notice.kind {
         NoticeKind::FalseInText(path) => mapping.is_some_and(|mapping| mapping.sends_false(path)),

@@ -1,6 +1,7 @@
-//! What the library reports and returns, in words for a person, and as exit codes.
+//! The output: progress, notices, and summaries of results, with the exit codes that follow from them.
 
 pub mod console;
+mod duration;
 pub mod input_notice;
 pub mod notices;
 pub mod outcome;

@@ -1,4 +1,4 @@
-//! The notifications of a use case in words, on standard error.
+//! Prints the notifications of a use case on standard error.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use contactsync::{BaseUrl, Event, Loss, NewColumn, Notification, Observer, Repor
 use crate::render::console::{Console, Level};
 use crate::render::summary::grouped;
 
-/// How many new columns are named; the rest is counted.
+/// Maximum number of new columns that are named.
 const COLUMNS_NAMED: usize = 20;
 
 /// Prints the notifications of a use case.
@@ -17,14 +17,14 @@ pub struct Notices<'a> {
     pub announcement: Announcement,
 }
 
-/// Where the tokens go, and what is wrong with their places: printed once, before the first call.
+/// The URLs that the tokens are sent to, and warnings about the places of the tokens. Printed once, before the first call.
 #[derive(Default)]
 pub struct Announcement {
     lines: RefCell<Vec<(Level, String)>>,
 }
 
 impl Announcement {
-    /// Of channels with these URLs, and with these warnings about their tokens' places.
+    /// Creates the announcement of channels with these URLs and warnings.
     pub fn of<'a>(urls: impl Iterator<Item = &'a BaseUrl>, warnings: Vec<String>) -> Self {
         let mut channels: BTreeMap<&str, u64> = BTreeMap::new();
         for url in urls {
@@ -37,12 +37,12 @@ impl Announcement {
         let mut warnings = warnings.into_iter();
         let warning = warnings.next().map(|first| match warnings.count() {
             0 => first,
-            more => format!("{first}; {more} more token files as well"),
+            more => format!("{first}; the same applies to {more} more token files"),
         });
         Self { lines: RefCell::new(urls.chain(warning.map(|text| (Level::Warning, text))).collect()) }
     }
 
-    /// Prints it, if it was not printed yet.
+    /// Prints it, unless it was printed before.
     fn print(&self, console: &Console) {
         for (level, text) in self.lines.take() {
             console.say(level, &text);
@@ -82,7 +82,7 @@ impl Reporter for Notices<'_> {
             Notification::JournalLoss { channel, loss } => say(Level::Warning, &lossy(channel, *loss)),
             Notification::Calling => self.announcement.print(self.console),
             Notification::TokenRenewed { channel } => {
-                let text = format!("channel `{channel}`: the token was renewed; its contacts are the known ones");
+                let text = format!("channel `{channel}`: the token was renewed; it belongs to the same channel");
                 say(Level::Info, &text);
             }
             Notification::NewColumns { input, columns } => self.new_columns(input, columns),
@@ -92,7 +92,7 @@ impl Reporter for Notices<'_> {
             }
             Notification::RowsNotKept { path } => {
                 let text = format!(
-                    "{}: not written: the run was begun without --rejects, so its rows were not kept",
+                    "{}: not written: the run was started without --rejects, so its rows were not kept",
                     path.display()
                 );
                 say(Level::Warning, &text);

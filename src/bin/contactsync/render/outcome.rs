@@ -1,4 +1,4 @@
-//! How a sync or a resume ended: the summary, what stopped it, how to continue, and the exit code.
+//! Prints the outcome of a sync or a resume: the summary, the reason for a stop, how to continue; and decides the exit code.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,24 +12,24 @@ use crate::render::console::{Console, Level};
 use crate::render::summary;
 use crate::shell::quoted;
 
-/// How many channels a hint names.
+/// Maximum number of channels that a hint names.
 const NAMED: usize = 10;
 
-/// How to go on, as far as it has to be said again.
+/// The options that a suggested `resume` command repeats.
 pub struct Again<'a> {
     pub place: &'a PlaceArgs,
     pub connection: &'a ConnectionArgs,
     pub lists: &'a ListArgs,
 }
 
-/// Prints what the runs came to, says how to go on, and gives the gravest of their exits.
+/// Prints the outcome of the runs and how to continue, and returns the most severe of their exit codes.
 pub fn conclude(outcome: SyncOutcome, json: bool, again: &Again<'_>, console: &Console) -> Result<Exit, Failure> {
     let SyncOutcome { summary, channels, refused, lists } = outcome;
     let refused: BTreeMap<String, Failure> =
         refused.into_iter().map(|(name, error)| (name, Failure::from(error))).collect();
     let printed = summary.as_ref().map_or(Ok(()), |summary| print(summary, json, console));
     let mut exits = vec![Exit::Done];
-    // What was not sent now counts as well: the exit is that of the whole input.
+    // Rows that were not sent in this run count as well: the exit code is that of the whole input.
     exits.extend(summary.iter().map(of_summary));
     for failure in refused.values() {
         exits.push(failure.exit);
@@ -40,18 +40,17 @@ pub fn conclude(outcome: SyncOutcome, json: bool, again: &Again<'_>, console: &C
     }
     let several = summary.as_ref().map_or(channels.len(), |summary| summary.channels.len()) > 1;
     for channel in &channels {
-        exits.push(say_how_it_ended(channel, several, console));
+        exits.push(print_ending(channel, several, console));
     }
     let is_sent = |name: &str| channels.iter().any(|channel| channel.name == name) || refused.contains_key(name);
-    let missing =
-        summary.as_ref().map_or_else(|_| Vec::new(), |summary| say_what_is_missing(summary, is_sent, console));
+    let missing = summary.as_ref().map_or_else(|_| Vec::new(), |summary| print_missing(summary, is_sent, console));
     let exit = Exit::gravest(exits);
     if let (true, Ok(summary)) = (console.is_quiet(), &summary) {
-        say_why(exit, summary, console);
+        print_exit_reason(exit, summary, console);
     }
     let endings = || channels.iter().filter_map(|channel| channel.ending.as_ref().ok());
     if exit != Exit::Failed && endings().any(|ending| ending.summary.pending > 0) {
-        say_how_to_go_on(exit, again, console);
+        print_resume_hint(exit, again, console);
         if endings().any(was_refused) {
             console.say(Level::Hint, "these refusals are not about single rows; check the account on the platform");
         }
@@ -61,17 +60,17 @@ pub fn conclude(outcome: SyncOutcome, json: bool, again: &Again<'_>, console: &C
     }
     if !missing.is_empty() {
         let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
-        say_what_to_put_back(&missing, again, console);
+        print_missing_hint(&missing, again, console);
     }
     let unlisted = endings().find_map(unlisted);
-    // The first failure in full, with its hint; the others are told, and are most likely the same.
+    // The first failure with its hint. The others were printed, and most likely have the same cause.
     if let Some(error) = channels.into_iter().find_map(|channel| channel.ending.err()) {
         return Err(error.into());
     }
     summary?;
     lists?;
     if let Some(cause) = unlisted {
-        // It could be written again at the end.
+        // At the end it could be written again.
         return Err(Failure { exit: Exit::Failed, message: cause, hint: Some(REWRITE.into()) });
     }
     printed.map(|()| exit)
@@ -95,11 +94,11 @@ fn of_summary(summary: &RunSummary) -> Exit {
     }
 }
 
-fn say_how_it_ended(channel: &ChannelOutcome, several: bool, console: &Console) -> Exit {
+fn print_ending(channel: &ChannelOutcome, several: bool, console: &Console) -> Exit {
     let prefix = if several { format!("channel `{}`: ", channel.name) } else { String::new() };
     match &channel.ending {
         Ok(ending) => {
-            say_why_it_stopped(ending, channel, &prefix, console);
+            print_stop(ending, channel, &prefix, console);
             Exit::of(ending)
         }
         Err(error) => {
@@ -111,12 +110,12 @@ fn say_how_it_ended(channel: &ChannelOutcome, several: bool, console: &Console) 
     }
 }
 
-// Of channels that are not sent to. Returns their names.
-fn say_what_is_missing(summary: &RunSummary, is_sent: impl Fn(&str) -> bool, console: &Console) -> Vec<String> {
+// Prints the pending rows of channels that were not sent to, and returns the names of these channels.
+fn print_missing(summary: &RunSummary, is_sent: impl Fn(&str) -> bool, console: &Console) -> Vec<String> {
     let pending = summary.channels.iter().filter(|(name, summary)| summary.pending > 0 && !is_sent(name));
     pending
         .map(|(name, summary)| {
-            say_what_is_pending(summary, &format!("channel `{name}`: "), console);
+            print_pending(summary, &format!("channel `{name}`: "), console);
             name.clone()
         })
         .collect()
@@ -138,7 +137,7 @@ fn unlisted(ending: &Ending) -> Option<String> {
     }
 }
 
-fn say_why_it_stopped(ending: &Ending, channel: &ChannelOutcome, prefix: &str, console: &Console) {
+fn print_stop(ending: &Ending, channel: &ChannelOutcome, prefix: &str, console: &Console) {
     match &ending.stopped {
         Some(StopReason::Unauthorized(message)) => {
             console.say(Level::Error, &format!("{prefix}the platform refused the token: {message}"));
@@ -158,11 +157,11 @@ fn say_why_it_stopped(ending: &Ending, channel: &ChannelOutcome, prefix: &str, c
             | StopReason::MaxCalls(_)
             | StopReason::Unlisted(_),
         )
-        | None => say_what_is_pending(&ending.summary, prefix, console),
+        | None => print_pending(&ending.summary, prefix, console),
     }
 }
 
-fn say_what_is_pending(summary: &RunSummary, prefix: &str, console: &Console) {
+fn print_pending(summary: &RunSummary, prefix: &str, console: &Console) {
     if summary.pending > 0 {
         let state = summary::state(summary.state, summary.reason.as_deref());
         let (pending, rows) = (summary::grouped(summary.pending), summary::counted_rows(summary.rows));
@@ -171,8 +170,8 @@ fn say_what_is_pending(summary: &RunSummary, prefix: &str, console: &Console) {
     }
 }
 
-// Nothing else says it when the program is quiet. The other exits are of errors, which are always told.
-fn say_why(exit: Exit, summary: &RunSummary, console: &Console) {
+// When quiet, nothing else states the reason. The other exit codes are of errors, which are always printed.
+fn print_exit_reason(exit: Exit, summary: &RunSummary, console: &Console) {
     let rows = summary::counted_rows(summary.rows);
     match exit {
         Exit::Stopped => {
@@ -197,26 +196,26 @@ fn was_asked_to_wait(ending: &Ending) -> bool {
     matches!(ending.stopped, Some(StopReason::AskedToWait(_)))
 }
 
-fn say_how_to_go_on(exit: Exit, again: &Again<'_>, console: &Console) {
+fn print_resume_hint(exit: Exit, again: &Again<'_>, console: &Console) {
     let resume = again.resume_line();
     if exit == Exit::Unauthorized {
-        console.say(Level::Hint, &format!("check the token; then `{resume}` goes on"));
+        console.say(Level::Hint, &format!("check the token, then run `{resume}`"));
     } else if exit == Exit::Usage {
         console.say(Level::Hint, CHECK_URL);
     } else {
-        console.say(Level::Info, &format!("to go on: `{resume}`, or the same `sync` again"));
+        console.say(Level::Info, &format!("to continue: `{resume}`, or the same `sync` again"));
     }
 }
 
-// Nothing can go on with their rows as it is.
-fn say_what_to_put_back(missing: &[&str], again: &Again<'_>, console: &Console) {
+// Their rows cannot continue without the channel.
+fn print_missing_hint(missing: &[&str], again: &Again<'_>, console: &Console) {
     let names = missing.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let more = missing.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let (who, are, them) = if missing.len() == 1 { ("channel", "is", "it") } else { ("channels", "are", "them") };
     let text = format!(
-        "{who} {names}{more} {are} not among the channels of this run: put {them} back into the configuration; then \
-         `{}` goes on with {them}",
+        "{who} {names}{more} {are} not among the channels of this run: add {them} to the configuration again, \
+         then run `{}`",
         again.resume_line()
     );
     console.say(Level::Hint, &text);
@@ -228,7 +227,7 @@ impl Again<'_> {
         let Again { place, connection, lists } = self;
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| quoted(&path.display().to_string()));
         let ChannelArgs { address, token, .. } = &connection.channel;
-        let said = [
+        let options = [
             ("--config", path(&place.config.config)),
             ("--channel", place.routing.channel.as_ref().map(|name| quoted(name))),
             ("--channel-column", place.routing.channel_column.as_ref().map(|name| quoted(name))),
@@ -237,14 +236,14 @@ impl Again<'_> {
             ("--url", address.url.as_ref().map(|url| quoted(url))),
             ("--platform", address.platform.as_ref().map(|platform| quoted(platform.0.name))),
             ("--token-file", path(&token.token_file.clone().map(|file| file.value))),
-            // Its arguments may hold a secret.
+            // Its arguments may contain a secret.
             ("--token-command", token.token_command.as_ref().map(|_| "…".to_owned())),
             ("--token-env", token.token_env.as_ref().map(|name| name.to_string())),
             ("--rejects", path(&lists.rejects)),
             ("--results", path(&lists.results)),
         ];
         let mut line = "contactsync resume".to_owned();
-        for (option, value) in said {
+        for (option, value) in options {
             if let Some(value) = value {
                 line.push_str(&format!(" {option} {value}"));
             }

@@ -1,4 +1,4 @@
-//! A dry run in words: rows, calls, the time that they take, and the limits that the platform stated.
+//! Prints a dry run: rows, calls, the time that they take, and the limits that the platform stated.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use contactsync::{Clock, DryRunOutcome, LearntLimit, PlanSummary, Range, Timesta
 
 use crate::commands::time_of_day;
 use crate::failure::Failure;
-use crate::render::progress::short_time;
+use crate::render::duration::{short_time, time_range};
 use crate::render::summary::{counted_calls, counted_rows, grouped, outcomes, print_json, print_lines};
 use crate::settings::{Bounds, Channel, Channels, End};
 
-/// Prints what a sync would do, and `when` it would be done; `None` when no call could end in the time that there is.
+/// Prints what a sync would do. `when` is the time that it takes; `None` if the time limit is too short for a single call.
 pub fn print(
     outcome: &DryRunOutcome,
     channels: &Channels,
@@ -26,24 +26,24 @@ pub fn print(
     print_lines(&lines)
 }
 
-/// How long it takes, in one run or in several.
+/// The time that a sync takes, in one run or in several.
 pub fn when(summary: &PlanSummary, bounds: Bounds, now: Timestamp) -> String {
     let range = |min: String, max: String| if min == max { max } else { format!("{min} to {max}") };
     let Some(runs) = summary.runs else {
-        let time = |minutes: f64| short_time(Duration::from_secs_f64(minutes * 60.0));
+        let time = |minutes: f64| Duration::from_secs_f64(minutes * 60.0);
         let minutes = summary.minutes.unwrap_or_default();
-        return range(time(minutes.min), time(minutes.max));
+        return time_range(time(minutes.min), time(minutes.max));
     };
     let count = range(grouped(runs.min), grouped(runs.max));
     match (bounds.end, bounds.max_calls) {
-        (Some(End::Until(end)), _) => format!("{count} nights of {}–{end}", time_of_day(now)),
+        (Some(End::Until(end)), _) => format!("{count} nights, each from {} to {end}", time_of_day(now)),
         (Some(End::For(span)), _) => format!("{count} runs of {}", short_time(span)),
         (None, Some(calls)) => format!("{count} runs of {}", counted_calls(calls)),
         (None, None) => format!("{count} runs"),
     }
 }
 
-// The limits that the platform stated, with their time, and how to forget them.
+// The limits that the platform stated, with their times, and how to forget them.
 fn stated(limits: &[(String, LearntLimit)], by_channel: bool, clock: &Clock) -> Vec<String> {
     let mut lines = Vec::new();
     for (channel, LearntLimit { calls, since, stated }) in limits {
@@ -95,12 +95,14 @@ fn text(
     let mut lines = vec![format!("{}: {rows}", counted_rows(summary.rows)), made];
     if calls.total.max > 0 {
         lines.push(match (when, channels) {
-            (None, _) => "no call could end in the time that there is".into(),
+            (None, _) => "the time limit is too short for a single call".into(),
             (Some(when), [only]) => {
                 let rate = limits.first().map_or(only.rate().get(), |(_, learnt)| learnt.calls);
                 format!("{when} at {} a minute", counted_calls(rate.into()))
             }
-            (Some(when), several) => format!("{when} at the limits of {} channels, side by side", several.len()),
+            (Some(when), several) => {
+                format!("{when} at the limits of {} channels, which are called concurrently", several.len())
+            }
         });
     }
     lines

@@ -1,4 +1,4 @@
-//! The reporter of `sync`, `resume`, `plan` and `demo`: notices, and the progress of reading and sending.
+//! The reporter of `sync`, `resume`, `plan` and `demo`: prints notices and the progress of reading and sending.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -6,22 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use contactsync::{Event, Notification, Observer, Reporter};
 
-use crate::render::input_notice::Remark;
+use crate::render::input_notice::InputNotices;
 use crate::render::notices::Notices;
 use crate::render::progress::{ChannelProgress, Progress};
 use crate::settings::Channels;
 use crate::stderr::STDERR;
 
-/// Prints what a use case reports.
+/// Prints the events and notifications of a use case.
 pub struct Printer<'a> {
     pub notices: Notices<'a>,
     pub progress: Progress<'a>,
     /// The channels, to name those whose rows are left out.
     pub channels: Option<&'a Channels>,
-    /// Whether nothing was sent yet that changes a contact.
+    /// Whether the input is still read, so that no call was sent that changes a contact.
     pub reading: Arc<AtomicBool>,
-    /// What is known of the input.
-    pub remark: RefCell<Option<Remark>>,
+    /// The notices of the input, until it is read.
+    pub input_notices: RefCell<Option<InputNotices>>,
 }
 
 impl Observer for Printer<'_> {
@@ -39,8 +39,8 @@ impl Reporter for Printer<'_> {
     fn notify(&self, notification: &Notification<'_>) {
         match notification {
             Notification::InputRead { mapping, .. } => {
-                if let Some(remark) = self.remark.take() {
-                    remark.in_the_end(Some(mapping), self.notices.console);
+                if let Some(notices) = self.input_notices.take() {
+                    notices.at_end(Some(mapping), self.notices.console);
                 }
             }
             Notification::Planned(planned) => {

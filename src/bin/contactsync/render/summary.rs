@@ -1,4 +1,4 @@
-//! What is printed on standard output: data.
+//! Prints data on standard output.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -11,13 +11,13 @@ use crate::escape::{escaped, escaped_json};
 use crate::failure::Failure;
 use crate::stderr::STDERR;
 
-/// How long lines that were said before are waited for, so that they stand above what is printed.
-const OUTAGE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The time limit for writing earlier lines on standard error, so that they appear above the output.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Whether the program is writing to standard output, which takes for ever when its reader does not read.
+/// Whether the program is writing to standard output, which blocks while its reader does not read.
 static IS_PRINTING: AtomicBool = AtomicBool::new(false);
 
-/// Whether the program is writing to standard output now. Then its work is done, and it can be ended at once.
+/// Whether the program is writing to standard output now. Its work is done then, and it can exit immediately.
 pub fn is_printing() -> bool {
     IS_PRINTING.load(Ordering::Acquire)
 }
@@ -30,17 +30,17 @@ pub fn print(line: &str) -> Result<(), Failure> {
     print_lines(&[line])
 }
 
-/// Prints lines. What stands in one of them starts no further line and steers no terminal.
+/// Prints lines. Control characters in them are escaped.
 ///
 /// # Errors
-/// When they cannot be written for another reason than a reader that has gone (`| head`), such as a full disk: a script
-/// must not take half of a text for all of it.
+/// If they cannot be written, for instance on a full disk: a script must not take half of a text for all of it. A closed
+/// pipe (`| head`) is not an error.
 pub fn print_lines(lines: &[impl AsRef<str>]) -> Result<(), Failure> {
     let lines: Vec<Cow<'_, str>> = lines.iter().map(|line| escaped(line.as_ref())).collect();
     write(&lines.join("\n"))
 }
 
-/// Prints a text of the program itself, with its line breaks.
+/// Prints a text of the program with its line breaks.
 ///
 /// # Errors
 /// As [`print_lines`].
@@ -57,19 +57,18 @@ pub fn print_json(json: &str) -> Result<(), Failure> {
 }
 
 fn write(text: &str) -> Result<(), Failure> {
-    STDERR.flush(OUTAGE_TIMEOUT);
+    STDERR.flush(FLUSH_TIMEOUT);
     IS_PRINTING.store(true, Ordering::Release);
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
     IS_PRINTING.store(false, Ordering::Release);
     match written {
-        // It has what it wanted.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::output(&error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-/// A run's summary for people, in lines; of several channels, the sum and then each of them.
+/// The summary of a run as lines of text: of several channels, the sum and then each of them.
 pub fn run_text(summary: &RunSummary) -> Vec<String> {
     let head = match (summary.run, summary.channels.len()) {
         (Some(run), _) => format!("run {run} {}", summary.state),
@@ -105,7 +104,7 @@ fn rows_text(summary: &RunSummary) -> String {
 /// The longest reason that is printed as text, in characters.
 const LONGEST_REASON: usize = 1_000;
 
-/// How a run stands, with the reason, which may say the state itself: `stopped by SIGINT`.
+/// The state of a run and its reason. A reason that begins with the state stands alone: `stopped by SIGINT`.
 pub fn state(state: &str, reason: Option<&str>) -> String {
     let reason = reason.map(|reason| shortened(reason, LONGEST_REASON));
     match reason.as_deref() {
@@ -115,7 +114,7 @@ pub fn state(state: &str, reason: Option<&str>) -> String {
     }
 }
 
-/// A text from a journal or an input, cut to so many characters: a line is for a person to read.
+/// A text from a journal or an input, cut to this number of characters.
 pub fn shortened(text: &str, length: usize) -> Cow<'_, str> {
     match text.char_indices().nth(length) {
         None => Cow::Borrowed(text),
@@ -123,12 +122,12 @@ pub fn shortened(text: &str, length: usize) -> Cow<'_, str> {
     }
 }
 
-/// So many rows: `1 row`, `1,240 rows`.
+/// A number of rows: `1 row`, `1,240 rows`.
 pub fn counted_rows(rows: u64) -> String {
     format!("{} row{}", grouped(rows), if rows == 1 { "" } else { "s" })
 }
 
-/// So many calls: `1 call`, `1,240 calls`.
+/// A number of calls: `1 call`, `1,240 calls`.
 pub fn counted_calls(calls: u64) -> String {
     format!("{} call{}", grouped(calls), if calls == 1 { "" } else { "s" })
 }
@@ -146,7 +145,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// The non-zero ones of so many of each, as `3 created, 1 rejected`; `none` when all are zero.
+/// The counts that are not zero, as `3 created, 1 rejected`; `none` if all are zero.
 pub fn outcomes(counts: &[(u64, &str)]) -> String {
     let counts: Vec<String> = counts
         .iter()
@@ -168,7 +167,7 @@ fn calls(calls: &Calls<u64>) -> String {
     if calls.total == 0 { String::new() } else { format!(": {kinds}") }
 }
 
-// Not rounded up as a time that a person waits for: it is over.
+// The time that a run took. It is not rounded up, unlike the time that is left.
 fn took(seconds: f64) -> String {
     let whole = std::time::Duration::from_secs_f64(seconds).as_secs();
     match (whole / 3600, whole / 60 % 60, whole % 60) {
@@ -183,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_told_in_the_singular() {
+    fn one_row_is_singular() {
         let one = || RunSummary {
             rows: 1,
             created: 1,
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_says_the_state_stands_alone() {
+    fn a_reason_that_begins_with_the_state_stands_alone() {
         assert_eq!(state("finished", None), "finished");
         assert_eq!(state("stopped", Some("stopped by SIGINT")), "stopped by SIGINT");
         assert_eq!(state("stopped", Some("the platform is gone")), "stopped: the platform is gone");

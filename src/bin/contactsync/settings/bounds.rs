@@ -1,5 +1,4 @@
-//! When a run stops before its end: after so many calls, at a time of day, after some time, or when the platform is
-//! gone for too long.
+//! The bounds of a run: a number of calls, a time of day, a time span, and the outage timeout.
 
 use std::time::Duration;
 
@@ -9,13 +8,13 @@ use jiff::tz::TimeZone;
 use crate::options::value::Span;
 use crate::options::{EndArgs, TimeOfDay};
 
-/// How far a run goes before the rest is left to the next.
+/// The bounds of a run. The next run continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most calls that each channel starts.
+    /// Maximum number of calls that each channel starts.
     pub max_calls: Option<u64>,
     pub end: Option<End>,
-    /// How long a platform that is down is waited for.
+    /// The longest wait for a platform that is down.
     pub outage_timeout: Duration,
 }
 
@@ -32,7 +31,7 @@ impl Bounds {
     }
 }
 
-/// When no further call is started.
+/// The time from which no call starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// When the local clock shows this.

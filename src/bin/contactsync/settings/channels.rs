@@ -7,69 +7,60 @@ use std::path::Path;
 use std::slice;
 
 use conflate::Merge as _;
-use contactsync::{BaseUrl, ChannelKind, Clients, Http};
+use contactsync::{BaseUrl, ChannelKind, Clients, Http, UrlError};
 
 use super::token::Found;
-use crate::config::{ChannelTable, Config, DEFAULT_CONFIG};
+use crate::config::{ChannelTable, Config};
 use crate::failure::Failure;
 use crate::options::value::{Concurrency, Name, Rate};
 use crate::options::{
-    Address, ChannelArgs, Layer, Location, RateArgs, RoutingArgs, Shard, Sourced, TokenCommand, TokenPlace,
+    Address, ChannelArgs, Layer, Location, RateArgs, RoutingArgs, Shard, Sourced, TokenCommand, TokenPlace, defaults,
     did_you_mean,
 };
 
-/// The channel's name, when no level sets it.
-const DEFAULT_CHANNEL: &str = "default";
-
-/// The environment variable that holds the token, when no level sets a place for it.
-const DEFAULT_TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
-
-/// Calls a minute, when neither the preset nor the user sets a rate (API.md, "Platforms").
-const DEFAULT_RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
-
-/// How many names a message lists at the most.
+/// Maximum number of names in a message.
 const LISTED: usize = 10;
 
-/// What decides where a row goes.
+/// The setting that decides the channel of a row.
 enum Routing<'a> {
     Column(&'a Sourced<Name>),
     Channel(&'a Sourced<Name>),
 }
 
-/// Where the rows go.
+/// The channels of a run.
 #[derive(Debug)]
 pub enum Channels {
-    /// All of them to one channel.
+    /// All rows go to one channel.
     One(Channel),
-    /// Those whose cell of `column` names this channel to it; the others are left out.
+    /// Rows that name this channel in `column` go to it; the others are left out.
     Selected {
         column: String,
         channel: Channel,
         /// The other channels of the configuration.
         others: BTreeSet<String>,
     },
-    /// Each to the channel that its cell of `column` names.
+    /// Each row goes to the channel that it names in `column`.
     ByColumn {
         column: String,
         /// The channels of this run, in the order of the configuration.
         here: Vec<Channel>,
-        /// The channels of other shards' runs: their rows are none of this run.
+        /// The channels of other shards. Their rows are left out.
         elsewhere: BTreeSet<String>,
         /// Whether this run reports rows that name no channel. Of several shards, the first one does.
         tells_unknown: bool,
     },
 }
 
-/// A channel as it is set up. Its token was not looked for yet.
+/// The settings of a channel. Its token was not read yet.
 #[derive(Debug)]
 pub struct Channel {
     pub name: String,
-    /// Where its table begins, when it has one.
+    /// The beginning of its table, if it has one.
     place: Option<Location>,
     pub url: Option<BaseUrl>,
     kind: Option<ChannelKind>,
     pub(super) token: Option<Sourced<TokenPlace>>,
-    // As set, or the preset's.
+    // As set, or that of the preset.
     rate: Option<NonZeroU32>,
     burst: Option<NonZeroU32>,
     concurrency: Option<NonZeroU32>,
@@ -83,7 +74,7 @@ pub struct Earlier {
     pub rate: u32,
 }
 
-/// A platform that is ready to be called, and the pace.
+/// A transport to a platform, with its rate.
 #[derive(Debug)]
 pub struct Connection<T> {
     pub url: BaseUrl,
@@ -91,9 +82,9 @@ pub struct Connection<T> {
     pub rate: NonZeroU32,
     pub burst: Option<NonZeroU32>,
     pub concurrency: Option<usize>,
-    /// The command that prints another token, once this one is refused.
+    /// The command that prints a new token if this one is refused.
     pub renewal: Option<TokenCommand>,
-    /// What is to be reported about the place of the token.
+    /// A warning about the place of the token.
     pub warning: Option<String>,
 }
 
@@ -109,14 +100,14 @@ impl Channels {
             Channel::of(name, table.map(|table| table.name.place.clone()), &set, allow_http)
         };
         let only = |name: &str, table: Option<&ChannelTable>| {
-            let default = || Sourced::typed("--token-env", TokenPlace::Env(DEFAULT_TOKEN_ENV.into()));
+            let default = || Sourced::typed("--token-env", TokenPlace::Env(defaults::TOKEN_ENV.into()));
             channel(name, table).map(|channel| Channel { token: channel.token.or_else(|| Some(default())), ..channel })
         };
         let tables = config.channels.as_slice();
         let one_of = |set: &Sourced<Name>| {
             let name: &str = set;
             let table = tables.iter().find(|table| table.name.value == name);
-            if table.is_none() && !tables.is_empty() && name != DEFAULT_CHANNEL {
+            if table.is_none() && !tables.is_empty() && name != defaults::CHANNEL {
                 return Err(wrong(set, format_args!("expected one of {}", listed(tables, name))));
             }
             only(name, table)
@@ -138,13 +129,13 @@ impl Channels {
                     column,
                     format_args!(
                         "expected a table [channel.NAME] for each channel in {}, found none",
-                        config.path.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG)).display()
+                        config.path.as_deref().unwrap_or(Path::new(defaults::CONFIG)).display()
                     ),
                 ));
             }
             (Some(Routing::Column(column)), tables) => return by_column(column, typed, tables, shard, channel),
             (Some(Routing::Channel(name)), _) => one_of(name)?,
-            (None, []) => only(DEFAULT_CHANNEL, None)?,
+            (None, []) => only(defaults::CHANNEL, None)?,
             (None, [table]) => only(&table.name.value, Some(table))?,
             (None, [first, ..]) => {
                 return Err(Failure::usage_text(format!(
@@ -154,7 +145,7 @@ impl Channels {
                     listed(tables, "")
                 ))
                 .hint(
-                    "use --channel NAME for one of them, or --channel-column COLUMN when a column of the input names each row's",
+                    "use --channel NAME for one of them, or --channel-column COLUMN if a column of the input names the channel of each row",
                 ));
             }
         };
@@ -162,7 +153,7 @@ impl Channels {
             None => Ok(Self::One(one)),
             Some(shard) => Err(Failure::usage_text(format!("--shard {shard}: expected several channels, found one"))
                 .hint(
-                    "a channel is never split; use --channel-column COLUMN when a column of the input names each row's",
+                    "a channel is never split; use --channel-column COLUMN if a column of the input names the channel of each row",
                 )),
         }
     }
@@ -175,7 +166,7 @@ impl Channels {
         }
     }
 
-    /// The column that names each row's channel, when it decides.
+    /// The column with the channel of each row.
     pub fn column(&self) -> Option<&str> {
         match self {
             Self::One(_) => None,
@@ -183,7 +174,7 @@ impl Channels {
         }
     }
 
-    /// Whether there may be several, so that each is reported by name.
+    /// Whether there may be several channels, so that each is reported by name.
     pub const fn are_several(&self) -> bool {
         match self {
             Self::One(_) | Self::Selected { .. } => false,
@@ -191,7 +182,7 @@ impl Channels {
         }
     }
 
-    /// The only channel whose rows are taken where a column names each row's.
+    /// The only channel whose rows are used, although a column names the channel of each row.
     pub fn selected(&self) -> Option<&str> {
         match self {
             Self::Selected { channel, .. } => Some(&channel.name),
@@ -199,7 +190,7 @@ impl Channels {
         }
     }
 
-    /// Whose rows they are, by the channel's name: this run's, or another shard's.
+    /// All channels by name, and whether each is one of this run.
     pub fn by_name(&self) -> BTreeMap<String, bool> {
         match self {
             Self::One(only) => BTreeMap::from([(only.name.clone(), true)]),
@@ -214,7 +205,7 @@ impl Channels {
         }
     }
 
-    /// Whether this run, and not another shard's, reports rows that name no channel.
+    /// Whether this run, and not that of another shard, reports rows that name no channel.
     pub fn tells_unknown(&self) -> bool {
         match self {
             Self::One(_) => true,
@@ -231,7 +222,7 @@ fn by_column(
     shard: Option<Shard>,
     channel: impl Fn(&str, Option<&ChannelTable>) -> Result<Channel, Failure>,
 ) -> Result<Channels, Failure> {
-    // One platform may serve all channels, as in a rehearsal. One token would send all contacts to one channel.
+    // One URL may serve all channels, as in a rehearsal. One token would send all contacts to one channel.
     let token = typed.channel.token.place().map(|token| token.origin.to_string());
     if let Some(option) = token.or_else(|| typed.channel.rate.channel_kind.map(|_| "--channel-kind".to_owned())) {
         return Err(Failure::usage_text(format!("{option}: expected one channel, found {} of them", tables.len()))
@@ -247,9 +238,24 @@ fn by_column(
     })
 }
 
-/// A setting that turned out to be wrong.
+/// A setting with an invalid value.
 fn wrong<T>(set: &Sourced<T>, what: impl Display) -> Failure {
     Failure::usage_text(format!("{}: {what}", set.origin))
+}
+
+fn wrong_url<T>(set: &Sourced<T>, error: &UrlError) -> Failure {
+    let failure = wrong(set, error);
+    let hint = match error {
+        UrlError::Plain(_) => "use `https://`, or --allow-http if every machine on the way to that host is trusted",
+        UrlError::UserInfo => "a token is set with --token-env, --token-file or --token-command",
+        UrlError::NotAbsolute
+        | UrlError::Scheme(_)
+        | UrlError::Character(_)
+        | UrlError::Unreadable(_)
+        | UrlError::Query
+        | UrlError::Fragment => return failure,
+    };
+    failure.hint(hint)
 }
 
 fn listed(tables: &[ChannelTable], found: &str) -> String {
@@ -270,7 +276,7 @@ impl Channel {
                     Address::Url(url) => (url, None),
                     Address::Preset(preset) => (preset.base_url, NonZeroU32::new(preset.calls_per_minute)),
                 };
-                (Some(BaseUrl::parse(text, allow_http).map_err(|error| wrong(&address, error))?), rate)
+                (Some(BaseUrl::parse(text, allow_http).map_err(|error| wrong_url(&address, &error))?), rate)
             }
         };
         Ok(Self {
@@ -287,7 +293,7 @@ impl Channel {
 
     /// Calls a minute, unless an earlier run learnt another rate.
     pub fn rate(&self) -> NonZeroU32 {
-        self.rate.unwrap_or(DEFAULT_RATE)
+        self.rate.unwrap_or(defaults::RATE)
     }
 
     /// Calls at once, if set.
@@ -300,7 +306,7 @@ impl Channel {
         self.concurrency.and_then(|number| usize::try_from(number.get()).ok())
     }
 
-    /// The file that its token is in, when it is in one.
+    /// The file with its token, if there is one.
     pub fn token_file(&self) -> Option<&Path> {
         match self.token_place()? {
             TokenPlace::File(path) => Some(path),
@@ -308,19 +314,19 @@ impl Channel {
         }
     }
 
-    /// Where its token is, if that is set: channels with the same place have the same token.
+    /// The place of its token, if it is set. Channels with the same place have the same token.
     pub fn token_place(&self) -> Option<&TokenPlace> {
         self.token.as_ref().map(|token| &token.value)
     }
 
-    /// Looks for the token and makes the channel ready to be called; connects to nothing yet.
+    /// Reads the token and creates the transport. Opens no connection yet.
     pub fn connect(&self, clients: &Clients, earlier: Option<&Earlier>) -> Result<Connection<Http>, Failure> {
         let url = match (&self.url, earlier) {
             (Some(url), _) => url.clone(),
             // A journal may come from another person: a token is not sent to a URL that only the journal names.
             (None, Some(earlier)) => {
                 return Err(Failure::usage_text(format!(
-                    "channel `{}`: its run was sent to {}, which neither the command line nor the configuration names",
+                    "channel `{}`: its run was sent to {}, which neither the command line nor the configuration sets",
                     self.name, earlier.url
                 ))
                 .hint("if this is your platform, pass its URL with --url"));
@@ -328,7 +334,7 @@ impl Channel {
             (None, None) => return Err(self.without_platform()),
         };
         let kind = self.kind.or(earlier.map(|earlier| earlier.kind)).unwrap_or_default();
-        let rate = self.rate.or(earlier.and_then(|earlier| NonZeroU32::new(earlier.rate))).unwrap_or(DEFAULT_RATE);
+        let rate = self.rate.or(earlier.and_then(|earlier| NonZeroU32::new(earlier.rate))).unwrap_or(defaults::RATE);
         let Found { token, warning } = self.token()?;
         let transport = clients.http(url.clone(), token, kind).map_err(|error| Failure::usage(&error))?;
         Ok(Connection {
@@ -361,7 +367,7 @@ impl Channel {
         token.find()
     }
 
-    // What prints another token, once this one is refused.
+    // The command that prints a new token if this one is refused.
     fn renewal(&self) -> Option<TokenCommand> {
         match self.token_place() {
             Some(TokenPlace::Command(command)) => Some(command.clone()),

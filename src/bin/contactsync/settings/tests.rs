@@ -6,13 +6,13 @@ use clap::Parser;
 use contactsync::{Clients, Timeouts};
 
 use super::*;
-use crate::args::{Cli, Command, wrong_value};
+use crate::args::{Cli, Command, wrong_option};
 use crate::config::tests::config;
 use crate::options::Sourced;
 
 fn settings(arguments: &str, file: &str) -> Result<Settings, Failure> {
     let typed = ["contactsync", "sync", "in.csv"].into_iter().chain(arguments.split_whitespace());
-    let cli = Cli::try_parse_from(typed).map_err(|error| match wrong_value(&error) {
+    let cli = Cli::try_parse_from(typed).map_err(|error| match wrong_option(&error) {
         Some(wrong) => Failure::usage_text(wrong),
         None => panic!("{error}"),
     })?;
@@ -143,10 +143,9 @@ fn contradictory_options_are_refused() {
     check(
         "--platform acme",
         "",
-        "--platform: expected a platform out of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; any other one is given by its URL",
+        "--platform: expected one of `1980tic`, `orade`, `respondio`, `okeybot`, `botcity`, found `acme`; use the URL for any other platform",
     );
-    let plain = "expected `https://`, found plain `http://` to `a.example`, which would show the token to everybody on \
-                 the way; use `https://`, or --allow-http where that is meant";
+    let plain = "expected `https://`, found plain `http://` to `a.example`, which sends the token unencrypted";
     check("", "rate = 5\nurl = \"http://a.example\"", &format!("c.toml:2: key `url`: {plain}"));
     check("--url http://a.example", "", &format!("--url: {plain}"));
     assert!(settings("--url http://a.example", "allow_http = true").is_ok());

@@ -1,4 +1,4 @@
-//! Where a token comes from: an environment variable, a file, or what a command prints.
+//! Reads a token: from an environment variable, a file, or the output of a command.
 
 use std::env;
 use std::io;
@@ -14,16 +14,16 @@ use crate::failure::Failure;
 use crate::options::{Origin, Sourced, TokenCommand, TokenPlace};
 use crate::ownership;
 
-/// The largest file, and the longest output of a command, that is taken for a token.
+/// The largest size of a file or an output with a token, in bytes.
 const LARGEST: usize = 64 << 10;
 
-/// How long a command may take to print a token: a password manager may ask a person to unlock it.
+/// The time limit for a command. A password manager may ask the user to unlock it.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How often a command that has closed its output is asked whether it has ended.
-const GLANCE: Duration = Duration::from_millis(5);
+/// The interval at which a command that has closed its output is checked.
+const POLL: Duration = Duration::from_millis(5);
 
-/// A token that was found, and what is to be reported about its place.
+/// A token, and a warning about its place.
 #[derive(Debug)]
 pub struct Found {
     pub token: Token,
@@ -31,15 +31,15 @@ pub struct Found {
 }
 
 impl TokenCommand {
-    /// Runs it and takes what it prints for the token. Its standard error is the user's to see.
+    /// Runs the command and reads the token from its output. Its standard error is that of the program.
     ///
     /// # Errors
-    /// Why there is no token, in words that hold nothing of the output and none of the arguments.
+    /// The reason why there is no token. It contains nothing of the output and no argument.
     pub fn run(&self) -> Result<Token, String> {
         let failed = |what: String| format!("token command `{}`: {what}", self.program);
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        // What is no program may be a token at the wrong place.
+        // The command is not repeated: it may be a token under the wrong key.
         let mut child = command.spawn().map_err(|error| format!("token command: cannot run it: {error}"))?;
         let (status, bytes) = output(&mut child, COMMAND_TIMEOUT).map_err(|error| failed(error.to_string()))?;
         if !status.success() {
@@ -52,7 +52,7 @@ impl TokenCommand {
     }
 }
 
-// What it prints, and how it ends. Whatever happens, it has ended, or was killed.
+// Returns the exit status and the output. The command has ended or was killed, also after an error.
 fn output(child: &mut Child, timeout: Duration) -> io::Result<(ExitStatus, Vec<u8>)> {
     let stdout = child.stdout.take().ok_or_else(|| io::Error::other("it has no output"))?;
     let (sender, read) = mpsc::channel();
@@ -69,7 +69,7 @@ fn output(child: &mut Child, timeout: Duration) -> io::Result<(ExitStatus, Vec<u
                 Some(status) if bytes.len() <= LARGEST => return Ok((status, bytes)),
                 Some(_) => return Ok((ExitStatus::default(), bytes)),
                 None if Instant::now() >= until => return Err(late()),
-                None => thread::sleep(GLANCE),
+                None => thread::sleep(POLL),
             }
         }
     });
@@ -80,7 +80,7 @@ fn output(child: &mut Child, timeout: Duration) -> io::Result<(ExitStatus, Vec<u
     ended
 }
 
-// A text by its byte order mark: PowerShell writes UTF-16.
+// Decodes by the BOM: PowerShell writes UTF-16.
 fn text(bytes: &[u8]) -> Result<String, &'static str> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes.as_chunks();
@@ -96,7 +96,7 @@ fn text(bytes: &[u8]) -> Result<String, &'static str> {
 }
 
 impl Sourced<TokenPlace> {
-    /// Looks for the token there.
+    /// Reads the token.
     pub fn find(&self) -> Result<Found, Failure> {
         let place = self.place();
         let mut warning = None;
@@ -132,7 +132,7 @@ impl Sourced<TokenPlace> {
         Ok(Found { token, warning })
     }
 
-    // In the configuration, the text may be the token itself under the wrong key: there the line is enough.
+    // In the configuration, the value may be the token itself under the wrong key, so only the line is named.
     pub(super) fn place(&self) -> String {
         match (&self.origin, &self.value) {
             (Origin::Option(_), TokenPlace::File(path)) => format!("token file {}", path.display()),

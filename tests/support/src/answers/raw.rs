@@ -3,7 +3,6 @@
 use std::time::SystemTime;
 
 use contactsync::{Answer, Call, CallKind, ContactId, Field, dialect};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// The token that a mutated answer may repeat.
 pub const TOKEN: &str = "tok-3cr3t-0123456789abcdef0123456789abcdef";
@@ -35,20 +34,11 @@ impl Raw {
         Some(Self { status, headers, body: bytes[body..].to_vec() })
     }
 
-    fn header_map(&self) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in &self.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()))
-            {
-                map.append(name, value);
-            }
-        }
-        map
-    }
-
     /// The answer as the parser reads it for this call.
     pub fn answer(&self, call: &Call) -> Answer {
-        dialect::answer(call, self.status, &self.header_map(), &self.body, SystemTime::UNIX_EPOCH)
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let (status, body, received) = (self.status, self.body.as_slice(), SystemTime::UNIX_EPOCH);
+        dialect::answer(call, &dialect::Response { status, headers: &headers, body, received })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the keys of the mapping may set, and the one line for each mistake in them.
 
 use contactsync::Value;
+use contactsync::rules::{Blank, DecimalMark, Unmapped, ValueType};
 
 use super::super::file::tests::file;
 use super::*;

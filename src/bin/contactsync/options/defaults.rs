@@ -1,0 +1,27 @@
+//! The defaults of the options: the help texts state them, and `settings` applies them.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::value::Span;
+
+/// `--config`: the file that is read from the working directory if it exists, and that `init` writes.
+pub const CONFIG: &str = "contactsync.toml";
+
+/// `--journal`.
+pub const JOURNAL: &str = "contactsync.db";
+
+/// `--channel`.
+pub const CHANNEL: &str = "default";
+
+/// `--token-env`.
+pub const TOKEN_ENV: &str = "CONTACTSYNC_TOKEN";
+
+/// `--rate`, in calls a minute, where the platform's preset has none (API.md, "Platforms").
+pub const RATE: NonZeroU32 = NonZeroU32::new(100).expect("100 is not 0");
+
+/// `--search-lag`.
+pub const SEARCH_LAG: Span = Span(Duration::from_secs(30));
+
+/// `--outage-timeout`.
+pub const OUTAGE_TIMEOUT: Span = Span(contactsync::OUTAGE_TIMEOUT);
