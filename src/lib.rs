@@ -54,6 +54,7 @@ pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::planner::Planner;
 pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
+pub use crate::core::routing::NotRoutedCounts;
 pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
 pub use crate::core::shared_values::{SharedField, SharedValues};
 pub use crate::core::start_throttle::StartThrottle;
@@ -83,7 +84,7 @@ pub use crate::sync::{
     Event, GuardError, HeldChannel, InputCheck, Interrupted, Job, ListClaims, Listed, ListingError, Locked,
     LockedChannel, Mismatch, NewColumn, Notification, Observer, Overrides, PlanError, PlanOptions, PlannedRuns, Probe,
     Recognised, RejectReason, RejectReasons, RenewToken, Reporter, ResumeOptions, Routes, Routing, RowLists,
-    RunOptions, Silent, Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagMentions, Tokens, Transport, Tried,
-    WITHOUT_CHANNEL, Wait, Workspace, check_input, concurrency_for, dry_run, plan, plan_summary, run_summary, send,
-    send_all, sync_input,
+    RunOptions, Silent, Stop, StopReason, SyncError, SyncInput, SyncOutcome, Tokens, Transport, Tried, WITHOUT_CHANNEL,
+    Wait, Workspace, check_input, concurrency_for, dry_run, plan, plan_summary, run_summary, send, send_all,
+    sync_input,
 };

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::core::diff::TagsMode;
 use crate::core::mapping::Mapping;
-use crate::core::model::{Contact, Rejection};
-use crate::core::planner::{DuplicateFault, Planner, Resolution, SeenRows};
+use crate::core::model::Contact;
+use crate::core::planner::{DuplicateFault, Planner, RowRole, SeenRows};
+use crate::core::routing::{NotRouted, NotRoutedCounts, RoutedRow};
 use crate::core::shared_values::SharedValues;
-use crate::input::{Detected, NoticeKind, Row, Source};
-use crate::sync::plan::{PlanError, TagMentions};
+use crate::input::{Row, Source};
+use crate::sync::plan::PlanError;
+use crate::sync::routing::Routing;
+use crate::sync::row_router::RowRouter;
 
 /// Number of different reasons that are counted apart. Some name a byte, and then there may be as many as there are rows.
 const REASONS_KEPT: usize = 1_000;
@@ -26,10 +29,10 @@ pub struct InputCheck {
     pub planner: Planner,
     /// What becomes of tags that the input does not name.
     pub tags_mode: TagsMode,
-    /// By the name of each channel, whether its rows are checked. Rows of the others are only counted.
-    pub channels: BTreeMap<String, bool>,
-    /// Whether a row that names no channel is rejected here. Otherwise it is only counted.
-    pub rejects_unknown: bool,
+    /// The channels whose rows are checked.
+    pub channels: Vec<String>,
+    /// Which of them each row goes to. Rows of other channels are only counted.
+    pub routing: Routing,
     /// Number of contacts to keep, from the beginning of the input.
     pub sample: usize,
 }
@@ -43,12 +46,8 @@ pub struct CheckedInput {
     pub merged: u64,
     /// Number of rows that are rejected.
     pub rejected: u64,
-    /// Number of rows that the rules do not take.
-    pub left_out: u64,
-    /// Number of rows of other channels.
-    pub of_others: u64,
-    /// Number of rows that cannot be read or name no channel, where none is rejected for that.
-    pub of_none: u64,
+    /// Number of rows that are not checked.
+    pub not_routed: NotRoutedCounts,
     /// The first contacts as they would be sent, in the order of their first rows.
     pub first: Vec<CheckedContact>,
     /// The reasons for which rows are rejected, the most frequent first.
@@ -62,8 +61,8 @@ pub struct CheckedContact {
     pub line: u64,
     /// The contact.
     pub contact: Contact,
-    /// The channel that its row names; `None` where there is only one.
-    pub channel: Option<String>,
+    /// The channel that it is sent to.
+    pub channel: String,
 }
 
 /// A reason for which rows are rejected.
@@ -109,83 +108,43 @@ impl RejectReasons {
 /// # Errors
 /// [`PlanError::Source`] when the input cannot be read; [`PlanError::NoTags`] as in a sync.
 pub fn check_input(source: &mut Source, mapping: &Mapping, check: &InputCheck) -> Result<CheckedInput, PlanError> {
-    let mentions = TagMentions::new(check.tags_mode);
-    let mut tally = Tally::new(&check.planner, check.sample);
-    let detected = source.detected().clone();
-    let see = |row: Row, _| {
-        let mention = mentions.of(&row, mapping);
-        let seen = seen(row, mapping, check, &detected);
-        // As in a sync: rows that are not sent here do not count.
-        if matches!(seen, Seen::Contact { .. } | Seen::Rejected(_)) {
-            mentions.add(mention);
-        }
-        seen
+    let channels: Vec<&str> = check.channels.iter().map(String::as_str).collect();
+    let router = RowRouter::new(check.routing.table(&channels), mapping, source.detected(), check.tags_mode);
+    let mut tally = Tally::new(check);
+    let route = |row: Row, _| {
+        let line = match &row {
+            Row::Record(record) => (record.row, record.line),
+            Row::Rejected(rejection) => (rejection.row, rejection.line),
+        };
+        router.route(&row).map(|routed| (line, routed))
     };
-    source.in_batches(see, |batch| -> Result<(), PlanError> {
-        for seen in batch {
-            tally.add(seen);
+    source.in_batches(route, |batch| -> Result<(), PlanError> {
+        for row in batch {
+            tally.add(row);
         }
         Ok(())
     })?;
-    mentions.check()?;
-    detected.add_shared_values(&tally.shared, mapping);
+    router.finish()?;
+    source.detected().add_shared_values(&tally.shared, mapping);
     Ok(tally.finish())
-}
-
-/// What a row is by itself.
-enum Seen {
-    LeftOut,
-    // A total of the rows above it.
-    Total,
-    OfOther,
-    OfNone,
-    Contact { row: u64, line: u64, contact: Box<Contact>, channel: Option<String> },
-    Rejected(Rejection),
-}
-
-fn seen(row: Row, mapping: &Mapping, check: &InputCheck, detected: &Detected) -> Seen {
-    let of_no_channel = |rejection| if check.rejects_unknown { Seen::Rejected(rejection) } else { Seen::OfNone };
-    match row {
-        // A row that cannot be read names no channel either.
-        Row::Rejected(rejection) => of_no_channel(rejection),
-        Row::Record(record) if !mapping.takes(&record) => Seen::LeftOut,
-        Row::Record(record) if mapping.leaves_out_total(&record) => {
-            detected.add_notice(NoticeKind::Total, record.line);
-            Seen::Total
-        }
-        Row::Record(record) => match mapping.channel_among(&record, &check.channels) {
-            Ok(Some(false)) => Seen::OfOther,
-            Ok(Some(true) | None) => match mapping.contact(&record) {
-                Ok(contact) => Seen::Contact {
-                    row: record.row,
-                    line: record.line,
-                    contact: Box::new(contact),
-                    channel: mapping.channel(&record).map(str::to_owned),
-                },
-                Err(rejection) => Seen::Rejected(rejection),
-            },
-            Err(rejection) => of_no_channel(rejection),
-        },
-    }
 }
 
 /// The rows so far.
 struct Tally<'a> {
-    planner: &'a Planner,
-    sample: usize,
+    check: &'a InputCheck,
     checked: CheckedInput,
     // Number of contacts of the sample so far.
     sampled: usize,
-    rows: BTreeMap<Option<String>, SeenRows>,
+    // By destination.
+    rows: BTreeMap<usize, SeenRows>,
     shared: SharedValues,
     reasons: RejectReasons,
 }
 
 impl<'a> Tally<'a> {
-    fn new(planner: &'a Planner, sample: usize) -> Self {
+    fn new(check: &'a InputCheck) -> Self {
         Self {
-            planner,
-            sample,
+            check,
             checked: CheckedInput::default(),
             sampled: 0,
             rows: BTreeMap::new(),
@@ -194,31 +153,31 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn add(&mut self, seen: Seen) {
-        match seen {
-            Seen::LeftOut => self.checked.left_out += 1,
-            Seen::Total => {}
-            Seen::OfOther => self.checked.of_others += 1,
-            Seen::OfNone => self.checked.of_none += 1,
-            Seen::Rejected(rejection) => self.reject(rejection.to_string(), rejection.line),
-            Seen::Contact { row, line, contact, channel } => self.plan(row, line, *contact, channel),
+    fn add(&mut self, row: Result<((u64, u64), RoutedRow), NotRouted>) {
+        match row {
+            Err(why) => self.checked.not_routed.add(why),
+            Ok((_, RoutedRow { contact: Err(rejection), .. })) => self.reject(rejection.to_string(), rejection.line),
+            Ok(((row, line), RoutedRow { destination, contact: Ok(contact) })) => {
+                self.plan(row, line, contact, destination);
+            }
         }
     }
 
-    fn plan(&mut self, row: u64, line: u64, contact: Contact, channel: Option<String>) {
-        self.shared.add(&channel, line, &contact);
-        let rows = self.rows.entry(channel).or_default();
-        let Ok(resolution) = self.planner.resolve_duplicate(contact, rows);
-        let is_new = matches!(resolution, Resolution::Counts { replaced: None, .. });
-        let is_sampled = is_new && self.sampled < self.sample;
+    fn plan(&mut self, row: u64, line: u64, contact: Contact, destination: usize) {
+        self.shared.add(destination, line, &contact);
+        let planner = &self.check.planner;
+        let rows = self.rows.entry(destination).or_insert_with(|| SeenRows::new(planner.duplicates));
+        let Ok(resolution) = planner.resolve_duplicate(contact, rows);
+        let is_new = resolution.role == RowRole::Counts { replaced: None };
+        let is_sampled = is_new && self.sampled < self.check.sample;
         self.sampled += usize::from(is_sampled);
         rows.note(row, line, &resolution, is_sampled);
-        match resolution {
-            Resolution::Counts { replaced: None, .. } => self.checked.contacts += 1,
-            Resolution::Counts { replaced: Some(_), .. } | Resolution::Merged { .. } => self.checked.merged += 1,
-            Resolution::Rejected { reason: DuplicateFault::Repeated, .. } => self.reject(REPEATED.to_owned(), line),
-            Resolution::Rejected { earlier, reason: reason @ DuplicateFault::Conflict(_), .. } => {
-                self.reject(reason.reason(&earlier), line);
+        match resolution.role {
+            RowRole::Counts { replaced: None } => self.checked.contacts += 1,
+            RowRole::Counts { replaced: Some(_) } | RowRole::Merged { .. } => self.checked.merged += 1,
+            RowRole::Rejected { fault: DuplicateFault::Repeated, .. } => self.reject(REPEATED.to_owned(), line),
+            RowRole::Rejected { earlier, fault: fault @ DuplicateFault::Conflict(_) } => {
+                self.reject(fault.reason(&earlier), line);
             }
         }
     }
@@ -229,9 +188,11 @@ impl<'a> Tally<'a> {
     }
 
     fn finish(self) -> CheckedInput {
-        let Self { mut checked, rows, reasons, .. } = self;
+        let Self { check, mut checked, rows, reasons, .. } = self;
         let mut first: Vec<(u64, CheckedContact)> = Vec::new();
-        for (channel, rows) in rows {
+        // Rows of a destination without a channel are rejected, so that each contact has a channel.
+        for (destination, rows) in rows {
+            let Some(channel) = check.channels.get(destination) else { continue };
             first.extend(rows.into_kept().into_iter().map(|kept| {
                 let (line, contact) = (kept.counts.line, kept.contact);
                 (kept.first_row, CheckedContact { line, contact, channel: channel.clone() })
@@ -241,5 +202,92 @@ impl<'a> Tally<'a> {
         checked.first = first.into_iter().map(|(_, contact)| contact).collect();
         checked.reasons = reasons.most_frequent_first();
         checked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::duplicates::Duplicates;
+    use crate::core::model::Mode;
+    use crate::core::task::Policy;
+    use crate::core::time::Timestamp;
+    use crate::input::Format;
+    use crate::journal::{Journal, NewRun};
+    use crate::sync::plan::{PlanOptions, Routes, plan};
+    use crate::sync::reporter::Silent;
+    use crate::sync::stop::Stop;
+
+    fn source(csv: &str) -> Source {
+        Source::from_reader("in.csv", Box::new(Cursor::new(csv.to_owned().into_bytes())), Format::Csv).unwrap()
+    }
+
+    /// Contacts, merged rows and rejected rows of a check that keeps `sample` contacts.
+    fn checked(csv: &str, matches: &[String], duplicates: Duplicates, sample: usize) -> (u64, u64, u64) {
+        let mut source = source(csv);
+        let mapping = Mapping::new(source.header(), matches.to_vec(), Mode::Upsert).unwrap();
+        let check = InputCheck {
+            planner: Planner { duplicates, match_fields: matches.to_vec() },
+            tags_mode: TagsMode::Add,
+            channels: vec!["c".into()],
+            routing: Routing::One,
+            sample,
+        };
+        let CheckedInput { contacts, merged, rejected, .. } = check_input(&mut source, &mapping, &check).unwrap();
+        (contacts, merged, rejected)
+    }
+
+    /// The same of a plan.
+    fn planned(csv: &str, matches: &[String], duplicates: Duplicates) -> (u64, u64, u64) {
+        let (source, journal) = (source(csv), Journal::in_memory().unwrap());
+        let mapping = Mapping::new(source.header(), matches.to_vec(), Mode::Upsert).unwrap();
+        let policy = Policy {
+            mode: Mode::Upsert,
+            tags_mode: TagsMode::Add,
+            search_lag: Duration::ZERO,
+            retry_in_doubt: false,
+            search_first: false,
+        };
+        let run = NewRun {
+            channel: "c".into(),
+            url: String::new(),
+            kind: String::new(),
+            rate: 100,
+            input: "in.csv".into(),
+            policy,
+            now: Timestamp::default(),
+        };
+        let options = PlanOptions { duplicates, ..PlanOptions::default() };
+        let planned = plan(&journal, source, &mapping, Routes::one(run), options, &Silent, &Stop::default()).unwrap();
+        let counts = journal.counts_blocking(planned.runs[0]).unwrap();
+        (counts.pending, counts.merged, counts.rejected)
+    }
+
+    #[test]
+    fn a_check_counts_duplicates_as_a_plan_does() {
+        // Each row has few match fields, and the contact that two of them make together has more than a create carries.
+        let names: Vec<String> = (0..31).map(|field| format!("m{field}")).collect();
+        let row = |has: fn(usize) -> bool| {
+            let cells: Vec<&str> = (0..31).map(|field| if field == 0 || has(field) { "1" } else { "" }).collect();
+            cells.join(",")
+        };
+        let (low, high) = (row(|field| field < 16), row(|field| field >= 16));
+        let wide = format!("{}\n{low}\n{high}\n", names.join(","));
+        let check = |csv: &str, matches: &[String], expected: [(u64, u64, u64); 4]| {
+            for (duplicates, expected) in Duplicates::ALL.into_iter().zip(expected) {
+                assert_eq!(planned(csv, matches, duplicates), expected, "planned, {duplicates}: {csv}");
+                for sample in [0, 1, 3] {
+                    assert_eq!(checked(csv, matches, duplicates, sample), expected, "{duplicates}, {sample}: {csv}");
+                }
+            }
+        };
+        // In the order of `Duplicates::ALL`: last, first, merge, reject.
+        check(&wide, &names, [(1, 1, 0), (1, 1, 0), (1, 0, 1), (1, 0, 1)]);
+        let email = ["email".to_owned()];
+        let csv = "email,name\na@x.mx,Ann\nb@x.mx,Bo\na@x.mx,Al\n,Cy\na@x.mx,Ada\n";
+        check(csv, &email, [(2, 2, 1), (2, 2, 1), (2, 2, 1), (2, 0, 3)]);
     }
 }

@@ -9,15 +9,15 @@ use std::path::Path;
 
 use contactsync::{
     Attempt, BaseUrl, Change, CheckedContact, CheckedInput, Clients, Clock, Contact, Detected, Duplicates, Environment,
-    Field, Http, InputCheck, Journal, Mapping, Notification, OutlineLine, Planner, Probe, RejectReason, Reporter,
-    Sample, Source, Stop, Timeouts, Tokens, Transport, Tried, Value, Workspace, change, check_input, other_forms,
-    sampled,
+    Field, Http, InputCheck, Journal, Mapping, NotRoutedCounts, Notification, OutlineLine, Planner, Probe,
+    RejectReason, Reporter, Sample, Source, Stop, Timeouts, Tokens, Transport, Tried, Value, Workspace, change,
+    check_input, other_forms, sampled,
 };
 
 use tokio::runtime::Runtime;
 
 use crate::args::CheckArgs;
-use crate::commands::request::{holder, of_settings};
+use crate::commands::request::{holder, of_settings, routing};
 use crate::commands::runtime;
 use crate::config::Config;
 use crate::failure::{CHECK_URL, Exit, Failure};
@@ -84,7 +84,7 @@ pub fn run(args: &CheckArgs, config: Config, console: &Console) -> Result<Exit, 
     for channel in channels.here() {
         let asked = match channel.connect(&clients, None) {
             Ok(connection) => {
-                let is_of = |sample: &&CheckedContact| sample.channel.as_ref().is_none_or(|own| *own == channel.name);
+                let is_of = |sample: &&CheckedContact| sample.channel == channel.name;
                 let wanted: Vec<&CheckedContact> = samples.iter().filter(is_of).collect();
                 ask(&asking, channel, connection, &wanted)
             }
@@ -346,12 +346,13 @@ fn rows(
     let check = InputCheck {
         planner: Planner { duplicates, match_fields: mapping.match_fields().to_vec() },
         tags_mode: policy.tags_mode,
-        channels: channels.by_name(),
-        rejects_unknown: channels.tells_unknown(),
+        channels: channels.here().iter().map(|channel| channel.name.clone()).collect(),
+        routing: routing(channels),
         sample: CONTACTS_SHOWN,
     };
-    let CheckedInput { contacts, merged, rejected, left_out, of_others, of_none, first, reasons } =
+    let CheckedInput { contacts, merged, rejected, not_routed, first, reasons } =
         check_input(&mut source, &mapping, &check)?;
+    let NotRoutedCounts { left_out, of_other_channels, of_no_channel } = not_routed;
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices().iter().filter(|notice| matters(notice, Some(&mapping))) {
@@ -363,7 +364,7 @@ fn rows(
     report.heading(&format!("{}{others}", counted_rows(contacts + rejected + merged)));
     report.item(&format!("{} to be sent", grouped(contacts)));
     if channels.selected().is_some() {
-        list_others(of_others, of_none, report);
+        list_others(of_other_channels, of_no_channel, report);
     }
     list_merged(merged, duplicates, report);
     if rejected > 0 {

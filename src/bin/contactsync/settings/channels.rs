@@ -1,6 +1,6 @@
 //! The channels of a run, each with its merged settings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -199,27 +199,12 @@ impl Channels {
         }
     }
 
-    /// Whose rows they are, by the channel's name: this run's, or another shard's.
-    pub fn by_name(&self) -> BTreeMap<String, bool> {
+    /// Whether the configuration names several channels.
+    pub fn are_several_named(&self) -> bool {
         match self {
-            Self::One(only) => BTreeMap::from([(only.name.clone(), true)]),
-            Self::Selected { channel, others, .. } => {
-                let others = others.iter().map(|name| (name.clone(), false));
-                others.chain([(channel.name.clone(), true)]).collect()
-            }
-            Self::ByColumn { here, elsewhere, .. } => {
-                let here = here.iter().map(|channel| (channel.name.clone(), true));
-                here.chain(elsewhere.iter().map(|name| (name.clone(), false))).collect()
-            }
-        }
-    }
-
-    /// Whether this run, and not another shard's, reports rows that name no channel.
-    pub fn tells_unknown(&self) -> bool {
-        match self {
-            Self::One(_) => true,
-            Self::Selected { .. } => false,
-            Self::ByColumn { tells_unknown, .. } => *tells_unknown,
+            Self::One(_) => false,
+            Self::Selected { others, .. } => !others.is_empty(),
+            Self::ByColumn { here, elsewhere, .. } => here.len() + elsewhere.len() > 1,
         }
     }
 }
