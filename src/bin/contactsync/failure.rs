@@ -14,7 +14,7 @@ use crate::open_files::{self, TooFewFiles};
 use crate::shell::quoted;
 
 /// What to do when a file that lists rows could not be written.
-pub const REWRITE: &str = "nothing is lost: what the rows came to is in the journal; make room, and `contactsync resume` writes the file anew";
+pub const REWRITE: &str = "nothing is lost: the journal has the outcome of each row; once the file can be written, `contactsync resume` writes it again";
 
 /// What to do when a server answers 404 to every call.
 pub const CHECK_URL: &str =
@@ -195,6 +195,7 @@ impl From<GuardError> for Failure {
                 );
             }
             GuardError::WrongUrl { .. } => return Self::usage(&error).hint(CHECK_URL),
+            GuardError::NotConnected { .. } => return Self::unexpected(&error),
             GuardError::OtherChannel { .. } | GuardError::TokenRefused { .. } | GuardError::TokenNotRenewed { .. } => {
                 Exit::Unauthorized
             }
@@ -205,6 +206,7 @@ impl From<GuardError> for Failure {
             GuardError::TokenOfOtherChannel { .. } => Some("run again".to_owned()),
             GuardError::Journal(_)
             | GuardError::Lock(_)
+            | GuardError::NotConnected { .. }
             | GuardError::OtherUrl { .. }
             | GuardError::OtherMatchFields { .. }
             | GuardError::WrongUrl { .. }

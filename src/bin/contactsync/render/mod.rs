@@ -1,5 +1,6 @@
 //! What the library reports and returns, in words for a person, and as exit codes.
 
+pub mod check;
 pub mod console;
 pub mod input_notice;
 pub mod notices;

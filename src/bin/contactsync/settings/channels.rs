@@ -86,7 +86,6 @@ pub struct Earlier {
 /// A platform that is ready to be called, and the pace.
 #[derive(Debug)]
 pub struct Connection<T> {
-    pub url: BaseUrl,
     pub transport: T,
     pub rate: NonZeroU32,
     pub burst: Option<NonZeroU32>,
@@ -315,9 +314,8 @@ impl Channel {
         let kind = self.kind.or(earlier.map(|earlier| earlier.kind)).unwrap_or_default();
         let rate = self.rate.or(earlier.and_then(|earlier| NonZeroU32::new(earlier.rate))).unwrap_or(DEFAULT_RATE);
         let Found { token, warning } = self.token()?;
-        let transport = clients.http(url.clone(), token, kind).map_err(|error| Failure::usage(&error))?;
+        let transport = clients.http(url, token, kind).map_err(|error| Failure::usage(&error))?;
         Ok(Connection {
-            url,
             transport,
             rate,
             burst: self.burst,
