@@ -54,7 +54,8 @@ pub use crate::core::plan::{Forecast, Range};
 pub use crate::core::planner::Planner;
 pub use crate::core::recognition::{Acquaintance, Verdict};
 pub use crate::core::record::{Cells, Record, Texts};
-pub use crate::core::sample::{Change, Sample, change, other_forms, sampled};
+pub use crate::core::routing::NotRoutedCounts;
+pub use crate::core::sample::{Change, Sample};
 pub use crate::core::shared_values::{SharedField, SharedValues};
 pub use crate::core::start_throttle::StartThrottle;
 pub use crate::core::task::{Outcome, Policy};
@@ -79,11 +80,11 @@ pub use crate::sync::report::{
     Summary,
 };
 pub use crate::sync::{
-    ChannelOutcome, CheckedContact, CheckedInput, Connection, DryChannel, DryRun, DryRunOutcome, Ending, Environment,
-    Event, GuardError, HeldChannel, InputCheck, Interrupted, Job, ListClaims, Listed, ListingError, Locked,
-    LockedChannel, Mismatch, NewColumn, Notification, Observer, Overrides, PlanError, PlanOptions, PlannedRuns, Probe,
-    Recognised, RejectReason, RejectReasons, RenewToken, Reporter, ResumeOptions, Routes, Routing, RowLists,
-    RunOptions, Silent, Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagMentions, Tokens, Transport, Tried,
-    WITHOUT_CHANNEL, Wait, Workspace, check_input, concurrency_for, dry_run, plan, plan_summary, run_summary, send,
-    send_all, sync_input,
+    ChannelGuards, ChannelOutcome, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, Connection,
+    DryChannel, DryRun, DryRunOutcome, Ending, Environment, Event, GuardError, HeldChannel, InputCheck, InputToCheck,
+    Interrupted, Job, ListClaims, Listed, ListingError, Locked, LockedChannel, Lookup, Mismatch, NewColumn,
+    Notification, Observer, Overrides, PlanError, PlanOptions, PlannedRuns, RejectReason, RejectReasons, RenewToken,
+    Reporter, ResumeOptions, Routes, Routing, RowLists, RunOptions, Silent, Stop, StopReason, SyncError, SyncInput,
+    SyncOutcome, TokenCheck, Transport, WITHOUT_CHANNEL, Wait, Workspace, check, check_input, concurrency_for, dry_run,
+    plan, plan_summary, run_summary, send, send_all, sync_input,
 };

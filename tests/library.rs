@@ -1,6 +1,7 @@
 //! A program that uses the library has the guarantees of the command line: the same order of locks, guards, planning and
 //! sending, and no way around it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -117,7 +118,7 @@ impl Harness {
         let (runtime, stop) = (self.runtime.handle(), Stop::default());
         let environment = Environment { runtime, clock: &self.clock, stop: &stop, reporter: &Silent };
         let interrupted = Interrupted::find(workspace, ["c"], environment)?;
-        let connections = interrupted.runs().iter().map(|_| self.connection(wanted)).collect();
+        let connections = interrupted.runs().iter().map(|run| (run.channel.clone(), self.connection(wanted))).collect();
         let options = ResumeOptions {
             by_channel: false,
             lists: &RowLists::default(),
@@ -152,6 +153,71 @@ fn a_sync_that_stops_is_resumed_and_then_leaves_nothing_to_do() {
     let calls = harness.sandbox.ledger().len();
     let again = harness.sync(&harness.workspace(), &Wanted::default(), &Silent).unwrap().summary.unwrap();
     assert_eq!((again.unchanged, again.calls.total, harness.sandbox.ledger().len()), (20, 0, calls));
+}
+
+#[test]
+fn each_interrupted_run_is_resumed_with_the_connection_of_its_channel() {
+    let harness = Harness::new();
+    let channels = ["north", "south"];
+    let connected = |channel: &'static str| {
+        let connection = harness.connection(&Wanted { token: channel, ..Wanted::default() });
+        (channel.to_owned(), connection)
+    };
+    let mut csv = "email,site\n".to_owned();
+    for row in 0..20 {
+        writeln!(csv, "person{row}@example.com,{}", channels[row % 2]).expect("a text grows");
+    }
+    let source =
+        Source::from_reader("in.csv", Box::new(std::io::Cursor::new(csv.into_bytes())), Format::Csv).expect("an input");
+    let mapping = Mapping::new(source.header(), vec!["email".into()], Mode::Upsert)
+        .and_then(|mapping| mapping.routed_by(source.header(), "site"))
+        .expect("a mapping");
+    let input = SyncInput {
+        channels: channels.map(connected).into(),
+        routing: Routing::ByColumn { column: "site".into(), elsewhere: BTreeSet::new(), takes_unknown: true },
+        source,
+        mapping: &mapping,
+        policy: Harness::policy(Mode::Upsert),
+        duplicates: Duplicates::default(),
+        max_changes: None,
+        lists: &RowLists::default(),
+        overrides: Overrides::default(),
+        options: Harness::options(&Wanted { max_calls: Some(6), ..Wanted::default() }),
+    };
+    let (runtime, stop) = (harness.runtime.handle(), Stop::default());
+    let environment = Environment { runtime, clock: &harness.clock, stop: &stop, reporter: &Silent };
+    let outcome = sync_input(&harness.workspace(), input, environment).unwrap();
+    assert_eq!(outcome.summary.unwrap().state, "stopped");
+
+    let options = ResumeOptions {
+        by_channel: true,
+        lists: &RowLists::default(),
+        overrides: Overrides::default(),
+        options: Harness::options(&Wanted::default()),
+    };
+    let (workspace, before) = (harness.workspace(), harness.sandbox.ledger().len());
+    let interrupted = Interrupted::find(&workspace, ["south", "north"], environment).unwrap();
+    let resumed = interrupted.resume([connected("north")].into(), options, environment);
+    let without = |channel: &str| channel == "south";
+    assert!(
+        matches!(&resumed, Err(SyncError::Guard(GuardError::NotConnected { channel })) if without(channel)),
+        "{resumed:?}"
+    );
+    assert_eq!(harness.sandbox.ledger().len(), before);
+
+    let interrupted = Interrupted::find(&workspace, ["south", "north"], environment).unwrap();
+    let resumed = interrupted.resume(channels.map(connected).into(), options, environment).unwrap();
+    assert_eq!(resumed.expect("two runs were left").summary.unwrap().state, "finished");
+    for (place, channel) in channels.into_iter().enumerate() {
+        let emails: BTreeSet<String> = harness
+            .sandbox
+            .contacts(channel)
+            .iter()
+            .map(|contact| contact.fields["email"].text().into_owned())
+            .collect();
+        let expected = (0..20).filter(|row| row % 2 == place).map(|row| format!("person{row}@example.com")).collect();
+        assert_eq!(emails, expected, "{channel}");
+    }
 }
 
 #[test]

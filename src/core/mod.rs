@@ -29,6 +29,7 @@ pub mod recognition;
 pub mod record;
 pub mod refusals;
 pub mod retry;
+pub mod routing;
 pub mod sample;
 pub mod search;
 pub mod shared_values;

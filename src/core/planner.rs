@@ -1,8 +1,9 @@
 //! The planner: what each row of an input becomes, given the rows before it and what the journal has of its contact.
 //!
-//! [`Planner::plan_row`] is the whole decision: whose row it is (match values and aliases), which of several rows of one
-//! contact counts, and whether the contact is unchanged or pending. It asks for earlier rows and remote states by way of
-//! [`PriorRows`], and stores nothing: the journal stores its result, and [`SeenRows`] remembers it for a check.
+//! [`Planner::resolve_duplicate`] decides whose row it is (match values and aliases), and which of several rows of one contact
+//! counts; [`Planner::decide`], whether the contact of a row that counts is unchanged or pending. They ask for earlier rows and
+//! remote states by way of [`PriorRows`], and store nothing: the journal stores the result, and [`SeenRows`] remembers it for a
+//! check.
 
 mod seen_rows;
 #[cfg(test)]
@@ -39,11 +40,11 @@ pub trait PriorRows {
     /// The answer cannot be read.
     fn earlier(&self, key: &Key) -> Result<Option<EarlierRow>, Self::Error>;
 
-    /// The contact of an earlier row; `None` where it was not kept. Only [`Duplicates::Merge`] asks for it.
+    /// The contact of an earlier row that counts. Only [`Duplicates::Merge`] asks for it.
     ///
     /// # Errors
     /// The answer cannot be read.
-    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Option<Contact>, Self::Error>;
+    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Contact, Self::Error>;
 
     /// What is known of the contact on the platform.
     ///
@@ -70,31 +71,34 @@ pub struct Planner {
     pub match_fields: Vec<String>,
 }
 
+/// A row's contact, and the role that the row has for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolution {
+    /// The contact, under the key by which it is known: as it is to be sent, or as this row has it when an earlier row counts.
+    pub contact: Contact,
+    /// Which row counts for it.
+    pub role: RowRole,
+}
+
 /// Which row counts for a contact after one more row of it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Resolution {
-    /// This one, with this content. The row that counted so far, if there is one, is merged into it.
+pub enum RowRole {
+    /// This one. The row that counted so far, if there is one, is merged into it.
     Counts {
-        /// The contact as it is to be sent.
-        contact: Contact,
         /// The row that counted so far.
         replaced: Option<EarlierRow>,
     },
     /// The earlier one; this one is merged into it.
     Merged {
-        /// The contact of this row.
-        contact: Contact,
         /// The row that counts.
         into: EarlierRow,
     },
     /// The earlier one; this one is rejected.
     Rejected {
-        /// The contact of this row.
-        contact: Contact,
         /// The row that counts.
         earlier: EarlierRow,
         /// Why.
-        reason: DuplicateFault,
+        fault: DuplicateFault,
     },
 }
 
@@ -125,61 +129,7 @@ impl EarlierRow {
     }
 }
 
-/// What becomes of a row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RowPlan {
-    /// It counts for its contact.
-    Counts {
-        /// The contact as it is to be sent.
-        contact: Contact,
-        /// The row that counted so far, which is merged into it.
-        replaced: Option<EarlierRow>,
-        /// Whether something is to be sent.
-        decision: Decision,
-    },
-    /// It is merged into an earlier row.
-    Merged {
-        /// The contact of this row.
-        contact: Contact,
-        /// The row that counts.
-        into: EarlierRow,
-    },
-    /// It is rejected for an earlier row.
-    Rejected {
-        /// The contact of this row.
-        contact: Contact,
-        /// The row that counts.
-        earlier: EarlierRow,
-        /// Why.
-        reason: DuplicateFault,
-    },
-}
-
-impl RowPlan {
-    /// The contact of the row, under the key by which it is known.
-    pub const fn contact(&self) -> &Contact {
-        match self {
-            Self::Counts { contact, .. } | Self::Merged { contact, .. } | Self::Rejected { contact, .. } => contact,
-        }
-    }
-}
-
 impl Planner {
-    /// Decides what becomes of a row that holds `contact`.
-    ///
-    /// # Errors
-    /// `prior` cannot answer.
-    pub fn plan_row<P: PriorRows>(&self, contact: Contact, policy: Policy, prior: &P) -> Result<RowPlan, P::Error> {
-        Ok(match self.resolve_duplicate(contact, prior)? {
-            Resolution::Counts { contact, replaced } => {
-                let decision = decide(&contact, &prior.remote_state(contact.key())?, policy);
-                RowPlan::Counts { contact, replaced, decision }
-            }
-            Resolution::Merged { contact, into } => RowPlan::Merged { contact, into },
-            Resolution::Rejected { contact, earlier, reason } => RowPlan::Rejected { contact, earlier, reason },
-        })
-    }
-
     /// Decides which row counts for the contact of a row: this one or an earlier one.
     ///
     /// # Errors
@@ -187,20 +137,27 @@ impl Planner {
     pub fn resolve_duplicate<P: PriorRows>(&self, contact: Contact, prior: &P) -> Result<Resolution, P::Error> {
         let contact = identified(contact, prior)?;
         let Some(earlier) = prior.earlier(contact.key())? else {
-            return Ok(Resolution::Counts { contact, replaced: None });
+            return Ok(Resolution { contact, role: RowRole::Counts { replaced: None } });
         };
-        Ok(match self.duplicates {
-            Duplicates::Last => Resolution::Counts { contact, replaced: Some(earlier) },
-            Duplicates::First => Resolution::Merged { contact, into: earlier },
-            Duplicates::Reject => Resolution::Rejected { contact, earlier, reason: DuplicateFault::Repeated },
-            Duplicates::Merge => match prior.earlier_contact(&earlier)? {
-                None => Resolution::Counts { contact, replaced: Some(earlier) },
-                Some(before) => match merged(&before, &contact, &self.match_fields) {
-                    Ok(both) => Resolution::Counts { contact: both, replaced: Some(earlier) },
-                    Err(flaw) => Resolution::Rejected { contact, earlier, reason: DuplicateFault::Conflict(flaw) },
-                },
+        let replacing = RowRole::Counts { replaced: Some(earlier) };
+        let (contact, role) = match self.duplicates {
+            Duplicates::Last => (contact, replacing),
+            Duplicates::First => (contact, RowRole::Merged { into: earlier }),
+            Duplicates::Reject => (contact, RowRole::Rejected { earlier, fault: DuplicateFault::Repeated }),
+            Duplicates::Merge => match merged(&prior.earlier_contact(&earlier)?, &contact, &self.match_fields) {
+                Ok(both) => (both, replacing),
+                Err(flaw) => (contact, RowRole::Rejected { earlier, fault: DuplicateFault::Conflict(flaw) }),
             },
-        })
+        };
+        Ok(Resolution { contact, role })
+    }
+
+    /// Decides whether something is to be sent for a contact whose row counts.
+    ///
+    /// # Errors
+    /// `prior` cannot answer.
+    pub fn decide<P: PriorRows>(&self, contact: &Contact, policy: Policy, prior: &P) -> Result<Decision, P::Error> {
+        Ok(decide(contact, &prior.remote_state(contact.key())?, policy))
     }
 }
 

@@ -5,6 +5,10 @@ use crate::core::mapping::{NumberParts, number_parts};
 use crate::core::model::{Contact, ContactId, Field, Value};
 use crate::core::page::Page;
 
+/// Maximum number of calls that a check makes to one channel, repeated ones included: reads of known contacts when the token is
+/// new, a search that shows whether the token works, and searches for contacts of the input.
+pub const CHECK_CALLS: usize = 7;
+
 /// Minimum length, in digits, of a value that is searched for in another form.
 const SHORTEST_PHONE: usize = 8;
 

@@ -28,7 +28,7 @@ use crate::sync::side_by_side::{Load, etas};
 use crate::sync::summary::plan_summary;
 use crate::sync::sync_error::SyncError;
 use crate::sync::sync_input::run_of_no_channel;
-use crate::sync::workspace::{Overrides, compare_url};
+use crate::sync::workspace::{JournalOf, Overrides};
 
 /// A channel that a sync would send to.
 #[derive(Clone, Debug)]
@@ -98,8 +98,11 @@ pub fn dry_run<R: Reporter>(
     let of = routing.source(channels.first().map(|channel| channel.name.as_str()));
     let mut new_columns = NewColumns::reported(of, &source, mapping, &journal, reporter)?;
     for channel in &channels {
-        if let Some(url) = channel.url.as_ref().filter(|_| !overrides.moved) {
-            compare_url(&journal, path, &channel.name, url, false)?;
+        let known = JournalOf { journal: &journal, path };
+        let matches = (mapping.match_fields(), policy);
+        let mismatches = known.mismatches(&channel.name, channel.url.as_ref(), matches, overrides)?;
+        if let Some(error) = mismatches.into_iter().next() {
+            return Err(error.into());
         }
     }
     let begun = clock.now();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::core::attempt::Attempt;
 use crate::journal::{JournalError, LockError};
 use crate::platform::BaseUrl;
+use crate::sync::probe::{NotProbed, Probed};
 use crate::sync::stop::StopReason;
 
 /// Why a channel may not be sent to. Nothing was sent to it that changes anything.
@@ -17,6 +18,12 @@ pub enum GuardError {
     /// The right to run on the channel, or to call with its token, cannot be had.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// An interrupted run is to be resumed, and the caller gives no connection of its channel.
+    #[error("channel `{channel}`: its interrupted run was given no connection")]
+    NotConnected {
+        /// The channel.
+        channel: String,
+    },
     /// The channel's known contacts are on another platform.
     #[error("channel `{channel}` of journal {}: its contacts are on {known}, found {found}", journal.display())]
     OtherUrl {
@@ -122,26 +129,27 @@ impl std::fmt::Display for Fields<'_> {
 }
 
 impl GuardError {
-    /// That the platform did not show the known contacts, so that nothing is known of a new token. `answer` is `None` when
-    /// the platform was not asked, because a 429 asked for a longer pause.
-    pub(super) fn unchecked(channel: &str, url: &BaseUrl, answer: Option<Attempt>) -> Self {
+    /// That the platform did not show the known contacts, so that nothing is known of a new token.
+    pub(super) fn unchecked(channel: &str, url: &BaseUrl, answer: Probed) -> Self {
         let channel = channel.to_owned();
         let cause = match answer {
-            Some(Attempt::Unauthorized { message }) => return Self::TokenRefused { channel, message },
-            Some(Attempt::WrongPath { message }) => return Self::WrongUrl { url: url.clone(), message },
-            Some(Attempt::Unsent { cause } | Attempt::Lost { cause, .. }) => {
-                format!("the platform is not available: {cause}")
+            Ok(Attempt::Unauthorized { message }) => return Self::TokenRefused { channel, message },
+            Ok(Attempt::WrongPath { message }) => return Self::WrongUrl { url: url.clone(), message },
+            Ok(Attempt::Unsent { cause } | Attempt::Lost { status: None, cause, .. }) => {
+                format!("the platform does not answer: {cause}")
             }
-            Some(
+            Ok(Attempt::Lost { status: Some(_), cause, .. }) => format!("the platform's answer is unusable: {cause}"),
+            Ok(
                 Attempt::Refused { message, .. }
                 | Attempt::Missing { message }
                 | Attempt::Taken { message, .. }
                 | Attempt::Queued { message },
             ) => format!("the platform refused a read: {message}"),
-            None | Some(Attempt::Throttled { .. }) => {
+            Err(NotProbed::NoCallsLeft) => "too many reads of known contacts were left without an answer".into(),
+            Err(NotProbed::Paused) | Ok(Attempt::Throttled { .. }) => {
                 "the platform answered 429 (too many requests) and asked to wait".into()
             }
-            Some(Attempt::Page(_) | Attempt::Contact(_) | Attempt::Created(_) | Attempt::Done) => {
+            Ok(Attempt::Page(_) | Attempt::Contact(_) | Attempt::Created(_) | Attempt::Done) => {
                 "expected a contact, found another answer".into()
             }
         };
@@ -153,6 +161,7 @@ impl GuardError {
         match self {
             Self::Journal(error) | Self::Lock(LockError::Journal(error)) => !error.is_configuration(),
             Self::Lock(_)
+            | Self::NotConnected { .. }
             | Self::OtherUrl { .. }
             | Self::OtherMatchFields { .. }
             | Self::OtherChannel { .. }
@@ -173,6 +182,7 @@ impl GuardError {
             }
             Self::Journal(_)
             | Self::Lock(_)
+            | Self::NotConnected { .. }
             | Self::OtherUrl { .. }
             | Self::OtherMatchFields { .. }
             | Self::TokenOfOtherChannel { .. }

@@ -18,6 +18,7 @@ mod reporter;
 mod resume;
 mod routing;
 mod row_lists;
+mod row_router;
 mod run;
 mod side_by_side;
 mod stop;
@@ -28,7 +29,10 @@ mod transport;
 mod workspace;
 
 pub use self::channels::{send, send_all};
-pub use self::check::{CheckedContact, CheckedInput, InputCheck, RejectReason, RejectReasons, check_input};
+pub use self::check::{
+    ChannelGuards, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, InputCheck, InputToCheck, Lookup,
+    RejectReason, RejectReasons, TokenCheck, check, check_input,
+};
 pub use self::connection::{Connection, RenewToken};
 pub use self::dry_run::{DryChannel, DryRun, DryRunOutcome, dry_run};
 pub use self::environment::Environment;
@@ -36,8 +40,7 @@ pub use self::event::{Event, Observer, Wait};
 pub use self::execute::{ChannelOutcome, RunOptions, SyncOutcome};
 pub use self::guard_error::{GuardError, Mismatch};
 pub use self::other_runs::WITHOUT_CHANNEL;
-pub use self::plan::{PlanError, PlanOptions, PlannedRuns, Routes, TagMentions, plan};
-pub use self::probe::{Probe, Recognised};
+pub use self::plan::{PlanError, PlanOptions, PlannedRuns, Routes, plan};
 pub use self::report::{ListClaims, Listed, ListingError};
 pub use self::reporter::{NewColumn, Notification, Reporter, Silent};
 pub use self::resume::{Interrupted, ResumeOptions};
@@ -49,4 +52,4 @@ pub use self::summary::{plan_summary, run_summary};
 pub use self::sync_error::SyncError;
 pub use self::sync_input::{SyncInput, sync_input};
 pub use self::transport::Transport;
-pub use self::workspace::{HeldChannel, Locked, LockedChannel, Overrides, Tokens, Tried, Workspace};
+pub use self::workspace::{HeldChannel, Locked, LockedChannel, Overrides, Workspace};

@@ -1,8 +1,7 @@
 //! The plan of an input: reads its rows, maps them, and plans them in the journal. Nothing is sent.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use crate::core::diff::TagsMode;
 use crate::core::duplicates::Duplicates;
@@ -12,11 +11,13 @@ use crate::core::model::{Contact, Rejection};
 use crate::core::output_format::{ListFiles, Listing};
 use crate::core::planner::Planner;
 use crate::core::record::{Cells, Record};
+use crate::core::routing::{NotRouted, NotRoutedCounts, RoutedRow, RoutingTable};
 use crate::core::shared_values::SharedValues;
 use crate::core::task::Outcome;
-use crate::input::{NoticeKind, Row, Source, SourceError};
-use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, RowOutcome};
+use crate::input::{Row, Source, SourceError};
+use crate::journal::{Journal, JournalError, NewPlan, NewRun, Plan, Planned, RowOutcome};
 use crate::sync::event::{Event, Observer};
+use crate::sync::row_router::{NoTags, RowRouter};
 use crate::sync::stop::Stop;
 
 /// Number of batches of rows in one commit. Each commit writes some pages for each channel of its rows.
@@ -45,20 +46,28 @@ pub enum PlanError {
     Stopped,
 }
 
-/// Where the rows of an input go.
+impl From<NoTags> for PlanError {
+    fn from(_: NoTags) -> Self {
+        Self::NoTags
+    }
+}
+
+/// The runs that the rows of an input go to.
 #[derive(Clone, Debug)]
-pub enum Routes {
+pub struct Routes {
+    /// The runs, in the order of the table's destinations.
+    pub(super) runs: Vec<NewRun>,
+    /// The run for the rows of the table's last destination, which name no channel.
+    pub(super) unknown: Option<NewRun>,
+    /// Decides to which of them each row goes.
+    pub(super) table: RoutingTable,
+}
+
+impl Routes {
     /// All rows go to one run.
-    One(NewRun),
-    /// Each row goes to the run of the channel that it names.
-    ByChannel {
-        /// The runs, one for each channel.
-        runs: Vec<NewRun>,
-        /// Channels that other processes sync. Their rows are only counted.
-        elsewhere: BTreeSet<String>,
-        /// The run for the rows that name none of these channels; `None` only counts them, when another process rejects them.
-        unknown: Option<NewRun>,
-    },
+    pub fn one(run: NewRun) -> Self {
+        Self { runs: vec![run], unknown: None, table: RoutingTable::one() }
+    }
 }
 
 /// Options for all rows of an input, whichever run they go to.
@@ -81,12 +90,8 @@ pub struct PlannedRuns {
     pub runs: Vec<i64>,
     /// The number of the run that holds the rows without a channel, when there are any.
     pub unknown: Option<i64>,
-    /// Number of rows that the rules do not take. They belong to none of the runs, and neither does a total below the rows.
-    pub left_out: u64,
-    /// Number of rows that name a channel of another process. They belong to none of the runs.
-    pub of_others: u64,
-    /// Number of rows that cannot be read or name no channel, where no run takes them. They belong to none of the runs.
-    pub of_none: u64,
+    /// Number of rows that belong to none of the runs.
+    pub not_routed: NotRoutedCounts,
 }
 
 /// Plans `source` in the journal. It needs a thread that may block.
@@ -104,212 +109,133 @@ pub fn plan(
     stop: &Stop,
 ) -> Result<PlannedRuns, PlanError> {
     let PlanOptions { duplicates, max_changes, files } = plan_options;
-    let (mut ways, runs) = Router::new(routes);
-    ways.keeps_rows = files.rejects.is_some();
-    let match_fields = mapping.match_fields().to_vec();
+    let Routes { mut runs, unknown, table } = routes;
+    let at_unknown = unknown.is_some().then_some(runs.len());
+    runs.extend(unknown);
     let is_mirror = runs.iter().any(|run| run.policy.tags_mode == TagsMode::Mirror);
-    let mentions = TagMentions::new(if is_mirror { TagsMode::Mirror } else { TagsMode::Add });
-    let plan = journal.begin_plan(NewPlan { runs, planner: Planner { duplicates, match_fields } })?;
-    let (mut rows, mut unknown) = (0, false);
-    let mut flush = |batch: Vec<(usize, Planned)>| -> Result<(), PlanError> {
-        if stop.reason().is_some() {
-            return Err(PlanError::Stopped);
-        }
-        rows += u64::try_from(batch.len()).unwrap_or(0);
-        unknown |= batch.iter().any(|(at, _)| ways.unknown == Some(*at));
-        for settled in journal.plan_rows(&plan, batch)? {
-            match settled {
-                RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
-                    observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
-                }
-                RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending => {}
-            }
-        }
-        observer.observe(&Event::Read { rows });
-        Ok(())
+    let tags_mode = if is_mirror { TagsMode::Mirror } else { TagsMode::Add };
+    let row_router = RowRouter::new(table, mapping, source.detected(), tags_mode);
+    let planner = Planner { duplicates, match_fields: mapping.match_fields().to_vec() };
+    let plan = journal.begin_plan(NewPlan { runs, planner })?;
+    let mut planning = Planning::new(journal, &plan, at_unknown, observer, stop);
+    let keeps_cells = files.rejects.is_some();
+    let route = |row: Row, remains| {
+        let RoutedRow { destination, contact } = row_router.route(&row)?;
+        Ok((destination, planned(row, contact, remains, keeps_cells)))
     };
-    let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);
-    let detected = source.detected().clone();
-    let mut shared = SharedValues::new();
-    let make = |row: Row, remains: Option<Cells>| {
-        let mention = mentions.of(&row, mapping);
-        if let Row::Record(record) = &row {
-            if !mapping.takes(record) {
-                return Err(Unplanned::LeftOut);
-            }
-            if mapping.leaves_out_total(record) {
-                detected.add_notice(NoticeKind::Total, record.line);
-                return Err(Unplanned::Total);
-            }
-        }
-        let (way, planned) = ways.route(row, remains, mapping);
-        // A row that is not sent here removes no tags here.
-        if matches!(way, Way::Run(_)) {
-            mentions.add(mention);
-        }
-        Ok((way, planned))
-    };
-    source.in_batches(make, |made| {
-        let read = made.len();
-        for made in made {
-            match made {
-                Err(Unplanned::LeftOut) => left_out += 1,
-                Err(Unplanned::Total) => {}
-                Ok((Way::Run(place), planned)) => {
-                    if let Planned::Contact { line, contact, .. } = &planned {
-                        shared.add(place, *line, contact);
-                    }
-                    gathered.push((place, planned));
-                }
-                Ok((Way::Other, _)) => of_others += 1,
-                Ok((Way::Unknown, _)) => of_none += 1,
-            }
-        }
-        batches += 1;
-        if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
-    })?;
-    flush(gathered)?;
-    detected.add_shared_values(&shared, mapping);
-    if let Err(none) = mentions.check() {
+    source.in_batches(route, |batch| planning.add(batch))?;
+    planning.flush()?;
+    source.detected().add_shared_values(&planning.shared, mapping);
+    if let Err(refused) = admit(journal, &plan, row_router, max_changes) {
         journal.drop_plan(&plan)?;
-        return Err(none);
-    }
-    if let Some(guard) = max_changes {
-        let extent = journal.extent(&plan)?;
-        if let Err(refused) = guard.check(extent.changes, extent.rows) {
-            journal.drop_plan(&plan)?;
-            return Err(refused.into());
-        }
+        return Err(refused);
     }
     // Only now is the encoding certain: a file may begin with much ASCII.
     let output_format = source.detected().output_format(source.header());
     let listing = (!files.is_empty()).then_some(Listing { files, output_format });
     journal.finish_plan(&plan, listing)?;
     let mut runs: Vec<i64> = plan.runs.iter().map(|planning| planning.run).collect();
-    let unknown = ways.unknown.map(|at| runs.remove(at)).filter(|_| unknown);
-    Ok(PlannedRuns { sync: plan.sync, runs, unknown, left_out, of_others, of_none })
+    let unknown = at_unknown.map(|at| runs.remove(at)).filter(|_| planning.has_unknown);
+    Ok(PlannedRuns { sync: plan.sync, runs, unknown, not_routed: planning.not_routed })
 }
 
-/// Checks that an input whose tags are mirrored has a column or key of tags. Without one, mirroring would remove all tags.
-#[derive(Debug)]
-pub struct TagMentions {
-    has_rows: AtomicBool,
-    has_tags: AtomicBool,
-}
-
-impl TagMentions {
-    /// Begins before the first row. With [`TagsMode::Add`], an input need not mention tags.
-    pub const fn new(mode: TagsMode) -> Self {
-        let needs_none = match mode {
-            TagsMode::Mirror => false,
-            TagsMode::Add => true,
-        };
-        Self { has_rows: AtomicBool::new(false), has_tags: AtomicBool::new(needs_none) }
-    }
-
-    /// Whether a row mentions tags; `None` when it does not matter. Several threads may call it.
-    pub fn of(&self, row: &Row, mapping: &Mapping) -> Option<bool> {
-        match row {
-            Row::Record(record) if !self.has_tags.load(Ordering::Relaxed) && mapping.takes(record) => {
-                Some(mapping.mentions_tags(record))
-            }
-            Row::Record(_) | Row::Rejected(_) => None,
-        }
-    }
-
-    /// Adds the result of [`of`](Self::of) for a row that goes to one of the channels.
-    pub fn add(&self, mention: Option<bool>) {
-        let Some(has_tags) = mention else { return };
-        self.has_rows.store(true, Ordering::Relaxed);
-        if has_tags {
-            self.has_tags.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Checks whether the input may be used.
-    ///
-    /// # Errors
-    /// [`PlanError::NoTags`] when it has rows and none of them mentions tags.
-    pub fn check(self) -> Result<(), PlanError> {
-        if self.has_rows.into_inner() && !self.has_tags.into_inner() { Err(PlanError::NoTags) } else { Ok(()) }
+// The row as the journal plans it.
+fn planned(row: Row, contact: Result<Contact, Rejection>, remains: Option<Cells>, keeps_cells: bool) -> Planned {
+    let (row, line, cells) = match row {
+        Row::Record(Record { row, line, cells, is_total: _ }) => (row, line, Some(cells)),
+        Row::Rejected(Rejection { row, line, .. }) => (row, line, remains),
+    };
+    let cells = cells.filter(|_| keeps_cells);
+    match contact {
+        Ok(contact) => Planned::Contact { row, line, contact, cells },
+        Err(rejection) => Planned::Rejected { rejection, cells },
     }
 }
 
-/// Why a row is no row of the input.
-enum Unplanned {
-    /// The rules do not take it.
-    LeftOut,
-    /// It is a total of the rows above it.
-    Total,
+// The guards that look at the whole input.
+fn admit(
+    journal: &Journal,
+    plan: &Arc<Plan>,
+    router: RowRouter<'_>,
+    max_changes: Option<MaxChanges>,
+) -> Result<(), PlanError> {
+    router.finish()?;
+    if let Some(guard) = max_changes {
+        let extent = journal.extent(plan)?;
+        guard.check(extent.changes, extent.rows)?;
+    }
+    Ok(())
 }
 
-/// Where a row goes.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    /// To the run at this index.
-    Run(usize),
-    /// To a channel of another process.
-    Other,
-    /// Nowhere: it names no channel, and no run takes such rows.
-    Unknown,
-}
-
-/// Which of the runs a row goes to.
-struct Router {
-    // The index of the run of each channel; `None` for channels of other processes. Empty when all rows go to the first run.
-    channels: BTreeMap<String, Option<usize>>,
+/// The rows of an input that is being planned, as they are read.
+struct Planning<'a, O> {
+    journal: &'a Journal,
+    plan: &'a Arc<Plan>,
+    // The index of the run for rows that name no channel, and whether it has any.
     unknown: Option<usize>,
-    // Whether rows are stored as they were read, too.
-    keeps_rows: bool,
+    has_unknown: bool,
+    observer: &'a O,
+    stop: &'a Stop,
+    // The rows that are not in the journal yet.
+    gathered: Vec<(usize, Planned)>,
+    batches: usize,
+    // Number of rows that are in the journal.
+    rows: u64,
+    not_routed: NotRoutedCounts,
+    shared: SharedValues,
 }
 
-impl Router {
-    fn new(routes: Routes) -> (Self, Vec<NewRun>) {
-        match routes {
-            Routes::One(run) => (Self { channels: BTreeMap::new(), unknown: None, keeps_rows: false }, vec![run]),
-            Routes::ByChannel { mut runs, elsewhere, unknown } => {
-                let here = runs.iter().enumerate().map(|(at, run)| (run.channel.clone(), Some(at)));
-                let channels = here.chain(elsewhere.into_iter().map(|channel| (channel, None))).collect();
-                let last = runs.len();
-                let unknown = unknown.map(|run| {
-                    runs.push(run);
-                    last
-                });
-                (Self { channels, unknown, keeps_rows: false }, runs)
-            }
+impl<'a, O: Observer> Planning<'a, O> {
+    fn new(journal: &'a Journal, plan: &'a Arc<Plan>, unknown: Option<usize>, observer: &'a O, stop: &'a Stop) -> Self {
+        Self {
+            journal,
+            plan,
+            unknown,
+            has_unknown: false,
+            observer,
+            stop,
+            gathered: Vec::new(),
+            batches: 0,
+            rows: 0,
+            not_routed: NotRoutedCounts::default(),
+            shared: SharedValues::new(),
         }
     }
 
-    // A row that cannot be read names no channel either.
-    fn route(&self, row: Row, remains: Option<Cells>, mapping: &Mapping) -> (Way, Planned) {
-        match row {
-            Row::Rejected(rejection) => {
-                let cells = remains.filter(|_| self.keeps_rows);
-                (self.of_no_channel(), Planned::Rejected { rejection, cells })
-            }
-            Row::Record(record) => {
-                let (place, contact) = self.contact(&record, mapping);
-                let Record { row, line, cells, is_total: _ } = record;
-                let cells = self.keeps_rows.then_some(cells);
-                let planned = match contact {
-                    Ok(contact) => Planned::Contact { row, line, contact, cells },
-                    Err(rejection) => Planned::Rejected { rejection, cells },
-                };
-                (place, planned)
+    fn add(&mut self, batch: Vec<Result<(usize, Planned), NotRouted>>) -> Result<(), PlanError> {
+        let read = batch.len();
+        for row in batch {
+            match row {
+                Ok((run, planned)) => {
+                    if let Planned::Contact { line, contact, .. } = &planned {
+                        self.shared.add(run, *line, contact);
+                    }
+                    self.has_unknown |= self.unknown == Some(run);
+                    self.gathered.push((run, planned));
+                }
+                Err(why) => self.not_routed.add(why),
             }
         }
+        self.batches += 1;
+        if self.batches.is_multiple_of(TOGETHER) || read < FEW { self.flush() } else { Ok(()) }
     }
 
-    fn contact(&self, record: &Record, mapping: &Mapping) -> (Way, Result<Contact, Rejection>) {
-        match mapping.channel_among(record, &self.channels) {
-            Ok(None) => (self.of_no_channel(), mapping.contact(record)),
-            Ok(Some(Some(place))) => (Way::Run(*place), mapping.contact(record)),
-            Ok(Some(None)) => (Way::Other, mapping.contact(record)),
-            Err(rejection) => (self.of_no_channel(), Err(rejection)),
+    // Plans the rows that were read so far.
+    fn flush(&mut self) -> Result<(), PlanError> {
+        if self.stop.reason().is_some() {
+            return Err(PlanError::Stopped);
         }
-    }
-
-    fn of_no_channel(&self) -> Way {
-        if self.channels.is_empty() { Way::Run(0) } else { self.unknown.map_or(Way::Unknown, Way::Run) }
+        let batch = mem::take(&mut self.gathered);
+        self.rows += u64::try_from(batch.len()).unwrap_or(0);
+        for settled in self.journal.plan_rows(self.plan, batch)? {
+            match settled {
+                RowOutcome::Done { row, line, outcome: outcome @ Outcome::Rejected(_) } => {
+                    self.observer.observe(&Event::Done { row, line, outcome: &outcome, listed: None });
+                }
+                RowOutcome::Done { .. } | RowOutcome::Merged | RowOutcome::Pending => {}
+            }
+        }
+        self.observer.observe(&Event::Read { rows: self.rows });
+        Ok(())
     }
 }

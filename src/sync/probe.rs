@@ -1,6 +1,7 @@
 //! Probes a platform with calls that change nothing, to see whether the token works. They are paced and journaled like
 //! any other call.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -24,6 +25,55 @@ const LONGEST_WAIT: Duration =
 /// How often a read without an answer is repeated before the result is undecided.
 const READ_TRIES: usize = 2;
 
+/// Number of calls that reads of known contacts leave: the search that shows whether the token works.
+const KEPT_CALLS: usize = 1;
+
+/// The answer to a call that changes nothing.
+pub type Probed = Result<Attempt, NotProbed>;
+
+/// Why a call that changes nothing was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotProbed {
+    /// A 429 asked for a pause that is longer than a full minute takes to have room again.
+    Paused,
+    /// The calls are used up.
+    NoCallsLeft,
+}
+
+/// The calls that probes may still make.
+#[derive(Debug)]
+pub struct ProbeCalls {
+    left: Cell<usize>,
+    made: Cell<usize>,
+}
+
+impl ProbeCalls {
+    /// At most this many.
+    pub const fn at_most(calls: usize) -> Self {
+        Self { left: Cell::new(calls), made: Cell::new(0) }
+    }
+
+    /// As many as it takes.
+    pub const fn unlimited() -> Self {
+        Self::at_most(usize::MAX)
+    }
+
+    /// Number of calls that may still be made.
+    pub const fn left(&self) -> usize {
+        self.left.get()
+    }
+
+    /// Number of calls that were made.
+    pub const fn made(&self) -> usize {
+        self.made.get()
+    }
+
+    fn count(&self) {
+        self.left.set(self.left.get().saturating_sub(1));
+        self.made.set(self.made.get() + 1);
+    }
+}
+
 /// A channel to probe.
 #[derive(Debug)]
 pub struct Probe<'a, T> {
@@ -41,70 +91,67 @@ pub struct Probe<'a, T> {
     pub(in crate::sync) rate: NonZeroU32,
     /// The process's clock.
     pub(in crate::sync) clock: &'a Clock,
-}
-
-/// The result of reading known contacts.
-#[derive(Clone, Debug)]
-pub struct Recognised {
-    /// Number of calls that were sent.
-    pub calls: usize,
-    /// Whether the token belongs to the channel of the known contacts. An error is the answer that left it undecided;
-    /// `None` when a 429 asked for a longer pause than a probe waits.
-    pub verdict: Result<Verdict, Option<Attempt>>,
+    /// The calls that may still be made.
+    pub(in crate::sync) calls: &'a ProbeCalls,
 }
 
 impl<T: Transport> Probe<'_, T> {
-    /// Searches for `field`; no contact needs to have its value. Returns `None` when no call is sent, because a 429
-    /// asked for a pause that is longer than a full minute takes to have room again.
+    /// Searches for `field`; no contact needs to have its value.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
-    pub async fn find(&self, field: Field) -> Result<Option<Attempt>, JournalError> {
-        self.ask(&Call::Find { field, page: 1 }).await
+    pub async fn find(&self, field: Field) -> Result<Probed, JournalError> {
+        self.ask(&Call::Find { field, page: 1 }, 0).await
     }
 
-    // Sends a call that changes nothing.
-    async fn ask(&self, call: &Call) -> Result<Option<Attempt>, JournalError> {
+    // Sends a call that changes nothing, if it leaves `kept` calls.
+    async fn ask(&self, call: &Call, kept: usize) -> Result<Probed, JournalError> {
+        if self.calls.left() <= kept {
+            return Ok(Err(NotProbed::NoCallsLeft));
+        }
         let (now, clock_offset) = (self.clock.now(), self.clock.clock_offset());
         self.journal.begin_probe(self.channel, self.window, self.call_timeout, now, clock_offset).await?;
         let limiter = restored(self.journal, self.window, self.rate, None, self.clock).await?;
-        let Ok(permit_guard) = limiter.permit(Some(self.clock.now() + LONGEST_WAIT)).await else { return Ok(None) };
+        let Ok(permit_guard) = limiter.permit(Some(self.clock.now() + LONGEST_WAIT)).await else {
+            return Ok(Err(NotProbed::Paused));
+        };
         let started = self.journal.start_probe(self.channel, self.window, call.kind(), self.clock.now()).await?;
         let number = started.number();
         let (permit, in_flight) = permit_guard.start();
+        self.calls.count();
         let answer = self.transport.send(Cleared::new(call, permit, started)).await;
         let _ = in_flight.end(&answer);
         let attempt = answer.attempt.reduced(call.searched());
         self.journal.end_probe(number, attempt.clone(), self.clock.now()).await?;
-        Ok(Some(attempt))
+        Ok(Ok(attempt))
     }
 
     /// Reads at most six known contacts by id, until three were answered, and compares the platform's values with the
-    /// journal's. A read without an answer is repeated twice.
+    /// journal's. A read without an answer is repeated twice. The error of the inner result is the answer that left it
+    /// undecided.
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
-    pub async fn recognise(&self, known: &[Acquaintance]) -> Result<Recognised, JournalError> {
-        let (mut recognition, mut calls) = (Recognition::default(), 0);
+    pub async fn recognise(&self, known: &[Acquaintance]) -> Result<Result<Verdict, Probed>, JournalError> {
+        let mut recognition = Recognition::default();
         let delays = delays(READ_TRIES);
         for acquaintance in known.iter().take(READ) {
             let call = Call::Read { id: acquaintance.known.id.clone() };
             let mut waits = delays.iter();
             let answer = loop {
-                let answer = self.ask(&call).await?;
-                calls += usize::from(answer.is_some());
-                let is_lost = matches!(answer, Some(Attempt::Unsent { .. } | Attempt::Lost { .. }));
+                let answer = self.ask(&call, KEPT_CALLS).await?;
+                let is_lost = matches!(answer, Ok(Attempt::Unsent { .. } | Attempt::Lost { .. }));
                 match waits.next().filter(|_| is_lost) {
                     Some(wait) => self.clock.sleep_until(self.clock.now() + *wait).await,
                     None => break answer,
                 }
             };
             match answer {
-                Some(Attempt::Contact(shown)) => recognition.compare(acquaintance, known, &shown),
+                Ok(Attempt::Contact(shown)) => recognition.compare(acquaintance, known, &shown),
                 // A contact that is still being created has no values yet.
-                Some(Attempt::Missing { .. } | Attempt::Queued { .. }) => recognition.miss(),
-                undecided @ (None
-                | Some(
+                Ok(Attempt::Missing { .. } | Attempt::Queued { .. }) => recognition.miss(),
+                undecided @ (Err(_)
+                | Ok(
                     Attempt::Page(_)
                     | Attempt::Created(_)
                     | Attempt::Done
@@ -115,13 +162,13 @@ impl<T: Transport> Probe<'_, T> {
                     | Attempt::WrongPath { .. }
                     | Attempt::Unsent { .. }
                     | Attempt::Lost { .. },
-                )) => return Ok(Recognised { calls, verdict: Err(undecided) }),
+                )) => return Ok(Err(undecided)),
             }
             if recognition.is_decided() {
                 break;
             }
         }
-        Ok(Recognised { calls, verdict: Ok(recognition.verdict()) })
+        Ok(Ok(recognition.verdict()))
     }
 
     /// Searches for a contact of the input by `asked`: its match field, or the same field with its value in another
@@ -130,8 +177,11 @@ impl<T: Transport> Probe<'_, T> {
     /// # Errors
     /// A [`JournalError`] when the journal cannot be read or written.
     pub async fn sample(&self, field: &Field, asked: Field) -> Result<Sample, JournalError> {
-        let attempt = self.find(asked).await?;
-        Ok(attempt.map_or_else(|| Sample::Unknown("the rate limit is reached".into()), |it| Sample::of(&it, field)))
+        Ok(match self.find(asked).await? {
+            Ok(attempt) => Sample::of(&attempt, field),
+            Err(NotProbed::Paused) => Sample::Unknown("the rate limit is reached".into()),
+            Err(NotProbed::NoCallsLeft) => Sample::Unknown("the calls of the check are used up".into()),
+        })
     }
 }
 
@@ -155,7 +205,7 @@ mod tests {
     }
 
     // Probes after a process whose only call of the minute had this result; `None` when it was killed meanwhile.
-    async fn probed_after(attempt: Option<Attempt>) -> (Option<Attempt>, Duration) {
+    async fn probed_after(attempt: Option<Attempt>) -> (Probed, Duration) {
         let (journal, clock) = (Journal::in_memory().unwrap(), Clock::starting_at(NOON));
         let window = WindowId::of("token", b"salt");
         let number = journal.start_probe("c", &window, CallKind::Find, NOON).await.unwrap().number();
@@ -170,6 +220,7 @@ mod tests {
             call_timeout: Duration::from_secs(30),
             rate: NonZeroU32::MIN,
             clock: &clock,
+            calls: &ProbeCalls::unlimited(),
         };
         let found = probe.find(Field::text("email", "absent")).await.unwrap();
         (found, clock.now().since(NOON))
@@ -177,10 +228,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_waits_for_a_full_minute_and_not_for_a_longer_pause() {
-        let page = Some(Attempt::Page(Page::of(Vec::new())));
+        let page = Ok(Attempt::Page(Page::of(Vec::new())));
         let lost = || Some(Attempt::lost(None, "reset".into()));
         let throttled = |seconds| Some(Attempt::throttled(Some(Duration::from_secs(seconds))));
-        let check = async |before: Option<Attempt>, expected: &Option<Attempt>, waited: Duration| {
+        let check = async |before: Option<Attempt>, expected: &Probed, waited: Duration| {
             let (found, took) = probed_after(before.clone()).await;
             assert_eq!(&found, expected, "after {before:?}");
             // The timers count whole milliseconds.
@@ -190,6 +241,6 @@ mod tests {
         check(lost(), &page, MINUTE + MARGIN + IN_FLIGHT_GRACE).await;
         check(None, &page, MINUTE + MARGIN + IN_FLIGHT_GRACE).await;
         check(throttled(80), &page, Duration::from_secs(81)).await;
-        check(throttled(600), &None, Duration::ZERO).await;
+        check(throttled(600), &Err(NotProbed::Paused), Duration::ZERO).await;
     }
 }

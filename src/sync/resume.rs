@@ -12,7 +12,7 @@ use crate::sync::report::Summary;
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::row_lists::RowLists;
 use crate::sync::sync_error::SyncError;
-use crate::sync::workspace::{HeldChannel, Locked, LockedChannel, Overrides, Workspace};
+use crate::sync::workspace::{Locked, LockedChannel, Overrides, Workspace};
 
 /// The interrupted runs of channels, whose locks are held.
 #[derive(Debug)]
@@ -69,15 +69,15 @@ impl<'w> Interrupted<'w> {
     }
 
     /// Sends what the runs left pending, after it made sure that their channels may be sent to. `connections` are those of the
-    /// [runs](Self::runs), in their order. Completes the lists of rows that an earlier process did not complete. Returns
+    /// channels of the [runs](Self::runs), by name. Completes the lists of rows that an earlier process did not complete. Returns
     /// `None` when no run has anything left. It blocks.
     ///
     /// # Errors
-    /// A [`SyncError`] when a guard refuses a channel, or a list cannot be written: then nothing was sent that changes a contact.
-    /// Later failures are those of the [outcome](SyncOutcome).
+    /// A [`SyncError`] when a channel has no connection, a guard refuses it, or a list cannot be written: then nothing was sent
+    /// that changes a contact. Later failures are those of the [outcome](SyncOutcome).
     pub fn resume<R: Reporter>(
         mut self,
-        connections: Vec<Connection>,
+        connections: BTreeMap<String, Connection>,
         options: ResumeOptions<'_>,
         environment: Environment<'_, R>,
     ) -> Result<Option<SyncOutcome>, SyncError> {
@@ -142,26 +142,34 @@ impl<'w> Interrupted<'w> {
 
     fn lock<R: Reporter>(
         &self,
-        connections: Vec<Connection>,
+        mut connections: BTreeMap<String, Connection>,
         overrides: Overrides,
         by_channel: bool,
         environment: Environment<'_, R>,
     ) -> Result<Locked<'w>, GuardError> {
-        let names = self.runs.iter().map(|run| run.channel.clone());
-        let held = self.workspace.fill_windows(names.zip(connections).collect(), overrides)?;
-        for (run, channel) in self.runs.iter().zip(&held) {
-            self.follow_url(run, channel, overrides)?;
+        let connected = |run: &RunRow| {
+            let name = run.channel.clone();
+            let connection = connections.remove(&name);
+            connection.map(|connection| (name.clone(), connection)).ok_or(GuardError::NotConnected { channel: name })
+        };
+        let channels = self.runs.iter().map(connected).collect::<Result<_, _>>()?;
+        let held = self.workspace.fill_windows(channels, overrides)?;
+        for channel in &held {
+            self.workspace.compare_url(channel, overrides)?;
         }
-        self.workspace.admit(held, overrides, by_channel, environment)
+        let locked = self.workspace.admit(held, overrides, by_channel, environment)?;
+        for channel in &locked.channels {
+            self.follow_url(channel)?;
+        }
+        Ok(locked)
     }
 
-    // Nothing of a run goes to another platform than that of the known contacts.
-    fn follow_url(&self, run: &RunRow, channel: &HeldChannel<'_>, overrides: Overrides) -> Result<(), GuardError> {
-        self.workspace.compare_url(channel, overrides)?;
-        if channel.url().as_str() != run.url {
-            // The channel has no known contacts at the URL of the run, which was a wrong one. The pending rows are sent to this
-            // URL.
-            self.workspace.journal().move_channel(channel.name(), channel.url().as_str())?;
+    // Sends a run to the URL of its channel from now on: the platform has moved, or the channel has no known contacts at the URL
+    // of the run, which was a wrong one.
+    fn follow_url(&self, channel: &LockedChannel<'_>) -> Result<(), GuardError> {
+        let url = channel.url().as_str();
+        if self.runs.iter().any(|run| run.channel == channel.name() && run.url != url) {
+            self.workspace.journal().move_channel(channel.name(), url)?;
         }
         Ok(())
     }

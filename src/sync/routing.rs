@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::core::routing::RoutingTable;
 use crate::journal::NewRun;
 use crate::sync::plan::Routes;
 
@@ -46,15 +47,27 @@ impl Routing {
         }
     }
 
-    /// The routes to these runs, one for each channel. `unknown` is the run of the rows that name no channel.
-    pub(super) fn routes(self, mut runs: Vec<NewRun>, unknown: NewRun) -> Routes {
+    /// The destinations of rows: those of these channels, in their order, and then that of the rows that name no channel, if this
+    /// process rejects them.
+    pub(super) fn table(&self, channels: &[&str]) -> RoutingTable {
         match self {
-            Self::One if runs.len() == 1 => Routes::One(runs.remove(0)),
-            Self::One => Routes::ByChannel { runs, elsewhere: BTreeSet::new(), unknown: None },
-            Self::Selected { others, .. } => Routes::ByChannel { runs, elsewhere: others, unknown: None },
+            Self::One if channels.len() == 1 => RoutingTable::one(),
+            Self::One => RoutingTable::by_channel(channels, &BTreeSet::new(), false),
+            Self::Selected { others, .. } => RoutingTable::by_channel(channels, others, false),
             Self::ByColumn { elsewhere, takes_unknown, .. } => {
-                Routes::ByChannel { runs, elsewhere, unknown: takes_unknown.then_some(unknown) }
+                RoutingTable::by_channel(channels, elsewhere, *takes_unknown)
             }
         }
+    }
+
+    /// The routes to these runs, one for each channel. `unknown` is the run of the rows that name no channel.
+    pub(super) fn routes(&self, runs: Vec<NewRun>, unknown: NewRun) -> Routes {
+        let channels: Vec<&str> = runs.iter().map(|run| run.channel.as_str()).collect();
+        let table = self.table(&channels);
+        let unknown = match self {
+            Self::ByColumn { takes_unknown: true, .. } => Some(unknown),
+            Self::One | Self::Selected { .. } | Self::ByColumn { .. } => None,
+        };
+        Routes { runs, unknown, table }
     }
 }

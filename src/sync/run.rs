@@ -201,6 +201,8 @@ struct Executor<'a, J, T, O> {
     budget: CallBudget,
     // This run's share of the contacts that the process keeps in memory.
     contacts: Rc<ContactShare>,
+    // When this process began with the run.
+    begun: Timestamp,
     // When the last event about other clients of the token was emitted.
     others_reported: Cell<Option<Timestamp>>,
     // Contacts that wait for a delay or the search lag. Other contacts go on meanwhile.
@@ -234,6 +236,7 @@ impl<'a, J, T, O> Executor<'a, J, T, O> {
             first_missed: RefCell::default(),
             budget: CallBudget::new(job.limits, job.call_timeout),
             contacts: contacts.share(concurrency),
+            begun: job.clock.now(),
             others_reported: Cell::new(None),
             asleep: Cell::new(0),
             fell_asleep: Notify::new(),

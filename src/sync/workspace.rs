@@ -9,8 +9,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub(super) use self::tokens::Renewing;
-pub use self::tokens::{Tokens, Tried};
+pub(super) use self::tokens::{Renewing, Tokens, Tried};
 use crate::core::channel::WindowId;
 use crate::core::model::{Key, Mode};
 use crate::core::task::Policy;
@@ -208,8 +207,9 @@ impl Workspace {
         }
         let held = self.fill_windows(channels, overrides)?;
         for channel in &held {
-            self.compare_url(channel, overrides)?;
-            self.compare_match_fields(channel, matches, policy)?;
+            if let Some(error) = self.mismatches(channel, (matches, policy), overrides)?.into_iter().next() {
+                return Err(error);
+            }
         }
         Ok(held)
     }
@@ -359,55 +359,83 @@ impl Workspace {
         Ok(())
     }
 
+    /// What a channel's known contacts do not agree with: its URL, or the match fields of a run.
+    pub(super) fn mismatches(
+        &self,
+        channel: &HeldChannel<'_>,
+        matches: (&[String], Policy),
+        overrides: Overrides,
+    ) -> Result<Vec<GuardError>, GuardError> {
+        let journal = JournalOf { journal: &self.journal, path: self.path.as_deref().unwrap_or(Path::new("")) };
+        journal.mismatches(&channel.name, Some(channel.url()), matches, overrides)
+    }
+
     /// Makes sure that a channel's known contacts are on its platform.
     pub(super) fn compare_url(&self, channel: &HeldChannel<'_>, overrides: Overrides) -> Result<(), GuardError> {
-        let path = self.path.as_deref().unwrap_or(Path::new(""));
-        compare_url(&self.journal, path, &channel.name, channel.url(), overrides.moved)
+        let journal = JournalOf { journal: &self.journal, path: self.path.as_deref().unwrap_or(Path::new("")) };
+        journal.other_url(&channel.name, channel.url(), overrides)?.map_or(Ok(()), Err)
+    }
+}
+
+/// A journal, and its path for errors.
+#[derive(Clone, Copy)]
+pub(super) struct JournalOf<'a> {
+    pub journal: &'a Journal,
+    /// Empty for a journal in memory.
+    pub path: &'a Path,
+}
+
+impl JournalOf<'_> {
+    /// What the known contacts of a channel do not agree with: the `url` that its calls would go to, or the match fields of a
+    /// run.
+    pub fn mismatches(
+        self,
+        channel: &str,
+        url: Option<&BaseUrl>,
+        (matches, policy): (&[String], Policy),
+        overrides: Overrides,
+    ) -> Result<Vec<GuardError>, GuardError> {
+        let mut found = Vec::new();
+        if let Some(url) = url {
+            found.extend(self.other_url(channel, url, overrides)?);
+        }
+        found.extend(self.other_match_fields(channel, matches, policy)?);
+        Ok(found)
+    }
+
+    // That the known contacts are on another platform. One that has moved is written down when the run begins to send.
+    fn other_url(self, channel: &str, url: &BaseUrl, overrides: Overrides) -> Result<Option<GuardError>, GuardError> {
+        let known = self.journal.channel_url(channel)?.filter(|known| known != url.as_str() && !overrides.moved);
+        Ok(known.map(|known| GuardError::OtherUrl {
+            channel: channel.to_owned(),
+            journal: self.path.to_owned(),
+            known,
+            found: url.to_string(),
+        }))
     }
 
     // A run that creates without a search would make contacts again that are known by other match fields than its own.
-    fn compare_match_fields(
-        &self,
-        channel: &HeldChannel<'_>,
+    fn other_match_fields(
+        self,
+        channel: &str,
         matches: &[String],
         policy: Policy,
-    ) -> Result<(), GuardError> {
+    ) -> Result<Option<GuardError>, GuardError> {
         if policy.mode != Mode::Create {
-            return Ok(());
+            return Ok(None);
         }
         self.journal.verify_known()?;
-        let Some(key) = self.journal.known_by_others(&channel.name, matches)? else { return Ok(()) };
+        let Some(key) = self.journal.known_by_others(channel, matches)? else { return Ok(None) };
         let known = match key {
             Key::Match { field, .. } => vec![field.to_string()],
             Key::Id(_) | Key::Row { .. } => Vec::new(),
         };
-        Err(GuardError::OtherMatchFields {
-            channel: channel.name.clone(),
-            journal: self.path.clone().unwrap_or_default(),
+        Ok(Some(GuardError::OtherMatchFields {
+            channel: channel.to_owned(),
+            journal: self.path.to_owned(),
             known,
             found: matches.to_vec(),
-        })
-    }
-}
-
-/// Makes sure that the known contacts of a channel of the journal at `path` are on the platform at `url`; a platform that has
-/// `moved` is written down.
-pub(super) fn compare_url(
-    journal: &Journal,
-    path: &Path,
-    channel: &str,
-    url: &BaseUrl,
-    moved: bool,
-) -> Result<(), GuardError> {
-    match journal.channel_url(channel)? {
-        Some(known) if known != url.as_str() && moved => Ok(journal.move_channel(channel, url.as_str())?),
-        Some(known) if known != url.as_str() => Err(GuardError::OtherUrl {
-            channel: channel.to_owned(),
-            journal: path.to_owned(),
-            known,
-            found: url.to_string(),
-        }),
-        Some(_) | None => Ok(()),
+        }))
     }
 }
 

@@ -294,7 +294,7 @@ async fn sync(platform: &Platform, journal: &Journal, file: &'static str, mode: 
         now: clock.now(),
     };
     let planned =
-        plan(journal, source, &mapping, Routes::One(new), PlanOptions::default(), &observer, &Stop::default())
+        plan(journal, source, &mapping, Routes::one(new), PlanOptions::default(), &observer, &Stop::default())
             .expect("planning succeeds");
     for _ in 0..4 {
         let job = Job {

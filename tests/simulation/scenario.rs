@@ -837,7 +837,7 @@ impl Channel<'_> {
             policy: self.policy(),
             now: self.now(),
         };
-        plan(self.journal, source, &mapping, Routes::One(new), PlanOptions::default(), &self.watcher, &Stop::default())
+        plan(self.journal, source, &mapping, Routes::one(new), PlanOptions::default(), &self.watcher, &Stop::default())
             .expect("planning succeeds")
             .runs[0]
     }

@@ -42,7 +42,7 @@ fn planned(csv: &str, duplicates: Duplicates) -> (Vec<ListedRow>, BTreeMap<u64, 
         now: Timestamp::default(),
     };
     let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
-    let runs = plan(&journal, source, &mapping, Routes::One(new), plan_options, &Silent, &Stop::default())
+    let runs = plan(&journal, source, &mapping, Routes::one(new), plan_options, &Silent, &Stop::default())
         .expect("planning succeeds");
     let rows = journal.each_row(runs.sync, Rows::All, Vec::new(), |rows: &mut Vec<ListedRow>, row| {
         rows.push(row);

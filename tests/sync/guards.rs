@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use contactsync::Field;
 use contactsync::sandbox::Faults;
 
-use support::{Harness, People};
+use support::{Harness, People, TOKEN};
 
 #[tokio::test]
 async fn a_channel_keeps_its_url_unless_moved_is_given() {
@@ -31,6 +32,40 @@ async fn a_channel_keeps_its_url_unless_moved_is_given() {
     assert_eq!((moved.summary().rows().as_str(), new.calls().as_str()), ("10 unchanged", "none"));
     at(&new.sandbox.url()).run().await.exits(0);
     at(&old.sandbox.url()).run().await.exits(2);
+}
+
+#[tokio::test]
+async fn a_move_is_written_only_after_all_guards_have_passed() {
+    let (old, new) = (Harness::unlimited().await, Harness::unlimited().await);
+    old.write("in.csv", People::new(4, 3, 1).csv());
+    old.write("more.csv", People::new(8, 3, 1).csv());
+    let at = |arguments: &str, url: &str| {
+        old.program(&format!("{arguments} --json --journal journal.db --rate 1000000 --url {url}"))
+    };
+    let (old_url, new_url) = (old.sandbox.url(), new.sandbox.url());
+    at("sync in.csv --match email", &old_url).run().await.exits(0);
+    // Strangers have the ids of the known contacts there.
+    for contact in old.sandbox.contacts(TOKEN) {
+        new.sandbox.insert_as("stranger", contact.id, [Field::text("email", "stranger@example.com")]);
+    }
+    let check = async |arguments: &str, token: &str, code: i32| {
+        let ran = at(arguments, &new_url).with("--moved").token(Some(token)).run().await.exits(code);
+        // The known contacts are at the old URL, as before.
+        let refused = at("sync in.csv --match email", &new_url).run().await.exits(2);
+        assert!(refused.stderr.contains(&format!("its contacts are on {old_url}")), "{arguments}: {ran:?} {refused:?}");
+        assert_eq!(old.sandbox.contacts(TOKEN).len(), 4);
+    };
+    // The token is another one, the input changes too much, a list cannot be written, and other match fields.
+    check("sync in.csv --match email", "stranger", 5).await;
+    check("sync more.csv --match email --max-changes 3", TOKEN, 7).await;
+    check("sync in.csv --match email --rejects no/such/directory.csv", TOKEN, 2).await;
+    check("sync in.csv --match field_01 --mode create", TOKEN, 2).await;
+    // So does a resume.
+    at("sync more.csv --match email --max-calls 1", &old_url).run().await.exits(4);
+    check("resume", "stranger", 5).await;
+    at("resume", &old_url).run().await.exits(0);
+    at("sync in.csv --match email", &new_url).with("--moved").run().await.exits(0);
+    at("sync in.csv --match email", &old_url).run().await.exits(2);
 }
 
 #[tokio::test]

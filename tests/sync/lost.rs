@@ -4,7 +4,8 @@
 use std::fs;
 use std::time::Duration;
 
-use contactsync::sandbox::Faults;
+use contactsync::CallKind;
+use contactsync::sandbox::{Fault, Faults, Rule};
 use futures_util::StreamExt as _;
 use rusqlite::types::Value;
 
@@ -306,4 +307,25 @@ async fn a_run_that_was_killed_or_stopped_under_the_same_boot_lost_nothing() {
     let ran = harness.resume().run().await.exits(0);
     assert!(!ran.stderr.contains(SEARCHED), "{ran:?}");
     people.assert_stored_in(&harness.sandbox);
+}
+
+// Without a match field, no search can show whether a lost create was applied.
+#[tokio::test]
+async fn a_row_in_doubt_that_the_file_has_is_rejected_and_not_reported_as_missing_from_it() {
+    const MISSING: &str = "that the file no longer has";
+    let harness = Harness::unlimited().await;
+    harness.write("in.csv", "name\nAnn\nBo\n");
+    let lost = Rule::always(Fault::LoseAfter).on(CallKind::Create).with_value("Ann");
+    harness.sandbox.set_faults(Faults { rules: vec![lost], ..Faults::default() });
+    let sync = || harness.sync("in.csv --mode create");
+    let ran = sync().run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "1 created, 1 rejected", "{ran:?}");
+    harness.sandbox.set_faults(Faults::default());
+    let ran = sync().run().await.exits(3);
+    assert_eq!(ran.summary().rows(), "1 unchanged, 1 rejected", "{ran:?}");
+    assert!(!ran.stderr.contains(MISSING), "{ran:?}");
+    harness.write("in.csv", "name\nBo\n");
+    let ran = sync().run().await.exits(0);
+    assert!(ran.stderr.contains(&format!("1 contact {MISSING}")), "{ran:?}");
+    assert_eq!(harness.sandbox.contacts(TOKEN).len(), 2);
 }

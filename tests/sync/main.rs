@@ -6,6 +6,7 @@ mod answers;
 mod bad_input;
 mod calls;
 mod channels;
+mod check;
 mod config;
 mod duplicates;
 mod faults;

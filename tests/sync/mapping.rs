@@ -165,7 +165,7 @@ async fn check_reports_everything_before_anything_is_sent() {
     for line in [
         "configuration  contactsync.toml",
         &format!("platform       default: {url}, 100 calls a minute; the token works"),
-        "journal        contactsync.db: not there yet, the first sync makes it",
+        "journal        contactsync.db: does not exist yet; the first sync creates it",
         "input          clientes.csv: csv, Windows-1252, columns separated by `;`",
         "  Nombre              field `first_name`",
         "  Notas               left out",

@@ -13,8 +13,8 @@ use contactsync::{
 use crate::open_files::{self, TooFewFiles};
 use crate::shell::quoted;
 
-/// The hint for a list of rows that could not be written.
-pub const REWRITE: &str = "nothing is lost: the journal has the outcomes of the rows; free some space and run `contactsync resume`, which writes the file again";
+/// What to do when a file that lists rows could not be written.
+pub const REWRITE: &str = "nothing is lost: the journal has the outcome of each row; once the file can be written, `contactsync resume` writes it again";
 
 /// The hint for a server that answers 404 to every call.
 pub const CHECK_URL: &str =
@@ -196,6 +196,7 @@ impl From<GuardError> for Failure {
                 );
             }
             GuardError::WrongUrl { .. } => return Self::usage(&error).hint(CHECK_URL),
+            GuardError::NotConnected { .. } => return Self::unexpected(&error),
             GuardError::OtherChannel { .. } | GuardError::TokenRefused { .. } | GuardError::TokenNotRenewed { .. } => {
                 Exit::Unauthorized
             }
@@ -206,6 +207,7 @@ impl From<GuardError> for Failure {
             GuardError::TokenOfOtherChannel { .. } => Some("run again".to_owned()),
             GuardError::Journal(_)
             | GuardError::Lock(_)
+            | GuardError::NotConnected { .. }
             | GuardError::OtherUrl { .. }
             | GuardError::OtherMatchFields { .. }
             | GuardError::WrongUrl { .. }

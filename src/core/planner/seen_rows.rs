@@ -5,15 +5,19 @@ use std::collections::hash_map::DefaultHasher;
 use std::convert::Infallible;
 use std::hash::{Hash, Hasher};
 
-use super::{EarlierRow, PriorRows, Resolution, aliases};
+use super::{EarlierRow, PriorRows, Resolution, RowRole, aliases};
+use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Key, RemoteState};
 
 /// The rows of one channel so far. It knows nothing of the platform: every contact's remote state is unknown.
 ///
 /// Keys are held as 64-bit digests, about 40 bytes a contact; aliases are held whole. Of a million contacts, two share a
-/// digest with a probability of 3 in 100 million.
+/// digest with a probability of 3 in 100 million. With [`Duplicates::Merge`], each contact is held as JSON besides: a later row
+/// may be merged with it.
 #[derive(Debug, Default)]
 pub struct SeenRows {
+    // Each contact, as the rows so far have it, by the row that counts; `None` when no row is merged with another one.
+    contacts: Option<HashMap<u64, Box<str>>>,
     // The row that counts, by the digest of its contact's key.
     rows: HashMap<u64, EarlierRow>,
     // The key of the contact, by the digest of a further match value of it.
@@ -35,12 +39,22 @@ pub struct KeptContact {
 }
 
 impl SeenRows {
+    /// Begins before the first row, for a planner with this rule.
+    pub fn new(duplicates: Duplicates) -> Self {
+        let contacts = match duplicates {
+            Duplicates::Merge => Some(HashMap::new()),
+            Duplicates::Last | Duplicates::First | Duplicates::Reject => None,
+        };
+        Self { contacts, ..Self::default() }
+    }
+
     /// Remembers what became of a row. With `keep`, a contact that this row brings for the first time is kept from now on.
     pub fn note(&mut self, row: u64, line: u64, resolution: &Resolution, keep: bool) {
-        let (contact, replaced) = match resolution {
-            Resolution::Counts { contact, replaced } => (contact, *replaced),
-            Resolution::Merged { contact, .. } => return self.note_aliases(contact),
-            Resolution::Rejected { .. } => return,
+        let Resolution { contact, role } = resolution;
+        let replaced = match role {
+            RowRole::Counts { replaced } => *replaced,
+            RowRole::Merged { .. } => return self.note_aliases(contact),
+            RowRole::Rejected { .. } => return,
         };
         let counts = EarlierRow { row, line };
         self.note_aliases(contact);
@@ -48,6 +62,13 @@ impl SeenRows {
             self.equal.insert(digest(content), *nth);
         }
         self.rows.insert(digest(contact.key()), counts);
+        if let Some(contacts) = &mut self.contacts {
+            if let Some(replaced) = replaced {
+                contacts.remove(&replaced.row);
+            }
+            let json = serde_json::to_string(contact).expect("a contact has names for keys");
+            contacts.insert(row, json.into());
+        }
         match replaced {
             None if keep => self.kept.push(KeptContact { first_row: row, counts, contact: contact.clone() }),
             None => {}
@@ -88,9 +109,10 @@ impl PriorRows for SeenRows {
         Ok(self.rows.get(&digest(key)).copied())
     }
 
-    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Option<Contact>, Infallible> {
-        let kept = self.kept.iter().find(|kept| kept.counts.row == earlier.row);
-        Ok(kept.map(|kept| kept.contact.clone()))
+    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Contact, Infallible> {
+        let json = self.contacts.as_ref().and_then(|contacts| contacts.get(&earlier.row));
+        let json = json.expect("rows that are to be merged are held, and the earlier row is one that counts");
+        Ok(serde_json::from_str(json).expect("a contact is read back as it was written"))
     }
 
     fn remote_state(&self, _: &Key) -> Result<RemoteState, Infallible> {

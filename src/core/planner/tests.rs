@@ -35,16 +35,16 @@ fn contact(text: &str) -> Contact {
 
 /// What becomes of each row, in one word and the row that it refers to; rows count from 1, and row n begins on line n + 1.
 fn resolved(rows: &[&str], duplicates: Duplicates) -> Vec<String> {
-    let (planner, mut seen) = (planner(duplicates), SeenRows::default());
+    let (planner, mut seen) = (planner(duplicates), SeenRows::new(duplicates));
     let mut states = Vec::new();
     for (row, text) in (1_u64..).zip(rows) {
         let Ok(resolution) = planner.resolve_duplicate(contact(text), &seen);
         seen.note(row, row + 1, &resolution, true);
-        states.push(match resolution {
-            Resolution::Counts { replaced: None, .. } => "new".to_owned(),
-            Resolution::Counts { replaced: Some(replaced), .. } => format!("replaces {}", replaced.row),
-            Resolution::Merged { into, .. } => format!("merged into {}", into.row),
-            Resolution::Rejected { earlier, .. } => format!("rejected for {}", earlier.row),
+        states.push(match resolution.role {
+            RowRole::Counts { replaced: None } => "new".to_owned(),
+            RowRole::Counts { replaced: Some(replaced) } => format!("replaces {}", replaced.row),
+            RowRole::Merged { into } => format!("merged into {}", into.row),
+            RowRole::Rejected { earlier, .. } => format!("rejected for {}", earlier.row),
         });
     }
     states
@@ -118,7 +118,9 @@ fn equal_rows_without_a_key_are_numbered() {
     for row in 1..=3 {
         let Ok(resolution) = planner.resolve_duplicate(contact("name=Ann"), &seen);
         seen.note(row, row, &resolution, false);
-        let Resolution::Counts { contact, replaced: None } = resolution else { panic!("{resolution:?}") };
+        let Resolution { contact, role: RowRole::Counts { replaced: None } } = resolution else {
+            panic!("{resolution:?}")
+        };
         assert!(matches!(contact.key(), Key::Row { nth, .. } if u64::from(*nth) == row), "{contact:?}");
         keys.insert(contact.key().to_string());
     }
@@ -128,7 +130,7 @@ fn equal_rows_without_a_key_are_numbered() {
 #[test]
 fn a_kept_contact_follows_the_row_that_counts() {
     let check = |duplicates: Duplicates, expected: &[(u64, &str)]| {
-        let (planner, mut seen) = (planner(duplicates), SeenRows::default());
+        let (planner, mut seen) = (planner(duplicates), SeenRows::new(duplicates));
         for (row, text) in (1..).zip(["email=a name=Ann", "email=b", "email=a name=Bo city=Lima"]) {
             let Ok(resolution) = planner.resolve_duplicate(contact(text), &seen);
             seen.note(row, row + 1, &resolution, row == 1);
@@ -164,15 +166,15 @@ struct Reference {
 
 impl Reference {
     fn note(&mut self, row: u64, resolution: &Resolution) {
-        let contact = match resolution {
-            Resolution::Counts { contact, .. } => {
+        let Resolution { contact, role } = resolution;
+        match role {
+            RowRole::Counts { .. } => {
                 let counts = EarlierRow { row, line: row + 1 };
                 self.rows.insert(contact.key().to_string(), (counts, contact.clone()));
-                contact
             }
-            Resolution::Merged { contact, .. } => contact,
-            Resolution::Rejected { .. } => return,
-        };
+            RowRole::Merged { .. } => {}
+            RowRole::Rejected { .. } => return,
+        }
         for value in aliases(contact) {
             self.aliases.insert(value.to_string(), contact.key().clone());
         }
@@ -197,8 +199,8 @@ impl PriorRows for Reference {
         Ok(self.rows.get(&key.to_string()).map(|(row, _)| *row))
     }
 
-    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Option<Contact>, Infallible> {
-        Ok(self.rows.values().find(|(row, _)| row == earlier).map(|(_, contact)| contact.clone()))
+    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Contact, Infallible> {
+        Ok(self.rows.values().find(|(row, _)| row == earlier).expect("it counts").1.clone())
     }
 
     fn remote_state(&self, key: &Key) -> Result<RemoteState, Infallible> {
@@ -226,9 +228,10 @@ fn the_remote_state_decides_whether_a_row_is_unchanged_or_pending() {
         ..Reference::default()
     };
     let check = |text: &str, mode: Mode, key: &str, is_pending: bool| {
-        let Ok(plan) = planner(Duplicates::Last).plan_row(contact(text), policy(mode), &prior);
-        let RowPlan::Counts { contact, replaced: None, decision } = plan else { panic!("{plan:?}") };
-        assert_eq!(contact.key().to_string(), key, "{text}");
+        let planner = planner(Duplicates::Last);
+        let Ok(Resolution { contact, role }) = planner.resolve_duplicate(contact(text), &prior);
+        assert_eq!((contact.key().to_string().as_str(), role), (key, RowRole::Counts { replaced: None }), "{text}");
+        let Ok(decision) = planner.decide(&contact, policy(mode), &prior);
         match decision {
             Decision::Done(outcome) => assert!(outcome == Outcome::Unchanged && !is_pending, "{text}: {outcome:?}"),
             Decision::Pending(forecast) => assert!(is_pending && forecast != Forecast::default(), "{text}"),
@@ -262,7 +265,7 @@ proptest! {
     fn digests_of_keys_give_the_plans_that_whole_keys_give(rows in proptest::collection::vec(any_row(), 1..30)) {
         for duplicates in Duplicates::ALL {
             let planner = planner(duplicates);
-            let (mut seen, mut reference) = (SeenRows::default(), Reference::default());
+            let (mut seen, mut reference) = (SeenRows::new(duplicates), Reference::default());
             for (row, text) in (1..).zip(&rows) {
                 let Ok(expected) = planner.resolve_duplicate(contact(text), &reference);
                 let Ok(found) = planner.resolve_duplicate(contact(text), &seen);
@@ -276,21 +279,22 @@ proptest! {
     #[test]
     fn each_contact_has_one_row_that_counts(rows in proptest::collection::vec(any_row(), 1..30)) {
         for duplicates in Duplicates::ALL {
-            let (planner, mut seen) = (planner(duplicates), SeenRows::default());
+            let (planner, mut seen) = (planner(duplicates), SeenRows::new(duplicates));
             // The key of each row that counts.
             let mut counting: BTreeMap<u64, Key> = BTreeMap::new();
             for (row, text) in (1..).zip(&rows) {
                 let Ok(resolution) = planner.resolve_duplicate(contact(text), &seen);
                 seen.note(row, row + 1, &resolution, true);
-                match resolution {
-                    Resolution::Counts { contact, replaced } => {
+                let Resolution { contact, role } = resolution;
+                match role {
+                    RowRole::Counts { replaced } => {
                         if let Some(replaced) = replaced {
                             let before = counting.remove(&replaced.row);
                             prop_assert_eq!(before.as_ref(), Some(contact.key()));
                         }
                         counting.insert(row, contact.key().clone());
                     }
-                    Resolution::Merged { contact, into: earlier } | Resolution::Rejected { contact, earlier, .. } => {
+                    RowRole::Merged { into: earlier } | RowRole::Rejected { earlier, .. } => {
                         prop_assert_eq!(counting.get(&earlier.row), Some(contact.key()));
                     }
                 }

@@ -8,7 +8,7 @@ use super::{Result, Store, integer, json, natural};
 use crate::core::duplicates::Duplicates;
 use crate::core::model::{Contact, Key, RemoteState};
 use crate::core::plan::Decision;
-use crate::core::planner::{EarlierRow, PriorRows, RowPlan, aliases};
+use crate::core::planner::{EarlierRow, PriorRows, Resolution, RowRole, aliases};
 use crate::core::record::Cells;
 use crate::core::task::Outcome;
 use crate::journal::JournalError;
@@ -48,28 +48,29 @@ impl Store {
                 return self.reject(run, NewItem { row, line, cells: cells.as_ref(), ..NewItem::default() }, reason);
             }
         };
-        let row_plan = plan.planner.plan_row(contact, policy, &Prior { store: self, run, channel })?;
-        let key = row_plan.contact().key().to_string();
+        let prior = Prior { store: self, run, channel };
+        let Resolution { contact, role } = plan.planner.resolve_duplicate(contact, &prior)?;
+        let key = contact.key().to_string();
         let cells = cells.as_ref();
         let item = NewItem { row, line, key: Some(&key), ..NewItem::default() };
-        match row_plan {
-            RowPlan::Rejected { earlier, reason, .. } => {
+        match role {
+            RowRole::Rejected { earlier, fault } => {
                 let item = NewItem { doubles: Some(earlier.row), cells, ..item };
-                self.reject(run, item, reason.reason(&earlier))
+                self.reject(run, item, fault.reason(&earlier))
             }
-            RowPlan::Merged { contact, into } => {
+            RowRole::Merged { into } => {
                 self.store_aliases(run, &contact, &key)?;
                 let reason = into.reason();
                 let doubles = Some(into.row);
                 self.insert_item(run, &NewItem { state: "merged", reason: Some(&reason), doubles, ..item })?;
                 Ok(RowOutcome::Merged)
             }
-            RowPlan::Counts { contact, replaced, decision } => {
+            RowRole::Counts { replaced } => {
                 self.store_aliases(run, &contact, &key)?;
                 if let Some(replaced) = replaced {
                     self.merge_into(run, &replaced, EarlierRow { row, line })?;
                 }
-                match decision {
+                match plan.planner.decide(&contact, policy, &prior)? {
                     Decision::Done(outcome) => {
                         let (state, reason) = (outcome.name(), outcome.reason());
                         let cells = cells.filter(|_| matches!(outcome, Outcome::Rejected(_)));
@@ -173,12 +174,12 @@ impl PriorRows for Prior<'_> {
         Ok(earlier.optional()?)
     }
 
-    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Option<Contact>> {
+    fn earlier_contact(&self, earlier: &EarlierRow) -> Result<Contact> {
         let mut find = self.store.db.prepare_cached("SELECT contact FROM items WHERE run = ?1 AND row = ?2")?;
         let contact: Option<String> =
             find.query_row(params![self.run, integer(earlier.row)], |row| row.get(0)).optional()?.flatten();
         // It is stored while rows are merged. Without it, the values of the earlier row would be lost.
-        unsealed("a contact", contact.as_deref().unwrap_or_default()).map(Some)
+        unsealed("a contact", contact.as_deref().unwrap_or_default())
     }
 
     fn remote_state(&self, key: &Key) -> Result<RemoteState> {
@@ -195,7 +196,7 @@ mod tests {
     use super::*;
     use crate::core::diff::TagsMode;
     use crate::core::model::{ContactId, Draft, Field, Mode};
-    use crate::core::planner::{Planner, Resolution, SeenRows};
+    use crate::core::planner::{Planner, SeenRows};
     use crate::core::task::Policy;
     use crate::core::time::Timestamp;
     use crate::journal::{Journal, ListedRow, NewPlan, NewRun, Rows};
@@ -246,15 +247,16 @@ mod tests {
         ) {
             for duplicates in Duplicates::ALL {
                 let planner = Planner { duplicates, match_fields: vec!["email=".into(), "phone".into()] };
-                let mut seen = SeenRows::default();
+                let mut seen = SeenRows::new(duplicates);
                 // The key, the state and the row that counts instead, of each row.
                 let mut expected: Vec<(String, &str, String)> = Vec::new();
                 for (row, contact) in (1..).zip(&contacts) {
                     let Ok(resolution) = planner.resolve_duplicate(contact.clone(), &seen);
-                    seen.note(row, row + 1, &resolution, true);
+                    seen.note(row, row + 1, &resolution, false);
                     let merged = |line: u64| format!("line {line} stands for this contact");
-                    let state = match resolution {
-                        Resolution::Counts { contact, replaced } => {
+                    let Resolution { contact, role } = resolution;
+                    let state = match role {
+                        RowRole::Counts { replaced } => {
                             if let Some(replaced) = replaced {
                                 let earlier = &mut expected[usize::try_from(replaced.row).unwrap() - 1];
                                 (earlier.1, earlier.2) = ("merged", merged(row + 1));
@@ -263,11 +265,9 @@ mod tests {
                             let state = if contact.id().is_some() { "unchanged" } else { "pending" };
                             (contact.key().to_string(), state, String::new())
                         }
-                        Resolution::Merged { contact, into } => {
-                            (contact.key().to_string(), "merged", merged(into.line))
-                        }
-                        Resolution::Rejected { contact, earlier, reason } => {
-                            (contact.key().to_string(), "rejected", reason.reason(&earlier))
+                        RowRole::Merged { into } => (contact.key().to_string(), "merged", merged(into.line)),
+                        RowRole::Rejected { earlier, fault } => {
+                            (contact.key().to_string(), "rejected", fault.reason(&earlier))
                         }
                     };
                     expected.push(state);

@@ -222,17 +222,24 @@ impl Store {
 
     pub(in crate::journal) fn in_doubt(&self, run: i64, channel: &str) -> Result<Vec<Carried>> {
         let mut query = self.db.prepare_cached(
-            "SELECT known.doubt, items.row, items.line, items.contact, items.cells, items.key
+            "SELECT known.doubt, items.row, items.line, items.contact, items.cells, items.key,
+                    EXISTS (SELECT 1 FROM items WHERE run = ?1 AND key = known.key AND doubles IS NULL)
              FROM known LEFT JOIN items ON items.run = ?1 AND items.key = known.key AND items.state = 'pending'
              WHERE known.channel = ?2 AND known.doubt IS NOT NULL ORDER BY items.row",
         )?;
         let mut rows = query.query(params![run, channel])?;
         let mut carried = Vec::new();
         while let Some(row) = rows.next()? {
-            carried.push(match row.get::<_, Option<i64>>(1)? {
-                Some(_) => Carried::Item(Box::new(self.item(run, channel, pending_row(row, 1)?)?)),
-                None => Carried::Orphan(Box::new(unsealed("a contact in doubt", &row.get::<_, String>(0)?)?)),
-            });
+            if row.get::<_, Option<i64>>(1)?.is_some() {
+                carried.push(Carried::Item(Box::new(self.item(run, channel, pending_row(row, 1)?)?)));
+                continue;
+            }
+            let doubt: Doubt = unsealed("a contact in doubt", &row.get::<_, String>(0)?)?;
+            // No search can resolve it, and its row was rejected for that: the input has it.
+            let is_rejected = doubt.sent.matches().is_empty() && row.get(6)?;
+            if !is_rejected {
+                carried.push(Carried::Orphan(Box::new(doubt)));
+            }
         }
         Ok(carried)
     }

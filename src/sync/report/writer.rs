@@ -127,25 +127,55 @@ impl Listed {
         if !is_end {
             journal.set_listed(self.sync, false)?;
         }
-        if let Some(mut rejects) = files.rejects.take() {
-            rejects.begin()?;
-            let mut rejects = each(journal, self.sync, Rows::Rejected, rejects, reject)?;
-            rejects.put_in_place()?;
-            files.rejects = Some(rejects);
-        }
-        if let Some(mut results) = files.results.take() {
-            results.begin()?;
-            // Before the end, pending rows are left out: they are appended when they end.
-            let mut results = each(journal, self.sync, Rows::All, results, move |results, row| {
-                if is_end || row.state != "pending" { result(results, row) } else { Ok(()) }
-            })?;
-            results.put_in_place()?;
-            files.results = Some(results);
+        // One that cannot be written does not keep the other one from being completed.
+        let rejects = self.rewrite_rejects(journal, files.rejects.take());
+        let results = self.rewrite_results(journal, files.results.take(), is_end);
+        let failed = match (rejects, results) {
+            (Ok(rejects), Ok(results)) => {
+                (files.rejects, files.results) = (rejects, results);
+                None
+            }
+            (Ok(rejects), Err(error)) => {
+                files.rejects = rejects;
+                Some(error)
+            }
+            (Err(error), Ok(results)) => {
+                files.results = results;
+                Some(error)
+            }
+            (Err(error), Err(_)) => Some(error),
+        };
+        if let Some(error) = failed {
+            return Err(error);
         }
         if is_end {
             journal.set_listed(self.sync, true)?;
         }
         Ok(())
+    }
+
+    fn rewrite_rejects(&self, journal: &Journal, file: Option<Rejects>) -> Result<Option<Rejects>, ListingError> {
+        let Some(mut rejects) = file else { return Ok(None) };
+        rejects.begin()?;
+        let mut rejects = each(journal, self.sync, Rows::Rejected, rejects, reject)?;
+        rejects.put_in_place()?;
+        Ok(Some(rejects))
+    }
+
+    fn rewrite_results(
+        &self,
+        journal: &Journal,
+        file: Option<Results>,
+        is_end: bool,
+    ) -> Result<Option<Results>, ListingError> {
+        let Some(mut results) = file else { return Ok(None) };
+        results.begin()?;
+        // Before the end, pending rows are left out: they are appended when they end.
+        let mut results = each(journal, self.sync, Rows::All, results, move |results, row| {
+            if is_end || row.state != "pending" { result(results, row) } else { Ok(()) }
+        })?;
+        results.put_in_place()?;
+        Ok(Some(results))
     }
 }
 
@@ -255,6 +285,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::core::output_format::OutputFormat;
     use crate::core::task::Outcome;
     use crate::sync::report::{ListFile, ListKind, Results};
 
@@ -322,6 +353,35 @@ mod tests {
         assert_eq!(written(), 1);
         runtime.block_on(async { end(&listed, 1) });
         assert_eq!(written(), 1 + QUEUED_ROWS);
+    }
+
+    #[test]
+    fn a_list_is_completed_although_the_other_one_cannot_be_written() {
+        for lost in [ListKind::Rejects, ListKind::Results] {
+            let (kept_folder, lost_folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let claim = |kind| {
+                let folder = if kind == lost { &lost_folder } else { &kept_folder };
+                ListFile::claim(&folder.path().join("list.csv"), kind, &[]).unwrap()
+            };
+            let format = OutputFormat::Objects;
+            let files = Files {
+                rejects: Some(Rejects::new(claim(ListKind::Rejects), format)),
+                results: Some(Results::new(claim(ListKind::Results), false)),
+                failure: None,
+            };
+            let shared = Shared { queue: Mutex::default(), files: Mutex::new(files), stop: Stop::default() };
+            let listed = Listed { sync: 1, shared: Arc::new(shared) };
+            let lost_path = lost_folder.path().join("list.csv");
+            drop(lost_folder);
+            let Err(ListingError::List(error)) = listed.finish(&Journal::in_memory().unwrap()) else {
+                panic!("{lost:?} cannot be written")
+            };
+            assert!(error.to_string().contains(lost_path.to_str().unwrap()), "{lost:?}: {error}");
+            // An empty file until then.
+            let written = fs::read_to_string(kept_folder.path().join("list.csv"));
+            let expected = if lost == ListKind::Rejects { "line,key,outcome,contact_id,calls,reason\n" } else { "" };
+            assert_eq!(written.ok().as_deref(), Some(expected), "{lost:?}");
+        }
     }
 
     #[cfg(target_os = "linux")]

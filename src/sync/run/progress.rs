@@ -9,6 +9,7 @@ use crate::core::call::CallKind;
 use crate::core::eta::Eta;
 use crate::core::model::RemoteState;
 use crate::core::plan::Range;
+use crate::core::sample::CHECK_CALLS;
 use crate::core::task::Outcome;
 use crate::core::time::Timestamp;
 use crate::core::window::{Learned, MINUTE};
@@ -89,12 +90,15 @@ impl<J: SendJournal, T: Transport, O: Observer> Executor<'_, J, T, O> {
         }
     }
 
-    /// Reports what the window learned from an answer: a limit at once, other clients of the token once a minute.
+    /// Reports what the window learned from an answer: a limit at once, other clients of the token once a minute. In the first
+    /// minute, as many calls as a check makes are not reported: before the first sync there is no journal that has them.
     pub fn emit_learned(&self, learned: Learned, at: Timestamp) {
         match learned {
             Learned::Limit(limit) => self.job.observer.observe(&Event::Limited { limit }),
             Learned::Others(calls) => {
-                if self.others_reported.get().is_none_or(|reported| at.since(reported) >= MINUTE) {
+                let may_be_of_check = calls <= CHECK_CALLS && at.since(self.begun) < MINUTE;
+                let is_due = self.others_reported.get().is_none_or(|reported| at.since(reported) >= MINUTE);
+                if is_due && !may_be_of_check {
                     self.others_reported.set(Some(at));
                     self.job.observer.observe(&Event::Others { calls });
                 }

@@ -225,7 +225,7 @@ impl Harness {
             &self.journal,
             source,
             &mapping,
-            Routes::One(new),
+            Routes::one(new),
             PlanOptions::default(),
             &self.listener,
             &Stop::default(),

@@ -18,7 +18,7 @@ use crate::journal::JournalError;
 use crate::platform::limiter::Clock;
 use crate::sync::connection::HttpTransport;
 use crate::sync::guard_error::{GuardError, Mismatch};
-use crate::sync::probe::{Probe, Recognised};
+use crate::sync::probe::{Probe, ProbeCalls, Probed};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::stop::StopReason;
 use crate::sync::transport::Transport;
@@ -28,7 +28,7 @@ const AT_ONCE: usize = 16;
 
 /// The tokens of channels, and the journal that knows their last ones.
 #[derive(Debug)]
-pub struct Tokens<'a, R> {
+pub(in crate::sync) struct Tokens<'a, R> {
     /// What the channels are held by.
     pub workspace: &'a Workspace,
     /// The process's clock.
@@ -48,19 +48,17 @@ enum Compared {
     Renewed { is_known: bool },
     /// It opens another channel.
     Other(Mismatch),
-    /// The platform did not show the contacts. `None`: it was not asked, because a 429 asked for a longer pause.
-    Undecided(Option<Attempt>),
+    /// The platform did not show the contacts.
+    Undecided(Probed),
 }
 
 /// What a token came to that was tried with a search.
 #[derive(Debug)]
-pub struct Tried {
-    /// The answer; `None` when the platform was not asked, because a 429 asked for a longer pause.
-    pub answer: Option<Attempt>,
+pub(in crate::sync) struct Tried {
+    /// The answer to the search.
+    pub answer: Probed,
     /// Whether the token is another one than before, and opens the same channel.
     pub is_renewed: bool,
-    /// Number of calls that it took.
-    pub calls: usize,
 }
 
 /// The platform of a channel whose token is replaced once it is refused.
@@ -129,45 +127,54 @@ impl<R: Reporter> Tokens<'_, R> {
         if is_accepted {
             return Ok(self.workspace.journal().set_token(&channel.name, &channel.window).await?);
         }
-        let (mut compared, _) = self.compare(channel, &channel.window).await?;
-        if matches!(compared, Compared::Undecided(Some(Attempt::Unauthorized { .. })))
+        let calls = ProbeCalls::unlimited();
+        let mut compared = self.compare(channel, &channel.window, &calls).await?;
+        if matches!(compared, Compared::Undecided(Ok(Attempt::Unauthorized { .. })))
             && let Some(window) = self.renew(channel).await?
         {
             channel.window = window;
-            (compared, _) = self.compare(channel, &channel.window).await?;
+            compared = self.compare(channel, &channel.window, &calls).await?;
         }
         self.note(channel, &channel.window, compared).await
     }
 
-    // Compares the channel that a token opens with the known one. Returns how many calls it took as well.
-    async fn compare(&self, channel: &HeldChannel<'_>, window: &WindowId) -> Result<(Compared, usize), JournalError> {
+    // Compares the channel that a token opens with the known one.
+    async fn compare(
+        &self,
+        channel: &HeldChannel<'_>,
+        window: &WindowId,
+        calls: &ProbeCalls,
+    ) -> Result<Compared, JournalError> {
         let (name, journal) = (&channel.name, self.workspace.journal());
         let last = journal.token_of(name).await?;
         if last.as_ref() == Some(window) {
-            return Ok((Compared::Unchanged, 0));
+            return Ok(Compared::Unchanged);
         }
         let known = journal.acquaintances(name).await?;
         if known.is_empty() {
-            return Ok((Compared::Incomparable, 0));
+            return Ok(Compared::Incomparable);
         }
         self.reporter.notify(&Notification::Calling);
-        let Recognised { calls, verdict } = self.probe_in(channel, window).recognise(&known).await?;
-        let compared = match verdict {
+        Ok(match self.probe_in(channel, window, calls).recognise(&known).await? {
             Ok(Verdict::Same) => Compared::Renewed { is_known: last.is_some() },
             Ok(Verdict::Other) => Compared::Other(Mismatch::OtherContacts),
             Ok(Verdict::AllMissing) => Compared::Other(Mismatch::Missing { read: known.len() }),
             Err(answer) => Compared::Undecided(answer),
-        };
-        Ok((compared, calls))
+        })
     }
 
     /// A probe of a channel.
-    pub fn probe<'b>(&'b self, channel: &'b HeldChannel<'_>) -> Probe<'b, HttpTransport> {
-        self.probe_in(channel, &channel.window)
+    pub fn probe<'b>(&'b self, channel: &'b HeldChannel<'_>, calls: &'b ProbeCalls) -> Probe<'b, HttpTransport> {
+        self.probe_in(channel, &channel.window, calls)
     }
 
     // A probe whose calls count in `window`.
-    fn probe_in<'b>(&'b self, channel: &'b HeldChannel<'_>, window: &'b WindowId) -> Probe<'b, HttpTransport> {
+    fn probe_in<'b>(
+        &'b self,
+        channel: &'b HeldChannel<'_>,
+        window: &'b WindowId,
+        calls: &'b ProbeCalls,
+    ) -> Probe<'b, HttpTransport> {
         let HeldChannel { name, connection, .. } = channel;
         Probe {
             journal: self.workspace.journal(),
@@ -177,6 +184,7 @@ impl<R: Reporter> Tokens<'_, R> {
             call_timeout: connection.transport.0.call_timeout(),
             rate: connection.rate,
             clock: self.clock,
+            calls,
         }
     }
 
@@ -214,13 +222,13 @@ impl<R: Reporter> Tokens<'_, R> {
 
     async fn renew_and_note(&self, channel: &HeldChannel<'_>) -> Result<Option<WindowId>, GuardError> {
         let Some(window) = self.renew(channel).await? else { return Ok(None) };
-        let (compared, _) = self.compare(channel, &window).await?;
+        let compared = self.compare(channel, &window, &ProbeCalls::unlimited()).await?;
         self.note(channel, &window, compared).await?;
         Ok(Some(window))
     }
 
-    /// Tries the token of a channel: compares it with the last one, unless it `is_accepted` as it is, and searches for
-    /// `field`. A token that is refused is renewed once, if it can be. It journals no token.
+    /// Tries the token of a channel within `calls`: compares it with the last one, unless it `is_accepted` as it is, and
+    /// searches for `field`. A token that is refused is renewed once, if it can be. It journals no token.
     ///
     /// # Errors
     /// A [`GuardError`] when the token opens another channel, or the journal fails.
@@ -229,32 +237,31 @@ impl<R: Reporter> Tokens<'_, R> {
         channel: &mut HeldChannel<'_>,
         is_accepted: bool,
         field: &Field,
+        calls: &ProbeCalls,
     ) -> Result<Tried, GuardError> {
-        let (mut calls, mut was_renewed) = (0, false);
+        let mut was_renewed = false;
         loop {
-            let (compared, made) =
-                if is_accepted { (Compared::Unchanged, 0) } else { self.compare(channel, &channel.window).await? };
-            calls += made;
+            let compared =
+                if is_accepted { Compared::Unchanged } else { self.compare(channel, &channel.window, calls).await? };
             let (answer, is_renewed) = match compared {
                 Compared::Other(mismatch) => {
                     return Err(GuardError::OtherChannel { channel: channel.name.clone(), mismatch });
                 }
-                Compared::Undecided(answer @ Some(Attempt::Unauthorized { .. })) => (answer, false),
+                Compared::Undecided(answer @ Ok(Attempt::Unauthorized { .. })) => (answer, false),
                 Compared::Undecided(answer) => return Err(GuardError::unchecked(&channel.name, channel.url(), answer)),
                 Compared::Unchanged | Compared::Incomparable | Compared::Renewed { .. } => {
-                    calls += 1;
                     let is_renewed = matches!(compared, Compared::Renewed { is_known: true });
-                    (self.probe(channel).find(field.clone()).await?, is_renewed)
+                    (self.probe(channel, calls).find(field.clone()).await?, is_renewed)
                 }
             };
-            if matches!(answer, Some(Attempt::Unauthorized { .. }))
+            if matches!(answer, Ok(Attempt::Unauthorized { .. }))
                 && !was_renewed
                 && let Some(window) = self.renew(channel).await?
             {
                 (channel.window, was_renewed) = (window, true);
                 continue;
             }
-            return Ok(Tried { answer, is_renewed, calls });
+            return Ok(Tried { answer, is_renewed });
         }
     }
 }

@@ -65,8 +65,7 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
         options,
     };
     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &printer };
-    let connections = connections.channels.into_iter().map(|(_, connection)| connection).collect();
-    match interrupted.resume(connections, wanted, environment)? {
+    match interrupted.resume(connections.channels.into_iter().collect(), wanted, environment)? {
         Some(outcome) => {
             let again = Again { place: &args.place, connection: &args.connection, lists: &args.lists };
             conclude(outcome, args.json, &again, console)

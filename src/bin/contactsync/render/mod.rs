@@ -1,5 +1,6 @@
 //! The output: progress, notices, and summaries of results, with the exit codes that follow from them.
 
+pub mod check;
 pub mod console;
 mod duration;
 pub mod input_notice;

@@ -5,7 +5,7 @@ mod channel;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use contactsync::{Event, Observer, Outcome, PlannedRuns, Span, Wait};
+use contactsync::{CallKind, Event, NotRoutedCounts, Observer, Outcome, PlannedRuns, Span, Wait};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::render::console::{Console, Level, columns};
@@ -89,21 +89,21 @@ impl<'a> Progress<'a> {
 
     /// Prints how many rows of the input the configuration leaves out.
     pub fn read_to_the_end(&self, planned: &PlannedRuns, channels: &Channels) {
-        let PlannedRuns { left_out, of_others, of_none, .. } = *planned;
+        let NotRoutedCounts { left_out, of_other_channels, of_no_channel } = planned.not_routed;
         if left_out > 0 {
             self.console
                 .say(Level::Info, &format!("{}: {} left out, as configured", self.input, counted_rows(left_out)));
         }
         let Some(channel) = channels.selected() else { return };
-        // Without tables, the other channels are unknown.
-        let has_names = channels.by_name().len() > 1;
+        // Without tables, no other channel is known by name.
+        let has_names = channels.are_several_named();
         let rows = |rows: u64, what: &str| format!("{}: {} left out: {what}", self.input, counted_rows(rows));
-        if of_others > 0 {
-            self.console.say(Level::Info, &rows(of_others, &format!("of other channels than `{channel}`")));
+        if of_other_channels > 0 {
+            self.console.say(Level::Info, &rows(of_other_channels, &format!("of other channels than `{channel}`")));
         }
-        if of_none > 0 {
+        if of_no_channel > 0 {
             let what = "unreadable, or of no channel of the configuration; a sync without --channel rejects them";
-            self.console.say(if has_names { Level::Warning } else { Level::Info }, &rows(of_none, what));
+            self.console.say(if has_names { Level::Warning } else { Level::Info }, &rows(of_no_channel, what));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The channels of a run, each with its merged settings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -77,7 +77,6 @@ pub struct Earlier {
 /// A transport to a platform, with its rate.
 #[derive(Debug)]
 pub struct Connection<T> {
-    pub url: BaseUrl,
     pub transport: T,
     pub rate: NonZeroU32,
     pub burst: Option<NonZeroU32>,
@@ -190,27 +189,12 @@ impl Channels {
         }
     }
 
-    /// All channels by name, and whether each is one of this run.
-    pub fn by_name(&self) -> BTreeMap<String, bool> {
+    /// Whether the configuration names several channels.
+    pub fn are_several_named(&self) -> bool {
         match self {
-            Self::One(only) => BTreeMap::from([(only.name.clone(), true)]),
-            Self::Selected { channel, others, .. } => {
-                let others = others.iter().map(|name| (name.clone(), false));
-                others.chain([(channel.name.clone(), true)]).collect()
-            }
-            Self::ByColumn { here, elsewhere, .. } => {
-                let here = here.iter().map(|channel| (channel.name.clone(), true));
-                here.chain(elsewhere.iter().map(|name| (name.clone(), false))).collect()
-            }
-        }
-    }
-
-    /// Whether this run, and not that of another shard, reports rows that name no channel.
-    pub fn tells_unknown(&self) -> bool {
-        match self {
-            Self::One(_) => true,
-            Self::Selected { .. } => false,
-            Self::ByColumn { tells_unknown, .. } => *tells_unknown,
+            Self::One(_) => false,
+            Self::Selected { others, .. } => !others.is_empty(),
+            Self::ByColumn { here, elsewhere, .. } => here.len() + elsewhere.len() > 1,
         }
     }
 }
@@ -336,9 +320,8 @@ impl Channel {
         let kind = self.kind.or(earlier.map(|earlier| earlier.kind)).unwrap_or_default();
         let rate = self.rate.or(earlier.and_then(|earlier| NonZeroU32::new(earlier.rate))).unwrap_or(defaults::RATE);
         let Found { token, warning } = self.token()?;
-        let transport = clients.http(url.clone(), token, kind).map_err(|error| Failure::usage(&error))?;
+        let transport = clients.http(url, token, kind).map_err(|error| Failure::usage(&error))?;
         Ok(Connection {
-            url,
             transport,
             rate,
             burst: self.burst,

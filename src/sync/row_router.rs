@@ -1,0 +1,81 @@
+//! Routes the rows of an input as they are read, and notes on the way what concerns the whole input: totals below the rows,
+//! and whether there are tags to mirror.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::core::diff::TagsMode;
+use crate::core::mapping::Mapping;
+use crate::core::record::Record;
+use crate::core::routing::{NotRouted, RoutedRow, RoutingTable};
+use crate::input::{Detected, NoticeKind, Row};
+
+/// An input whose tags are to be mirrored has no column or key of tags. Mirroring it would remove all tags.
+#[derive(Debug)]
+pub(super) struct NoTags;
+
+/// Routes rows. Several threads may use it.
+#[derive(Debug)]
+pub(super) struct RowRouter<'a> {
+    table: RoutingTable,
+    mapping: &'a Mapping,
+    detected: Detected,
+    has_rows: AtomicBool,
+    // Whether a row mentions tags, or none needs to.
+    has_tags: AtomicBool,
+}
+
+impl<'a> RowRouter<'a> {
+    /// Begins before the first row. With [`TagsMode::Add`], no row needs to mention tags.
+    pub fn new(table: RoutingTable, mapping: &'a Mapping, detected: &Detected, tags_mode: TagsMode) -> Self {
+        let needs_tags = match tags_mode {
+            TagsMode::Mirror => true,
+            TagsMode::Add => false,
+        };
+        Self {
+            table,
+            mapping,
+            detected: detected.clone(),
+            has_rows: AtomicBool::new(false),
+            has_tags: AtomicBool::new(!needs_tags),
+        }
+    }
+
+    /// Routes one row.
+    ///
+    /// # Errors
+    /// Why the row goes to none of the destinations.
+    pub fn route(&self, row: &Row) -> Result<RoutedRow, NotRouted> {
+        let record = match row {
+            Row::Record(record) => Ok(record),
+            Row::Rejected(rejection) => Err(rejection),
+        };
+        let routed = self.table.route(record, self.mapping);
+        if let Ok(record) = record {
+            match &routed {
+                Ok(_) => self.look_for_tags(record),
+                Err(NotRouted::Total) => self.detected.add_notice(NoticeKind::Total, record.line),
+                Err(NotRouted::LeftOut | NotRouted::OtherChannel | NotRouted::NoChannel) => {}
+            }
+        }
+        routed
+    }
+
+    // A row that is not sent here removes no tags here.
+    fn look_for_tags(&self, record: &Record) {
+        if self.has_tags.load(Ordering::Relaxed) {
+            return;
+        }
+        self.has_rows.store(true, Ordering::Relaxed);
+        if self.mapping.mentions_tags(record) {
+            self.has_tags.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Checks, after the last row, whether the input may be used.
+    ///
+    /// # Errors
+    /// [`NoTags`] when tags are to be mirrored, the input has rows, and none of them mentions tags.
+    pub fn finish(self) -> Result<(), NoTags> {
+        if self.has_rows.into_inner() && !self.has_tags.into_inner() { Err(NoTags) } else { Ok(()) }
+    }
+}
