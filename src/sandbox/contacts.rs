@@ -142,7 +142,7 @@ impl Contacts {
     }
 
     /// Changes a contact without the API, as a user of the platform does. Returns whether there is one with this id.
-    pub fn edit(&mut self, id: &ContactId, fields: Fields, tags: Vec<String>, moment: Moment<'_>) -> bool {
+    pub fn edit(&mut self, id: &ContactId, fields: Fields, tags: Vec<String>, context: CallContext<'_>) -> bool {
         let Some(&number) = self.by_id.get(id.as_str()) else { return false };
         self.set(number, fields, context);
         self.list[number].add_tags(tags);

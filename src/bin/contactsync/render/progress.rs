@@ -5,7 +5,7 @@ mod channel;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use contactsync::{CallKind, Event, NotRoutedCounts, Observer, Outcome, PlannedRuns, Span, Wait};
+use contactsync::{Event, NotRoutedCounts, Observer, Outcome, PlannedRuns, Span, Wait};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::render::console::{Console, Level, columns};
