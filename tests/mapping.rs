@@ -130,7 +130,7 @@ fn contact(rules: &Rules, cells: &[(&str, &str)]) -> Result<Contact, Rejection> 
     let names: Vec<Arc<str>> = cells.iter().map(|(name, _)| Arc::from(*name)).collect();
     let mapping = Mapping::by(rules, Some(&names), Mode::Create).unwrap();
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-    mapping.contact(&Record { row: 1, line: 2, cells, is_total: false })
+    mapping.contact(&Record { row: 1, line: 2, cells, total: None })
 }
 
 /// The result of a step; empty where the text means no value.
@@ -360,7 +360,7 @@ proptest! {
         } else {
             Cells::Texts(cells.iter().map(String::as_str).collect())
         };
-        let Ok(contact) = mapping.contact(&Record { row: 1, line: 2, cells, is_total: false }) else { return Ok(()) };
+        let Ok(contact) = mapping.contact(&Record { row: 1, line: 2, cells, total: None }) else { return Ok(()) };
         for field in contact.filled() {
             let text = field.value.text();
             prop_assert!(!text.is_empty() && text.trim() == text, "{:?}", field);

@@ -32,7 +32,7 @@ use crate::core::headings::{is_address_heading, is_phone_heading};
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;
-use crate::core::record::{Cells, Record, Texts};
+use crate::core::record::{Cells, Record, Texts, TotalRow};
 use crate::core::text::visible;
 use crate::core::total::{REASON, total};
 
@@ -345,16 +345,38 @@ impl Mapping {
         }
     }
 
-    /// Whether a record is a total of the rows above it and cannot be a contact: it has no id, and each of its match values is
-    /// blank or, where they are phone numbers or e-mail addresses, a word for a total. It is no row of the input then. Any other
-    /// total is rejected as a contact, since a company or a person may be called so; with [`Mode::Create`], each total is.
+    /// Whether a record is certainly a total of the rows above it, and no contact: it has no id, each of its match values is
+    /// blank or, where they are phone numbers or e-mail addresses, a word for a total; and a number in it is the sum of its column,
+    /// or it states a count. It is no row of the input then. Any other total is rejected, since a company or a person may be
+    /// called so. With [`Mode::Create`], each total is.
     pub fn leaves_out_total(&self, record: &Record) -> bool {
-        record.is_total
-            && must_find(self.mode)
-            && match &record.cells {
-                Cells::Texts(texts) => self.names_no_contact(&nfc_texts(texts)),
-                Cells::Object(_) => false,
+        let Some(evidence) = record.total.filter(|_| must_find(self.mode)) else { return false };
+        match &record.cells {
+            Cells::Texts(texts) => {
+                let texts = &nfc_texts(texts);
+                self.names_no_contact(texts)
+                    && (evidence == TotalRow::AddsUp
+                        || states_count(record.row, texts)
+                        || self.has_address_total(texts))
             }
+            Cells::Object(_) => false,
+        }
+    }
+
+    // Whether a match field of phone numbers or e-mail addresses holds a word for a total. Neither is called so.
+    fn has_address_total(&self, texts: &Texts) -> bool {
+        let is_word = |text: &str| total(text).is_some_and(|total| !total.may_be_name);
+        let row = Row::Texts(texts);
+        let reads_address = |field: &&Filled| field.is_match() && field.reads_address();
+        let by_rule = |field: &Filled| field.texts(row, &self.fixed).any(|text| is_word(&text));
+        let by_name = |(column, text): (&Column, &str)| match column {
+            Column::Match(place) => {
+                self.match_fields.get(*place).is_some_and(|name| is_address_heading(name))
+                    && is_word(self.fixed.clean(text))
+            }
+            Column::Id | Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => false,
+        };
+        self.fields.iter().filter(reads_address).any(by_rule) || self.columns.iter().zip(texts.iter()).any(by_name)
     }
 
     fn names_no_contact(&self, texts: &Texts) -> bool {
@@ -385,7 +407,7 @@ impl Mapping {
     /// A [`Rejection`] with the record's line when a cell holds the wrong kind of thing, when nothing says which contact
     /// it is, when its parts contradict each other, or when it is a total of the rows above it.
     pub fn contact(&self, record: &Record) -> Result<Contact, Rejection> {
-        if record.is_total {
+        if record.total.is_some() {
             let (row, line, reason) = (record.row, record.line, REASON.to_owned());
             return Err(Rejection { row, line, column: None, reason });
         }
@@ -532,6 +554,15 @@ const fn must_find(mode: Mode) -> bool {
         Mode::Upsert | Mode::Update => true,
         Mode::Create => false,
     }
+}
+
+// Whether a total, the row at `row` of its input, states a count: with its word, as in `Total: 57` and `57 rows affected`, or as
+// the number of rows above it beside a word that is no name.
+fn states_count(row: u64, texts: &Texts) -> bool {
+    let words = || texts.iter().filter_map(|text| total(text.trim()));
+    let is_count = |text: &str| text.trim().parse().is_ok_and(|number: u64| number > 0 && number + 1 == row);
+    words().any(|total| total.has_number || total.names_counted)
+        || (words().all(|total| !total.may_be_name) && texts.iter().any(is_count))
 }
 
 fn match_fields(rules: &Rules) -> Result<Vec<String>, MappingError> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::core::diff::TagsMode;
+use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::mapping::Mapping;
 use crate::core::model::{Contact, Rejection};
 use crate::core::planner::{DuplicateFault, Planner, Resolution, SeenRows};
-use crate::core::shared_values::SharedValues;
 use crate::input::{Detected, NoticeKind, Row, Source};
 use crate::sync::plan::{PlanError, TagMentions};
 
@@ -128,7 +128,7 @@ pub fn check_input(source: &mut Source, mapping: &Mapping, check: &InputCheck) -
         Ok(())
     })?;
     mentions.check()?;
-    detected.add_shared_values(&tally.shared, mapping);
+    detected.add_doubtful_values(&tally.doubtful, mapping);
     Ok(tally.finish())
 }
 
@@ -177,7 +177,7 @@ struct Tally<'a> {
     // Number of contacts of the sample so far.
     sampled: usize,
     rows: BTreeMap<Option<String>, SeenRows>,
-    shared: SharedValues,
+    doubtful: DoubtfulValues,
     reasons: RejectReasons,
 }
 
@@ -189,7 +189,7 @@ impl<'a> Tally<'a> {
             checked: CheckedInput::default(),
             sampled: 0,
             rows: BTreeMap::new(),
-            shared: SharedValues::new(),
+            doubtful: DoubtfulValues::new(),
             reasons: RejectReasons::default(),
         }
     }
@@ -206,7 +206,7 @@ impl<'a> Tally<'a> {
     }
 
     fn plan(&mut self, row: u64, line: u64, contact: Contact, channel: Option<String>) {
-        self.shared.add(&channel, line, &contact);
+        self.doubtful.add(&channel, line, &contact);
         let rows = self.rows.entry(channel).or_default();
         let Ok(resolution) = self.planner.resolve_duplicate(contact, rows);
         let is_new = matches!(resolution, Resolution::Counts { replaced: None, .. });

@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::core::diff::TagsMode;
+use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
@@ -12,7 +13,6 @@ use crate::core::model::{Contact, Rejection};
 use crate::core::output_format::{ListFiles, Listing};
 use crate::core::planner::Planner;
 use crate::core::record::{Cells, Record};
-use crate::core::shared_values::SharedValues;
 use crate::core::task::Outcome;
 use crate::input::{NoticeKind, Row, Source, SourceError};
 use crate::journal::{Journal, JournalError, NewPlan, NewRun, Planned, RowOutcome};
@@ -130,7 +130,7 @@ pub fn plan(
     };
     let (mut gathered, mut batches, mut left_out, mut of_others, mut of_none) = (Vec::new(), 0, 0, 0, 0);
     let detected = source.detected().clone();
-    let mut shared = SharedValues::new();
+    let mut doubtful = DoubtfulValues::new();
     let make = |row: Row, remains: Option<Cells>| {
         let mention = mentions.of(&row, mapping);
         if let Row::Record(record) = &row {
@@ -157,7 +157,7 @@ pub fn plan(
                 Err(Unplanned::Total) => {}
                 Ok((Way::Run(place), planned)) => {
                     if let Planned::Contact { line, contact, .. } = &planned {
-                        shared.add(place, *line, contact);
+                        doubtful.add(place, *line, contact);
                     }
                     gathered.push((place, planned));
                 }
@@ -169,7 +169,7 @@ pub fn plan(
         if batches % TOGETHER == 0 || read < FEW { flush(mem::take(&mut gathered)) } else { Ok(()) }
     })?;
     flush(gathered)?;
-    detected.add_shared_values(&shared, mapping);
+    detected.add_doubtful_values(&doubtful, mapping);
     if let Err(none) = mentions.check() {
         journal.drop_plan(&plan)?;
         return Err(none);
@@ -289,7 +289,7 @@ impl Router {
             }
             Row::Record(record) => {
                 let (place, contact) = self.contact(&record, mapping);
-                let Record { row, line, cells, is_total: _ } = record;
+                let Record { row, line, cells, total: _ } = record;
                 let cells = self.keeps_rows.then_some(cells);
                 let planned = match contact {
                     Ok(contact) => Planned::Contact { row, line, contact, cells },

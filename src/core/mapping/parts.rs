@@ -10,17 +10,34 @@ use crate::core::mapping::steps::Unfit;
 use crate::core::mapping::tags::{BadList, tags_of};
 use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
+use crate::core::non_value::{NonValue, is_json, non_value};
 use crate::core::text::{Text, bare, visible};
 
 /// The separators of tags in a column that no rule names: [`TAG_SEPARATORS`](crate::core::mapping::words::TAG_SEPARATORS).
 const SEPARATORS: [&str; 3] = [";", "|", ","];
 
-/// What is found in place of a match value that says yes or no.
-pub(super) const BOOLEAN: &str =
+/// What is found in place of a match value that is a boolean.
+const BOOLEAN: &str =
     "a boolean, which cannot identify a contact (add `{ null = [\"false\"] }` to its transform if it means blank)";
 
-/// What is found in place of a value that is itself written as JSON.
+/// What is found in place of a value that is JSON text.
 pub(super) const JSON_TEXT: &str = "JSON text (export its values as separate columns)";
+
+impl NonValue {
+    /// What is found in place of a match value or an id.
+    pub(super) const fn found(self) -> &'static str {
+        match self {
+            Self::Boolean => BOOLEAN,
+            Self::Json => JSON_TEXT,
+            Self::Printed => {
+                "a list or an object that a program printed, such as `[object Object]` (export its values as separate columns)"
+            }
+            Self::Placeholder => {
+                "a placeholder such as `N/A`, which cannot identify a contact (add the word to `nulls` if it means blank)"
+            }
+        }
+    }
+}
 
 /// Why a row is no contact; its place is added later.
 pub(super) struct Refusal {
@@ -212,15 +229,15 @@ impl<'a> Parts<'a> {
         self.fields.iter().take(self.match_fields.len()).find(is_rounded).map(|field| field.name.as_str())
     }
 
-    /// A match field whose value tells no contacts apart, and what it is.
+    /// The match field whose value identifies no contact, and what is found there.
     pub(super) fn no_match(&self) -> Option<(&str, &'static str)> {
         let is_typed =
             |name: &Text| self.read.iter().any(|read| read.name == *name && matches!(read.value, Value::Bool(_)));
         let found = |field: &Field| match &field.value {
-            Value::Text(text) if is_false(text) || is_typed(&field.name) => Some(BOOLEAN),
-            Value::Text(text) if is_json(text) => Some(JSON_TEXT),
+            Value::Text(_) if is_typed(&field.name) => Some(BOOLEAN),
+            Value::Text(text) => non_value(text).map(NonValue::found),
             Value::Bool(_) => Some(BOOLEAN),
-            Value::Text(_) | Value::Number(_) => None,
+            Value::Number(_) => None,
         };
         let mut matches = self.fields.iter().take(self.match_fields.len());
         matches.find_map(|field| Some((&*field.name, found(field)?)))
@@ -240,16 +257,6 @@ impl<'a> Parts<'a> {
         }
         Contact::of(id, fields, &read, matches, clear, tags, remove_tags)
     }
-}
-
-/// Whether a text is `false`: scripts write it for a blank, also in CSV. The text `true` is no blank in any program.
-pub(super) fn is_false(text: &str) -> bool {
-    text.eq_ignore_ascii_case("false")
-}
-
-/// Whether a text without blanks around it is an array or an object of JSON. Other texts are told by their first letter.
-pub(super) fn is_json(text: &str) -> bool {
-    text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Whether a text is an array of JSON that holds one text or number.
@@ -311,8 +318,8 @@ pub(super) fn id_of(column: &str, text: &str) -> Result<Option<ContactId>, Refus
     if is_rounded(text) {
         return Err(Refusal::of(column, format!("expected an id, found {ROUNDED}")));
     }
-    if is_false(text) {
-        return Err(Refusal::of(column, format!("expected an id, found {BOOLEAN}")));
+    if let Some(non_value) = non_value(&visible(text)) {
+        return Err(Refusal::of(column, format!("expected an id, found {}", non_value.found())));
     }
     Ok(ContactId::new(visible(text)))
 }

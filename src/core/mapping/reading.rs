@@ -11,9 +11,7 @@ use crate::core::mapping::country_column::{CountryHeading, Named, heading, is_ar
 use crate::core::mapping::date::is_zero_date;
 use crate::core::mapping::error::MappingError;
 use crate::core::mapping::number::is_rounded;
-use crate::core::mapping::parts::{
-    BOOLEAN, JSON_TEXT, Parts, Refusal, bad_list, id_of, is_false, is_json, is_list_of_one, tags, value,
-};
+use crate::core::mapping::parts::{JSON_TEXT, Parts, Refusal, bad_list, id_of, is_list_of_one, tags, value};
 use crate::core::mapping::path::Path;
 use crate::core::mapping::phone::{Country, NoPhone, ROUNDED, has_code};
 use crate::core::mapping::rules::{
@@ -25,6 +23,7 @@ use crate::core::mapping::template::Template;
 use crate::core::mapping::words::Words;
 use crate::core::model::{ContactId, Value};
 use crate::core::nfc::nfc;
+use crate::core::non_value::{NonValue, is_json, non_value};
 use crate::core::record::Texts;
 use crate::core::text::{Text, bare, visible};
 
@@ -149,11 +148,11 @@ impl Place {
         Err(Refusal::of(&self.name, reason))
     }
 
-    /// Whether a JSON boolean or the text `false` stands there, in any capitals. A word for a blank is none.
-    fn is_boolean(&self, row: Row<'_>, fixed: &Fixed) -> bool {
+    /// Why its cell identifies no contact. `None` for a blank cell.
+    fn non_value(&self, row: Row<'_>, fixed: &Fixed) -> Option<NonValue> {
         match self.cell(row) {
-            Cell::Text(text) => is_false(&visible(trim(text))) && !fixed.text(text).is_empty(),
-            Cell::Json(json) => json.is_boolean() && !fixed.is_null(json),
+            Cell::Text(text) => non_value(&visible(&fixed.text(text))),
+            Cell::Json(json) => (json.is_boolean() && !fixed.is_null(json)).then_some(NonValue::Boolean),
         }
     }
 
@@ -175,6 +174,13 @@ enum Cell<'a> {
     Text(&'a str),
     // Anything but text.
     Json(&'a Json),
+}
+
+impl NonValue {
+    // Whether it is refused where the steps make this text of it. A step may make a placeholder blank.
+    fn counts_for(self, made: &str) -> bool {
+        self == Self::Boolean || !made.is_empty()
+    }
 }
 
 impl<'a> Cell<'a> {
@@ -237,11 +243,13 @@ impl Read {
         }
         let text = self.place.text(row, fixed)?;
         let countries = Countries { of_row: None, of_all: fixed.country };
-        if self.place.is_boolean(row, fixed) && !replaces(&self.steps, countries, &text) {
-            let unfit = Unfit { expected: EXPECTED.to_owned(), found: BOOLEAN };
+        let hidden = self.place.non_value(row, fixed).filter(|_| !replaces(&self.steps, countries, &text));
+        let id = apply(&self.steps, countries, text).map_err(|unfit| Refusal::unfit(&self.place.name, &unfit))?;
+        // A prefix would hide a placeholder, and all rows with it would become one contact.
+        if let Some(non_value) = hidden.filter(|non_value| non_value.counts_for(&id)) {
+            let unfit = Unfit { expected: EXPECTED.to_owned(), found: non_value.found() };
             return Err(Refusal::unfit(&self.place.name, &unfit));
         }
-        let id = apply(&self.steps, countries, text).map_err(|unfit| Refusal::unfit(&self.place.name, &unfit))?;
         id_of(&self.place.name, bare(&id))
     }
 }
@@ -487,20 +495,39 @@ impl Filled {
             return Err(Refusal::unfit(self.label(), &unfit));
         }
         let countries = Countries { of_row: self.country_of(row, fixed, &text)?, of_all: fixed.country };
-        // A prefix or a template would hide a boolean, and all rows with it would become one contact.
-        if self.matched.is_some()
-            && let Some(place) = self.places().iter().find(|place| place.is_boolean(row, fixed))
-            && !replaces(&self.steps, countries, &text)
-        {
-            let unfit = Unfit { expected: "a value (match field)".to_owned(), found: BOOLEAN };
-            return Err(Refusal::unfit(&place.name, &unfit));
+        let hidden = self.hidden_non_value(row, fixed, countries, &text);
+        let refused = |(place, non_value): (&Place, NonValue)| {
+            let unfit = Unfit { expected: "a value (match field)".to_owned(), found: non_value.found() };
+            Err(Refusal::unfit(&place.name, &unfit))
+        };
+        if let Some(boolean) = hidden.filter(|(_, non_value)| *non_value == NonValue::Boolean) {
+            return refused(boolean);
         }
         let made =
             apply(&self.steps, countries, Cow::Borrowed(&*text)).map_err(|unfit| self.unfit(row, fixed, &unfit))?;
+        if let Some(hidden) = hidden.filter(|(_, non_value)| non_value.counts_for(&made)) {
+            return refused(hidden);
+        }
         self.no_other_country(row, fixed, &text, &made)?;
         let text = bare(&made);
         // A step may split a character.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
+    }
+
+    // The cell of a match field that identifies no contact, unless a step replaces it. A prefix or a template would hide it, and
+    // all rows with it would become one contact. What the step for phone numbers accepts is a number.
+    fn hidden_non_value(
+        &self,
+        row: Row<'_>,
+        fixed: &Fixed,
+        countries: Countries,
+        text: &str,
+    ) -> Option<(&Place, NonValue)> {
+        self.matched?;
+        let non_values = self.places().iter().filter_map(|place| Some((place, place.non_value(row, fixed)?)));
+        let is_phone = self.phone_step().is_some();
+        let mut counting = non_values.filter(|(_, non_value)| !is_phone || *non_value == NonValue::Boolean);
+        counting.next().filter(|_| !replaces(&self.steps, countries, text))
     }
 
     // Of a number without a country code: whether its row has a column for the country, and leaves it blank.

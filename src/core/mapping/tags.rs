@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use serde_json::Value as Json;
 
 use crate::core::decimal::Decimal;
+use crate::core::non_value::has_printed_object;
 use crate::core::text::{bare, visible};
 
 /// A list in quotes, brackets or braces that cannot be read.
@@ -31,6 +32,9 @@ pub(super) fn tags_of<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Res
     let text = bare(text);
     if !text.contains(['"', '[', '{', '\'']) {
         return lines(text, separators);
+    }
+    if has_printed_object(text) {
+        return Err(BadList);
     }
     let found = match serialized(text) {
         Some(tags) => Some(tags?),
@@ -301,6 +305,9 @@ mod tests {
         // Java and others, without quotes.
         check("[VIP, Lead]", "VIP + Lead");
         check("[VIP]", "VIP");
+        check("[object]", "object");
+        // Words that are no values elsewhere are tags.
+        check("None; Null; N/A; unknown; true", "None + Null + N/A + unknown + true");
         // Postgres.
         check(r#"{VIP,"Big spender"}"#, "VIP + Big spender");
         check(r#"{VIP,NULL,"a \"b\", c"}"#, r#"VIP + a "b", c"#);
@@ -331,6 +338,10 @@ mod tests {
             r#"{"name":"VIP"}"#,
             r#"["a" "b"]"#,
             "['a'b']",
+            "[object Object]",
+            "[object Object],[object Object]",
+            "VIP;[object Object]",
+            "[[object Object]]",
         ] {
             check(text, "bad");
         }
