@@ -42,4 +42,4 @@ pub(crate) mod total;
 pub mod window;
 
 #[cfg(test)]
-mod properties;
+mod tests;

@@ -3,7 +3,7 @@
 /// Why a total is rejected where it may be a contact.
 pub(crate) const REASON: &str = "expected a contact, found a total below the last row";
 
-/// What stands in such a line, in small letters.
+/// What stands in such a line, in lower case.
 const TOTALS: [&str; 26] = [
     "total",
     "totals",
@@ -43,10 +43,10 @@ const COUNTED: [&str; 10] =
 /// What stands before what is counted, the longest first.
 const PREFIXES: [&str; 5] = ["total general ", "total de ", "total of ", "total do ", "total "];
 
-/// The longest text that is looked at, in bytes.
+/// The longest text that is examined, in bytes.
 const LONGEST: usize = 40;
 
-/// What a cell with a word for a total says.
+/// What a cell with a word for a total shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Total {
     /// Whether it has the number as well.
@@ -57,7 +57,7 @@ pub(crate) struct Total {
     pub(crate) may_be_name: bool,
 }
 
-/// The total that the text of a cell, without blanks around it, is a word for.
+/// The total that the text of a cell, without spaces around it, is a word for.
 pub(crate) fn total(cell: &str) -> Option<Total> {
     if cell.len() > LONGEST {
         return None;

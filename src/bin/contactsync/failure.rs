@@ -266,7 +266,7 @@ impl From<TooFewFiles> for Failure {
 impl From<TooManyChanges> for Failure {
     fn from(error: TooManyChanges) -> Self {
         Self { exit: Exit::Refused, message: error.to_string(), hint: None }
-            .hint("look at what is different in the input; when it is meant, say a higher --max-changes")
+            .hint("check what changed in the input; if it is intended, use a higher --max-changes")
     }
 }
 

@@ -165,6 +165,9 @@ impl Reading {
                     (None, None) if matches!(error, MappingError::NoChannelColumn { .. }) => failure.hint(
                         "where all rows are of one channel, use a configuration without channel_column, and --channel NAME",
                     ),
+                    (None, None) if matches!(error, MappingError::NoMatch { .. }) => {
+                        failure.hint("name the field that identifies a contact with --match FIELD")
+                    }
                     (None, None) => failure,
                 }
             })?;

@@ -205,35 +205,15 @@ impl Drafts {
                 | Sense::Id,
             ) => made(Vec::new()),
         };
-        let blank = || candidate.blank_word.map(Made::Null);
         let field = field.unwrap_or_else(|| self.fresh(own_field(name).unwrap_or(name)));
-        let is_open = candidate.sense.is_none_or(is_of_names);
-        let has_false = || candidate.values.iter().any(|value| is_false(value));
-        let (instead, more) = match other {
-            Some(Other::Flag) => (Some(Meaning::Flag { tag: folded(name) }), more),
-            Some(Other::Made(made)) => {
-                let made = blank().into_iter().chain(made).collect();
-                (Some(Meaning::Field { name: field.clone(), made }), more)
-            }
-            None if candidate.blank_word.is_some() && is_open => {
-                let more = more + "; `false` stands for a blank (if it is a value, use the second line instead)";
-                (Some(Meaning::Field { name: field.clone(), made: steps.clone() }), more)
-            }
-            None if candidate.sense.is_some_and(is_of_names) && has_false() => {
-                let made = iter::once(Made::Null(FALSE)).chain(steps.iter().cloned()).collect();
-                let more = more + "; if `false` means blank, use the second line instead";
-                (Some(Meaning::Field { name: field.clone(), made }), more)
-            }
-            None if candidate.blank_word.is_some() => (None, more + "; `false` stands for a blank"),
-            None => (None, more),
-        };
-        let steps: Vec<Made> = blank().into_iter().chain(steps).collect();
+        let (instead, about_false) = alternative(candidate, &field, &steps, other);
+        let steps: Vec<Made> = candidate.blank_word.map(Made::Null).into_iter().chain(steps).collect();
         let what = match (own_field(name), candidate.sense) {
             (Some(_), _) => "a field of the platform, by its name".to_owned(),
             (None, Some(sense)) => format!("{}, {by_name}", noun(sense)),
             (None, None) => "kept unchanged, under its own name".to_owned(),
         };
-        (Meaning::Field { name: field, made: steps }, instead, what + &more)
+        (Meaning::Field { name: field, made: steps }, instead, what + &more + about_false)
     }
 
     fn by_name(candidate: &Candidate<'_>) -> String {
@@ -328,6 +308,31 @@ impl Drafts {
             }
             None => (Vec::new(), None, String::new()),
         }
+    }
+}
+
+// Another possible use of a column that is sent as `field` with these steps, and what the reason adds about `false` in it.
+fn alternative(
+    candidate: &Candidate<'_>,
+    field: &str,
+    steps: &[Made],
+    other: Option<Other>,
+) -> (Option<Meaning>, &'static str) {
+    let blank = candidate.blank_word.map(Made::Null);
+    let with = |made: Vec<Made>| Some(Meaning::Field { name: field.to_owned(), made });
+    let is_of_names = candidate.sense.is_some_and(is_of_names);
+    let about_false = if blank.is_some() { "; `false` stands for a blank" } else { "" };
+    match other {
+        Some(Other::Flag) => (Some(Meaning::Flag { tag: folded(&candidate.column.name) }), about_false),
+        Some(Other::Made(made)) => (with(blank.into_iter().chain(made).collect()), about_false),
+        None if blank.is_some() && (candidate.sense.is_none() || is_of_names) => {
+            (with(steps.to_vec()), "; `false` stands for a blank (if it is a value, use the second line instead)")
+        }
+        None if is_of_names && candidate.values.iter().any(|value| is_false(value)) => (
+            with(iter::once(Made::Null(FALSE)).chain(steps.iter().cloned()).collect()),
+            "; if `false` means blank, use the second line instead",
+        ),
+        None => (None, about_false),
     }
 }
 

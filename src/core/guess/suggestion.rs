@@ -45,7 +45,6 @@ pub struct Chosen {
 
 /// The country of phone numbers without a country code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum CountryGuess {
     /// The user named it.
     Given(Country),
@@ -81,7 +80,6 @@ pub struct ColumnGuess {
 
 /// The use of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Meaning {
     /// A field.
     Field {
@@ -114,7 +112,6 @@ pub enum Meaning {
 
 /// A suggested transform of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Made {
     /// A blank for this word.
     Null(&'static str),

@@ -219,7 +219,7 @@ fn match_fields_are_checked_before_the_first_row() {
         columns,
         &[],
         Mode::Upsert,
-        "expected a match field or a column `contact_id`, found neither: pass --match FIELD (the columns are `phone`, `name`)",
+        "expected a match field or a column `contact_id`, found neither; the columns are `phone`, `name`",
     );
     check(columns, &["phone", "phone"], Mode::Upsert, "match field `phone`: expected once, found twice");
     let reserved = |field: &str, what: &str| {
@@ -1140,7 +1140,7 @@ fn only_the_rows_that_the_rules_take_are_rows() {
 }
 
 #[test]
-fn a_mapping_is_told_in_words() {
+fn a_mapping_is_described() {
     let phone = FieldRule { steps: vec![Step::E164(None)], required: true, ..field("phone", "Tel") };
     let name = FieldRule {
         origin: Origin::Template("{A} {B}".parse().unwrap()),
@@ -1175,17 +1175,17 @@ fn a_mapping_is_told_in_words() {
         [
             "ID -> the platform's id; digits only",
             "Tel -> field `phone`; phone number of MX (E.164), match field, required",
-            "A + B -> field `name`; capital letters, `?` when blank, a blank clears it",
+            "A + B -> field `name`; upper case, `?` if blank, cleared if blank",
             "always `crm` -> field `source`; ",
             "Plan -> field `plan`; one of x, y",
-            "VIP -> tag `vip` when it says yes; after `t: `",
-            "every row -> tags a, b to remove; after `t: `",
+            "VIP -> tag `vip` if it means yes; prefix `t: `",
+            "every row -> tags a, b to remove; prefix `t: `",
             "E -> field `E`; ",
             "email -> field `email`; match field",
             "tags -> tags; ",
             "_x -> left out; ",
             "note -> field `note`; ",
-            "E -> the row is taken when it is x; ",
+            "E -> the row is read if it is x; ",
         ]
     );
 }
