@@ -130,7 +130,7 @@ fn contact(rules: &Rules, cells: &[(&str, &str)]) -> Result<Contact, Rejection> 
     let names: Vec<Arc<str>> = cells.iter().map(|(name, _)| Arc::from(*name)).collect();
     let mapping = Mapping::by(rules, Some(&names), Mode::Create).unwrap();
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-    mapping.contact(&Record { row: 1, line: 2, cells, is_total: false })
+    mapping.contact(&Record { row: 1, line: 2, cells, total: None })
 }
 
 /// The result of a step; empty where the text means no value.
@@ -158,6 +158,51 @@ fn is_invisible(character: char) -> bool {
 
 fn nfc(text: &str) -> String {
     text.nfc().collect()
+}
+
+#[test]
+fn the_examples_of_the_documentation_hold() {
+    let country = |letters: &str| letters.parse::<Country>().ok();
+    let check = |steps: &[Step], text: &str, expected: Option<&str>| {
+        let always = FieldRule { origin: Origin::Constant(Value::Bool(true)), ..FieldRule::column("always", "") };
+        let rules = Rules { fields: vec![always, column("x", steps.to_vec())], ..Rules::default() };
+        let found = contact(&rules, &[("x", text)]);
+        let found = found.map(|contact| {
+            let field = contact.filled().iter().find(|field| field.name == "x");
+            field.map(|field| field.value.text().into_owned()).unwrap_or_default()
+        });
+        assert_eq!(found.ok().as_deref(), expected, "{steps:?} {text}");
+    };
+    let mexican = [Step::E164(country("MX"))];
+    check(&mexican, "5215512345678", Some("+525512345678"));
+    check(&mexican, "+5215512345678", Some("+525512345678"));
+    for prefix in ["01", "044", "045"] {
+        check(&mexican, &format!("{prefix} 55 1234 5678"), Some("+525512345678"));
+    }
+    for same in ["tel:5512345678", "5512345678.0"] {
+        check(&mexican, same, Some("+525512345678"));
+    }
+    check(&mexican, "14155552671", None);
+    check(&mexican, "+14155552671", Some("+14155552671"));
+    for rejected in ["555 1234 cel", "5512345678.5", "55 1234 5678 ext. 7", "5512345678; 5512345679"] {
+        check(&mexican, rejected, None);
+    }
+    for split in ["004-92 58 76 11", "00 4 92 58 76 11"] {
+        check(&[Step::E164(country("FR"))], split, None);
+    }
+    let stored = [Step::E164(country("MX")), Step::First("+52".into()), Step::Prefix("521".into())];
+    check(&stored, "55 1234 5678", Some("5215512345678"));
+    check(&[Step::Decimal(None)], "0,50", Some("0.50"));
+    check(&[Step::Decimal(None)], "1.234,56", Some("1234.56"));
+    check(&[Step::Decimal(None)], "1.234", None);
+    check(&[Step::Decimal(Some(DecimalMark::Comma))], "1.234", Some("1234"));
+    check(&[Step::First(";".into())], " ; a; b", Some("a"));
+    check(&[Step::Digits], "1001.0", Some("1001"));
+    let dates = [Step::Date(vec!["YYYY-MM-DD".parse().unwrap(), "DD/MM/YYYY HH:mm".parse().unwrap()])];
+    check(&dates, "31/12/1999 08:30", Some("1999-12-31T08:30:00"));
+    for missing in ["0000-00-00", "1900-01-00", "1899-12-30", "0001-01-01"] {
+        check(&dates, missing, Some(""));
+    }
 }
 
 // The value of a digit in any of the scripts in `any_text` and some others.
@@ -360,7 +405,7 @@ proptest! {
         } else {
             Cells::Texts(cells.iter().map(String::as_str).collect())
         };
-        let Ok(contact) = mapping.contact(&Record { row: 1, line: 2, cells, is_total: false }) else { return Ok(()) };
+        let Ok(contact) = mapping.contact(&Record { row: 1, line: 2, cells, total: None }) else { return Ok(()) };
         for field in contact.filled() {
             let text = field.value.text();
             prop_assert!(!text.is_empty() && text.trim() == text, "{:?}", field);

@@ -40,6 +40,7 @@ pub struct Doubt {
 /// What is in doubt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Origin {
     /// A create of this journal, which may have created the contact.
     Create {

@@ -45,7 +45,10 @@ impl FromStr for Duplicates {
     type Err = UnknownDuplicates;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|way| way.name() == name).ok_or_else(|| UnknownDuplicates(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|duplicates| duplicates.name() == name)
+            .ok_or_else(|| UnknownDuplicates(name.to_owned()))
     }
 }
 
@@ -149,8 +152,8 @@ mod tests {
 
     #[test]
     fn every_name_is_read_back() {
-        for way in Duplicates::ALL {
-            assert_eq!(way.to_string().parse(), Ok(way));
+        for duplicates in Duplicates::ALL {
+            assert_eq!(duplicates.to_string().parse(), Ok(duplicates));
         }
         let unknown = "newest".parse::<Duplicates>().unwrap_err();
         assert_eq!(unknown.to_string(), "expected last, first, merge or reject, found `newest`");

@@ -1,13 +1,13 @@
-//! The guard against a file that would change more than anybody meant to.
+//! The guard against an input that would change more contacts than intended.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How many hundredths of a percent are a whole.
+/// The whole, in hundredths of a percent.
 const WHOLE: u64 = 100 * HUNDREDTHS;
 const HUNDREDTHS: u64 = 100;
 
-/// The most contacts that one sync may make or change: so many, or a share of the input's rows.
+/// Maximum number of contacts that one sync may create or update: a number, or a share of the input's rows.
 ///
 /// ```
 /// use contactsync::MaxChanges;
@@ -19,21 +19,21 @@ const HUNDREDTHS: u64 = 100;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxChanges {
-    /// So many contacts.
+    /// A number of contacts.
     Count(u64),
-    /// So many hundredths of a percent of the rows.
+    /// A share of the rows, in hundredths of a percent.
     Share(u64),
 }
 
-/// A text that is no such bound.
+/// Text that is no such limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a number of contacts such as 500, or a share of the rows such as 5% or 0.25%, found `{0}`")]
 pub struct BadMaxChanges(String);
 
-/// A plan that would make or change more than it may.
+/// A plan that would create or update more contacts than allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "guard --max-changes {guard}: expected at most {allowed} of {rows} row{} to make or change a contact, found {changes}: nothing was sent",
+    "guard against too many changes ({guard}): expected at most {allowed} of {rows} row{} to create or update a contact, found {changes}: nothing was sent",
     if *.rows == 1 { "" } else { "s" }
 )]
 pub struct TooManyChanges {
@@ -44,10 +44,10 @@ pub struct TooManyChanges {
 }
 
 impl MaxChanges {
-    /// Holds a plan that would make or change `changes` contacts, of an input with `rows` rows, against the bound.
+    /// Checks a plan that would create or update `changes` contacts, of an input with `rows` rows.
     ///
     /// # Errors
-    /// When they are more.
+    /// [`TooManyChanges`] if they are more than allowed.
     pub fn check(self, changes: u64, rows: u64) -> Result<(), TooManyChanges> {
         let allowed = match self {
             Self::Count(count) => count,
@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(
                 refused.to_string(),
                 format!(
-                    "guard --max-changes {guard}: expected at most {allowed} of {rows} row{plural} to make or change a contact, \
+                    "guard against too many changes ({guard}): expected at most {allowed} of {rows} row{plural} to create or update a contact, \
                      found {}: nothing was sent",
                     allowed + 1
                 )

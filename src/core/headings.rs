@@ -1,4 +1,4 @@
-//! What the name of a column says: the words for the usual columns in English, Spanish and Portuguese.
+//! The meaning of a column by its name: the words for common columns in English, Spanish and Portuguese.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -12,11 +12,11 @@ pub enum Sense {
     LastName,
     /// Given and family names together.
     FullName,
-    /// Given names where there is a column of family names, else both together.
+    /// Given names if there is a column of family names, or else both together.
     Name,
-    /// A phone that may be at a desk.
+    /// A phone number that may be of a landline.
     Phone,
-    /// A phone that is carried along, or one that takes messages.
+    /// A mobile phone number, or one that receives messages.
     Mobile,
     /// An e-mail address.
     Email,
@@ -32,14 +32,15 @@ pub enum Sense {
     Company,
     /// The person's language.
     Language,
-    /// A column that says yes or no of a contact.
+    /// Yes or no.
     Flag,
-    /// The id that the contact has where the file comes from.
+    /// The contact's id in the program that wrote the file.
     Id,
 }
 
 /// A language that the names of columns are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Language {
     /// English.
     English,
@@ -49,7 +50,7 @@ pub enum Language {
     Portuguese,
 }
 
-/// What the key of a value says of the object that has it.
+/// The meaning of a JSON key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeySense {
     /// The value is a phone number or an e-mail address.
@@ -76,7 +77,7 @@ impl Language {
 
 use Language::{English, Portuguese, Spanish};
 
-/// The words, folded. Those without a language are the same in several and say nothing of which.
+/// The words, in lower case without accents. Those without a language are the same in several languages.
 const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
     (Sense::FirstName, Some(English), &["first name", "firstname", "given name", "forename", "first"]),
     (Sense::FirstName, Some(Spanish), &["nombres", "nombre de pila", "primer nombre"]),
@@ -286,7 +287,7 @@ const WORDS: &[(Sense, Option<Language>, &[&str])] = &[
 /// A column's name as it is compared: its words, and the number among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heading {
-    /// Small letters without accents, one blank between words.
+    /// Lower case without accents, one space between words.
     pub words: String,
     /// The number, as of `Phone 2`.
     pub number: Option<u32>,
@@ -307,20 +308,20 @@ impl Heading {
         Self { words: rest.join(" "), number }
     }
 
-    /// Whether it says which phone or address another column holds, as `Phone 1 - Label` does.
+    /// Whether the column labels the phone or address in another one, as `Phone 1 - Label` does.
     pub fn is_label(&self) -> bool {
         self.number.is_some() && [" label", " type"].into_iter().any(|end| self.words.ends_with(end))
     }
 
-    /// What it says, and in which language.
+    /// What the column is about, and the language of its name.
     pub fn sense(&self) -> Option<(Sense, Option<Language>)> {
         let entry = WORDS.iter().find(|(_, _, words)| words.contains(&self.words.as_str()))?;
         Some((entry.0, entry.1))
     }
 }
 
-/// Small letters without accents; what is neither letter nor digit, and the step from a small letter to a capital one,
-/// parts words.
+/// Lower case without accents. Words are separated at characters that are neither letters nor digits, and before a capital
+/// letter that follows a small one.
 pub fn folded(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     let mut was_small = false;
@@ -336,7 +337,7 @@ pub fn folded(name: &str) -> String {
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What the key of a value says.
+/// The meaning of a JSON key.
 pub(crate) fn key_sense(key: &str) -> Option<KeySense> {
     match Heading::of(key).sense()?.0 {
         Sense::Phone | Sense::Mobile | Sense::Email => Some(KeySense::Address),
@@ -356,12 +357,12 @@ pub(crate) fn key_sense(key: &str) -> Option<KeySense> {
 /// The step to the primary element of a list inside the path of a value: `phones.primary.value`.
 pub(crate) const PRIMARY_INSIDE: &str = ".primary.";
 
-/// Whether a text is a word that heads columns of contacts.
+/// Whether text is a common name of a column.
 pub(crate) fn is_heading(text: &str) -> bool {
     Heading::of(text).sense().is_some()
 }
 
-/// Whether a text heads a column of phones.
+/// Whether text is the name of a column of phone numbers.
 pub(crate) fn is_phone_heading(text: &str) -> bool {
     Heading::of(text).sense().is_some_and(|(sense, _)| matches!(sense, Sense::Phone | Sense::Mobile))
 }

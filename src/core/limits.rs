@@ -51,6 +51,7 @@ pub struct TooLong {
 
 /// A part of a contact whose length is bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Bounded {
     /// The platform's id; at most `ID_CHARACTERS`.
     Id,

@@ -1,4 +1,4 @@
-//! Lists of JSON in which a thing is found by what it says of itself, not by its place: the primary phone, a field by its name.
+//! JSON lists whose elements are found by their own keys, not by their position: the primary phone, a field by its name.
 
 use std::borrow::Cow;
 
@@ -52,7 +52,7 @@ impl<'a> JsonList<'a> {
         Self { items, may_be_fields: !is_address_list(key) }
     }
 
-    /// The first element that says that it is the primary one (`"primary": true`), else the first.
+    /// The first element that is marked as primary (`"primary": true`), or else the first one.
     pub fn primary(self) -> Option<&'a Json> {
         self.items.get(self.primary_at())
     }
@@ -66,7 +66,7 @@ impl<'a> JsonList<'a> {
         self.items.iter().position(|item| is_primary(item) == Some(true)).unwrap_or(0)
     }
 
-    /// Whether any element says that it is the primary one, or that it is not.
+    /// Whether any element is marked as primary or as not primary.
     pub fn has_primary(self) -> bool {
         self.items.iter().any(|item| is_primary(item).is_some())
     }
@@ -90,7 +90,7 @@ impl<'a> JsonList<'a> {
     }
 }
 
-/// Whether a key says of an element that it is the primary one.
+/// Whether a key marks an element as primary.
 pub(in crate::core) fn is_primary_key(key: &str) -> bool {
     // It is asked of each key of each element, so nothing is allocated.
     let letters = || key.bytes().filter(|byte| !matches!(byte, b'_' | b'-')).map(|byte| byte.to_ascii_lowercase());

@@ -5,17 +5,20 @@
 //! what is to be otherwise. All text is in Unicode NFC, so that what looks the same is the same.
 
 mod by_name;
+mod cells;
 mod close;
 mod control;
 mod country_column;
 mod date;
 mod error;
+mod field;
 mod number;
 mod outline;
 mod parts;
 mod path;
 mod pattern;
 mod phone;
+mod phone_country;
 mod reading;
 pub mod rules;
 mod steps;
@@ -32,11 +35,12 @@ use crate::core::headings::{is_address_heading, is_phone_heading};
 use crate::core::limits::{Bounded, TooLong, shown};
 use crate::core::model::{Contact, Flaw, Mode, Rejection};
 use crate::core::nfc::nfc_texts;
-use crate::core::record::{Cells, Record, Texts};
+use crate::core::record::{Cells, Record, Texts, TotalRow};
 use crate::core::text::visible;
 use crate::core::total::{REASON, total};
 
 use self::by_name::{Column, ID_COLUMN, REMOVE_TAGS_COLUMN, TAGS_COLUMN, reserved};
+use self::cells::{Defaults, Header, Row};
 use self::close::closest;
 pub(in crate::core) use self::country_column::{
     CountryHeading, heading as country_heading, is_area_code, named as named_country,
@@ -44,12 +48,13 @@ pub(in crate::core) use self::country_column::{
 pub(in crate::core) use self::date::{NoDate, is_zero_date};
 pub use self::error::MappingError;
 use self::error::Quoted;
+use self::field::{FieldReader, rounded_match};
 pub(in crate::core) use self::number::{is_rounded, is_scientific};
 pub use self::outline::OutlineLine;
 use self::parts::{JSON_TEXT, Parts, Refusal};
 use self::path::Path;
 pub(in crate::core) use self::phone::{NumberParts, e164, is_of, number_parts};
-use self::reading::{Filled, Fixed, Header, Read, Row, Tagged, Taken, rounded_match};
+use self::reading::{IdReader, RowFilter, TagReader};
 use self::rules::{Rules, Unmapped};
 use self::steps::Unfit;
 
@@ -69,11 +74,11 @@ pub struct Mapping {
     unmapped: Unmapped,
     // What the rules name, for the keys of an input without a header.
     named: Vec<Path>,
-    fixed: Fixed,
-    id: Option<Read>,
-    fields: Vec<Filled>,
-    tags: Vec<Tagged>,
-    take: Vec<Taken>,
+    defaults: Defaults,
+    id: Option<IdReader>,
+    fields: Vec<FieldReader>,
+    tags: Vec<TagReader>,
+    take: Vec<RowFilter>,
 }
 
 /// The column that says which channel a row belongs to: its name, and its place in a header.
@@ -104,26 +109,26 @@ impl Mapping {
         let mut fields = Vec::with_capacity(rules.fields.len());
         let mut filling = BTreeSet::new();
         for rule in &rules.fields {
-            let filled = Filled::new(rule, &header, &match_fields)?;
+            let filled = FieldReader::new(rule, &header, &match_fields)?;
             if !filling.insert(filled.name().to_owned()) {
                 return Err(MappingError::FieldTwice { field: filled.name().to_owned(), line: rule.line });
             }
             fields.push(filled);
         }
-        let id = rules.id.as_ref().map(|rule| Read::id(rule, &header)).transpose()?;
-        let tags = rules.tags.iter().map(|rule| Tagged::new(rule, &header)).collect::<Result<Vec<_>, _>>()?;
-        let take = rules.take.iter().map(|rule| Taken::new(rule, &header)).collect::<Result<Vec<_>, _>>()?;
+        let id = rules.id.as_ref().map(|rule| IdReader::id(rule, &header)).transpose()?;
+        let tags = rules.tags.iter().map(|rule| TagReader::new(rule, &header)).collect::<Result<Vec<_>, _>>()?;
+        let take = rules.take.iter().map(|rule| RowFilter::new(rule, &header)).collect::<Result<Vec<_>, _>>()?;
 
         let named: Vec<Path> =
-            fields.iter().flat_map(Filled::paths).chain(id.iter().map(Read::path)).cloned().collect();
-        let named: Vec<Path> = named.into_iter().chain(tags.iter().filter_map(Tagged::path).cloned()).collect();
+            fields.iter().flat_map(FieldReader::paths).chain(id.iter().map(IdReader::path)).cloned().collect();
+        let named: Vec<Path> = named.into_iter().chain(tags.iter().filter_map(TagReader::path).cloned()).collect();
         let mut mapping = Self {
             columns: Vec::new(),
             names_count: false,
             read: Vec::new(),
             channel: None,
             unmapped: rules.unmapped,
-            fixed: Fixed { nulls: rules.nulls.clone(), country: rules.country },
+            defaults: Defaults { nulls: rules.nulls.clone(), country: rules.country },
             match_fields,
             mode,
             named,
@@ -225,7 +230,7 @@ impl Mapping {
     /// Whether each of these columns is read for a contact, or to tell whether its row is taken.
     pub fn reads(&self, header: &[Arc<str>]) -> Vec<bool> {
         let named = |column: &str| {
-            let paths = self.named.iter().chain(self.take.iter().map(Taken::path));
+            let paths = self.named.iter().chain(self.take.iter().map(RowFilter::path));
             Some(column) == self.channel_column() || paths.into_iter().any(|path| path.goes_by(column))
         };
         // The rules of an input without a header know no columns: its keys are sent by name, or not.
@@ -241,7 +246,7 @@ impl Mapping {
 
     /// Whether a JSON `false` under a key, or at a path, is sent as that word.
     pub fn sends_false(&self, path: &str) -> bool {
-        if self.fixed.nulls.have("false") {
+        if self.defaults.nulls.have("false") {
             return false;
         }
         let (key, is_whole) = path.split_once('.').map_or((path, true), |(key, _)| (key, false));
@@ -254,12 +259,12 @@ impl Mapping {
 
     /// Whether a rule takes a value by its position in this list.
     pub fn takes_by_position(&self, list: &str) -> bool {
-        self.named.iter().chain(self.take.iter().map(Taken::path)).any(|path| path.takes_by_position(list))
+        self.named.iter().chain(self.take.iter().map(RowFilter::path)).any(|path| path.takes_by_position(list))
     }
 
     /// Whether a rule takes the first element of this list.
     pub fn takes_first(&self, list: &str) -> bool {
-        self.named.iter().chain(self.take.iter().map(Taken::path)).any(|path| path.takes_first(list))
+        self.named.iter().chain(self.take.iter().map(RowFilter::path)).any(|path| path.takes_first(list))
     }
 
     /// The fields by which a contact is found, in the order in which they are tried.
@@ -338,33 +343,55 @@ impl Mapping {
         if self.take.is_empty() {
             return true;
         }
-        let takes = |row: Row<'_>| self.take.iter().all(|taken| taken.holds(row, &self.fixed));
+        let takes = |row: Row<'_>| self.take.iter().all(|taken| taken.holds(row, &self.defaults));
         match &record.cells {
             Cells::Texts(texts) => takes(Row::Texts(&nfc_texts(texts))),
             Cells::Object(object) => takes(Row::Object(object)),
         }
     }
 
-    /// Whether a record is a total of the rows above it and cannot be a contact: it has no id, and each of its match values is
-    /// blank or, where they are phone numbers or e-mail addresses, a word for a total. It is no row of the input then. Any other
-    /// total is rejected as a contact, since a company or a person may be called so; with [`Mode::Create`], each total is.
+    /// Whether a record is certainly a total of the rows above it, and no contact: it has no id, each of its match values is
+    /// blank or, where they are phone numbers or e-mail addresses, a word for a total; and a number in it is the sum of its column,
+    /// or it states a count. It is no row of the input then. Any other total is rejected, since a company or a person may be
+    /// called so. With [`Mode::Create`], each total is.
     pub fn leaves_out_total(&self, record: &Record) -> bool {
-        record.is_total
-            && must_find(self.mode)
-            && match &record.cells {
-                Cells::Texts(texts) => self.names_no_contact(&nfc_texts(texts)),
-                Cells::Object(_) => false,
+        let Some(evidence) = record.total.filter(|_| must_find(self.mode)) else { return false };
+        match &record.cells {
+            Cells::Texts(texts) => {
+                let texts = &nfc_texts(texts);
+                self.names_no_contact(texts)
+                    && (evidence == TotalRow::AddsUp
+                        || states_count(record.row, texts)
+                        || self.has_address_total(texts))
             }
+            Cells::Object(_) => false,
+        }
+    }
+
+    // Whether a match field of phone numbers or e-mail addresses holds a word for a total. Neither is called so.
+    fn has_address_total(&self, texts: &Texts) -> bool {
+        let is_word = |text: &str| total(text).is_some_and(|total| !total.may_be_name);
+        let row = Row::Texts(texts);
+        let reads_address = |field: &&FieldReader| field.is_match() && field.reads_address();
+        let by_rule = |field: &FieldReader| field.texts(row, &self.defaults).any(|text| is_word(&text));
+        let by_name = |(column, text): (&Column, &str)| match column {
+            Column::Match(place) => {
+                self.match_fields.get(*place).is_some_and(|name| is_address_heading(name))
+                    && is_word(self.defaults.clean(text))
+            }
+            Column::Id | Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => false,
+        };
+        self.fields.iter().filter(reads_address).any(by_rule) || self.columns.iter().zip(texts.iter()).any(by_name)
     }
 
     fn names_no_contact(&self, texts: &Texts) -> bool {
         let is_word = |text: &str| total(text).is_some_and(|total| !total.may_be_name);
         let row = Row::Texts(texts);
-        let by_rule = |field: &Filled| {
-            field.texts(row, &self.fixed).all(|text| text.is_empty() || (field.reads_address() && is_word(&text)))
+        let by_rule = |field: &FieldReader| {
+            field.texts(row, &self.defaults).all(|text| text.is_empty() || (field.reads_address() && is_word(&text)))
         };
         let by_name = |(column, text): (&Column, &str)| {
-            let text = self.fixed.clean(text);
+            let text = self.defaults.clean(text);
             match column {
                 Column::Match(place) => {
                     let is_of_addresses = self.match_fields.get(*place).is_some_and(|name| is_address_heading(name));
@@ -374,7 +401,7 @@ impl Mapping {
                 Column::Ignored | Column::Field(_) | Column::Tags | Column::RemoveTags => true,
             }
         };
-        self.id.iter().flat_map(|id| id.texts(row, &self.fixed)).all(|text| text.is_empty())
+        self.id.iter().flat_map(|id| id.texts(row, &self.defaults)).all(|text| text.is_empty())
             && self.fields.iter().filter(|field| field.is_match()).all(by_rule)
             && self.columns.iter().zip(texts.iter()).all(by_name)
     }
@@ -385,7 +412,7 @@ impl Mapping {
     /// A [`Rejection`] with the record's line when a cell holds the wrong kind of thing, when nothing says which contact
     /// it is, when its parts contradict each other, or when it is a total of the rows above it.
     pub fn contact(&self, record: &Record) -> Result<Contact, Rejection> {
-        if record.is_total {
+        if record.total.is_some() {
             let (row, line, reason) = (record.row, record.line, REASON.to_owned());
             return Err(Rejection { row, line, column: None, reason });
         }
@@ -431,7 +458,7 @@ impl Mapping {
         self.by_rules(Row::Texts(texts), &mut parts)?;
         if self.names_count {
             for (column, text) in self.columns.iter().zip(texts.iter()) {
-                parts.text(column, self.fixed.clean(text))?;
+                parts.text(column, self.defaults.clean(text))?;
             }
         }
         Ok(parts)
@@ -447,7 +474,7 @@ impl Mapping {
                 continue;
             }
             match self.unmapped {
-                Unmapped::Send if self.fixed.is_null(json) => {}
+                Unmapped::Send if self.defaults.is_null(json) => {}
                 Unmapped::Send if shaped => parts.shaped(&key, json)?,
                 Unmapped::Send => parts.json(&key, json)?,
                 Unmapped::Ignore => {}
@@ -463,10 +490,10 @@ impl Mapping {
 
     fn by_rules(&self, row: Row<'_>, parts: &mut Parts<'_>) -> Result<(), Refusal> {
         if let Some(id) = &self.id {
-            parts.id(id.id_of(row, &self.fixed)?)?;
+            parts.id(id.id_of(row, &self.defaults)?)?;
         }
-        self.fields.iter().try_for_each(|field| field.fill(row, &self.fixed, parts))?;
-        self.tags.iter().try_for_each(|tags| tags.put(row, &self.fixed, parts))
+        self.fields.iter().try_for_each(|field| field.fill(row, &self.defaults, parts))?;
+        self.tags.iter().try_for_each(|tags| tags.put(row, &self.defaults, parts))
     }
 
     fn checked(&self, parts: Parts<'_>) -> Result<Contact, Refusal> {
@@ -493,7 +520,7 @@ impl Mapping {
     fn column_at_fault(&self, flaw: &Flaw) -> Option<String> {
         let Flaw::TooLong(TooLong { part, .. }) = flaw else { return None };
         Some(match part {
-            Bounded::Id => self.id.as_ref().map_or(ID_COLUMN, Read::label).to_owned(),
+            Bounded::Id => self.id.as_ref().map_or(ID_COLUMN, IdReader::label).to_owned(),
             Bounded::Tag => self.tags_column(false).unwrap_or(TAGS_COLUMN).to_owned(),
             Bounded::RemovedTag => self.tags_column(true).unwrap_or(REMOVE_TAGS_COLUMN).to_owned(),
             Bounded::Name(field) => shown(self.column_of(field)),
@@ -503,18 +530,18 @@ impl Mapping {
 
     // The first column that a rule reads tags from.
     fn tags_column(&self, remove: bool) -> Option<&str> {
-        self.tags.iter().filter(|tags| tags.remove() == remove).find_map(Tagged::column)
+        self.tags.iter().filter(|tags| tags.remove() == remove).find_map(TagReader::column)
     }
 
     /// The column that gives a field its value: that of its rule, else the one of its name.
     pub fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
-        self.fields.iter().find(|filled| filled.name() == field).map_or(field, Filled::label)
+        self.fields.iter().find(|filled| filled.name() == field).map_or(field, FieldReader::label)
     }
 
     fn nothing_to_find_by(&self) -> Refusal {
         match self.match_fields.as_slice() {
             [] => {
-                let column = self.id.as_ref().map_or(ID_COLUMN, Read::label);
+                let column = self.id.as_ref().map_or(ID_COLUMN, IdReader::label);
                 Refusal::of(column, "expected an id, as there is no match field; found none")
             }
             [field] => Refusal::of(self.column_of(field), "expected a value (match field), found none"),
@@ -532,6 +559,15 @@ const fn must_find(mode: Mode) -> bool {
         Mode::Upsert | Mode::Update => true,
         Mode::Create => false,
     }
+}
+
+// Whether a total, the row at `row` of its input, states a count: with its word, as in `Total: 57` and `57 rows affected`, or as
+// the number of rows above it beside a word that is no name.
+fn states_count(row: u64, texts: &Texts) -> bool {
+    let words = || texts.iter().filter_map(|text| total(text.trim()));
+    let is_count = |text: &str| text.trim().parse().is_ok_and(|number: u64| number > 0 && number + 1 == row);
+    words().any(|total| total.has_number || total.names_counted)
+        || (words().all(|total| !total.may_be_name) && texts.iter().any(is_count))
 }
 
 fn match_fields(rules: &Rules) -> Result<Vec<String>, MappingError> {

@@ -11,6 +11,7 @@ pub mod code_page;
 pub mod decimal;
 pub mod diff;
 pub mod doubt;
+pub mod doubtful_values;
 pub mod duplicates;
 pub mod eta;
 pub mod guard;
@@ -21,6 +22,7 @@ pub mod list;
 pub mod mapping;
 pub mod model;
 pub mod nfc;
+pub(crate) mod non_value;
 pub mod output_format;
 pub mod page;
 pub mod plan;
@@ -41,4 +43,4 @@ pub(crate) mod total;
 pub mod window;
 
 #[cfg(test)]
-mod properties;
+mod tests;

@@ -1,4 +1,4 @@
-//! One form for text that looks the same: Unicode NFC.
+//! Normalises text to Unicode NFC, so that text that looks the same is equal.
 //!
 //! A name typed on one machine as `é` and on another as `e` with an accent after it is one name to a person, and must be
 //! one to a search.
@@ -20,7 +20,7 @@ pub fn nfc(text: &str) -> Cow<'_, str> {
 
 /// A row's texts in Unicode NFC.
 pub fn nfc_texts(texts: &Texts) -> Cow<'_, Texts> {
-    // One look at the whole row is what it nearly always comes to.
+    // Nearly always, one scan of the whole row is enough.
     if is_plain(texts.whole()) {
         return Cow::Borrowed(texts);
     }

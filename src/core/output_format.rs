@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The column that says on which line of an input a rejected row stood. Like all that begin with `_`, it is no field.
+/// The column with the line of a rejected row in its input. Like all columns that begin with `_`, it is no field.
 pub const LINE_COLUMN: &str = "_line";
 
-/// The column that says why a row was rejected.
+/// The column with the reason for a rejection.
 pub const REASON_COLUMN: &str = "_reason";
 
 /// What follows the reason of a rejected row of which not all cells are known: how many are listed.
@@ -28,7 +28,7 @@ pub fn cells_listed(reason: &str) -> Option<usize> {
     (found < expected).then_some(found)
 }
 
-/// Whether a text reads like the reason of a rejected row.
+/// Whether text reads like the reason of a rejected row.
 pub fn is_reason(text: &str) -> bool {
     cells_listed(text).is_some() || (text.starts_with("expected ") && text.contains(", found "))
 }

@@ -37,6 +37,7 @@ pub struct Recognition {
 
 /// Whether a token opens the channel of the known contacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Most of the contacts that answered are the known ones.
     Same,

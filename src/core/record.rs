@@ -13,8 +13,18 @@ pub struct Record {
     pub line: u64,
     /// The row's cells.
     pub cells: Cells,
-    /// Whether it is the last row and looks like a total of those above it, such as `Total,,5049`.
-    pub is_total: bool,
+    /// How it looks like a total of the rows above it, such as `Total,,5049`. Only the last row does.
+    pub total: Option<TotalRow>,
+}
+
+/// How the last row of an input looks like a total of the rows above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TotalRow {
+    /// It has a word for a total, and all other cells are blank or numbers. A person may be called `Suma` or `Total`.
+    Likely,
+    /// A number in it is also the sum of its column.
+    AddsUp,
 }
 
 /// The cells of one row.

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::core::mapping::rules::{Rules, TakeRule, TakeWhen, Unmapped, Words};
     use crate::core::model::Mode;
-    use crate::core::record::Cells;
+    use crate::core::record::{Cells, TotalRow};
 
     /// Rows of the columns `email`, `site` and `status`. Those whose `status` is `gone` are not taken.
     fn mapping(channel_column: Option<&str>) -> Mapping {
@@ -137,8 +137,8 @@ mod tests {
     fn routed(table: &RoutingTable, row: Result<&[&str], &str>, mapping: &Mapping) -> String {
         let row = match row {
             Ok(cells) => {
-                let is_total = cells[0] == "Total";
-                Ok(Record { row: 1, line: 2, cells: Cells::Texts(cells.iter().copied().collect()), is_total })
+                let total = (cells[0] == "Total").then_some(TotalRow::AddsUp);
+                Ok(Record { row: 1, line: 2, cells: Cells::Texts(cells.iter().copied().collect()), total })
             }
             Err(reason) => Err(Rejection { row: 1, line: 2, column: None, reason: reason.into() }),
         };

@@ -13,7 +13,7 @@ pub const PAGES_PER_FIND: u32 = 50;
 /// Maximum number of contacts that one search reads, in case pages are larger than documented.
 const CONTACTS_PER_FIND: usize = 5_000;
 
-/// A search on its way.
+/// A search in progress.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     field: Field,

@@ -1,24 +1,27 @@
-//! Match values that rows of different people share: placeholders such as `0000000000`, of which one contact may be made.
+//! Match values that rows of different people share: placeholders such as `0000000000`, under which the people would become
+//! one contact.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use crate::core::headings::{KeySense, key_sense};
-use crate::core::model::Contact;
+use crate::core::model::{Contact, Field};
 
-/// How many people with different names make a value one that they share. A family may share a phone; two spellings of one
-/// name are one person.
-const NAMES: usize = 3;
+/// How many different people make a value one that they share. A family may share a phone; two spellings of one name are one
+/// person.
+const PEOPLE: usize = 3;
 
 /// How many values are remembered: they take 35 MB at most. Rows with further values are not compared.
 const VALUES: usize = 900_000;
 
-/// A match field in which rows with different names share values.
+/// A match field in which rows of different people share values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedField {
     /// The field.
     pub field: String,
+    /// What shows that the people are different.
+    pub evidence: Evidence,
     /// The number of values that are shared.
     pub values: u64,
     /// The number of rows with one of them.
@@ -27,90 +30,118 @@ pub struct SharedField {
     pub line: u64,
 }
 
+/// What shows that rows are of different people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// Their names differ.
+    Names,
+    /// Other columns differ. No column is known to hold names.
+    #[default]
+    OtherColumns,
+}
+
 /// The match values of the rows so far, by their hashes.
 #[derive(Clone, Debug, Default)]
 pub struct SharedValues {
     fields: Vec<String>,
-    // Whether a field is of names, by its name.
-    name_fields: HashMap<String, bool>,
-    seen: HashMap<u64, Seen>,
+    // What each field holds, by its name.
+    kinds: HashMap<String, FieldKind>,
+    // Names, once a row has one.
+    evidence: Evidence,
+    values: HashMap<u64, SeenValue>,
 }
 
-// What was seen of one value.
+/// What a field holds, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FieldKind {
+    Name,
+    /// Phone numbers or e-mail addresses.
+    Address,
+    Other,
+}
+
+// The rows with one value.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct SeenValue {
     line: u64,
     rows: u32,
     field: u16,
+    // The number of different people, at most PEOPLE, and hashes of what identifies them.
     count: u8,
-    names: [u32; NAMES - 1],
+    people: [u32; PEOPLE - 1],
 }
 
 impl SharedValues {
-    /// No rows yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds the contact of the row at `line`. Rows with the same value are compared within one `group`, such as a channel. A
-    /// row without a name is not compared.
+    /// row that nothing tells from others is not compared: one without a name where other rows have names.
     pub fn add(&mut self, group: impl Hash, line: u64, contact: &Contact) {
         if contact.matches().is_empty() {
             return;
         }
-        let Some(name) = self.name_of(contact) else { return };
+        let name = self.name_of(contact);
+        if name.is_some() && self.evidence != Evidence::Names {
+            // The rows so far had no name.
+            self.evidence = Evidence::Names;
+            self.values.clear();
+        }
         let mut digest = DefaultHasher::new();
         group.hash(&mut digest);
-        for found in contact.matches() {
-            let field = self.fields.iter().position(|field| found.name == **field).unwrap_or_else(|| {
-                self.fields.push(found.name.to_string());
-                self.fields.len() - 1
-            });
-            let mut digest = digest.clone();
-            (field, found.value.text().trim()).hash(&mut digest);
-            let is_full = self.seen.len() >= VALUES;
-            let key = digest.finish();
-            if is_full && !self.seen.contains_key(&key) {
-                continue;
-            }
-            let field = u16::try_from(field).unwrap_or(u16::MAX);
-            let seen = self.seen.entry(key).or_insert(Seen { line, rows: 0, field, count: 0, names: [0; NAMES - 1] });
-            seen.rows = seen.rows.saturating_add(1);
-            seen.line = seen.line.min(line);
-            let count = usize::from(seen.count);
-            if count < NAMES && !seen.names[..count.min(NAMES - 1)].contains(&name) {
-                if let Some(free) = seen.names.get_mut(count) {
-                    *free = name;
-                }
-                seen.count += 1;
+        for (place, found) in contact.matches().iter().enumerate() {
+            let person = match self.evidence {
+                Evidence::Names => name,
+                Evidence::OtherColumns => self.other_columns_of(contact, place),
+            };
+            if let Some(person) = person {
+                self.add_value(digest.clone(), line, found, person);
             }
         }
     }
 
-    /// The fields in which rows with at least three different names share a value.
+    fn add_value(&mut self, mut digest: DefaultHasher, line: u64, found: &Field, person: u32) {
+        let field = self.fields.iter().position(|field| found.name == **field).unwrap_or_else(|| {
+            self.fields.push(found.name.to_string());
+            self.fields.len() - 1
+        });
+        (field, found.value.text().trim()).hash(&mut digest);
+        let key = digest.finish();
+        if self.values.len() >= VALUES && !self.values.contains_key(&key) {
+            return;
+        }
+        let field = u16::try_from(field).unwrap_or(u16::MAX);
+        let new = SeenValue { line, rows: 0, field, count: 0, people: [0; PEOPLE - 1] };
+        let seen = self.values.entry(key).or_insert(new);
+        seen.rows = seen.rows.saturating_add(1);
+        seen.line = seen.line.min(line);
+        let count = usize::from(seen.count);
+        if count < PEOPLE && !seen.people[..count.min(PEOPLE - 1)].contains(&person) {
+            if let Some(free) = seen.people.get_mut(count) {
+                *free = person;
+            }
+            seen.count += 1;
+        }
+    }
+
+    /// The fields in which rows of at least three different people share a value.
     pub fn found(&self) -> Vec<SharedField> {
         let of_field = |(at, field): (usize, &String)| {
             let shared = || {
-                let is_shared = |seen: &&Seen| usize::from(seen.field) == at && usize::from(seen.count) == NAMES;
-                self.seen.values().filter(is_shared)
+                let is_shared = |seen: &&SeenValue| usize::from(seen.field) == at && usize::from(seen.count) == PEOPLE;
+                self.values.values().filter(is_shared)
             };
             let line = shared().map(|seen| seen.line).min()?;
             let rows = shared().map(|seen| u64::from(seen.rows)).sum();
-            Some(SharedField { field: field.clone(), values: shared().count() as u64, rows, line })
+            let (field, evidence) = (field.clone(), self.evidence);
+            Some(SharedField { field, evidence, values: shared().count() as u64, rows, line })
         };
         self.fields.iter().enumerate().filter_map(of_field).collect()
     }
 
-    // A hash of the name that a contact has outside its match fields: the words of all its names in any order, whatever their
-    // capitals.
+    // A hash of the name that a contact has outside its match fields: the words of all its names in any order, ignoring case.
     fn name_of(&mut self, contact: &Contact) -> Option<u32> {
         let mut words: Vec<String> = Vec::new();
         for field in &contact.fields()[contact.matches().len()..] {
-            if !self.name_fields.contains_key(&*field.name) {
-                let is_name = matches!(key_sense(&field.name), Some(KeySense::PersonName | KeySense::Name));
-                self.name_fields.insert(field.name.to_string(), is_name);
-            }
-            if self.name_fields.get(&*field.name) == Some(&true) {
+            if self.kind(&field.name) == FieldKind::Name {
                 words.extend(field.value.text().split_whitespace().map(str::to_lowercase));
             }
         }
@@ -119,23 +150,57 @@ impl SharedValues {
         if words.is_empty() {
             return None;
         }
-        let mut digest = DefaultHasher::new();
-        words.hash(&mut digest);
-        // Half of it is enough to tell three names apart.
-        Some((digest.finish() >> 32) as u32)
+        Some(half(|digest| words.hash(digest)))
     }
+
+    // A hash of what a contact has in other fields than the match field at `place`: its other match values, phones, addresses, and
+    // text with letters, ignoring case. Other numbers and dates are left out: one person has several orders.
+    fn other_columns_of(&mut self, contact: &Contact, place: usize) -> Option<u32> {
+        let mut values: Vec<(&str, String)> = Vec::new();
+        for (at, field) in contact.fields().iter().enumerate().filter(|(at, _)| *at != place) {
+            let text = field.value.text();
+            let is_telling = at < contact.matches().len()
+                || text.contains(char::is_alphabetic)
+                || self.kind(&field.name) == FieldKind::Address;
+            if is_telling && !text.trim().is_empty() {
+                values.push((&field.name, text.trim().to_lowercase()));
+            }
+        }
+        values.sort_unstable();
+        (!values.is_empty()).then(|| half(|digest| values.hash(digest)))
+    }
+
+    fn kind(&mut self, field: &str) -> FieldKind {
+        if let Some(kind) = self.kinds.get(field) {
+            return *kind;
+        }
+        let kind = match key_sense(field) {
+            Some(KeySense::PersonName | KeySense::Name) => FieldKind::Name,
+            Some(KeySense::Address) => FieldKind::Address,
+            None => FieldKind::Other,
+        };
+        self.kinds.insert(field.to_owned(), kind);
+        kind
+    }
+}
+
+// Half of a hash, which is enough to tell three people apart.
+fn half(add: impl FnOnce(&mut DefaultHasher)) -> u32 {
+    let mut digest = DefaultHasher::new();
+    add(&mut digest);
+    (digest.finish() >> 32) as u32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::model::{Draft, Field};
+    use crate::core::model::Draft;
 
     #[test]
     fn a_value_that_three_people_share_is_found() {
         // Each row as its phone, its mail and its name; each field that is found as `field values rows line`.
         let check = |rows: &[(&str, &str, &str)], expected: &[&str]| {
-            let mut shared = SharedValues::new();
+            let mut shared = SharedValues::default();
             for ((phone, mail, name), line) in rows.iter().zip(2..) {
                 let field = |name: &str, value: &str| (!value.is_empty()).then(|| Field::text(name, value));
                 let matches = field("phone", phone).into_iter().chain(field("email", mail)).collect();
@@ -146,7 +211,10 @@ mod tests {
             let found: Vec<String> = shared
                 .found()
                 .iter()
-                .map(|SharedField { field, values, rows, line }| format!("{field} {values} {rows} {line}"))
+                .map(|SharedField { field, evidence, values, rows, line }| {
+                    assert_eq!(*evidence, Evidence::Names);
+                    format!("{field} {values} {rows} {line}")
+                })
                 .collect();
             assert_eq!(found, expected, "{rows:?}");
         };
@@ -185,8 +253,56 @@ mod tests {
     }
 
     #[test]
+    fn without_names_other_columns_show_that_people_differ() {
+        // Each row as its fields, the first of them the match field.
+        let check = |rows: &[&[(&str, &str)]], expected: &[&str]| {
+            let mut shared = SharedValues::default();
+            for (row, line) in rows.iter().zip(2..) {
+                let mut fields: Vec<Field> = row.iter().map(|(name, value)| Field::text(*name, *value)).collect();
+                let is_match = |field: &Field| matches!(&*field.name, "phone" | "email" | "crm_id");
+                let matches: Vec<Field> = fields.extract_if(.., |field| is_match(field)).collect();
+                shared.add(0, line, &Contact::new(Draft { matches, fields, ..Draft::default() }).unwrap());
+            }
+            let found: Vec<String> = shared
+                .found()
+                .iter()
+                .map(|SharedField { field, evidence, values, rows, line }| {
+                    format!("{field} {evidence:?} {values} {rows} {line}")
+                })
+                .collect();
+            assert_eq!(found, expected, "{rows:?}");
+        };
+        let [phone, other] = [("phone", "0000000000"), ("phone", "5512345678")];
+        for column in ["company", "city", "Kunde", "contacto", "whatsapp"] {
+            let value = |text: &'static str| (column, text);
+            check(
+                &[&[phone, value("A1")], &[other, value("X")], &[phone, value("B2")], &[phone, value("C3")]],
+                &["phone OtherColumns 1 3 2"],
+            );
+            check(&[&[phone, value("a1")], &[phone, value("B2")], &[phone, value(" A1 ")]], &[]);
+        }
+        // Numbers tell contacts apart where they are phones or match values.
+        let numbers = |column: &'static str| [[phone, (column, "1")], [phone, (column, "2")], [phone, (column, "3")]];
+        for (column, expected) in [("mobile", 1), ("crm_id", 1), ("amount", 0), ("since", 0)] {
+            let rows = numbers(column);
+            let rows: Vec<&[(&str, &str)]> = rows.iter().map(|row| row.as_slice()).collect();
+            check(&rows, &["phone OtherColumns 1 3 2"][..expected]);
+        }
+        let mail = ("email", "info@example.com");
+        check(
+            &[&[mail, ("phone", "1")], &[mail, ("phone", "2")], &[mail, ("phone", "3")]],
+            &["email OtherColumns 1 3 2"],
+        );
+        // Where rows have names, only the names count, wherever the first of them stands.
+        let (a, b, c) = (("city", "A"), ("city", "B"), ("city", "C"));
+        check(&[&[phone, a], &[phone, b], &[phone, c], &[phone, a, ("name", "Ann")]], &[]);
+        check(&[&[phone, ("name", "Ann")], &[phone, a], &[phone, b], &[phone, c]], &[]);
+        check(&[&[phone], &[phone], &[phone]], &[]);
+    }
+
+    #[test]
     fn rows_of_different_groups_are_not_compared() {
-        let mut shared = SharedValues::new();
+        let mut shared = SharedValues::default();
         for (group, name) in ["Ann", "Bo", "Cy"].into_iter().enumerate() {
             let (matches, fields) = (vec![Field::text("phone", "1")], vec![Field::text("name", name)]);
             let contact = Contact::new(Draft { matches, fields, ..Draft::default() }).unwrap();

@@ -56,7 +56,7 @@ pub fn bare(text: &str) -> &str {
     if bare.chars().all(|character| is_invisible(character) || is_modifier(character)) { "" } else { bare }
 }
 
-/// A text that tells one thing from another (a match value, an id, a tag, a name of a column) without invisible characters
+/// Text that tells one thing from another (a match value, an id, a tag, a name of a column) without invisible characters
 /// anywhere, in Unicode NFC. Two such texts that look the same are the same.
 ///
 /// The two joiners (U+200C and U+200D) stay between two characters that are not ASCII: in Persian and in the scripts of

@@ -3,7 +3,7 @@
 /// Why a total is rejected where it may be a contact.
 pub(crate) const REASON: &str = "expected a contact, found a total below the last row";
 
-/// What stands in such a line, in small letters.
+/// What stands in such a line, in lower case.
 const TOTALS: [&str; 26] = [
     "total",
     "totals",
@@ -43,10 +43,10 @@ const COUNTED: [&str; 10] =
 /// What stands before what is counted, the longest first.
 const PREFIXES: [&str; 5] = ["total general ", "total de ", "total of ", "total do ", "total "];
 
-/// The longest text that is looked at, in bytes.
+/// The longest text that is examined, in bytes.
 const LONGEST: usize = 40;
 
-/// What a cell with a word for a total says.
+/// What a cell with a word for a total shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Total {
     /// Whether it has the number as well.
@@ -57,7 +57,7 @@ pub(crate) struct Total {
     pub(crate) may_be_name: bool,
 }
 
-/// The total that the text of a cell, without blanks around it, is a word for.
+/// The total that the text of a cell, without spaces around it, is a word for.
 pub(crate) fn total(cell: &str) -> Option<Total> {
     if cell.len() > LONGEST {
         return None;
@@ -72,6 +72,90 @@ pub(crate) fn total(cell: &str) -> Option<Total> {
     let counts = names_counted || (has_number && COUNTED.contains(&word));
     let may_be_name = NAMES.contains(&word);
     (TOTALS.contains(&word) || may_be_name || counts).then_some(Total { has_number, names_counted, may_be_name })
+}
+
+/// The sums of the columns of an input, so far as they hold numbers alone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ColumnSums(Vec<Sums>);
+
+/// The sums of one column, in millionths: with `.` and with `,` before the decimals. `None` once a cell is no such number.
+#[derive(Clone, Copy, Debug)]
+struct Sums {
+    by_mark: [Option<i128>; 2],
+    numbers: u32,
+}
+
+/// The characters that may stand before the decimals of a number.
+const DECIMAL_MARKS: [u8; 2] = *b".,";
+
+/// The digits after the decimal mark that count.
+const DECIMALS: usize = 6;
+
+/// The most digits of a number that is added.
+const DIGITS: usize = 18;
+
+impl ColumnSums {
+    /// Adds the cells of a row.
+    pub(crate) fn add<'a>(&mut self, cells: impl Iterator<Item = &'a [u8]>) {
+        for (at, cell) in cells.enumerate() {
+            if self.0.len() == at {
+                self.0.push(Sums { by_mark: [Some(0); 2], numbers: 0 });
+            }
+            let sums = &mut self.0[at];
+            if sums.by_mark == [None; 2] || cell.trim_ascii().is_empty() {
+                continue;
+            }
+            for (sum, number) in sums.by_mark.iter_mut().zip(numbers(cell)) {
+                *sum = sum.zip(number).and_then(|(sum, number)| sum.checked_add(number));
+            }
+            sums.numbers = sums.numbers.saturating_add(1);
+        }
+    }
+
+    /// Whether one of these cells is the sum of its column. A single number, or none but zeros, is no sum.
+    pub(crate) fn add_up<'a>(&self, cells: impl Iterator<Item = &'a [u8]>) -> bool {
+        let is_sum = |(sums, cell): (&Sums, &[u8])| {
+            let mut by_mark = sums.by_mark.iter().zip(numbers(cell));
+            sums.numbers > 1 && by_mark.any(|(sum, number)| sum.is_some() && *sum == number && number != Some(0))
+        };
+        self.0.iter().zip(cells).any(is_sum)
+    }
+}
+
+// The number in a cell in millionths, by each of the decimal marks: a number of digits or an amount of money.
+fn numbers(cell: &[u8]) -> [Option<i128>; 2] {
+    let cell = cell.trim_ascii();
+    if cell.len() < DIGITS && cell.iter().all(u8::is_ascii_digit) {
+        let whole = cell.iter().fold(0_i128, |number, digit| number * 10 + i128::from(digit - b'0'));
+        return [(!cell.is_empty()).then_some(whole * MILLION); 2];
+    }
+    let Ok(text) = std::str::from_utf8(cell) else { return [None; 2] };
+    let text = text.strip_prefix("R$").unwrap_or(text);
+    let text = text.trim_matches(['$', '\u{20ac}', '\u{a3}', '%', ' ', '\u{a0}', '\u{202f}']);
+    DECIMAL_MARKS.map(|mark| number(text.as_bytes(), mark))
+}
+
+const MILLION: i128 = 1_000_000;
+
+fn number(text: &[u8], mark: u8) -> Option<i128> {
+    let (is_negative, text) = text.strip_prefix(b"-").map_or((false, text), |text| (true, text));
+    let (whole, decimals) = match text.iter().position(|byte| *byte == mark) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, &[][..]),
+    };
+    // Three digits after each separator of thousands.
+    let separator = DECIMAL_MARKS.into_iter().find(|other| *other != mark)?;
+    let mut groups = whole.split(|byte| *byte == separator);
+    let first = groups.next().unwrap_or_default();
+    let is_grouped = groups.all(|group| group.len() == 3);
+    let digits = || whole.iter().filter(|byte| **byte != separator).chain(decimals);
+    let is_number = is_grouped && !first.is_empty() && decimals.len() <= DECIMALS && digits().all(u8::is_ascii_digit);
+    if !is_number || digits().count() > DIGITS {
+        return None;
+    }
+    let number = digits().fold(0_i128, |number, digit| number * 10 + i128::from(digit - b'0'));
+    let number = (decimals.len()..DECIMALS).fold(number, |number, _| number * 10);
+    Some(if is_negative { -number } else { number })
 }
 
 #[cfg(test)]
@@ -99,5 +183,31 @@ mod tests {
         check("Total Recall", None);
         check("contacts", None);
         check("", None);
+    }
+    #[test]
+    fn a_number_is_the_sum_of_its_column() {
+        // The cells of one column, the last of them the sum that is asked for.
+        let check = |cells: &[&str], expected: bool| {
+            let (last, above) = cells.split_last().unwrap();
+            let mut sums = ColumnSums::default();
+            above.iter().for_each(|cell| sums.add([b"x".as_slice(), cell.as_bytes()].into_iter()));
+            assert_eq!(sums.add_up([b"Total".as_slice(), last.as_bytes()].into_iter()), expected, "{cells:?}");
+        };
+        check(&["2000", "3049", "5049"], true);
+        check(&["2000", "", " 3049 ", "5,049"], true);
+        check(&["2000", "3049", "5.049"], true);
+        check(&["$1,000.50", "$2.25", "$1,002.75"], true);
+        check(&["1.000,50 \u{20ac}", "2,25 \u{20ac}", "1.002,75 \u{20ac}"], true);
+        check(&["R$ 10", "R$ -3", "7"], true);
+        check(&["0.1", "0.2", "0.3"], true);
+        check(&["2000", "3049", "5048"], false);
+        check(&["2000", "n/a", "2000"], false);
+        check(&["31", "31"], false);
+        check(&["0", "0", "0"], false);
+        check(&["", "", "0"], false);
+        check(&["1", "2", ""], false);
+        check(&["+5215550001", "+5215550002", "+10431100003"], false);
+        check(&["999999999999999999999", "1", "1000000000000000000000"], false);
+        check(&["1,00", "2", "102"], false);
     }
 }

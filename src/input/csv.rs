@@ -21,7 +21,8 @@ use super::lines::Lines;
 use super::notice::{NoticeKind, Notices};
 use super::{Bytes, Delimiter, MAX_ROW, Row, SourceFault, SourceOptions, delimiter, sniff, titles, total};
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
-use crate::core::record::Cells;
+use crate::core::record::{Cells, TotalRow};
+use crate::core::total::ColumnSums;
 
 pub(super) use self::block::Block;
 use self::block::{End, RawRow, Room, Short};
@@ -59,6 +60,8 @@ pub(super) struct Rows {
     before: VecDeque<Outline>,
     // Rows that were read because of a short one before them; at the end, that there are no more, or why.
     lookahead: VecDeque<Block>,
+    // Of the rows so far.
+    sums: ColumnSums,
     ended: Option<Result<(), SourceFault>>,
     // The row that was read last by itself.
     alone: Block,
@@ -153,6 +156,7 @@ impl Rows {
             usual,
             before: VecDeque::new(),
             lookahead: VecDeque::new(),
+            sums: ColumnSums::default(),
             ended: None,
             alone: Block::default(),
             taken: Room::default(),
@@ -224,6 +228,9 @@ impl Rows {
         self.row += 1;
         self.judge(block);
         self.find_total(block);
+        if let Some(raw) = block.last().filter(|raw| raw.found.kept) {
+            self.sums.add((0..raw.found.cells).map(|at| raw.cell(at)));
+        }
         if let Some(found) = block.last_found() {
             found.row = self.row;
         }
@@ -304,10 +311,11 @@ impl Rows {
             return;
         }
         self.look_ahead(1);
-        if self.lookahead.is_empty()
-            && let Some(found) = block.last_found()
-        {
-            found.is_total = true;
+        let is_last = self.lookahead.is_empty();
+        let adds_up =
+            is_last && block.last().is_some_and(|raw| self.sums.add_up((0..raw.found.cells).map(|at| raw.cell(at))));
+        if let Some(found) = block.last_found().filter(|_| is_last) {
+            found.total = Some(if adds_up { TotalRow::AddsUp } else { TotalRow::Likely });
         }
     }
 
@@ -423,9 +431,13 @@ mod tests {
     fn show(row: Result<Row, SourceError>) -> String {
         match row {
             Err(error) => error.to_string(),
-            Ok(Row::Record(Record { line, cells, is_total, .. })) => {
+            Ok(Row::Record(Record { line, cells, total, .. })) => {
                 let Cells::Texts(texts) = cells else { panic!("JSON from a CSV file") };
-                let total = if is_total { " (total)" } else { "" };
+                let total = match total {
+                    Some(TotalRow::AddsUp) => " (sum) (total)",
+                    Some(TotalRow::Likely) => " (total)",
+                    None => "",
+                };
                 format!("{line} {}{total}", texts.iter().collect::<Vec<_>>().join("|"))
             }
             Ok(Row::Rejected(Rejection { line, column, reason, .. })) => {

@@ -7,9 +7,10 @@ use super::encoding::Found;
 use super::notice::{Notice, NoticeKind, Notices};
 use super::object::Keys;
 use super::{Charset, Delimiter, Format, Packing};
+use crate::core::doubtful_values::{ArtifactField, DoubtfulValues};
 use crate::core::mapping::Mapping;
 use crate::core::output_format::OutputFormat;
-use crate::core::shared_values::{SharedField, SharedValues};
+use crate::core::shared_values::SharedField;
 
 /// What an input was found to be.
 #[derive(Clone, Debug)]
@@ -116,11 +117,15 @@ impl Detected {
         self.notices.add(kind, line);
     }
 
-    /// Adds the match values that rows with different names share, by the columns that `mapping` reads them from.
-    pub fn add_shared_values(&self, shared: &SharedValues, mapping: &Mapping) {
-        for SharedField { field, values, rows, line } in shared.found() {
+    /// Adds what is doubtful in the values of the rows, by the columns that `mapping` reads them from.
+    pub fn add_doubtful_values(&self, doubtful: &DoubtfulValues, mapping: &Mapping) {
+        for SharedField { field, evidence, values, rows, line } in doubtful.shared() {
             let column = mapping.column_of(&field).into();
-            self.notices.set(NoticeKind::SharedValue { column, values }, line, rows);
+            self.notices.set(NoticeKind::SharedValue { column, evidence, values }, line, rows);
+        }
+        for ArtifactField { field, text, rows, line } in doubtful.artifacts() {
+            let column = mapping.column_of(&field).into();
+            self.notices.set(NoticeKind::Artifact { column, text: text.into() }, line, rows);
         }
     }
 

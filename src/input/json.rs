@@ -341,7 +341,7 @@ impl Rows {
             Ok(object) => {
                 let checked = self.before.check(&object, &self.text, in_array);
                 checked.map_err(|fault| SourceFault::Rows { line, fault: fault.under(&self.path) })?;
-                Ok(Row::Record(Record { row, line, cells: Cells::Object(object), is_total: false }))
+                Ok(Row::Record(Record { row, line, cells: Cells::Object(object), total: None }))
             }
             Err(flaw) => {
                 self.check(&part)?;

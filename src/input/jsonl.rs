@@ -51,7 +51,7 @@ impl Rows {
                 Ok(object) => {
                     let checked = self.before.check(&object, text, false);
                     checked.map_err(|fault| SourceFault::Rows { line, fault })?;
-                    Row::Record(Record { row, line, cells: Cells::Object(object), is_total: false })
+                    Row::Record(Record { row, line, cells: Cells::Object(object), total: None })
                 }
                 Err(flaw) => Row::Rejected(Rejection { row, line, column: flaw.column, reason: flaw.reason }),
             }));

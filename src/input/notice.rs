@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::core::shared_values::Evidence;
+
 /// One kind of thing that was noticed while reading, each reported once per input.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -27,12 +29,21 @@ pub enum NoticeKind {
     /// A cell of this column of a sheet is a date, and others of the column are texts that would be no dates with their
     /// days and months in the order of the program that made the sheet: it may have taken a day for a month.
     SwappedDate(u16),
-    /// Rows with different names share values of a match field, so that they may become one contact: placeholders perhaps.
+    /// Rows of different people share values of a match field, so that they may become one contact: placeholders perhaps.
     SharedValue {
         /// The column or key of the values.
         column: Arc<str>,
+        /// What shows that the people are different.
+        evidence: Evidence,
         /// The number of values that are shared.
         values: u64,
+    },
+    /// Values that a program wrote in place of those that are meant, such as `[object Object]`.
+    Artifact {
+        /// The column or key of the values.
+        column: Arc<str>,
+        /// The text in backticks, or a description of it.
+        text: Arc<str>,
     },
     /// The pages of an API's answers that were read mention more pages after the last one.
     MorePages,
@@ -63,6 +74,7 @@ impl NoticeKind {
             | Self::DoubleEncoded
             | Self::SwappedDate(_)
             | Self::SharedValue { .. }
+            | Self::Artifact { .. }
             | Self::MorePages
             | Self::FewerRows { .. }
             | Self::FewerPages { .. }
@@ -158,16 +170,26 @@ impl fmt::Display for Notice {
                 f,
                 "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
             ),
-            (NoticeKind::SharedValue { column, values: 1 }, _) => write!(
+            (NoticeKind::SharedValue { column, evidence, values: 1 }, _) => write!(
                 f,
-                "column `{column}`: {rows} rows, with at least three different names, have the same value (the first is on line \
-                 {line}), so they may become one contact; if it is a placeholder, add it to `nulls`"
+                "column `{column}`: {rows} rows, with {}, have the same value (the first is on line {line}), so they may become \
+                 one contact; if it is a placeholder, add it to `nulls`",
+                different(*evidence)
             ),
-            (NoticeKind::SharedValue { column, values }, _) => write!(
+            (NoticeKind::SharedValue { column, evidence, values }, _) => write!(
                 f,
-                "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with at least three \
-                 different names, so each value may become one contact; add those that are placeholders to `nulls`"
+                "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with {}, so each value \
+                 may become one contact; add those that are placeholders to `nulls`",
+                different(*evidence)
             ),
+            (NoticeKind::Artifact { column, text }, _) => {
+                let rows = counted(*rows, "row holds", "rows hold");
+                write!(
+                    f,
+                    "column `{column}`: {rows} {text} (first on line {line}), which a program wrote in place of a value; it is \
+                     sent as it is"
+                )
+            }
             (NoticeKind::MorePages, _) => {
                 let rows = counted(*rows, "row", "rows");
                 write!(f, "the last page, with which the file comes to {rows}, says that more follow: {PART}")
@@ -234,6 +256,14 @@ fn letters(column: u16) -> String {
     letters.iter().rev().collect()
 }
 const PART: &str = "the file may be only a part of the contacts";
+
+// What at least three of the rows with one value differ in.
+const fn different(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Names => "at least three different names",
+        Evidence::OtherColumns => "at least three different combinations of other columns",
+    }
+}
 
 fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })

@@ -23,8 +23,9 @@ use super::workbook_overview::{self, look_over};
 use super::workbook_size::{MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_ROWS, too_large};
 use super::{Row, SourceFault, SourceOptions, cell, titles, total};
 use crate::core::model::Rejection;
-use crate::core::record::{Cells, Record, Texts};
+use crate::core::record::{Cells, Record, Texts, TotalRow};
 use crate::core::text::visible;
+use crate::core::total::ColumnSums;
 
 /// The rows of one sheet.
 pub(super) struct Rows {
@@ -163,7 +164,7 @@ impl Rows {
             }));
         }
         let is_used = |(place, _): &&(usize, String)| self.used.get(*place).is_none_or(|used| *used);
-        let faults = self.faults.get(&record.row).filter(|_| !record.is_total);
+        let faults = self.faults.get(&record.row).filter(|_| record.total.is_none());
         let Some((place, reason)) = faults.and_then(|faults| faults.iter().find(is_used)) else {
             record.row -= self.repeated;
             return Some(Row::Record(record));
@@ -645,9 +646,11 @@ impl<'t> Table<'t> {
         let second_header = headers.into_iter().find(|(_, cells)| is_header(cells)).map(|(line, _)| line);
         if let Some((_, cells)) = total
             && total::may_be(cells.iter().map(String::as_bytes), &kinds)
-            && let Some(last) = rows.last_mut()
+            && let Some((last, above)) = rows.split_last_mut()
         {
-            last.is_total = true;
+            let mut sums = ColumnSums::default();
+            above.iter().for_each(|row| sums.add(bytes_of(row)));
+            last.total = Some(if sums.add_up(bytes_of(last)) { TotalRow::AddsUp } else { TotalRow::Likely });
         }
         Ok(Some(Found { columns, rows, faults, width, likely_header, header_line, day_orders, second_header }))
     }
@@ -686,6 +689,15 @@ fn kinds<'r>(columns: &Columns, rows: &'r [Record]) -> Vec<Kind> {
     kinds
 }
 
+// The cells of a row of a sheet.
+fn bytes_of(row: &Record) -> impl Iterator<Item = &[u8]> {
+    let texts = match &row.cells {
+        Cells::Texts(texts) => Some(texts),
+        Cells::Object(_) => None,
+    };
+    texts.into_iter().flat_map(|texts| texts.iter().map(str::as_bytes))
+}
+
 fn row(
     columns: &Columns,
     row: u64,
@@ -706,7 +718,7 @@ fn row(
             }
         }
     }
-    Record { row, line, cells: Cells::Texts(texts), is_total: false }
+    Record { row, line, cells: Cells::Texts(texts), total: None }
 }
 
 const fn damaged(line: Option<u64>) -> SourceFault {

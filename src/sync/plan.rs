@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::core::diff::TagsMode;
+use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::duplicates::Duplicates;
 use crate::core::guard::{MaxChanges, TooManyChanges};
 use crate::core::mapping::Mapping;
@@ -12,7 +13,6 @@ use crate::core::output_format::{ListFiles, Listing};
 use crate::core::planner::Planner;
 use crate::core::record::{Cells, Record};
 use crate::core::routing::{NotRouted, NotRoutedCounts, RoutedRow, RoutingTable};
-use crate::core::shared_values::SharedValues;
 use crate::core::task::Outcome;
 use crate::input::{Row, Source, SourceError};
 use crate::journal::{Journal, JournalError, NewPlan, NewRun, Plan, Planned, RowOutcome};
@@ -125,7 +125,7 @@ pub fn plan(
     };
     source.in_batches(route, |batch| planning.add(batch))?;
     planning.flush()?;
-    source.detected().add_shared_values(&planning.shared, mapping);
+    source.detected().add_doubtful_values(&planning.doubtful, mapping);
     if let Err(refused) = admit(journal, &plan, row_router, max_changes) {
         journal.drop_plan(&plan)?;
         return Err(refused);
@@ -142,7 +142,7 @@ pub fn plan(
 // The row as the journal plans it.
 fn planned(row: Row, contact: Result<Contact, Rejection>, remains: Option<Cells>, keeps_cells: bool) -> Planned {
     let (row, line, cells) = match row {
-        Row::Record(Record { row, line, cells, is_total: _ }) => (row, line, Some(cells)),
+        Row::Record(Record { row, line, cells, total: _ }) => (row, line, Some(cells)),
         Row::Rejected(Rejection { row, line, .. }) => (row, line, remains),
     };
     let cells = cells.filter(|_| keeps_cells);
@@ -182,7 +182,7 @@ struct Planning<'a, O> {
     // Number of rows that are in the journal.
     rows: u64,
     not_routed: NotRoutedCounts,
-    shared: SharedValues,
+    doubtful: DoubtfulValues,
 }
 
 impl<'a, O: Observer> Planning<'a, O> {
@@ -198,7 +198,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             batches: 0,
             rows: 0,
             not_routed: NotRoutedCounts::default(),
-            shared: SharedValues::new(),
+            doubtful: DoubtfulValues::new(),
         }
     }
 
@@ -208,7 +208,7 @@ impl<'a, O: Observer> Planning<'a, O> {
             match row {
                 Ok((run, planned)) => {
                     if let Planned::Contact { line, contact, .. } = &planned {
-                        self.shared.add(run, *line, contact);
+                        self.doubtful.add(run, *line, contact);
                     }
                     self.has_unknown |= self.unknown == Some(run);
                     self.gathered.push((run, planned));

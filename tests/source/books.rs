@@ -587,7 +587,7 @@ fn a_total_below_the_last_row_of_a_sheet_is_marked() {
         for book in both(&rows) {
             let source = open(&book, SourceOptions::default()).unwrap();
             let totals: Vec<bool> =
-                source.map(|row| matches!(row.unwrap(), Row::Record(record) if record.is_total)).collect();
+                source.map(|row| matches!(row.unwrap(), Row::Record(record) if record.total.is_some())).collect();
             let last = totals.len() - 1;
             let filled = rows.iter().filter(|row| row.iter().any(|cell| !cell.trim().is_empty())).count();
             assert_eq!((totals.len(), totals[last]), (filled - 1, expected), "{rows:?}");
@@ -610,7 +610,7 @@ fn a_total_below_the_last_row_of_a_sheet_is_marked() {
         let rows: Vec<&str> = cells.iter().map(String::as_str).collect();
         let book = zipped(&book(&[("Contacts", &rows)], "", false));
         let last = open(&book, SourceOptions::default()).unwrap().last().unwrap().unwrap();
-        assert!(matches!(&last, Row::Record(record) if record.is_total), "{last:?}");
+        assert!(matches!(&last, Row::Record(record) if record.total.is_some()), "{last:?}");
     }
 }
 
@@ -627,7 +627,7 @@ fn sparse_rows_of_a_wide_sheet_may_be_a_header_or_a_total() {
             let found = match open(&book, SourceOptions::default()) {
                 Err(error) => error,
                 Ok(source) => {
-                    let is_total = |row| matches!(row, Row::Record(Record { is_total: true, .. }));
+                    let is_total = |row| matches!(row, Row::Record(Record { total: Some(_), .. }));
                     let shown = source.map(|row| if is_total(row.unwrap()) { "total" } else { "row" });
                     shown.collect::<Vec<_>>().join(" ")
                 }

@@ -82,7 +82,9 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
     )
     .await;
     check("in.csv", Some(b"email\na@example.com\n"), "--match mail", &["in.csv: ", "`mail`", "`email` is one"]).await;
-    check("in.csv", None, "", &["in.csv: ", "--match", "email"]).await;
+    check("in.csv", None, "", &["in.csv: ", "expected a match field", "`email`"]).await;
+    let hint = "hint: name the field that identifies a contact with --match FIELD";
+    assert_eq!(harness.plan("in.csv").run().await.stderr_lines("hint:"), [hint]);
     check("in.csv", None, "--match email --match email", &["in.csv: ", "`email`", "twice"]).await;
     check("in.csv", None, "--match contact_id", &["in.csv: ", "`contact_id`"]).await;
     check("in.csv", None, "--match email --format xml", &["--format: expected csv, tsv, jsonl", "`xml`"]).await;

@@ -134,7 +134,7 @@ async fn a_file_with_too_many_changes_is_refused_without_a_trace() {
     harness.write("wrong.csv", people.csv());
     let check = async |guard: &str, allowed: u64| {
         let message = format!(
-            "error: guard --max-changes {guard}: expected at most {allowed} of 20 rows to make or change a contact, \
+            "error: guard against too many changes ({guard}): expected at most {allowed} of 20 rows to create or update a contact, \
              found 11: nothing was sent"
         );
         for ran in [

@@ -622,6 +622,12 @@ async fn a_total_below_the_last_row_is_left_out_or_rejected_by_what_it_may_be() 
     check("match = \"company\"\n[fields]\ncompany = \"name\"\n", "Gesamt,,,12\n", "rejected").await;
     check("match = \"crm_id\"\n", ",,Total: 2,\n", "rejected").await;
     check(&format!("{phone}mode = \"create\"\n"), "Total,,,5049\n", "rejected").await;
+    // A sum, or the number of rows. Without either, it may be a person without a phone.
+    check(phone, "Suma,,,5049\n", "left out").await;
+    check(phone, "Total,,,2\n", "left out").await;
+    for person in ["Suma,,,31\n", "Suma,,,2\n", "Count,,,31\n", "Total,,,31\n", "Gesamt,,,5048\n"] {
+        check(phone, person, "rejected").await;
+    }
     // Neither a phone nor an e-mail address is called so.
     check(phone, ",Total,,\n", "left out").await;
     check("match = \"email\"\n[fields]\nemail = \"phone\"\n", ",Total,,5049\n", "left out").await;
@@ -680,4 +686,75 @@ async fn a_match_value_that_different_people_share_is_reported_once() {
     harness.write("contactsync.toml", "match = \"key\"\nnulls = [\"0000000000\"]\n");
     let ran = harness.plan("in.csv").run().await.exits(3);
     assert!(!ran.stderr.contains("different names"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn without_a_column_of_names_other_columns_show_that_a_match_value_is_shared() {
+    let check = async |text: &str, expected: Option<&str>| {
+        let harness = Harness::unlimited().await;
+        harness.write("in.csv", text);
+        harness.write("contactsync.toml", "match = \"phone\"\n");
+        for ran in [harness.plan("in.csv").run().await, harness.sync("in.csv").run().await] {
+            let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("have the same value")).collect();
+            assert_eq!(lines.len(), usize::from(expected.is_some()), "{text}: {ran:?}");
+            assert!(expected.is_none_or(|expected| lines[0].contains(expected)), "{text}: {ran:?}");
+        }
+    };
+    let three = "column `phone`: 3 rows, with at least three different combinations of other columns, have the same value (the \
+                 first is on line 2), so they may become one contact; if it is a placeholder, add it to `nulls`";
+    check("phone,Kunde\n0000000000,Ann\n0000000000,Bo\n0000000000,Cy\n", Some(three)).await;
+    check("phone,email\n0000000000,a@x.mx\n0000000000,b@x.mx\n0000000000,c@x.mx\n", Some(three)).await;
+    check("phone,mobile\n0000000000,1\n0000000000,2\n0000000000,3\n", Some(three)).await;
+    // One person with several orders, and a couple.
+    check("phone,amount\n0000000000,1\n0000000000,2\n0000000000,3\n", None).await;
+    check("phone,Kunde\n0000000000,Ann\n0000000000,Bo\n0000000000,Ann\n", None).await;
+}
+
+#[tokio::test]
+async fn text_that_is_no_value_is_rejected_as_a_match_value_and_reported_elsewhere() {
+    for text in [
+        "[object Object]",
+        "['a', 'b']",
+        "{'a': 1}",
+        "null",
+        "NULL",
+        "undefined",
+        "N/A",
+        "None",
+        "nan",
+        "true",
+        "-",
+        "?",
+    ] {
+        for mode in ["upsert", "update", "create"] {
+            let harness = Harness::unlimited().await;
+            harness.write("in.csv", format!("email,name\n\"{text}\",Ann\n\"{text}\",Bo\n"));
+            harness.write("contactsync.toml", format!("match = \"email\"\nmode = \"{mode}\"\n"));
+            let ran = harness.sync("in.csv --rejects bad.csv").run().await.exits(3);
+            assert_eq!(ran.summary().rows(), "2 rejected", "{text} {mode}: {ran:?}");
+            let rejects = std::fs::read_to_string(harness.path("bad.csv")).expect("a list");
+            assert_eq!(rejects.matches("expected a value (match field), found").count(), 2, "{rejects}");
+            assert_eq!(there(&harness).len(), 0, "{text} {mode}");
+        }
+    }
+    let harness = Harness::unlimited().await;
+    harness.write(
+        "in.csv",
+        "phone,last_name,notes,tags\n+525512345671,Null,[object Object],None\n+525512345672,None,undefined,Null\n\
+         +525512345673,Lee,[object Object],-\n",
+    );
+    let init = harness.program("init in.csv").run().await.exits(0);
+    let object = "column `notes`: 2 rows hold a list or an object as a program prints it, such as `[object Object]` (first on line 2)";
+    assert!(init.stderr.contains(object), "{init:?}");
+    harness.write("contactsync.toml", "match = \"phone\"\n");
+    let word = "column `notes`: 1 row holds `undefined` (first on line 3), which a program wrote in place of a value; it is sent as it is";
+    let checked = harness.program(&format!("check in.csv --url {}", harness.sandbox.url())).run().await.exits(0);
+    assert!(checked.stdout.contains(object) && checked.stdout.contains(word), "{checked:?}");
+    for ran in [harness.plan("in.csv").run().await.exits(0), harness.sync("in.csv").run().await.exits(0)] {
+        assert_eq!(ran.stderr.matches("in place of a value").count(), 2, "{ran:?}");
+        assert!(ran.stderr.contains(object) && ran.stderr.contains(word), "{ran:?}");
+    }
+    // A surname or a tag may be such a word.
+    let contacts = there(&harness).concat();
+    assert!(contacts.contains("last_name=Null") && contacts.contains("last_name=None"), "{contacts}");
 }

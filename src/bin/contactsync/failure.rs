@@ -267,7 +267,7 @@ impl From<TooFewFiles> for Failure {
 impl From<TooManyChanges> for Failure {
     fn from(error: TooManyChanges) -> Self {
         Self { exit: Exit::Refused, message: error.to_string(), hint: None }
-            .hint("check what changed in the input; if it is correct, use a higher --max-changes")
+            .hint("check what changed in the input; if it is intended, use a higher --max-changes")
     }
 }
 

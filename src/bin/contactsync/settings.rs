@@ -158,6 +158,9 @@ impl Reading {
                     (None, None) if matches!(error, MappingError::NoChannelColumn { .. }) => {
                         failure.hint("if all rows belong to one channel, remove channel_column and use --channel NAME")
                     }
+                    (None, None) if matches!(error, MappingError::NoMatch { .. }) => {
+                        failure.hint("name the field that identifies a contact with --match FIELD")
+                    }
                     (None, None) => failure,
                 }
             })?;

@@ -2,6 +2,7 @@
 
 /// A program that exports contacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Export {
     /// Google Contacts, as it is now.
     Google,

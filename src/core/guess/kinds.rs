@@ -1,4 +1,4 @@
-//! What the values of a column say: phones, e-mail addresses, dates, yes and no.
+//! What the values of a column are: phones, e-mail addresses, dates, yes and no.
 
 use crate::core::headings::Language;
 use crate::core::mapping::rules::{Country, DateForm, Words, YES};
@@ -13,12 +13,12 @@ const COUNTRIES: [&str; 21] = [
     "PA", "UY",
 ];
 
-/// The days that are tried, by which comes first.
+/// The forms of days that are tried.
 const ISO: [&str; 2] = ["YYYY-MM-DD", "YYYY/M/D"];
 const DAY_FIRST: [&str; 3] = ["D/M/YYYY", "D-M-YYYY", "D.M.YYYY"];
 const MONTH_FIRST: [&str; 3] = ["M/D/YYYY", "M-D-YYYY", "M.D.YYYY"];
 
-/// The times of day that are tried after a day.
+/// The forms of times that are tried after a day.
 const TIMES: [&str; 6] = ["", " H:mm", " H:mm:ss", " h:mm A", " h:mm:ss A", "THH:mm:ss"];
 
 /// Countries that write the month before the day (CLDR 47, short date formats). All others that decide write the day first.
@@ -27,7 +27,7 @@ const MONTH_FIRST_IN: [&str; 9] = ["US", "PR", "GU", "AS", "VI", "MP", "UM", "MH
 /// Countries that decide nothing: both orders are in use, or the year comes first and the month after it.
 const UNDECIDED_IN: [&str; 11] = ["CA", "PA", "FM", "PW", "CN", "JP", "KR", "KP", "TW", "MN", "BT"];
 
-/// The most forms that one column may have.
+/// Maximum number of forms of one column.
 const FORMS: usize = 4;
 
 /// Whether the day or the month comes first.
@@ -71,14 +71,14 @@ pub enum Dates {
     Either(Vec<String>, Vec<String>),
 }
 
-/// How many of some values are phone numbers.
+/// The phone numbers among some values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Phones {
-    /// Those that are.
+    /// Number of phone numbers.
     pub numbers: usize,
-    /// Those of them that are of the country that was asked for.
+    /// Number of these that are of the country in question.
     pub of_country: usize,
-    /// Those that a spreadsheet has rounded.
+    /// Number of values that a spreadsheet has rounded.
     pub rounded: usize,
 }
 
@@ -106,14 +106,14 @@ pub fn likely_country(values: &[&str]) -> Option<(Country, usize)> {
     })
 }
 
-/// Whether a text has the form of an e-mail address.
+/// Whether text has the form of an e-mail address.
 pub fn is_email(text: &str) -> bool {
     let Some((name, domain)) = text.rsplit_once('@') else { return false };
     let is_plain = !name.is_empty() && !text.contains(char::is_whitespace);
     is_plain && domain.split('.').count() > 1 && domain.split('.').all(|part| !part.is_empty())
 }
 
-/// Whether a text holds digits as a phone number does, and hardly anything else.
+/// Whether text holds digits as a phone number does, and hardly anything else.
 pub fn is_phone_like(text: &str) -> bool {
     let digits = text.chars().filter(|character| character.is_numeric()).count();
     let letters = text.chars().filter(|character| character.is_alphabetic()).count();
@@ -149,11 +149,12 @@ struct Fitting {
 }
 
 fn fitting(values: &[&str], days: &[&str]) -> Option<Fitting> {
-    let said: Vec<String> = days.iter().flat_map(|day| TIMES.iter().map(move |time| format!("{day}{time}"))).collect();
-    let parsed = |said: &String| -> DateForm {
-        said.parse().expect("each part stands once, an hour of half a day with its half")
+    let source: Vec<String> =
+        days.iter().flat_map(|day| TIMES.iter().map(move |time| format!("{day}{time}"))).collect();
+    let parsed = |source: &String| -> DateForm {
+        source.parse().expect("each part stands once, an hour of half a day with its half")
     };
-    let forms: Vec<DateForm> = said.iter().map(parsed).collect();
+    let forms: Vec<DateForm> = source.iter().map(parsed).collect();
     let mut chosen: Vec<usize> = Vec::new();
     let mut has_zeros = false;
     for value in values {
@@ -173,7 +174,7 @@ fn fitting(values: &[&str], days: &[&str]) -> Option<Fitting> {
         }
     }
     chosen.sort_unstable();
-    Some(Fitting { forms: chosen.into_iter().map(|at| said[at].clone()).collect(), has_zeros })
+    Some(Fitting { forms: chosen.into_iter().map(|at| source[at].clone()).collect(), has_zeros })
 }
 
 /// Whether one of `values` is a date whose year has two digits.
@@ -189,7 +190,7 @@ pub fn is_yes_or_no(values: &[&str]) -> bool {
     values.iter().all(|value| yes.have(value) || no.have(value)) && values.iter().any(|value| yes.have(value))
 }
 
-/// The separator of the tags of `values`, if there is one. Quoted text is not looked at.
+/// The separator of the tags in `values`, if there is one. Quoted text is ignored.
 pub fn separator(values: &[&str]) -> Option<&'static str> {
     let outside = |value: &&str| value.split('"').step_by(2).collect::<String>();
     let values: Vec<String> = values.iter().filter(|value| !value.starts_with(['[', '{'])).map(outside).collect();

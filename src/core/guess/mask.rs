@@ -1,4 +1,4 @@
-//! A value as it may be shown: enough to be recognized by who knows it, too little to be read by anybody else.
+//! Masks a value: a person who knows it recognises it, and other people cannot read it.
 
 /// Stands for what is not shown.
 const DOT: char = '\u{2022}';

@@ -427,3 +427,41 @@ fn an_id_that_tells_no_contacts_apart_says_why() {
         &["C\u{f3}digo", "crm_id", "phone e164"],
     );
 }
+
+// What a column of these JSON values is taken for, and what it could be taken for as well. `false` is the boolean.
+fn of_values(name: &str, values: &[&str], are_json: bool) -> (String, Option<String>) {
+    let falses = values.iter().filter(|value| are_json && **value == "false").count();
+    let phones = Sampled { name: "phone".into(), cells: vec!["+525512345678".into(); values.len()], falses: 0 };
+    let cells = values.iter().map(|value| (*value).to_owned()).collect();
+    let guess = guess(&[phones, Sampled { name: name.to_owned(), cells, falses }], None);
+    (said(&guess.columns[1].meaning), guess.columns[1].instead.as_ref().map(said))
+}
+
+#[test]
+fn a_false_that_is_a_value_is_not_made_blank() {
+    // A column whose name asks a question, whatever else it holds.
+    for name in ["newsletter", "opt_in", "marketing_opt_in", "is_active", "hasConsent", "Suscrito", "acepta_correos"] {
+        for other in ["weekly", "2024-01-05", "7"] {
+            for are_json in [true, false] {
+                let (meaning, _) = of_values(name, &["false", other, "false"], are_json);
+                assert!(!meaning.contains("null"), "{name} {other} {meaning}");
+            }
+        }
+    }
+    // The name of a person.
+    for (name, field) in
+        [("first_name", "firstName"), ("last_name", "lastName"), ("Apellidos", "lastName"), ("name", "firstName")]
+    {
+        for values in [&["False", "Ann"] as &[&str], &["False"], &["False", "False"]] {
+            let (meaning, instead) = of_values(name, values, false);
+            assert_eq!((meaning.as_str(), instead), (field, Some(format!("{field} null false"))), "{name} {values:?}");
+        }
+    }
+    // Odoo's blank, which the second line takes for a value where the name does not decide.
+    let second = |name: &str| (format!("{name} null false"), Some(name.to_owned()));
+    assert_eq!(of_values("street", &["false", "Main 1"], true), second("street"));
+    assert_eq!(of_values("city", &["false", "Lima"], true), ("city null false".into(), None));
+    assert_eq!(of_values("email", &["False", "a@example.com"], false), ("email null false lower".into(), None));
+    let name = ("firstName null false".to_owned(), Some("firstName".to_owned()));
+    assert_eq!(of_values("name", &["false", "Ann"], true), name);
+}

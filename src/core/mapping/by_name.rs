@@ -6,29 +6,29 @@ use serde_json::Value as Json;
 
 use crate::core::text::{Text, visible};
 
-/// The column that holds the platform's id. `id` is a plain field: a CRM has its own ids.
+/// The column with the platform's id. `id` is a plain field: a CRM has its own ids.
 pub(super) const ID_COLUMN: &str = "contact_id";
 
-/// The column that holds the tags to have.
+/// The column with the tags to add.
 pub(super) const TAGS_COLUMN: &str = "tags";
 
-/// The column that holds the tags to remove.
+/// The column with the tags to remove.
 pub(super) const REMOVE_TAGS_COLUMN: &str = "remove_tags";
 
-/// What the name of a column that is ignored begins with.
+/// The first character of the names of ignored columns.
 pub(super) const IGNORED_PREFIX: char = '_';
 
-/// The key that tells a contact in the platform's own shape.
+/// The key by which a contact in the platform's own shape is recognised.
 pub(super) const SHAPE_KEY: &str = "custom_fields";
 
-/// What a column is.
+/// The use of a column by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Column {
-    /// Nothing.
+    /// It is not sent.
     Ignored,
     /// The platform's id.
     Id,
-    /// Tags to have.
+    /// Tags to add.
     Tags,
     /// Tags to remove.
     RemoveTags,
@@ -57,7 +57,7 @@ pub(super) fn is_ignored(column: &str) -> bool {
     column.starts_with(IGNORED_PREFIX) || column.trim().is_empty()
 }
 
-/// What a name means when it is not a custom field's.
+/// The meaning of a name that is not a custom field's.
 pub(super) fn reserved(name: &str) -> Option<&'static str> {
     match name {
         ID_COLUMN => Some("the column of the platform's id, by which a contact is found anyway"),

@@ -1,13 +1,13 @@
-//! Which name was meant, when one was not found.
+//! Finds the name that was probably meant.
 
-/// The name among these that is the closest to `name`, when one is close.
+/// The closest of these names, if one is close to `name`.
 pub(super) fn closest<'a>(name: &str, mut names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let same = |other: &&str| other.to_lowercase() == name.to_lowercase();
     let mut by_letter = names.clone().filter(|other| is_close(other, name));
     names.find(same).or_else(|| by_letter.next())
 }
 
-// Whether two names differ only in case, or in one letter more, less or other.
+// Whether two names differ only in case, or in one letter.
 fn is_close(one: &str, two: &str) -> bool {
     let chars = |name: &str| name.to_lowercase().chars().collect::<Vec<_>>();
     let (one, two) = (chars(one), chars(two));
@@ -15,7 +15,7 @@ fn is_close(one: &str, two: &str) -> bool {
     if long == short {
         return true;
     }
-    // In a name of two letters one letter is half of it.
+    // One letter is half of a name with two letters.
     if short.len() < 2 || long.len() < 3 || long.len() - short.len() > 1 {
         return false;
     }

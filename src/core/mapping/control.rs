@@ -6,8 +6,7 @@ use serde_json::Value as Json;
 use crate::core::record::Texts;
 use crate::core::text::trimmed;
 
-/// The first control character in a text but tabs and line breaks, which text has, and NUL at its ends, which is trimmed
-/// like blanks.
+/// The first control character in text, except tabs and line breaks, and NUL at its ends, which is trimmed like spaces.
 pub(super) fn control_character(text: &str) -> Option<char> {
     if !may_have_some(text) {
         return None;
@@ -17,14 +16,14 @@ pub(super) fn control_character(text: &str) -> Option<char> {
 
 /// The place of the first cell with a control character, from 0, among those that `is_read`, and that character.
 pub(super) fn in_texts(texts: &Texts, is_read: impl Fn(usize) -> bool) -> Option<(usize, char)> {
-    // One look at the whole row is what it nearly always comes to.
+    // Nearly always, one scan of the whole row is enough.
     if !may_have_some(texts.whole()) {
         return None;
     }
     texts.iter().enumerate().filter(|(at, _)| is_read(*at)).find_map(|(at, text)| Some((at, control_character(text)?)))
 }
 
-/// The first control character in the texts of a JSON value, keys included.
+/// The first control character in the strings of a JSON value, including keys.
 pub(super) fn in_json(json: &Json) -> Option<char> {
     match json {
         Json::Null | Json::Bool(_) | Json::Number(_) => None,
@@ -39,7 +38,7 @@ pub(super) fn reason(character: char) -> String {
     format!("expected text, found the control character U+{:04X}", u32::from(character))
 }
 
-// Whether a text has bytes of control characters: those of ASCII but tabs and line breaks, and the first byte of U+0080 to
+// Whether text has bytes of control characters: those of ASCII but tabs and line breaks, and the first byte of U+0080 to
 // U+009F, which other characters share. Looks at many bytes at once.
 fn may_have_some(text: &str) -> bool {
     let is_one = |byte: u8| (byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0x7F || byte == 0xC2;

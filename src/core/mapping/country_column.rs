@@ -7,10 +7,10 @@ use crate::core::mapping::number::{Fraction, without_fraction};
 use crate::core::mapping::phone::Country;
 use crate::core::text::is_invisible;
 
-/// The longest name of a column that is looked at, in bytes.
+/// The longest name of a column that is examined, in bytes.
 const LONGEST_NAME: usize = 60;
 
-/// What the name of a column says about countries.
+/// What the name of a column shows about countries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::core) enum CountryHeading {
     /// It holds the country code of a phone: `Country code`, `Prefijo`.
@@ -19,7 +19,7 @@ pub(in crate::core) enum CountryHeading {
     Country,
 }
 
-/// Names of columns with country codes, folded.
+/// Names of columns with country codes, in lower case without accents.
 const CODES: [&str; 17] = [
     "prefijo",
     "prefixo",
@@ -79,7 +79,7 @@ const CODE_WORDS: [&str; 13] = [
     "iso",
 ];
 
-/// Names of columns with the country of a person, folded.
+/// Names of columns with the country of a person, in lower case without accents.
 const COUNTRIES: [&str; 12] = [
     "country",
     "pais",
@@ -95,7 +95,7 @@ const COUNTRIES: [&str; 12] = [
     "country iso",
 ];
 
-/// What the name of a column says, without its numbers.
+/// What the name of a column shows, ignoring its numbers.
 pub(in crate::core) fn heading(name: &str) -> Option<CountryHeading> {
     if name.len() > LONGEST_NAME {
         return None;
@@ -159,8 +159,8 @@ pub(in crate::core) fn named(cell: &str) -> Option<Named> {
     Some(Named { country, is_code: false })
 }
 
-/// Whether a cell holds the first digits of a phone, with no sign that they are a country code: where the phone is a whole
-/// number of the country that was said, they are its area code.
+/// Whether a cell holds the first digits of a phone number, and nothing shows that they are a country code: if the phone is a
+/// complete number of the given country, they are its area code.
 pub(in crate::core) fn is_area_code(cell: &str, phone: &str) -> bool {
     let is_sign = |character: char| matches!(character, '(' | ')' | ' ' | '.' | '-');
     let code: String = cell.chars().filter(|character| !is_sign(*character) && !is_invisible(*character)).collect();
@@ -174,7 +174,7 @@ fn of_letters(cell: &str) -> Option<Country> {
     // `Ms` and `Sr.` are no countries.
     let is_same_case = cell.chars().all(char::is_uppercase) || cell.chars().all(char::is_lowercase);
     if cell.len() == 2 && is_same_case {
-        // What people in Britain write is not its code.
+        // People in Britain do not write its ISO code.
         return if cell.eq_ignore_ascii_case("uk") { "GB".parse().ok() } else { cell.parse().ok() };
     }
     let folded = folded(cell);
@@ -184,7 +184,7 @@ fn of_letters(cell: &str) -> Option<Country> {
     NAMES.iter().find(is_it)?.0.parse().ok()
 }
 
-// Small letters without accents, one blank between words.
+// Lower case without accents, one space between words.
 fn folded(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for character in text.nfd().filter(|character| !is_combining_mark(*character)) {
@@ -197,7 +197,7 @@ fn folded(text: &str) -> String {
     folded.trim().to_owned()
 }
 
-/// Countries by their letters (ISO 3166) and their names in English, Spanish and Portuguese, folded.
+/// Countries by their letters (ISO 3166) and their names in English, Spanish and Portuguese, in lower case without accents.
 const NAMES: &[(&str, &str, &[&str])] = &[
     ("AD", "AND", &["andorra"]),
     ("AE", "ARE", &["united arab emirates", "emiratos arabes unidos", "emirados arabes unidos"]),

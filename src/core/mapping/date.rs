@@ -9,13 +9,14 @@ use std::str::FromStr;
 /// `A` is AM or PM. All else stands for itself. There is no code for a year of two digits, because its century is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DateForm {
-    said: String,
+    source: String,
     pieces: Vec<Piece>,
     has_time: bool,
 }
 
 /// What is no form of a date.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadDateForm {
     /// A part of a date is missing.
     #[error("expected a form with `{0}`, such as DD/MM/YYYY, found none in it")]
@@ -25,7 +26,7 @@ pub enum BadDateForm {
     Twice(&'static str),
     /// A year of two digits.
     #[error(
-        "expected the years with four digits, found `YY`: 05/03/24 says no century, so write YYYY and export the dates with it"
+        "expected the years with four digits, found `YY`: 05/03/24 has no century, so write YYYY and export the dates with it"
     )]
     ShortYear,
     /// Letters that stand for nothing.
@@ -33,7 +34,7 @@ pub enum BadDateForm {
     Letters(String),
 }
 
-/// Why a text is no date of a form.
+/// Why text is no date of a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoDate {
     /// It is written otherwise.
@@ -236,9 +237,9 @@ impl Unit {
 impl FromStr for DateForm {
     type Err = BadDateForm;
 
-    fn from_str(said: &str) -> Result<Self, Self::Err> {
+    fn from_str(source: &str) -> Result<Self, Self::Err> {
         let mut pieces = Vec::new();
-        let mut rest = said.trim();
+        let mut rest = source.trim();
         while let Some(character) = rest.chars().next() {
             let run = if character.is_ascii_alphabetic() {
                 rest.len() - rest.trim_start_matches(character).len()
@@ -268,7 +269,7 @@ impl FromStr for DateForm {
                 _ => Piece::Sign(character),
             });
         }
-        let form = Self { said: said.trim().to_owned(), has_time: false, pieces };
+        let form = Self { source: source.trim().to_owned(), has_time: false, pieces };
         form.checked()
     }
 }
@@ -308,7 +309,7 @@ impl DateForm {
 
 impl fmt::Display for DateForm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.said)
+        f.write_str(&self.source)
     }
 }
 

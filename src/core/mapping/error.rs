@@ -1,4 +1,4 @@
-//! Why an input cannot be mapped at all.
+//! Why a mapping does not fit an input.
 
 use std::fmt;
 
@@ -7,11 +7,12 @@ use crate::core::mapping::by_name::reserved;
 /// How many columns an error lists before it only counts.
 const COLUMNS_LISTED: usize = 20;
 
-/// Why an input cannot be mapped at all.
+/// Why a mapping does not fit an input.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum MappingError {
-    /// Nothing says how to find a contact.
-    #[error("expected a match field or a column `contact_id`, found neither: pass --match FIELD ({})", Listed(columns))]
+    /// There is neither a match field nor an id.
+    #[error("expected a match field or a column `contact_id`, found neither; {}", Listed(columns))]
     NoMatch {
         /// The header's columns.
         columns: Vec<String>,
@@ -87,7 +88,7 @@ pub enum MappingError {
     },
     /// A column that no rule names would be sent as a field that has a rule.
     #[error(
-        "field `{field}`: expected one value, found two: the rule's and the column of that name, which no rule names (map it, or say `unmapped = \"ignore\"`)"
+        "field `{field}`: expected one value, found two: the rule's and the column of that name, which no rule names (map it, or set `unmapped = \"ignore\"`)"
     )]
     Doubled {
         /// The field.
@@ -134,7 +135,7 @@ impl fmt::Display for Meant<'_> {
     }
 }
 
-/// Names in the marks in which errors show them.
+/// Names in backticks, as errors show them.
 pub(super) struct Quoted<'a>(pub &'a [String]);
 
 impl fmt::Display for Quoted<'_> {

@@ -30,27 +30,27 @@ impl DecimalMark {
     }
 }
 
-/// Why a text is no decimal number.
+/// Why text is no decimal number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoDecimal {
     /// It is something else.
     Other,
     /// It is in scientific notation.
     Rounded,
-    /// Its one point or comma may separate thousands as well as decimals.
+    /// Its only point or comma may separate thousands or decimals.
     Ambiguous,
 }
 
 /// The decimals of a whole number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fraction<'a> {
-    /// There are none, or zeros alone: the text without them, and without thousands separators.
+    /// There are none, or only zeros: the text without them, and without separators of thousands.
     None(Cow<'a, str>),
     /// It has decimals.
     Some,
 }
 
-/// The fewest digits before a point for what follows it to be decimals and not a further group of a phone number.
+/// The minimum number of digits before a point for decimals to follow it, and not another group of a phone number.
 const DIGITS_BEFORE_DECIMALS: usize = 7;
 
 /// Whether `text` is a number in scientific notation, in any form: `5.2E+11`, `5,2e11`, `5E11`.
@@ -58,8 +58,8 @@ pub(in crate::core) fn is_scientific(text: &str) -> bool {
     scientific(text).is_some()
 }
 
-/// Whether `text` is a number that a spreadsheet has rounded, and can be nothing else. `12E5` may be an id: without a
-/// decimal mark and without a sign before the power, it counts as one.
+/// Whether `text` is certainly a number that a spreadsheet has rounded. `12E5` may be an id, and counts as one because it has
+/// neither a decimal mark nor a sign before the power.
 pub(in crate::core) fn is_rounded(text: &str) -> bool {
     scientific(text).is_some_and(|(digits, power)| digits.contains(['.', ',']) || power.starts_with(['+', '-']))
 }
@@ -73,7 +73,7 @@ fn scientific(text: &str) -> Option<(&str, &str)> {
     (is_number && is_digits(power.strip_prefix(['+', '-']).unwrap_or(power))).then_some((digits, power))
 }
 
-/// A text that may be a whole number, without the decimals that a program has given it: `1711234567.0`, `1,711.00`.
+/// Text that may be a whole number, without the decimals that a program added: `1711234567.0`, `1,711.00`.
 pub(super) fn without_fraction(text: &str) -> Fraction<'_> {
     let Some((whole, decimals)) = text.rsplit_once(['.', ',']) else { return Fraction::None(Cow::Borrowed(text)) };
     let mark = if text.as_bytes()[whole.len()] == b'.' { DecimalMark::Point } else { DecimalMark::Comma };
@@ -94,11 +94,11 @@ pub(super) fn without_fraction(text: &str) -> Fraction<'_> {
     if digits >= DIGITS_BEFORE_DECIMALS { Fraction::Some } else { Fraction::None(Cow::Borrowed(text)) }
 }
 
-/// The number that `text` is, with a point before its decimals and nothing between its thousands. Its decimals stay as
-/// they are, so `0,50` is `0.50`.
+/// Converts `text` to a number with a decimal point and without separators of thousands. Its decimals stay unchanged, so
+/// `0,50` becomes `0.50`.
 ///
-/// With a `mark`, the other character can separate thousands only. Without one, the text itself decides, or it is ambiguous:
-/// `1.234` may be both.
+/// With a `mark`, the other character can only separate thousands. Without one, the text itself decides, unless it is
+/// ambiguous, as `1.234` is.
 pub(super) fn decimal(text: &str, mark: Option<DecimalMark>) -> Result<String, NoDecimal> {
     let text: String = text.chars().filter(|sign| !is_invisible(*sign)).collect();
     let text = without_currency(text.trim());
@@ -135,12 +135,12 @@ pub(super) fn decimal(text: &str, mark: Option<DecimalMark>) -> Result<String, N
     Ok(number)
 }
 
-// The decimal mark of a text, by the text alone.
+// The decimal mark that text itself shows.
 fn mark_of(text: &str) -> Result<DecimalMark, NoDecimal> {
     use DecimalMark::{Comma, Point};
     let (points, commas) = (text.matches('.').count(), text.matches(',').count());
     let (mark, count) = match (text.rfind('.'), text.rfind(',')) {
-        // With both, the last one; the other may come several times, this one not.
+        // With both, the last one. Only the other one may be repeated.
         (Some(point), Some(comma)) => return Ok(if point > comma { Point } else { Comma }),
         (Some(_), None) => (Point, points),
         (None, Some(_)) => (Comma, commas),

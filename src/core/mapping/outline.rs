@@ -2,19 +2,21 @@
 
 use crate::core::mapping::Mapping;
 use crate::core::mapping::by_name::Column;
+use crate::core::mapping::cells::Header;
+use crate::core::mapping::field::FieldReader;
 use crate::core::mapping::phone::Country;
-use crate::core::mapping::reading::{Filled, Header, Tagged};
+use crate::core::mapping::reading::TagReader;
 use crate::core::mapping::rules::{Accept, Blank, Step, TakeWhen, ValueType};
 use crate::core::mapping::words::Words;
 
-/// One line of a mapping in words.
+/// One line of a mapping's description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutlineLine {
-    /// The columns, or what stands in place of one.
+    /// The columns, or what takes the place of one.
     pub from: String,
     /// What they become.
     pub to: String,
-    /// What is made of them on the way.
+    /// The transforms of their values.
     pub how: Vec<String>,
 }
 
@@ -25,10 +27,10 @@ impl OutlineLine {
 }
 
 impl Mapping {
-    /// The mapping in words: what the rules say first, then the columns of `header` that mean what their names say, then
-    /// those that are left out, and which rows are taken.
+    /// Describes the mapping: the rules, then the columns of `header` that are sent by their names, then those that are left
+    /// out, and the row filters.
     pub fn outline(&self, header: Option<&[std::sync::Arc<str>]>) -> Vec<OutlineLine> {
-        let country = self.fixed.country;
+        let country = self.defaults.country;
         let mut lines = Vec::new();
         if let Some(id) = &self.id {
             lines.push(OutlineLine::new(id.label(), "the platform's id", steps(id.steps(), country)));
@@ -50,24 +52,24 @@ impl Mapping {
             };
             lines.push(OutlineLine::new(name.as_str(), to, how));
         }
-        lines.extend(self.take.iter().map(|taken| {
-            let to = match taken.when() {
-                TakeWhen::Is(words) => format!("the row is taken when it is {}", listed(words)),
-                TakeWhen::IsNot(words) => format!("the row is taken unless it is {}", listed(words)),
-                TakeWhen::NotBlank => "the row is taken when it is not blank".to_owned(),
+        lines.extend(self.take.iter().map(|filter| {
+            let to = match filter.when() {
+                TakeWhen::Is(words) => format!("the row is read if it is {}", listed(words)),
+                TakeWhen::IsNot(words) => format!("the row is read unless it is {}", listed(words)),
+                TakeWhen::NotBlank => "the row is read if it is not blank".to_owned(),
             };
-            OutlineLine::new(taken.label(), to, Vec::new())
+            OutlineLine::new(filter.label(), to, Vec::new())
         }));
         lines
     }
 }
 
-fn filled(field: &Filled, country: Option<Country>) -> OutlineLine {
+fn filled(field: &FieldReader, country: Option<Country>) -> OutlineLine {
     let mut how = steps(field.steps(), country);
     how.extend(field.country_column().map(|column| format!("of the country in `{column}`")));
     let is_match = field.is_match().then(|| "match field".to_owned());
     let required = field.required().then(|| "required".to_owned());
-    let clears = (field.blank() == Blank::Clear).then(|| "a blank clears it".to_owned());
+    let clears = (field.blank() == Blank::Clear).then(|| "cleared if blank".to_owned());
     let accept = field.accept().map(|accept| match accept {
         Accept::Values(values) => format!("one of {}", values.join(", ")),
         Accept::Pattern(pattern) => format!("as `{pattern}`"),
@@ -81,28 +83,28 @@ fn filled(field: &Filled, country: Option<Country>) -> OutlineLine {
     OutlineLine::new(field.origin(), format!("field `{}`", field.name()), how)
 }
 
-fn tagged(tags: &Tagged) -> OutlineLine {
+fn tagged(tags: &TagReader) -> OutlineLine {
     let (from, what) = tags.origin();
     let to = if tags.remove() { format!("{what} to remove") } else { what };
-    let prefix = (!tags.prefix().is_empty()).then(|| format!("after `{}`", tags.prefix()));
+    let prefix = (!tags.prefix().is_empty()).then(|| format!("prefix `{}`", tags.prefix()));
     OutlineLine::new(from, to, prefix.into_iter().collect())
 }
 
 fn steps(steps: &[Step], country: Option<Country>) -> Vec<String> {
-    steps.iter().map(|step| in_words(step, country)).collect()
+    steps.iter().map(|step| described(step, country)).collect()
 }
 
-fn in_words(step: &Step, country: Option<Country>) -> String {
+fn described(step: &Step, country: Option<Country>) -> String {
     match step {
         Step::Trim => "trimmed".to_owned(),
-        Step::Lower => "small letters".to_owned(),
-        Step::Upper => "capital letters".to_owned(),
+        Step::Lower => "lower case".to_owned(),
+        Step::Upper => "upper case".to_owned(),
         Step::CollapseSpaces => "single spaces".to_owned(),
         Step::Digits => "digits only".to_owned(),
-        Step::First(separator) => format!("what is before `{separator}`"),
+        Step::First(separator) => format!("first part, split at `{separator}`"),
         Step::E164(own) => match own.or(country) {
             Some(country) => format!("phone number of {country} (E.164)"),
-            None => "phone number with its country code (E.164)".to_owned(),
+            None => "phone number with a country code (E.164)".to_owned(),
         },
         Step::Date(forms) => {
             let forms: Vec<String> = forms.iter().map(ToString::to_string).collect();
@@ -110,10 +112,10 @@ fn in_words(step: &Step, country: Option<Country>) -> String {
         }
         Step::Decimal(None) => "decimal number".to_owned(),
         Step::Decimal(Some(mark)) => format!("decimal number with `{}`", mark.character()),
-        Step::Prefix(prefix) => format!("`{prefix}` before it"),
+        Step::Prefix(prefix) => format!("prefix `{prefix}`"),
         Step::Table(_) => "by a table".to_owned(),
-        Step::Default(value) => format!("`{value}` when blank"),
-        Step::Null(words) => format!("nothing when it is {}", listed(words)),
+        Step::Default(value) => format!("`{value}` if blank"),
+        Step::Null(words) => format!("blank if it is {}", listed(words)),
     }
 }
 

@@ -10,19 +10,36 @@ use crate::core::mapping::steps::Unfit;
 use crate::core::mapping::tags::{BadList, tags_of};
 use crate::core::model::{Contact, ContactId, Field, Flaw, Value};
 use crate::core::nfc::nfc;
+use crate::core::non_value::{NonValue, is_json, non_value};
 use crate::core::text::{Text, bare, visible};
 
 /// The separators of tags in a column that no rule names: [`TAG_SEPARATORS`](crate::core::mapping::words::TAG_SEPARATORS).
 const SEPARATORS: [&str; 3] = [";", "|", ","];
 
-/// What is found in place of a match value that says yes or no.
-pub(super) const BOOLEAN: &str =
+/// What is found in place of a match value that is a boolean.
+const BOOLEAN: &str =
     "a boolean, which cannot identify a contact (add `{ null = [\"false\"] }` to its transform if it means blank)";
 
-/// What is found in place of a value that is itself written as JSON.
+/// What is found in place of a value that is JSON text.
 pub(super) const JSON_TEXT: &str = "JSON text (export its values as separate columns)";
 
-/// Why a row is no contact; its place is added later.
+impl NonValue {
+    /// What is found in place of a match value or an id.
+    pub(super) const fn found(self) -> &'static str {
+        match self {
+            Self::Boolean => BOOLEAN,
+            Self::Json => JSON_TEXT,
+            Self::Printed => {
+                "a list or an object that a program printed, such as `[object Object]` (export its values as separate columns)"
+            }
+            Self::Placeholder => {
+                "a placeholder such as `N/A`, which cannot identify a contact (add the word to `nulls` if it means blank)"
+            }
+        }
+    }
+}
+
+/// Why a row is rejected. Its line is added later.
 pub(super) struct Refusal {
     pub(super) column: Option<String>,
     pub(super) reason: String,
@@ -45,11 +62,11 @@ impl Refusal {
 /// The parts of a contact while its cells are read.
 pub(super) struct Parts<'a> {
     match_fields: &'a [String],
-    // First one for each of the match fields, in their order, without a name as long as it has no value; then the others.
+    // First one for each match field, in their order, with an empty name until it has a value; then the others.
     fields: Vec<Field>,
-    // The fields that are sent as text and that the row has in another type.
+    // The fields that are sent as text, with the values of other types that the row has.
     read: Vec<Field>,
-    // How many of the match fields have a value.
+    // Number of match fields with a value.
     matches: usize,
     id: Option<ContactId>,
     clear: Vec<Text>,
@@ -65,7 +82,7 @@ impl<'a> Parts<'a> {
         Self { match_fields, fields, read: Vec::new(), matches: 0, id: None, clear, tags, remove_tags }
     }
 
-    /// The cell of a column that means what its name says. The text has no blanks around it and is in NFC.
+    /// Adds the cell of a column that no rule names. The text has no spaces around it and is in NFC.
     pub(super) fn text(&mut self, column: &Column, text: &str) -> Result<(), Refusal> {
         if text.is_empty() {
             return Ok(());
@@ -82,7 +99,7 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// The value of a key that means what its name says.
+    /// Adds the value of a key that no rule names.
     pub(super) fn json(&mut self, key: &str, json: &Json) -> Result<(), Refusal> {
         if is_ignored(key) {
             return Ok(());
@@ -96,7 +113,7 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// A key of a contact in the platform's own shape (API.md, "The six calls").
+    /// Adds the value of a key of a contact in the platform's own shape (API.md, "The six calls").
     pub(super) fn shaped(&mut self, key: &str, json: &Json) -> Result<(), Refusal> {
         match key {
             "id" => self.id(id(key, json)?),
@@ -106,8 +123,8 @@ impl<'a> Parts<'a> {
         }
     }
 
-    // As an object, the way the platform shows them, or as an array of names and values, the way it takes them. Here a
-    // name is a custom field's whatever it is.
+    // An object, as the platform shows them, or an array of names and values, as requests send them. Every name is a custom
+    // field's here.
     fn custom_fields(&mut self, json: &Json) -> Result<(), Refusal> {
         match json {
             Json::Null => Ok(()),
@@ -138,7 +155,7 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// The value of a field as it is sent where no rule gives it a type.
+    /// Converts the value of a field without a type to text.
     pub(super) fn as_text(&mut self, name: &str, value: Value) -> Value {
         match value {
             Value::Text(text) => Value::Text(text),
@@ -156,7 +173,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The value of the match field at this place.
+    /// Adds the value of the match field at this place.
     pub(super) fn matched(&mut self, place: usize, value: Value) {
         let value = match value {
             Value::Text(text) if !text.is_ascii() => Value::Text((*visible(&text)).into()),
@@ -173,23 +190,23 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The value of another field.
+    /// Adds the value of another field.
     #[inline]
     pub(super) fn other(&mut self, name: &Text, value: Value) {
         self.fields.push(Field { name: name.clone(), value });
     }
 
-    /// A field that is to become blank.
+    /// Adds a field to clear.
     pub(super) fn clear(&mut self, name: &Text) {
         self.clear.push(name.clone());
     }
 
-    /// A tag to have or, when `remove` is set, to remove.
+    /// Adds a tag to add or, if `remove` is set, to remove.
     pub(super) fn tag(&mut self, tag: Text, remove: bool) {
         if remove { &mut self.remove_tags } else { &mut self.tags }.push(tag);
     }
 
-    /// The platform's id; the same one again does no harm.
+    /// Adds the platform's id. The same id may come twice.
     pub(super) fn id(&mut self, id: Option<ContactId>) -> Result<(), Refusal> {
         match (&self.id, id) {
             (_, None) => {}
@@ -201,38 +218,38 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    /// Whether there is anything that a contact could be found by.
+    /// Whether the contact has an id or a match value.
     pub(super) fn can_be_found(&self) -> bool {
         self.id.is_some() || self.matches > 0
     }
 
-    /// The match field whose value a spreadsheet has rounded: several contacts may have the same one.
+    /// The match field whose value a spreadsheet has rounded. Several contacts may have the same one.
     pub(super) fn rounded(&self) -> Option<&str> {
         let is_rounded = |field: &&Field| matches!(&field.value, Value::Text(text) if is_rounded(text));
         self.fields.iter().take(self.match_fields.len()).find(is_rounded).map(|field| field.name.as_str())
     }
 
-    /// A match field whose value tells no contacts apart, and what it is.
+    /// The match field whose value identifies no contact, and what is found there.
     pub(super) fn no_match(&self) -> Option<(&str, &'static str)> {
         let is_typed =
             |name: &Text| self.read.iter().any(|read| read.name == *name && matches!(read.value, Value::Bool(_)));
         let found = |field: &Field| match &field.value {
-            Value::Text(text) if is_false(text) || is_typed(&field.name) => Some(BOOLEAN),
-            Value::Text(text) if is_json(text) => Some(JSON_TEXT),
+            Value::Text(_) if is_typed(&field.name) => Some(BOOLEAN),
+            Value::Text(text) => non_value(text).map(NonValue::found),
             Value::Bool(_) => Some(BOOLEAN),
-            Value::Text(_) | Value::Number(_) => None,
+            Value::Number(_) => None,
         };
         let mut matches = self.fields.iter().take(self.match_fields.len());
         matches.find_map(|field| Some((&*field.name, found(field)?)))
     }
 
-    /// The fields whose values are written as JSON.
+    /// The fields whose values are JSON text.
     pub(super) fn json_texts(&self) -> impl Iterator<Item = &str> {
         let is_json = |field: &&Field| matches!(&field.value, Value::Text(text) if is_json(text));
         self.fields.iter().filter(is_json).map(|field| &*field.name)
     }
 
-    /// The contact that they are the parts of.
+    /// Creates the contact.
     pub(super) fn contact(self) -> Result<Contact, Flaw> {
         let Self { id, mut fields, read, matches, clear, tags, remove_tags, .. } = self;
         if matches < self.match_fields.len() {
@@ -242,22 +259,12 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Whether a text is `false`: scripts write it for a blank, also in CSV. The text `true` is no blank in any program.
-pub(super) fn is_false(text: &str) -> bool {
-    text.eq_ignore_ascii_case("false")
-}
-
-/// Whether a text without blanks around it is an array or an object of JSON. Other texts are told by their first letter.
-pub(super) fn is_json(text: &str) -> bool {
-    text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
-}
-
-/// Whether a text is an array of JSON that holds one text or number.
+/// Whether text is a JSON array of one string or number.
 pub(super) fn is_list_of_one(text: &str) -> bool {
     serde_json::from_str::<[Json; 1]>(text).is_ok_and(|[only]| only.is_string() || only.is_number())
 }
 
-/// The value that JSON holds for a field, in its own type; `None` when it is blank.
+/// The value of a field in its JSON type; `None` if it is blank.
 pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal> {
     let value = match json {
         Json::Null => return Ok(None),
@@ -272,7 +279,7 @@ pub(super) fn value(column: &str, json: &Json) -> Result<Option<Value>, Refusal>
     Ok((!value.is_blank()).then_some(value))
 }
 
-/// The tags that JSON holds.
+/// The tags in a JSON value.
 pub(super) fn tags(column: &str, json: &Json) -> Result<Vec<Text>, Refusal> {
     const EXPECTED: &str = "an array of text";
     match json {
@@ -306,13 +313,13 @@ fn id(column: &str, json: &Json) -> Result<Option<ContactId>, Refusal> {
     }
 }
 
-/// The id that a text without blanks around it is.
+/// The id in text without spaces around it.
 pub(super) fn id_of(column: &str, text: &str) -> Result<Option<ContactId>, Refusal> {
     if is_rounded(text) {
         return Err(Refusal::of(column, format!("expected an id, found {ROUNDED}")));
     }
-    if is_false(text) {
-        return Err(Refusal::of(column, format!("expected an id, found {BOOLEAN}")));
+    if let Some(non_value) = non_value(&visible(text)) {
+        return Err(Refusal::of(column, format!("expected an id, found {}", non_value.found())));
     }
     Ok(ContactId::new(visible(text)))
 }
@@ -322,7 +329,7 @@ fn split(column: &str, text: &str) -> Result<Vec<Text>, Refusal> {
     Ok(tags.iter().map(|tag| Text::from(&**tag)).collect())
 }
 
-/// The refusal of a row whose tags cannot be read.
+/// Why a row whose tags cannot be read is rejected.
 pub(super) fn bad_list(column: &str) -> Refusal {
     Refusal::of(column, format!("expected tags, found {}", BadList::FOUND))
 }

@@ -7,8 +7,8 @@ use serde_json::Value as Json;
 use crate::core::list::JsonList;
 use crate::core::text::visible;
 
-/// A key, or keys and places of a list with dots between them: `address.city`, `phones.0`. In a list, a step may also be the
-/// name of a field whose name and value stand in an element, or `primary`.
+/// A key, or keys and positions in lists with dots between them: `address.city`, `phones.0`. In a list, a step may also be
+/// the name of a field whose name and value an element holds, or `primary`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
     whole: String,
@@ -22,8 +22,8 @@ impl Path {
         Self { whole, steps }
     }
 
-    /// What stands there. A key that has the dots in its name comes first. The only value of a field in a list of fields stands
-    /// for the list of its values: `{"name": "phone", "values": ["+52…"]}`, as in lead forms of Meta.
+    /// The value at this path. A key with the dots in its name comes first. A list with the only value of a field is that value:
+    /// `{"name": "phone", "values": ["+52…"]}`, as in lead forms of Meta.
     pub(super) fn find<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
         let (json, is_field) = self.find_field(object)?;
         match json {
@@ -37,12 +37,12 @@ impl Path {
         }
     }
 
-    /// The same, with all values of a field in a list, also where there is only one.
+    /// The same, with all values of a field as a list, even if there is only one.
     pub(super) fn find_values<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<&'a Json> {
         self.find_field(object).map(|(json, _)| json)
     }
 
-    // What stands there, and whether it is the value of a field in a list of fields.
+    // The value at this path, and whether it is of a field in a list of fields.
     fn find_field<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Option<(&'a Json, bool)> {
         let of = |name: &str| object.iter().find(|(key, _)| visible(key) == name).map(|(_, json)| json);
         if let Some(json) = self.find_whole(object) {
@@ -69,7 +69,7 @@ impl Path {
         object.iter().find(|(key, _)| visible(key) == self.whole).map(|(_, json)| json)
     }
 
-    /// The keys and values of the object in which it ends, and those of the objects around that one.
+    /// The keys and values of the object in which the path ends, and those of the objects around it.
     pub(super) fn other_runs<'a>(&self, object: &'a [(Arc<str>, Json)]) -> Vec<(&'a str, &'a Json)> {
         let mut other_runs: Vec<(&str, &Json)> = object.iter().map(|(key, json)| (&**key, json)).collect();
         let is_whole = object.iter().any(|(key, _)| visible(key) == self.whole);
@@ -87,7 +87,7 @@ impl Path {
         other_runs
     }
 
-    /// The list of fields by name and value of which it takes one by position: another row may have another field there.
+    /// The list of fields by name and value that it reads by position. Another row may have another field there.
     pub(super) fn list_by_position(&self, object: &[(Arc<str>, Json)]) -> Option<String> {
         if self.find_whole(object).is_some() {
             return None;
@@ -100,13 +100,13 @@ impl Path {
         places.map(|at| self.steps[..at].join(".")).find(is_of_fields)
     }
 
-    /// Whether it takes an element of this list by position.
+    /// Whether it reads an element of this list by position.
     pub(super) fn takes_by_position(&self, list: &str) -> bool {
         let rest = self.whole.strip_prefix(list).and_then(|rest| rest.strip_prefix('.'));
         rest.is_some_and(|rest| is_place(rest.split('.').next().unwrap_or_default()))
     }
 
-    /// Whether it takes the first element of this list.
+    /// Whether it reads the first element of this list.
     pub(super) fn takes_first(&self, list: &str) -> bool {
         let rest = self.whole.strip_prefix(list).and_then(|rest| rest.strip_prefix(".0"));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -133,7 +133,7 @@ fn element<'a>(key: &str, list: &'a [Json], step: &str) -> Option<&'a Json> {
         return list.get(step.parse::<usize>().ok()?);
     }
     let list = JsonList::new(key, list);
-    // Of fields in any order, none is the first, and another row may have others.
+    // Fields are in any order, and another row may have others.
     let has_first = || step == JsonList::PRIMARY_STEP && (list.has_primary() || list.field_names().is_none());
     list.field(step).or_else(|| has_first().then(|| list.primary()).flatten())
 }

@@ -8,11 +8,11 @@ use regex::Regex;
 /// A regular expression for a whole value.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    said: String,
+    source: String,
     whole: Regex,
 }
 
-/// What is no regular expression.
+/// Why text is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a regular expression, found {0}")]
 pub struct BadPattern(String);
@@ -26,15 +26,15 @@ impl Pattern {
 impl FromStr for Pattern {
     type Err = BadPattern;
 
-    fn from_str(said: &str) -> Result<Self, Self::Err> {
-        // Alone first: what is only whole with the characters around it, such as `a)(b`, is no pattern.
-        let checked = Regex::new(said).and_then(|_| Regex::new(&format!("^(?:{said})$")));
+    fn from_str(source: &str) -> Result<Self, Self::Err> {
+        // First without the group: `a)(b` is valid only inside it.
+        let checked = Regex::new(source).and_then(|_| Regex::new(&format!("^(?:{source})$")));
         let whole = checked.map_err(|error| BadPattern(in_one_line(&error)))?;
-        Ok(Self { said: said.to_owned(), whole })
+        Ok(Self { source: source.to_owned(), whole })
     }
 }
 
-// The last line says what is wrong; those before it draw an arrow.
+// The last line has the reason; those before it point to the place.
 fn in_one_line(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default().trim();
@@ -43,13 +43,13 @@ fn in_one_line(error: &regex::Error) -> String {
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.said == other.said
+        self.source == other.source
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.said)
+        f.write_str(&self.source)
     }
 }
 

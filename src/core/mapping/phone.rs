@@ -1,4 +1,4 @@
-//! Phone numbers into E.164, by the rules of each country.
+//! Converts phone numbers to E.164, by the rules of each country.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,7 +25,7 @@ const EIGHT: [i32; 8] = [7, 370, 375, 992, 993, 994, 996, 998];
 /// What Russia and its neighbours, and Cuba, dial before numbers of other countries, where most dial 00 or 011.
 const ABROAD: [&str; 2] = ["810", "119"];
 
-/// What may stand before a number: the scheme of RFC 3966, and those of messages.
+/// The schemes before a number: that of RFC 3966, and those of messages.
 const SCHEMES: [&str; 4] = ["tel:", "whatsapp:", "sms:", "callto:"];
 
 /// What `WhatsApp` puts after the number of an account.
@@ -37,7 +37,7 @@ const LONGEST_LABEL: usize = 12;
 /// What people put between two numbers in one cell. A `/` also stands between an area and the number in it.
 const BETWEEN_NUMBERS: [char; 6] = [',', ';', '|', '&', '\n', '\r'];
 
-/// The fewest digits of a text that counts as a second number beside another one.
+/// The minimum number of digits of a second number in the same cell.
 const DIGITS_OF_A_NUMBER: usize = 6;
 
 /// The most digits of an area before a `/`, with and without a country code: `+49 (0)2151/123456`.
@@ -51,15 +51,15 @@ const LENGTHS: RangeInclusive<usize> = 8..=16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Country(Region);
 
-/// What is no country.
+/// Why text is no country.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a country's two letters, such as MX, found `{0}`")]
 pub struct UnknownCountry(String);
 
-/// Why a text is no phone number, as what was found instead.
+/// Why text is no phone number, as what was found instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoPhone {
-    /// It is something else.
+    /// It is other text.
     Other,
     /// It has letters, which a keypad would turn into digits of another number.
     Letters,
@@ -69,15 +69,15 @@ pub enum NoPhone {
     Rounded,
     /// It has decimals.
     Decimals,
-    /// It names a line inside a house, which the platform cannot.
+    /// It has an extension, which the platform cannot store.
     Extension,
-    /// There are several.
+    /// The cell has several numbers.
     Several,
-    /// It is shorter or longer than its country's numbers, or begins as none of them does.
+    /// Its country has no numbers of this length, or with this beginning.
     NotOfItsCountry,
-    /// A blank, a dash or a bracket stands inside what would be its country code, or digits before it are no prefix.
+    /// A space, a dash or a bracket splits its country code, or the digits before it are no prefix.
     UnclearCode,
-    /// It is no number of the country, but with a `+` before it, it would be one of another.
+    /// It is no number of the country, but with a `+` before it, it would be a number of another country.
     OfAnotherCountry,
 }
 
@@ -102,10 +102,10 @@ impl NoPhone {
 /// What was found in place of a number that a spreadsheet has rounded, and what helps.
 pub(super) const ROUNDED: &str = "a number that a spreadsheet has rounded, such as 5.2E+11 (export the column as text)";
 
-/// The phone number that `text` is, as `+` and digits.
+/// Converts `text` to a phone number of `+` and digits.
 ///
-/// Only what its country puts before its own numbers is taken away: a national prefix, an international prefix, a code of
-/// a carrier. No letter becomes a digit, and no digit is dropped elsewhere.
+/// Only the prefixes of its country are removed: a national prefix, an international prefix, the code of a carrier, such as
+/// `044` in `044 55 1234 5678` of Mexico. No letter becomes a digit, and no other digit is dropped.
 pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<String, NoPhone> {
     let text = plain(text);
     let text = without_scheme(text.trim());
@@ -147,8 +147,8 @@ pub(in crate::core) fn e164(text: &str, country: Option<Country>) -> Result<Stri
     })
 }
 
-// Whether no blank, dash or bracket stands between the digits of the country code, as in `004-92 58…`, a French number with
-// a zero too many that would be one of Germany, or in `+38(067)…`, as Ukraine writes +380 67.
+// Whether no space, dash or bracket splits the country code, as in `004-92 58 76 11`, a French number with a zero too many
+// that would be a number of Germany (`+49 2587611`), or in `+38 (067) 454-54-51`, as Ukraine writes `+380 67 454 54 51`.
 fn has_clear_code(text: &str, number: &PhoneNumber) -> bool {
     let Some((before, code, _)) = parts(text, number) else { return true };
     let places: Vec<usize> =
@@ -157,8 +157,8 @@ fn has_clear_code(text: &str, number: &PhoneNumber) -> bool {
     of_code.windows(2).all(|pair| text[pair[0]..pair[1]].chars().count() == 1)
 }
 
-// Whether what stands between the country code and the number, or before a number without a code, is at most the prefix with
-// which its country dials: `1112205552637` is no number of the United States.
+// Whether the digits between the country code and the number, or before a number without a country code, are at most the
+// prefix that its country dials: `1112205552637` is no number of the United States.
 fn has_known_prefix(text: &str, number: &PhoneNumber) -> bool {
     // Argentina also has one inside the number.
     let Some((before, _, trunk)) = parts(text, number).filter(|_| number.country_code != ARGENTINA) else {
@@ -242,12 +242,12 @@ pub(in crate::core) fn number_parts(number: &str) -> Option<NumberParts> {
     })
 }
 
-/// The digits of a text, those of other scripts as those of ASCII.
+/// The digits of text; those of other scripts become those of ASCII.
 pub(super) fn digits_of(text: &str) -> String {
     PHONE_NUMBER_UTIL.normalize_digits_only(text)
 }
 
-// The dashes, blanks and dots of other keyboards as those of ASCII, without invisible characters.
+// Replaces the dashes, spaces and dots of other keyboards by those of ASCII, and drops invisible characters.
 fn plain(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -283,7 +283,7 @@ fn without_label(text: &str) -> Option<&str> {
     (is_word && label.len() <= LONGEST_LABEL && number.starts_with('+')).then_some(number)
 }
 
-// What a text is that cannot be one number alone.
+// Why text cannot be a single number.
 fn no_single_number(text: &str, region: Option<Region>) -> Option<NoPhone> {
     let digits = |text: &str| text.chars().filter(|character| character.is_numeric()).count();
     let is_number = |text: &&str| digits(text) >= DIGITS_OF_A_NUMBER;

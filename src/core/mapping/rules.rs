@@ -1,4 +1,4 @@
-//! What a mapping says, as plain values: a configuration file is one way to write it down.
+//! The rules of a mapping as plain values, as a configuration file lists them.
 
 pub use crate::core::mapping::date::{BadDateForm, DateForm};
 pub use crate::core::mapping::number::DecimalMark;
@@ -9,24 +9,24 @@ pub use crate::core::mapping::words::{FALSE, TAG_SEPARATORS, TRUE, Table, WordTw
 
 use crate::core::model::Value;
 
-/// The rules by which rows become contacts. Without any, every column is the field of its name.
+/// The rules that turn rows into contacts. Without rules, every column is the field of its name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
-    /// The fields by which a contact is found, in the order in which they are tried.
+    /// The match fields, in the order in which they are tried.
     pub matches: Vec<String>,
-    /// Where the platform's id stands.
+    /// The source of the platform's id.
     pub id: Option<IdRule>,
-    /// The fields, in the order in which they are written.
+    /// The fields, in their order.
     pub fields: Vec<FieldRule>,
-    /// The tags to have and to remove.
+    /// The tags to add and to remove.
     pub tags: Vec<TagRule>,
-    /// Which rows are taken: those for which all of these hold.
+    /// The row filters. A row is read if all of them hold.
     pub take: Vec<TakeRule>,
-    /// What becomes of columns that no rule names.
+    /// The treatment of columns that no rule names.
     pub unmapped: Unmapped,
-    /// Words that stand for no value, in any column.
+    /// Words that count as blank in any column.
     pub nulls: Words,
-    /// The country of phone numbers that are written without a country code.
+    /// The country of phone numbers without a country code.
     pub country: Option<Country>,
 }
 
@@ -36,7 +36,7 @@ pub struct Rules {
 pub struct ColumnName {
     /// Its name.
     pub name: String,
-    /// The line that names it, where the rules come from a file.
+    /// The line of the configuration file that names it, if the rules come from a file.
     pub line: Option<usize>,
 }
 
@@ -46,32 +46,32 @@ impl From<&str> for ColumnName {
     }
 }
 
-/// How one custom field gets its value.
+/// The rule for one custom field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldRule {
     /// The custom field's name on the platform.
     pub name: String,
-    /// Where the value comes from.
+    /// The source of the value.
     pub origin: Origin,
     /// The column that names the country of each phone number without a country code: by its code (`+52`), its letters, or
     /// its name. Where its cell is blank, the country is that of the step, or the rules' own.
     pub country_column: Option<ColumnName>,
-    /// What is made of it, in this order.
+    /// The transforms of the value, in order.
     pub steps: Vec<Step>,
-    /// The JSON type in which it is sent.
+    /// The JSON type of the value.
     pub value_type: ValueType,
-    /// What a blank value means.
+    /// The effect of a blank value.
     pub blank: Blank,
-    /// Whether a row without a value is set aside.
+    /// Whether a row without a value is rejected.
     pub required: bool,
-    /// What the value must be.
+    /// The accepted values.
     pub accept: Option<Accept>,
-    /// The line that says so, where the rules come from a file.
+    /// The line of the rule, if the rules come from a file.
     pub line: Option<usize>,
 }
 
 impl FieldRule {
-    /// The field `name` as it stands in `column`.
+    /// The field `name` with the unchanged value of `column`.
     pub fn column(name: impl Into<String>, column: impl Into<ColumnName>) -> Self {
         Self {
             name: name.into(),
@@ -87,116 +87,121 @@ impl FieldRule {
     }
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Origin {
     /// A column.
     Column(ColumnName),
-    /// The same for every row.
+    /// The same value for every row.
     Constant(Value),
     /// Several columns and text between them.
     Template(Template),
 }
 
-/// One thing that is done with a text. A blank text stays blank, but for [`Step::Default`].
+/// One transform of a value. A blank value stays blank, except with [`Step::Default`].
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Step {
-    /// Takes away blanks around it. Every cell is trimmed before the first step.
+    /// Removes spaces at both ends. Every cell is trimmed before the first step.
     Trim,
-    /// Small letters.
+    /// Lower case.
     Lower,
-    /// Capital letters.
+    /// Upper case.
     Upper,
-    /// One space in place of each run of blanks.
+    /// One space for each run of white space.
     CollapseSpaces,
-    /// Digits alone. Decimals of zeros are none, and a number in scientific notation sets the row aside.
+    /// Digits only. A final `.0` is dropped first, and a number in scientific notation rejects the row.
     Digits,
-    /// What stands before the first of these separators.
+    /// The first part that is not blank between these separators.
     First(String),
-    /// A phone number as `+` and digits (E.164). A number without a country code is taken for one of this country, or of
-    /// the rules' own; a number that cannot exist, or has letters, sets the row aside.
+    /// A phone number as `+` and digits (E.164). A number without a country code is read as one of this country, or of the
+    /// country of the rules; a number that cannot exist, or has letters, rejects the row.
     E164(Option<Country>),
-    /// A date in one of these forms, as ISO 8601. What is no date sets the row aside, and what programs write where they
-    /// have none (`0000-00-00`, `1900-01-00`) is no value.
+    /// An ISO 8601 date from one of these forms. Other text rejects the row. What programs write for a missing date
+    /// (`0000-00-00`, `1900-01-00`) is blank.
     Date(Vec<DateForm>),
-    /// A decimal number, with a point before its decimals and nothing between its thousands. `None`: each
-    /// text shows its own decimal mark, and an ambiguous text sets the row aside.
+    /// A decimal number with a decimal point and without separators of thousands. `None`: each value shows its own decimal
+    /// mark, and an ambiguous value rejects the row.
     Decimal(Option<DecimalMark>),
-    /// This text before it, also where it begins with it already.
+    /// The value with this prefix, even if it already starts with it.
     Prefix(String),
-    /// Another value for each word of a table. What is not in it stays as it is.
+    /// Another value for each word of a table. Values that are not in the table stay the same.
     Table(Table),
-    /// This text where there is none.
+    /// This value for blank ones.
     Default(String),
-    /// Nothing, where one of these words stands.
+    /// Blank for these words.
     Null(Words),
 }
 
-/// The JSON type in which a value is sent (API.md, trap 11).
+/// The JSON type of a value (API.md, trap 11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ValueType {
-    /// A string, as in every documented request. A number of JSON input is its exact decimal then, without an exponent or
-    /// trailing zeros; a boolean is `true` or `false`.
+    /// A string, as in every documented request. A JSON number becomes its exact decimal, without an exponent or trailing
+    /// zeros; a boolean becomes `true` or `false`.
     #[default]
     Text,
-    /// A number. A text that is none, or that has more digits than a JSON number keeps, rejects the row.
+    /// A number. Other text, or more digits than a JSON number can hold, rejects the row.
     Number,
-    /// `true` or `false`. A text that is none of [`TRUE`] and [`FALSE`] rejects the row.
+    /// `true` or `false`. Text that is neither in [`TRUE`] nor in [`FALSE`] rejects the row.
     Boolean,
 }
 
-/// What a blank value means.
+/// The effect of a blank value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blank {
-    /// The platform's value stays as it is.
+    /// The platform's value stays unchanged.
     #[default]
     Keep,
-    /// The platform's value is made blank too.
+    /// The platform's value is cleared.
     Clear,
 }
 
-/// What a value must be, or its row is set aside.
+/// The accepted values. Any other value rejects the row.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Accept {
-    /// One of these, letter for letter.
+    /// Exactly one of these.
     Values(Vec<String>),
-    /// Something that a pattern describes from end to end.
+    /// A value that matches this pattern as a whole.
     Pattern(Pattern),
 }
 
-/// Where the platform's id stands.
+/// The source of the platform's id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IdRule {
     /// The column.
     pub column: ColumnName,
-    /// What is made of what stands there.
+    /// The transforms of the value, in order.
     pub steps: Vec<Step>,
 }
 
-/// How a contact gets tags.
+/// A source of tags.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TagRule {
-    /// Where they come from.
+    /// The source of the tags.
     pub origin: TagOrigin,
-    /// What is put before each.
+    /// The text before each tag.
     pub prefix: String,
-    /// Whether the contact is to have them, or not to have them any more.
+    /// Whether the tags are removed instead of added.
     pub remove: bool,
 }
 
-/// Where tags come from.
+/// The source of tags.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum TagOrigin {
-    /// The cell of a column, separated by any of these separators; of a JSON array, its texts.
+    /// The cell of a column, split at any of these separators, or the strings of a JSON array.
     Column {
         /// The column.
         column: ColumnName,
-        /// What parts them.
+        /// The separators.
         separators: Vec<String>,
-        /// Tags that are left out.
+        /// Tags to leave out.
         except: Words,
     },
-    /// This tag, when a column says one of these words.
+    /// This tag, if the cell of a column is one of these words.
     When {
         /// The column.
         column: ColumnName,
@@ -205,38 +210,39 @@ pub enum TagOrigin {
         /// The tag.
         tag: String,
     },
-    /// These tags for every contact.
+    /// The same tags for every contact.
     Constant(Vec<String>),
 }
 
-/// Which rows are taken.
+/// A row filter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TakeRule {
-    /// The column that decides.
+    /// The column.
     pub column: ColumnName,
-    /// What must hold of its cell.
+    /// The condition.
     pub when: TakeWhen,
 }
 
-/// What must hold of a cell for its row to be taken.
+/// The condition that a cell must satisfy for its row to be read.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum TakeWhen {
-    /// It is one of these words.
+    /// The cell is one of these words.
     Is(Words),
-    /// It is none of these words.
+    /// The cell is none of these words.
     IsNot(Words),
-    /// There is something in it.
+    /// The cell is not blank.
     NotBlank,
 }
 
-/// What becomes of columns that no rule names.
+/// The treatment of columns that no rule names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unmapped {
-    /// Each is the field of its name, as without any rules.
+    /// Each is sent as the field of its name.
     #[default]
     Send,
     /// They are left out.
     Ignore,
-    /// There must be none.
+    /// The file is refused.
     Refuse,
 }

@@ -1,4 +1,4 @@
-//! What is done with a text on its way into a field.
+//! The transforms of a value.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,19 +11,19 @@ use crate::core::mapping::rules::{Accept, FALSE, Step, TRUE, ValueType, Words};
 use crate::core::model::Value;
 use crate::core::text::is_invisible;
 
-/// What a text should have been, and what it was instead. It does not repeat the text.
+/// What was expected of a value, and what was found. It does not repeat the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unfit {
     pub(super) expected: String,
     pub(super) found: &'static str,
 }
 
-/// The countries of phone numbers without a country code. A step may name one as well, which comes between these.
+/// The countries of phone numbers without a country code. The country of a step, if it names one, comes between these.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Countries {
-    /// The one that the row names.
+    /// The country that the row names.
     pub(super) of_row: Option<Country>,
-    /// The one of the whole input.
+    /// The country of the whole input.
     pub(super) of_all: Option<Country>,
 }
 
@@ -34,12 +34,12 @@ impl Countries {
     }
 }
 
-/// Does all steps in order.
+/// Applies all steps in order.
 pub(super) fn apply<'a>(steps: &[Step], countries: Countries, text: Cow<'a, str>) -> Result<Cow<'a, str>, Unfit> {
     steps.iter().try_fold(text, |text, step| one(step, countries, text))
 }
 
-/// Whether a step that lists words makes something else of a text: `null` or a table.
+/// Whether `null` or a table replaces text.
 pub(super) fn replaces(steps: &[Step], countries: Countries, text: &str) -> bool {
     let mut text = Cow::Borrowed(text);
     for step in steps {
@@ -82,7 +82,7 @@ fn one<'a>(step: &Step, countries: Countries, text: Cow<'a, str>) -> Result<Cow<
     })
 }
 
-/// Whether `accept` takes a text that is not blank.
+/// Checks text that is not blank against the accepted values.
 pub(super) fn check(accept: &Accept, text: &str) -> Result<(), Unfit> {
     match accept {
         Accept::Values(values) if values.iter().any(|value| value == text) => Ok(()),
@@ -100,7 +100,7 @@ pub(super) fn check(accept: &Accept, text: &str) -> Result<(), Unfit> {
     }
 }
 
-/// A value in the type in which its field is sent.
+/// Converts a value to the type of its field.
 pub(super) fn typed(value: &Value, value_type: ValueType) -> Result<Value, Unfit> {
     let text = value.text();
     match value_type {
@@ -136,7 +136,7 @@ fn phone_of(country: Option<Country>) -> String {
     }
 }
 
-// The text without decimals, which are no digits of a phone or of an id.
+// The text without decimals, which are not part of a phone number or an id.
 fn digits_expected(text: Cow<'_, str>) -> Result<Cow<'_, str>, Unfit> {
     if is_scientific(text.trim()) {
         return Err(Unfit { expected: "digits".to_owned(), found: ROUNDED });
@@ -162,10 +162,10 @@ fn no_decimal(no: NoDecimal, mark: Option<DecimalMark>) -> Unfit {
     Unfit { expected, found }
 }
 
-/// What is found of a date that is written otherwise.
+/// What is found in place of a date in one of the forms.
 const OTHER_FORM: &str = "another form";
 
-// Of several forms, one that has the day but not in the calendar says more than those that are written otherwise.
+// Of several forms, one that fits but has no such day in the calendar explains more than those that do not fit.
 fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
     let mut found = OTHER_FORM;
     // Some programs put direction marks between the numbers of a date.
@@ -180,7 +180,7 @@ fn date(forms: &[DateForm], text: &str) -> Result<String, Unfit> {
             Err(NoDate::NoValue) => return Ok(String::new()),
             Err(NoDate::NotInCalendar) => found = "a date or a time that does not exist",
             Err(NoDate::ShortYear) if found == OTHER_FORM => {
-                found = "a year of two digits, which says no century (export the dates with years of four digits)";
+                found = "a year of two digits, which has no century (export the dates with years of four digits)";
             }
             Err(NoDate::OtherForm | NoDate::ShortYear) => {}
         }
@@ -264,7 +264,7 @@ mod tests {
         check(
             &[forms(&["DD/MM/YYYY", "YYYY-MM-DD"])],
             "05/03/24",
-            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a year of two digits, which says no century (export \
+            "expected a date written `DD/MM/YYYY` or `YYYY-MM-DD`, found a year of two digits, which has no century (export \
              the dates with years of four digits)",
         );
         check(&[forms(&["DD/MM/YYYY"])], "00/00/0000", "");

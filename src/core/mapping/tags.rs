@@ -1,4 +1,4 @@
-//! The tags of one cell, as people and other programs write them: `a; b`, `"a","b, c"`, `["a", "b"]`, `{a,"b"}`, `('a', 'b')`,
+//! Reads the tags of one cell, as people and other programs write them: `a; b`, `"a","b, c"`, `["a", "b"]`, `{a,"b"}`, `('a', 'b')`,
 //! `a:1:{i:0;s:1:"a";}`, and one a line.
 
 use std::borrow::Cow;
@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use serde_json::Value as Json;
 
 use crate::core::decimal::Decimal;
+use crate::core::non_value::has_printed_object;
 use crate::core::text::{bare, visible};
 
 /// A list in quotes, brackets or braces that cannot be read.
@@ -18,9 +19,9 @@ impl BadList {
     pub(super) const FOUND: &'static str = "a list with quotes, brackets, braces or line breaks that cannot be read";
 }
 
-/// The tags of a text between any of these separators, without blanks around them.
+/// The tags of text between any of these separators, without spaces around them.
 ///
-/// A tag in double quotes may hold separators, and a quote twice or after `\` is one. A text in brackets or braces is a list
+/// A tag in double quotes may hold separators, and a doubled quote or one after `\` is a quote. Text in brackets or braces is a list
 /// of JSON, of Python or of Postgres, whose separator is a comma; PHP's `serialize` is read too. Line breaks separate tags
 /// unless another separator stands inside a line.
 pub(super) fn tags_of<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Result<Vec<Cow<'a, str>>, BadList> {
@@ -31,6 +32,9 @@ pub(super) fn tags_of<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Res
     let text = bare(text);
     if !text.contains(['"', '[', '{', '\'']) {
         return lines(text, separators);
+    }
+    if has_printed_object(text) {
+        return Err(BadList);
     }
     let found = match serialized(text) {
         Some(tags) => Some(tags?),
@@ -54,7 +58,7 @@ pub(super) fn tags_of<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Res
     Ok(tags.into_iter().filter(|tag| !tag.is_empty()).map(Cow::Owned).collect())
 }
 
-/// The parts of a text between any of these separators, without blanks around them.
+/// The parts of text between any of these separators, without spaces around them.
 pub(super) fn separated<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> impl Iterator<Item = &'a str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -66,7 +70,7 @@ pub(super) fn separated<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> i
     .filter(|part| !part.is_empty())
 }
 
-// The tags of a text that stand on lines of their own, when there is more than one line.
+// The tags of text with one tag per line, if there is more than one line.
 fn lines<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Result<Vec<Cow<'a, str>>, BadList> {
     if !text.contains(['\n', '\r']) {
         return Ok(separated(text, separators).map(visible).collect());
@@ -82,7 +86,7 @@ fn lines<'a, T: AsRef<str>>(text: &'a str, separators: &[T]) -> Result<Vec<Cow<'
     tags.map(|tag| tag.map(visible)).collect()
 }
 
-// The texts of an array that PHP's `serialize` wrote; `None` of what is none.
+// The strings of an array that PHP's `serialize` wrote; `None` for other text.
 fn serialized(text: &str) -> Option<Result<Vec<String>, BadList>> {
     let (count, rest) = text.strip_prefix("a:")?.split_once(":{")?;
     let count: usize = count.parse().ok()?;
@@ -126,12 +130,12 @@ fn is_all_in(text: &str, quote: char) -> bool {
     text.len() > 1 && text.starts_with(quote) && text.ends_with(quote)
 }
 
-// The tags of a list in brackets or braces; `None` where a text only begins with one, as `[old] customer` does.
+// The tags of a list in brackets or braces; `None` for text that only begins with one, such as `[old] customer`.
 fn enclosed(text: &str) -> Result<Option<Vec<String>>, BadList> {
     let (open, close) = match text.chars().next() {
         Some('[') => ('[', ']'),
         Some('{') => ('{', '}'),
-        // A tuple of Python. Other texts begin with a parenthesis, too.
+        // A tuple of Python. Other text begins with a parenthesis, too.
         Some('(') if text[1..].trim_start().starts_with(['"', '\'']) => ('(', ')'),
         Some(_) | None => return Ok(None),
     };
@@ -301,6 +305,9 @@ mod tests {
         // Java and others, without quotes.
         check("[VIP, Lead]", "VIP + Lead");
         check("[VIP]", "VIP");
+        check("[object]", "object");
+        // Words that are no values elsewhere are tags.
+        check("None; Null; N/A; unknown; true", "None + Null + N/A + unknown + true");
         // Postgres.
         check(r#"{VIP,"Big spender"}"#, "VIP + Big spender");
         check(r#"{VIP,NULL,"a \"b\", c"}"#, r#"VIP + a "b", c"#);
@@ -331,6 +338,10 @@ mod tests {
             r#"{"name":"VIP"}"#,
             r#"["a" "b"]"#,
             "['a'b']",
+            "[object Object]",
+            "[object Object],[object Object]",
+            "VIP;[object Object]",
+            "[[object Object]]",
         ] {
             check(text, "bad");
         }

@@ -1,11 +1,10 @@
-//! A value made of several columns and the text between them: `{First} {Last}`.
+//! A value from several columns with text between them: `{First} {Last}`.
 
 use std::str::FromStr;
 
-/// Several columns and text between them. `{{` and `}}` stand for the braces themselves.
+/// Several columns with text between them. `{{` and `}}` are braces.
 ///
-/// Text between two columns is there only when something stands on both sides of it, text before the first and after the
-/// last only when that column has a value: `{Name} ({Company})` of a person without a company is the name alone.
+/// Text next to a blank column is omitted: `{Name} ({Company})` of a person without a company is the name alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     // The text before each column, and the column.
@@ -13,27 +12,28 @@ pub struct Template {
     after: String,
 }
 
-/// What is no template.
+/// Why text is no template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BadTemplate {
-    /// A brace without its other half.
-    #[error("expected a `}}` for each `{{`, found a lone `{0}` (write `{0}{0}` for the sign itself)")]
+    /// An unmatched brace.
+    #[error("expected a `}}` for each `{{`, found an unmatched `{0}` (write `{0}{0}` for the character itself)")]
     Brace(char),
-    /// Braces around nothing.
+    /// Braces without a name.
     #[error("expected a column's name between braces, found none")]
     Nameless,
     /// No column.
-    #[error("expected a column in braces, such as `{{Name}}`, found none: a text alone is a constant")]
+    #[error("expected a column in braces, such as `{{Name}}`, found none: text without a column is a constant")]
     Constant,
 }
 
 impl Template {
-    /// The columns, in the order in which they stand.
+    /// The columns, in their order.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().map(|(_, column)| column.as_str())
     }
 
-    /// The text, given the value of each column in turn. Blank when all of them are.
+    /// The text with the value of each column in turn. Blank if all of them are.
     pub(super) fn fill<'a>(&self, values: impl Iterator<Item = std::borrow::Cow<'a, str>>) -> String {
         let mut text = String::new();
         let mut last_is_filled = false;
@@ -56,10 +56,10 @@ impl Template {
 impl FromStr for Template {
     type Err = BadTemplate;
 
-    fn from_str(said: &str) -> Result<Self, Self::Err> {
+    fn from_str(template: &str) -> Result<Self, Self::Err> {
         let mut parts = Vec::new();
         let (mut text, mut column) = (String::new(), None::<String>);
-        let mut characters = said.chars().peekable();
+        let mut characters = template.chars().peekable();
         while let Some(character) = characters.next() {
             let doubled = matches!(character, '{' | '}') && characters.peek() == Some(&character);
             match (character, &mut column) {

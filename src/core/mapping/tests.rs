@@ -44,14 +44,14 @@ fn csv(cells: &[(&str, &str)], match_fields: &[&str], mode: Mode) -> String {
     let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
     let mapping = Mapping::new(Some(&columns), names(match_fields), mode).unwrap();
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, total: None }))
 }
 
 fn jsonl(object: &str, match_fields: &[&str], mode: Mode) -> String {
     let mapping = Mapping::new(None, names(match_fields), mode).unwrap();
     let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
     let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, total: None }))
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_cell_that_no_request_can_carry_is_refused_with_its_column() {
     let mapping = Mapping::by(&rules, Some(&header(&["Tel", "Notas"])), Mode::Upsert).unwrap();
     let reason = |phone: &str, notes: &str| {
         let cells = Cells::Texts([phone, notes].into_iter().collect());
-        show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
+        show(mapping.contact(&Record { row: 3, line: 7, cells, total: None }))
     };
     assert_eq!(reason(&"1".repeat(7_700), "x"), format!("[Tel] {searched}"));
     assert_eq!(reason("1", &"x".repeat(70_000)), format!("[Notas] {value}"));
@@ -219,7 +219,7 @@ fn match_fields_are_checked_before_the_first_row() {
         columns,
         &[],
         Mode::Upsert,
-        "expected a match field or a column `contact_id`, found neither: pass --match FIELD (the columns are `phone`, `name`)",
+        "expected a match field or a column `contact_id`, found neither; the columns are `phone`, `name`",
     );
     check(columns, &["phone", "phone"], Mode::Upsert, "match field `phone`: expected once, found twice");
     let reserved = |field: &str, what: &str| {
@@ -250,7 +250,7 @@ fn texts(rules: &Rules, cells: &[(&str, &str)]) -> String {
         Err(error) => return error.to_string(),
     };
     let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, total: None }))
 }
 
 /// An object by these rules.
@@ -258,7 +258,7 @@ fn object(rules: &Rules, object: &str) -> String {
     let mapping = Mapping::by(rules, None, Mode::Upsert).unwrap();
     let object: serde_json::Map<String, Json> = serde_json::from_str(object).unwrap();
     let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-    show(mapping.contact(&Record { row: 3, line: 7, cells, is_total: false }))
+    show(mapping.contact(&Record { row: 3, line: 7, cells, total: None }))
 }
 
 fn field(name: &str, column: &str) -> FieldRule {
@@ -558,6 +558,141 @@ fn a_boolean_identifies_no_contact_whatever_is_made_of_it() {
     );
 }
 
+// Text in a match field or an id that identifies no contact, and what is found there.
+const NON_VALUES: [(&[&str], &str); 4] = [
+    (
+        &[
+            "null",
+            "NULL",
+            "(null)",
+            "None",
+            "undefined",
+            "N/A",
+            "n/a",
+            "#N/A",
+            "nan",
+            "NA",
+            "-",
+            "--",
+            "?",
+            "unknown",
+            "Desconocido",
+            "Sin tel\u{e9}fono",
+            "#REF!",
+            "null\u{200b}",
+            " n\u{200b}/a ",
+        ],
+        "a placeholder such as `N/A`, which cannot identify a contact (add the word to `nulls` if it means blank)",
+    ),
+    (
+        &[
+            "[object Object]",
+            "['a', 'b']",
+            "{'a': 1}",
+            "[None]",
+            "[\"a\", \"b",
+            "{\"a\": \"b",
+            "('a', 'b')",
+            "{a=1}",
+            "System.Object",
+        ],
+        "a list or an object that a program printed, such as `[object Object]` (export its values as separate columns)",
+    ),
+    (&["[\"a\"]", "{\"a\":1}", "[]"], JSON_TEXT),
+    (
+        &["true", "False", "VERDADERO"],
+        "a boolean, which cannot identify a contact (add `{ null = [\"false\"] }` to its transform if it means blank)",
+    ),
+];
+
+#[test]
+fn text_that_is_no_value_identifies_no_contact_in_any_mode() {
+    let steps: [&[Step]; 4] =
+        [&[], &[Step::Lower], &[Step::Prefix("crm-".into())], &[Step::Trim, Step::Prefix("+52".into())]];
+    let template =
+        |name: &str| FieldRule { origin: Origin::Template("crm-{Kod}".parse().unwrap()), ..field(name, "Kod") };
+    for (texts_of, found) in NON_VALUES {
+        for text in texts_of {
+            let refused = |column: &str| format!("[{column}] expected a value (match field), found {found}");
+            for mode in [Mode::Upsert, Mode::Update, Mode::Create] {
+                for field in ["phone", "email", "crm_id", "name", "x"] {
+                    assert_eq!(csv(&[(field, text), ("n", "x")], &[field], mode), refused(field), "{mode:?}");
+                    // Another match value does not help: the row may be of several contacts.
+                    assert_eq!(csv(&[(field, text), ("k", "7")], &["k", field], mode), refused(field), "{mode:?}");
+                    let row = serde_json::json!({field: text, "n": "x"}).to_string();
+                    assert_eq!(jsonl(&row, &[field], mode), refused(field), "{mode:?}");
+                    let row = serde_json::json!({"custom_fields": {field: text}}).to_string();
+                    assert_eq!(jsonl(&row, &[field], mode), refused(field), "{mode:?}");
+                }
+                let id = format!("[contact_id] expected an id, found {found}");
+                assert_eq!(csv(&[("contact_id", text), ("phone", "1")], &["phone"], mode), id, "{mode:?}");
+            }
+            let mut rules: Vec<Rules> = steps
+                .iter()
+                .map(|steps| only(vec![FieldRule { steps: steps.to_vec(), ..field("x", "Kod") }]))
+                .collect();
+            rules.push(only(vec![template("x")]));
+            for rules in rules.into_iter().map(|rules| Rules { matches: names(&["x"]), ..rules }) {
+                assert_eq!(texts(&rules, &[("Kod", text)]), refused("Kod"), "{rules:?}");
+                assert_eq!(object(&rules, &serde_json::json!({"Kod": text}).to_string()), refused("Kod"), "{rules:?}");
+            }
+            for steps in [Vec::new(), vec![Step::Prefix("crm-".into())]] {
+                let id = Some(IdRule { column: "ID".into(), steps });
+                let rules = Rules { id, ..only(vec![field("phone", "Kod")]) };
+                let refusal = texts(&rules, &[("ID", text), ("Kod", "1")]);
+                assert!(refusal.starts_with("[ID] expected an id") && refusal.ends_with(found), "{text} {refusal}");
+            }
+        }
+    }
+}
+
+#[test]
+fn words_that_a_rule_makes_blank_or_replaces_are_no_placeholders() {
+    let rules = |nulls: &[&str], steps: Vec<Step>| {
+        let email = FieldRule { steps, ..field("email", "Mail") };
+        Rules {
+            matches: names(&["email", "phone"]),
+            nulls: Words::new(nulls),
+            ..only(vec![email, field("phone", "Tel")])
+        }
+    };
+    let check = |rules: &Rules, mail: &str, expected: &str| {
+        assert_eq!(texts(rules, &[("Mail", mail), ("Tel", "1")]), expected, "{rules:?} {mail}");
+    };
+    let blank = r#"phone=1; phone="1""#;
+    for word in ["n/a", "None", "-", "[object Object]"] {
+        check(&rules(&["n/a", "none", "-", "[object Object]"], Vec::new()), word, blank);
+        check(&rules(&[], vec![Step::Null(Words::new(["n/a", "none", "-", "[object Object]"]))]), word, blank);
+    }
+    // Steps that leave nothing of it.
+    check(&rules(&[], vec![Step::Digits]), "-", blank);
+    check(&rules(&[], vec![Step::Digits, Step::Prefix("crm-".into())]), "N/A", blank);
+    let table = Table::new([("none".to_owned(), "a@example.com".to_owned())]).unwrap();
+    let replaced = r#"email=a@example.com; email="a@example.com" phone="1""#;
+    check(&rules(&[], vec![Step::Table(table)]), "None", replaced);
+    // One number in a list is that number, by the step for phones.
+    let phone = only(vec![FieldRule { steps: vec![Step::E164("MX".parse().ok())], ..field("phone", "Tel") }]);
+    assert_eq!(texts(&phone, &[("Tel", "[\"5512345678\"]")]), r#"phone=+525512345678; phone="+525512345678""#);
+}
+
+#[test]
+fn words_that_may_be_names_arrive_where_no_contact_is_identified_by_them() {
+    for word in
+        ["None", "Null", "NULL", "null", "N/A", "nan", "true", "-", "?", "unknown", "[object Object]", "['a', 'b']"]
+    {
+        let quoted = serde_json::json!(word);
+        let expected = format!(r#"phone=1; phone="1" name={quoted}"#);
+        assert_eq!(csv(&[("phone", "1"), ("name", word)], &["phone"], Mode::Upsert), expected);
+        assert_eq!(jsonl(&format!(r#"{{"phone":"1","name":{quoted}}}"#), &["phone"], Mode::Upsert), expected);
+    }
+    for tag in ["None", "Null", "N/A", "true", "-", "?", "unknown"] {
+        assert_eq!(
+            csv(&[("phone", "1"), ("tags", tag)], &["phone"], Mode::Upsert),
+            format!(r#"phone=1; phone="1" +{tag}"#)
+        );
+    }
+}
+
 #[test]
 fn a_word_for_nothing_drops_no_boolean_of_a_field_of_booleans() {
     let rules = |steps: Vec<Step>, value_type: ValueType| {
@@ -587,14 +722,23 @@ fn a_word_for_nothing_drops_no_boolean_of_a_field_of_booleans() {
     assert_eq!(object(&by_id, r#"{"phone":"1","p":false}"#), r#"phone=1; phone="1""#);
 }
 
+// Whether the last row of an input, the third, is left out as a total.
+fn leaves_out(rules: &Rules, mode: Mode, total: TotalRow, cells: &[(&str, &str)]) -> bool {
+    let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
+    let mapping = Mapping::by(rules, Some(&columns), mode).unwrap();
+    let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
+    let record = Record { row: 3, line: 7, cells, total: Some(total) };
+    let is_left_out = mapping.leaves_out_total(&record);
+    // What is not left out is listed.
+    assert!(mapping.contact(&record).is_err(), "{record:?}");
+    is_left_out
+}
+
 #[test]
 fn a_total_is_left_out_where_its_word_is_no_value() {
     let check = |rules: &Rules, mode: Mode, cells: &[(&str, &str)], expected: bool| {
-        let columns = header(&cells.iter().map(|(column, _)| *column).collect::<Vec<_>>());
-        let mapping = Mapping::by(rules, Some(&columns), mode).unwrap();
-        let cells = Cells::Texts(cells.iter().map(|(_, text)| *text).collect());
-        let total = Record { row: 3, line: 7, cells, is_total: true };
-        assert_eq!(mapping.leaves_out_total(&total), expected, "{rules:?} {mode:?} {total:?}");
+        let is_left_out = leaves_out(rules, mode, TotalRow::AddsUp, cells);
+        assert_eq!(is_left_out, expected, "{rules:?} {mode:?} {cells:?}");
     };
     let by_name = |field: &str| Rules { matches: names(&[field]), ..Rules::default() };
     let by_rule = |column: &str, steps: Vec<Step>| only(vec![FieldRule { steps, ..field("phone", column) }]);
@@ -620,6 +764,36 @@ fn a_total_is_left_out_where_its_word_is_no_value() {
     // It may be the name of a person, and a number is a value.
     check(&by_name("phone"), Mode::Upsert, &[("phone", "Suma"), ("n", "7")], false);
     check(&by_name("phone"), Mode::Upsert, &[("phone", "7"), ("n", "Total")], false);
+}
+
+#[test]
+fn a_total_is_left_out_only_where_it_adds_up_or_states_a_count() {
+    let rules = Rules { matches: names(&["phone"]), ..Rules::default() };
+    let check = |name: &str, number: &str, by_sum: bool, otherwise: bool| {
+        for mode in [Mode::Upsert, Mode::Update] {
+            for cells in
+                [[("name", name), ("phone", ""), ("n", number)], [("n", number), ("name", name), ("phone", "")]]
+            {
+                assert_eq!(leaves_out(&rules, mode, TotalRow::AddsUp, &cells), by_sum, "{mode:?} {cells:?}");
+                assert_eq!(leaves_out(&rules, mode, TotalRow::Likely, &cells), otherwise, "{mode:?} {cells:?}");
+            }
+        }
+    };
+    // Names of people, with their age.
+    for name in ["Suma", "Soma", "Count", "Sum", "Total", "Totales", "Gesamt"] {
+        check(name, "31", true, false);
+        check(name, "", true, false);
+    }
+    // The number of rows above, beside a word that is no name.
+    for name in ["Total", "Gesamt"] {
+        check(name, "2", true, true);
+        check(name, "3", true, false);
+    }
+    check("Suma", "2", true, false);
+    // A count with its word.
+    for name in ["Total: 2", "Count: 3", "Total de contactos", "(57 rows affected)", "2 registros"] {
+        check(name, "", true, true);
+    }
 }
 
 #[test]
@@ -787,7 +961,7 @@ fn a_row_without_key_is_known_as_before_numbers_became_text() {
     let key = |row: &str| {
         let object: serde_json::Map<String, Json> = serde_json::from_str(row).unwrap();
         let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
-        mapping.contact(&Record { row: 1, line: 1, cells, is_total: false }).unwrap().key().to_string()
+        mapping.contact(&Record { row: 1, line: 1, cells, total: None }).unwrap().key().to_string()
     };
     let number = key(r#"{"name":"Ann","n":5}"#);
     assert_ne!(number, key(r#"{"name":"Ann","n":"5"}"#));
@@ -943,7 +1117,7 @@ fn only_the_rows_that_the_rules_take_are_rows() {
         let rules = take(when.clone());
         let mapping = Mapping::by(&rules, Some(&header(&["Estado"])), Mode::Create).unwrap();
         let cells = Cells::Texts([cell].into_iter().collect());
-        assert_eq!(mapping.takes(&Record { row: 1, line: 2, cells, is_total: false }), expected, "{when:?} {cell}");
+        assert_eq!(mapping.takes(&Record { row: 1, line: 2, cells, total: None }), expected, "{when:?} {cell}");
     };
     let words = || Words::new(["Activo", "Nuevo"]);
     check(TakeWhen::Is(words()), " activo ", true);
@@ -957,7 +1131,7 @@ fn only_the_rows_that_the_rules_take_are_rows() {
         let object: serde_json::Map<String, Json> = serde_json::from_str(json).unwrap();
         let cells = Cells::Object(object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect());
         let mapping = Mapping::by(&take(when), None, Mode::Create).unwrap();
-        mapping.takes(&Record { row: 1, line: 2, cells, is_total: false })
+        mapping.takes(&Record { row: 1, line: 2, cells, total: None })
     };
     assert!(by_json(r#"{"Estado":["x"]}"#, TakeWhen::NotBlank));
     assert!(!by_json(r#"{"Estado":null}"#, TakeWhen::NotBlank));
@@ -966,7 +1140,7 @@ fn only_the_rows_that_the_rules_take_are_rows() {
 }
 
 #[test]
-fn a_mapping_is_told_in_words() {
+fn a_mapping_is_described() {
     let phone = FieldRule { steps: vec![Step::E164(None)], required: true, ..field("phone", "Tel") };
     let name = FieldRule {
         origin: Origin::Template("{A} {B}".parse().unwrap()),
@@ -1001,17 +1175,17 @@ fn a_mapping_is_told_in_words() {
         [
             "ID -> the platform's id; digits only",
             "Tel -> field `phone`; phone number of MX (E.164), match field, required",
-            "A + B -> field `name`; capital letters, `?` when blank, a blank clears it",
+            "A + B -> field `name`; upper case, `?` if blank, cleared if blank",
             "always `crm` -> field `source`; ",
             "Plan -> field `plan`; one of x, y",
-            "VIP -> tag `vip` when it says yes; after `t: `",
-            "every row -> tags a, b to remove; after `t: `",
+            "VIP -> tag `vip` if it means yes; prefix `t: `",
+            "every row -> tags a, b to remove; prefix `t: `",
             "E -> field `E`; ",
             "email -> field `email`; match field",
             "tags -> tags; ",
             "_x -> left out; ",
             "note -> field `note`; ",
-            "E -> the row is taken when it is x; ",
+            "E -> the row is read if it is x; ",
         ]
     );
 }
@@ -1058,7 +1232,7 @@ proptest! {
         let rules = only(vec![field("phone", "P"), FieldRule { steps, ..field("a", "A") }, template]);
         let mapping = Mapping::by(&rules, Some(&header(&["P", "A", "B"])), Mode::Create).unwrap();
         let texts = Cells::Texts(cells.iter().map(String::as_str).collect());
-        if let Ok(contact) = mapping.contact(&Record { row: 3, line: 7, cells: texts, is_total: false }) {
+        if let Ok(contact) = mapping.contact(&Record { row: 3, line: 7, cells: texts, total: None }) {
             for field in contact.filled() {
                 let text = field.value.text();
                 prop_assert!(!text.is_empty() && text.trim() == text, "{:?}", field);

@@ -1,20 +1,20 @@
-//! Words that a cell is compared with, whatever their capitals.
+//! Words that a cell is compared with, ignoring case.
 
 use crate::core::nfc::nfc;
 
-/// What parts the tags of one cell when a rule does not say it.
+/// The separators of the tags in one cell, unless a rule names others.
 pub const TAG_SEPARATORS: [char; 3] = [';', '|', ','];
 
 /// What people write for yes in English, Spanish and Portuguese.
 pub const YES: [&str; 11] = ["yes", "y", "true", "1", "x", "s\u{ed}", "si", "s", "sim", "verdadero", "verdadeiro"];
 
-/// The texts that are true in a field of booleans: English, Spanish and Portuguese.
+/// The words for true in a field of booleans: English, Spanish and Portuguese.
 pub const TRUE: [&str; 10] = ["true", "yes", "y", "1", "s\u{ed}", "si", "s", "sim", "verdadero", "verdadeiro"];
 
-/// The texts that are false in a field of booleans.
+/// The words for false in a field of booleans.
 pub const FALSE: [&str; 7] = ["false", "no", "n", "0", "n\u{e3}o", "nao", "falso"];
 
-/// Words that a cell is compared with, whatever their capitals.
+/// Words that a cell is compared with, ignoring case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words(Vec<String>);
 
@@ -24,7 +24,7 @@ impl Words {
         Self(words.into_iter().map(|word| folded(word.as_ref())).collect())
     }
 
-    /// Whether `text` is one of them. It has no blanks around it and is in NFC.
+    /// Whether `text` is one of them. It has no spaces around it and is in NFC.
     #[inline]
     pub fn have(&self, text: &str) -> bool {
         !self.0.is_empty() && self.are_it(text)
@@ -43,19 +43,19 @@ impl Words {
         self.0.is_empty()
     }
 
-    /// The words, in small letters.
+    /// The words, in lower case.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 }
 
-/// Another value for each of some words, whatever their capitals.
+/// Another value for each of some words, ignoring case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table(Vec<(String, String)>);
 
 /// Two entries of a table for one word.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected each word once, found `{0}` twice (capitals do not count)")]
+#[error("expected each word once, found `{0}` twice (case is ignored)")]
 pub struct WordTwice(String);
 
 impl Table {
@@ -75,7 +75,7 @@ impl Table {
         Ok(Self(table))
     }
 
-    /// The value for `text`, which has no blanks around it and is in NFC.
+    /// The value for `text`, which has no spaces around it and is in NFC.
     pub fn value(&self, text: &str) -> Option<&str> {
         let folded = text.to_lowercase();
         self.0.iter().find(|(word, _)| *word == folded).map(|(_, value)| value.as_str())
@@ -113,6 +113,6 @@ mod tests {
         let table = Table::new([entry("S", " activo "), entry("N", "")]).unwrap();
         assert_eq!((table.value("s"), table.value("N"), table.value("x")), (Some("activo"), Some(""), None));
         let twice = Table::new([entry("S", "1"), entry("s", "2")]).unwrap_err();
-        assert_eq!(twice.to_string(), "expected each word once, found `s` twice (capitals do not count)");
+        assert_eq!(twice.to_string(), "expected each word once, found `s` twice (case is ignored)");
     }
 }

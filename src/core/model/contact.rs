@@ -80,6 +80,7 @@ pub struct Draft {
 
 /// Why parts do not make a contact.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Flaw {
     /// Two values for one field.
     #[error("field `{0}` occurs twice")]

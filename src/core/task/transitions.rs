@@ -183,15 +183,7 @@ impl Task {
                 self.reject(reason);
             }
             (Stage::Confirming { .. }, Attempt::Contact(remote)) if self.is_shown_by(remote) => {
-                self.is_unconfirmed = false;
-                // A value in the platform's form counts as the value that was sent, as after any other create.
-                let mut created = remote.clone();
-                for field in first_fields(self.sent()).iter().filter(|field| remote.resembles(field)) {
-                    if let Some(value) = created.fields.get_mut(&*field.name) {
-                        value.clone_from(&field.value);
-                    }
-                }
-                self.adopt(created, Some(now));
+                self.confirm_create(remote, now);
             }
             // Nothing contradicts the answer to the create, and a search may miss the form that was sent.
             (Stage::Confirming { id }, attempt) if self.distrust != Distrust::Proven && self.shows_nothing(attempt) => {
@@ -210,26 +202,7 @@ impl Task {
             }
             (Stage::Rereading { refused, message, is_gone, .. }, Attempt::Contact(remote)) => {
                 let (refused, message, is_gone) = (refused.clone(), message.clone(), *is_gone);
-                let absent_tags = self.absent_from(remote);
-                if let RemoteState::Known(known) = &mut self.remote_state {
-                    *known = Known {
-                        id: known.id.clone(),
-                        made_at: known.made_at,
-                        replaces: known.replaces.clone(),
-                        absent_tags,
-                        ..Known::seen(remote.clone(), &known.own_tags).blank_in(self.contact.clear())
-                    };
-                }
-                // The refused change may have been made earlier; otherwise it would be refused again. A contact that the
-                // platform reported as gone and then showed gets one more attempt.
-                self.wrote |= !is_gone;
-                self.stage = Stage::Writing;
-                let next = self.next_write();
-                let is_refused_again = if is_gone { self.was_shown && next.is_some() } else { next == Some(refused) };
-                if is_refused_again {
-                    self.reject(message);
-                }
-                self.was_shown |= is_gone;
+                self.write_what_differs(remote, &refused, message, is_gone);
             }
             (Stage::Rereading { .. }, Attempt::Missing { .. }) => self.fall_back(now),
             (
@@ -238,6 +211,42 @@ impl Task {
             ) => self.reject(format!("{message} (reading contact {id} was refused: {words})")),
             (_, _) => {}
         }
+    }
+
+    // The contact of a create's answer is the one that was sent. A value in the platform's form counts as the value that was sent,
+    // as after any other create.
+    fn confirm_create(&mut self, remote: &Remote, now: Timestamp) {
+        self.is_unconfirmed = false;
+        let mut created = remote.clone();
+        for field in first_fields(self.sent()).iter().filter(|field| remote.resembles(field)) {
+            if let Some(value) = created.fields.get_mut(&*field.name) {
+                value.clone_from(&field.value);
+            }
+        }
+        self.adopt(created, Some(now));
+    }
+
+    // After a refused write, `remote` shows what is still to be written. The refused change may have been made earlier; otherwise
+    // it would be refused again. A contact that the platform reported as gone and then showed gets one more attempt.
+    fn write_what_differs(&mut self, remote: &Remote, refused: &Call, message: String, is_gone: bool) {
+        let absent_tags = self.absent_from(remote);
+        if let RemoteState::Known(known) = &mut self.remote_state {
+            *known = Known {
+                id: known.id.clone(),
+                made_at: known.made_at,
+                replaces: known.replaces.clone(),
+                absent_tags,
+                ..Known::seen(remote.clone(), &known.own_tags).blank_in(self.contact.clear())
+            };
+        }
+        self.wrote |= !is_gone;
+        self.stage = Stage::Writing;
+        let next = self.next_write();
+        let is_refused_again = if is_gone { self.was_shown && next.is_some() } else { next.as_ref() == Some(refused) };
+        if is_refused_again {
+            self.reject(message);
+        }
+        self.was_shown |= is_gone;
     }
 
     // Whether the answer to a read does not show which contact has the id: a refusal, or a contact without any of the

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::quotes::Quoting;
+use crate::core::record::TotalRow;
 
 /// Rows that were parsed and are not decoded yet.
 #[derive(Debug, Default)]
@@ -44,8 +45,8 @@ pub(super) struct Found {
     pub(super) breaks: u64,
     /// Whether a byte order mark stands before it, as where a file was appended to another.
     pub(super) follows_mark: bool,
-    /// Whether it is the last row, and a total of those above.
-    pub(super) is_total: bool,
+    /// How it looks like a total of the rows above it, if it is the last row.
+    pub(super) total: Option<TotalRow>,
     /// What becomes of it when it has too few cells.
     pub(super) short: Short,
 }

@@ -87,9 +87,9 @@ impl Decoder {
             return rejected(format!("expected {expected} cells, found text in a column without a name"));
         }
         let is_completed = found.short == Short::Completed;
-        let is_short_total = found.is_total && found.cells < self.columns.needed();
+        let is_short_total = found.total.is_some() && found.cells < self.columns.needed();
         if !is_completed && !is_short_total && !self.fits(raw) {
-            if found.is_total {
+            if found.total.is_some() {
                 return rejected(total::REASON.to_owned());
             }
             let expected = self.columns.len();
@@ -110,7 +110,7 @@ impl Decoder {
                     return rejected(unmended.reason.to_owned());
                 }
                 self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
-                Row::Record(Record { row, line, cells: Cells::Texts(cells), is_total: found.is_total })
+                Row::Record(Record { row, line, cells: Cells::Texts(cells), total: found.total })
             }
             Err((column, byte)) => {
                 let place = format!("at byte {byte} of the cell");

@@ -103,7 +103,7 @@ impl Parser {
         let breaks = self.quotes.breaks();
         let short = Short::Rejected;
         let found =
-            Found { row, line, cells, kept, end, terminated, quoting, breaks, follows_mark, is_total: false, short };
+            Found { row, line, cells, kept, end, terminated, quoting, breaks, follows_mark, total: None, short };
         block.push(found, written);
         Ok(true)
     }

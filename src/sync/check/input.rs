@@ -7,7 +7,7 @@ use crate::core::mapping::Mapping;
 use crate::core::model::Contact;
 use crate::core::planner::{DuplicateFault, Planner, RowRole, SeenRows};
 use crate::core::routing::{NotRouted, NotRoutedCounts, RoutedRow};
-use crate::core::shared_values::SharedValues;
+use crate::core::doubtful_values::DoubtfulValues;
 use crate::input::{Row, Source};
 use crate::sync::plan::PlanError;
 use crate::sync::routing::Routing;
@@ -125,7 +125,7 @@ pub fn check_input(source: &mut Source, mapping: &Mapping, check: &InputCheck) -
         Ok(())
     })?;
     router.finish()?;
-    source.detected().add_shared_values(&tally.shared, mapping);
+    source.detected().add_doubtful_values(&tally.doubtful, mapping);
     Ok(tally.finish())
 }
 
@@ -137,7 +137,7 @@ struct Tally<'a> {
     sampled: usize,
     // By destination.
     rows: BTreeMap<usize, SeenRows>,
-    shared: SharedValues,
+    doubtful: DoubtfulValues,
     reasons: RejectReasons,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Tally<'a> {
             checked: CheckedInput::default(),
             sampled: 0,
             rows: BTreeMap::new(),
-            shared: SharedValues::new(),
+            doubtful: DoubtfulValues::new(),
             reasons: RejectReasons::default(),
         }
     }
@@ -164,7 +164,7 @@ impl<'a> Tally<'a> {
     }
 
     fn plan(&mut self, row: u64, line: u64, contact: Contact, destination: usize) {
-        self.shared.add(destination, line, &contact);
+        self.doubtful.add(destination, line, &contact);
         let planner = &self.check.planner;
         let rows = self.rows.entry(destination).or_insert_with(|| SeenRows::new(planner.duplicates));
         let Ok(resolution) = planner.resolve_duplicate(contact, rows);

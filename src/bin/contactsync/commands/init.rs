@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use contactsync::rules::Rules;
 use contactsync::{
-    ColumnGuess, CountryGuess, Guess, Input, JsonList, Mapping, Meaning, Mode, NoticeKind, Record, RejectReason,
-    RejectReasons, Rejection, SharedValues, Source, guess,
+    ColumnGuess, CountryGuess, DoubtfulValues, Guess, Input, JsonList, Mapping, Meaning, Mode, NoticeKind, Record,
+    RejectReason, RejectReasons, Rejection, Source, guess,
 };
 
 use crate::args::InitArgs;
@@ -80,7 +80,7 @@ fn judged(source: &Source, rows: &[Result<Record, Rejection>], path: &Path) -> J
     let Ok(Config { layer, rules, .. }) = Config::find(Some(path)) else { return Judged::default() };
     let rules = Rules { matches: layer.matching.matches.unwrap_or_default(), ..rules };
     let Ok(mapping) = Mapping::by(&rules, source.header(), Mode::Upsert) else { return Judged::default() };
-    let (mut reasons, mut shared, mut judged) = (RejectReasons::default(), SharedValues::new(), Judged::default());
+    let (mut reasons, mut doubtful, mut judged) = (RejectReasons::default(), DoubtfulValues::new(), Judged::default());
     let header = source.header().unwrap_or_default();
     let reads = mapping.reads(header);
     // Of a cell in a sheet that nothing reads, no row is rejected.
@@ -104,14 +104,14 @@ fn judged(source: &Source, rows: &[Result<Record, Rejection>], path: &Path) -> J
         };
         judged.rows += 1;
         match contact {
-            Ok((line, contact)) => shared.add((), line, &contact),
+            Ok((line, contact)) => doubtful.add((), line, &contact),
             Err(rejection) => {
                 judged.rejected += 1;
                 reasons.add(rejection.to_string(), rejection.line);
             }
         }
     }
-    source.detected().add_shared_values(&shared, &mapping);
+    source.detected().add_doubtful_values(&doubtful, &mapping);
     judged.reasons = reasons.most_frequent_first();
     judged
 }

@@ -78,7 +78,7 @@ fn keys_of_all(guess: &Guess, options: &SourceArgs) -> String {
 
 fn country(guess: &Guess) -> String {
     match guess.country {
-        CountryGuess::Sourced(country) => {
+        CountryGuess::Given(country) => {
             format!(
                 "\n# Phone numbers without a country code are of this country, as it was said.\ncountry = \"{country}\"\n"
             )

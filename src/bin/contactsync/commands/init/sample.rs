@@ -45,7 +45,7 @@ pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
     {
         let record = match row.map_err(|error| Failure::usage(&error))? {
             // A total of the rows above it is no contact, so it says nothing of the columns.
-            Row::Record(record) if record.is_total => {
+            Row::Record(record) if record.total.is_some() => {
                 sample.rows.push(Ok(record));
                 continue;
             }

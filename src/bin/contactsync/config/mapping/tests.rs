@@ -218,11 +218,11 @@ fn a_mistake_in_a_field_is_reported_in_one_line() {
     );
     field(
         "phone = { template = \"{A\" }",
-        "`template`: expected a `}` for each `{`, found a lone `{` (write `{{` for the sign itself)",
+        "`template`: expected a `}` for each `{`, found an unmatched `{` (write `{{` for the character itself)",
     );
     field(
         "phone = { template = \"A\" }",
-        "`template`: expected a column in braces, such as `{Name}`, found none: a text alone is a constant",
+        "`template`: expected a column in braces, such as `{Name}`, found none: text without a column is a constant",
     );
     field(
         "phone = { column = \"a\", accept = [\"x\"], pattern = \"y\" }",
@@ -264,10 +264,7 @@ fn a_mistake_in_a_step_is_reported_in_one_line() {
     step("{ e164 = \"M\" }", "`e164`: expected a country's two letters, such as MX, found `M`");
     step("{ date = \"%d/%m/%Y\" }", "`date`: expected letters such as YYYY, MM, DD, HH, mm and ss, found `d`");
     step("{ date = \"DD/MM\" }", "`date`: expected a form with `YYYY`, such as DD/MM/YYYY, found none in it");
-    step(
-        "{ table = { s = \"1\", S = \"2\" } }",
-        "`table`: expected each word once, found `S` twice (capitals do not count)",
-    );
+    step("{ table = { s = \"1\", S = \"2\" } }", "`table`: expected each word once, found `S` twice (case is ignored)");
     step("{ decimal = \";\" }", "`decimal`: expected \",\" or \".\", found another text");
     step("{ prefix = \"\" }", "`prefix`: expected a text, found an empty one");
     check(

@@ -1,4 +1,4 @@
-//! What holds for every contact and every walk, over chance.
+//! Properties of every contact and every task, with random contacts, states and answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -347,7 +347,7 @@ proptest! {
             };
             live.start(&call);
             if call.kind() == CallKind::Create {
-                // Killed with the create on its way.
+                // Killed with the create in flight.
                 let is_resolved_first = match anew(live.remote_state()) {
                     Step::Wait(_) => true,
                     Step::Done(Outcome::Rejected(reason)) => reason.starts_with("in doubt"),
@@ -364,7 +364,7 @@ proptest! {
 }
 
 /// Holds the step of a task made anew against that of the live one: the same, or a detour that costs calls, never a
-/// create that the live one would not have sent without a further look.
+/// create that the live one would not have sent without another search.
 fn check_made_anew(
     live: &Task,
     step: &Step,
@@ -390,10 +390,10 @@ fn check_made_anew(
         (_, Step::Call(Call::Find { .. })) if *live.remote_state() == RemoteState::Unknown && has_more_than_finds => {
             true
         }
-        // It looks once more before it creates.
+        // It searches once more before it creates.
         (Step::Call(Call::Create { .. }), Step::Call(Call::Find { .. })) => true,
         (Step::Call(Call::Find { .. }), Step::Call(Call::Find { .. })) => has_old_search,
-        // What was refused is sent again, and refused again, before it is looked into.
+        // A refused call is sent again, and refused again, before its cause is determined.
         (Step::Call(Call::Read { .. }), Step::Call(again)) => {
             let refused = past.iter().rev().find(|call| call.kind != CallKind::Read).map(|call| call.kind);
             Some(again.kind()) == refused || (again.kind() == CallKind::Find && has_old_search)

@@ -1,5 +1,5 @@
-//! The window when another client uses the same token, as a property test: what the platform states makes it slower
-//! only when there is a reason, and never faster.
+//! The window when another client uses the same token, as a property test: what the platform states makes it slower only
+//! with a reason, and never faster.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{Admission, Learned, MARGIN, MINUTE, Window};
 use crate::core::answer::RateLimit;
 use crate::core::time::Timestamp;
+use crate::core::window::{Admission, Learned, MARGIN, MINUTE, Window};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// A call after a pause.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// Our call, with its latency, and when within it the server counts it, as a share.
+    /// Our call with its latency, and when the server counts it, as a share of the latency.
     Ours { wait: u64, latency: u64, counted: f64 },
     /// A call of another client.
     Theirs { wait: u64 },
@@ -130,7 +130,7 @@ impl Simulation {
                     break;
                 }
                 Admission::At(moment) => next_end.map_or(moment, |end| end.min(moment)),
-                Admission::WhenOneFinishes => next_end.expect("a call is on its way"),
+                Admission::WhenOneFinishes => next_end.expect("a call is in flight"),
             };
             held_back += u32::from(rule_allows);
             prop_assert!(until > self.now || next_end == Some(self.now), "waits for nothing");

@@ -1,4 +1,4 @@
-//! The ways in which a server may count calls. Each returns the call that it would refuse.
+//! The methods by which a server may count calls. Each returns the call that it would refuse.
 //!
 //! None of them refuses a client that keeps to the rule, because no half-open span of 60 seconds holds more than
 //! `limit`:
@@ -34,7 +34,7 @@ pub enum Server {
 }
 
 impl Server {
-    /// All of them; fixed windows begin at this time.
+    /// All kinds; fixed windows begin at this time.
     pub const fn all(anchor: u64) -> [Self; 6] {
         [
             Self::FixedFrom(anchor % MINUTE),

@@ -1,8 +1,8 @@
-//! The window against every server, over chance: latencies, the order in which calls end, calls that are lost,
-//! processes that are killed, and clocks that are set.
+//! The window against every kind of server, with random latencies, orders in which calls end, lost calls, killed processes,
+//! and clocks that are set.
 //!
-//! Beside the window stands the rule in plain words, over the whole history: what it allows is granted at once, and
-//! what it forbids is granted at the very first moment at which it no longer does.
+//! The rule is computed from the whole history: a call that it allows is granted at once, and a call that it forbids is granted
+//! at the first moment at which it is allowed.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::servers::Server;
-use super::{Admission, IN_FLIGHT_GRACE, MARGIN, MINUTE, Window};
 use crate::core::time::Timestamp;
+use crate::core::window::{Admission, IN_FLIGHT_GRACE, MARGIN, MINUTE, Window};
 
-/// The longest that a call takes: then the client gives it up.
+/// The timeout of a call, in milliseconds.
 const TIMEOUT: u64 = 30_000;
 
-/// Where the true time begins, in milliseconds.
+/// The start of the true time, in milliseconds.
 const EPOCH: u64 = 1_700_000_000_000;
 
-/// What happens next: time passes, and then a call begins, or the process is killed and started again.
+/// The next event: time passes, and then a call begins, or the process is killed and started again.
 #[derive(Clone, Debug)]
 enum Event {
     Call { wait: u64, plan: Plan },
     Restart { wait: u64, clock: Step },
 }
 
-/// What becomes of a call.
+/// The course of a call.
 #[derive(Clone, Debug)]
 struct Plan {
     latency: u64,
-    /// When on its way the server counts it, as a share.
+    /// When the server counts it, as a share of its latency.
     counted: f64,
     end: End,
 }
@@ -38,18 +38,18 @@ struct Plan {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Answered,
-    /// Nothing of it left the machine.
+    /// It never left the machine.
     Unsent,
     /// The call gets no answer, and the server may count it after it was abandoned.
     Unanswered,
 }
 
-/// What happens to the wall clock between two processes. That it was set ahead the journal knows, and sets its own
-/// moments ahead as well.
+/// The change of the wall clock between two processes. If it was set ahead, the journal detects it and sets its own moments
+/// ahead too.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     None,
-    Lookahead(u64),
+    Ahead(u64),
     Back(u64),
 }
 
@@ -60,13 +60,12 @@ fn any_event() -> impl Strategy<Value = Event> {
     let call = (wait(), latency, 0.0..=1.0, end)
         .prop_map(|(wait, latency, counted, end)| Event::Call { wait, plan: Plan { latency, counted, end } });
     let step = || 0_u64..7_200_000;
-    let clock =
-        prop_oneof![2 => Just(Step::None), 1 => step().prop_map(Step::Lookahead), 1 => step().prop_map(Step::Back)];
+    let clock = prop_oneof![2 => Just(Step::None), 1 => step().prop_map(Step::Ahead), 1 => step().prop_map(Step::Back)];
     let restart = (wait(), clock).prop_map(|(wait, clock)| Event::Restart { wait, clock });
     prop_oneof![19 => call, 1 => restart]
 }
 
-/// A call on its way, in true time.
+/// A call in flight, in true time.
 struct InFlight {
     begun: u64,
     over: u64,
@@ -79,10 +78,10 @@ struct Played {
     window: Window,
     /// The true time.
     now: u64,
-    /// By how much the process's clock is set otherwise.
+    /// The offset of the process's clock.
     skew: i64,
     in_flight: Vec<InFlight>,
-    /// When every call ended, by the present clock and as passed to the window.
+    /// When each call ended, by the current clock, as reported to the window.
     ends: Vec<Timestamp>,
     /// When the server counted each call, in true time.
     counted: Vec<u64>,
@@ -140,7 +139,7 @@ impl Played {
         self.now = until;
     }
 
-    /// The rule in plain words: when a call may start, as far as that is known by now.
+    /// The rule: when a call may start, as far as it is known by now.
     fn allowed_from(&self) -> Option<Timestamp> {
         let now = self.wall(self.now);
         let counting: Vec<Timestamp> =
@@ -152,7 +151,7 @@ impl Played {
         counting.iter().copied().chain([now]).filter(is_allowed).min()
     }
 
-    /// Waits as long as the window requires, and checks that against the rule.
+    /// Waits as long as the window requires, and compares that with the rule.
     fn begin(&mut self, plan: &Plan) -> Result<(), TestCaseError> {
         loop {
             let allowed = self.allowed_from();
@@ -170,7 +169,7 @@ impl Played {
                 }
                 Admission::WhenOneFinishes => {
                     prop_assert_eq!(allowed, None, "kept waiting for an end");
-                    self.next_end().expect("a call is on its way")
+                    self.next_end().expect("a call is in flight")
                 }
             };
             self.pass_until(until);
@@ -179,7 +178,7 @@ impl Played {
         Ok(())
     }
 
-    /// Kills the process. What was on its way may still be counted as long as it can take, and as long as calls linger.
+    /// Kills the process. Calls in flight may still be counted until their timeout and the in-flight grace are over.
     fn restart(&mut self, clock: Step) {
         let mut open = Vec::new();
         for InFlight { begun, plan, .. } in std::mem::take(&mut self.in_flight) {
@@ -191,7 +190,7 @@ impl Played {
         }
         match clock {
             Step::None => {}
-            Step::Lookahead(by) => {
+            Step::Ahead(by) => {
                 self.skew += signed(by);
                 for moment in self.ends.iter_mut().chain(&mut open) {
                     *moment = *moment + Duration::from_millis(by);
@@ -205,7 +204,7 @@ impl Played {
         let since = now.before(MINUTE + MARGIN);
         let recent = self.ends.iter().copied().filter(|&end| end > since);
         self.window = Window::restored(self.limit, recent, now);
-        // As the window takes them whose clock was set back.
+        // As the window reads them after its clock was set back.
         self.ends.iter_mut().for_each(|end| *end = (*end).min(now + IN_FLIGHT_GRACE));
     }
 }
@@ -234,7 +233,7 @@ proptest! {
     ) {
         let mut played = Played::new(limit);
         played.play(&events)?;
-        // What is still on its way is counted as well.
+        // Calls in flight are counted as well.
         played.restart(Step::None);
         let mut counted = played.counted;
         counted.sort_unstable();
