@@ -102,16 +102,12 @@ impl<'f> Table<'f> {
             let start = name.span().start;
             let name = name.into_inner().into_owned();
             let place = self.lines.place(start, format!("[{key}.{name}]"));
-            match value.into_inner() {
-                DeValue::Table(inner) => {
-                    let table = Table::new(Arc::clone(&self.lines), inner);
-                    tables.push((start, (Located { value: name, place }, table)));
-                }
-                _ => {
-                    let what = format!("expected tables [{key}.NAME], found a key of [{key}]");
-                    return Err(Location { key: name, ..place }.wrong(what));
-                }
-            }
+            let DeValue::Table(inner) = value.into_inner() else {
+                let what = format!("expected tables [{key}.NAME], found a key of [{key}]");
+                return Err(Location { key: name, ..place }.wrong(what));
+            };
+            let table = Table::new(Arc::clone(&self.lines), inner);
+            tables.push((start, (Located { value: name, place }, table)));
         }
         tables.sort_by_key(|&(start, _)| start);
         Ok(tables.into_iter().map(|(_, table)| table).collect())
