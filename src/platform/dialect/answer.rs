@@ -26,7 +26,7 @@ const STILL_QUEUED: u16 = 449;
 /// The statuses of a request that is too large, in its body, its line or its headers.
 const TOO_LARGE: [u16; 3] = [413, 414, 431];
 
-/// The statuses with which a platform may report that there is no such contact, beside a success that is none (API.md,
+/// The statuses with which a platform may report that there is no such contact, besides a success with an error (API.md,
 /// trap 5; the others were seen on such hosts).
 const MAY_BE_MISSING: [u16; 6] = [400, 403, 404, 409, 410, 422];
 
