@@ -125,13 +125,13 @@ faults! {
 
     // Searches that contradict themselves.
 
-    /// No contacts beside `meta.total: 1`.
+    /// No contacts, but `meta.total: 1`.
     EmptyWithTotal, "empty_with_total", Search;
-    /// No contacts beside an `error`.
+    /// No contacts, but an `error`.
     EmptyWithError, "empty_with_error", Search;
-    /// No contacts beside `status: "fail"`.
+    /// No contacts, but `status: "fail"`.
     EmptyWithStatusFail, "empty_with_status_fail", Search;
-    /// No contacts beside `success: "false"`.
+    /// No contacts, but `success: "false"`.
     EmptyWithSuccessFalse, "empty_with_success_false", Search;
     /// `meta.total` is at least 14, and `meta.last_page` is 1.
     TotalBeyondPages, "total_beyond_pages", Search;

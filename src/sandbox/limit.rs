@@ -253,7 +253,7 @@ mod tests {
             others.call(6, &mut limiter, at(millis));
             limiter.count(at(millis))
         };
-        // One every 10 s, beside ours.
+        // One every 10 s, in addition to ours.
         assert_eq!(count(0), counted(8));
         assert_eq!(count(9_999), counted(7));
         assert_eq!(count(10_000), counted(5));

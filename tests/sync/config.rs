@@ -124,7 +124,7 @@ async fn a_configuration_error_has_its_line_and_sends_nothing() {
         "--channel: expected one of `norte`, `sur`; did you mean `norte`?",
     )
     .await;
-    check("", "--config none.toml", "none.toml: expected a configuration file, found none of that name").await;
+    check("", "--config none.toml", "none.toml: no such file").await;
     check("", "--config .", ".: cannot read it: expected a regular file, found a directory").await;
 }
 

@@ -17,6 +17,7 @@ mod hostile;
 mod init;
 mod json_values;
 mod kill;
+mod limit;
 mod limiter;
 mod lost;
 mod machine;

@@ -269,7 +269,7 @@ async fn the_token_command_prints_the_token() {
         ("sh -c 'yes'".to_owned(), "token command `sh`: expected a token, found more than 65536 bytes"),
         (secret.to_owned(), "token command: cannot run it: No such file or directory"),
         ("./nowhere --key x".to_owned(), "token command: cannot run it: No such file or directory"),
-        ("sh 'open".to_owned(), "--token-command: expected a command, found a quote that is not closed"),
+        ("sh 'open".to_owned(), "--token-command: expected a command, found an unclosed quote"),
         (" ".to_owned(), "--token-command: expected a command, found none"),
     ];
     for (command, expected) in cases {

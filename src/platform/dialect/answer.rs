@@ -1,7 +1,7 @@
-//! From an answer to what it means for the call.
+//! Classifies the response to a call.
 //!
-//! One question decides every case: did the platform itself speak? Only then is a success a success and a refusal a
-//! refusal. Everything else leaves open what became of the call, and is [`Attempt::Lost`].
+//! One question decides every case: did the platform itself answer? Only then is a success a success and a refusal a
+//! refusal. After any other response the effect of the call is unknown: it is [`Attempt::Lost`].
 
 mod message;
 
@@ -26,7 +26,7 @@ const STILL_QUEUED: u16 = 449;
 /// The statuses of a request that is too large, in its body, its line or its headers.
 const TOO_LARGE: [u16; 3] = [413, 414, 431];
 
-/// The statuses with which a platform may report that there is no such contact, beside a success that is none (API.md,
+/// The statuses with which a platform may report that there is no such contact, besides a success with an error (API.md,
 /// trap 5; the others were seen on such hosts).
 const MAY_BE_MISSING: [u16; 6] = [400, 403, 404, 409, 410, 422];
 
@@ -109,8 +109,8 @@ impl<'a> Received<'a> {
         let unexpected = || self.lost(&format!("{} with {}, not a response of the API", self.status, self.found()));
         let Some(json) = &self.json else { return unexpected() };
         if body::has_trouble(json) {
-            // Trouble without a word says nothing. A create that failed and yet has an id contradicts itself; a search
-            // settles it.
+            // An error without a message means nothing. A create that failed and yet has an id contradicts itself; a
+            // search resolves it.
             let contradicts = self.kind == CallKind::Create && body::data_id(json).is_some() && !self.is_taken();
             let is_open = self.writes() && !body::is_refused(json);
             return match body::words(json) {
@@ -125,7 +125,7 @@ impl<'a> Received<'a> {
             CallKind::Find => page(json, self.page).map(Attempt::Page),
             CallKind::Read => body::contact(json).map(Attempt::Contact),
             CallKind::Create => body::data_id(json).map(Attempt::Created),
-            // Either of the two forms that the API documents for calls whose answer says nothing new.
+            // Either of the two documented forms of answers without new information.
             CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => {
                 (body::says_success(json) || body::data_id(json).is_some()).then_some(Attempt::Done)
             }
@@ -133,8 +133,8 @@ impl<'a> Received<'a> {
         read.unwrap_or_else(unexpected)
     }
 
-    // A 401 page that is not the platform's stops the run too: whatever gave it expects other credentials than these, and
-    // sending them again, thousands of times, can only lock the account.
+    // A 401 that is not from the platform stops the run too: its sender expects other credentials, and sending these
+    // thousands of times could lock the account.
     fn unauthorized(&self) -> Attempt {
         if self.is_about_limit() && !self.is_about_token() {
             return self.throttled();
@@ -142,7 +142,7 @@ impl<'a> Received<'a> {
         Attempt::Unauthorized { message: body::one_line(&self.message()) }
     }
 
-    // The platform has spoken: its words say which refusal it is, since 403 stands for any (API.md, "Errors").
+    // The platform answered. Its message decides the kind of refusal, since 403 stands for any (API.md, "Errors").
     fn refusal(&self) -> Attempt {
         let message = body::one_line(&self.message());
         if self.is_about_token() {
@@ -158,7 +158,7 @@ impl<'a> Received<'a> {
         }
     }
 
-    // The limit in words, with another status than 429.
+    // The limit in a message, with another status than 429.
     fn throttled(&self) -> Attempt {
         Attempt::Throttled { retry_after: self.retry_after(), message: Some(body::one_line(&self.message())) }
     }
@@ -168,16 +168,16 @@ impl<'a> Received<'a> {
         Attempt::Refused { status: self.status, message: body::one_line(&message), about_row: true }
     }
 
-    // 404 is what a wrong URL gives, and then every call gets it. It stands for a missing contact only where the platform
-    // itself speaks and the call names a contact. To a search it never does: one that finds nothing is documented to give
-    // an empty page, and taking a wrong URL for that would create every contact again.
+    // A wrong URL is answered with 404 for every call. A 404 means a missing contact only if the platform itself answered and
+    // the call names a contact. It never does for a search: a search without hits is documented to return an empty page, and
+    // taking a wrong URL for that would create every contact again.
     fn not_found(&self) -> Attempt {
         let refusal = self.refusal();
         let Some(json) = self.json.as_ref().filter(|_| matches!(refusal, Attempt::Refused { .. })) else {
             return if self.json.is_some() { refusal } else { self.wrong_path() };
         };
         let words = body::words(json).unwrap_or_default();
-        // The framework's words for a route that exists and a record that does not; and its validation of the request.
+        // The framework's message for an existing route and a missing record; and its validation of the request.
         if words.starts_with("No query results for model") || !body::errors_by_field(json).is_empty() {
             return refusal;
         }
@@ -204,8 +204,8 @@ impl<'a> Received<'a> {
         self.lost(&format!("{}, not a response of the API; check the URL", message.trim_end_matches('.')))
     }
 
-    // Whether a 4xx is a refusal: the platform speaks in its envelope, or the framework behind it in JSON with words. A
-    // 403 that says no more than its status comes from something in front of the platform (API.md, trap 5).
+    // Whether a 4xx is a refusal: by the platform in its envelope, or by the framework behind it in JSON with a message. A
+    // 403 with only the name of the status comes from something in front of the platform (API.md, trap 5).
     fn is_refusal(&self) -> bool {
         let Some(json) = &self.json else { return false };
         let is_bare = |words: &str| self.status == 403 && is_only_a_status(words);
@@ -216,8 +216,8 @@ impl<'a> Received<'a> {
         self.json.as_ref().is_some_and(body::is_envelope)
     }
 
-    // Whether the framework says that a platform does not have a write on a contact, such as the removal of tags. A search or
-    // a create without its method has a wrong URL.
+    // Whether the platform lacks a write on a contact, such as the removal of tags. A search or a create without its method
+    // has a wrong URL.
     fn lacks_a_write(&self) -> bool {
         match self.kind {
             CallKind::Update | CallKind::AddTags | CallKind::RemoveTags => self.is_refusal(),
@@ -247,7 +247,7 @@ impl<'a> Received<'a> {
             && self.words().is_some_and(|words| is_no_such_contact(&words))
     }
 
-    // Only what is written can belong to another contact (API.md, trap 8).
+    // Only a value that is written can belong to another contact (API.md, trap 8).
     fn is_taken(&self) -> bool {
         let writes = matches!(self.kind, CallKind::Create | CallKind::Update);
         writes && self.words().is_some_and(|words| words.to_lowercase().contains("already connected to a contact"))

@@ -1,6 +1,6 @@
-//! What the JSON of an answer says, read as leniently as it can be without guessing.
+//! Reads the JSON of a response, as leniently as possible without guessing.
 //!
-//! Each function gives `None` for what it cannot read. None of them knows the status; see [`mod@super::answer`].
+//! Each function returns `None` for what it cannot read. None of them knows the status; see [`mod@super::answer`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +8,16 @@ use serde_json::Value as Json;
 
 use crate::core::model::{ContactId, Remote, Value};
 
-/// How many characters of the platform's words are kept.
+/// Maximum length of a message, in characters.
 pub(super) const LONGEST_MESSAGE: usize = 200;
 
-/// How many bytes of the platform's words are looked at, so that a body of megabytes takes no longer than others.
+/// Maximum number of bytes of a message that are read, so that a body of megabytes takes no longer than others.
 const WORDS_READ: usize = 4_096;
 
-/// How many fields of the framework's `errors` are looked at. No call carries more.
+/// Maximum number of fields of the framework's `errors` that are read. No call has more.
 const ERRORS_READ: usize = 64;
 
-/// Parses a body. Some hosts put a byte order mark in front.
+/// Parses a body. Some hosts put a BOM before it.
 pub(super) fn parse(body: &[u8]) -> Option<Json> {
     serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)).ok()
 }
@@ -32,8 +32,8 @@ pub(super) fn data_id(json: &Json) -> Option<ContactId> {
     id(json.get("data")?.get("id")?)
 }
 
-/// The id of the contact that an identifier belongs to (API.md, trap 8), wherever the answer names it. Clients met it
-/// beside the words, inside `message`.
+/// The id of the contact that an identifier belongs to (API.md, trap 8), wherever the response names it. Clients saw it
+/// inside `message`, next to the text.
 pub(super) fn owner(json: &Json) -> Option<ContactId> {
     let places = ["/data", "/data/contact", "/message", "/contact", ""];
     let names = ["contactId", "contact_id", "id"];
@@ -45,10 +45,10 @@ pub(super) fn owner(json: &Json) -> Option<ContactId> {
         .find_map(id)
 }
 
-/// Whether the body reports trouble, whatever the status and whatever else it holds (API.md, trap 6).
+/// Whether the body reports an error, whatever the status and whatever else it contains (API.md, trap 6).
 ///
-/// That is `status` with anything but success, `success` (or `ok`) denied, an error code of 400 or more, or an `error`,
-/// `errors` or `exception` that is not empty.
+/// That is a `status` other than success, a false `success` or `ok`, an error code of 400 or more, or an `error`, `errors`
+/// or `exception` that is not empty.
 pub(super) fn has_trouble(json: &Json) -> bool {
     let Some(map) = json.as_object() else { return false };
     let any = |names: &[&str], is_bad: fn(&Json) -> bool| names.iter().filter_map(|name| map.get(*name)).any(is_bad);
@@ -58,8 +58,8 @@ pub(super) fn has_trouble(json: &Json) -> bool {
         || any(&["error", "errors", "exception"], is_something)
 }
 
-/// Whether the trouble that a body reports is a refusal beyond doubt. A status of another word (`queued`, `pending`) leaves
-/// open whether a change was made.
+/// Whether the error that a body reports is certainly a refusal. With another status (`queued`, `pending`), a change may
+/// have been made.
 pub(super) fn is_refused(json: &Json) -> bool {
     let status = json.get("status").and_then(Json::as_str).map(|text| text.trim().to_lowercase());
     let is_unknown = |text: &str| !is_error_word(text) && text.parse::<u64>().is_err();
@@ -71,7 +71,7 @@ pub(super) fn is_refused(json: &Json) -> bool {
     has_trouble(&rest)
 }
 
-/// Whether the body reports success in words, as the answers to tags do.
+/// Whether the body reports success in words, as the answers to changes of tags do.
 pub(super) fn says_success(json: &Json) -> bool {
     let is_good = |json: &Json| json.as_str().is_some_and(|text| is_success_word(&text.trim().to_lowercase()));
     let is_granted = |json: &Json| match json {
@@ -131,8 +131,8 @@ pub(super) fn is_something(json: &Json) -> bool {
     }
 }
 
-/// Whether the body has the form in which the platform reports errors (API.md, "Errors"), or one close to it: then the
-/// platform itself has spoken, and not something in front of it.
+/// Whether the body has the form in which the platform reports errors (API.md, "Errors"), or a similar one. Then the
+/// platform itself answered, and not something in front of it.
 pub(super) fn is_envelope(json: &Json) -> bool {
     let is_error = |json: &Json| json.as_str().is_some_and(is_error_word);
     json.get("status").is_some_and(is_error)
@@ -150,12 +150,12 @@ fn is_error_word(text: &str) -> bool {
     matches!(text.trim().to_lowercase().as_str(), "error" | "fail" | "failed" | "failure")
 }
 
-/// Whether the body has the form in which the framework behind the platform reports errors by itself.
+/// Whether the body has the form in which the framework behind the platform reports errors.
 pub(super) fn is_framework_error(json: &Json) -> bool {
     json.get("message").is_some_and(|message| message.as_str().is_some_and(|text| !text.trim().is_empty()))
 }
 
-/// All words of a refusal, wherever they are: the platform's `message`, `error` and `errors`, the `title` and `detail` of
+/// The message of a refusal, wherever it is: the platform's `message`, `error` and `errors`, the `title` and `detail` of
 /// problem details (RFC 9457), or a list of texts.
 pub(super) fn words(json: &Json) -> Option<String> {
     let text = |name: &str| json.get(name).and_then(any_words);
@@ -174,7 +174,7 @@ pub(super) fn words(json: &Json) -> Option<String> {
     words.map(beginning)
 }
 
-/// The texts by field that the framework's validation gives, in its order.
+/// The errors by field of the framework's validation, in its order.
 pub(super) fn errors_by_field(json: &Json) -> Vec<(&str, String)> {
     let Some(Json::Object(errors)) = json.get("errors") else { return Vec::new() };
     let read = errors.iter().filter_map(|(key, texts)| Some((key.as_str(), beginning(any_words(texts)?))));
@@ -186,8 +186,8 @@ fn beginning(mut words: String) -> String {
     words
 }
 
-// The message is text as documented; some refusals have an object with the text and an id in its place, and the
-// framework's validation has lists of texts by field.
+// The message is a text as documented. Some refusals have an object with the text and an id instead, and the framework's
+// validation has lists of texts by field.
 fn any_words(json: &Json) -> Option<String> {
     let join = |texts: Vec<String>| (!texts.is_empty()).then(|| texts.join("; "));
     match json {
@@ -201,7 +201,7 @@ fn any_words(json: &Json) -> Option<String> {
     }
 }
 
-/// The text on one line of at most [`LONGEST_MESSAGE`] characters, without anything that steers a terminal.
+/// The text on one line of at most [`LONGEST_MESSAGE`] characters, without control characters.
 pub(in crate::platform) fn one_line(text: &str) -> String {
     let visible: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|&c| !steers(c)).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -211,7 +211,7 @@ pub(in crate::platform) fn one_line(text: &str) -> String {
     }
 }
 
-// Marks that turn the direction of writing, and breaks that Unicode does not count as control characters.
+// Characters that change the direction of writing, and line breaks that Unicode does not count as control characters.
 const fn steers(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
@@ -220,20 +220,20 @@ pub(super) fn remote(json: &Json) -> Option<Remote> {
     let fields = match json.get("custom_fields") {
         None | Some(Json::Null) => BTreeMap::new(),
         Some(Json::Object(map)) => map.iter().filter_map(|(name, value)| field(name, value)).collect(),
-        // The form in which fields are written; and `[]`, which is how the framework writes an empty object.
+        // The form of requests; and `[]`, which the framework writes for an empty object.
         Some(Json::Array(items)) => items.iter().filter_map(named_field).collect(),
         Some(Json::Bool(_) | Json::Number(_) | Json::String(_)) => return None,
     };
     let tags: BTreeSet<String> = match json.get("tags") {
         Some(Json::Array(items)) => items.iter().filter_map(tag).collect(),
-        // The framework writes a list with a gap in its numbers as an object.
+        // The framework writes a list with a gap in its indexes as an object.
         Some(Json::Object(map)) => map.values().filter_map(tag).collect(),
         None | Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) => BTreeSet::new(),
     };
     Some(Remote { id: id(json.get("id")?)?, fields, tags })
 }
 
-// A number with a fraction, or beyond 64 bits, has lost digits already: it is no id.
+// A number with a fraction, or beyond 64 bits, has lost digits already and is not an id.
 fn id(json: &Json) -> Option<ContactId> {
     match json {
         Json::String(text) => ContactId::new(text.trim()),
@@ -246,7 +246,7 @@ fn named_field(item: &Json) -> Option<(String, Value)> {
     field(item.get("name")?.as_str()?, item.get("value")?)
 }
 
-// Null and blank are the same as missing (API.md, trap 2). What is nested stays visible as its JSON text: left out, it
+// Null and blank are the same as missing (API.md, trap 2). A nested value is kept as its JSON text: if it were dropped, it
 // would look missing and be written again by every run.
 fn field(name: &str, value: &Json) -> Option<(String, Value)> {
     let value = match value {

@@ -1,6 +1,6 @@
 //! The Contacts API, version 1, as pure functions: from a call to its request, from a response to its meaning.
 //!
-//! A second version of the API would be a second module beside this one. Nothing else knows paths, bodies or statuses.
+//! A second version of the API would be a second module next to this one. Nothing else knows paths, bodies or statuses.
 
 mod answer;
 mod body;

@@ -13,18 +13,18 @@ use crate::core::limits::CONTACTS_PER_PAGE;
 use crate::core::model::Remote;
 use crate::core::page::Page;
 
-/// Reads the answer to a search for page `asked` (from 1). `None` when it has no list of contacts.
+/// Reads the answer to a search for page `requested` (from 1). `None` if it has no list of contacts.
 ///
-/// A contact without an id makes the whole page unreadable: leaving it out could end in a second contact for the same
-/// person. An empty page has no further page after it, so that a walk ends.
-pub(super) fn page(json: &Json, asked: u32) -> Option<Page> {
+/// A contact without an id makes the whole page unreadable: leaving it out could lead to a second contact for the same
+/// person. No page follows an empty page, so that reading pages ends.
+pub(super) fn page(json: &Json, requested: u32) -> Option<Page> {
     let contacts = json.get("data")?.as_array()?.iter().map(body::remote).collect::<Option<Vec<_>>>()?;
-    let asked = u64::from(asked);
+    let requested = u64::from(requested);
     let count = u64::try_from(contacts.len()).unwrap_or(u64::MAX);
     let numbers = Numbers::of(json);
-    let more = count > 0 && numbers.more(asked, count).unwrap_or(contacts.len() >= CONTACTS_PER_PAGE);
-    let contradiction = numbers.contradiction(asked, count).or_else(|| twice(&contacts));
-    let contradiction = contradiction.or_else(|| stray_words(json, &numbers).filter(|_| count == 0));
+    let more = count > 0 && numbers.more(requested, count).unwrap_or(contacts.len() >= CONTACTS_PER_PAGE);
+    let contradiction = numbers.contradiction(requested, count).or_else(|| twice(&contacts));
+    let contradiction = contradiction.or_else(|| stray_message(json, &numbers).filter(|_| count == 0));
     let contradiction = contradiction.or_else(|| stray_key(json).filter(|_| count == 0));
     Some(Page { total: numbers.total(), contradiction, ..Page::of(contacts).followed(more) })
 }
@@ -37,7 +37,7 @@ struct Numbers {
     total: Number,
     from: Number,
     to: Number,
-    /// Whether a next page is linked; `None` when the answer has no such link, not even a null.
+    /// Whether a next page is linked; `None` if the answer has no such link, not even null.
     next: Option<bool>,
 }
 
@@ -58,7 +58,7 @@ impl Number {
 }
 
 impl Numbers {
-    // In `meta`, or at the top as the framework's paginator has them without a resource around it.
+    // In `meta`, or at the top, where the framework's paginator has them without a resource.
     fn of(json: &Json) -> Self {
         let places: Vec<&Map<String, Json>> = [json.pointer("/meta"), json.pointer("/meta/pagination"), Some(json)]
             .into_iter()
@@ -89,31 +89,31 @@ impl Numbers {
         self.per_page.value().filter(|&size| size > 0)
     }
 
-    // How many contacts the pages up to this one have.
-    fn seen(&self, asked: u64, count: u64) -> Option<u64> {
-        if asked == 1 {
+    // Number of contacts on the pages up to this one.
+    fn seen(&self, requested: u64, count: u64) -> Option<u64> {
+        if requested == 1 {
             return Some(count);
         }
-        let before = self.per_page()?.checked_mul(asked - 1)?;
+        let before = self.per_page()?.checked_mul(requested - 1)?;
         before.checked_add(count)
     }
 
-    // What says whether a further page follows, each in its own way.
-    fn characters(&self, asked: u64, count: u64) -> [(Option<bool>, &'static str); 3] {
-        let by_last = self.last.value().map(|last| asked < last);
-        let by_total = self.total().zip(self.seen(asked, count)).map(|(total, seen)| seen < total);
+    // The numbers and links from which follows whether there is a further page.
+    fn indications(&self, requested: u64, count: u64) -> [(Option<bool>, &'static str); 3] {
+        let by_last = self.last.value().map(|last| requested < last);
+        let by_total = self.total().zip(self.seen(requested, count)).map(|(total, seen)| seen < total);
         [(by_last, "last_page"), (self.next, "links.next"), (by_total, "total")]
     }
 
-    fn more(&self, asked: u64, count: u64) -> Option<bool> {
-        self.characters(asked, count).iter().find_map(|(character, _)| *character)
+    fn more(&self, requested: u64, count: u64) -> Option<bool> {
+        self.indications(requested, count).iter().find_map(|(is_followed, _)| *is_followed)
     }
 
-    fn contradiction(&self, asked: u64, count: u64) -> Option<String> {
+    fn contradiction(&self, requested: u64, count: u64) -> Option<String> {
         self.unreadable()
-            .or_else(|| self.other_page(asked))
-            .or_else(|| self.wrong_count(asked, count))
-            .or_else(|| self.disagreement(asked, count))
+            .or_else(|| self.other_page(requested))
+            .or_else(|| self.wrong_count(requested, count))
+            .or_else(|| self.disagreement(requested, count))
     }
 
     fn unreadable(&self) -> Option<String> {
@@ -129,17 +129,17 @@ impl Numbers {
         Some(format!("`{name}` is not a number"))
     }
 
-    fn other_page(&self, asked: u64) -> Option<String> {
-        let current = self.current.value().filter(|&current| current != asked)?;
-        Some(format!("page {asked} was requested, page {current} was returned"))
+    fn other_page(&self, requested: u64) -> Option<String> {
+        let current = self.current.value().filter(|&current| current != requested)?;
+        Some(format!("page {requested} was requested, page {current} was returned"))
     }
 
-    fn wrong_count(&self, asked: u64, count: u64) -> Option<String> {
+    fn wrong_count(&self, requested: u64, count: u64) -> Option<String> {
         // An empty page has null here; some write 0 in its place.
         let (from, to) = (self.from.value().filter(|&from| from > 0), self.to.value().filter(|&to| to > 0));
         if count == 0 {
             let place = from.map(|from| ("from", from)).or(to.map(|to| ("to", to)));
-            let total = self.total().filter(|&total| asked == 1 && total > 0).map(|total| ("total", total));
+            let total = self.total().filter(|&total| requested == 1 && total > 0).map(|total| ("total", total));
             let (name, number) = place.or(total)?;
             return Some(format!("the page is empty, but `{name}` is {number}"));
         }
@@ -149,34 +149,36 @@ impl Numbers {
             return Some(format!("the page has {}, but `from` is {from} and `to` is {to}", counted(count)));
         }
         if let (Some(from), Some(size)) = (from, self.per_page())
-            && size.checked_mul(asked - 1).and_then(|before| before.checked_add(1)) != Some(from)
+            && size.checked_mul(requested - 1).and_then(|before| before.checked_add(1)) != Some(from)
         {
-            return Some(format!("page {asked} begins with contact {from}, but `per_page` is {size}"));
+            return Some(format!("page {requested} begins with contact {from}, but `per_page` is {size}"));
         }
         if let Some(size) = self.per_page().filter(|&size| count > size) {
             return Some(format!("the page has {}, but `per_page` is {size}", counted(count)));
         }
-        let shown = to.max(self.seen(asked, count)).unwrap_or(count);
+        let shown = to.max(self.seen(requested, count)).unwrap_or(count);
         let total = self.total().filter(|&total| total < shown)?;
         Some(format!("the pages have {} so far, but `total` is {total}", counted(shown)))
     }
 
-    fn disagreement(&self, asked: u64, count: u64) -> Option<String> {
-        let characters = self.characters(asked, count);
-        let character = |expected: bool| {
-            characters.iter().find(|(character, _)| *character == Some(expected)).map(|(_, name)| *name)
+    fn disagreement(&self, requested: u64, count: u64) -> Option<String> {
+        let indications = self.indications(requested, count);
+        let indicating = |expected: bool| {
+            indications.iter().find(|(is_followed, _)| *is_followed == Some(expected)).map(|(_, name)| *name)
         };
         if count == 0 {
-            // Beyond the last page the paginator shows an empty one, with the last page's number and the total.
-            if let Some(name) = character(true) {
+            // Beyond the last page, the paginator returns an empty page with the number of the last page and the total.
+            if let Some(name) = indicating(true) {
                 return Some(format!("the page is empty, but `{name}` indicates a further page"));
             }
             return match self.last.value() {
-                Some(last) if asked > 1 && last >= asked => Some(format!("page {asked} of {last} is empty")),
+                Some(last) if requested > 1 && last >= requested => {
+                    Some(format!("page {requested} of {last} is empty"))
+                }
                 Some(_) | None => None,
             };
         }
-        let (yes, no) = character(true).zip(character(false))?;
+        let (yes, no) = indicating(true).zip(indicating(false))?;
         Some(format!("`{yes}` indicates a further page, but `{no}` indicates none"))
     }
 }
@@ -195,7 +197,7 @@ fn read(json: &Json) -> Number {
     number.map_or(Number::Unreadable, Number::Is)
 }
 
-// The link is only taken as a sign and never followed: it has lost the filter (API.md, trap 1).
+// The link only shows that there is a further page. It is never followed, because it lacks the filter (API.md, trap 1).
 fn is_link(json: &Json) -> bool {
     match json {
         Json::Null | Json::Bool(false) => false,
@@ -210,18 +212,18 @@ fn twice(contacts: &[Remote]) -> Option<String> {
     (!is_once).then(|| "the page lists one contact twice".to_owned())
 }
 
-// The documented answer to a search has no words. Beside an empty list they may be those of a refusal, or of the answer to
+// The documented answer to a search has no message. With an empty list, it may be that of a refusal, or of the answer to
 // another call: that to a change of tags has an empty list too.
-fn stray_words(json: &Json, numbers: &Numbers) -> Option<String> {
+fn stray_message(json: &Json, numbers: &Numbers) -> Option<String> {
     if body::says_success(json) && numbers.total().is_some() {
         return None;
     }
     let words = body::words(json)?;
-    let is_praise = ["ok", "success"].contains(&words.trim().trim_end_matches(['.', '!']).to_lowercase().as_str());
-    (!is_praise).then(|| body::one_line(&format!("the page is empty, but has a message: {words}")))
+    let is_success = ["ok", "success"].contains(&words.trim().trim_end_matches(['.', '!']).to_lowercase().as_str());
+    (!is_success).then(|| body::one_line(&format!("the page is empty, but has a message: {words}")))
 }
 
-/// The keys of a page as the framework's paginators write it.
+/// The keys of a page of the framework's paginators.
 const PAGE_KEYS: [&str; 16] = [
     "current_page",
     "data",
@@ -241,11 +243,11 @@ const PAGE_KEYS: [&str; 16] = [
     "total_pages",
 ];
 
-/// Further keys of the envelope, which [`body::has_trouble`] and [`stray_words`] have looked at.
+/// Further keys of the envelope, which [`body::has_trouble`] and [`stray_message`] have looked at.
 const ENVELOPE_KEYS: [&str; 3] = ["message", "status", "success"];
 
-// An empty page is the only witness that a contact is absent, so it counts only with keys that are known to be harmless. Any
-// other key with something in it may tell of trouble, of a partial result, or of a further page.
+// Only an empty page shows that a contact is absent, so it counts only with keys that are known to be harmless. Any other key
+// with a value may report an error, a partial result, or a further page.
 fn stray_key(json: &Json) -> Option<String> {
     let stray = |place: Option<&Json>, more: &[&str]| {
         let map = place?.as_object()?;

@@ -1,6 +1,6 @@
-//! Reads the groups of `options` from a table of the configuration, by serde.
+//! Deserializes the groups of `options` from a table of the configuration.
 //!
-//! The names of a group's fields are the keys that the table may have: there is no second list of them.
+//! The fields of a group are the keys of the table, so there is no second list of keys.
 
 use std::os::unix::ffi::OsStrExt;
 
@@ -14,7 +14,7 @@ use toml::de::DeValue;
 use super::table::{Item, Table};
 use crate::options::{ConfigError, Location, value};
 
-/// Reads a group of options, and leaves all other keys in the table.
+/// Reads a group of options. Other keys stay in the table.
 pub fn group<'de, T: Deserialize<'de>>(table: &mut Table<'de>) -> Result<T, ConfigError> {
     T::deserialize(Group { table, only_one: false })
 }
@@ -57,11 +57,11 @@ impl<'de> Deserializer<'de> for Group<'_, 'de> {
     }
 }
 
-/// Two keys are set of which only one can be: the second one is wrong.
+/// The error for two keys of which only one can be set, at the second one.
 pub fn both(one: &Location, other: &Location) -> ConfigError {
     let (first, second) = if one.line < other.line { (one, other) } else { (other, one) };
     second.wrong(format!(
-        "expected `{}` or `{}`, found both: the other one is in line {}",
+        "expected `{}` or `{}`, found both; the other one is in line {}",
         one.key, other.key, first.line
     ))
 }

@@ -1,4 +1,4 @@
-//! A configuration file as text, and its mistakes in TOML.
+//! Reads a configuration file as TOML, and reports syntax errors.
 
 use std::io;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::bounded_file::{self, Whole};
 use crate::options::ConfigError;
 use crate::ownership;
 
-/// The largest configuration that is read: a hundred thousand channels take some 10 MB.
+/// The largest configuration file, in bytes. A hundred thousand channels take about 10 MB.
 const LARGEST: usize = 16 << 20;
 
-/// A configuration file that was read and not yet understood.
+/// The text of a configuration file.
 #[derive(Debug)]
 pub struct File {
     text: String,
@@ -23,7 +23,7 @@ pub struct File {
 }
 
 impl File {
-    /// Reads a file. `None` when there is none of that name.
+    /// Reads a file. `None` if it does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
         let wrong = |what: String| ConfigError::of_file(format!("{}: {what}", path.display()));
         let bytes = match bounded_file::read(path, LARGEST) {
@@ -50,7 +50,7 @@ impl File {
         Ok(Self { text, lines })
     }
 
-    /// The whole of it as a table.
+    /// Parses the file as a table.
     pub fn root(&self) -> Result<Table<'_>, ConfigError> {
         let entries = DeTable::parse(&self.text).map_err(|error| {
             let span = error.span().unwrap_or_default();
@@ -62,12 +62,12 @@ impl File {
     }
 }
 
-/// The parser's message, in words that need no knowledge of TOML for the usual mistakes.
+/// The parser's message. Usual mistakes are explained for readers who do not know TOML.
 fn in_words(message: &str, found: Option<&str>) -> String {
     let extends = message.starts_with("cannot extend value");
     match found {
         Some("channel") if extends || message == "duplicate key" => {
-            "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and use \
+            "key `channel`: it selects a channel if there are no [channel.NAME] tables; with them, remove it and use \
              --channel NAME, or channel_column"
                 .into()
         }
@@ -75,22 +75,22 @@ fn in_words(message: &str, found: Option<&str>) -> String {
         Some(_) | None if message.starts_with("string values must be quoted") => {
             "expected a value after `=`, and a text in quotes, as in mode = \"upsert\"".into()
         }
-        // What begins with the letter of `true` or `false` is taken for one of them.
+        // The parser takes a word that begins like `true` or `false` for one of them.
         Some(_) | None if message.starts_with("invalid boolean") => {
             "expected true or false in small letters, or a text in quotes, as in mode = \"upsert\"".into()
         }
         Some(_) | None if message.starts_with("key with no value") => {
-            "expected `=` between a key and its value, found none; a key of several words stands in quotes".into()
+            "expected `=` between a key and its value, found none; write a key of several words in quotes".into()
         }
         Some(_) | None if message.starts_with("invalid unquoted key") => {
-            "expected quotes around a key with other signs than a to z, 0 to 9, `-` and `_`, as in \"teléfono\" = \"Teléfono\""
+            "expected quotes around a key with other characters than a to z, 0 to 9, `-` and `_`, as in \"teléfono\" = \"Teléfono\""
                 .into()
         }
         Some(_) | None if message.starts_with("invalid basic string, expected `\"`") => {
             "expected a quote at the end of the text, found the end of the line".into()
         }
         Some(_) | None if message.contains("escape") || message.contains("unicode value") => {
-            "expected no backslash in a text in double quotes; write it in single quotes".into()
+            "a backslash in double quotes is an escape; use single quotes".into()
         }
         Some(_) | None => message.replace(['\n', '\r'], " "),
     }
@@ -106,7 +106,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_toml_is_refused_with_its_line() {
+    fn invalid_toml_is_reported_with_its_line() {
         let check = |text: &[u8], expected: &str| {
             let found = File::of(Path::new("c.toml"), text.to_vec()).and_then(|file| file.root().map(|_| ()));
             let message = found.unwrap_err().to_string();
@@ -116,7 +116,7 @@ pub mod tests {
         check(b"rate = 1\nmode = upsert\n", &format!("c.toml:2: {quotes}"));
         check(b"rate =\n", &format!("c.toml:1: {quotes}"));
         check(b"rate = 1\n\nrate = 2\n", "c.toml:3: key `rate`: expected once, found a second time");
-        let equals = "expected `=` between a key and its value, found none; a key of several words stands in quotes";
+        let equals = "expected `=` between a key and its value, found none; write a key of several words in quotes";
         check(b"# say\nrate\n", &format!("c.toml:2: {equals}"));
         check(b"rate: 5\n", &format!("c.toml:1: {equals}"));
         check(b"first name = \"Nombre\"\n", &format!("c.toml:1: {equals}"));
@@ -125,23 +125,20 @@ pub mod tests {
         check("phone = Teléfono\n".as_bytes(), &format!("c.toml:1: {small}"));
         check(
             "teléfono = \"Teléfono\"\n".as_bytes(),
-            "c.toml:1: expected quotes around a key with other signs than a to z, 0 to 9, `-` and `_`, as in \
+            "c.toml:1: expected quotes around a key with other characters than a to z, 0 to 9, `-` and `_`, as in \
              \"teléfono\" = \"Teléfono\"",
         );
         check(b"[channel.a\nrate = 5\n", "c.toml:1: unclosed table, expected `]`");
         check(b"[channel.a]\nrate = 5\n[channel.a]\n", "c.toml:3: key `a`: expected once, found a second time");
-        let both = "key `channel`: it names the channel where there are no [channel.NAME] tables; with them, remove it and \
+        let both = "key `channel`: it selects a channel if there are no [channel.NAME] tables; with them, remove it and \
                     use --channel NAME, or channel_column";
         check(b"channel = \"a\"\n[channel.a]\nrate = 5\n", &format!("c.toml:2: {both}"));
         check(b"channel.a.rate = 5\nchannel = \"a\"\n", &format!("c.toml:2: {both}"));
         check(
             b"journal = \"C:\\Users\\x\"\n",
-            "c.toml:1: expected no backslash in a text in double quotes; write it in single quotes",
+            "c.toml:1: a backslash in double quotes is an escape; use single quotes",
         );
-        check(
-            b"journal = \"C:\\sync\"\n",
-            "c.toml:1: expected no backslash in a text in double quotes; write it in single quotes",
-        );
+        check(b"journal = \"C:\\sync\"\n", "c.toml:1: a backslash in double quotes is an escape; use single quotes");
         check(
             b"url = \"https://s3cret\n",
             "c.toml:1: expected a quote at the end of the text, found the end of the line",

@@ -1,11 +1,11 @@
-//! Which line of a configuration file an offset is in.
+//! Finds the line of an offset in a configuration file.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::options::Location;
 
-/// Where the lines of a file begin.
+/// The beginnings of the lines of a file.
 #[derive(Debug)]
 pub struct Lines {
     file: Arc<Path>,

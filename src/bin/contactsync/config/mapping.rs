@@ -106,7 +106,7 @@ fn fields(item: Item<'_>, keys_of_all: &[&str]) -> Result<Vec<FieldRule>, Config
     let table = item.table("a table [fields], a line for each field")?;
     let field = |(name, item): (String, Item<'_>)| {
         if keys_of_all.contains(&name.as_str()) && item.is_no_field() {
-            return Err(item.place.wrong("it is no field: move it above all tables"));
+            return Err(item.place.wrong("it is not a field; move it above all tables"));
         }
         field(name, item)
     };
@@ -122,7 +122,7 @@ fn field(name: String, item: Item<'_>) -> Result<FieldRule, ConfigError> {
             for step in NAMED_STEPS.iter().map(|step| step.name).chain(StepTable::NAMES) {
                 table.refuse(
                     step,
-                    "it is a step: write it in a list, as in transform = [\"lower\", { default = \"none\" }]",
+                    "it is a step; write it in a list, as in transform = [\"lower\", { default = \"none\" }]",
                 )?;
             }
             // An unknown key is a more helpful error than a missing origin.
@@ -177,7 +177,7 @@ fn step(item: Item<'_>) -> Result<Step, ConfigError> {
                 (Some(step), None) => Ok(step),
                 (None, _) => Err(place.wrong("expected a step such as { e164 = \"MX\" }, found empty braces")),
                 (Some(_), Some(_)) => {
-                    Err(place.wrong("expected one step in braces, found several: write each in its own braces"))
+                    Err(place.wrong("expected one step in braces, found several; write each in its own braces"))
                 }
             }
         }

@@ -1,7 +1,6 @@
-//! `contactsync.toml`: found, read, and checked against the keys that exist.
+//! Reads `contactsync.toml` and checks its keys.
 //!
-//! A key sets what the option of the same name sets. Here the file is only read: `settings` merges it with the command line
-//! and fills in the defaults.
+//! A key sets the option of the same name. `settings` merges the file with the command line and applies the defaults.
 
 mod deserializer;
 mod file;
@@ -23,14 +22,14 @@ use deserializer::{exclusive, group};
 use file::File;
 use table::Table;
 
-/// A configuration file; an empty one when there is none.
+/// A configuration file; empty if there is none.
 #[derive(Debug, Default)]
 pub struct Config {
     /// The file that was read.
     pub path: Option<PathBuf>,
     pub log_format: Option<LogFormat>,
     pub layer: Layer,
-    /// How rows become contacts, without the match fields, which are options.
+    /// The rules of the mapping, without the match fields, which are options.
     pub rules: Rules,
     pub channels: Vec<ChannelTable>,
 }
@@ -38,7 +37,7 @@ pub struct Config {
 /// A table `[channel.NAME]`.
 #[derive(Debug)]
 pub struct ChannelTable {
-    /// Its name, and where it begins.
+    /// Its name, and the place where it begins.
     pub name: Located<String>,
     pub settings: ChannelArgs,
 }
@@ -49,15 +48,12 @@ impl Config {
         let path = given.unwrap_or(Path::new(defaults::CONFIG));
         match File::read(path)? {
             Some(file) => Self::of(&file).map(|config| Self { path: Some(path.to_owned()), ..config }),
-            None if given.is_some() => Err(ConfigError::of_file(format!(
-                "{}: expected a configuration file, found none of that name",
-                path.display()
-            ))),
+            None if given.is_some() => Err(ConfigError::of_file(format!("{}: no such file", path.display()))),
             None => Ok(Self::default()),
         }
     }
 
-    // The keys are listed to a person in this order.
+    // Errors list the keys in this order.
     fn of(file: &File) -> Result<Self, ConfigError> {
         let mut table = file.root()?;
         let channel = channel_args(&mut table)?;
@@ -79,13 +75,13 @@ impl Config {
         let rules = mapping::rules(&mut table)?;
         let keys_of_all = table.asked().to_vec();
         for option in one_run_options(&keys_of_all) {
-            table.refuse(&option, &format!("it applies to one run: use `--{}`", option.replace('_', "-")))?;
+            table.refuse(&option, &format!("it applies to one run; use `--{}`", option.replace('_', "-")))?;
         }
         table.finish()?;
 
         let channels = tables.into_iter().map(|(name, table)| {
             if name.value.trim().is_empty() {
-                return Err(name.place.wrong("expected a channel's name, found none"));
+                return Err(name.place.wrong("expected the name of a channel, found none"));
             }
             let mut table = table.renaming("channel_kind", "kind");
             let settings = channel_args(&mut table)?;
@@ -98,16 +94,16 @@ impl Config {
     }
 }
 
-/// Keys under which a user may write the token itself.
+/// Keys under which users may try to set the token itself.
 const SECRETS: [&str; 8] =
     ["token", "api_token", "access_token", "api_key", "apikey", "authorization", "password", "secret"];
 
-// The same keys for all channels together and for one of them.
+// The keys of all channels together are also those of each channel.
 fn channel_args(table: &mut Table<'_>) -> Result<ChannelArgs, ConfigError> {
     for key in SECRETS {
         table.refuse(
             key,
-            "a token is never written in this file: put it into an environment variable or a file, and name that with \
+            "a token is never written in this file; put it into an environment variable or a file, and name that with \
              token_env or token_file, or use token_command",
         )?;
     }

@@ -1,6 +1,6 @@
-//! Reads a table of the configuration key by key, and refuses the keys that are left.
+//! Reads a table of the configuration key by key, and refuses unknown keys.
 //!
-//! The keys that are read are the keys that exist: there is no second list that could differ.
+//! The keys that are read are the known keys, so there is no second list of keys.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::options::{ConfigError, Located, Location};
 pub struct Table<'f> {
     lines: Arc<Lines>,
     entries: DeTable<'f>,
-    // The keys that were looked for, in that order.
+    // The keys that were requested, in that order.
     asked: Vec<&'static str>,
-    // An option and its key in this table, where it is not the option's name.
+    // An option and its key in this table, if the key is not the name of the option.
     renamed: Option<(&'static str, &'static str)>,
 }
 
@@ -26,7 +26,7 @@ impl<'f> Table<'f> {
         Self { lines, entries, asked: Vec::new(), renamed: None }
     }
 
-    /// The same table, where the key of `option` is `key`.
+    /// Renames the key of `option` in this table to `key`.
     pub fn renaming(self, option: &'static str, key: &'static str) -> Self {
         Self { renamed: Some((option, key)), ..self }
     }
@@ -39,8 +39,8 @@ impl<'f> Table<'f> {
         })
     }
 
-    /// A text that `parse` reads; its error states what was expected. A whole number and a time of day
-    /// are texts too, so that `30` and `06:00` need no quotes.
+    /// A text that `parse` reads; its error states what was expected. Whole numbers and times of day are accepted too, so
+    /// that `30` and `06:00` need no quotes.
     pub fn parsed<T>(
         &mut self,
         key: &'static str,
@@ -70,7 +70,7 @@ impl<'f> Table<'f> {
         Some(Item { lines: Arc::clone(&self.lines), place, value })
     }
 
-    /// All that is left, whatever it is called, in the order of the file.
+    /// All remaining entries, in the order of the file.
     pub fn items(self) -> Vec<(String, Item<'f>)> {
         let Self { lines, entries, .. } = self;
         let mut items: Vec<_> = entries
@@ -86,7 +86,7 @@ impl<'f> Table<'f> {
         items.into_iter().map(|(_, item)| item).collect()
     }
 
-    /// Whether a table stands there.
+    /// Whether the value of the key is a table.
     pub fn holds_table(&self, key: &str) -> bool {
         self.entries.get(key).is_some_and(|value| value.get_ref().is_table())
     }
@@ -102,17 +102,12 @@ impl<'f> Table<'f> {
             let start = name.span().start;
             let name = name.into_inner().into_owned();
             let place = self.lines.place(start, format!("[{key}.{name}]"));
-            match value.into_inner() {
-                DeValue::Table(inner) => {
-                    let table = Table::new(Arc::clone(&self.lines), inner);
-                    tables.push((start, (Located { value: name, place }, table)));
-                }
-                other => {
-                    let what =
-                        format!("expected a name in the brackets above, as [{key}.NAME], found {}", kind(&other));
-                    return Err(Location { key: name, ..place }.wrong(what));
-                }
-            }
+            let DeValue::Table(inner) = value.into_inner() else {
+                let what = format!("expected tables [{key}.NAME], found a key of [{key}]");
+                return Err(Location { key: name, ..place }.wrong(what));
+            };
+            let table = Table::new(Arc::clone(&self.lines), inner);
+            tables.push((start, (Located { value: name, place }, table)));
         }
         tables.sort_by_key(|&(start, _)| start);
         Ok(tables.into_iter().map(|(_, table)| table).collect())
@@ -126,20 +121,20 @@ impl<'f> Table<'f> {
         }
     }
 
-    /// The keys that were asked for.
+    /// The requested keys.
     pub fn asked(&self) -> &[&'static str] {
         &self.asked
     }
 
-    /// Refuses keys of the whole file, which stand under this table's name because they come after it.
+    /// Refuses keys of the whole file, which belong to this table because they come after its name.
     pub fn refuse_keys_of_all(&self, keys: &[&str]) -> Result<(), ConfigError> {
         let left = |key: &&&str| self.entries.contains_key(**key) && !self.asked.contains(*key);
         keys.iter()
             .find(left)
-            .map_or(Ok(()), |key| self.refuse(key, "it belongs to no table: move it above all of them"))
+            .map_or(Ok(()), |key| self.refuse(key, "it belongs to the whole file; move it above all tables"))
     }
 
-    /// Refuses what was not asked for, the first of it.
+    /// Refuses the first key that was not requested.
     pub fn finish(self) -> Result<(), ConfigError> {
         match self.entries.iter().min_by_key(|(key, _)| key.span().start) {
             Some((key, _)) => Err(ConfigError::unknown_key(&self.place(key), &self.asked)),
@@ -170,7 +165,7 @@ impl<'f> Table<'f> {
     }
 }
 
-/// A value, and where it stands.
+/// A value with its place.
 #[derive(Debug)]
 pub struct Item<'f> {
     lines: Arc<Lines>,
@@ -178,7 +173,7 @@ pub struct Item<'f> {
     pub value: DeValue<'f>,
 }
 
-/// A value in its short form, a text, or in its long form, a table.
+/// A value in its short form (a text) or its long form (a table).
 pub enum Short<'f> {
     Text(String),
     Table(Table<'f>),
@@ -194,7 +189,7 @@ impl<'f> Item<'f> {
         }
     }
 
-    /// Whether it is neither a text nor a table, one of which a field is.
+    /// Whether it is neither a text nor a table, and so not a field.
     pub const fn is_no_field(&self) -> bool {
         !matches!(self.value, DeValue::String(_) | DeValue::Table(_))
     }
@@ -207,7 +202,7 @@ impl<'f> Item<'f> {
         }
     }
 
-    /// The values of a list, in its order; what is no list is a list of one.
+    /// The values of a list, in its order. Any other value is a list of one.
     pub fn list(self) -> Vec<Self> {
         let Self { lines, place, value } = self;
         let DeValue::Array(values) = value else { return vec![Self { lines, place, value }] };
@@ -226,7 +221,7 @@ impl<'f> Item<'f> {
         }
     }
 
-    /// A text, which may be empty.
+    /// A text, possibly empty.
     pub fn text(self) -> Result<Located<String>, ConfigError> {
         match self.value {
             DeValue::String(text) => Ok(Located { value: text.into_owned(), place: self.place }),
@@ -234,7 +229,7 @@ impl<'f> Item<'f> {
         }
     }
 
-    /// Texts, or one of them.
+    /// A list of texts, or one text.
     pub fn texts(self) -> Result<Vec<Located<String>>, ConfigError> {
         self.list().into_iter().map(Item::text).collect()
     }
@@ -248,7 +243,7 @@ impl<'f> Item<'f> {
             DeValue::Boolean(flag) => Ok(Value::Bool(flag)),
             DeValue::Integer(ref number) => {
                 i64::from_str_radix(number.as_str(), number.radix()).map(|number| Value::Number(number.into())).map_err(
-                    |_| place.wrong("expected a number of at most 18 digits, found a longer one: write it as text"),
+                    |_| place.wrong("expected a number of at most 18 digits, found a longer one; write it as text"),
                 )
             }
             other => Err(place
@@ -264,7 +259,7 @@ fn text(value: DeValue<'_>, place: &Location) -> Result<String, ConfigError> {
     }
 }
 
-/// What kind of value it is, in words. The value itself is not repeated: it could be a secret at a wrong place.
+/// The kind of a value in words. The value is not repeated: it could be a secret under the wrong key.
 const fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",

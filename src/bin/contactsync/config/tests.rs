@@ -1,4 +1,4 @@
-//! What a configuration file may set, and the one line for each mistake in it.
+//! The keys of a configuration file, and the error for each kind of mistake.
 
 use std::time::Duration;
 
@@ -30,15 +30,15 @@ fn a_mistake_is_reported_in_one_line() {
     check("rate = 5\n\n[chanel.a]\nrate = 5", "c.toml:3: unknown key `chanel`; did you mean `channel`?");
     check(
         "[channel.a]\nrate = 5\njournal = \"a.db\"\n",
-        "c.toml:3: key `journal`: it belongs to no table: move it above all of them",
+        "c.toml:3: key `journal`: it belongs to the whole file; move it above all tables",
     );
-    check("json = true", "c.toml:1: key `json`: it applies to one run: use `--json`");
+    check("json = true", "c.toml:1: key `json`: it applies to one run; use `--json`");
     check(
         "[channel]\nurl = \"https://example.com\"",
-        "c.toml:2: key `url`: expected a name in the brackets above, as [channel.NAME], found text",
+        "c.toml:2: key `url`: expected tables [channel.NAME], found a key of [channel]",
     );
     // Tokens.
-    let token = "a token is never written in this file: put it into an environment variable or a file, and name that with \
+    let token = "a token is never written in this file; put it into an environment variable or a file, and name that with \
                  token_env or token_file, or use token_command";
     check("token = \"s3cret\"", &format!("c.toml:1: key `token`: {token}"));
     check("[channel.a]\napi_key = \"s3cret\"", &format!("c.toml:2: key `api_key`: {token}"));
@@ -92,20 +92,20 @@ fn a_mistake_is_reported_in_one_line() {
     // Keys of which only one can be set.
     check(
         "for = \"2h\"\nuntil = \"06:00\"",
-        "c.toml:2: key `until`: expected `until` or `for`, found both: the other one is in line 1",
+        "c.toml:2: key `until`: expected `until` or `for`, found both; the other one is in line 1",
     );
     check(
         "url = \"https://example.com\"\nrate = 5\nplatform = \"orade\"",
-        "c.toml:3: key `platform`: expected `url` or `platform`, found both: the other one is in line 1",
+        "c.toml:3: key `platform`: expected `url` or `platform`, found both; the other one is in line 1",
     );
     check(
         "[channel.a]\ntoken_file = \"a\"\ntoken_env = \"A\"",
-        "c.toml:3: key `token_env`: expected `token_env` or `token_file`, found both: the other one is in line 2",
+        "c.toml:3: key `token_env`: expected `token_env` or `token_file`, found both; the other one is in line 2",
     );
-    check("[channel.\"\"]\nrate = 5", "c.toml:1: [channel.]: expected a channel's name, found none");
+    check("[channel.\"\"]\nrate = 5", "c.toml:1: [channel.]: expected the name of a channel, found none");
     check(
         "channel = \"a\"\nchannel_column = \"b\"",
-        "c.toml:2: key `channel_column`: expected `channel` or `channel_column`, found both: the other one is in line 1",
+        "c.toml:2: key `channel_column`: expected `channel` or `channel_column`, found both; the other one is in line 1",
     );
 }
 

@@ -76,7 +76,7 @@ impl From<SourceArgs> for SourceOptions {
     }
 }
 
-/// Which contact a row is, and what may be done to it.
+/// The identity of contacts, and the changes that are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Contacts")]
 #[serde(default)]
@@ -93,7 +93,7 @@ pub struct MatchArgs {
     pub duplicates: Option<DuplicatesArg>,
 }
 
-/// What a run does to contacts.
+/// The changes that a run makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Contacts")]
 #[serde(default)]
@@ -114,7 +114,7 @@ pub struct PolicyArgs {
     pub retry_in_doubt: bool,
 }
 
-/// Where the platform is: one of these.
+/// The platform: one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
 #[command(next_help_heading = "Platform and token")]
 #[group(multiple = false)]
@@ -130,7 +130,7 @@ pub struct AddressArgs {
     pub platform: Option<Sourced<Platform>>,
 }
 
-/// Where the token is: one of these.
+/// The place of the token: one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
 #[command(next_help_heading = "Platform and token")]
 #[group(multiple = false)]
@@ -150,7 +150,7 @@ pub struct TokenArgs {
     pub token_command: Option<Sourced<TokenCommand>>,
 }
 
-/// The kind of a channel, and how fast it is called.
+/// The kind of a channel, and its rate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Rate limit")]
 #[serde(default)]
@@ -182,7 +182,7 @@ pub struct ChannelArgs {
     pub rate: RateArgs,
 }
 
-/// What may be sent where.
+/// Permission for plain http.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Platform and token")]
 #[serde(default)]
@@ -193,7 +193,7 @@ pub struct AccessArgs {
     pub allow_http: bool,
 }
 
-/// When no further call is started: one of these.
+/// The end of a run: one of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize)]
 #[command(next_help_heading = "When to stop")]
 #[group(multiple = false)]
@@ -209,7 +209,7 @@ pub struct EndArgs {
     pub span: Option<Span>,
 }
 
-/// When to stop before the end. The next run continues.
+/// The limits of a run. The next run continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "When to stop")]
 #[serde(default)]
@@ -227,7 +227,7 @@ pub struct LimitArgs {
     pub outage_timeout: Option<Span>,
 }
 
-/// Which channel the rows go to.
+/// The channel of the rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize)]
 #[command(next_help_heading = "Channel and journal")]
 #[serde(default)]
@@ -241,7 +241,7 @@ pub struct RoutingArgs {
     pub channel_column: Option<Sourced<Name>>,
 }
 
-/// Where runs are recorded.
+/// The journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Channel and journal")]
 #[serde(default)]
@@ -252,7 +252,7 @@ pub struct JournalArgs {
     pub journal: Option<PathBuf>,
 }
 
-/// Files that list rows.
+/// Lists of rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args, Deserialize, Merge)]
 #[command(next_help_heading = "Lists of rows")]
 #[serde(default)]
@@ -268,7 +268,7 @@ pub struct ListArgs {
     pub results: Option<PathBuf>,
 }
 
-/// What is printed.
+/// The output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args, Deserialize)]
 #[command(next_help_heading = "Output")]
 #[serde(default)]
@@ -290,7 +290,7 @@ pub struct TalkArgs {
     pub log_format: Option<LogFormat>,
 }
 
-/// What one level sets: the command line, or `contactsync.toml`.
+/// The options that one level sets: the command line, or `contactsync.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Merge)]
 pub struct Layer {
     pub channel: ChannelArgs,
@@ -306,14 +306,14 @@ pub struct Layer {
     pub lists: ListArgs,
 }
 
-/// Where a platform is.
+/// The address of a platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address<'a> {
     Url(&'a str),
     Preset(&'static Preset),
 }
 
-/// Where a token is.
+/// The place of a token.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TokenPlace {
     Env(String),
@@ -323,7 +323,7 @@ pub enum TokenPlace {
 }
 
 impl AddressArgs {
-    /// The address and where it is set.
+    /// The address with its origin.
     pub fn address(&self) -> Option<Sourced<Address<'_>>> {
         let Self { url, platform } = self;
         let url = url.as_ref().map(|url| Sourced { value: Address::Url(url), origin: url.origin.clone() });
@@ -333,7 +333,7 @@ impl AddressArgs {
 }
 
 impl TokenArgs {
-    /// The place of the token and where it is set.
+    /// The place of the token with its origin.
     pub fn place(&self) -> Option<Sourced<TokenPlace>> {
         let Self { token_env, token_file, token_command } = self.clone();
         let env = token_env.map(|name| name.map(TokenPlace::Env));
@@ -351,7 +351,7 @@ fn name_of(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// Options of which only one can be set: the higher level replaces whichever the lower level sets.
+/// Options of which only one can be set: the higher level replaces the one that the lower level sets.
 fn exclusive<T: Default + PartialEq>(higher: &mut T, lower: T) {
     if *higher == T::default() {
         *higher = lower;

@@ -1,9 +1,9 @@
-//! What a misspelt name may have meant.
+//! Suggestions for misspelt names.
 
-/// The one of `names` that `found` may have been meant for: the nearest one, when it is near at all.
+/// The name that is nearest to `found`, if it is near enough.
 ///
-/// Capitals do not count, and neither does `-` for `_`. A letter more, less, other, or two that changed places is one
-/// step; a name of up to five letters may be one step away, a longer one a step for each three letters.
+/// Case is ignored, and `-` equals `_`. An added, missing, changed or swapped letter is one step. A name of up to five
+/// letters may be one step away, a longer one a step for each three letters.
 pub fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let plain = |name: &str| name.to_lowercase().replace('-', "_");
     let found = plain(found);
@@ -12,13 +12,13 @@ pub fn nearest<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
     names
         .into_iter()
         .map(|name| (steps(name), name))
-        // In a name of one or two letters, one of them is half of it.
+        // In a name of one or two letters, one letter is half of it.
         .filter(|&(steps, name)| steps <= allowed(name) && (steps == 0 || name.chars().count() > 2))
         .min_by_key(|&(steps, _)| steps)
         .map(|(_, name)| name)
 }
 
-/// `; did you mean …?` when a name is near, else nothing.
+/// `; did you mean …?` if a name is near, otherwise an empty text.
 pub fn did_you_mean<'n>(found: &str, names: impl IntoIterator<Item = &'n str>) -> String {
     nearest(found, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

@@ -1,4 +1,4 @@
-//! Where a setting comes from: an option of the command line, or a line of the configuration file; and what is wrong there.
+//! The origin of a setting, which is an option of the command line or a line of the configuration file, and errors with it.
 
 use std::fmt::{self, Display};
 use std::ops::Deref;
@@ -15,7 +15,7 @@ use super::renamed::renamed;
 pub struct Location {
     pub file: Arc<Path>,
     pub line: usize,
-    /// As it is written in the file: `rate`, or `[channel.viber]` for a table.
+    /// The key as it is written in the file: `rate`, or `[channel.viber]` for a table.
     pub key: String,
 }
 
@@ -46,7 +46,7 @@ pub struct Located<T> {
     pub place: Location,
 }
 
-/// Where a setting comes from.
+/// The origin of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An option of the command line, such as `--url`.
@@ -55,7 +55,7 @@ pub enum Origin {
     Key(Location),
 }
 
-/// A setting and where it comes from, so that an error that is found later can name the place.
+/// A setting with its origin, so that later errors can name the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sourced<T> {
     pub value: T,
@@ -91,9 +91,9 @@ impl Display for Origin {
     }
 }
 
-/// What is wrong with a configuration file, in one line with its place. No value that could be a secret is repeated.
+/// An error in a configuration file, in one line with its place. It repeats no value that could be a secret.
 ///
-/// All that serde reports about a value becomes one of these, so the wording of each kind of mistake is decided here.
+/// All errors of serde about a value become this type, so the wording of each kind of mistake is decided here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     place: Option<Location>,
@@ -101,7 +101,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// A mistake that is not about one key; the message names its place.
+    /// An error that is not about one key; the message names the place.
     pub fn of_file(message: impl Into<String>) -> Self {
         Self { place: None, message: message.into() }
     }
@@ -111,7 +111,7 @@ impl ConfigError {
         Self { place: self.place.or_else(|| Some(place.clone())), ..self }
     }
 
-    /// A key that the program does not know, out of those that it knows.
+    /// An unknown key, with the known ones.
     pub fn unknown_key(place: &Location, known: &[&str]) -> Self {
         let Location { file, line, key } = place;
         let present = renamed(key).filter(|present| known.contains(present));

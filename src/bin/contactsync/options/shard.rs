@@ -13,13 +13,13 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether a channel is in this share. Each channel is in exactly one of the shares; when one share is added, no
-    /// channel moves but into the new one.
+    /// Whether a channel is in this share. Each channel is in exactly one of the shares; when one share is added,
+    /// channels move only into the new one.
     pub fn keeps(self, channel: &str) -> bool {
         share(channel, self.count) == self.index
     }
 
-    /// Whether it is the one that does what has to be done once.
+    /// Whether it is the share that does what must be done once.
     pub const fn is_first(self) -> bool {
         self.index == 0
     }
@@ -38,7 +38,7 @@ fn share(channel: &str, count: u32) -> u32 {
         chance = chance.wrapping_mul(2_862_933_555_777_941_757).wrapping_add(1);
         let roll = f64::from(u32::try_from(chance >> 33).expect("31 bits are left")) + 1.0;
         let jump = f64::from(share + 1) * (f64::from(1_u32 << 31) / roll);
-        // Beyond all counts saturates, which is beyond this one too.
+        // Values beyond all counts saturate.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -13,8 +13,8 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 pub struct TimeOfDay(Time);
 
 impl TimeOfDay {
-    /// The next moment at which the clock in `zone` shows this time. A clock that is set ahead may pass over it without
-    /// showing it: then it is the moment at which the clock is set, and not a day later.
+    /// The next moment at which the clock in `zone` shows this time. If the clock is set ahead and skips this time, it is the
+    /// moment of the change, and not a day later.
     pub fn next(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
         let a_day_later = now + Duration::from_hours(24);
         let Some(begin) =
@@ -28,14 +28,14 @@ impl TimeOfDay {
         next.and_then(|moment| u64::try_from(moment.as_millisecond()).ok()).map_or(a_day_later, Timestamp::from_millis)
     }
 
-    /// The moments of a day at which the clock shows this time, or passes over it.
+    /// The moments of a day at which the clock shows or skips this time.
     fn on(self, date: Date, zone: &TimeZone) -> Vec<jiff::Timestamp> {
         let shown = date.to_datetime(self.0);
         let moments = match zone.to_ambiguous_timestamp(shown).offset() {
             AmbiguousOffset::Unambiguous { offset } => vec![offset.to_timestamp(shown)],
-            // The clock is set back, and shows it twice.
+            // The clock is set back and shows it twice.
             AmbiguousOffset::Fold { before, after } => vec![before.to_timestamp(shown), after.to_timestamp(shown)],
-            // Reckoned with the later offset, it lies shortly before the clock is set.
+            // With the later offset, it is shortly before the change.
             AmbiguousOffset::Gap { before: _, after } => {
                 let set = |moment| zone.following(moment).next().map(|transition| transition.timestamp());
                 after.to_timestamp(shown).ok().and_then(set).map(Ok).into_iter().collect()

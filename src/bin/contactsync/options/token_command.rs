@@ -1,4 +1,4 @@
-//! A command that prints a token, as it is written.
+//! The command that prints a token.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -19,9 +19,9 @@ impl FromStr for TokenCommand {
 }
 
 impl TokenCommand {
-    /// Splits a command line into words as a shell does, quotes included. The text is not repeated: it may hold a secret.
+    /// Splits a command line into words as a shell does, including quotes. The text is not repeated: it may contain a secret.
     pub fn parse(text: &str) -> Result<Self, String> {
-        Self::of(words(text).ok_or("expected a command, found a quote that is not closed")?)
+        Self::of(words(text).ok_or("expected a command, found an unclosed quote")?)
     }
 
     /// The program and its arguments as a list.
@@ -39,7 +39,7 @@ impl TokenCommand {
             return self;
         }
         let path = folder(&self.program);
-        // A name without a slash would be looked for in PATH.
+        // A name without a slash would be searched in PATH.
         let path = if path.components().count() == 1 { Path::new(".").join(path) } else { path };
         Self { program: path.to_string_lossy().into_owned(), ..self }
     }
@@ -89,7 +89,7 @@ mod tests {
         check("", Err("expected a command, found none"));
         check("''", Err("expected a command, found none"));
         for open in ["pass 'show", "pass \"show", "pass show\\"] {
-            check(open, Err("expected a command, found a quote that is not closed"));
+            check(open, Err("expected a command, found an unclosed quote"));
         }
     }
 

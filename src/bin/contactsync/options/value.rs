@@ -1,5 +1,5 @@
-//! The kinds of values that options and keys take. Each is read from the command line by clap and from the file by serde, and
-//! both report the same mistakes.
+//! The types of values of options and keys. clap reads each from the command line, serde from the file, and both report the
+//! same errors.
 
 use std::ffi::OsStr;
 use std::fmt::{self, Display};
@@ -20,10 +20,10 @@ use super::token_command::TokenCommand;
 /// The largest number that a key of the configuration can hold.
 const MOST: u64 = i64::MAX as u64;
 
-/// Calls: at least one.
+/// A number of calls.
 pub type Calls = Whole<1, MOST>;
 
-/// Calls a minute, and calls at once.
+/// Calls a minute, or calls at once.
 pub type Rate = Whole<1, { u32::MAX as u64 }>;
 
 /// Calls in flight.
@@ -241,7 +241,7 @@ pub enum LogFormat {
 /// Parses a text.
 struct Text<F> {
     parse: F,
-    /// Whether a whole number is a text as well, so that `30` needs no quotes.
+    /// Whether a whole number is accepted as a text, so that `30` needs no quotes.
     takes_numbers: bool,
 }
 
@@ -290,7 +290,7 @@ pub fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sourced
     sourced(deserializer, Text { parse: from_text, takes_numbers: false }).map(Some)
 }
 
-/// A path. One that stands in a file starts at the folder of that file.
+/// A path. A relative path in a file starts at the folder of that file.
 pub fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     Ok(sourced_path(deserializer)?.map(|path| path.value))
 }
@@ -379,7 +379,7 @@ impl<'de> Visitor<'de> for Texts {
     }
 }
 
-/// The name by which a value asks the configuration's deserializer for its place as well, as `toml::Spanned` asks for its span.
+/// The name with which a type requests its place from the deserializer of the configuration, as `toml::Spanned` requests its span.
 pub const SOURCED: &str = "$contactsync::Sourced";
 
 // A value with its place.

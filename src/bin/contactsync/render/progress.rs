@@ -27,7 +27,7 @@ const ROWS_SHOWN: u64 = 20;
 /// The age up to which a tick describes its channel. There is one each second.
 const TICK_HOLDS: Duration = Duration::from_secs(3);
 
-/// The smallest width with room for a bar beside the text, in columns.
+/// The smallest width with room for a bar and the text, in columns.
 const ROOM_FOR_BAR: u16 = 70;
 
 /// The observer of one command, with all its channels.

@@ -1,4 +1,4 @@
-//! The message of a response that is no success: the platform's words, or what came in their place.
+//! The message of a response that is not a success: the platform's own, or a description of the response.
 
 use reqwest::StatusCode;
 use serde_json::Value as Json;
@@ -6,8 +6,7 @@ use serde_json::Value as Json;
 use super::Received;
 
 impl Received<'_> {
-    // The platform's words, or what came in their place. Where they name a place in the request (`custom_fields.3.value`),
-    // the field's own name stands before them.
+    // If the platform's message names a place in the request (`custom_fields.3.value`), the name of the field is put before it.
     pub(super) fn message(&self) -> String {
         let Some(words) = self.words() else { return format!("{} with {}", self.status_line(), self.found()) };
         if let Some(exception) = self.failed_query(&words) {
@@ -25,7 +24,7 @@ impl Received<'_> {
             None => text.clone(),
         };
         let details = errors.iter().map(named).collect::<Vec<_>>().join("; ");
-        // The framework's own message repeats the first of them, or says nothing.
+        // The framework's own message repeats the first error, or has no information.
         let repeats = |text: &str| words.starts_with(text.split("; ").next().unwrap_or_default());
         let says_nothing = words.trim_end_matches('.').eq_ignore_ascii_case("the given data was invalid");
         if says_nothing || errors.iter().any(|(_, text)| repeats(text)) {
@@ -35,15 +34,14 @@ impl Received<'_> {
         }
     }
 
-    // A server error in JSON may have no more than a word.
+    // The message of a server error may be a single word.
     pub(super) fn with_status(&self) -> String {
         let message = self.carried.masked(&self.message());
         let status = self.status.to_string();
         if message.contains(&status) { message } else { format!("{status} {message}") }
     }
 
-    // The exception behind a server error whose message is SQL: that has the values of a contact in it, which belong in no
-    // log.
+    // The exception of a server error whose message is SQL. The SQL has the values of a contact, which must not be logged.
     fn failed_query(&self, words: &str) -> Option<String> {
         let is_sql = words.contains("SQL:") || words.contains("SQLSTATE");
         let exception = self.json.as_ref().and_then(|json| json.get("exception")).and_then(Json::as_str);
@@ -69,7 +67,7 @@ impl Received<'_> {
         }
     }
 
-    // A redirect's target without what could hold a person's data or a secret.
+    // The target of a redirect, without the parts that could contain personal data or a secret.
     pub(super) fn redirection(&self) -> String {
         let target = self.response.header("location").unwrap_or_default();
         let target = target.split(['?', '#']).next().unwrap_or_default();

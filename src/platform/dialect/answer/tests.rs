@@ -97,7 +97,7 @@ fn a_success_that_reports_trouble_is_none() {
     check(Create, 200, r#"{"success":false,"data":{"id":"7"}}"#, "lost");
     check(Create, 200, r#"{"status":"error","message":"no","data":{"id":"7"}}"#, "lost");
     check(Create, 200, r#"{"data":{"id":"7"},"error":"no"}"#, "lost");
-    // An empty list beside trouble says nothing about contacts.
+    // An empty list with an error does not mean that there is no contact.
     for trouble in [
         r#""status":"error","message":"no""#,
         r#""status":"fail","message":"no""#,
@@ -123,7 +123,7 @@ fn a_success_that_reports_trouble_is_none() {
             check(kind, 200, &body, changed);
         }
     }
-    // Trouble without a word is no answer at all.
+    // An error without a message is not an answer.
     for trouble in
         [r#""status":"fail""#, r#""success":"false""#, r#""success":0"#, r#""error":true"#, r#""status":500"#]
     {
@@ -131,7 +131,7 @@ fn a_success_that_reports_trouble_is_none() {
             check(kind, 200, &format!(r#"{{"data":[],{trouble}}}"#), "lost");
         }
     }
-    // A message beside an empty list may be that of a refusal that lost its status.
+    // A message with an empty list may be that of a refusal without its status.
     check(Find, 200, r#"{"data":[],"message":"Search is unavailable"}"#, "contradiction");
     check(Find, 200, r#"{"data":[],"message":"OK"}"#, "page 0 false");
     check(Find, 200, r#"{"data":[],"status":"success","message":"0 contacts","meta":{"total":0}}"#, "page 0 false");
@@ -142,7 +142,7 @@ fn a_success_that_reports_trouble_is_none() {
         "contradiction",
     );
     check(Find, 200, r#"{"data":[{"id":1}],"message":"1 contact"}"#, "page 1 false");
-    // What is empty is no trouble.
+    // Empty values are not errors.
     check(Find, 200, r#"{"data":[],"error":null,"errors":[],"status":"ok","success":true}"#, "page 0 false");
 }
 

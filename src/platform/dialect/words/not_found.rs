@@ -22,7 +22,7 @@ pub(in crate::platform::dialect) enum NotFound {
     Nothing,
     /// The path of the call.
     Path,
-    /// A contact, and nothing beside it.
+    /// Only a contact.
     Contact,
     /// Something else: a field, a tag, an owner, a list, …
     Other,

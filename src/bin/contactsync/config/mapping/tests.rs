@@ -1,4 +1,4 @@
-//! What the keys of the mapping may set, and the one line for each mistake in them.
+//! The keys of the mapping, and the error for each kind of mistake.
 
 use contactsync::Value;
 use contactsync::rules::{Blank, DecimalMark, Unmapped, ValueType};
@@ -236,11 +236,11 @@ fn a_mistake_in_a_field_is_reported_in_one_line() {
 
 #[test]
 fn a_misplaced_key_is_reported_with_its_right_place() {
-    check("[fields]\nnulls = [\"-\"]", "2: key `nulls`: it is no field: move it above all tables");
-    let table = "it belongs to no table: move it above all of them";
+    check("[fields]\nnulls = [\"-\"]", "2: key `nulls`: it is not a field; move it above all tables");
+    let table = "it belongs to the whole file; move it above all tables";
     check("[[tags]]\ncolumn = \"a\"\ncountry = \"MX\"", &format!("3: key `country`: {table}"));
     check("[[take]]\ncolumn = \"a\"\nunmapped = \"send\"", &format!("3: key `unmapped`: {table}"));
-    let step = "it is a step: write it in a list, as in transform = [\"lower\", { default = \"none\" }]";
+    let step = "it is a step; write it in a list, as in transform = [\"lower\", { default = \"none\" }]";
     check("[fields]\nplan = { column = \"a\", default = \"x\" }", &format!("2: key `default`: {step}"));
     check("[fields]\nplan = { column = \"a\", upper = true }", &format!("2: key `upper`: {step}"));
     // A field may be called as a key of the whole file is.
@@ -259,7 +259,7 @@ fn a_mistake_in_a_step_is_reported_in_one_line() {
     step("{}", "`transform`: expected a step such as { e164 = \"MX\" }, found empty braces");
     step(
         "{ e164 = \"MX\", default = \"x\" }",
-        "`transform`: expected one step in braces, found several: write each in its own braces",
+        "`transform`: expected one step in braces, found several; write each in its own braces",
     );
     step("{ e164 = \"M\" }", "`e164`: expected a country's two letters, such as MX, found `M`");
     step("{ date = \"%d/%m/%Y\" }", "`date`: expected letters such as YYYY, MM, DD, HH, mm and ss, found `d`");

@@ -10,7 +10,7 @@
 //! longer. A call that was journaled but not sent before a kill is not in the ledger; the journal counts it, and its slot is
 //! taken as well.
 //!
-//! `cargo test` runs it with 20 calls a minute for 65 s; `MINUTES=10 cargo test --release --test limit` with the
+//! `cargo test` runs it with 20 calls a minute for 65 s; `MINUTES=10 cargo test --release --test sync limit::` with the
 //! platform's 100 for ten minutes.
 
 use std::env;
