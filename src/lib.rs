@@ -41,11 +41,8 @@ pub use crate::core::diff::TagsMode;
 pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
 pub use crate::core::eta::{Eta, Limits, RateModel, Span, TYPICAL_LATENCY};
 pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
-pub use crate::core::guess::{
-    Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
-};
+pub use crate::core::guess::{Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning};
 pub use crate::core::limits::{Bounded, TooLong};
-pub use crate::core::list::JsonList;
 pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
 pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
 pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
@@ -81,10 +78,11 @@ pub use crate::sync::report::{
 };
 pub use crate::sync::{
     ChannelGuards, ChannelOutcome, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, Connection,
-    DryChannel, DryRun, DryRunOutcome, Ending, Environment, Event, GuardError, HeldChannel, InputCheck, InputToCheck,
-    Interrupted, Job, ListClaims, Listed, ListingError, Locked, LockedChannel, Lookup, Mismatch, NewColumn,
-    Notification, Observer, Overrides, PlanError, PlanOptions, PlannedRuns, RejectReason, RejectReasons, RenewToken,
-    Reporter, ResumeOptions, Routes, Routing, RowLists, RunOptions, Silent, Stop, StopReason, SyncError, SyncInput,
-    SyncOutcome, TokenCheck, Transport, WITHOUT_CHANNEL, Wait, Workspace, check, check_input, concurrency_for, dry_run,
-    plan, plan_summary, run_summary, send, send_all, sync_input,
+    DryChannel, DryRun, DryRunOutcome, Ending, Environment, Event, GuardError, HeldChannel, InitError, InputCheck,
+    InputToCheck, Interrupted, Job, Judged, ListClaims, Listed, ListingError, Locked, LockedChannel, Lookup, Mismatch,
+    NewColumn, Notification, Observer, Overrides, PastRun, PlanError, PlanOptions, PlannedRuns, RejectReason,
+    RejectReasons, RenewToken, Reporter, ResumeOptions, Routes, Routing, RowLists, RunOptions, Silent, Stop,
+    StopReason, Suggestion, SyncError, SyncInput, SyncOutcome, TokenCheck, Transport, WITHOUT_CHANNEL, Wait, Workspace,
+    check, check_input, concurrency_for, dry_run, history, plan, plan_summary, run_summary, send, send_all, suggest,
+    sync_input,
 };

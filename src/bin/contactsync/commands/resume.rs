@@ -34,8 +34,8 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     // The time counts from the command and not from the end of its reading.
     let options = run_options(&bounds, &clock);
     if !journal.exists() {
-        return Err(Failure::usage_text(format!("journal {}: there is no such file", shown(&journal)))
-            .hint("say --journal FILE, the one that the run was begun with"));
+        return Err(Failure::usage_text(format!("journal {}: the file does not exist", shown(&journal)))
+            .hint("use --journal FILE with the journal of the interrupted run"));
     }
     open_files::make_room(channels.here().len())?;
     let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));
