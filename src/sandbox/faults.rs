@@ -92,7 +92,7 @@ impl Default for Faults {
 /// One fault and the calls that it strikes: those that meet every condition, each with this probability.
 ///
 /// ```
-/// use contactsync::CallKind;
+/// use contactsync::report::CallKind;
 /// use contactsync::sandbox::{Fault, Rule};
 ///
 /// let rule = Rule::always(Fault::TokenExpired).from_call(20);

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use conflate::Merge as _;
-use contactsync::rules::Rules;
-use contactsync::{
-    Duplicates, Input, Mapping, MappingError, MaxChanges, Mode, OUTAGE_TIMEOUT, Policy, Source, SourceOptions, TagsMode,
-};
+use contactsync::mapping::MappingError;
+use contactsync::mapping::rules::Rules;
+use contactsync::source::SourceOptions;
+use contactsync::{Duplicates, Input, Mapping, MaxChanges, Mode, OUTAGE_TIMEOUT, Policy, Source, TagsMode};
 
 use crate::config::Config;
 use crate::failure::Failure;

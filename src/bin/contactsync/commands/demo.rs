@@ -6,11 +6,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contactsync::client::{ChannelKind, Timeouts};
+use contactsync::report::{PlanError, RunSummary};
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Format, Http, Limits, Mapping, Mode,
-    OUTAGE_TIMEOUT, Overrides, PlanError, Policy, Routing, RowLists, RunOptions, RunSummary, Source, Stop, SyncError,
-    SyncInput, TagsMode, Timeouts, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, Limits, Mapping, Mode, OUTAGE_TIMEOUT,
+    Overrides, Policy, Routing, RowLists, RunOptions, Source, Stop, SyncError, SyncInput, TagsMode, Token, Workspace,
+    sync_input,
 };
 use tokio::runtime::Runtime;
 

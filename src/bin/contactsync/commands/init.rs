@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use contactsync::rules::Rules;
-use contactsync::{InitError, Input, Judged, Source, Suggestion, suggest};
+use contactsync::mapping::rules::Rules;
+use contactsync::suggestion::{InitError, Judged, Suggestion, suggest};
+use contactsync::{Input, Source};
 
 use crate::args::InitArgs;
 use crate::config::{Config, DEFAULT_CONFIG};

@@ -1,6 +1,6 @@
 //! `runs`: the history of a journal.
 
-use contactsync::history;
+use contactsync::history::history;
 
 use crate::args::RunsArgs;
 use crate::commands::shown;
@@ -14,7 +14,7 @@ use crate::settings::journal;
 pub fn run(args: &RunsArgs, config: Config) -> Result<Exit, Failure> {
     let path = journal(JournalArgs { journal: args.journal.journal.clone().or(config.layer.journal.journal) })?;
     if !path.exists() {
-        let text = format!("journal {}: the file does not exist", shown(&path));
+        let text = format!("journal {}: no such file", shown(&path));
         return Err(Failure::usage_text(text).hint("use --journal FILE for another journal"));
     }
     let runs = history(&path, args.limit)?;

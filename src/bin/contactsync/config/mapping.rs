@@ -33,7 +33,7 @@
 //! is = ["activo"]                  # or is_not = […], or not_blank = true
 //! ```
 
-use contactsync::rules::{
+use contactsync::mapping::rules::{
     Accept, BadDateForm, BadPattern, BadTemplate, Blank, ColumnName, Country, DateForm, DecimalMark, FieldRule, IdRule,
     Origin, Pattern, Rules, Step, TAG_SEPARATORS, Table as WordTable, TagOrigin, TagRule, TakeRule, TakeWhen, Template,
     UnknownCountry, Unmapped, ValueType, Words, YES,

@@ -13,7 +13,7 @@ pub mod tests;
 
 use std::path::{Path, PathBuf};
 
-use contactsync::rules::Rules;
+use contactsync::mapping::rules::Rules;
 
 use crate::args::one_run_options;
 use crate::options::value::LogFormat;

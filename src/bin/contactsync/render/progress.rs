@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use contactsync::{CallKind, Event, NotRoutedCounts, Observer, Outcome, PlannedRuns, Span, Wait};
+use contactsync::estimate::Span;
+use contactsync::report::{CallKind, NotRoutedCounts, Outcome, PlannedRuns, Wait};
+use contactsync::{Event, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::render::console::{Console, Level, columns};

@@ -1,6 +1,7 @@
 //! The history of a journal, as lines and as JSON.
 
-use contactsync::{Counts, NO_CHANNEL, PastRun, WITHOUT_CHANNEL};
+use contactsync::history::{Counts, NO_CHANNEL, PastRun};
+use contactsync::report::WITHOUT_CHANNEL;
 use serde_json::{Value, json};
 
 use crate::commands::{instant, moment, offset_time};

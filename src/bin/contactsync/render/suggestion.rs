@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use contactsync::{ColumnGuess, CountryGuess, Delimiter, Guess, Judged, Made, Meaning, RejectReason};
+use contactsync::check::RejectReason;
+use contactsync::source::Delimiter;
+use contactsync::suggestion::{ColumnGuess, CountryGuess, Guess, Judged, Made, Meaning};
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
 use crate::args::InitArgs;

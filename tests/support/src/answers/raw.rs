@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use contactsync::{Answer, Call, CallKind, ContactId, Field, dialect};
+use contactsync::Field;
+use contactsync::contact::ContactId;
+use contactsync::engine::{Answer, Call, dialect};
+use contactsync::report::CallKind;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// The token that a mutated answer may repeat.

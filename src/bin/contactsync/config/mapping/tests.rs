@@ -1,6 +1,6 @@
 //! What the keys of the mapping may set, and the one line for each mistake in them.
 
-use contactsync::Value;
+use contactsync::contact::Value;
 
 use super::super::file::tests::file;
 use super::*;
