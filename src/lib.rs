@@ -14,6 +14,7 @@
 //! use std::time::Duration;
 //!
 //! use contactsync::client::{ChannelKind, Timeouts};
+//! use contactsync::source::SourceOptions;
 //! use contactsync::{
 //!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, Limits, Mapping, Mode, OUTAGE_TIMEOUT, Overrides,
 //!     Policy, Routing, RowLists, RunOptions, Silent, Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
@@ -29,7 +30,7 @@
 //!     let connection = Connection::new(http, NonZeroU32::new(100).expect("100 is not 0"));
 //!
 //!     // The input. Each column is the field of its name; contacts are found by their phone.
-//!     let source = Source::open(&Input::Path("contacts.csv".into()), Default::default())?;
+//!     let source = Source::open(&Input::Path("contacts.csv".into()), SourceOptions::default())?;
 //!     let mapping = Mapping::new(source.header(), vec!["phone".into()], Mode::Upsert)?;
 //!
 //!     let (clock, stop) = (Clock::system(), Stop::default());
