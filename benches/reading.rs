@@ -11,8 +11,10 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::time::Instant;
 
-use contactsync::rules::{FieldRule, Origin, Rules, Step, Unmapped};
-use contactsync::{Cells, Input, Mapping, Mode, Row, Source, SourceError};
+use contactsync::contact::Cells;
+use contactsync::mapping::rules::{FieldRule, Origin, Rules, Step, Unmapped};
+use contactsync::source::{Row, SourceError};
+use contactsync::{Input, Mapping, Mode, Source};
 use support::process::{cpu_seconds, peak_kib};
 
 const ROWS: usize = 1_000_000;

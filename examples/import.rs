@@ -6,11 +6,12 @@ use std::error::Error;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use contactsync::client::{ChannelKind, Timeouts};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Event, Format, Http, Limits, Mapping, Mode,
-    Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions, Source, Stop,
-    SyncInput, TagsMode, Timeouts, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, Http, Limits, Mapping, Mode, Notification,
+    OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, Routing, RowLists, RunOptions, Source, Stop, SyncInput,
+    TagsMode, Token, Workspace, sync_input,
 };
 
 const CONTACTS: &str = "\

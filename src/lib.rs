@@ -1,27 +1,67 @@
 //! Imports contacts into messaging platforms whose API accepts 100 calls a minute, and keeps them in sync.
 //!
-//! A sync has two halves. Planning reads an input without the network and stores what differs in the [`Journal`].
-//! Sending makes the calls for what is pending, at the platform's limit. Resuming is sending again: the journal has
-//! every intent and every answer, so the next process continues where a killed one ended.
-//! `examples/import.rs` is a complete program.
+//! A [`Workspace`] opens a [`Journal`], which stores what is known of each channel's contacts. [`sync_input`] makes a platform
+//! match an input: it locks the channels, compares their URL, match fields and token with what the journal knows, plans the
+//! input, and sends the calls for what differs, at the platform's rate limit. A run that was stopped or killed is
+//! [`Interrupted`]; resuming it sends what is left. [`dry_run`] makes the same plan without sending or storing anything.
 //!
-//! ```text
-//! file → input → Record → mapping → Contact → compared with RemoteState → pending item in the journal
-//!      → Task → Call → permit → intent journaled → sent → Attempt journaled → next Call … → Outcome
+//! Use cases block. A program that is asynchronous calls them on a thread that may block.
+//!
+//! ```no_run
+//! use std::error::Error;
+//! use std::num::NonZeroU32;
+//! use std::path::Path;
+//! use std::time::Duration;
+//!
+//! use contactsync::client::{ChannelKind, Timeouts};
+//! use contactsync::source::SourceOptions;
+//! use contactsync::{
+//!     BaseUrl, Clock, Connection, Duplicates, Environment, Http, Input, Limits, Mapping, Mode, OUTAGE_TIMEOUT, Overrides,
+//!     Policy, Routing, RowLists, RunOptions, Silent, Source, Stop, SyncInput, TagsMode, Token, Workspace, sync_input,
+//! };
+//!
+//! fn main() -> Result<(), Box<dyn Error>> {
+//!     let runtime = tokio::runtime::Runtime::new()?;
+//!
+//!     // The platform, and its limit of 100 calls a minute.
+//!     let url = BaseUrl::parse("https://app.example.com/api/v1", false)?;
+//!     let token = Token::new(&std::env::var("CONTACTSYNC_TOKEN")?)?;
+//!     let http = Http::new(url, token, ChannelKind::Standard, Timeouts::default())?;
+//!     let connection = Connection::new(http, NonZeroU32::new(100).expect("100 is not 0"));
+//!
+//!     // The input. Each column is the field of its name; contacts are found by their phone.
+//!     let source = Source::open(&Input::Path("contacts.csv".into()), SourceOptions::default())?;
+//!     let mapping = Mapping::new(source.header(), vec!["phone".into()], Mode::Upsert)?;
+//!
+//!     let (clock, stop) = (Clock::system(), Stop::default());
+//!     let environment = Environment { runtime: runtime.handle(), clock: &clock, stop: &stop, reporter: &Silent };
+//!     let input = SyncInput {
+//!         channels: vec![("default".into(), connection)],
+//!         routing: Routing::One,
+//!         source,
+//!         mapping: &mapping,
+//!         policy: Policy {
+//!             mode: Mode::Upsert,
+//!             tags_mode: TagsMode::Add,
+//!             search_lag: Duration::from_secs(30),
+//!             retry_in_doubt: false,
+//!             search_first: false,
+//!         },
+//!         duplicates: Duplicates::Last,
+//!         max_changes: None,
+//!         lists: &RowLists::default(),
+//!         overrides: Overrides::default(),
+//!         options: RunOptions { limits: Limits::default(), outage_timeout: OUTAGE_TIMEOUT, seed: 1 },
+//!     };
+//!     let workspace = Workspace::open(Path::new("contactsync.db"), "my import")?;
+//!     let outcome = sync_input(&workspace, input, environment)?;
+//!     println!("{}", outcome.summary?.to_json());
+//!     Ok(())
+//! }
 //! ```
 //!
-//! # Layers
-//!
-//! Imports point down only; `tests/architecture.rs` enforces it.
-//!
-//! ```text
-//! bin/contactsync                          arguments, configuration, output, exit codes
-//! sync                                     the use cases and the loops
-//! input · journal · platform · sandbox     adapters, which do not import each other
-//! core                                     values and pure functions: no I/O, no clock, no randomness, never async
-//! ```
-//!
-//! `docs/architecture.md` describes the life of a row, the invariants and the modules.
+//! `examples/import.rs` is a program that follows a sync with a [`Reporter`]. The modules hold the details of what stands here.
+//! `docs/architecture.md` describes the layers, the invariants and the life of a row.
 
 mod core;
 mod input;
@@ -32,60 +72,131 @@ mod sync;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 
-pub use crate::core::answer::{Answer, RateLimit};
-pub use crate::core::attempt::Attempt;
-pub use crate::core::call::{Call, CallKind, Cleared, Started};
-pub use crate::core::channel::WindowId;
 pub use crate::core::circuit_breaker::OUTAGE_TIMEOUT;
 pub use crate::core::diff::TagsMode;
-pub use crate::core::doubtful_values::DoubtfulValues;
-pub use crate::core::duplicates::{Duplicates, UnknownDuplicates};
-pub use crate::core::eta::{Eta, Limits, RateModel, Span, TYPICAL_LATENCY};
-pub use crate::core::guard::{BadMaxChanges, MaxChanges, TooManyChanges};
-pub use crate::core::guess::{
-    Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning, Sampled, guess,
-};
-pub use crate::core::limits::{Bounded, TooLong};
-pub use crate::core::list::JsonList;
-pub use crate::core::mapping::{Mapping, MappingError, OutlineLine, rules};
-pub use crate::core::model::{Contact, ContactId, Draft, Field, Flaw, Key, Mode, Rejection, Remote, Value};
-pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
-pub use crate::core::page::{OtherHit, Page, Shown};
-pub use crate::core::plan::{Forecast, Range};
-pub use crate::core::planner::Planner;
-pub use crate::core::recognition::{Acquaintance, Verdict};
-pub use crate::core::record::{Cells, Record, Texts};
-pub use crate::core::routing::NotRoutedCounts;
-pub use crate::core::sample::{Change, Sample};
-pub use crate::core::shared_values::Evidence;
-pub use crate::core::start_throttle::StartThrottle;
-pub use crate::core::task::{Outcome, Policy};
-pub use crate::core::text::Text;
-pub use crate::core::time::{ClockOffset, Timestamp};
-pub use crate::input::{
-    Charset, Delimiter, Detected, Format, Input, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead, Source,
-    SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat, panic_is_caught,
-};
-pub use crate::journal::{
-    Carried, Counts, Ended, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL,
-    NewRun, Recorded, Rows, RunRow, RunState, SendJournal, StateUpdate,
-};
-pub use crate::platform::dialect;
+pub use crate::core::duplicates::Duplicates;
+pub use crate::core::eta::Limits;
+pub use crate::core::guard::MaxChanges;
+pub use crate::core::mapping::Mapping;
+pub use crate::core::model::{Contact, Field, Mode};
+pub use crate::core::task::Policy;
+pub use crate::core::time::Timestamp;
+pub use crate::input::{Format, Input, Source};
+pub use crate::journal::Journal;
 pub use crate::platform::limiter::Clock;
-pub use crate::platform::{
-    BaseUrl, ChannelKind, Clients, Http, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, Token, TokenError,
-    UnknownPreset, UrlError, preset,
-};
-pub use crate::sync::report::{
-    Calls, ListError, ListFault, ListFile, ListKind, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary,
-    Summary,
-};
+pub use crate::platform::{BaseUrl, Http, Token};
 pub use crate::sync::{
-    ChannelGuards, ChannelOutcome, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, Connection,
-    DryChannel, DryRun, DryRunOutcome, Ending, Environment, Event, GuardError, HeldChannel, InputCheck, InputToCheck,
-    Interrupted, Job, ListClaims, Listed, ListingError, Locked, LockedChannel, Lookup, Mismatch, NewColumn,
-    Notification, Observer, Overrides, PlanError, PlanOptions, PlannedRuns, RejectReason, RejectReasons, RenewToken,
-    Reporter, ResumeOptions, Routes, Routing, RowLists, RunOptions, Silent, Stop, StopReason, SyncError, SyncInput,
-    SyncOutcome, TokenCheck, Transport, WITHOUT_CHANNEL, Wait, Workspace, check, check_input, concurrency_for, dry_run,
-    plan, plan_summary, run_summary, send, send_all, sync_input,
+    Connection, DryChannel, DryRun, DryRunOutcome, Environment, Event, GuardError, Interrupted, Notification, Observer,
+    Overrides, Reporter, ResumeOptions, Routing, RowLists, RunOptions, Silent, Stop, StopReason, SyncError, SyncInput,
+    SyncOutcome, Workspace, dry_run, sync_input,
 };
+
+/// Whether everything is ready for a sync.
+pub mod check {
+    pub use crate::core::planner::Planner;
+    pub use crate::core::sample::{Change, Sample};
+    pub use crate::sync::{
+        ChannelGuards, Check, CheckReport, CheckedChannel, CheckedContact, CheckedInput, InputCheck, InputToCheck,
+        Lookup, RejectReason, RejectReasons, TokenCheck, check, check_input,
+    };
+}
+
+/// How a platform is reached.
+pub mod client {
+    pub use crate::platform::{
+        ChannelKind, Clients, HttpError, PRESETS, Preset, TIMEOUT, Timeouts, TokenError, UnknownPreset, UrlError,
+        preset,
+    };
+    pub use crate::sync::RenewToken;
+}
+
+/// The parts of a contact, and why some are none.
+pub mod contact {
+    pub use crate::core::limits::{Bounded, TooLong};
+    pub use crate::core::model::{ContactId, Draft, Flaw, Key, Rejection, Remote, Value};
+    pub use crate::core::record::{Cells, Texts};
+    pub use crate::core::text::Text;
+}
+
+/// How many calls a plan takes, and how long.
+pub mod estimate {
+    pub use crate::core::eta::{Eta, RateModel, Span, TYPICAL_LATENCY};
+    pub use crate::core::plan::Forecast;
+    pub use crate::core::start_throttle::StartThrottle;
+    pub use crate::sync::concurrency_for;
+}
+
+/// The runs of a journal.
+pub mod history {
+    pub use crate::journal::{
+        Counts, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL, RunRow, RunState,
+    };
+    pub use crate::sync::{PastRun, history};
+}
+
+/// Channels whose locks are held.
+pub mod locks {
+    pub use crate::sync::{HeldChannel, Locked, LockedChannel};
+}
+
+/// The rules by which rows become contacts.
+pub mod mapping {
+    pub use crate::core::mapping::{MappingError, OutlineLine, rules};
+    pub use crate::core::doubtful_values::DoubtfulValues;
+    pub use crate::core::list::JsonList;
+    pub use crate::core::shared_values::Evidence;
+}
+
+/// Options of a run that are read from text, or refuse an input.
+pub mod options {
+    pub use crate::core::duplicates::UnknownDuplicates;
+    pub use crate::core::guard::{BadMaxChanges, TooManyChanges};
+}
+
+/// What a run or a plan came to: summaries, outcomes, and lists of rows.
+pub mod report {
+    pub use crate::core::call::CallKind;
+    pub use crate::core::plan::Range;
+    pub use crate::core::routing::NotRoutedCounts;
+    pub use crate::core::task::Outcome;
+    pub use crate::sync::report::{
+        Calls, ListError, ListFault, ListFile, ListKind, Minutes, PlanSummary, Rejects, Results, RowResult, RunSummary,
+        Summary,
+    };
+    pub use crate::sync::{
+        ChannelOutcome, Ending, ListingError, Mismatch, NewColumn, PlanError, PlannedRuns, WITHOUT_CHANNEL, Wait,
+        plan_summary, run_summary,
+    };
+}
+
+/// How an input is read, what it was found to be, and why it is refused.
+pub mod source {
+    pub use crate::core::output_format::{ListFiles, Listing, OutputFormat};
+    pub use crate::core::record::Record;
+    pub use crate::input::{
+        Charset, Delimiter, Detected, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead, SourceError, SourceFault,
+        SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat, panic_is_caught,
+    };
+}
+
+/// The mapping that the columns of an input suggest.
+pub mod suggestion {
+    pub use crate::core::guess::{Chosen, ColumnGuess, CountryGuess, Export, Guess, Language, Made, Meaning};
+    pub use crate::sync::{InitError, Judged, Suggestion, suggest};
+}
+
+/// The engine below the use cases, for the tests and benches of this repository. It has no stable interface, and skips the
+/// guards of a [`Workspace`].
+#[doc(hidden)]
+pub mod engine {
+    pub use crate::core::answer::{Answer, RateLimit};
+    pub use crate::core::attempt::Attempt;
+    pub use crate::core::call::{Call, Cleared, Started};
+    pub use crate::core::channel::WindowId;
+    pub use crate::core::page::{OtherHit, Page, Shown};
+    pub use crate::core::recognition::{Acquaintance, Verdict};
+    pub use crate::core::time::ClockOffset;
+    pub use crate::journal::{Carried, Ended, Item, NewRun, Recorded, Rows, SendJournal, StateUpdate};
+    pub use crate::platform::dialect;
+    pub use crate::sync::{Job, ListClaims, Listed, PlanOptions, Routes, Transport, plan, send, send_all};
+}

@@ -6,11 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use contactsync::dialect::{Response, answer, request};
-use contactsync::{Attempt, Page};
-use contactsync::{BaseUrl, ChannelKind, preset};
-use contactsync::{Call, CallKind};
-use contactsync::{ContactId, Field, Remote, Value};
+use contactsync::BaseUrl;
+use contactsync::Field;
+use contactsync::client::{ChannelKind, preset};
+use contactsync::contact::{ContactId, Remote, Value};
+use contactsync::engine::Call;
+use contactsync::engine::dialect::{Response, answer, request};
+use contactsync::engine::{Attempt, Page};
+use contactsync::report::CallKind;
 use serde_json::Value as Json;
 
 const PLATFORMS: [&str; 2] = ["1980tic", "orade"];

@@ -57,7 +57,7 @@ fn in_time(run: impl FnOnce() + Send + 'static) {
     COUNTED.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !contactsync::panic_is_caught() {
+            if !contactsync::source::panic_is_caught() {
                 PANICS.fetch_add(1, Ordering::Relaxed);
                 before(info);
             }

@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use contactsync::client::{ChannelKind, Timeouts};
+use contactsync::engine::Rows;
+use contactsync::history::{JournalError, LockError};
 use contactsync::sandbox::{Config, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, Interrupted,
-    Journal, JournalError, Limits, LockError, Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy,
-    Reporter, ResumeOptions, Routing, RowLists, Rows, RunOptions, Silent, Source, Stop, StopReason, SyncError,
-    SyncInput, SyncOutcome, TagsMode, Timeouts, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Event, Format, GuardError, Http, Interrupted, Journal, Limits,
+    Mapping, Mode, Notification, OUTAGE_TIMEOUT, Observer, Overrides, Policy, Reporter, ResumeOptions, Routing,
+    RowLists, RunOptions, Silent, Source, Stop, StopReason, SyncError, SyncInput, SyncOutcome, TagsMode, Token,
+    Workspace, sync_input,
 };
 use tokio::runtime::Runtime;
 

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
-use contactsync::rules::{Country, DecimalMark, FieldRule, Origin, Rules, Step, TagOrigin, TagRule, Words};
-use contactsync::{Cells, Contact, Mapping, Mode, Record, Rejection, Value};
+use contactsync::contact::{Cells, Rejection, Value};
+use contactsync::mapping::rules::{Country, DecimalMark, FieldRule, Origin, Rules, Step, TagOrigin, TagRule, Words};
+use contactsync::source::Record;
+use contactsync::{Contact, Mapping, Mode};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use unicode_normalization::UnicodeNormalization;

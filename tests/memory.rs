@@ -4,7 +4,8 @@
 
 use std::io::{self, Read};
 
-use contactsync::{Row, Source};
+use contactsync::Source;
+use contactsync::source::Row;
 use flate2::Compression;
 use flate2::read::GzEncoder;
 use support::process::peak_kib;

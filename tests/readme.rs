@@ -268,7 +268,7 @@ fn the_mapping_page_names_every_transform_and_the_words_for_yes_and_no() {
         format!("{} or {}", words[..words.len() - 1].join(", "), words[words.len() - 1])
     };
     let mapping = mapping.replace("\n  ", " ");
-    let yes = contactsync::rules::YES;
+    let yes = contactsync::mapping::rules::YES;
     assert!(mapping.contains(&format!("means yes: {} |", list(&yes, ""))), "{yes:?}");
     // `x` means yes for a tag only.
     let is_true: Vec<&str> =
@@ -426,7 +426,7 @@ fn keys(object: &Json) -> BTreeSet<String> {
 fn the_summary_has_the_keys_that_are_shown_and_explained() {
     let results = read("docs/results.md");
     let told = keys(&serde_json::from_str(&block(&results, "summary")).unwrap());
-    let summary = contactsync::RunSummary::default().to_json();
+    let summary = contactsync::report::RunSummary::default().to_json();
     assert_eq!(told, keys(&serde_json::from_str(&summary).unwrap()));
     for key in told.iter().map(|key| key.split('.').next().unwrap()) {
         let section = section(&results, "JSON summary");
@@ -614,7 +614,7 @@ fn the_history_is_the_one_that_is_shown() {
 
 #[test]
 fn the_states_of_a_run_are_all_explained() {
-    use contactsync::RunState;
+    use contactsync::history::RunState;
     let told: BTreeSet<String> = cells_after(&read("docs/operations.md"), "states").into_iter().collect();
     let all = [
         RunState::Planning,
@@ -697,12 +697,12 @@ fn the_figures_are_those_of_the_code() {
     };
     let answers = count("fixtures/answers") + count("fixtures/answers/laravel");
     let minutes = contactsync::OUTAGE_TIMEOUT.as_secs() / 60;
-    let presets: Vec<String> = contactsync::PRESETS.iter().map(|preset| format!("`{}`", preset.name)).collect();
+    let presets: Vec<String> = contactsync::client::PRESETS.iter().map(|preset| format!("`{}`", preset.name)).collect();
     let presets = format!("{} or {}", presets[..presets.len() - 1].join(", "), presets[presets.len() - 1]);
     for (page, figure) in [
         ("docs/promises.md", format!("each of {answers} raw answers")),
         ("docs/promises.md", format!("(`--outage-timeout`, {minutes} minutes;")),
-        ("docs/operations.md", format!("A call may take up to {} seconds", contactsync::TIMEOUT.as_secs())),
+        ("docs/operations.md", format!("A call may take up to {} seconds", contactsync::client::TIMEOUT.as_secs())),
         ("README.md", format!("`platform` is {presets}.")),
     ] {
         assert!(read(page).contains(&figure), "{page}: {figure}");

@@ -7,7 +7,8 @@
 use std::fs;
 use std::io::{self, Cursor, Read};
 
-use contactsync::{Row, Source};
+use contactsync::Source;
+use contactsync::source::Row;
 use flate2::Compression;
 use flate2::read::GzEncoder;
 use support::process::peak_kib;

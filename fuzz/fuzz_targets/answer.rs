@@ -3,7 +3,8 @@
 
 #![no_main]
 
-use contactsync::{CallKind, Token};
+use contactsync::Token;
+use contactsync::report::CallKind;
 use libfuzzer_sys::fuzz_target;
 use support::answers::oracle;
 use support::answers::raw::{Raw, TOKEN, call};

@@ -15,7 +15,7 @@ const HUNDREDTHS: u64 = 100;
 /// let guard: MaxChanges = "5%".parse()?;
 /// assert!(guard.check(50, 1_000).is_ok());
 /// assert!(guard.check(51, 1_000).is_err());
-/// # Ok::<(), contactsync::BadMaxChanges>(())
+/// # Ok::<(), contactsync::options::BadMaxChanges>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxChanges {

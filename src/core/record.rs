@@ -40,7 +40,7 @@ pub enum Cells {
 /// without an allocation for each cell.
 ///
 /// ```
-/// use contactsync::Texts;
+/// use contactsync::contact::Texts;
 ///
 /// let texts: Texts = ["+5215550001", "", "Ann"].into_iter().collect();
 /// assert_eq!(texts.get(2), Some("Ann"));

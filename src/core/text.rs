@@ -84,7 +84,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// dozens of them.
 ///
 /// ```
-/// use contactsync::Text;
+/// use contactsync::contact::Text;
 ///
 /// let name = Text::from("Ann");
 /// assert_eq!(name, "Ann");

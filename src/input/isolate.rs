@@ -17,7 +17,7 @@ thread_local! {
 /// ```
 /// let before = std::panic::take_hook();
 /// std::panic::set_hook(Box::new(move |panic| {
-///     if !contactsync::panic_is_caught() {
+///     if !contactsync::source::panic_is_caught() {
 ///         before(panic);
 ///     }
 /// }));

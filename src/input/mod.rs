@@ -96,13 +96,14 @@ pub enum Row {
 /// An open input: an iterator over its rows, each read when it is asked for.
 ///
 /// ```
-/// use contactsync::{Format, Row, Source};
+/// use contactsync::{Format, Source};
+/// use contactsync::source::Row;
 ///
 /// let text = "phone,name\n+5215550001,Ann\n+5215550002\n";
 /// let rows: Vec<Row> = Source::from_reader("contacts.csv", Box::new(text.as_bytes()), Format::Csv)?.collect::<Result<_, _>>()?;
 /// assert!(matches!(&rows[0], Row::Record(record) if record.line == 2));
 /// assert!(matches!(&rows[1], Row::Rejected(set_aside) if set_aside.reason == "expected 2 cells, found 1"));
-/// # Ok::<(), contactsync::SourceError>(())
+/// # Ok::<(), contactsync::source::SourceError>(())
 /// ```
 pub struct Source {
     name: String,

@@ -232,7 +232,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn forget_limit(&self, window: &WindowId) -> Result<(), JournalError> {
+    pub(crate) fn forget_limit(&self, window: &WindowId) -> Result<(), JournalError> {
         let window = window.clone();
         self.ask_blocking(move |store| {
             store.forget_waits(&window)?;
@@ -271,7 +271,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub fn move_channel(&self, channel: &str, url: &str) -> Result<(), JournalError> {
+    pub(crate) fn move_channel(&self, channel: &str, url: &str) -> Result<(), JournalError> {
         let (channel, url) = (channel.to_owned(), url.to_owned());
         self.ask_blocking(move |store| store.move_channel(&channel, &url))
     }

@@ -18,7 +18,7 @@ impl Journal {
     ///
     /// # Errors
     /// A [`JournalError`] when the journal cannot be written.
-    pub async fn set_token(&self, channel: &str, token: &WindowId) -> Result<(), JournalError> {
+    pub(crate) async fn set_token(&self, channel: &str, token: &WindowId) -> Result<(), JournalError> {
         let (channel, token) = (channel.to_owned(), token.clone());
         self.ask(move |store| store.set_token(&channel, &token)).await
     }

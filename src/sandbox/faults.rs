@@ -91,7 +91,7 @@ impl Default for Faults {
 /// A fault and the calls that it affects: those that meet every condition, each with this probability.
 ///
 /// ```
-/// use contactsync::CallKind;
+/// use contactsync::report::CallKind;
 /// use contactsync::sandbox::{Fault, Rule};
 ///
 /// let rule = Rule::always(Fault::TokenExpired).from_call(20);

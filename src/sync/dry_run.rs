@@ -17,9 +17,9 @@ use crate::input::Source;
 use crate::journal::{Counts, Journal, LearntLimit, NewRun, SendJournal};
 use crate::platform::BaseUrl;
 use crate::sync::environment::Environment;
-use crate::sync::new_columns::NewColumns;
 use crate::sync::other_runs::WITHOUT_CHANNEL;
-use crate::sync::plan::{PlanOptions, PlannedRuns, plan};
+use crate::sync::plan::{PlanOptions, PlannedRuns};
+use crate::sync::plan_input::{InputToPlan, plan_input, run_of_no_channel};
 use crate::sync::report::{PlanSummary, Summary};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
@@ -27,7 +27,6 @@ use crate::sync::run::concurrency_for;
 use crate::sync::side_by_side::{Load, etas};
 use crate::sync::summary::plan_summary;
 use crate::sync::sync_error::SyncError;
-use crate::sync::sync_input::run_of_no_channel;
 use crate::sync::workspace::{JournalOf, Overrides};
 
 /// A channel that a sync would send to.
@@ -93,10 +92,8 @@ pub fn dry_run<R: Reporter>(
     environment: Environment<'_, R>,
 ) -> Result<DryRunOutcome, SyncError> {
     let DryRun { channels, routing, source, mapping, policy, duplicates, max_changes, overrides, limits } = dry_run;
-    let Environment { clock, stop, reporter, .. } = environment;
+    let Environment { clock, reporter, .. } = environment;
     let journal = Journal::dry(path)?;
-    let of = routing.source(channels.first().map(|channel| channel.name.as_str()));
-    let mut new_columns = NewColumns::reported(of, &source, mapping, &journal, reporter)?;
     for channel in &channels {
         let known = JournalOf { journal: &journal, path };
         let matches = (mapping.match_fields(), policy);
@@ -106,16 +103,14 @@ pub fn dry_run<R: Reporter>(
         }
     }
     let begun = clock.now();
-    let new = NewRun { now: begun, ..run_of_no_channel(source.name(), policy) };
+    let new = run_of_no_channel(source.name(), policy);
     let run = |channel: &DryChannel| NewRun { channel: channel.name.clone(), rate: channel.rate.get(), ..new.clone() };
     let by_channel = routing.is_by_channel();
-    let routes = routing.routes(channels.iter().map(run).collect(), new.clone());
+    let runs = channels.iter().map(run).collect();
     // The limit of changes is compared afterwards, so that the plan is shown that exceeds it. No list is written.
-    let plan_options = PlanOptions { duplicates, ..PlanOptions::default() };
-    let detected = source.detected().clone();
-    let planned = plan(&journal, source, mapping, routes, plan_options, reporter, stop)?;
-    reporter.notify(&Notification::InputRead { detected: &detected, mapping });
-    new_columns.report_keys(reporter);
+    let options = PlanOptions { duplicates, ..PlanOptions::default() };
+    let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options };
+    let (planned, _) = plan_input(&journal, to_plan, environment)?;
     reporter.notify(&Notification::Planned(&planned));
 
     let now = clock.now();

@@ -7,13 +7,13 @@ use crate::core::guard::MaxChanges;
 use crate::core::mapping::Mapping;
 use crate::core::task::Policy;
 use crate::input::Source;
-use crate::journal::{NO_CHANNEL, NewRun};
+use crate::journal::NewRun;
 use crate::sync::connection::Connection;
 use crate::sync::environment::Environment;
 use crate::sync::execute::{ReadyRun, RunOptions, SyncOutcome, execute};
-use crate::sync::new_columns::NewColumns;
 use crate::sync::other_runs::OtherRuns;
-use crate::sync::plan::{PlanOptions, plan};
+use crate::sync::plan::PlanOptions;
+use crate::sync::plan_input::{InputToPlan, plan_input, run_of_no_channel};
 use crate::sync::reporter::{Notification, Reporter};
 use crate::sync::routing::Routing;
 use crate::sync::row_lists::RowLists;
@@ -57,30 +57,21 @@ pub fn sync_input<R: Reporter>(
     environment: Environment<'_, R>,
 ) -> Result<SyncOutcome, SyncError> {
     let SyncInput { channels, routing, source, mapping, policy, overrides, .. } = input;
-    let Environment { clock, stop, reporter, .. } = environment;
+    let Environment { stop, reporter, .. } = environment;
     let journal = workspace.journal();
     let by_channel = routing.is_by_channel();
     let held = workspace.hold_all(channels, (mapping.match_fields(), policy), overrides, environment)?;
     let claims = input.lists.claim(workspace).map_err(SyncError::Claim)?;
     let input_name = source.name().to_owned();
-    let mut runs: Vec<NewRun> = held.iter().map(|channel| new_run(channel, &input_name, policy)).collect();
+    let runs: Vec<NewRun> = held.iter().map(|channel| new_run(channel, &input_name, policy)).collect();
     let names: Vec<String> = runs.iter().map(|run| run.channel.clone()).collect();
     let locked = workspace.admit(held, overrides, by_channel, environment)?;
 
-    let of = routing.source(names.first().map(String::as_str));
-    let mut new_columns = NewColumns::reported(of, &source, mapping, journal, reporter)?;
-    let mut unknown = run_of_no_channel(&input_name, policy);
-    for run in runs.iter_mut().chain([&mut unknown]) {
-        run.now = clock.now();
-    }
     let policies: Vec<Policy> = runs.iter().map(|run| run.policy).collect();
-    let routes = routing.routes(runs, unknown);
     let plan_options =
         PlanOptions { duplicates: input.duplicates, max_changes: input.max_changes, files: claims.files() };
-    let detected = source.detected().clone();
-    let planned = plan(journal, source, mapping, routes, plan_options, reporter, stop)?;
-    reporter.notify(&Notification::InputRead { detected: &detected, mapping });
-    new_columns.report_keys(reporter);
+    let to_plan = InputToPlan { source, mapping, routing: &routing, runs, policy, options: plan_options };
+    let (planned, new_columns) = plan_input(journal, to_plan, environment)?;
     new_columns.remember(journal)?;
     let listed = claims.write(journal, planned.sync, stop)?;
     reporter.notify(&Notification::Planned(&planned));
@@ -107,18 +98,5 @@ fn new_run(channel: &HeldChannel<'_>, input: &str, policy: Policy) -> NewRun {
         rate: channel.connection.rate.get(),
         policy: channel.workspace.policy(channel.name(), policy),
         ..run_of_no_channel(input, policy)
-    }
-}
-
-/// The run of the rows that name no channel, of which only its input is known.
-pub(super) fn run_of_no_channel(input: &str, policy: Policy) -> NewRun {
-    NewRun {
-        channel: NO_CHANNEL.into(),
-        url: String::new(),
-        kind: String::new(),
-        rate: 0,
-        input: input.to_owned(),
-        policy,
-        now: crate::core::time::Timestamp::default(),
     }
 }

@@ -25,7 +25,8 @@ use crate::sync::reporter::{Notification, Reporter};
 /// The engine takes a channel over HTTP from a workspace alone: a connection as such cannot be sent to.
 ///
 /// ```compile_fail,E0277
-/// # use contactsync::{Cleared, Http, Transport};
+/// # use contactsync::Http;
+/// # use contactsync::engine::{Cleared, Transport};
 /// fn is_transport(_: impl Transport) {}
 /// fn send_without_a_lock(http: Http) {
 ///     is_transport(http);
@@ -82,7 +83,7 @@ pub struct HeldChannel<'w> {
 /// Nothing but a [`Workspace`] makes one:
 ///
 /// ```compile_fail,E0451
-/// # use contactsync::{HeldChannel, LockedChannel};
+/// # use contactsync::locks::{HeldChannel, LockedChannel};
 /// fn skip_the_guards(held: HeldChannel<'_>) -> LockedChannel<'_> {
 ///     LockedChannel { held }
 /// }

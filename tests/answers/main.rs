@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use contactsync::{Answer, Attempt, CallKind, Token};
+use contactsync::Token;
+use contactsync::engine::{Answer, Attempt};
+use contactsync::report::CallKind;
 
 use mutation::Mutator;
 use support::answers::oracle;

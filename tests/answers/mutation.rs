@@ -1,6 +1,7 @@
 //! Random mutations of the recorded answers. The number of a case is its seed, so a case always gives the same answer.
 
-use contactsync::{Call, CallKind};
+use contactsync::engine::Call;
+use contactsync::report::CallKind;
 use fastrand::Rng;
 use serde_json::{Map, Value as Json, json};
 

@@ -13,9 +13,11 @@ use std::fmt::{self, Write as _};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use contactsync::engine::{Job, NewRun, PlanOptions, Routes, WindowId, plan, send};
+use contactsync::report::{CallKind, Outcome, RunSummary};
 use contactsync::{
-    CallKind, Clock, Event, Format, Job, Journal, Limits, Mapping, Mode, NewRun, OUTAGE_TIMEOUT, Observer, Outcome,
-    PlanOptions, Policy, Routes, RunSummary, Source, Stop, TagsMode, Timestamp, WindowId, plan, send,
+    Clock, Event, Format, Journal, Limits, Mapping, Mode, OUTAGE_TIMEOUT, Observer, Policy, Source, Stop, TagsMode,
+    Timestamp,
 };
 
 use platform::{Manners, Platform, Response, Words};

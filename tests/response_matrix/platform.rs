@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use contactsync::{Answer, Attempt, Call, CallKind, Cleared, Transport, dialect};
+use contactsync::engine::{Answer, Attempt, Call, Cleared, Transport, dialect};
+use contactsync::report::CallKind;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 

@@ -1,8 +1,9 @@
 //! Answers, refusals and pages in the documented shapes.
 
-use contactsync::CallKind;
+use contactsync::Field;
+use contactsync::contact::{ContactId, Value};
+use contactsync::report::CallKind;
 use contactsync::sandbox::Config;
-use contactsync::{ContactId, Field, Value};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 

@@ -7,8 +7,9 @@ mod limit;
 mod misbehaviour;
 mod traps;
 
+use contactsync::Field;
+use contactsync::contact::ContactId;
 use contactsync::sandbox::{Config, Fault, Sandbox};
-use contactsync::{ContactId, Field};
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 use serde_json::{Value as Json, json};
 

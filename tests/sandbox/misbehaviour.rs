@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use contactsync::CallKind;
+use contactsync::report::CallKind;
 use contactsync::sandbox::{Config, Fault, Faults, Rule, StoredForm};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value as Json, json};
@@ -121,7 +121,7 @@ type Case<'a> = (Fault, u32, &'a [(&'a str, Json)], &'a [&'a str]);
 async fn each_contradiction_of_a_search_is_answered_as_success() {
     let harness = unlimited().await;
     let everyone: Vec<_> = (0..12).map(|_| harness.insert("name", "Ann")).collect();
-    let all: Vec<&str> = everyone.iter().map(contactsync::ContactId::as_str).collect();
+    let all: Vec<&str> = everyone.iter().map(contactsync::contact::ContactId::as_str).collect();
     let url = format!("{}/contact/by_custom_field?page=", harness.sandbox.url());
     let cases: [Case; 9] = [
         (Fault::EmptyWithTotal, 1, &[("/meta/total", json!(1)), ("/meta/last_page", json!(1))], &[]),

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use contactsync::Field;
+use contactsync::contact::ContactId;
 use contactsync::sandbox::{Config, Faults};
-use contactsync::{ContactId, Field};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 

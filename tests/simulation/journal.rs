@@ -5,10 +5,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
 use std::time::Duration;
 
-use contactsync::{
-    Attempt, Call, CallKind, Carried, ClockOffset, ContactId, Counts, Ended, Field, Forecast, Item, Journal,
-    JournalError, LearntLimit, Policy, Recorded, RunState, SendJournal, Started, StateUpdate, Timestamp, WindowId,
+use contactsync::contact::ContactId;
+use contactsync::engine::{
+    Attempt, Call, Carried, ClockOffset, Ended, Item, Recorded, SendJournal, Started, StateUpdate, WindowId,
 };
+use contactsync::estimate::Forecast;
+use contactsync::history::{Counts, JournalError, LearntLimit, RunState};
+use contactsync::report::CallKind;
+use contactsync::{Field, Journal, Policy, Timestamp};
 use tokio::sync::Notify;
 
 use crate::scenario::Bug;

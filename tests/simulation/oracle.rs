@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use contactsync::{Ending, Field, Limits, ListedRow, Mode, Rows, RunSummary, StopReason};
+use contactsync::engine::Rows;
+use contactsync::history::ListedRow;
+use contactsync::report::{Ending, RunSummary};
+use contactsync::{Field, Limits, Mode, StopReason};
 
 use crate::platform::{Ledger, Person};
 use crate::scenario::{Channel, Others, Row, TIMEOUT};

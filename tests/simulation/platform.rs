@@ -8,8 +8,11 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use contactsync::Field;
+use contactsync::contact::{ContactId, Value};
+use contactsync::engine::{Answer, Attempt, Call, Cleared, Page, RateLimit, Transport};
+use contactsync::report::CallKind;
 use contactsync::sandbox::{Fault, StoredForm};
-use contactsync::{Answer, Attempt, Call, CallKind, Cleared, ContactId, Field, Page, RateLimit, Transport, Value};
 use fastrand::Rng;
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;

@@ -7,11 +7,13 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
+use contactsync::engine::{ClockOffset, Job, NewRun, PlanOptions, Routes, WindowId, plan, send, send_all};
+use contactsync::estimate::Eta;
+use contactsync::report::{CallKind, Ending, Outcome, RunSummary};
 use contactsync::sandbox::{Fault, StoredForm};
 use contactsync::{
-    CallKind, Clock, ClockOffset, Ending, Eta, Event, Field, Format, Job, Journal, Limits, Mapping, Mode, NewRun,
-    OUTAGE_TIMEOUT, Observer, Outcome, PlanOptions, Policy, Routes, RunSummary, Source, Stop, TagsMode, Timestamp,
-    WindowId, plan, send, send_all,
+    Clock, Event, Field, Format, Journal, Limits, Mapping, Mode, OUTAGE_TIMEOUT, Observer, Policy, Source, Stop,
+    TagsMode, Timestamp,
 };
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -578,7 +580,7 @@ impl RowShape {
             let mut some: Vec<Field> = all.clone();
             some.truncate(1 + chance.usize(0..all.len()));
             if chance.bool() && some.len() > 1 {
-                some[1].value = contactsync::Value::Text("another".into());
+                some[1].value = contactsync::contact::Value::Text("another".into());
             }
             let theirs = chance.bool() || self.first == First::There;
             (some, if theirs { vec!["old".to_owned(), "theirs".to_owned()] } else { vec![format!("row{n} tag0")] })
@@ -765,7 +767,8 @@ impl Channel<'_> {
         let (tonight, row) = (self.tonight.borrow(), &self.rows[n]);
         let mut wanted = row.fields.clone();
         for field in wanted.iter_mut().skip(1).filter(|_| tonight.version > 0) {
-            field.value = contactsync::Value::Text(format!("{} of {}", field.value.text(), tonight.version).into());
+            field.value =
+                contactsync::contact::Value::Text(format!("{} of {}", field.value.text(), tonight.version).into());
         }
         if self.scenario.second && tonight.with_email[n] {
             wanted.push(Field::text("email", format!("contact{n}@example.com")));

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use contactsync::{CallKind, Eta, Limits, RunSummary, StopReason};
+use contactsync::estimate::Eta;
+use contactsync::report::{CallKind, RunSummary};
+use contactsync::{Limits, StopReason};
 use tokio::time::{Instant, sleep};
 
 use crate::platform::{Faults, Outage};

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use contactsync::engine::{Answer, Call, dialect};
+use contactsync::report::CallKind;
 use contactsync::sandbox::Fault;
-use contactsync::{Answer, Call, CallKind, dialect};
 use fastrand::Rng;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Value as Json, json};

@@ -20,7 +20,7 @@
 use std::env;
 use std::time::{Duration, Instant};
 
-use contactsync::CallKind;
+use contactsync::report::CallKind;
 use contactsync::sandbox::{CallRecord, Fault, Faults};
 
 use support::tools::report;

@@ -3,7 +3,9 @@
 
 use std::io::{Cursor, Write as _};
 
-use contactsync::{Cells, Record, Row, Source, SourceOptions};
+use contactsync::Source;
+use contactsync::contact::Cells;
+use contactsync::source::{Record, Row, SourceOptions};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 

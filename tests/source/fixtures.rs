@@ -1,6 +1,7 @@
 //! One file of each supported kind, and its contacts.
 
-use contactsync::{Mapping, Mode, Row, Source, SourceOptions};
+use contactsync::source::{Row, SourceOptions};
+use contactsync::{Mapping, Mode, Source};
 
 use crate::path;
 

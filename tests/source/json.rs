@@ -1,7 +1,9 @@
 //! Properties of reading arbitrary bytes as JSON, and arbitrary rows in any layout. `CASES=10000000 cargo test --release --test
 //! source json` is the long run.
 
-use contactsync::{Cells, Format, Row, Source};
+use contactsync::contact::Cells;
+use contactsync::source::Row;
+use contactsync::{Format, Source};
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 

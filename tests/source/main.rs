@@ -17,7 +17,8 @@ use std::path::Path;
 
 use contactsync::Mapping;
 use contactsync::Mode;
-use contactsync::{Format, Input, Row, Source, SourceFault, SourceOptions};
+use contactsync::source::{Row, SourceFault, SourceOptions};
+use contactsync::{Format, Input, Source};
 
 fn open(path: impl AsRef<Path>, format: Option<Format>) -> Result<Source, String> {
     Source::open(&Input::Path(path.as_ref().to_owned()), format).map_err(|error| error.to_string())

@@ -3,7 +3,9 @@
 
 use std::io::Write as _;
 
-use contactsync::{Cells, Format, Row, Source, SourceError, SourceOptions};
+use contactsync::contact::Cells;
+use contactsync::source::{Row, SourceError, SourceOptions};
+use contactsync::{Format, Source};
 use flate2::write::GzEncoder;
 
 use crate::read;

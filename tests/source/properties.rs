@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::{self, Read};
 
-use contactsync::{
-    Cells, Charset, Delimiter, Format, Mapping, Mode, Notice, NoticeKind, Row, Source, SourceError, SourceOptions,
-};
+use contactsync::contact::Cells;
+use contactsync::source::{Charset, Delimiter, Notice, NoticeKind, Row, SourceError, SourceOptions};
+use contactsync::{Format, Mapping, Mode, Source};
 use proptest::prelude::*;
 
 use crate::read;

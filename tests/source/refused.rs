@@ -1,7 +1,8 @@
 //! JSON that must be refused: nothing is misread, and each error has its position. The ideas are from `JSONTestSuite` (its texts
 //! `n_…` and some of `i_…`), the cases are new.
 
-use contactsync::{Format, Row, SourceOptions};
+use contactsync::Format;
+use contactsync::source::{Row, SourceOptions};
 
 use crate::read;
 

@@ -1,6 +1,8 @@
 //! Edge cases of CSV. The ideas are from the `csv-spectrum` suite (npm, BSD-2-Clause), the cases are new.
 
-use contactsync::{Cells, Row, Source, SourceOptions};
+use contactsync::Source;
+use contactsync::contact::Cells;
+use contactsync::source::{Row, SourceOptions};
 
 use crate::read;
 

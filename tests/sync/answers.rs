@@ -4,8 +4,9 @@
 use std::fs;
 use std::time::Duration;
 
+use contactsync::Field;
+use contactsync::report::CallKind;
 use contactsync::sandbox::{Fault, Faults, Rule, Sandbox, StoredForm};
-use contactsync::{CallKind, Field};
 
 use support::{Harness, Output, TOKEN};
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use contactsync::contact::{Text, Value};
+use contactsync::engine::{NewRun, PlanOptions, Routes, Rows, SendJournal, plan};
+use contactsync::history::ListedRow;
 use contactsync::{
-    Duplicates, Event, Format, Journal, ListedRow, Mapping, Mode, NewRun, Observer, PlanOptions, Policy, Routes, Rows,
-    SendJournal, Source, Stop, TagsMode, Text, Timestamp, Value, plan,
+    Duplicates, Event, Format, Journal, Mapping, Mode, Observer, Policy, Source, Stop, TagsMode, Timestamp,
 };
 use proptest::prelude::*;
 

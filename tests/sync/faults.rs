@@ -61,7 +61,7 @@ async fn with_every_fault_a_sync_completes_without_duplicates() {
         assert!(calls.iter().any(|call| call.fault == Some(fault)), "{fault:?}");
     }
     let lost = |call: &&contactsync::sandbox::CallRecord| {
-        call.applied && call.fault.is_some() && call.kind == Some(contactsync::CallKind::Create)
+        call.applied && call.fault.is_some() && call.kind == Some(contactsync::report::CallKind::Create)
     };
     assert!(calls.iter().filter(lost).count() > 5);
     assert!(calls.iter().any(|call| call.status == Some(449)));

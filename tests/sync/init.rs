@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use contactsync::{Cells, Input, Row, Source, SourceOptions};
+use contactsync::contact::Cells;
+use contactsync::source::{Row, SourceOptions};
+use contactsync::{Input, Source};
 
 use support::{Harness, Output, TOKEN};
 
@@ -100,7 +102,7 @@ async fn quoted_tags_with_commas_are_imported_without_edits() {
     let (harness, ..) = initialized("mailchimp.csv", "").await;
     assert_eq!(harness.sync("in.csv").run().await.exits(0).summary().rows(), "3 created");
     let tags = |name: &str| -> Vec<String> {
-        let has_name = |value: &contactsync::Value| value.text() == name;
+        let has_name = |value: &contactsync::contact::Value| value.text() == name;
         let contacts = harness.sandbox.contacts(TOKEN).into_iter();
         let found = contacts.filter(|contact| contact.fields.values().any(has_name));
         found.flat_map(|contact| contact.tags).collect()
@@ -115,7 +117,7 @@ async fn init_overwrites_a_configuration_only_on_request() {
     let (harness, _, written) = initialized("spanish-excel.csv", "--country ES").await;
     let ran = harness.program("init in.csv").run().await.exits(2);
     let [error] = ran.stderr_lines("error:")[..] else { panic!("{ran:?}") };
-    assert_eq!(error, "error: contactsync.toml: expected no file of that name yet, found one");
+    assert_eq!(error, "error: contactsync.toml: the file exists already");
     assert!(ran.stderr_lines("hint:")[0].contains("--force"), "{ran:?}");
     let read = |name: &str| fs::read_to_string(harness.path(name)).expect("the file exists");
     assert_eq!(read("contactsync.toml"), written);

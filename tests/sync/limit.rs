@@ -17,7 +17,7 @@ use std::env;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use contactsync::concurrency_for;
+use contactsync::estimate::concurrency_for;
 use contactsync::sandbox::{CALLS_PER_MINUTE, CallRecord, Config, Faults, WindowKind};
 
 use support::tools::report;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use contactsync::CallKind;
+use contactsync::report::CallKind;
 use contactsync::sandbox::{Fault, Faults, Rule};
 use futures_util::StreamExt as _;
 use rusqlite::types::Value;

@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use contactsync::{Field, Value};
+use contactsync::Field;
+use contactsync::contact::Value;
 
 use support::{Harness, Output, TOKEN};
 

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use contactsync::contact::Cells;
 use contactsync::sandbox::{Config, Faults};
-use contactsync::{Cells, Field, Input, Mapping, Mode, Row, Source, SourceOptions};
+use contactsync::source::{Row, SourceOptions};
+use contactsync::{Field, Input, Mapping, Mode, Source};
 
 use support::{Harness, People, TOKEN};
 

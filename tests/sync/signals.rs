@@ -83,7 +83,7 @@ async fn a_stopped_demo_does_not_start_its_second_run() {
     for signal in ["INT", "TERM", hang_up()] {
         let harness = Harness::unlimited().await;
         let mut running = harness.program("demo").start();
-        running.until_stdout_has("Bringing").await;
+        running.until_stdout_has("Importing").await;
         running.signal(signal).await;
         let ran = running.end().await.exits(4);
         assert!(!ran.stdout.contains("The same file again"), "{ran:?}");

@@ -3,8 +3,9 @@
 
 use std::fs;
 
+use contactsync::Field;
+use contactsync::report::CallKind;
 use contactsync::sandbox::{Config, Fault, Faults, Rule, StoredContact};
-use contactsync::{CallKind, Field};
 
 use support::{Harness, JOURNAL, People, TOKEN};
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use contactsync::CallKind;
+use contactsync::report::CallKind;
 use contactsync::sandbox::{Config, Fault, Faults, Rule};
 
 use support::{Harness, Output, People, TOKEN};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use contactsync::rules::Country;
+use contactsync::mapping::rules::Country;
 use contactsync::sandbox::{Fault, Rule, StoredForm};
 
 use crate::options::value::Span;

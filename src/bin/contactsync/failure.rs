@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contactsync::{
-    Ending, GuardError, JournalError, ListError, ListFault, ListKind, ListingError, LockError, PlanError, RowsFault,
-    SourceError, SourceFault, StopReason, SyncError, TooManyChanges,
-};
+use contactsync::history::{JournalError, LockError};
+use contactsync::options::TooManyChanges;
+use contactsync::report::{Ending, ListError, ListFault, ListKind, ListingError, PlanError};
+use contactsync::source::{RowsFault, SourceError, SourceFault};
+use contactsync::{GuardError, StopReason, SyncError};
 
 use crate::open_files::{self, TooFewFiles};
 use crate::shell::quoted;

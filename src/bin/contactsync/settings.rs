@@ -11,8 +11,10 @@ mod token;
 use std::path::PathBuf;
 
 use conflate::Merge as _;
-use contactsync::rules::Rules;
-use contactsync::{Duplicates, Input, Mapping, MappingError, MaxChanges, Policy, Source, SourceOptions};
+use contactsync::mapping::MappingError;
+use contactsync::mapping::rules::Rules;
+use contactsync::source::SourceOptions;
+use contactsync::{Duplicates, Input, Mapping, MaxChanges, Policy, Source};
 
 use crate::config::Config;
 use crate::failure::Failure;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use contactsync::CallKind;
+use contactsync::report::CallKind;
 use contactsync::sandbox::{CallRecord, Config, Faults, Sandbox};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};

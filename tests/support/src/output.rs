@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contactsync::CallKind;
+use contactsync::report::CallKind;
 use serde_json::Value as Json;
 
 /// The contract's keys of a summary.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use contactsync::{
-    ChannelGuards, Check, Clients, Clock, Environment, InputCheck, InputToCheck, Planner, Stop, Timeouts, check,
-};
+use contactsync::check::{ChannelGuards, Check, InputCheck, InputToCheck, Planner, check};
+use contactsync::client::{Clients, Timeouts};
+use contactsync::{Clock, Environment, Stop};
 
 use crate::args::CheckArgs;
 use crate::commands::request::{holder, of_settings, overrides, routing};

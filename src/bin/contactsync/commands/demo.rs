@@ -6,11 +6,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contactsync::client::{ChannelKind, Timeouts};
+use contactsync::report::{PlanError, RunSummary};
 use contactsync::sandbox::{Config, Faults, Sandbox};
 use contactsync::{
-    BaseUrl, ChannelKind, Clock, Connection, Duplicates, Environment, Format, Http, Limits, Mapping, Mode,
-    OUTAGE_TIMEOUT, Overrides, PlanError, Policy, Routing, RowLists, RunOptions, RunSummary, Source, Stop, SyncError,
-    SyncInput, TagsMode, Timeouts, Token, Workspace, sync_input,
+    BaseUrl, Clock, Connection, Duplicates, Environment, Format, Http, Limits, Mapping, Mode, OUTAGE_TIMEOUT,
+    Overrides, Policy, Routing, RowLists, RunOptions, Source, Stop, SyncError, SyncInput, TagsMode, Token, Workspace,
+    sync_input,
 };
 use tokio::runtime::Runtime;
 
@@ -49,7 +51,7 @@ pub fn run(console: &Console) -> Result<Exit, Failure> {
     ))?;
     let demo = Demo::new(&runtime, &sandbox, console)?;
 
-    print_lines(&["", &format!("Bringing {NAME} to it, matched by `phone`:")])?;
+    print_lines(&["", &format!("Importing {NAME}, matched by `phone`:")])?;
     let Some(first) = demo.sync(console)? else { return Ok(demo.stopped(console)) };
     print_lines(&run_text(&first))?;
     if demo.stop.reason().is_some() {
@@ -74,7 +76,7 @@ pub fn run(console: &Console) -> Result<Exit, Failure> {
     if demo.stop.reason().is_some() {
         return Ok(demo.stopped(console));
     }
-    print_lines(&["", "Next: `contactsync plan YOUR.csv --match FIELD` says what a sync of your own file would do."])?;
+    print_lines(&["", "Next: `contactsync plan YOUR.csv --match FIELD` shows what a sync of your own file would do."])?;
 
     let right = contacts.len() == usize::try_from(first.rows).unwrap_or(0) && first.created == first.rows;
     let idle = second.unchanged == second.rows && second.calls.total == 0;
@@ -97,7 +99,7 @@ impl<'a> Demo<'a> {
         Ok(Self { runtime, url, workspace: Workspace::in_memory()?, clock: Clock::system(), stop })
     }
 
-    // The exit after a signal. Nothing of the demo is kept, so that there is nothing to go on with.
+    // The exit after a signal. Nothing of the demo is stored, so there is nothing to resume.
     fn stopped(&self, console: &Console) -> Exit {
         let reason = self.stop.reason().map_or_else(|| "stopped".into(), |reason| reason.text());
         console.say(Level::Exit, &format!("the demo was {reason}"));

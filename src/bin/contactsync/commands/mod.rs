@@ -38,12 +38,13 @@ pub fn time_of_day(at: contactsync::Timestamp) -> String {
     shown.get(11..16).unwrap_or(&shown).to_owned()
 }
 
-fn moment(at: contactsync::Timestamp) -> String {
+/// A moment as the person at this machine writes it; `?` when there is no such date.
+pub fn moment(at: contactsync::Timestamp) -> String {
     instant(at).map_or_else(|| "?".into(), local_time)
 }
 
 /// `None` when there is no such date.
-fn instant(at: contactsync::Timestamp) -> Option<jiff::Timestamp> {
+pub fn instant(at: contactsync::Timestamp) -> Option<jiff::Timestamp> {
     let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(millis).ok()
 }

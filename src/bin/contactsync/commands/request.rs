@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 
-use contactsync::{
-    Clients, Clock, Connection, Http, Overrides, RenewToken, Routing, RowLists, RunOptions, Timeouts, Token,
-};
+use contactsync::client::{Clients, RenewToken, Timeouts};
+use contactsync::{Clock, Connection, Http, Overrides, Routing, RowLists, RunOptions, Token};
 
 use crate::args::ConnectionArgs;
 use crate::commands::local_time;

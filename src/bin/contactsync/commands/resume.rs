@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use contactsync::{
-    ChannelKind, Clock, Environment, Interrupted, ResumeOptions, RunRow, RunState, RunSummary, Stop, Workspace,
-};
+use contactsync::client::ChannelKind;
+use contactsync::history::{RunRow, RunState};
+use contactsync::report::RunSummary;
+use contactsync::{Clock, Environment, Interrupted, ResumeOptions, Stop, Workspace};
 
 use crate::args::ResumeArgs;
 use crate::commands::request::{Connections, holder, overrides, row_lists, run_options};
@@ -34,8 +35,8 @@ pub fn run(args: &ResumeArgs, config: Config, console: &Console) -> Result<Exit,
     // The time counts from the command and not from the end of its reading.
     let options = run_options(&bounds, &clock);
     if !journal.exists() {
-        return Err(Failure::usage_text(format!("journal {}: there is no such file", shown(&journal)))
-            .hint("say --journal FILE, the one that the run was begun with"));
+        return Err(Failure::usage_text(format!("journal {}: no such file", shown(&journal)))
+            .hint("use --journal FILE with the journal of the interrupted run"));
     }
     open_files::make_room(channels.here().len())?;
     let (stop, reading) = (Stop::default(), Arc::new(AtomicBool::new(true)));

@@ -37,7 +37,7 @@
 
 pub mod keys;
 
-use contactsync::rules::{
+use contactsync::mapping::rules::{
     Accept, ColumnName, DateForm, FieldRule, IdRule, Origin, Rules, Step, TAG_SEPARATORS, Table as WordTable,
     TagOrigin, TagRule, TakeRule, TakeWhen, Words, YES,
 };

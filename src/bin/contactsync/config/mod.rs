@@ -12,7 +12,7 @@ pub mod tests;
 
 use std::path::{Path, PathBuf};
 
-use contactsync::rules::Rules;
+use contactsync::mapping::rules::Rules;
 
 use crate::args::one_run_options;
 use crate::options::value::LogFormat;

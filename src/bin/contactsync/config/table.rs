@@ -235,8 +235,8 @@ impl<'f> Item<'f> {
     }
 
     /// A text, a whole number, or `true` or `false`.
-    pub fn value(self) -> Result<contactsync::Value, ConfigError> {
-        use contactsync::Value;
+    pub fn value(self) -> Result<contactsync::contact::Value, ConfigError> {
+        use contactsync::contact::Value;
         let Self { place, value, .. } = self;
         match value {
             DeValue::String(text) => Ok(Value::Text(text.as_ref().into())),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use contactsync::{Delimiter, Format, SourceOptions, preset};
+use contactsync::Format;
+use contactsync::client::preset;
+use contactsync::source::{Delimiter, SourceOptions};
 
 use super::file::tests::file;
 use super::*;

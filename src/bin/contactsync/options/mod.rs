@@ -23,7 +23,9 @@ use clap::builder::PathBufValueParser;
 use clap::{Args, ValueEnum};
 use conflate::Merge;
 use conflate::option::overwrite_none;
-use contactsync::{Charset, Delimiter, Format, MaxChanges, Preset, SourceOptions};
+use contactsync::client::Preset;
+use contactsync::source::{Charset, Delimiter, SourceOptions};
+use contactsync::{Format, MaxChanges};
 use serde::Deserialize;
 
 use value::{

@@ -11,7 +11,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{StringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
-use contactsync::{ChannelKind, Duplicates, Mode, Preset, TagsMode, UnknownPreset, preset};
+use contactsync::client::{ChannelKind, Preset, UnknownPreset, preset};
+use contactsync::{Duplicates, Mode, TagsMode};
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Unexpected, Visitor};
 
 use super::place::{Location, Origin, Sourced};

@@ -2,10 +2,14 @@
 
 use std::path::Path;
 
-use contactsync::{
-    BaseUrl, Change, CheckedChannel, CheckedContact, CheckedInput, Contact, Detected, Duplicates, Lookup, Mapping,
-    NotRoutedCounts, OutlineLine, RejectReason, Sample, Source, TokenCheck, Value,
+use contactsync::check::{
+    Change, CheckedChannel, CheckedContact, CheckedInput, Lookup, RejectReason, Sample, TokenCheck,
 };
+use contactsync::contact::Value;
+use contactsync::mapping::OutlineLine;
+use contactsync::report::NotRoutedCounts;
+use contactsync::source::Detected;
+use contactsync::{BaseUrl, Contact, Duplicates, Mapping, Source};
 
 use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::render::console::{Console, Level};

@@ -120,7 +120,7 @@ impl Console {
     pub fn report_panics(&self) {
         let console = self.clone();
         panic::set_hook(Box::new(move |panic| {
-            if contactsync::panic_is_caught() {
+            if contactsync::source::panic_is_caught() {
                 return;
             }
             console.say(Level::Error, &panic_text(panic));

@@ -1,6 +1,7 @@
 //! Prints the detected format of an input, and the notices about its rows.
 
-use contactsync::{Detected, Mapping, Notice, NoticeKind, Source};
+use contactsync::source::{Detected, Notice, NoticeKind};
+use contactsync::{Mapping, Source};
 
 use crate::render::console::{Console, Level};
 

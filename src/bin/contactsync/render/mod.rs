@@ -9,4 +9,6 @@ pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod reporter;
+pub mod runs;
+pub mod suggestion;
 pub mod summary;

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use contactsync::{BaseUrl, Event, Loss, NewColumn, Notification, Observer, Reporter, Silent};
+use contactsync::history::Loss;
+use contactsync::report::NewColumn;
+use contactsync::{BaseUrl, Event, Notification, Observer, Reporter, Silent};
 
 use crate::render::console::{Console, Level};
 use crate::render::summary::grouped;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use contactsync::{ChannelOutcome, Ending, RunSummary, StopReason, SyncOutcome};
+use contactsync::report::{ChannelOutcome, Ending, RunSummary};
+use contactsync::{StopReason, SyncOutcome};
 
 use crate::args::{ConnectionArgs, PlaceArgs};
 use crate::failure::{CHECK_URL, Exit, Failure, REWRITE};

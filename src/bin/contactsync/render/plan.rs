@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use contactsync::{Clock, DryRunOutcome, LearntLimit, PlanSummary, Range, Timestamp};
+use contactsync::history::LearntLimit;
+use contactsync::report::{PlanSummary, Range};
+use contactsync::{Clock, DryRunOutcome, Timestamp};
 
 use crate::commands::time_of_day;
 use crate::failure::Failure;

@@ -5,7 +5,9 @@ mod channel;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use contactsync::{Event, NotRoutedCounts, Observer, Outcome, PlannedRuns, Span, Wait};
+use contactsync::estimate::Span;
+use contactsync::report::{NotRoutedCounts, Outcome, PlannedRuns, Wait};
+use contactsync::{Event, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::render::console::{Console, Level, columns};

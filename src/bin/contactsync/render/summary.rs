@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use contactsync::{Calls, RunSummary};
+use contactsync::report::{Calls, RunSummary};
 
 use crate::escape::{escaped, escaped_json};
 use crate::failure::Failure;

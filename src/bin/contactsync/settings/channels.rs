@@ -7,7 +7,8 @@ use std::path::Path;
 use std::slice;
 
 use conflate::Merge as _;
-use contactsync::{BaseUrl, ChannelKind, Clients, Http, UrlError};
+use contactsync::client::{ChannelKind, Clients, UrlError};
+use contactsync::{BaseUrl, Http};
 
 use super::token::Found;
 use crate::config::{ChannelTable, Config};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Parser;
-use contactsync::{Clients, Timeouts};
+use contactsync::client::{Clients, Timeouts};
 
 use super::*;
 use crate::args::{Cli, Command, wrong_option};

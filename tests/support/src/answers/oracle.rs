@@ -1,6 +1,8 @@
 //! Rules that hold for every answer, written independently of the parser.
 
-use contactsync::{Answer, Attempt, Call, CallKind, Token};
+use contactsync::Token;
+use contactsync::engine::{Answer, Attempt, Call};
+use contactsync::report::CallKind;
 use serde_json::Value as Json;
 
 use super::raw::{Raw, TOKEN};

@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use contactsync::{Answer, Call, CallKind, ContactId, Field, dialect};
+use contactsync::Field;
+use contactsync::contact::ContactId;
+use contactsync::engine::{Answer, Call, dialect};
+use contactsync::report::CallKind;
 
 /// The token that a mutated answer may repeat.
 pub const TOKEN: &str = "tok-3cr3t-0123456789abcdef0123456789abcdef";

@@ -1,7 +1,7 @@
 //! The keys of the mapping, and the error for each kind of mistake.
 
-use contactsync::Value;
-use contactsync::rules::{Blank, DecimalMark, Unmapped, ValueType};
+use contactsync::contact::Value;
+use contactsync::mapping::rules::{Blank, DecimalMark, Unmapped, ValueType};
 
 use super::super::file::tests::file;
 use super::*;

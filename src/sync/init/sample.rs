@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use contactsync::{Cells, JsonList, Record, Rejection, Row, Sampled, Source, Value};
 use serde_json::Value as Json;
 
-use crate::failure::Failure;
+use super::InitError;
+use crate::core::guess::Sampled;
+use crate::core::list::JsonList;
+use crate::core::model::Value;
+use crate::core::record::Cells;
+use crate::input::{Row, Source};
 
 /// How many rows are looked at.
 const ROWS: usize = 1_000;
@@ -19,22 +23,22 @@ const DEPTH: usize = 4;
 
 /// The first rows of an input.
 #[derive(Debug, Default)]
-pub struct Sample {
+pub(super) struct Sample {
     /// Its columns with their cells.
     pub columns: Vec<Sampled>,
     /// The paths of lists that hold fields by name and value. They are no columns: a path reads a list by position, and the
     /// same position may hold another field in another row.
     pub lists_of_fields: BTreeSet<String>,
-    /// Its records, and why other rows cannot be read.
-    pub rows: Vec<Result<Record, Rejection>>,
+    /// Its rows, also those that cannot be read.
+    pub rows: Vec<Row>,
     // The paths of lists in which an element says that it is the primary one, or that it is not.
     lists_with_primary: BTreeSet<String>,
     // The names of the only fields of lists, by the lists' paths, as the first rows have them.
     only_fields: BTreeMap<String, String>,
 }
 
-/// Reads the first rows of an input. Rows that cannot be read say nothing.
-pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
+/// Reads the first rows of an input. Rows that cannot be read add nothing to the columns.
+pub(super) fn sample(source: &mut Source) -> Result<Sample, InitError> {
     let name = |name: &Arc<str>| Sampled { name: name.to_string(), ..Sampled::default() };
     let columns: Vec<Sampled> = source.header().unwrap_or_default().iter().map(name).collect();
     let mut sample = Sample { columns, ..Sample::default() };
@@ -43,43 +47,27 @@ pub fn sample(source: &mut Source) -> Result<Sample, Failure> {
     while sample.rows.len() < ROWS
         && let Some(row) = source.next()
     {
-        let record = match row.map_err(|error| Failure::usage(&error))? {
+        let row = row?;
+        match &row {
             // A total of the rows above it is no contact, so it says nothing of the columns.
-            Row::Record(record) if record.total.is_some() => {
-                sample.rows.push(Ok(record));
-                continue;
+            Row::Record(record) if record.total.is_none() => {
+                sample.add(rows, &record.cells).map_err(|OwnShape| InitError::OwnShape(source.name().to_owned()))?;
+                rows += 1;
             }
-            Row::Record(record) => record,
-            Row::Rejected(rejection) => {
-                sample.rows.push(Err(rejection));
-                continue;
-            }
-        };
-        match &record.cells {
-            Cells::Texts(texts) => {
-                for (column, cell) in sample.columns.iter_mut().zip(texts.iter()) {
-                    column.cells.push(cell.trim().to_owned());
-                }
-            }
-            Cells::Object(object) => {
-                if is_own_shape(object) {
-                    return Err(own_shape(source.name()));
-                }
-                for (key, json) in object {
-                    sample.put(rows, key, json, 0);
-                }
-            }
+            Row::Record(_) | Row::Rejected(_) => {}
         }
-        sample.rows.push(Ok(record));
-        rows += 1;
+        sample.rows.push(row);
     }
     if rows == 0 {
-        let name = source.name();
-        let rejected = sample.rows.iter().find_map(|row| row.as_ref().err());
-        return Err(Failure::usage_text(match rejected {
-            Some(first) => format!("{name}:{}: no row can be read; the first: {first}", first.line),
-            None => format!("{name}: the input has no rows"),
-        }));
+        let name = source.name().to_owned();
+        let rejected = sample.rows.into_iter().find_map(|row| match row {
+            Row::Record(_) => None,
+            Row::Rejected(rejection) => Some(rejection),
+        });
+        return Err(match rejected {
+            Some(first) => InitError::Unreadable { name, first },
+            None => InitError::NoRows(name),
+        });
     }
     // A key that only some rows have is blank in the others.
     for column in &mut sample.columns {
@@ -104,12 +92,28 @@ fn is_own_shape(object: &[(Arc<str>, Json)]) -> bool {
     is_there && object.iter().all(|(key, _)| key.starts_with('_') || SHAPE_KEYS.contains(&&**key))
 }
 
-fn own_shape(name: &str) -> Failure {
-    Failure::usage_text(format!("{name}: contacts in the platform's own shape need no mapping"))
-        .hint("contactsync plan takes them as they are")
-}
+/// A contact in the platform's own shape.
+struct OwnShape;
 
 impl Sample {
+    // Adds the cells of a row, of which `row` come before it.
+    fn add(&mut self, row: usize, cells: &Cells) -> Result<(), OwnShape> {
+        match cells {
+            Cells::Texts(texts) => {
+                for (column, cell) in self.columns.iter_mut().zip(texts.iter()) {
+                    column.cells.push(cell.trim().to_owned());
+                }
+            }
+            Cells::Object(object) if is_own_shape(object) => return Err(OwnShape),
+            Cells::Object(object) => {
+                for (key, json) in object {
+                    self.put(row, key, json, 0);
+                }
+            }
+        }
+        Ok(())
+    }
+
     // A key with an object or a list in some rows, and `false` in the others: Odoo's for no country.
     fn leave_out_falses_in_place_of_objects(&mut self) {
         let is_only_false = |column: &Sampled| column.cells.iter().all(|cell| cell.is_empty() || cell == "false");

@@ -1,12 +1,24 @@
-//! A guess as the text of a configuration, with its reasons as comments.
+//! A suggested mapping: as the text of a configuration, with its reasons as comments, and summed up on the terminal.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
-use contactsync::{ColumnGuess, CountryGuess, Delimiter, Guess, Made, Meaning};
+use contactsync::check::RejectReason;
+use contactsync::source::Delimiter;
+use contactsync::suggestion::{ColumnGuess, CountryGuess, Guess, Judged, Made, Meaning};
 use toml_writer::{ToTomlKey as _, ToTomlValue as _, TomlKeyBuilder, TomlStringBuilder};
 
+use crate::args::InitArgs;
+use crate::failure::Failure;
 use crate::options::SourceArgs;
 use crate::options::value::Lines;
+use crate::render::console::{Console, Level};
+use crate::render::summary::print_lines;
+use crate::shell::quoted;
+
+/// Maximum number of reasons for rejections that are listed.
+const REASONS_SHOWN: usize = 3;
 
 /// The whole file. `input` is where the columns come from, `options` how it was said to be read.
 pub fn render(guess: &Guess, input: &str, options: &SourceArgs) -> String {
@@ -253,4 +265,93 @@ fn key(name: &str) -> String {
 // On one line whatever it holds, as it also stands in comments.
 fn string(text: &str) -> String {
     TomlStringBuilder::new(text).as_basic().to_toml_value()
+}
+
+/// Warns of lists that are left out of the suggestion.
+pub fn warn_of_lists(input: &str, lists: &BTreeSet<String>, console: &Console) {
+    for list in lists {
+        let text = format!(
+            "{input}: the list `{list}` holds fields by name and value, in varying order, so it is left out. To send one, map \
+             it as `{list}.NAME`; turn fields whose names are numbers into keys first"
+        );
+        console.say(Level::Warning, &text);
+    }
+}
+
+// How many rows would be rejected, and the reasons of most of them.
+fn warn_of_rejected(judged: &Judged, console: &Console) {
+    let Judged { rows, rejected, reasons } = judged;
+    if *rejected == 0 {
+        return;
+    }
+    let shown: Vec<String> = reasons
+        .iter()
+        .take(REASONS_SHOWN)
+        .map(|RejectReason { reason, count, line }| match count {
+            1 => format!("{reason} (1 row, on line {line})"),
+            _ => format!("{reason} ({count} rows, first on line {line})"),
+        })
+        .collect();
+    let more = match reasons.len().saturating_sub(REASONS_SHOWN) {
+        0 => String::new(),
+        1 => "; and 1 other reason".to_owned(),
+        more => format!("; and {more} other reasons"),
+    };
+    let of_all = if *rows == 1 { "the first row".to_owned() } else { format!("{rejected} of the first {rows} rows") };
+    let text =
+        format!("{of_all} would be rejected: {}{more}. Run `contactsync check` for the whole file", shown.join("; "));
+    console.say(Level::Warning, &text);
+}
+
+/// Prints what was written and what to do next, after warnings about what is not as it should be.
+pub fn print(guess: &Guess, judged: &Judged, args: &InitArgs, path: &Path, console: &Console) -> Result<(), Failure> {
+    let count = |is: fn(&Meaning) -> bool| guess.columns.iter().filter(|column| is(&column.meaning)).count();
+    let counts = [
+        (count(|meaning| matches!(meaning, Meaning::Field { .. } | Meaning::PlatformId)), "sent as fields"),
+        (count(|meaning| matches!(meaning, Meaning::Tags { .. } | Meaning::Flag { .. })), "as tags"),
+        (count(|meaning| matches!(meaning, Meaning::LeftOut)), "left out"),
+        (count(|meaning| matches!(meaning, Meaning::Blank)), "blank"),
+    ];
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let found_by: Vec<String> = guess.matches.iter().map(|chosen| format!("`{}`", chosen.field)).collect();
+    let has_id = guess.columns.iter().any(|column| column.meaning == Meaning::PlatformId);
+    let columns = guess.columns.len();
+    let plural = if columns == 1 { "" } else { "s" };
+    let mut text = format!("wrote {}: {columns} column{plural}: {}", path.display(), counts.join(", "));
+    if !found_by.is_empty() {
+        text.push_str(&format!("; contacts are found by {}", found_by.join(", then by ")));
+    } else if !has_id {
+        console.say(
+            Level::Warning,
+            "no column is a phone, an e-mail address or an id that tells contacts apart: set `match` in the file before a plan",
+        );
+    }
+    for column in guess.columns.iter().filter(|column| column.rounded > 0) {
+        let ColumnGuess { name, rounded, filled, .. } = column;
+        console.say(
+            Level::Warning,
+            &format!("{rounded} of {filled} values of `{name}` are rounded numbers, such as 5.2E+11: export the column as text"),
+        );
+    }
+    if let CountryGuess::Missing { likely, .. } = guess.country {
+        let letters = likely.map_or_else(|| "MX".to_owned(), |(country, _)| country.to_string());
+        console.say(
+            Level::Warning,
+            &format!(
+                "phone numbers have no country code and stay as they are written: `init --country {letters} --force`, \
+                 when that is their country, makes them numbers that can be called from anywhere"
+            ),
+        );
+    }
+    warn_of_rejected(judged, console);
+    let config = args.config.as_ref();
+    let config = config.map(|path| format!(" --config {}", quoted(&path.display().to_string()))).unwrap_or_default();
+    let input = quoted(&args.input);
+    print_lines(&[
+        text,
+        "when you have looked it over:".to_owned(),
+        format!("  contactsync check {input}{config}"),
+        format!("  contactsync plan {input}{config}"),
+    ])
 }

@@ -1,0 +1,60 @@
+//! The steps of planning that a sync and a dry run share: new columns are reported, the rows are routed and planned, and what the
+//! input was found to be is reported.
+
+use crate::core::mapping::Mapping;
+use crate::core::task::Policy;
+use crate::core::time::Timestamp;
+use crate::input::Source;
+use crate::journal::{Journal, NO_CHANNEL, NewRun};
+use crate::sync::environment::Environment;
+use crate::sync::new_columns::NewColumns;
+use crate::sync::plan::{PlanOptions, PlannedRuns, plan};
+use crate::sync::reporter::{Notification, Reporter};
+use crate::sync::routing::Routing;
+use crate::sync::sync_error::SyncError;
+
+/// An input, and the runs that its rows go to.
+pub(super) struct InputToPlan<'a> {
+    pub source: Source,
+    pub mapping: &'a Mapping,
+    pub routing: &'a Routing,
+    /// The runs, one for each channel.
+    pub runs: Vec<NewRun>,
+    pub policy: Policy,
+    pub options: PlanOptions,
+}
+
+/// Plans an input in the journal. Returns the columns that are new, to be remembered.
+pub(super) fn plan_input<R: Reporter>(
+    journal: &Journal,
+    input: InputToPlan<'_>,
+    environment: Environment<'_, R>,
+) -> Result<(PlannedRuns, NewColumns), SyncError> {
+    let InputToPlan { source, mapping, routing, mut runs, policy, options } = input;
+    let Environment { clock, stop, reporter, .. } = environment;
+    let of = routing.source(runs.first().map(|run| run.channel.as_str()));
+    let mut new_columns = NewColumns::reported(of, &source, mapping, journal, reporter)?;
+    let mut unknown = run_of_no_channel(source.name(), policy);
+    for run in runs.iter_mut().chain([&mut unknown]) {
+        run.now = clock.now();
+    }
+    let routes = routing.routes(runs, unknown);
+    let detected = source.detected().clone();
+    let planned = plan(journal, source, mapping, routes, options, reporter, stop)?;
+    reporter.notify(&Notification::InputRead { detected: &detected, mapping });
+    new_columns.report_keys(reporter);
+    Ok((planned, new_columns))
+}
+
+/// The run of the rows that name no channel, of which only its input is known.
+pub(super) fn run_of_no_channel(input: &str, policy: Policy) -> NewRun {
+    NewRun {
+        channel: NO_CHANNEL.into(),
+        url: String::new(),
+        kind: String::new(),
+        rate: 0,
+        input: input.to_owned(),
+        policy,
+        now: Timestamp::default(),
+    }
+}
