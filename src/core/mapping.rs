@@ -1,8 +1,8 @@
-//! A record into a contact: by rules, and by the names of columns that no rule names.
+//! Maps a record to a contact: by rules, and by the names of columns that no rule names.
 //!
-//! The name of a CSV column or of a JSON key is the custom field's name, but for three columns that mean something else
-//! and for those that begin with `_`, which are ignored. A blank cell leaves the platform's value alone. [`Rules`] say
-//! what is to be otherwise. All text is in Unicode NFC, so that what looks the same is the same.
+//! The name of a CSV column or a JSON key is the custom field's name, except for three reserved names and for names that begin
+//! with `_`, which are ignored. A blank cell leaves the platform's value unchanged. [`Rules`] change this. All text is
+//! normalised to Unicode NFC, so that text that looks the same is equal.
 
 mod by_name;
 mod cells;
@@ -58,21 +58,20 @@ use self::reading::{IdReader, RowFilter, TagReader};
 use self::rules::{Rules, Unmapped};
 use self::steps::Unfit;
 
-/// The rules by which the records of one input become contacts, held against its header.
+/// The rules that turn the records of one input into contacts, resolved against its header.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     match_fields: Vec<String>,
     mode: Mode,
-    // Of an input with a header: what each of its columns is by its name, in its order. One that a rule names is ignored
-    // here.
+    // The use of each column of a header by its name, in its order. A column that a rule names is ignored here.
     columns: Vec<Column>,
-    // Whether there is such a column that is not ignored.
+    // Whether any of these columns is not ignored.
     names_count: bool,
-    // The name of each column of the header that is read for a contact.
+    // For each column of the header, its name if it is read for a contact.
     read: Vec<Option<String>>,
     channel: Option<Route>,
     unmapped: Unmapped,
-    // What the rules name, for the keys of an input without a header.
+    // The columns and paths that the rules name.
     named: Vec<Path>,
     defaults: Defaults,
     id: Option<IdReader>,
@@ -81,7 +80,7 @@ pub struct Mapping {
     take: Vec<RowFilter>,
 }
 
-/// The column that says which channel a row belongs to: its name, and its place in a header.
+/// The column that names the channel of a row, and its place in the header.
 #[derive(Clone, Debug)]
 struct Route {
     column: String,
@@ -89,20 +88,21 @@ struct Route {
 }
 
 impl Mapping {
-    /// A mapping without rules for an input with these columns (`None`: JSONL, where each row has its own). The match
-    /// fields are tried in the order given.
+    /// Creates a mapping without rules for an input with these columns (`None`: JSONL, where each row has its own keys). The
+    /// match fields are tried in the given order.
     ///
     /// # Errors
-    /// When a match field is reserved, repeated or not a column; when contacts are to be found and nothing says how.
+    /// If a match field is reserved, repeated or not a column; if contacts have to be found, and there is neither a match field
+    /// nor an id.
     pub fn new(header: Option<&[Arc<str>]>, match_fields: Vec<String>, mode: Mode) -> Result<Self, MappingError> {
         Self::by(&Rules { matches: match_fields, ..Rules::default() }, header, mode)
     }
 
-    /// A mapping by `rules` for an input with these columns (`None`: JSONL, where each row has its own).
+    /// Creates a mapping by `rules` for an input with these columns (`None`: JSONL, where each row has its own keys).
     ///
     /// # Errors
-    /// As [`Mapping::new`]; and when a rule names a column that is not there, when a field would get two values, or when
-    /// a column is there that no rule names and must not be.
+    /// Like [`Mapping::new`]; also if a rule names a missing column, if a field would get two values, or if no rule names a
+    /// column and the rules refuse such columns.
     pub fn by(rules: &Rules, header: Option<&[Arc<str>]>, mode: Mode) -> Result<Self, MappingError> {
         let header = Header::new(header);
         let match_fields = match_fields(rules)?;
@@ -137,12 +137,17 @@ impl Mapping {
             tags,
             take,
         };
-        mapping.hold(rules, &header, &filling)?;
+        mapping.resolve_columns(rules, &header, &filling)?;
         Ok(mapping)
     }
 
-    // Holds the columns that no rule names, and what contacts are found by, against the rules.
-    fn hold(&mut self, rules: &Rules, header: &Header, names: &BTreeSet<String>) -> Result<(), MappingError> {
+    // Resolves the columns that no rule names, and checks the match fields.
+    fn resolve_columns(
+        &mut self,
+        rules: &Rules,
+        header: &Header,
+        names: &BTreeSet<String>,
+    ) -> Result<(), MappingError> {
         let is_named = |column: &str| self.named.iter().any(|path| path.goes_by(column));
         let is_deciding = |column: &str| self.take.iter().any(|taken| taken.path().goes_by(column));
         let loose = |column: &&String| !is_named(column) && !by_name::is_ignored(column);
@@ -205,10 +210,10 @@ impl Mapping {
         }
     }
 
-    /// The same rules for an input in which `column` says which channel a row belongs to. It is no field then.
+    /// Makes `column` name the channel of each row. It is no field then.
     ///
     /// # Errors
-    /// When the input has no such column, or it is a match field.
+    /// If the input has no such column, or it is a match field.
     pub fn routed_by(mut self, header: Option<&[Arc<str>]>, column: &str) -> Result<Self, MappingError> {
         let header = Header::new(header);
         let column = visible(column.trim()).trim().to_owned();
@@ -227,13 +232,13 @@ impl Mapping {
         Ok(self)
     }
 
-    /// Whether each of these columns is read for a contact, or to tell whether its row is taken.
+    /// Whether each of these columns is read for a contact, for its channel, or by a row filter.
     pub fn reads(&self, header: &[Arc<str>]) -> Vec<bool> {
         let named = |column: &str| {
             let paths = self.named.iter().chain(self.take.iter().map(RowFilter::path));
             Some(column) == self.channel_column() || paths.into_iter().any(|path| path.goes_by(column))
         };
-        // The rules of an input without a header know no columns: its keys are sent by name, or not.
+        // Without a header, the keys are sent by name, or not at all.
         let of_key = |key: &Arc<str>| self.unmapped == Unmapped::Send && !by_name::is_ignored(key);
         let by_name: Vec<bool> = if self.columns.is_empty() {
             header.iter().map(of_key).collect()
@@ -244,7 +249,7 @@ impl Mapping {
         header.columns().zip(by_name).map(|(column, by_name)| by_name || named(column)).collect()
     }
 
-    /// Whether a JSON `false` under a key, or at a path, is sent as that word.
+    /// Whether a JSON `false` at a key or path is sent as text.
     pub fn sends_false(&self, path: &str) -> bool {
         if self.defaults.nulls.have("false") {
             return false;
@@ -257,22 +262,22 @@ impl Mapping {
         self.unmapped == Unmapped::Send && is_field && self.channel_column() != Some(key)
     }
 
-    /// Whether a rule takes a value by its position in this list.
+    /// Whether a rule reads a value by its position in this list.
     pub fn takes_by_position(&self, list: &str) -> bool {
         self.named.iter().chain(self.take.iter().map(RowFilter::path)).any(|path| path.takes_by_position(list))
     }
 
-    /// Whether a rule takes the first element of this list.
+    /// Whether a rule reads the first element of this list.
     pub fn takes_first(&self, list: &str) -> bool {
         self.named.iter().chain(self.take.iter().map(RowFilter::path)).any(|path| path.takes_first(list))
     }
 
-    /// The fields by which a contact is found, in the order in which they are tried.
+    /// The match fields, in the order in which they are tried.
     pub fn match_fields(&self) -> &[String] {
         &self.match_fields
     }
 
-    /// The columns of the header that are sent as the field of their name, because no rule names them.
+    /// The columns of the header that no rule names and that are sent as the field of their name.
     pub fn fields_by_name(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().filter_map(|column| match column {
             Column::Match(place) => self.match_fields.get(*place).map(String::as_str),
@@ -281,12 +286,12 @@ impl Mapping {
         })
     }
 
-    /// The column that says which channel a row belongs to, when there is one.
+    /// The column that names the channel of a row, if there is one.
     pub fn channel_column(&self) -> Option<&str> {
         self.channel.as_ref().map(|route| route.column.as_str())
     }
 
-    /// The channel that a record names; `None` when it names none.
+    /// The channel that a record names, if it names one.
     pub fn channel<'a>(&self, record: &'a Record) -> Option<&'a str> {
         let Route { column, place } = self.channel.as_ref()?;
         let text = match &record.cells {
@@ -296,10 +301,10 @@ impl Mapping {
         Some(text.trim()).filter(|text| !text.is_empty())
     }
 
-    /// What stands for the channel that a record names; `None` where no column says which it is.
+    /// The entry of `channels` for the channel that a record names; `None` if no column names channels.
     ///
     /// # Errors
-    /// A [`Rejection`] when it names none, or none of these.
+    /// A [`Rejection`] if the record names no channel, or none of these.
     pub fn channel_among<'c, T>(
         &self,
         record: &Record,
@@ -322,7 +327,7 @@ impl Mapping {
         Err(Rejection { row: record.row, line: record.line, column: Some(column.to_owned()), reason })
     }
 
-    /// Whether a record has tags, also blank ones: by a rule, or in the column or key for tags.
+    /// Whether a record has tags, even blank ones: by a rule, or in the column or key for tags.
     pub fn mentions_tags(&self, record: &Record) -> bool {
         let by_rule = |object: Option<&[(Arc<str>, Json)]>| {
             let has = |path: &Path| object.is_none_or(|object| path.find(object).is_some());
@@ -338,7 +343,7 @@ impl Mapping {
         }
     }
 
-    /// Whether a record is one that the rules take. One that they do not take is no row of the input.
+    /// Whether a record satisfies the row filters. Otherwise it is no row of the input.
     pub fn takes(&self, record: &Record) -> bool {
         if self.take.is_empty() {
             return true;
@@ -406,11 +411,11 @@ impl Mapping {
             && self.columns.iter().zip(texts.iter()).all(by_name)
     }
 
-    /// The contact that a record asks for.
+    /// Maps a record to a contact.
     ///
     /// # Errors
-    /// A [`Rejection`] with the record's line when a cell holds the wrong kind of thing, when nothing says which contact
-    /// it is, when its parts contradict each other, or when it is a total of the rows above it.
+    /// A [`Rejection`] with the record's line if a cell does not satisfy its rule, if the record has neither an id nor a match
+    /// value, if its values contradict each other, or if it is a total of the rows above it.
     pub fn contact(&self, record: &Record) -> Result<Contact, Rejection> {
         if record.total.is_some() {
             let (row, line, reason) = (record.row, record.line, REASON.to_owned());
@@ -428,7 +433,7 @@ impl Mapping {
         })
     }
 
-    // Of all cells that are read.
+    // Checks all cells that are read.
     fn no_control_characters(&self, record: &Record) -> Result<(), Refusal> {
         let refused = |column: &str, character| Err(Refusal::of(column, control::reason(character)));
         match &record.cells {
@@ -504,7 +509,7 @@ impl Mapping {
             let expected = "a value (match field)".to_owned();
             return Err(Refusal::unfit(self.column_of(field), &Unfit { expected, found }));
         }
-        // Only a text that begins as JSON does is looked at further.
+        // Most text is recognised by its first byte.
         let is_phone = |name: &str| is_phone_heading(name) || is_phone_heading(self.column_of(name));
         if let Some(field) = parts.json_texts().find(|name| is_phone(name)) {
             let unfit = Unfit { expected: "a phone number".to_owned(), found: JSON_TEXT };
@@ -516,7 +521,7 @@ impl Mapping {
         parts.contact().map_err(|flaw| Refusal { column: self.column_at_fault(&flaw), reason: flaw.to_string() })
     }
 
-    // The column that a flaw is in, where it is in one.
+    // The column with the flaw, if it is in one.
     fn column_at_fault(&self, flaw: &Flaw) -> Option<String> {
         let Flaw::TooLong(TooLong { part, .. }) = flaw else { return None };
         Some(match part {
@@ -528,12 +533,12 @@ impl Mapping {
         })
     }
 
-    // The first column that a rule reads tags from.
+    // The first column from which a rule reads tags.
     fn tags_column(&self, remove: bool) -> Option<&str> {
         self.tags.iter().filter(|tags| tags.remove() == remove).find_map(TagReader::column)
     }
 
-    /// The column that gives a field its value: that of its rule, else the one of its name.
+    /// The column with the value of a field: that of its rule, or else the one of its name.
     pub fn column_of<'a>(&'a self, field: &'a str) -> &'a str {
         self.fields.iter().find(|filled| filled.name() == field).map_or(field, FieldReader::label)
     }

@@ -74,10 +74,10 @@ const PLACEHOLDERS: [&str; 37] = [
 /// Placeholders that are other words in other capitals: what R writes for a missing value, and PHP for an array.
 const EXACT_PLACEHOLDERS: [&str; 2] = ["NA", "Array"];
 
-/// Words that only programs write. Those that are names of people too are told from them by their column.
+/// Words that only programs write. In columns of names, those that are also names are not reported.
 const WORDS: [&str; 8] = ["undefined", "NaN", "nan", "NULL", "null", "(null)", "<null>", "[NULL]"];
 
-/// The longest placeholder with its brackets, in bytes. Most match values are told by their length or their first byte.
+/// The longest placeholder with its brackets, in bytes.
 const LONGEST: usize = 20;
 
 /// How a program prints an object that it has no text for: JavaScript, .NET, Java, Ruby, Python, PHP.
@@ -86,13 +86,8 @@ const OBJECT_STARTS: [&str; 8] =
 
 /// Why `text`, without spaces around it, identifies no contact. `None` when it may.
 pub(crate) fn non_value(text: &str) -> Option<NonValue> {
-    let is_word = |words: &[&str], text: &str| {
-        let is_one = |word: &&str| {
-            if text.is_ascii() { word.eq_ignore_ascii_case(text) } else { **word == *text.to_lowercase() }
-        };
-        words.iter().any(|word| is_one(&word))
-    };
-    if text.is_empty() {
+    // Most match values are numbers.
+    if let [] | [b'0'..=b'9', ..] | [b'+', b'0'..=b'9', ..] = text.as_bytes() {
         return None;
     }
     if is_json(text) {
@@ -118,7 +113,7 @@ pub(crate) fn non_value(text: &str) -> Option<NonValue> {
 /// The text of a program that `text`, without spaces around it, is. `is_name`: whether it stands where a person's name does.
 #[inline]
 pub(crate) fn artifact(text: &str, is_name: bool) -> Option<Artifact> {
-    // Nearly all text is told by its first byte.
+    // Nearly all text is recognised by its first byte.
     if !matches!(
         text.as_bytes().first(),
         Some(b'[' | b'{' | b'(' | b'<' | b'#' | b'u' | b'N' | b'n' | b'S' | b'j' | b'O')
@@ -135,7 +130,7 @@ pub(crate) fn artifact(text: &str, is_name: bool) -> Option<Artifact> {
     (is_printed(text) && !is_json(text)).then_some(Artifact::Printed)
 }
 
-/// Whether text without spaces around it is an array or an object of JSON. Other text is told by its first byte.
+/// Whether text without spaces around it is an array or an object of JSON. Other text is recognised by its first byte.
 pub(crate) fn is_json(text: &str) -> bool {
     text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
@@ -143,6 +138,15 @@ pub(crate) fn is_json(text: &str) -> bool {
 /// Whether text contains an object as JavaScript prints it.
 pub(crate) fn has_printed_object(text: &str) -> bool {
     text.contains("[object ") && text.contains(']')
+}
+
+// Whether text is one of these words in lower case, ignoring case.
+fn is_word(words: &[&str], text: &str) -> bool {
+    if text.is_ascii() {
+        return words.iter().any(|word| word.eq_ignore_ascii_case(text));
+    }
+    let lower = text.to_lowercase();
+    words.contains(&lower.as_str())
 }
 
 // Whether a program printed it, for certain: an object, a list of Python with quoted text or constants, cut JSON.
@@ -247,6 +251,124 @@ fn is_digits(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const PRINTED: &[&str] = &[
+        "[object Object]",
+        "[object Object],[object Object]",
+        "[object Undefined]",
+        "['a', 'b']",
+        "['a']",
+        "['a', \"it's\"]",
+        "{'a': 1}",
+        "{'a', 'b'}",
+        "('a', 'b')",
+        "('a',)",
+        "[None]",
+        "[None, 'a']",
+        "[1, 'a']",
+        "{1: 'a'}",
+        "[nan, 'a']",
+        "['a', 'b",
+        "{'a': ",
+        r#"["a","b"#,
+        r#"{"a":"b"#,
+        r#"[{"a":"#,
+        "[1, 2",
+        "[5512345678",
+        "[a, b]",
+        "{a=1, b=2}",
+        "{:a=>1}",
+        "{VIP,NULL}",
+        "a:2:{i:0;s:1:\"a\";i:1;s:1:\"b\";}",
+        "System.Object",
+        "System.String[]",
+        "System.Collections.Generic.List`1[System.String]",
+        "[Ljava.lang.String;@1b6d3586",
+        "java.lang.Object@6d06d69c",
+        "#<Contact:0x000055d5>",
+        "<__main__.Contact object at 0x7f2b>",
+        "<models.Phone object at 0x7f2b>",
+    ];
+
+    const PLACEHOLDER_TEXTS: &[&str] = &[
+        "null",
+        "NULL",
+        "Null",
+        "(null)",
+        "<null>",
+        "[NULL]",
+        "nil",
+        "None",
+        "none",
+        "undefined",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "NA",
+        "nan",
+        "NaN",
+        "NaT",
+        "unknown",
+        "Unknown",
+        "(unknown)",
+        "-",
+        "--",
+        "\u{2014}",
+        "?",
+        "???",
+        "...",
+        "*",
+        "/",
+        "- -",
+        "--------------------------",
+        "n/d",
+        "S/D",
+        "No tiene",
+        "Sin tel\u{e9}fono",
+        "SIN TEL\u{c9}FONO",
+        "n\u{e3}o tem",
+        "desconocido",
+        "(blank)",
+        "<empty>",
+        "Array",
+        "#REF!",
+        "#NAME?",
+        "#DIV/0!",
+        "#\u{a1}VALOR!",
+        "#\u{bf}NOMBRE?",
+        "#N/D",
+    ];
+
+    const OF_PEOPLE: &[&str] = &[
+        "",
+        "0",
+        "x",
+        "5512345678",
+        "+525512345678",
+        "a@example.com",
+        "null@example.com",
+        "none-17",
+        "Nullen",
+        "na",
+        "array",
+        "{6B29FC40-CA47-1067-B31D-00DD010662DA}",
+        "[A]-17",
+        "[VIP]",
+        "(55) 1234 5678",
+        "(55)",
+        "#17",
+        "#1!",
+        "C-17",
+        "<a@example.com>",
+        "[a@example.com](mailto:a@example.com)",
+        "O'Neil",
+        "System",
+        "system.admin",
+        "System. Ann",
+        "a:b",
+        "\u{1f600}",
+        "\u{5d0}",
+    ];
+
     #[test]
     fn text_that_identifies_no_contact_is_recognised() {
         let check = |texts: &[&str], expected: Option<NonValue>| {
@@ -256,130 +378,9 @@ mod tests {
         };
         check(&["true", "False", "FALSE", "VERDADERO", "falso", "(false)"], Some(NonValue::Boolean));
         check(&["[]", "{}", "[ ]", "[1,2]", r#"["a"]"#, r#"{"a":1}"#, r#"[{"a":[]}]"#], Some(NonValue::Json));
-        check(
-            &[
-                "[object Object]",
-                "[object Object],[object Object]",
-                "[object Undefined]",
-                "['a', 'b']",
-                "['a']",
-                "['a', \"it's\"]",
-                "{'a': 1}",
-                "{'a', 'b'}",
-                "('a', 'b')",
-                "('a',)",
-                "[None]",
-                "[None, 'a']",
-                "[1, 'a']",
-                "{1: 'a'}",
-                "[nan, 'a']",
-                "['a', 'b",
-                "{'a': ",
-                r#"["a","b"#,
-                r#"{"a":"b"#,
-                r#"[{"a":"#,
-                "[1, 2",
-                "[5512345678",
-                "[a, b]",
-                "{a=1, b=2}",
-                "{:a=>1}",
-                "{VIP,NULL}",
-                "a:2:{i:0;s:1:\"a\";i:1;s:1:\"b\";}",
-                "System.Object",
-                "System.String[]",
-                "System.Collections.Generic.List`1[System.String]",
-                "[Ljava.lang.String;@1b6d3586",
-                "java.lang.Object@6d06d69c",
-                "#<Contact:0x000055d5>",
-                "<__main__.Contact object at 0x7f2b>",
-                "<models.Phone object at 0x7f2b>",
-            ],
-            Some(NonValue::Printed),
-        );
-        check(
-            &[
-                "null",
-                "NULL",
-                "Null",
-                "(null)",
-                "<null>",
-                "[NULL]",
-                "nil",
-                "None",
-                "none",
-                "undefined",
-                "N/A",
-                "n/a",
-                "#N/A",
-                "NA",
-                "nan",
-                "NaN",
-                "NaT",
-                "unknown",
-                "Unknown",
-                "(unknown)",
-                "-",
-                "--",
-                "\u{2014}",
-                "?",
-                "???",
-                "...",
-                "*",
-                "/",
-                "- -",
-                "--------------------------",
-                "n/d",
-                "S/D",
-                "No tiene",
-                "Sin tel\u{e9}fono",
-                "SIN TEL\u{c9}FONO",
-                "n\u{e3}o tem",
-                "desconocido",
-                "(blank)",
-                "<empty>",
-                "Array",
-                "#REF!",
-                "#NAME?",
-                "#DIV/0!",
-                "#\u{a1}VALOR!",
-                "#\u{bf}NOMBRE?",
-                "#N/D",
-            ],
-            Some(NonValue::Placeholder),
-        );
-        check(
-            &[
-                "",
-                "0",
-                "x",
-                "5512345678",
-                "+525512345678",
-                "a@example.com",
-                "null@example.com",
-                "none-17",
-                "Nullen",
-                "na",
-                "array",
-                "{6B29FC40-CA47-1067-B31D-00DD010662DA}",
-                "[A]-17",
-                "[VIP]",
-                "(55) 1234 5678",
-                "(55)",
-                "#17",
-                "#1!",
-                "C-17",
-                "<a@example.com>",
-                "[a@example.com](mailto:a@example.com)",
-                "O'Neil",
-                "System",
-                "system.admin",
-                "System. Ann",
-                "a:b",
-                "\u{1f600}",
-                "\u{5d0}",
-            ],
-            None,
-        );
+        check(PRINTED, Some(NonValue::Printed));
+        check(PLACEHOLDER_TEXTS, Some(NonValue::Placeholder));
+        check(OF_PEOPLE, None);
     }
 
     #[test]

@@ -74,7 +74,7 @@ struct SeenValue {
 
 impl SharedValues {
     /// Adds the contact of the row at `line`. Rows with the same value are compared within one `group`, such as a channel. A
-    /// row that nothing tells from others is not compared: one without a name where other rows have names.
+    /// row without evidence is not compared, such as one without a name if other rows have names.
     pub fn add(&mut self, group: impl Hash, line: u64, contact: &Contact) {
         if contact.matches().is_empty() {
             return;
@@ -87,11 +87,12 @@ impl SharedValues {
         }
         let mut digest = DefaultHasher::new();
         group.hash(&mut digest);
+        let others = match self.evidence {
+            Evidence::Names => None,
+            Evidence::OtherColumns => Some(self.columns_of(contact)),
+        };
         for (place, found) in contact.matches().iter().enumerate() {
-            let person = match self.evidence {
-                Evidence::Names => name,
-                Evidence::OtherColumns => self.other_columns_of(contact, place),
-            };
+            let person = others.as_ref().map_or(name, |columns| columns.without(place));
             if let Some(person) = person {
                 self.add_value(digest.clone(), line, found, person);
             }
@@ -150,24 +151,42 @@ impl SharedValues {
         if words.is_empty() {
             return None;
         }
-        Some(half(|digest| words.hash(digest)))
+        let mut digest = DefaultHasher::new();
+        words.hash(&mut digest);
+        Some(half(digest.finish()))
     }
 
-    // A hash of what a contact has in other fields than the match field at `place`: its other match values, phones, addresses, and
-    // text with letters, ignoring case. Other numbers and dates are left out: one person has several orders.
-    fn other_columns_of(&mut self, contact: &Contact, place: usize) -> Option<u32> {
-        let mut values: Vec<(&str, String)> = Vec::new();
-        for (at, field) in contact.fields().iter().enumerate().filter(|(at, _)| *at != place) {
-            let text = field.value.text();
-            let is_telling = at < contact.matches().len()
-                || text.contains(char::is_alphabetic)
-                || self.kind(&field.name) == FieldKind::Address;
-            if is_telling && !text.trim().is_empty() {
-                values.push((&field.name, text.trim().to_lowercase()));
+    // Hashes of the fields that may show that people differ: match values, phones, addresses, and text with letters, ignoring
+    // case. Other numbers and dates are left out, because one person has several orders.
+    fn columns_of(&mut self, contact: &Contact) -> Columns {
+        let matches = contact.matches().len();
+        let mut columns = Columns { matches: vec![0; matches], others: 0, has_others: false };
+        let mut lower = String::new();
+        for (at, field) in contact.fields().iter().enumerate() {
+            let value = field.value.text();
+            let text = value.trim();
+            let is_telling =
+                at < matches || text.contains(char::is_alphabetic) || self.kind(&field.name) == FieldKind::Address;
+            if !is_telling || text.is_empty() {
+                continue;
+            }
+            lower.clear();
+            lower.push_str(text);
+            if text.is_ascii() {
+                lower.make_ascii_lowercase();
+            } else {
+                lower = text.to_lowercase();
+            }
+            let mut digest = DefaultHasher::new();
+            (&*field.name, &lower).hash(&mut digest);
+            if let Some(of_match) = columns.matches.get_mut(at) {
+                *of_match = digest.finish();
+            } else {
+                columns.others = columns.others.wrapping_add(digest.finish());
+                columns.has_others = true;
             }
         }
-        values.sort_unstable();
-        (!values.is_empty()).then(|| half(|digest| values.hash(digest)))
+        columns
     }
 
     fn kind(&mut self, field: &str) -> FieldKind {
@@ -184,11 +203,25 @@ impl SharedValues {
     }
 }
 
+// Hashes of the fields of a contact. Their sum does not depend on the order of the columns.
+struct Columns {
+    matches: Vec<u64>,
+    others: u64,
+    has_others: bool,
+}
+
+impl Columns {
+    // A hash of all fields except the match field at `place`; `None` if there are no others.
+    fn without(&self, place: usize) -> Option<u32> {
+        let matches = self.matches.iter().enumerate().filter(|(at, _)| *at != place);
+        let sum = matches.fold(self.others, |sum, (_, hash)| sum.wrapping_add(*hash));
+        (self.has_others || self.matches.len() > 1).then(|| half(sum))
+    }
+}
+
 // Half of a hash, which is enough to tell three people apart.
-fn half(add: impl FnOnce(&mut DefaultHasher)) -> u32 {
-    let mut digest = DefaultHasher::new();
-    add(&mut digest);
-    (digest.finish() >> 32) as u32
+const fn half(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 #[cfg(test)]
@@ -285,7 +318,7 @@ mod tests {
         let numbers = |column: &'static str| [[phone, (column, "1")], [phone, (column, "2")], [phone, (column, "3")]];
         for (column, expected) in [("mobile", 1), ("crm_id", 1), ("amount", 0), ("since", 0)] {
             let rows = numbers(column);
-            let rows: Vec<&[(&str, &str)]> = rows.iter().map(|row| row.as_slice()).collect();
+            let rows: Vec<&[(&str, &str)]> = rows.iter().map(<[(&str, &str); 2]>::as_slice).collect();
             check(&rows, &["phone OtherColumns 1 3 2"][..expected]);
         }
         let mail = ("email", "info@example.com");

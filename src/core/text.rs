@@ -39,7 +39,7 @@ pub const fn is_invisible(character: char) -> bool {
     )
 }
 
-/// Whether a character shows nothing itself but says how the one before it looks: variation selectors, and the letters in
+/// Whether a character shows nothing itself but changes how the one before it looks: variation selectors, and the letters in
 /// the flags of regions. After a character of ASCII it changes nothing.
 pub const fn is_modifier(character: char) -> bool {
     matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0020}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
@@ -56,8 +56,8 @@ pub fn bare(text: &str) -> &str {
     if bare.chars().all(|character| is_invisible(character) || is_modifier(character)) { "" } else { bare }
 }
 
-/// Text that tells one thing from another (a match value, an id, a tag, a name of a column) without invisible characters
-/// anywhere, in Unicode NFC. Two such texts that look the same are the same.
+/// Removes invisible characters from text that identifies something (a match value, an id, a tag, the name of a column), and
+/// normalises it to Unicode NFC. Two such strings that look the same are equal.
 ///
 /// The two joiners (U+200C and U+200D) stay between two characters that are not ASCII: in Persian and in the scripts of
 /// India they change a word, and they hold emoji together. A [modifier](is_modifier) stays after such a character, and in a

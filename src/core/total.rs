@@ -190,7 +190,9 @@ mod tests {
         let check = |cells: &[&str], expected: bool| {
             let (last, above) = cells.split_last().unwrap();
             let mut sums = ColumnSums::default();
-            above.iter().for_each(|cell| sums.add([b"x".as_slice(), cell.as_bytes()].into_iter()));
+            for cell in above {
+                sums.add([b"x".as_slice(), cell.as_bytes()].into_iter());
+            }
             assert_eq!(sums.add_up([b"Total".as_slice(), last.as_bytes()].into_iter()), expected, "{cells:?}");
         };
         check(&["2000", "3049", "5049"], true);

@@ -170,18 +170,9 @@ impl fmt::Display for Notice {
                 f,
                 "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
             ),
-            (NoticeKind::SharedValue { column, evidence, values: 1 }, _) => write!(
-                f,
-                "column `{column}`: {rows} rows, with {}, have the same value (the first is on line {line}), so they may become \
-                 one contact; if it is a placeholder, add it to `nulls`",
-                different(*evidence)
-            ),
-            (NoticeKind::SharedValue { column, evidence, values }, _) => write!(
-                f,
-                "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with {}, so each value \
-                 may become one contact; add those that are placeholders to `nulls`",
-                different(*evidence)
-            ),
+            (NoticeKind::SharedValue { column, evidence, values }, _) => {
+                f.write_str(&shared(column, *evidence, *values, *line, *rows))
+            }
             (NoticeKind::Artifact { column, text }, _) => {
                 let rows = counted(*rows, "row holds", "rows hold");
                 write!(
@@ -256,6 +247,22 @@ fn letters(column: u16) -> String {
     letters.iter().rev().collect()
 }
 const PART: &str = "the file may be only a part of the contacts";
+
+// How rows of different people share values of a column.
+fn shared(column: &str, evidence: Evidence, values: u64, line: u64, rows: u64) -> String {
+    let different = different(evidence);
+    if values == 1 {
+        format!(
+            "column `{column}`: {rows} rows, with {different}, have the same value (the first is on line {line}), so they may \
+             become one contact; if it is a placeholder, add it to `nulls`"
+        )
+    } else {
+        format!(
+            "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with {different}, so each \
+             value may become one contact; add those that are placeholders to `nulls`"
+        )
+    }
+}
 
 // What at least three of the rows with one value differ in.
 const fn different(evidence: Evidence) -> &'static str {

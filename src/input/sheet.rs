@@ -649,7 +649,9 @@ impl<'t> Table<'t> {
             && let Some((last, above)) = rows.split_last_mut()
         {
             let mut sums = ColumnSums::default();
-            above.iter().for_each(|row| sums.add(bytes_of(row)));
+            for row in above.iter() {
+                sums.add(bytes_of(row));
+            }
             last.total = Some(if sums.add_up(bytes_of(last)) { TotalRow::AddsUp } else { TotalRow::Likely });
         }
         Ok(Some(Found { columns, rows, faults, width, likely_header, header_line, day_orders, second_header }))

@@ -174,12 +174,13 @@ async fn a_lost_create_that_is_shown_in_another_form_is_not_sent_again() {
 #[tokio::test]
 async fn a_number_of_the_platform_is_compared_as_a_decimal() {
     let stored = |form| Faults { stored_forms: vec![("code".into(), form)], ..Faults::default() };
-    for (form, value) in [(StoredForm::Number, "12345"), (StoredForm::Boolean, "true")] {
+    // A boolean identifies no contact, so it stands in another column.
+    for (form, value, field) in [(StoredForm::Number, "12345", "code"), (StoredForm::Boolean, "true", "name")] {
         let harness = Harness::faulty(stored(form)).await;
         harness.write("in.csv", format!("code,name\n{value},Ana\n"));
-        harness.sync("in.csv --match code").run().await.exits(0);
+        harness.sync(&format!("in.csv --match {field}")).run().await.exits(0);
         // With another journal, only the search finds the contact.
-        let other = format!("sync in.csv --match code --json --journal other.db --url {}", harness.sandbox.url());
+        let other = format!("sync in.csv --match {field} --json --journal other.db --url {}", harness.sandbox.url());
         let again = harness.program(&other).run().await.exits(0).summary();
         assert_eq!((again.rows().as_str(), contacts(&harness.sandbox)), ("1 unchanged", 1), "{form:?}");
     }

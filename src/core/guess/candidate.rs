@@ -100,7 +100,7 @@ impl<'a> Candidate<'a> {
             _ if !is_main => numbers == all,
             // A value that is no number of the country may be a part of one, or several: its row is rejected.
             (Some(_), None) => true,
-            // Words in place of a number need no country.
+            // Notes in place of a number need no country.
             (None, None) => numbers * 10 >= self.values.iter().filter(|value| kinds::is_phone_like(value)).count() * 9,
         }
     }
@@ -237,7 +237,7 @@ impl Heading {
     }
 }
 
-/// Words with which the name of a column begins that asks for yes or no, folded.
+/// First words in the names of columns that ask for yes or no, in lower case without accents.
 const QUESTION_STARTS: [&str; 17] = [
     "is", "has", "was", "can", "do", "does", "did", "accepts", "allow", "allows", "wants", "es", "esta", "tiene",
     "acepta", "tem", "aceita",
@@ -383,7 +383,7 @@ pub(super) fn leave_out_others(candidates: &mut [Candidate<'_>]) {
     }
 }
 
-/// Words in the names of columns about the people who look after a contact.
+/// Words in the names of columns about employees who are responsible for a contact.
 const STAFF: [&str; 14] = [
     "owner",
     "created by",

@@ -4,9 +4,9 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Export {
-    /// Google Contacts, as it is now.
+    /// Google Contacts, current format.
     Google,
-    /// Google Contacts until 2024: other names for the names, `Group Membership` for the labels.
+    /// Google Contacts until 2024, with other names of columns, such as `Group Membership` for the labels.
     GoogleOld,
     /// Outlook.
     Eta,
@@ -14,12 +14,12 @@ pub enum Export {
     HubSpot,
     /// Salesforce.
     Salesforce,
-    /// The sample that the platform offers for its own import.
+    /// The sample file of the platform's own import.
     Platform,
 }
 
 impl Export {
-    /// The one whose header this is.
+    /// The program with this header.
     pub fn of(columns: &[&str]) -> Option<Self> {
         let has = |name: &str| columns.iter().any(|column| column.trim().eq_ignore_ascii_case(name));
         let google = has("E-mail 1 - Value") || has("Phone 1 - Value");
@@ -52,7 +52,7 @@ impl Export {
         }
     }
 
-    /// What parts several values in one of its cells.
+    /// The separator of several values in one cell.
     pub const fn several(self) -> Option<&'static str> {
         match self {
             Self::Google | Self::GoogleOld => Some(":::"),
@@ -60,7 +60,7 @@ impl Export {
         }
     }
 
-    /// Groups of the program itself, which are no property of a contact.
+    /// Groups of the program itself, which are no tags of a contact.
     pub const fn own_groups(self) -> &'static [&'static str] {
         match self {
             Self::Google | Self::GoogleOld => &["* myContacts", "* My Contacts", "* starred"],
@@ -68,18 +68,18 @@ impl Export {
         }
     }
 
-    /// Why a column of it is left out, when it is.
+    /// Why a column is left out, if it is.
     pub fn leaves_out(self, column: &str) -> Option<&'static str> {
         let is = |name: &str| column.trim().eq_ignore_ascii_case(name);
         match self {
             Self::Google | Self::GoogleOld if is("Photo") => Some("the address of a picture"),
-            Self::Platform if is("Assignee") => Some("who looks after the contact is no field"),
+            Self::Platform if is("Assignee") => Some("an employee who is responsible for the contact"),
             Self::Google | Self::GoogleOld | Self::Eta | Self::HubSpot | Self::Salesforce | Self::Platform => None,
         }
     }
 }
 
-/// The field that the platform's sample names in a column `custom_field.NAME`.
+/// The field in the name of a column `custom_field.NAME`, as the platform's sample has it.
 pub fn own_field(column: &str) -> Option<&str> {
     column.trim().strip_prefix("custom_field.").map(str::trim).filter(|name| !name.is_empty())
 }

@@ -7,7 +7,7 @@ use crate::core::mapping::{NoDate, e164, is_of, is_scientific, is_zero_date};
 /// What people write for no in English, Spanish and Portuguese.
 const NO: [&str; 9] = ["no", "n", "false", "0", "-", "n\u{e3}o", "nao", "falso", "f"];
 
-/// The countries that are tried for numbers without a country code: those where the platforms are sold, the larger first.
+/// The countries that are tried for numbers without a country code: those where the platforms are sold, the largest first.
 const COUNTRIES: [&str; 21] = [
     "MX", "ES", "BR", "CO", "AR", "US", "PE", "CL", "EC", "GT", "PT", "VE", "DO", "BO", "HN", "SV", "PY", "NI", "CR",
     "PA", "UY",
@@ -21,10 +21,10 @@ const MONTH_FIRST: [&str; 3] = ["M/D/YYYY", "M-D-YYYY", "M.D.YYYY"];
 /// The forms of times that are tried after a day.
 const TIMES: [&str; 6] = ["", " H:mm", " H:mm:ss", " h:mm A", " h:mm:ss A", "THH:mm:ss"];
 
-/// Countries that write the month before the day (CLDR 47, short date formats). All others that decide write the day first.
+/// Countries that write the month before the day (CLDR 47, short date formats). Others write the day first, except the undecided.
 const MONTH_FIRST_IN: [&str; 9] = ["US", "PR", "GU", "AS", "VI", "MP", "UM", "MH", "PH"];
 
-/// Countries that decide nothing: both orders are in use, or the year comes first and the month after it.
+/// Countries that use both orders, or write the year first.
 const UNDECIDED_IN: [&str; 11] = ["CA", "PA", "FM", "PW", "CN", "JP", "KR", "KP", "TW", "MN", "BT"];
 
 /// Maximum number of forms of one column.
@@ -40,7 +40,7 @@ pub enum DayOrder {
 }
 
 impl DayOrder {
-    /// That of a country, where it has one.
+    /// The order of a country, if it has one.
     pub fn of_country(country: Country) -> Option<Self> {
         let is_among = |countries: &[&str]| countries.contains(&country.to_string().as_str());
         match (is_among(&MONTH_FIRST_IN), is_among(&UNDECIDED_IN)) {
@@ -50,7 +50,7 @@ impl DayOrder {
         }
     }
 
-    /// That of a language.
+    /// The order of a language.
     pub const fn of_language(language: Option<Language>) -> Self {
         match language {
             Some(Language::English) => Self::MonthFirst,
@@ -59,15 +59,14 @@ impl DayOrder {
     }
 }
 
-/// How the dates of a column are written.
+/// The forms of the dates in a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dates {
-    /// As ISO 8601 already.
+    /// ISO 8601.
     Iso,
-    /// In these forms, and no others that were tried.
+    /// These forms, and no others that were tried.
     Forms(Vec<String>),
-    /// With the day or the month first: all values are dates both ways. The first forms are those of the order that was
-    /// asked for.
+    /// The day or the month may be first, because all values are dates both ways. The forms of the requested order come first.
     Either(Vec<String>, Vec<String>),
 }
 
@@ -82,7 +81,7 @@ pub struct Phones {
     pub rounded: usize,
 }
 
-/// How many of `values` are phone numbers, each by itself or as one of `country`.
+/// Counts the phone numbers among `values`, with a country code or of `country`.
 pub fn phones(values: &[&str], country: Option<Country>) -> Phones {
     let mut phones = Phones::default();
     for value in values {
@@ -96,7 +95,7 @@ pub fn phones(values: &[&str], country: Option<Country>) -> Phones {
     phones
 }
 
-/// The country of which most of `values` are phone numbers, and how many are. It is for a person to judge.
+/// The country that most of `values` fit as phone numbers, and how many fit it. A person has to judge it.
 pub fn likely_country(values: &[&str]) -> Option<(Country, usize)> {
     let countries = COUNTRIES.iter().filter_map(|letters| letters.parse::<Country>().ok());
     let counted = countries.map(|country| (country, phones(values, Some(country)).of_country));
@@ -113,14 +112,14 @@ pub fn is_email(text: &str) -> bool {
     is_plain && domain.split('.').count() > 1 && domain.split('.').all(|part| !part.is_empty())
 }
 
-/// Whether text holds digits as a phone number does, and hardly anything else.
+/// Whether text has the digits of a phone number and hardly any letters.
 pub fn is_phone_like(text: &str) -> bool {
     let digits = text.chars().filter(|character| character.is_numeric()).count();
     let letters = text.chars().filter(|character| character.is_alphabetic()).count();
     (digits >= 6 && letters <= 3) || is_scientific(text)
 }
 
-/// How `values` are written when all of them are dates, or what programs write where they have none.
+/// The forms of `values` if all of them are dates, or what programs write for missing dates.
 pub fn dates(values: &[&str], order: DayOrder) -> Option<Dates> {
     let values: Vec<&str> = values.iter().copied().filter(|value| !is_zero_date(value)).collect();
     if values.is_empty() {
@@ -144,7 +143,7 @@ pub fn dates(values: &[&str], order: DayOrder) -> Option<Dates> {
 // The forms of some values, each of which is a date in one of them.
 struct Fitting {
     forms: Vec<String>,
-    // Whether one of them is no date but a zero of its program.
+    // Whether one of them is what a program writes for a missing date.
     has_zeros: bool,
 }
 
@@ -158,7 +157,7 @@ fn fitting(values: &[&str], days: &[&str]) -> Option<Fitting> {
     let mut chosen: Vec<usize> = Vec::new();
     let mut has_zeros = false;
     for value in values {
-        // Those that were chosen come first.
+        // Forms that were chosen already come first.
         let mut tried = chosen.iter().copied().chain(0..forms.len());
         let (found, is_zero) = tried.find_map(|at| match forms[at].read(value) {
             Ok(_) => Some((at, false)),
@@ -184,7 +183,7 @@ pub fn has_short_years(values: &[&str]) -> bool {
     values.iter().any(|value| forms.iter().any(|form| form.read(value) == Err(NoDate::ShortYear)))
 }
 
-/// Whether all of `values` say yes or no, and one of them yes.
+/// Whether all of `values` mean yes or no, and at least one of them yes.
 pub fn is_yes_or_no(values: &[&str]) -> bool {
     let (yes, no) = (Words::new(YES), Words::new(NO));
     values.iter().all(|value| yes.have(value) || no.have(value)) && values.iter().any(|value| yes.have(value))
@@ -196,7 +195,7 @@ pub fn separator(values: &[&str]) -> Option<&'static str> {
     let values: Vec<String> = values.iter().filter(|value| !value.starts_with(['[', '{'])).map(outside).collect();
     let separators = [":::", ";", "|", ","];
     let separator = separators.into_iter().find(|separator| values.iter().any(|value| value.contains(separator)))?;
-    // Where others stand in cells without it, all the usual ones separate tags.
+    // If cells without it have other separators, all usual ones separate tags.
     let has_other =
         |value: &String| !value.contains(separator) && separators.into_iter().any(|other| value.contains(other));
     (!values.iter().any(has_other)).then_some(separator)

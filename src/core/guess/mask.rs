@@ -1,12 +1,12 @@
 //! Masks a value: a person who knows it recognises it, and other people cannot read it.
 
-/// Stands for what is not shown.
+/// The character for what is hidden.
 const DOT: char = '\u{2022}';
 
-/// A value with most of it hidden. A phone number keeps its country code and its last two digits, a date its form, all
-/// else its ends.
+/// A value with most of it hidden. A phone number keeps its country code and its last two digits, a date its form, any other
+/// value its ends.
 pub fn masked(value: &str) -> String {
-    // What stands in a comment must not end it.
+    // A value must not end the comment in which it is shown.
     let value: String =
         value.trim().chars().map(|character| if character.is_control() { DOT } else { character }).collect();
     let characters: Vec<char> = value.chars().collect();
@@ -34,7 +34,7 @@ fn digits_masked(characters: &[char], digits: usize) -> String {
             return *character;
         }
         nth += 1;
-        // Fewer digits are a date or a number: its last ones would say a year.
+        // Fewer digits are a date or a number, whose last digits would reveal a year.
         let is_end = digits > 8 && nth + 2 > digits;
         if (is_phone && nth <= 2) || is_end { *character } else { DOT }
     };

@@ -1,12 +1,12 @@
-//! Dates as people write them, into ISO 8601.
+//! Converts dates as people write them to ISO 8601.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// How a date is written, such as `DD/MM/YYYY` or `M/D/YYYY h:mm A`.
+/// The form of a date, such as `DD/MM/YYYY` or `M/D/YYYY h:mm A`.
 ///
 /// `YYYY` is a year; `MM`, `DD`, `HH`, `hh`, `mm`, `ss` are two digits each and `M`, `D`, `H`, `h` one or two; with `h`,
-/// `A` is AM or PM. All else stands for itself. There is no code for a year of two digits, because its century is unknown.
+/// `A` is AM or PM. Other characters must match literally. There is no code for a year of two digits, because its century is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DateForm {
     source: String,
@@ -14,7 +14,7 @@ pub struct DateForm {
     has_time: bool,
 }
 
-/// What is no form of a date.
+/// Why text is no form of a date.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadDateForm {
@@ -29,26 +29,26 @@ pub enum BadDateForm {
         "expected the years with four digits, found `YY`: 05/03/24 has no century, so write YYYY and export the dates with it"
     )]
     ShortYear,
-    /// Letters that stand for nothing.
+    /// Unknown letters.
     #[error("expected letters such as YYYY, MM, DD, HH, mm and ss, found `{0}`")]
     Letters(String),
 }
 
-/// Why text is no date of a form.
+/// Why text is no date in a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoDate {
-    /// It is written otherwise.
+    /// It has another form.
     OtherForm,
-    /// It names a day or an hour that there is not.
+    /// It names a day or an hour that does not exist.
     NotInCalendar,
-    /// It is what a program writes where it has no date.
+    /// It is what programs write for a missing date.
     NoValue,
-    /// Its year has two digits, and the rest is as it should be.
+    /// Its year has two digits, and the rest fits.
     ShortYear,
 }
 
-/// Days that programs write where they have none: the zero of Excel, that of Access and of OLE, the one before it, and
-/// the first day of .NET.
+/// Days that programs write for a missing date: the zero of Excel, that of Access and of OLE, the one before it, and the first
+/// day of .NET.
 const ZEROS: [(u32, u32, u32); 4] = [(1900, 1, 0), (1899, 12, 30), (1899, 12, 31), (1, 1, 1)];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ struct Moment {
 }
 
 impl DateForm {
-    /// The date that `text` is, as `2024-03-05` or, with a time of day, `2024-03-05T14:30:00`.
+    /// Converts `text` to a date such as `2024-03-05` or, with a time of day, `2024-03-05T14:30:00`.
     pub(in crate::core) fn read(&self, text: &str) -> Result<String, NoDate> {
         let Some(moment) = self.taken(text, |piece| piece) else {
             let has_short_year = self.taken(text, Piece::with_short_year).is_some();
@@ -114,7 +114,7 @@ impl DateForm {
         Ok(iso)
     }
 
-    // The numbers of a text that is written so from end to end.
+    // The numbers in text that has this form as a whole.
     fn taken(&self, text: &str, change: fn(Piece) -> Piece) -> Option<Moment> {
         let mut moment = Moment::default();
         let rest = self.pieces.iter().try_fold(text, |rest, piece| moment.take(change(*piece), rest))?;
@@ -131,7 +131,7 @@ impl Piece {
     }
 }
 
-/// A date or a moment that is ISO 8601 already, as sheets give the cells of dates: without a fraction of a second.
+/// A date or a time in ISO 8601, as the cells of sheets have it, without a fraction of a second.
 pub(in crate::core) fn iso(text: &str) -> Option<&str> {
     let (day, time) = text.split_once('T').map_or((text, None), |(day, time)| (day, Some(time)));
     let time = time.map(|time| time.split_once('.').map_or(time, |(time, _)| time));
@@ -151,8 +151,8 @@ pub(in crate::core) fn iso(text: &str) -> Option<&str> {
     (is_day && time.is_none_or(is_time)).then(|| &text[..length])
 }
 
-/// Whether `text` is a date of zeros, such as `0000-00-00` or `0/0/00 0:00:00`, which programs write where they have no
-/// date. A version (`0.0.0`) and a score are none: there are two zeros for the year, or four.
+/// Whether `text` is a date of zeros, such as `0000-00-00` or `0/0/00 0:00:00`, which programs write for a missing date. The
+/// year has two zeros or four, unlike a version (`0.0.0`) or a score.
 pub(in crate::core) fn is_zero_date(text: &str) -> bool {
     if !text.starts_with('0') || text.len() < 6 {
         return false;
@@ -166,7 +166,7 @@ pub(in crate::core) fn is_zero_date(text: &str) -> bool {
         let (year, rest) = if first.len() == 4 { (first, third) } else { (third, first) };
         is_zeros(year, 4) && year.len().is_multiple_of(2) && is_zeros(second, 2) && is_zeros(rest, 2)
     });
-    // Midnight is 12 on a clock of half a day.
+    // Midnight is 12 AM.
     let time = time.trim_end_matches(['Z', 'A', 'M', 'a', 'm', '.', ' ']);
     let time = time.split(['+', '.']).next().unwrap_or_default();
     let mut clock = time.split(':');
@@ -184,7 +184,7 @@ impl Moment {
             }
             Piece::Sign(character) => text.strip_prefix(character),
             Piece::HalfDay => {
-                // `a. m.` is how Spanish writes it.
+                // Spanish has `a. m.`.
                 let (half, rest) = ["a. m.", "p. m.", "a.m.", "p.m.", "am", "pm"].into_iter().find_map(|half| {
                     let start = text.get(..half.len())?;
                     start.eq_ignore_ascii_case(half).then(|| (half, &text[half.len()..]))
@@ -322,7 +322,7 @@ const fn days_of(year: u32, month: u32) -> u32 {
     }
 }
 
-// A formatter would take longer than all the rest.
+// A formatter would take longer than everything else.
 fn put(text: &mut String, number: u32, digits: u32) {
     for place in (0..digits).rev() {
         let digit = number / 10_u32.pow(place) % 10;

@@ -219,7 +219,7 @@ impl FieldReader {
         !(json.is_boolean() && self.value_type == ValueType::Boolean) && defaults.is_null(json)
     }
 
-    // The text of its column, or of one of several.
+    // The text of one of its columns.
     fn part<'a>(&self, place: &Place, row: Row<'a>, defaults: &Defaults) -> Result<Cow<'a, str>, Refusal> {
         match place.cell(row) {
             Cell::Json(json @ Json::Bool(flag)) if !self.is_null(json, defaults) => {
@@ -276,7 +276,7 @@ impl FieldReader {
         }
         self.no_other_country(row, defaults, &text, &made)?;
         let text = bare(&made);
-        // A step may split a character.
+        // A step may leave half of a combined character.
         Ok((!text.is_empty()).then(|| Value::Text((*nfc(text)).into())))
     }
 

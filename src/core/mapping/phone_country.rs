@@ -10,8 +10,8 @@ use crate::core::mapping::phone::{Country, NoPhone, has_code};
 use crate::core::mapping::steps::{Countries, Unfit, apply};
 
 impl FieldReader {
-    /// Why a value is rejected. If a phone number has no country code, whether the row has a column for the country, and whether
-    /// it is blank.
+    /// Why a value is rejected. For a phone number without a country code, the reason names the row's column for the country,
+    /// if there is one.
     pub(super) fn unfit(&self, row: Row<'_>, defaults: &Defaults, unfit: &Unfit) -> Refusal {
         let refused = Refusal::unfit(self.label(), unfit);
         if unfit.found != NoPhone::NoCountry.found() {

@@ -1083,7 +1083,7 @@ fn rules_are_held_against_the_header() {
         &["Telefono", "phone"],
         Some(4),
         "field `phone`: expected one value, found two: the rule's and the column of that name, which no rule names (map it, \
-         or say `unmapped = \"ignore\"`)",
+         or set `unmapped = \"ignore\"`)",
     );
     check(
         &Rules { matches: names(&["phnoe", "phone"]), ..only(vec![field("phone", "a")]) },

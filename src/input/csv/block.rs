@@ -27,7 +27,6 @@ struct Place {
 
 /// What parsing found of a row beside its cells.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a separate fact, in any combination with the others")]
 pub(super) struct Found {
     /// Its place among the rows of the file, from 1.
     pub(super) row: u64,
