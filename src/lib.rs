@@ -141,9 +141,9 @@ pub mod locks {
 
 /// The rules by which rows become contacts.
 pub mod mapping {
-    pub use crate::core::mapping::{MappingError, OutlineLine, rules};
     pub use crate::core::doubtful_values::DoubtfulValues;
     pub use crate::core::list::JsonList;
+    pub use crate::core::mapping::{MappingError, OutlineLine, rules};
     pub use crate::core::shared_values::Evidence;
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::core::diff::TagsMode;
+use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::mapping::Mapping;
 use crate::core::model::Contact;
 use crate::core::planner::{DuplicateFault, Planner, RowRole, SeenRows};
 use crate::core::routing::{NotRouted, NotRoutedCounts, RoutedRow};
-use crate::core::doubtful_values::DoubtfulValues;
 use crate::input::{Row, Source};
 use crate::sync::plan::PlanError;
 use crate::sync::routing::Routing;

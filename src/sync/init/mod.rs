@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 
 use self::sample::sample;
 use crate::core::diff::TagsMode;
+use crate::core::doubtful_values::DoubtfulValues;
 use crate::core::guess::{Guess, guess};
 use crate::core::list::JsonList;
 use crate::core::mapping::Mapping;
 use crate::core::mapping::rules::{Country, Rules};
 use crate::core::model::{Mode, Rejection};
 use crate::core::routing::{NotRouted, RoutingTable};
-use crate::core::doubtful_values::DoubtfulValues;
 use crate::input::{Row, Source, SourceError};
 use crate::sync::check::{RejectReason, RejectReasons};
 use crate::sync::row_router::RowRouter;
@@ -95,7 +95,8 @@ impl Suggestion {
     /// Maps the rows as a sync with these rules would. Without a match field there is no mapping yet, and nothing to judge.
     pub fn judge(&self, source: &Source, rules: &Rules) -> Judged {
         let Ok(mapping) = Mapping::by(rules, source.header(), Mode::Upsert) else { return Judged::default() };
-        let (mut reasons, mut doubtful, mut judged) = (RejectReasons::default(), DoubtfulValues::new(), Judged::default());
+        let (mut reasons, mut doubtful, mut judged) =
+            (RejectReasons::default(), DoubtfulValues::new(), Judged::default());
         let header = source.header().unwrap_or_default();
         let reads = mapping.reads(header);
         // A row is not rejected for a cell of a sheet that nothing reads.

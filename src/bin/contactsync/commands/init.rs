@@ -11,9 +11,9 @@ use contactsync::{Input, Source};
 use crate::args::InitArgs;
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
+use crate::options::defaults;
 use crate::render::console::Console;
 use crate::render::input_notice::InputNotices;
-use crate::options::defaults;
 use crate::render::suggestion::{print, render, warn_of_lists};
 use crate::settings::skip_titles;
 

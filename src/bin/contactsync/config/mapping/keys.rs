@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use contactsync::Value;
+use contactsync::contact::Value;
 use contactsync::mapping::rules::{Blank, Country, DecimalMark, Pattern, Step, Template, Unmapped, ValueType, Words};
 
 use super::{dates, one_of, step, word_table};

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use contactsync::{CallKind, Event, Observer, Outcome};
+use contactsync::report::{CallKind, Outcome};
+use contactsync::{Event, Observer};
 
 use super::{ChannelState, Progress};
 use crate::render::console::Level;
