@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::core::text::visible;
 
 use super::SourceFault;
+use super::cell_kind::Kind;
 use crate::core::headings::is_heading;
 use crate::core::output_format::{self, LINE_COLUMN, REASON_COLUMN};
 use crate::core::record::Texts;
@@ -18,7 +19,7 @@ pub(super) struct Columns {
     // What each cell's column is called; `None` for a column without a name, whose cells are ignored.
     names: Vec<Option<Arc<str>>>,
     header: Vec<Arc<str>>,
-    // The names in small letters, with the place of the first that has each.
+    // The names in lowercase and without a colon after them, with the place of the first that has each.
     folded: HashMap<String, usize>,
     // How many cells a row must have: up to the last column with a name.
     needed: usize,
@@ -71,7 +72,7 @@ impl Columns {
         let mut folded = HashMap::new();
         for (at, name) in names.iter().enumerate() {
             if let Some(name) = name {
-                folded.entry(name.to_lowercase()).or_insert(at);
+                folded.entry(bare_name(name).to_lowercase()).or_insert(at);
             }
         }
         let needed = names.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
@@ -149,27 +150,56 @@ impl Columns {
             && (!cell.is_ascii() || self.header.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(cell)))
     }
 
-    // The place of the first column that a cell names, its letters small or capital.
+    // The place of the first column that a cell names, in any case.
     fn named_by(&self, cell: &str) -> Option<usize> {
-        self.folded.get(&cell.to_lowercase()).copied()
+        self.folded.get(&bare_name(cell).to_lowercase()).copied()
     }
 
-    /// Whether any of these cells names a column.
-    pub(super) fn has_named_by<'a>(&self, mut cells: impl Iterator<Item = &'a [u8]>) -> bool {
-        let names = |cell: &str| self.named_by(visible(cell).trim()).is_some();
-        cells.any(|cell| !cell.is_empty() && from_utf8(cell).is_ok_and(names))
+    // Whether a cell names one of these columns, or another column of contacts.
+    fn is_named_by(&self, cell: &str) -> bool {
+        self.named_by(cell).is_some() || is_heading(bare_name(cell))
+    }
+
+    /// Whether any of these cells names a column, or at least two are words that head columns.
+    pub(super) fn has_named_by<'a>(&self, cells: impl Iterator<Item = &'a [u8]>) -> bool {
+        let mut headings = 0;
+        for cell in cells.filter(|cell| !cell.is_empty()).filter_map(|cell| from_utf8(cell).ok()) {
+            let cell = visible(cell);
+            if self.named_by(cell.trim()).is_some() {
+                return true;
+            }
+            headings += usize::from(is_heading(bare_name(cell.trim())));
+        }
+        headings > 1
+    }
+
+    /// Whether a row is another header because a word that heads a column stands where the rows have addresses or numbers, at
+    /// the places `telling`, and beside it another such word. None of its cells is an address or a number.
+    pub(super) fn are_renamed_at<'a>(
+        &self,
+        cells: impl Iterator<Item = &'a [u8]> + Clone,
+        telling: impl Iterator<Item = usize>,
+    ) -> bool {
+        let text = |cell: &'a [u8]| from_utf8(cell).map(visible).unwrap_or_default();
+        let is_named = |cell: &'a [u8]| self.is_named_by(text(cell).trim());
+        let stands_there = telling.into_iter().any(|at| cells.clone().nth(at).is_some_and(is_named));
+        stands_there
+            && !cells.clone().any(|cell| Kind::of(cell).is_telling())
+            && cells.filter(|cell| is_named(cell)).count() > 1
     }
 
     /// Whether a row with at least two cells is another header: most of its cells are names of these columns, or all are
     /// words that head columns and some is such a name. It leaves at most one column of this header over, at its end, and
-    /// none where a cell is neither, and it has each name once. After a byte order mark, where a file was appended, one name
-    /// is enough. None of its cells holds a value.
+    /// none where a cell is neither, and it has each name once; or it has fewer cells than a row needs, all of them such names.
+    /// After a byte order mark, where a file was appended, one name is enough. None of its cells holds a value.
     pub(super) fn are_renamed_by<'a>(&self, cells: impl Iterator<Item = &'a [u8]>, follows_mark: bool) -> bool {
         let (mut filled, mut named, mut known) = (0, 0, 0);
         let (mut is_parted, mut is_blank) = (false, false);
         let mut seen = HashSet::new();
         let mut is_repeated = false;
+        let mut count = 0;
         for cell in cells {
+            count += 1;
             let Ok(cell) = from_utf8(cell) else { return false };
             let cell = visible(cell);
             let cell = cell.trim();
@@ -178,22 +208,22 @@ impl Columns {
                 continue;
             }
             is_parted |= is_blank;
-            if cell.contains('@') || cell.bytes().filter(u8::is_ascii_digit).count() >= 5 {
-                return false;
-            }
             filled += 1;
             if let Some(at) = self.named_by(cell) {
                 is_repeated |= !seen.insert(at);
                 named += 1;
-            } else if is_heading(cell) {
+            } else if is_heading(bare_name(cell)) {
                 known += 1;
+            } else if cell.contains('@') || cell.bytes().filter(u8::is_ascii_digit).count() >= 5 {
+                return false;
             }
         }
         let all = named + known == filled;
         if follows_mark && filled > 1 && (named > 0 || all) {
             return true;
         }
-        let is_full = !is_parted && !is_repeated && filled + usize::from(all) >= self.header.len();
+        let is_short = count < self.needed && named == filled;
+        let is_full = !is_parted && !is_repeated && (is_short || filled + usize::from(all) >= self.header.len());
         filled > 1 && is_full && ((named > 1 && named * 2 > filled) || (named > 0 && all))
     }
 
@@ -231,6 +261,12 @@ impl Columns {
     pub(super) fn name(&self, at: usize) -> String {
         self.names.get(at).cloned().flatten().map_or_else(|| (at + 1).to_string(), |name| name.to_string())
     }
+}
+
+// A name without the colon or the asterisk that some programs put after it.
+fn bare_name(name: &str) -> &str {
+    let bare = name.trim_end_matches([':', '*', '\u{ff1a}', ' ']);
+    if bare.is_empty() { name } else { bare }
 }
 
 const MOVED: &str = "expected the line in `_line` and the reason in `_reason`, found them under other columns: the cells of \
@@ -324,6 +360,33 @@ mod tests {
         check(&["ann@example.com", "name", "segment", ""], false, false);
         check(&["phone"], false, false);
         check(&["", ""], false, false);
+        // A colon or an asterisk after the name, and fewer cells.
+        check(&["Name:", "phone *", "segment:", "Tel\u{e9}fono:"], true, true);
+        check(&["name", "phone"], true, true);
+        check(&["name", "name"], false, true);
+    }
+
+    #[test]
+    fn another_header_is_known_by_a_name_in_place_of_a_number() {
+        let header = columns(&["phone", "Name", "segment 20240", "email"]);
+        let check = |row: &[&str], expected: bool| {
+            let cells = row.iter().map(|cell| cell.as_bytes());
+            assert_eq!(header.are_renamed_at(cells, [0, 3].into_iter()), expected, "{row:?}");
+        };
+        check(&["name", "phone", "", ""], true);
+        check(&["phone", "", "name", ""], true);
+        check(&["Correo", "Ciudad", "Puntos"], true);
+        check(&["phone", "Empresa 2024001", "name", "x"], true);
+        check(&["Segment 20240:", "Phone:", "x", "y"], true);
+        check(&["", "", "name", "phone"], true);
+        // Values that are names of columns.
+        check(&["", "phone", "name", ""], false);
+        check(&["phone", "Ann", "x", ""], false);
+        check(&["Ann", "phone", "name", "x"], false);
+        check(&["phone", "name", "x", "ann@example.com"], false);
+        check(&["phone", "name", "12345", ""], false);
+        check(&["phone"], false);
+        check(&[], false);
     }
 
     #[test]

@@ -368,12 +368,13 @@ fn is_second_header(raw: RawRow<'_>, columns: &Columns, usual: &Usual) -> bool {
     if found.end != End::Whole || !found.kept || found.quoting != Quoting::Sound {
         return false;
     }
-    let is_telling = |(_, kind): &(usize, &Kind)| kind.is_telling();
-    let may_be = match usual.kinds().iter().enumerate().take(found.cells).find(is_telling) {
-        Some((at, _)) => matches!(Kind::of(raw.cell(at)), Kind::Text | Kind::Blank),
-        None => columns.may_name(raw.cell(0)),
-    };
-    may_be && columns.are_renamed_by((0..found.cells).map(|at| raw.cell(at)), found.follows_mark)
+    let kinds = usual.kinds();
+    let telling = || (0..found.cells.min(kinds.len())).filter(|at| kinds[*at].is_telling());
+    let is_text = |at: usize| matches!(Kind::of(raw.cell(at)), Kind::Text | Kind::Blank);
+    let cells = || (0..found.cells).map(|at| raw.cell(at));
+    let may_be = telling().next().map_or_else(|| columns.may_name(raw.cell(0)), is_text);
+    (may_be && columns.are_renamed_by(cells(), found.follows_mark))
+        || (telling().any(is_text) && columns.are_renamed_at(cells(), telling()))
 }
 
 // How many cells of a row are stored. What a list of rejected rows says of one with a few more is what it held, so that the
@@ -855,6 +856,18 @@ mod tests {
         check(&format!("{four}phone,name,city,\n"), 1, Some(3));
         check(&format!("{file}\u{feff}+5215550002,Bo,y\n"), 2, None);
         check(&format!("{file}phone,name,segment\n+5215550002,Bo,y\n"), 2, None);
+        // A name in the column of phones, whatever else is in the row.
+        check(&format!("{four}phone,,company,name\n"), 1, Some(3));
+        check(&format!("{four}email,city,,points\n"), 2, None);
+        check(&format!("{four}Name:,City:,Ref:,Phone:\n"), 1, Some(3));
+        check(&format!("{four}rubro,zona,puntos,correo\n"), 2, None);
+        check(&format!("{four}ciudad,zona,puntos,correo\n"), 1, Some(3));
+        check(&format!("{four}city,zona 2024001,puntos,Phone\n"), 1, Some(3));
+        check(&format!("{four}name,phone\n"), 1, Some(3));
+        check(&format!("{four}phone,name,other,thing\n"), 2, None);
+        let more = "+5215550002,Bo,y\n+5215550003,Cy,z\n";
+        check(&format!("{file}{more}email,city,points\na@example.com,Leon,3\n"), 3, Some(5));
+        check(&format!("{file}phone,Ann,y\n"), 2, None);
         // Columns whose cells tell nothing.
         check("a,b,c\n1,2,3\nb,a,c\n", 1, Some(3));
         check("a,b,c\n1,2,3\nb,x,y\n", 2, None);

@@ -133,6 +133,17 @@ pub enum SourceFault {
         /// What stands there.
         found: String,
     },
+    /// An id or a match value is read by position from a list that has its elements in different orders.
+    #[error(
+        "expected the elements of the list `{list}` in one order, found another one than in an earlier row: the id or match value \
+         that the mapping reads there by position may be another contact's"
+    )]
+    ElementOrder {
+        /// The first line with another order.
+        line: u64,
+        /// The keys that lead to the list, joined by dots.
+        list: String,
+    },
     /// Where the rows of JSON are is unclear, or not all of them could be.
     #[error("{fault}")]
     Rows {
@@ -322,6 +333,7 @@ impl SourceFault {
         match self {
             Self::Read { line, .. }
             | Self::Json { line, .. }
+            | Self::ElementOrder { line, .. }
             | Self::Rows { line, .. }
             | Self::Nameless { line }
             | Self::ColumnTwice { line, .. }

@@ -19,24 +19,29 @@ mod decompress;
 mod delimiter;
 mod detected;
 mod doubt;
+mod element_order;
 mod encoding;
 mod error;
+mod falses;
 mod format;
 mod guard;
 mod isolate;
 mod json;
+mod json_text;
 mod jsonl;
 mod lines;
 mod lookahead;
 mod mixed;
 mod nesting;
 mod notice;
+mod notice_text;
 mod number_format;
 mod object;
 mod open;
 mod options;
 mod package;
 mod padding;
+mod page_keys;
 mod pages;
 mod sample;
 mod sheet;
@@ -173,19 +178,25 @@ impl Source {
 
     // Takes note of text that was encoded twice, and of what means another thing in each row of JSON. The rows of CSV are
     // watched where they are decoded.
-    fn watch(&mut self, record: &Record) {
+    fn watch(&mut self, record: &Record) -> Result<(), SourceFault> {
         let notices = &self.detected.notices;
         let is_twice = match &record.cells {
             Cells::Texts(_) if matches!(self.rows, Rows::Csv(_)) => false,
-            Cells::Texts(texts) => texts.iter().any(doubt::is_double_encoded),
+            Cells::Texts(texts) => {
+                if let Rows::Sheet(rows) = &self.rows {
+                    rows.addresses().watch(texts, record.line, notices);
+                }
+                texts.iter().any(doubt::is_double_encoded)
+            }
             Cells::Object(object) => {
-                self.mixed.watch(object, record.line, notices);
+                self.mixed.watch(object, record.line, notices)?;
                 object.iter().any(|(_, json)| doubt::is_double_encoded_json(json))
             }
         };
         if is_twice {
             notices.add(NoticeKind::DoubleEncoded, record.line);
         }
+        Ok(())
     }
 
     /// What errors call the input: the path, or `standard input`.
@@ -221,6 +232,12 @@ impl Source {
             Rows::Sheet(rows) => rows.only(used),
             Rows::Csv(_) | Rows::Jsonl(_) | Rows::Json(_) => {}
         }
+    }
+
+    /// Sets the paths of JSON by which ids and match values are read. An input in which the elements of a list change their
+    /// order is refused when one of these paths takes an element by its position.
+    pub fn match_by(&mut self, paths: Vec<String>) {
+        self.mixed.match_by(paths);
     }
 
     /// The columns that have a name, in the file's order; `None` for JSON, which has no header.
@@ -372,9 +389,12 @@ impl Iterator for Source {
             Rows::Json(rows) => rows.next_row(),
             Rows::Sheet(rows) => Ok(rows.next_row()),
         };
-        if let Ok(Some(Row::Record(record))) = &row {
-            self.watch(record);
-        }
+        let row = row.and_then(|row| {
+            if let Some(Row::Record(record)) = &row {
+                self.watch(record)?;
+            }
+            Ok(row)
+        });
         row.map_err(|fault| self.broken_by(fault)).transpose()
     }
 }

@@ -11,10 +11,12 @@ use serde_json::Value as Json;
 
 use super::lines::Lines;
 use super::object::Cells;
+use super::page_keys::Hint;
 use super::sample::SAMPLE;
 use super::{Bytes, RowsFault, SourceFault};
 use crate::core::guess::{is_address, is_staff};
 use crate::core::headings::{KeySense, key_sense};
+use crate::core::list::is_label;
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
 
 /// The key of the contacts in an answer of the platform (API.md, "The six calls").
@@ -59,12 +61,6 @@ const PARTS: &str = "\
 /// Those with the name of a single one: a list of such is a part of a contact, but a key of this name may also head a column.
 const SINGLE_PARTS: &str = "\
     phone phonenumber mobile cellphone telephone whatsapp telefono telefone celular movil email mail correo";
-
-/// What the elements of such a list are called where they are no people: the name of a phone is its label.
-const LABELS: &str = "\
-    home work mobile main other personal private office business default primary cell cellphone iphone phone \
-    telephone fax whatsapp email mail casa trabajo oficina movil m\u{f3}vil celular principal otro telefono \
-    tel\u{e9}fono correo trabalho escritorio escrit\u{f3}rio comercial outro telefone";
 
 /// Keys of lists and objects that describe an answer.
 const ASIDE: &str = "\
@@ -803,7 +799,7 @@ fn is_aside(name: &str) -> bool {
 }
 
 fn is_describing(name: &str) -> bool {
-    name.is_empty() || is_one_of(DESCRIBING, name)
+    name.is_empty() || is_one_of(DESCRIBING, name) || Hint::of(name, "").is_some()
 }
 
 // Whether it is a key of an answer, and not of what it holds.
@@ -886,7 +882,7 @@ impl<'de> Visitor<'de> for Fill<'_> {
             Scalar::Failure
         } else if is_address(text) {
             Scalar::Address
-        } else if LABELS.split(' ').any(|label| label.eq_ignore_ascii_case(text)) {
+        } else if is_label(text) {
             Scalar::Label
         } else {
             Scalar::Text

@@ -1,7 +1,6 @@
 //! What a person should know of an input that was read: what was skipped, completed, or may be wrong.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One kind of thing that was noticed while reading, each reported once per input.
@@ -49,8 +48,17 @@ pub enum NoticeKind {
     /// Rows have a JSON `false` under this key, or at this path, where others have text: programs such as Odoo write it for
     /// a blank.
     FalseInText(Arc<str>),
+    /// Rows have JSON text in this column, or under this key, of phones or e-mail addresses.
+    JsonText(Arc<str>),
     /// This list of fields by name and value has other names at its positions than in the first row.
     FieldOrder(Arc<str>),
+    /// The elements of this list have the same texts under a key in another order than in an earlier row.
+    ElementOrder {
+        /// The keys that lead to the list, joined by dots.
+        list: Arc<str>,
+        /// The key of the texts.
+        key: Arc<str>,
+    },
     /// Another element of this list than the first says that it is the primary one.
     PrimaryNotFirst(Arc<str>),
 }
@@ -67,7 +75,9 @@ impl NoticeKind {
             | Self::FewerRows { .. }
             | Self::FewerPages { .. }
             | Self::FalseInText(_)
+            | Self::JsonText(_)
             | Self::FieldOrder(_)
+            | Self::ElementOrder { .. }
             | Self::PrimaryNotFirst(_) => true,
             Self::RepeatedHeader
             | Self::Total
@@ -125,132 +135,9 @@ impl Notices {
     }
 }
 
-/// A sentence that follows the input's name: `contacts.csv: line 7 repeats the header and is skipped`.
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, line, rows } = self;
-        match (kind, rows) {
-            (NoticeKind::RepeatedHeader, 1) => write!(f, "line {line} repeats the header and is skipped"),
-            (NoticeKind::RepeatedHeader, _) => {
-                write!(f, "{rows} lines repeat the header and are skipped (the first is line {line})")
-            }
-            (NoticeKind::Total, _) => write!(f, "line {line} is a total of the rows above it and is left out"),
-            (NoticeKind::DoubtfulEncoding(name), _) => {
-                let rows = counted(*rows, "line looks", "lines look");
-                write!(
-                    f,
-                    "{rows} wrong in the encoding that was guessed (the first is line {line}): \
-                     try `--encoding {name}`, or save the file as UTF-8"
-                )
-            }
-            (NoticeKind::DoubleEncoded, _) => {
-                let rows = counted(*rows, "line holds", "lines hold");
-                write!(
-                    f,
-                    "{rows} text that was encoded twice, such as `JosÃ©` for `José` (the first is line {line}): \
-                     export it again as UTF-8"
-                )
-            }
-            (NoticeKind::PaddedRow, 1) => {
-                write!(f, "the row on line {line} ends before the last column; its missing cells are read as blank")
-            }
-            (NoticeKind::PaddedRow, _) => write!(
-                f,
-                "{rows} rows end before the last column (the first is on line {line}); their missing cells are read as blank"
-            ),
-            (NoticeKind::SharedValue { column, values: 1 }, _) => write!(
-                f,
-                "column `{column}`: {rows} rows, with at least three different names, have the same value (the first is on line \
-                 {line}), so they may become one contact; if it is a placeholder, add it to `nulls`"
-            ),
-            (NoticeKind::SharedValue { column, values }, _) => write!(
-                f,
-                "column `{column}`: {rows} rows share {values} values (the first is on line {line}), each with at least three \
-                 different names, so each value may become one contact; add those that are placeholders to `nulls`"
-            ),
-            (NoticeKind::MorePages, _) => {
-                let rows = counted(*rows, "row", "rows");
-                write!(f, "the last page, with which the file comes to {rows}, says that more follow: {PART}")
-            }
-            (NoticeKind::FewerRows { total }, _) => {
-                write!(f, "it has {rows} of the {total} rows that its pages mention: {PART}")
-            }
-            (NoticeKind::FewerPages { total }, _) => {
-                write!(f, "it has {rows} of the {total} pages that its pages mention: {PART}")
-            }
-            (NoticeKind::FalseInText(path), _) => {
-                let rows = counted(*rows, "row", "rows");
-                write!(
-                    f,
-                    "`{path}` is `false` in {rows} (first on line {line}) and text in others; it is sent as the text `false`. To \
-                     send nothing instead, add `{{ null = [\"false\"] }}` to the transform of its field"
-                )
-            }
-            (NoticeKind::FieldOrder(list), _) => {
-                let rows = counted(*rows, "row", "rows");
-                write!(
-                    f,
-                    "the list `{list}` has other fields at its positions in {rows} (first on line {line}) than in the first \
-                     row, and the mapping reads one by position; read it by name, as `{list}.NAME`"
-                )
-            }
-            (NoticeKind::PrimaryNotFirst(list), _) => {
-                let rows = counted(*rows, "row", "rows");
-                write!(
-                    f,
-                    "in {rows} (first on line {line}) the primary element of `{list}` is not the first one, but the mapping \
-                     reads the first; use `{list}.primary`"
-                )
-            }
-            (NoticeKind::QuotedLines, _) => f.write_str("each line is quoted as a whole; read without those quotes"),
-            (NoticeKind::HiddenRow, _) => {
-                let rows = counted(*rows, "hidden row is", "hidden rows are");
-                write!(f, "{rows} read as well (the first is row {line})")
-            }
-            (NoticeKind::MergedCells, _) => {
-                let ranges = counted(*rows, "merged range holds", "merged ranges hold");
-                write!(f, "{ranges} a value in the first cell alone (row {line}); the other cells are read as blank")
-            }
-            (NoticeKind::SwappedDate(column), _) => {
-                let dates = counted(*rows, "date", "dates");
-                write!(
-                    f,
-                    "column {}: {dates} may have day and month swapped (the first is in row {line}), because other cells \
-                     of the column are texts such as 13/02/2025; export the dates as YYYY-MM-DD",
-                    letters(*column)
-                )
-            }
-        }
-    }
-}
-
-// A column as spreadsheets call it, by its number from 1.
-fn letters(column: u16) -> String {
-    let (mut rest, mut letters) = (column, Vec::new());
-    while rest > 0 {
-        letters.push(char::from(b'A' + u8::try_from((rest - 1) % 26).unwrap_or(0)));
-        rest = (rest - 1) / 26;
-    }
-    letters.iter().rev().collect()
-}
-const PART: &str = "the file may be only a part of the contacts";
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_have_letters() {
-        let check = |column: u16, expected: &str| assert_eq!(letters(column), expected);
-        check(1, "A");
-        check(26, "Z");
-        check(27, "AA");
-        check(16_384, "XFD");
-    }
 
     #[test]
     fn the_first_line_and_the_number_of_rows_are_kept() {

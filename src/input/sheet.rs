@@ -15,6 +15,7 @@ use super::columns::Columns;
 use super::day_order::DayOrders;
 use super::decompress::Book;
 use super::isolate::caught;
+use super::json_text::AddressColumns;
 use super::notice::{NoticeKind, Notices};
 use super::number_format::NumberFormat;
 use super::open::Steady;
@@ -29,6 +30,7 @@ use crate::core::text::visible;
 /// The rows of one sheet.
 pub(super) struct Rows {
     columns: Columns,
+    addresses: AddressColumns,
     read: std::vec::IntoIter<Record>,
     faults: Faults,
     // Whether anybody reads a column, by its place in the header; all of them, where nothing is said.
@@ -98,6 +100,7 @@ impl Rows {
         let read = rows.into_iter();
         let sheets = sheets.len();
         Ok(Self {
+            addresses: AddressColumns::of(columns.header()),
             columns,
             read,
             faults,
@@ -120,6 +123,10 @@ impl Rows {
 
     pub(super) fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    pub(super) const fn addresses(&self) -> &AddressColumns {
+        &self.addresses
     }
 
     pub(super) fn sheet(&self) -> &str {
@@ -595,7 +602,7 @@ impl<'t> Table<'t> {
                             && columns.has_named_by(filled());
                         let texts = if may_be { all_cells(&cells, columns.len()) } else { Vec::new() };
                         let bytes = || texts.iter().map(|text| text.as_bytes());
-                        may_be && !columns.are_repeated_by(bytes()) && columns.are_renamed_by(bytes(), false)
+                        may_be && !columns.are_repeated_by(bytes())
                     };
                     self.total = None;
                     if self.headers.len() < HEADERS && is_header() {
@@ -635,12 +642,13 @@ impl<'t> Table<'t> {
         let Self { mut rows, faults, width, header_line, day_orders, headers, total, .. } = self;
         // What the columns hold is known by all their rows.
         let kinds = kinds(&columns, &rows);
-        let is_header = |cells: &[String]| {
-            let cell = |at: usize| cells.get(at).map_or(&b""[..], |cell| cell.as_bytes());
-            match kinds.iter().position(|kind| kind.is_telling()) {
-                Some(at) => matches!(Kind::of(cell(at)), Kind::Text | Kind::Blank),
-                None => columns.may_name(cell(0)),
-            }
+        let telling = || (0..kinds.len()).filter(|at| kinds[*at].is_telling());
+        let is_header = |texts: &[String]| {
+            let cells = || texts.iter().map(String::as_bytes);
+            let cell = |at: usize| cells().nth(at).unwrap_or_default();
+            let is_text = |at: usize| matches!(Kind::of(cell(at)), Kind::Text | Kind::Blank);
+            let may_be = telling().next().map_or_else(|| columns.may_name(cell(0)), is_text);
+            (may_be && columns.are_renamed_by(cells(), false)) || columns.are_renamed_at(cells(), telling())
         };
         let second_header = headers.into_iter().find(|(_, cells)| is_header(cells)).map(|(line, _)| line);
         if let Some((_, cells)) = total

@@ -568,6 +568,10 @@ fn another_header_of_a_sheet_is_refused() {
     check(&[&["phone", "name", "city", "segment"], &["+5215550002", "Bo", "Leon", "y"]], Some(3));
     check(&[&["phone", "name"], &["+5215550002", "Bo"]], Some(3));
     check(&[&["", "name", "segment"], &["+5215550002", "Bo", "y"], &["name", "phone", "segment"], bo], Some(5));
+    check(&[&["Name:", "", "Phone:"], bo], None);
+    check(&[&["Phone:", "", "Name:"], bo], Some(3));
+    check(&[&["email", "city", "points"], &["a@example.com", "Leon", "3"]], Some(3));
+    check(&[&["phone", "", "name", "campo 2024001"], bo], Some(3));
     // The same header again is skipped.
     check(&[&["PHONE", "Name", "segment"], &["+5215550002", "Bo", "y"]], None);
     // Values that are names of columns.

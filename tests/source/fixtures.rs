@@ -112,10 +112,7 @@ fn text_whose_encoding_is_hard_to_guess() {
     };
     let garbled = |file: &str| read(file, SourceOptions::default(), "phone").split_off(2);
     let doubt = |name: &str, lines: &str| {
-        format!(
-            "{lines} wrong in the encoding that was guessed (the first is line 2): try `--encoding {name}`, or save the \
-             file as UTF-8"
-        )
+        format!("{lines} wrong in the guessed encoding and right in {name} (the first is line 2)")
     };
     let western = "csv, Windows-1252, columns separated by `,`";
     for (file, name, lines) in [("macintosh.csv", "macintosh", "2 lines look"), ("dos.csv", "cp850", "3 lines look")] {

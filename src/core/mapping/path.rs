@@ -8,7 +8,7 @@ use crate::core::list::JsonList;
 use crate::core::text::visible;
 
 /// A key, or keys and places of a list with dots between them: `address.city`, `phones.0`. In a list, a step may also be the
-/// name of a field whose name and value stand in an element, or `primary`.
+/// name of a field whose name and value are in an element, the label of an element, or `primary`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Path {
     whole: String,
@@ -20,6 +20,10 @@ impl Path {
         let whole = visible(name.trim()).trim().to_owned();
         let steps = whole.split('.').map(|step| step.trim().to_owned()).collect();
         Self { whole, steps }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.whole
     }
 
     /// What stands there. A key that has the dots in its name comes first. The only value of a field in a list of fields stands
@@ -53,14 +57,23 @@ impl Path {
         let mut json = start;
         let mut key = first;
         let mut is_named = false;
-        for step in rest {
+        let mut rest = rest;
+        while let Some(step) = rest.first() {
             is_named = json.is_array() && !is_place(step);
+            let mut taken = 1;
             json = match json {
                 Json::Object(map) => map.iter().find(|(key, _)| visible(key) == *step).map(|(_, json)| json),
-                Json::Array(list) => element(key, list, step),
+                Json::Array(list) => match dotted_field(key, list, rest) {
+                    Some((json, steps)) => {
+                        taken = steps;
+                        Some(json)
+                    }
+                    None => element(key, list, step, taken < rest.len()),
+                },
                 Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => None,
             }?;
             key = step;
+            rest = &rest[taken..];
         }
         Some((json, is_named))
     }
@@ -80,7 +93,7 @@ impl Path {
                     other_runs.extend(map.iter().map(|(key, json)| (key.as_str(), json)));
                     map.get(step)
                 }
-                Some(Json::Array(list)) => element(key, list, step),
+                Some(Json::Array(list)) => element(key, list, step, true),
                 Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_)) | None => None,
             };
         }
@@ -127,15 +140,27 @@ fn is_place(step: &str) -> bool {
     !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-// Of the list under this key.
-fn element<'a>(key: &str, list: &'a [Json], step: &str) -> Option<&'a Json> {
+// Of the list under this key. Into an element with a label, a further step has to lead.
+fn element<'a>(key: &str, list: &'a [Json], step: &str, has_further: bool) -> Option<&'a Json> {
     if is_place(step) {
         return list.get(step.parse::<usize>().ok()?);
     }
     let list = JsonList::new(key, list);
     // Of fields in any order, none is the first, and another row may have others.
     let has_first = || step == JsonList::PRIMARY_STEP && (list.has_primary() || list.field_names().is_none());
-    list.field(step).or_else(|| has_first().then(|| list.primary()).flatten())
+    list.field(step).or_else(|| has_first().then(|| list.primary()).flatten()).or_else(|| {
+        let may_be_label = has_further && list.field_names().is_none();
+        may_be_label.then(|| list.labelled(step)).flatten()
+    })
+}
+
+// The field whose name has dots, so that several steps are its name; and how many of them.
+fn dotted_field<'a>(key: &str, list: &'a [Json], steps: &[String]) -> Option<(&'a Json, usize)> {
+    if steps.len() < 2 || is_place(&steps[0]) {
+        return None;
+    }
+    let list = JsonList::new(key, list);
+    (2..=steps.len()).rev().find_map(|count| Some((list.field(&steps[..count].join("."))?, count)))
 }
 
 #[cfg(test)]
@@ -146,7 +171,9 @@ mod tests {
     fn a_path_leads_into_objects_and_lists() {
         let object: serde_json::Map<String, Json> = serde_json::from_str(
             r#"{"a":1,"b":{"c":2,"d":{"e":3}},"f":[4,{"g":5}],"b.c":6,"m":[{"name":"x","values":[14]},{"name":"y","values":[15,16]}],"p":[{"v":8},{"v":9,"primary":true}],
-                "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"o":[{"name":"a","value":17}],"jose\u0301":{"n\u0303":7}}"#,
+                "l":[{"name":"x","value":11},{"name":"y","value":12},{"name":"primary","value":13}],"o":[{"name":"a","value":17}],
+                "d":[{"name":"a.b","value":18},{"name":"A.C","value":19},{"name":"a.b.c","value":20},{"name":"x.y","value":{"z":[21,22]}}],
+                "phones":[{"label":"home","n":23},{"label":"work","n":24}],"jose\u0301":{"n\u0303":7}}"#,
         )
         .unwrap();
         let object: Vec<(Arc<str>, Json)> = object.into_iter().map(|(key, json)| (Arc::from(key), json)).collect();
@@ -177,6 +204,16 @@ mod tests {
         check("o.primary.value", None);
         check("o.a", Some(17));
         check("o.0.value", Some(17));
+        check("d.a.b", Some(18));
+        check("d.a.c", Some(19));
+        check("d.a.b.c", Some(20));
+        check("d.x.y.z.1", Some(22));
+        check("d.a", None);
+        check("phones.home.n", Some(23));
+        check("phones.Work.n", Some(24));
+        check("phones.0.n", Some(23));
+        check("phones.fax.n", None);
+        check("phones.home", None);
         check("b", None);
         check("x", None);
         check("b.", None);

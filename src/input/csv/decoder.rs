@@ -4,6 +4,7 @@ use std::str::from_utf8;
 
 use super::super::columns::Columns;
 use super::super::encoding::Found as FoundCharset;
+use super::super::json_text::AddressColumns;
 use super::super::notice::{NoticeKind, Notices};
 use super::super::{Delimiter, Row, guard, too_long};
 use super::block::{Block, End, RawRow, Short};
@@ -16,14 +17,16 @@ use crate::core::total;
 #[derive(Debug)]
 pub(in super::super) struct Decoder {
     columns: Columns,
+    addresses: AddressColumns,
     charset: FoundCharset,
     notices: Notices,
     delimiter: Delimiter,
 }
 
 impl Decoder {
-    pub(super) const fn new(columns: Columns, charset: FoundCharset, notices: Notices, delimiter: Delimiter) -> Self {
-        Self { columns, charset, notices, delimiter }
+    pub(super) fn new(columns: Columns, charset: FoundCharset, notices: Notices, delimiter: Delimiter) -> Self {
+        let addresses = AddressColumns::of(columns.header());
+        Self { columns, addresses, charset, notices, delimiter }
     }
 
     pub(super) const fn notices(&self) -> &Notices {
@@ -109,6 +112,7 @@ impl Decoder {
                 if let Some(unmended) = self.columns.unmended(&cells) {
                     return rejected(unmended.reason.to_owned());
                 }
+                self.addresses.watch(&cells, line, &self.notices);
                 self.charset.watch(raw.first(self.columns.needed().min(raw.found.cells)).0, line);
                 Row::Record(Record { row, line, cells: Cells::Texts(cells), is_total: found.is_total })
             }

@@ -117,8 +117,8 @@ fn is_in_single_quotes(text: &[u8], delimiter: u8) -> bool {
     text[..end].split(|byte| *byte == delimiter).all(is_quoted)
 }
 
-// Whether there is a column, without single quotes in the header, in which each cell has them, and rows have as many cells as
-// the header when cells may have them. Without them, some cell would be split or would keep its quotes. A few rows may be
+// Whether there is a column, without single quotes in the header, in which each cell with a value has them, and rows have as
+// many cells as the header when cells may have them. Without them, some cell would be split or would keep its quotes. A few rows may be
 // damaged: they are rejected, and the others are read.
 fn has_single_quoted_column(start: &View<'_>, delimiter: u8) -> bool {
     const ROWS: usize = 2;
@@ -135,37 +135,59 @@ fn has_single_quoted_column(start: &View<'_>, delimiter: u8) -> bool {
     each_quoted(&plain, start.whole, delimiter, |cells, is_sound| {
         if columns == 0 {
             columns = cells.len();
-            quoted = vec![true; columns];
+            quoted = vec![Some(0); columns];
         } else if !is_sound || cells.len() != columns {
             damaged += 1;
         } else {
             sound += 1;
-            for (all, cell) in quoted.iter_mut().zip(cells) {
-                *all &= *cell;
+            for (count, cell) in quoted.iter_mut().zip(cells) {
+                match cell {
+                    Cell::Quoted => *count = count.map(|count: usize| count + 1),
+                    Cell::Absent => {}
+                    Cell::Plain => *count = None,
+                }
             }
         }
     });
-    columns > 1 && sound >= ROWS && damaged * 2 <= sound && quoted.contains(&true)
+    let is_column = |count: &Option<usize>| count.is_some_and(|count| count >= ROWS);
+    columns > 1 && sound >= ROWS && damaged * 2 <= sound && quoted.iter().any(is_column)
 }
 
-// Hands on, of each row that is whole, whether each cell is quoted, and whether its quotes are where they may be.
-fn each_quoted(plain: &[u8], whole: bool, delimiter: u8, mut take: impl FnMut(&[bool], bool)) {
+/// A cell of a text in which some cells are quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    Quoted,
+    /// Without quotes, because it has no value.
+    Absent,
+    Plain,
+}
+
+impl Cell {
+    fn without_quotes(cell: &[u8]) -> Self {
+        let cell = cell.trim_ascii();
+        if cell.is_empty() || cell.eq_ignore_ascii_case(b"null") || cell == b"\\N" { Self::Absent } else { Self::Plain }
+    }
+}
+
+// Passes the cells of each complete row to `take`, with whether the quotes of the row are where they may be.
+fn each_quoted(plain: &[u8], whole: bool, delimiter: u8, mut take: impl FnMut(&[Cell], bool)) {
     let (mut row, mut is_quoted, mut is_open, mut at_start, mut is_sound) = (Vec::new(), false, false, true, true);
-    let mut was_closed = false;
-    for &byte in plain {
+    let (mut was_closed, mut start) = (false, 0);
+    let cell = |is_quoted, text: &[u8]| if is_quoted { Cell::Quoted } else { Cell::without_quotes(text) };
+    for (at, &byte) in plain.iter().enumerate() {
         if is_open {
             is_open = byte != QUOTE;
             was_closed = !is_open;
         } else if byte == delimiter || matches!(byte, b'\n' | b'\r') {
             if byte == delimiter || !row.is_empty() || !at_start {
-                row.push(is_quoted);
+                row.push(cell(is_quoted, &plain[start..at]));
             }
             if byte != delimiter && !row.is_empty() {
                 take(&row, is_sound);
                 row.clear();
                 is_sound = true;
             }
-            (is_quoted, at_start, was_closed) = (false, true, false);
+            (is_quoted, at_start, was_closed, start) = (false, true, false, at + 1);
         } else {
             // A doubled quote opens the cell again.
             is_open = byte == QUOTE && (at_start || was_closed);
@@ -175,7 +197,7 @@ fn each_quoted(plain: &[u8], whole: bool, delimiter: u8, mut take: impl FnMut(&[
         }
     }
     if whole && !at_start {
-        row.push(is_quoted);
+        row.push(cell(is_quoted, &plain[start..]));
         take(&row, is_sound && !is_open);
     }
 }
@@ -634,6 +656,16 @@ mod tests {
         check("a,b\n1,'2\n3,'4'\n", plain);
         check("a,b\n1,'t Hooft\n2,'s-Hertog'\n", plain);
         check("a,b\n1,x\n2,'y'\n", plain);
+        // Cells without a value have no quotes.
+        for absent in ["", "NULL", "null", " ", "\\N"] {
+            check(&format!("a,b\n1,'Ann'\n2,{absent}\n3,'Bo, Jr'\n"), dialect(SINGLE, false, false));
+            check(
+                &format!("a,b,c\n1,'Ann',{absent}\n2,{absent},'x'\n3,'Bo',{absent}\n"),
+                dialect(SINGLE, false, false),
+            );
+            check(&format!("a,b\n1,{absent}\n2,'Ann'\n3,Bo\n4,'Cy'\n"), plain);
+            check(&format!("a,b\n1,'Ann'\n2,{absent}\n3,{absent}\n"), plain);
+        }
         check("a,b\n1,'Ann'\n2,'O'Neil'\n", bare);
         check("'a','b'\n'1','O'Neil'\n", bare);
         check("a,b\n1,'Ann'\n2,'the boys' club'\n", bare);

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::failure::{CHECK_URL, Exit, Failure};
 use crate::options::{Layer, ListArgs};
 use crate::render::console::{Console, Level};
-use crate::render::input_notice::matters;
+use crate::render::input_notice::{matters, sentence};
 use crate::render::notices::{Announcement, Notices};
 use crate::render::summary::{counted_calls, counted_rows, grouped, print_lines};
 use crate::settings::{Channel, Channels, Connection, Reading, Settings};
@@ -355,7 +355,7 @@ fn rows(
     // The encoding is known by now: a file may be ASCII for long.
     report.line("input", format!("{}: {}", source.name(), in_words(source.detected())));
     for notice in source.detected().notices().iter().filter(|notice| matters(notice, Some(&mapping))) {
-        report.line("", notice.to_string());
+        report.line("", sentence(notice));
     }
     outline(&source, &mapping, report);
     list_first(&first, report);

@@ -25,7 +25,7 @@ impl Remark {
         self.say(console);
         for notice in self.detected.notices().into_iter().filter(|notice| matters(notice, mapping)) {
             let level = if notice.kind.is_doubtful() { Level::Warning } else { Level::Info };
-            console.say(level, &format!("{}: {notice}", self.name));
+            console.say(level, &format!("{}: {}", self.name, sentence(&notice)));
         }
     }
 
@@ -44,8 +44,19 @@ impl Remark {
 pub fn matters(notice: &Notice, mapping: Option<&Mapping>) -> bool {
     match &notice.kind {
         NoticeKind::FalseInText(path) => mapping.is_some_and(|mapping| mapping.sends_false(path)),
-        NoticeKind::FieldOrder(list) => mapping.is_some_and(|mapping| mapping.takes_by_position(list)),
+        NoticeKind::JsonText(column) => mapping.is_some_and(|mapping| mapping.sends_json_text(column)),
+        NoticeKind::FieldOrder(list) | NoticeKind::ElementOrder { list, .. } => {
+            mapping.is_some_and(|mapping| mapping.takes_by_position(list))
+        }
         NoticeKind::PrimaryNotFirst(list) => mapping.is_some_and(|mapping| mapping.takes_first(list)),
         _ => true,
     }
+}
+
+/// A notice with the option that helps, if there is one.
+pub fn sentence(notice: &Notice) -> String {
+    if let NoticeKind::DoubtfulEncoding(name) = notice.kind {
+        return format!("{notice}: try `--encoding {name}`, or save the file as UTF-8");
+    }
+    notice.to_string()
 }
