@@ -61,8 +61,8 @@ pub use crate::core::task::{Outcome, Policy};
 pub use crate::core::text::Text;
 pub use crate::core::time::{ClockOffset, Timestamp};
 pub use crate::input::{
-    Charset, Delimiter, Detected, Format, Input, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead, Source,
-    SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat, panic_is_caught,
+    Charset, Delimiter, Detected, Format, Input, InputSetting, Notice, NoticeKind, Packing, Row, RowsFault, SheetRead,
+    Source, SourceError, SourceFault, SourceOptions, UnknownCharset, UnknownDelimiter, UnknownFormat, panic_is_caught,
 };
 pub use crate::journal::{
     Carried, Counts, Ended, Item, Journal, JournalError, LearntLimit, ListedRow, Lock, LockError, Loss, NO_CHANNEL,

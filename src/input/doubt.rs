@@ -1,4 +1,4 @@
-//! Signs that a text was decoded in the wrong way: a guess at Windows-1252 for what a Mac or DOS wrote, and UTF-8 that was
+//! Signs that text was decoded in the wrong way: a guess at Windows-1252 for what a Mac or DOS wrote, and UTF-8 that was
 //! once read as Windows-1252 and written as UTF-8 again.
 
 use encoding_rs::{DecoderResult, Encoding, MACINTOSH, WINDOWS_1252};
@@ -19,7 +19,7 @@ const FITTING_EACH: u32 = 20;
 /// Of so many characters beside letters that are no ASCII, one at least must be odd in Windows-1252.
 const ODD_OF: u32 = 4;
 
-/// Symbols of Windows-1252 that no text has between two letters, and which stand for letters in other encodings.
+/// Symbols of Windows-1252 that no text has between two letters, and which encode letters in other encodings.
 const ODD_INSIDE: &str = "‚ƒ„†‡ˆ‰‹›•˜¤¢£¥¦§¨©¬±¶¡¿¯¸";
 
 /// Those that no text has after a letter either.
@@ -36,10 +36,10 @@ pub(super) struct Doubt {
     is_western: bool,
 }
 
-/// The characters that bytes stand for.
+/// The characters that bytes encode.
 type Signs = [char; 256];
 
-/// How well an encoding explains a text.
+/// How well an encoding explains text.
 #[derive(Default)]
 struct Fit {
     weight: u32,
@@ -71,7 +71,7 @@ impl Doubt {
         self.name
     }
 
-    /// Whether a text shows it.
+    /// Whether text shows it.
     pub(super) fn is_in(self, text: &str) -> bool {
         if !self.is_western {
             return !text.is_ascii();
@@ -158,7 +158,7 @@ fn each_byte(decode: impl Fn(u8) -> Option<char>) -> Signs {
     })
 }
 
-/// Whether a text holds UTF-8 that was read as Windows-1252, such as `JosÃ©` for `José`.
+/// Whether text holds UTF-8 that was read as Windows-1252, such as `JosÃ©` for `José`.
 pub(super) fn is_double_encoded(text: &str) -> bool {
     let mut rest = text;
     let mut before = ' ';
@@ -176,7 +176,7 @@ pub(super) fn is_double_encoded(text: &str) -> bool {
     false
 }
 
-/// Whether a value holds such a text.
+/// Whether a value holds such text.
 pub(super) fn is_double_encoded_json(value: &Json) -> bool {
     match value {
         Json::String(text) => is_double_encoded(text),
@@ -186,7 +186,7 @@ pub(super) fn is_double_encoded_json(value: &Json) -> bool {
     }
 }
 
-// Whether characters that are no ASCII are those of the bytes of others, which a text may have.
+// Whether characters that are no ASCII are those of the bytes of others, which text may have.
 fn is_encoded_again(run: &str, before: char, after: char) -> bool {
     let characters: Option<Vec<u8>> = run.chars().map(byte_of).collect();
     let Some(text) = characters.and_then(|bytes| String::from_utf8(bytes).ok()) else { return false };
@@ -219,7 +219,7 @@ fn is_usual(character: char) -> bool {
     )
 }
 
-// Windows-1252, in which the five bytes without a character stand for control characters.
+// Windows-1252, in which the five bytes without a character encode control characters.
 fn byte_of(character: char) -> Option<u8> {
     if let '\u{80}'..='\u{ff}' = character {
         return u8::try_from(u32::from(character)).ok();

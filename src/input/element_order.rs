@@ -116,7 +116,7 @@ impl KeyOrder {
     }
 }
 
-// A text, or a whole number that is too large for a count or a place in an order.
+// Text, or a whole number that is too large for a count or a place in an order.
 fn identifier(json: &Json) -> Option<Cow<'_, str>> {
     match json {
         Json::String(text) => {

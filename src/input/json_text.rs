@@ -29,7 +29,7 @@ impl AddressColumns {
     }
 }
 
-/// Takes note of a text of JSON under this key, in the object at the path `above`.
+/// Takes note of text of JSON under this key, in the object at the path `above`.
 pub(super) fn watch(above: &str, key: &str, text: &str, line: u64, notices: &Notices) {
     if is_json_text(text) && is_address_heading(key) {
         let path = if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
@@ -37,7 +37,7 @@ pub(super) fn watch(above: &str, key: &str, text: &str, line: u64, notices: &Not
     }
 }
 
-// Whether a text is an object or an array of JSON.
+// Whether text is an object or an array of JSON.
 fn is_json_text(text: &str) -> bool {
     let text = text.trim();
     text.starts_with(['{', '[']) && text.ends_with(['}', ']']) && serde_json::from_str::<IgnoredAny>(text).is_ok()

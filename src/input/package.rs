@@ -1,5 +1,5 @@
 //! The package of a book in XLSX: which parts it has and where they are, as its relationships say. Most programs give parts
-//! the same names, and the library that reads them looks for some by these; for the others there is a copy.
+//! the same names, and the library that reads them searches for some by these; for the others there is a copy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -11,12 +11,14 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::SourceFault;
 use super::open::Steady;
-use super::workbook_limits::{Kind, Layout, Parts};
+use super::workbook_layout::Layout;
+use super::workbook_limits::Parts;
 use super::workbook_part::{Relationship, damaged, plain};
+use super::workbook_probe::Kind;
 
 /// Where the parts of a book in XLSX are, by the relationships in it. Their names are any.
 pub(super) struct Package {
-    // The names of parts as they are looked for, and the ones that the library looks for.
+    // The names of parts as they are searched for, and the ones that the library searches for.
     names: BTreeMap<String, String>,
     relationships: Vec<Relationship>,
     is_usual: bool,
@@ -60,7 +62,7 @@ impl Package {
     /// Finds the parts that are read, and looks them over.
     pub(super) fn of(parts: &mut Parts<'_>) -> Result<Self, SourceFault> {
         const USUAL_BOOK: &str = "xl/workbook.xml";
-        let package = parts.look_at("_rels/.rels", Kind::Small)?.relationships;
+        let package = parts.inspect_part("_rels/.rels", Kind::Small)?.relationships;
         let mut books = package.iter().rev().filter(|relationship| relationship.kind.ends_with("officeDocument"));
         let (book, mut is_usual) = books.next().map_or_else(
             || (USUAL_BOOK.to_owned(), false),
@@ -75,8 +77,8 @@ impl Package {
         }
         let (folder, file) = book.rsplit_once('/').map_or(("", book.as_str()), |(folder, file)| (folder, file));
         let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let relationships = parts.look_at(&format!("{folder}_rels/{file}.rels"), Kind::Small)?.relationships;
-        let told = parts.look_at(&book, Kind::Small)?;
+        let relationships = parts.inspect_part(&format!("{folder}_rels/{file}.rels"), Kind::Small)?.relationships;
+        let told = parts.inspect_part(&book, Kind::Small)?;
         let mut names = BTreeMap::from([(book.clone(), USUAL_BOOK.to_owned())]);
         for (kind, usual, look) in [
             ("styles", "styles.xml", Kind::Small),
@@ -88,9 +90,9 @@ impl Package {
             let name = given.map_or_else(|| place.clone(), |given| given.resolved(&folder).0);
             // Only the colors are in a theme.
             is_usual &= name == place || kind == "theme";
-            parts.look_at(&name, look)?;
+            parts.inspect_part(&name, look)?;
             if kind == "theme" && name != place {
-                parts.look_at(&place, look)?;
+                parts.inspect_part(&place, look)?;
             }
             names.insert(name, format!("xl/{usual}"));
         }
@@ -102,7 +104,7 @@ impl Package {
         }
         let mut layouts = BTreeMap::new();
         for (place, name) in sheets.into_iter().enumerate() {
-            let layout = parts.look_at(&name, Kind::Sheet)?.layout;
+            let layout = parts.inspect_part(&name, Kind::Sheet)?.layout;
             let leads_here = |id: &str| {
                 let mut all = relationships.iter().filter(|relationship| relationship.id == id);
                 all.any(|relationship| relationship.resolved(&folder).0 == name)

@@ -80,7 +80,7 @@ impl Pages {
                 self.last.has_next |= flag(json) == Some(false) && !is_number(json);
                 figures.last = figures.last.max(count(json));
             }
-            // A number is where this page begins; Airtable has a text that is none, and only before a next one.
+            // A number is where this page begins; Airtable has text that is none, and only before a next one.
             Some(Hint::Offset) => {
                 let is_text = |text: &str| text.trim().chars().any(|character| !character.is_ascii_digit());
                 self.last.has_next |= json.as_str().is_some_and(is_text);

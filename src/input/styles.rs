@@ -25,7 +25,7 @@ pub(super) struct Styles {
     text: TextPlace,
 }
 
-/// Where in a format a text stands.
+/// Where in a format text stands.
 #[derive(Clone, Copy, Default)]
 enum TextPlace {
     /// It is none of it.

@@ -6,12 +6,14 @@ use super::SourceFault;
 use super::decompress::Book;
 use super::open::Steady;
 use super::package::Package;
-use super::workbook_limits::{Kind, Layout, Parts, Probe, Shown};
+use super::workbook_layout::{Layout, Shown};
+use super::workbook_limits::Parts;
+use super::workbook_probe::{Kind, Probe};
 
 /// What was found of a spreadsheet before it is read.
 #[derive(Default)]
 pub(super) struct Found {
-    /// A copy whose parts have the names that the library looks for; only where the file's own are others.
+    /// A copy whose parts have the names that the library searches for; only where the file's own are others.
     pub(super) renamed: Option<Steady>,
     /// The cells of ODS that show more than their number, by the name of their table.
     pub(super) shown: BTreeMap<String, Vec<Shown>>,
@@ -25,12 +27,12 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// When one of them is damaged, or all of them are too much.
-pub(super) fn look_over(book: Book, file: &Steady) -> Result<Found, SourceFault> {
+pub(super) fn inspect(book: Book, file: &Steady) -> Result<Found, SourceFault> {
     let mut parts = Parts::of(file)?;
     match book {
         Book::Ods => {
-            parts.look_at("meta-inf/manifest.xml", Kind::Small)?;
-            let Probe { shown, layouts, .. } = parts.look_at("content.xml", Kind::Document)?;
+            parts.inspect_part("meta-inf/manifest.xml", Kind::Small)?;
+            let Probe { shown, layouts, .. } = parts.inspect_part("content.xml", Kind::Document)?;
             Ok(Found { renamed: None, shown, layouts, is_uncomputed: false })
         }
         Book::Xlsx => {

@@ -421,7 +421,7 @@ fn a_sheet_of_instructions_is_skipped_or_refused() {
             sheets.iter().zip(&cells).map(|((name, _), rows)| (*name, rows.as_slice())).collect();
         let source = open(&zipped(&book(&sheets, "", false)), SourceOptions::default())?;
         let sheet = source.detected().sheet().unwrap().name.clone();
-        Ok::<_, String>((sheet, source.detected().remark().unwrap_or_default(), source.count()))
+        Ok::<_, String>((sheet, source.detected().summary().unwrap_or_default(), source.count()))
     };
     let check = |sheets: &[Sheet], expected: &str, remark: &str| {
         let (sheet, found, rows) = opened(sheets).unwrap();
@@ -429,14 +429,13 @@ fn a_sheet_of_instructions_is_skipped_or_refused() {
     };
     for name in ["Instructions", "instrucciones", "INSTRUÇÕES", "Read me", "README", "Léeme", "Leia-me", "Anleitung"]
     {
-        let remark =
-            format!("read from sheet `People`, one of 2, as `{name}` holds instructions (`--sheet` takes another one)");
+        let remark = format!("read from sheet `People`, one of 2, as `{name}` holds instructions");
         check(&[(name, GUIDE), ("People", PEOPLE)], "People", &remark);
     }
     let notes: [&[&str]; 2] = [&["ACME"], &["One person a row, with a phone."]];
-    let remark = "read from sheet `People`, one of 2, as `Notes` holds instructions (`--sheet` takes another one)";
+    let remark = "read from sheet `People`, one of 2, as `Notes` holds instructions";
     check(&[("Notes", notes), ("People", PEOPLE)], "People", remark);
-    let remark = "read from sheet `People`, one of 2, as `Sheet1` holds instructions (`--sheet` takes another one)";
+    let remark = "read from sheet `People`, one of 2, as `Sheet1` holds instructions";
     check(&[("Sheet1", PROSE), ("People", PEOPLE)], "People", remark);
     // The first sheet with contacts is read, whatever follows; an only sheet is read, whatever its name.
     check(&[("People", PEOPLE), ("Leads", LEADS)], "People", "read from sheet `People`, one of 2");
@@ -498,7 +497,7 @@ fn a_gzip_file_may_have_padding_and_several_members() {
         [b"x".to_vec(), b"\0\0x".to_vec(), b"\x1F".to_vec(), b"\n".to_vec(), second[..second.len() - 1].to_vec()]
     {
         let refused = rows([first.clone(), rest.clone()].concat()).unwrap_err();
-        assert!(refused.contains("expected more of the input"), "{rest:?}: {refused}");
+        assert!(refused.contains("failed to read the input"), "{rest:?}: {refused}");
     }
 }
 
@@ -555,8 +554,7 @@ fn another_header_of_a_sheet_is_refused() {
             let found = table(&book, SourceOptions::default());
             let refused = expected.map(|line| {
                 format!(
-                    "in:{line}: expected one header, found another one with other columns or in another order: the rows below \
-                     it do not fit the first"
+                    "in:{line}: found a second header with other columns or in another order: the rows below it do not fit the first header"
                 )
             });
             assert_eq!(found.first().filter(|_| found.len() == 1), refused.as_ref(), "{rows:?}: {found:?}");
@@ -643,7 +641,7 @@ fn sparse_rows_of_a_wide_sheet_may_be_a_header_or_a_total() {
     check(&[bo, &["Total: 2"]], "row row total");
     check(&[bo, &["", "Total", "2"]], "row row total");
     check(&[bo, &["", "name"]], "row row row");
-    check(&[&other, bo], "in:3: expected one header, found another one");
+    check(&[&other, bo], "in:3: found a second header");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn read(file: &str, options: SourceOptions, phone: &str) -> Vec<String> {
     let mapping = Mapping::new(source.header(), vec![phone.to_owned()], Mode::Upsert).unwrap();
     let detected = source.detected().clone();
     let rows: Vec<_> = source.map(|row| contact(row.unwrap(), &mapping)).collect();
-    let notice = detected.remark().unwrap_or_default();
+    let notice = detected.summary().unwrap_or_default();
     [vec![detected.to_string(), notice], rows].concat()
 }
 
@@ -313,7 +313,7 @@ fn spreadsheets_are_read_as_displayed() {
         "phone",
         &[
             "xlsx, sheet `Contacts` of 2",
-            "read from sheet `Contacts`, one of 2, as `Instructions` holds instructions (`--sheet` takes another one)",
+            "read from sheet `Contacts`, one of 2, as `Instructions` holds instructions",
             "2 phone=+34600111222 · first_name=José · zip=02138 · birthday=1980-02-29 · seen_at=2024-02-29T14:30:00 · \
              guarded=007",
             "3 phone=+5215550001 · first_name=Íñigo · zip=12345 · guarded=+525550001",

@@ -81,12 +81,16 @@ async fn an_input_that_cannot_be_read_is_refused_before_anything_is_written() {
     check("in.csv", None, "--match email --match email", &["in.csv: ", "`email`", "twice"]).await;
     check("in.csv", None, "--match contact_id", &["in.csv: ", "`contact_id`"]).await;
     check("in.csv", None, "--match email --format xml", &["--format: expected csv, tsv, jsonl", "`xml`"]).await;
-    check("in.csv", None, "--match email --format xlsx", &["in.csv: expected xlsx, as `--format` says, found csv"])
-        .await;
+    check("in.csv", None, "--match email --format xlsx", &["in.csv: expected xlsx, found csv"]).await;
     check("in.csv", None, "--match email --delimiter ;;", &["--delimiter: expected one character", "`;;`"]).await;
     check("in.csv", None, "--match email --encoding klingon", &["--encoding: expected an encoding", "`klingon`"]).await;
-    check("in.csv", None, "--match email --sheet 2", &["in.csv: expected a spreadsheet for `--sheet`, found csv"])
-        .await;
+    check(
+        "in.csv",
+        None,
+        "--match email --sheet 2",
+        &["in.csv: the name of a sheet applies to a spreadsheet only, found csv"],
+    )
+    .await;
     check("-", None, email, &["standard input: ", "found an empty file"]).await;
 }
 
@@ -171,7 +175,7 @@ async fn a_truncated_input_sends_nothing() {
         check_refused(&harness, harness.sync(&format!("{name} --match phone")).run().await, 2, &[part]);
     };
     check("in.json", b"[{\"phone\": 1},\n{,}]", "in.json:2: expected JSON at byte 2, found a fault").await;
-    check("cut.csv.gz", &packed[..packed.len() - 9], "expected more of the input").await;
+    check("cut.csv.gz", &packed[..packed.len() - 9], "failed to read the input").await;
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use contactsync::{
-    Ending, GuardError, JournalError, ListError, ListFault, ListKind, ListingError, LockError, PlanError, RowsFault,
-    SourceError, SourceFault, StopReason, SyncError, TooManyChanges,
+    Ending, GuardError, InputSetting, JournalError, ListError, ListFault, ListKind, ListingError, LockError, PlanError,
+    RowsFault, SourceError, SourceFault, StopReason, SyncError, TooManyChanges,
 };
 
 use crate::open_files::{self, TooFewFiles};
@@ -294,8 +294,33 @@ impl From<PlanError> for Failure {
     }
 }
 
+/// The option of a setting.
+const fn option_of(setting: InputSetting) -> &'static str {
+    match setting {
+        InputSetting::Delimiter => "--delimiter",
+        InputSetting::Encoding => "--encoding",
+        InputSetting::SkipLines => "--skip-lines",
+        InputSetting::NoHeader => "--no-header",
+        InputSetting::Sheet => "--sheet",
+    }
+}
+
 /// What to do about an input that is refused.
 fn of_input(error: &SourceError) -> Option<String> {
+    if let SourceFault::FormatMismatch { found, .. } = error.fault() {
+        return Some(format!("use `--format {found}`, or leave `--format` out: the format is detected"));
+    }
+    if let SourceFault::Inapplicable { setting, .. } = error.fault() {
+        return Some(format!("leave `{}` out for this input", option_of(*setting)));
+    }
+    if matches!(error.fault(), SourceFault::SeveralSheets { .. }) {
+        return Some("select one with `--sheet NAME`".to_owned());
+    }
+    if let SourceFault::ElementOrder { list, .. } = error.fault() {
+        return Some(format!(
+            "export the elements of `{list}` in one order or as separate keys, or match by another field; nothing was sent"
+        ));
+    }
     if matches!(error.fault(), SourceFault::Unclosed { .. }) {
         return Some("close the quote, or double the quotes inside the cell; nothing was sent".to_owned());
     }

@@ -30,11 +30,13 @@ impl Remark {
     }
 
     fn say(&mut self, console: &Console) {
-        let known = self.detected.remark();
+        let known = self.detected.summary();
         if let Some(remark) = &known
             && known != self.said
         {
-            console.say(Level::Info, &format!("{}: {remark}", self.name));
+            let is_skipped = self.detected.sheet().is_some_and(|sheet| sheet.passed_over.is_some());
+            let hint = if is_skipped { " (`--sheet` takes another one)" } else { "" };
+            console.say(Level::Info, &format!("{}: {remark}{hint}", self.name));
         }
         self.said = known;
     }
