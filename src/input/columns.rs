@@ -183,9 +183,14 @@ impl Columns {
         let text = |cell: &'a [u8]| from_utf8(cell).map(visible).unwrap_or_default();
         let is_named = |cell: &'a [u8]| self.is_named_by(text(cell).trim());
         let stands_there = telling.into_iter().any(|at| cells.clone().nth(at).is_some_and(is_named));
+        let is_of_this_header = |cell: &'a [u8]| self.named_by(text(cell).trim()).is_some();
+        // Below a title in place of the header, the row is the header.
+        let has_names =
+            || cells.clone().any(is_of_this_header) || self.header.iter().any(|name| is_heading(bare_name(name)));
         stands_there
             && !cells.clone().any(|cell| Kind::of(cell).is_telling())
-            && cells.filter(|cell| is_named(cell)).count() > 1
+            && cells.clone().filter(|cell| is_named(cell)).count() > 1
+            && has_names()
     }
 
     /// Whether a row with at least two cells is another header: most of its cells are names of columns, or all are words for
@@ -387,6 +392,11 @@ mod tests {
         check(&["phone", "name", "12345", ""], false);
         check(&["phone"], false);
         check(&[], false);
+        // A title in place of the header.
+        let title = columns(&["Contacts of today"]);
+        let cells = || [&b"phone"[..], b"name"].into_iter();
+        assert!(!title.are_renamed_at(cells(), [0].into_iter()));
+        assert!(columns(&["Tel", "x"]).are_renamed_at(cells(), [0].into_iter()));
     }
 
     #[test]

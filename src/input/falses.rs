@@ -28,21 +28,23 @@ struct Key {
 }
 
 impl Falses {
-    /// Takes note of a value under the key `name`, which is the one at `at` in the object at the path `above`.
-    pub(super) fn watch(&mut self, above: &str, at: usize, name: &str, json: &Json, line: u64, notices: &Notices) {
+    /// The object at a path, for [`watch`](Self::watch); `None` when too many keys are watched.
+    pub(super) fn object(&mut self, path: &str) -> Option<usize> {
+        let known = self.objects.iter().position(|(known, _)| known == path);
+        if known.is_none() && self.count < KEYS {
+            self.objects.push((path.to_owned(), Vec::new()));
+            return Some(self.objects.len() - 1);
+        }
+        known
+    }
+
+    /// Adds a value of an object, under the key `name`, which is the one at `at`.
+    pub(super) fn watch(&mut self, object: usize, at: usize, name: &str, json: &Json, line: u64, notices: &Notices) {
         if json.is_array() || json.is_object() {
             return;
         }
-        let object = match self.objects.iter().position(|(path, _)| path == above) {
-            Some(object) => object,
-            None if self.count < KEYS => {
-                self.objects.push((above.to_owned(), Vec::new()));
-                self.objects.len() - 1
-            }
-            None => return,
-        };
-        let keys = &mut self.objects[object].1;
-        // Rows have their keys in the same order nearly always.
+        let Some((path, keys)) = self.objects.get_mut(object) else { return };
+        // Most rows have their keys in the same order.
         let is_at = keys.get(at).is_some_and(|key| *key.name == *name);
         let found = if is_at { Some(at) } else { keys.iter().position(|key| *key.name == *name) };
         let key = match found {
@@ -55,7 +57,7 @@ impl Falses {
             }
             None => return,
         };
-        key.watch(json, line, above, notices);
+        key.watch(json, line, path, notices);
     }
 }
 
@@ -104,8 +106,9 @@ mod tests {
             let mut falses = Falses::default();
             for (line, value) in (1..).zip(values) {
                 let json = serde_json::from_str(value).unwrap();
-                falses.watch("", 0, "id", &5.into(), line, &notices);
-                falses.watch("", 1, "a", &json, line, &notices);
+                let object = falses.object("").unwrap();
+                falses.watch(object, 0, "id", &5.into(), line, &notices);
+                falses.watch(object, 1, "a", &json, line, &notices);
             }
             let kind = NoticeKind::FalseInText("a".into());
             let expected: Vec<Notice> = expected.map(|(line, rows)| Notice { kind, line, rows }).into_iter().collect();

@@ -59,8 +59,11 @@ impl Mixed {
         line: u64,
         notices: &Notices,
     ) -> Result<(), SourceFault> {
+        let row = self.falses.object("");
         for (at, (name, json)) in object.iter().enumerate() {
-            self.falses.watch("", at, name, json, line, notices);
+            if let Some(row) = row {
+                self.falses.watch(row, at, name, json, line, notices);
+            }
             if let Json::String(text) = json {
                 json_text::watch("", name, text, line, notices);
             }
@@ -82,9 +85,10 @@ impl Mixed {
                 match list.fields() {
                     Some(fields) => {
                         self.list(path, &fields, line, notices);
+                        let object = self.falses.object(path);
                         for (at, (name, json)) in fields.iter().enumerate() {
-                            if let Some(json) = json {
-                                self.falses.watch(path, at, name, json, line, notices);
+                            if let (Some(object), Some(json)) = (object, json) {
+                                self.falses.watch(object, at, name, json, line, notices);
                             }
                             if let Some(Json::String(text)) = json {
                                 json_text::watch(path, name, text, line, notices);
@@ -102,8 +106,11 @@ impl Mixed {
                 }
             }
             Json::Object(object) => {
+                let inside = self.falses.object(path);
                 for (at, (key, json)) in object.iter().enumerate() {
-                    self.falses.watch(path, at, key, json, line, notices);
+                    if let Some(inside) = inside {
+                        self.falses.watch(inside, at, key, json, line, notices);
+                    }
                     if let Json::String(text) = json {
                         json_text::watch(path, key, text, line, notices);
                     }

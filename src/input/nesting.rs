@@ -1,8 +1,8 @@
-//! Where the rows of JSON are: whether an object is a row, or holds rows under a key as a page of an API's answer does.
+//! Finds the rows of JSON: whether an object is a row, or holds rows under a key, as in a page of an API.
 //!
-//! An object holds rows when it has one array of objects and otherwise only values that describe the answer (`success`,
-//! `total`, `next`). A contact has plain values (a phone, a name) beside its arrays (addresses, orders). What could be
-//! either is refused: taken for a row, a page would lose all of its contacts.
+//! An object holds rows if it has one array of objects and otherwise only values that describe the response (`success`,
+//! `total`, `next`). A contact has plain values (a phone, a name) beside its arrays (addresses, orders). An object that could
+//! be either is refused, because a page that is read as a row would lose all its contacts.
 
 mod keys;
 mod search;
@@ -23,21 +23,21 @@ use super::{Bytes, RowsFault, SourceFault};
 
 pub(super) use self::search::Kind;
 
-/// How much of the first object is examined when a first look does not reach its end.
+/// Size of the second sample, in bytes, for a first object that is longer than [`SAMPLE`].
 const LONG_SAMPLE: usize = 1024 * 1024;
 
-/// What a value beside the rows of an object is.
+/// The kind of a value around the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OtherRuns {
-    /// It describes the answer.
+    /// It describes the response.
     Description,
-    /// It may be of the export that the object is a part of, and then all its parts have it.
+    /// It may belong to the export. Then all objects of the export have the same value.
     Value,
-    /// It may be a value of a contact.
+    /// It may belong to a contact.
     OfContact,
 }
 
-/// The keys that lead to the rows of text; none when its objects are the rows.
+/// The keys that lead to the rows; empty when the objects of the text are the rows.
 pub(super) fn rows_path(text: &mut Bytes) -> Result<Vec<String>, SourceFault> {
     let path = |bytes: &[u8]| {
         let blanks = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
@@ -66,16 +66,15 @@ pub(super) fn rows_path(text: &mut Bytes) -> Result<Vec<String>, SourceFault> {
     if is_known { found } else { path(text.peek(LONG_SAMPLE).bytes).0 }
 }
 
-/// What an object is whose text begins here; its end may be missing.
+/// The kind of the object at the beginning of `text`, whose end may be missing.
 pub(super) fn kind(text: &[u8]) -> Kind {
     Members::kind_of(text).0
 }
 
-/// Judges what stands beside the rows of an object, once they are read as rows: `path` leads to them, `key` is the key of
-/// the value `text` in the object `depth` keys down that path.
+/// Checks a value around the rows at `path`: `key` is the key of the value `text` in the object `depth` keys down that path.
 pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]) -> Result<OtherRuns, RowsFault> {
     let mut node = Node::default();
-    // A cut text has what could be read of it.
+    // Of cut text, the node has what could be read.
     let _ = Fill { node: &mut node, depth: depth + 1 }.deserialize(&mut serde_json::Deserializer::from_slice(text));
     let name = folded(key);
     if is_failure(&name, &node) {
@@ -100,7 +99,7 @@ pub(super) fn check_beside(path: &[String], depth: usize, key: &str, text: &[u8]
     })
 }
 
-/// Judges an object that stands in place of an array of rows.
+/// Checks an object in place of an array of rows.
 pub(super) fn check_single(text: &[u8]) -> Result<(), RowsFault> {
     match kind(text) {
         Kind::Unknown { fault: fault @ RowsFault::Keyed { .. }, .. } => Err(fault),
@@ -109,7 +108,7 @@ pub(super) fn check_single(text: &[u8]) -> Result<(), RowsFault> {
 }
 
 impl RowsFault {
-    /// The same, where the rows are at the end of a path: the arrays inside them are named from the top.
+    /// The same fault with the paths of arrays from the top, for rows at the end of a path.
     pub(super) fn under(self, path: &[String]) -> Self {
         match self {
             Self::Nested { arrays } if !path.is_empty() => {
@@ -125,15 +124,15 @@ impl RowsFault {
     }
 }
 
-/// Holds each row against the ones before, so that no object that holds rows is taken for one.
+/// Compares each row with the previous ones, so that no object that holds rows is read as a row.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    // The keys of the first row that have a value of their own.
+    // The keys of the first row that have a plain value.
     keys: Option<Vec<String>>,
 }
 
 impl Rows {
-    /// Judges a row. `in_array` is that it is an element of an array, which makes it a row unless it plainly holds some.
+    /// Checks a row. An element of an array (`in_array`) is a row unless it clearly holds rows.
     pub(super) fn check(&mut self, cells: &Cells, text: &[u8], in_array: bool) -> Result<(), RowsFault> {
         let is_first = self.keys.is_none();
         let own = |(key, json): &(Arc<str>, Json)| {
@@ -166,13 +165,13 @@ impl Rows {
     }
 }
 
-// Whether each of its values may be a column of values.
+// Whether each value may be a column of values.
 fn may_be_columns(cells: &Cells) -> bool {
     let own = |(key, _): &&(Arc<str>, Json)| !is_beside(&folded(key));
     cells.iter().filter(own).all(|(_, json)| json.is_array() || json.is_object())
 }
 
-// Whether there is a list of objects, or of lists, in it.
+// Whether it contains a list of objects or of lists.
 fn holds_list(json: &Json) -> bool {
     match json {
         Json::Array(items) => items.iter().any(|item| item.is_object() || item.is_array()),

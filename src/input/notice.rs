@@ -1,9 +1,9 @@
-//! What a person should know of an input that was read: what was skipped, completed, or may be wrong.
+//! Notices about an input: what was skipped, completed, or may be wrong.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One kind of thing that was noticed while reading, each reported once per input.
+/// The kind of a notice. Each kind is reported once per input.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NoticeKind {
@@ -11,42 +11,41 @@ pub enum NoticeKind {
     RepeatedHeader,
     /// The last row is a total of the rows above it, and was left out.
     Total,
-    /// A row that looks wrong in the encoding that was guessed, and right in the one that is named here.
+    /// Rows that look wrong in the guessed encoding, and right in this one.
     DoubtfulEncoding(&'static str),
-    /// A row with text that was encoded twice, such as `JosÃ©` for `José`.
+    /// Rows with text that was encoded twice, such as `JosÃ©` for `José`.
     DoubleEncoded,
-    /// A row without its last cells was read as if they were blank.
+    /// Rows without their last cells were padded with blank ones.
     PaddedRow,
     /// Each line is quoted as a whole, and was read without those quotes.
     QuotedLines,
     /// A hidden row of a sheet was read.
     HiddenRow,
-    /// Of a merged range of a sheet, the first cell alone holds something.
+    /// Merged ranges of a sheet, of which only the first cell has a value.
     MergedCells,
-    /// A cell of this column of a sheet is a date, and others of the column are texts that would be no dates with their
-    /// days and months in the order of the program that made the sheet: it may have taken a day for a month.
+    /// Dates in this column of a sheet, while other cells are dates as text in the other order of day and month: the program that
+    /// wrote the sheet may have swapped day and month.
     SwappedDate(u16),
-    /// Rows with different names share values of a match field, so that they may become one contact: placeholders perhaps.
+    /// Rows with different names share values of a match field, perhaps placeholders, so that they may become one contact.
     SharedValue {
         /// The column or key of the values.
         column: Arc<str>,
-        /// The number of values that are shared.
+        /// The number of shared values.
         values: u64,
     },
-    /// The pages of an API's answers that were read mention more pages after the last one.
+    /// The last page of an API response announces another one.
     MorePages,
-    /// The pages mention so many rows in all, which is more than there are.
+    /// The pages announce more rows than the input has.
     FewerRows {
-        /// The number of rows that they mention.
+        /// The announced number of rows.
         total: u64,
     },
-    /// The pages mention so many pages in all, which is more than there are.
+    /// The pages announce more pages than the input has.
     FewerPages {
-        /// The number of pages that they mention.
+        /// The announced number of pages.
         total: u64,
     },
-    /// Rows have a JSON `false` under this key, or at this path, where others have text: programs such as Odoo write it for
-    /// a blank.
+    /// JSON `false` under this key or at this path, where other rows have text: programs such as Odoo write it for a blank.
     FalseInText(Arc<str>),
     /// Rows have JSON text in this column, or under this key, of phones or e-mail addresses.
     JsonText(Arc<str>),
@@ -59,12 +58,12 @@ pub enum NoticeKind {
         /// The key of the texts.
         key: Arc<str>,
     },
-    /// Another element of this list than the first says that it is the primary one.
+    /// Another element of this list than the first is marked as primary.
     PrimaryNotFirst(Arc<str>),
 }
 
 impl NoticeKind {
-    /// Whether contacts may have been misread, so that a person has to look.
+    /// Whether contacts may have been misread, so that the notice is a warning.
     pub const fn is_doubtful(&self) -> bool {
         match self {
             Self::DoubtfulEncoding(_)
@@ -89,14 +88,14 @@ impl NoticeKind {
     }
 }
 
-/// Where a thing was noticed, and how often.
+/// A notice, with its first line and its number of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// What was noticed.
+    /// The kind.
     pub kind: NoticeKind,
-    /// The first line where it was noticed, from 1.
+    /// The first line, from 1.
     pub line: u64,
-    /// How many rows it was noticed in; of pages that are not all there, how many rows or pages were read.
+    /// The number of rows with it; for missing pages, the number of rows or pages that were read.
     pub rows: u64,
 }
 
@@ -105,12 +104,12 @@ pub struct Notice {
 pub(super) struct Notices(Arc<Mutex<BTreeMap<NoticeKind, (u64, u64)>>>);
 
 impl Notices {
-    /// Records that a thing was noticed in the row at `line`.
+    /// Adds a notice about the row at `line`.
     pub(super) fn add(&self, kind: NoticeKind, line: u64) {
         self.add_rows(kind, line, 1);
     }
 
-    /// Records that a thing was noticed in so many rows, the first at `line`.
+    /// Adds a notice about so many rows, the first at `line`.
     pub(super) fn add_rows(&self, kind: NoticeKind, line: u64, count: u64) {
         let mut notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (first, rows) = notices.entry(kind).or_insert((line, 0));
@@ -118,17 +117,17 @@ impl Notices {
         *rows += count;
     }
 
-    /// Records what was noticed of so many rows together, the last of them at `line`.
+    /// Sets a notice to this line and number of rows.
     pub(super) fn set(&self, kind: NoticeKind, line: u64, rows: u64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, (line, rows));
     }
 
-    /// Takes back what proved to be no such thing.
+    /// Removes a notice that later rows disproved.
     pub(super) fn remove(&self, kind: &NoticeKind) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(kind);
     }
 
-    /// All notices so far, one of each kind.
+    /// All notices so far, one per kind.
     pub(super) fn all(&self) -> Vec<Notice> {
         let notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         notices.iter().map(|(kind, &(line, rows))| Notice { kind: kind.clone(), line, rows }).collect()

@@ -1,4 +1,4 @@
-//! Counts what reading one part of a spreadsheet would take, and finds what is hidden, merged or formatted in it.
+//! Measures the memory that reading one part of a spreadsheet would take, and finds hidden rows, merged ranges and formats.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,28 +29,28 @@ pub(super) enum Kind {
     Document,
 }
 
-/// What a part was found to come to so far.
+/// What was found in a part so far.
 pub(super) struct Probe {
     kind: Kind,
     elements: u64,
     longest: u64,
-    // The cells that room is made for, in ODS those of all tables that have ended, and the bytes of text in them.
+    // The number of cells that memory is allocated for (in ODS, of all finished tables), and the bytes of their text.
     cells: u64,
     text: u64,
     pub(super) relationships: Vec<Relationship>,
-    /// Of the book of XLSX: the names of its sheets with the ids of their relationships, and whether its formulas are to
-    /// be computed when it is opened.
+    /// For the workbook of XLSX: the names of its sheets with the ids of their relationships, and whether its formulas are
+    /// computed only when it is opened.
     pub(super) sheets: Vec<(String, String)>,
     pub(super) is_uncomputed: bool,
-    /// Of a sheet of XLSX: what is hidden or merged in it.
+    /// For a sheet of XLSX: its hidden rows and merged ranges.
     pub(super) layout: Layout,
-    // The line of its row that is being read, and whether that is hidden.
+    // The line of the current row, and whether it is hidden.
     line: u64,
     is_hidden: bool,
-    /// Of ODS: the cells that show more than their number, and what is hidden or merged, by the name of their table.
+    /// For ODS: the cells that display more than their number, and hidden rows and merged ranges, by the name of their table.
     pub(super) shown: BTreeMap<String, Vec<Shown>>,
     pub(super) layouts: BTreeMap<String, Layout>,
-    // Of XLSX: whether it is among the cells. Of ODS: how deep in them, and the table.
+    // For XLSX: whether the reader is among the cells. For ODS: how deep in a cell it is, and the table.
     in_cells: bool,
     in_cell: u64,
     table: Table,
@@ -64,35 +64,35 @@ struct Table {
     // Up to the last row and the last column that has something.
     used: u64,
     width: u64,
-    // The row that is being read: how often it comes, how far it goes, and how far up to its last cell with something.
+    // The current row: how often it is repeated, its width, and its width up to the last cell that is not empty.
     repeats: u64,
     at: u64,
     row_width: u64,
-    // The cells of it that room is made for before it is repeated: blank ones too, when any cell follows. And those of the
-    // rows before it, for which there is room until the table ends.
+    // The cells that the library allocates for the row before it is repeated, including blank ones before others; and those of
+    // the previous rows, which stay allocated until the table ends.
     row_stored: u64,
     stored: u64,
     is_open: bool,
-    // How often the cell that is being read comes in the table.
+    // How often the current cell is repeated in the table.
     copies: u64,
     name: String,
-    // The number of the cell that is being read, its columns, and what it shows of it, as long as that is short.
+    // The number of the current cell, its columns, and its displayed text, if that is short.
     number: Option<f64>,
     columns: Range<u64>,
     text: CompactString,
     annotations: u64,
     style: Option<String>,
-    // Up to which column there is which style, unless a cell names another one.
+    // The default styles of columns, each with the column up to which it applies.
     styles: Vec<(u64, String)>,
-    // Those that show more than their number.
+    // The cells that display more than their number.
     shown: Vec<Shown>,
     layout: Layout,
-    // Whether the row that is being read is hidden.
+    // Whether the current row is hidden.
     is_hidden: bool,
 }
 
 impl Table {
-    // The style of the cell that is being read.
+    // The style of the current cell.
     fn style(&self) -> Option<&str> {
         let of_column = || {
             let at = self.styles.partition_point(|(end, _)| *end <= self.columns.start);
@@ -101,7 +101,7 @@ impl Table {
         self.style.as_deref().or_else(of_column)
     }
 
-    // Text that is so long is none of a number.
+    // Longer text does not display a number.
     fn add(&mut self, text: &str) {
         if self.annotations > 0 {
             return;
@@ -158,8 +158,8 @@ impl Probe {
         let mut relationship = Relationship::default();
         let is_relationship = element.local_name().as_ref() == "Relationship";
         if element.local_name().as_ref() == "calcPr" {
-            let told = attribute(element, "fullCalcOnLoad")?;
-            self.is_uncomputed |= told.is_some_and(|told| matches!(told.as_str(), "1" | "true"));
+            let on_load = attribute(element, "fullCalcOnLoad")?;
+            self.is_uncomputed |= on_load.is_some_and(|flag| matches!(flag.as_str(), "1" | "true"));
         }
         let is_sheet = element.local_name().as_ref() == "sheet";
         let (mut sheet, mut id) = (String::new(), String::new());
@@ -187,7 +187,7 @@ impl Probe {
         Ok(())
     }
 
-    // Room is made for as many as are promised.
+    // The library allocates memory for as many as are announced.
     fn texts(&mut self, element: &BytesStart<'_>) -> Result<(), SourceFault> {
         match element.local_name().as_ref() {
             "si" => self.cells += 1,
@@ -237,7 +237,7 @@ impl Probe {
         let table = &mut self.table;
         match element.name().as_ref() {
             "table:table" if self.in_cell == 0 => {
-                // The end of one among the rows of another would be taken for the end of the other.
+                // The library would read the end of a nested table as the end of the outer one.
                 if table.is_open {
                     return Err(damaged());
                 }
@@ -294,7 +294,7 @@ impl Probe {
                     table.row_width = table.at;
                     table.row_stored = table.at.min(MAX_COLUMNS);
                 }
-                // Empty cells may go on to the edge of the sheet, and are said to by some programs to go on beyond.
+                // Empty cells may extend to the edge of the sheet; some programs write even more.
                 if holds && (table.at > MAX_COLUMNS || table.rows.saturating_add(table.repeats) > MAX_ROWS) {
                     return Err(damaged());
                 }
@@ -341,7 +341,7 @@ impl Probe {
                     if is_whole && is_scientific(table.text.trim()) {
                         return rounded(&plain).map(CompactString::from);
                     }
-                    // Programs that compute nothing show nothing, or the number as it is.
+                    // Programs that do not compute display nothing, or the plain number.
                     let format = self.styles.of_cell(table.style()?).filter(|_| is_whole)?;
                     match format.display(&plain) {
                         Display::Text(text) => Some(CompactString::new(text)),
@@ -372,7 +372,7 @@ impl Probe {
                 self.cells = self.cells.saturating_add(table.used.saturating_mul(table.width));
                 let Table { name, shown, layout, .. } = std::mem::take(table);
                 self.layouts.insert(name.clone(), layout);
-                // Of two tables of one name, the last one is read.
+                // Of two tables with one name, the last one is read.
                 self.shown.remove(&name);
                 if !shown.is_empty() {
                     self.shown.insert(name, shown);
@@ -384,7 +384,7 @@ impl Probe {
     }
 }
 
-// None at all is no number of rows or cells.
+// Zero is not a valid number of rows or cells.
 fn repeats(element: &BytesStart<'_>, name: &str) -> Result<u64, SourceFault> {
     let Some(count) = attribute(element, name)? else { return Ok(1) };
     count.parse().ok().filter(|count| *count > 0).ok_or_else(damaged)
@@ -419,7 +419,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether tables of these rows are too much.
+    /// Whether tables of these rows exceed the limits.
     #[track_caller]
     fn check_tables(tables: &[String], expected: bool) {
         let content = format!("<table:table>{}</table:table>", tables.join("</table:table><table:table>"));
@@ -451,12 +451,12 @@ mod tests {
             full.replace("10000", "12").replacen("table-row", "table-row table:number-rows-repeated='420001'", 1);
         check_tables(std::slice::from_ref(&wide), false);
         check_tables(&[wide.clone(), wide], true);
-        // Blank ones for which there is room until the table ends.
+        // Blank cells that stay allocated until the table ends.
         let blank = "<table:table-row><table:table-cell table:number-columns-repeated='10000'/><table:table-cell/>\
                      </table:table-row>";
         check_tables(&[blank.repeat(1_000), blank.repeat(1_000)], false);
         check_tables(&[blank.repeat(1_001)], true);
-        // The last ones of a row take no room.
+        // The last blank cells of a row are not allocated.
         let rest = "<table:table-row><table:table-cell table:number-columns-repeated='16384'/></table:table-row>";
         check_tables(&[rest.repeat(2_000)], false);
     }

@@ -285,11 +285,11 @@ fn spreadsheets() {
         let expected: Vec<_> = [detected, notice].into_iter().chain(rows.iter().copied()).collect();
         check(file, SourceOptions::default(), "phone", &expected);
     };
-    let of_3 = format!("read from sheet `Contacts`, one of 3; {aside}");
+    let of_3 = format!("{aside}; read from sheet `Contacts`, one of 3");
     check_sheet("sheet.xlsx", "xlsx, sheet `Contacts` of 3", &of_3, &rows);
     let zipped = format!("read from `sheet.xlsx` in it; {of_3}");
     check_sheet("sheet.xlsx.zip", "xlsx in zip, `sheet.xlsx` in it, sheet `Contacts` of 3", &zipped, &rows);
-    let of_2 = format!("read from sheet `Contacts`, one of 2; {aside}");
+    let of_2 = format!("{aside}; read from sheet `Contacts`, one of 2");
     check_sheet("sheet.ods", "ods, sheet `Contacts` of 2", &of_2, &rows[..3]);
 
     let sheet = |name: &str| SourceOptions { sheet: Some(name.to_owned()), ..SourceOptions::default() };

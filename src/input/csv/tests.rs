@@ -683,8 +683,8 @@ fn a_header_must_name_columns_once_and_in_utf8() {
         "in.csv:1: expected UTF-8 in the header, found another encoding at byte 2 in column 2: save the file as UTF-8",
     );
     check(b"a,b\0c\n", "in.csv:1: expected column names, found control characters: is it text?");
-    check(b"a,\"b\n1,2\n", "in.csv:1: expected a header, found no end of it: is a quote not closed?");
-    check(&vec![b'x'; MAX_HEADER + 1], "in.csv:1: expected a header, found no end of it: is a quote not closed?");
+    check(b"a,\"b\n1,2\n", "in.csv:1: the header does not end: is a closing quote missing?");
+    check(&vec![b'x'; MAX_HEADER + 1], "in.csv:1: the header does not end: is a closing quote missing?");
 }
 
 #[test]

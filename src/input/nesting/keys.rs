@@ -1,6 +1,6 @@
-//! What the keys of JSON mean: containers of rows, parts of a contact, and descriptions of an answer.
+//! The meaning of JSON keys: containers of rows, parts of a contact, and descriptions of a response.
 //!
-//! Names are given folded: lowercase letters and digits alone.
+//! Names are folded: lowercase letters and digits only.
 
 use super::super::page_keys::Hint;
 
@@ -10,13 +10,13 @@ const PEOPLE: &str = "\
     recipients prospects contactos personas usuarios clientes suscriptores miembros contatos pessoas assinantes \
     membros";
 
-/// Keys of arrays of anything, in answers and exports.
+/// Keys of arrays of any kind, in responses and exports.
 const CONTAINERS: &str = "\
     data datos dados results result resultados items itens elements elementos records registros rows filas \
     linhas list lista entries objects values value hits nodes edges docs documents content body payload response \
     resources collection export";
 
-/// Those of them that are hardly ever the key of a part of a contact.
+/// Those of them that rarely name a part of a contact.
 const PLAIN_CONTAINERS: &str = "\
     data datos dados results resultados records registros rows filas linhas";
 
@@ -28,16 +28,16 @@ const PARTS: &str = "\
     identifiers accounts sources consents subscriptions telefonos correos direcciones etiquetas grupos notas \
     identityprofiles pedidos campos empresas telefones enderecos";
 
-/// Those with the name of a single one: a list of such is a part of a contact, but a key of this name may also head a column.
+/// Keys of single parts. A list under such a key is a part of a contact, but the key may also be the name of a column.
 const SINGLE_PARTS: &str = "\
     phone phonenumber mobile cellphone telephone whatsapp telefono telefone celular movil email mail correo";
 
-/// Keys of lists and objects that describe an answer.
+/// Keys of lists and objects that describe a response.
 const ASIDE: &str = "\
     links meta metadata error errors warnings messages included facets filters query request schema columns \
     headers sort pagination paging pageinfo";
 
-/// Keys of values that describe an answer.
+/// Keys of values that describe a response.
 const DESCRIBING: &str = "\
     success ok status statuscode state code message messages msg error errors errorcode errormessage warnings \
     exito estado mensaje sucesso mensagem total totals totalcount totalresults totalrecords totalpages \
@@ -49,19 +49,19 @@ const DESCRIBING: &str = "\
     meta metadata pagination paging pageinfo took timedout resultsizeestimate lastupdated filters query sort \
     order sync synctoken";
 
-/// The key that a contact in the platform's own shape has.
+/// The key of the fields of a contact in the platform's own format.
 pub(super) const OWN_SHAPE: &str = "customfields";
 
-/// What the key of a list says.
+/// The meaning of the key of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyKind {
-    /// That rows are in it, and hardly ever a part of a contact.
+    /// It holds rows, and is rarely a part of a contact.
     PlainContainer,
-    /// That rows are in it.
+    /// It holds rows.
     Container,
-    /// That it is a part of a contact.
+    /// It is a part of a contact.
     Part,
-    /// That it is one, by the name of a single one.
+    /// It is a part of a contact, under the name of a single one.
     SinglePart,
     Other,
 }
@@ -110,12 +110,12 @@ pub(super) fn is_describing(name: &str) -> bool {
     name.is_empty() || is_one_of(DESCRIBING, name) || Hint::of(name, "").is_some()
 }
 
-// Whether it is a key of an answer, and not of what it holds.
+// Whether it is a key of a response, and not of its content.
 pub(super) fn is_beside(name: &str) -> bool {
     is_aside(name) || is_describing(name)
 }
 
-// Lowercase letters and digits alone. Keys such as `@odata.context` describe an answer, and have no name here.
+// Lowercase letters and digits only. Keys such as `@odata.context` describe a response, and have an empty name here.
 pub(super) fn folded(key: &str) -> String {
     if key.starts_with(['@', '$', '#']) {
         return String::new();

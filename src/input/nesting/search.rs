@@ -1,4 +1,4 @@
-//! Finds the rows in an object: a list of objects among values that describe an answer.
+//! Finds the rows in an object: a list of objects among values that describe a response.
 
 use super::super::RowsFault;
 use super::keys::{KeyKind, OWN_SHAPE, folded, is_aside, is_beside, is_container, is_describing};
@@ -6,23 +6,22 @@ use super::value::{Content, Extent, Members, Node, Scalar};
 use crate::core::headings::{KeySense, key_sense};
 use crate::core::output_format::{LINE_COLUMN, REASON_COLUMN};
 
-/// The key of the contacts in an answer of the platform (API.md, "The six calls").
+/// The key of the contacts in a response of the platform (API.md, "The six calls").
 const ANSWER: &str = "data";
 
-/// What an object of an input is.
+/// The kind of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum Kind {
     /// A row.
     Row,
-    /// It holds rows: the keys that lead to them; and whether the names or the values there are those of contacts, or of
-    /// an answer.
+    /// It holds rows at this path. `is_telling` is whether its keys or values are typical of contacts or responses.
     Rows { path: Vec<String>, is_telling: bool },
-    /// It is unclear. The same of the names and values.
+    /// It is unclear, with the same flag.
     Unknown { fault: RowsFault, is_telling: bool },
 }
 
 impl Members {
-    // Of what is no JSON, the fault in it says more than that it is unclear.
+    // Invalid JSON is reported as such when it is read, and not as unclear.
     pub(super) fn kind_of(text: &[u8]) -> (Kind, Extent) {
         let (members, extent) = Members::read(text);
         match members.kind() {
@@ -48,7 +47,7 @@ impl Members {
         if judged.iter().any(|(list, _)| is_there(list)) {
             judged.retain(|(list, _)| is_there(list));
         }
-        // A key that occurs twice is found when the rows are read.
+        // A duplicate key is reported when the rows are read.
         judged.dedup_by(|(one, _), (other, _)| one.path == other.path);
         if judged.is_empty() && !nested.is_empty() {
             return Kind::Unknown { fault: RowsFault::Nested { arrays: nested }, is_telling: true };
@@ -78,7 +77,7 @@ impl Members {
         }
     }
 
-    // The platform's answer to a read: one contact under `data` (API.md, "The six calls").
+    // The platform's response to a read: one contact under `data` (API.md, "The six calls").
     fn answer(&self) -> Kind {
         let is_data = |(key, node): &(String, Node)| key == ANSWER && matches!(node, Node::Object(_));
         let is_answer = |(key, _): &(String, Node)| key == ANSWER || is_beside(&folded(key));
@@ -89,18 +88,18 @@ impl Members {
     }
 }
 
-/// What stands beside a list, in its object and in those around it.
+/// The values around a list, in its object and in the objects around that one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Around {
-    /// Values that do not describe an answer.
+    /// Whether there are values that do not describe a response.
     pub(super) has_values: bool,
-    /// Values of a person, in any of the objects.
+    /// Whether any of the objects has values of a person.
     pub(super) is_person: bool,
-    /// What is known of a person, in the list's own object.
+    /// What the object of the list knows about a person.
     pub(super) here: Known,
 }
 
-/// What the values of an object say of a person.
+/// What the values of an object know about a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Known {
     #[default]
@@ -135,7 +134,7 @@ impl Around {
     }
 }
 
-/// A list that may be that of the rows.
+/// A list that may be the rows.
 #[derive(Debug)]
 pub(super) struct FoundList {
     pub(super) path: Vec<String>,
@@ -147,7 +146,7 @@ pub(super) struct FoundList {
 }
 
 impl FoundList {
-    // `None`: it is a part of a row. Else whether it is sure to be the rows.
+    // `None` if it is a part of a row; otherwise whether it certainly is the rows.
     pub(super) fn may_be_rows(&self) -> Option<bool> {
         let Self {
             around: Around { has_values, is_person, here }, content, key, is_of_people, is_of_named_people, ..
@@ -156,7 +155,7 @@ impl FoundList {
         if matches!(content, Content::Null | Content::Nothing | Content::Scalars) {
             return (is_container && !has_values).then_some(true);
         }
-        // Beside other values, a list of phones is a part of a contact, unless its elements are people.
+        // Beside other values, a list of phones is a part of a contact unless its elements are people.
         let may_be_of_people = match key {
             KeyKind::Part => *is_of_people && !has_values,
             KeyKind::SinglePart => *is_of_people && (!has_values || *is_of_named_people),
@@ -207,7 +206,7 @@ impl Search {
             path.push(key.clone());
             let (content, is_of_people) = match node {
                 Node::List(list) => (list.content(is_container), list.is_of_people()),
-                // No rows, as some programs write them.
+                // Some programs write null for no rows.
                 Node::Scalar(Scalar::Null) if is_container => (Some(Content::Null), false),
                 Node::Scalar(_) => (None, false),
                 Node::Object(inner) => {

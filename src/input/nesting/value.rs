@@ -1,4 +1,4 @@
-//! JSON values as far as they are examined, also of text that is cut: what an object or a list holds, without its content.
+//! The shape of JSON values, also of cut text: what objects and lists hold, without their content.
 
 use std::fmt;
 
@@ -15,16 +15,16 @@ pub(super) const DEPTH: usize = 4;
 /// How many elements of an array are examined.
 const ITEMS: usize = 3;
 
-/// How many elements of an array of values are more than a contact has.
+/// The number of elements of an array of values above which it is not part of a contact.
 const COLUMN: usize = 1_000;
 
-/// How much of text could be read.
+/// How much of the text could be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
     Whole,
-    /// Up to the end of what there is.
+    /// Up to the end of the text, which is cut.
     Cut,
-    /// Up to a fault.
+    /// Up to a syntax error.
     Broken,
 }
 
@@ -49,11 +49,11 @@ pub(super) enum Scalar {
     Label,
     /// An e-mail address, or a phone number with its country code.
     Address,
-    /// One of the words for what went wrong.
+    /// A word for an error.
     Failure,
 }
 
-/// The first elements of a list, and how many there are.
+/// The first elements of a list, and the number of all.
 #[derive(Debug, Default)]
 pub(super) struct List(pub(super) Vec<Node>, usize);
 
@@ -61,7 +61,7 @@ pub(super) struct List(pub(super) Vec<Node>, usize);
 pub(super) struct Members(pub(super) Vec<(String, Node)>);
 
 impl List {
-    // The first element says what all of them are; null is no row. `None` when they are no rows.
+    // The first element that is not null decides for all. `None` when they are not rows.
     pub(super) fn content(&self, is_container: bool) -> Option<Content> {
         match self.0.iter().find(|item| !matches!(item, Node::Scalar(Scalar::Null))) {
             Some(Node::Object(_)) => Some(Content::Objects),
@@ -75,12 +75,12 @@ impl List {
         self.0.iter().any(|item| matches!(item, Node::Object(members) if members.is_person(2)))
     }
 
-    // How many of its first elements have a phone or an e-mail address of their own.
+    // The number of the first elements that have a phone or an e-mail address themselves.
     pub(super) fn reachable(&self) -> usize {
         self.0.iter().filter(|item| matches!(item, Node::Object(members) if members.has_address())).count()
     }
 
-    // Whether at least two of its first elements are people: each with a name beside a phone or an e-mail address.
+    // Whether at least two of the first elements are people, with a name and a phone or an e-mail address.
     pub(super) fn is_of_named_people(&self) -> bool {
         let is_one =
             |item: &&Node| matches!(item, Node::Object(members) if members.has_name() && members.has_address());
@@ -105,7 +105,7 @@ impl List {
 }
 
 impl Node {
-    // How many values it has as a column.
+    // The number of its values as a column.
     pub(super) fn column_length(&self) -> Option<usize> {
         let is_scalar = |(_, node): &(String, Node)| matches!(node, Self::Scalar(_));
         let is_index = |(key, _): &(String, Node)| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
@@ -135,7 +135,7 @@ impl Default for Node {
 }
 
 impl Members {
-    // What could be read of an object, and how far that goes.
+    // The members of an object that could be read, and how much of the text that is.
     pub(super) fn read(text: &[u8]) -> (Self, Extent) {
         let mut node = Node::default();
         let read = Fill { node: &mut node, depth: 0 }.deserialize(&mut serde_json::Deserializer::from_slice(text));
@@ -155,7 +155,7 @@ impl Members {
         }
     }
 
-    // A key whose value was not read to its end says nothing.
+    // A key whose value was not read completely does not count.
     pub(super) fn drop_unread(&mut self) {
         match self.0.last_mut() {
             Some((_, Node::Scalar(Scalar::Null))) => {
@@ -183,8 +183,8 @@ impl Members {
         })
     }
 
-    // Whether it has a phone or an e-mail address itself: not one of people in a list, or of the staff who look after it.
-    // The key counts, whatever its value is.
+    // Whether it has a phone or an e-mail address itself, and not only people in a list or the staff responsible for it. The key
+    // counts, whatever its value is.
     pub(super) fn has_address(&self) -> bool {
         self.0.iter().any(|(key, node)| {
             let name = folded(key);
@@ -209,7 +209,7 @@ impl Members {
         })
     }
 
-    // The key of a list of people, when it is that of a group and no contact itself.
+    // The key of a list of people, if the object is a group and not a contact.
     pub(super) fn group(&self) -> Option<&str> {
         let is_of_people =
             |name: &str, list: &List| !holds_parts(name, list) && !is_aside(name) && list.reachable() > 1;
@@ -220,14 +220,14 @@ impl Members {
         (!self.has_address()).then_some(key)
     }
 
-    // The names of the columns, when each member is a column of values: a list of them, or an object with a number for each.
+    // The names of the columns, if each member is a column of values: a list, or an object with a number for each value.
     pub(super) fn columns(&self) -> Option<Vec<String>> {
         let own: Vec<&(String, Node)> = self.0.iter().filter(|(key, _)| !is_beside(&folded(key))).collect();
         let names = || own.iter().map(|(key, _)| key.clone()).collect();
         let lengths: Option<Vec<usize>> = own.iter().map(|(_, node)| node.column_length()).collect();
         let lengths = lengths?;
         let (least, most) = (lengths.iter().min()?, lengths.iter().max()?);
-        // Of a long text only the first columns are seen.
+        // Of long text, only the first columns are read.
         let is_table = *most >= COLUMN || (least == most && (*most > 1 || own.len() > 1));
         let is_list = own.iter().any(|(_, node)| matches!(node, Node::List(_)));
         if !is_table || (is_list && *most < 2) {
@@ -239,7 +239,7 @@ impl Members {
         (own.iter().any(|(key, _)| is_column(key)) && (!is_alone || are_addresses)).then(names)
     }
 
-    // Whether they are those of a person, or hold one.
+    // Whether they are values of a person, or contain such an object.
     pub(super) fn is_person(&self, depth: usize) -> bool {
         self.0.iter().any(|(key, node)| match node {
             Node::Scalar(scalar) => {
@@ -255,7 +255,7 @@ impl Members {
         })
     }
 
-    // Whether all members are people of the same keys: the rows are the members then.
+    // Whether all members are people with the same keys, so that the members are the rows.
     pub(super) fn are_people_by_key(&self) -> bool {
         let mut people = Vec::new();
         for (_, node) in self.0.iter().filter(|(key, _)| !is_beside(&folded(key))) {
@@ -271,10 +271,10 @@ impl Members {
     }
 }
 
-/// What is in a list.
+/// The content of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Nothing: null stands in its place.
+    /// Null in place of the list.
     Null,
     Nothing,
     Objects,
@@ -283,7 +283,7 @@ pub(super) enum Content {
 }
 
 impl Content {
-    // What is there in place of objects.
+    // What was found in place of objects.
     pub(super) const fn found(self) -> Option<&'static str> {
         match self {
             Self::Lists => Some("arrays"),
@@ -316,7 +316,7 @@ pub(super) fn is_failure(name: &str, node: &Node) -> bool {
     }
 }
 
-/// Reads a value into a node. What was read before a fault, or before the end of a cut text, stays there.
+/// Reads a value into a node, which keeps what was read before a syntax error or the end of cut text.
 pub(super) struct Fill<'a> {
     pub(super) node: &'a mut Node,
     pub(super) depth: usize,
@@ -383,7 +383,7 @@ impl<'de> Visitor<'de> for Fill<'_> {
         while list.0.len() < ITEMS {
             let mut item = Node::default();
             let read = elements.next_element_seed(Fill { node: &mut item, depth: DEPTH - 2 });
-            // Of a cut element, the beginning says what it is.
+            // The beginning of a cut element shows its kind.
             let is_one = !matches!(read, Ok(None)) && (read.is_ok() || !matches!(item, Node::Scalar(_)));
             if is_one {
                 list.0.push(item);
