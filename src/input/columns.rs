@@ -189,8 +189,8 @@ impl Columns {
             || cells.clone().any(is_of_this_header) || self.header.iter().any(|name| is_heading(bare_name(name)));
         stands_there
             && !cells.clone().any(|cell| Kind::of(cell).is_telling())
-            && cells.clone().filter(|cell| is_named(cell)).count() > 1
             && has_names()
+            && cells.filter(|cell| is_named(cell)).count() > 1
     }
 
     /// Whether a row with at least two cells is another header: most of its cells are names of columns, or all are words for

@@ -355,18 +355,25 @@ fn contacts_by_key_beside_the_rows_are_refused() {
     refused(r#"{"leads":[{"contact_id":"1"}],"customers":[{"key":"2"}]}"#, &several(1));
 }
 
+/// Checks the notice about missing pages, or that there is none.
+#[track_caller]
+fn check_notice(text: &str, expected: Option<&str>) {
+    let mut source = read(text.as_bytes().to_vec(), None).unwrap();
+    assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
+    let noticed: Vec<_> = source.detected().notices();
+    let expected: Vec<_> =
+        expected.into_iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
+    assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
+    assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
+}
+
+/// A page with one row and these other values.
+fn page(others: &str) -> String {
+    format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{others}}}\n")
+}
+
 #[test]
 fn a_last_page_that_links_to_more_is_reported() {
-    let check = |text: &str, expected: Option<&str>| {
-        let mut source = read(text.as_bytes().to_vec(), None).unwrap();
-        assert!(source.by_ref().all(|row| matches!(row, Ok(Row::Record(_)))), "{text}");
-        let noticed: Vec<_> = source.detected().notices();
-        let expected: Vec<_> =
-            expected.into_iter().map(|text| format!("{text}: the file may be only a part of the contacts")).collect();
-        assert_eq!(noticed.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
-        assert!(noticed.iter().all(|notice| notice.kind.is_doubtful()));
-    };
-    let page = |others: &str| format!("{{\"contacts\":[{{\"phone\":\"+1\"}}],{others}}}\n");
     let more = Some("the last page, with which the file comes to 1 row, says that more follow");
     for others in [
         r#""has_more":true"#,
@@ -410,14 +417,28 @@ fn a_last_page_that_links_to_more_is_reported() {
         r#""hasMoreContacts":true"#,
         r#""is_last_page":"false""#,
     ] {
-        check(&page(others), more);
+        check_notice(&page(others), more);
     }
-    check(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
-    check(&page(r#""meta":{"total":300,"per_page":1}"#), Some("it has 1 of the 300 rows that its pages mention"));
-    check(&page(r#""page":{"number":1,"totalPages":2}"#), Some("it has 1 of the 2 pages that its pages mention"));
-    check(&page(r#""meta":{"total":"500"}"#), Some("it has 1 of the 500 rows that its pages mention"));
-    check(&page(r#""totalPeople":500"#), Some("it has 1 of the 500 rows that its pages mention"));
-    check(&page(r#""totalRecords":"500""#), Some("it has 1 of the 500 rows that its pages mention"));
+    let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
+    check_notice(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
+    check_notice(&format!("[{first},{}]", page(r#""next":false"#)), None);
+    check_notice(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
+}
+
+#[test]
+fn pages_with_fewer_rows_than_they_announce_are_reported() {
+    check_notice(&page(r#""total":5000,"has_more":true"#), Some("it has 1 of the 5000 rows that its pages mention"));
+    check_notice(
+        &page(r#""meta":{"total":300,"per_page":1}"#),
+        Some("it has 1 of the 300 rows that its pages mention"),
+    );
+    check_notice(
+        &page(r#""page":{"number":1,"totalPages":2}"#),
+        Some("it has 1 of the 2 pages that its pages mention"),
+    );
+    check_notice(&page(r#""meta":{"total":"500"}"#), Some("it has 1 of the 500 rows that its pages mention"));
+    check_notice(&page(r#""totalPeople":500"#), Some("it has 1 of the 500 rows that its pages mention"));
+    check_notice(&page(r#""totalRecords":"500""#), Some("it has 1 of the 500 rows that its pages mention"));
     for others in [
         r#""meta":{"count":"500","current_page":1}"#,
         r#""meta":{"count":500,"page":1}"#,
@@ -436,24 +457,24 @@ fn a_last_page_that_links_to_more_is_reported() {
         r#""listInfo":{"totalCount":500}"#,
         r#""hydra:totalItems":500"#,
     ] {
-        check(&page(others), Some("it has 1 of the 500 rows that its pages mention"));
+        check_notice(&page(others), Some("it has 1 of the 500 rows that its pages mention"));
     }
     for total in ["1,234", "1.234", "1 234", "1'234", "1234 "] {
         let others = format!("\"total\":\"{total}\"");
-        check(&page(&others), Some("it has 1 of the 1234 rows that its pages mention"));
+        check_notice(&page(&others), Some("it has 1 of the 1234 rows that its pages mention"));
     }
-    check(&page(r#""current":1,"last":3"#), Some("it has 1 of the 3 pages that its pages mention"));
-    check(&page(r#""pager":{"current":1,"last":3}"#), Some("it has 1 of the 3 pages that its pages mention"));
-    check(
+    check_notice(&page(r#""current":1,"last":3"#), Some("it has 1 of the 3 pages that its pages mention"));
+    check_notice(&page(r#""pager":{"current":1,"last":3}"#), Some("it has 1 of the 3 pages that its pages mention"));
+    check_notice(
         &page(r#""paginatorInfo":{"currentPage":1,"lastPage":3}"#),
         Some("it has 1 of the 3 pages that its pages mention"),
     );
-    check(&page(r#""page":1,"pages":12"#), Some("it has 1 of the 12 pages that its pages mention"));
-    check(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
-    let first = page(r#""next":"https://x","total":2,"total_pages":2"#);
-    check(&(first.clone() + &page(r#""next":null,"total":2,"total_pages":2"#)), None);
-    check(&format!("[{first},{}]", page(r#""next":false"#)), None);
-    check(&first.repeat(2), Some("the last page, with which the file comes to 2 rows, says that more follow"));
+    check_notice(&page(r#""page":1,"pages":12"#), Some("it has 1 of the 12 pages that its pages mention"));
+    check_notice(&page(r#""page":1,"last_page":3"#), Some("it has 1 of the 3 pages that its pages mention"));
+}
+
+#[test]
+fn complete_pages_are_not_reported() {
     for others in [
         r#""total":1,"has_more":false"#,
         r#""next":null"#,
@@ -486,7 +507,7 @@ fn a_last_page_that_links_to_more_is_reported() {
         r#""totalAmount":500,"total_time":500,"totalSpent":500"#,
         r#""num_results":1,"resultCount":"1""#,
     ] {
-        check(&page(others), None);
+        check_notice(&page(others), None);
     }
 }
 
